@@ -50,7 +50,10 @@ impl MailPlaces {
             Some(below) => below.to_owned(),
             None => {
                 let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
-                base.ok_or_else(|| format!("`{whole}` lies outside of the mail"))?.to_owned()
+                base.ok_or_else(|| {
+                    format!("`{whole}` lies outside the Maildir: `--maildir` says where that is")
+                })?
+                .to_owned()
             }
         };
         // In a Maildir `.A.B` is a folder within a folder.

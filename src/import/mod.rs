@@ -58,7 +58,7 @@ mod print;
 use std::io;
 use std::path::Path;
 
-use crate::source::{SourceFile, Span};
+use crate::source::{SourceFile, Span, reason};
 
 /// How the user wants it; what is not said is guessed, or left at its default.
 #[derive(Debug, Clone, Default)]
@@ -105,6 +105,17 @@ fn source_file(path: &Path, bytes: &[u8], draft: &mut ir::Draft) -> SourceFile {
         draft.note("the file is not UTF-8: it was read as Latin-1");
     }
     SourceFile::new(path, text)
+}
+
+/// Why a file that foreign rules name cannot be read, and what to do.
+fn unreadable(what: &str, path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "{what} cannot be read: there is no file `{}`; put it there and import again",
+            path.display()
+        ),
+        _ => format!("{what} cannot be read: {}", reason(error)),
+    }
 }
 
 /// Text of a foreign file: UTF-8, else what Latin-1 says; `true` for the latter.

@@ -61,7 +61,7 @@ pub(super) fn is_program(word: &str, name: &str) -> bool {
 /// # Errors
 /// It cannot be said.
 pub(super) fn command_value(command: &str) -> Result<String, String> {
-    let unknown = || Err(format!("the program `{command}` says what it is"));
+    let unknown = || Err(format!("its value is what the program `{command}` prints"));
     let words: Vec<String> = shell_words(command).iter().map(|word| unquoted(word)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {

@@ -4,7 +4,7 @@
 //!
 //! Filters are put together at random of conditions and actions in which every part of
 //! the language has its share, messages of the filters' own words. `MFILTER_LONG=1` tries
-//! 6,000 pairs.
+//! 6,000 pairs, `MFILTER_SEED` (a number) other ones.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
 
@@ -302,7 +302,7 @@ fn mail_goes_where_maildrop_puts_it() {
     let home = tempfile::tempdir().expect("a directory");
     let at = |name: &str| home.path().join(name);
     let (filters, each) = if long() { (200, 40) } else { (10, 9) };
-    let mut dice = Dice(0x5eed_1234_5678);
+    let mut dice = Dice::of(0x5eed_1234_5678);
     let maildir = |side: &str| at(side).join("Maildir");
     make_folder(&maildir("ours"));
     // maildrop makes no folders.
@@ -350,4 +350,112 @@ fn mail_goes_where_maildrop_puts_it() {
     eprintln!("{pairs} pairs, {reached} reach a rule; {exact} of {filters} filters are exact");
     assert!(exact * 4 > filters * 3, "only {exact} of {filters} filters are exact");
     assert!(reached * 2 > pairs, "only {reached} of {pairs} messages reach a rule");
+}
+
+/// A random pattern; `depth` groups are around.
+fn pattern(dice: &mut Dice, depth: usize) -> String {
+    let sides = if depth == 0 { 3 } else { 2 };
+    let parts = (0..1 + dice.roll(3) / 2 + dice.roll(2)).map(|_| {
+        let count = 1 + dice.roll(sides);
+        (0..count).map(|_| piece(dice, depth)).collect::<String>()
+    });
+    parts.collect::<Vec<_>>().join("|")
+}
+
+fn piece(dice: &mut Dice, depth: usize) -> String {
+    let atom = match dice.roll(12) {
+        0..=4 => dice.pick(&["a", "b", "1", "-", "c"]).to_owned(),
+        5 | 6 => dice.pick(&["[ab]", "[^b]", "[a-c1]", "[^-]", "\\d", "\\s", "."]).to_owned(),
+        7 => return dice.pick(&[".*", ".+", ".*?", "ab"]).to_owned(),
+        8 if depth < 2 => format!("(?:{})", pattern(dice, depth + 1)),
+        _ if depth < 2 => format!("({})", pattern(dice, depth + 1)),
+        _ => dice.pick(&["a", "b", "1"]).to_owned(),
+    };
+    let often = ["", "", "", "", "*", "+", "?", "*?", "+?", "??", "{1,2}", "{2}"];
+    atom + dice.pick(&often)
+}
+
+/// What patterns capture goes to the log on both sides.
+#[test]
+fn patterns_capture_what_maildrop_captures() {
+    if skipped("the test with the real maildrop", &[MAILDROP], false) {
+        return;
+    }
+    const PATTERNS: usize = 12;
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| home.path().join(name);
+    make_folder(&at("Maildir"));
+    let (filters, each) = if long() { (300, 10) } else { (8, 5) };
+    let mut dice = Dice::of(0x5eed_8765_4321);
+    let (mut pairs, mut fit) = (0, 0);
+    let mut wrong = Vec::new();
+    for _ in 0..filters {
+        let mut text = "DEFAULT=\"Maildir/\"\nlogfile \"log\"\n".to_owned();
+        let mut all = Vec::new();
+        for number in 0..PATTERNS {
+            let before = dice.pick(&[" *", " ", "\\s*", ".*", ".*?", " .*", "", "[ \\t]*", ".*<?"]);
+            let end = if dice.roll(3) == 0 { "$" } else { "" };
+            let option = dice.pick(&["", "", ":h", ":D"]);
+            let pattern = format!("^X-{number}:{before}({}){end}", pattern(&mut dice, 0));
+            let groups = pattern.replace("(?:", "").matches('(').count().min(5);
+            let mut said: String = (1..=groups).map(|group| format!("[$MATCH{group}]")).collect();
+            if dice.roll(6) == 0 {
+                said.insert_str(0, "<$MATCH>");
+            }
+            text.push_str(&format!("if (/{pattern}/{option})\n{{\nlog \"{number}={said}\"\n}}\n"));
+            all.push(pattern);
+        }
+        text.push_str("to $DEFAULT\n");
+        fs::write(at("filter"), &text).expect("written");
+        fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
+        let rules = import(home.path(), &["maildrop", "filter"]).stdout;
+        fs::write(at("rules"), &rules).expect("written");
+        let live = |number: usize| {
+            let said = format!("log \"{number}=");
+            rules.lines().any(|line| line.contains(&said) && !line.starts_with('#'))
+        };
+        for _ in 0..each {
+            let value = |dice: &mut Dice| {
+                let signs = (0..1 + dice.roll(9))
+                    .map(|_| dice.pick(&["a", "a", "b", "c", "1", "-", " a", "A", "B"]));
+                signs.collect::<String>().trim().to_owned()
+            };
+            let values: Vec<String> = (0..PATTERNS).map(|_| value(&mut dice)).collect();
+            let headers = values.iter().enumerate();
+            let headers = headers.map(|(number, value)| format!("X-{number}: {value}\n"));
+            let message = format!("From: a@b.example\n{}\nhi\n", headers.collect::<String>());
+            let _ = fs::remove_file(at("log"));
+            let mut command = Command::new(MAILDROP);
+            command.env_clear().current_dir(home.path()).arg(at("filter"));
+            assert!(deliver(&mut command, &message), "{text}\n{message}");
+            taken_from(&at("Maildir"));
+            let theirs = fs::read_to_string(at("log")).expect("a log");
+            fs::write(at("message"), &message).expect("written");
+            let mut command = Command::new(MFILTER);
+            command.env_clear().env("HOME", home.path()).arg("--test").arg("--json");
+            let output = command
+                .arg("--rules")
+                .arg(at("rules"))
+                .arg(at("message"))
+                .output()
+                .expect("it runs");
+            let ours: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let ours = ours["steps"].as_array().expect("steps").iter();
+            let ours: Vec<&str> = ours.filter_map(|step| step["text"].as_str()).collect();
+            for number in (0..PATTERNS).filter(|number| live(*number)) {
+                let start = format!("{number}=");
+                let theirs = theirs.lines().find(|line| line.starts_with(&start));
+                let ours = ours.iter().find(|line| line.starts_with(&start)).copied();
+                pairs += 1;
+                fit += usize::from(theirs.is_some());
+                if theirs != ours {
+                    let (pattern, value) = (&all[number], &values[number]);
+                    wrong.push(format!("{pattern} on {value}: {theirs:?}, not {ours:?}"));
+                }
+            }
+        }
+    }
+    eprintln!("{pairs} pairs, {fit} fit");
+    assert!(wrong.is_empty(), "{} of {pairs}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(fit * 4 > pairs, "only {fit} of {pairs} fit");
 }

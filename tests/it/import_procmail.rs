@@ -1,7 +1,8 @@
 //! `mfilter import procmail`: each file of `tests/import/procmail` has beside it what
 //! comes of it, and the real procmail does with mail what the new rules do.
 //!
-//! `MFILTER_LONG=1` tries more messages.
+//! `MFILTER_LONG=1` tries more messages, and 6,000 pairs of files and messages that are put
+//! together at random; `MFILTER_SEED` (a number) tries other ones.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -10,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::dice::Dice;
 use crate::support::golden::{check_all, import};
 use crate::support::{MFILTER, long, skipped};
 
@@ -164,6 +166,31 @@ fn deliver(command: &mut Command, message: &str) {
     assert!(child.wait().expect("it ends").success(), "{message}");
 }
 
+/// Has both deliver a message by the files in that directory; where it lies then.
+fn both(home: &Path, message: &str) -> [Vec<(String, usize)>; 2] {
+    ["theirs", "ours"].map(|side| {
+        let maildir = home.join(side);
+        for name in ["cur", "new", "tmp"] {
+            fs::create_dir_all(maildir.join(name)).expect("made");
+        }
+        let shown = maildir.to_str().expect("UTF-8").to_owned();
+        let mut command = Command::new(if side == "ours" { MFILTER } else { PROCMAIL });
+        command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin");
+        if side == "ours" {
+            command.args(["--maildir", &shown, "--rules"]).arg(home.join("rules"));
+        } else {
+            let set = [("MAILDIR", ""), ("DEFAULT", "/"), ("ORGMAIL", "/")];
+            command
+                .args(set.map(|(name, end)| format!("{name}={shown}{end}")))
+                .arg(home.join("rc"));
+        }
+        deliver(&mut command, message);
+        let found = folders(&maildir);
+        fs::remove_dir_all(maildir).expect("removed");
+        found
+    })
+}
+
 #[test]
 fn mail_goes_where_procmail_puts_it() {
     if skipped("the test with the real procmail", &[PROCMAIL], false) {
@@ -180,27 +207,226 @@ fn mail_goes_where_procmail_puts_it() {
     let mut reached = 0;
     let all = messages();
     for message in &all {
-        let mut found = Vec::new();
-        for side in ["theirs", "ours"] {
-            let maildir = at(side);
-            for name in ["cur", "new", "tmp"] {
-                fs::create_dir_all(maildir.join(name)).expect("made");
-            }
-            let shown = maildir.to_str().expect("UTF-8").to_owned();
-            let mut command = Command::new(if side == "ours" { MFILTER } else { PROCMAIL });
-            command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
-            if side == "ours" {
-                command.args(["--maildir", &shown, "--rules"]).arg(at("rules"));
-            } else {
-                let set = [("MAILDIR", ""), ("DEFAULT", "/"), ("ORGMAIL", "/")];
-                command.args(set.map(|(name, end)| format!("{name}={shown}{end}"))).arg(at("rc"));
-            }
-            deliver(&mut command, message);
-            found.push(folders(&maildir));
-            fs::remove_dir_all(maildir).expect("removed");
-        }
-        assert_eq!(found[1], found[0], "{message}");
-        reached += usize::from(found[0] != [("INBOX".to_owned(), 1)]);
+        let [theirs, ours] = both(home.path(), message);
+        assert_eq!(ours, theirs, "{message}");
+        reached += usize::from(theirs != [("INBOX".to_owned(), 1)]);
     }
     assert!(reached * 2 > all.len(), "only {reached} of {} messages reach a recipe", all.len());
+}
+
+const WORDS: [&str; 9] =
+    ["sale", "Sale today", "[build]", "a.b", "invoice 12", "C++", "what?", "two words", "{x}"];
+const ESCAPED: [&str; 9] = [
+    "sale",
+    "Sale today",
+    "\\[build\\]",
+    "a\\.b",
+    "invoice 12",
+    "C\\+\\+",
+    "what\\?",
+    "two words",
+    "{x}",
+];
+const PATTERNS: [&str; 14] = [
+    "sale|invoice",
+    "(two|a) ?words?",
+    "[^a-z]$",
+    "[0-9]+$",
+    "\\<to",
+    "today\\>",
+    "^.*12",
+    "[^ ]+ [^ ]+$",
+    "(sale)*",
+    "s.l.",
+    "[][]",
+    "o+d",
+    "(re: )?sale",
+    "a{2}",
+];
+const ADDRESSES: [&str; 6] = [
+    "hanako@example.jp",
+    "taro.yamada@work.example",
+    "noreply@shop.example",
+    "taro+shop@example.jp",
+    "boss@work.example",
+    "bounce-12@news.example",
+];
+const ADDRESS_PATTERNS: [&str; 8] = [
+    "hanako@example\\.jp",
+    "@work\\.example",
+    "(noreply|boss)@",
+    "taro.*@",
+    "<boss@work\\.example>",
+    "bounce-[0-9]+@",
+    "@(shop|news)\\.example",
+    "shop",
+];
+const FOLDERS: [&str; 6] = ["A", "B", "Work", "D", "E", "F"];
+
+/// A condition without its `*`.
+fn condition(dice: &mut Dice) -> String {
+    match dice.roll(16) {
+        0 | 1 => format!("^Subject:.*{}", dice.pick(&ESCAPED)),
+        2 => format!("^Subject: {}", dice.pick(&ESCAPED)),
+        3 => format!("^Subject: *{}$", dice.pick(&ESCAPED)),
+        4 => format!("^X-Tag:.*({})", dice.pick(&PATTERNS)),
+        5 => format!("^Subject: {}", dice.pick(&PATTERNS)),
+        6 => format!("^(To|Cc):.*{}", dice.pick(&ADDRESS_PATTERNS)),
+        7 => format!("^From:.*{}", dice.pick(&ADDRESS_PATTERNS)),
+        8 => format!("^TO_{}", dice.pick(&ADDRESS_PATTERNS)),
+        9 => format!("^TO{}", dice.pick(&ADDRESS_PATTERNS)),
+        10 => format!("{} {}", dice.pick(&["<", ">"]), dice.pick(&["150", "250", "400"])),
+        11 => dice.pick(&["^FROM_DAEMON", "^FROM_MAILER", "^X-Tag:", "^X-Tag: *[a-z]+$"]).into(),
+        12 => dice.pick(&["sale", "X-Tag: [a-z]", "^X-[TS]", "a\\.b$"]).into(),
+        13 => format!("B ?? {}", dice.pick(&ESCAPED)),
+        14 => format!("D ?? {}", dice.pick(&FOLDERS)),
+        _ => format!("HB ?? {}", dice.pick(&["sale", "invoice 12", "nowhere"])),
+    }
+}
+
+fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
+    let flags = match dice.roll(12) {
+        0 => "c",
+        1 => "D",
+        2 => "B",
+        3 => "HB",
+        4 if !first => "A",
+        5 if !first => "E",
+        6 => "c",
+        _ => "",
+    };
+    out.push_str(&format!(":0{}{flags}\n", if flags.is_empty() { "" } else { " " }));
+    let scored = dice.roll(10) == 0;
+    for _ in 0..dice.roll(3) + usize::from(flags.is_empty() || scored) {
+        let not = if dice.roll(5) == 0 { "! " } else { "" };
+        let weight = match dice.roll(3) {
+            _ if !scored => "",
+            0 => "-1^0 ",
+            _ => "1^0 ",
+        };
+        out.push_str(&format!("* {weight}{not}{}\n", condition(dice)));
+    }
+    let captures = !scored && dice.roll(6) == 0;
+    if captures {
+        let found = dice.pick(&[
+            "^X-Tag: *\\/[a-z]+",
+            "^Subject:.*\\/(sale|two)",
+            "^List-Id:.*<\\/[^.>]*",
+            "^Subject: \\/[a-z0-9]+",
+        ]);
+        out.push_str(&format!("* {found}\n"));
+    }
+    let folder = dice.pick(&FOLDERS);
+    if flags.starts_with('c') {
+        return out.push_str(&format!("Copy{folder}/\n\n"));
+    }
+    if depth < 2 && dice.roll(5) == 0 {
+        out.push_str("{\n");
+        for number in 0..1 + dice.roll(2) {
+            recipe(dice, depth + 1, number == 0, out);
+        }
+        return out.push_str("}\n\n");
+    }
+    match dice.roll(8) {
+        _ if captures => out.push_str("Tag-$MATCH/\n\n"),
+        0 => out.push_str("/dev/null\n\n"),
+        1 => out.push_str("$D/\n\n"),
+        _ => out.push_str(&format!("{folder}/\n\n")),
+    }
+}
+
+fn recipes(dice: &mut Dice) -> String {
+    let mut text = format!("D={}\n\n", dice.pick(&FOLDERS));
+    for number in 0..3 + dice.roll(4) {
+        recipe(dice, 0, number == 0, &mut text);
+    }
+    text
+}
+
+/// A message of the words that recipes ask for.
+fn message(dice: &mut Dice) -> String {
+    let mailbox = |dice: &mut Dice| {
+        let address = dice.pick(&ADDRESSES);
+        match dice.roll(4) {
+            0 => address.to_owned(),
+            1 => format!("\"Some Body\" <{address}>"),
+            _ => format!("Some Body <{address}>"),
+        }
+    };
+    let mut text = String::new();
+    text.push_str(&format!("From: {}\n", mailbox(dice)));
+    text.push_str(&format!("To: {}, {}\n", mailbox(dice), mailbox(dice)));
+    if dice.roll(3) == 0 {
+        text.push_str(&format!("Cc: {}\n", mailbox(dice)));
+    }
+    let word = dice.pick(&WORDS);
+    let subject = match dice.roll(4) {
+        0 => format!("Re: {word}"),
+        1 => format!("{word} and more"),
+        2 => word.to_uppercase(),
+        _ => word.to_owned(),
+    };
+    text.push_str(&format!("Subject: {subject}\n"));
+    if dice.roll(2) == 0 {
+        let tag = dice.pick(&["sale", "Build", "a.b", "12", "two words"]);
+        text.push_str(&format!("X-Tag: {tag}\n"));
+    }
+    if dice.roll(3) == 0 {
+        let list = dice.pick(&["a.lists.example", "rust.x"]);
+        text.push_str(&format!("List-Id: A list <{list}>\n"));
+    }
+    if dice.roll(5) == 0 {
+        text.push_str(dice.pick(&[
+            "Precedence: bulk\n",
+            "X-Mailer: sale\n",
+            "Sender: root@x.jp\n",
+        ]));
+    }
+    text.push_str("Message-ID: <x@example.org>\n\n");
+    for _ in 0..dice.roll(12) {
+        text.push_str(&format!("line with {} in it\n", dice.pick(&WORDS)));
+    }
+    text
+}
+
+#[test]
+fn random_recipes_do_what_procmail_does() {
+    if skipped("the test with the real procmail", &[PROCMAIL], false) {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| home.path().join(name);
+    let (files, each) = if long() { (400, 20) } else { (10, 8) };
+    let mut dice = Dice::of(0x1234_5678_5eed);
+    let (mut pairs, mut reached, mut exact) = (0, 0, 0);
+    let mut wrong = Vec::new();
+    for _ in 0..files {
+        let text = recipes(&mut dice);
+        fs::write(at("rc"), &text).expect("written");
+        let run = import(home.path(), &["procmail", "rc"]);
+        let all: Vec<String> = (0..each).map(|_| message(&mut dice)).collect();
+        if !run.stderr.contains(" 0 approximately, 0 not") {
+            let not: Vec<_> = run.stderr.lines().filter(|line| line.contains(": ")).collect();
+            eprintln!("not exact: {}", not.join("; "));
+            continue;
+        }
+        exact += 1;
+        fs::write(at("rules"), &run.stdout).expect("written");
+        for message in all {
+            let [theirs, ours] = both(home.path(), &message);
+            pairs += 1;
+            reached += usize::from(theirs != [("INBOX".to_owned(), 1)]);
+            if ours != theirs {
+                let rules = &run.stdout;
+                wrong.push(format!("{theirs:?}, not {ours:?}\n{text}\n{rules}\n{message}"));
+            }
+        }
+        if wrong.len() > 4 {
+            break;
+        }
+    }
+    eprintln!("{pairs} pairs, {reached} reach a recipe; {exact} of {files} files are exact");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n=====\n"));
+    assert!(exact * 5 > files * 2, "only {exact} of {files} files are exact");
+    assert!(reached * 2 > pairs, "only {reached} of {pairs} messages reach a recipe");
 }

@@ -561,9 +561,7 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
     let mut wrong = Vec::new();
     let (mut all_pairs, mut all_reached) = (0, 0);
     for (editor, write) in EDITORS {
-        let seed = std::env::var("MFILTER_SEED").ok().and_then(|seed| seed.parse().ok());
-        // The first numbers after a small one are small themselves.
-        let mut dice = Dice(seed.unwrap_or(1_u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut dice = Dice::of(0x9e37_79b9_7f4a_7c15);
         let (mut pairs, mut reached, mut scripts) = (0, 0, 0);
         while pairs < wanted && wrong.len() < 5 {
             scripts += 1;

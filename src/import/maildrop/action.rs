@@ -238,7 +238,9 @@ impl FilterLowering<'_> {
             _ => self.text_of(of),
         };
         self.variables = outer;
-        let text = text?.constant.ok_or("a shell would see what the message says")?;
+        let text = text?
+            .constant
+            .ok_or("a shell would be given text from the message, which it might run")?;
         let text: String = text.trim_start().chars().skip(skip).collect();
         let text = text.trim().replace("~/", "$HOME/");
         if text.is_empty() {

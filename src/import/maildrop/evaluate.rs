@@ -8,11 +8,12 @@ use regex_automata::util::syntax;
 use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
-use super::pattern::{MaildropMatch, MaildropWanted, found, in_message};
-use super::regex::translate;
+use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_message};
+use super::regex::{optional_groups, repeats_nothing, translate};
 use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
 use crate::import::ir::{Cond, Operand, Test};
 use crate::import::shell::command_value;
+use crate::import::unreadable;
 
 /// Longer list files are not read.
 const MOST_PATTERNS: usize = 500;
@@ -53,8 +54,8 @@ impl FilterLowering<'_> {
                 [ExpressionPiece::Variable(name)] if name == "SIZE" => Ok(Value::Size),
                 [ExpressionPiece::Variable(name)] if name == "RETURNCODE" => match &self.code {
                     ReturnCode::Known(condition) => Ok(Value::Code(condition.clone())),
-                    ReturnCode::Exists(_) => Err("which files are there decides".into()),
-                    ReturnCode::Unknown => Err("a program decides".into()),
+                    ReturnCode::Exists(_) => Err("it depends on which files there are".into()),
+                    ReturnCode::Unknown => Err("it depends on what a program says".into()),
                 },
                 [ExpressionPiece::Variable(name)] => match self.variables.get(name) {
                     MaildropVariable::Unknown(why) => Err(why),
@@ -64,7 +65,9 @@ impl FilterLowering<'_> {
             },
             Expression::Command(pieces) => {
                 let command = self.variables.text(pieces)?;
-                let command = command.constant.ok_or("a shell would see what the message says")?;
+                let command = command
+                    .constant
+                    .ok_or("a shell would be given text from the message, which it might run")?;
                 let template = command_value(&command)?;
                 let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 Ok(Value::Variable(match field.filter(|field| field.starts_with("header ")) {
@@ -107,7 +110,7 @@ impl FilterLowering<'_> {
     /// The text of a pattern, its variables put in.
     fn pattern_source(&self, source: &[ExpressionPiece]) -> Result<String, String> {
         let text = self.variables.text(source)?;
-        text.constant.ok_or_else(|| "what is inserted in the pattern comes from the message".into())
+        text.constant.ok_or_else(|| "text from the message is inserted in the pattern".into())
     }
 
     fn wanted(&mut self) -> MaildropWanted {
@@ -120,11 +123,15 @@ impl FilterLowering<'_> {
         let source = self.pattern_source(source)?;
         // `,weight,0`: only the first time counts.
         let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
-        let weight = match weight.split_once(',') {
-            None if weight.is_empty() => None,
-            Some((weight, "0")) => Some(number(weight).ok_or("a weight that is no number")?),
-            _ => return Err("each time it is found counts".into()),
-        };
+        let weight =
+            match weight.split_once(',') {
+                None if weight.is_empty() => None,
+                Some((weight, "0")) => Some(number(weight).ok_or("a weight that is not a number")?),
+                _ => return Err(
+                    "it counts how often a pattern is found, and mfilter only sees whether it is"
+                        .into(),
+                ),
+            };
         let old = self.variables.get("MAILDROP_OLD_REGEXP");
         if source.contains('!')
             && !matches!(old, MaildropVariable::Constant(text) if !is_true(&text))
@@ -150,8 +157,12 @@ impl FilterLowering<'_> {
         })
     }
 
-    /// Groups that the pattern has not keep what an earlier one captured.
+    /// Groups that the pattern has not, or that take no part where it fits, keep what an
+    /// earlier one captured.
     fn set_matches(&mut self, matched: &MaildropMatch, source: &str, wanted: MaildropWanted) {
+        let never_set = MaildropVariable::Constant(String::new());
+        let mut kept = optional_groups(source);
+        kept.retain(|group| self.variables.get(&format!("MATCH{group}")) != never_set);
         match wanted.groups {
             true => self.variables.forget_matches_to(source.matches('(').count()),
             false => self.variables.forget_matches(),
@@ -167,12 +178,20 @@ impl FilterLowering<'_> {
         for group in matched.skipped + 1..=matched.groups.min(9) {
             let template = format!("{{{}}}", wanted.name(group));
             let first = group == 1 && !wanted.whole;
+            let name = format!("MATCH{group}");
+            if kept.contains(&group) {
+                let why = format!(
+                    "{name} may hold what an earlier pattern captured: this one can match without its group {group}"
+                );
+                self.variables.set(&name, MaildropVariable::Unknown(why));
+                continue;
+            }
             let captured = MaildropCapture {
                 template,
                 number: matched.number.clone().filter(|_| first),
                 rest: matched.rest.clone().filter(|_| first),
             };
-            self.variables.set(&format!("MATCH{group}"), MaildropVariable::Captured(captured));
+            self.variables.set(&name, MaildropVariable::Captured(captured));
         }
     }
 
@@ -185,7 +204,10 @@ impl FilterLowering<'_> {
     ) -> Result<Value, String> {
         let source = self.pattern_source(source)?;
         if options.contains(',') {
-            return Err("each time it is found counts".into());
+            return Err(
+                "it counts how often a pattern is found, and mfilter only sees whether it is"
+                    .into(),
+            );
         }
         let case = options.contains('D');
         let field = match value {
@@ -199,6 +221,9 @@ impl FilterLowering<'_> {
         let wanted = self.wanted();
         let names = |group: usize| wanted.name(group);
         let (mut regex, groups) = translate(&source, wanted.groups.then_some(&names))?;
+        if !wanted.nothing() && repeats_nothing(&regex) {
+            return Err(KEPT_OF_NOTHING.into());
+        }
         if wanted.whole {
             regex = format!("(?P<{}>{regex})", wanted.name(0));
         }
@@ -284,8 +309,9 @@ impl FilterLowering<'_> {
     /// `lookup(value, file)`: the patterns of a file, as they are now.
     fn lookup(&mut self, what: &MaildropVariable, file: &str, case: bool) -> Result<Value, String> {
         let path = self.path_of(file);
-        let bytes = (self.load)(&path)
-            .map_err(|error| format!("the patterns of `{file}` cannot be read: {error}"))?;
+        let bytes = (self.load)(&path).map_err(|error| {
+            unreadable(&format!("the file `{file}` of patterns"), &path, &error)
+        })?;
         let (text, _) = crate::import::decode(&bytes);
         let lines: Vec<&str> = text
             .lines()

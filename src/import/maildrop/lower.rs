@@ -8,9 +8,9 @@ use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, units_in};
 use super::value::{MaildropCapture, MaildropVariable, Value};
-use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
@@ -93,7 +93,7 @@ impl FilterLowering<'_> {
             );
             stopped = is_end && !self.ended;
             let mut comments = statement.comments.clone();
-            // Comments on what has no like here say nothing about what follows.
+            // Comments on what has no counterpart here say nothing about what follows.
             let silent = matches!(
                 statement.kind,
                 MaildropStatementKind::Assign(..) | MaildropStatementKind::Import(_)
@@ -131,8 +131,10 @@ impl FilterLowering<'_> {
             MaildropStatementKind::Loop(word, _, inner) => {
                 self.forget(inner);
                 let why = match *word {
-                    "foreach" => "`foreach` does it for each place that a pattern finds",
-                    _ => "`while` does it again and again",
+                    "foreach" => {
+                        "`foreach` repeats its block for each match of a pattern, and mfilter has no loops"
+                    }
+                    _ => "`while` repeats its block, and mfilter has no loops",
                 };
                 units.push(lost(span, why.into(), inner));
             }
@@ -388,7 +390,9 @@ impl FilterLowering<'_> {
 
     fn include(&mut self, span: Span, file: &Expression) -> Vec<Unit> {
         let path = match self.text_of(file) {
-            Ok(text) => text.constant.ok_or_else(|| "the message names the file".to_owned()),
+            Ok(text) => text
+                .constant
+                .ok_or_else(|| "the name of the file comes from the message".to_owned()),
             Err(why) => Err(why),
         };
         let read = path.and_then(|written| {
@@ -397,11 +401,11 @@ impl FilterLowering<'_> {
                 return Err(format!("`{written}` includes itself"));
             }
             if self.around.len() > MAX_INCLUDES {
-                return Err("files include one another too deep".into());
+                return Err("files include one another too deeply".into());
             }
             match (self.load)(&path) {
                 Ok(bytes) => Ok((path, bytes)),
-                Err(error) => Err(format!("`{written}` cannot be read: {error}")),
+                Err(error) => Err(unreadable(&format!("`{written}`"), &path, &error)),
             }
         });
         let (path, bytes) = match read {

@@ -1,6 +1,7 @@
 //! maildrop's filters, maildropfilter(7).
 
 mod action;
+mod blank;
 mod branches;
 mod compare;
 mod context;

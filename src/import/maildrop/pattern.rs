@@ -4,8 +4,9 @@
 //! maildrop looks at a message that it has written anew: headers decoded, one blank
 //! behind their colons, the addresses in some of them put in order.
 
-use super::regex::{literals, split_top, translate};
-use crate::import::ir::{Cond, Operand, Test, header};
+use super::blank::{may_take_blank, needs_blank};
+use super::regex::{captures_quotes, literals, repeats_nothing, split_top, translate};
+use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
 
 /// Headers in which maildrop puts addresses in order: `a@b (Name)` and `"Name" <a@b>`
 /// are `Name <a@b>`, `<a@b>` is `a@b`.
@@ -26,7 +27,7 @@ pub(super) struct MaildropWanted {
 }
 
 impl MaildropWanted {
-    fn nothing(self) -> bool {
+    pub(super) fn nothing(self) -> bool {
         !self.whole && !self.groups
     }
 
@@ -86,7 +87,9 @@ pub(super) fn in_message(
 ) -> Result<MaildropMatch, String> {
     let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
     if !weight.is_empty() {
-        return Err("each time it is found counts".into());
+        return Err(
+            "it counts how often a pattern is found, and mfilter only sees whether it is".into()
+        );
     }
     if let Some(bad) = letters.chars().find(|c| !"hbD".contains(*c)) {
         return Err(format!("the option `{bad}` of a pattern"));
@@ -163,7 +166,7 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
         return Ok(all);
     }
     if let Some((names, rest, skipped)) = named(source) {
-        return of_value(&names, rest, case, MaildropWanted { skipped, ..wanted });
+        return of_value(source, &names, rest, case, MaildropWanted { skipped, ..wanted });
     }
     // `[A-Z]` of a name would be of its own case.
     let mut matched = found();
@@ -179,6 +182,12 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
         matched.condition = Cond::texts("headers", "contains", texts);
         return Ok(matched);
     }
+    on_line(source, case, wanted)
+}
+
+/// On header lines as they stand, names and all.
+fn on_line(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
+    let mut matched = found();
     let (regex, groups) = named_groups(source, wanted)?;
     matched.groups = groups;
     matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
@@ -213,11 +222,20 @@ fn named(source: &str) -> Option<(Vec<String>, &str, usize)> {
 }
 
 /// What stands for the blank behind the colon.
-const BLANKS: [&str; 12] =
-    ["[ \\t]*", "[ \t]*", "[ ]*", "[ ]+", "[ ]", "\\s*", "\\s+", "\\s?", "\\s", " *", " +", " ?"];
+const BLANKS: [&str; 15] = [
+    "[ \\t]*", "[ \t]*", "[ \\t]+", "[ \t]+", "[ ]*", "[ ]+", "[ ]", "\\s*", "\\s+", "\\s?", "\\s",
+    " *", " +", " ?", " ",
+];
+
+/// Why what a pattern captures is not known.
+pub(super) const KEPT_OF_NOTHING: &str =
+    "where a part that may be empty is repeated, maildrop captures something else";
+
+const IN_ORDER: &str = "maildrop puts names and addresses in order before it looks";
 
 /// A pattern on the value of headers, from behind the colon.
 fn of_value(
+    source: &str,
     names: &[String],
     rest: &str,
     case: bool,
@@ -229,23 +247,26 @@ fn of_value(
     if let Some(part) = matched.headers.iter().find(|name| name.starts_with("content-")) {
         matched.differs = Some(format!("maildrop looks at {part} of each part of the message"));
     }
-    let mut value = rest;
-    let (mut blank, mut anchored) = (false, true);
-    loop {
-        let next = BLANKS.iter().find_map(|blank| value.strip_prefix(blank));
-        let next = next.or_else(|| value.strip_prefix(' '));
-        match next {
-            // `  x`: maildrop leaves one blank there.
-            Some(next) => (blank, value) = (true, next),
-            None => break,
-        }
-    }
-    let mut any = false;
-    while let Some(next) = value.strip_prefix(".*?").or_else(|| value.strip_prefix(".*")) {
-        (anchored, any, value) = (false, true, next);
-    }
+    let beginning = Beginning::of(rest);
+    let (value, anchored) = (beginning.rest, beginning.any.is_none());
     // Of several headers nobody knows which was found.
     let wanted = MaildropWanted { whole: wanted.whole && names.len() == 1, ..wanted };
+    let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
+    let needs_line = beginning.needs_line(case, !wanted.nothing())?;
+    // The name's case counts, too.
+    if needs_line || case {
+        let mut on_line = on_line(source, case, MaildropWanted { skipped: 0, ..wanted })?;
+        if is_addresses && (needs_line || literal_signs(value, &['<', '"', '('])) {
+            on_line.differs = Some(IN_ORDER.into());
+        }
+        on_line.skipped = wanted.skipped;
+        on_line.differs = matched.differs.or(on_line.differs);
+        return Ok(MaildropMatch { headers: matched.headers, ..on_line });
+    }
+    // maildrop has a blank behind each colon.
+    if !beginning.blank && anchored && !value.is_empty() {
+        return Ok(MaildropMatch { condition: Cond::Never, ..matched });
+    }
     if let ([name], true) = (names, wanted.whole) {
         let (regex, groups) = named_groups(value, MaildropWanted { whole: false, ..wanted })?;
         matched.groups = groups;
@@ -253,7 +274,7 @@ fn of_value(
         matched.whole = Some(format!("{name}: {{{}}}", wanted.name(0)));
         let start = match (anchored, value.is_empty()) {
             // `^From:` is just that.
-            (true, true) if !blank => {
+            (true, true) if !beginning.blank => {
                 matched.whole = Some(format!("{name}:"));
                 String::new()
             }
@@ -262,7 +283,7 @@ fn of_value(
                 String::new()
             }
             (true, false) => format!("^(?P<{}>{regex})", wanted.name(0)),
-            (false, _) => format!("^(?P<{}>.*{regex})", wanted.name(0)),
+            (false, _) => format!("^(?P<{}>{}{regex})", wanted.name(0), beginning.any()),
         };
         matched.condition = match start.is_empty() {
             true => Cond::Word(format!("has {}", header(name))),
@@ -275,15 +296,10 @@ fn of_value(
         matched.condition = Cond::any(has);
         return Ok(matched);
     }
-    // maildrop has a blank behind each colon.
-    if !blank && !any && value.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Ok(MaildropMatch { condition: Cond::Never, ..matched });
-    }
-    let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
-    if wanted.groups && wanted.skipped == 0 && value == "(.*)" {
+    if wanted.groups && wanted.skipped == 0 && anchored && value == "(.*)" {
         matched.rest = fields.first().cloned();
     }
-    if wanted.groups && wanted.skipped == 0 && !any {
+    if wanted.groups && wanted.skipped == 0 && anchored {
         matched.number = first_number(fields.first().map_or("", String::as_str), value);
     }
     if is_addresses && anchored && value.starts_with('<') {
@@ -292,7 +308,7 @@ fn of_value(
     let signs = ['<', '"', '('];
     let has_signs = is_addresses && literal_signs(value, &signs);
     if is_addresses && literal_signs(value, &['"', '(']) {
-        matched.differs = Some("maildrop puts names and addresses in order before it looks".into());
+        matched.differs = Some(IN_ORDER.into());
     }
     if !case
         && !has_signs
@@ -305,14 +321,90 @@ fn of_value(
     let quoted = if has_signs { with_quotes(value, anchored) } else { value.to_owned() };
     let (mut regex, groups) = named_groups(&quoted, wanted)?;
     matched.groups = groups;
-    if is_addresses && anchored {
-        regex.insert_str(0, "\"?");
+    if is_addresses {
+        let ends = value.ends_with('$') && !value.ends_with("\\$");
+        if ends && matched.rest.is_none()
+            || wanted.groups && matched.rest.is_none() && captures_quotes(&regex)
+        {
+            matched.differs = Some(IN_ORDER.into());
+        }
+        if anchored {
+            regex.insert_str(0, "[\"<]?");
+        }
     }
     if anchored {
         regex.insert(0, '^');
+    } else if groups > 0 && wanted.groups {
+        // Which of several places it is hangs on what stands before them.
+        regex.insert_str(0, &format!("^{}", beginning.any()));
     }
     matched.condition = pattern_test(fields, regex, case);
     Ok(matched)
+}
+
+/// What stands in a pattern between the colon and what is looked for.
+struct Beginning<'a> {
+    /// Something that a blank fits.
+    blank: bool,
+    /// How many blanks there have to be.
+    blanks: usize,
+    /// `.*`, which takes as much as it can, or `.*?`, which takes as little.
+    any: Option<bool>,
+    rest: &'a str,
+}
+
+impl<'a> Beginning<'a> {
+    fn of(pattern: &'a str) -> Beginning<'a> {
+        let mut found = Beginning { blank: false, blanks: 0, any: None, rest: pattern };
+        loop {
+            let blank =
+                BLANKS.iter().find_map(|blank| Some((blank, without_blank(found.rest, blank)?)));
+            let Some((blank, rest)) = blank else { break };
+            found.blank = true;
+            found.blanks += usize::from(!blank.ends_with(['*', '?']));
+            found.rest = rest;
+        }
+        loop {
+            let (greedy, rest) = match found.rest.strip_prefix(".*?") {
+                Some(rest) => (false, rest),
+                None => match found.rest.strip_prefix(".*") {
+                    Some(rest) if !rest.starts_with('+') => (true, rest),
+                    _ => break,
+                },
+            };
+            found.any.get_or_insert(greedy);
+            found.rest = rest;
+        }
+        found
+    }
+
+    fn any(&self) -> &'static str {
+        match self.any {
+            Some(false) => ".*?",
+            _ => ".*",
+        }
+    }
+
+    /// Whether the blank behind the colon, which no value of ours has, may be part of what
+    /// is looked for; `captures` if what is found counts.
+    fn needs_line(&self, case: bool, captures: bool) -> Result<bool, String> {
+        if self.rest.is_empty() {
+            return Ok(self.blanks > 1);
+        }
+        let (pattern, _) = translate(self.rest, None)?;
+        Ok(match self.any {
+            None if !self.blank => may_take_blank(&pattern, case),
+            None if self.blanks > 0 => self.blanks > 1,
+            Some(false) if captures => may_take_blank(&pattern, case),
+            any => needs_blank(&pattern, case, any.is_some()),
+        })
+    }
+}
+
+/// Without a blank at the start, unless it is repeated in some way.
+fn without_blank<'a>(pattern: &'a str, blank: &str) -> Option<&'a str> {
+    let rest = pattern.strip_prefix(blank)?;
+    (!rest.starts_with(['*', '?', '+', '{'])).then_some(rest)
 }
 
 /// A plain text, where the pattern is one.
@@ -341,14 +433,30 @@ fn by_text(
     };
     matched.dots |= dots;
     let mut values: Vec<Operand> = Vec::new();
+    let mut in_angles = Vec::new();
     for text in texts {
-        // `"Name" <a@b>` is `Name <a@b>` there.
-        if is_addresses && operator == "starts" {
-            values.push(Operand::Text(format!("\"{text}")));
+        // `"Name" <a@b>` is `Name <a@b>` there, and `<a@b>` alone is `a@b`.
+        let of_address = is_addresses && text.contains('@');
+        match operator {
+            "starts" if is_addresses => {
+                values.push(Operand::Text(format!("\"{text}")));
+                values.extend(of_address.then(|| Operand::Text(format!("<{text}"))));
+            }
+            "is" if of_address => values.push(Operand::Text(format!("<{text}>"))),
+            "ends" if is_addresses => in_angles.push(Operand::Pattern(
+                format!("(?:^|,\\s*)<[^<>]*{}>$", pattern_literal(&text)),
+                false,
+            )),
+            _ => {}
         }
         values.push(Operand::Text(text));
     }
-    Some(Cond::Test(Test { fields: fields.to_vec(), operator, values }))
+    let test = |operator, values| Cond::Test(Test { fields: fields.to_vec(), operator, values });
+    let found = test(operator, values);
+    Some(match in_angles.is_empty() {
+        true => found,
+        false => Cond::any([found, test("matches", in_angles)]),
+    })
 }
 
 /// Whether blanks and letters of it are compared as they stand.
@@ -364,6 +472,9 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
 fn named_groups(source: &str, wanted: MaildropWanted) -> Result<(String, usize), String> {
     let names = |group: usize| wanted.name(group + wanted.skipped);
     let (regex, groups) = translate(source, wanted.groups.then_some(&names))?;
+    if !wanted.nothing() && repeats_nothing(&regex) {
+        return Err(KEPT_OF_NOTHING.into());
+    }
     let groups = groups + wanted.skipped;
     Ok(match wanted.whole {
         true => (format!("(?P<{}>{regex})", wanted.name(0)), groups),

@@ -1,6 +1,10 @@
 //! Perl's regular expressions, pcrepattern(3), in the syntax of ours, and the texts
 //! that some of them are.
 
+use std::collections::HashSet;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
 use crate::import::alternatives::{plain_text, split_alternatives};
 
 /// In the syntax of the regex crate, with these names for its groups; without any they
@@ -91,6 +95,93 @@ pub(super) fn translate(
         0 => Ok((out, groups)),
         _ => Err("a `(` is not closed".into()),
     }
+}
+
+/// Whether a pattern of ours repeats what may be empty: of that Perl's keeps something else.
+pub(super) fn repeats_nothing(regex: &str) -> bool {
+    let Ok(hir) = regex_syntax::parse(regex) else { return true };
+    let mut open: Vec<&Hir> = vec![&hir];
+    while let Some(hir) = open.pop() {
+        match hir.kind() {
+            HirKind::Repetition(repetition) => {
+                let may_be_empty = repetition.sub.properties().minimum_len() == Some(0);
+                if repetition.max != Some(1) && may_be_empty {
+                    return true;
+                }
+                open.push(&repetition.sub);
+            }
+            HirKind::Capture(capture) => open.push(&capture.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => open.extend(parts),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a group of a pattern of ours may hold a quote, and does not begin behind `<`.
+pub(super) fn captures_quotes(regex: &str) -> bool {
+    fn holds(hir: &Hir) -> bool {
+        match hir.kind() {
+            HirKind::Literal(literal) => literal.0.contains(&b'"'),
+            HirKind::Class(Class::Unicode(class)) => {
+                class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&'"'))
+            }
+            HirKind::Class(Class::Bytes(_)) => true,
+            HirKind::Repetition(repetition) => holds(&repetition.sub),
+            HirKind::Capture(capture) => holds(&capture.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(holds),
+            HirKind::Empty | HirKind::Look(_) => false,
+        }
+    }
+    let Ok(hir) = regex_syntax::parse(regex) else { return true };
+    let mut open = vec![(&hir, false)];
+    while let Some((hir, in_angles)) = open.pop() {
+        match hir.kind() {
+            HirKind::Capture(capture) => {
+                if !in_angles && holds(&capture.sub) {
+                    return true;
+                }
+            }
+            HirKind::Repetition(repetition) => open.push((&repetition.sub, false)),
+            HirKind::Alternation(parts) => open.extend(parts.iter().map(|part| (part, false))),
+            HirKind::Concat(parts) => {
+                let mut behind = in_angles;
+                for part in parts {
+                    open.push((part, behind));
+                    behind =
+                        matches!(part.kind(), HirKind::Literal(text) if text.0.ends_with(b"<"));
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The groups of a pattern that may take no part where it fits.
+pub(super) fn optional_groups(pattern: &str) -> HashSet<usize> {
+    let name = |group: usize| format!("g{group}");
+    let mut found = HashSet::new();
+    let Ok((regex, _)) = translate(pattern, Some(&name)) else { return found };
+    let Ok(hir) = regex_syntax::parse(&regex) else { return found };
+    let mut open: Vec<(&Hir, bool)> = vec![(&hir, false)];
+    while let Some((hir, optional)) = open.pop() {
+        match hir.kind() {
+            HirKind::Repetition(repetition) => {
+                open.push((&repetition.sub, optional || repetition.min == 0));
+            }
+            HirKind::Capture(capture) => {
+                if optional {
+                    found.insert(capture.index as usize);
+                }
+                open.push((&capture.sub, optional));
+            }
+            HirKind::Concat(parts) => open.extend(parts.iter().map(|part| (part, optional))),
+            HirKind::Alternation(parts) => open.extend(parts.iter().map(|part| (part, true))),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// `*`, `+`, `?` or `{…}`, and what follows it.
@@ -266,6 +357,22 @@ mod tests {
         );
         for bad in ["(?=x)", "a++", "\\1", "(a", "a)", "[a", "*a", "(?i)x", "\\Qx", "x\\"] {
             assert!(translate(bad, None).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_groups_keep_is_known() {
+        let optional = |pattern: &str| {
+            let mut found: Vec<usize> = optional_groups(pattern).into_iter().collect();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(optional("(a)(b)?(c|(d))+(e)*(f){1,2}"), [2, 4, 5]);
+        assert_eq!(optional("(a)|b"), [1]);
+        for (regex, repeats) in
+            [("(a*)+", true), ("(?:a|)*b", true), ("(a?){2}", true), ("(a+)*(b*)?c*", false)]
+        {
+            assert_eq!(repeats_nothing(regex), repeats, "{regex}");
         }
     }
 

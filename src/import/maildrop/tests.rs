@@ -37,9 +37,21 @@ fn conditions() {
         ("/^From:.*boss@example\\.org/", "header \"From\" contains \"boss@example.org\""),
         ("/^Subject: hello/", "header \"Subject\" starts \"hello\""),
         ("/^Subject:\\s*hello$/", "header \"Subject\" is \"hello\""),
-        ("/^Subject: hello/:D", "header \"Subject\" matches /^hello/c"),
+        ("/^Subject: hello/:D", "headers matches /^Subject: hello/c"),
         ("/^(To|Cc):.*rust/:h", "[header \"To\", header \"Cc\"] contains \"rust\""),
         ("/^X-Loop:/", "has header \"X-Loop\""),
+        // The blank behind the colon may be what is found.
+        ("/^Subject: *[^a]x/", "headers matches /^Subject: *[^a]x/"),
+        ("/^Subject:.* sale/", "headers matches /^Subject:.* sale/"),
+        ("/^Subject:.*[^b]*c/", "header \"Subject\" matches /[^b]*c/"),
+        (
+            "/^Subject: taro@x/ || /^From: taro@x/",
+            "header \"Subject\" starts \"taro@x\" or header \"From\" starts [\"\\\"taro@x\", \"<taro@x\", \"taro@x\"]",
+        ),
+        (
+            "/^To:.*@b\\.example$/",
+            "header \"To\" ends \"@b.example\" or header \"To\" matches /(?:^|,\\s*)<[^<>]*@b\\.example>$/",
+        ),
         ("/^From: Boss/", "header \"From\" starts [\"\\\"Boss\", \"Boss\"]"),
         ("/^Subject:.*(a|b c)/", "header \"Subject\" contains [\"a\", \"b c\"]"),
         (
@@ -70,7 +82,7 @@ fn conditions() {
         ),
         (
             "/^From:\\s*(.*)/ && lookup($MATCH1, \"bad\")",
-            "header \"From\" matches /^\"?(?P<match1>.*)/ and header \"From\" matches [/spam@/, /^[^@]*$/]",
+            "header \"From\" matches /^[\"<]?(?P<match1>.*)/ and header \"From\" matches [/spam@/, /^[^@]*$/]",
         ),
         ("/^From:.*<a@b>/", "header \"From\" matches /[^\\s,]\\s*<a@b>/"),
     ] {
@@ -141,7 +153,7 @@ fn flow() {
     );
     exact(
         "if (/^List-Id:.*<([^.>]*)/)\n{\n L=tolower($MATCH1)\n to \"Maildir/.Lists.$L\"\n}\n",
-        "when header \"List-Id\" matches /<(?P<match1>[^.>]*)/ -> folder \"Lists/{match1:lower}\"",
+        "when header \"List-Id\" matches /^.*<(?P<match1>[^.>]*)/ -> folder \"Lists/{match1:lower}\"",
     );
     exact(
         "D=.Spam\nif (/^X-A: a/)\n D=.Junk\nif (/^X-B: b/)\n to \"Maildir/$D\"\n",
@@ -209,4 +221,25 @@ fn comments_come_along() {
     let imported = import(Path::new("f"), text.as_bytes(), &Options::default(), load).unwrap();
     assert!(imported.rules.contains("# who pays\nrule \"Boss\" when"), "{}", imported.rules);
     assert!(imported.rules.contains("# end"), "{}", imported.rules);
+}
+
+/// `.*` takes as much as it can, a group that takes no part keeps what was captured before,
+/// and what may be empty is repeated otherwise.
+#[test]
+fn what_is_captured() {
+    let to = |condition: &str| format!("if ({condition})\n{{\n  to \"Maildir/.$MATCH1\"\n}}\n");
+    for (condition, want) in [
+        ("/^Subject:.*\\[([a-z]*)\\]/", "header \"Subject\" matches /^.*\\[(?P<match1>[a-z]*)\\]/"),
+        ("/^X-A:.*?(b+)/", "header \"X-A\" matches /^.*?(?P<match1>b+)/"),
+        ("/^X-A:(.*)/", "headers matches /^X-A:(?P<match1>.*)/"),
+        ("/^X-A: (a)?b/", "header \"X-A\" matches /^(?P<match1>a)?b/"),
+        ("/^From:.*<([^>]*)>/", "header \"From\" matches /^.*[^\\s,]\\s*<(?P<match1>[^>]*)>/"),
+    ] {
+        exact(&to(condition), &format!("when {want} -> folder \"{{match1}}\""));
+    }
+    for condition in ["/^X-A: (a*)*b/", "/^X-A: (a|)+/", "/^X-B: (.)/ && /^X-A: (a)?b/"] {
+        not(&to(condition), "");
+    }
+    let (_, report, totals) = came_of(&to("/^From: (.*) </"));
+    assert_eq!(totals.approximate, 1, "{report}");
 }

@@ -132,7 +132,10 @@ impl MaildropVariables {
     pub(super) fn forget_matches_to(&mut self, groups: usize) {
         for number in 0..=groups.min(9) {
             let name = if number == 0 { "MATCH".to_owned() } else { format!("MATCH{number}") };
-            self.set(&name, MaildropVariable::Unknown(format!("{name} is of a pattern before")));
+            self.set(
+                &name,
+                MaildropVariable::Unknown(format!("{name} holds what an earlier pattern captured")),
+            );
         }
     }
 

@@ -40,12 +40,38 @@ fn half(flags: &str) -> Option<&'static str> {
     }
 }
 
+/// A command for a shell that is given the header or the body alone; where it filters, the
+/// other half stays as it is.
+fn on_half(half: &str, command: &str, filters: bool) -> String {
+    const HEADER: &str = "sed '/^$/q'";
+    const BODY: &str = "sed '1,/^$/d'";
+    let command = match command.contains([';', '&', '\n']) {
+        true => format!("{{ {command}; }}"),
+        false => command.to_owned(),
+    };
+    match (half, filters) {
+        ("header", false) => format!("{HEADER} | {command}"),
+        (_, false) => format!("{BODY} | {command}"),
+        // Read twice, so it is kept.
+        ("header", true) => {
+            kept_in_file(&format!("{HEADER} \"$m\" | {command}; s=$?; {BODY} \"$m\""))
+        }
+        (_, true) => kept_in_file(&format!("{HEADER} \"$m\"; {BODY} \"$m\" | {command}; s=$?")),
+    }
+}
+
+fn kept_in_file(commands: &str) -> String {
+    format!("m=$(mktemp) || exit; cat >\"$m\"; {commands}; rm \"$m\"; exit $s")
+}
+
 impl RecipeLowering<'_> {
     /// `! address …`
     pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<ProcmailDone, String> {
         let copy = flags.contains('c');
         if let Some(half) = half(flags) {
-            return Err(format!("the {half} alone is sent on"));
+            return Err(format!(
+                "only the {half} is sent on, and `forward` sends the whole message"
+            ));
         }
         let expanded = self.variables.expand(addresses, false)?;
         let to: Vec<String> = expanded
@@ -126,9 +152,6 @@ impl RecipeLowering<'_> {
         let filters = flags.contains('f');
         let copy = flags.contains('c');
         let half = half(flags).filter(|_| !self.is_formail(command));
-        if filters && let Some(half) = half {
-            return Err(format!("the {half} alone is filtered"));
-        }
         let expanded = self.variables.expand(&without_quotes_lost(command), true);
         if filters && self.is_formail(command) {
             let edits = self.formail(command);
@@ -156,13 +179,14 @@ impl RecipeLowering<'_> {
         let shell = half.is_some()
             || command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
         let words: Vec<String> = if shell {
-            let text = expanded?.constant.ok_or("a shell would see what the message says")?;
+            let text = expanded?
+                .constant
+                .ok_or("a shell would be given text from the message, which it might run")?;
             if text.contains("formail -r") || text.contains("formail\" -r") {
                 return Err("an answer made by formail: `reply \"file\"` is for that".into());
             }
             let text = match half {
-                Some("header") => format!("sed '/^$/q' | {text}"),
-                Some(_) => format!("sed '1,/^$/d' | {text}"),
+                Some(half) => on_half(half, &text, filters),
                 None => text,
             };
             vec!["/bin/sh".into(), "-c".into(), literal(&text)]
@@ -176,7 +200,7 @@ impl RecipeLowering<'_> {
         };
         let Some(program) = words.first() else { return Err("it names no program".into()) };
         if program.contains('{') && !program.contains("{{") || program.is_empty() {
-            return Err("the message names the program".into());
+            return Err("the name of the program comes from the message".into());
         }
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
         if filters {

@@ -94,7 +94,7 @@ fn scored(weighted: Vec<(RecipeWeight, Cond)>) -> Result<Cond, String> {
     // How often counts only where the sum could come out otherwise by it.
     let counts = weighted.iter().any(|(weight, _)| weight.factor != 0.0);
     if counts && weighted.iter().any(|(weight, _)| weight.weight <= 0.0) {
-        return Err("each time it is found counts (a factor that is not 0)".into());
+        return Err("it counts how often a pattern is found (a factor that is not 0), and mfilter only sees whether it is".into());
     }
     for (RecipeWeight { weight, .. }, condition) in weighted {
         match condition {
@@ -153,7 +153,7 @@ fn one(
         return one(&text, flags, variables);
     }
     if text.starts_with('?') {
-        return Err("a program decides".into());
+        return Err("it depends on what a program says".into());
     }
     if let Some(sign @ ("<" | ">")) = text.get(..1) {
         let number = text.get(1..).unwrap_or_default().trim();

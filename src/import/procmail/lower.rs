@@ -7,16 +7,16 @@ use super::condition::{RecipeTests, asked};
 use super::context::RecipeLowering;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
-use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::import::shell::is_program;
+use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
 /// Files that include one another deeper are not read.
 const MAX_INCLUDES: usize = 16;
 
-/// What procmail keeps for itself and has no like here.
+/// What procmail keeps for itself and has no counterpart here.
 const WITHOUT_MEANING: [&str; 22] = [
     "VERBOSE",
     "LOGABSTRACT",
@@ -205,7 +205,7 @@ impl RecipeLowering<'_> {
         let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
         let written = match path {
             Ok(Some(path)) => path,
-            Ok(None) => return not("the message names the file".into()),
+            Ok(None) => return not("the name of the file comes from the message".into()),
             Err(why) => return not(why),
         };
         if written.is_empty() || written == "/dev/null" {
@@ -221,11 +221,11 @@ impl RecipeLowering<'_> {
             return not(format!("`{written}` includes itself"));
         }
         if self.around.len() > MAX_INCLUDES {
-            return not("files include one another too deep".into());
+            return not("files include one another too deeply".into());
         }
         let bytes = match (self.load)(&path) {
             Ok(bytes) => bytes,
-            Err(error) => return not(format!("`{written}` cannot be read: {error}")),
+            Err(error) => return not(unreadable(&format!("`{written}`"), &path, &error)),
         };
         let file = SourceFile::new(&path, decode(&bytes).0);
         let number = self.sources.files().len() as u32;
@@ -375,9 +375,10 @@ impl RecipeLowering<'_> {
             }
             Dependence::Nothing => Err("no recipe stands before it".into()),
             Dependence::Unknown => Err("the recipe before it is not translated".into()),
-            Dependence::Known { changes: true, .. } => {
-                Err("the recipe before it changes what is tested".into())
-            }
+            Dependence::Known { changes: true, .. } => Err(
+                "the recipe before it changes what is tested, and rules test messages as they came"
+                    .into(),
+            ),
             Dependence::Known { chain, .. } if flags.contains('E') => {
                 let none = chain.iter().map(|condition| Cond::not(condition.clone()));
                 Ok((Cond::all(none), chain.clone()))
@@ -498,10 +499,20 @@ fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
         }
         effects.push(Effect::Rule(unit));
     }
-    let differs = (!always).then(|| {
-        "a copy that the block does not take goes on, and procmail stores it twice".to_owned()
-    });
-    Ok(ProcmailDone { count: 0, differs, ..ProcmailDone::going_on(effects) })
+    if !always {
+        effects.iter_mut().for_each(stored_twice);
+    }
+    Ok(ProcmailDone { count: 0, ..ProcmailDone::going_on(effects) })
+}
+
+/// What a block for a copy does not take.
+fn stored_twice(effect: &mut Effect) {
+    let Effect::Rule(unit) = effect else { return };
+    if unit.count > 0 && unit.fidelity == Fidelity::Exact {
+        let why = "a copy that the block does not take goes on, and procmail stores it twice";
+        unit.fidelity = Fidelity::Approximate(why.into());
+    }
+    unit.effects.iter_mut().for_each(stored_twice);
 }
 
 /// Whether the same test may come out otherwise behind these.

@@ -147,6 +147,19 @@ fn half_of_a_message() {
     let (found, totals) = rules(":0 h\nheads\n");
     assert_eq!((found.as_str(), totals.approximate), ("folder \"heads\"", 1));
     exact(":0 hw\n| x -a\n", "pipe \"/bin/sh\" \"-c\" \"sed '/^$/q' | x -a\"");
+    let kept = "m=$(mktemp) || exit; cat >\\\"$m\\\"; ";
+    exact(
+        ":0 fhw\n| x -a\n",
+        &format!(
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" | x -a; s=$?; sed '1,/^$/d' \\\"$m\\\"; rm \\\"$m\\\"; exit $s\""
+        ),
+    );
+    exact(
+        ":0 fbw\n| x; y\n",
+        &format!(
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\"; sed '1,/^$/d' \\\"$m\\\" | {{{{ x; y; }}}}; s=$?; rm \\\"$m\\\"; exit $s\""
+        ),
+    );
     exact(":0 b c\n| x\n", "run \"/bin/sh\" \"-c\" \"sed '1,/^$/d' | x\"");
 }
 

@@ -178,7 +178,7 @@ impl RcVariables {
                 }
                 (_, Some("+")) if set.is_some() => self.nested(rest.get(1..).unwrap_or_default()),
                 (Some(":+"), _) | (_, Some("+")) => Ok(ProcmailVariable::Constant(String::new())),
-                _ => Err(format!("`${{{inner}}}` has no like here")),
+                _ => Err(format!("`${{{inner}}}` has no counterpart here")),
             };
         }
         let mut name = String::new();
@@ -191,7 +191,7 @@ impl RcVariables {
         if name.is_empty() {
             return match chars.peek() {
                 Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_' | '\\') => {
-                    Err(format!("`${}` has no like here", chars.next().unwrap_or_default()))
+                    Err(format!("`${}` has no counterpart here", chars.next().unwrap_or_default()))
                 }
                 _ => Ok(ProcmailVariable::Constant("$".into())),
             };

@@ -500,7 +500,7 @@ impl Lowering<'_> {
         let is_below =
             matches!(expansion.0.first(), Some(VariablePiece::Text(_) | VariablePiece::Date(_)));
         if !is_below || !expansion.0.iter().all(one_level) {
-            let why = "what is inserted in a folder's name makes one level of it at most";
+            let why = "a value inserted in a folder's name becomes one level of it at most";
             self.approximately(why);
         }
         Ok(match self.folder(&template)? {

@@ -367,7 +367,7 @@ impl<'a> Lowering<'a> {
                     }
                     SieveCapture::Unknown => {
                         return Err(format!(
-                            "which test `${{{number}}}` is of hangs on the message"
+                            "which test `${{{number}}}` comes from depends on the message"
                         ));
                     }
                 }

@@ -143,7 +143,10 @@ fn seconds_of(unit: &str) -> Result<u64, String> {
         "hour" | "hours" => 3600,
         "minute" | "minutes" => 60,
         "second" | "seconds" => 1,
-        other => return Err(format!("`{other}` is no unit of time here: days, hours, minutes")),
+        other => {
+            let known = "`day`, `hour`, `minute` and `second` are";
+            return Err(format!("`{other}` is not known as a unit of time: {known}"));
+        }
     })
 }
 

@@ -108,7 +108,7 @@ impl Lowering<'_> {
         let mut all: Vec<String> = match self.state.variables.get(&key) {
             None => Vec::new(),
             Some(KnownValue::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
-            Some(_) => return Err("which flags a variable holds hangs on the message".into()),
+            Some(_) => return Err("which flags a variable holds depends on the message".into()),
         };
         let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         match node.name.as_str() {
@@ -208,7 +208,7 @@ impl Lowering<'_> {
         let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
         if let MatchType::Count(relation) = how.kind {
             if must != may {
-                return Err("how many flags are set hangs on the message".into());
+                return Err("how many flags are set depends on the message".into());
             }
             return Ok(counted(must.len(), relation, &keys));
         }

@@ -51,7 +51,7 @@ impl Lowering<'_> {
             [(_, "lower")] => ":lower",
             [(_, "upper")] => ":upper",
             [(_, other), ..] => {
-                return Err(format!("`:{other}` of what hangs on the message cannot be said"));
+                return Err(format!("`:{other}` of a value from the message cannot be said here"));
             }
         };
         let known = match (expansion.variable(), change) {

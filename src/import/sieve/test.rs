@@ -135,7 +135,7 @@ impl Lowering<'_> {
                 Err("whether a folder exists cannot be tested".into())
             }
             "valid_notify_method" | "notify_method_capability" => {
-                Err("there are no notifications".into())
+                Err("mfilter sends no notifications".into())
             }
             "metadata" | "metadataexists" | "servermetadata" | "servermetadataexists" => {
                 Err("the server's metadata cannot be tested".into())
@@ -332,7 +332,7 @@ impl Lowering<'_> {
             self.approximately("of HTML, what people see is looked at");
         }
         if captures {
-            return Err("nothing is captured of a body".into());
+            return Err("nothing can be captured from a body".into());
         }
         let keys = self.constants(arguments.strings(0)?)?;
         if matches!(how.kind, MatchType::Count(_)) {

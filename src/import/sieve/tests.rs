@@ -305,6 +305,48 @@ fn headers_are_taken_out_by_their_value() {
     assert_eq!(totals.not, 1);
 }
 
+/// Proton's `hasexpiration` and `expiration` hang on what the script said before them, and
+/// `unexpire` takes it back.
+#[test]
+fn expirations_are_known_by_the_script() {
+    const TRASH: &str = "when keyword is \"expires-7d\" and arrived.age > 7d -> folder \"Trash\"\n";
+    for (script, want) in [
+        ("unexpire; if hasexpiration { unexpire; } fileinto \"A\";", "folder \"A\""),
+        ("if not hasexpiration { fileinto \"A\"; stop; } fileinto \"B\";", "folder \"A\""),
+    ] {
+        assert_eq!(exact(script), want, "{script}");
+    }
+    let expires = "if size :over 1 { expire \"day\" \"7\"; } ";
+    for (script, want) in [
+        ("if hasexpiration { fileinto \"A\"; }", "when keyword is \"expires-7d\" -> folder \"A\""),
+        (
+            "if expiration :comparator \"i;ascii-numeric\" :value \"gt\" \"hour\" \"100\" { fileinto \"A\"; }",
+            "when keyword is \"expires-7d\" -> folder \"A\"",
+        ),
+        ("if expiration \"day\" \"8\" { fileinto \"A\"; }", ""),
+        ("unexpire; fileinto \"A\";", "unmark \"expires-7d\", folder \"A\""),
+        ("unexpire; if hasexpiration { discard; }", "unmark \"expires-7d\""),
+        (
+            "fileinto \"A\"; unexpire; expire \"day\" \"7\";",
+            "unmark \"expires-7d\", mark \"expires-7d\", folder \"A\"",
+        ),
+    ] {
+        let (rules, totals) = rules(&format!("{expires}{script}"));
+        let want = format!("{TRASH}when size > 1 -> mark \"expires-7d\"\n{want}");
+        assert_eq!(rules, want.trim_end(), "{script}");
+        assert_eq!(totals.not, 0, "{script}");
+    }
+    for lost in [
+        "if size :over 1 { expire \"day\" \"soon\"; } if hasexpiration { discard; }",
+        "if size :over 1 { expire \"day\" \"1\"; } if expiration \"fortnight\" \"1\" { discard; }",
+        "if size :over 1 { expire \"hour\" \"5\"; } if expiration \"day\" \"0\" { discard; }",
+        "expire \"day\" \"731\";",
+    ] {
+        let (rules, totals) = rules(lost);
+        assert!(totals.not > 0 && !rules.contains("discard"), "{lost}: {rules}");
+    }
+}
+
 /// `return` under a condition leaves the included script: the rest is its `else`.
 #[test]
 fn a_return_under_a_condition_leaves_the_included_script() {

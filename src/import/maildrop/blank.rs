@@ -1,0 +1,131 @@
+//! Whether a pattern may begin with the blank that maildrop has behind the colon of a
+//! header. Values of ours begin behind it.
+
+use std::collections::HashSet;
+
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson;
+use regex_automata::util::{start, syntax};
+use regex_automata::{Anchored, MatchKind};
+
+/// A pattern of which more states have to be looked at is taken for one that may.
+const MOST_STATES: usize = 200;
+
+/// Whether a pattern fits some text that begins with the blank, from there on; also if it
+/// fits nothing at all there.
+pub(super) fn may_take_blank(pattern: &str, case: bool) -> bool {
+    takes(pattern, case).unwrap_or(true)
+}
+
+/// Whether there is a text that a pattern fits with the blank before it alone; `anywhere` if
+/// it may fit some way into the text as well.
+pub(super) fn needs_blank(pattern: &str, case: bool, anywhere: bool) -> bool {
+    needs(pattern, case, anywhere).unwrap_or(true)
+}
+
+fn takes(pattern: &str, case: bool) -> Option<bool> {
+    let (dfa, mut cache, from) = behind_blank(pattern, case)?;
+    let mut open = vec![from];
+    let mut known = HashSet::new();
+    while let Some(state) = open.pop() {
+        if state.is_dead() || !known.insert(state) {
+            continue;
+        }
+        if state.is_match() || known.len() > MOST_STATES {
+            return Some(true);
+        }
+        open.extend(following(&dfa, &mut cache, state)?.into_iter().map(|(_, next)| next));
+    }
+    Some(false)
+}
+
+fn needs(pattern: &str, case: bool, anywhere: bool) -> Option<bool> {
+    let (with, mut of_with, from) = behind_blank(pattern, case)?;
+    // A match is told one byte late: this one is of nothing.
+    if from.is_match() {
+        return Some(false);
+    }
+    let without = automaton(pattern, case)?;
+    let mut of_without = without.create_cache();
+    let anchored = if anywhere { Anchored::No } else { Anchored::Yes };
+    let start = start::Config::new().anchored(anchored);
+    let mut open = vec![(from, without.start_state(&mut of_without, &start).ok()?)];
+    let mut known = HashSet::new();
+    while let Some((one, other)) = open.pop() {
+        // What fits without it, fits.
+        if other.is_match() || one.is_dead() || !known.insert((one, other)) {
+            continue;
+        }
+        if one.is_match() || known.len() > MOST_STATES {
+            return Some(true);
+        }
+        let next = following(&with, &mut of_with, one)?;
+        for (byte, next) in next {
+            let beside = match byte {
+                Some(byte) => without.next_state(&mut of_without, other, byte),
+                None => without.next_eoi_state(&mut of_without, other),
+            };
+            open.push((next, beside.ok()?));
+        }
+    }
+    Some(false)
+}
+
+/// An automaton that has read the blank.
+fn behind_blank(pattern: &str, case: bool) -> Option<(DFA, Cache, LazyStateID)> {
+    let dfa = automaton(pattern, case)?;
+    let mut cache = dfa.create_cache();
+    let start = start::Config::new().anchored(Anchored::Yes).look_behind(Some(b':'));
+    let start = dfa.start_state(&mut cache, &start).ok()?;
+    let from = dfa.next_state(&mut cache, start, b' ').ok()?;
+    Some((dfa, cache, from))
+}
+
+/// The states behind one, by the byte that leads there; none for the end of the text.
+fn following(
+    dfa: &DFA,
+    cache: &mut Cache,
+    state: LazyStateID,
+) -> Option<Vec<(Option<u8>, LazyStateID)>> {
+    let mut all = Vec::new();
+    let bytes = (0..=0x7f).filter(|byte| *byte != b'\n');
+    for byte in bytes.chain([0xc3, 0xa4]) {
+        all.push((Some(byte), dfa.next_state(cache, state, byte).ok()?));
+    }
+    all.push((None, dfa.next_eoi_state(cache, state).ok()?));
+    Some(all)
+}
+
+fn automaton(pattern: &str, case: bool) -> Option<DFA> {
+    let config = DFA::config().match_kind(MatchKind::All).minimum_cache_clear_count(Some(0));
+    let signs = syntax::Config::new().case_insensitive(!case);
+    let mut builder = DFA::builder();
+    builder.configure(config).syntax(signs).thompson(thompson::Config::new());
+    builder.build(pattern).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{may_take_blank, needs_blank};
+
+    #[test]
+    fn what_may_begin_with_a_blank_is_known() {
+        for (pattern, takes, anchored, anywhere) in [
+            ("foo", false, false, false),
+            ("(?:.*)", true, false, false),
+            (".+", true, true, true),
+            ("[^a]x", true, true, true),
+            ("[^a]*x", true, false, false),
+            (" foo", true, true, true),
+            ("(?:a| b)", true, true, true),
+            ("a*$", false, false, false),
+            ("a?", true, false, false),
+            ("\\bx", true, true, true),
+        ] {
+            assert_eq!(may_take_blank(pattern, false), takes, "{pattern}");
+            assert_eq!(needs_blank(pattern, false, false), anchored, "{pattern}");
+            assert_eq!(needs_blank(pattern, false, true), anywhere, "{pattern}");
+        }
+    }
+}
