@@ -306,7 +306,7 @@ fn mail_goes_where_maildrop_puts_it() {
     let maildir = |side: &str| at(side).join("Maildir");
     make_folder(&maildir("ours"));
     // maildrop makes no folders.
-    let words = ["a", "build", "rust", "sale", "two"];
+    let words = ["a", "Build", "build", "rust", "sale", "two"];
     let tags = words.iter().flat_map(|word| [format!("Tag-{word}"), format!("List-{word}")]);
     make_folder(&maildir("theirs"));
     for name in FOLDERS.iter().chain(&COPIES).map(|name| name.to_string()).chain(tags) {

@@ -41,7 +41,7 @@ pub(super) fn asked(
         if weight.is_some() && rest.trim_start_matches(['!', ' ']).starts_with(['<', '>']) {
             return Err(told("a weight by the size".into()));
         }
-        let (condition, found) = one(rest, flags, variables).map_err(told)?;
+        let (condition, found) = one(rest, flags, variables, 0).map_err(told)?;
         if let Some(found) = found {
             let general = found.headers.is_empty() && condition != Cond::Always;
             asked.all_headers |= general;
@@ -63,6 +63,10 @@ pub(super) fn asked(
     asked.condition = Cond::all(plain);
     Ok(asked)
 }
+
+/// More signs in front of a condition are none that somebody wrote: a variable may hold `$`
+/// and itself.
+const MOST_SIGNS: usize = 50;
 
 /// `w^x`
 #[derive(Debug, Clone, Copy)]
@@ -138,10 +142,15 @@ fn one(
     text: &str,
     flags: &str,
     variables: &RcVariables,
+    depth: usize,
 ) -> Result<(Cond, Option<ProcmailMatch>), String> {
+    if depth > MOST_SIGNS {
+        return Err("there are too many `!` and `$` in front of it".into());
+    }
+    let one = |text: &str| one(text, flags, variables, depth + 1);
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('!') {
-        let (condition, found) = one(rest, flags, variables)?;
+        let (condition, found) = one(rest)?;
         if found.as_ref().is_some_and(|found| found.captures) {
             return Err("a `\\/` under `!`".into());
         }
@@ -150,7 +159,7 @@ fn one(
     if let Some(rest) = text.strip_prefix('$') {
         let expanded = variables.expand(rest.trim_start(), true)?;
         let text = expanded.constant.ok_or("what is inserted comes from the message")?;
-        return one(&text, flags, variables);
+        return one(&text);
     }
     if text.starts_with('?') {
         return Err("it depends on what a program says".into());
@@ -163,14 +172,26 @@ fn one(
             None,
         ));
     }
-    if let Some(rest) = text.strip_prefix('\\') {
-        // `\!`, `\<`, … at the start mean the sign itself.
-        if rest.starts_with(['!', '$', '?', '<', '>', ' ']) && !rest.starts_with("<a") {
-            return regex(rest, flags, None);
-        }
-    }
     if let Some((name, pattern)) = variable(text) {
-        let pattern = pattern.trim();
+        let pattern = pattern.trim_start();
+        if let Some(rest) = pattern.strip_prefix('!') {
+            return one(&format!("! {name} ?? {rest}"));
+        }
+        if let Some(rest) = pattern.strip_prefix('$') {
+            let expanded = variables.expand(rest.trim_start(), true)?;
+            let rest = expanded.constant.ok_or("what is inserted comes from the message")?;
+            return one(&format!("{name} ?? {rest}"));
+        }
+        if pattern.starts_with(['<', '>']) {
+            return Err("the size of a part of the message or of a variable is compared".into());
+        }
+        if pattern.starts_with('?') {
+            return Err("it depends on what a program says".into());
+        }
+        if weight(pattern)?.0.is_some() {
+            return Err("a weight behind `??`".into());
+        }
+        let pattern = first_unescaped(pattern);
         if matches!(name, "H" | "B" | "HB" | "BH") {
             return regex(pattern, name, None);
         }
@@ -188,7 +209,13 @@ fn one(
             None => constant("", pattern),
         };
     }
-    regex(text, flags, None)
+    regex(first_unescaped(text), flags, None)
+}
+
+/// procmail takes a backslash away with which a pattern begins: it is there to have `!`,
+/// `$`, `?`, `<` and `>` stand for themselves, and leaves `[` of `\[` a bracket.
+fn first_unescaped(pattern: &str) -> &str {
+    pattern.strip_prefix('\\').unwrap_or(pattern)
 }
 
 /// `NAME ?? pattern`

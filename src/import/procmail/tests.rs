@@ -164,6 +164,25 @@ fn half_of_a_message() {
 }
 
 #[test]
+fn a_pattern_begins_behind_its_backslash() {
+    for (condition, want) in [
+        ("\\[build\\]", "headers matches /[build\\\\]/ or envelope-from matches /[build\\\\]/"),
+        ("B ?? \\.c", "body matches /(?m).c/"),
+        ("B ?? ! a", "not body contains \"a\""),
+        ("! B ?? ! a", "body contains \"a\""),
+        ("\\^Subject: a", "header \"Subject\" starts \"a\""),
+        ("^Subject: \\[a", "header \"Subject\" starts \"[a\""),
+    ] {
+        exact(&format!(":0\n* {condition}\nx\n"), &format!("when {want} -> folder \"x\""));
+    }
+    not("X='! $ $X'\n:0\n* $ $X\nx\n", "");
+    not(&format!(":0\n* {}a\nx\n", "!".repeat(100_000)), "");
+    for condition in ["B ?? > 100", "B ?? 1^0 a", "B ?? ? test", "\\(a"] {
+        not(&format!(":0\n* {condition}\nx\n"), "");
+    }
+}
+
+#[test]
 fn what_cannot_be_said_is_not_said_broader() {
     not(":0\n* ? test -f x\ny\n:0 E\nz\n:0\nw\n", "folder \"w\"");
     not(":0\n* ^Subject:.*a\n* -2^0\n* 2^1 b\nx\n", "");

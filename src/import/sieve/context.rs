@@ -4,9 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::expire::has_expire;
 use super::parse::Node;
-use super::script::{changed, folders, is_real, label, leaves};
+use super::script::{changed, folders, has_expire, is_real, label, leaves};
 use super::state::{DROPPED, SieveCapture, State};
 use super::variables::{
     Expansion, KnownValue, VariableNames, VariablePiece, encoded_characters, insert, reference,

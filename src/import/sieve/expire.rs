@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use super::compare::{MatchType, matching};
 use super::context::Lowering;
 use super::parse::Node;
-use super::script::{duration, is_set};
+use super::script::{duration, has_expire, is_set};
 use crate::import::ir::{Cond, Effect, Mark, Unit};
 use crate::source::Span;
 
@@ -224,12 +224,6 @@ fn delivers(node: &Node) -> bool {
 
 fn asks_for_flags(node: &Node) -> bool {
     node.name == "hasflag" || node.tests.iter().any(asks_for_flags)
-}
-
-/// Whether it may change when a message expires.
-pub(super) fn has_expire(node: &Node) -> bool {
-    let block = node.block.as_deref().unwrap_or_default();
-    matches!(node.name.as_str(), "expire" | "unexpire") || block.iter().any(has_expire)
 }
 
 /// Whether the script ends behind a branch, whatever it does.

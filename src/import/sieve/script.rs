@@ -86,6 +86,12 @@ pub(super) fn changed(nodes: &[Node], names: &mut Vec<String>, flags: &mut bool)
     }
 }
 
+/// Whether it may change when a message expires.
+pub(super) fn has_expire(node: &Node) -> bool {
+    let block = node.block.as_deref().unwrap_or_default();
+    matches!(node.name.as_str(), "expire" | "unexpire") || block.iter().any(has_expire)
+}
+
 /// Variables whose value hangs on the way: set in a branch, or twice.
 pub(super) fn changing(
     nodes: &[Node],
