@@ -193,7 +193,8 @@ fn one(
         }
         let pattern = first_unescaped(pattern);
         if matches!(name, "H" | "B" | "HB" | "BH") {
-            return regex(pattern, name, None);
+            let case = if flags.contains('D') { "D" } else { "" };
+            return regex(pattern, &format!("{name}{case}"), None);
         }
         return match variables.get(name) {
             Some(ProcmailVariable::Template(template)) => {
@@ -205,8 +206,8 @@ fn one(
                 }
             }
             Some(ProcmailVariable::Unknown(why)) => Err(why.clone()),
-            Some(ProcmailVariable::Constant(text)) => constant(text, pattern),
-            None => constant("", pattern),
+            Some(ProcmailVariable::Constant(text)) => constant(text, pattern, flags),
+            None => constant("", pattern, flags),
         };
     }
     regex(first_unescaped(text), flags, None)
@@ -227,7 +228,11 @@ fn variable(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A text that is the same for every message: only the plainest patterns.
-fn constant(text: &str, pattern: &str) -> Result<(Cond, Option<ProcmailMatch>), String> {
+fn constant(
+    text: &str,
+    pattern: &str,
+    flags: &str,
+) -> Result<(Cond, Option<ProcmailMatch>), String> {
     let holds = match pattern {
         "." | ".+" | "(.)" | "[^ ]" => !text.is_empty(),
         "^^^^" | "^^$" | "^$" => text.is_empty(),
@@ -236,7 +241,10 @@ fn constant(text: &str, pattern: &str) -> Result<(Cond, Option<ProcmailMatch>), 
             if !plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/@ ".contains(&b)) {
                 return Err("a pattern on what is the same for every message".into());
             }
-            let (text, plain) = (text.to_lowercase(), plain.to_lowercase());
+            let (text, plain) = match flags.contains('D') {
+                true => (text.to_owned(), plain.to_owned()),
+                false => (text.to_lowercase(), plain.to_lowercase()),
+            };
             match (pattern.starts_with('^'), pattern.ends_with(['^', '$'])) {
                 (true, true) => text == plain,
                 (true, false) => text.starts_with(&plain),

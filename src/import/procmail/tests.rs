@@ -175,6 +175,9 @@ fn a_pattern_begins_behind_its_backslash() {
     ] {
         exact(&format!(":0\n* {condition}\nx\n"), &format!("when {want} -> folder \"x\""));
     }
+    exact(":0 D\n* B ?? a\nx\n", "when body matches /(?m)a/c -> folder \"x\"");
+    exact("V=Ab\n:0 D\n* V ?? ab\nx\n", "");
+    exact("V=Ab\n:0\n* V ?? ab\nx\n", "folder \"x\"");
     not("X='! $ $X'\n:0\n* $ $X\nx\n", "");
     not(&format!(":0\n* {}a\nx\n", "!".repeat(100_000)), "");
     for condition in ["B ?? > 100", "B ?? 1^0 a", "B ?? ? test", "\\(a"] {

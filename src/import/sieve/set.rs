@@ -50,7 +50,10 @@ impl Lowering<'_> {
             [] => "",
             [(_, "lower")] => ":lower",
             [(_, "upper")] => ":upper",
-            [(_, other), ..] => {
+            several => {
+                let mut names = several.iter().map(|(_, name)| *name);
+                let other = names.find(|name| !matches!(*name, "lower" | "upper"));
+                let other = other.unwrap_or("lower");
                 return Err(format!("`:{other}` of a value from the message cannot be said here"));
             }
         };
