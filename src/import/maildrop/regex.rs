@@ -137,11 +137,7 @@ pub(super) fn captures_quotes(regex: &str) -> bool {
     let mut open = vec![(&hir, false)];
     while let Some((hir, in_angles)) = open.pop() {
         match hir.kind() {
-            HirKind::Capture(capture) => {
-                if !in_angles && holds(&capture.sub) {
-                    return true;
-                }
-            }
+            HirKind::Capture(capture) if !in_angles && holds(&capture.sub) => return true,
             HirKind::Repetition(repetition) => open.push((&repetition.sub, false)),
             HirKind::Alternation(parts) => open.extend(parts.iter().map(|part| (part, false))),
             HirKind::Concat(parts) => {
