@@ -191,7 +191,29 @@ fn of_value(
     if value == "$" && anchored {
         return Err("a header that is there and empty".into());
     }
+    if begins_a_line(value) {
+        return Err("a pattern over more than one line".into());
+    }
     compared(value, anchored, fields, false, case, found)
+}
+
+/// Whether a `^` stands in a pattern that is more than one of several alternatives.
+fn begins_a_line(pattern: &str) -> bool {
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '[' => {
+                chars.next_if_eq(&'^');
+                chars.next_if_eq(&']');
+                while chars.next().is_some_and(|c| c != ']') {}
+            }
+            '^' if chars.peek() == Some(&'^') => drop(chars.next()),
+            '^' if !matches!(chars.peek(), Some('|' | ')')) => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn in_text(

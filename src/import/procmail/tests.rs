@@ -180,6 +180,13 @@ fn a_pattern_begins_behind_its_backslash() {
     exact("V=Ab\n:0\n* V ?? ab\nx\n", "folder \"x\"");
     not("X='! $ $X'\n:0\n* $ $X\nx\n", "");
     not(&format!(":0\n* {}a\nx\n", "!".repeat(100_000)), "");
+    exact(
+        ":0\n* ^Subject:.*(^|[^a-z])b\nx\n",
+        "when header \"Subject\" matches /(?:^|[^a-z])b/ -> folder \"x\"",
+    );
+    for condition in ["^Subject: ^b", "^Subject:.*(^.*b)", "^Subject: (a|^b)"] {
+        not(&format!(":0\n* {condition}\nx\n"), "");
+    }
     for condition in ["B ?? > 100", "B ?? 1^0 a", "B ?? ? test", "\\(a"] {
         not(&format!(":0\n* {condition}\nx\n"), "");
     }
