@@ -71,7 +71,8 @@ impl ManageSieve {
         ManageSieve::of(command)
     }
 
-    fn of(mut command: Command) -> ManageSieve {
+    /// One by whatever passes bytes to and fro.
+    pub fn of(mut command: Command) -> ManageSieve {
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = pipes.spawn().expect("managesieve starts");
         let input = server.stdin.take().expect("a pipe");
@@ -80,10 +81,15 @@ impl ManageSieve {
     }
 
     /// Sends a command; the answer's last line.
-    fn ask(&mut self, command: &[u8]) -> io::Result<String> {
+    pub fn ask(&mut self, command: &[u8]) -> io::Result<String> {
         self.input.write_all(command)?;
         self.input.write_all(b"\r\n")?;
         self.input.flush()?;
+        self.answer()
+    }
+
+    /// The last line of the next answer, or of a greeting.
+    pub fn answer(&mut self) -> io::Result<String> {
         loop {
             let mut line = String::new();
             if self.output.read_line(&mut line)? == 0 {

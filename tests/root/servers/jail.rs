@@ -20,7 +20,8 @@ const TOOLS: &[&str] =
     &["/usr/bin/unshare", "/usr/bin/nsenter", "/usr/sbin/ip", "/usr/bin/dpkg-deb", "/bin/bash"];
 
 /// Everything is mounted in a file system in memory. A package with a `/lib`
-/// of its own must not hide the link of that name.
+/// of its own must not hide the link of that name, and among the modules of one
+/// Dovecot there are none of another.
 const SETUP: &str = r#"
 set -e
 exec 2>&1
@@ -37,6 +38,9 @@ for name in bin sbin lib; do
     fi
 done
 mount -t overlay -o lowerdir=packages:/,upperdir=upper,workdir=work overlay root
+for name in usr/lib/dovecot usr/share/dovecot etc/dovecot; do
+    if test -d packages/$name; then mount --bind packages/$name root/$name; fi
+done
 mount -t proc proc root/proc
 for name in dev run var/spool; do mount -t tmpfs -o mode=755 tmpfs root/$name; done
 mount -t tmpfs -o mode=1777 tmpfs root/tmp
