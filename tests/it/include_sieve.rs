@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -262,9 +263,33 @@ fn an_answer_is_sent_with_its_own_text_and_addresses() {
     assert_eq!(notices(&home), [""; 0]);
 }
 
-/// What may lie where the script is expected, and cannot be used.
+/// What may lie where the script is expected and cannot be used, and what is told of it.
+const UNUSABLE: [(&str, &str); 19] = [
+    ("notify", "wants to send a notification"),
+    ("syntax", "line 1 cannot be used on this server: its `{` is never closed"),
+    ("cut off", "(line 2) cannot be used on this server: a string that is never closed"),
+    ("half a character", "in line 2 cannot be used on this server: something in it is not UTF-8"),
+    ("latin", "(line 3) cannot be used on this server: something in it is not UTF-8"),
+    ("binary", "it is a binary file"),
+    ("folder", "a/b"),
+    ("huge", "it is larger than 1 MB"),
+    ("sparse", "it is larger than 1 MB"),
+    ("include", "is no name of a script"),
+    ("fifo", "it is not a regular file"),
+    ("socket", "it is not a regular file"),
+    ("directory", "it is not a regular file"),
+    ("device", "it is not a regular file"),
+    ("terminal", "it is not a regular file"),
+    ("loop", "Too many levels of symbolic links"),
+    ("long name", "too long"),
+    ("shared", "writable"),
+    ("foreign", "belongs"),
+];
+
+/// Puts one of them in the place of the script.
 fn spoil(home: &Home, what: &str) -> bool {
-    let script = home.path().join("sieve/roundcube.sieve");
+    const NAME: &str = "sieve/roundcube.sieve";
+    let script = home.path().join(NAME);
     fs::remove_file(&script).expect("it was there");
     let run = |program: &str, arguments: &[&str]| {
         let status = Command::new(program).args(arguments).arg(&script).status();
@@ -272,32 +297,45 @@ fn spoil(home: &Home, what: &str) -> bool {
     };
     match what {
         "notify" => home.write(
-            "sieve/roundcube.sieve",
-            "require \"enotify\";\nif true { notify \"mailto:a@example.jp\"; }\n",
+            NAME,
+            "require \"enotify\";\n# rule:[Boss]\nif true { notify \"mailto:a@example.jp\"; }\n",
         ),
-        "syntax" => home.write("sieve/roundcube.sieve", "if header { fileinto "),
-        "binary" => home.write("sieve/roundcube.sieve", b"keep;\0\0"),
-        "folder" => {
-            home.write("sieve/roundcube.sieve", "require \"fileinto\";\nfileinto \"a/b\";\n")
+        "syntax" => home.write(NAME, "if header { fileinto \"x"),
+        "half a character" => home.write(NAME, b"keep;\n\xe8\xbf"),
+        "cut off" => {
+            let script = "# rule:[迷]\nif header :is \"subject\" \"迷";
+            home.write(NAME, &script.as_bytes()[..script.len() - 1]);
         }
-        "huge" => home.write("sieve/roundcube.sieve", "# x\n".repeat(500_000)),
-        "include" => home.write(
-            "sieve/roundcube.sieve",
-            "require \"include\";\ninclude :personal \"../../other\";\n",
+        // In the comment it is no mistake.
+        "latin" => home.write(
+            NAME,
+            b"# caf\xe9\n# rule:[x]\nif header :is \"subject\" \"caf\xe9\" { discard; }\n",
         ),
+        "binary" => home.write(NAME, b"keep;\0\0"),
+        "folder" => home.write(NAME, "require \"fileinto\";\nfileinto \"a/b\";\n"),
+        "huge" => home.write(NAME, "# x\n".repeat(500_000)),
+        "sparse" => {
+            home.write(NAME, "keep;\n");
+            let file = fs::OpenOptions::new().write(true).open(&script).expect("opened");
+            file.set_len(4 << 30).expect("no room is needed");
+        }
+        "include" => home.write(NAME, "require \"include\";\ninclude :personal \"../../other\";\n"),
         "fifo" => run("mkfifo", &[]),
+        "socket" => drop(UnixListener::bind(&script).expect("bound")),
         "directory" => run("mkdir", &[]),
         "device" => symlink("/dev/zero", &script).expect("a link"),
         "terminal" => symlink("/dev/tty", &script).expect("a link"),
+        "loop" => symlink("roundcube.sieve", &script).expect("a link"),
+        "long name" => symlink("x".repeat(300), &script).expect("a link"),
         "shared" => {
-            home.write("sieve/roundcube.sieve", "keep;\n");
+            home.write(NAME, "keep;\n");
             fs::set_permissions(&script, fs::Permissions::from_mode(0o666)).expect("set");
         }
         "foreign" => {
             if !rustix::process::geteuid().is_root() {
                 return false;
             }
-            home.write("sieve/roundcube.sieve", "keep;\n");
+            home.write(NAME, "keep;\n");
             run("chown", &["65534"]);
         }
         other => panic!("{other}"),
@@ -307,21 +345,7 @@ fn spoil(home: &Home, what: &str) -> bool {
 
 #[test]
 fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
-    let kinds = [
-        "notify",
-        "syntax",
-        "binary",
-        "folder",
-        "huge",
-        "include",
-        "fifo",
-        "directory",
-        "device",
-        "terminal",
-        "shared",
-        "foreign",
-    ];
-    let complaints = for_each(&kinds, |what| {
+    let complaints = for_each(&UNUSABLE, |(what, reason)| {
         let home = home_with(
             &format!("{STATEMENT}when subject is \"own\" -> folder \"A\"\n"),
             &files_into("Shop"),
@@ -351,6 +375,7 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         let told = notices(&home);
         expect("one mail", told.len() == 1);
         expect("its text", told.iter().all(|text| text.contains("saved before stay in use")));
+        expect(&format!("its reason: {told:?}"), told.iter().all(|text| text.contains(reason)));
         expect("one line", log_lines(&home) == 1);
         let check = home.run(&["check"], b"");
         expect("check", check.code == Some(1) && check.stdout.contains("script-not-exact"));
@@ -364,6 +389,46 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         wrong
     });
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// As the user, whom a mode keeps out; root it would not.
+#[test]
+fn a_script_that_may_not_be_read_leaves_the_last_good_one_in_force() {
+    for what in ["sieve/roundcube.sieve", "sieve"] {
+        let home = home_with(STATEMENT, &files_into("Shop"));
+        let program = support::program_in(home.path()).display().to_string();
+        own(&home, NOBODY);
+        let order = |number: usize| {
+            let run: Run =
+                run(as_owner(&home, &program, &[]), &message(&format!("order {number}.")));
+            assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+            folders(&home, &format!("order {number}."))
+        };
+        assert_eq!(order(1), [".Shop"]);
+        let path = home.path().join(what);
+        let mode = fs::metadata(&path).expect("there").permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("set");
+        assert_eq!([order(2), order(3)], [[".Shop"], [".Shop"]], "{what}");
+        let told = notices(&home);
+        assert_eq!((told.len(), log_lines(&home)), (1, 1), "{what}");
+        assert!(told[0].contains("ermission denied"), "{}", told[0]);
+        fs::set_permissions(&path, mode).expect("set");
+    }
+}
+
+/// What is no text in a comment is nobody's matter: RFC 5228 has any octets there.
+#[test]
+fn comments_may_hold_any_bytes() {
+    let home = home_with(STATEMENT, "");
+    let script = b"/* caf\xe9\xff */ require # \xe8\xbf\n\"fileinto\";\n\
+        if header :contains \"subject\" \"\xe8\xbf\xb7\" { fileinto \"\xe8\xbf\xb7\"; }\n# \xe9";
+    home.write("sieve/roundcube.sieve", script);
+    deliver(&home, "迷");
+    assert_eq!(folders(&home, "迷"), [".&j,c-"]);
+    // The sign that stands for such bytes elsewhere is one like any other.
+    home.write("sieve/roundcube.sieve", files_into("Shop").replace("order", "\u{fffd}"));
+    deliver(&home, "\u{fffd}");
+    assert_eq!((folders(&home, "\u{fffd}"), log_lines(&home)), (vec![".Shop".into()], 0));
 }
 
 #[test]
@@ -520,7 +585,7 @@ fn saves_of_web_mailers_during_deliveries_misfile_nothing() {
     if skipped("the test with a real ManageSieve server", &[MANAGESIEVE], false) {
         return;
     }
-    let count = if long() { 250 } else { 12 };
+    let count = if long() { 500 } else { 12 };
     for pattern in ["roundcube", "snappymail", "sogo"] {
         let home = Home::with_rules(STATEMENT);
         managesieve::configure(&home, "", "");

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::Arguments;
 use super::context::{Lowering, SieveFrame};
-use super::parse::{Node, parse};
+use super::parse::Node;
 use super::returns::without_returns;
 use super::script::changing;
 use super::state::Tail;
-use crate::import::decode;
 use crate::import::ir::Unit;
-use crate::source::{SourceFile, reason};
+use crate::source::reason;
 
 /// How deep scripts may include each other; Pigeonhole takes 10.
 const MAX_INCLUDES: usize = 10;
@@ -86,10 +85,8 @@ impl Lowering<'_> {
                         return Err(format!("`{name}` is a binary file"));
                     }
                     self.spend(bytes.len())?;
-                    let (text, _) = decode(&bytes);
-                    let file = SourceFile::new(&path, text);
-                    let number = self.sources.add(file.clone());
-                    return Ok(Some((path, without_returns(parse(number, &file)))));
+                    let nodes = without_returns(self.read(&path, &bytes));
+                    return Ok(Some((path, nodes)));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => told = Some(reason(&error)),

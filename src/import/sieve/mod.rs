@@ -37,6 +37,7 @@ use crate::rules::program::Layout;
 use crate::rules::script::{Script, ScriptFault, ScriptRequest};
 use crate::source::{SourceFile, Sources, Span};
 use context::Lowering;
+use parse::{Node, parse};
 
 /// Makes rules of a script; `load` gives the scripts that it includes.
 ///
@@ -56,9 +57,7 @@ pub fn import(
 /// What a script says; the files it is made of, and what stands between levels of folders.
 fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft, Sources, char) {
     let mut lowering = Lowering::new(options, load);
-    let file = source_file(path, bytes, &mut lowering.draft);
-    lowering.sources.add(file.clone());
-    let nodes = expire::first(parse::parse(0, &file));
+    let nodes = expire::first(lowering.read(path, bytes));
     lowering.main(path, &nodes);
     if options.category.is_some() {
         let names = site::SiteNames {
@@ -69,6 +68,33 @@ fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft
         lowering.draft.units = site::in_category(units, &names);
     }
     (lowering.draft, lowering.sources, lowering.separator)
+}
+
+impl Lowering<'_> {
+    /// Takes a file in; its commands.
+    fn read(&mut self, path: &Path, bytes: &[u8]) -> Vec<Node> {
+        let (file, garbled) = match self.options.included {
+            Some(_) => utf8(path, bytes),
+            None => (source_file(path, bytes, &mut self.draft), Vec::new()),
+        };
+        let number = self.sources.add(file.clone());
+        parse(number, &file, &garbled)
+    }
+}
+
+/// A script that is run as it is, and where in it something stands that is not UTF-8. No
+/// charset is guessed then: nothing would tell if the guess was wrong.
+fn utf8(path: &Path, bytes: &[u8]) -> (SourceFile, Vec<u32>) {
+    let mut text = String::with_capacity(bytes.len());
+    let mut garbled = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&chunk.valid().replace("\r\n", "\n"));
+        if !chunk.invalid().is_empty() {
+            garbled.push(text.len() as u32);
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    (SourceFile::new(path, text), garbled)
 }
 
 /// A script as `include sieve` runs it, or why it cannot be run; `load` gives the

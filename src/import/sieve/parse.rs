@@ -17,6 +17,7 @@ use grammar::{Rule, SieveGrammar};
 
 /// How deep blocks and tests may nest; Pigeonhole takes 32.
 const MAX_DEPTH: usize = 48;
+const NOT_UTF_8: &str = "something in it is not UTF-8, as Sieve has to be";
 
 /// A command or a test.
 #[derive(Debug, Clone)]
@@ -62,10 +63,19 @@ impl Node {
     }
 }
 
-/// Reads a script that is file `number` of its sources.
-pub fn parse(number: u32, source: &SourceFile) -> Vec<Node> {
+/// Reads a script that is file `number` of its sources; `garbled` is where in it something
+/// stood that is not UTF-8, ascending.
+pub fn parse(number: u32, source: &SourceFile, garbled: &[u32]) -> Vec<Node> {
     let tokens = tokens(number, &source.text);
-    let mut reader = SieveReader { tokens, at: 0, source, comments: Vec::new(), end: 0 };
+    let mut reader = SieveReader {
+        tokens,
+        at: 0,
+        source,
+        garbled,
+        is_garbled: false,
+        comments: Vec::new(),
+        end: 0,
+    };
     let mut nodes = Vec::new();
     // A `}` too many is told, and the rest is read.
     while reader.at < reader.tokens.len() {
@@ -102,6 +112,9 @@ struct SieveReader<'a> {
     tokens: Vec<SieveToken>,
     at: usize,
     source: &'a SourceFile,
+    garbled: &'a [u32],
+    /// Of what was read of this command, something is.
+    is_garbled: bool,
     /// Comments that wait for their node.
     comments: Vec<String>,
     /// Where the last token ended.
@@ -144,6 +157,8 @@ impl SieveReader<'_> {
         let token = self.tokens.get(self.at)?.clone();
         self.at += 1;
         self.end = token.span.end;
+        let first = self.garbled.partition_point(|at| *at < token.span.start);
+        self.is_garbled |= self.garbled.get(first).is_some_and(|at| *at < token.span.end);
         Some(token)
     }
 
@@ -170,14 +185,21 @@ impl SieveReader<'_> {
     }
 
     fn command(&mut self, depth: usize) -> Node {
+        self.is_garbled = false;
         let Some(token) = self.next() else { return Node::new("", Span::default()) };
         let mut node = Node::new(self.text(token.span), token.span);
+        if self.is_garbled {
+            return self.recover(node, NOT_UTF_8.into());
+        }
         if token.rule != Rule::identifier {
             let found = self.found(&token);
             return self.recover(node, format!("expected a command, found {found}"));
         }
         if let Err(why) = self.arguments(&mut node, depth) {
             return self.recover(node, why);
+        }
+        if self.is_garbled {
+            return self.recover(node, NOT_UTF_8.into());
         }
         match self.peek() {
             Some(Rule::semicolon) => {
@@ -378,7 +400,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<Node> {
-        parse(0, &SourceFile::new("x.sieve", text))
+        parse(0, &SourceFile::new("x.sieve", text), &[])
     }
 
     #[test]
