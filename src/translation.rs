@@ -31,8 +31,10 @@ static JAPANESE: LazyLock<Catalogue> =
 /// Phrases in phrases are translated so deep.
 const DEPTH: u8 = 3;
 
+/// What stands between reasons that are told together.
+const REASONS: &str = "; ";
 /// What stands between the members of a list of phrases; the last one first.
-const JOINTS: [&str; 3] = [" or ", " and ", ", "];
+const JOINTS: [&str; 4] = [REASONS, " or ", " and ", ", "];
 
 /// The texts of one language.
 #[derive(Default)]
@@ -79,6 +81,10 @@ impl Catalogue {
         if depth > DEPTH {
             return None;
         }
+        // Before a hole of the first reason takes all of them.
+        if let Some(found) = self.list(text, REASONS, depth) {
+            return Some(found);
+        }
         let phrase = |text: &str| self.find(text, depth + 1);
         for template in &self.templates {
             if let Some(found) = template.found(text) {
@@ -91,12 +97,14 @@ impl Catalogue {
         if is_code(text) && JOINTS.iter().all(|joint| split(text, joint).is_none()) {
             return Some(text.to_owned());
         }
-        // All of its members are translated, or it is no list of ours.
-        JOINTS.iter().find_map(|joint| {
-            let (most, last) = split(text, joint)?;
-            let members = [self.find(most, depth)?, self.find(last, depth + 1)?];
-            Some(self.lists.get(joint)?.filled(&members.each_ref().map(String::as_str), |_| None))
-        })
+        JOINTS.iter().find_map(|joint| self.list(text, joint, depth))
+    }
+
+    /// A list, all members of which are translated, or it is none of ours.
+    fn list(&self, text: &str, joint: &str, depth: u8) -> Option<String> {
+        let (most, last) = split(text, joint)?;
+        let members = [self.find(most, depth)?, self.find(last, depth + 1)?];
+        Some(self.lists.get(joint)?.filled(&members.each_ref().map(String::as_str), |_| None))
     }
 }
 
@@ -339,6 +347,9 @@ mod tests {
             ("`{name}` is {what}, not {other}", "{other}ではなく{what}です: `{name}`"),
             ("{} or {}", "{}か{}"),
             ("{}, {}", "{}、{}"),
+            ("{}; {}", "{}。{}"),
+            ("it has `{}`", "`{}` があります"),
+            ("line {line} is wrong", "{line} 行目が違います"),
         ]);
         let find = |text| catalogue.find(text, 0);
         assert_eq!(
@@ -355,6 +366,11 @@ mod tests {
         );
         assert_eq!(find("`x` is a list or a thing").unwrap(), "`x` は a list or a thing です");
         assert_eq!(find("a list or a list"), None);
+        assert_eq!(
+            find("line 1 is wrong; line 2 is wrong; it has `a; b`").unwrap(),
+            "1 行目が違います。2 行目が違います。`a; b` があります"
+        );
+        assert_eq!(find("line 1 is wrong; and so on"), None);
         assert_eq!(find("`x` was a list"), None);
     }
 

@@ -461,7 +461,7 @@ impl<'a> Lowering<'a> {
         let changed = |name: &&String| self.state.edited.contains(&name.to_ascii_lowercase());
         match names.iter().find(changed) {
             Some(name) => Err(format!(
-                "it asks for the header {name}, which was changed before; tests see headers as they came"
+                "it asks for the header {name}, which was changed before, while tests see headers as they came"
             )),
             None => Ok(()),
         }
