@@ -17,6 +17,7 @@ use crate::support::imap::NOBODY;
 use crate::support::managesieve::MANAGESIEVE;
 use crate::support::{Home, MFILTER, skipped, wait_for};
 
+const DOVECOT: &str = "/usr/sbin/dovecot";
 const GOOD: &str = "require \"fileinto\";\nfileinto \"A\";\n";
 const BAD: &str =
     "require \"enotify\";\n# rule:[Boss by SMS]\nif true { notify \"mailto:a@b\"; }\n";
@@ -262,13 +263,14 @@ fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
-/// Dovecot's login process before and behind, as the example has it.
-#[test]
-fn between_dovecots_login_process_and_its_server() {
-    const DOVECOT: &str = "/usr/sbin/dovecot";
-    if skipped("the test with a whole Dovecot", &[DOVECOT, MANAGESIEVE], true) {
-        return;
-    }
+/// Where a whole Dovecot cannot be had, a test says so.
+fn lacks_dovecot(test: &str) -> bool {
+    skipped(test, &[DOVECOT, MANAGESIEVE], true)
+}
+
+/// Dovecot's login process before and behind the program, as the example has it; taro's
+/// password is `secret`.
+fn with_dovecot(work: impl FnOnce(&Home, SocketAddr)) {
     let home = Home::new();
     let path = home.path().display();
     let [front, behind] = free_ports();
@@ -316,17 +318,37 @@ fn between_dovecots_login_process_and_its_server() {
     let _dovecot = Dovecot { home: &home };
     let address: SocketAddr = ([127, 0, 0, 1], front).into();
     wait_for("Dovecot", || TcpStream::connect(address).ok());
-    let log = || fs::read_to_string(home.path().join("dovecot.log")).unwrap_or_default();
-    let scripts = || -> Vec<String> {
-        let entries = fs::read_dir(home.path().join("taro/sieve")).into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".sieve")).collect();
-        names.sort();
-        names
-    };
+    work(&home, address);
+}
+
+fn log(home: &Home) -> String {
+    fs::read_to_string(home.path().join("dovecot.log")).unwrap_or_default()
+}
+
+/// The names of taro's scripts.
+fn scripts(home: &Home) -> Vec<String> {
+    let entries = fs::read_dir(home.path().join("taro/sieve")).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".sieve")).collect();
+    names.sort();
+    names
+}
+
+/// What Dovecot takes, and mfilter cannot do.
+const RAW: &str = "require \"body\";\n# rule:[Raw]\nif body :raw :contains \"x\" { discard; }\n";
+
+#[test]
+fn between_dovecots_login_process_and_its_server() {
+    if lacks_dovecot("the test with a whole Dovecot") {
+        return;
+    }
+    with_dovecot(passes_between);
+}
+
+fn passes_between(home: &Home, address: SocketAddr) {
     let login = |password: &[u8]| {
         let mut client = Client::connect(address);
-        assert!(client.answer().contains("\"SIEVE\""), "{}", log());
+        assert!(client.answer().contains("\"SIEVE\""), "{}", log(home));
         // RFC 4616, in Base64.
         client.send(&[&b"AUTHENTICATE \"PLAIN\" \""[..], password, b"\"\r\n"].concat());
         let answer = client.answer();
@@ -335,12 +357,10 @@ fn between_dovecots_login_process_and_its_server() {
     let (_, refused) = login(b"AHRhcm8Ad3Jvbmc=");
     assert!(refused.starts_with("NO"), "no other password is good: {refused}");
     let (mut client, answer) = login(b"AHRhcm8Ac2VjcmV0");
-    assert!(answer.starts_with("OK"), "{answer}\n{}", log());
+    assert!(answer.starts_with("OK"), "{answer}\n{}", log(home));
     client.send(put("good", GOOD).as_bytes());
-    assert!(client.answer().starts_with("OK"), "{}", log());
-    // What Dovecot takes, and mfilter cannot do.
-    let raw = "require \"body\";\n# rule:[Raw]\nif body :raw :contains \"x\" { discard; }\n";
-    for refused in [put("raw", raw), format!("CHECKSCRIPT {{{}+}}\r\n{raw}\r\n", raw.len())] {
+    assert!(client.answer().starts_with("OK"), "{}", log(home));
+    for refused in [put("raw", RAW), format!("CHECKSCRIPT {{{}+}}\r\n{RAW}\r\n", RAW.len())] {
         client.send(refused.as_bytes());
         let answer = client.answer();
         assert!(
@@ -353,28 +373,104 @@ fn between_dovecots_login_process_and_its_server() {
     assert!(client.answer().starts_with("NO"));
     client.send(b"SETACTIVE \"good\"\r\n");
     assert!(client.answer().starts_with("OK"));
-    assert_eq!(scripts(), ["good.sieve"]);
+    assert_eq!(scripts(home), ["good.sieve"]);
     assert!(fs::read_link(home.path().join("taro/.dovecot.sieve")).is_ok());
+}
 
+/// Debian's sieve-connect, in Perl.
+#[test]
+fn sieve_connect_saves_and_is_refused() {
     const CLIENT: &str = "/usr/bin/sieve-connect";
-    if skipped("the part with sieve-connect", &[CLIENT], false) {
+    let test = "the test with sieve-connect";
+    if skipped(test, &[CLIENT], true) || lacks_dovecot(test) {
         return;
     }
-    home.write("connect-good.sieve", GOOD);
-    home.write("connect-raw.sieve", raw);
-    for (name, fine) in [("connect-good", true), ("connect-raw", false)] {
-        let mut command = Command::new("sh");
-        let local = home.path().join(format!("{name}.sieve"));
-        let call = format!(
-            "{CLIENT} --server 127.0.0.1 --port {front} --user taro --authmech PLAIN --clearchan \
-             --passwordfd 0 --upload --localsieve {} --remotesieve {name}",
-            local.display()
-        );
-        command.args(["-c", &call]);
-        let run = crate::support::run(command, b"secret\n");
-        let text = run.stdout.clone() + &run.stderr;
-        assert_eq!(run.code == Some(0), fine, "{name}: {text}\n{}", log());
-        assert!(fine || text.contains("line 3"), "it shows the line: {text}");
-    }
-    assert_eq!(scripts(), ["connect-good.sieve", "good.sieve"]);
+    with_dovecot(|home, address| {
+        home.write("good.sieve", GOOD);
+        home.write("raw.sieve", RAW);
+        let local = |name: &str| home.path().join(format!("{name}.sieve")).display().to_string();
+        let connect = |action: &str, fine: bool| {
+            let mut command = Command::new("sh");
+            let call = format!(
+                "{CLIENT} --server 127.0.0.1 --port {} --user taro --authmech PLAIN \
+                 --clearchan --passwordfd 0 {action}",
+                address.port()
+            );
+            command.args(["-c", &call]);
+            let run = crate::support::run(command, b"secret\n");
+            let text = run.stdout.clone() + &run.stderr;
+            assert_eq!(run.code == Some(0), fine, "{action}: {text}\n{}", log(home));
+            text
+        };
+        let upload =
+            |name: &str| format!("--upload --localsieve {} --remotesieve {name}", local(name));
+        connect(&upload("good"), true);
+        let told = connect(&upload("raw"), false);
+        assert!(told.contains("line 3: the filter `Raw`"), "it shows the line: {told}");
+        let told = connect(&format!("--checkscript --localsieve {}", local("raw")), false);
+        assert!(told.contains("line 3"), "{told}");
+        connect("--activate --remotesieve good", true);
+        assert!(connect("--list", true).contains("\"good\" ACTIVE"));
+        let copy = home.path().join("copy.sieve");
+        connect(&format!("--download --remotesieve good --localsieve {}", copy.display()), true);
+        assert_eq!(fs::read_to_string(copy).expect("it is there"), GOOD);
+        connect("--deactivate", true);
+        connect("--delete --remotesieve good", true);
+        assert_eq!(scripts(home), [""; 0]);
+    });
 }
+
+/// sievelib, which Modoboa has and many scripts use.
+#[test]
+fn sievelib_does_all_that_it_can() {
+    const PYTHON: &str = "/usr/bin/python3";
+    let test = "the test with python3-sievelib";
+    const LIBRARY: &str = "/usr/lib/python3/dist-packages/sievelib";
+    if skipped(test, &[PYTHON, LIBRARY], true) || lacks_dovecot(test) {
+        return;
+    }
+    with_dovecot(|home, address| {
+        home.write("good.sieve", GOOD);
+        home.write("raw.sieve", RAW);
+        let mut command = Command::new(PYTHON);
+        command
+            .args(["-W", "ignore", "-c", SIEVELIB])
+            .arg(address.port().to_string())
+            .arg(home.path());
+        let run = crate::support::run(command, b"");
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{}\n{}", run.stdout, log(home));
+        assert_eq!(scripts(home), ["kept.sieve"]);
+        assert!(fs::read_link(home.path().join("taro/.dovecot.sieve")).is_err());
+    });
+}
+
+const SIEVELIB: &str = r#"
+import sys
+from sievelib.managesieve import Client
+port, home = int(sys.argv[1]), sys.argv[2]
+good, raw = (open(f'{home}/{name}.sieve').read() for name in ('good', 'raw'))
+
+def told(client):
+    message = client.errmsg
+    return message.decode() if isinstance(message, bytes) else message
+
+client = Client('127.0.0.1', port)
+assert client.connect('taro', 'secret', authmech='PLAIN')
+assert 'body' in client.get_sieve_capabilities() and 'enotify' not in client.get_sieve_capabilities()
+assert client.havespace('a', 1000)
+assert client.putscript('a', good), told(client)
+assert client.checkscript(good), told(client)
+for refused in (lambda: client.putscript('a', raw), lambda: client.checkscript(raw)):
+    assert not refused() and 'line 3: the filter `Raw`' in told(client), told(client)
+assert client.getscript('a').strip() == good.strip()
+assert client.setactive('a'), told(client)
+assert client.listscripts() == ('a', []), client.listscripts()
+assert client.putscript('b', good), told(client)
+assert client.renamescript('b', 'kept'), told(client)
+assert client.listscripts() == ('a', ['kept']), client.listscripts()
+assert not client.deletescript('a'), 'the active one'
+assert client.setactive(''), told(client)
+assert client.deletescript('a'), told(client)
+assert client.listscripts()[1] == ['kept'], client.listscripts()
+client.logout()
+"#;
