@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::dovecot::{Dovecot, SERVER, SIEVE};
 use crate::support::imap::{NOBODY, as_owner, own};
 use crate::support::managesieve::{self, LDA, MANAGESIEVE, ManageSieve};
 use crate::support::{self, Home, Run, for_each, long, run, skipped};
@@ -632,10 +634,13 @@ fn saves_of_web_mailers_during_deliveries_misfile_nothing() {
 
 /// Where a message lies by Dovecot's delivery agent or by ours.
 fn lies_in(home: &Home) -> BTreeSet<String> {
-    let mail = support::mail(&home.path().join("Maildir"));
-    let places = mail.into_iter().map(|mail| format!("{} {}", mail.folder, mail.flags));
-    let sent = home.path().join("sent").exists().then(|| "sent on".to_owned());
-    places.chain(sent).collect()
+    places(&home.path().join("Maildir"), home.path().join("sent").exists())
+}
+
+fn places(maildir: &Path, is_sent_on: bool) -> BTreeSet<String> {
+    let mail = support::mail(maildir).into_iter();
+    let places = mail.map(|mail| format!("{} {}", mail.folder, mail.flags));
+    places.chain(is_sent_on.then(|| "sent on".to_owned())).collect()
 }
 
 #[test]
@@ -691,7 +696,7 @@ fn folders_lie_where_dovecot_has_them() {
 /// `sieve_after`) against rules before and behind the statement.
 #[test]
 fn rules_around_the_script_are_as_scripts_before_and_after_it() {
-    if skipped("the test with Dovecot's delivery agent", &[LDA], false) {
+    if skipped("the test with Dovecot's LMTP server", &[SERVER, SIEVE], false) {
         return;
     }
     const HEAD: &str = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n";
@@ -717,19 +722,37 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
     let pairs: Vec<_> = SCRIPTS
         .iter()
         .flat_map(|script| ["x", "virus"].map(|subject| (*script, subject)))
+        .enumerate()
+        .map(|(number, (script, subject))| {
+            let script = script.replace("x@", &format!("u{number}@"));
+            (number, format!("{HEAD}{script}\n"), subject)
+        })
         .collect();
-    let complaints = for_each(&pairs, |(script, subject)| {
-        let script = format!("{HEAD}{script}\n");
-        let theirs = home_with("", &script);
-        theirs.write("before.sieve", format!("{HEAD}{}", BEFORE.1));
-        theirs.write("after.sieve", format!("{HEAD}{}", AFTER.1));
-        let path = theirs.path().display();
-        let plugin =
-            format!(" sieve_before = {path}/before.sieve\n sieve_after = {path}/after.sieve\n");
-        managesieve::configure(&theirs, " separator = .\n", &plugin);
-        own(&theirs, NOBODY);
-        managesieve::deliver(&theirs, &message(subject));
-        let ours = home_with("", &script);
+    let home = Home::new();
+    let path = home.path().display();
+    let settings = format!(
+        "protocols = lmtp\nservice lmtp {{\n unix_listener lmtp {{\n  path = {path}/lmtp\n  \
+         mode = 0666\n }}\n}}\nprotocol lmtp {{\n mail_plugins = sieve\n}}\n\
+         lda_mailbox_autocreate = yes\nsendmail_path = {path}/sendmail\n\
+         plugin {{\n sieve_before = {path}/before.sieve\n sieve_after = {path}/after.sieve\n}}\n"
+    );
+    home.write("before.sieve", format!("{HEAD}{}", BEFORE.1));
+    home.write("after.sieve", format!("{HEAD}{}", AFTER.1));
+    managesieve::sendmail(&home);
+    // A file for each recipient.
+    let sendmail = format!("#!/bin/sh\nfor to; do :; done\ncat > \"{path}/$to\"\n");
+    fs::write(home.path().join("sendmail"), sendmail).expect("written");
+    for (number, script, _) in &pairs {
+        home.write(&format!("home/u{number}/.sieve"), script);
+    }
+    let theirs = Dovecot::with(home, "maildir", &settings);
+    let complaints = for_each(&pairs, |(number, script, subject)| {
+        let mail = String::from_utf8(message(subject)).expect("UTF-8").replace('\n', "\r\n");
+        theirs.deliver(&format!("u{number}"), mail.as_bytes());
+        let maildir = theirs.path().join(format!("mail/u{number}"));
+        let sent = theirs.path().join(format!("u{number}@example.net"));
+        let wanted = places(&maildir, sent.exists());
+        let ours = home_with("", script);
         managesieve::sendmail(&ours);
         let sendmail = ours.path().join("sendmail").display().to_string();
         let (before, after) = (BEFORE.0, AFTER.0);
@@ -738,13 +761,13 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
             format!("set sendmail \"{sendmail}\"\n{before}{STATEMENT}{after}"),
         );
         deliver(&ours, subject);
-        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
+        let found = lies_in(&ours);
         match wanted == found && notices(&ours).is_empty() {
             true => Vec::new(),
             false => vec![format!("{subject}: {script}: {wanted:?} {found:?}")],
         }
     });
-    assert!(complaints.is_empty(), "{complaints:#?}");
+    assert!(complaints.is_empty(), "{complaints:#?}\n{}", theirs.log());
 }
 
 /// `import sieve --site`: what a provider runs before users' scripts, as site rules

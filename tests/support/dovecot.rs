@@ -1,10 +1,11 @@
 //! A whole Dovecot with an LMTP server on a socket, by the settings in
-//! examples/dovecot; nothing of it is root's.
+//! examples/dovecot or by a test's own; nothing of it is root's.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -28,12 +29,24 @@ impl Dovecot {
     pub fn start(format: &str) -> Dovecot {
         let home = Home::new();
         let path = home.path().display();
+        // Dovecot notes nothing of the first message for a home that is not there.
+        for user in ["taro", "hanako"] {
+            home.write(&format!("home/{user}@x.example/.sieve"), "discard;\n");
+        }
+        home.write("mfilter.sieve", include_str!("../../examples/dovecot/mfilter.sieve"));
         let example = include_str!("../../examples/dovecot/91-mfilter-store.conf");
         let example = example
             .replace("$protocols ", "")
             .replace("/etc/dovecot/mfilter.sieve", &format!("{path}/mfilter.sieve"))
             .replace("user = vmail", &format!("path = {path}/lmtp"))
             .replace("mode = 0600", "mode = 0666");
+        Dovecot::with(home, format, &example)
+    }
+
+    /// One with these settings, among which is the socket `lmtp` in the home; mail of USER
+    /// lies in `mail/USER`, and `home/USER/.sieve` is the active script.
+    pub fn with(home: Home, format: &str, settings: &str) -> Dovecot {
+        let path = home.path().display();
         // Whoever delivers here.
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("set");
         // Whoever it runs as, there is but one of them.
@@ -45,7 +58,6 @@ impl Dovecot {
             true => (NOBODY.to_string(), NOBODY.to_string()),
             false => (said("-u"), said("-g")),
         };
-        home.write("mfilter.sieve", include_str!("../../examples/dovecot/mfilter.sieve"));
         home.write(
             "dovecot.conf",
             format!(
@@ -60,14 +72,10 @@ impl Dovecot {
                  \x20args = uid={uid} gid={gid} home={path}/home/%u allow_all_users=yes\n}}\n\
                  passdb {{\n driver = static\n args = nopassword=y\n}}\n\
                  service anvil {{\n chroot =\n}}\nservice lmtp {{\n user = {user}\n}}\n\
-                 {example}\
+                 {settings}\
                  plugin {{\n sieve = file:{path}/home/%u/sieve;active={path}/home/%u/.sieve\n}}\n"
             ),
         );
-        // Dovecot notes nothing of the first message for a home that is not there.
-        for user in ["taro", "hanako"] {
-            home.write(&format!("home/{user}@x.example/.sieve"), "discard;\n");
-        }
         own(&home, NOBODY);
         let mut command = as_owner(&home, "/usr/sbin/dovecot", &["-F", "-c"]);
         command.arg(home.path().join("dovecot.conf"));
@@ -81,6 +89,39 @@ impl Dovecot {
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         self.home.path().join("lmtp")
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Has it deliver a message over LMTP (RFC 2033).
+    pub fn deliver(&self, to: &str, message: &[u8]) {
+        let stream = UnixStream::connect(self.socket()).expect("it listens");
+        let mut stream = BufReader::new(stream);
+        let mut said = String::new();
+        let message = [message, b".\r\n"].concat();
+        let to = format!("RCPT TO:<{to}>\r\n");
+        for command in [
+            &b""[..],
+            b"LHLO a.example\r\n",
+            b"MAIL FROM:<sender@example.net>\r\n",
+            to.as_bytes(),
+            b"DATA\r\n",
+            &message,
+        ] {
+            stream.get_mut().write_all(command).expect("sent");
+            loop {
+                said.clear();
+                stream.read_line(&mut said).expect("a reply");
+                // Of a greeting with several lines, the last one.
+                if said.get(3..4) != Some("-") {
+                    break;
+                }
+            }
+            assert!(said.starts_with(['2', '3']), "{said}\n{}", self.log());
+        }
     }
 
     /// For `--store`.
