@@ -95,7 +95,7 @@ impl Lowering<'_> {
         if arguments.has("optional") && told.is_none() {
             return Ok(None);
         }
-        let why = told.unwrap_or_else(|| "it is not there; it belongs beside this one".into());
+        let why = told.unwrap_or_else(|| "there is no such script beside this one".into());
         Err(format!("the script `{name}` cannot be included: {why}"))
     }
 }
