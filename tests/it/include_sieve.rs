@@ -409,7 +409,7 @@ fn a_script_that_may_not_be_read_leaves_the_last_good_one_in_force() {
         assert_eq!(order(1), [".Shop"]);
         let path = home.path().join(what);
         let mode = fs::metadata(&path).expect("there").permissions();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("set");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("set");
         assert_eq!([order(2), order(3)], [[".Shop"], [".Shop"]], "{what}");
         let told = notices(&home);
         assert_eq!((told.len(), log_lines(&home)), (1, 1), "{what}");

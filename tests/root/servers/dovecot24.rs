@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use super::jail::Jail;
 use super::scenario::guide;
@@ -43,6 +43,14 @@ fn configure(jail: &Jail) {
 
 struct Site {
     jail: Jail,
+    between: Child,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.between.kill();
+        let _ = self.between.wait();
+    }
 }
 
 impl Site {
@@ -60,8 +68,7 @@ impl Site {
         between.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
         between.args(["/usr/bin/mfilter", "managesieve", "--listen", "127.0.0.1:4191"]);
         between.args(["--server", "127.0.0.1:4192"]).stdin(Stdio::null()).stderr(Stdio::null());
-        // It ends with the jail.
-        between.spawn().expect("it starts");
+        let between = between.spawn().expect("it starts");
         for port in [4190, 4191] {
             wait_for("a server", || {
                 let mut command = jail.command("/bin/bash");
@@ -69,7 +76,7 @@ impl Site {
                 command.stderr(Stdio::null()).status().expect("runs").success().then_some(())
             });
         }
-        Some(Site { jail })
+        Some(Site { jail, between })
     }
 
     /// A client that has logged in.
