@@ -218,7 +218,10 @@ impl ResultsReader<'_, '_> {
         if method == "dkim" {
             return self.dkim(found);
         }
-        if let Some(why) = found.iter().find_map(|(result, _)| result.flaw) {
+        let flaw = |(result, verdict): &(&MethodResult, Verdict)| {
+            result.flaw.filter(|_| !is_known_failure(result, *verdict))
+        };
+        if let Some(why) = found.iter().find_map(flaw) {
             return Err(why.to_owned());
         }
         match method {
@@ -249,6 +252,9 @@ impl ResultsReader<'_, '_> {
             let names = ["header.d", "header.i"].iter().any(|name| result.property(name).is_some());
             let signer = self.sender.signer(result);
             match (result.flaw, verdict, signer) {
+                (Some(_), ..) if is_known_failure(result, *verdict) => {
+                    believed.push((result, *verdict, None));
+                }
                 // Cut off behind its `header.d`
                 (Some(flaw), ..) if !result.cut || signer.is_none() || !names => {
                     why = why.or(Some(flaw.to_owned()));
@@ -411,6 +417,12 @@ fn contradicted(result: &MethodResult, found: &[(&MethodResult, Verdict)]) -> bo
 }
 
 /// `smtp.mail` was Google's of old.
+/// Whether a result did not pass, whatever the sender wrote behind that word: nobody has
+/// to be kept from failing.
+fn is_known_failure(result: &MethodResult, verdict: Verdict) -> bool {
+    result.cut && verdict != Verdict::Pass
+}
+
 fn mail_from(result: &MethodResult) -> Option<&str> {
     result.property("smtp.mailfrom").or_else(|| result.property("smtp.mail"))
 }

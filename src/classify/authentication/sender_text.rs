@@ -525,6 +525,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_that_fails_whatever_it_holds() {
+        let identity = "i=a=3Bdkim=3Dpass=20header.d=3Dbank.example@evil.example";
+        let found = of_evil(
+            "dkim=fail header.d=evil.example header.i=a;dkim=pass header.d=bank.example",
+            identity,
+            None,
+        );
+        assert_eq!(found.dkim, Some(Verdict::Fail), "{found:#?}");
+        assert!(found.dkim_domains.is_empty(), "{found:#?}");
+    }
+
+    #[test]
     fn an_identity_that_another_signature_has_too() {
         let printed = "dkim=pass header.d=evil.example header.i=x@evil.example;\
             dmarc=pass header.from=bank.example header.i=y@evil.example";
@@ -621,6 +633,9 @@ mod tests {
                  {BORDER}From: <{from}>\n\n"
             );
             assert_not_believed(&results(&text, None));
+            // Nor does it keep anybody from failing.
+            let found = results(&text.replace("dmarc=pass", "dmarc=fail"), None);
+            assert_eq!(found.dmarc, Some(Verdict::Fail), "{from}: {found:#?}");
         }
     }
 
