@@ -214,6 +214,7 @@ mod tests {
             assert_eq!(key_of_person("山田 花子"), key_of_person(name), "{name}");
         }
         assert_ne!(key_of_person("Sirhan Yamada"), key_of_person("Han Yamada"));
+        assert_eq!(key_of_person("氏家 博").as_deref(), Some("氏家博"), "no title");
         for name in [
             "",
             "Hanako",
