@@ -245,7 +245,7 @@ impl MailTest<'_> {
         let (mut evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
         if !silent {
             let notes = evaluation.plan.steps.iter().filter_map(|step| self.note_of(step));
-            evaluation.trace.warnings.extend(notes.collect::<Vec<_>>());
+            evaluation.trace.warnings.extend(notes);
         }
         if let Some(why) = message.failure() {
             let error: std::io::Error = why.into();
