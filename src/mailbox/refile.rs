@@ -81,7 +81,8 @@ fn decide(
     {
         let place = location.place(folder);
         if place.note.is_some() {
-            skipped.push(TOO_LONG);
+            let is_renamed = location.renamed.iter().any(|(gone, _)| gone == folder);
+            skipped.push(if is_renamed { RENAMED } else { TOO_LONG });
             return (None, skipped);
         }
         let add = flags.without(has);
@@ -92,6 +93,7 @@ fn decide(
     (None, skipped)
 }
 
+const RENAMED: Skip = Skip { action: "folder", why: "it was probably renamed", stays: true };
 const TOO_LONG: Skip =
     Skip { action: "folder", why: "its name is too long for a file system", stays: true };
 
