@@ -100,8 +100,7 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
 /// Where the message belongs, and its flags as IMAP has them. What is not to be filed
 /// belongs to the inbox, so that whoever asks loses nothing.
 fn home(plan: &Plan, separator: char) -> (String, Vec<String>) {
-    let step = plan.home().and_then(|number| plan.steps.get(number)).map(|step| &step.kind);
-    match step {
+    match plan.home_step().map(|step| &step.kind) {
         Some(StepKind::Deliver { folder, flags, .. }) => (named(folder, separator), flags.imap()),
         _ => (named(&Folder::default(), separator), Vec::new()),
     }

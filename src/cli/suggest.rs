@@ -194,7 +194,7 @@ impl HabitCounter {
 
 /// Where a plan files the message.
 fn goes_to(plan: &Plan) -> Option<&Folder> {
-    match plan.home().and_then(|at| plan.steps.get(at)).map(|step| &step.kind) {
+    match plan.home_step().map(|step| &step.kind) {
         Some(StepKind::Deliver { folder, .. }) => Some(folder),
         _ => None,
     }

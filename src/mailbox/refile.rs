@@ -76,7 +76,7 @@ fn decide(
             return (None, skipped);
         }
     }
-    if let Some(step) = home.and_then(|number| plan.steps.get(number))
+    if let Some(step) = plan.home_step()
         && let StepKind::Deliver { folder, flags, .. } = &step.kind
     {
         let place = location.place(folder);

@@ -55,6 +55,11 @@ impl Plan {
             position(|step| matches!(step, StepKind::Deliver { as_: DeliveryWord::FileInto, .. }))
         })
     }
+
+    /// That step itself.
+    pub fn home_step(&self) -> Option<&Step> {
+        self.steps.get(self.home()?)
+    }
 }
 
 /// One step.

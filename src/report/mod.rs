@@ -132,8 +132,7 @@ pub fn outcome(plan: &Plan) -> &'static str {
 
 /// Where a plan leads to, for the table at the end of a test of many messages.
 pub fn destination(plan: &Plan) -> String {
-    let home = plan.home().and_then(|number| plan.steps.get(number));
-    match home.or(plan.steps.last()).map(|step| &step.kind) {
+    match plan.home_step().or(plan.steps.last()).map(|step| &step.kind) {
         Some(StepKind::Deliver { folder, .. }) => folder.to_string(),
         Some(_) => outcome(plan).to_owned(),
         None => String::new(),
