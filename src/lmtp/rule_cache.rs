@@ -21,7 +21,8 @@ const TEXT: u64 = 1 << 20;
 /// Kept rules, by home.
 #[derive(Default)]
 pub struct RuleCache {
-    kept: HashMap<PathBuf, KeptRules>,
+    /// In boxes, since a table has up to twice as many places as entries.
+    kept: HashMap<PathBuf, Box<KeptRules>>,
     /// Counts the messages.
     now: u64,
     none: Option<ActiveRules>,
@@ -49,7 +50,8 @@ impl RuleCache {
             let rules = ActiveRules::load(files, user, Proof::Whole)?;
             let size = rules.text_size().unwrap_or(0);
             self.make_room(size);
-            self.kept.insert(home.to_owned(), KeptRules { rules, size, used: 0 });
+            let kept = Box::new(KeptRules { rules, size, used: 0 });
+            self.kept.insert(home.to_owned(), kept);
         }
         let kept = self.kept.get_mut(home).ok_or("the rules are gone")?;
         kept.used = self.now;

@@ -56,11 +56,11 @@ impl CompiledProgram {
         let mut blocks = Blocks::default();
         let index = Index::of(&program).keep(&mut blocks);
         CompiledProgram {
-            statements: Row::Here(std::mem::take(&mut program.statements)),
-            conditions: Row::Here(std::mem::take(&mut program.conditions)),
-            patterns: Row::Here(std::mem::take(&mut program.patterns)),
-            lists: Row::Here(std::mem::take(&mut program.lists)),
-            expectations: Row::Here(std::mem::take(&mut program.expectations)),
+            statements: Row::here(&mut program.statements),
+            conditions: Row::here(&mut program.conditions),
+            patterns: Row::here(&mut program.patterns),
+            lists: Row::here(&mut program.lists),
+            expectations: Row::here(&mut program.expectations),
             head: program,
             index,
             blocks,
@@ -196,6 +196,12 @@ enum Row<T> {
 type Met<T> = Box<[OnceLock<T>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
+    /// One that was checked. It may stay for long, so no room is left for more.
+    fn here(records: &mut Vec<T>) -> Row<T> {
+        records.shrink_to_fit();
+        Row::Here(std::mem::take(records))
+    }
+
     /// One that was kept; `None` if there cannot be as many records as it says.
     fn kept(extent: RowExtent, blocks: &Blocks) -> Option<Row<T>> {
         let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);

@@ -417,7 +417,7 @@ impl Checker<'_, '_> {
             };
             self.report(place(self, range), mistake);
         }
-        let mut template = Template::default();
+        let mut template = Template { parts: Vec::with_capacity(parts.len()) };
         for part in parts {
             let part = match part {
                 SplitPart::Text(text) => Some(TemplatePart::Text(text)),

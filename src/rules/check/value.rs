@@ -64,9 +64,10 @@ impl Checker<'_, '_> {
         operator: TextOperator,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
-        let mut needles = Vec::new();
+        let elements = self.elements(value);
+        let mut needles = Vec::with_capacity(elements.len());
         let mut fine = true;
-        for element in self.elements(value) {
+        for element in elements {
             let ValueKind::Text(text) = &element.kind else {
                 let hint = match &element.kind {
                     ValueKind::Pattern { .. } => {
