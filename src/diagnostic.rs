@@ -156,7 +156,7 @@ type MarkedSpan<'a> = (AnnotationKind, Span, &'a str);
 /// of mistakes in one line would each draw all of it.
 const LONG_LINE: usize = 4096;
 
-/// So many bytes before and behind a mistake are more than a drawing shows.
+/// How many bytes before and after a mistake are looked at: more than a drawing shows.
 const AROUND: usize = 1024;
 
 /// Some lines of a file and the marks below them.

@@ -30,7 +30,7 @@ const PIECE: usize = 64 << 10;
 /// A longer line is searched in pieces, bytes: one character may become eighteen.
 const LONGEST_LINE: usize = 256 << 10;
 
-/// So many rewritten links are looked for in one another.
+/// How many rewritten links may be nested in one another.
 const MOST_REWRITTEN: usize = 5;
 
 /// A longer host is no name that the DNS has; it is compared as text.

@@ -7,7 +7,7 @@
 use crate::message::attachment::Attachment;
 use crate::message::{Message, Unread};
 
-/// So many bytes of a file are enough: an ISO image shows itself at 32 KB.
+/// How many bytes of a file are enough: an ISO image shows itself at 32 KB.
 pub const ENOUGH: usize = 0x8800;
 
 /// Where ISO 9660 (§8) and UDF volumes have their first descriptor's name.

@@ -18,7 +18,7 @@ pub const PRETENDER: Classifier = Classifier {
     find,
 };
 
-/// So many authors are looked at.
+/// How many authors are looked at.
 const MOST_AUTHORS: usize = 20;
 
 fn find(mail: &Mail<'_>) -> Result<Option<String>, String> {

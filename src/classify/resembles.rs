@@ -25,7 +25,7 @@ const MOST_EDITS: usize = 8;
 /// Longest word, in letters; the rest is not looked for.
 const LONGEST_WORD: usize = 200;
 
-/// So many separators in a row may stand between two letters.
+/// How many separators may stand in a row between two letters.
 const LONGEST_GAP: usize = 3;
 
 /// A word to look for.

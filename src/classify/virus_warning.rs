@@ -8,7 +8,7 @@
 use super::look::{folded, opening, unread};
 use super::{Classifier, Finding, Mail};
 
-/// So much of the body is looked at.
+/// How much of the body is looked at, bytes.
 const LIMIT: usize = 64 << 10;
 
 /// "You sent a virus".

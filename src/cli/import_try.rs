@@ -21,7 +21,7 @@ use crate::rules::rule_set::RuleSet;
 use crate::user::User;
 use crate::world::World;
 
-/// So many messages are judged.
+/// How many messages are judged.
 const MOST_MESSAGES: usize = 500;
 
 /// Judges mail by both, and prints the messages that go another way; how many those

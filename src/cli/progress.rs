@@ -60,7 +60,7 @@ impl ProgressMeter {
         ProgressMeter::new(|| bytes, BYTES, quiet)
     }
 
-    /// So many messages are still to be done; there are as many as were left at most.
+    /// How many messages are still to be done: never more than were left before.
     pub(super) fn left(&self, count: usize) {
         if let Some(bar) = &self.0 {
             let length = bar.length().unwrap_or(0).max(count as u64);
@@ -69,7 +69,7 @@ impl ProgressMeter {
         }
     }
 
-    /// So many bytes more are done.
+    /// `bytes` more are done.
     pub(super) fn done_bytes(&self, bytes: u64) {
         if let Some(bar) = &self.0 {
             bar.inc(bytes);

@@ -73,13 +73,13 @@ const BUSY: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_secs(300);
 /// The same where the kernel gives too few watches.
 const POLL: Duration = Duration::from_secs(30);
-/// So often it is looked for mail that has lain for long.
+/// How often we look for mail that is old enough to expire.
 const EXPIRES: Duration = Duration::from_secs(3600);
-/// So often it is looked for folders that are made meanwhile.
+/// How often we look for folders that were made meanwhile.
 const LOOKS: usize = 5;
-/// For so long headers are read before new mail is looked for.
+/// How long headers are read before we look for new mail.
 const READ: Duration = Duration::from_millis(500);
-/// So many things that were told are remembered, so as not to repeat them.
+/// How many messages to the user are remembered, so as not to repeat them.
 const TOLD: usize = 1000;
 
 pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {

@@ -35,7 +35,7 @@ const DEPTH_MAX: usize = 4;
 const MOST_ADDRESSES: usize = 200_000;
 /// A name is cut to so many characters.
 const NAME_MAX: usize = 200;
-/// So many problems are told.
+/// How many problems are reported.
 const MOST_PROBLEMS: usize = 100;
 
 /// An address of somebody.

@@ -36,9 +36,9 @@ use crate::platform::{exit_descriptor, memory_file};
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a filter's output may stay open when its program has ended.
 const AFTERGLOW: Duration = Duration::from_secs(1);
-/// So much of what a program says is kept, bytes.
+/// How much of a program's output is kept, bytes.
 const SAID: usize = 2048;
-/// Of which so many lines are shown.
+/// How many lines of that are shown.
 const LINES: usize = 5;
 /// A message up to this size is handed over in memory, bytes.
 const IN_MEMORY: u64 = 1 << 20;

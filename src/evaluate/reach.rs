@@ -24,11 +24,11 @@ pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
 const MOST_HOPS: usize = 40;
 /// Of one message so many entries come into a list, or out of it, at most.
 const MOST_ENTRIES: usize = 50;
-/// So many bytes have all arguments of one program together, at most: whatever
+/// How many bytes all arguments of one program may take together: whatever
 /// limits are set, Linux takes 128 KB with the environment (execve(2)), and a
 /// program that cannot be started for what a sender wrote would never be.
 const LONGEST_ARGUMENTS: usize = 96 << 10;
-/// So much of what is no address is shown, bytes.
+/// How much is shown of what is not an address, bytes.
 const LONGEST_SHOWN: usize = 100;
 
 impl Evaluator<'_> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::spool::MessageData;
 
-/// So many messages are known.
+/// How many messages are remembered.
 const KNOWN_DEATHS: usize = 1000;
 
 /// A message by its hash, and a recipient.

@@ -30,21 +30,21 @@ use crate::outcome::Outcome;
 /// How long after its end a message waits for a worker. Together with the time of a
 /// delivery it is less than what MTAs wait for (Postfix: 600 s).
 const QUEUE_TIME: Duration = Duration::from_secs(240);
-/// So many messages wait so long for one user's turn. Others of his wait only
+/// How many messages wait that long for one user's turn. His others wait only
 /// [`SHORT_QUEUE_TIME`]: they would take all connections of an MTA.
 const WAITERS: usize = 4;
-/// How long after it has come further mail of a busy user waits.
+/// How long further mail for a busy user waits.
 const SHORT_QUEUE_TIME: Duration = Duration::from_secs(10);
 /// How long a worker may take to start.
 const START_TIME: Duration = Duration::from_secs(60);
 /// How long it may take to find out what a dead worker has done.
 const RECOVERY_TIME: Duration = Duration::from_secs(20);
-/// So many workers try it.
+/// How many workers try it.
 const RECOVERIES: usize = 10;
-/// After so many that died, those that follow leave the rules alone: to load them may be
+/// After this many deaths the next workers leave the rules alone: loading them may be
 /// what they died of. Then another Maildir that the rules set is not looked through.
 const RECOVERIES_WITH_RULES: usize = 3;
-/// So many workers may die of a message before it is kept from the rules.
+/// How many workers may die of a message before it is delivered without rules.
 const DEATHS: u32 = 2;
 
 /// Is told what is worth a line in the log.

@@ -13,11 +13,11 @@ use super::protocol::{self, LINE_LIMIT, LmtpCommand, MailCommand, RcptCommand};
 use super::reply::LmtpReply;
 use super::spool::{MessageData, Spool};
 
-/// So much is read at once, bytes.
+/// How much is read at once, bytes.
 const BUFFER: usize = 32 << 10;
-/// So much of answers is gathered before it is sent, bytes.
+/// How many bytes of replies are gathered before they are sent.
 const OUTPUT: usize = 8 << 10;
-/// After so many commands that are none, the connection is ended.
+/// After how many unknown commands the connection is closed.
 const MISTAKES: usize = 20;
 /// How long a client may take for a command that it has begun.
 const LINE_TIME: Duration = Duration::from_secs(180);

@@ -24,7 +24,7 @@ use crate::outcome::Outcome;
 
 /// Longer frames are not taken, bytes.
 const LIMIT: usize = 4 << 20;
-/// So much is read at once, bytes: most messages with their envelope.
+/// How much is read at once, bytes: most messages with their envelope fit.
 const BUFFER: usize = 16 << 10;
 /// The two lengths.
 const LENGTHS: usize = 8;

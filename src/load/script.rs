@@ -26,10 +26,10 @@ use crate::state::{StateDir, away, last_good};
 use crate::user::User;
 use crate::zone::zone;
 
-/// For so long a script may be away while it is saved. SOGo's takes 30 ms; a machine
+/// How long a script may be missing while it is saved. SOGo's takes 30 ms; a machine
 /// under load, or a reader with a slow line in between, takes seconds.
 const GRACE: Duration = Duration::from_secs(60);
-/// So many faults are told in a mail.
+/// How many faults one mail lists.
 const MOST_FAULTS: usize = 5;
 
 /// Gives a script for a check.

@@ -45,7 +45,7 @@ use crate::syntax::{format, parse_bytes};
 use crate::user::User;
 use crate::world::World;
 
-/// So many messages are read ahead.
+/// How many messages are read ahead.
 const AHEAD: usize = 64;
 
 /// Serves one editor until it says goodbye or goes away; true if it did the former as the

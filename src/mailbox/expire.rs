@@ -33,7 +33,7 @@ use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortJournal, Spot};
 use crate::world::{StoredMessage, World};
 
-/// So many messages are told together before they are deleted.
+/// How many messages are reported together before they are deleted.
 const DELETED_AT_ONCE: usize = 256;
 
 /// Takes what has lain for long.

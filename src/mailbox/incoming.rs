@@ -21,7 +21,7 @@ use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
 use crate::state::places::{OwnMove, PlacesFile};
 
-/// So often messages that were renamed meanwhile are looked for.
+/// How often we look again for messages that were renamed meanwhile.
 const ROUNDS: usize = 5;
 
 /// Files messages.

@@ -41,15 +41,15 @@ use crate::state::places::{self, CopyRecord, GoneRecord, OwnMove, Places, Places
 use crate::state::sorted;
 use crate::state::stamp::Stamp;
 
-/// So long after a message was gone it may come into another folder, seconds.
+/// How long after it vanished a message may still turn up in another folder, seconds.
 const GONE_FOR: i64 = 3600;
-/// So long a message may lie in two folders before the older one goes, seconds.
+/// How long a message may lie in two folders before the older copy goes, seconds.
 const COPIED_FOR: i64 = 30 * 24 * 3600;
-/// So many messages that are gone are remembered.
+/// How many vanished messages are remembered.
 const GONE_MAX: usize = 100_000;
-/// So many copies are remembered.
+/// How many copies are remembered.
 const COPIES_MAX: usize = 2000;
-/// So long before the last look a delivery may have been made that it did not
+/// How long before the last look a delivery may have been made that the look did not
 /// see, seconds.
 const OVERLOOKED: i64 = 300;
 

@@ -22,7 +22,7 @@ const BATCH: usize = 32;
 const BATCH_MEMORY: usize = 1 << 20;
 /// More threads would wait for the disk.
 const MOST_THREADS: usize = 8;
-/// So many batches a thread may be waiting for an earlier one.
+/// How many finished batches may wait for an earlier one, per thread.
 const AHEAD: usize = 4;
 
 /// Works on everything a walk finds, see [`in_order`].

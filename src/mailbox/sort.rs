@@ -25,9 +25,9 @@ use crate::state::StateDir;
 use crate::state::memory::{FiledBy, Memory};
 use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
 
-/// So many moves are noted, made and synced together.
+/// How many moves are noted, made and synced together.
 pub(super) const BATCH: usize = 1024;
-/// So often messages that were renamed meanwhile are looked for.
+/// How often we look again for messages that were renamed meanwhile.
 pub(super) const ROUNDS: usize = 5;
 
 /// Sorts folders.

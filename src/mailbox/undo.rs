@@ -16,7 +16,7 @@ use crate::outcome::Failure;
 use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortRecord};
 
-/// For so long a list of a folder is good enough to look for one of many.
+/// How long a folder's list is fresh enough to look for one message of many.
 const FRESH: Duration = Duration::from_millis(500);
 
 /// What became of a move that is taken back.

@@ -28,7 +28,7 @@ use super::message_source::{MessageSource, Source, copied, copy_stream, label, o
 
 /// Directories below the given one that are walked.
 const DEPTH_MAX: usize = 64;
-/// So many names of a directory's files are held at once.
+/// How many names of a directory's files are held at once.
 const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
 /// A message that was found.
 pub struct WalkItem {

@@ -25,7 +25,7 @@ use super::open::{open_below, takes_colons};
 use super::store::Maildir;
 use super::{keywords, mutf7};
 
-/// So deep folders are looked for.
+/// How deep we look for folders.
 const DEPTH_MAX: usize = 64;
 
 /// Which of the two directories with messages.

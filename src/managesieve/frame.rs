@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Read};
 const MAX_LINE: usize = 8 << 10;
 /// Longest literal that is kept, bytes: a script of a megabyte, as Pigeonhole has it.
 pub const MAX_LITERAL: usize = 1 << 20;
-/// So much of a longer one is read and forgotten, bytes.
+/// How much of a longer one is read and thrown away, bytes.
 const MAX_SKIPPED: usize = 64 << 20;
 /// Most literals in one command.
 const MAX_LITERALS: usize = 8;

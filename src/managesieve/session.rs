@@ -11,7 +11,7 @@ use super::frame::{CommandKind, Frame, FrameError, Frames};
 use super::{Gateway, farewell};
 use crate::text::escape;
 
-/// So many faults are told of one script.
+/// How many faults of one script are reported.
 const MOST_FAULTS: usize = 20;
 
 /// What both ways know of each other.

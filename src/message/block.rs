@@ -40,7 +40,7 @@ pub struct Finder {
     dashes: usize,
 }
 
-/// So many lines of a header are taken for what might be a boundary.
+/// How many lines of a header may be taken for a boundary.
 const MOST_DASHES: usize = 10;
 
 impl Finder {

@@ -56,7 +56,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many units.
+    /// A budget of that many units.
     pub fn new(units: usize) -> Budget {
         Budget { left: units, cut: false }
     }

@@ -32,13 +32,13 @@ pub enum Event<'a> {
     LinkEnd,
 }
 
-/// So many open elements are known at a time.
+/// How many open elements are tracked at a time.
 const OPEN_LIMIT: usize = 256;
 
-/// So far an end tag looks for its element.
+/// How far up an end tag looks for its element.
 const END_LIMIT: usize = 64;
 
-/// So many classes of one element are looked at.
+/// How many classes of one element are looked at.
 const CLASSES_LIMIT: usize = 20;
 
 /// Goes through a document until `sink` has enough.

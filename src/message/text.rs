@@ -81,7 +81,7 @@ fn folded(text: &str) -> Option<String> {
 /// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
 const LABEL_LIMIT: usize = 80;
 
-/// So many different charsets of encoded words are told apart.
+/// How many charsets of encoded words are told apart.
 const LABELS_LIMIT: usize = 50;
 
 /// Text is decoded in pieces of about this many bytes.

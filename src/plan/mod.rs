@@ -166,7 +166,7 @@ pub enum StepKind {
     Remember {
         /// What it is known by.
         key: [u8; 16],
-        /// For so many seconds.
+        /// For how many seconds.
         within: u64,
     },
     /// What a rule asked and what will not be done.

@@ -14,7 +14,7 @@ use crate::rules::listing::{RuleEntry, never_fired};
 use crate::source::{Sources, Span};
 use crate::text::{counted, escape, json_line};
 
-/// So many of the slowest are shown.
+/// How many of the slowest rules are shown.
 const SLOWEST: usize = 5;
 /// What takes less in all is not worth to be told of unasked.
 const SLOW: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// So many blocks; behind those that are here already, each is fetched
-    /// when it is asked for.
+    /// `count` blocks; those after the ones that are here already are fetched,
+    /// each when it is asked for.
     pub fn new(here: Vec<Vec<u8>>, count: usize, fetch: Fetch) -> Blocks {
         let mut blocks: Blocks = here.into_iter().collect();
         blocks.here.resize_with(count, OnceLock::new);

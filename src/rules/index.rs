@@ -16,7 +16,7 @@ use super::program::{
     Condition, ConditionKind, Entries, Field, Pattern, Program, StatementKind, TextOperator,
 };
 
-/// So many bytes a piece has at most.
+/// The longest piece, bytes.
 const PIECE: usize = 4;
 /// More words are not looked for in place of one rule.
 const MOST_WORDS: usize = 64;

@@ -36,7 +36,7 @@ pub enum Engine {
     Full,
 }
 
-/// So much text in all is looked at by one light engine, bytes.
+/// How much text one light engine looks at in all, bytes.
 const LIGHT_TEXT: usize = 4096;
 /// The most memory that a light one may take, bytes: it bounds the states.
 const LIGHT_LIMIT: usize = 32 << 10;
@@ -45,7 +45,7 @@ const LIGHT_LIMIT: usize = 32 << 10;
 /// length of a text by the number of places in the pattern that can be at work
 /// at once. A step takes some nanoseconds.
 const STEP_LIMIT: usize = 256 << 20;
-/// So much text is looked at in any case, bytes.
+/// How much text is searched in any case, bytes.
 const SEARCHED_TEXT: usize = 64 << 10;
 
 /// How much the patterns of one list may need together to be built, in bytes

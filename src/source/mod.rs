@@ -271,7 +271,7 @@ pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> 
 
 /// A script that nobody has written to for this long is whole.
 const QUIET: Duration = Duration::from_millis(100);
-/// So often a script is read that is written to all the time.
+/// How often a script that keeps changing is read before we give up.
 const MOST_READS: usize = 5;
 
 /// Reads a script that rules include, as [`read_rules`] does: whole, as it was before or

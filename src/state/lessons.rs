@@ -19,7 +19,7 @@ use super::lock_file::LockFile;
 
 const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
-/// So many are kept, at least.
+/// How many are kept at least.
 const KEPT: usize = 5000;
 /// A larger file is damaged, bytes.
 const MAX: u64 = 16 << 20;

@@ -39,7 +39,7 @@ use crate::user::{User, make_private};
 const MAGIC: &[u8; 16] = b"mfilter rules 5\n";
 /// What stands before the front.
 const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
-/// So much is read at once, bytes: all that is kept of a few dozen rules.
+/// How much is read at once, bytes: all that is kept of a few dozen rules.
 const FIRST: usize = 32 << 10;
 /// In the place of a print: the file was not there. No content is that long.
 const ABSENT: Print = Print { length: u64::MAX, hash: 0 };
@@ -285,7 +285,7 @@ fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<BlockExtent>, &
     (start == size).then_some((places, head))
 }
 
-/// So many bytes from a place on. Nobody writes to the file: a new one takes
+/// Reads `length` bytes from a place on. Nobody writes to the file: a new one takes
 /// its place.
 fn read_at(file: &File, start: usize, length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length);

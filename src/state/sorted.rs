@@ -41,10 +41,11 @@ const CLAIMS: &str = "sorting";
 const DIRECTORY: &str = "sorted";
 const SUFFIX: &str = "jsonl";
 const UNDONE: &str = "undone";
-/// So many runs are kept whatever their size,
+/// How many runs are kept whatever their size.
 const KEPT: usize = 20;
-/// of more so many bytes in all, and no more than so many.
+/// Of more runs, how many bytes are kept in all,
 const KEPT_BYTES: u64 = 32 << 20;
+/// and how many at most.
 const KEPT_MOST: usize = 1000;
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Longer files are damaged, bytes: some millions of moves.

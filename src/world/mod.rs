@@ -74,7 +74,7 @@ pub struct StoredMessage {
 pub enum DuplicateStatus {
     /// Not that it is remembered.
     Never,
-    /// So many seconds ago.
+    /// How many seconds ago.
     Ago(u64),
     /// Of the messages that are looked at, it is the first of its kind.
     First,

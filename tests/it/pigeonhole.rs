@@ -15,7 +15,7 @@ use std::process::Command;
 
 use crate::support::MFILTER;
 
-/// As few facts have to be sayable.
+/// How many facts have to be sayable at least.
 const LEAST: usize = 480;
 
 /// Facts about messages that no standard covers, which differ on purpose: the name of the

@@ -10,7 +10,7 @@ mod tables {
 
 pub use tables::*;
 
-/// So many bytes may stand where a phrase has `*`: an address, a name.
+/// How many bytes a `*` in a phrase stands for at most: an address, a name.
 const GAP: usize = 120;
 
 /// More places of a phrase's first half are not looked at.

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAJOR: &str = "1";
 /// The longest line of an answer, bytes; Dovecot's own limit.
 const LONGEST_LINE: usize = 8192;
-/// So many connections are kept that nobody uses at this moment.
+/// How many idle connections are kept.
 const MOST_KEPT: usize = 16;
 
 /// Dovecot's users.

@@ -4,7 +4,7 @@ use crate::message::address::parse_list;
 use crate::rules::address_list::judge;
 use crate::syntax::ast::{ValueKind, ValueNode};
 
-/// So many addresses does one message go to at most.
+/// How many addresses one message is sent to at most.
 pub const MOST_TARGETS: usize = 10;
 /// Longest address that mail is sent to, bytes.
 pub const LONGEST_TARGET: usize = 254;

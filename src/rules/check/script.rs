@@ -178,7 +178,7 @@ impl Checker<'_, '_> {
     }
 }
 
-/// So many faults of a script are shown.
+/// How many faults of a script are shown.
 const MOST_SHOWN: usize = 100;
 
 impl IncludedScript {

@@ -242,7 +242,7 @@ pub enum RuleErrorKind {
     IncludeTooDeep {
         limit: usize,
     },
-    /// So many that it cannot be meant.
+    /// So many that it cannot be on purpose.
     IncludeTooMany {
         limit: usize,
     },

@@ -69,7 +69,7 @@ pub const DOVECOT: &[&str] =
     &["/usr/sbin/dovecot", "/usr/bin/doveadm", "/usr/lib/dovecot/lmtp", "/usr/bin/setpriv"];
 pub const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
 
-/// So many blocks of a guide the setup of a server looks for.
+/// How many blocks of a guide a server's set-up looks for.
 const MOST_BLOCKS: usize = 4;
 const SENDER: &str = "hanako@sender.example";
 const USERS: [(&str, &str); 3] = [
