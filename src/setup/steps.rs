@@ -66,8 +66,8 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
         steps.push(SetupStep {
             title: "Have Dovecot keep mail in Maildirs".into(),
             reasons: vec![
+                "Until then your mail reader does not show what mfilter delivers.".into(),
                 reason.clone(),
-                "Until then your mail reader would not show what mfilter delivers.".into(),
             ],
             action: SetupAction::ByHand(lines.clone()),
         });
@@ -128,7 +128,7 @@ fn place(found: &SetupFindings) -> MailHome {
             maildir(path, *is_fs, inbox)
         }
         Some(DovecotStore::Other { driver, is_new }) => MailHome::NotYet {
-            reason: format!("Dovecot keeps mail as {driver}; mfilter delivers to Maildirs alone."),
+            reason: format!("Dovecot keeps mail as {driver}, and mfilter delivers only to Maildirs. As root:"),
             lines: match is_new {
                 false => vec![
                     "echo 'mail_location = maildir:~/Maildir' > /etc/dovecot/conf.d/99-maildir.conf".into(),
