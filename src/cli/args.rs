@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use super::commands::Command;
 use super::for_user::ForUser;
 use crate::hand_over::address::StoreAddress;
-use crate::rules::mistake::nearest;
 use crate::user::User;
 use crate::world::World;
 
@@ -209,22 +208,6 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         }
     }
     true
-}
-
-/// What is wrong with a first word that is no command.
-pub(super) fn unknown_command(arguments: &[OsString]) -> Option<String> {
-    let word = arguments.get(1)?.to_str()?;
-    let names = Command::NAMES;
-    let tests = arguments.iter().any(|argument| argument == "--test");
-    if word.is_empty() || word.starts_with('-') || tests || word == "help" || names.contains(&word)
-    {
-        return None;
-    }
-    let meant = match nearest(word, names) {
-        Some(near) => format!("did you mean `mfilter {near}`?"),
-        None => format!("the commands are {}", names.join(", ")),
-    };
-    Some(format!("there is no command `{word}`; {meant}"))
 }
 
 impl MdaOptions {

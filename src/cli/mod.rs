@@ -44,6 +44,7 @@ mod start;
 mod test;
 mod trust;
 mod undo;
+mod usage;
 mod version;
 mod watch;
 mod why;
@@ -56,6 +57,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::language::Language;
 use crate::mailbox::renamed;
 use crate::maildir::Location;
 use crate::mda::{guarded, location, log, reach, sent};
@@ -96,8 +98,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     if let Some(role) = lmtp::role(&arguments) {
         return lmtp::play(role);
     }
-    if let Some(word) = args::unknown_command(&arguments) {
-        output::error(&word);
+    if let Some(word) = usage::unknown_command(&arguments) {
+        output::error(&output::say(&word));
         return ExitCode::from(2);
     }
     let args = match Args::try_parse_from(&arguments) {
@@ -108,6 +110,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let error = help::told(error, &arguments);
+            if let Some(text) = usage::mistake(&error, Language::of_locale()) {
+                output::to_stderr(&text);
+                return ended(2);
+            }
             let printed = error.print().and_then(|()| std::io::stdout().flush());
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             if asked {

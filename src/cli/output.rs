@@ -113,9 +113,13 @@ pub(super) fn with_tilde(text: &str) -> String {
 /// Prints a message to standard error, under the program's name. A file's
 /// name, say, may hold anything: it is made harmless, but for line ends.
 pub(super) fn error(text: &str) {
-    let text = with_tilde(text);
-    let lines: Vec<String> = text.lines().map(escape).collect();
-    let _ = writeln!(std::io::stderr(), "mfilter: {}", lines.join("\n"));
+    to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
+}
+
+/// Prints lines to standard error, where a failure has nowhere to be reported.
+pub(super) fn to_stderr(text: &str) {
+    let lines: String = text.lines().map(|line| escape(line) + "\n").collect();
+    let _ = io::stderr().write_all(lines.as_bytes());
 }
 
 /// How bars are drawn on standard output: on a terminal that can, and is wide enough.

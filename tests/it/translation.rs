@@ -22,7 +22,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 2] = ["src/rules/mistake", "src/syntax/mistake.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 15] = [
+const PHRASES: [&str; 16] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -38,6 +38,7 @@ const PHRASES: [&str; 15] = [
     "src/deliver/notice.rs",
     "src/file.rs",
     "src/import/sieve",
+    "src/cli/usage.rs",
 ];
 
 /// What in them is for no reader of mail: the language of rules itself, and what a mail
@@ -519,8 +520,9 @@ fn help_is_japanese_wherever_it_is_asked_for() {
     let alone = told(&["import"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
     assert!(alone.stderr.contains("\nコマンド:\n"), "{alone:?}");
-    // Other words of clap's stay English.
-    assert!(told(&["sort", "--nonsense"]).stderr.contains("unexpected argument"));
+    let mistake = told(&["sort", "--nonsense"]);
+    assert_eq!(mistake.code, Some(2), "{mistake:?}");
+    assert!(mistake.stderr.starts_with("エラー: 引数 '--nonsense' は使えません\n"), "{mistake:?}");
 }
 
 /// What Python's email package reads in the one mail that is no `x`: subject and body.
