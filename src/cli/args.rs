@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::commands::Command;
 use super::for_user::ForUser;
 use crate::hand_over::address::StoreAddress;
 use crate::user::User;
 use crate::world::World;
+use crate::zone::zone;
 
 /// Everything that can stand on the command line.
 #[derive(Parser, Debug)]
@@ -38,7 +40,7 @@ pub(super) struct Args {
     pub(super) mda: MdaOptions,
 
     /// With --test: use this as the current time
-    #[arg(long, value_name = "RFC3339", requires = "test")]
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "test")]
     pub(super) now: Option<Timestamp>,
 
     /// With --test: one JSON object per message (JSON Lines)
@@ -208,6 +210,14 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         }
     }
     true
+}
+
+/// A moment as rules have it: `2026-12-24`, `2026-12-24T18:00`, with a zone or in the
+/// system's.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let local = || text.parse::<DateTime>().ok()?.to_zoned(zone(None)).ok();
+    let moment = text.parse().ok().or_else(|| Some(local()?.timestamp()));
+    moment.ok_or_else(|| "write it as 2026-12-24T18:00+09:00".to_owned())
 }
 
 impl MdaOptions {

@@ -28,7 +28,7 @@ pub(super) struct InspectArgs {
     pub(super) delivery: DeliveryOptions,
 
     /// Use this as the current time
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "TIME", value_parser = super::args::moment)]
     pub(super) now: Option<jiff::Timestamp>,
 
     /// One JSON object per message (JSON Lines)

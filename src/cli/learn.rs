@@ -1,6 +1,7 @@
 //! `mfilter learn`: learns from what the user moved, once, for a timer; and
 //! takes back what was learned.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -112,6 +113,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         return Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine });
     }
     let mut watcher = Watcher::open(&location, &state).map_err(|failure| failure.to_string())?;
+    let is_first = watcher.knows_nothing();
     let _alone = match call.dry_run {
         true => None,
         false => {
@@ -148,6 +150,9 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
             text.push_str(&format!("; {folders} looked at for the first time"));
         }
         say(&text);
+    }
+    if is_first && !call.json && (show || std::io::stdout().is_terminal()) {
+        say(&output::say("this was the first look: what you move from now on is learned from"));
     }
     Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
 }

@@ -2,6 +2,7 @@
 //! it stood then, and evaluates again.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::file;
 use crate::flags::Flags;
 use crate::log::Log;
 use crate::log::reader::{self, LogLine};
-use crate::mailbox::search;
+use crate::mailbox::{self, search};
 use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
@@ -59,7 +60,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let location = super::location(maildir, program, &world)?;
     let log = super::log(program, &world, state.as_ref());
     let asked = Query::of(call)?;
-    let (told, damaged) = lines(&log, &asked, &mut notes)?;
+    let (told, damaged) = lines(&log, |line| asked.concerns(line), &mut notes)?;
     if damaged > 0 {
         notes.push(format!("{} skipped", were(damaged, "damaged log line")));
     }
@@ -67,7 +68,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let file = asked.find(&told, &location);
     if told.is_empty() && file.is_none() {
         notes.iter().for_each(|note| output::error(note));
-        return Err(format!("no log entry for {}", asked.id_or_file()));
+        return from_sender(&log, &asked, call.json);
     }
     if told.is_empty() {
         notes.push("its delivery is not in the log: judged by the current rules".into());
@@ -170,9 +171,8 @@ impl Query {
         stored.sort_by_key(|(_, file)| {
             lines.iter().all(|line| line.get("file") != Some(file) || line.word == "copied")
         });
-        let parts = |folder: &str| folder.split('/').map(str::to_owned).collect();
         let in_folder = |(folder, file): &(&str, &str)| {
-            search::in_folder(&location.folder_path(&Folder { parts: parts(folder) }), file)
+            search::in_folder(&location.folder_path(&named(folder)), file)
         };
         stored
             .iter()
@@ -182,9 +182,49 @@ impl Query {
     }
 }
 
+/// Lists what the log has from an envelope sender, since who misses a message knows who
+/// sent it and not its Message-ID.
+fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome, String> {
+    let none = || {
+        format!(
+            "no log entry for {}, neither as a Message-ID nor as an envelope sender; if mfilter \
+             was not given that message, the mail server's log has it",
+            asked.id_or_file()
+        )
+    };
+    let sender = asked.id.trim_matches(['<', '>']);
+    if asked.file.is_some() {
+        return Err(none());
+    }
+    let is_from =
+        |line: &LogLine| line.get("from").is_some_and(|from| from.eq_ignore_ascii_case(sender));
+    let (told, _) = lines(log, is_from, &mut Vec::new())?;
+    if told.is_empty() {
+        return Err(none());
+    }
+    if as_json {
+        let lines: Vec<Value> = told.iter().map(line_json).collect();
+        output::print(&(json_line(&json!({"sender": sender, "log": lines})) + "\n"));
+        return Ok(CommandOutcome::Fine);
+    }
+    let mut out = format!("{} from {}\n", counted(told.len(), "log entry"), escape(sender));
+    for line in &told {
+        let id = line.get("id").map(|id| format!("  {}", escape(id))).unwrap_or_default();
+        out.push_str(&format!("  {}{id}\n", describe(line)));
+    }
+    out.push_str("`mfilter why MESSAGE-ID` explains one of them\n");
+    output::print(&out);
+    Ok(CommandOutcome::Fine)
+}
+
 /// Words for how the way of a message ended.
 const ENDS: [&str; 8] =
     ["delivered", "moved", "discarded", "refused", "deferred", "piped", "forwarded", "copied"];
+
+/// The folder of a name in the log.
+fn named(folder: &str) -> Folder {
+    Folder { parts: folder.split('/').map(str::to_owned).collect() }
+}
 
 fn open(path: &Path) -> Result<Message, String> {
     let fail = |error: std::io::Error| {
@@ -194,10 +234,10 @@ fn open(path: &Path) -> Result<Message, String> {
     Message::open(file::open(path, file::READ).map_err(fail)?).map_err(fail)
 }
 
-/// What the log says of the message, and how many damaged lines it has.
+/// The lines of the log that are asked for, and how many damaged ones it has.
 fn lines(
     log: &Log,
-    asked: &Query,
+    concerns: impl Fn(&LogLine) -> bool,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<LogLine>, usize), String> {
     let files = match log.files() {
@@ -209,7 +249,7 @@ fn lines(
     };
     let mut found = Vec::new();
     let seen = reader::read(&files, |line| {
-        if asked.concerns(&line) {
+        if concerns(&line) {
             found.push(line);
         }
     });
@@ -246,7 +286,10 @@ impl LineExplanation<'_> {
                 }
             },
             None => {
-                self.notes.push("its file is not found, so it is not judged again".into());
+                self.notes.push(match self.decisive.map(|line| line.word.as_str()) {
+                    Some("discarded") => "it was discarded: there is no file to judge again".into(),
+                    _ => "its file is not found, so it is not judged again".into(),
+                });
                 None
             }
         };
@@ -256,7 +299,7 @@ impl LineExplanation<'_> {
             let world = self.world(&rules.rules.user);
             let run = evaluate::run(&rules.rules, message, &world, Detail::Trace, &mut NoFilters);
             let (evaluation, message) = (run.evaluation, run.message);
-            self.note_difference(&evaluation);
+            self.note_difference(file, &evaluation);
             if self.then.is_some() {
                 let world = self.world(&today.rules.user);
                 let message = open(file)?;
@@ -394,10 +437,16 @@ impl LineExplanation<'_> {
         }
     }
 
-    /// Tells of a way that does not lead where the log says that it led.
-    fn note_difference(&mut self, evaluation: &Evaluation) {
+    /// Says what is not as the log has it: where the message lies, where the rules lead,
+    /// whether a rule decides.
+    fn note_difference(&mut self, file: &Path, evaluation: &Evaluation) {
         let Some(line) = self.decisive else { return };
         let Some(folder) = line.get("folder") else { return };
+        if let Some(lies_in) = self.moved_to(file, folder) {
+            self.notes.push(format!(
+                "mfilter put it into `{folder}`; you or another program moved it to `{lies_in}`"
+            ));
+        }
         let steps = &evaluation.plan.steps;
         let leads_there = steps.iter().any(|step| match &step.kind {
             StepKind::Deliver { folder: to, .. } => to.to_string() == folder,
@@ -408,12 +457,28 @@ impl LineExplanation<'_> {
                 "judged again it would not go to `{folder}`: a list, a filter's work or the \
                  message itself is not what it was"
             ));
+        } else if line.get("rule").is_none()
+            && evaluation.plan.home_step().is_some_and(|step| step.rule.is_some())
+        {
+            let why = "then no rule decided; a list, or the message, has changed since";
+            self.notes.push(why.into());
         } else if steps.iter().any(|step| matches!(step.kind, StepKind::Edit(_))) {
             self.notes.push("it was stored with changes to its header that rules made".into());
         }
         if line.get("category").is_some() {
             self.notes.push("site rules are shown as they are today".into());
         }
+    }
+
+    /// The folder that a file lies in, where it is another one than the log names.
+    fn moved_to(&self, file: &Path, logged: &str) -> Option<Folder> {
+        let logged = match Folder::default() {
+            inbox if inbox.to_string() == logged => self.location.path.clone(),
+            _ => self.location.folder_path(&named(logged)),
+        };
+        let whole = |path: &Path| fs::canonicalize(path).ok();
+        let is_there = whole(file.parent()?.parent()?) == whole(&logged);
+        (!is_there).then(|| mailbox::folder_in(&self.location.path, file))?
     }
 
     /// The rule that the decisive line names: place, label, text as it stood.

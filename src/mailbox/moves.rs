@@ -137,6 +137,11 @@ impl<'a> Watcher<'a> {
         Ok(Watcher { location, state, kept, places, changed: false })
     }
 
+    /// Whether no folder was looked at before, so that nothing can be known as moved.
+    pub fn knows_nothing(&self) -> bool {
+        self.places.folders.is_empty()
+    }
+
     /// What is kept of the Maildir.
     pub fn kept(&self) -> &PlacesFile {
         &self.kept

@@ -125,7 +125,7 @@ fn place(found: &SetupFindings) -> MailHome {
                     lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
                 };
             }
-            maildir(path, *is_fs, inbox)
+            subscribed(maildir(path, *is_fs, inbox))
         }
         Some(DovecotStore::Other { driver, is_new }) => MailHome::NotYet {
             reason: format!("Dovecot keeps mail as {driver}, and mfilter delivers only to Maildirs. As root:"),
@@ -148,6 +148,17 @@ fn place(found: &SetupFindings) -> MailHome {
             },
             None => maildir("~/Maildir", false, ""),
         },
+    }
+}
+
+/// Dovecot's list of subscriptions begins with the first one, so it is begun here, and
+/// mail readers show the folders that rules make.
+fn subscribed(place: MailHome) -> MailHome {
+    match place {
+        MailHome::Maildir { path, settings } => {
+            MailHome::Maildir { path, settings: settings + "set subscribe on\n" }
+        }
+        not_yet => not_yet,
     }
 }
 

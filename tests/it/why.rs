@@ -121,12 +121,49 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
 
     for (asked, told) in
-        [("7@a", "no log entry for <7@a>"), ("no/such/file", "there is no such file")]
+        [("7@a", "no log entry for <7@a>, neither"), ("no/such/file", "there is no such file")]
     {
         let run = why(&home, &[asked]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
         assert!(run.stderr.contains(told), "{run:?}");
     }
+}
+
+/// Who misses a message knows its sender; who finds it elsewhere is told that it was moved.
+#[test]
+fn mail_of_a_sender_and_mail_that_was_moved() {
+    let home = Home::with_rules("when subject is \"no\" -> discard\n");
+    for (id, subject) in [("1@a", "hello"), ("2@a", "no")] {
+        delivered(&home, &message(id, subject));
+    }
+    let run = why(&home, &["A@b.example"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[0], "2 log entries from A@b.example");
+    assert!(lines[1].contains("delivered  folder \"INBOX\"") && lines[1].ends_with("  <1@a>"));
+    assert!(lines[2].contains(" discarded") && lines[2].ends_with("  <2@a>"), "{run:?}");
+    let told = json(&why(&home, &["a@b.example", "--json"]));
+    assert_eq!(told["log"][1]["id"], "<2@a>");
+    assert!(why(&home, &["2@a"]).stdout.contains("it was discarded: there is no file"));
+
+    assert!(!why(&home, &["1@a"]).stdout.contains("moved it"));
+    let file = home.mail().remove(0).path;
+    let junk = home.path().join("Maildir/.Junk/cur");
+    fs::create_dir_all(&junk).expect("made");
+    fs::rename(&file, junk.join("1.x:2,S")).expect("moved");
+    home.write(".mailrules", "when subject is \"hello\" -> inbox\n");
+    let run = why(&home, &["1@a"]);
+    let note = "mfilter put it into `INBOX`; you or another program moved it to `Junk`";
+    assert!(run.stdout.contains(note), "{run:?}");
+    assert!(!run.stdout.contains("then no rule decided"), "the rules of then: {run:?}");
+
+    // The rules are the same, and the list is not.
+    let home = Home::with_rules("list black \"black\"\nwhen from in black -> inbox as seen\n");
+    home.write("black", "");
+    delivered(&home, &message("3@a", "hello"));
+    home.write("black", "a@b.example\n");
+    let run = why(&home, &["3@a"]);
+    assert!(run.stdout.contains("then no rule decided; a list, or the message"), "{run:?}");
 }
 
 #[test]

@@ -291,6 +291,16 @@ fn what_can_never_hold_is_a_warning() {
         ("subject contains []", "[]", "this condition is never true: there is nothing in the set"),
         ("from is \"taro\"", "\"taro\"", "this condition is never true: an address has an `@`"),
         (
+            "from is \"@x.example\"",
+            "\"@x.example\"",
+            "this condition is never true: an address has a part before the `@`",
+        ),
+        (
+            "list-id contains \"<a.example>\"",
+            "\"<a.example>\"",
+            "this condition is never true: `list-id` has no angle brackets",
+        ),
+        (
             "from.domain is \"@x.example\"",
             "\"@x.example\"",
             "this condition is never true: a domain has no `@`",

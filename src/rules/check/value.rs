@@ -119,6 +119,12 @@ impl Checker<'_, '_> {
             return;
         }
         self.judge_stars(asked, operator, text, span);
+        if asked.field == Field::ListId && text.contains(['<', '>']) {
+            let bare = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
+            let hint = format!("without them: `\"{bare}\"`");
+            self.never_holds(span, "`list-id` has no angle brackets", Some(hint));
+            return;
+        }
         if operator != TextOperator::Is || text.is_empty() {
             return;
         }
@@ -126,9 +132,20 @@ impl Checker<'_, '_> {
             (_, FieldKind::Address) if !text.contains('@') => {
                 let hint = match text {
                     "<>" => format!("the null sender: `{} is \"\"`", asked.name),
+                    _ if text.contains('.') => {
+                        format!("for the part after the `@`: `{}.domain is …`", asked.name)
+                    }
                     _ => format!("for the part before the `@`: `{}.local is …`", asked.name),
                 };
                 self.never_holds(span, "an address has an `@`", Some(hint));
+            }
+            (_, FieldKind::Address) if text.starts_with('@') => {
+                let hint = format!(
+                    "for every address of that domain: `{}.domain is \"{}\"`",
+                    asked.name,
+                    text.trim_start_matches('@')
+                );
+                self.never_holds(span, "an address has a part before the `@`", Some(hint));
             }
             (_, FieldKind::Domain) if text.contains('@') => {
                 self.never_holds(span, "a domain has no `@`", None);
