@@ -1,9 +1,9 @@
 //! `authenticated`: submitted by a logged-in user (RFC 4954), or made on this
 //! machine.
 //!
-//! The line by which the message came to our machines decides: a login
-//! between two of our own servers, further up, says nothing of who wrote.
-//! Mail that was fetched from a mailbox elsewhere was not submitted here.
+//! The line by which the message reached our machines decides: a login between
+//! two of our own servers, further up, says nothing about who wrote it. Mail that
+//! was fetched from a mailbox elsewhere was not submitted here.
 
 use crate::classify::{Classifier, Mail};
 
@@ -14,7 +14,7 @@ pub const AUTHENTICATED: Classifier = Classifier {
     find: |mail| Ok(find(mail)),
 };
 
-/// As the classifier, for others.
+/// The classifier's search, for other classifiers.
 pub fn find(mail: &Mail<'_>) -> Option<String> {
     let user = (mail.variable)("SASL_USERNAME").filter(|user| !user.is_empty());
     if let Some(user) = user {
@@ -87,7 +87,7 @@ mod tests {
         for text in [
             String::new(),
             BORDER.to_owned(),
-            // A filter of ours handed it back by sendmail.
+            // One of our filters handed it back through sendmail.
             format!("Received: by mx (Postfix, from userid 65534) id 2; x\n{BORDER}"),
             // Our servers log in to each other.
             format!(
@@ -98,11 +98,11 @@ mod tests {
                 "{BORDER}Received: from a ([127.0.0.1]) by mx (Postfix) with ESMTPSA id 0; x\n"
             ),
             format!("{BORDER}Received: by mx (Postfix, from userid 0) id 0; x\n"),
-            // Another one's provider, another one's login.
+            // Someone else's provider, someone else's login.
             "Received: from p [192.0.2.9] by localhost with IMAP (fetchmail-6); x\n\
              Received: from pc ([192.0.2.1]) by p (Postfix) with ESMTPSA id 0; x\n"
                 .to_owned(),
-            // Somewhere in our network is not on this machine.
+            // A host in our network is not this machine.
             "Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTP id 1; x\n".to_owned(),
         ] {
             assert_not(&AUTHENTICATED, &format!("{text}\n"), &TestWorld::default());

@@ -1,9 +1,9 @@
-//! `auto-generated`: a machine wrote it unasked, to tell something: cron, trackers,
-//! monitors, calendars, reports on one's domain.
+//! `auto-generated`: a machine wrote it unasked, to report something: cron,
+//! trackers, monitors, calendars, reports about a domain.
 //!
-//! Auto-Submitted (RFC 3834 §5) other than auto-replied, reports of feedback (RFC
-//! 5965) and TLS (RFC 8460), headers of programs, and the null sender where nothing
-//! is answered. What answers is [`automatic`].
+//! Signs are Auto-Submitted (RFC 3834 §5) other than auto-replied, feedback
+//! reports (RFC 5965) and TLS reports (RFC 8460), headers of programs, and the
+//! null sender if the mail is not an answer. Answers belong to [`automatic`].
 
 use super::automatic::{self, auto_submitted, report_type};
 use super::look::folded;
@@ -27,7 +27,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     Ok((automatic::AUTOMATIC.find)(mail)?.is_none().then_some(evidence))
 }
 
-/// What the header says.
+/// What the header shows.
 pub fn header(message: &Message) -> Option<String> {
     let auto_submitted = auto_submitted(message);
     if !auto_submitted.is_empty() {

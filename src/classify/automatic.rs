@@ -1,10 +1,11 @@
 //! `automatic`: a machine answered.
 //!
-//! Auto-Submitted: auto-replied (RFC 3834 §5), what answering programs wrote
-//! before it and beside it, message disposition notifications (RFC 8098), bounces,
-//! the null sender of what answers, and subjects of vacation notes, receipts and
-//! challenges. A person may write such a subject, so another sign of an answer has
-//! to be there. What a machine writes unasked is [`auto_generated`]'s.
+//! Signs are Auto-Submitted: auto-replied (RFC 3834 §5), what answering programs
+//! wrote before it and beside it, message disposition notifications (RFC 8098),
+//! bounces, the null sender if the mail is an answer, and subjects of vacation
+//! notes, receipts and challenges. A person may write such a subject, so it needs
+//! another sign of an answer. What a machine writes unasked belongs to
+//! [`auto_generated`].
 //!
 //! [`auto_generated`]: super::auto_generated
 
@@ -32,12 +33,12 @@ fn find(mail: &Mail<'_>) -> Finding {
     Ok(null_sender(mail))
 }
 
-/// What the header alone says.
+/// What the header alone shows.
 pub fn header(message: &Message) -> Option<String> {
     field(message).or_else(|| subject(message, false))
 }
 
-/// What a field says that only programs that answer write.
+/// A field that only answering programs write.
 fn field(message: &Message) -> Option<String> {
     let auto_submitted = auto_submitted(message);
     if auto_submitted == "auto-replied" {
@@ -73,27 +74,27 @@ fn field(message: &Message) -> Option<String> {
     delivered.starts_with("autoresponder").then(|| format!("Delivered-To: {delivered}"))
 }
 
-/// The keyword of Auto-Submitted; empty where it is `no` or not there.
+/// The keyword of Auto-Submitted, in lower case; empty if it is `no` or missing.
 pub(super) fn auto_submitted(message: &Message) -> String {
     let value = folded(message, "auto-submitted");
     let keyword = value.split([';', ' ', '(']).next().unwrap_or_default();
     if keyword == "no" { String::new() } else { keyword.to_owned() }
 }
 
-/// What a multipart/report is about, lower case (RFC 6522 §3).
+/// What a multipart/report reports, in lower case (RFC 6522 §3).
 pub(super) fn report_type(message: &Message) -> Option<String> {
     let content_type = message.head().first("content-type").map(parameter::parse)?;
     let kind = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
     (content_type.value == "multipart/report").then_some(kind)
 }
 
-/// Refers to another message, RFC 5322 §3.6.4.
+/// Whether it refers to another message, RFC 5322 §3.6.4.
 fn answers_another(message: &Message) -> bool {
     ["in-reply-to", "references"].iter().any(|name| !folded(message, name).is_empty())
 }
 
-/// No one else sends so (RFC 5321 §4.5.5, RFC 3834 §3.3), but some lists and forms
-/// do; what answers refers to something.
+/// Only machines use the null sender (RFC 5321 §4.5.5, RFC 3834 §3.3), but so do
+/// some lists and forms; an answer refers to something.
 fn null_sender(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     if !daemon::null_sender(mail) || mailing_list::evidence(mail).is_some() {
@@ -105,7 +106,8 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
         .then(|| "the envelope sender is null, and it answers".to_owned())
 }
 
-/// A subject of vacation notes, receipts and challenges, beside another sign.
+/// A subject of vacation notes, receipts and challenges, together with another
+/// sign.
 fn subject(message: &Message, null_sender: bool) -> Option<String> {
     let subject = plain(&folded(message, "subject"));
     let by_machine = null_sender
@@ -133,7 +135,7 @@ fn has(message: &Message, name: &str) -> bool {
     message.head().first(name).is_some()
 }
 
-/// The words by which a subject, folded, is that of a note; `signed` if there is
+/// The words that make a folded subject that of a note; `signed` if there is
 /// another sign of an answer.
 fn note(subject: &str, signed: bool) -> Option<&'static str> {
     if reply_prefix::begins(subject) {

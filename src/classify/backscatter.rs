@@ -1,16 +1,16 @@
 //! `backscatter`: a bounce for mail that the user did not send.
 //!
-//! Spam with a forged sender is bounced to that sender. What comes back tells
-//! (RFC 3464 §2, RFC 6522 §3): a bounce of one's own mail returns its header,
-//! with one's own address in From, Sender or Reply-To, or refers to a Message-ID of
-//! one's own. Its Return-Path is where the bounce went, so it names the user in
-//! either case. Where nothing comes back, it cannot be told.
+//! Spam with a forged sender is bounced to that sender. The returned header
+//! decides (RFC 3464 §2, RFC 6522 §3): a bounce of the user's own mail returns
+//! one of the user's addresses in From, Sender or Reply-To, or refers to a
+//! Message-ID of theirs. Its Return-Path is where the bounce went, so it names
+//! the user in either case. If nothing is returned, it cannot be decided.
 
 use super::{Classifier, Finding, Mail, bounce};
 use crate::message::Message;
 use crate::message::address;
 
-/// A bounce for what the user did not send.
+/// A bounce for mail that the user did not send.
 pub const BACKSCATTER: Classifier =
     Classifier { name: "backscatter", absent: "no bounce, or it returns mail of yours", find };
 
@@ -23,7 +23,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     if senders.iter().any(|name| mine(name)) {
         return Ok(None);
     }
-    // A Message-ID of `me`: its right-hand side is a domain of one's own.
+    // A Message-ID of `me`: its right-hand side is one of the user's domains.
     let head = mail.message.head();
     let referred = head.values("in-reply-to").chain(head.values("references"));
     for ids in returned.head().values("message-id").chain(referred) {

@@ -1,9 +1,9 @@
 //! `bulk`: newsletters and mass mail.
 //!
-//! Precedence (RFC 2076 §3.9, RFC 3834 §3.1.8 on its use), List-Unsubscribe
-//! (RFC 2369 §3.2, RFC 8058), and the headers by which senders of mass mail let
-//! themselves be complained about; else a sender such as `news@` beside an envelope
-//! sender such as `bounce-123@`.
+//! Signs are Precedence (RFC 2076 §3.9, RFC 3834 §3.1.8 on its use),
+//! List-Unsubscribe (RFC 2369 §3.2, RFC 8058), and the headers by which senders
+//! of mass mail accept complaints; otherwise a sender such as `news@` together
+//! with an envelope sender such as `bounce-123@`.
 
 use super::look::folded;
 use super::words::lists;
@@ -28,7 +28,7 @@ fn find(mail: &Mail<'_>) -> Option<String> {
     mark.map(|mark| format!("it has {mark}")).or_else(|| newsletter(mail))
 }
 
-/// From `news@…`, with an envelope sender that is a machine's for each recipient.
+/// From `news@…`, with an envelope sender that a machine made for each recipient.
 fn newsletter(mail: &Mail<'_>) -> Option<String> {
     let from = mail.message.addresses("from");
     let from = from.first()?;
@@ -44,8 +44,8 @@ fn newsletter(mail: &Mail<'_>) -> Option<String> {
         .then(|| format!("From is {}, and the envelope sender is {sender}@…", from.address()))
 }
 
-/// `list-unsubscribe.host`: where one may leave (RFC 2369 §3.2), the host of a page
-/// or the domain of an address.
+/// `list-unsubscribe.host`: where to unsubscribe (RFC 2369 §3.2), as the host of
+/// a page or the domain of an address.
 pub fn unsubscribe_hosts(message: &Message) -> Vec<String> {
     let texts = message.texts("list-unsubscribe");
     let links = texts.iter().flat_map(|text| text.text().split(['<', '>', ',', ' ']));

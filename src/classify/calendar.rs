@@ -1,8 +1,9 @@
 //! `calendar`: an invitation, its cancellation, or an answer to one; and
-//! `calendar.method`, which of them.
+//! `calendar.method`, which of these it is.
 //!
-//! iTIP (RFC 5546 §1.4) names the method in the content, iMIP (RFC 6047 §2.4) in
-//! Content-Type, too. What is only published, a ticket's event, is no invitation.
+//! iTIP (RFC 5546 §1.4) names the method in the content, and iMIP (RFC 6047 §2.4)
+//! in Content-Type as well. An event that is only published, such as a ticket's,
+//! is not an invitation.
 
 use super::look::unread;
 use super::{Classifier, Finding, Mail};
@@ -13,7 +14,7 @@ use crate::message::parameter::{self, Parameters};
 pub const CALENDAR: Classifier =
     Classifier { name: "calendar", absent: "no text/calendar part", find };
 
-/// Of a calendar's content so many bytes are looked at: METHOD stands before all events.
+/// How much of a calendar is read, bytes: METHOD comes before all events.
 const LIMIT: usize = 8 << 10;
 
 fn find(mail: &Mail<'_>) -> Finding {
@@ -43,7 +44,8 @@ pub fn methods(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// The calendars of a message; without reading, where its type has room for none.
+/// The calendars of a message. The body is not read if the message's type cannot
+/// contain any.
 fn parts<'a>(mail: &Mail<'a>) -> Result<Vec<&'a Part>, String> {
     let content_type: Parameters =
         mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default();
@@ -55,7 +57,7 @@ fn parts<'a>(mail: &Mail<'a>) -> Result<Vec<&'a Part>, String> {
     Ok(parts.iter().filter(|part| is_calendar(&part.media_type)).collect())
 }
 
-/// The method by the content, RFC 5545 §3.7.2.
+/// The method that the content names, RFC 5545 §3.7.2.
 fn method(mail: &Mail<'_>, part: &Part) -> Result<Option<String>, String> {
     let bytes = mail.message.part_bytes(part, LIMIT).map_err(unread)?;
     let text = String::from_utf8_lossy(&bytes);

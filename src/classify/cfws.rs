@@ -6,7 +6,7 @@ pub enum Piece<'a> {
     /// A run without blanks, comments and semicolons; or one semicolon. A
     /// quoted string is part of its word, quotes and all.
     Word(&'a str),
-    /// What stands between the outer parentheses, as written.
+    /// The text between the outer parentheses, as written.
     Comment(&'a str),
 }
 
@@ -31,7 +31,7 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// What is in the comment that `text` starts with, and its whole length.
+/// The content of the comment that `text` starts with, and its whole length.
 fn comment(text: &str) -> (&str, usize) {
     match closed_comment(text) {
         Some(length) => (&text[1..length - 1], length),
@@ -39,8 +39,8 @@ fn comment(text: &str) -> (&str, usize) {
     }
 }
 
-/// The length of the comment that `text` starts with, parentheses and all;
-/// `None` where it is not closed.
+/// The length of the comment that `text` starts with, with its parentheses;
+/// `None` if it is not closed.
 pub fn closed_comment(text: &str) -> Option<usize> {
     let (mut depth, mut escaped) = (0_usize, false);
     for (at, byte) in text.bytes().enumerate() {

@@ -2,17 +2,17 @@
 //! `client.host` and `client.helo`.
 //!
 //! The MTA's environment knows best (Postfix's `CLIENT_ADDRESS`,
-//! `CLIENT_HOSTNAME`, `CLIENT_HELO`, local(8)); else the border's Received
-//! line says so. Where the environment names a machine of our own, a relay,
-//! say, the message came to the border before that, and the Received
-//! lines are asked.
+//! `CLIENT_HOSTNAME`, `CLIENT_HELO`, local(8)); otherwise the border's Received
+//! line tells. If the environment names one of our own machines, for instance a
+//! relay, the message reached the border earlier, and the Received lines are
+//! used.
 
 use std::net::IpAddr;
 
 use crate::classify::Mail;
 use crate::classify::received::{is_inside, parse_ip};
 
-/// The address, `None` where the message came from no network.
+/// The address; `None` if the message did not come over a network.
 pub fn ip(mail: &Mail<'_>) -> Option<IpAddr> {
     match of_environment(mail) {
         Some(ip) => Some(ip),
@@ -20,8 +20,8 @@ pub fn ip(mail: &Mail<'_>) -> Option<IpAddr> {
     }
 }
 
-/// The reverse name; `None` where the client has none, or none that leads
-/// back to it, and where there is no client.
+/// The reverse name; `None` if the client has none, or none that leads back to
+/// it, and if there is no client.
 pub fn host(mail: &Mail<'_>) -> Option<String> {
     if of_environment(mail).is_some() {
         let host = (mail.variable)("CLIENT_HOSTNAME")?;
@@ -40,8 +40,8 @@ pub fn helo(mail: &Mail<'_>) -> Option<String> {
     mail.trail().border()?.helo.clone()
 }
 
-/// A client from outside of our machines, by the environment. Postfix checks
-/// that a name leads back to the address.
+/// The environment's client, if it is not one of our machines. Postfix checks
+/// that the name leads back to the address.
 fn of_environment(mail: &Mail<'_>) -> Option<IpAddr> {
     let address = (mail.variable)("CLIENT_ADDRESS")?;
     let ip = parse_ip(&address).filter(|ip| !is_inside(*ip))?;

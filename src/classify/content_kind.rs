@@ -1,5 +1,5 @@
-//! `encrypted`, `signed`: what kind of content a message has,
-//! told by its media types and, for OpenPGP within plain text, by its armour.
+//! `encrypted`, `signed`: what kind of content a message has, by its media types
+//! and, for OpenPGP in plain text, by its armour.
 //!
 //! RFC 1847 (multipart/signed, multipart/encrypted), RFC 3156 (PGP/MIME), RFC
 //! 8551 (S/MIME), RFC 9580 §6.2 (armour).
@@ -11,7 +11,7 @@ use crate::message::html::Event;
 use crate::message::mime::Part;
 use crate::message::parameter::{self, Parameters};
 
-/// Armour is looked for in so many bytes of the body.
+/// How much of the body is searched for armour, bytes.
 const ARMOUR_LIMIT: usize = 64 << 10;
 
 /// S/MIME or OpenPGP encryption.
@@ -34,8 +34,8 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
         "multipart/mixed" => {
-            // A list wraps the message to add a footer; Exchange makes two attachments of
-            // PGP/MIME, of which the first tells what the other is.
+            // A list wraps the message to add a footer; Exchange turns PGP/MIME
+            // into two attachments, the first of which says what the other is.
             let found = part(mail, |part| {
                 matches!(
                     part.media_type.as_str(),
@@ -93,18 +93,18 @@ fn content_type(mail: &Mail<'_>) -> Parameters {
     mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default()
 }
 
-/// What a part of S/MIME holds.
+/// The content of an S/MIME part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Smime {
     /// CMS EnvelopedData or AuthEnvelopedData, RFC 5652 §6, RFC 5083.
     Enveloped,
-    /// CMS SignedData, RFC 5652 §5, also of certificates alone; or a signature that
-    /// stands beside what it signs.
+    /// CMS SignedData, RFC 5652 §5, certificates alone included; or a detached
+    /// signature.
     Signed,
 }
 
-/// The message itself, or a part of it, as S/MIME of that kind. What gateways make of
-/// it that know no S/MIME is known by its name.
+/// Whether the message itself, or a part of it, is S/MIME of the wanted kind. If
+/// a gateway that does not know S/MIME rewrote the part, its name shows it.
 fn smime(mail: &Mail<'_>, content_type: &Parameters, wanted: Smime) -> Finding {
     let media_type = content_type.value.as_str();
     let is_smime = media_type.contains("pkcs7") || media_type == "application/octet-stream";
@@ -134,7 +134,7 @@ fn smime(mail: &Mail<'_>, content_type: &Parameters, wanted: Smime) -> Finding {
     Ok(None)
 }
 
-/// RFC 8551 §3.2.2; none where it is not said, or not one of them.
+/// By `smime-type`, RFC 8551 §3.2.2; `None` if it is missing or unknown.
 fn by_smime_type(smime_type: &str) -> Option<Smime> {
     let is = |word: &str| smime_type.eq_ignore_ascii_case(word);
     let signed = is("signed-data") || is("certs-only");
@@ -142,10 +142,10 @@ fn by_smime_type(smime_type: &str) -> Option<Smime> {
     signed.then_some(Smime::Signed).or(enveloped.then_some(Smime::Enveloped))
 }
 
-/// By the object identifier that CMS begins with: signed-data is
-/// 1.2.840.113549.1.7.2 (RFC 5652 §5.1). What is something else hides its content.
+/// By the object identifier with which CMS begins: signed-data is
+/// 1.2.840.113549.1.7.2 (RFC 5652 §5.1). Anything else hides its content.
 fn by_content(mail: &Mail<'_>, part: &Part) -> Result<Smime, String> {
-    /// Behind a tag and a length of up to six bytes.
+    /// It comes after a tag and a length of up to six bytes.
     const OPENING: usize = 32;
     const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
     let opening = mail.message.part_bytes(part, OPENING).map_err(unread)?;
@@ -158,7 +158,7 @@ fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
     Ok(parts.iter().find(|part| wanted(part)).map(|part| format!("a part is {}", part.media_type)))
 }
 
-/// A line of the first text, decoded, not of what it quotes.
+/// Whether the first text, decoded, has this line outside of quoted text.
 fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
     let is_line = |each: &[u8]| each.trim_ascii_end() == line.as_bytes();
     let has_line = |text: &[u8]| text.split(|byte| *byte == b'\n').any(is_line);
@@ -180,8 +180,8 @@ fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
     Ok(found.then(|| format!("the line `{line}`")))
 }
 
-/// A line of the first text as it is seen, where the message has no plain one:
-/// webmailers put armour into `<pre>`.
+/// Whether the first text has this line as it is displayed, for messages without
+/// a plain text: webmailers put armour into `<pre>`.
 fn in_html(mail: &Mail<'_>, line: &str) -> Result<bool, String> {
     let (mut text, mut part) = (String::new(), None);
     let mut take = |at, event: Event<'_>| {
@@ -227,7 +227,7 @@ mod tests {
             assert!(finds(&ENCRYPTED, &message(&encrypted)), "{encrypted}");
         }
         let part = |head: &str| format!("{mixed}\nhello\n--b\n{head}\n--b--\n");
-        // CMS of signed data, as a gateway leaves it.
+        // CMS signed data as a gateway leaves it.
         let cms = "Content-Transfer-Encoding: base64\n\nMIIBAAYJKoZIhvcNAQcCoIIB";
         for (text, is_signed) in [
             (part("Content-Type: application/pkcs7-mime; name=smime.p7m\n\nx"), false),

@@ -1,8 +1,8 @@
-//! `daemon`: a mail system or a system account speaks.
+//! `daemon`: a mail system or a system account is the sender.
 //!
-//! The null reverse-path (RFC 5321 §4.5.5), or a sender whose address or name
-//! is that of a mail system (RFC 2142 §5, RFC 6522) or of an account that no
-//! person writes from. Precedence and list headers say nothing here.
+//! Signs are the null reverse-path (RFC 5321 §4.5.5), or a sender whose address
+//! or name is that of a mail system (RFC 2142 §5, RFC 6522) or of an account from
+//! which no person writes. Precedence and list headers say nothing here.
 
 use crate::message::address::Address;
 use crate::message::head::{Head, from_line_sender};
@@ -25,8 +25,8 @@ fn find(mail: &Mail<'_>) -> Option<String> {
     mail_system(mail).or_else(|| account(mail)).or_else(|| header(mail.message.head()))
 }
 
-/// Whether the envelope sender is `<>`. Where it is unknown, the topmost
-/// Return-Path says (RFC 5321 §4.4), else the `From ` line.
+/// Whether the envelope sender is `<>`. If it is unknown, the topmost Return-Path
+/// decides (RFC 5321 §4.4), otherwise the `From ` line.
 pub fn null_sender(mail: &Mail<'_>) -> bool {
     if let Some(sender) = &mail.envelope_sender {
         return sender.is_empty();
@@ -38,7 +38,7 @@ pub fn null_sender(mail: &Mail<'_>) -> bool {
     sender.is_some_and(|sender| path::reverse(sender).is_empty())
 }
 
-/// Whether a local part, lower case, is a mail system's.
+/// Whether a local part, in lower case, is that of a mail system.
 pub(super) fn is_system(local: &str) -> bool {
     daemons::SYSTEMS.contains(&local)
 }
@@ -58,7 +58,7 @@ pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
     }
     let from = mail.message.texts("from");
     let from = from.first()?.folded();
-    // An empty address, or a name alone.
+    // An empty address, or only a name.
     let bare = from.trim_matches(|c: char| matches!(c, '<' | '>' | '"') || c.is_whitespace());
     let named = |names: &[&str]| names.iter().any(|name| bare.starts_with(name));
     (bare.is_empty()

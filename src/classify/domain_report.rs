@@ -1,17 +1,18 @@
-//! `report`: which kind of report a message is, for who runs a domain or a server.
+//! `report`: which kind of report a message is, for people who run a domain or a
+//! server.
 //!
-//! `dmarc` is an aggregate report (RFC 7489 §7.2.1.1), `tls` one of SMTP
-//! TLS (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` one on a message
-//! that did not prove its sender (RFC 6591).
+//! `dmarc` is an aggregate report (RFC 7489 §7.2.1.1), `tls` a report on SMTP TLS
+//! (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` a report on a
+//! message that did not prove its sender (RFC 6591).
 
 use super::Mail;
 use super::look::{folded, unread};
 use crate::message::parameter;
 
-/// Of a feedback report's fields so many bytes are looked at.
+/// How much of a feedback report's fields is read, bytes.
 const LIMIT: usize = 8 << 10;
 
-/// The kind; `None` where it is no report.
+/// The kind; `None` if it is not a report.
 ///
 /// # Errors
 /// The body cannot be read.
@@ -26,7 +27,7 @@ pub fn kind(mail: &Mail<'_>) -> Result<Option<&'static str>, String> {
         _ => {}
     }
     let subject = folded(message, "subject");
-    // `[Preview] ` of Microsoft.
+    // Microsoft's `[Preview] `.
     let subject = subject.strip_prefix("[preview] ").unwrap_or(&subject);
     if !(subject.starts_with("report domain:") && subject.contains("submitter:")) {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! `forged-self`: From is one of `me`, yet nothing shows that the user wrote.
+//! `forged-self`: From is one of `me`, but nothing shows that the user wrote the
+//! message.
 
 use crate::classify::{Classifier, Mail, authenticated, verified};
 

@@ -1,11 +1,11 @@
 //! Links: what a reader of the message could click on, and where it leads.
 //!
-//! A link is seen as browsers see it (WHATWG URL Standard, "special"
-//! schemes): without the user-info before `@`, with `\` as `/`, without line
-//! breaks and tabs, percent escapes in the host decoded, numbers that are an
-//! IPv4 address as one, punycode as Unicode. What a link only carries in its
-//! path or query is no host, but where a mail filter rewrote a link (see
-//! [`super::rewritten`]) the one that was there is one more.
+//! A link is read as browsers read it (WHATWG URL Standard, "special" schemes):
+//! without the user-info before `@`, with `\` as `/`, without line breaks and
+//! tabs, with percent escapes in the host decoded, numbers that are an IPv4
+//! address read as one, and punycode as Unicode. What a link only carries in its
+//! path or query is not a host. But if a mail filter rewrote a link (see
+//! [`super::rewritten`]), the original is a further link.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -18,10 +18,10 @@ use crate::message::gather::floor;
 use crate::message::html::Event;
 use crate::message::{Message, Unread, domain, fold};
 
-/// More links of one message are not looked at.
+/// Further links of a message are ignored.
 pub const MOST_LINKS: usize = 10_000;
 
-/// Of text parts so many bytes are searched in all.
+/// How much of all text parts together is searched, bytes.
 const LIMIT: usize = 16 << 20;
 
 /// Text is searched in pieces of about this many bytes.
@@ -33,10 +33,10 @@ const LONGEST_LINE: usize = 256 << 10;
 /// How many rewritten links may be nested in one another.
 const MOST_REWRITTEN: usize = 5;
 
-/// A longer host is no name that the DNS has; it is compared as text.
+/// A longer host is not a name that the DNS can have; it is compared as text.
 const LONGEST_HOST: usize = 1000;
 
-/// Longest scheme that is looked for in text: `https`.
+/// The longest scheme that is looked for in text: `https`.
 const LONGEST_SCHEME: usize = 5;
 
 /// One link.
@@ -44,8 +44,8 @@ const LONGEST_SCHEME: usize = 5;
 pub struct Link {
     /// The whole URL, its scheme in lower case and its host as in `host`.
     pub url: String,
-    /// Canonical, see [`domain::canonical`]; an address without brackets.
-    /// `None` for `mailto:` and the like.
+    /// Canonical, see [`domain::canonical`]; an IP address without brackets.
+    /// `None` for `mailto:` and similar schemes.
     pub host: Option<String>,
 }
 
@@ -85,13 +85,13 @@ pub fn links<'a>(mail: &'a Mail<'_>) -> Result<&'a [Link], String> {
 struct Links {
     found: Vec<Link>,
     seen: HashSet<String>,
-    /// Text that is not yet searched.
+    /// Text that has not been searched yet.
     pending: String,
 }
 
 impl Links {
-    /// Adds a link and those that it was rewritten from. Whether there is room for
-    /// more.
+    /// Adds a link and those that it was rewritten from. Returns whether there is
+    /// room for more.
     fn add(&mut self, link: Link) -> bool {
         let mut link = Some(link);
         for _ in 0..MOST_REWRITTEN {
@@ -115,8 +115,8 @@ impl Links {
         of_attribute(url).is_none_or(|link| self.add(link))
     }
 
-    /// Takes text as it comes, and searches it at line ends; where none comes, at
-    /// blanks, and where none of those does either, anywhere.
+    /// Collects text as it arrives, and searches it at line ends; if there is
+    /// none, at blanks, and if there is no blank either, anywhere.
     fn text(&mut self, text: &str) -> bool {
         if self.pending.len() >= PIECE && text.starts_with('\n') {
             self.end_text();
@@ -149,7 +149,7 @@ impl Links {
     fn in_text(&mut self, text: &str) {
         let mut behind = 0;
         for (start, scheme) in starts(text) {
-            // What stands within a link is part of it.
+            // Anything inside a link is part of it.
             if start < behind {
                 continue;
             }
@@ -169,8 +169,9 @@ impl Links {
     }
 }
 
-/// Text as links are read in it: NFKC, but a full-width sign that ends a link to a
-/// reader, and would become one of its letters, is left.
+/// Text in the form in which links are recognised: NFKC, except that a full-width
+/// sign that ends a link for a reader is left as it is: NFKC would make it part
+/// of the link.
 fn half_width(text: &str) -> Cow<'_, str> {
     let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～".contains(c);
     if text.is_ascii() {
@@ -223,21 +224,21 @@ fn starts(text: &str) -> Vec<(usize, bool)> {
     starts
 }
 
-/// The URL that a running text begins with: up to a blank, a quote, an angle
-/// or a CJK bracket or stop, without the sentence's punctuation at its end.
+/// The URL that a text begins with: up to a blank, a quote, an angle or a CJK
+/// bracket or stop, without the sentence's punctuation at its end.
 fn trim_text_url(text: &str) -> &str {
     let ends = |c: char| {
         c.is_whitespace()
             || c.is_control()
             || matches!(c, '<' | '>' | '"' | '`' | '{' | '}' | '|' | '^')
             || matches!(c, '“' | '”' | '‘' | '’' | '«' | '»' | '…')
-            // CJK Symbols and Punctuation but 々〆〇; full-width forms
+            // CJK Symbols and Punctuation except 々〆〇; full-width forms
             || matches!(c, '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{303f}')
             || matches!(c, '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
             || matches!(c, '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
     };
     let mut url = text.find(ends).map_or(text, |end| &text[..end]);
-    // Brackets are counted once; what is taken off the end is taken off here.
+    // Brackets are counted once; each one cut from the end is subtracted below.
     let count = |bracket: char| url.matches(bracket).count();
     let mut excess =
         [(')', '('), (']', '[')].map(|(close, open)| count(close) as isize - count(open) as isize);
@@ -253,8 +254,8 @@ fn trim_text_url(text: &str) -> &str {
     url
 }
 
-/// A link in an HTML attribute. Parts of the message itself (`cid:`, `#…`)
-/// and addresses that lead nowhere without a base are none.
+/// A link in an HTML attribute. `None` for parts of the message itself (`cid:`,
+/// `#…`) and for addresses that lead nowhere without a base.
 pub fn of_attribute(url: &str) -> Option<Link> {
     let url = clean(url);
     if url.starts_with("//") || url.starts_with("\\\\") {
@@ -282,7 +283,7 @@ pub fn parse(url: &str) -> Option<Link> {
     }
 }
 
-/// What stands behind `http:`.
+/// Reads what follows `http:`.
 fn web(scheme: &str, rest: &str) -> Option<Link> {
     let rest = rest.trim_start_matches(['/', '\\']);
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
@@ -323,8 +324,8 @@ fn host(name: &str) -> Option<String> {
         Ok(Host::Ipv4(ip)) => ip.to_string(),
         // An IPv4 address in another form (RFC 4291 §2.5.5.2).
         Ok(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(ip.to_string(), |ip| ip.to_string()),
-        // No browser goes there, but a rule may want to know of it, without
-        // what an escaped `@` makes look like user-info.
+        // No browser can open it, but a rule may want to match it, without what
+        // looks like user-info because of an escaped `@`.
         Err(_) => {
             let decoded = rewritten::percent_decoded(name);
             let place = decoded.rsplit_once('@').map_or(decoded.as_str(), |(_, place)| place);
@@ -334,8 +335,8 @@ fn host(name: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-/// Takes `をご覧` off `example.jpをご覧`: no top-level domain begins in ASCII and
-/// goes on in another script.
+/// Cuts `をご覧` from `example.jpをご覧`: no top-level domain begins in ASCII and
+/// continues in another script.
 fn cut_running_text(name: &str) -> &str {
     let last = name.rfind('.').map_or(0, |at| at + 1);
     let label = &name[last..];
@@ -348,7 +349,7 @@ fn cut_running_text(name: &str) -> &str {
     }
 }
 
-/// Browsers strip blanks around an address, and line breaks and tabs anywhere.
+/// Browsers strip blanks around a URL, and line breaks and tabs anywhere.
 fn clean(url: &str) -> String {
     let url = url.trim_matches(|c: char| c <= ' ');
     url.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
@@ -368,7 +369,7 @@ mod tests {
         links.found.into_iter().filter_map(|link| link.host).collect()
     }
 
-    /// A line without an end is searched in pieces, of which none is large and
+    /// A line without an end is searched in pieces; none of them is large, and
     /// none ends within a link.
     #[test]
     fn a_line_of_any_length_is_searched_in_pieces() {

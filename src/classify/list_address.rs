@@ -1,10 +1,11 @@
-//! Addresses and identifiers of lists, in the form in which list managers write them.
+//! Addresses and identifiers of lists, in the forms in which list managers write
+//! them.
 
 use super::daemon;
 use crate::message::Message;
 
-/// The list's identifier, RFC 2919 §2: what stands in the last angle
-/// brackets, else the last word.
+/// The list's identifier, RFC 2919 §2: the text in the last angle brackets,
+/// otherwise the last word.
 pub fn list_id(message: &Message) -> Option<String> {
     let texts = message.texts("list-id");
     let text = texts.iter().map(|text| text.text()).find(|text| !text.is_empty())?;
@@ -16,8 +17,8 @@ pub fn list_id(message: &Message) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
 
-/// Whether a local part, lower case, is a list manager's own address rather
-/// than a list's.
+/// Whether a local part, in lower case, is that of the list manager itself rather
+/// than of a list.
 pub(super) fn takes_commands(local: &str) -> bool {
     let managers =
         ["majordomo", "mailman", "sympa", "listserv", "listproc", "ezmlm", "listmaster", "root"];
@@ -33,7 +34,7 @@ pub(super) fn command_of(local: &str) -> Option<&str> {
     before.or_else(|| AFTER.iter().find_map(|word| strip_suffix(local, word)))
 }
 
-/// `NAME-123K` without what follows the name.
+/// `NAME-123K` without what comes after the name.
 pub(super) fn without_number(name: &str) -> &str {
     match name.rsplit_once('-') {
         Some((name, number))

@@ -1,6 +1,6 @@
-//! Mail of a list's discussion that no list manager has written in: a copy
-//! that its sender addressed to the list and to someone else, one taken from
-//! a list's archive, and patches, which are mailed to lists for review.
+//! Mail of a list's discussion in which no list manager has written: a copy that
+//! its sender addressed to the list and to someone else, one from a list's
+//! archive, and patches, which are mailed to lists for review.
 
 use memchr::memmem;
 
@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::fold;
 
-/// What shows it.
+/// Why the message is one of these.
 pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     if daemon::null_sender(mail) || daemon::mail_system(mail).is_some() {
         return None;
@@ -19,7 +19,7 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     archive(mail.message).or_else(|| to_list(mail)).or_else(|| patch(mail))
 }
 
-/// The list's name, where an address or the subject tells it.
+/// The list's name, if an address or the subject names it.
 pub fn name(mail: &Mail<'_>) -> Option<String> {
     if let Some((_, address)) = list_address(mail) {
         return Some(address.local);
@@ -33,7 +33,7 @@ pub fn name(mail: &Mail<'_>) -> Option<String> {
     })
 }
 
-/// public-inbox gives all it exports this line, MARC a header.
+/// public-inbox writes this line in everything that it exports, MARC a header.
 fn archive(message: &Message) -> Option<String> {
     if message.from_line().is_some_and(|line| line.starts_with(b"From mboxrd@z ")) {
         return Some("it is from an archive of public-inbox".to_owned());
@@ -47,7 +47,7 @@ fn to_list(mail: &Mail<'_>) -> Option<String> {
     Some(format!("{header} names {}, on a host of lists", address.address()))
 }
 
-/// The first address in To or Cc that is a list's by its host.
+/// The first address in To or Cc that is a list's, judging by its host.
 fn list_address(mail: &Mail<'_>) -> Option<(&'static str, Address)> {
     for (header, shown) in [("to", "To"), ("cc", "Cc")] {
         let addresses = mail.message.addresses(header);
@@ -63,7 +63,7 @@ fn list_address(mail: &Mail<'_>) -> Option<(&'static str, Address)> {
     None
 }
 
-/// Whether no one but lists has an address on a host.
+/// Whether only lists have addresses on a host.
 pub(super) fn is_list_host(domain: &str) -> bool {
     let first = domain.split('.').next().unwrap_or_default();
     lists::HOST_LABELS.contains(&first) && first != domain
@@ -73,7 +73,7 @@ pub(super) fn is_list_host(domain: &str) -> bool {
         })
 }
 
-/// Sent by a tool for patches, and marked so; not one to the user alone.
+/// Sent by a tool for patches, marked as a patch, and not sent to the user alone.
 fn patch(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let subject = folded(message, "subject");
@@ -114,7 +114,7 @@ fn tool(message: &Message) -> Option<&'static str> {
     by_git.then_some("git format-patch")
 }
 
-/// What a list manager put before the patch's own tag.
+/// The tag that a list manager put before the patch's own.
 fn list_tag(subject: &str) -> Option<&str> {
     let mut tags = tags(subject);
     let first = tags.next()?;
@@ -128,7 +128,7 @@ fn is_patch_tag(tag: &str) -> bool {
     tag == "git pull" || tag.split(|c: char| !c.is_alphanumeric()).any(|word| word == "patch")
 }
 
-/// What stands in brackets at the start of a subject.
+/// The texts in brackets at the start of a subject.
 fn tags(subject: &str) -> impl Iterator<Item = &str> {
     let mut rest = subject;
     while let Some((start, behind)) = rest.split_at_checked(3)

@@ -1,4 +1,4 @@
-//! `list-name`: the list's short name, fit to be a folder's.
+//! `list-name`: the list's short name, usable as a folder name.
 //!
 //! The first label of the List-Id (RFC 2919 §2), the local part that List-Post
 //! names (RFC 2369 §3.4), or what the list manager wrote elsewhere.
@@ -8,7 +8,7 @@ use super::{Mail, daemon, list_copy};
 use crate::message::Message;
 use crate::message::address::Address;
 
-/// The list's short name, if it can be told.
+/// The list's short name, if it can be determined.
 pub fn list_name(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     given(message)
@@ -39,14 +39,14 @@ fn by_id(message: &Message) -> Option<String> {
     if !is_number(&label) {
         return Some(label);
     }
-    // Services number their lists; what they are called stands before.
+    // Services number their lists; the name comes before the number.
     let texts = message.texts("list-id");
     let (phrase, _) = texts.first()?.text().rsplit_once('<')?;
     let phrase = phrase.trim().trim_matches('"').trim();
     (!phrase.is_empty()).then(|| phrase.to_owned())
 }
 
-/// Digits alone, or long and with many.
+/// Whether a label is only digits, or is long with many digits.
 pub(super) fn is_number(label: &str) -> bool {
     let digits = label.chars().filter(char::is_ascii_digit).count();
     digits == label.len() || label.len() >= 16 && digits >= 4
@@ -68,7 +68,7 @@ fn by_post(message: &Message) -> Option<String> {
     mailto(message, "list-post").map(|address| local(&address).to_owned())
 }
 
-/// Headers that hold the address one writes to.
+/// Headers that hold the posting address.
 fn by_posting_address(message: &Message) -> Option<String> {
     let texts = message.texts("mailing-list");
     if let Some(text) = texts.first() {
@@ -95,7 +95,7 @@ fn by_posting_address(message: &Message) -> Option<String> {
     })
 }
 
-/// The addresses that take commands: `owner-NAME`, `NAME-unsubscribe`, …
+/// The addresses that accept commands: `owner-NAME`, `NAME-unsubscribe`, …
 fn by_commands(message: &Message) -> Option<String> {
     ["list-owner", "list-subscribe", "list-unsubscribe", "list-help"].iter().find_map(|header| {
         let address = mailto(message, header)?;
@@ -104,8 +104,8 @@ fn by_commands(message: &Message) -> Option<String> {
     })
 }
 
-/// `owner-NAME@`, `NAME-bounces@`, `NAME-return-12-…@` of Sender, Return-Path,
-/// the envelope sender: the header that says so, and the name.
+/// `owner-NAME@`, `NAME-bounces@`, `NAME-return-12-…@` in Sender, Return-Path or
+/// the envelope sender: the header, and the name.
 pub(super) fn by_sender(mail: &Mail<'_>) -> Option<(&'static str, String)> {
     if daemon::mail_system(mail).is_some() {
         return None;
@@ -153,7 +153,7 @@ pub(super) fn returned_to(local: &str) -> Option<&str> {
     before.or_else(|| after.iter().find_map(|word| strip_suffix(local, word)))
 }
 
-/// Listserv and Ecartis say in Received.
+/// Listserv and Ecartis name the list in Received.
 fn by_received(message: &Message) -> Option<String> {
     let received = message.texts("received");
     if let Some((_, rest)) = received.iter().find_map(|text| text.text().split_once("ECARTIS (")) {
@@ -174,7 +174,7 @@ fn by_received(message: &Message) -> Option<String> {
     Some(local(name.split([' ', '<']).next()?).to_owned())
 }
 
-/// `[name] …`, `[name:123] …` or `(name 123) …` where To or Cc names `name@…`.
+/// `[name] …`, `[name:123] …` or `(name 123) …` if To or Cc names `name@…`.
 pub(super) fn by_subject(message: &Message) -> Option<String> {
     let texts = message.texts("subject");
     let mut subject = texts.first()?.text();
@@ -194,8 +194,8 @@ pub(super) fn by_subject(message: &Message) -> Option<String> {
     })
 }
 
-/// The local part; where that is in capitals and the display name is the same
-/// but for case and blanks, that: `Comedy Company <COMEDYCOMPANY@…>`.
+/// The local part. If that is in capitals and the display name differs only in
+/// case and blanks, the display name: `Comedy Company <COMEDYCOMPANY@…>`.
 fn readable(address: &Address) -> Option<String> {
     let squeezed = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -207,7 +207,7 @@ fn readable(address: &Address) -> Option<String> {
     }
 }
 
-/// The first address that a header of RFC 2369 gives as `<mailto:…>`.
+/// The first address that a header of RFC 2369 names as `<mailto:…>`.
 fn mailto(message: &Message, header: &str) -> Option<String> {
     message.texts(header).iter().find_map(|text| {
         let text = text.text();

@@ -1,4 +1,4 @@
-//! What several classifiers look at.
+//! What several classifiers read.
 
 use std::io::Read;
 
@@ -11,8 +11,8 @@ pub fn body_opening(message: &Message, limit: usize) -> Result<Vec<u8>, String> 
     Ok(opening)
 }
 
-/// A message whose body is no more than the first `limit` bytes. One whose
-/// lines end in CR, which as a whole is one line to everyone else, gets lines.
+/// A message whose body is only the first `limit` bytes. If its lines end in CR,
+/// so that everyone else sees a single line, they become lines.
 pub fn opening(message: &Message, limit: usize) -> Result<Message, String> {
     let mut bytes = message.head().bytes().to_vec();
     bytes.extend(body_opening(message, limit)?);
@@ -27,7 +27,7 @@ pub fn folded(message: &Message, name: &str) -> String {
     message.texts(name).first().map(|text| text.folded().to_owned()).unwrap_or_default()
 }
 
-/// What kept us from reading the body.
+/// Says why the body could not be read.
 pub fn unread(error: impl Into<Unread>) -> String {
     format!("the body cannot be read: {}", error.into())
 }

@@ -1,19 +1,19 @@
-//! What a file is by its first bytes, whatever it is called.
+//! What type a file has by its first bytes, whatever its name is.
 //!
-//! `attachment.type` is the declared type and the ones found here. Types with
-//! more than one name in use have them all, the registered one (IANA Media
-//! Types) first, then those of file(1) and of browsers.
+//! `attachment.type` is the declared type and the ones found here. A type for
+//! which more than one name is in use has them all: the registered one (IANA
+//! Media Types) first, then those of file(1) and of browsers.
 
 use crate::message::attachment::Attachment;
 use crate::message::{Message, Unread};
 
-/// How many bytes of a file are enough: an ISO image shows itself at 32 KB.
+/// How many bytes of a file are enough: an ISO image is recognisable at 32 KB.
 pub const ENOUGH: usize = 0x8800;
 
-/// Where ISO 9660 (§8) and UDF volumes have their first descriptor's name.
+/// Where ISO 9660 (§8) and UDF volumes have the name of their first descriptor.
 const VOLUME: usize = 0x8001;
 
-/// A mark at a place in a file.
+/// A mark at a certain place in a file.
 struct MagicMark {
     at: usize,
     bytes: &'static [u8],
@@ -51,7 +51,7 @@ static MARKS: &[MagicMark] = &[
     mark(b"\xfd7zXZ\0", &["application/x-xz"]),
     mark(b"\x28\xb5\x2f\xfd", &["application/zstd"]),
     mark(b"MSCF\0\0\0\0", &["application/vnd.ms-cab-compressed"]),
-    // ARJ, LHA, ACE: what virus senders went through before
+    // ARJ, LHA, ACE: what virus senders used before
     mark(b"\x60\xea", &["application/x-arj"]),
     MagicMark {
         at: 2,
@@ -60,12 +60,12 @@ static MARKS: &[MagicMark] = &[
     },
     MagicMark { at: 7, bytes: b"**ACE**", types: &["application/x-ace-compressed"] },
     mark(b"%PDF-", &["application/pdf"]),
-    // Word takes less than the five letters that the specification wants.
+    // Word accepts less than the five letters that the specification requires.
     mark(b"{\\rt", &["application/rtf", "text/rtf"]),
     mark(b"MSWIM\0\0\0", &["application/x-ms-wim"]),
     mark(b"ALZ\x01", &["application/x-alz-compressed"]),
     mark(b"EGGA", &["application/x-egg"]),
-    // The footer of a disk of a fixed size stands at its end, that of others here too.
+    // A fixed-size disk has its footer at the end, other kinds here too.
     mark(b"conectix", &["application/x-vhd", "application/x-virtualbox-vhd"]),
     mark(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
     // MS-SHLLINK §2.1: size of the header and its class id
@@ -98,7 +98,7 @@ static MARKS: &[MagicMark] = &[
     MagicMark { at: 257, bytes: b"ustar", types: &["application/x-tar"] },
 ];
 
-/// What the members of a zip file say it is.
+/// The types that the members of a zip file indicate.
 static MEMBER_MARKS: &[(&[u8], &[&str])] = &[
     (b"word/vbaProject.bin", &["application/vnd.ms-word.document.macroenabled.12"]),
     (b"xl/vbaProject.bin", &["application/vnd.ms-excel.sheet.macroenabled.12"]),
@@ -129,10 +129,11 @@ static HTML_STARTS: &[&str] = &[
     "<!--",
 ];
 
-/// The types of a file that begins so, registered name first; none where
-/// nothing tells.
+/// The types of a file that begins with these bytes, registered name first; empty
+/// if nothing shows a type.
 pub fn types(bytes: &[u8]) -> Vec<&'static str> {
-    // A marker of spanned archives, APPNOTE.TXT §8.5.4, that one file may have too.
+    // A marker of spanned archives, APPNOTE.TXT §8.5.4, which a single file may
+    // have too.
     let zipped = bytes.strip_prefix(b"PK00").unwrap_or(bytes);
     if zipped.starts_with(b"PK\x03\x04") {
         return zip(zipped);
@@ -154,7 +155,7 @@ pub fn types(bytes: &[u8]) -> Vec<&'static str> {
     }
 }
 
-/// Marks of two letters are those of many a text too.
+/// Many a text also begins with a mark of two letters.
 fn is_sure(mark: &MagicMark, bytes: &[u8]) -> bool {
     let long = |least: usize| bytes.len() >= least;
     match mark.bytes {
@@ -170,11 +171,11 @@ fn is_text(byte: u8) -> bool {
     byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n') || byte >= 0x80
 }
 
-/// Zip, and what is one inside: the first members' names tell.
+/// Zip and the formats based on it: the names of the first members decide.
 fn zip(bytes: &[u8]) -> Vec<&'static str> {
     let start = bytes.get(..ENOUGH).unwrap_or(bytes);
     if let Some(kind) = start.get(30..).and_then(|rest| rest.strip_prefix(b"mimetype")) {
-        // OpenDocument and EPUB say it themselves, in the clear.
+        // OpenDocument and EPUB state it themselves, uncompressed.
         for open in [
             "application/vnd.oasis.opendocument.text",
             "application/vnd.oasis.opendocument.spreadsheet",
@@ -186,7 +187,7 @@ fn zip(bytes: &[u8]) -> Vec<&'static str> {
             }
         }
     }
-    // Behind the name's length stand 2 bytes and the name.
+    // The name follows 2 bytes after its length.
     let named = |name: &[u8]| {
         memchr::memmem::find_iter(start, b"PK\x03\x04")
             .chain(memchr::memmem::find_iter(start, b"PK\x01\x02").map(|at| at + 16))
@@ -196,19 +197,21 @@ fn zip(bytes: &[u8]) -> Vec<&'static str> {
     [member.map_or(&[][..], |(_, types)| types), ZIP].concat()
 }
 
-/// A class file; a Mach-O "fat" binary begins alike, with few architectures
-/// where the other has its version.
+/// Whether it is a class file. A Mach-O "fat" binary begins alike; where a class
+/// file has its version, it has its number of architectures, which is small.
 fn is_java(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xca\xfe\xba\xbe") && bytes.get(7).is_some_and(|version| *version >= 45)
 }
 
-/// PDF readers take what begins within the first 1,024 bytes (ISO 32000-1, Annex H).
+/// PDF readers accept a file that begins within the first 1,024 bytes (ISO
+/// 32000-1, Annex H).
 fn is_pdf(bytes: &[u8]) -> bool {
     let start = bytes.get(..1024 + 5).unwrap_or(bytes);
     memchr::memmem::find(start, b"%PDF-").is_some()
 }
 
-/// A page with its pictures as one file (RFC 2557), which Office and browsers open.
+/// A page with its pictures in one file (RFC 2557), which Office and browsers
+/// open.
 fn is_web_archive(bytes: &[u8]) -> bool {
     let start = bytes.get(..4096).unwrap_or(bytes).to_ascii_lowercase();
     start.starts_with(b"mime-version:")
@@ -243,10 +246,10 @@ fn is_html(bytes: &[u8]) -> bool {
     })
 }
 
-/// `attachment.type`: as declared, then by its first bytes.
+/// `attachment.type`: the declared type, then those by its first bytes.
 ///
 /// # Errors
-/// The body's.
+/// The body cannot be read.
 pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, Unread> {
     let mut all = vec![attachment.media_type.text().to_owned()];
     for found in types(&message.attachment_bytes(attachment, ENOUGH)?) {
@@ -326,15 +329,15 @@ static RUNS: &[&str] = &[
     "xlsm",
 ];
 
-/// Extensions of what people take for harmless.
+/// Extensions of files that people think harmless.
 static HARMLESS: &[&str] = &[
     "avi", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "mov", "mp3",
     "mp4", "mpg", "odt", "pdf", "png", "ppt", "pptx", "rtf", "tif", "tiff", "txt", "wav", "xls",
     "xlsx", "xml", "zip",
 ];
 
-/// The extension that counts, lower case: Windows does not see dots and blanks
-/// at the end.
+/// The extension that counts, in lower case: Windows ignores dots and blanks at
+/// the end.
 pub fn extension(name: &str) -> Option<String> {
     let name = name.trim_end_matches(['.', ' ', '\t']);
     let (stem, extension) = name.rsplit_once('.')?;
@@ -342,13 +345,13 @@ pub fn extension(name: &str) -> Option<String> {
     named.then(|| extension.trim().to_lowercase())
 }
 
-/// Whether a name ends in the extension of something that is run.
+/// Whether a name ends in the extension of something that can be run.
 pub fn runs(name: &str) -> bool {
     extension(name).is_some_and(|extension| RUNS.contains(&extension.as_str()))
 }
 
-/// `invoice.pdf.exe`, `photo.jpg          .scr`: what it passes itself off as,
-/// and what it is.
+/// `invoice.pdf.exe`, `photo.jpg    .scr`: what the file pretends to be, and what
+/// it is.
 pub fn double_extension(name: &str) -> Option<(String, String)> {
     let real = extension(name)?;
     if !RUNS.contains(&real.as_str()) {
@@ -390,7 +393,7 @@ mod tests {
         assert_eq!(types(bytes).first().copied(), expected, "{}", bytes.escape_ascii());
     }
 
-    /// A stored member of a zip file, without content.
+    /// An uncompressed member of a zip file, without content.
     fn member(name: &str) -> Vec<u8> {
         let mut bytes = b"PK\x03\x04".to_vec();
         bytes.resize(26, 0);

@@ -1,12 +1,12 @@
 //! `mailing-list`: discussion lists; and `list-id`, the list's identifier.
 //!
 //! Forums and trackers that send what people write (Discourse, GitHub, GitLab)
-//! are lists too: they name one, and an answer goes to all. Newsletters are
-//! none, though their services give List-Id. What no list manager has written
-//! in is [`list_copy`]'s.
+//! are lists too: they name a list, and an answer goes to everyone. Newsletters
+//! are not, though their services write a List-Id. Mail in which no list manager
+//! has written belongs to [`list_copy`].
 //!
-//! RFC 2919 (List-Id), RFC 2369 (List-Post and its kin), and what list
-//! managers wrote before and still write: Mailman, fml, ezmlm, Sympa,
+//! Signs are RFC 2919 (List-Id), RFC 2369 (List-Post and its relatives), and what
+//! list managers wrote before and still write: Mailman, fml, ezmlm, Sympa,
 //! Majordomo, SmartList, Listserv, Lyris, CommuniGate, Ecartis, Google Groups,
 //! Yahoo Groups, LetterRip, ListSTAR.
 
@@ -25,14 +25,15 @@ pub const MAILING_LIST: Classifier = Classifier {
     find: |mail| Ok(evidence(mail).or_else(|| list_copy::evidence(mail))),
 };
 
-/// What shows that it came through a discussion list.
+/// What shows that the message came through a discussion list.
 pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     if returns_mail(mail) {
         return None;
     }
     let posts = message.texts("list-post");
-    // RFC 2369 §3.4: `NO` where no one may post; a page is for readers of a newsletter.
+    // RFC 2369 §3.4: `NO` if no one may post; a web page is for readers of a
+    // newsletter.
     let may_post = |post: &&str| post.to_ascii_lowercase().contains("mailto:");
     let post = posts.first().map(|text| text.text()).filter(may_post);
     let closed = !posts.is_empty() && post.is_none();
@@ -47,7 +48,7 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     if let Some(mark) = software(message).filter(|_| keeper(message).is_none()) {
         return Some(mark);
     }
-    // A bounce to a list, or one of its mail, has some of what follows.
+    // A bounce to a list, or of a list's mail, has some of the signs below.
     if daemon::mail_system(mail).is_some() {
         return None;
     }
@@ -64,9 +65,9 @@ fn has(message: &Message, names: &[&str]) -> bool {
     names.iter().any(|name| message.head().first(name).is_some())
 }
 
-/// Services of newsletters give a List-Id too, so something else has to show that
-/// people write to each other: software, a forum, commands by mail, the list's address,
-/// an answer.
+/// Newsletter services write a List-Id too, so something else must show that
+/// people write to each other: software, a forum, commands by mail, the list's
+/// address, an answer.
 fn is_of_discussion(mail: &Mail<'_>, id: &str) -> bool {
     let message = mail.message;
     if has(message, lists::HEADERS_OF_LISTS) || has(message, lists::HEADERS_OF_FORUMS) {
@@ -98,7 +99,7 @@ fn is_of_discussion(mail: &Mail<'_>, id: &str) -> bool {
         || !list_name::is_number(name) && subject.starts_with("re:")
 }
 
-/// Mass mail by its headers, of which lists have some, too.
+/// Whether headers show mass mail; lists have some of them too.
 fn is_campaign(message: &Message) -> bool {
     has(message, lists::HEADERS_OF_CAMPAIGNS)
 }
@@ -127,8 +128,8 @@ fn software(message: &Message) -> Option<String> {
     to.starts_with("multiple recipients of ").then(|| format!("To: {to}"))
 }
 
-/// fml writes as the list's keeper to those whose mail it turns away; what
-/// goes to the list is counted.
+/// fml writes in the name of the list's keeper to those whose mail it rejects;
+/// mail to the list has a counter.
 pub(super) fn keeper(message: &Message) -> Option<String> {
     let from = message.addresses("from");
     let keeper = from.first().filter(|from| from.local.to_lowercase().ends_with("-admin"))?;
@@ -144,7 +145,7 @@ fn is_lyris_id(id: &[u8]) -> bool {
     })
 }
 
-/// A sender such as lists have, beside a Precedence.
+/// A sender such as lists have, together with a Precedence.
 fn sender(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let precedence = folded(message, "precedence");

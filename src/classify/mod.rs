@@ -1,10 +1,10 @@
-//! What we know about the world's mail: one small file a classifier, each
-//! with its name, what it looks for and its reasons.
+//! What we know about the world's mail: one small file per classifier, with its
+//! name, what it looks for and its reasons.
 //!
-//! A classifier is a function from [`Mail`] to evidence in words ("List-Id
-//! names rust.lists.example"). A new one is a new file and a line in
-//! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
-//! the header alone never read the body.
+//! A classifier is a function from [`Mail`] to evidence in words ("List-Id names
+//! rust.lists.example"). A new one is a new file and a line in [`CLASSIFIERS`].
+//! None costs anything until a rule asks for it; those that need only the header
+//! never read the body.
 
 pub mod addressed_to_me;
 pub mod authenticated;
@@ -50,35 +50,35 @@ use std::rc::Rc;
 use crate::message::Message;
 use crate::message::address::Address;
 
-/// A message and what a classifier may know around it.
+/// A message and what a classifier may know about its context.
 pub struct Mail<'a> {
     /// The message.
     pub message: &'a Message,
     /// The envelope sender, RFC 5321 reverse-path: `Some("")` is the null
     /// sender, `None` is unknown.
     pub envelope_sender: Option<String>,
-    /// Whether an address is one of the user's own (`set me`); `None` where
-    /// the rules do not say who that is.
+    /// Whether an address is one of the user's own (`set me`); `None` if the
+    /// rules do not say which those are.
     pub me: Option<&'a dyn Fn(&Address) -> bool>,
-    /// The people that the user knows, or why that cannot be told.
+    /// The people that the user knows, or why they cannot be determined.
     pub people: &'a dyn Fn() -> Result<Rc<people::People>, String>,
-    /// `set trust`: authserv-ids to believe; empty where the rules say nothing.
+    /// `set trust`: authserv-ids to believe; empty if the rules do not set it.
     pub trust: Vec<String>,
-    /// `set relays`: addresses, networks and names of machines of the user's
-    /// own that hand mail on.
+    /// `set relays`: addresses, networks and names of the user's own machines
+    /// that hand mail on.
     pub relays: Vec<String>,
     /// `set spam-score-header`
     pub spam_score_header: Option<String>,
-    /// The machine's host name, fully qualified where that is known: whose
-    /// results are believed where the rules do not say.
+    /// The machine's host name, fully qualified if that is known: its results are
+    /// believed if the rules do not set `trust`.
     pub host_name: Option<String>,
-    /// What one classifier has found and others want to know too; starts empty.
+    /// What one classifier has found and others need too; starts empty.
     pub known: Findings,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// What is computed once for several classifiers and fields.
+/// Results that are computed once for several classifiers and fields.
 #[derive(Debug, Default)]
 pub struct Findings {
     bounce: OnceCell<Result<Option<bounce::Report>, String>>,
@@ -101,8 +101,8 @@ impl Mail<'_> {
         self.known.trail.get_or_init(new)
     }
 
-    /// Whether there is more than one line that somebody could read as From, so that
-    /// a border may have looked at another than a reader shows.
+    /// Whether more than one line could be read as From, so that a border may
+    /// have read another than the one that a mail reader displays.
     pub fn has_several_from(&self) -> bool {
         self.message.head().lines_like("from") > 1
     }
@@ -113,14 +113,15 @@ impl Mail<'_> {
     }
 }
 
-/// Evidence, `None` where the classifier does not hold, or why that cannot be told.
+/// Evidence; `None` if the classifier does not hold; or why that cannot be
+/// determined.
 pub type Finding = Result<Option<String>, String>;
 
 /// One classifier.
 pub struct Classifier {
-    /// The word of the rule language.
+    /// Its word in the rule language.
     pub name: &'static str,
-    /// What was looked for and not found, for the trace where it does not hold.
+    /// What was looked for and not found, for the trace if it does not hold.
     pub absent: &'static str,
     /// Whether it holds, and why.
     pub find: fn(&Mail<'_>) -> Finding,
@@ -170,7 +171,7 @@ mod tests {
         assert!(CLASSIFIERS.iter().all(|each| !each.absent.is_empty()));
     }
 
-    /// What mail is made of, and what may break a reader of it.
+    /// Pieces of mail, and what may break a parser.
     const PIECES: &[&str] = &[
         "From: ",
         "From ",

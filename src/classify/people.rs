@@ -1,4 +1,4 @@
-//! The people that the user knows: whose name belongs to which addresses, and which
+//! The people that the user knows: which addresses belong to each name, and the
 //! domains they write from.
 
 use std::collections::{HashMap, HashSet};
@@ -8,27 +8,29 @@ use super::words::people::{MAIL_PROVIDERS, ROLES, TITLES};
 use crate::message::domain::{aligned, canonical};
 use crate::message::fold::{fold, is_unspaced};
 
-/// Shorter names of a domain are too often a letter away from others, letters.
+/// How long a domain's name must be, letters: shorter ones are too often one
+/// letter away from others.
 const SHORTEST_LABEL: usize = 6;
-/// A name without blanks is a person's from so many kanji or kana on.
+/// How many kanji or kana make a name without blanks a person's.
 const SHORTEST_UNSPACED: usize = 3;
-/// A name of many addresses is a common one, or no person's.
+/// A name with addresses at this many organisations is a common one, or not a
+/// person's.
 const MOST_ORGANISATIONS: usize = 3;
 
 /// People and their addresses.
 #[derive(Debug, Default)]
 pub struct People {
     addresses: HashSet<String>,
-    /// The addresses of each name, as names are compared.
+    /// The addresses of each name, in the form in which names are compared.
     names: HashMap<String, Vec<String>>,
-    /// The domains of organisations, and how each looks.
+    /// The domains of organisations, and what each looks like.
     domains: HashMap<String, String>,
     /// Domains that are the user's own.
     own: HashSet<String>,
 }
 
 impl People {
-    /// Adds an address of somebody, in the form in which addresses are compared; the
+    /// Adds a person's address, in the form in which addresses are compared; the
     /// name may be empty.
     pub fn add(&mut self, address: &str, name: &str) {
         let Some((_, domain)) = address.rsplit_once('@') else { return };
@@ -69,19 +71,20 @@ impl People {
         }
     }
 
-    /// Whether an address is that of somebody.
+    /// Whether an address is that of a known person.
     pub fn has(&self, address: &str) -> bool {
         self.addresses.contains(address)
     }
 
-    /// Whether an address is that of somebody, or of the user's own domain.
+    /// Whether an address is that of a known person, or is in the user's own
+    /// domain.
     pub fn has_or_could(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
         self.has(address) || self.own.iter().any(|own| aligned(own, domain))
     }
 
-    /// An address of the person of that name, if none of theirs is of the organisation
-    /// that `domain` belongs to. None, too, for a name that many have.
+    /// An address of the person with that name, if none of theirs belongs to the
+    /// organisation of `domain`. `None` also for a name that many have.
     pub fn other_of_name(&self, name: &str, domain: &str) -> Option<&str> {
         let of = self.names.get(&key_of_person(name)?)?;
         let host = |address: &str| address.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
@@ -96,8 +99,8 @@ impl People {
         of.first().map(String::as_str)
     }
 
-    /// The known domain that `domain`, in its canonical form, looks like without being
-    /// of that organisation.
+    /// The known domain that `domain`, in its canonical form, looks like although
+    /// it belongs to another organisation.
     pub fn imitated(&self, domain: &str) -> Option<&str> {
         let organisation = psl::domain_str(domain)?;
         if self.domains.contains_key(organisation) || is_of_provider(organisation) {
@@ -111,7 +114,8 @@ impl People {
     }
 }
 
-/// Whether two domains of one suffix differ by one letter, not by a number alone.
+/// Whether two domains with the same suffix differ by one letter, and not only in
+/// a number.
 fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str) -> bool {
     if known_seen.len().abs_diff(other_seen.len()) > 4 {
         return false;
@@ -130,12 +134,13 @@ fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str
         && strsim::osa_distance(&one, &two) == 1
 }
 
-/// Whether a domain is that of a provider, where people of all kinds have their mail.
+/// Whether a domain is a mail provider's, where all kinds of people have their
+/// mail.
 pub fn is_of_provider(domain: &str) -> bool {
     MAIL_PROVIDERS.contains(&domain)
 }
 
-/// A folded name without the titles before and behind it.
+/// A folded name without the titles before and after it.
 fn without_titles(folded: &str) -> &str {
     let trim = |text| str::trim_matches(text, |c: char| !c.is_alphanumeric());
     let mut name = trim(folded);
@@ -145,7 +150,8 @@ fn without_titles(folded: &str) -> &str {
     name
 }
 
-/// A name without a title, which is a word by itself where words are.
+/// A name without a title, which is a separate word in scripts that separate
+/// words.
 fn without_title<'a>(name: &'a str, title: &str) -> Option<&'a str> {
     let is_word = |next: Option<char>| {
         title.contains(is_unspaced) || next.is_some_and(|letter| !letter.is_alphanumeric())
@@ -154,8 +160,9 @@ fn without_title<'a>(name: &'a str, title: &str) -> Option<&'a str> {
     before.or_else(|| name.strip_prefix(title).filter(|rest| is_word(rest.chars().next())))
 }
 
-/// How a person's name is compared: its words as they look, in any order, without titles
-/// and initials. None for what is no person's name: one word, an office, an address.
+/// The form in which a person's name is compared: its words as they look, in any
+/// order, without titles and initials. `None` for a name that is not a person's:
+/// one word, an office, an address.
 fn key_of_person(name: &str) -> Option<String> {
     let folded = fold(name);
     let folded = without_titles(&folded);
@@ -182,7 +189,8 @@ fn key_of_person(name: &str) -> Option<String> {
         return None;
     }
     if unspaced {
-        // With and without a blank between family and given name.
+        // So that it is the same with and without a blank between family and
+        // given name.
         return Some(words.concat());
     }
     words.sort_unstable();

@@ -1,9 +1,9 @@
-//! `pretender`: From shows somebody whom the user knows, and it is another address.
+//! `pretender`: From shows someone whom the user knows, but with another address.
 //!
-//! The display name is that of a person in an address book or of one the user has
-//! written to, or an address of theirs stands in it; or the domain looks like one that
-//! is known. What a sender writes is not believed, so an address that is theirs is
-//! none, whoever wrote: that is asked by `verified`.
+//! The display name is that of a person in an address book or of someone the user
+//! has written to, or it contains an address of theirs; or the domain looks like
+//! a known one. What a sender writes is not believed, but an address that is
+//! really theirs does not count here, whoever wrote: `verified` checks that.
 
 use crate::classify::people::People;
 use crate::classify::{Classifier, Mail};
@@ -53,8 +53,8 @@ fn judge(from: &Address, people: &People) -> Option<String> {
     Some(format!("From's domain `{domain}` looks like `{known}`, which you know"))
 }
 
-/// The address that a display name shows. One that says `via` tells people that
-/// somebody else passes it on, as lists do.
+/// The address that a display name shows. A name with `via` tells people that
+/// someone else passes the mail on, as lists do.
 fn address_in_name(name: &str) -> Option<String> {
     let folded = fold(name);
     let mut words = folded.split(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));

@@ -1,8 +1,8 @@
 //! `from-daemon`, `from-mailer`: procmail's `^FROM_DAEMON` and `^FROM_MAILER`,
-//! for people who move.
+//! for people who come from procmail.
 //!
-//! What they say is what procmail says, mistakes included, not what would be
-//! right; that is [`daemon`](super::daemon). The macros (`man procmailrc`,
+//! They answer what procmail answers, mistakes included, not what would be right;
+//! [`daemon`](super::daemon) does that. The macros (`man procmailrc`,
 //! "MISCELLANEOUS"; the text is in procmail's `config.h`) are, case ignored:
 //!
 //! ```text
@@ -11,9 +11,9 @@
 //!    ([^>]*[^(.%@a-z0-9])? WORD ( ([^).!:a-z0-9][-_a-z0-9]*)? [%@> TAB] [^<)]* (\(.*\).*)? )? $([^>]|$) )
 //! ```
 //!
-//! procmail looks at the `From ` line and at everything up to the first line
-//! that is empty, CR being a character as any other; a line that begins with
-//! a blank or a TAB goes on with the line before, its newline read as a blank.
+//! procmail reads the `From ` line and everything up to the first line that is
+//! empty, where CR is a character like any other; a line that begins with a blank
+//! or a TAB continues the line before, whose newline is read as a blank.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,8 @@ use memchr::{memchr, memchr_iter, memmem};
 use super::look::body_opening;
 use super::{Classifier, Finding, Mail};
 
-/// A header block with CRs in it ends, for procmail, somewhere in the body;
-/// so far is looked.
+/// For procmail, a header block with CRs in it ends somewhere in the body; this
+/// is how far we read, bytes.
 const BODY_LIMIT: usize = 64 << 10;
 
 /// procmail's `^FROM_DAEMON`.
@@ -133,7 +133,7 @@ fn find(mail: &Mail<'_>, r#macro: &Macro) -> Finding {
     };
     let mut lines = HeaderLines(&header).peekable();
     while let Some(line) = lines.next() {
-        // What must follow the newline is anything but a `>`.
+        // Anything but a `>` must follow the newline.
         let quoted_next = lines.peek().is_some_and(|next| next.starts_with(b">"));
         if r#macro.matches(line, quoted_next) {
             let shown: String =
@@ -144,7 +144,7 @@ fn find(mail: &Mail<'_>, r#macro: &Macro) -> Finding {
     Ok(None)
 }
 
-/// What procmail would call the header.
+/// What procmail would take for the header.
 fn procmail_header<'a>(mail: &'a Mail<'_>) -> Result<Cow<'a, [u8]>, String> {
     let from_line = mail.message.from_line().unwrap_or_default();
     let block = mail.message.head().bytes();
@@ -198,8 +198,8 @@ impl Macro {
         SENDERS.iter().filter_map(|name| after_prefix(line, name)).any(|value| self.names(value))
     }
 
-    /// `([^>]*[^(.%@a-z0-9])? WORD TAIL` up to the end of the value. Linear:
-    /// a word can only begin behind a character that is part of none, and the
+    /// `([^>]*[^(.%@a-z0-9])? WORD TAIL` up to the end of the value. Linear: a
+    /// word can only begin after a character that is not part of one, and the
     /// searches of [`WordTail`] only move forwards.
     fn names(&self, value: &[u8]) -> bool {
         let mut tail = WordTail::new(value);
@@ -211,7 +211,8 @@ impl Macro {
                     return true;
                 }
             }
-            // `[^>]*` may not hold a `>`, the character behind it may.
+            // `[^>]*` must not contain a `>`, but the character after it may be
+            // one.
             let rest = &value[start.min(value.len())..];
             let Some(gap) = rest.iter().position(|byte| !is_part_of_name(*byte)) else {
                 return false;
@@ -228,7 +229,7 @@ impl Macro {
 struct WordTail<'a> {
     value: &'a [u8],
     last_closing: Option<usize>,
-    /// Next `<` or `)`, and next `(`, from the place asked for last.
+    /// Next `<` or `)`, and next `(`, from the place last searched from.
     barrier: usize,
     opening: usize,
 }

@@ -1,28 +1,29 @@
-//! `resembles`: a word however it is disguised.
+//! `resembles`: finds a word however it is disguised.
 //!
-//! Text and word are folded to a *skeleton*: case, width and accents dropped,
-//! look-alikes of other scripts (the confusables of Unicode TR39 that spam
-//! makes use of) and digits or signs that stand for letters made one. What
-//! separates letters is left out. The skeletons may then differ by one edit
-//! (a letter swapped with the next, doubled, missing, or another) for each
-//! four letters of the word.
+//! Text and word are folded to a *skeleton*: case, width and accents are dropped,
+//! and look-alikes of other scripts (the confusables of Unicode TR39 that spam
+//! uses) and digits or signs that stand for letters become those letters. What
+//! separates letters is left out. The skeletons may then differ by one edit (a
+//! letter swapped with the next, doubled, missing, or another) per four letters
+//! of the word.
 //!
-//! So that words are not found where two others meet, a match begins and ends
-//! where a word of the text does, and pieces are joined with care: over a
-//! blank only if each is a single letter (`v i a g r a`), over `-` and the
-//! like with edits only if each is, else without (`via-gra`). A pattern of
-//! several words is joined over anything. Scripts without blanks between
-//! words begin and end one anywhere.
+//! So that words are not found across the boundary of two others, a match begins
+//! and ends where a word of the text does, and pieces are joined with care.
+//! Across a blank they are joined only if each is a single letter (`v i a g r
+//! a`). Across `-` and similar signs they are joined with edits if each is a
+//! single letter, otherwise without (`via-gra`). For a pattern of several words
+//! they are joined across anything. In scripts without blanks between words, a
+//! match may begin and end anywhere.
 //!
-//! Each place of the text is looked at for no more than the word's length, so
-//! time is linear in the text.
+//! At each place of the text, no more is read than the word's length, so time is
+//! linear in the text.
 
 use unicode_normalization::char::decompose_canonical;
 
-/// However long the word, no more edits.
+/// The most edits, however long the word is.
 const MOST_EDITS: usize = 8;
 
-/// Longest word, in letters; the rest is not looked for.
+/// The longest word, in letters; the rest of it is ignored.
 const LONGEST_WORD: usize = 200;
 
 /// How many separators may stand in a row between two letters.
@@ -33,7 +34,7 @@ const LONGEST_GAP: usize = 3;
 pub struct SimilarWord {
     skeleton: Vec<char>,
     edits: usize,
-    /// Several words.
+    /// Whether it has several words.
     phrase: bool,
 }
 
@@ -42,7 +43,7 @@ pub struct SimilarWord {
 enum LetterKind {
     /// Part of a word.
     Letter(char),
-    /// A word of its own: of a script without blanks, or a sign that may
+    /// A word of its own: a letter of a script without blanks, or a sign that may
     /// stand for a letter.
     Own(char),
     /// `-`, `.`, `*` …
@@ -53,14 +54,14 @@ enum LetterKind {
 /// How two pieces are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Join {
-    /// Nothing stands between them.
+    /// Nothing is between them.
     Glued,
     Separator,
     Blank,
 }
 
 impl SimilarWord {
-    /// `None` for what holds no letter.
+    /// `None` if the word has no letter.
     pub fn new(word: &str) -> Option<SimilarWord> {
         let folded = crate::message::fold::fold(word);
         let kinds: Vec<LetterKind> = folded.trim().chars().map(kind).collect();
@@ -74,8 +75,8 @@ impl SimilarWord {
         (!skeleton.is_empty()).then_some(SimilarWord { skeleton, edits, phrase })
     }
 
-    /// The first place in a text, folded (see [`crate::message::fold::fold`]),
-    /// that resembles the word.
+    /// The first place in a text that resembles the word. The text is folded (see
+    /// [`crate::message::fold::fold`]).
     pub fn find<'t>(&self, folded: &'t str) -> Option<&'t str> {
         let mut rows = Rows::new(self);
         let mut in_word = false;
@@ -96,7 +97,7 @@ impl SimilarWord {
 }
 
 /// Rows of the table of optimal string alignment distances (Damerau and
-/// Levenshtein), of which a band about the diagonal is filled in.
+/// Levenshtein); only a band around the diagonal is filled in.
 struct Rows<'w> {
     word: &'w SimilarWord,
     /// The row of the letter before the last one, of the last one, of this one.
@@ -109,7 +110,7 @@ impl<'w> Rows<'w> {
         Rows { word, rows: [row.clone(), row.clone(), row] }
     }
 
-    /// Length of the match that `text` begins with, in bytes.
+    /// The length of the match that `text` begins with, in bytes.
     fn match_at(&mut self, text: &str) -> Option<usize> {
         let far = self.far();
         for (at, cell) in self.rows[1].iter_mut().enumerate() {
@@ -152,7 +153,7 @@ impl<'w> Rows<'w> {
         }
     }
 
-    /// Whether what was read so far, whole pieces, is near enough.
+    /// Whether what has been read, in whole pieces, is close enough.
     fn is_match(&self, single: bool, joined: Option<Join>) -> bool {
         let edits = match joined {
             _ if self.word.phrase || single => self.word.edits,
@@ -168,7 +169,8 @@ impl<'w> Rows<'w> {
         self.word.edits as u8 + 1
     }
 
-    /// Reads one more letter, the `count`th. `false`: nothing can match any more.
+    /// Reads one more letter, the `count`th. `false` if nothing can match any
+    /// more.
     fn add(&mut self, count: usize, letter: char, last: char) -> bool {
         let (far, edits, length) = (self.far(), self.word.edits, self.word.skeleton.len());
         let [before, above, row] = &mut self.rows;
@@ -203,9 +205,9 @@ impl<'w> Rows<'w> {
     }
 }
 
-/// The words of a text as they look, whatever script and signs they are written in:
-/// `Hаnako Yаmаda` with Cyrillic letters and `HANAKO-YAMADA` are one. The text is
-/// folded.
+/// The words of a folded text as they look, whatever script and signs they are
+/// written in: `Hаnako Yаmаda` with Cyrillic letters and `HANAKO-YAMADA` are the
+/// same.
 pub fn words_as_seen(folded: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for char in folded.chars() {
@@ -218,8 +220,8 @@ pub fn words_as_seen(folded: &str) -> Vec<String> {
     words
 }
 
-/// How a domain looks: its letters as they are seen, other signs as they are. The
-/// domain is in its canonical form.
+/// What a domain, in its canonical form, looks like: its letters as they appear,
+/// other signs unchanged.
 pub fn domain_as_seen(domain: &str) -> String {
     let seen = domain.chars().map(|char| match kind(char) {
         LetterKind::Letter(letter) | LetterKind::Own(letter) => letter,
@@ -228,8 +230,8 @@ pub fn domain_as_seen(domain: &str) -> String {
     seen.collect::<String>().replace("rn", "m").replace("vv", "w")
 }
 
-/// How what follows a letter is joined to it, and where it goes on; no join
-/// within a word, nothing at all at the end of what can be joined.
+/// How what follows a letter is joined to it, and where it continues. There is no
+/// join within a word, and `None` at the end of what can be joined.
 fn next_piece(rest: &str, before: LetterKind) -> Option<(Option<Join>, &str)> {
     let mut join = Join::Glued;
     for (count, (at, char)) in rest.char_indices().enumerate() {
@@ -302,8 +304,8 @@ fn digit(digit: char) -> char {
     }
 }
 
-/// The letter in a circle or a square of which NFKC makes none, or that a flag is
-/// made of.
+/// The letter in a circle or a square that NFKC does not decompose, or one of the
+/// letters that form a flag.
 fn enclosed(char: char) -> Option<char> {
     let first = match char {
         // NEGATIVE CIRCLED, NEGATIVE SQUARED, REGIONAL INDICATOR SYMBOL
@@ -315,8 +317,8 @@ fn enclosed(char: char) -> Option<char> {
     char::from_u32(u32::from(char) - first + u32::from('a'))
 }
 
-/// The letter that a character, in lower case and without accents, looks like
-/// in either case.
+/// The letter that a character, in lower case and without accents, looks like in
+/// either case.
 fn look_alike(char: char) -> Option<char> {
     let alike = match char {
         // Cyrillic
@@ -363,7 +365,7 @@ fn look_alike(char: char) -> Option<char> {
         'γ' => 'y',
         'ζ' => 'z',
         'ω' => 'w',
-        // Latin beyond what decomposes
+        // Latin letters that do not decompose
         'ø' => 'o',
         'đ' | 'ð' => 'd',
         'ħ' => 'h',
@@ -396,7 +398,7 @@ fn look_alike(char: char) -> Option<char> {
     Some(alike)
 }
 
-/// Thai, Lao, Khmer, Myanmar, kana, Han and their like.
+/// Whether it is Thai, Lao, Khmer, Myanmar, kana, Han or of a similar script.
 fn is_unspaced(char: char) -> bool {
     matches!(char,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
@@ -541,7 +543,7 @@ mod tests {
         }
     }
 
-    /// The textbook's table, whole.
+    /// The textbook's full table.
     fn distance(one: &[char], other: &[char]) -> usize {
         let mut table = vec![vec![0; other.len() + 1]; one.len() + 1];
         for i in 0..=one.len() {

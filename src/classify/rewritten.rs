@@ -1,10 +1,10 @@
-//! Links that a mail filter rewrote, so that it sees who follows them: where they
-//! lead in the end. Each form is that of its maker's documents or of the URLs
-//! that it writes.
+//! Links that a mail filter rewrote so that it sees who follows them: where they
+//! really lead. Each form is that of its vendor's documents or of the URLs that
+//! the filter writes.
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// How the true address stands in the rewritten one.
+/// How the original address is contained in the rewritten one.
 #[derive(Debug, Clone, Copy)]
 enum RewriteForm {
     /// The value of one of these parameters of the query.
@@ -13,13 +13,13 @@ enum RewriteForm {
     Dashed(&'static str),
     /// Between `__` and `__;` or at `___` (URL Defense v3, Check Point, Avanan).
     Underscores,
-    /// The path behind so many segments.
+    /// The path after this many segments.
     Path(usize),
     /// A parameter in base64 (Sophos).
     Base64(&'static str),
 }
 
-/// Hosts, or their ends where they begin with a dot, and how they write.
+/// Hosts, or their ends if they begin with a dot, and the form that each writes.
 static REWRITERS: &[(&str, RewriteForm)] = &[
     // Microsoft Defender for Office 365
     (".safelinks.protection.outlook.com", RewriteForm::Parameter(&["url"])),
@@ -51,7 +51,7 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     (".mimecastprotect.com", RewriteForm::Parameter(&["url", "domain"])),
     (".vadesecure.com", RewriteForm::Parameter(&["u", "url"])),
     ("link.edgepilot.com", RewriteForm::Parameter(&["u"])),
-    // Mailers and sites that pass on what people write
+    // Mailers and sites that pass on links that people write
     ("www.google.com", RewriteForm::Parameter(&["q", "url"])),
     ("l.facebook.com", RewriteForm::Parameter(&["u"])),
     ("lm.facebook.com", RewriteForm::Parameter(&["u"])),
@@ -106,7 +106,7 @@ pub fn original(host: &str, url: &str) -> Option<String> {
     absolute(found)
 }
 
-/// Filters lose one of two slashes, and some write the host alone.
+/// Filters lose one of two slashes, and some write only the host.
 fn absolute(found: String) -> Option<String> {
     let scheme = ["https:", "http:"].iter().find(|scheme| {
         found.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -127,7 +127,7 @@ fn absolute(found: String) -> Option<String> {
 fn parameter(path: &str, name: &str) -> Option<String> {
     let (_, query) = path.split_once('?')?;
     let query = query.split('#').next().unwrap_or_default();
-    // `&amp;` left in text is met, too.
+    // Text may still have `&amp;`.
     let mut pairs = query.split('&').map(|pair| pair.strip_prefix("amp;").unwrap_or(pair));
     let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     Some(decoded(value)).filter(|value| !value.is_empty())
@@ -137,7 +137,7 @@ fn decoded(text: &str) -> String {
     percent_decoded(text)
 }
 
-/// Without the escapes of RFC 3986 §2.1.
+/// A name with the escapes of RFC 3986 §2.1 decoded.
 pub fn percent_decoded(name: &str) -> String {
     let mut decoded = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();

@@ -1,10 +1,11 @@
 //! `s25r`: the client looks like an end user's line, not like a mail server,
 //! by the rules of ASAMI Hideo's "Selective SMTP Rejection" (S25R).
 //!
-//! Rule 0 is a missing reverse name, rules 1 to 6 are the patterns of its
-//! configuration for Postfix, matched by hand: a regular expression costs
-//! more to build than to do without. Of 2004, they fit many mail servers of today,
-//! whose names count them; so what is verified is none, nor a well-known service's
+//! Rule 0 is a missing reverse name. Rules 1 to 6 are the patterns of its Postfix
+//! configuration, matched by hand: compiling a regular expression costs more than
+//! matching without one. The rules are of 2004 and fit many mail servers of today
+//! whose names contain numbers; so verified mail is excluded, and so is a
+//! well-known service's host.
 //! host.
 
 use crate::classify::words::hosts;
@@ -29,8 +30,8 @@ fn find(mail: &Mail<'_>) -> Finding {
     Ok(Some(format!("the client's name `{host}` fits S25R rule {rule}; alone that says little")))
 }
 
-/// A machine of a well-known sender. The name leads back to the client, so no other
-/// can bear it.
+/// Whether it is a machine of a well-known sender. The name leads back to the
+/// client, so no other machine can have it.
 fn is_service(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     hosts::SERVICES.iter().any(|service| {
@@ -38,7 +39,7 @@ fn is_service(host: &str) -> bool {
     })
 }
 
-/// The number of the first rule that a reverse name fits.
+/// The number of the first rule that matches a reverse name.
 pub fn rule(host: &str) -> Option<u8> {
     let host = host.to_ascii_lowercase();
     let host = host.as_bytes();

@@ -1,13 +1,14 @@
-//! `spam`, `virus` and `spam-score`: what a filter in front of us says.
+//! `spam`, `virus` and `spam-score`: what a filter before us says.
 //!
-//! No specification gives these headers; `spam.txt` of `words` says who writes each
-//! and how it is read.
+//! No specification defines these headers; `spam.txt` of `words` says who writes
+//! each and how it is read.
 //!
-//! What stands above the border's Received line is ours alone and comes first:
-//! if one header there has a verdict, what stands below has none. Below it
-//! write the milters of some borders, other machines on the way, and the
-//! sender. In either place the topmost header of a name counts, for filters
-//! write above what was there, and one `spam` among them is enough: a sender
+//! Only our machines write above the border's Received line, so that comes first:
+//! if one header there has a verdict, those below do not count. Below it write
+//! the milters of some borders, other machines on the way, and the sender. In
+//! either place the topmost header of a name counts, because filters write above
+//! what is already there, and one `spam` among them is enough: senders do not
+//! call their own mail that. Without a border, all headers count alike.
 //! does not call his own mail that. Without a border, all counts alike.
 
 use crate::classify::look::folded;
@@ -30,27 +31,27 @@ pub const VIRUS: Classifier = Classifier {
     find: |mail| Ok(find(mail, |reading| reading.virus)),
 };
 
-/// More headers of one name are not looked at.
+/// Further headers of the same name are ignored.
 const MOST_HEADERS: usize = 100;
 
-/// Longest value that is read, in bytes.
+/// How much of a value is read, bytes.
 const LONGEST_VALUE: usize = 8192;
 
-/// Longest excerpt of a value, in characters.
+/// The longest excerpt of a value, in characters.
 const EXCERPT: usize = 60;
 
-/// From here on, Exchange files a message as spam.
+/// The confidence level from which Exchange files a message as spam.
 const SPAM_CONFIDENCE: f64 = 5.0;
 
 /// A header that a filter writes.
 struct VerdictHeader {
     name: &'static str,
-    /// Who writes it.
+    /// The filter that writes it.
     writer: &'static str,
     read: fn(&str) -> Reading,
 }
 
-/// What a header says; `None` where it has no word on that.
+/// The content of a header; `None` where it says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Reading {
     spam: Option<bool>,
@@ -58,7 +59,7 @@ struct Reading {
     score: Option<f64>,
 }
 
-/// All of them, in the order of the table.
+/// All the headers of the table, in its order.
 fn headers() -> impl Iterator<Item = VerdictHeader> {
     let lines = |part: &'static (&str, &[&'static str])| part.1.iter().map(|line| (part.0, *line));
     spam::HEADERS.iter().flat_map(lines).filter_map(|(value, line)| {
@@ -67,7 +68,7 @@ fn headers() -> impl Iterator<Item = VerdictHeader> {
     })
 }
 
-/// How headers of a part of the table are read.
+/// How the headers of a part of the table are read.
 fn reader(value: &str) -> Option<fn(&str) -> Reading> {
     Some(match value {
         "status" => status,
@@ -104,8 +105,8 @@ pub struct SpamScore {
     pub header: String,
 }
 
-/// `spam-score`: the number in the header of `set spam-score-header`, and in
-/// no other where that is set; else the first one of the table.
+/// `spam-score`: the number in the header of `set spam-score-header`, and in no
+/// other if that is set; otherwise the first one of the table.
 pub fn score(mail: &Mail<'_>) -> Option<SpamScore> {
     if let Some(name) = &mail.spam_score_header {
         let value = first_number(&one_line(mail.message.head().first(name)?))?;
@@ -119,7 +120,8 @@ pub fn score(mail: &Mail<'_>) -> Option<SpamScore> {
     })
 }
 
-/// Evidence for the first header that says so, from where one has a verdict.
+/// Evidence from the first header that says so, in the first place with a
+/// verdict.
 fn find(mail: &Mail<'_>, says: fn(&Reading) -> Option<bool>) -> Option<String> {
     places(mail).into_iter().find_map(|place| {
         let mut verdict = None;
@@ -143,7 +145,7 @@ fn evidence(header: &VerdictHeader, value: &str) -> String {
     format!("{} is `{value}` ({})", header.name, header.writer)
 }
 
-/// Where in the header block: above the border line, or from there on.
+/// A place in the header block: above the border line, or from there on.
 #[derive(Debug, Clone, Copy)]
 enum MarkPlace {
     Anywhere,
@@ -151,7 +153,7 @@ enum MarkPlace {
     Below(usize),
 }
 
-/// The places that are looked at, the first one first.
+/// The places to look in, first one first.
 fn places(mail: &Mail<'_>) -> Vec<MarkPlace> {
     match mail.trail().border_start {
         Some(border) => vec![MarkPlace::Above(border), MarkPlace::Below(border)],
@@ -169,7 +171,7 @@ impl MarkPlace {
     }
 }
 
-/// The topmost header of a name in a place that says anything, and what.
+/// The topmost header of a name in a place that says anything, and what it says.
 fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: MarkPlace) -> Option<(String, Reading)> {
     let head = mail.message.head();
     let read = |found: Header<'_>| {
@@ -202,7 +204,7 @@ fn starts_without_case(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
 }
 
-/// A value on one line.
+/// A value on one line, cut to the longest length.
 fn one_line(value: &[u8]) -> String {
     let value = String::from_utf8_lossy(&unfold(&value[..value.len().min(LONGEST_VALUE)]))
         .split_whitespace()
@@ -224,12 +226,12 @@ fn starts(value: &str, word: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
 }
 
-/// Says yes, in the words of one or the other.
+/// Whether the value says yes, in any of the usual words.
 fn flag(value: &str) -> Reading {
     spam_if(["yes", "true", "spam"].iter().any(|word| starts(value, word)))
 }
 
-/// A flag and, behind `score=` or `hits=`, a score.
+/// A flag and, after `score=` or `hits=`, a score.
 fn status(value: &str) -> Reading {
     let score = ["score=", "hits="].iter().find_map(|key| value.split_once(key));
     Reading { score: score.and_then(|(_, rest)| points(rest)), ..flag(value) }
@@ -241,7 +243,7 @@ fn number(value: &str) -> Reading {
     Reading { score: first_number(value).filter(|_| !is_percentage), ..Reading::default() }
 }
 
-/// A number that is no percentage: on such a scale no score is.
+/// A number that is not a percentage: no score is on that scale.
 fn points(text: &str) -> Option<f64> {
     let number = leading_number(text)?;
     let in_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
@@ -249,7 +251,7 @@ fn points(text: &str) -> Option<f64> {
     (!behind.starts_with('%')).then_some(number)
 }
 
-/// `100.00%` is certain; what is less says nothing.
+/// `100.00%` is certain; anything less says nothing.
 fn percentage(value: &str) -> Reading {
     let number = value.strip_suffix('%').unwrap_or(value);
     let certain = leading_number(number).is_some_and(|percent| percent >= 100.0);
@@ -275,8 +277,8 @@ fn rule(value: &str) -> Reading {
     Reading { spam, ..Reading::default() }
 }
 
-/// A mark that a filter puts before the subject, where its header is there, too:
-/// people may write the mark.
+/// A mark that a filter puts before the subject, if its header is there too:
+/// people may write the mark themselves.
 fn marked_subject(mail: &Mail<'_>) -> Option<String> {
     let head = mail.message.head();
     let (_, marks) = spam::SUBJECTS.iter().find(|(header, _)| head.first(header).is_some())?;
@@ -285,7 +287,7 @@ fn marked_subject(mail: &Mail<'_>) -> Option<String> {
     marks.contains(&marked).then(|| format!("the subject is marked [{marked}]"))
 }
 
-/// `PASS`, `FAIL`, and `GRAY`, `PROCESSING_FAILED`: no verdict.
+/// `PASS` and `FAIL`; `GRAY` and `PROCESSING_FAILED` are not verdicts.
 fn ses(value: &str) -> Option<bool> {
     match value {
         "fail" => Some(true),
@@ -319,7 +321,7 @@ fn rspamd_virus(value: &str) -> Reading {
     virus_if(!value.is_empty() && !clean.iter().any(|word| starts(value, word)))
 }
 
-/// `+` and `-` count, `/` is nought.
+/// The number of `+` or, negative, of `-`; `/` is zero.
 fn bar(value: &str) -> Reading {
     let sign = match value.bytes().next() {
         Some(b'+') => 1.0,
@@ -331,7 +333,8 @@ fn bar(value: &str) -> Reading {
     Reading { score: Some(sign * same as f64), ..Reading::default() }
 }
 
-/// One character a point, which one can be set; nothing is less than one.
+/// One character per point, and the character is configurable; none means less
+/// than one.
 fn level(value: &str) -> Reading {
     let mut chars = value.chars();
     let first = chars.next();
@@ -349,7 +352,7 @@ fn scl(value: &str) -> Reading {
 }
 
 /// SFV is the filter's verdict: SPM by content, SKS and SKB by a rule or a
-/// blocked sender. CAT MALW is malware. DIR OUT is the report on what the
+/// blocked sender. CAT MALW is malware. DIR OUT is the report on mail that the
 /// sender's own organisation sent.
 fn forefront(value: &str) -> Reading {
     let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
@@ -366,7 +369,7 @@ fn forefront(value: &str) -> Reading {
     reading
 }
 
-/// The number that a text begins with, signed and with decimals.
+/// The number that a text begins with, with its sign and decimals.
 fn leading_number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let sign = usize::from(text.starts_with(['-', '+']));
@@ -640,7 +643,7 @@ mod tests {
     fn what_stands_above_the_border_comes_first() {
         let says = |text: &str| of(&text.replace("BORDER\n", BORDER));
         for (text, expected) in [
-            // A sender's word counts only for want of ours.
+            // The sender's headers count only if ours say nothing.
             ("X-Spam-Status: No, score=-3.0\nBORDER\nX-Spam-Flag: YES", (false, false, Some(-3.0))),
             (
                 "X-Spam_score: 8.3\nBORDER\nX-Spam-Status: No, score=-50.0",
@@ -654,10 +657,11 @@ mod tests {
             ("X-Virus-Status: Infected (x)\nBORDER\nX-Spam-Virus: No", (false, true, None)),
             ("X-Spam-Flag: YES\nBORDER\nX-Spam-Flag: NO", (true, false, None)),
             ("X-Bogosity: Unsure\nBORDER\nX-Spam: yes", (false, false, None)),
-            // In want of it, that of a milter, or of somebody on the way.
+            // If there is none above, that of a milter or of a machine on the way
+            // counts.
             ("Subject: x\nBORDER\nX-Spam-Flag: YES\nX-Spam-Score: 7", (true, false, Some(7.0))),
             ("X-Spam-Score: 1\nBORDER\nX-Spam-Flag: YES", (true, false, Some(1.0))),
-            // A filter of ours that has no verdict is none.
+            // A filter of ours without a verdict does not count.
             (
                 "X-SES-Spam-Verdict: PROCESSING_FAILED\nBORDER\nX-Spam-Flag: YES",
                 (true, false, None),

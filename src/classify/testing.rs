@@ -9,7 +9,7 @@ use crate::classify::{Classifier, Finding, Findings, Mail};
 use crate::message::Message;
 use crate::message::address::Address;
 
-/// What a test says about the world.
+/// What a test assumes about the world.
 #[derive(Default)]
 pub struct TestWorld<'a> {
     pub trust: &'a [&'a str],
@@ -26,7 +26,7 @@ fn is_taro(address: &Address) -> bool {
     address.canonical() == "taro@example.jp"
 }
 
-/// Makes the message of `text`, on the machine `here.example.jp`.
+/// Builds the message of `text`, received by the machine `here.example.jp`.
 pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_>) -> T) -> T {
     let message = Message::from_bytes(text.as_bytes().to_vec());
     let variable = |name: &str| {
@@ -56,7 +56,7 @@ pub fn find(classifier: &Classifier, text: &str, world: &TestWorld<'_>) -> Findi
     with_mail(text, world, |mail| (classifier.find)(mail))
 }
 
-/// It holds, with this evidence.
+/// Asserts that the classifier holds, with this evidence.
 #[track_caller]
 pub fn assert_holds(classifier: &Classifier, text: &str, world: &TestWorld<'_>, evidence: &str) {
     assert_eq!(find(classifier, text, world), Ok(Some(evidence.to_owned())), "{text}");
@@ -71,7 +71,7 @@ pub fn message(text: &str) -> Message {
     Message::from_bytes(text.as_bytes().to_vec())
 }
 
-/// The message of Taro's, and nothing known around it.
+/// Mail for Taro, of which nothing else is known.
 pub fn mail(message: &Message) -> Mail<'_> {
     Mail {
         message,

@@ -1,17 +1,17 @@
-//! `transactional`: a service writes about one's own account, order or payment:
-//! codes, resets, receipts, bookings, alerts.
+//! `transactional`: a service writes about the user's own account, order or
+//! payment: codes, resets, receipts, bookings, alerts.
 //!
-//! No header says so, so two things have to: a service's sender, by its local part
-//! or by headers that machines alone write, and the subject. Mass mail, lists,
-//! answers and what answers are none. It says nothing about who sent it: phishing
-//! looks just so, hence rules ask for `verified`, too.
+//! No header says so, so two signs are needed: a service's sender, by its local
+//! part or by headers that only machines write, and the subject. Mass mail, lists
+//! and answers do not count. It says nothing about who sent the mail: phishing
+//! looks the same, so rules should require `verified` too.
 
 use super::look::folded;
 use super::words::{find as find_word, plain, transactions};
 use super::{Classifier, Finding, Mail, automatic, bulk, mailing_list};
 use crate::message::reply_prefix;
 
-/// Mail on an account, an order or a payment.
+/// Mail about an account, an order or a payment.
 pub const TRANSACTIONAL: Classifier = Classifier {
     name: "transactional",
     absent: "no words of a code, a receipt, a reset or a booking from a service",

@@ -1,13 +1,14 @@
-//! `verified`: the From domain is proven by a believed result.
+//! `verified`: a believed result proves the From domain.
 //!
-//! Domains align by RFC 7489 §3.1 in relaxed mode: they are the same
-//! organisation's, that is, their names are one up to the label before the
-//! public suffix (`co.jp`, and `github.io` too: whose subdomains are each
-//! someone else's).
+//! Domains align by RFC 7489 §3.1 in relaxed mode: they belong to the same
+//! organisation, that is, their names are equal up to the label before the public
+//! suffix (`co.jp`, and also `github.io`, each of whose subdomains is someone
+//! else's).
 //!
-//! A message has one From (RFC 5322 §3.6). Of several a signature covers the last
-//! alone (RFC 6376 §5.4.2), so that who has a signed message can put another above
-//! it, of a neighbour at the same provider: then nobody is proven.
+//! A message has one From (RFC 5322 §3.6). If there are several, a signature
+//! covers only the last (RFC 6376 §5.4.2). Whoever has a signed message can then
+//! put another From above it, that of a neighbour at the same provider; so
+//! several prove nobody.
 
 use crate::classify::authentication::{Results, Verdict};
 use crate::classify::{Classifier, Mail};
@@ -20,7 +21,7 @@ pub const VERIFIED: Classifier = Classifier {
     find: |mail| Ok(find(mail)),
 };
 
-/// As the classifier, for others.
+/// The classifier's search, for other classifiers.
 pub fn find(mail: &Mail<'_>) -> Option<String> {
     let from = mail.message.addresses("from");
     let mut domains: Vec<_> =
@@ -35,7 +36,7 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
         return None;
     }
     let results = mail.results();
-    // Who writes in several domains' names must prove each.
+    // A sender in the names of several domains must prove each.
     let proofs: Option<Vec<_>> =
         domains.iter().map(|domain| proof(results, domain, domains.len() == 1)).collect();
     Some(proofs?.join("; "))
@@ -133,7 +134,8 @@ mod tests {
         }
     }
 
-    /// Who has a signed message of a provider's puts a From of a neighbour above it.
+    /// An attacker with a provider's signed message puts a neighbour's From above
+    /// it.
     #[test]
     fn several_lines_like_from_prove_nobody() {
         let far = format!("boss@example.org\n{}From: eve@example.org", "x:\n".repeat(50_100));
@@ -158,7 +160,8 @@ mod tests {
         assert_holds(&VERIFIED, &folded, &TestWorld::default(), "dmarc=pass for example.org");
     }
 
-    /// A border that does not say which domain it asked about may have taken another.
+    /// A border that does not say which domain it checked may have checked
+    /// another.
     #[test]
     fn a_dmarc_result_without_a_domain_is_of_the_only_one() {
         let long = format!("a@example.org, x <{}@evil.example>", "y".repeat(300_000));

@@ -1,21 +1,21 @@
 //! `virus-warning`: "you sent a virus" mail, which virus scanners send to
-//! whoever the virus named as its sender.
+//! whomever the virus named as its sender.
 //!
-//! No specification: the subjects and texts of amavis, MailScanner, InterScan,
-//! ScanMail, Symantec, Norton, RAV, Antigen, GroupShield, WebShield, Sophos,
-//! Kaspersky and ClamAV milters.
+//! There is no specification. We know the subjects and texts of amavis,
+//! MailScanner, InterScan, ScanMail, Symantec, Norton, RAV, Antigen, GroupShield,
+//! WebShield, Sophos, Kaspersky and ClamAV milters.
 
 use super::look::{folded, opening, unread};
 use super::{Classifier, Finding, Mail};
 
-/// How much of the body is looked at, bytes.
+/// How much of the body is read, bytes.
 const LIMIT: usize = 64 << 10;
 
 /// "You sent a virus".
 pub const VIRUS_WARNING: Classifier =
     Classifier { name: "virus-warning", absent: "no words of a virus scanner's warning", find };
 
-/// Subjects that nothing else has, lower case.
+/// Subjects that only such warnings have, in lower case.
 const SUBJECTS: &[&str] = &[
     "virus in your mail",
     "virus in mail from you",
@@ -51,7 +51,7 @@ const SUBJECTS: &[&str] = &[
     "ウイルス検出通知",
 ];
 
-/// What is said of the mail, beside a virus.
+/// What a warning says about the mail, besides naming a virus.
 const YOURS: &[&str] = &[
     "you sent",
     "your message",

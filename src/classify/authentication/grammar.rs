@@ -1,32 +1,33 @@
 //! `Authentication-Results` by the grammar of RFC 8601 §2.2, and
-//! `ARC-Authentication-Results` (RFC 8617 §4.1.1) by the same.
+//! `ARC-Authentication-Results` (RFC 8617 §4.1.1) by the same grammar.
 //!
-//! A header whose shape as a whole cannot be read (no authserv-id, an unknown
-//! version, a comment or a quoted string without end) is not used at all. What
-//! is no result is left out: borders in use write things of their own between
-//! them. A result in which something else stands behind a value than a blank
-//! and the next property, `;` or the end says so: a value that is read up to a
+//! A header that cannot be read as a whole (no authserv-id, an unknown version,
+//! an unclosed comment or quoted string) is not used at all. Anything that is not
+//! a result is skipped: real borders write things of their own between the
+//! results. A value must be followed by a blank and the next property, by `;` or
+//! by the end. Otherwise the result is marked as flawed: what was read up to a
+//! comment or a blank may differ from what was written.
 //! comment or a blank may be another than was written.
 
 use crate::classify::cfws;
 
-/// More results in one header are not looked at.
+/// Further results in one header are ignored.
 const MOST_RESULTS: usize = 100;
 
 /// The content of one header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResultsHeader {
-    /// Who claims to have checked, RFC 8601 §2.5; as written.
+    /// Who claims to have checked, RFC 8601 §2.5, as written.
     pub authserv_id: String,
     /// One per method and signature, in order; empty for `none`.
     pub results: Vec<MethodResult>,
 }
 
-/// A header that cannot be used.
+/// A header that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// As in [`ResultsHeader`]; empty where there is none. Nothing that a sender
-    /// chose stands before it.
+    /// As in [`ResultsHeader`]; empty if there is none. Nothing that a sender
+    /// chose comes before it.
     pub authserv_id: String,
     /// Why, in words.
     pub why: &'static str,
@@ -39,19 +40,20 @@ pub struct MethodResult {
     pub method: String,
     /// Lower case: `pass`.
     pub result: String,
-    /// Lower-case `ptype.property` (`reason`, and words of a border's own,
-    /// without the dot), and the value as written, unquoted.
+    /// Lower-case `ptype.property`, and the value as written, unquoted. `reason`
+    /// and a border's own words have no dot.
     pub properties: Vec<(String, String)>,
-    /// Comments, each behind so many of the properties.
+    /// Comments, each with the number of properties before it.
     pub comments: Vec<(usize, String)>,
-    /// Why it cannot be relied upon.
+    /// Why the result cannot be relied on.
     pub flaw: Option<&'static str>,
-    /// That is because it is not whole; what is there can be.
+    /// The flaw is only that the rest is missing; what is there is reliable.
     pub cut: bool,
 }
 
 impl MethodResult {
-    /// The value of a property (lower case); empty ones are none.
+    /// The value of a property (its name in lower case); an empty value counts as
+    /// none.
     pub fn property(&self, name: &str) -> Option<&str> {
         let found = self.properties.iter().find(|(each, _)| each == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -61,7 +63,7 @@ impl MethodResult {
 /// Reads an unfolded value.
 ///
 /// # Errors
-/// Why the header cannot be used, in words, and whose it is.
+/// Why the header cannot be used, in words, and its authserv-id.
 pub fn parse(text: &str) -> Result<ResultsHeader, Unreadable> {
     let mut cursor = Cursor::new(text);
     let mut header = ResultsHeader::default();
@@ -71,7 +73,7 @@ pub fn parse(text: &str) -> Result<ResultsHeader, Unreadable> {
     }
 }
 
-/// Reads an unfolded ARC-Authentication-Results: `i=1;` comes first.
+/// Reads an unfolded ARC-Authentication-Results, which begins with `i=1;`.
 ///
 /// # Errors
 /// As [`parse`].
@@ -93,7 +95,7 @@ impl Unreadable {
     }
 }
 
-/// Where reading has come to.
+/// What is still to be read.
 pub(super) struct Cursor<'a> {
     rest: &'a str,
 }
@@ -119,7 +121,8 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The comment that comes next, without its parentheses; else skips blanks.
+    /// The next comment, without its parentheses; only skips blanks if there is
+    /// none.
     pub(super) fn comment(&mut self) -> Result<Option<&'a str>, &'static str> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
         if !self.rest.starts_with('(') {
@@ -149,7 +152,7 @@ impl<'a> Cursor<'a> {
         }
         self.skip_blanks()?;
         if self.rest.starts_with('=') || authserv_id.contains('=') {
-            // Microsoft 365 writes its results without saying who checked.
+            // Microsoft 365 writes its results without naming who checked.
             return Err("it names no authserv-id");
         }
         header.authserv_id = authserv_id;
@@ -169,9 +172,9 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A token or quoted string, or both joined as in `"a b"@example.org`;
-    /// empty where there is none. Ends at a blank, `(`, `;`, a quote behind
-    /// other text, and at `stops`.
+    /// A token or quoted string, or both joined as in `"a b"@example.org`; empty
+    /// if there is none. Ends at a blank, `(`, `;`, a quote after other text, and
+    /// at `stops`.
     pub(super) fn value(&mut self, stops: &str) -> Result<String, &'static str> {
         let mut value = String::new();
         while let Some(quoted) = self.rest.strip_prefix('"') {
@@ -185,7 +188,7 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// One `key = value`; `None` where something else stands.
+    /// One `key = value`; `None` if something else is there.
     pub(super) fn pair(&mut self) -> Result<Option<(String, String)>, &'static str> {
         self.skip_blanks()?;
         let mut key = self.value("=")?.to_ascii_lowercase();
@@ -253,7 +256,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Appends what stands before the closing quote. Gives the length with it.
+/// Appends the text up to the closing quote. Returns its length with the quote.
 fn unquote(text: &str, into: &mut String) -> Option<usize> {
     let mut chars = text.char_indices();
     while let Some((at, char)) = chars.next() {

@@ -1,41 +1,42 @@
-//! What our own border found out about a message's sender: SPF, DKIM, DMARC,
-//! ARC and iprev results, and which header says so.
+//! What our own border found out about a message's sender: SPF, DKIM, DMARC, ARC
+//! and iprev results, and which header reports them.
 //!
 //! # Whose results count
-//! Anyone can write an `Authentication-Results` header, in anyone's name (RFC
-//! 8601 §7.1). Ours is told from a sender's by its authserv-id and by where
-//! it stands; [`crate::classify::received`] says which Received lines are
-//! ours and which one is the border.
+//! Anyone can write an `Authentication-Results` header in anyone's name (RFC 8601
+//! §7.1). Its authserv-id and its position distinguish ours from a sender's;
+//! [`crate::classify::received`] says which Received lines are ours and which one
+//! is the border.
 //!
 //! * **Above the border line** nobody outside could write. A header there
-//!   counts if its authserv-id is one of `set trust`, or, without that
-//!   setting, the machine's host name or the `by` host of the border line. Of
-//!   several, the topmost that speaks of a method decides it: one milter
-//!   writes `dkim`, the next one `dmarc`. Where no line is a border, this
-//!   holds for what stands above the topmost Received line.
+//!   counts if its authserv-id is one of `set trust` or, without that setting,
+//!   the machine's host name or the `by` host of the border line. For each
+//!   method, the topmost header that mentions it decides: one milter writes
+//!   `dkim`, the next one `dmarc`. If no line is a border, this holds for
+//!   everything above the topmost Received line.
 //! * **Just below the border line**, before any other Received line, Gmail
-//!   and all milters under Postfix write theirs; but so can the sender. It
-//!   counts only for an id of `set trust`, since whoever sets it says that
-//!   this border takes forged ones out (RFC 8601 §5), only if nothing above
-//!   counts, and only the topmost one. The same holds, for want of a better
-//!   sign, where there is no border to go by.
-//! * **Further down**, behind the next Received line, nothing counts.
+//!   and all milters under Postfix write their results; but so can the sender.
+//!   A header there counts only for an id of `set trust`, since whoever sets it
+//!   states that this border removes forged ones (RFC 8601 §5), only if nothing
+//!   above counts, and only the topmost one. The same holds, for want of a
+//!   better sign, if there is no border to go by.
+//! * **Further down**, after the next Received line, nothing counts.
 //!
-//! `Received-SPF` (RFC 7208 §9.1) has no authserv-id and counts above the
-//! border line alone, where no Authentication-Results has an SPF result; a line
-//! about the envelope sender before one about the HELO.
-//! `ARC-Authentication-Results` (RFC 8617 §4.1.1) tells what others saw: of
-//! one that would count by the rules above, the `arc` result alone is read.
-//! Authserv-ids are compared as domain names, without case.
+//! `Received-SPF` (RFC 7208 §9.1) has no authserv-id. It counts only above the
+//! border line, and only if no Authentication-Results has an SPF result; a line
+//! about the envelope sender is preferred to one about the HELO.
+//! `ARC-Authentication-Results` (RFC 8617 §4.1.1) reports what others saw: if it
+//! would count by the rules above, only its `arc` result is read. Authserv-ids
+//! are compared as domain names, without case.
 //!
-//! A header that counts and cannot be read is still the one that counts: what
-//! stands below it is not asked instead.
+//! A header that counts but cannot be read is still the one that counts: those
+//! below it are not consulted instead.
 //!
 //! # What counts of them
-//! Borders print texts that the sender chose; [`sender_text`] tells how far a
-//! header can be read. A DKIM result that passes must be one of a signature
-//! that the message has, a DMARC result of all its From. A result that is
-//! unreadable, cut off or contradicted has no value at all: nobody has found
+//! Borders print texts that the sender chose; [`sender_text`] determines how far
+//! a header can be read. A DKIM result that passes must be about a signature
+//! that the message has, a DMARC result about its whole From. A result that is
+//! unreadable, cut off or contradicted has no value at all: nothing was
+//! established.
 //! out.
 
 pub mod grammar;
@@ -60,19 +61,20 @@ use crate::message::unfold::unfold;
 pub use trust::{ids_at_border, names_id};
 pub use verdict::Verdict;
 
-/// More headers of the kind are not looked at.
+/// Further headers of the kind are ignored.
 const MOST_HEADERS: usize = 100;
 
-/// Longest header that is read, in bytes.
+/// The longest header that is read, in bytes.
 const LONGEST_HEADER: usize = 64 << 10;
 
-/// Longest excerpt of a header, in characters.
+/// The longest excerpt of a header, in characters.
 const EXCERPT: usize = 120;
 
 /// The methods that are read.
 const METHODS: [&str; 5] = ["spf", "dkim", "dmarc", "arc", "iprev"];
 
-/// What is believed, and why. A result that no believed header speaks of is `None`.
+/// What is believed, and why. A result that no believed header mentions is
+/// `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Results {
     /// RFC 7208
@@ -85,16 +87,16 @@ pub struct Results {
     pub arc: Option<Verdict>,
     /// RFC 8601 §3
     pub iprev: Option<Verdict>,
-    /// The domain that SPF was asked about: the envelope sender's, or the
-    /// client's HELO.
+    /// The domain that SPF checked: the envelope sender's, or the client's HELO.
     pub spf_domain: Option<String>,
     /// Domains of the signatures that pass.
     pub dkim_domains: Vec<String>,
-    /// The From domain that DMARC was asked about.
+    /// The From domain that DMARC checked.
     pub dmarc_domain: Option<String>,
-    /// Who says so: header, id, where it stands, and what was taken from it.
+    /// What the results rest on: header, id, place, and the results taken from
+    /// it.
     pub used: Vec<String>,
-    /// Headers that were not believed, or not all of them.
+    /// Headers that were not believed, or only in part.
     pub ignored: Vec<IgnoredHeader>,
 }
 
@@ -107,7 +109,7 @@ pub struct IgnoredHeader {
     pub why: String,
 }
 
-/// Reads the headers of a message that may be believed.
+/// Evaluates the headers of a message that may be believed.
 pub fn of(mail: &Mail<'_>) -> Results {
     let head = mail.message.head();
     let names = ["authentication-results", "arc-authentication-results", "received-spf"];
@@ -126,7 +128,7 @@ pub fn of(mail: &Mail<'_>) -> Results {
     reader.results
 }
 
-/// What is being found out of one message.
+/// The results of one message while they are being gathered.
 struct ResultsReader<'m, 'a> {
     mail: &'m Mail<'a>,
     trust: Trust<'m>,
@@ -166,8 +168,8 @@ impl ResultsReader<'_, '_> {
         }
     }
 
-    /// Takes from a believed header what is not decided yet. Gives why not all
-    /// of it was.
+    /// Takes from a believed header what is not decided yet. Returns why some of
+    /// it was not taken.
     fn take(
         &mut self,
         name: &str,
@@ -209,7 +211,7 @@ impl ResultsReader<'_, '_> {
         whys
     }
 
-    /// What one header's results of a method come to.
+    /// The verdict that one header's results of a method amount to.
     fn result(
         &mut self,
         method: &str,
@@ -239,7 +241,7 @@ impl ResultsReader<'_, '_> {
         let identity = mail_from(result).or_else(|| result.property("smtp.helo"));
         self.results.spf_domain = match identity {
             Some(identity) => domain_of(identity),
-            // Some borders do not repeat what SPF is asked about by default.
+            // Some borders do not repeat what SPF checks by default.
             None => self.mail.envelope_sender.as_deref().and_then(domain_of),
         };
         Ok(verdict)
@@ -255,7 +257,7 @@ impl ResultsReader<'_, '_> {
                 (Some(_), ..) if is_known_failure(result, *verdict) => {
                     believed.push((result, *verdict, None));
                 }
-                // Cut off behind its `header.d`
+                // Cut off after its `header.d`
                 (Some(flaw), ..) if !result.cut || signer.is_none() || !names => {
                     why = why.or(Some(flaw.to_owned()));
                 }
@@ -301,7 +303,7 @@ impl ResultsReader<'_, '_> {
             }
         }
         if let (Verdict::Pass, Some(who)) = (verdict, self.sender.misleads()) {
-            // OpenDMARC reads the results of others, and takes the first `@`.
+            // OpenDMARC reads the results of others, and splits at the first `@`.
             return Err(format!("{who} holds what can mislead a border"));
         }
         if verdict == Verdict::Pass && self.is_garbled() {
@@ -311,8 +313,8 @@ impl ResultsReader<'_, '_> {
         Ok(verdict)
     }
 
-    /// Whether a header that may be our border's cannot be read, or not all of
-    /// it: a text of the sender's did that, perhaps one that the message does
+    /// Whether a header that may be our border's cannot be read, or only in part.
+    /// Then some text of the sender's did that, perhaps one that the message does
     /// not show.
     fn is_garbled(&self) -> bool {
         let head = self.mail.message.head();
@@ -348,7 +350,8 @@ impl ResultsReader<'_, '_> {
                 Err(why) => self.results.ignore(&header, &text, why.to_owned()),
             }
         }
-        // The envelope sender is who SPF is about; of the HELO in want of that.
+        // SPF is about the envelope sender; the HELO serves if there is no such
+        // line.
         lines.sort_by_key(|(identity, ..)| *identity != SpfIdentity::MailFrom);
         for (identity, found, header, text) in lines {
             if self.results.spf.is_some() {
@@ -375,9 +378,9 @@ impl ResultsReader<'_, '_> {
     }
 }
 
-/// Where one header has a method twice, it passes only if both do: what a
-/// sender smuggled into a value must not decide. Two that pass must do so for
-/// one and the same.
+/// If one header has a method twice, it passes only if both do: what a sender
+/// smuggled into a value must not decide. Two that pass must be about the same
+/// identity.
 fn sceptical<'a>(
     found: &[(&'a MethodResult, Verdict)],
 ) -> Result<(&'a MethodResult, Verdict), String> {
@@ -394,7 +397,8 @@ fn sceptical<'a>(
     }
 }
 
-/// Of several signatures one is enough; else the first that was there.
+/// One signature that passes is enough; otherwise the first result other than
+/// `none`.
 fn best(verdicts: &[Verdict]) -> Option<Verdict> {
     let verdicts = || verdicts.iter().copied();
     verdicts()
@@ -403,7 +407,7 @@ fn best(verdicts: &[Verdict]) -> Option<Verdict> {
         .or_else(|| verdicts().next())
 }
 
-/// Whether the header says of the very signature, too, that it does not pass.
+/// Whether the header also says of the same signature that it does not pass.
 fn contradicted(result: &MethodResult, found: &[(&MethodResult, Verdict)]) -> bool {
     let key = |each: &MethodResult| {
         let data = each.property("header.b")?.to_owned();
@@ -416,18 +420,18 @@ fn contradicted(result: &MethodResult, found: &[(&MethodResult, Verdict)]) -> bo
     })
 }
 
-/// `smtp.mail` was Google's of old.
-/// Whether a result did not pass, whatever the sender wrote behind that word: nobody has
-/// to be kept from failing.
+/// Whether a result did not pass and can be believed although it is cut off: no
+/// sender gains by adding a failure.
 fn is_known_failure(result: &MethodResult, verdict: Verdict) -> bool {
     result.cut && verdict != Verdict::Pass
 }
 
+/// The envelope sender that a result is about; Google used to write `smtp.mail`.
 fn mail_from(result: &MethodResult) -> Option<&str> {
     result.property("smtp.mailfrom").or_else(|| result.property("smtp.mail"))
 }
 
-/// The domain of an address, or a domain alone; canonical.
+/// The domain of an address, or of a bare domain name; canonical.
 fn domain_of(address: &str) -> Option<String> {
     let address = address.trim_matches(['<', '>', ' ']);
     let name = address.rsplit_once('@').map_or(address, |(_, domain)| domain);

@@ -3,7 +3,7 @@
 use crate::classify::authentication::Verdict;
 use crate::classify::authentication::grammar::Cursor;
 
-/// A line with more pairs is none.
+/// A line with more pairs is not used.
 const MOST_PAIRS: usize = 100;
 
 /// The content of one header.
@@ -17,19 +17,19 @@ pub struct ReceivedSpf {
     pub domain_of: Option<String>,
 }
 
-/// What SPF was asked about.
+/// What SPF checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpfIdentity {
     /// The envelope sender: RFC 7208 §2.4.
     MailFrom,
     /// The client's HELO: RFC 7208 §2.3.
     Helo,
-    /// Sender ID's (RFC 4407), which is no SPF, and whatever else is written.
+    /// Sender ID's (RFC 4407), which is not SPF, and anything else.
     Other,
 }
 
 impl ReceivedSpf {
-    /// What was checked; where the line does not say, the envelope sender.
+    /// What was checked; the envelope sender if the line does not say.
     pub fn identity(&self) -> SpfIdentity {
         match self.get("identity") {
             None => SpfIdentity::MailFrom,
@@ -39,8 +39,8 @@ impl ReceivedSpf {
         }
     }
 
-    /// The envelope sender: that of `envelope-from`, else the one that a
-    /// comment names, as `domain of a@example.org designates`.
+    /// The envelope sender: that of `envelope-from`, otherwise the one that a
+    /// comment names, as in `domain of a@example.org designates`.
     pub fn envelope_sender(&self) -> Option<&str> {
         self.get("envelope-from").or(self.domain_of.as_deref())
     }
@@ -91,7 +91,8 @@ pub fn parse(text: &str) -> Result<ReceivedSpf, &'static str> {
     }
 }
 
-/// Whom a comment says that SPF was asked about; RFC 7208 §9.1 has it so.
+/// The domain or address that SPF checked, from a comment such as RFC 7208 §9.1
+/// has.
 fn domain_of(comment: &str) -> Option<String> {
     let (_, rest) = comment.split_once("domain of ")?;
     let mut words = rest.split_ascii_whitespace();

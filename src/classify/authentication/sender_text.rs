@@ -1,10 +1,11 @@
-//! What the sender chose of the text that a border prints among its results.
+//! Which of the text that a border prints among its results the sender chose.
 //!
-//! A border that prints a signature's `i=`, a local part or a HELO as it came
-//! lets the sender write results: `header.i=a;dkim=pass header.d=bank.example`.
-//! The header alone does not show it, the message does: it has the same texts.
-//! Where one of them can be read as more than a value, a header is read up to
-//! the place where such a text stands, and no further. It may be read on where
+//! A border that prints a signature's `i=`, a local part or a HELO unchanged lets
+//! the sender write results: `header.i=a;dkim=pass header.d=bank.example`. The
+//! header alone does not show this, but the message does: it has the same texts.
+//! If one of them can be read as more than a value, a header is read up to the
+//! place where such a text occurs, and no further. It is read on only if the
+//! border has evidently quoted the text, so that all of it was read as one value.
 //! the border has evidently quoted the text, so that all of it was read as one
 //! value.
 
@@ -18,19 +19,19 @@ use crate::message::domain;
 use crate::message::head::Head;
 use crate::message::unfold::unfold;
 
-/// More signatures are not read; what borders print then is not relied upon.
+/// Further signatures are not read; what borders print then is not relied on.
 const MOST_SIGNATURES: usize = 100;
 
-/// More addresses of From are not read.
+/// Further addresses of From are not read.
 const MOST_ADDRESSES: usize = 1000;
 
-/// What follows an `@` is looked at as far as this, in characters.
+/// How much is read of what follows an `@`, in characters.
 const LONGEST_ADDRESS: usize = 1000;
 
-/// Longest header that is read, in bytes. Longer ones are ambiguous.
+/// The longest header that is read, in bytes. Longer ones are ambiguous.
 const LONGEST_HEADER: usize = 64 << 10;
 
-/// Whose texts they are.
+/// Where in the message a text of the sender's comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextOrigin {
     Signature,
@@ -59,7 +60,7 @@ impl TextOrigin {
         }
     }
 
-    /// Whose text a property is.
+    /// Where the text of a property comes from.
     fn of(method: &str, property: &str) -> Option<TextOrigin> {
         let (ptype, name) = property.split_once('.')?;
         match (method, ptype, name) {
@@ -73,13 +74,13 @@ impl TextOrigin {
     }
 }
 
-/// The texts that one of them has.
+/// The texts of one origin.
 #[derive(Debug, Default)]
 struct Texts {
-    /// Those that can be read as one value alone.
+    /// Those that can only be read as one value.
     plain: Vec<String>,
     ambiguous: Vec<String>,
-    /// There are more than were read.
+    /// There are more texts than were read.
     incomplete: bool,
 }
 
@@ -91,13 +92,13 @@ impl Texts {
         }
     }
 
-    /// Whether none of them can be read as more than it is.
+    /// Whether none of them can be read as more than one value.
     fn are_plain(&self) -> bool {
         self.ambiguous.is_empty() && !self.incomplete
     }
 
-    /// Whether a value that was read is all of a text, not the beginning of
-    /// an ambiguous one.
+    /// Whether a value that was read is one of the texts in full, not the
+    /// beginning of an ambiguous one.
     fn hold(&self, value: &str) -> bool {
         let is = |text: &String| text.eq_ignore_ascii_case(value);
         !self.incomplete
@@ -106,7 +107,7 @@ impl Texts {
     }
 }
 
-/// What the sender of one message chose.
+/// The texts of one message that its sender chose.
 #[derive(Debug, Default)]
 pub struct SenderText {
     signatures: Vec<Signature>,
@@ -114,7 +115,7 @@ pub struct SenderText {
 }
 
 impl SenderText {
-    /// Gathers it.
+    /// Gathers the texts.
     pub fn of(mail: &Mail<'_>) -> SenderText {
         let head = mail.message.head();
         let mut found = SenderText::default();
@@ -160,7 +161,7 @@ impl SenderText {
         signatures
     }
 
-    /// With or without the quotes of RFC 5321 §4.1.2.
+    /// Adds the address with and without the quotes of RFC 5321 §4.1.2.
     fn envelope_sender(&mut self, sender: &str) {
         let texts = self.texts(TextOrigin::EnvelopeSender);
         let bare = unquoted(sender);
@@ -186,14 +187,14 @@ impl SenderText {
         let head = mail.message.head();
         let border = mail.trail().border_start;
         for line in head.named("received").take(MOST_SIGNATURES) {
-            // What handed over to our own machines is checked alike: it costs
+            // Whoever handed over to our own machines is checked alike: it costs
             // nothing, and the border may be another than we think.
             if border.is_none_or(|border| line.range.start > border) {
                 break;
             }
-            // Where a HELO has the words of other clauses in it (`by x;spf=pass`),
-            // or a parenthesis that ends or begins a comment, nobody knows how far
-            // it goes.
+            // If a HELO contains the words of other clauses (`by x;spf=pass`), or
+            // a parenthesis that begins or ends a comment, nobody knows where it
+            // ends.
             let text = text_of(line.value);
             texts.incomplete |= received::parse(line.value).ambiguous || has_odd_parenthesis(&text);
             let (words, comments) = from_clause(&text);
@@ -204,7 +205,7 @@ impl SenderText {
         }
     }
 
-    /// Of each address, what a border could take for its domain.
+    /// Adds what a border could take for the domain of each address.
     fn from(&mut self, text: &str) {
         let texts = self.texts(TextOrigin::From);
         let mut signs = text.match_indices('@');
@@ -224,8 +225,8 @@ impl SenderText {
         texts.incomplete |= signs.next().is_some();
     }
 
-    /// Takes off a header what stands at, and behind, a text of the sender's
-    /// that could be read as results. Says why.
+    /// Removes from a header a text of the sender's that could be read as
+    /// results, and everything after it. Returns why.
     pub fn cut(&self, header: &mut ResultsHeader) -> Option<String> {
         for at in 0..header.results.len() {
             let Some((properties, kind)) = self.place_in(&header.results[at]) else { continue };
@@ -247,7 +248,7 @@ impl SenderText {
         None
     }
 
-    /// Behind how many properties of a result such a text stands.
+    /// The number of properties of a result before such a text, and its origin.
     fn place_in(&self, result: &MethodResult) -> Option<(usize, TextOrigin)> {
         for at in 0..=result.properties.len() {
             let comments = result.comments.iter().filter(|(place, _)| *place == at);
@@ -288,8 +289,8 @@ impl SenderText {
     }
 
     /// Comments name the envelope sender and the HELO (`domain of a@b
-    /// designates`), and who sealed a chain. One that is not all of a comment
-    /// has ended it.
+    /// designates`), and who sealed a chain. A text that a comment does not hold
+    /// in full has ended that comment.
     fn in_comment(&self, method: &str, comment: &str) -> Option<TextOrigin> {
         let named: &[TextOrigin] = match method {
             "dkim" | "dmarc" => &[],
@@ -317,8 +318,8 @@ impl SenderText {
         named.iter().copied().find(ends).or_else(|| TextOrigin::ALL.into_iter().find(begins))
     }
 
-    /// Whose texts could have misled a border that reads results of others
-    /// off a header, or domains off an address: what it concludes from them is
+    /// Names a text that could have misled a border that extracts others' results
+    /// from a header, or domains from an address: what it concludes from them is
     /// no better than they are.
     pub fn misleads(&self) -> Option<&'static str> {
         let misleading = |kind: &TextOrigin| !self.texts[*kind as usize].are_plain();
@@ -327,13 +328,15 @@ impl SenderText {
         kinds.into_iter().find(misleading).map(TextOrigin::name)
     }
 
-    /// What a border could take for a domain of From.
+    /// Everything that a border could take for a domain of From.
     pub fn from_domains(&self) -> impl Iterator<Item = &str> {
         self.texts[TextOrigin::From as usize].plain.iter().map(String::as_str)
     }
 
-    /// Whether what `Received-SPF` says of an envelope sender and a HELO is
-    /// each all of what it was. Says why not.
+    /// Checks that the envelope sender and the HELO in a `Received-SPF` line are
+    /// complete.
+    ///
+    /// # Errors Why one of them is not, in words.
     pub fn is_whole(&self, sender: Option<&str>, helo: Option<&str>) -> Result<(), &'static str> {
         let whole = |kind: TextOrigin, value: Option<&str>| {
             let texts = &self.texts[kind as usize];
@@ -346,9 +349,9 @@ impl SenderText {
         }
     }
 
-    /// The domain of the signature that a result speaks of: `header.d` is its
-    /// `d=`, else `header.i` is within it, and `header.b` is how its `b=`
-    /// begins. `None` where the message has no such signature.
+    /// The domain of the signature that a result is about: `header.d` equals its
+    /// `d=`, or else `header.i` is within it, and `header.b` is the beginning of
+    /// its `b=`. `None` if the message has no such signature.
     pub fn signer(&self, result: &MethodResult) -> Option<&str> {
         let identity = result.property("header.i").and_then(domain_of);
         let signer = result.property("header.d").map(domain::canonical);
@@ -365,7 +368,7 @@ impl SenderText {
                 && data.is_none_or(|data| signature.data.starts_with(data))
         };
         let found = self.signatures.iter().filter(fits).map(|each| each.domain.as_str());
-        // The longest is the nearest to `header.i`.
+        // The longest is the closest to `header.i`.
         found.max_by_key(|domain| domain.len())
     }
 }
@@ -379,8 +382,8 @@ fn starts_with(text: &str, beginning: &str) -> bool {
     text.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
 }
 
-/// Whether a value of a border's own is where an ambiguous text begins; of
-/// one letter or two it may be so by chance.
+/// Whether a value of the border's own is the beginning of an ambiguous text;
+/// with one or two letters that may be chance.
 fn is_beginning(value: &str, text: &str) -> bool {
     value.len() >= 3 && value.len() < text.len() && starts_with(text, value)
 }
@@ -401,7 +404,7 @@ fn unquoted(address: &str) -> String {
     }
 }
 
-/// Whether not each parenthesis has its other half, or one may be escaped.
+/// Whether the parentheses do not balance, or one may be escaped.
 fn has_odd_parenthesis(text: &str) -> bool {
     let mut depth = 0_usize;
     for byte in text.bytes() {
@@ -415,8 +418,8 @@ fn has_odd_parenthesis(text: &str) -> bool {
     depth > 0
 }
 
-/// The words and the comments of a Received line's `from` clause. A HELO may
-/// have made more of it than one word.
+/// The words and the comments of a Received line's `from` clause. A HELO may have
+/// made more than one word of it.
 fn from_clause(text: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut words, mut comments) = (Vec::new(), Vec::new());
     let mut pieces = pieces(text);
@@ -467,8 +470,8 @@ mod tests {
         with_mail(text, &world, of)
     }
 
-    /// The results of `printed`, of a message from bank.example's name with a
-    /// copy of its signature beside the sender's own.
+    /// The results of `printed`, for a message in bank.example's name with a copy
+    /// of its signature beside the sender's own.
     fn of_evil(printed: &str, identity: &str, sender: Option<&str>) -> Results {
         results(
             &format!(
@@ -547,7 +550,7 @@ mod tests {
              DKIM-Signature: d=evil.example; i=x@evil.example; b=bb\nFrom: info@bank.example\n\n"
         );
         assert_not_believed(&results(&text, None));
-        // Nor one that nobody can look up any more.
+        // Nor one whose signature the message no longer shows.
         let text = text.replace("DKIM-Signature", "X-Was");
         assert_not_believed(&results(&text, None));
     }
@@ -583,7 +586,7 @@ mod tests {
                 assert_not_believed(&found);
                 assert_eq!(found.spf, None, "{found:#?}");
             }
-            // Quoted as it ought to be, it is one value.
+            // If it is quoted as it should be, it is one value.
             let printed = format!("spf=pass smtp.mailfrom={quoted}; dmarc=fail");
             let found = of_evil(&printed, "", Some(&quoted));
             assert_eq!(found.spf_domain.as_deref(), Some("evil.example"), "{found:#?}");
@@ -633,7 +636,7 @@ mod tests {
                  {BORDER}From: <{from}>\n\n"
             );
             assert_not_believed(&results(&text, None));
-            // Nor does it keep anybody from failing.
+            // Nor does it prevent a failure.
             let found = results(&text.replace("dmarc=pass", "dmarc=fail"), None);
             assert_eq!(found.dmarc, Some(Verdict::Fail), "{from}: {found:#?}");
         }
@@ -667,7 +670,7 @@ mod tests {
                 "DKIM-Signature: d=bank.example; s=s; i=info=2Bx@bank.example; b=bank\n\tbankbank",
                 Some("info@bank.example"),
             ),
-            // Haraka prints it as it is encoded
+            // Haraka prints it in encoded form
             (
                 "dkim=pass header.i=info=2Bx@bank.example header.d=bank.example header.s=s",
                 "DKIM-Signature: d=bank.example; s=s; i=info=2Bx@bank.example; b=bank",

@@ -1,27 +1,28 @@
-//! The signatures that a message brings: the tags of `DKIM-Signature` (RFC
-//! 6376 §3.5) as far as they tell which signature a border speaks of.
-//! `ARC-Seal` and `ARC-Message-Signature` (RFC 8617 §4.1) have the same tags.
+//! The signatures of a message: those tags of `DKIM-Signature` (RFC 6376 §3.5)
+//! that show which signature a border means. `ARC-Seal` and
+//! `ARC-Message-Signature` (RFC 8617 §4.1) have the same tags.
 
 use crate::message::domain;
 
 /// One signature; values without the blanks around them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Signature {
-    /// `d=`, canonical; empty where it is missing or no domain.
+    /// `d=`, canonical; empty if it is missing or not a domain.
     pub domain: String,
-    /// `i=`, decoded (RFC 6376 §2.11); `@` and the domain where it is missing.
+    /// `i=`, decoded (RFC 6376 §2.11); `@` and the domain if it is missing.
     pub identity: String,
-    /// `i=` as it stands, which Haraka prints; empty where it is missing.
+    /// `i=` as written, which Haraka prints; empty if it is missing.
     pub encoded_identity: String,
     /// `b=` without blanks.
     pub data: String,
-    /// Each of its texts that a border might print and that more could be
-    /// read from than one value.
+    /// Those of its texts that a border might print and that can be read as more
+    /// than one value.
     pub ambiguous: Vec<String>,
 }
 
 impl Signature {
-    /// Reads an unfolded value. Any text is a signature, if a bad one.
+    /// Reads an unfolded value. Any text is a signature, though perhaps a bad
+    /// one.
     pub fn parse(text: &str) -> Signature {
         let mut found = Signature::default();
         let (mut signer, mut identity) = (None, None);
@@ -78,13 +79,13 @@ impl Signature {
     }
 }
 
-/// What domains and selectors are made of.
+/// The characters of domains and selectors.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.".contains(c) || !(c.is_ascii() || c.is_whitespace())
 }
 
-/// Whether text that is printed as it is can be read as more than one value:
-/// RFC 8601 §2.2 separates by blanks, semicolons, comments and quotes.
+/// Whether text that is printed unchanged can be read as more than one value: RFC
+/// 8601 §2.2 separates by blanks, semicolons, comments and quotes.
 pub fn is_ambiguous(text: &str) -> bool {
     text.chars().any(|c| c.is_whitespace() || c.is_control() || ";()\"\\<>,".contains(c))
 }

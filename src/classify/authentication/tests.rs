@@ -1,4 +1,4 @@
-//! Whose results count, and what of them.
+//! Whose results count, and which of them.
 
 use super::*;
 use crate::classify::testing::{TestWorld, with_mail};
@@ -71,7 +71,7 @@ fn what_is_used_and_ignored_is_told() {
     );
 }
 
-/// What Microsoft 365 writes has no id, and stands above its border line.
+/// Microsoft 365 writes its results without an id, above its border line.
 #[test]
 fn results_without_an_id_are_the_border_hosts() {
     let line = "Received: from mail.example.org (192.0.2.1) by DB5PEPF0001.mail.protection.example.com \
@@ -86,7 +86,7 @@ fn results_without_an_id_are_the_border_hosts() {
     for (text, trust) in [
         (format!("{header}{line}"), &["mx.example.jp"][..]),
         (format!("{header}{line}"), &[]),
-        // Its name in full says that it writes one.
+        // Its full name in `set trust` states that it writes an id itself.
         (format!("{header}{line}"), &["DB5PEPF0001.mail.protection.example.com"]),
         (format!("{line}{header}"), &trust),
         (format!("{header}{BORDER}"), &trust),
@@ -244,7 +244,7 @@ fn a_dmarc_result_is_of_every_from() {
 
 #[test]
 fn what_a_border_was_misled_to_is_none() {
-    // OpenDMARC takes what follows the first `@` of "x@example.org"@evil.example.
+    // OpenDMARC uses what follows the first `@` of "x@example.org"@evil.example.
     let dmarc = ar("mx.example.jp; dmarc=pass (p=reject dis=none) header.from=example.org");
     let spf = ar("mx.example.jp; spf=pass smtp.mailfrom=example.org\"@evil.example");
     let trust = &["mx.example.jp"];

@@ -1,4 +1,4 @@
-//! Whose results count: the authserv-ids that are trusted, and where a header stands.
+//! Whose results count: the trusted authserv-ids, and where a header is.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use crate::classify::received::Trail;
 use crate::message::domain;
 use crate::message::head::Header;
 
-/// Where a header stands.
+/// Where a header is in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderPlace {
-    /// Where our machines alone write.
+    /// Where only our machines write.
     Ours,
     /// Directly below the border line.
     AtBorder,
@@ -32,7 +32,7 @@ impl HeaderPlace {
     }
 }
 
-/// Whom to believe.
+/// Which authserv-ids are believed, and where our machines wrote.
 pub(super) struct Trust<'a> {
     ids: Vec<Cow<'a, str>>,
     /// By `set trust`.
@@ -60,9 +60,9 @@ impl<'a> Trust<'a> {
         !id.is_empty() && self.ids.iter().any(|word| names_id(word, &id))
     }
 
-    /// A header's text, with the id that it lacks: Microsoft 365 names none.
-    /// What stands above the border line was written by one of ours; where
-    /// `set trust` has a name that the border's host is below, by that host.
+    /// A header's text, with the id that it lacks: Microsoft 365 names none. One
+    /// of our hosts wrote what is above the border line; if `set trust` has a
+    /// name above the border host's own, that host wrote it.
     pub(super) fn with_id(&self, header: &Header<'_>, text: String) -> String {
         let first = text.split([';', '(']).next().unwrap_or_default();
         let by = self.trail.border().and_then(|border| border.by.as_deref());
@@ -87,7 +87,7 @@ impl<'a> Trust<'a> {
         }
     }
 
-    /// Why a header with a trusted id does not count where it stands.
+    /// Why a header with a trusted id does not count in its place.
     pub(super) fn misplaced(
         &self,
         place: HeaderPlace,
@@ -110,14 +110,14 @@ impl<'a> Trust<'a> {
     }
 }
 
-/// Whether a word of `set trust` names an authserv-id, both canonical: that one,
-/// or written `.example.jp` every one below.
+/// Whether a word of `set trust` names an authserv-id, both canonical: that very
+/// id or, written `.example.jp`, any id below it.
 pub fn names_id(word: &str, id: &str) -> bool {
     word == id || word.starts_with('.') && id.len() > word.len() && id.ends_with(word)
 }
 
-/// The authserv-ids, canonical, of the headers that stand at or above the
-/// border line, where they would count if they were trusted.
+/// The authserv-ids, canonical, of the headers at or above the border line, where
+/// they would count if they were trusted.
 pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
     let trust = Trust::new(mail);
     let head = mail.message.head();

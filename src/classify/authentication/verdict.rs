@@ -1,11 +1,11 @@
-//! The words for what a check of the sender came to.
+//! The words for the result of a check of the sender.
 
 use std::fmt;
 
 /// The words for a result: RFC 8601 §2.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The sender is who it says.
+    /// The sender is who it claims to be.
     Pass,
     /// It is not.
     Fail,
@@ -15,16 +15,16 @@ pub enum Verdict {
     Neutral,
     /// There was nothing to check.
     None,
-    /// Not acceptable to a policy of the checker.
+    /// A policy of the checker does not accept it.
     Policy,
-    /// Could not be checked just then.
+    /// Could not be checked at the time.
     TempError,
     /// Cannot be checked.
     PermError,
 }
 
 impl Verdict {
-    /// The word of the specifications and of the rule language.
+    /// The word used by the specifications and the rule language.
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Pass => "pass",

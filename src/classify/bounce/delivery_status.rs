@@ -20,7 +20,8 @@ pub fn read(text: &str) -> Vec<RecipientFailure> {
         if !FIELDS.contains(&name.as_str()) {
             continue;
         }
-        // A fold; some MTAs forget the blank of a Diagnostic-Code's lines.
+        // A folded line; some MTAs forget the blank before a Diagnostic-Code's
+        // lines.
         while let Some(next) = lines.peek()
             && next.starts_with([' ', '\t'])
             && value.len() < 4096
@@ -59,7 +60,8 @@ struct Group {
 }
 
 impl Group {
-    /// The field begins the next recipient though no empty line stood before.
+    /// Whether the field begins the next recipient although no empty line came
+    /// before it.
     fn starts_anew(&self, field: &str) -> bool {
         match field {
             "original-recipient" => {

@@ -9,9 +9,10 @@ pub struct RecipientFailure {
     pub recipient: Option<String>,
     /// RFC 3463 code.
     pub status: Option<String>,
-    /// In the words of the mail system, one line.
+    /// In the mail system's words, one line.
     pub reason: Option<String>,
-    /// RFC 3464 §2.3.3, lower case; empty where it is not stated, until it is completed.
+    /// RFC 3464 §2.3.3, lower case; empty while it is neither stated nor
+    /// completed.
     pub action: String,
 }
 
@@ -25,10 +26,10 @@ impl RecipientFailure {
         }
     }
 
-    /// An action and a status where none is stated: by the words of the reason, by those of
-    /// the report as a whole, by the reply code. Without a reply that says
-    /// else, what was given up is a failure for good, also where it is time
-    /// that ran out (RFC 3463 §3.5 and its appendix B).
+    /// Fills in a missing action and status: from the words of the reason, from
+    /// those of the whole report, from the reply code. If no reply says
+    /// otherwise, a delivery that was given up counts as a permanent failure,
+    /// even if it was time that ran out (RFC 3463 §3.5 and its appendix B).
     pub(super) fn complete(&mut self, delayed: bool, report: &str) {
         let reason = self.reason.as_deref().unwrap_or_default();
         let stated = self.status.take();

@@ -1,9 +1,9 @@
-//! Recipients, status and reason from a report in words.
+//! Recipients, status and reason from a report in free text.
 //!
-//! MTAs name a recipient at the start of a line and say below, or behind it,
-//! why it was not reached: qmail (`<user@host>:`), Postfix (`<user@host>: …`),
-//! Exim (`  user@host`), sendmail (`550 <user@host>... User unknown`) and most
-//! others are read so. Some name it at a line's end, some within a sentence.
+//! MTAs name a recipient at the start of a line and say after it, or below, why
+//! it was not reached. qmail (`<user@host>:`), Postfix (`<user@host>: …`), Exim
+//! (`  user@host`), sendmail (`550 <user@host>... User unknown`) and most others
+//! are read this way. Some name it at the end of a line, some within a sentence.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,15 @@ use super::mention::{self, mentioned};
 use super::{RecipientFailure, status};
 use crate::classify::words::bounces;
 
-/// More recipients than this are not looked for.
+/// How many recipients are looked for at most.
 pub(super) const RECIPIENTS_LIMIT: usize = 1000;
 
-/// Of what is said about one recipient so many characters are the reason.
+/// How much of what is said about one recipient is kept as the reason, in
+/// characters.
 const REASON_LIMIT: usize = 300;
 
-/// What the words say; `named` are those whom the header names, `own` the
-/// addresses of who gets the bounce and who sent it.
+/// What the text says. `named` are the recipients that the header names, `own`
+/// the addresses of whoever gets the bounce and whoever sent it.
 pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailure> {
     let mut failures: Vec<RecipientFailure> = Vec::new();
     let notified = notified(notes);
@@ -31,7 +32,7 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
         true => mentioned(notes, own),
         false => Vec::new(),
     };
-    // A greeting may begin with the address of who is told.
+    // A greeting may begin with the address of the person who is informed.
     if !(named.is_empty() && within.is_empty())
         && segments.iter().all(|segment| segment.is_about(own))
     {
@@ -74,7 +75,7 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
     failures
 }
 
-/// Recipients of a notification in JSON (Amazon SES), which may itself be
+/// The recipients of a notification in JSON (Amazon SES), which may itself be
 /// quoted within JSON.
 fn notified(notes: &str) -> Vec<String> {
     let Some(at) = notes.find("bouncedRecipients") else { return Vec::new() };
@@ -88,7 +89,7 @@ fn notified(notes: &str) -> Vec<String> {
         .collect()
 }
 
-/// Adds what the words say of recipients whose fields give no reason.
+/// Adds what the text says about recipients whose fields give no reason.
 pub fn complete(failures: &mut [RecipientFailure], notes: &str) {
     if failures.iter().all(|failure| failure.reason.is_some()) {
         return;
@@ -135,7 +136,7 @@ impl Segment {
     }
 }
 
-/// `** Address not found **`, which Gmail puts over more than that.
+/// `** Address not found **`, which Gmail uses as a headline in other cases too.
 fn is_headline(line: &str) -> bool {
     line.starts_with("**") && line.ends_with("**")
 }
@@ -147,12 +148,12 @@ fn is_about_address(line: &str) -> bool {
         .any(|start| line.starts_with(start))
 }
 
-/// The next line names who sent the mail.
+/// Whether the next line names who sent the mail.
 fn announces_sender(line: &str) -> bool {
     mention::ends_in_sender(&line.trim_end().trim_end_matches([':', '：']).to_lowercase())
 }
 
-/// The text before the first recipient, and what is said of each.
+/// The text before the first recipient, and what is said about each.
 fn split(notes: &str, recipient: fn(&str) -> Option<(String, &str)>) -> (String, Vec<Segment>) {
     let mut before = String::new();
     let mut segments: Vec<Segment> = Vec::new();
@@ -177,7 +178,7 @@ fn split(notes: &str, recipient: fn(&str) -> Option<(String, &str)>) -> (String,
     (before, segments)
 }
 
-/// The address at the end of a line, behind a colon, and the line.
+/// The address at the end of a line, after a colon, and the line.
 fn last_recipient(line: &str) -> Option<(String, &str)> {
     let (label, address) = line.trim_end().rsplit_once([':', '：'])?;
     let label = label.trim_end().to_lowercase();
@@ -213,8 +214,8 @@ fn recipient(line: &str) -> Option<(String, &str)> {
     plausible.then(|| (address.to_owned(), if answered { answer } else { rest }))
 }
 
-/// An address without the words behind it, where no blanks part them: the last
-/// label of a domain is either in ASCII or not.
+/// An address without words that follow it without a blank: the last label of a
+/// domain is either all ASCII or not at all.
 fn without_words(address: &str) -> &str {
     let label = address.rfind('.').map_or(0, |dot| dot + 1);
     let (start, rest) = address.split_at(label);
@@ -224,13 +225,13 @@ fn without_words(address: &str) -> &str {
     }
 }
 
-/// What may stand right before an address.
+/// What may come right before an address.
 const OPENING: &str = "<\"'[(＜「『【（“‘«";
 
-/// What may stand right behind it.
+/// What may come right after it.
 const CLOSING: &str = "<>()[]:;,\"'＜＞「」『』【】（）：；，、。”’»";
 
-/// What stands behind a label, any case, with a colon of any width.
+/// The text after a label, which may be in any case, with a colon of any width.
 fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     match label.strip_suffix(':') {
         Some(word) => strip_start(text, word)?.trim_start().strip_prefix([':', '：']),
@@ -244,8 +245,8 @@ fn strip_start<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     (found.eq_ignore_ascii_case(start) || found.to_lowercase() == start).then_some(rest)
 }
 
-/// `550 5.1.1 <user@host>... why`: the reply is part of the reason, but the
-/// recipient stands first for our purpose.
+/// `550 5.1.1 <user@host>... why`: the reply is part of the reason, but here the
+/// recipient has to come first.
 fn strip_reply(text: &str) -> &str {
     let rest =
         text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' ' | '-' | '#'));
@@ -255,7 +256,7 @@ fn strip_reply(text: &str) -> &str {
     }
 }
 
-/// A word of three digits such as replies begin with.
+/// Whether the line has a three-digit word such as replies begin with.
 fn has_reply(line: &str) -> bool {
     line.split(|c: char| !c.is_alphanumeric()).any(|word| {
         word.len() == 3 && matches!(word.as_bytes(), [b'4' | b'5', b'0'..=b'7', b'0'..=b'9'])

@@ -2,9 +2,9 @@
 
 use crate::classify::words::bounces;
 
-/// Addresses of the first line that has one, in order, each once. None of `own`,
-/// no sender's and no Message-ID; one that may be a sender's, and a helper's, only
-/// where there is no other.
+/// The addresses of the first line that has one, in order, each once. None of
+/// `own`, no sender's address and no Message-ID. One that may be a sender's or a
+/// helper's is used only if there is no other.
 pub fn mentioned(notes: &str, own: &[String]) -> Vec<String> {
     let is_own =
         |found: &Mention<'_>| own.iter().any(|own| own.eq_ignore_ascii_case(found.address));
@@ -24,7 +24,7 @@ pub fn mentioned(notes: &str, own: &[String]) -> Vec<String> {
     Vec::new()
 }
 
-/// Whether an address is that of who was not reached.
+/// How doubtful it is that an address is that of a recipient who was not reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
     None,
@@ -38,12 +38,12 @@ impl Doubt {
 
 struct Mention<'a> {
     address: &'a str,
-    /// What stands before it, lower case.
+    /// The text before it, lower case.
     before: String,
 }
 
 impl Mention<'_> {
-    /// `None` of a sender's.
+    /// `None` if it is a sender's.
     fn doubt(&self) -> Option<Doubt> {
         // Postfix's note on an alias: `(expanded from: <user@host>)`.
         let alias = ends_in(&self.before, &["expanded from", "generated from"]);
@@ -60,7 +60,7 @@ impl Mention<'_> {
     }
 }
 
-/// The addresses in ASCII of a line.
+/// The ASCII addresses of a line.
 fn all(line: &str) -> impl Iterator<Item = Mention<'_>> {
     line.match_indices('@').filter_map(move |(at, _)| {
         let (before, behind) = (&line[..at], &line[at + 1..]);
@@ -85,7 +85,7 @@ fn all(line: &str) -> impl Iterator<Item = Mention<'_>> {
     })
 }
 
-/// A local part, and not the end of a path, of a command or of a page's address.
+/// Whether it is a local part, not the end of a path, a command or a URL.
 pub fn is_local_part(local: &str) -> bool {
     !local.is_empty()
         && !local.starts_with(['|', '/'])
@@ -94,7 +94,7 @@ pub fn is_local_part(local: &str) -> bool {
         && !local.contains("=/")
 }
 
-/// Whether a text, lower case, ends in a word behind which the sender stands.
+/// Whether a text, in lower case, ends in a word after which the sender is named.
 pub fn ends_in_sender(text: &str) -> bool {
     ends_in(text, bounces::SENDERS)
 }
@@ -103,7 +103,7 @@ fn ends_in(text: &str, words: &[&str]) -> bool {
     let text = text.trim_end_matches([' ', '\t', '<', '"', '\'', '(', '[', ':', '：', '「']);
     words.iter().any(|word| {
         let before = text.strip_suffix(word);
-        // No blanks part words of Han and kana.
+        // No blanks separate words in Han and kana.
         let goes_on =
             |last: char| last.is_alphanumeric() && (word.is_ascii() || last.is_lowercase());
         before.is_some_and(|before| !before.ends_with(goes_on))
@@ -115,7 +115,7 @@ fn names_identifier(line: &str) -> bool {
     line.contains("message-id") || line.contains("message id") || line.contains("references:")
 }
 
-/// Whom one may ask, and who speaks.
+/// Whether it belongs to someone to ask for help, or to the machine that speaks.
 fn is_helper(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
     ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin"]

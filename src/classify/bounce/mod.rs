@@ -2,9 +2,9 @@
 //! reached, with what status, and why.
 //!
 //! Delivery status notifications (RFC 3464, RFC 6533) say so in fields. Other
-//! MTAs say it in words: a mail system must speak, and the subject or the
-//! text must be a report's. Of those no more than the first 64 KB are looked
-//! at. A notification that mail was delivered, relayed or read is no bounce.
+//! MTAs say it in words: then a mail system must be the sender, and the subject
+//! or the text must be that of a report. Only the first 64 KB of these are read.
+//! A notification that mail was delivered, relayed or read is not a bounce.
 
 mod delivery_status;
 mod failure;
@@ -32,14 +32,14 @@ pub const BOUNCE: Classifier = Classifier {
     find: |mail| Ok(report(mail)?.map(|report| report.evidence.clone())),
 };
 
-/// What a bounce says.
+/// The content of a bounce.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Why we think that it is one.
+    /// Why we think that it is a bounce.
     pub evidence: String,
     /// Each recipient that could not be reached.
     pub failures: Vec<RecipientFailure>,
-    /// Header of the mail that came back, as far as it did.
+    /// The header of the mail that came back, as far as it was returned.
     pub returned: String,
 }
 
@@ -72,7 +72,7 @@ fn each(
     Ok(failures.iter().filter_map(field).filter(|value| seen.insert(value.clone())).collect())
 }
 
-/// What the message reports, `None` if it is no bounce.
+/// What the message reports; `None` if it is not a bounce.
 ///
 /// # Errors
 /// The body cannot be read.
@@ -116,7 +116,7 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     Ok(Some(Report { evidence, failures, returned: opening.returned }))
 }
 
-/// X-Failed-Recipients, by Exim and Google.
+/// X-Failed-Recipients, written by Exim and Google.
 fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
     let addresses = mail.message.addresses("x-failed-recipients");
     addresses
@@ -126,7 +126,7 @@ fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Who gets the bounce, and who sent it.
+/// The addresses of whoever gets the bounce and whoever sent it.
 fn own_addresses(mail: &Mail<'_>) -> Vec<String> {
     let headers = ["to", "cc", "delivered-to", "x-original-to", "from", "sender"];
     let of = |header| mail.message.addresses(header);
@@ -135,7 +135,7 @@ fn own_addresses(mail: &Mail<'_>) -> Vec<String> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BounceKind {
-    /// multipart/report of a delivery, or message/delivery-status alone.
+    /// multipart/report about a delivery, or message/delivery-status alone.
     Report,
     /// What became of a delivered message (RFC 8098).
     Receipt,
@@ -144,14 +144,14 @@ enum BounceKind {
     Other,
 }
 
-/// What the header says.
+/// What the header shows.
 struct Signs {
     kind: BounceKind,
-    /// A mail system speaks, and what shows it.
+    /// What shows that a mail system is the sender.
     system: Option<String>,
-    /// It does so by name, not only by the null sender.
+    /// That is its name, not only the null sender.
     named: bool,
-    /// No one reads what is answered.
+    /// No one reads answers to it.
     unattended: bool,
     subject: String,
     subject_reports: bool,
@@ -202,14 +202,15 @@ impl Signs {
         reply_prefix::begins(&self.subject)
     }
 
-    /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
+    /// Sieve's `reject` answers with a disposition notification (RFC 5429
+    /// §2.1.1).
     fn refusal(&self) -> Option<String> {
         let refused = self.kind == BounceKind::Receipt && self.subject.contains("reject");
         let system = self.system.as_ref().filter(|_| refused)?;
         Some(format!("{system}, and the subject of a disposition notification says `reject`"))
     }
 
-    /// `reported` was read from running text if `said`.
+    /// Why it is a bounce; `said` if `reported` was read from free text.
     fn evidence(
         &self,
         opening: &Opening,
@@ -225,7 +226,8 @@ impl Signs {
                 || status::reply(notes).is_some()
                 || !mention::mentioned(notes, own).is_empty()
         };
-        // A person may forward the parts of one, but says so in the subject.
+        // A person may forward the parts of a report, but the subject then shows
+        // it.
         let subject_reports = self.subject_reports && !self.is_answer();
         if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
             if bad {
@@ -270,7 +272,7 @@ impl Signs {
         if self.is_answer() || !(self.subject_reports || self.unattended) {
             return None;
         }
-        // A person, or a program for tickets, quotes what came.
+        // A person, or a ticket system, quotes the message that came.
         let unquoted = |line: &&str| !line.trim_start().starts_with('>');
         let lines: Vec<&str> = opening.notes.lines().filter(unquoted).collect();
         let text = plain(&fold(&lines.join("\n")));

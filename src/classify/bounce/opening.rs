@@ -1,4 +1,4 @@
-//! What a bounce is made of: the mail system's words, its fields, and what
+//! The parts of a bounce: the mail system's words, its fields, and the mail that
 //! came back.
 
 use crate::classify::look::{self, unread};
@@ -6,24 +6,26 @@ use crate::classify::words::{self, bounces};
 use crate::message::mime::Part;
 use crate::message::{Message, charset, fold};
 
-/// Of what is no delivery report so many bytes are looked at; of a part of
-/// one, too.
+/// How much is read of a message that is not a delivery report, and of one part
+/// of a report, bytes.
 const LIMIT: usize = 64 << 10;
 
 /// The parts of a bounce.
 #[derive(Debug, Default)]
 pub struct Opening {
-    /// What people are to read, up to the mail that came back; normalised.
+    /// The text for people, up to the mail that came back; normalised.
     pub notes: String,
-    /// `notes` without case, one line.
+    /// `notes` without case, on one line.
     pub folded: String,
-    /// Fields of RFC 3464; empty where there is no such part.
+    /// The fields of RFC 3464; empty if there is no such part.
     pub status: String,
-    /// Header of the mail that came back.
+    /// The header of the mail that came back.
     pub returned: String,
 }
 
-/// Takes a message apart. Of a `report`, parts are looked for to its end.
+/// Takes a message apart. A `report` is searched for its parts to the end.
+///
+/// # Errors The body cannot be read.
 pub fn read(message: &Message, report: bool) -> Result<Opening, String> {
     let start = look::opening(message, LIMIT)?;
     let opening = take_apart(&start)?;
@@ -91,7 +93,7 @@ fn text(message: &Message, part: &Part) -> Result<String, String> {
     Ok(charset::decode(part.charset.as_deref(), &bytes).replace("\r\n", "\n"))
 }
 
-/// It is inside of the mail that came back.
+/// Whether the part is inside the mail that came back.
 fn is_within_message(parts: &[Part], part: &Part) -> bool {
     std::iter::successors(part.parent.and_then(|at| parts.get(at)), |part| {
         part.parent.and_then(|at| parts.get(at))
@@ -99,7 +101,7 @@ fn is_within_message(parts: &[Part], part: &Part) -> bool {
     .any(|part| part.media_type.starts_with("message/"))
 }
 
-/// Whether the line, lower case, stands before the mail that came back.
+/// Whether the line, in lower case, introduces the mail that came back.
 fn is_marker(line: &str) -> bool {
     let starts = |text: &str, with: &[&str]| with.iter().any(|each| text.starts_with(each));
     let text = line.trim_start_matches(['-', '=', '*', '_', '|', '+', '#', ' ', '\t']);

@@ -1,14 +1,14 @@
-//! Status codes (RFC 3463) within running text.
+//! Status codes (RFC 3463) in free text.
 
 /// A code and where it ends.
 struct CodeMatch<'a> {
     code: &'a str,
-    /// Stands right behind an SMTP reply code (RFC 5321 §4.2).
+    /// It comes right after an SMTP reply code (RFC 5321 §4.2).
     replied: bool,
 }
 
-/// The status code that a text states: the first one behind a reply code,
-/// else the first.
+/// The status code that a text states: the first one that follows a reply code,
+/// otherwise the first one.
 pub fn in_text(text: &str) -> Option<String> {
     let mut first = None;
     for found in all(text) {
@@ -20,7 +20,7 @@ pub fn in_text(text: &str) -> Option<String> {
     first.map(str::to_owned)
 }
 
-/// The code of a Status field, which may have a comment behind it.
+/// The code of a Status field, which may be followed by a comment.
 pub fn in_field(value: &str) -> Option<String> {
     let code = value.split([' ', '\t', '(', ';']).next()?;
     let mut numbers = code.split('.');
@@ -34,8 +34,8 @@ pub fn in_field(value: &str) -> Option<String> {
         .then(|| code.to_owned())
 }
 
-/// The stated status, or the one in the answer of the other side, which knows
-/// better: where that is more exact than the stated one, or contradicts it.
+/// The stated status, or the one in the other server's answer, which knows
+/// better, if that is more exact than the stated one or contradicts it.
 pub fn refine(stated: Option<String>, reason: &str) -> Option<String> {
     let Some(stated) = stated else { return in_text(reason) };
     let exact = || all(reason).filter(|found| !found.code.ends_with(".0"));
@@ -56,8 +56,8 @@ pub fn reply(text: &str) -> Option<u16> {
     codes.into_iter().find(|code| REPLIES.iter().any(|(known, _)| known == code))
 }
 
-/// What a reply code alone means: as sendmail reads it, with the codes that
-/// came later (RFC 4954 §6, RFC 7504, RFC 7505).
+/// What a reply code alone means, as sendmail interprets it, extended by later
+/// codes (RFC 4954 §6, RFC 7504, RFC 7505).
 pub fn of_reply(code: u16) -> &'static str {
     REPLIES.iter().find(|(known, _)| *known == code).map_or("5.0.0", |(_, status)| status)
 }
@@ -87,7 +87,7 @@ const REPLIES: &[(u16, &str)] = &[
     (556, "5.1.10"),
 ];
 
-/// The codes of failures and delays.
+/// The codes of failures and delays in a text.
 fn all(text: &str) -> impl Iterator<Item = CodeMatch<'_>> {
     let bytes = text.as_bytes();
     memchr::memchr2_iter(b'4', b'5', bytes).filter_map(move |at| {
@@ -97,7 +97,7 @@ fn all(text: &str) -> impl Iterator<Item = CodeMatch<'_>> {
             })
         };
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        // `550-5.1.1` goes on with a reply, `host-5.1.1` does not.
+        // `550-5.1.1` continues a reply, `host-5.1.1` does not.
         let replied = is_behind_reply(&bytes[..at]);
         if !replied && !free(before) {
             return None;
@@ -113,14 +113,15 @@ fn all(text: &str) -> impl Iterator<Item = CodeMatch<'_>> {
     })
 }
 
-/// Behind a dot and one to three digits.
+/// The end of a dot and one to three digits.
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?.strip_prefix(b".")?;
     let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     (1..=3).contains(&digits).then_some(at + 1 + digits)
 }
 
-/// `550 `, `550-`, `550 #`, `550-[`: a reply code and no more than two marks.
+/// Whether the text ends in a reply code and at most two marks: `550 `, `550-`,
+/// `550 #`, `550-[`.
 fn is_behind_reply(before: &[u8]) -> bool {
     let trimmed = before.len().saturating_sub(2);
     let end = before[trimmed..]

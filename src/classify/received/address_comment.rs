@@ -1,23 +1,23 @@
-//! The comment in which an MTA says who its client is.
+//! The comment in which an MTA describes its client.
 
 use std::net::IpAddr;
 
 use super::parse_ip;
 
-/// A comment with the client's address, and what else stands in it.
+/// A comment with the client's address, and what else it contains.
 pub struct Client<'a> {
-    /// The last address: the MTA writes it behind the name.
+    /// The last address: the MTA writes it after the name.
     pub last: Option<IpAddr>,
     /// `[192.0.2.1] helo=…`: the MTA wrote it first.
     pub first: Option<IpAddr>,
-    /// All that may be addresses.
+    /// Everything that may be an address.
     pub addresses: Vec<IpAddr>,
-    /// What stands in front of the last one.
+    /// The text before the last one.
     pub host: &'a str,
     pub forged: bool,
     /// A bare address, as qmail and Exchange write it.
     pub bare: bool,
-    /// It came over a socket of the machine, or from a user of it.
+    /// It came over a socket of the machine, or from one of its users.
     pub local: bool,
     pub helo: Option<&'a str>,
 }
@@ -47,7 +47,7 @@ impl<'a> Client<'a> {
         if let Some((at, last)) = literals.last().copied() {
             client.local = is_socket(last);
             let rest = comment[at + last.len()..].trim_start();
-            // Behind a name, or at the start.
+            // After a name, or at the start.
             let is_placed = at == 0 || comment[..at].ends_with([' ', '\t', '@']);
             if is_placed && (rest.is_empty() || rest.starts_with('(')) {
                 client.last = parse_ip(last);
@@ -83,7 +83,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The literal that `text` starts with, brackets and all.
+/// The literal that `text` starts with, with its brackets.
 pub fn literal(text: &str) -> &str {
     text.find(']').map_or(text, |end| &text[..=end])
 }

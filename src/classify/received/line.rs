@@ -2,10 +2,10 @@
 //!
 //! # Who wrote what
 //! The sender chooses what the client called itself (HELO), an IDENT answer,
-//! the envelope sender, and within limits the recipient, the client
-//! certificate's names and the reverse name of the client's own address. A
-//! HELO may hold parentheses, quotes and semicolons under Haraka, even tabs;
-//! under Exim what `helo_accept_junk_hosts` lets in. The rest is the MTA's:
+//! the envelope sender, and within limits the recipient, the names in the
+//! client certificate and the reverse name of the client's own address. Under
+//! Haraka a HELO may contain parentheses, quotes, semicolons and even tabs,
+//! under Exim whatever `helo_accept_junk_hosts` admits. The rest is the MTA's:
 //!
 //! | MTA | from-clause |
 //! |---|---|
@@ -17,15 +17,16 @@
 //!
 //! So:
 //! * The line is cut in two at `by`. Most MTAs begin a physical line there,
-//!   which no HELO can: it holds no line break. A second `by`, `with` or `;`
-//!   makes the line *ambiguous*, and nothing in it shows that anyone is ours.
+//!   which no HELO can, as it contains no line break. A second `by`, `with` or
+//!   `;` makes the line *ambiguous*: nothing in it shows that anyone is ours.
 //! * The first word of the from-clause ends at a blank, whatever is in it.
-//! * Where the writer names itself Exim or CommuniGate behind `by`, the first
-//!   address is the client's; else that in the last comment with one. Is there
-//!   another address in the others, none of them shows that the client is ours.
-//! * A login is believed in `with` behind `by`, or in a comment behind the
+//! * If the writer names itself Exim or CommuniGate after `by`, the first
+//!   address is the client's; otherwise that in the last comment with one. If
+//!   the others have another address, none shows that the client is ours.
+//! * A login is believed in `with` after `by`, or in a comment after the
 //!   client's address.
-//! * Behind `by`, an envelope sender or recipient is read as one path, with
+//! * After `by`, an envelope sender or recipient is read as one path, with
+//!   what it quotes (RFC 5321 §4.1.2).
 //!   what it quotes (RFC 5321 §4.1.2).
 
 use std::net::IpAddr;
@@ -34,37 +35,38 @@ use super::address_comment::{self, Client, starts};
 use super::tokens::{Token, from_tokens, tail_tokens};
 use super::{is_inside, parse_ip};
 
-/// Longest Received line that is read, in bytes; the rest is left out.
+/// How much of a Received line is read, bytes; the rest is ignored.
 const LONGEST_LINE: usize = 8192;
 
-/// What one Received line says.
+/// The content of one Received line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceivedLine {
     /// What the client called itself.
     pub helo: Option<String>,
-    /// The client's reverse name as the MTA looked it up; `None` where it
-    /// found none, or says that it does not lead back to the address.
+    /// The client's reverse name as the MTA looked it up; `None` if it found
+    /// none, or says that it does not lead back to the address.
     pub host: Option<String>,
-    /// The MTA is one that writes only such names as lead back.
+    /// The MTA only writes names that lead back to the address.
     pub host_checked: bool,
     /// The client's address.
     pub ip: Option<IpAddr>,
-    /// Other addresses stand where the client's does.
+    /// There are other addresses in the places where the client's can be.
     pub addresses_differ: bool,
-    /// It can be read in more than one way: a login, a program on the machine
-    /// or a mailbox that it speaks of count for nothing.
+    /// It can be read in more than one way: a login, a program on the machine or
+    /// a mailbox that it mentions counts for nothing.
     pub ambiguous: bool,
     /// The host that wrote the line.
     pub by: Option<String>,
-    /// The first word behind `with`, as written: `ESMTPS`, `LMTP`, …
+    /// The first word after `with`, as written: `ESMTPS`, `LMTP`, …
     pub protocol: Option<String>,
-    /// Queue id.
+    /// The queue id.
     pub id: Option<String>,
     /// The recipient that `for` names.
     pub recipient: Option<String>,
     /// The client had logged in (RFC 3848's `ESMTPA` and `ESMTPSA`, or a comment).
     pub authenticated: bool,
-    /// Made by a program on the machine that wrote the line: no network client.
+    /// A program on the machine that wrote the line made the message: there is no
+    /// network client.
     pub local: bool,
     /// Fetched by POP or IMAP from the server that the line names.
     pub fetched: bool,
@@ -84,7 +86,7 @@ pub fn parse(value: &[u8]) -> ReceivedLine {
     found.from_client |= has_from;
     found.authenticated |= login;
     found.local |= local;
-    // Nobody is on this machine and elsewhere.
+    // Nobody is both on this machine and elsewhere.
     found.local &= found.ip.is_none_or(is_inside);
     found.fetched = fetched;
     if found.ambiguous {
@@ -93,15 +95,14 @@ pub fn parse(value: &[u8]) -> ReceivedLine {
     ReceivedLine { by, protocol, id, recipient, ..found }
 }
 
-/// What stands before `by`, and what stands from there on; whether there may
-/// be another place to cut at. `text` is without line breaks, of the same
-/// length.
+/// The text before `by`, the text from `by` on, and whether it could also be cut
+/// elsewhere. `text` is `lines` without line breaks, of the same length.
 fn split_at_by<'a>(lines: &str, text: &'a str) -> (&'a str, &'a str, bool) {
     let mut start = 0;
     for line in lines.split_inclusive('\n') {
         let mut words = line.split_ascii_whitespace();
         let begins = words.next().is_some_and(|word| word.eq_ignore_ascii_case("by"));
-        // `by uid 89` is qmail-scanner's, who ran it.
+        // `by uid 89` is from qmail-scanner and says who ran it.
         if begins && words.next().is_none_or(|word| word != "uid") {
             let at = start + line.len() - line.trim_ascii_start().len();
             let (before, behind) = text.split_at(at);
@@ -119,7 +120,7 @@ fn split_at_by<'a>(lines: &str, text: &'a str) -> (&'a str, &'a str, bool) {
     (before, behind, again.is_some() || has_clauses(before))
 }
 
-/// Where the last `by` but for the first word stands.
+/// The place of the last `by` that is not the first word.
 fn later_by(tail: &str) -> Option<usize> {
     let mut last = None;
     let mut tokens = tail_tokens(tail).skip(1).peekable();
@@ -136,9 +137,9 @@ fn is_by(token: Token<'_>) -> bool {
     matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("by"))
 }
 
-/// Whether a from-clause holds what stands behind it.
+/// Whether a from-clause contains clauses that should come after it.
 fn has_clauses(from_clause: &str) -> bool {
-    // OpenSMTPD 5 closed it by a semicolon.
+    // OpenSMTPD 5 closed it with a semicolon.
     let from_clause = from_clause.trim_ascii_end();
     let from_clause = from_clause.strip_suffix(';').unwrap_or(from_clause);
     from_tokens(from_clause).any(|(_, token)| match token {
@@ -148,21 +149,21 @@ fn has_clauses(from_clause: &str) -> bool {
     })
 }
 
-/// Who wrote the line, where that matters.
+/// Which MTA wrote the line, if that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum HeaderWriter {
-    /// Its reverse names lead back.
+    /// The reverse names that it writes lead back.
     Exim,
-    /// Its reverse names lead back: Postfix and sendmail.
+    /// The same holds for Postfix and sendmail.
     Checking,
     CommuniGate,
-    /// DragonFly's mail agent takes mail of its own machine alone.
+    /// DragonFly's mail agent only accepts mail of its own machine.
     Dragonfly,
     #[default]
     Other,
 }
 
-/// What stands from `by` on: the MTA's own, but for paths.
+/// The text from `by` on: the MTA's own, except for paths.
 #[derive(Default)]
 struct LineTail<'a> {
     /// The clause that a word belongs to, in lower case.
@@ -176,9 +177,9 @@ struct LineTail<'a> {
     login: bool,
     local: bool,
     fetched: bool,
-    /// A client is named behind `by`: Smail.
+    /// A client is named after `by`, as Smail does.
     has_from: bool,
-    /// The word behind `from` is the client's address, not a HELO.
+    /// The word after `from` is the client's address, not a HELO.
     names_client: bool,
 }
 
@@ -223,13 +224,13 @@ impl<'a> LineTail<'a> {
             return;
         }
         self.protocol = Some(word.to_owned());
-        // Exim's protocols are in lower case; Courier's too, but it has the
+        // Exim's protocols are in lower case; so are Courier's, but it has the
         // address in a comment.
         let exim = ["smtp", "esmtp", "smtps", "esmtps", "asmtp", "esmtpa", "esmtpsa", "local"];
         self.names_client |= exim.contains(&word) || starts(word, "qmail-scanner");
         let word = word.trim_end_matches([';', ',']).to_ascii_uppercase();
         match word.as_str() {
-            // RFC 3848, RFC 6531 §4.3; Exim's `asmtp` of old; `mapi` is
+            // RFC 3848, RFC 6531 §4.3; Exim's former `asmtp`; `mapi` is
             // Exchange's own mailbox protocol. LMTPA is one server's login to
             // another.
             "ESMTPA" | "ESMTPSA" | "SMTPSA" | "SMTPA" | "UTF8SMTPA" | "UTF8SMTPSA" | "ASMTP"
@@ -266,7 +267,7 @@ impl<'a> LineTail<'a> {
     }
 }
 
-/// Reads what stands before `by`, or the whole line where there is none.
+/// Reads the text before `by`, or the whole line if it has none.
 fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
     let mut tokens = from_tokens(text);
     let behind_from = match tokens.next() {
@@ -313,7 +314,7 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
         _ if behind_literal && clients.is_empty() => address_first(behind_from, found),
         _ => {
             address_last(name, &comments, &clients, tail, found);
-            // It may be Exim's by another name.
+            // It may be Exim under another name.
             found.addresses_differ |= behind_literal && literal != found.ip;
             found.addresses_differ |= second.is_some() && second != found.ip;
             if tail.fetched {
@@ -329,7 +330,7 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
 }
 
 /// `NAME ([IP] helo=HELO)`, `[IP] (helo=HELO)`, `[IP] (account TARO HELO HELO)`;
-/// Exim 3 wrote `NAME [IP]`. What follows the address may be the sender's.
+/// Exim 3 wrote `NAME [IP]`. The text after the address may be the sender's.
 fn address_first(behind_from: &str, found: &mut ReceivedLine) {
     let blank = |c: char| c.is_ascii_whitespace();
     let (name, rest) = behind_from.split_once(blank).unwrap_or((behind_from, ""));
@@ -383,7 +384,8 @@ fn address_last(
         found.host = reverse_name(client.host);
     } else {
         let before = at.checked_sub(1).and_then(|before| helo_comment(comments[before]));
-        // qmail has no more to say; Exchange has the same client, but an id.
+        // qmail writes no more than that; Exchange has the same client, but also
+        // an id.
         let is_qmail = client.bare && !tail.by_comment && tail.id.is_none();
         if before.is_some() || is_qmail {
             found.host = name.and_then(reverse_name);
@@ -417,7 +419,7 @@ fn host_name(word: &str) -> &str {
 /// A name that was looked up, unless the MTA says that there is none.
 fn reverse_name(name: &str) -> Option<String> {
     let name = host_name(name.trim_matches(['<', '>']));
-    // `NXDOMAIN` and `DNSERROR` are Haraka's.
+    // `NXDOMAIN` and `DNSERROR` are from Haraka.
     let none = ["", "unknown", "nxdomain", "dnserror"];
     let missing = none.iter().any(|word| name.eq_ignore_ascii_case(word))
         || name.starts_with('[')

@@ -1,20 +1,20 @@
 //! Received lines: who handed a message to whom, and where our own lines end.
 //!
-//! RFC 5321 §4.4 gives the line its clauses (`from`, `by`, `via`, `with`,
-//! `id`, `for`), each MTA its own comments; [`line`](mod@line) reads one.
+//! RFC 5321 §4.4 defines the line's clauses (`from`, `by`, `via`, `with`, `id`,
+//! `for`), each MTA its own comments; [`line`](mod@line) reads one line.
 //!
 //! # Which lines are ours
-//! Each hop writes above the others. The topmost line is our own machine's;
-//! as long as a line says that the message came from a machine of ours, from a
-//! program on this machine, or was fetched by us, the next line was written by
-//! one of ours too. The first one that took the message from anywhere else is
-//! the *border*: still ours, and the last to be believed. All below it may be
-//! the sender's invention.
+//! Each hop writes its line above the others. The topmost line is our own
+//! machine's. As long as a line says that the message came from a machine of
+//! ours, from a program on this machine, or was fetched by us, the next line
+//! was written by one of ours too. The first one that took the message from
+//! anywhere else is the *border*: still ours, and the last to be believed.
+//! Everything below it may be the sender's invention.
 //!
-//! Machines of ours have private or loopback addresses, hand over by LMTP (RFC
-//! 2033 §5: not for wide area networks), are named by `set relays`, or have a
-//! reverse name that leads back to them and is the name of the host that wrote
-//! the line, or one of `set trust`.
+//! Our machines are those that have private or loopback addresses, hand over by
+//! LMTP (RFC 2033 §5: not for wide area networks) or are named by `set relays`;
+//! and those with a reverse name that leads back to them and is the name of the
+//! host that wrote the line, or one of `set trust`.
 
 mod address_comment;
 pub mod line;
@@ -31,7 +31,8 @@ use self::relays::Relays;
 use crate::message::domain;
 use crate::message::head::Head;
 
-/// More lines are not read; MTAs take so many hops for a loop (RFC 5321 §6.3).
+/// Further lines are not read; MTAs regard that many hops as a loop (RFC 5321
+/// §6.3).
 const MOST_LINES: usize = 1000;
 
 /// Our lines, as far down as they go.
@@ -72,23 +73,23 @@ impl Trail {
         self.ours.last().filter(|_| self.has_border)
     }
 
-    /// The line by which the message came to our machines: the border, or the
-    /// lowest line where all are ours.
+    /// The line by which the message reached our machines: the border, or the
+    /// lowest line if all are ours.
     pub fn entry(&self) -> Option<&ReceivedLine> {
         self.ours.last()
     }
 
-    /// Whether one of our programs fetched the message from a mailbox: lines
-    /// below it speak of another provider's users.
+    /// Whether one of our programs fetched the message from a mailbox: the lines
+    /// below it are about another provider's users.
     pub fn was_fetched(&self) -> bool {
         self.ours.iter().any(|received| received.fetched)
     }
 }
 
 impl ReceivedLine {
-    /// Whether the machine that handed over is ours too, so that the line
-    /// below is its own. A line with a client but no address is not: it may
-    /// have been anybody. Nor is one that can be read in two ways.
+    /// Whether the machine that handed over is ours too, so that it wrote the
+    /// line below. It is not if the line has a client but no address: that may
+    /// have been anybody. Nor is it if the line can be read in two ways.
     pub fn from_inside(&self, relays: &Relays) -> bool {
         if self.ambiguous {
             return false;
@@ -99,12 +100,13 @@ impl ReceivedLine {
         match self.ip {
             Some(_) if self.addresses_differ => false,
             Some(ip) => is_inside(ip) || relays.has_address(ip) || self.is_named_ours(relays),
-            // Some servers do not tell where those who log in are.
+            // Some servers do not report the addresses of those who log in.
             None => !self.authenticated && !self.from_client,
         }
     }
 
-    /// Whether the client's name, which leads back to it, is one of ours.
+    /// Whether the client's name, which leads back to its address, is one of
+    /// ours.
     fn is_named_ours(&self, relays: &Relays) -> bool {
         let Some(host) = self.host.as_deref().filter(|_| self.host_checked) else { return false };
         let by = self.by.as_deref().unwrap_or_default();

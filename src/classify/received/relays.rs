@@ -12,19 +12,20 @@ enum Relay {
     Network(IpAddr, u32),
     /// Exactly this name.
     Name(String),
-    /// A name below this one; with its dot.
+    /// A name below this one; with its leading dot.
     Suffix(String),
 }
 
-/// All of them.
+/// All of our machines that have public addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relays(Vec<Relay>);
 
 impl Relays {
-    /// Of the entries of `set relays` and `set trust`. Of the latter, and of
-    /// entries that [`is_relay`] refuses, what is no name matches nothing.
+    /// Reads the entries of `set relays` and `set trust`. An entry that
+    /// [`is_relay`] refuses matches nothing, nor does one of `set trust` that is
+    /// not a name.
     pub fn new(relays: &[String], trust: &[String]) -> Relays {
-        // A name that others are below may be a provider's, with all its users.
+        // A name with a leading dot may be a provider's, with all its users.
         let exact = |relay: &Relay| matches!(relay, Relay::Name(_));
         let names = trust.iter().filter_map(|id| name(id)).filter(exact);
         Relays(relays.iter().filter_map(|text| parse(text)).chain(names).collect())
@@ -39,8 +40,8 @@ impl Relays {
         })
     }
 
-    /// Whether the name is one of ours. The caller has seen to it that the
-    /// client's address belongs to it.
+    /// Whether the name is one of ours. The caller has checked that the client's
+    /// address belongs to it.
     pub fn has_name(&self, host: &str) -> bool {
         let host = domain::canonical(host);
         self.0.iter().any(|relay| match relay {
@@ -51,7 +52,7 @@ impl Relays {
     }
 }
 
-/// Whether `set relays` can be given this: `192.0.2.1`, `192.0.2.0/24`,
+/// Whether an entry is valid in `set relays`: `192.0.2.1`, `192.0.2.0/24`,
 /// `2001:db8::/32`, `mx.example.jp`, `.mx.example.jp`.
 pub fn is_relay(text: &str) -> bool {
     parse(text).is_some()
@@ -77,7 +78,7 @@ fn parse(text: &str) -> Option<Relay> {
         let length = length.checked_sub(all - bits(canonical))?;
         return Some(Relay::Network(network_of(canonical, length)?, length));
     }
-    // `192.0.2.300` is no host: no top-level domain is a number.
+    // `192.0.2.300` is not a host: no top-level domain is a number.
     let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let number = last.bytes().all(|byte| byte.is_ascii_digit());
     name(text).filter(|_| length.is_none() && !number)
@@ -101,7 +102,7 @@ fn bits(ip: IpAddr) -> u32 {
     if ip.is_ipv4() { 32 } else { 128 }
 }
 
-/// The address with only its first bits.
+/// The address with all bits cleared but the first `length`.
 fn network_of(ip: IpAddr, length: u32) -> Option<IpAddr> {
     let rest = bits(ip).checked_sub(length)?;
     Some(match ip {

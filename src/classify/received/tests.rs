@@ -1,4 +1,4 @@
-//! What each MTA writes, and what of it a sender may choose.
+//! What each MTA writes, and which parts of it a sender may choose.
 
 use proptest::prelude::*;
 
@@ -195,16 +195,16 @@ proptest! {
     }
 }
 
-/// What may stand in a line, with the places that a sender chooses: HELO,
-/// IDENT answer, envelope sender and recipient.
+/// A line with the places that a sender chooses: HELO, IDENT answer, envelope
+/// sender and recipient.
 struct Mta {
     name: &'static str,
     line: &'static str,
-    /// The HELO may hold this between other signs.
+    /// What the HELO may contain between other signs.
     blank: &'static str,
 }
 
-/// The client is 203.0.113.9, and none of ours.
+/// The client is 203.0.113.9, which is not one of ours.
 const MTAS: &[Mta] = &[
     Mta {
         name: "Postfix",
@@ -346,7 +346,7 @@ fn path() -> impl Strategy<Value = String> {
     })
 }
 
-/// All that decides who the client was and where our lines end.
+/// Everything that decides who the client was and where our lines end.
 fn decides(line: &str) -> impl PartialEq + std::fmt::Debug + use<> {
     let read = read(line);
     let inside = read.from_inside(&Relays::new(&[], &["mx.example.jp".to_owned()]));
@@ -425,7 +425,7 @@ fn machines_of_ours_with_public_addresses() {
             "from x (store.example.jp [203.0.113.9]) by store.example.jp (8.18.1/8.18.1) with ESMTP id 1; x",
             true,
         ),
-        // Names that no one has checked are the sender's.
+        // Names that no one has checked may be the sender's invention.
         (
             "from x (mx.example.jp [203.0.113.9] (may be forged)) by store (8.18.1/8.18.1) with ESMTP id 1; x",
             false,
@@ -445,7 +445,7 @@ fn machines_of_ours_with_public_addresses() {
 }
 
 proptest! {
-    /// Whatever a sender puts where it may, in a line of an MTA in use, it
+    /// Whatever a sender writes where it can, in a line of an MTA in use, it
     /// decides nothing.
     #[test]
     fn a_sender_decides_nothing(
@@ -455,7 +455,7 @@ proptest! {
         names in tricks(" "),
     ) {
         let mta = &MTAS[at];
-        // Postfix and sendmail take these signs out of them.
+        // Postfix and sendmail remove these signs.
         let ident = if mta.name.starts_with("Exim") {
             names
         } else {
@@ -464,14 +464,14 @@ proptest! {
         let line = filled(mta.line, &helo, &ident, &sender, &recipient);
         let plain = filled(mta.line, "x", "x", "a@evil.example", "taro@example.jp");
         prop_assert_eq!(decides(&line), decides(&plain), "{}: {}", mta.name, line);
-        // A program in between may have folded it anew.
+        // A program in between may have refolded it.
         if mta.blank.is_empty() {
             let (line, plain) = (line.replace('\n', " "), plain.replace('\n', " "));
             prop_assert_eq!(decides(&line), decides(&plain), "{} on one line: {}", mta.name, line);
         }
     }
 
-    /// The envelope, which our own hops repeat, is the sender's.
+    /// The envelope, which our own hops repeat, is the sender's choice.
     #[test]
     fn an_envelope_moves_no_border(sender in path(), recipient in path()) {
         for line in [

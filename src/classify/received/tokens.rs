@@ -1,24 +1,24 @@
 //! The pieces of a Received line, with or without what a sender may quote.
 //!
-//! Unlike in other structured headers, a quote is a sign like others: MTAs
-//! quote nothing but the paths behind `by`.
+//! Unlike in other structured headers, a quote is an ordinary sign: MTAs quote
+//! nothing but the paths after `by`.
 
-/// A piece of a line, with the place where it starts.
+/// A piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'a> {
-    /// The first word behind `from`: all up to the next blank.
+    /// The first word after `from`: everything up to the next blank.
     Helo(&'a str),
-    /// A run without blanks, parentheses and semicolons; behind `by`, a path
-    /// with all that it quotes.
+    /// A run without blanks, parentheses and semicolons; after `by`, a path with
+    /// everything that it quotes.
     Word(&'a str),
-    /// What stands between the outer parentheses.
+    /// The text between the outer parentheses.
     Comment(&'a str),
     /// `;`
     Semicolon,
 }
 
-/// Reads from the line's start. A parenthesis that is not closed is skipped:
-/// a sender's, in the HELO, must not take the MTA's words in.
+/// Reads from the line's start. A parenthesis that is not closed is skipped: one
+/// that a sender wrote in the HELO must not swallow the MTA's words.
 pub fn from_tokens(text: &str) -> impl Iterator<Item = (usize, Token<'_>)> {
     let closed = closing(text);
     let (mut at, mut helo_is_next, mut is_first) = (0, false, true);
@@ -108,18 +108,18 @@ fn blank(text: &str) -> usize {
     text.len() - text.trim_ascii_start().len()
 }
 
-/// All up to a blank.
+/// The length of everything up to a blank.
 fn run(text: &str) -> usize {
     text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len())
 }
 
-/// At least one byte long.
+/// The length of a word, at least one byte.
 fn word(text: &str) -> usize {
     let end = text.find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | ';'));
     end.unwrap_or(text.len()).max(1)
 }
 
-/// For each `(` that is closed, where its `)` stands; 0 elsewhere.
+/// For each closed `(`, the place of its `)`; 0 elsewhere.
 fn closing(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let (mut closed, mut open, mut at) = (vec![0; bytes.len()], Vec::new(), 0);
@@ -139,8 +139,8 @@ fn closing(text: &str) -> Vec<usize> {
     closed
 }
 
-/// How much longer than a byte the path is that stands at a place, if one
-/// does: `(envelope-from <"a)b"@example.org>)`.
+/// By how much the path at a place, if there is one, is longer than a byte:
+/// `(envelope-from <"a)b"@example.org>)`.
 fn path_behind_blank(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let starts = bytes[at] == b'<' && at > 0 && bytes[at - 1].is_ascii_whitespace();
@@ -148,7 +148,8 @@ fn path_behind_blank(text: &str, at: usize) -> usize {
     length.map_or(0, |length| length - 1)
 }
 
-/// Where the comment that `text` starts with ends: at its `)`, or at the end.
+/// The length of the comment that `text` starts with: up to its `)`, or to the
+/// end.
 fn comment(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);

@@ -1,5 +1,5 @@
-//! The words that classifiers know: the tables beside this file, which
-//! `build.rs` makes Rust of, and how a phrase is found in a text.
+//! The words that classifiers know: the tables next to this file, which
+//! `build.rs` turns into Rust, and how a phrase is found in a text.
 
 use memchr::memmem;
 
@@ -13,10 +13,10 @@ pub use tables::*;
 /// How many bytes a `*` in a phrase stands for at most: an address, a name.
 const GAP: usize = 120;
 
-/// More places of a phrase's first half are not looked at.
+/// Further places of a phrase's first half are ignored.
 const MOST_PLACES: usize = 100;
 
-/// The first of the phrases that is in a text, which is folded.
+/// The first of the phrases that a folded text contains.
 pub fn find(phrases: &[&'static str], text: &str) -> Option<&'static str> {
     phrases.iter().find(|phrase| has(phrase, text)).copied()
 }
@@ -35,8 +35,8 @@ fn has(phrase: &str, text: &str) -> bool {
     })
 }
 
-/// A text that is folded, with one kind of apostrophe and of `i`: Turkish has a dot
-/// over the capital, which folding leaves behind it.
+/// A folded text with one kind of apostrophe and one kind of `i`: the Turkish
+/// capital has a dot, which folding leaves after the letter.
 pub fn plain(folded: &str) -> String {
     folded.replace(['\u{2019}', '\u{2bc}'], "'").replace("i\u{307}", "i")
 }
