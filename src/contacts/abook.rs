@@ -1,11 +1,12 @@
-//! abook's file, `~/.abook/addressbook`: sections `[NUMBER]`, in each `name=` and
-//! `email=` with addresses between commas.
+//! abook's file, `~/.abook/addressbook`: sections `[NUMBER]`, each with `name=`
+//! and `email=`, the addresses separated by commas.
 
 use std::path::Path;
 
 use super::{AddressBook, addresses};
 
-/// Whether bytes are such a file: the first line that says something is a section.
+/// Whether the bytes are such a file: the first line with content begins a
+/// section.
 pub(super) fn is_abook(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).is_some_and(|line| {
@@ -18,7 +19,7 @@ pub(super) fn is_abook(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8], path: &Path, book: &mut AddressBook) {
     let text = String::from_utf8_lossy(bytes);
     let mut name = String::new();
-    // The name may stand behind the addresses.
+    // The name may come after the addresses.
     let mut open: Vec<String> = Vec::new();
     let close = |name: &mut String, open: &mut Vec<String>, book: &mut AddressBook| {
         open.drain(..).for_each(|address| book.add(&address, name));

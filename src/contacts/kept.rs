@@ -1,6 +1,6 @@
-//! What was read of address books, in the cache directory: the addresses and names,
-//! a line each, behind a line that says of which files as they were. It may be removed
-//! at any time.
+//! The address books that have been read, in the cache directory: the addresses
+//! and names, one line each, after a line that identifies the files and their
+//! state. The file may be removed at any time.
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,8 @@ fn head(print: Print) -> String {
     format!("mfilter {} contacts {:032x}\n", env!("CARGO_PKG_VERSION"), print.hash)
 }
 
-/// What was kept of the address books at a path, if they are what they were.
+/// The cached contents of the address books at a path, if those have not changed
+/// since.
 pub(super) fn read(user: &User, of: &Path, print: Print) -> Option<Vec<Contact>> {
     use std::io::Read;
     let mut text = String::new();
@@ -34,7 +35,7 @@ pub(super) fn read(user: &User, of: &Path, print: Print) -> Option<Vec<Contact>>
     rest.lines().map(line).collect()
 }
 
-/// Keeps what was read.
+/// Caches what was read.
 pub(super) fn keep(user: &User, of: &Path, print: Print, contacts: &[Contact]) -> io::Result<()> {
     let (Some(path), Some(directory)) = (path(user, of), user.cache_dir()) else { return Ok(()) };
     make_private(directory, user.home())?;

@@ -1,9 +1,10 @@
-//! People in address books: cards (vCard 2.1, RFC 2426, RFC 6350) in a file or a
-//! folder of them, as vdirsyncer and khard keep it, and abook's file.
+//! People in address books: cards (vCard 2.1, RFC 2426, RFC 6350) in a file or in
+//! a folder of files, as vdirsyncer and khard keep them, and abook's file.
 //!
-//! What was read is kept in the cache directory, by what the files are known by:
-//! device, inode, size, times of change. So an address book of thousands of cards
-//! costs a look at each, and no reading, until one of them changes.
+//! The contents are kept in the cache directory, together with what identifies
+//! the state of the files: device, inode, size, times of change. So an address
+//! book of thousands of cards costs one `stat` per card, and no reading, until
+//! one of them changes.
 
 mod abook;
 mod kept;
@@ -21,33 +22,33 @@ use crate::message::address;
 use crate::source::{Print, ReadError, read_bytes};
 use crate::user::User;
 
-/// Files beyond so many are not read.
+/// How many files are read at most.
 const MOST_FILES: usize = 20_000;
-/// Larger files are not read, bytes: photos are in them.
+/// The largest file that is read, bytes: cards contain photos.
 const FILE_MAX: u64 = 64 << 20;
-/// No more is read of all files together, bytes.
+/// How much is read of all files together, bytes.
 const MOST_BYTES: u64 = 256 << 20;
-/// Beyond so many entries of folders none is looked at, whatever they are.
+/// How many entries of folders are visited, whatever they are.
 const MOST_ENTRIES: usize = 100_000;
-/// Folders within folders are looked into so deep.
+/// How deep folders may be nested.
 const DEPTH_MAX: usize = 4;
-/// Addresses beyond so many are not taken.
+/// How many addresses are used.
 const MOST_ADDRESSES: usize = 200_000;
-/// A name is cut to so many characters.
+/// The length to which a name is cut, characters.
 const NAME_MAX: usize = 200;
 /// How many problems are reported.
 const MOST_PROBLEMS: usize = 100;
 
-/// An address of somebody.
+/// A person's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The address, in the form in which addresses are compared.
     pub address: String,
-    /// Whose it is, on one line; may be empty.
+    /// The person's name, on one line; may be empty.
     pub name: String,
 }
 
-/// What address books hold.
+/// The contents of address books.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressBook {
     /// Each address.
@@ -59,16 +60,16 @@ pub struct AddressBook {
 /// Something that could not be read and was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookProblem {
-    /// Its file or folder.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Its line, from 1; 0 for the whole of it.
+    /// The line, from 1; 0 for the file as a whole.
     pub line: u32,
     /// Why.
     pub why: String,
 }
 
 impl BookProblem {
-    /// The file, and the line where there is one.
+    /// The file, with the line if there is one.
     pub fn place(&self) -> String {
         match self.line {
             0 => self.path.display().to_string(),
@@ -97,20 +98,20 @@ impl AddressBook {
     }
 }
 
-/// What address books hold, and whether that is kept.
+/// The contents of address books, and whether they are cached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contacts {
     /// Each address.
     pub all: Vec<Contact>,
-    /// What the files are known by, if they were read just now.
+    /// Identifies the files' state, if they have just been read.
     fresh: Option<Print>,
 }
 
-/// The address books at a path, as they were when they were last read if nothing has
-/// changed since.
+/// The address books at a path; cached contents if nothing has changed since they
+/// were last read.
 ///
 /// # Errors
-/// There is nothing, or it cannot be read.
+/// There is no such file or folder, or it cannot be read.
 pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
     let found = find(user.bounds(), path)?;
     let print = found.print();
@@ -121,15 +122,15 @@ pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
     Ok(Contacts { all: book.contacts, fresh: found.is_settled().then_some(print) })
 }
 
-/// Keeps what was read of address books, if it was read just now.
+/// Caches the contents of address books if they have just been read.
 ///
 /// # Errors
-/// The cache directory cannot be written; they are read anew the next time.
+/// The cache directory cannot be written; the books are read again the next time.
 pub fn keep(path: &Path, user: &User, read: &Contacts) -> io::Result<()> {
     read.fresh.map_or(Ok(()), |print| kept::keep(user, path, print, &read.all))
 }
 
-/// The address books at a path, with what is wrong in them.
+/// The address books at a path, with the problems found in them.
 ///
 /// # Errors
 /// As [`contacts`].
@@ -141,12 +142,12 @@ pub fn read(path: &Path, user: &User) -> Result<AddressBook, ReadError> {
 struct BookFiles {
     files: Vec<(PathBuf, Metadata)>,
     problems: Vec<BookProblem>,
-    /// The path is a file.
+    /// The path is a single file.
     alone: bool,
 }
 
 impl BookFiles {
-    /// What they are known by.
+    /// Identifies the files and their state.
     fn print(&self) -> Print {
         let mut bytes = Vec::new();
         for (path, about) in &self.files {
@@ -157,7 +158,7 @@ impl BookFiles {
         Print::of(&bytes)
     }
 
-    /// Whether none has changed so short a time ago that it may change again unnoticed.
+    /// Whether no file changed so recently that it may change again unnoticed.
     fn is_settled(&self) -> bool {
         const GRAIN: i64 = 2;
         let now = jiff::Timestamp::now().as_second();
@@ -181,7 +182,7 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
     'folders: while let Some((folder, depth)) = folders.pop() {
         let entries = bounds.pin(&folder).and_then(|pinned| {
             let about = fs::metadata(&pinned)?;
-            // A link may lead to where we have been.
+            // A link may lead back to a folder that we have visited.
             if !known.insert((about.dev(), about.ino())) {
                 return Ok(Vec::new());
             }
@@ -206,7 +207,7 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
                 continue;
             }
             let is_card = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("vcf"));
-            // It was removed meanwhile, or a link leads nowhere.
+            // It has just been removed, or a link leads nowhere.
             let Ok(about) = bounds.metadata(&path) else { continue };
             if about.is_dir() && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
@@ -249,8 +250,8 @@ fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadErr
     Ok(book)
 }
 
-/// The addresses in a text: bare, as a `mailto:` URI, or behind a name. None if it
-/// holds none.
+/// The addresses in a text: bare, as a `mailto:` URI, or after a name. `None` if
+/// there are none.
 fn addresses(text: &str) -> Option<Vec<String>> {
     let text = text.trim();
     let uri = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
@@ -266,7 +267,7 @@ fn addresses(text: &str) -> Option<Vec<String>> {
     fine.then(|| found.iter().map(address::Address::canonical).collect())
 }
 
-/// A name on one line, without what cannot be seen.
+/// A name on one line, without invisible characters.
 fn plain_name(name: &str) -> String {
     let words: Vec<&str> =
         name.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
@@ -297,7 +298,7 @@ mod tests {
         write("c/a/3.vcf", "no card\n");
         write("c/a/.4.vcf", &CARD.replace("hanako", "hidden"));
         write("c/a/5.txt", &CARD.replace("hanako", "text"));
-        // Ways back to where we have been.
+        // Ways back to a folder that we have visited.
         for name in ["x", "y", "z"] {
             std::os::unix::fs::symlink(home.path().join("c"), home.path().join("c/a").join(name))
                 .unwrap();

@@ -1,8 +1,8 @@
-//! Cards: vCard 2.1, 3.0 (RFC 2426) and 4.0 (RFC 6350), with patience. Of each the
-//! name and the addresses are taken, all else is passed over.
+//! Cards: vCard 2.1, 3.0 (RFC 2426) and 4.0 (RFC 6350), read leniently. Only the
+//! name and the addresses of each card are used.
 //!
-//! Lines are unfolded (RFC 6350 §3.2), and in 2.1 those of quoted-printable go on
-//! behind a `=`. A card inside a card, an AGENT of 2.1, is none.
+//! Lines are unfolded (RFC 6350 §3.2); in 2.1, quoted-printable lines continue
+//! after a `=`. A card inside a card, an AGENT of 2.1, does not count as a card.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use crate::message::base64;
 use crate::message::charset;
 use crate::message::transfer::{Decoder, Encoding};
 
-/// More of a line is not looked at, bytes: a photo is a line.
+/// How much of a line is read, bytes: a photo is one line.
 const LINE_MAX: usize = 16 << 10;
-/// More addresses of one card are not taken.
+/// How many addresses of one card are used.
 const MOST_OF_CARD: usize = 200;
 
 /// A property of a card.
@@ -24,20 +24,20 @@ struct Property<'l> {
     value: &'l [u8],
 }
 
-/// What is known of a card so far.
+/// What has been read of a card so far.
 #[derive(Default)]
 struct Card {
     line: u32,
     name: String,
-    /// N, where there is no FN.
+    /// N, if there is no FN.
     parts: String,
     addresses: Vec<String>,
     broken: bool,
-    /// Cards inside it.
+    /// How many cards inside it are open.
     inner: u32,
-    /// An AGENT, whose card follows, was the last line.
+    /// The last line was an AGENT, whose card follows.
     agent: bool,
-    /// The last line began a photo, whose lines need not be folded in 2.1.
+    /// The last line began a photo; in 2.1 its further lines need not be folded.
     is_binary: bool,
 }
 
@@ -98,7 +98,7 @@ fn close(card: Card, book: &mut AddressBook) {
     card.addresses.iter().for_each(|address| book.add(address, name));
 }
 
-/// Takes what a property says of somebody.
+/// Takes over what a property says about the person.
 fn take(card: &mut Card, property: &Property<'_>, line: u32, path: &Path, book: &mut AddressBook) {
     match property.name.as_str() {
         "FN" if card.name.is_empty() => card.name = unescaped(&text(property)),
@@ -118,7 +118,8 @@ fn take(card: &mut Card, property: &Property<'_>, line: u32, path: &Path, book: 
     }
 }
 
-/// `Family;Given;Additional;Prefix;Suffix` as people say it: given, additional, family.
+/// `Family;Given;Additional;Prefix;Suffix` in the order in which people say it:
+/// given, additional, family.
 fn by_parts(value: &str) -> String {
     let mut parts = vec![String::new()];
     let mut letters = value.chars();
@@ -140,7 +141,7 @@ fn by_parts(value: &str) -> String {
     words.join(" ")
 }
 
-/// RFC 6350 §3.4.
+/// Replaces the escapes of RFC 6350 §3.4.
 fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars();
@@ -157,7 +158,8 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-/// The parameters, each with its value; in 2.1 an encoding may stand alone.
+/// The parameters, each with its value; in 2.1 an encoding may appear without a
+/// name.
 fn parameters<'l>(property: &Property<'l>) -> impl Iterator<Item = (&'l [u8], &'l [u8])> {
     property.parameters.iter().map(|parameter| {
         match parameter.iter().position(|byte| *byte == b'=') {
@@ -177,7 +179,7 @@ fn encoding(property: &Property<'_>) -> Encoding {
     encodings.find(|it| *it != Encoding::Identity).unwrap_or_default()
 }
 
-/// A value as text, out of its encoding and charset.
+/// A value as text, decoded from its encoding and charset.
 fn text(property: &Property<'_>) -> String {
     let charset = parameters(property).find(|(name, _)| name.eq_ignore_ascii_case(b"CHARSET"));
     let charset = charset.and_then(|(_, value)| std::str::from_utf8(value).ok());
@@ -195,7 +197,7 @@ fn text(property: &Property<'_>) -> String {
     charset::guess(&bytes, charset).into_owned()
 }
 
-/// `group.NAME;PARAMETER=VALUE;…:value`; none without a colon.
+/// `group.NAME;PARAMETER=VALUE;…:value`; `None` without a colon.
 fn property(line: &[u8]) -> Option<Property<'_>> {
     let mut quoted = false;
     let mut cuts = Vec::new();

@@ -1,4 +1,4 @@
-//! Conditions: true, false, or not to be evaluated.
+//! Conditions: true, false, or impossible to evaluate.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
@@ -32,7 +32,7 @@ use crate::state::seen;
 use crate::state::slots::Key;
 use crate::world::{DuplicateStatus, World};
 
-/// Why a `duplicate` cannot be told of mail that is there.
+/// Why `duplicate` cannot be decided for existing mail.
 const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
 /// What the patterns of one rule's condition captured.
@@ -60,7 +60,7 @@ impl PatternMatch {
 }
 
 impl Captures {
-    /// `{1}`: of the last pattern that has such a group.
+    /// `{1}`: from the last pattern that has such a group.
     pub(super) fn group(&self, number: usize) -> Option<&str> {
         self.found.iter().rev().find_map(|found| found.groups.get(number)?.as_deref())
     }
@@ -74,9 +74,9 @@ impl Captures {
     }
 }
 
-/// Everything a condition is evaluated against, with what is known already.
+/// Everything that a condition is evaluated against, with the results so far.
 pub(super) struct Conditions<'a> {
-    /// What values are of.
+    /// What values are looked up in.
     pub(super) context: Context<'a>,
     pub(super) detail: Detail,
     values: Vec<OnceCell<Result<Values<'a>, String>>>,
@@ -84,16 +84,16 @@ pub(super) struct Conditions<'a> {
     defines: Vec<OnceCell<Truth>>,
     inline: Vec<OnceCell<AddressList>>,
     captures: RefCell<Captures>,
-    /// Inside of `not` or a `define`, what matches gives no captures.
+    /// Inside `not` or a `define`, matches do not capture anything.
     capturing: Cell<bool>,
     tests: RefCell<Vec<TestTrace>>,
-    /// How deep the condition is nested that is being evaluated.
+    /// The nesting depth of the condition that is being evaluated.
     depth: Cell<u32>,
     /// Which rules can hold.
     pub(super) possible: Candidates<'a>,
-    /// What the message as it came is known by.
+    /// The key of the message as it came.
     pub(super) key: OnceCell<Result<Key, String>>,
-    /// What `duplicate of` has asked for.
+    /// The keys that `duplicate of` has asked for.
     pub(super) asked: RefCell<Vec<Key>>,
 }
 
@@ -132,7 +132,8 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Changes what rules have done so far; what depends on it is asked for anew.
+    /// Changes what rules have done so far; values that depend on it are looked
+    /// up again.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut RunState)) {
         change(&mut self.context.state);
         for (cell, field) in self.values.iter_mut().zip(&self.context.program.fields) {
@@ -143,7 +144,7 @@ impl<'a> Conditions<'a> {
         self.defines.iter_mut().for_each(|cell| drop(cell.take()));
     }
 
-    /// A rule's condition, with what its patterns captured.
+    /// Evaluates a rule's condition; also returns what its patterns captured.
     pub(super) fn rule(&self, condition: u32) -> (Truth, Captures) {
         self.captures.take();
         self.capturing.set(true);
@@ -151,12 +152,12 @@ impl<'a> Conditions<'a> {
         (truth, self.captures.take())
     }
 
-    /// The tests made since this was last asked; none if there is no trace.
+    /// The tests made since the last call; `None` if no trace is recorded.
     pub(super) fn take_tests(&self) -> Option<Vec<TestTrace>> {
         (self.detail == Detail::Trace).then(|| self.tests.take())
     }
 
-    /// Limits that cut something off.
+    /// The limits that cut something off.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut limits = self.message.limits();
         if self.patterns.is_cut() {
@@ -170,8 +171,8 @@ impl<'a> Conditions<'a> {
         let cell = self.values.get(field as usize).ok_or_else(|| self.damaged())?;
         if cell.get().is_none() {
             let field = self.program.fields.get(field as usize).ok_or_else(|| self.damaged())?;
-            // Not in the cell's own call: a score that came back to itself
-            // would not end there.
+            // Not inside the cell's own call: a score that depends on itself
+            // would never end there.
             let found = match field {
                 Field::Score(score) => self.score(*score),
                 _ => values(field, &self.context),
@@ -184,7 +185,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The sum of the weights of what holds.
+    /// The sum of the weights whose conditions hold.
     fn score(&self, index: u32) -> Result<Values<'a>, String> {
         let score = self.program.scores.get(index as usize).ok_or("no such score")?;
         let mut sum = 0.0;
@@ -197,7 +198,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// The first statement from this one on that can do anything: rules that
-    /// cannot hold are passed over. In a trace every rule has its place.
+    /// cannot hold are skipped. A trace contains every rule.
     pub(super) fn next_possible(&self, at: usize) -> usize {
         if self.detail != Detail::Plan {
             return at;
@@ -209,7 +210,7 @@ impl<'a> Conditions<'a> {
         })
     }
 
-    /// Why a refusal would go to somebody who did not write the message.
+    /// Why a refusal would go to someone who did not write the message.
     pub(super) fn no_refusal(&self) -> Option<String> {
         if self.mail().envelope_sender.as_deref() == Some("") {
             return Some("not refused: it has the null sender".into());
@@ -219,13 +220,13 @@ impl<'a> Conditions<'a> {
         Some(format!("not refused: it is automatic mail: {evidence}"))
     }
 
-    /// What the message, as it came, is known by for `duplicate`.
+    /// The key of the message, as it came, for `duplicate`.
     pub(super) fn key(&self) -> Result<Key, String> {
         let key = || seen::key(self.message).map_err(|error| error.to_string());
         self.key.get_or_init(key).clone()
     }
 
-    /// How long something is remembered for any `duplicate`, seconds.
+    /// The longest time for which any `duplicate` remembers something, seconds.
     pub(super) fn kept(&self) -> u64 {
         self.within().max(self.program.longest_within)
     }
@@ -236,14 +237,14 @@ impl<'a> Conditions<'a> {
         set.map_or(seen::WITHIN.as_secs(), |seconds| *seconds)
     }
 
-    /// The kept rules are not what was kept: what they say is not believed.
+    /// The cached rules are damaged: nothing that they say is believed.
     pub(super) fn damaged(&self) -> String {
         self.program.mark_damaged();
         "damaged rules".into()
     }
 
     /// Whether a condition holds. Conditions refer only backwards, and `check`
-    /// limits how deep.
+    /// limits how deep they are nested.
     pub(super) fn holds(&self, index: u32) -> Truth {
         self.depth.set(self.depth.get() + 1);
         let truth = match self.program.condition(index) {
@@ -327,7 +328,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Whether this message was delivered before, within so many seconds.
+    /// Whether this message was delivered before, within this many seconds.
     fn delivered_before(&self, within: u64) -> Result<DuplicateStatus, String> {
         match self.world.before.get() {
             Some(DuplicateStatus::Ago(ago)) if ago > within => Ok(DuplicateStatus::Never),
@@ -337,9 +338,10 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Whether a message with the same value was delivered before; none if this
-    /// one has none: else all without it were duplicates of each other. It will be
-    /// remembered itself, unless the time counts from the `first` and it is none.
+    /// Whether a message with the same value was delivered before; `None` if this
+    /// one has no value, as otherwise all messages without it would be duplicates
+    /// of each other. This one is remembered too, unless the time counts from the
+    /// `first` and it is not the first.
     fn delivered_like_it(
         &self,
         of: &DuplicateKey,
@@ -350,7 +352,7 @@ impl<'a> Conditions<'a> {
         for part in &of.template.parts {
             let TemplatePart::Insert(insert, case) = part else { continue };
             if let Insert::Field(field) = insert {
-                // What cannot be known is not the same as another that cannot.
+                // Two values that cannot be determined are not equal.
                 self.field(*field)?;
             }
             pieces.push(case.of(self.inserted(insert)));
@@ -425,7 +427,7 @@ impl<'a> Conditions<'a> {
         truth
     }
 
-    /// For words about the run so far, which stand alone.
+    /// The words for a test on the run so far, which need nothing else.
     fn shown_state(&self, field: u32, holds: bool) -> Option<&'static str> {
         Some(match (self.program.fields.get(field as usize)?, holds) {
             (Field::Flag(_), true) => "it is set",
@@ -464,7 +466,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The first value in which a pattern is found; keeps its captures.
+    /// The first value that a pattern matches; keeps its captures.
     fn first_match<'v>(
         &self,
         values: &'v Values<'a>,
@@ -496,7 +498,7 @@ impl<'a> Conditions<'a> {
         Ok(None)
     }
 
-    /// The first value that is in a list.
+    /// The first value that a list contains.
     fn first_in<'v>(
         &self,
         values: &'v Values<'a>,
@@ -516,11 +518,11 @@ impl<'a> Conditions<'a> {
                 let file_path = self.world.path(path, file.as_ref());
                 let bounds = self.bounds(path);
                 if declared.grows && is_missing(bounds, &file_path) {
-                    // A rule adds to it: until then nobody is in it.
+                    // A rule adds to this list: until it does, the list is empty.
                     return Ok(None);
                 }
                 if of_user && bounds.metadata(&self.world.path(path, "".as_ref())).is_err() {
-                    // Site rules ask for a list that this user does not keep.
+                    // Site rules use a list that this user does not keep.
                     return Ok(None);
                 }
                 read = self.world.list(&file_path, bounds)?;
@@ -547,7 +549,8 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// Whether there surely is no such file: what cannot be told is an error.
+/// Whether the file certainly does not exist: if that cannot be determined, it is
+/// an error.
 fn is_missing(bounds: &Bounds, path: &Path) -> bool {
     let found = match bounds.directory() {
         None => std::fs::symlink_metadata(path),
@@ -556,7 +559,7 @@ fn is_missing(bounds: &Bounds, path: &Path) -> bool {
     found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Seconds in the largest unit that leaves one at least.
+/// Seconds in the largest unit of which there is at least one.
 fn duration(seconds: u64) -> String {
     let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
     let unit = units.iter().find(|(length, _)| seconds >= *length);
@@ -593,7 +596,7 @@ fn ordered(number: f64, operator: &Comparison, to: f64) -> bool {
     }
 }
 
-/// Both ends included; a range that ends before it starts passes midnight.
+/// Both ends included; a range that ends before it starts spans midnight.
 fn within(number: f64, from: f64, to: f64) -> bool {
     if from <= to { (from..=to).contains(&number) } else { number >= from || number <= to }
 }

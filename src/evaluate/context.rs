@@ -1,4 +1,5 @@
-//! What values are of: a message, the rules, the world, and what rules have done.
+//! What values are looked up in: a message, the rules, the world, and what rules
+//! have done.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use crate::message::address::Address;
 use crate::rules::compiled::CompiledProgram;
 use crate::world::World;
 
-/// All that a value may be looked up in.
+/// Everything that a value may be looked up in.
 pub(super) struct Context<'a> {
     pub(super) program: &'a CompiledProgram,
     pub(super) message: &'a Message,
@@ -38,13 +39,13 @@ impl<'a> Context<'a> {
         Context { program, message, world, variable, me, people, mail, state }
     }
 
-    /// The rules are the site's.
+    /// Whether the rules are the site's.
     pub(super) fn is_site(&self) -> bool {
         !self.program.categories.is_empty()
     }
 
-    /// Where a file has to lie that the rules name: a confined user's in the home. Of
-    /// the site's those have to that begin with `~/`.
+    /// Where a file that the rules name must be: for a confined user, in the home
+    /// directory. For site rules this holds for paths that begin with `~/`.
     pub(super) fn bounds(&self, written: &str) -> &'a Bounds {
         match self.is_site() && !written.starts_with("~/") {
             true => &ANYWHERE,

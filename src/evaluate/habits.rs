@@ -1,7 +1,7 @@
-//! By what mail is habitually filed, for `mfilter suggest`.
+//! The properties of messages by which a user files mail, for `mfilter suggest`.
 //!
-//! A list or a sender counts only where something speaks for it that a stranger cannot
-//! write: a result that is believed, or the client's name.
+//! A list or a sender counts only if evidence that a stranger cannot write
+//! supports it: a believed result, or the client's name.
 
 use super::Detail;
 use super::condition::Conditions;
@@ -16,13 +16,14 @@ use crate::rules::compiled::CompiledProgram;
 use crate::text::is_invisible;
 use crate::world::World;
 
-/// Longer values are no habit, bytes.
+/// Longer values are ignored, bytes.
 const LONGEST: usize = 200;
-/// A subject's `[tag]` begins so far from its start at most, and is so long, bytes.
+/// How far from the subject's start a `[tag]` may begin, and how long it may be,
+/// bytes.
 const TAG_START: usize = 12;
 const TAG_LENGTH: usize = 40;
 
-/// By what a message can be told apart, in the order in which rules are proposed.
+/// What distinguishes a message, in the order in which rules are proposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HabitKind {
     /// The list's identifier.
@@ -38,7 +39,7 @@ pub enum HabitKind {
 }
 
 impl HabitKind {
-    /// The condition of a rule, with the value as it stands there.
+    /// The condition of a rule, with the value as written there.
     pub fn condition(self, value: &str) -> String {
         match self {
             HabitKind::ListId => format!("list-id is {value}"),
@@ -61,19 +62,20 @@ impl HabitKind {
     }
 }
 
-/// A kind, and the value of a message.
+/// A kind, with a message's value.
 pub type HabitKey = (HabitKind, String);
 
-/// A key of a message.
+/// A message's key, and whether it is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Habit {
-    /// The kind, and the value of the message.
+    /// The kind, with the message's value.
     pub key: HabitKey,
-    /// Whether it may be counted. A rule takes a list's messages without such a proof, too.
+    /// Whether it may be counted. A rule also matches a list's messages that lack
+    /// such a proof.
     pub is_proven: bool,
 }
 
-/// What a message can be told apart by, each kind once at most.
+/// What distinguishes a message, each kind at most once.
 pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Vec<Habit> {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);

@@ -14,7 +14,7 @@ use crate::rules::field::{FIELDS, FieldKind, FieldLookup, find};
 use crate::rules::program::{Field, Program, Settings};
 use crate::world::World;
 
-/// What is known of one message.
+/// What is known about one message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Inspection {
     /// Each field that has values, in the manual's order.
@@ -23,38 +23,38 @@ pub struct Inspection {
     pub classifiers: Vec<(&'static str, String)>,
     /// Headers whose results were believed.
     pub believed: Vec<String>,
-    /// Headers with results that were not.
+    /// Headers whose results were not believed.
     pub ignored: Vec<IgnoredHeader>,
-    /// What could not be told, and limits that cut something off.
+    /// What could not be determined, and limits that cut something off.
     pub warnings: Vec<String>,
 }
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InspectedValue {
-    /// As people read it. Text from the message, not yet escaped.
+    /// As people read it. Text from the message, not escaped yet.
     pub text: String,
-    /// In bytes, seconds or as it is, where it is a quantity.
+    /// In bytes, in seconds or without a unit, if it is a quantity.
     pub number: Option<f64>,
 }
 
-/// Every field that stands for itself, by name.
+/// Every field that needs no argument, by name.
 fn all() -> impl Iterator<Item = (&'static str, Field, FieldKind)> {
     FIELDS.iter().filter_map(|info| match find(info.name)? {
-        // What all other fields are made of.
+        // All other fields are derived from it.
         FieldLookup::Field(Field::Headers, _) => None,
         FieldLookup::Field(field, kind) => Some((info.name, field, kind)),
         FieldLookup::WantsName(..) => None,
     })
 }
 
-/// The program to [`inspect`] with: no rules, and all fields.
+/// The program for [`inspect`]: no rules, and all fields.
 pub fn every_field(settings: Settings) -> Program {
     let fields = all().map(|(_, field, _)| field).collect();
     Program { settings, fields, ..Program::default() }
 }
 
-/// Looks at a message; `program` is made by [`every_field`].
+/// Inspects a message; `program` comes from [`every_field`].
 pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> Inspection {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);
@@ -96,17 +96,17 @@ pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> I
     found
 }
 
-/// How a message came to our machines.
+/// How a message reached our machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crossing {
     /// The server that took it from outside, canonical.
     pub host: String,
-    /// Who wrote results at or above its Received line, or seems to have.
+    /// The authserv-ids of results at or above its Received line, even if forged.
     pub ids: Vec<String>,
 }
 
-/// By whom a message was taken from outside; `None` where no Received line
-/// says so. `program` is made by [`every_field`].
+/// Which server took a message from outside; `None` if no Received line says so.
+/// `program` comes from [`every_field`].
 pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);

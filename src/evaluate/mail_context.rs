@@ -1,4 +1,5 @@
-//! What classifiers may know around a message, each looked up when asked.
+//! What classifiers may know about a message's context, each looked up when
+//! needed.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -39,8 +40,8 @@ impl<'a> MailContext<'a> {
         me.matches(&address.canonical())
     }
 
-    /// The people that the user knows: by address books and sent mail that rules make
-    /// lists of, and by who he is himself. The error is for the trace.
+    /// The people that the user knows, from the address books and sent mail that
+    /// the rules use as lists, and from `set me`. The error is for the trace.
     pub(super) fn people(&self) -> Result<Rc<People>, String> {
         let (program, world) = (self.program, self.world);
         let mut sources = Vec::new();

@@ -1,10 +1,10 @@
-//! Program + Message + World → Plan + Trace. Reads, and writes nothing.
+//! Program + Message + World → Plan + Trace. Only reads, never writes.
 //!
-//! The statements lie flat: a rule that does not hold jumps behind itself, so
-//! the way through them only goes forward and always ends. Conditions are
-//! three-valued: what cannot be evaluated (a list that vanished, a message
-//! that cannot be read) is neither true nor false, also not under `not`, and
-//! a rule that depends on it does not fire.
+//! The statements are a flat list: a rule that does not hold jumps past its own
+//! end, so the run only moves forwards and always ends. Conditions are
+//! three-valued: what cannot be evaluated (a list that vanished, a message that
+//! cannot be read) is neither true nor false, not even under `not`, and a rule
+//! that depends on it does not fire.
 
 mod condition;
 mod context;
@@ -58,23 +58,24 @@ use crate::world::World;
 pub enum Detail {
     /// The plan alone.
     Plan,
-    /// The plan, and which rules were looked at, held, and cost how much.
+    /// The plan, and which rules were evaluated, which held, and how long each
+    /// took.
     Count,
     /// The plan, and a trace of how it came about.
     Trace,
 }
 
-/// What is to be done with a message, and why.
+/// What must be done with a message, and why.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evaluation {
-    /// What is to be done.
+    /// What must be done.
     pub plan: Plan,
-    /// Why, as far as it was asked for.
+    /// Why, as far as it was requested.
     pub trace: Trace,
 }
 
-/// What `on moved` asks when a message was moved: edits of lists, lines for the
-/// log, and what must not be done.
+/// What `on moved` requests when a message was moved: edits of lists, lines for
+/// the log, and what must not be done.
 pub fn on_moved(
     program: &CompiledProgram,
     moved: &OnMoved,
@@ -105,8 +106,8 @@ pub fn is_verified(program: &CompiledProgram, message: &Message, world: &World) 
     verified::find(on.mail()).is_some()
 }
 
-/// Whether a condition of `expire` holds for a message that lies in a folder; the error
-/// says why that cannot be told.
+/// Whether a condition of `expire` holds for a message in a folder; the error
+/// says why that cannot be determined.
 pub fn holds(
     program: &CompiledProgram,
     condition: u32,
@@ -122,13 +123,13 @@ pub fn holds(
     Conditions::new(program, message, world, &variable, me, &people, plan).rule(condition).0
 }
 
-/// What a run has come to so far. It outlives a `filter`, behind which the
-/// conditions are about another message.
+/// The state of a run so far. It outlives a `filter`, after which the conditions
+/// are about another message.
 #[derive(Debug, Clone, Default)]
 struct Progress {
     plan: Plan,
     trace: Trace,
-    /// Between two filters it is with the conditions.
+    /// Between two filters, the conditions hold the state.
     state: RunState,
     /// The rules around the current statement, outermost first.
     open: Vec<OpenRule>,
@@ -138,15 +139,15 @@ struct Progress {
     ended: bool,
     /// The script of `include sieve` that the run is in.
     script: Option<ScriptRun>,
-    /// Site rules ask for duplicates.
+    /// Site rules use `duplicate`.
     duplicates: bool,
-    /// The category around.
+    /// The category of the current statement.
     category: Option<String>,
-    /// What the message is known by as it came.
+    /// The key of the message as it came.
     key: Option<Result<Key, String>>,
-    /// What `duplicate of` has asked for.
+    /// The keys that `duplicate of` has asked for.
     asked: Vec<Key>,
-    /// How long that is remembered, seconds.
+    /// How long they are remembered, seconds.
     kept: u64,
 }
 
@@ -158,30 +159,30 @@ impl Progress {
     }
 }
 
-/// The way through a script.
+/// The progress through a script.
 #[derive(Debug, Clone, Copy)]
 struct ScriptRun {
-    /// The first statement behind it.
+    /// The first statement after it.
     end: usize,
-    /// It has filed the message: the run ends behind it.
+    /// It has filed the message: the run ends after the script.
     has_filed: bool,
 }
 
-/// Runs statements over a message as it is between two filters.
+/// Runs statements on a message, up to the next `filter`.
 struct Evaluator<'a> {
     conditions: Conditions<'a>,
     progress: &'a mut Progress,
-    /// All rules, in the run of the site's.
+    /// All rules, during the run of the site rules.
     site_of: Option<&'a RuleSet>,
 }
 
-/// A `filter` that a run has come to.
+/// A `filter` that a run has reached.
 struct FilterCall {
     argv: Vec<String>,
     rule: RuleRef,
 }
 
-/// A rule that held and is not over yet.
+/// A rule that holds and has not ended yet.
 #[derive(Debug, Clone)]
 struct OpenRule {
     end: usize,
@@ -190,7 +191,7 @@ struct OpenRule {
 }
 
 impl Evaluator<'_> {
-    /// Goes on to the end of the rules, or to a `filter`.
+    /// Continues to the end of the rules, or to a `filter`.
     fn go_on(&mut self) -> Option<FilterCall> {
         let filter = self.statements();
         if self.conditions.detail == Detail::Trace {
@@ -201,13 +202,13 @@ impl Evaluator<'_> {
         self.progress.asked.append(self.conditions.asked.get_mut());
         self.progress.kept = self.progress.kept.max(self.conditions.kept());
         if filter.is_some() && self.wants_duplicates() {
-            // InspectedValue by the message as it came, which is at hand only now.
+            // The key of the message as it came, which is available only now.
             self.progress.key = Some(self.conditions.key());
         }
         filter
     }
 
-    /// Plans what stands at the end of the rules.
+    /// Plans what happens at the end of the rules.
     fn finish(&mut self) {
         if self.site_of.is_some() {
             self.progress.duplicates = self.wants_duplicates();
@@ -220,7 +221,7 @@ impl Evaluator<'_> {
         self.remember();
     }
 
-    /// Notes what became of a `filter`.
+    /// Records the result of a `filter`.
     fn note_filter(&mut self, call: FilterCall, end: &FilterOutcome) {
         let FilterCall { argv, rule } = call;
         let applied = matches!(end, FilterOutcome::Replaced(_));
@@ -237,13 +238,13 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Whether a rule asked for duplicates, or could.
+    /// Whether a rule asked for duplicates, or could have.
     fn wants_duplicates(&self) -> bool {
         self.progress.duplicates || self.conditions.program.asks_for_duplicates
     }
 
-    /// Plans, before the step that ends the way, to remember the message, if
-    /// a rule could ask and the message is delivered anywhere.
+    /// Plans to remember the message, before the step that ends its way, if a
+    /// rule could ask for it and the message is delivered anywhere.
     fn remember(&mut self) {
         let delivers = self.progress.plan.steps.iter().any(|step| {
             matches!(
@@ -271,8 +272,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Goes through the statements, to their end, to one that stops rule processing, or to a
-    /// `filter`.
+    /// Runs the statements up to their end, to one that stops rule processing, or
+    /// to a `filter`.
     fn statements(&mut self) -> Option<FilterCall> {
         let program = self.conditions.program;
         while !program.is_damaged() {

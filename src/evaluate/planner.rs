@@ -1,4 +1,4 @@
-//! What actions plan with while a run is at one of them.
+//! What actions use to plan while a run is at one of them.
 
 use super::Evaluator;
 use crate::flags::{Flags, to_keyword};
@@ -6,10 +6,10 @@ use crate::plan::{DeliveryWord, Folder, RuleRef, StepKind};
 use crate::rules::actions::{Planner, ReplyAction};
 use crate::rules::template::{FlagsTemplate, Template};
 
-/// A run, at an action.
+/// A run that has reached an action.
 pub(super) struct ActionPlanner<'e, 'a> {
     pub(super) evaluator: &'e mut Evaluator<'a>,
-    /// The rule that asks.
+    /// The rule that contains the action.
     pub(super) rule: RuleRef,
 }
 
@@ -51,8 +51,10 @@ impl Planner for ActionPlanner<'_, '_> {
         self.evaluator.progress.plan.filed().collect()
     }
 
-    /// Rules file into a folder once, the flags being those of the first; a copy is one
-    /// more. In a script a copy is none, and the last flags count (RFC 5232 §5).
+    /// Outside of scripts, `fileinto` into a folder counts once, with the flags
+    /// of the first; a copy is always one more delivery. In a script a second
+    /// delivery is dropped even for a copy, and the last flags count (RFC 5232
+    /// §5).
     fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool {
         if self.evaluator.progress.script.is_none() {
             return as_ != DeliveryWord::Copy && self.filed().contains(&folder);

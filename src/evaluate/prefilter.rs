@@ -1,5 +1,5 @@
-//! Which rules can hold at all, by the index of the program: one walk over a
-//! field for all of them.
+//! Which rules can hold at all, by the program's index: a field is scanned once
+//! for all of them.
 
 use std::cell::RefCell;
 
@@ -7,14 +7,14 @@ use super::values::Values;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::index::{KeptPlace, Prefilter, ValueForm};
 
-/// What is known already.
+/// What is known so far.
 pub(super) struct Candidates<'a> {
     prefilter: Prefilter<'a>,
-    /// For each set of places whether they were walked over.
+    /// For each set of places, whether they have been scanned.
     sets: RefCell<Vec<bool>>,
     /// The same for each place.
     places: RefCell<Vec<bool>>,
-    /// A bit for each statement: it can hold.
+    /// One bit per statement: whether it can hold.
     rules: RefCell<Vec<u64>>,
 }
 
@@ -33,8 +33,8 @@ impl<'a> Candidates<'a> {
 type Lookup<'l, 'v, 'a> = &'l dyn Fn(u32) -> Result<&'v Values<'a>, String>;
 
 impl Candidates<'_> {
-    /// The first statement from this one on that is no rule which cannot hold. None if
-    /// the index is damaged.
+    /// The first statement from this one on that is not a rule that cannot hold.
+    /// `None` if the index is damaged.
     pub(super) fn next(&self, mut at: usize, values: Lookup<'_, '_, '_>) -> Option<usize> {
         if self.prefilter.is_empty() {
             return Some(at);
@@ -57,7 +57,7 @@ impl Candidates<'_> {
         }
     }
 
-    /// Walks over all places of a set.
+    /// Scans all places of a set.
     fn walk_set(&self, set: usize, values: Lookup<'_, '_, '_>) -> Option<()> {
         for number in self.prefilter.set(set)? {
             let place = self.prefilter.place(number)?;
@@ -80,7 +80,7 @@ impl Candidates<'_> {
         let values = values(place.field);
         let mut rules = self.rules.borrow_mut();
         rules.resize(prefilter.len().div_ceil(64), 0);
-        // What cannot be known holds for no rule.
+        // If the values cannot be determined, none of these rules can hold.
         let mut found = |rule: usize| {
             if let Some(word) = rules.get_mut(rule / 64) {
                 *word |= 1 << (rule % 64);

@@ -1,5 +1,5 @@
-//! Actions that reach out of the Maildir: programs, other mailboxes, lists.
-//! Here they are planned, and what must not be done is told.
+//! Actions that reach outside the Maildir: programs, other mailboxes, lists. They
+//! are planned here, and what must not be done is reported here.
 
 use std::path::Path;
 
@@ -20,20 +20,20 @@ use crate::text::one_line;
 
 /// The header that marks a forwarded message, see [`loop_mark`].
 pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
-/// A message that went through so many hands goes in circles.
+/// A message with more hops is going in circles.
 const MOST_HOPS: usize = 40;
-/// Of one message so many entries come into a list, or out of it, at most.
+/// How many entries one message may add to a list, or remove from it.
 const MOST_ENTRIES: usize = 50;
-/// How many bytes all arguments of one program may take together: whatever
-/// limits are set, Linux takes 128 KB with the environment (execve(2)), and a
-/// program that cannot be started for what a sender wrote would never be.
+/// How many bytes all arguments of one program may take together: whatever limits
+/// are set, Linux allows 128 KB with the environment (execve(2)). If a sender's
+/// text could make a program fail to start, it would fail at every try.
 const LONGEST_ARGUMENTS: usize = 96 << 10;
 /// How much is shown of what is not an address, bytes.
 const LONGEST_SHOWN: usize = 100;
 
 impl Evaluator<'_> {
-    /// A program and its arguments. The program is the rule's word alone: a
-    /// path as all paths in rules, or a name that is looked for in `PATH`.
+    /// A program and its arguments. Only the rule determines the program: a path
+    /// like all paths in rules, or a name that is looked up in `PATH`.
     pub(super) fn argv(&self, words: &[Template], rule: &RuleRef) -> Vec<String> {
         let mut room = LONGEST_ARGUMENTS;
         let mut argv = Vec::with_capacity(words.len());
@@ -50,11 +50,11 @@ impl Evaluator<'_> {
         argv
     }
 
-    /// Whether a program may be run, which is then named by its path. A confined
-    /// user's rules run what the site lists, by name.
+    /// Checks whether a program may be run, and replaces it with its path. A
+    /// confined user's rules may run only programs that the site lists, by name.
     ///
     /// # Errors
-    /// Why it is not run.
+    /// Why it must not be run.
     pub(super) fn allow(&self, argv: &mut [String]) -> Result<(), String> {
         let Some(site) = self.conditions.world.user.confinement() else { return Ok(()) };
         let Some(program) = argv.first_mut().filter(|_| !self.conditions.is_site()) else {
@@ -73,12 +73,12 @@ impl Evaluator<'_> {
         files.get(rule.span.file as usize).map_or("", |file| file.as_str())
     }
 
-    /// Plans to forward. What cannot be forwarded goes to the inbox instead: no
-    /// message is lost.
+    /// Plans to forward. If the message cannot be forwarded, it goes to the inbox
+    /// instead: no message is lost.
     pub(super) fn forward(&mut self, copy: bool, to: &[Template], rule: RuleRef) {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
-        // Twice to one address is once.
+        // An address gets the message only once.
         let sent = self.progress.plan.since_filter().iter().flat_map(|step| match &step.kind {
             StepKind::Forward { to, .. } => to.clone(),
             _ => Vec::new(),
@@ -120,7 +120,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether a `forward copy` could not be planned, and nobody else gets the
-    /// message: dropped now, it would be lost.
+    /// message: if it were dropped now, it would be lost.
     pub(super) fn is_kept_nowhere(&self) -> bool {
         let steps = &self.progress.plan.steps;
         steps.iter().any(|step| matches!(step.kind, StepKind::Skipped { action: "forward", .. }))
@@ -142,9 +142,9 @@ impl Evaluator<'_> {
         (hops > MOST_HOPS).then(|| format!("it went through {hops} hands, so it goes in circles"))
     }
 
-    /// The envelope sender of what is forwarded: as it came, or as `set
-    /// forward-sender` has it. The null sender stays null, so that nothing
-    /// ever bounces in circles; one that is not known counts as null.
+    /// The envelope sender of a forwarded message: the original one, or as `set
+    /// forward-sender` determines. The null sender stays null, so that bounces
+    /// never go in circles; an unknown sender counts as null.
     fn forward_sender(&self) -> String {
         let sender = self.conditions.world.envelope_sender(self.conditions.message);
         let sender = sender.unwrap_or_default();
@@ -156,7 +156,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Plans an edit of a list for each address in a field.
+    /// Plans one edit of a list per address in a field.
     pub(super) fn edit_list(&mut self, add: bool, field: u32, list: u32, rule: RuleRef) {
         let action = if add { "add" } else { "remove" };
         let Some(list) = self.conditions.program.list(list) else { return };
@@ -188,7 +188,9 @@ impl Evaluator<'_> {
     }
 }
 
-/// An address, or a domain, as an entry of a list; else why it is none.
+/// An address, or a domain, as a list entry.
+///
+/// # Errors Why it cannot be an entry.
 fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
     let alone = |text: &str| format!("`{text}` cannot stand in a list for itself alone");
     let domain = match value {
@@ -205,7 +207,7 @@ fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
     exact_domain(domain).ok_or_else(|| alone(domain))
 }
 
-/// A text as an entry that stands for itself alone.
+/// A text as an entry that matches only itself.
 fn exact_text(folded: &str) -> Option<String> {
     let exact = folded.len() <= LONGEST_SHOWN
         && !glob::is_glob(folded)
@@ -216,7 +218,7 @@ fn exact_text(folded: &str) -> Option<String> {
     exact.then(|| folded.to_owned())
 }
 
-/// A domain as an entry that stands for all its addresses, and for nothing else.
+/// A domain as an entry that matches all its addresses, and nothing else.
 fn exact_domain(domain: &str) -> Option<String> {
     let probe = exact_entry(&format!("x@{domain}"))?;
     let entry = format!("@{}", probe.strip_prefix("x@")?);
@@ -225,8 +227,8 @@ fn exact_domain(domain: &str) -> Option<String> {
     exact.then_some(entry)
 }
 
-/// An address as an entry that stands for it and for nothing else: text from
-/// a message must not become a glob, a pattern or a comment.
+/// An address as an entry that matches it and nothing else: text from a message
+/// must not become a glob, a pattern or a comment.
 pub fn exact_entry(address: &str) -> Option<String> {
     let entry = address::canonical(address).into_owned();
     let exact = is_address(&entry)
@@ -250,7 +252,7 @@ pub(super) fn no_target(text: &str) -> String {
     }
 }
 
-/// An address as every MTA takes it: its domain in Punycode.
+/// An address in the form that every MTA accepts: its domain in Punycode.
 fn with_ascii_domain(address: &str) -> String {
     let ascii = address.rsplit_once('@').filter(|(_, domain)| !domain.is_ascii()).and_then(
         |(local, domain)| Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?)),
@@ -258,8 +260,8 @@ fn with_ascii_domain(address: &str) -> String {
     ascii.unwrap_or_else(|| address.to_owned())
 }
 
-/// `hanako=sender.example`: an address as part of another one, from which it
-/// can be told again.
+/// `hanako=sender.example`: an address as part of another one, from which it can
+/// be recovered.
 fn in_a_local_part(sender: &str) -> String {
     let (local, domain) = sender.rsplit_once('@').unwrap_or((sender, ""));
     let text = format!("{local}={domain}");

@@ -1,5 +1,5 @@
-//! Automatic answers, planned: whether there may be one (RFC 3834 §2, RFC
-//! 5230 §4), from whom to whom (RFC 3834 §3, RFC 5230 §5), and its text.
+//! Plans automatic answers: whether one is allowed (RFC 3834 §2, RFC 5230 §4),
+//! from whom to whom (RFC 3834 §3, RFC 5230 §5), and its text.
 
 use std::cell::OnceCell;
 
@@ -23,14 +23,15 @@ use crate::rules::template::{
 use crate::source::read_bytes;
 use crate::world::World;
 
-/// A text is no longer, bytes.
+/// The longest text, bytes.
 const LONGEST_TEXT: u64 = 1 << 20;
-/// What is inserted is cut here, characters.
+/// Inserted values are cut to this length, characters.
 const LONGEST_INSERT: usize = 2000;
-/// References are cut at the front to so many Message-IDs, RFC 5322 §3.6.4.
+/// How many Message-IDs References keeps, cut at the front, RFC 5322 §3.6.4.
 const MOST_REFERENCES: usize = 20;
 
-/// Headers that only machines write to many, RFC 2369, RFC 2919 and before.
+/// Headers that only machines write, for mail to many, RFC 2369, RFC 2919 and
+/// earlier.
 const OF_LISTS: [&str; 12] = [
     "List-Id",
     "List-Help",
@@ -47,7 +48,7 @@ const OF_LISTS: [&str; 12] = [
 ];
 
 impl Evaluator<'_> {
-    /// Plans an answer, or tells why there is none.
+    /// Plans an answer, or reports why there is none.
     pub(super) fn reply(&mut self, action: &ReplyAction, rule: RuleRef) {
         let twice =
             self.progress.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
@@ -88,7 +89,7 @@ impl Evaluator<'_> {
         let original = message.texts("Subject");
         let original = original.first().map_or("", |text| text.text());
         let subject = subject.unwrap_or_else(|| format!("Auto: {original}"));
-        // What is inserted may make it no address.
+        // Inserted values may make it an invalid address.
         let sender = sender.filter(|from| action.from.is_none() || is_mailbox(from));
         let ids = message.texts("Message-ID");
         let in_reply_to = ids.first().and_then(|id| message_ids(id.text()).pop());
@@ -105,8 +106,8 @@ impl Evaluator<'_> {
         })
     }
 
-    /// The text with `{…}` filled in. What is no known value stays as it is:
-    /// the text is not part of the rules, and a letter may hold braces.
+    /// The text with `{…}` filled in. An unknown value stays as it is: the text
+    /// is not part of the rules, and a letter may contain braces.
     fn fill(&self, text: &str) -> String {
         let (parts, _) = split(text);
         let mut program = Program::default();
@@ -167,7 +168,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// The user's own addresses: `set me`, and where the message was sent to.
+/// The user's own addresses: `set me`, and the addresses that the message was
+/// sent to.
 struct Me {
     list: AddressList,
     recipients: Vec<String>,
@@ -175,7 +177,7 @@ struct Me {
 }
 
 impl Me {
-    /// With those that count for one answer alone.
+    /// Includes the addresses that count for this answer only.
     fn new(conditions: &Conditions<'_>, for_this: &[String]) -> Me {
         let me = conditions.program.settings.me.iter().chain(for_this);
         Me {
@@ -255,7 +257,7 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
     Ok(sender)
 }
 
-/// What classifiers know of mail that nobody waits for an answer to.
+/// Fails for mail to which nobody expects an answer, as classifiers find.
 fn no_person(mail: &Mail<'_>) -> Result<(), String> {
     for (classifier, what) in [
         (&automatic::AUTOMATIC, "automatic mail"),
@@ -269,20 +271,21 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
             return Err(format!("it is {what}: {evidence}"));
         }
     }
-    // A copy of list mail that its sender addressed to the user has an answer.
+    // A copy of list mail that its sender also addressed to the user may be
+    // answered.
     match mailing_list::evidence(mail) {
         Some(evidence) => Err(format!("it is mail of a list: {evidence}")),
         None => Ok(()),
     }
 }
 
-/// `no`, and `none` of Microsoft.
+/// `no`, and Microsoft's `none`.
 fn is_no(value: &str) -> bool {
     let value = value.split(';').next().unwrap_or_default().trim();
     matches!(value, "" | "no" | "none")
 }
 
-/// RFC 5230 §4.6 and what is in use beside it.
+/// Whether a local part is a machine's: RFC 5230 §4.6 and others in use.
 fn is_machine(local: &str) -> bool {
     let name: String = local.chars().filter(|c| !"-_.".contains(*c)).collect();
     let whole = [
@@ -311,7 +314,7 @@ fn is_machine(local: &str) -> bool {
         || local.contains("-bounces+")
 }
 
-/// The text of a file, in the charset that its own header block names, else
+/// The text of a file, in the charset that its own header block names, otherwise
 /// in UTF-8.
 fn decoded(bytes: &[u8]) -> String {
     let message = Message::from_bytes(bytes.to_vec());
@@ -325,8 +328,9 @@ fn decoded(bytes: &[u8]) -> String {
     }
 }
 
-/// Subject and From of the header block that a text may begin with, and the
-/// rest of it; whether there is such a block. A first line that is no such header begins the text itself.
+/// Subject and From of the header block that a text may begin with, the rest of
+/// the text, and whether there is such a block. If the first line is not one of
+/// these headers, the text begins with it.
 fn parts(text: &str) -> (Option<String>, Option<String>, String, bool) {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let whole = || (None, None, text.clone(), false);
@@ -347,7 +351,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// RFC 5322 §3.6.4: what the message referred to, and the message itself.
+/// RFC 5322 §3.6.4: the messages that it referred to, and the message itself.
 fn references(message: &Message, id: Option<&str>) -> Option<String> {
     let of = |name: &str| {
         let all = message.texts(name);

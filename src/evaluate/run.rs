@@ -1,5 +1,5 @@
-//! One run over a message: through the site's rules, then the user's, and the
-//! programs of `filter` on its way.
+//! One run on a message: through the site's rules, then the user's, with the
+//! programs of `filter` in between.
 
 use super::condition::Conditions;
 use super::mail_context::MailContext;
@@ -15,23 +15,24 @@ use crate::world::World;
 
 /// Runs the programs of `filter`.
 pub trait FilterRunner {
-    /// Runs a program on a message with these edits made in it, which the program
-    /// sees and which its output has.
+    /// Runs a program on a message to which these edits are applied first: the
+    /// program sees them, and its output contains them.
     fn filter(&mut self, argv: &[String], message: &Message, edits: &[HeaderEdit])
     -> FilterOutcome;
 }
 
-/// What became of a `filter`.
+/// The result of a `filter`.
 pub enum FilterOutcome {
-    /// The run goes on with the message that the program made.
+    /// The run continues with the message that the program returned.
     Replaced(Box<Message>),
-    /// It goes on with the same message: the program failed.
+    /// The run continues with the same message: the program failed.
     Failed,
-    /// It goes on with the same message: nothing was tried.
+    /// The run continues with the same message: nothing was tried.
     NotRun,
 }
 
-/// For runs that change nothing: no program is run, and the trace says so.
+/// For runs that must not change anything: no program is run, and the trace says
+/// so.
 pub struct NoFilters;
 
 impl FilterRunner for NoFilters {
@@ -40,22 +41,22 @@ impl FilterRunner for NoFilters {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 pub struct Run {
-    /// The message without the marks of what is off, as the user's rules see it and
-    /// as it is delivered.
+    /// The message without the marks of disabled filters, as the user's rules see
+    /// it and as it is delivered.
     pub message: Message,
-    /// What each filter made of it.
+    /// The message that each filter returned.
     pub filtered: Vec<Message>,
     /// What is to be done, and why.
     pub evaluation: Evaluation,
-    /// The user's rules are damaged, and those that were to take their place: nothing
-    /// of this is to be believed.
+    /// The user's rules are damaged, and so are those that were to replace them:
+    /// nothing in this run can be believed.
     pub damaged: bool,
 }
 
 impl Run {
-    /// The message, and what each filter made of it.
+    /// The message, and the messages that the filters returned.
     pub fn messages(&self) -> Vec<&Message> {
         std::iter::once(&self.message).chain(&self.filtered).collect()
     }
@@ -95,13 +96,14 @@ pub fn run(
     course.end(progress, damaged)
 }
 
-/// The edits that are planned for the message as it is at the end of these steps.
+/// The planned edits that are not yet part of the message at the end of these
+/// steps.
 fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
     let mut edits = Vec::new();
     for step in steps {
         match &step.kind {
             StepKind::Edit(edit) => edits.push(edit.clone()),
-            // Its output has those before it in it.
+            // Its output already contains the edits before it.
             StepKind::Filter { applied: true, .. } => edits.clear(),
             _ => {}
         }
@@ -109,7 +111,7 @@ fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
     edits
 }
 
-/// The way of one message.
+/// The way of one message through the rules.
 struct Course<'a> {
     rules: &'a RuleSet,
     message: Message,
@@ -120,7 +122,7 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// Goes through a program to its end.
+    /// Runs a program to its end.
     fn go_through(
         &mut self,
         program: &CompiledProgram,
@@ -161,8 +163,9 @@ impl Course<'_> {
         }
     }
 
-    /// Takes the marks of what is off off the message. A body that nothing else asks
-    /// for stays unread, but where a report may be around the message.
+    /// Removes the marks of disabled filters from the message. A body that
+    /// nothing else needs is not read, except where a report may wrap the
+    /// message.
     fn unmark(mut self, progress: &mut Progress) -> Self {
         let mut marks = self.rules.marks();
         if self.rules.has_site_in_force() {

@@ -1,11 +1,11 @@
-//! What rules have done so far that later tests and values can ask for.
+//! What rules have done so far, as later tests and values can use it.
 
 use crate::flags::Flags;
 
 /// How a `filter` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum FilterEnd {
-    /// There was none, or the message is what it made.
+    /// There was none, or the current message is its output.
     #[default]
     Fine,
     /// It could not be applied.
@@ -14,19 +14,19 @@ pub(super) enum FilterEnd {
     NotRun,
 }
 
-/// The state of a run, which goes on behind a `filter`.
+/// The state of a run, which continues after a `filter`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunState {
     /// From `mark` and `unmark`, of site rules too.
     pub(super) flags: Flags,
     /// How the last `filter` ended.
     pub(super) filter: FilterEnd,
-    /// From `let`, by number; of one program.
+    /// From `let`, by number; of the current program only.
     values: Vec<Option<String>>,
 }
 
 impl RunState {
-    /// What `let` has kept.
+    /// The text that `let` has kept.
     pub(super) fn value(&self, number: u32) -> Option<&str> {
         self.values.get(number as usize)?.as_deref()
     }
@@ -42,7 +42,7 @@ impl RunState {
         }
     }
 
-    /// Forgets what was kept, before another program.
+    /// Forgets the texts of `let` before another program runs.
     pub(super) fn forget_values(&mut self) {
         self.values.clear();
     }

@@ -1,5 +1,5 @@
-//! In the run of the site rules: which categories run, and what the message is told
-//! of what they do.
+//! During the run of the site rules: which categories run, and which headers
+//! report what they did.
 
 use super::Evaluator;
 use super::trace::{RuleTrace, TestTrace, TestVerdict};
@@ -9,11 +9,11 @@ use crate::rules::actions::Action;
 use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 
-/// The header that tells of what a site rule did.
+/// The header that reports what a site rule did.
 pub const SITE_HEADER: &str = "X-Mfilter-Site";
 
 impl Evaluator<'_> {
-    /// A place in the rules, as it is known to plan and trace.
+    /// A place in the rules, as plan and trace refer to it.
     pub(super) fn span(&self, span: Span) -> Span {
         match self.site_of {
             Some(rules) => Span { file: span.file + rules.first_site_file(), ..span },
@@ -21,7 +21,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Whether the category of site rules runs; the trace says why it does not.
+    /// Whether a category of site rules runs; the trace says why not.
     pub(super) fn enter(&mut self, category: u32, span: Span, line: u32) -> bool {
         let program = self.conditions.program;
         let name = program.categories.get(category as usize).map(|category| category.name.as_str());
@@ -40,8 +40,8 @@ impl Evaluator<'_> {
         off.is_none()
     }
 
-    /// Tells the user on the message what a site rule did to it, if it did:
-    /// `before` is how many steps there were.
+    /// Adds headers that tell the user what a site rule did to the message, if it
+    /// did anything: `before` is how many steps there were.
     pub(super) fn tell(&mut self, before: usize, action: &Action, rule: &RuleRef) {
         if rule.category.is_none() {
             return;
@@ -56,7 +56,7 @@ impl Evaluator<'_> {
         self.tell_of(before, done, rule);
     }
 
-    /// Puts a header for each thing that was done in front of a step.
+    /// Inserts a header before a step for each thing that was done.
     pub(super) fn tell_of(&mut self, before: usize, done: Vec<String>, rule: &RuleRef) {
         let Some(category) = rule.category.as_deref() else { return };
         let place = match &rule.label {

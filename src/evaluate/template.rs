@@ -1,5 +1,5 @@
-//! Fills `{…}` in, and cleans what comes from the message for the place where
-//! it goes: it cannot leave the Maildir, nest, or start a new line.
+//! Fills in `{…}`, and cleans text from the message for its destination: it
+//! cannot leave the Maildir, add folder levels, or start a new line.
 
 use super::Evaluator;
 use super::condition::Conditions;
@@ -12,11 +12,12 @@ use crate::rules::program::{Field, Layout};
 use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::text::is_invisible;
 
-/// Bytes that a file name may have, less what Maildir and Dovecot add.
+/// How many bytes a folder's name may have: the limit for file names less what
+/// Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
-/// Linux gives one argument 128 KB.
+/// The longest argument, bytes; Linux allows 128 KB for one.
 const LONGEST_ARGUMENT: usize = 64 << 10;
-/// What stands in for an insert that is empty.
+/// Replaces an empty insert.
 const UNKNOWN: &str = "unknown";
 
 impl Evaluator<'_> {
@@ -29,7 +30,8 @@ impl Evaluator<'_> {
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
-    /// Text of several lines; of each value that is inserted, `longest` characters.
+    /// Text of several lines; `longest` limits each inserted value, in
+    /// characters.
     pub(super) fn lines(&self, template: &Template, longest: usize) -> String {
         let mut lines = String::new();
         for part in &template.parts {
@@ -42,9 +44,9 @@ impl Evaluator<'_> {
         lines.chars().map(shown).collect()
     }
 
-    /// An argument of a program: one line, and no option unless the rule
-    /// itself says so. Where what is inserted would make it begin with `-`,
-    /// a `_` stands before it. It is cut to `room` bytes.
+    /// An argument of a program: one line, and not an option unless the rule
+    /// itself writes one. If an inserted value would make it begin with `-`, a
+    /// `_` is put before it. It is cut to `room` bytes.
     pub(super) fn argument(&self, template: &Template, room: usize) -> String {
         let mut text = self.line(template);
         let literal = matches!(
@@ -65,8 +67,8 @@ impl Evaluator<'_> {
         text
     }
 
-    /// The decoded text of a header, its letters as the sender wrote them: what
-    /// is compared is normalised, what is written need not be.
+    /// The decoded text of a header, with the letters that the sender wrote: only
+    /// text that is compared has to be normalised.
     fn header_as_written(&self, part: &TemplatePart) -> Option<String> {
         let TemplatePart::Insert(Insert::Field(field), case) = part else { return None };
         let field = self.conditions.program.fields.get(*field as usize)?;
@@ -77,14 +79,14 @@ impl Evaluator<'_> {
         Some(case.of(text.trim().to_owned()))
     }
 
-    /// A folder; each insert is one part of its path at most.
+    /// A folder; each insert is at most one level of its path.
     pub(super) fn folder(&self, template: &Template) -> Folder {
         let own = &self.conditions.program.settings;
         let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
         let (layout, prefix) = (settings.layout, settings.folder_prefix.as_deref());
-        // A script's names are those of its own namespace.
+        // A script's folder names belong to its own namespace.
         let prefix = if self.progress.script.is_some() { Some("") } else { prefix };
-        // Site rules are checked without knowing what the user has set.
+        // Site rules are checked without knowing the user's settings.
         let unchecked = self.site_of.is_some() && prefix.is_some_and(|prefix| !prefix.is_empty());
         let mut parts = vec![String::new()];
         for (at, part) in template.parts.iter().enumerate() {
@@ -111,7 +113,7 @@ impl Evaluator<'_> {
             }
         }
         let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
-        // What the rules say themselves is the inbox, or lies below it.
+        // The fixed text of the rules is the inbox, or a folder below it.
         let written = match template.parts.first() {
             Some(TemplatePart::Text(text)) => {
                 text.split_once('/').is_some_and(|(first, _)| first.eq_ignore_ascii_case("INBOX"))
@@ -140,7 +142,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A capture of the innermost rule that has it.
+    /// A capture of the innermost rule that has such a capture.
     fn captured<'a>(
         &'a self,
         of: impl Fn(&'a super::condition::Captures) -> Option<&'a str>,
@@ -151,7 +153,7 @@ impl Evaluator<'_> {
 }
 
 impl Conditions<'_> {
-    /// The value of an insert that is no capture; empty where there is none.
+    /// The value of an insert that is not a capture; empty if there is none.
     pub(super) fn inserted(&self, insert: &Insert) -> String {
         match insert {
             Insert::Field(field) => self
@@ -170,7 +172,7 @@ fn is_inbox(parts: &[String]) -> bool {
     matches!(parts, [only] if only.eq_ignore_ascii_case("INBOX"))
 }
 
-/// Text from a message as (a piece of) one part of a folder's path.
+/// Text from a message as one level of a folder's path, or as a piece of it.
 fn clean(value: &str, layout: Layout) -> String {
     let separates = |c: char| c == '/' || (c == '.' && layout == Layout::MaildirPlusPlus);
     let text: String = value
@@ -185,7 +187,7 @@ fn clean(value: &str, layout: Layout) -> String {
     if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
 }
 
-/// Makes parts with inserted text into names that can be made on any disk.
+/// Turns levels with inserted text into names that can be created on any disk.
 fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
     let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
     if let Some(first) =
@@ -217,7 +219,7 @@ fn reserved(part: String, layout: Layout) -> String {
     if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
 }
 
-/// At most so many bytes is a part long in modified UTF-7, and in UTF-8.
+/// The most bytes that a level can take in modified UTF-7 and in UTF-8.
 fn bytes_on_disk(part: &str) -> usize {
     part.chars().map(|c| if c.is_ascii() && c != '&' { 1 } else { 3 * c.len_utf16() + 2 }).sum()
 }

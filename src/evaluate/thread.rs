@@ -1,8 +1,8 @@
-//! `thread`: the conversation of which a message is a part, by short hashes of the
-//! Message-IDs that it has and names (RFC 5322 §3.6.4).
+//! `thread`: the conversation that a message belongs to, by short hashes of its
+//! own Message-ID and of those that it refers to (RFC 5322 §3.6.4).
 //!
-//! Hashes, since what is learned goes into a list of the user's: one line each, of one
-//! length, in which nothing that a sender wrote can stand.
+//! They are hashes because they are added to one of the user's lists: one line
+//! each, all of the same length, in which no text of a sender's can appear.
 
 use sha2::{Digest, Sha256};
 
@@ -11,8 +11,8 @@ use crate::message::Message;
 use crate::message::message_ids::message_ids;
 use crate::rules::program::MailSide;
 
-/// Of one message so many are taken: itself, the first message of the conversation, and
-/// the newest of the others.
+/// How many Message-IDs of one message are used: its own, the first of the
+/// conversation, and the newest of the others.
 const MOST_IDS: usize = 40;
 
 /// The hash of the message itself, if it has a Message-ID.
@@ -20,13 +20,14 @@ pub fn own_hash(message: &Message) -> Option<String> {
     ids(message, "Message-ID").into_iter().next().filter(|id| is_distinct(id)).map(|id| hash(&id))
 }
 
-/// The hash of the message itself, then of those that it names.
+/// The hash of the message itself, then those of the messages that it refers to.
 pub(super) fn hashes(message: &Message) -> Vec<String> {
     distinct(own_hash(message).into_iter().chain(named(message)))
 }
 
-/// The one of the messages it names that lies in a folder of which the rules make a list:
-/// mail that the user has sent or kept. The error says why that cannot be told.
+/// The first message it refers to that is in a folder which the rules use as a
+/// list: mail that the user has sent or kept. The error says why that cannot be
+/// determined.
 pub(super) fn mine(on: &Context<'_>) -> Result<Option<String>, String> {
     let lists = (0..).map_while(|at| on.program.list(at));
     let mut folders: Vec<String> = lists
@@ -67,7 +68,7 @@ fn ids(message: &Message, header: &str) -> Vec<String> {
     message.texts(header).iter().flat_map(|text| message_ids(text.text())).collect()
 }
 
-/// Each once.
+/// Removes repetitions.
 fn distinct(hashes: impl Iterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for hash in hashes {
@@ -78,7 +79,8 @@ fn distinct(hashes: impl Iterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Whether a Message-ID names one message: some programs write `<>` or `<1>`.
+/// Whether a Message-ID identifies one message: some programs write `<>` or
+/// `<1>`.
 fn is_distinct(id: &str) -> bool {
     id.trim_matches(['<', '>'])
         .rsplit_once('@')

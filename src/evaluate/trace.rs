@@ -1,48 +1,49 @@
-//! What was looked at on the way to a plan, and what it gave: data for
-//! `explain`, in words that need no rule file to be understood.
+//! What was evaluated on the way to a plan, with the results: data for `explain`,
+//! in words that can be understood without the rule file.
 
 use std::time::Duration;
 
 use crate::source::Span;
 
-/// The way through the rules. Empty unless it was asked for.
+/// The way through the rules. Empty unless it was requested.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
-    /// Each rule that was looked at, in order.
+    /// Each rule that was evaluated, in order.
     pub looked: Vec<RuleTrace>,
-    /// The same in short, and actions outside of rules.
+    /// The same in short form, with actions outside of rules.
     pub passed: Vec<RuleTally>,
-    /// Limits that cut something off, and the like.
+    /// Limits that cut something off, and similar problems.
     pub warnings: Vec<String>,
 }
 
-/// A rule that was looked at, for counting.
+/// A rule that was evaluated, for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleTally {
     /// The rule without its block, or the action.
     pub span: Span,
     /// It held.
     pub held: bool,
-    /// Time that its condition took; who asks first for the body pays for it.
+    /// How long its condition took; the first rule that needs the body pays for
+    /// reading it.
     pub took: Duration,
 }
 
-/// One rule that was looked at.
+/// One rule that was evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleTrace {
     /// The rule without its block.
     pub span: Span,
     /// Its line, from 1.
     pub line: u32,
-    /// How many groups are around it.
+    /// How many groups contain it.
     pub depth: usize,
-    /// What came out.
+    /// The result.
     pub verdict: TestVerdict,
     /// The tests that decided, in the order in which they were made.
     pub tests: Vec<TestTrace>,
 }
 
-/// Whether a condition holds.
+/// Whether a condition holds, or why it was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestVerdict {
     /// It does.
@@ -53,13 +54,13 @@ pub enum TestVerdict {
     Skipped(String),
 }
 
-/// One test and why it came out so.
+/// One test and the reason for its result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestTrace {
     /// Its place.
     pub span: Span,
-    /// What came out.
+    /// The result.
     pub verdict: TestVerdict,
-    /// The deciding values. Text from the message, not yet escaped.
+    /// The deciding values. Text from the message, not escaped yet.
     pub why: String,
 }

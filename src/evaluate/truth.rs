@@ -1,22 +1,22 @@
 //! Three-valued logic (Kleene's): what cannot be evaluated is neither true nor
-//! false, so that no rule drops mail by what is not known.
+//! false, so that no rule drops mail because of something unknown.
 
-/// Whether a condition holds; an error says why that cannot be told.
+/// Whether a condition holds; an error says why that cannot be determined.
 pub(super) type Truth = Result<bool, String>;
 
-/// `and`: false if one is false, else unknown if one is unknown. The rest is
+/// `and`: false if one is false, otherwise unknown if one is unknown. The rest is
 /// not evaluated once one is false.
 pub(super) fn all(truths: impl Iterator<Item = Truth>) -> Truth {
     first_of(false, truths)
 }
 
-/// `or`: true if one is true, else unknown if one is unknown. The rest is not
-/// evaluated once one is true.
+/// `or`: true if one is true, otherwise unknown if one is unknown. The rest is
+/// not evaluated once one is true.
 pub(super) fn any(truths: impl Iterator<Item = Truth>) -> Truth {
     first_of(true, truths)
 }
 
-/// `not`: what is unknown stays unknown.
+/// `not`: unknown stays unknown.
 pub(super) fn not(truth: Truth) -> Truth {
     truth.map(|holds| !holds)
 }

@@ -1,4 +1,4 @@
-//! The values of a field: what the message and the world say.
+//! The values of a field, from the message and the world.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -30,9 +30,9 @@ pub(super) struct Values<'m>(Vec<FieldValue<'m>>);
 
 /// One value.
 pub(super) enum FieldValue<'m> {
-    /// What people read.
+    /// Text as people read it.
     Text(Cow<'m, Text>),
-    /// The same: one of the headers of a name.
+    /// The same, as one of the headers with the same name.
     Header(Rc<[Text]>, usize),
     /// A domain in its canonical form.
     Domain(Text),
@@ -42,9 +42,9 @@ pub(super) enum FieldValue<'m> {
     Number(f64, String),
 }
 
-/// An address in the two forms in which it is compared.
+/// An address in the two forms that are used for comparing.
 pub(super) struct AddressValue {
-    /// All that were read together, and which one it is.
+    /// All addresses that were read together, and the index of this one.
     all: Rc<[Address]>,
     at: usize,
     canonical: OnceCell<String>,
@@ -52,7 +52,7 @@ pub(super) struct AddressValue {
 }
 
 impl<'m> Values<'m> {
-    /// A number alone.
+    /// A single number.
     pub(super) fn number(number: f64) -> Values<'m> {
         Values(vec![FieldValue::Number(number, format!("{number}"))])
     }
@@ -61,7 +61,7 @@ impl<'m> Values<'m> {
         self.0.iter()
     }
 
-    /// For the trace: what there was when nothing fitted.
+    /// For the trace: the values that there were when none matched.
     pub(super) fn shown(&self) -> String {
         const MOST: usize = 3;
         if self.0.is_empty() {
@@ -100,7 +100,7 @@ impl<'m> FieldValue<'m> {
         FieldValue::Text(Cow::Owned(Text::new(text)))
     }
 
-    /// What is a text and nothing else.
+    /// The text of a value that is nothing but text.
     fn as_text(&self) -> Option<&Text> {
         match self {
             FieldValue::Text(text) => Some(text),
@@ -110,7 +110,8 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
+    /// Folded, for `is`, `starts`, `ends`, `like`; for an address, without its
+    /// display name.
     pub(super) fn exact(&self) -> &str {
         match self {
             FieldValue::Address(of) => of.canonical(),
@@ -119,7 +120,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// Folded, for `contains`: of an address, with its display name.
+    /// Folded, for `contains`; for an address, with its display name.
     pub(super) fn wide(&self) -> &str {
         match self {
             FieldValue::Address(of) => of.display().folded(),
@@ -127,7 +128,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// With its case, for patterns: of an address, with its display name.
+    /// With its case, for patterns; for an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
             FieldValue::Address(of) => of.display().text(),
@@ -136,7 +137,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// With ASCII letters in lower case, if that is cheap.
+    /// With ASCII letters in lower case, if that is cheap to get.
     pub(super) fn ascii_lower(&self) -> Option<Cow<'_, str>> {
         match self {
             FieldValue::Address(of) => of.display().ascii_lower(),
@@ -145,7 +146,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// What `{field}` inserts: of an address, the address.
+    /// What `{field}` inserts; for an address, without its display name.
     pub(super) fn inserted(&self) -> String {
         match self {
             FieldValue::Address(of) => of.address().address(),
@@ -182,7 +183,7 @@ impl<'m> FieldValue<'m> {
         networks.iter().any(|network| (network.first..=network.last).contains(&bits))
     }
 
-    /// For the trace: short, and in quotes where it is text.
+    /// For the trace: short, and in quotes if it is text.
     pub(super) fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = match self {
@@ -197,7 +198,7 @@ impl<'m> FieldValue<'m> {
     }
 }
 
-/// Looks a field up. The error says why it has no values that can be known.
+/// Looks a field up. The error says why its values cannot be determined.
 pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, String> {
     let message = on.message;
     let unread = |error: Unread| error.to_string();
@@ -296,7 +297,7 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
             })
             .into_iter()
             .collect(),
-        // Made of conditions: `Conditions::field` knows it.
+        // Depends on conditions: `Conditions::field` computes it.
         Field::Score(_) => Vec::new(),
         Field::Let(value) => strings(on.state.value(*value)),
         Field::Flag(letter) => strings(flags(on).letters.contains(*letter).then_some("set")),
@@ -335,8 +336,8 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
     }))
 }
 
-/// The flags that are set so far, and those that a message has that lies in a
-/// folder already.
+/// The flags that have been set so far, together with those that a message in a
+/// folder already has.
 fn flags(on: &Context<'_>) -> Flags {
     match on.world.stored.borrow().as_ref() {
         Some(stored) => on.state.flags.and(&stored.flags),
@@ -361,7 +362,7 @@ fn bytes<'m>(size: u64) -> FieldValue<'m> {
     FieldValue::Number(size as f64, format!("{size} {}", plural(size as usize, "byte")))
 }
 
-/// Seconds as people say them, to the nearest smaller unit.
+/// Seconds as people say them, rounded down to a unit.
 fn duration(seconds: i64) -> String {
     let sign = if seconds < 0 { "-" } else { "" };
     let seconds = seconds.unsigned_abs();
@@ -394,7 +395,7 @@ fn time<'m>(at: &jiff::Zoned) -> FieldValue<'m> {
     FieldValue::Number(minutes, format!("{:02}:{:02}", at.hour(), at.minute()))
 }
 
-/// A moment; none if the message has no such one.
+/// A moment; `None` if the message does not have it.
 fn moment(which: Moment, on: &Context<'_>) -> Option<Timestamp> {
     match which {
         Moment::Sent => sent(on),
@@ -403,13 +404,13 @@ fn moment(which: Moment, on: &Context<'_>) -> Option<Timestamp> {
     }
 }
 
-/// What a clock in a zone shows, as seconds since it showed 1970-01-01 00:00. In the
-/// hour that comes twice it stays at the hour's end the second time, so that what is
-/// later is never smaller.
+/// The clock reading in a zone, as seconds since it read 1970-01-01 00:00. When
+/// an hour is repeated, it stays at the hour's end the second time, so that a
+/// later moment is never smaller.
 fn local_seconds(at: Timestamp, zone: &TimeZone) -> i64 {
     let shown = |at: Timestamp| at.as_second() + i64::from(zone.to_offset(at).seconds());
     let now = shown(at);
-    // No clock was put back by more than a day.
+    // No clock was ever put back by more than a day.
     let day = at.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(at);
     let before = zone.following(day).take_while(|change| change.timestamp() <= at);
     let turned = before.filter_map(|change| {
@@ -428,14 +429,14 @@ fn sent(on: &Context<'_>) -> Option<Timestamp> {
     Timestamp::from_second(on.message.date()?.unix_seconds).ok()
 }
 
-/// When the message came here: now, if it comes now.
+/// When the message arrived here: now, if it is being delivered.
 fn arrived(on: &Context<'_>) -> Timestamp {
     let now = on.world.now();
     let at = on.message.arrived(now.as_second());
     at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(now)
 }
 
-/// `{date:FORMAT}`: the Date header, else now.
+/// `{date:FORMAT}`: the Date header, or now if there is none.
 pub(super) fn formatted_date(on: &Context<'_>, format: &MomentFormat) -> String {
     formatted(on, sent(on).unwrap_or_else(|| on.world.now()), format)
 }
@@ -445,7 +446,7 @@ pub(super) fn formatted_now(on: &Context<'_>, format: &MomentFormat) -> String {
     formatted(on, on.world.now(), format)
 }
 
-/// A moment in the zone that the format names, else in that of the rules.
+/// A moment in the zone that the format names, otherwise in that of the rules.
 fn formatted(on: &Context<'_>, at: Timestamp, how: &MomentFormat) -> String {
     let zone = how.offset.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
     let zone = zone.map_or_else(|| self::zone(on), TimeZone::fixed);
@@ -464,7 +465,7 @@ fn weekday(day: Weekday) -> &'static str {
     }
 }
 
-/// Headers that name a recipient, whoever put them there.
+/// Headers that name a recipient, whoever wrote them.
 const RECIPIENT_HEADERS: [&str; 10] = [
     "To",
     "Cc",
@@ -478,10 +479,10 @@ const RECIPIENT_HEADERS: [&str; 10] = [
     "X-Original-To",
 ];
 
-/// How many addresses are looked at of one field, whose headers may be many.
+/// How many addresses of one field are used; its headers may be many.
 const ADDRESS_LIMIT: usize = 5000;
 
-/// The addresses of a field, as they were read together.
+/// The addresses of a field, grouped as they were read together.
 fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
     let of = |name| vec![on.message.addresses(name)];
     let path = |path: &str| -> Option<Rc<[Address]>> {
@@ -507,7 +508,7 @@ fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
     }
 }
 
-/// A part of each address, of as many as one field may have.
+/// A part of each address, up to the limit for one field.
 fn parts<'m>(
     read: Vec<Rc<[Address]>>,
     part: &AddressPart,
@@ -526,7 +527,7 @@ fn parts<'m>(
     all
 }
 
-/// A part of an address; none where the address has no such part.
+/// A part of an address; `None` if the address does not have it.
 fn take<'m>(
     all: &Rc<[Address]>,
     at: usize,
@@ -550,7 +551,7 @@ fn delimiter<'a>(on: &Context<'a>) -> &'a str {
     on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
 }
 
-/// What the MTA says, else the detail of the envelope recipient.
+/// What the MTA says, otherwise the detail of the envelope recipient.
 fn extension(on: &Context<'_>) -> Option<String> {
     on.world.extension(delimiter(on)).or_else(|| {
         let to = on.world.envelope_recipients(on.message);
@@ -586,7 +587,8 @@ mod tests {
 
     use super::{first_number, local_seconds};
 
-    /// Clocks go from 03:00 back to 02:00 in Berlin, and from 02:00 to 03:00.
+    /// In Berlin clocks go back from 03:00 to 02:00, and forward from 02:00 to
+    /// 03:00.
     #[test]
     fn what_is_later_is_never_smaller() {
         let Ok(berlin) = TimeZone::get("Europe/Berlin") else { return };

@@ -1,4 +1,4 @@
-//! What is to be done with a message, as data: `evaluate` makes it, `explain`
+//! What must be done with a message, as data: `evaluate` creates it, `explain`
 //! shows it, `deliver` carries it out. Every effect is a step.
 
 mod step_id;
@@ -16,7 +16,7 @@ use crate::source::Span;
 /// The steps in the order of the rules that asked for them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// At least one of them ends the message's way (a delivery to the inbox or
+    /// At least one of them ends the message's way (a delivery to the inbox or to
     /// a folder, a discard, a reject, a defer), or files it.
     pub steps: Vec<Step>,
 }
@@ -37,9 +37,9 @@ impl Plan {
         self.steps.get_mut(first..).unwrap_or_default()
     }
 
-    /// The step by which the message lies where it belongs, not as a copy: the
-    /// delivery that ends its way, else the first `fileinto`. None if it lies nowhere,
-    /// or is deferred.
+    /// The step that stores the message where it belongs, not as a copy: the
+    /// delivery that ends its way, otherwise the first `fileinto`. `None` if
+    /// there is no such step, or if the message is deferred.
     pub fn home(&self) -> Option<usize> {
         let position =
             |test: fn(&StepKind) -> bool| self.steps.iter().position(|step| test(&step.kind));
@@ -56,7 +56,7 @@ impl Plan {
         })
     }
 
-    /// That step itself.
+    /// The step at [`home`](Plan::home).
     pub fn home_step(&self) -> Option<&Step> {
         self.steps.get(self.home()?)
     }
@@ -67,21 +67,22 @@ impl Plan {
 pub struct Step {
     /// What to do.
     pub kind: StepKind,
-    /// Which rule asked; none for the inbox at the end of the rules.
+    /// Which rule requested it; `None` for the inbox at the end of the rules.
     pub rule: Option<RuleRef>,
 }
 
-/// Which rule asked for a step.
+/// Which rule requested a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRef {
-    /// Place of the innermost rule around the action, or of the action where
-    /// it stands alone.
+    /// The place of the innermost rule around the action, or of the action itself
+    /// if it is not in a rule.
     pub span: Span,
     /// Its line, from 1.
     pub line: u32,
-    /// `rule "label"`, the innermost there is.
+    /// `rule "label"`, the innermost one.
     pub label: Option<String>,
-    /// The category of the site rules that it is in; none for the user's own.
+    /// The category of site rules that contains it; `None` for the user's own
+    /// rules.
     pub category: Option<String>,
 }
 
@@ -90,11 +91,11 @@ pub struct RuleRef {
 pub enum StepKind {
     /// Store the message.
     Deliver {
-        /// The word of the language that asked.
+        /// The word of the language that requested it.
         as_: DeliveryWord,
-        /// Where to.
+        /// The destination.
         folder: Folder,
-        /// How it is flagged from its first moment.
+        /// Its flags from the first moment.
         flags: Flags,
     },
     /// Drop it.
@@ -102,7 +103,7 @@ pub enum StepKind {
         /// For the log.
         why: Option<String>,
     },
-    /// Refuse it: the MTA tells the sender.
+    /// Refuse it: the MTA informs the sender.
     Reject {
         /// `5.x.x`, RFC 3463.
         status: String,
@@ -116,26 +117,26 @@ pub enum StepKind {
         /// One line.
         text: String,
     },
-    /// Change the header of what the deliveries behind this step store.
+    /// Change the header of what the deliveries after this step store.
     Edit(HeaderEdit),
     /// Write a line to the log.
     Log(String),
-    /// Give it to a program, which ends its way; a failure defers.
+    /// Pass it to a program, which ends its way; a failure defers.
     Pipe {
         /// The program and its arguments.
         argv: Vec<String>,
     },
-    /// Give a copy to a program; a failure is logged.
+    /// Pass a copy to a program; a failure is logged.
     Run {
         /// The program and its arguments.
         argv: Vec<String>,
     },
-    /// What a program makes of the message takes its place from here on.
+    /// A program's output replaces the message from here on.
     Filter {
         /// The program and its arguments.
         argv: Vec<String>,
-        /// Whether it did: the steps behind this one are about the new
-        /// message, which has the edits before it in it. If not, nothing changes.
+        /// Whether it did: the steps after this one are about the new message,
+        /// which contains the edits before it. If not, nothing changes.
         applied: bool,
     },
     /// Send it on.
@@ -144,18 +145,19 @@ pub enum StepKind {
         copy: bool,
         /// Envelope sender, RFC 5321 reverse-path; empty is the null sender.
         sender: String,
-        /// Envelope recipients, one at least.
+        /// Envelope recipients, at least one.
         to: Vec<String>,
-        /// `user@host`: a message that was here is marked, so that it cannot come in circles.
+        /// `user@host`: marks a message that has been here, so that it cannot go
+        /// in circles.
         forwarder: String,
     },
-    /// Answer it, unless this sender got that answer lately.
+    /// Answer it, unless this sender got that answer recently.
     Reply(Box<Reply>),
-    /// Add an entry to a list's file, or remove it.
+    /// Add an entry to a list's file, or remove one.
     EditList {
-        /// Add it, else remove it.
+        /// Whether to add it; otherwise it is removed.
         add: bool,
-        /// Name of the list.
+        /// The name of the list.
         list: String,
         /// Its file.
         path: PathBuf,
@@ -164,12 +166,12 @@ pub enum StepKind {
     },
     /// Remember the message for `duplicate`, once it is delivered.
     Remember {
-        /// What it is known by.
+        /// The message's key.
         key: [u8; 16],
-        /// For how many seconds.
+        /// For how long, seconds.
         within: u64,
     },
-    /// What a rule asked and what will not be done.
+    /// What a rule requested but will not be done.
     Skipped {
         /// The word of the language.
         action: &'static str,
@@ -181,27 +183,28 @@ pub enum StepKind {
 /// An automatic answer, RFC 3834.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The text's file, as the rules name it; none if it stands in the rules.
+    /// The text's file, as the rules name it; `None` if the text is in the rules.
     pub file: Option<String>,
-    /// Once in so many seconds.
+    /// How long this sender gets no second answer, seconds.
     pub every: u64,
-    /// The envelope sender of the message, who gets it.
+    /// The recipient of the answer: the envelope sender of the message.
     pub to: String,
-    /// Whom it is from: the address the message was sent to.
+    /// The author of the answer: the address that the message was sent to.
     pub from: String,
-    /// Decoded.
+    /// The subject, decoded.
     pub subject: String,
-    /// The Message-ID that is answered, if it has one.
+    /// The Message-ID of the message that is answered, if it has one.
     pub in_reply_to: Option<String>,
     /// RFC 5322 §3.6.4.
     pub references: Option<String>,
     /// The text, filled in.
     pub body: String,
-    /// What a sender gets once: the text before it was filled in, or what stands for it.
+    /// What a sender gets only once: the text before it was filled in, or
+    /// something that identifies it.
     pub key: String,
 }
 
-/// The word that asked for a delivery.
+/// The word that requested a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryWord {
     /// `inbox`, `stop`, or the end of the rules.
@@ -214,11 +217,13 @@ pub enum DeliveryWord {
     FileInto,
 }
 
-/// A folder by the names of its levels as people read them; none is the inbox.
+/// A folder by the names of its levels as people read them; no levels for the
+/// inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Folder {
-    /// Cleaned by `evaluate::template`: no part is empty, `.`, `..`, holds a
-    /// `/`, a NUL or another control character, or is longer than a file name may be.
+    /// Cleaned by `evaluate::template`: no level is empty, `.` or `..`, contains
+    /// a `/`, a NUL or another control character, or is longer than a file name
+    /// may be.
     pub parts: Vec<String>,
 }
 

@@ -1,11 +1,11 @@
-//! What a step is known by between the tries of one delivery, hours apart and
-//! perhaps by two versions of the program: what it does, never how it reads.
+//! What identifies a step between the tries of one delivery, hours apart and
+//! perhaps by two versions of the program: what it does, never how it is worded.
 //!
-//! An id is a hash of a version, the kind of the step and its fields, each with
-//! its length before it. What is left out is what two tries may differ in for
-//! one and the same effect: the word that asked (`copy` or `folder`), what marks
-//! a forwarded message, the text of an answer. The tests hold the ids as they
-//! are; a change to one of them makes retries in flight do their steps again.
+//! An id is a hash of a version, the kind of the step and its fields, each
+//! preceded by its length. It leaves out what may differ between two tries for
+//! the same effect: the word that requested it (`copy` or `folder`), what marks a
+//! forwarded message, the text of an answer. The tests pin the ids; changing one
+//! makes retries in flight repeat their steps.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,31 +14,31 @@ use sha2::{Digest, Sha256};
 
 use super::StepKind;
 
-/// Stands before all that is hashed.
+/// Comes before everything that is hashed.
 const VERSION: &[u8] = b"mfilter step, version 1";
 
-/// What a step is known by.
+/// Identifies a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StepId([u8; 16]);
 
 impl fmt::Display for StepId {
-    /// In 32 hexadecimal digits.
+    /// As 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Gives the steps of one plan their ids, in its order.
+/// Assigns ids to the steps of one plan, in its order.
 #[derive(Debug, Default)]
 pub struct StepIds {
-    /// How many steps of an effect there were.
+    /// How many steps with the same effect there have been.
     met: HashMap<[u8; 32], u32>,
 }
 
 impl StepIds {
-    /// The id of the next step. None for one that may be done as often as one
-    /// likes, or that does nothing itself. The second step with the same effect
-    /// has another id than the first.
+    /// The id of the next step. `None` for one that may be repeated freely, or
+    /// that does nothing itself. The second step with the same effect has a
+    /// different id than the first.
     pub fn next(&mut self, kind: &StepKind) -> Option<StepId> {
         let fields = FieldHasher::of(kind)?;
         let met = self.met.entry(fields.0.clone().finalize().into()).or_default();
@@ -153,7 +153,7 @@ mod tests {
         StepIds::default().next(kind).expect("it counts").to_string()
     }
 
-    /// These ids lie in journals on users' disks.
+    /// These ids are in journals on users' disks.
     #[test]
     fn ids_never_change() {
         let copy = |folder: &[&str]| deliver(DeliveryWord::Copy, folder, "", &[]);

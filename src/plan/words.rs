@@ -1,5 +1,6 @@
-//! What a step is called: in the words of the language for people, field by field
-//! for JSON, in the log, and in a header that tells of a provider's filter.
+//! How a step is described: in the words of the language for people, field by
+//! field for JSON, in the log, and in the header that reports what a site rule
+//! did.
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::message::HeaderEdit;
 /// A step field by field, as `--json` shows it.
 #[derive(Serialize, Debug, Default)]
 pub struct StepWords<'s> {
-    /// The word of the language, or what it is called where there is none.
+    /// The word of the language, or a name for the step if it has none.
     pub action: &'static str,
     /// The folder.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +36,7 @@ pub struct StepWords<'s> {
     /// A program and its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<&'s [String]>,
-    /// Whether a filter's message took the place of the old one.
+    /// Whether a filter's message replaced the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<bool>,
     /// Envelope sender.
@@ -133,8 +134,8 @@ impl StepKind {
         }
     }
 
-    /// What it does to a message that somebody gets, without quotes; none for what
-    /// the log alone tells.
+    /// What it does to a message that somebody gets, without quotes; `None` for
+    /// what only the log reports.
     pub fn done(&self) -> Option<String> {
         let program = |argv: &[String]| argv.first().cloned().unwrap_or_default();
         Some(match self {
@@ -166,8 +167,9 @@ impl StepKind {
         })
     }
 
-    /// The word, and the name and the value of its field, in the log's line on a
-    /// step that was done; none where a line on the whole message tells of it.
+    /// The word, and the name and the value of its field, for the log's line
+    /// about a step that was done; `None` if a line about the whole message
+    /// reports it.
     pub fn log_words(&self) -> Option<(&'static str, &'static str, String)> {
         Some(match self {
             StepKind::Run { argv } => ("ran", "program", argv.join(" ")),
@@ -192,7 +194,7 @@ impl DeliveryWord {
     }
 }
 
-/// `inbox` needs no name, unless the inbox has another one.
+/// `inbox` without a name, unless the inbox has a name of its own.
 fn named(as_: DeliveryWord, folder: &Folder, to: impl Fn(&Folder) -> String) -> String {
     match as_ {
         DeliveryWord::Inbox if folder.parts.is_empty() => as_.word().to_owned(),

@@ -1,5 +1,5 @@
-//! The envelope (RFC 5321 §2.3.1), as the MTA tells it by options, by its own
-//! header fields, or by the environment.
+//! The envelope (RFC 5321 §2.3.1), as the MTA passes it by options, in its own
+//! header fields, or in the environment.
 
 use super::World;
 use crate::message::address::{is_too_long, parse_list};
@@ -7,12 +7,11 @@ use crate::message::head::from_line_sender;
 use crate::message::{Message, path};
 
 impl World {
-    /// The envelope sender (RFC 5321 reverse-path), quoted where it has to be:
-    /// `-f`, else `RPLINE` of qmail and Courier, else a Return-Path that
-    /// stands above the first Received line, else `SENDER`, else the `From `
-    /// line. `SENDER` comes late because Postfix replaces characters in it,
-    /// and qmail does not quote it. `Some("")` is the null sender, `None` is
-    /// unknown.
+    /// The envelope sender (RFC 5321 reverse-path), quoted if necessary: `-f`,
+    /// otherwise `RPLINE` of qmail and Courier, otherwise a Return-Path above the
+    /// first Received line, otherwise `SENDER`, otherwise the `From ` line.
+    /// `SENDER` comes late because Postfix replaces characters in it, and qmail
+    /// does not quote it. `Some("")` is the null sender, `None` is unknown.
     pub fn envelope_sender(&self, message: &Message) -> Option<String> {
         self.sender_option(message)
             .or_else(|| known(&self.trace_line("RPLINE")?))
@@ -21,11 +20,11 @@ impl World {
             .or_else(|| known(from_line_sender(message.from_line()?)?))
     }
 
-    /// What `-f` says; nothing where it is `-`, which many a `.forward` has
-    /// for procmail: the sender stays what it is.
+    /// The sender that `-f` gives; `None` for `-`, which many a `.forward` has
+    /// for procmail: the sender stays as it is.
     fn sender_option(&self, message: &Message) -> Option<String> {
         let option = self.sender.as_ref().filter(|sender| *sender != "-")?;
-        // fetchmail and mpop write `_` for what a shell might mind.
+        // fetchmail and mpop write `_` for characters that might upset a shell.
         let whole = known(option)
             .and_then(|masked| Some((masked, known(&top_header(message, "Return-Path")?)?)));
         match whole {
@@ -34,15 +33,17 @@ impl World {
         }
     }
 
-    /// The envelope recipients (RFC 5321 forward-path), quoted where they have
-    /// to be: `-d`, else `DTLINE` of qmail and Courier, else a Delivered-To or
-    /// Envelope-To above the first Received line, else `RECIPIENT`; and the alias.
+    /// The envelope recipients (RFC 5321 forward-path), quoted if necessary:
+    /// `-d`, otherwise `DTLINE` of qmail and Courier, otherwise a Delivered-To or
+    /// Envelope-To above the first Received line, otherwise `RECIPIENT`; and the
+    /// alias.
     pub fn envelope_recipients(&self, message: &Message) -> Vec<String> {
         let alias = self.alias.iter().map(|to| path::forward(to));
         self.own_recipients(message).into_iter().chain(alias).collect()
     }
 
-    /// The same without the alias, which nobody may believe to be the user's.
+    /// The same without the alias, which must not be taken for the user's own
+    /// address.
     pub fn own_recipients(&self, message: &Message) -> Vec<String> {
         if !self.recipients.is_empty() {
             return self.recipients.iter().map(|to| path::forward(to)).collect();
@@ -51,7 +52,7 @@ impl World {
         if one.is_none()
             && let Some(all) = top_header(message, "Envelope-To")
         {
-            // Exim names all for whom it makes one delivery.
+            // Exim names all recipients of one delivery.
             let all = parse_list(all.as_bytes());
             return all.iter().map(|to| path::forward(&to.address())).collect();
         }
@@ -59,8 +60,8 @@ impl World {
         one.map(|to| path::forward(&to)).into_iter().collect()
     }
 
-    /// The address extension: `-a`, else what the MTA's environment says
-    /// (Postfix and sendmail, qmail, Exim), else none.
+    /// The address extension: `-a`, otherwise what the MTA's environment says
+    /// (Postfix and sendmail, qmail, Exim); `None` if there is none.
     pub fn extension(&self, delimiter: &str) -> Option<String> {
         if let Some(extension) = &self.extension {
             return (!extension.is_empty()).then(|| extension.clone());
@@ -71,16 +72,17 @@ impl World {
         Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
     }
 
-    /// qmail and Courier put the trace header fields into the environment, not
-    /// in front of the message: a whole line, `Return-Path: <a@b>`.
+    /// qmail and Courier put the trace header fields into the environment instead
+    /// of before the message: a whole line, `Return-Path: <a@b>`.
     fn trace_line(&self, variable: &str) -> Option<String> {
         let line = self.variable(variable)?;
         line.split_once(':').map(|(_, value)| value.trim().to_owned())
     }
 }
 
-/// A sender in the form of RFC 5321; none for the `unknown` of getmail, and for
-/// what is longer than an address can be, which no program takes as an argument.
+/// A sender in the form of RFC 5321; `None` for getmail's `unknown`, and for text
+/// that is longer than an address can be, which no program accepts as an
+/// argument.
 fn known(sender: &str) -> Option<String> {
     let address = path::address(sender);
     let is_known = !address.local.eq_ignore_ascii_case("unknown") || !address.domain.is_empty();
@@ -88,7 +90,7 @@ fn known(sender: &str) -> Option<String> {
     (is_known && fits).then(|| path::reverse(sender))
 }
 
-/// Whether an address is the other one with some characters written as `_`.
+/// Whether an address is the other one with some characters replaced by `_`.
 fn is_mask(masked: &str, whole: &str) -> bool {
     let unquoted = whole.replace(['"', '\\'], "");
     [whole, &unquoted].iter().any(|whole| {
@@ -98,7 +100,7 @@ fn is_mask(masked: &str, whole: &str) -> bool {
 }
 
 /// A trace header counts as the MTA's own only above the first Received line:
-/// what stands below came from outside.
+/// those below came from outside.
 fn top_header(message: &Message, name: &str) -> Option<String> {
     message
         .head()

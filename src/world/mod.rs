@@ -1,7 +1,7 @@
 //! What evaluation may ask about the world around the message: the clock, the
-//! environment, the envelope, the user's lists. Reading only.
+//! environment, the envelope, the user's lists. It only reads.
 //!
-//! Everything is looked up when a rule asks for it, and once.
+//! Everything is looked up when a rule first needs it, and only once.
 
 mod envelope;
 
@@ -29,38 +29,38 @@ use crate::state::{StateDir, seen};
 use crate::user::User;
 use crate::zone;
 
-/// What the command line and the MTA say, before anything is looked up.
+/// What the command line and the MTA say, and what has been looked up.
 #[derive(Default)]
 pub struct World {
     /// `-f`: the envelope sender; empty is the null sender.
     pub sender: Option<String>,
     /// `-d`: envelope recipients.
     pub recipients: Vec<String>,
-    /// The address before aliases (RFC 3461 `ORCPT`): rules see it as a recipient. Its
-    /// sender may have written it, so it is nobody's own.
+    /// The address before aliases (RFC 3461 `ORCPT`): rules see it as a
+    /// recipient. The sender may have written it, so it is nobody's own.
     pub alias: Option<String>,
     /// `-a`: the address extension.
     pub extension: Option<String>,
-    /// `-D NAME=VALUE`: in front of the process's environment.
+    /// `-D NAME=VALUE`: takes precedence over the process's environment.
     pub variables: HashMap<String, String>,
-    /// `--now`, else the clock.
+    /// `--now`; `None` for the clock.
     pub now: Option<Timestamp>,
     /// Whose mail it is.
     pub user: User,
-    /// Where it is remembered what was delivered.
+    /// Where delivered messages are remembered.
     pub state: Option<StateDir>,
-    /// Whether this message was delivered before, if that is not to be looked
-    /// up: mail that is there is its own duplicate.
+    /// Whether this message was delivered before, if that must not be looked up:
+    /// existing mail is its own duplicate.
     pub before: Cell<Option<DuplicateStatus>>,
-    /// Where the message lies and how it is flagged, if it lies in a folder already.
+    /// The message's folder and flags, if it is already in a folder.
     pub stored: RefCell<Option<StoredMessage>>,
-    /// Who looks into the user's sent mail; none where that is not wanted.
+    /// Searches the user's sent mail; `None` if that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
-    /// What was looked up.
+    /// What has been looked up.
     pub known: Lookups,
 }
 
-/// A message that lies in a folder.
+/// A message in a folder.
 #[derive(Debug, Clone)]
 pub struct StoredMessage {
     /// The folder as people name it, `INBOX` for the inbox.
@@ -72,60 +72,60 @@ pub struct StoredMessage {
 /// Whether a message was delivered here before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuplicateStatus {
-    /// Not that it is remembered.
+    /// Not as far as we remember.
     Never,
     /// How many seconds ago.
     Ago(u64),
-    /// Of the messages that are looked at, it is the first of its kind.
+    /// Among the messages that are examined, it is the first of its kind.
     First,
-    /// Of the messages that are looked at, one like it came before.
+    /// Among the messages that are examined, one like it came before.
     Again,
 }
 
 impl DuplicateStatus {
-    /// It is a duplicate.
+    /// Whether it is a duplicate.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, DuplicateStatus::Ago(_) | DuplicateStatus::Again)
     }
 }
 
-/// Knows whom the user has written to, and who has written.
+/// Knows whom the user has written to, and who wrote mail that the user kept.
 pub trait SentMail {
-    /// Everyone to whom the mail in a folder went, or who wrote it. The error is for the
-    /// trace.
+    /// Everyone to whom the mail in a folder went, or who wrote it. The error is
+    /// for the trace.
     fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String>;
 }
 
 /// Everyone that the mail in a folder names.
 #[derive(Debug, Clone, Default)]
 pub struct Correspondents {
-    /// A list file; none if there is none yet.
+    /// A list file; `None` if it does not exist yet.
     pub file: Option<PathBuf>,
     /// Lines that are not in it yet.
     pub more: Vec<String>,
-    /// Why there may be others.
+    /// Why there may be others that are missing.
     pub incomplete: Option<String>,
 }
 
-/// The same, ready to be asked.
+/// The same, ready for tests.
 pub struct SentList {
-    /// All of them are one list.
+    /// Together they are one list.
     pub lists: Vec<Rc<AddressList>>,
-    /// Why who is not in them may be one of them nonetheless.
+    /// Why someone who is not in them may belong to them nevertheless.
     pub incomplete: Option<String>,
-    /// Where they are from.
+    /// What they were built from.
     known: Correspondents,
 }
 
-/// Address books, ready to be asked.
+/// Address books, ready for tests.
 pub struct ContactList {
     /// Their addresses.
     pub list: AddressList,
-    /// Each with its name.
+    /// Each address with its name.
     read: Contacts,
 }
 
-/// Where people are known from.
+/// A source of people that the user knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeopleSource {
     /// To whom the mail in a folder went.
@@ -139,7 +139,7 @@ pub enum PeopleSource {
 /// What was looked up, or why it could not be.
 type LookupResult<T> = Result<Rc<T>, String>;
 
-/// What a [`World`] was asked before; starts empty.
+/// What a [`World`] has looked up so far; starts empty.
 #[derive(Default)]
 pub struct Lookups {
     clock: OnceCell<Timestamp>,
@@ -153,20 +153,20 @@ pub struct Lookups {
     no_zone: OnceCell<String>,
 }
 
-/// What came of reading a list.
+/// The result of reading a list.
 struct ListRead {
-    /// Where it had to lie.
+    /// Where it had to be.
     bounds: Bounds,
     list: Result<Rc<AddressList>, String>,
 }
 
 impl World {
-    /// For a user about whose message nothing is said.
+    /// For a user, with nothing known about the message.
     pub fn of(user: User) -> World {
         World { state: StateDir::of(&user), user, ..World::default() }
     }
 
-    /// An environment variable; bytes that are no UTF-8 are replaced.
+    /// An environment variable; bytes that are not UTF-8 are replaced.
     pub fn variable(&self, name: &str) -> Option<String> {
         if let Some(value) = self.variables.get(name) {
             return Some(value.clone());
@@ -177,7 +177,7 @@ impl World {
         self.user.variable(name).map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// The moment of this delivery: one and the same however often it is asked.
+    /// The moment of this delivery: the same for every call.
     pub fn now(&self) -> Timestamp {
         *self.known.clock.get_or_init(|| {
             self.now.unwrap_or_else(|| {
@@ -188,7 +188,7 @@ impl World {
         })
     }
 
-    /// The zone of `set timezone`, else the system's; UTC if there is none.
+    /// The zone of `set timezone`, otherwise the system's; UTC if there is none.
     pub fn zone(&self, name: Option<&str>) -> TimeZone {
         let mut zones = self.known.zones.borrow_mut();
         let mut unknown = |name: &str| {
@@ -206,12 +206,12 @@ impl World {
         (!name.is_empty()).then_some(name)
     }
 
-    /// The user's login name, as the MTA says.
+    /// The user's login name, according to the MTA.
     pub fn login(&self) -> Option<String> {
         self.variable("LOGNAME").or_else(|| self.variable("USER"))
     }
 
-    /// The path that a string in a rule file means.
+    /// The path that a text in a rule file refers to.
     pub fn path(&self, written: &str, rule_file: &Path) -> PathBuf {
         resolve(written, rule_file, self.user.home_or_nowhere())
     }
@@ -224,7 +224,7 @@ impl World {
         ago.map_or(DuplicateStatus::Never, DuplicateStatus::Ago)
     }
 
-    /// `user@host`: who it is that forwards.
+    /// `user@host`: identifies who forwards.
     pub fn forwarder(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
@@ -235,22 +235,22 @@ impl World {
         }
     }
 
-    /// Why something could not be looked up that can be some time later.
+    /// Why a lookup failed that may succeed later.
     pub fn trouble(&self) -> Option<&str> {
         self.known.trouble.get().map(String::as_str)
     }
 
-    /// That a time zone is not known, for the log.
+    /// The time zone that is unknown, in words for the log.
     pub fn no_zone(&self) -> Option<&str> {
         self.known.no_zone.get().map(String::as_str)
     }
 
-    /// Why a list that is there could not be read, now or ever.
+    /// Why an existing list could not be read, whether or not it can be later.
     pub fn unread(&self) -> Option<&str> {
         self.known.unread.get().map(String::as_str)
     }
 
-    /// The lists that were asked, with their files.
+    /// The lists that were used, with their files.
     pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
         let known = self.known.lists.borrow();
         let read =
@@ -258,8 +258,8 @@ impl World {
         read.collect()
     }
 
-    /// Everyone that the mail in a folder names; looked up once. The error is for the
-    /// trace.
+    /// Everyone that the mail in a folder names; looked up only once. The error
+    /// is for the trace.
     pub fn sent(&self, folder: &str, side: MailSide) -> Result<Rc<SentList>, String> {
         let key = (folder.to_owned(), side);
         if let Some(known) = self.known.sent.borrow().get(&key) {
@@ -298,7 +298,7 @@ impl World {
         found
     }
 
-    /// Keeps what was read of address books: what fails here only costs time.
+    /// Caches the address books that were read: a failure here only costs time.
     pub fn keep_contacts(&self) {
         for (path, list) in self.known.contacts.borrow().iter() {
             if let Ok(list) = list {
@@ -307,8 +307,8 @@ impl World {
         }
     }
 
-    /// The people that the user knows, made once of these sources. The error is for the
-    /// trace.
+    /// The people that the user knows, built once from these sources. The error
+    /// is for the trace.
     pub fn people(&self, of: Vec<PeopleSource>) -> Result<Rc<People>, String> {
         if let Some((sources, people)) = &*self.known.people.borrow()
             && *sources == of
@@ -330,7 +330,7 @@ impl World {
                     book.read.all.iter().for_each(|each| people.add(&each.address, &each.name));
                 }
                 PeopleSource::Sent(folder) => {
-                    // As long as nothing was sent, nobody is known by that.
+                    // As long as nothing was sent, nobody is known by it.
                     let Ok(sent) = self.sent(folder, MailSide::Recipients) else { continue };
                     let file = sent
                         .known
@@ -354,7 +354,7 @@ impl World {
         Ok(people)
     }
 
-    /// Remembers that something of the user's could not be read; gives why.
+    /// Remembers that something of the user's could not be read; returns why.
     fn not_read(&self, why: String, error: &ReadError) -> String {
         if !error.is_missing() {
             let _ = self.known.unread.set(why.clone());
@@ -365,8 +365,8 @@ impl World {
         why
     }
 
-    /// The list in a file, which has to lie within bounds, read once. The error is for
-    /// the trace.
+    /// The list in a file, which must be within bounds, read only once. The error
+    /// is for the trace.
     pub fn list(&self, path: &Path, bounds: &Bounds) -> Result<Rc<AddressList>, String> {
         if let Some(known) = self.known.lists.borrow().get(path)
             && known.bounds == *bounds
