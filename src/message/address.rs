@@ -1,10 +1,10 @@
-//! Addresses of RFC 5322 §3.4, as mail in the wild writes them.
+//! Addresses of RFC 5322 §3.4, as real mail has them.
 //!
-//! mail-parser's reader was tried first. It is fast, but takes the quoted
-//! local part of `"a b"@example.jp` for a name, a local part alone for a name,
-//! too, keeps the `>` of `a@b>`, and decodes each encoded word alone, so that a
-//! split character is lost. So this one is our own: one pass makes pieces, each
-//! element's pieces make a mailbox.
+//! We tried mail-parser's reader first. It is fast, but takes the quoted local
+//! part of `"a b"@example.jp`, and a local part alone, for a name; it keeps the
+//! `>` of `a@b>`; and it decodes each encoded word separately, so that a split
+//! character is lost. So we have our own reader: one pass produces pieces, and
+//! each element's pieces form a mailbox.
 
 use std::borrow::Cow;
 
@@ -12,18 +12,19 @@ use crate::message::encoded_word::{self, EncodedWord};
 use crate::message::gather::{self, Budget};
 use crate::message::{charset, domain, fold, head, unfold};
 
-/// No name has as many words; more are left out, lest a header of blanks and
-/// letters costs many times its size.
+/// The most words of a name; more are left out, so that a header of blanks and
+/// letters does not cost many times its size.
 const MOST_PIECES: usize = 2000;
 
-/// A name of more words, commas among them, is not looked for.
+/// How many words a name with unquoted commas may have.
 const MOST_NAMES: usize = 50;
 
-/// What the mailboxes of one header, or of all of one name, may cost together:
-/// some three thousand. A mailbox costs `MAILBOX` and two for each byte.
+/// What the mailboxes of one header, or of all headers of one name, may cost
+/// together: about three thousand mailboxes. A mailbox costs `MAILBOX` plus two
+/// per byte.
 pub const LIST_LIMIT: usize = 1 << 20;
 
-/// What a mailbox costs at least, since several copies are made of it.
+/// The minimum cost of a mailbox, since several copies of it are made.
 const MAILBOX: usize = 256;
 
 /// How much is read of one header, bytes.
@@ -32,12 +33,12 @@ const RAW_LIMIT: usize = 256 << 10;
 /// How much is read of a display name, bytes.
 const NAME_LIMIT: usize = 4 << 10;
 
-/// Longest address, bytes: a local part of 64, the `@`, a domain of 255 (RFC
-/// 5321 §4.5.3.1). Real senders do not keep to the 64, so only the whole and
-/// the domain are judged.
+/// The longest address, bytes: a local part of 64, the `@`, a domain of 255 (RFC
+/// 5321 §4.5.3.1). Real senders do not respect the 64, so only the whole and the
+/// domain are checked.
 const LONGEST: usize = 320;
 
-/// Longest domain, bytes.
+/// The longest domain, bytes.
 const LONGEST_DOMAIN: usize = 255;
 
 /// One mailbox of an address header.
@@ -52,8 +53,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// `local@domain`, or the local part alone, or nothing. Not quoted: for
-    /// comparing and for showing, not for writing into a header.
+    /// `local@domain`, or only the local part, or nothing. Not quoted: it is for
+    /// comparing and displaying, not for writing into a header.
     pub fn address(&self) -> String {
         if self.domain.is_empty() {
             return self.local.clone();
@@ -61,7 +62,7 @@ impl Address {
         format!("{}@{}", self.local, self.domain)
     }
 
-    /// `Name <address>`, as far as there is one and the other.
+    /// `Name <address>`, or whichever of the two exists.
     pub fn display(&self) -> String {
         match &self.name {
             Some(name) if self.local.is_empty() && self.domain.is_empty() => name.clone(),
@@ -70,7 +71,7 @@ impl Address {
         }
     }
 
-    /// The address for comparing: case folded, the domain canonical.
+    /// The address for comparing: case-folded, the domain canonical.
     pub fn canonical(&self) -> String {
         let local = fold::fold(&self.local);
         if self.domain.is_empty() {
@@ -85,8 +86,8 @@ pub fn is_too_long(local: &str, domain: &str) -> bool {
     domain.len() > LONGEST_DOMAIN || local.len() + 1 + domain.len() > LONGEST
 }
 
-/// An address as [`Address::canonical`] writes it, from one that a person
-/// wrote into a rule or a list; `@domain` and a local part alone are as good.
+/// An address in the form of [`Address::canonical`], from one that a person wrote
+/// into a rule or a list; also accepts `@domain` and a local part alone.
 pub fn canonical(address: &str) -> Cow<'_, str> {
     match address.rsplit_once('@') {
         Some((local, domain)) => {
@@ -106,18 +107,18 @@ pub fn split_detail<'a>(local: &'a str, delimiters: &str) -> (&'a str, Option<&'
     }
 }
 
-/// Reads an address header's value: RFC 5322 §3.4 with groups, comments and
-/// the obsolete syntax of §4.4, raw UTF-8 (RFC 6532), encoded words (RFC
-/// 2047). A name without an address and the null address `<>` are mailboxes
-/// with empty parts; a group without members is nothing. An address that is
-/// longer than one can be is none: its name stands alone. Never fails; what
+/// Reads an address header's value: RFC 5322 §3.4 with groups, comments and the
+/// obsolete syntax of §4.4, raw UTF-8 (RFC 6532), encoded words (RFC 2047). A
+/// name without an address and the null address `<>` are mailboxes with empty
+/// parts; a group without members produces nothing. Text that is longer than an
+/// address can be is not an address: only its name is kept. Never fails; what
 /// costs more than [`LIST_LIMIT`] is left out.
 pub fn parse_list(raw: &[u8]) -> Vec<Address> {
     parse_within(raw, &mut Budget::new(LIST_LIMIT))
 }
 
-/// The same as far as a budget pays for it. No mailbox is cut: of one that is
-/// not there whole, nothing is.
+/// The same, as far as the budget allows. No mailbox is cut: one that does not
+/// fit is left out as a whole.
 pub fn parse_within(raw: &[u8], budget: &mut Budget) -> Vec<Address> {
     let (raw, cut) = gather::prefix(raw, RAW_LIMIT);
     if cut {
@@ -147,17 +148,17 @@ enum TokenKind {
     Encoded,
     Quoted,
     Comment,
-    /// Perhaps of a name, perhaps between mailboxes.
+    /// It may belong to a name, or separate mailboxes.
     Comma,
 }
 
-/// A stretch of an element.
+/// A piece of an element.
 #[derive(Debug)]
 struct AddressPiece<'a> {
     kind: TokenKind,
     /// Without quotes and parentheses.
     text: Cow<'a, str>,
-    /// White space stands before it.
+    /// White space comes before it.
     gap: bool,
 }
 
@@ -190,16 +191,16 @@ struct Parser<'a, 'b> {
     text: &'a str,
     at: usize,
     gap: bool,
-    /// Off when one was found that has no end: no other can have one, and
-    /// looking again would take quadratic time.
+    /// Off once an unclosed one has been found: no later one can be closed, and
+    /// searching again would take quadratic time.
     quotes: bool,
     /// The same for comments.
     comments: bool,
-    /// The text does not end where the header does.
+    /// The text ends before the header does.
     cut: bool,
     budget: &'b mut Budget,
     pieces: Vec<AddressPiece<'a>>,
-    /// What stands in `<…>`, and how many pieces stand before it.
+    /// The content of `<…>`, and the number of pieces before it.
     angle: Option<(Spec, usize)>,
     found: Vec<Address>,
 }
@@ -242,15 +243,15 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// Reads no further, and leaves out what is being read: what else would be
-    /// taken for an address may be the inside of a name.
+    /// Stops reading and drops the current element: anything further that looks
+    /// like an address may be part of a name.
     fn stop(&mut self) {
         self.at = self.text.len();
         self.cut = true;
     }
 
-    /// Nothing of the element looks like an address: `Example, Inc. <a@b>` is one
-    /// mailbox, though its name should be quoted.
+    /// Whether nothing in the element looks like an address so far: `Example,
+    /// Inc. <a@b>` is one mailbox, though its name should be quoted.
     fn is_name_so_far(&self) -> bool {
         self.angle.is_none()
             && !self.pieces.is_empty()
@@ -275,7 +276,7 @@ impl<'a> Parser<'a, '_> {
         self.gap = false;
     }
 
-    /// RFC 5322 §3.2.4.
+    /// A quoted string, RFC 5322 §3.2.4.
     fn quoted(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         if !self.quotes || self.peek() != Some(b'"') {
             return None;
@@ -296,7 +297,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// RFC 5322 §3.2.2.
+    /// A comment, RFC 5322 §3.2.2.
     fn comment(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         if !self.comments || self.peek() != Some(b'(') {
             return None;
@@ -317,7 +318,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// An encoded word, whose text may hold anything.
+    /// An encoded word, whose text may contain anything.
     fn encoded(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         let word = EncodedWord::at(self.text.as_bytes(), self.at)?;
         let text = self.text.get(self.at..word.end)?;
@@ -325,8 +326,8 @@ impl<'a> Parser<'a, '_> {
         Some((TokenKind::Encoded, Cow::Borrowed(text)))
     }
 
-    /// Up to white space or a special character. A quote or parenthesis that
-    /// has no end is skipped.
+    /// Up to white space or a special character. An unclosed quote or parenthesis
+    /// is skipped.
     fn atom(&mut self) {
         let bytes = self.text.as_bytes();
         let start = self.at;
@@ -345,7 +346,7 @@ impl<'a> Parser<'a, '_> {
         self.piece(TokenKind::Atom, Cow::Borrowed(&self.text[start..self.at]));
     }
 
-    /// RFC 5322 §3.4.1: the colons of `[IPv6:…]` start no group.
+    /// RFC 5322 §3.4.1: the colons of `[IPv6:…]` do not start a group.
     fn literal(&mut self) {
         let inside = |byte: &u8| byte.is_ascii_graphic() && !b"<>,;\"()@[]".contains(byte);
         let bytes = &self.text.as_bytes()[self.at + 1..];
@@ -353,8 +354,8 @@ impl<'a> Parser<'a, '_> {
         self.at += if bytes.get(length) == Some(&b']') { length + 2 } else { 1 };
     }
 
-    /// `<addr-spec>`, with an obsolete route before it (RFC 5322 §4.4). A
-    /// missing `>` is where the element or the next `<` is.
+    /// `<addr-spec>`, with an obsolete route before it (RFC 5322 §4.4). A missing
+    /// `>` is assumed at the end of the element or before the next `<`.
     fn angle(&mut self) {
         self.skip();
         let mut spec = Spec::default();
@@ -397,7 +398,7 @@ impl<'a> Parser<'a, '_> {
         let pieces = std::mem::take(&mut self.pieces);
         match self.angle.take() {
             Some((spec, _)) if spec.at.is_none() && commas(&pieces) => {
-                // `root, <postmaster>`: each is a local part alone.
+                // `root, <postmaster>`: each is only a local part.
                 let last = pieces.iter().rposition(|piece| piece.kind == TokenKind::Comma);
                 let (names, name) = pieces.split_at(last.map_or(0, |at| at + 1));
                 self.bare_list(names);
@@ -413,15 +414,15 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// Elements that commas part after all.
+    /// Elements that are separated by commas after all.
     fn bare_list(&mut self, pieces: &[AddressPiece<'a>]) {
         for element in pieces.split(|piece| piece.kind == TokenKind::Comma) {
             self.bare(element);
         }
     }
 
-    /// Adds a mailbox; of one whose address is too long to be one, or has no local
-    /// part, the name.
+    /// Adds a mailbox. If its address is too long to be one, or has no local
+    /// part, only the name is kept.
     fn found(&mut self, name: Option<String>, spec: Spec) {
         let (mut local, mut domain) = spec.split();
         let is_host = local.is_empty() && !domain.is_empty();
@@ -440,7 +441,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// An element without `<…>`: `a@b`, `a@b (Name)`, `Name a@b`, `a@b c@d`,
-    /// `root`, or a name alone.
+    /// `root`, or only a name.
     fn bare(&mut self, pieces: &[AddressPiece<'a>]) {
         let words = if self.budget.is_spent() { Vec::new() } else { words(pieces) };
         let last_address = words.iter().rposition(|word| word.spec.at.is_some());
@@ -475,7 +476,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// A display name, decoded; of comments alone, what they say.
+    /// A display name, decoded; if there are only comments, their text.
     fn phrase(&mut self, pieces: &[AddressPiece<'_>]) -> Option<String> {
         let only_comments = pieces.iter().all(|piece| piece.kind == TokenKind::Comment);
         let mut raw = String::new();
@@ -503,13 +504,13 @@ fn commas(pieces: &[AddressPiece<'_>]) -> bool {
     pieces.iter().any(|piece| piece.kind == TokenKind::Comma)
 }
 
-/// Pieces that belong together, as in `"a b"@example.jp` and the obsolete
-/// `a . b @ example . jp`.
+/// Pieces that form one address, as in `"a b"@example.jp` and the obsolete `a . b
+/// @ example . jp`.
 struct Together {
     spec: Spec,
     start: usize,
     end: usize,
-    /// It can stand for a local part alone.
+    /// It can be a local part without a domain.
     is_local_part: bool,
 }
 
@@ -544,8 +545,8 @@ fn words(pieces: &[AddressPiece<'_>]) -> Vec<Together> {
     words
 }
 
-/// Length up to the `close` that is not escaped and, where `open` nests, not
-/// of an inner pair.
+/// The length up to the `close` that is not escaped and, if `open` can nest, does
+/// not belong to an inner pair.
 fn enclosed(text: &str, open: Option<u8>, close: u8) -> Option<usize> {
     let mut depth = 0_usize;
     let mut bytes = text.bytes().enumerate();
@@ -564,7 +565,7 @@ fn enclosed(text: &str, open: Option<u8>, close: u8) -> Option<usize> {
     None
 }
 
-/// Takes the backslashes of quoted pairs away (RFC 5322 §3.2.1).
+/// Removes the backslashes of quoted pairs (RFC 5322 §3.2.1).
 fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -577,7 +578,7 @@ fn unescaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Offset behind the character at `at`.
+/// The offset after the character at `at`.
 fn next_char(text: &str, at: usize) -> usize {
     let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     (at + length).min(text.len())
@@ -687,7 +688,7 @@ mod tests {
             (found.iter().map(Address::display).collect::<Vec<_>>(), budget.is_cut())
         };
         let long = "x".repeat(RAW_LIMIT);
-        // The inside of a name whose end is not read.
+        // The inside of a name whose end is beyond the limit.
         for open in ["\"", "(", "<\"", "<(", "b@c (", "\"a\" \"", "<@x:\""] {
             let raw = format!("a@b, {open} boss@corp.example, {long}\") <evil@x.example>");
             assert_eq!(within(&raw), (vec!["a@b".to_owned()], true), "{open}");
@@ -696,14 +697,14 @@ mod tests {
         assert_eq!(within(&raw), (vec!["a@b".to_owned()], true));
         let raw = format!("a@b, <boss@corp.example{long}>");
         assert_eq!(within(&raw), (vec!["a@b".to_owned()], true));
-        // As many as can be.
+        // As many as the limit allows.
         let (found, cut) = within(&"a@b,".repeat(100_000));
         assert_eq!((found.len(), cut), (LIST_LIMIT / (MAILBOX + 4), true));
         let (found, cut) = within(&"a@b ".repeat(60_000));
         assert_eq!((found.len(), cut), (LIST_LIMIT / (MAILBOX + 4), true));
         let (found, cut) = within(&"\u{fdfa} <a@b>,".repeat(20_000));
         assert!(found.len() > 2000 && cut);
-        // A whole one behind what is too long to be one.
+        // A complete one after one that is too long.
         assert!(!within("a@b").1);
     }
 

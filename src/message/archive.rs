@@ -1,22 +1,24 @@
-//! What is in an archive, as far as it says so in the clear: the names in ZIP, RAR,
-//! 7z and TNEF files, and whether they want a password. Nothing is unpacked; what is
-//! broken is read as far as it makes sense, in time linear in the bytes.
+//! The contents of an archive, as far as they can be read without unpacking: the
+//! names in ZIP, RAR, 7z and TNEF files, and whether a password is needed.
+//! Damaged archives are read as far as they make sense, in time linear in the
+//! bytes.
 
 use memchr::memmem;
 
 use super::charset;
 use super::file_name::clean_name;
 
-/// No more names of one archive are read.
+/// How many names of one archive are read.
 pub const NAMES_LIMIT: usize = 1000;
 
-/// A longer name is none, bytes.
+/// The longest name, bytes; anything longer is not a name.
 const LONGEST_NAME: usize = 4096;
 
-/// What an archive says of itself.
+/// What an archive tells about its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Archive {
-    /// Names of its members, with their folders, cleaned; each once in a row.
+    /// The names of its members, with their folders, cleaned; adjacent duplicates
+    /// only once.
     pub names: Vec<String>,
     /// Some of it cannot be read without a password.
     pub is_locked: bool,
@@ -36,7 +38,7 @@ impl Archive {
     }
 }
 
-/// Whether a file that begins so is one of these.
+/// Whether a file with this beginning is one of these archives.
 pub fn is_archive(opening: &[u8]) -> bool {
     opening.starts_with(b"PK")
         || opening.starts_with(RAR)
@@ -48,7 +50,7 @@ const RAR: &[u8] = b"Rar!\x1a\x07";
 const SEVEN_ZIP: &[u8] = b"7z\xbc\xaf\x27\x1c";
 const TNEF: &[u8] = b"\x78\x9f\x3e\x22";
 
-/// Reads an archive, of which `bytes` may be but the beginning.
+/// Reads an archive; `bytes` may be only its beginning.
 pub fn read(bytes: &[u8]) -> Archive {
     let mut archive = Archive::default();
     let found = match bytes {
@@ -59,7 +61,7 @@ pub fn read(bytes: &[u8]) -> Archive {
         _ if bytes.starts_with(TNEF) => tnef(bytes, &mut archive),
         _ => None,
     };
-    // It ended before its time, or there are too many names.
+    // It ended too early, or there are too many names.
     let _ = found;
     archive
 }
@@ -79,10 +81,10 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u64::from_le_bytes(*found)).ok()
 }
 
-/// APPNOTE.TXT §4.3.7 (local headers) and §4.3.12 (the directory at the end, which a
-/// reader goes by; either may name what the other does not).
+/// APPNOTE.TXT §4.3.7 (local headers) and §4.3.12 (the directory at the end,
+/// which programs use; either may contain names that the other does not).
 fn zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
-    // Each name stands in both.
+    // Each name is in both.
     let mut left = 2 * NAMES_LIMIT;
     for at in memmem::find_iter(bytes, b"PK") {
         let header = &bytes[at..];
@@ -94,7 +96,7 @@ fn zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
         let (Some(flags), Some(length)) = (u16_at(header, flags), u16_at(header, length)) else {
             continue;
         };
-        // What is packed may look like a header.
+        // Packed data may look like a header.
         let Some(name) = header.get(start..start + length).filter(|name| is_name(name)) else {
             continue;
         };
@@ -107,7 +109,7 @@ fn zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
         if !archive.add_bytes(name) {
             break;
         }
-        // The directory names most once more.
+        // The directory repeats most names.
         let last = archive.names.last();
         if archive.names.len() > known
             && start == 46
@@ -123,7 +125,8 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && !name.iter().any(|byte| *byte < b' ')
 }
 
-/// The technical note that came with RAR 4: blocks of check sum, type, flags, size.
+/// The technical note that came with RAR 4: blocks of checksum, type, flags,
+/// size.
 fn rar4(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     let mut at: usize = 7;
     loop {
@@ -131,7 +134,7 @@ fn rar4(bytes: &[u8], archive: &mut Archive) -> Option<()> {
         let (kind, flags, size) = (*block.get(2)?, u16_at(block, 3)?, u16_at(block, 5)?);
         let mut data = 0;
         match kind {
-            // The header of the archive: all behind it is encrypted.
+            // The header of the archive: everything after it is encrypted.
             0x73 if flags & 0x80 != 0 => {
                 archive.is_locked = true;
                 return None;
@@ -141,7 +144,7 @@ fn rar4(bytes: &[u8], archive: &mut Archive) -> Option<()> {
                 data = u32_at(block, 7)?;
                 let start = if flags & 0x100 != 0 { 40 } else { 32 };
                 let name = block.get(start..start + u16_at(block, 26)?)?;
-                // A second, packed name stands behind a NUL.
+                // A second, packed name follows after a NUL.
                 let name = name.split(|byte| *byte == 0).next()?;
                 if !archive.add_bytes(name) {
                     return None;
@@ -154,7 +157,7 @@ fn rar4(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     }
 }
 
-/// A number of RAR 5: seven bits a byte, the lowest first.
+/// A number in RAR 5: seven bits per byte, the lowest first.
 fn vint(bytes: &[u8], at: &mut usize) -> Option<usize> {
     let mut number = 0;
     for shift in (0..56).step_by(7) {
@@ -209,7 +212,7 @@ fn rar5(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     }
 }
 
-/// 7zFormat.txt: the header at the end, if it is not packed itself.
+/// 7zFormat.txt: the header at the end, unless it is packed itself.
 fn seven_zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     const AES: &[u8] = b"\x06\xf1\x07\x01";
     let start = u64_at(bytes, 12)?.checked_add(32)?;
@@ -218,7 +221,8 @@ fn seven_zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     if header.first() != Some(&1) {
         return None;
     }
-    // The property of names: 0x11, its size, 0 for names that stand here, names.
+    // The property of names: 0x11, its size, 0 for names that follow directly,
+    // names.
     for at in memchr::memchr_iter(0x11, header) {
         let (size, first) = match (header.get(at + 1), header.get(at + 2)) {
             (Some(size @ 0..=0x7f), _) => (usize::from(*size), at + 2),
@@ -246,8 +250,9 @@ fn seven_zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     None
 }
 
-/// MS-OXTNEF §2.1.3: attributes of level, id, length, data, check sum; §2.1.3.3.12:
-/// the title of an attachment, and the long name among its MAPI properties.
+/// MS-OXTNEF §2.1.3: attributes of level, id, length, data, checksum;
+/// §2.1.3.3.12: the title of an attachment, and the long name among its MAPI
+/// properties.
 fn tnef(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     const TITLE: usize = 0x0001_8010;
     const PROPERTIES: usize = 0x0006_9005;
@@ -269,8 +274,8 @@ fn tnef(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     }
 }
 
-/// PidTagAttachLongFilename (0x3707), as bytes (0x1e) or UTF-16 (0x1f): the count of
-/// values, the length, the name.
+/// PidTagAttachLongFilename (0x3707), as bytes (0x1e) or UTF-16 (0x1f): the
+/// number of values, the length, the name.
 fn long_names(data: &[u8], archive: &mut Archive) -> bool {
     let name = |tag: &[u8]| {
         let at = memmem::find(data, tag)?;

@@ -1,17 +1,18 @@
-//! Attachments: what a part that is to be saved or opened is called, how
-//! large it is and what it hashes to. Their content is never kept.
+//! Attachments: what a part that can be saved or opened is called, and where it
+//! is. Their content is never kept.
 
 use super::gather::{Budget, Gatherer};
 use super::mime::Part;
 use super::text::Text;
 
-/// One attachment. A forwarded message is one, and so is each within it.
+/// One attachment. A forwarded message is one, and so is each one in it.
 #[derive(Debug, Clone)]
 pub struct Attachment {
     /// Where it is.
     pub place: AttachmentPlace,
-    /// File names from Content-Disposition and Content-Type, each once, that which counts
-    /// first, decoded (RFC 2231, RFC 2047) and cleaned, see [`super::file_name::clean_name`].
+    /// File names from Content-Disposition and Content-Type, each once, the one
+    /// that counts first; decoded (RFC 2231, RFC 2047) and cleaned, see
+    /// [`super::file_name::clean_name`].
     pub names: Vec<Text>,
     /// Declared `type/subtype`, lower case.
     pub media_type: Text,
@@ -22,16 +23,16 @@ pub struct Attachment {
 pub enum AttachmentPlace {
     /// Index into the message's parts.
     Part(usize),
-    /// In a message that is encoded within this one: its index among those, and that
-    /// of the attachment in it.
+    /// In a message that is encoded within this one: the index of that message,
+    /// and the attachment's index in it.
     Within(usize, usize),
 }
 
 /// What the names of all attachments may cost, in units of [`super::gather`].
 const NAMES_LIMIT: usize = 2 << 20;
 
-/// Those among the parts of a message, and whether something of their names
-/// was left out.
+/// The attachments among the parts of a message, and whether any of their names
+/// was cut.
 pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     let mut budget = Budget::new(NAMES_LIMIT);
     let mut name = |name: &str| {

@@ -1,4 +1,4 @@
-//! Base64 as far as headers and UTF-7 need it: nothing is an error.
+//! Base64 as headers and UTF-7 need it: nothing is an error.
 
 /// The value of one character of the alphabet (RFC 4648 §4).
 pub fn sextet(byte: u8) -> Option<u8> {
@@ -12,8 +12,8 @@ pub fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
-/// Appends what `text` stands for. Padding may be missing, or stand between
-/// two texts that were put together; other characters are skipped.
+/// Appends the bytes that `text` encodes. Padding may be missing, or occur
+/// between two texts that were joined; other characters are skipped.
 pub fn decode_to(text: &[u8], bytes: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u32, 0_u32);
     for byte in text {

@@ -1,5 +1,5 @@
-//! Where the header block of a message begins and ends, and what header edits
-//! make of it. Works on bytes: what is not edited stays as it came.
+//! Where the header block of a message begins and ends, and how edits change it.
+//! Works on bytes: what is not edited stays as it came.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,37 +10,36 @@ use memchr::{memchr, memchr2, memmem};
 use super::head::{BYTE_ORDER_MARK, Head};
 use super::{HeaderEdit, encoded_word};
 
-/// How much is looked at to tell whether there is a `From ` line, and whether
-/// there is a header at all, in bytes.
+/// How much is searched for a `From ` line and for a first header field, bytes.
 const OPENING: usize = 8 << 10;
 
 /// The header block of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Block {
-    /// From behind the `From ` line to behind the empty line that ends it.
+    /// From after the `From ` line to after the empty line that ends the block.
     pub header: Range<usize>,
-    /// It is longer than the limit and was cut there.
+    /// The block is longer than the limit and was cut there.
     pub cut: bool,
 }
 
-/// Looks for the header block in bytes that come in piece by piece, each byte
-/// once.
+/// Finds the header block in bytes that arrive piece by piece; each byte is
+/// searched once.
 #[derive(Debug)]
 pub struct Finder {
     limit: usize,
-    /// Behind the `From ` line, once that is known.
+    /// The end of the `From ` line, once that is known.
     start: Option<usize>,
     /// The message is known to begin with a field.
     has_header: bool,
-    /// Start of the line that is being looked at.
+    /// Start of the current line.
     line: usize,
-    /// Everything before has been searched for a line end.
+    /// Everything before this has been searched for a line end.
     searched: usize,
-    /// How many lines of dashes were seen.
+    /// How many lines of dashes there have been.
     dashes: usize,
 }
 
-/// How many lines of a header may be taken for a boundary.
+/// How many lines of a header are checked for being a boundary.
 const MOST_DASHES: usize = 10;
 
 impl Finder {
@@ -49,14 +48,14 @@ impl Finder {
         Finder { limit, start: None, has_header: false, line: 0, searched: 0, dashes: 0 }
     }
 
-    /// The header block, if it ends within `bytes`, which are all that has
-    /// come so far. At the end of the input there always is one.
+    /// The header block, if it ends within `bytes`, which is everything that has
+    /// arrived so far. At the end of the input there always is one.
     ///
-    /// A first line that is no field (a second `From ` line, a byte-order
-    /// mark, an empty line, whatever a broken program put there) hides no
-    /// header: up to the first empty line all is header if a well-known field
-    /// is among it, as every reader shows it. Otherwise a message whose first
-    /// line is no field has an empty header block, and all of it is body.
+    /// A first line that is not a field (a second `From ` line, a byte-order
+    /// mark, an empty line, whatever a broken program wrote there) does not hide
+    /// the header: if there is a well-known field before the first empty line,
+    /// everything up to that line is header, as every mail reader shows it.
+    /// Otherwise such a message has an empty header block, and all of it is body.
     pub fn find(&mut self, bytes: &[u8], eof: bool) -> Option<Block> {
         let start = match self.start {
             Some(start) => start,
@@ -113,7 +112,7 @@ impl Finder {
         if !eof {
             return None;
         }
-        // Where no line ends with LF, CR ends lines.
+        // If no line ends with LF, CR ends lines.
         let end = match memmem::find(header, b"\r\r") {
             Some(at) if self.line == start => start + at + 2,
             _ => bytes.len(),
@@ -121,7 +120,7 @@ impl Finder {
         Some(Block { header: start..end, cut: false })
     }
 
-    /// Cuts between two lines where there are two.
+    /// Cuts between two lines if there is more than one.
     fn cut(&self, start: usize) -> Block {
         let end = if self.line > start { self.line } else { start + self.limit };
         Block { header: start..end, cut: true }
@@ -146,7 +145,7 @@ fn is_boundary(line: &[u8], fields: &[u8]) -> bool {
         })
 }
 
-/// A line end with nothing before it but CRs.
+/// Whether a line has only CRs before its line end.
 pub fn is_empty_line(line: &[u8]) -> bool {
     match line.split_last() {
         Some((b'\n', rest)) => rest.iter().all(|byte| *byte == b'\r'),
@@ -154,9 +153,9 @@ pub fn is_empty_line(line: &[u8]) -> bool {
     }
 }
 
-/// Length of a leading `From ` line; `None` if more must be read to tell.
-/// `From : sender` is a field (RFC 5322 §4.5), and a line that does not end
-/// is no `From ` line.
+/// The length of a leading `From ` line; `None` if more bytes are needed to
+/// decide. `From : sender` is a field (RFC 5322 §4.5), and a line without an end
+/// is not a `From ` line.
 fn from_line(bytes: &[u8], eof: bool) -> Option<usize> {
     const FROM: &[u8] = b"From ";
     let all = eof || bytes.len() >= OPENING;
@@ -178,9 +177,9 @@ fn from_line(bytes: &[u8], eof: bool) -> Option<usize> {
     }
 }
 
-/// Whether a header block begins here: with a field or with the empty line
-/// that ends the block, `>From ` lines and lines of blanks before it allowed.
-/// `None` if that depends on bytes that are not there and `all` is not set.
+/// Whether a header block begins here: with a field or with the empty line that
+/// ends the block; `>From ` lines and lines of blanks may come first. `None` if
+/// that depends on bytes that are missing and `all` is not set.
 pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
     let mut rest = bytes;
     while rest.starts_with(b">From ") || rest.starts_with(b" ") || rest.starts_with(b"\t") {
@@ -209,7 +208,7 @@ pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
     }
 }
 
-/// Length of the empty lines at the start. `None` as above.
+/// The length of the empty lines at the start. `None` as above.
 fn blank_lines(bytes: &[u8], all: bool) -> Option<usize> {
     let mut blank = 0;
     loop {
@@ -222,8 +221,8 @@ fn blank_lines(bytes: &[u8], all: bool) -> Option<usize> {
     }
 }
 
-/// Whether one of the lines before the first empty one is a field that every
-/// header has some of. `None` as above.
+/// Whether one of the lines before the first empty one is a field of a kind that
+/// every header has. `None` as above.
 fn holds_known_field(bytes: &[u8], all: bool) -> Option<bool> {
     let mut rest = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     while let Some(at) = memchr(b'\n', rest) {
@@ -239,8 +238,8 @@ fn holds_known_field(bytes: &[u8], all: bool) -> Option<bool> {
     all.then(|| is_known_field(rest))
 }
 
-/// Whether a line is a field of RFC 5322 §3.6, of MIME, or one that mail
-/// servers add; `Note: …` in a text is none.
+/// Whether a line is a field of RFC 5322 §3.6, of MIME, or one that mail servers
+/// add; `Note: …` in a text is not.
 fn is_known_field(line: &[u8]) -> bool {
     const KNOWN: &[&str] = &[
         "from",
@@ -284,17 +283,17 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// One field or other line of a header block that is being edited.
 struct BlockLine<'a> {
-    /// Empty for what is no field.
+    /// Empty if it is not a field.
     name: Cow<'a, str>,
     bytes: Cow<'a, [u8]>,
 }
 
-/// The header block with edits made one after the other: `Add` puts a field
-/// at the top, `Set` puts it in the place of the first of that name. All that
-/// is not edited stays byte for byte. `cut` says that the block goes on in
-/// the body; the field in which it was cut is left alone. Empty lines and a
-/// byte-order mark at the top are dropped: they would part the header from a
-/// field above them.
+/// The header block after one edit after the other: `Add` puts a field at the
+/// top, `Set` replaces the first one of that name. Everything that is not edited
+/// stays byte for byte. `cut` means that the block continues in the body; the
+/// field in which it was cut is left alone. Empty lines and a byte-order mark at
+/// the top are dropped: they would separate the header from a field added above
+/// them.
 pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     let block = head.bytes();
     let end = head.fields().len();
@@ -342,15 +341,16 @@ pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
         edited.extend_from_slice(&line.bytes);
     }
     edited.extend_from_slice(block.get(end..).unwrap_or_default());
-    // Where all of the message is body, an empty line must keep it so.
+    // If the whole message is body, an empty line must keep it so.
     if block.is_empty() && !edited.is_empty() {
         edited.extend_from_slice(line_end);
     }
     edited
 }
 
-/// The lines as far as the edits tell them apart: of the fields that are to go,
-/// the first, which says where a new one stands; what lies between as one.
+/// The lines as far as the edits need them separately: of the fields that an edit
+/// removes, the first determines the place of a new one. Everything between them
+/// is one entry.
 fn lines<'a>(
     head: &'a Head,
     range: Range<usize>,
@@ -388,7 +388,7 @@ fn lines<'a>(
     lines
 }
 
-/// A new field; `None` if the name has no byte that may stand in one.
+/// A new field; `None` if no byte of the name is allowed in one.
 fn field(name: &str, value: &str, line_end: &[u8]) -> Option<BlockLine<'static>> {
     let name: String = name.bytes().filter(|byte| is_name_byte(*byte)).map(char::from).collect();
     if name.is_empty() {
@@ -415,7 +415,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found all at once, and, the same, byte by byte.
+    /// The result for all bytes at once, which must be the same byte by byte.
     fn find(bytes: &[u8], limit: usize) -> Block {
         let whole = Finder::new(limit).find(bytes, true).expect("there is one at the end");
         let mut finder = Finder::new(limit);
@@ -525,7 +525,7 @@ mod tests {
         assert_eq!(edited("A: 1\r\r", &[add("X", "y")]), "X: y\rA: 1\r\r");
     }
 
-    /// Beyond what is indexed, too; and it is not a thing for each of them.
+    /// Beyond the index, too; and in linear time.
     #[test]
     fn all_of_many_fields_go() {
         let block = "A:\n".repeat(200_000) + "B: 1\n";

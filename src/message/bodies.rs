@@ -1,5 +1,5 @@
-//! The texts of a message's body, as people read them: all text parts, those of
-//! forwarded messages among them.
+//! The texts of a message's body, as people read them: all text parts, including
+//! those of forwarded messages.
 
 use super::gather::Gatherer;
 use super::html::Event;
@@ -7,20 +7,22 @@ use super::mime::Part;
 use super::text::{self, Format, Text};
 use super::{Message, Unread, get};
 
-/// What the text parts of a message may cost in all, in units of [`super::gather`]; an
-/// HTML part half as much.
+/// What the text parts of a message may cost in all, in units of
+/// [`super::gather`]; for one HTML part, half as much.
 pub const TEXT_LIMIT: usize = 16 << 20;
 
-/// What was read of them.
+/// The texts that were read.
 pub(super) struct Bodies {
     pub(super) texts: Vec<Text>,
-    /// Of texts that declare none.
+    /// Of texts that do not declare a charset.
     pub(super) charsets: Vec<String>,
     pub(super) cut: bool,
 }
 impl Message {
-    /// The text parts, those of `multipart/alternative` and of forwarded
-    /// messages among them; HTML as text.
+    /// The text parts, including those of `multipart/alternative` and of
+    /// forwarded messages; HTML as text.
+    ///
+    /// # Errors The body cannot be read.
     pub fn body_texts(&self) -> Result<&[Text], Unread> {
         Ok(&self.bodies()?.texts)
     }
@@ -46,12 +48,12 @@ impl Message {
         })
     }
 
-    /// Goes through the text parts as a reader meets them, not normalised, until
-    /// `sink` has enough; it is told the number of the text that an event is of.
-    /// Takes in at most `limit` bytes.
+    /// Passes the text parts to `sink` as a reader would meet them, not
+    /// normalised, until it has enough; each event comes with the number of its
+    /// text. Reads at most `limit` bytes.
     ///
     /// # Errors
-    /// The body's.
+    /// The body cannot be read.
     pub fn read_texts(
         &self,
         limit: usize,
@@ -80,10 +82,10 @@ impl Message {
         Ok(number)
     }
 
-    /// What of HTML parts nobody sees, each part's a text.
+    /// The text of HTML parts that nobody sees, one text per part.
     ///
     /// # Errors
-    /// The body's.
+    /// The body cannot be read.
     pub fn hidden_texts(&self) -> Result<Vec<Text>, Unread> {
         let mut all: Vec<(usize, Gatherer)> = Vec::new();
         self.read_texts(TEXT_LIMIT, &mut |part, event| {

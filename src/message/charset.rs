@@ -1,8 +1,8 @@
-//! Bytes of a named charset to text, as mail needs it.
+//! Converts bytes of a named charset to text, as mail needs it.
 //!
-//! encoding_rs knows what browsers know. Mail needs more: Microsoft's names,
-//! the 7-bit charsets that browsers gave up ([`iso2022`], [`utf7`]), an idea
-//! of what bytes are whose charset nobody said, and of labels that lie.
+//! encoding_rs knows what browsers know. Mail needs more: Microsoft's names, the
+//! 7-bit charsets that browsers gave up ([`iso2022`], [`utf7`]), and guesses for
+//! bytes with no label or with a wrong one.
 
 use std::borrow::Cow;
 
@@ -19,29 +19,31 @@ use crate::message::utf7;
 /// What a label stands for.
 #[derive(Debug, Clone, Copy)]
 enum Charset {
-    /// No label, one that says nothing, one that nobody knows, and US-ASCII,
-    /// which 8-bit bytes prove wrong.
+    /// No label, one that says nothing, one that nobody knows, or US-ASCII, which
+    /// 8-bit bytes prove wrong.
     Unsaid,
     Known(&'static Encoding),
-    /// A 7-bit one with escapes; the set that SO shifts to (RFC 1468, 1557, 1922).
+    /// A 7-bit charset with escapes; the set that SO shifts to (RFC 1468, 1557,
+    /// 1922).
     Iso2022(Set),
     /// RFC 1843.
     Hz,
     /// RFC 2152.
     Utf7,
-    /// RFC 2781, the byte order not said.
+    /// RFC 2781, the byte order unspecified.
     Utf16,
-    /// The Unicode Standard §3.10, D99 to D101; little-endian or not, where it is said.
+    /// The Unicode Standard §3.10, D99 to D101; whether it is little-endian, if
+    /// that is specified.
     Utf32(Option<bool>),
-    /// Of DOS, for Western Europe.
+    /// The DOS charset for Western Europe.
     Ibm850,
 }
 
-/// Decodes a text of the charset called `label`; never fails, what cannot be
-/// read becomes U+FFFD. A byte-order mark and escapes to a Japanese set say more
-/// than a label, and so does text that can hardly be anything but UTF-8. Without
-/// a (known) label: UTF-8 if it is valid, EUC-JP or Shift_JIS if it is and has
-/// kana, else windows-1252.
+/// Decodes a text of the charset called `label`. Never fails: what cannot be read
+/// becomes U+FFFD. A byte-order mark and escapes to a Japanese set override the
+/// label, and so does text that can hardly be anything but UTF-8. Without a
+/// (known) label: UTF-8 if the text is valid, EUC-JP or Shift_JIS if it is valid
+/// with kana, otherwise windows-1252.
 pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
     match byte_order_mark(bytes).or(label).map_or(Charset::Unsaid, named) {
         Charset::Unsaid => unsaid(bytes),
@@ -69,7 +71,7 @@ pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
     }
 }
 
-/// The charset that the first bytes of a text say.
+/// The charset that the first bytes of a text indicate.
 pub fn byte_order_mark(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xef, 0xbb, 0xbf, ..] => Some("utf-8"),
@@ -81,7 +83,7 @@ pub fn byte_order_mark(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Text of a charset that keeps ASCII, unless the bytes prove the label wrong.
+/// Text of a charset that extends ASCII, unless the bytes prove the label wrong.
 fn known<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     if looks_like_iso_2022_jp(bytes) {
         return Cow::Owned(with_shifts(encoding, bytes));
@@ -92,7 +94,7 @@ fn known<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     encoding.decode_without_bom_handling(bytes).0
 }
 
-/// ISO-2022-JP, which is 7-bit, among lines of what the label says.
+/// ISO-2022-JP, which is 7-bit, among lines in the labelled charset.
 fn with_shifts(encoding: &'static Encoding, bytes: &[u8]) -> String {
     if bytes.is_ascii() {
         return iso2022::decode(bytes, Set::Kana);
@@ -107,16 +109,16 @@ fn with_shifts(encoding: &'static Encoding, bytes: &[u8]) -> String {
     text
 }
 
-/// Whether text is UTF-8 under the label of another charset. In that one, too,
-/// some sequences are valid by chance: seldom where each byte is a character,
-/// and where most characters have two bytes, a few in a row.
+/// Whether text labelled with another charset is UTF-8. Some sequences are also
+/// valid in that charset by chance: rarely if each byte is a character, and a few
+/// in a row if most characters have two bytes.
 fn is_utf_8(label: &'static Encoding, bytes: &[u8]) -> bool {
     if bytes.is_ascii() {
         return false;
     }
     let by_chance = match label {
         _ if label == WINDOWS_1252 || label == ISO_8859_15 || label == MACINTOSH => 0,
-        // Thai, whose vowels and consonants make many.
+        // Thai vowels and consonants form many such sequences.
         _ if label == WINDOWS_874 => 8,
         _ if label.is_single_byte() => 1,
         _ => 8,
@@ -147,15 +149,15 @@ impl Share {
         share
     }
 
-    /// A few broken characters make no text of another charset.
+    /// A few broken characters do not make it a text of another charset.
     fn is_most(&self) -> bool {
         self.valid > 8 && self.invalid * 10 <= self.valid
     }
 }
 
-/// EUC-JP or Shift_JIS, where bytes are valid and hold kana as Japanese text
-/// does. EUC first: Shift_JIS text is seldom valid EUC, and EUC text has as
-/// Shift_JIS half-width kana only, which do not count.
+/// EUC-JP or Shift_JIS, if the bytes are valid and contain as much kana as
+/// Japanese text does. EUC first: Shift_JIS text is rarely valid EUC, while EUC
+/// text read as Shift_JIS has only half-width kana, which do not count.
 fn japanese(bytes: &[u8]) -> Option<(&'static str, Cow<'_, str>)> {
     [("euc-jp", EUC_JP), ("shift_jis", SHIFT_JIS)].into_iter().find_map(|(name, encoding)| {
         let text = encoding.decode_without_bom_handling_and_without_replacement(bytes)?;
@@ -168,8 +170,8 @@ fn japanese(bytes: &[u8]) -> Option<(&'static str, Cow<'_, str>)> {
     })
 }
 
-/// What a text is whose charset nobody said, as far as its first 64 KB show;
-/// `None` for ASCII and what nothing tells.
+/// The charset of a text without a label, judging by its first 64 KB; `None` for
+/// ASCII and if nothing shows it.
 pub fn detect(bytes: &[u8]) -> Option<&'static str> {
     const OPENING: usize = 64 << 10;
     if let Some(label) = byte_order_mark(bytes) {
@@ -190,8 +192,8 @@ pub fn detect(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Decodes raw header bytes: ISO-2022-JP if they look like it, UTF-8 if they
-/// are valid UTF-8, else the `declared` charset, else windows-1252.
+/// Decodes raw header bytes: ISO-2022-JP if they look like it, UTF-8 if they are
+/// valid UTF-8, otherwise the `declared` charset, otherwise windows-1252.
 pub fn guess<'a>(bytes: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
     if looks_like_iso_2022_jp(bytes) {
         return Cow::Owned(iso2022::decode(bytes, Set::Kana));
@@ -202,9 +204,9 @@ pub fn guess<'a>(bytes: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
     }
 }
 
-/// Decodes a name in an archive, which has no label. Windows in Japan writes them in
-/// Shift_JIS: it is taken for that where all of it is kana, full width or kanji of
-/// JIS X 0208's first level, and no pair of accented letters would be likelier.
+/// Decodes a name in an archive, which has no label. Windows in Japan writes
+/// names in Shift_JIS: this is assumed if all of it is kana, full width or kanji
+/// of JIS X 0208's first level, and no pair of accented letters is more likely.
 pub fn packed_name(bytes: &[u8]) -> Cow<'_, str> {
     if std::str::from_utf8(bytes).is_err() && is_common_shift_jis(bytes) {
         return SHIFT_JIS.decode_without_bom_handling(bytes).0;
@@ -212,7 +214,8 @@ pub fn packed_name(bytes: &[u8]) -> Cow<'_, str> {
     decode(None, bytes)
 }
 
-/// Pairs of bytes of everyday Japanese, of which half have a second byte beyond ASCII.
+/// Pairs of bytes of everyday Japanese, half of which have a second byte beyond
+/// ASCII.
 fn is_common_shift_jis(bytes: &[u8]) -> bool {
     let (mut pairs, mut beyond_ascii) = (0, 0);
     let mut rest = bytes.iter().copied();
@@ -233,7 +236,7 @@ fn is_common_shift_jis(bytes: &[u8]) -> bool {
     beyond_ascii * 2 >= pairs
 }
 
-/// True for an escape that designates a Japanese set (RFC 1468).
+/// Whether there is an escape that designates a Japanese set (RFC 1468).
 pub fn looks_like_iso_2022_jp(bytes: &[u8]) -> bool {
     memchr_iter(0x1b, bytes)
         .any(|at| matches!(bytes.get(at + 1..at + 3), Some(b"$B" | b"$@" | b"$(" | b"(J" | b"(I")))
@@ -255,8 +258,8 @@ fn unsaid(bytes: &[u8]) -> Cow<'_, str> {
     WINDOWS_1252.decode_without_bom_handling(bytes).0
 }
 
-/// What is no code point is U+FFFD. Big-endian where nothing is said, unless that
-/// makes no sense.
+/// Values that are not code points become U+FFFD. Big-endian if unspecified,
+/// unless that makes no sense.
 fn utf32(bytes: &[u8], little: Option<bool>) -> String {
     let little = little.unwrap_or_else(|| bytes.first().is_some_and(|byte| *byte != 0));
     let units = bytes.chunks(4).map(|unit| match <[u8; 4]>::try_from(unit) {
@@ -267,8 +270,8 @@ fn utf32(bytes: &[u8], little: Option<bool>) -> String {
     units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// 8-bit text under a 7-bit label: the other charset of the same language.
-/// EUC first: Shift_JIS text is seldom valid EUC, the reverse often holds.
+/// 8-bit text under a 7-bit label: the other charset of the same language. EUC
+/// first: Shift_JIS text is rarely valid EUC, while the reverse is often true.
 fn eight_bit(shifted: Set, bytes: &[u8]) -> Cow<'_, str> {
     let candidates: &[&'static Encoding] = match shifted {
         Set::Ksc5601 => &[EUC_KR],
@@ -281,8 +284,8 @@ fn eight_bit(shifted: Set, bytes: &[u8]) -> Cow<'_, str> {
         .unwrap_or_else(|| unsaid(bytes))
 }
 
-/// RFC 2781 §4.3 takes big-endian where nothing is said; senders from Windows
-/// do not, and betray it by where the zero bytes of ASCII text are.
+/// RFC 2781 §4.3 assumes big-endian if unspecified; senders on Windows do not,
+/// and the zero bytes of ASCII text show it.
 fn utf16(bytes: &[u8]) -> Cow<'_, str> {
     if let Some((encoding, length)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(&bytes[length..]).0;
@@ -306,7 +309,7 @@ fn named(label: &str) -> Charset {
         .unwrap_or(Charset::Unsaid)
 }
 
-/// The labels that encoding_rs does not know, or reads as a browser must.
+/// The labels that encoding_rs does not know, or treats as a browser must.
 fn extended(label: &str) -> Option<Charset> {
     let known = Charset::Known;
     Some(match label {
@@ -515,7 +518,7 @@ mod tests {
             let (bytes, _, _) = WINDOWS_1252.encode(latin);
             assert_eq!(packed_name(&bytes), latin);
         }
-        // As MS-DOS wrote them they are not read, nor taken for Japanese.
+        // MS-DOS names are not decoded, nor taken for Japanese.
         for dos in [&b"r\x82sum\x82.exe"[..], b"\x9aberweisung.exe"] {
             assert!(packed_name(dos).chars().all(|c| (c as u32) < 0x3000), "{dos:?}");
         }

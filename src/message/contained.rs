@@ -1,5 +1,5 @@
 //! What a message contains: its attachments and archives, and messages that are
-//! encoded within it, looked into as far as there is room.
+//! encoded within it, which are inspected as far as the limits allow.
 
 use super::archive::{self, Archive};
 use super::attachment::{self, Attachment, AttachmentPlace};
@@ -7,22 +7,22 @@ use super::mime::Part;
 use super::transfer::{self, Encoding};
 use super::{Message, Unread, get};
 
-/// How many bytes of archives are looked at in all.
+/// How many bytes of all archives are read.
 const ARCHIVES_LIMIT: usize = 8 << 20;
 
-/// How many times the size of the body is hashed for the attachments of a message in
-/// all; only messages within messages need more than once.
+/// How many times the size of the body may be hashed for the attachments of a
+/// message in all; only messages within messages need more than once.
 const HASH_ROUNDS: u64 = 4;
 
-/// How many bytes are decoded in all of messages that are encoded within one.
+/// How many bytes of all messages encoded within one are decoded.
 const WITHIN_LIMIT: usize = 4 << 20;
 
-/// How deep such messages are looked into, levels.
+/// How deep such messages are inspected, levels.
 const WITHIN_DEPTH: u8 = 3;
 
 impl Message {
-    /// Forwarded messages whose part is encoded, which RFC 2046 §5.2.1 forbids and
-    /// gateways do: decoded, as far as there is room.
+    /// Forwarded messages whose part is encoded, which RFC 2046 §5.2.1 forbids
+    /// and gateways do: decoded as far as the limits allow.
     pub(super) fn within(&self) -> Result<&[Message], Unread> {
         get(&self.within, || {
             let mut left = WITHIN_LIMIT;
@@ -44,8 +44,10 @@ impl Message {
         .map(Vec::as_slice)
     }
 
-    /// The attachments, in the order of the parts; then those of messages that are
-    /// encoded within this one.
+    /// The attachments, in the order of the parts; then those of messages that
+    /// are encoded within this one.
+    ///
+    /// # Errors The body cannot be read.
     pub fn attachments(&self) -> Result<&[Attachment], Unread> {
         let (parts, within) = (self.parts()?, self.within()?);
         for message in within {
@@ -67,11 +69,12 @@ impl Message {
         }))
     }
 
-    /// What each attachment that is an archive says of itself, with its index. Reads
-    /// the first bytes of all, and of archives 8 MB in all.
+    /// What each attachment that is an archive tells about its contents, with the
+    /// attachment's index. Reads the first bytes of all attachments, and 8 MB of
+    /// all archives together.
     ///
     /// # Errors
-    /// The body's.
+    /// The body cannot be read.
     pub fn archives(&self) -> Result<&[(usize, Archive)], Unread> {
         get(&self.archives, || {
             let mut left = ARCHIVES_LIMIT;
@@ -93,7 +96,9 @@ impl Message {
         .map(Vec::as_slice)
     }
 
-    /// Decoded size of each attachment, bytes. Reads all of them.
+    /// The decoded size of each attachment, bytes. Reads all of them.
+    ///
+    /// # Errors The body cannot be read.
     pub fn attachment_sizes(&self) -> Result<&[u64], Unread> {
         get(&self.sizes, || {
             self.attached_parts()?
@@ -111,8 +116,10 @@ impl Message {
     }
 
     /// SHA-256 of each attachment's decoded content, lower-case hexadecimal.
-    /// Reads all of them. `None` for what is nested so deep that hashing it
-    /// all would take too long.
+    /// Reads all of them. `None` for attachments nested so deep that hashing all
+    /// of them would take too long.
+    ///
+    /// # Errors The body cannot be read.
     pub fn attachment_hashes(&self) -> Result<&[Option<String>], Unread> {
         get(&self.hashes, || {
             let mut left = self.content.body_size()?.saturating_mul(HASH_ROUNDS);
@@ -142,7 +149,9 @@ impl Message {
         }))
     }
 
-    /// The decoded content of an attachment, its first `limit` bytes.
+    /// The first `limit` bytes of an attachment's decoded content.
+    ///
+    /// # Errors The body cannot be read.
     pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, Unread> {
         match of.place {
             AttachmentPlace::Part(at) => match self.parts()?.get(at) {

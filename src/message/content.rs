@@ -1,9 +1,9 @@
 //! The bytes of a message, wherever they are: the header block in memory, the
-//! body still in the pipe, in memory, or in a file, so that a large message
-//! costs no more memory than a small one.
+//! body still in the pipe, in memory, or in a file, so that a large message costs
+//! no more memory than a small one.
 //!
-//! The body is read at most once. What could not be read is an [`Unread`] for
-//! every later asker, so that no one can mistake a part for the whole.
+//! The body is read at most once. If it could not be read, every later caller
+//! gets an [`Unread`], so that no one can mistake a part for the whole.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -20,18 +20,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::block::{Block, Finder};
 
-/// A header block longer than this, in bytes, is cut there; the rest counts
-/// as body.
+/// The longest header block, in bytes; the rest of a longer one counts as body.
 pub const HEADER_LIMIT: usize = 16 << 20;
 
-/// A message up to this size, in bytes, is kept in memory when it must be
-/// read before it is delivered; a larger one goes to a file.
+/// The largest message, in bytes, that is kept in memory when it must be read
+/// before it is delivered; a larger one goes to a file.
 const MEMORY_LIMIT: usize = 1 << 20;
 
 /// Size of every buffer that bytes pass through.
 const BUFFER: usize = 64 << 10;
 
-/// Size of the first one.
+/// Size of the first buffer of a stream.
 const SMALL_BUFFER: usize = 4 << 10;
 
 /// The body could not be read, or has already been streamed to its
@@ -39,7 +38,7 @@ const SMALL_BUFFER: usize = 4 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     kind: io::ErrorKind,
-    /// errno, where the system gave one.
+    /// errno, if the system reported one.
     os: Option<i32>,
     text: String,
 }
@@ -53,7 +52,7 @@ impl Unread {
         }
     }
 
-    /// errno of the failed read, where the system gave one.
+    /// errno of the failed read, if the system reported one.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.os
     }
@@ -82,16 +81,16 @@ impl From<Unread> for io::Error {
     }
 }
 
-/// A reader that fails with `TimedOut` when its input has not come to an end
-/// by a point in time: a sender that stalls must not hold us until the MTA
-/// kills us and bounces the message.
+/// A reader that fails with `TimedOut` if its input has not ended by a certain
+/// time: a sender that stalls must not hold us until the MTA kills us and bounces
+/// the message.
 pub struct Deadline<R> {
     input: R,
     at: Instant,
 }
 
 impl<R: Read + AsFd> Deadline<R> {
-    /// Reads from `input` for as long as `at` lies ahead.
+    /// Reads from `input` as long as `at` is in the future.
     pub fn new(input: R, at: Instant) -> Deadline<R> {
         Deadline { input, at }
     }
@@ -107,7 +106,7 @@ impl<R: Read + AsFd> Read for Deadline<R> {
                     "the message did not arrive in time",
                 ));
             }
-            // Woken at least once an hour: a longer wait could overflow the
+            // We wake up at least once an hour: a longer wait could overflow the
             // system's type.
             let left = left.min(Duration::from_secs(3600));
             let wait =
@@ -122,21 +121,21 @@ impl<R: Read + AsFd> Read for Deadline<R> {
     }
 }
 
-/// What has not been asked for yet.
+/// The part of a message that has not been requested yet.
 struct Input {
     /// Read together with the header block.
     ahead: Vec<u8>,
     /// The rest.
     rest: Box<dyn Read>,
-    /// Where a large body is put.
+    /// Where a large body is stored.
     spool_dir: PathBuf,
 }
 
-/// A body that can be read again and again.
+/// A body that can be read repeatedly.
 enum StoredBody {
     /// The bytes from `start` on.
     Memory { bytes: Vec<u8>, start: usize },
-    /// A stretch of a file.
+    /// A range of a file.
     File { file: File, range: Range<u64> },
 }
 
@@ -147,16 +146,18 @@ pub struct Content {
     header_cut: bool,
     input: RefCell<Option<Input>>,
     stored: OnceCell<Result<StoredBody, Unread>>,
-    /// Length of a body that was streamed away.
+    /// The length of a body that was streamed to its destination.
     streamed: Cell<Option<u64>>,
-    /// Why a stretch of the stored body could not be read.
+    /// Why a range of the stored body could not be read.
     broken: OnceCell<Unread>,
 }
 
 impl Content {
-    /// Reads `input` to the end of the header block and no further than a
-    /// buffer reaches. A large body will be put into an unlinked file in
-    /// `spool_dir`, should it be asked for.
+    /// Reads `input` to the end of the header block, and no further than a buffer
+    /// reaches. If the body is needed later and is large, it goes into an
+    /// unlinked file in `spool_dir`.
+    ///
+    /// # Errors The input cannot be read.
     pub fn read(mut input: Box<dyn Read>, spool_dir: &Path) -> io::Result<Content> {
         let (mut bytes, block) = read_header(&mut *input)?;
         let ahead = bytes.split_off(block.header.end);
@@ -177,11 +178,11 @@ impl Content {
         content
     }
 
-    /// A message that is in a file, from the file's start to the end it has
-    /// now. The file must not change as long as the message is used.
+    /// A message in a file, from the file's start to its present end. The file
+    /// must not change as long as the message is used.
     ///
     /// # Errors
-    /// The file cannot be read, or is no regular file.
+    /// The file cannot be read, or is not a regular file.
     pub fn open(file: File) -> io::Result<Content> {
         let meta = file.metadata()?;
         if !meta.is_file() {
@@ -211,18 +212,18 @@ impl Content {
         }
     }
 
-    /// The same body behind another header block, which was made of this one.
+    /// The same body with another header block, which was derived from this one.
     pub(super) fn with_header(self, header: Vec<u8>) -> Content {
         Content { header: Rc::new(header), ..self }
     }
 
-    /// The `From sender date` line that stood before the message, with its
-    /// line end.
+    /// The `From sender date` line that came before the message, with its line
+    /// end.
     pub fn from_line(&self) -> Option<&[u8]> {
         self.from_line.as_deref()
     }
 
-    /// The header block with the empty line behind it, where there is one.
+    /// The header block with the empty line after it, if there is one.
     pub fn header(&self) -> &[u8] {
         &self.header
     }
@@ -237,7 +238,9 @@ impl Content {
         self.header_cut
     }
 
-    /// Bytes of header and body. Reads the body if nothing has.
+    /// The size of header and body, bytes. Reads the body if necessary.
+    ///
+    /// # Errors The body cannot be read.
     pub fn size(&self) -> Result<u64, Unread> {
         if let Some(body) = self.streamed.get() {
             return Ok(self.header.len() as u64 + body);
@@ -245,7 +248,9 @@ impl Content {
         Ok(self.header.len() as u64 + self.body_size()?)
     }
 
-    /// Bytes of the body. Reads it if nothing has.
+    /// The size of the body, bytes. Reads it if necessary.
+    ///
+    /// # Errors The body cannot be read.
     pub fn body_size(&self) -> Result<u64, Unread> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
@@ -253,8 +258,9 @@ impl Content {
         })
     }
 
-    /// A stretch of the body, cut where the body ends. Reads the body if
-    /// nothing has.
+    /// A range of the body, cut where the body ends. Reads the body if necessary.
+    ///
+    /// # Errors The body cannot be read.
     pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => {
@@ -271,14 +277,16 @@ impl Content {
         })
     }
 
-    /// Reads what is unread and keeps it, so that it can be tested and
-    /// written any number of times.
+    /// Reads what is unread and keeps it, so that it can be tested and written
+    /// any number of times.
+    ///
+    /// # Errors The body cannot be read.
     pub fn spool(&self) -> Result<(), Unread> {
         self.stored().map(drop)
     }
 
-    /// Why the body could not be read, if somebody tried and failed: what was
-    /// made of it then is not to be believed.
+    /// Why the body could not be read, if an attempt failed: results that were
+    /// derived from it must not be believed.
     pub fn failure(&self) -> Option<Unread> {
         if self.streamed.get().is_some() {
             return self.broken.get().cloned();
@@ -295,13 +303,13 @@ impl Content {
         stored.as_ref().map_err(Unread::clone)
     }
 
-    /// Writes `header` and the body behind it; gives the number of bytes. A
-    /// body that nothing has asked for goes through one buffer and is gone
+    /// Writes `header` and the body after it; returns the number of bytes. A body
+    /// that nothing has requested passes through one buffer and is not available
     /// afterwards.
     ///
     /// # Errors
-    /// What has been written is then no whole message. When the body was
-    /// unread, it is lost to this process, whichever side failed.
+    /// What has been written is not a complete message. If the body was unread,
+    /// it is lost to this process, whichever side failed.
     pub fn write(&self, header: &[u8], out: &mut File) -> io::Result<u64> {
         let body = match self.input.take() {
             Some(input) => {
@@ -354,7 +362,7 @@ fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, Block)> {
     }
 }
 
-/// Appends what one read gives, at most `step` bytes; 0 at the end.
+/// Appends the bytes of one read, at most `step`; returns 0 at the end.
 fn read_more(input: &mut dyn Read, bytes: &mut Vec<u8>, step: usize) -> io::Result<usize> {
     let before = bytes.len();
     bytes.resize(before + step, 0);
@@ -373,11 +381,11 @@ fn read_more(input: &mut dyn Read, bytes: &mut Vec<u8>, step: usize) -> io::Resu
     }
 }
 
-/// Reads all that is left: into memory, or, when header and body are large,
-/// into a file that has no name.
+/// Reads everything that is left: into memory or, if header and body are large,
+/// into a file without a name.
 fn store(mut input: Input, header: usize) -> io::Result<StoredBody> {
     let mut bytes = input.ahead;
-    // One byte more than may be kept in memory tells that there is more.
+    // One byte above the limit shows that there is more.
     let room = (MEMORY_LIMIT + 1).saturating_sub(header + bytes.len());
     (&mut *input.rest).take(room as u64).read_to_end(&mut bytes)?;
     if header + bytes.len() <= MEMORY_LIMIT {
@@ -401,17 +409,18 @@ enum Side {
     Output(io::Error),
 }
 
-/// Writes the header and all that is left of the input; gives the length of
-/// the body.
+/// Writes the header and everything that is left of the input; returns the length
+/// of the body.
 fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> {
     write_both(out, header, &input.ahead).map_err(Side::Output)?;
     let mut length = input.ahead.len() as u64;
-    // Most messages end here: a small buffer sees it. It grows where it is
-    // filled, and is cleared but once.
+    // Most messages end here, and a small buffer is enough to see it. It grows
+    // when it is filled, and is zeroed only once.
     let mut buffer = vec![0; SMALL_BUFFER];
     loop {
-        // To where a buffer's length divides the file, and so to the end of a
-        // page: else each write would touch one page more than it fills.
+        // Up to where a buffer's length divides the file offset, and so to the
+        // end of a page: otherwise each write would touch one page more than it
+        // fills.
         let behind = (header.len() as u64 + length) % buffer.len() as u64;
         let room = buffer.len() - behind as usize;
         let count = match input.rest.read(buffer.get_mut(..room).unwrap_or_default()) {
@@ -427,7 +436,7 @@ fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> 
     }
 }
 
-/// Both in one call, as far as that goes.
+/// Writes both in one call, as far as that is possible.
 fn write_both(out: &mut File, first: &[u8], second: &[u8]) -> io::Result<()> {
     let written = loop {
         match out.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
@@ -444,7 +453,7 @@ fn write_both(out: &mut File, first: &[u8], second: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Copies a stretch of a file, in the kernel where it can.
+/// Copies a range of a file, in the kernel if possible.
 fn copy(file: &File, range: &Range<u64>, out: &mut File) -> io::Result<u64> {
     let mut file = file;
     let length = range.end - range.start;
@@ -460,7 +469,7 @@ fn shrunk() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the message's file has become shorter")
 }
 
-/// Reads a stretch of the body.
+/// Reads a range of the body.
 pub enum BodyReader<'a> {
     /// It is in memory.
     Memory(&'a [u8]),
@@ -477,8 +486,7 @@ impl Read for BodyReader<'_> {
     }
 }
 
-/// Reads a stretch of a file, and fails where the file has become too short
-/// for it.
+/// Reads a range of a file, and fails if the file has become too short for it.
 pub struct At<'a> {
     file: &'a File,
     range: Range<u64>,

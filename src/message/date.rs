@@ -1,16 +1,16 @@
-//! Dates of RFC 5322 §3.3, as mail in the wild writes them.
+//! Dates of RFC 5322 §3.3, as real mail has them.
 //!
-//! mail-parser finds nothing where the zone is missing and takes JST for UTC;
-//! jiff's RFC 2822 parser refuses missing zones and other orders. So words
-//! are told apart here by what they look like, wherever they stand, and jiff
-//! does the calendar.
+//! mail-parser finds nothing if the zone is missing, and takes JST for UTC;
+//! jiff's RFC 2822 parser refuses missing zones and other orders. So here the
+//! form of each word decides what it is, wherever it is, and jiff does the
+//! calendar.
 
 use jiff::civil::{self, DateTime};
 use jiff::tz::Offset;
 
 use crate::message::charset;
 
-/// Far more than any date has; what is behind is not looked at.
+/// Far longer than any date; the rest is ignored, bytes.
 const LONGEST: usize = 1000;
 
 /// A point in time and the zone its writer was in.
@@ -18,14 +18,13 @@ const LONGEST: usize = 1000;
 pub struct Date {
     /// Seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: i64,
-    /// What the writer's clock showed more than UTC, in seconds.
+    /// How far the writer's clock was ahead of UTC, in seconds.
     pub offset_seconds: i32,
 }
 
-/// Reads a Date header's value: RFC 5322 §3.3 with the obsolete forms of
-/// §4.3, the order of asctime(3) and of ISO 8601. The weekday is not believed.
-/// A missing or unknown zone is UTC. `None` without a valid day, month, year
-/// and time.
+/// Reads a Date header's value: RFC 5322 §3.3 with the obsolete forms of §4.3,
+/// and the orders of asctime(3) and ISO 8601. The weekday is ignored. A missing
+/// or unknown zone means UTC. `None` without a valid day, month, year and time.
 pub fn parse(raw: &[u8]) -> Option<Date> {
     let raw = raw.get(..LONGEST).unwrap_or(raw);
     let text = joined(&without_comments(&charset::guess(raw, None)));
@@ -36,7 +35,7 @@ pub fn parse(raw: &[u8]) -> Option<Date> {
     found.date()
 }
 
-/// What the words were.
+/// What the words so far were.
 #[derive(Debug, Default)]
 struct DateMatch {
     day: Option<i8>,
@@ -87,7 +86,7 @@ impl DateMatch {
         } else if self.time.is_some()
             && let Some(offset) = zone(word)
         {
-            // `+0900 JST` says it twice, `GMT +0900` says it better.
+            // `+0900 JST` repeats it, `GMT +0900` is more precise.
             if self.offset.is_none_or(|offset| offset == 0) {
                 self.offset = Some(offset);
             }
@@ -102,8 +101,8 @@ impl DateMatch {
         }
     }
 
-    /// The first number is the day, the second the year (RFC 5322 §4.3:
-    /// two and three digits count from 1900, below 50 from 2000).
+    /// The first number is the day, the second the year (RFC 5322 §4.3: years of
+    /// two or three digits count from 1900, those below 50 from 2000).
     fn number(&mut self, number: i16, digits: usize) {
         if self.day.is_none() && digits <= 2 {
             self.day = i8::try_from(number).ok();
@@ -139,7 +138,7 @@ fn year_first(word: &str) -> Option<(i16, i8, i8)> {
     parts.next().is_none().then_some(date)
 }
 
-/// `12:34`, `12:34:56.789`, `12.34.56`, and what follows in the same word.
+/// `12:34`, `12:34:56.789`, `12.34.56`, and the rest of the word.
 fn time(word: &str) -> Option<((i8, i8, i8), &str)> {
     let (hour, rest) = digits(word)?;
     let separator = rest.chars().next().filter(|c| matches!(c, ':' | '.'))?;
@@ -168,8 +167,8 @@ fn month(word: &str) -> Option<i8> {
     (1..).zip(months).find(|(_, month)| word.starts_with(month)).map(|(number, _)| number)
 }
 
-/// Seconds east of UTC. Military letters are UTC, since RFC 822 had their
-/// sign wrong (RFC 5322 §4.3); a name that nobody knows is no zone.
+/// Seconds east of UTC. Military letters are UTC, since RFC 822 had their sign
+/// wrong (RFC 5322 §4.3); an unknown name is not a zone.
 fn zone(word: &str) -> Option<i32> {
     let hours = match word {
         "ut" | "utc" | "gmt" | "z" | "wet" => 0.0,
@@ -226,7 +225,7 @@ fn numeric_zone(word: &str) -> Option<i32> {
     Some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// Without the blanks that RFC 5322 §4.3 allows around the colons of a time.
+/// Removes the blanks that RFC 5322 §4.3 allows around the colons of a time.
 fn joined(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     for (at, piece) in text.split(':').enumerate() {
@@ -244,7 +243,8 @@ fn joined(text: &str) -> String {
     joined
 }
 
-/// Comments (RFC 5322 §3.2.2) as blanks; one without end goes to the end.
+/// Replaces comments (RFC 5322 §3.2.2) with blanks; an unclosed one extends to
+/// the end.
 fn without_comments(text: &str) -> String {
     let mut depth = 0_usize;
     let mut escaped = false;

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use crate::message::fold;
 
-/// Names have 253 characters at most (RFC 1035 §2.3.4); what is far beyond is
-/// not worth a punycode decoder's time.
+/// The longest name to decode: names have at most 253 characters (RFC 1035
+/// §2.3.4), and a much longer one is not worth a punycode decoder's time.
 const LONGEST: usize = 1000;
 
-/// The one form of a domain: case folded, Unicode instead of punycode (RFC
-/// 5891, UTS #46), without the root's dot. What is no valid name is folded as
-/// text. Idempotent.
+/// The canonical form of a domain: case-folded, Unicode instead of punycode (RFC
+/// 5891, UTS #46), without the root's dot. Text that is not a valid name is
+/// folded as text. Idempotent.
 pub fn canonical(domain: &str) -> Cow<'_, str> {
     if domain.is_ascii() && !has_punycode(domain) {
         return ascii(domain.trim_end_matches('.'));
@@ -19,7 +19,8 @@ pub fn canonical(domain: &str) -> Cow<'_, str> {
     let name = folded.trim_end_matches('.');
     if name.len() <= LONGEST
         && let (unicode, Ok(())) = idna::domain_to_unicode(name)
-        // `ß` in punycode is a letter of its own, which folding would make `ss`.
+        // `ß` in punycode is a separate letter, which folding would turn into
+        // `ss`.
         && fold::fold(&unicode) == unicode
     {
         return Cow::Owned(unicode);
@@ -40,7 +41,7 @@ fn has_punycode(domain: &str) -> bool {
         .any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
 
-/// Whether two domains are the same organisation's.
+/// Whether two domains belong to the same organisation.
 pub fn aligned(one: &str, other: &str) -> bool {
     let (one, other) = (canonical(one), canonical(other));
     if one == other {

@@ -1,9 +1,9 @@
 //! RFC 2047: text outside of ASCII in headers, read tolerantly and written.
 //!
-//! Senders split characters and ISO-2022-JP shifts over encoded words, put
-//! words into quoted strings or against their neighbours, leave blanks in
-//! them and padding out. All of it is read as mail readers read it: adjacent
-//! words of one charset are joined as bytes before they are decoded.
+//! Senders split characters and ISO-2022-JP shifts across encoded words, put
+//! words into quoted strings or directly next to other text, leave blanks in them
+//! and omit padding. All of it is read as mail readers read it: adjacent words of
+//! one charset are joined as bytes before they are decoded.
 
 use std::borrow::Cow;
 
@@ -12,21 +12,22 @@ use memchr::memmem;
 
 use crate::message::{base64, charset};
 
-/// Bytes of UTF-8 that go into one word: 45 bytes are 60 characters of
-/// base64, with `=?utf-8?B?` and `?=` 72, and 75 are allowed (RFC 2047 §2).
+/// How many bytes of UTF-8 go into one word: 45 bytes are 60 characters of
+/// base64, 72 with `=?utf-8?B?` and `?=`, and 75 are allowed (RFC 2047 §2).
 const BYTES_A_WORD: usize = 45;
 
 /// Where a line of plain ASCII is folded (RFC 5322 §2.1.1).
 const LINE: usize = 76;
 
-/// Longest stretch without a blank that may stay ASCII: lines end at 998.
+/// The longest stretch without a blank that may stay ASCII: lines end at 998.
 const LONGEST_STRETCH: usize = 800;
 
 /// Decodes an unfolded header value (RFC 2047). Raw 8-bit text and raw
-/// ISO-2022-JP are guessed, see [`charset::guess`]. White space stays as it
-/// is, save between adjacent encoded words, where it is no part of the text.
+/// ISO-2022-JP are guessed, see [`charset::guess`]. White space stays as it is,
+/// except between adjacent encoded words, where it is not part of the text.
 pub fn decode<'a>(raw: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
-    // What looks like an encoded word inside of raw ISO-2022-JP is none.
+    // Something that looks like an encoded word inside raw ISO-2022-JP is not
+    // one.
     if charset::looks_like_iso_2022_jp(raw) {
         let text = charset::guess(raw, declared);
         return match decode_words(text.as_bytes(), declared) {
@@ -40,7 +41,7 @@ pub fn decode<'a>(raw: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
     }
 }
 
-/// [`decode`] of what is text already.
+/// [`decode`] for something that is already text.
 pub fn decode_text(text: &str) -> Cow<'_, str> {
     match decode_words(text.as_bytes(), None) {
         Some(decoded) => Cow::Owned(decoded),
@@ -77,13 +78,13 @@ pub struct EncodedWord<'a> {
     charset: &'a [u8],
     base64: bool,
     text: &'a [u8],
-    /// Offset behind it.
+    /// The offset after it.
     pub end: usize,
 }
 
 impl<'a> EncodedWord<'a> {
-    /// The encoded word that starts at `start`. It is looked for up to the
-    /// next `=?` only, so that looking at every `=?` stays linear.
+    /// The encoded word that starts at `start`. The search for its end stops at
+    /// the next `=?`, so that checking every `=?` stays linear.
     pub fn at(raw: &'a [u8], start: usize) -> Option<EncodedWord<'a>> {
         let rest = raw.get(start..)?.strip_prefix(b"=?")?;
         let length = rest
@@ -125,7 +126,7 @@ impl<'a> EncodedWord<'a> {
     }
 }
 
-/// Length of an encoded text up to its `?=`; `None` if another word starts
+/// The length of an encoded text up to its `?=`; `None` if another word starts
 /// first. `=?=` is padding and an end.
 fn text_length(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'?', text)
@@ -140,7 +141,7 @@ fn text_length(text: &[u8]) -> Option<usize> {
         .flatten()
 }
 
-/// Gathers bytes as long as the charset stays the same.
+/// Collects bytes as long as the charset stays the same.
 struct WordDecoder<'a> {
     done: String,
     charset: Option<&'a [u8]>,
@@ -149,7 +150,7 @@ struct WordDecoder<'a> {
 }
 
 impl<'a> WordDecoder<'a> {
-    /// What stands before a word: nothing, if it is white space after another.
+    /// The text before a word: nothing if it is white space after another word.
     fn gap(&mut self, literal: &[u8]) {
         if self.charset.is_none() || !literal.iter().all(u8::is_ascii_whitespace) {
             self.literal(literal);
@@ -183,8 +184,8 @@ impl<'a> WordDecoder<'a> {
     }
 }
 
-/// Writes a text as a header's value, folded with `"\n "`, in ASCII: as it is
-/// where that is safe, else as base64 words of UTF-8. It is [`clean`]ed first.
+/// Writes a text as a header's value, folded with `"\n "`, in ASCII: unchanged if
+/// that is safe, otherwise as base64 words of UTF-8. It is [`clean`]ed first.
 pub fn encode(text: &str) -> String {
     let text = clean(text);
     let long = || text.split(' ').any(|stretch| stretch.len() > LONGEST_STRETCH);
@@ -197,8 +198,8 @@ pub fn encode(text: &str) -> String {
     }
 }
 
-/// Makes one line of a text: line breaks and tabs become one blank, other
-/// control characters go.
+/// Turns a text into one line: line breaks and tabs become one blank, other
+/// control characters are removed.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let breaks = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
     if !text.chars().any(|c| c.is_control() || breaks(c)) {
@@ -241,7 +242,7 @@ fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// Breaks before blanks that text follows, so that no line is blank.
+/// Breaks before blanks that are followed by text, so that no line is blank.
 fn fold_ascii(text: &str) -> String {
     let mut folded = String::with_capacity(text.len() + text.len() / LINE * 2);
     let mut column = 0;

@@ -2,8 +2,8 @@
 
 use crate::text::is_invisible;
 
-/// A file name without control and format characters: they let `annexe.txt` be
-/// the display of a name that ends in `exe`. Blanks around it are no part of it.
+/// A file name without control and format characters, which can make a name that
+/// ends in `exe` look like `annexe.txt`. Blanks around it are not part of it.
 pub fn clean_name(name: &str) -> String {
     let kept: String = name.chars().filter(|char| !is_invisible(*char)).collect();
     kept.trim().to_owned()

@@ -1,21 +1,21 @@
-//! Lines that a mailer wrapped and said so: `format=flowed` (RFC 3676).
+//! Lines that a mailer wrapped and marked as such: `format=flowed` (RFC 3676).
 
 use std::borrow::Cow;
 
-/// How the lines of a text part are to be read (RFC 3676 §4).
+/// How the lines of a text part must be read (RFC 3676 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
-    /// As they stand.
+    /// As they are.
     #[default]
     Fixed,
-    /// A line that ends in a blank goes on in the next.
+    /// A line that ends in a blank continues in the next.
     Flowed,
-    /// The same, and the blank is no part of the text (`delsp=yes`).
+    /// The same, and the blank is not part of the text (`delsp=yes`).
     DeleteSpace,
 }
 
 impl Flow {
-    /// By the values of the parameters `format` and `delsp`.
+    /// From the values of the parameters `format` and `delsp`.
     pub fn new(format: Option<&str>, delsp: Option<&str>) -> Flow {
         let is = |value: Option<&str>, word| {
             value.is_some_and(|value| value.trim().eq_ignore_ascii_case(word))
@@ -28,13 +28,13 @@ impl Flow {
     }
 }
 
-/// The text with its paragraphs in one line each, quoted ones as well.
+/// The text with each paragraph on one line, quoted ones too.
 pub fn unwrap(text: &str, flow: Flow) -> Cow<'_, str> {
     if flow == Flow::Fixed {
         return Cow::Borrowed(text);
     }
     let mut joined = String::with_capacity(text.len());
-    // Of the line before, if it goes on: how deep it is quoted.
+    // The quote depth of the line before, if that line continues.
     let mut open = None;
     for (at, line) in text.split_inclusive('\n').enumerate() {
         let line = line.trim_end_matches(['\r', '\n']);

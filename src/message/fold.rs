@@ -1,17 +1,17 @@
 //! Text as people compare it: width, case and white space do not count.
 //!
-//! [`normalise`] gives what is shown and what patterns search; [`fold`] what
-//! words are compared by. ASCII, nearly all of the mail there is, costs one
-//! pass and no table, and no copy where nothing changes.
+//! [`normalise`] returns what is shown and what patterns search; [`fold`] returns
+//! what words are compared by. ASCII, which is nearly all mail, costs one pass
+//! and no table, and no copy if nothing changes.
 
 use std::borrow::Cow;
 
 use unicase::UniCase;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
-/// NFKC (UAX #15) without what cannot be seen, and each run of white space one
-/// blank, or one `\n` where it holds a line break. Other control characters stay.
-/// Idempotent.
+/// NFKC (UAX #15) without invisible characters; each run of white space becomes
+/// one blank, or one `\n` if it contains a line break. Other control characters
+/// stay. Idempotent.
 pub fn normalise(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return blanks(text, true);
@@ -23,17 +23,18 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 /// [`normalise`], then without case (toNFKC_Casefold of the Unicode Standard
-/// §3.13) and with line breaks as blanks, or as nothing between characters that
-/// are written without blanks (see [`is_unspaced`]). Characters that Japanese senders cannot choose between, because
-/// charset tables differ, are one, too: WAVE DASH and `~`, say. Two texts are
-/// equal to a reader when their folds are. Idempotent.
+/// §3.13). Line breaks become blanks, or disappear between characters that are
+/// written without blanks (see [`is_unspaced`]). Characters between which
+/// Japanese senders cannot choose, because charset tables differ, become one as
+/// well, for example WAVE DASH and `~`. Two texts are equal to a reader if their
+/// folds are equal. Idempotent.
 pub fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return fold_ascii(text);
     }
     let mut folded = case(&nfkc(text));
-    // Folding and leaving out can make new pairs that compose, and those new
-    // capitals; three rounds are more than any text needs.
+    // Folding and removing characters can create pairs that compose, and those
+    // can be new capitals; three rounds are more than any text needs.
     for _ in 0..3 {
         match nfkc(&folded) {
             Cow::Borrowed(_) => break,
@@ -57,7 +58,7 @@ fn owned(text: String, change: impl Fn(&str) -> Cow<'_, str>) -> String {
 }
 
 fn nfkc(text: &str) -> Cow<'_, str> {
-    // Left out first: what it stood between may compose.
+    // They are removed first: the characters around them may compose.
     if text.chars().any(is_ignorable) {
         let seen: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
         return Cow::Owned(owned(seen, composed));
@@ -76,7 +77,7 @@ fn composed(text: &str) -> Cow<'_, str> {
 }
 
 /// Characters that are written without blanks between them, so that a line may
-/// end behind any of them: Han, kana, bopomofo, their punctuation, and full-width
+/// end after any of them: Han, kana, bopomofo, their punctuation, and full-width
 /// forms.
 pub fn is_unspaced(c: char) -> bool {
     matches!(c,
@@ -85,8 +86,8 @@ pub fn is_unspaced(c: char) -> bool {
         | '\u{ff01}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Whether a line break between two characters is nothing. NFKC has made ASCII
-/// of full-width signs.
+/// Whether a line break between two characters disappears. NFKC has turned
+/// full-width signs into ASCII.
 fn wraps(before: char, after: char) -> bool {
     // A mark would be put on the letter before it.
     if matches!(after, '\u{302a}'..='\u{302f}' | '\u{3099}' | '\u{309a}') {
@@ -100,8 +101,8 @@ fn wraps(before: char, after: char) -> bool {
     }
 }
 
-/// Full case folding, what cannot be seen left out, look-alikes of the
-/// charset tables made one.
+/// Full case folding; invisible characters are removed, and look-alikes of the
+/// charset tables become one.
 fn case(text: &str) -> String {
     let mut folded = UniCase::unicode(text).to_folded_case();
     if folded.chars().any(|c| c > '\u{ac}' && (is_ignorable(c) || japanese(c) != c)) {
@@ -121,8 +122,8 @@ pub fn is_ignorable(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// JIS X 0208 characters for which Microsoft and the others took different
-/// code points, and NFKC does not bring together.
+/// JIS X 0208 characters for which Microsoft and others chose different code
+/// points, and which NFKC does not unify.
 fn japanese(c: char) -> char {
     match c {
         '\u{301c}' => '~',
@@ -137,7 +138,7 @@ fn fold_ascii(text: &str) -> Cow<'_, str> {
     if is_tidy(text.as_bytes(), |byte| byte.is_ascii_uppercase() || is_ascii_blank(byte)) {
         return Cow::Borrowed(text);
     }
-    // Whole passes, in which the processor works on many bytes at a time.
+    // Whole passes, which let the processor work on many bytes at a time.
     let mut bytes = text.as_bytes().to_ascii_lowercase();
     for byte in &mut bytes {
         *byte = if is_ascii_blank(*byte) { b' ' } else { *byte };
@@ -149,16 +150,16 @@ fn fold_ascii(text: &str) -> Cow<'_, str> {
             !(std::mem::replace(&mut after_blank, blank) && blank)
         });
     }
-    // ASCII, as it was.
+    // It was ASCII and still is.
     Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
 }
 
-/// White space but the blank itself.
+/// White space other than the blank itself.
 fn is_ascii_blank(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r')
 }
 
-/// Whether bytes have none that is untidy, and no two blanks in a row.
+/// Whether no byte is untidy, and no two blanks are adjacent.
 fn is_tidy(bytes: &[u8], is_untidy: impl Fn(u8) -> bool) -> bool {
     const CHUNK: usize = 128;
     let mut last = 0;
@@ -176,8 +177,8 @@ fn is_tidy(bytes: &[u8], is_untidy: impl Fn(u8) -> bool) -> bool {
     })
 }
 
-/// Makes runs of white space one character; where line breaks are not kept, one
-/// between characters that are written without blanks is nothing.
+/// Turns runs of white space into one character; unless line breaks are kept, one
+/// between characters that are written without blanks disappears.
 fn blanks(text: &str, keep_breaks: bool) -> Cow<'_, str> {
     if !has_untidy_blanks(text, keep_breaks) {
         return Cow::Borrowed(text);

@@ -1,10 +1,9 @@
-//! Text in bounds: what it costs, and the longest piece of it that a budget
-//! pays for.
+//! Bounded text: what it costs, and the longest piece of it that a budget allows.
 //!
-//! Normalising, folding and searching cost by the character, and a character
-//! beyond ASCII costs many times an ASCII one. So the unit is a byte of ASCII,
-//! and each other character counts as eight. Both what comes in and what comes
-//! of it count: one character can become eighteen, and eighteen one.
+//! Normalising, folding and searching cost per character, and a character beyond
+//! ASCII costs many times as much as an ASCII one. So the unit is one byte of
+//! ASCII, and each other character counts as eight. Both input and output count:
+//! one character can become eighteen, and eighteen one.
 
 use std::iter::once;
 
@@ -16,10 +15,10 @@ use super::fold;
 /// What a character beyond ASCII costs, units.
 const FOREIGN: usize = 8;
 
-/// Text goes from one form to the next in pieces of about this many bytes.
+/// Text is passed from one form to the next in pieces of about this many bytes.
 const PIECE: usize = 64 << 10;
 
-/// How many characters back a place is looked for at which a text may be cut.
+/// How many characters to go back for a place where a text may be cut.
 const LOOK_BACK: usize = 1000;
 
 /// What a text costs, units.
@@ -33,7 +32,7 @@ pub fn cost(text: &str) -> usize {
     ascii + foreign * FOREIGN
 }
 
-/// The longest beginning of a text that costs no more than that.
+/// The longest beginning of a text that costs at most this many units.
 pub fn affordable(text: &str, units: usize) -> &str {
     if cost(text) <= units {
         return text;
@@ -66,7 +65,8 @@ impl Budget {
         self.left
     }
 
-    /// Spends, if there is as much left; else nothing more can be had.
+    /// Spends the units if that many are left; otherwise nothing more can be
+    /// spent.
     pub fn spend(&mut self, units: usize) -> bool {
         match self.left.checked_sub(units) {
             Some(left) if !self.is_spent() => {
@@ -81,7 +81,7 @@ impl Budget {
         }
     }
 
-    /// Something was left out.
+    /// Records that something was left out.
     pub fn cut(&mut self) {
         self.cut = true;
     }
@@ -91,35 +91,35 @@ impl Budget {
         self.cut
     }
 
-    /// Something was left out, and nothing more can be had.
+    /// Whether something was left out and nothing more can be spent.
     pub fn is_spent(&self) -> bool {
         self.cut && self.left == 0
     }
 }
 
-/// Gathers one text: normalises what comes in and keeps no more than a limit.
+/// Builds one text: normalises the input and keeps it up to a limit.
 #[derive(Debug)]
 pub struct Gatherer {
-    /// Not yet normalised.
+    /// Input that is not normalised yet.
     pending: String,
     text: String,
     /// Units.
     limit: usize,
-    /// What came in, units.
+    /// The cost of the input, units.
     read: usize,
-    /// What is in `text`, units.
+    /// The cost of `text`, units.
     written: usize,
     cut: bool,
 }
 
 impl Gatherer {
-    /// Takes in and gives at most `limit` units.
+    /// For at most `limit` units of input and of output.
     pub fn new(limit: usize) -> Gatherer {
         let (pending, text) = (String::new(), String::new());
         Gatherer { pending, text, limit, read: 0, written: 0, cut: false }
     }
 
-    /// Appends; what it says is whether there is room for more.
+    /// Appends text; returns whether there is room for more.
     pub fn push(&mut self, text: &str) -> bool {
         let mut rest = text;
         while !rest.is_empty() && !self.cut {
@@ -147,15 +147,15 @@ impl Gatherer {
         !self.cut
     }
 
-    /// Normalises what is pending; unless it is the last, up to a place where
-    /// nothing of what is behind can change what is before.
+    /// Normalises what is pending; unless it is the last, only up to a place
+    /// where nothing that follows can change what comes before.
     fn flush(&mut self, last: bool) {
         let end = self.pending.len();
         let end = if last { end } else { seam(&self.pending, end.saturating_sub(1)) };
         let (piece, rest) = self.pending.split_at(end);
         let before = self.text.len();
         append(&mut self.text, &fold::normalise(piece));
-        // A blank at the seam may have gone.
+        // A blank at the seam may have been removed.
         let new = self.text.get(before.min(self.text.len())..).unwrap_or_default();
         let kept = affordable(new, self.limit - self.written);
         self.written += cost(kept);
@@ -167,7 +167,7 @@ impl Gatherer {
         self.pending.drain(..self.pending.len() - rest);
     }
 
-    /// What it has cost, units.
+    /// What the text has cost, units.
     pub fn cost(&self) -> usize {
         self.read.max(self.written)
     }
@@ -182,8 +182,7 @@ impl Gatherer {
     }
 }
 
-/// Goes over a text piece by piece, cut where nothing of what is behind can
-/// change what is before.
+/// A text in pieces, cut where nothing that follows can change what comes before.
 pub fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -194,7 +193,7 @@ pub fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Appends a piece; a run of white space that was cut is one run again.
+/// Appends a piece; a run of white space that was cut becomes one run again.
 pub fn append(text: &mut String, piece: &str) {
     let blank = |char| char == ' ' || char == '\n';
     let mut piece = piece;
@@ -208,14 +207,14 @@ pub fn append(text: &mut String, piece: &str) {
     text.push_str(piece);
 }
 
-/// A place at or before `at` at which a text may be cut, if there is one near.
+/// A place at or before `at` where a text may be cut, if there is one nearby.
 fn seam(text: &str, at: usize) -> usize {
     if at >= text.len() {
         return text.len();
     }
     let end = floor(text, at);
     let near = text.get(..end).unwrap_or_default().char_indices().rev();
-    // Not behind white space either: what becomes of it depends on both sides.
+    // Not after white space either: its result depends on both sides.
     let before = |start| text.get(..start).and_then(|text| text.chars().next_back());
     near.take(LOOK_BACK)
         .find_map(|(start, char)| {
@@ -225,8 +224,8 @@ fn seam(text: &str, at: usize) -> usize {
         .unwrap_or(if end > 0 { end } else { text.len() })
 }
 
-/// Nothing before the character makes one with it, be it a letter or a run of
-/// white space.
+/// Whether the character combines with nothing before it, neither with a letter
+/// nor with a run of white space.
 fn begins_anew(char: char) -> bool {
     once(char).nfkd().next().is_some_and(|first| {
         !first.is_whitespace()
@@ -243,8 +242,8 @@ pub fn floor(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// The first bytes of a value, at most `limit`, and whether that is not all;
-/// not within a character of UTF-8.
+/// The first bytes of a value, at most `limit`, and whether it has more; never
+/// cut within a character of UTF-8.
 pub fn prefix(value: &[u8], limit: usize) -> (&[u8], bool) {
     let Some(start) = value.get(..limit).filter(|start| start.len() < value.len()) else {
         return (value, false);

@@ -1,8 +1,8 @@
-//! The header block: which headers there are and where each stands.
+//! The header block: which headers there are and where each one is.
 //!
-//! One quick pass finds the lines and the names; values are looked at only
-//! when they are asked for. Every byte belongs to one entry, so that a block
-//! can be written again byte for byte, with or without some of its headers.
+//! One quick pass finds the lines and the names; values are read only when they
+//! are needed. Every byte belongs to one entry, so that a block can be written
+//! again byte for byte, with or without some of its headers.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -15,14 +15,14 @@ use crate::message::gather::{self, Budget, Gatherer};
 use crate::message::unfold::{unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
-/// Longest field name, blanks before the colon included, that is looked for.
+/// The longest field name that is recognised, including blanks before the colon.
 const LONGEST_NAME: usize = 1000;
 
-/// What some programs begin UTF-8 with.
+/// Some programs put this before UTF-8 text.
 pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How many lines are indexed: what asks for a header by its name does not see
-/// those behind.
+/// How many lines are indexed: a search for a header by its name does not find
+/// later ones.
 pub const INDEX_LIMIT: usize = 50_000;
 
 /// How much is read of all headers of one name, raw and as text, in units of
@@ -37,24 +37,24 @@ const SHORT: usize = 4 << 10;
 pub struct Head {
     bytes: Rc<Vec<u8>>,
     entries: Vec<HeaderEntry>,
-    /// Length of what comes before the first line.
+    /// The length of what comes before the first line.
     opening: usize,
-    /// Behind the last entry.
+    /// The end of the last entry.
     indexed: usize,
-    /// End of the last line; behind it the empty line, if there is one.
+    /// The end of the last line; the empty line follows, if there is one.
     end: usize,
-    /// Hash of the name and place in `entries`, sorted.
+    /// The hash of the name and the place in `entries`, sorted.
     by_name: OnceCell<Vec<(u32, u32)>>,
     charset: OnceCell<Option<String>>,
 }
 
-/// A line with its folds. It ends where the next one starts.
+/// A line with its folds. It extends to where the next one starts.
 #[derive(Debug, Clone, Copy)]
 struct HeaderEntry {
     start: u32,
-    /// 0 for a line that is no header.
+    /// 0 for a line that is not a header.
     name_length: u16,
-    /// Offset from `start` of what follows the colon.
+    /// The offset from `start` of what follows the colon.
     value_offset: u16,
 }
 
@@ -63,7 +63,7 @@ struct HeaderEntry {
 pub struct Header<'a> {
     /// Field name as written, RFC 5322 §2.2.
     pub name: &'a str,
-    /// What follows the colon, with its folds, without the last line end.
+    /// The text after the colon, with its folds, without the last line end.
     pub value: &'a [u8],
     /// The whole field in the block, its last line end included.
     pub range: Range<usize>,
@@ -78,7 +78,7 @@ impl Head {
             match bytes.get(skip..).unwrap_or_default() {
                 [b'\n', ..] => skip += 1,
                 [b'\r', b'\n', ..] => skip += 2,
-                // It ends with its first line.
+                // The block ends with its first line.
                 [] => return Head::parse_behind(bytes, 0),
                 rest => {
                     let mark = rest.starts_with(BYTE_ORDER_MARK);
@@ -95,7 +95,7 @@ impl Head {
         Head::parse_behind(Rc::new(bytes.into()), 0)
     }
 
-    /// The same, the first bytes being no lines of it.
+    /// The same, except that the first `skip` bytes are not lines of it.
     fn parse_behind(bytes: Rc<Vec<u8>>, skip: usize) -> Head {
         let line_end = line_end(&bytes);
         let mut entries: Vec<HeaderEntry> = Vec::new();
@@ -128,7 +128,7 @@ impl Head {
         Head { bytes, entries, opening: skip, indexed, end, ..Head::default() }
     }
 
-    /// Length of the empty lines and the byte-order mark that come first.
+    /// The length of the empty lines and the byte-order mark that come first.
     pub fn opening(&self) -> usize {
         self.opening
     }
@@ -148,8 +148,8 @@ impl Head {
         self.end < self.bytes.len()
     }
 
-    /// The headers from top to bottom, whether they are indexed or not. Lines
-    /// that are none are left out.
+    /// The headers from top to bottom, indexed or not. Lines that are not headers
+    /// are skipped.
     pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {
         (0..self.entries.len()).filter_map(|at| self.header(at)).chain(self.beyond_index())
     }
@@ -201,9 +201,9 @@ impl Head {
         self.named(name).map(|header| header.value)
     }
 
-    /// How many lines somebody could take for a header called `name`: also those beyond
-    /// the index, behind a CR alone, and with something in or before the name that is not
-    /// seen.
+    /// How many lines somebody could take for a header called `name`: including
+    /// those beyond the index, those after a CR alone, and those with something
+    /// invisible in or before the name.
     pub fn lines_like(&self, name: &str) -> usize {
         let lines = self.fields().split(|byte| matches!(byte, b'\n' | b'\r'));
         let is_like = |line: &&[u8]| {
@@ -224,8 +224,8 @@ impl Head {
     }
 
     /// The values called `name` as people read them: unfolded, decoded (RFC
-    /// 2047), normalised and trimmed, each one line; and whether something was
-    /// left out, because all of them are more than [`TEXT_LIMIT`].
+    /// 2047), normalised and trimmed, each on one line; and whether something was
+    /// left out because together they exceed [`TEXT_LIMIT`].
     pub fn texts(&self, name: &str) -> (Vec<String>, bool) {
         let mut budget = Budget::new(TEXT_LIMIT);
         let mut texts = Vec::new();
@@ -240,7 +240,7 @@ impl Head {
     }
 
     /// Every header as people read it, `Name: value`, and whether something was
-    /// left out, as [`Head::texts`] does it.
+    /// left out as in [`Head::texts`].
     pub fn lines(&self) -> (Vec<String>, bool) {
         let mut budget = Budget::new(TEXT_LIMIT);
         let mut lines = Vec::new();
@@ -352,19 +352,19 @@ impl HeaderEntry {
     }
 }
 
-/// RFC 5322 §2.2: printable ASCII, no colon.
+/// RFC 5322 §2.2: printable ASCII without the colon.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b':'
 }
 
-/// FNV-1a of the lower-case name: short, and good enough to sort by.
+/// FNV-1a of the lower-case name: short, and good enough for sorting.
 fn hash(name: &[u8]) -> u32 {
     name.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
     })
 }
 
-/// LF (or CRLF), but CR in a block that has no LF at all.
+/// LF (or CRLF); CR if the block has no LF at all.
 fn line_end(bytes: &[u8]) -> u8 {
     match memchr(b'\n', bytes) {
         None if memchr(b'\r', bytes).is_some() => b'\r',
@@ -372,7 +372,7 @@ fn line_end(bytes: &[u8]) -> u8 {
     }
 }
 
-/// A line end with nothing before it but CRs.
+/// Whether a line has only CRs before its line end.
 fn is_empty_line(line: &[u8], line_end: u8) -> bool {
     match line.split_last() {
         Some((last, rest)) => *last == line_end && rest.iter().all(|byte| *byte == b'\r'),
@@ -386,11 +386,11 @@ fn trim_line_end(value: &[u8]) -> &[u8] {
     &value[..kept]
 }
 
-/// Stands for a fold in text that is not yet decoded: white space that means
-/// nothing in any charset, and ends no shift of ISO-2022.
+/// Marks a fold in text that is not decoded yet: white space that has no meaning
+/// in any charset and ends no shift of ISO-2022.
 const FOLD: u8 = 0x0c;
 
-/// Takes out the folds between characters that are written without blanks: many
+/// Removes the folds between characters that are written without blanks: many
 /// programs fold raw text wherever a line is full.
 fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
     let fold = char::from(FOLD);
@@ -413,12 +413,12 @@ fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(joined)
 }
 
-/// Normalised, trimmed, line breaks as blanks.
+/// Normalised and trimmed, with line breaks as blanks.
 pub fn one_line(text: &str) -> String {
     fold::normalise(text).trim().replace('\n', " ")
 }
 
-/// The sender that a `From ` line names; a null sender is written
+/// The sender that a `From ` line names; the null sender is written as
 /// `MAILER-DAEMON` there.
 pub fn from_line_sender(line: &[u8]) -> Option<&str> {
     let rest = std::str::from_utf8(line.strip_prefix(b"From ")?).ok()?;
@@ -505,7 +505,7 @@ mod tests {
         assert_eq!((all.len(), cut), (40_000, false));
         let (all, cut) = texts(format!("A: {}\n", "x".repeat(99)).repeat(3000));
         assert_eq!((all.len(), all[2620].len(), cut), (2622, 99, true));
-        // A character that becomes eighteen, as it is and in encoded words.
+        // A character that becomes eighteen, both raw and in encoded words.
         for value in ["\u{fdfa}".repeat(80_000), "=?utf-8?B?77e6?= ".repeat(80_000)] {
             let (all, cut) = texts(format!("A: {value}"));
             assert!(cut && gather::cost(&all[0]) <= TEXT_LIMIT && all[0].len() > 50_000);

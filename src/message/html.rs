@@ -1,8 +1,9 @@
-//! HTML as its reader sees it: running text, without markup.
+//! HTML as its reader sees it: running text without markup.
 //!
-//! A tokenizer and, of a tree, only which elements are open, as far as a bound:
-//! what an element hides ends where it does. Block elements and `<br>` are line
-//! breaks, cells are apart, images speak by their `alt`.
+//! This is a tokenizer. Of the tree it only tracks which elements are open, up to
+//! a limit: what an element hides ends where the element does. Block elements and
+//! `<br>` become line breaks, cells are separated, and images are represented by
+//! their `alt`.
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
@@ -12,42 +13,42 @@ use super::quiet::Quiet;
 use super::sheet::Sheet;
 use super::style::Style;
 
-/// What is met on the way through a document.
+/// An item of a document, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Text, white space folded, `\n` at line breaks.
+    /// Text, with white space collapsed and `\n` at line breaks.
     Text(&'a str),
-    /// Text that nobody sees, likewise: hidden by a style, the attribute `hidden`
-    /// or a size of nothing.
+    /// Text that nobody sees, in the same form: hidden by a style, by the
+    /// attribute `hidden` or by a zero size.
     Hidden(&'a str),
-    /// An address in an attribute (`href`, `src`, `action` and the like),
-    /// entities decoded.
+    /// A URL in an attribute (`href`, `src`, `action` and similar), entities
+    /// decoded.
     Url {
-        /// Element it stands in, lower case.
+        /// The element that contains it, lower case.
         element: &'a str,
-        /// The address.
+        /// The URL.
         url: &'a str,
     },
-    /// `</a>`: the text since the `a`'s address is what people see of it.
+    /// `</a>`: the text since the `a`'s URL is what people see of the link.
     LinkEnd,
 }
 
 /// How many open elements are tracked at a time.
 const OPEN_LIMIT: usize = 256;
 
-/// How far up an end tag looks for its element.
+/// How far up the search for an end tag's element goes.
 const END_LIMIT: usize = 64;
 
-/// How many classes of one element are looked at.
+/// How many classes of one element are used.
 const CLASSES_LIMIT: usize = 20;
 
-/// Goes through a document until `sink` has enough.
+/// Passes a document to `sink` until it has enough.
 pub fn read(html: &str, mut sink: impl FnMut(Event<'_>) -> bool) {
     read_with(html, &mut sink, false);
 }
 
-/// `in_comment`: what Microsoft's programs alone read, which has no comments of
-/// its own.
+/// `in_comment` is for text that only Microsoft's programs read; comments within
+/// it are ignored.
 fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bool) {
     let mut reader = HtmlReader {
         sink,
@@ -66,7 +67,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
         shown: TextFlow::default(),
         hidden: TextFlow::default(),
     };
-    // Whatever the callback gives makes the tokenizer pause.
+    // Whatever the callback returns makes the tokenizer pause.
     let emitter =
         CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| reader.event(event));
     let mut tokenizer = Tokenizer::new_with_emitter(html, Quiet(emitter));
@@ -76,7 +77,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
 }
 
 enum Pause {
-    /// The text of an element that begins here has other rules.
+    /// The text of the element that begins here is tokenized by other rules.
     Raw(State),
     /// The sink has enough.
     Enough,
@@ -87,24 +88,25 @@ enum Pause {
 enum Gap {
     #[default]
     None,
-    /// A line of the source ends: a blank, or nothing where none is written.
+    /// The source has a line break: a blank, or nothing in scripts without
+    /// blanks.
     Wrap,
     Blank,
     Line,
 }
 
-/// A text that is being given out.
+/// The state of the text that is being passed on.
 #[derive(Debug, Default)]
 struct TextFlow {
     gap: Gap,
-    /// The last character of it.
+    /// The last character that was passed on.
     last: Option<char>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attribute {
     Url,
-    /// Several addresses, each with what it is for.
+    /// Several URLs, each with its purpose.
     UrlSet,
     /// `<meta http-equiv=refresh content="0; url=…">`
     Refresh,
@@ -115,7 +117,7 @@ enum Attribute {
     Other,
 }
 
-/// An element that is open.
+/// An open element.
 struct OpenElement {
     name: Name,
     style: Style,
@@ -140,16 +142,16 @@ struct HtmlReader<'s> {
     done: bool,
     element: String,
     attribute: Attribute,
-    /// What the attributes of the tag that is being read make of its element.
+    /// The style that the attributes of the current tag give its element.
     tag: Style,
-    /// What style sheets make of it by its class and its identifier.
+    /// The style that style sheets give it by its class and its identifier.
     by_sheet: Style,
     sheet: Sheet,
     alt: Option<String>,
     open: Vec<OpenElement>,
-    /// Inside an element whose text is none of the document's: until its end tag.
+    /// The element whose text is not part of the document, until its end tag.
     raw: Option<&'static str>,
-    /// Depth in SVG and MathML, where other rules hold.
+    /// The depth in SVG and MathML, where other rules apply.
     foreign: usize,
     preformatted: usize,
     shown: TextFlow,
@@ -234,7 +236,7 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// `<!--[if mso]> … <![endif]-->` is a part of the document to Outlook: its
+    /// For Outlook, `<!--[if mso]> … <![endif]-->` is part of the document: its
     /// links lead somewhere, too.
     fn comment(&mut self, comment: &str) {
         if self.in_comment || !comment.trim_start().starts_with("[if") {
@@ -253,13 +255,14 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// How text that comes now is seen.
+    /// The style of the text that comes next.
     fn style(&self) -> Style {
         self.open.last().map_or(Style::default(), |open| open.style)
     }
 
-    /// Behind the attributes. Gives the state that the element's text wants,
-    /// HTML §13.2.6.4; scripts do not run here, so `noscript` is as any other.
+    /// Called after the attributes. Returns the state that the element's text
+    /// requires, HTML §13.2.6.4; scripts do not run here, so `noscript` is an
+    /// ordinary element.
     fn opened(&mut self, self_closing: bool) -> Option<State> {
         let name = name_of(self.element.as_bytes());
         self.end_implied();
@@ -295,7 +298,7 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// Elements whose end tag may be left out end where another begins, HTML
+    /// Ends elements whose end tag may be omitted when another begins, HTML
     /// §13.1.2.4.
     fn end_implied(&mut self) {
         const P: Name = name_of(b"p");
@@ -360,7 +363,8 @@ impl HtmlReader<'_> {
         self.gap(gap_at(element), is_gone);
     }
 
-    /// An element that is not there parts nothing; one that shows nothing does.
+    /// An element that is removed separates nothing; one that is only invisible
+    /// does.
     fn gap(&mut self, gap: Gap, is_gone: bool) {
         self.hidden.gap = self.hidden.gap.max(gap);
         if !is_gone {
@@ -415,8 +419,8 @@ impl HtmlReader<'_> {
     }
 }
 
-/// Length of the words that a text begins with, as far as each is parted from the
-/// next by one blank.
+/// The length of the words at the start of a text that are separated by exactly
+/// one blank.
 fn tidy(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -435,7 +439,7 @@ fn tidy(text: &str) -> usize {
 const NOT_SHOWN: [&str; 7] =
     ["script", "style", "title", "iframe", "noembed", "noframes", "template"];
 
-/// Elements without an end, HTML §13.1.2.
+/// Elements without an end tag, HTML §13.1.2.
 const VOID: [&str; 14] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
@@ -455,7 +459,7 @@ fn gap_at(element: &[u8]) -> Gap {
     }
 }
 
-/// Where `0; url=…` leads; other content of a `meta` has no such shape.
+/// The URL in `0; url=…`; other contents of a `meta` do not have this form.
 fn refreshed(content: &str) -> Option<&str> {
     let (seconds, rest) = content.split_once([';', ','])?;
     seconds.trim().parse::<f64>().ok()?;
@@ -468,9 +472,9 @@ fn refreshed(content: &str) -> Option<&str> {
     Some(url.trim().trim_matches(['"', '\'']))
 }
 
-/// The charset that a document names in its first 1024 bytes
-/// (`<meta charset=…>`, `<meta content="text/html; charset=…">`,
-/// `<?xml encoding=…?>`), for one whose header names none.
+/// The charset that a document names in its first 1024 bytes (`<meta charset=…>`,
+/// `<meta content="text/html; charset=…">`, `<?xml encoding=…?>`), for a part
+/// whose header names none.
 pub fn declared_charset(html: &[u8]) -> Option<String> {
     let start = html.get(..1024).unwrap_or(html).to_ascii_lowercase();
     let start = String::from_utf8_lossy(&start);
@@ -484,7 +488,7 @@ pub fn declared_charset(html: &[u8]) -> Option<String> {
     let end = value
         .find(|char: char| !(char.is_ascii_alphanumeric() || "-_.:+".contains(char)))
         .unwrap_or(value.len());
-    // A document that could be read this far is not in a charset of two bytes.
+    // A document that could be read this far is not in a two-byte charset.
     value.get(..end).filter(|label| !label.is_empty() && !label.contains("16")).map(str::to_owned)
 }
 

@@ -1,12 +1,12 @@
-//! 7-bit charsets that switch sets: ISO-2022-JP and its kin (RFC 1468, 1554,
-//! 2237, CP50220 to CP50222), ISO-2022-KR (RFC 1557), ISO-2022-CN as far as
-//! GB 2312 (RFC 1922), HZ (RFC 1843).
+//! 7-bit charsets that switch between sets: ISO-2022-JP and its relatives (RFC
+//! 1468, 1554, 2237, CP50220 to CP50222), ISO-2022-KR (RFC 1557), the GB 2312
+//! part of ISO-2022-CN (RFC 1922), HZ (RFC 1843).
 //!
-//! Browsers dropped most of them, and encoding_rs with them; its ISO-2022-JP
-//! is the browsers' own: no SO and SI, no JIS X 0212, no 8-bit katakana, and
-//! a line that ends in a double-byte set ruins the next. So the shifts are
-//! followed here and each stretch is handed over as EUC, whose tables hold
-//! the NEC and IBM characters of Microsoft too.
+//! Browsers dropped most of them, and encoding_rs with them. Its ISO-2022-JP is
+//! the browsers' version: no SO and SI, no JIS X 0212, no 8-bit katakana, and a
+//! line that ends in a double-byte set ruins the next. So the shifts are followed
+//! here, and each stretch is handed to encoding_rs as EUC, whose tables also
+//! contain the NEC and IBM characters of Microsoft.
 
 use encoding_rs::{EUC_JP, EUC_KR, Encoding, GBK, ISO_8859_7, WINDOWS_1252};
 
@@ -21,7 +21,7 @@ pub enum Set {
     Ascii,
     /// JIS X 0201 katakana, one byte each.
     Kana,
-    /// JIS X 0208, and plane 1 of JIS X 0213 as far as it is the same.
+    /// JIS X 0208, and plane 1 of JIS X 0213 where it is the same.
     Jis0208,
     /// JIS X 0212.
     Jis0212,
@@ -29,7 +29,7 @@ pub enum Set {
     Gb2312,
     /// KS X 1001, called KS C 5601.
     Ksc5601,
-    /// A two-byte set of which there is no table.
+    /// A two-byte set for which there is no table.
     Unreadable,
 }
 
@@ -40,12 +40,13 @@ enum Single {
     Greek,
 }
 
-/// True if there is something for [`decode`] to do.
+/// Whether there is something for [`decode`] to do.
 pub fn has_shifts(bytes: &[u8]) -> bool {
     memchr::memchr2(ESC, SO, bytes).is_some()
 }
 
-/// Decodes; `shifted` is what SO shifts to where no escape said it.
+/// Decodes; `shifted` is the set that SO shifts to if no escape has designated
+/// one.
 pub fn decode(bytes: &[u8], shifted: Set) -> String {
     let mut text = DecodedText::new(bytes.len());
     let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, Single::Latin1);
@@ -132,7 +133,7 @@ pub fn decode_hz(bytes: &[u8]) -> String {
     text.finish()
 }
 
-/// The two-byte set of an escape's last byte.
+/// The two-byte set that an escape's last byte designates.
 fn double(last: u8) -> Set {
     match last {
         b'@' | b'B' | b'O' | b'Q' => Set::Jis0208,
@@ -143,7 +144,7 @@ fn double(last: u8) -> Set {
     }
 }
 
-/// What was decoded, and a stretch of 8-bit text that waits for its table.
+/// The decoded text, and a stretch of 8-bit text that is still to be decoded.
 struct DecodedText {
     done: String,
     stretch: Vec<u8>,

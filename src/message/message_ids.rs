@@ -1,6 +1,6 @@
-//! Message-IDs in headers that name messages (RFC 5322 §3.6.4).
+//! Message-IDs in headers that refer to messages (RFC 5322 §3.6.4).
 
-/// The Message-IDs in a text: `<` … `>` without blanks or controls.
+/// The Message-IDs in a text: `<` … `>` without blanks or control characters.
 pub fn message_ids(text: &str) -> Vec<String> {
     let pieces = text.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
     let sound = |id: &&str| {

@@ -1,6 +1,6 @@
-//! Which parts a message has and where in the body each of them lies
-//! (RFC 2045, RFC 2046). One pass over the body, without recursion, in time
-//! linear in its size whatever the boundaries are; nothing is decoded here.
+//! Which parts a message has and where in the body each of them is (RFC 2045, RFC
+//! 2046). One pass over the body, without recursion, in time linear in its size
+//! whatever the boundaries are; nothing is decoded here.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,20 +14,19 @@ use super::parameter::{self, Parameters};
 use super::transfer::Encoding;
 use super::{encoded_word, file_name};
 
-/// Parts within parts within parts: what lies deeper is one part that is not
-/// looked into.
+/// How deep parts may be nested: a deeper one is a single part that is not split.
 pub const DEPTH_LIMIT: usize = 50;
 
-/// Behind this many parts the walk ends; the last one holds the rest.
+/// After this many parts the walk ends; the last one contains the rest.
 pub const PARTS_LIMIT: usize = 1000;
 
-/// Of a part's header block so many bytes are read.
+/// How much of a part's header block is read, bytes.
 pub const PART_HEADER_LIMIT: usize = 256 << 10;
 
-/// A longer type is none; RFC 6838 §4.2 allows 127 bytes on either side.
+/// The longest media type; RFC 6838 §4.2 allows 127 bytes on either side.
 const TYPE_LIMIT: usize = 255;
 
-/// A longer boundary is none; RFC 2046 allows 70 bytes.
+/// The longest boundary; RFC 2046 allows 70 bytes.
 const BOUNDARY_LIMIT: usize = 1000;
 
 const BUFFER: usize = 16 << 10;
@@ -35,39 +34,39 @@ const BUFFER: usize = 16 << 10;
 /// One body part (RFC 2045 §2.4); the first is the message itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Part {
-    /// `type/subtype` in lower case, as declared, or what RFC 2045 §5.2 puts
-    /// in its place.
+    /// `type/subtype` in lower case, as declared, or what RFC 2045 §5.2
+    /// substitutes for it.
     pub media_type: String,
     /// Declared charset, as written.
     pub charset: Option<String>,
-    /// How the lines of its text are to be read.
+    /// How the lines of its text must be read.
     pub flow: Flow,
-    /// File name, decoded and cleaned of what would disguise it: by
-    /// Content-Disposition, else by Content-Type.
+    /// The file name, decoded and cleaned of everything that would disguise it:
+    /// from Content-Disposition, otherwise from Content-Type.
     pub name: Option<String>,
-    /// Others that readers show: by Content-Type, by the last of several, without
-    /// backslashes.
+    /// Other names that mail readers may show: from Content-Type, the last of
+    /// several, and without backslashes.
     pub other_names: Vec<String>,
     /// Content-Disposition is `attachment`.
     pub attached: bool,
-    /// How its content is wrapped.
+    /// How its content is encoded for transport.
     pub encoding: Encoding,
-    /// Where its content lies in the body of the message, in bytes: without
+    /// Where its content is in the body of the message, in bytes: without the
     /// header block and without the line end that belongs to a boundary.
     pub range: Range<u64>,
-    /// Index of the part it is in.
+    /// Index of the part that contains it.
     pub parent: Option<usize>,
-    /// The parts within were found, and say what there is to say.
+    /// Its own parts were found, and have all the content.
     pub split: bool,
 }
 
 impl Part {
-    /// It is text that a mail reader shows.
+    /// Whether it is text that a mail reader shows.
     pub fn is_text(&self) -> bool {
         !self.split && !self.attached && self.media_type.starts_with("text/")
     }
 
-    /// It is another message.
+    /// Whether it is another message.
     pub fn is_message(&self) -> bool {
         matches!(self.media_type.as_str(), "message/rfc822" | "message/global")
     }
@@ -79,8 +78,8 @@ impl Part {
         self.encoding = Encoding::Identity;
     }
 
-    /// It is something to save or open: marked as an attachment, or with a
-    /// file name, or no text.
+    /// Whether it is something to save or open: marked as an attachment, with a
+    /// file name, or not text.
     pub fn is_attachment(&self) -> bool {
         if self.media_type.starts_with("multipart/") {
             return false;
@@ -89,7 +88,7 @@ impl Part {
     }
 }
 
-/// What the walk found.
+/// The result of the walk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Structure {
     /// All parts, each before those within it.
@@ -98,7 +97,9 @@ pub struct Structure {
     pub limits: Vec<&'static str>,
 }
 
-/// Splits a body. `head` is the message's own.
+/// Splits a body. `head` is that of the message itself.
+///
+/// # Errors The body cannot be read.
 pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
     let mut walker = Walker::default();
     walker.begin(head, "text/plain", 0);
@@ -107,12 +108,13 @@ pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
         let Some(piece) = lines.next()? else { break };
         walker.piece(&piece);
     }
-    // The walk may end early; then the rest belongs to what is still open.
+    // The walk may end early; then the rest belongs to the parts that are still
+    // open.
     let end = if walker.stack.is_empty() { walker.end } else { lines.skip()? };
     Ok(walker.finish(end))
 }
 
-/// Where no line of the header ends with LF, CR ends lines in the body, too.
+/// If no line of the header ends with LF, CR ends lines in the body, too.
 fn line_end(head: &Head) -> u8 {
     match (memchr(b'\n', head.bytes()), memchr(b'\r', head.bytes())) {
         (None, Some(_)) => b'\r',
@@ -120,14 +122,14 @@ fn line_end(head: &Head) -> u8 {
     }
 }
 
-/// A part that is not at its end.
+/// A part whose end has not been reached.
 struct OpenPart {
     part: usize,
     inside: Inside,
 }
 
 enum Inside {
-    /// The boundary of a multipart, and what its parts are by default.
+    /// The boundary of a multipart, and the default type of its parts.
     Multipart { boundary: Vec<u8>, default: &'static str, seen: bool },
     /// Another message.
     Message,
@@ -141,9 +143,9 @@ enum Inside {
 struct Walker {
     structure: Structure,
     stack: Vec<OpenPart>,
-    /// The header block of the part that begins, and where it begins.
+    /// The header block so far of a part that is beginning, and its default type.
     header: Option<(Vec<u8>, &'static str)>,
-    /// A line in text that may begin a file: where, and its name.
+    /// A line in text that may begin a file: its place, and the file's name.
     begin: Option<(u64, String)>,
     /// Where the last closed part ended.
     end: u64,
@@ -165,7 +167,7 @@ impl Walker {
     fn begin(&mut self, head: &Head, default: &'static str, start: u64) {
         let (mut part, content_type) = describe(head, default);
         let long = |name| head.first(name).is_some_and(|value| value.len() > parameter::LIMIT);
-        // Only the message's own header can be so long.
+        // Only the message's own header can be that long.
         if self.stack.is_empty() && (long("content-type") || long("content-disposition")) {
             self.limit("only the first 256 KB of Content-Type were looked at");
         }
@@ -223,7 +225,7 @@ impl Walker {
             if piece.starts_line {
                 let blank = is_empty_line(piece.bytes)
                     || header.is_empty() && piece.bytes.trim_ascii().is_empty();
-                // A part that does not begin with a header has none.
+                // A part that does not begin with a header does not have one.
                 let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
                 if blank || text {
                     let skip = if blank { piece.bytes.len() as u64 } else { 0 };
@@ -244,7 +246,8 @@ impl Walker {
         }
     }
 
-    /// Minds a file that was put into text by uuencode(1), which is older than MIME.
+    /// Recognises a file that uuencode(1), which is older than MIME, put into
+    /// text.
     fn uuencoded(&mut self, piece: &LinePiece<'_>) {
         if !piece.starts_line {
             return;
@@ -284,8 +287,8 @@ impl Walker {
     }
 
     /// The open multipart whose boundary a line is, the innermost first, and
-    /// whether it is the last one. RFC 2046 §5.1.1, but a longer word is
-    /// another boundary.
+    /// whether it is the closing one. RFC 2046 §5.1.1, except that a longer word
+    /// is another boundary.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         let line = line.strip_prefix(b"--")?;
         self.stack.iter().enumerate().rev().find_map(|(level, open)| {
@@ -315,8 +318,8 @@ impl Walker {
         }
     }
 
-    /// A header block that ends without an empty line belongs to a part
-    /// without content.
+    /// A header block that ends without an empty line belongs to a part without
+    /// content.
     fn begin_unfinished(&mut self, end: u64) {
         while let Some((header, default)) = self.header.take() {
             if self.full {
@@ -326,13 +329,13 @@ impl Walker {
         }
     }
 
-    /// Closes all parts from that level of the stack on.
+    /// Closes all parts from this level of the stack on.
     fn close(&mut self, level: usize, end: u64) {
         for open in self.stack.drain(level.min(self.stack.len())..).rev() {
             let Some(part) = self.structure.parts.get_mut(open.part) else { continue };
             part.range.end = end.max(part.range.start);
             self.end = part.range.end;
-            // Where no boundary was found, a reader sees it all.
+            // If no boundary was found, a mail reader shows all of it.
             if matches!(open.inside, Inside::Multipart { seen: false, .. }) {
                 part.read_as_text();
             }
@@ -355,19 +358,19 @@ fn uuencoded_name(line: &[u8]) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// A line of uuencoded bytes: its first character tells how many.
+/// Whether it is a line of uuencoded bytes: its first character is their number.
 fn is_uuencoded(line: &[u8]) -> bool {
     let Some((length, text)) = line.split_first() else { return false };
     let bytes = usize::from(length.wrapping_sub(b' ') & 63);
     let wanted = bytes.div_ceil(3) * 4;
-    // Blanks at the end are lost on the way, and some writers add one character.
+    // Blanks at the end get lost on the way, and some writers add one character.
     (b' '..=b'`').contains(length)
         && text.len() <= wanted + 1
         && text.len() + 2 >= wanted
         && text.iter().all(|byte| (b' '..=b'`').contains(byte))
 }
 
-/// Reads what a part's header says.
+/// Reads a part's header.
 fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
     match content_type.value.split_once('/') {
@@ -412,8 +415,7 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     (part, content_type)
 }
 
-/// A line with its line end, or a piece of a line that is longer than the
-/// buffer.
+/// A line with its line end, or a piece of a line that is longer than the buffer.
 struct LinePiece<'a> {
     bytes: &'a [u8],
     /// Its place in the body.
@@ -427,7 +429,7 @@ struct BodyLines<R> {
     input: R,
     end: u8,
     buffer: Vec<u8>,
-    /// What of the buffer is filled and not yet handed out.
+    /// The part of the buffer that is filled and has not been returned yet.
     ready: Range<usize>,
     eof: bool,
     at: u64,
@@ -484,7 +486,7 @@ impl<R: Read> BodyLines<R> {
         Ok(Some(piece))
     }
 
-    /// Passes over the rest and gives the length of all.
+    /// Skips the rest and returns the total length.
     fn skip(&mut self) -> io::Result<u64> {
         while !self.eof {
             self.at += self.ready.len() as u64;
@@ -496,7 +498,7 @@ impl<R: Read> BodyLines<R> {
         Ok(self.at)
     }
 
-    /// Makes room behind what is ready and reads once.
+    /// Makes room after the unread bytes and reads once.
     fn fill(&mut self) -> io::Result<()> {
         if self.ready.start > 0 {
             self.buffer.copy_within(self.ready.clone(), 0);
@@ -523,13 +525,13 @@ mod tests {
 
     use super::*;
 
-    /// Header fields of the message and its body, as they stand in it.
+    /// Walks a message that consists of header fields and a body.
     fn walked(message: &str) -> Structure {
         let (head, body) = message.split_once("\n\n").unwrap_or((message, ""));
         walk(&Head::parse(head), body.as_bytes()).expect("memory can be read")
     }
 
-    /// Type and content of each part.
+    /// The type and content of each part.
     fn parts(message: &str) -> Vec<(String, &str)> {
         let body = message.split_once("\n\n").map_or("", |(_, body)| body);
         let content = |part: &Part| &body[part.range.start as usize..part.range.end as usize];

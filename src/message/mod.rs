@@ -1,4 +1,4 @@
-//! A message: raw bytes, and what is read off them, each only when asked for.
+//! A message: raw bytes, and what is read from them, each only when needed.
 
 pub mod base64;
 pub mod utf7;
@@ -55,14 +55,15 @@ pub use bodies::TEXT_LIMIT;
 pub use content::Unread;
 pub use text::Text;
 
-/// No mail in a Maildir is older, seconds since 1970: 1990.
+/// The earliest time at which mail in a Maildir can have arrived, seconds since
+/// 1970: 1990.
 const EARLIEST: i64 = 631_152_000;
 const DAY: i64 = 24 * 3600;
 
-/// How many headers are named of which something was left out.
+/// How many notes on left-out headers are kept.
 const LEFT_OUT_LIMIT: usize = 100;
 
-/// A change to the header of what is delivered; the message that is tested
+/// A change to the header of the delivered message; the message that is tested
 /// stays as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderEdit {
@@ -73,22 +74,22 @@ pub enum HeaderEdit {
         /// Decoded text, one line.
         value: String,
     },
-    /// Replaces all headers of that name by one.
+    /// Replaces all headers of that name with one.
     Set {
         /// Field name.
         name: String,
         /// Decoded text, one line.
         value: String,
     },
-    /// Takes all headers of that name out.
+    /// Removes all headers of that name.
     Remove {
         /// Field name.
         name: String,
     },
 }
 
-/// One message. The header block is at hand; the body is read when something
-/// asks for it, or goes straight to its destination.
+/// One message. The header block is available; the body is read when something
+/// needs it, or goes straight to its destination.
 pub struct Message {
     content: Content,
     head: OnceCell<Head>,
@@ -102,29 +103,29 @@ pub struct Message {
     bodies: OnceCell<Result<Bodies, Unread>>,
     attachments: OnceCell<Vec<Attachment>>,
     within: OnceCell<Result<Vec<Message>, Unread>>,
-    /// In how many messages this one was encoded, each within the other.
+    /// How many encoded messages, each within the other, contain this one.
     depth: u8,
     archives: OnceCell<Result<Vec<(usize, Archive)>, Unread>>,
     sizes: OnceCell<Result<Vec<u64>, Unread>>,
     hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
 }
 
-/// What a message's file tells of when it was stored, seconds since 1970.
+/// What a message's file tells about when it was stored, seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct StoredTexts {
-    /// By its name in a Maildir.
+    /// From its name in a Maildir.
     name: Option<i64>,
-    /// By when it was modified.
+    /// From the time it was modified.
     modified: Option<i64>,
 }
 
 impl Message {
-    /// Reads the header block of a message and leaves the rest unread. A
-    /// `From ` line before it is put aside. Should a large body have to be
-    /// kept, it goes into an unlinked file in `spool_dir`.
+    /// Reads the header block of a message and leaves the rest unread. A `From `
+    /// line before it is kept separately. If a large body has to be stored, it
+    /// goes into an unlinked file in `spool_dir`.
     ///
     /// # Errors
-    /// The input's, before the end of the header block.
+    /// The input cannot be read to the end of the header block.
     pub fn read(input: Box<dyn Read>, spool_dir: &Path) -> io::Result<Message> {
         Ok(Message::new(Content::read(input, spool_dir)?))
     }
@@ -134,11 +135,10 @@ impl Message {
         Message::new(Content::from_bytes(bytes))
     }
 
-    /// A message in a file, whose body is read from there when it is asked
-    /// for.
+    /// A message in a file, whose body is read from there when it is needed.
     ///
     /// # Errors
-    /// The file's; `InvalidInput` if it is no regular file.
+    /// The file cannot be read; `InvalidInput` if it is not a regular file.
     pub fn open(file: File) -> io::Result<Message> {
         let modified = file.metadata()?.mtime();
         let message = Message::new(Content::open(file)?);
@@ -146,26 +146,27 @@ impl Message {
         Ok(message)
     }
 
-    /// Tells the name of the message's file in a Maildir, which begins with
-    /// when it was delivered (<https://cr.yp.to/proto/maildir.html>); an empty
-    /// one for a message in an mbox.
+    /// Sets the name of the message's file in a Maildir, which begins with the
+    /// time of delivery (<https://cr.yp.to/proto/maildir.html>); empty for a
+    /// message in an mbox.
     pub fn is_stored_as(&self, name: &str) {
         let modified = self.stored.get().and_then(|stored| stored.modified);
         self.stored.set(Some(StoredTexts { name: time_of_name(name), modified }));
     }
 
-    /// When a stored message came here, seconds since 1970: by its name in a
-    /// Maildir, else by the topmost Received line (RFC 5321 §4.4), which our
-    /// own machine has written, else by its file. What lies more than a day
-    /// ahead of `now` is not believed, as names before 1990 are not. None for a
-    /// message that comes only now.
+    /// When a stored message arrived here, seconds since 1970: from its name in a
+    /// Maildir, otherwise from the topmost Received line (RFC 5321 §4.4), which
+    /// our own machine wrote, otherwise from its file. Times more than a day
+    /// after `now` are not believed, nor are names before 1990. `None` for a
+    /// message that is only arriving now.
     pub fn arrived(&self, now: i64) -> Option<i64> {
         let stored = self.stored.get()?;
         let name = stored.name.filter(|at| is_sound(*at, now));
         name.or_else(|| self.received(now)).or(stored.modified)
     }
 
-    /// When the topmost Received line says that it came, seconds since 1970.
+    /// When it arrived according to the topmost Received line, seconds since
+    /// 1970.
     pub fn received(&self, now: i64) -> Option<i64> {
         let line = self.head().values("received").next()?;
         let at = line.iter().rposition(|byte| *byte == b';')?;
@@ -199,13 +200,17 @@ impl Message {
         self.content.from_line()
     }
 
-    /// Size as it came, without the `From ` line, bytes. Reads all of it.
+    /// The size as it came, without the `From ` line, bytes. Reads all of it.
+    ///
+    /// # Errors The body cannot be read.
     pub fn size(&self) -> Result<u64, Unread> {
         self.content.size()
     }
 
-    /// Whether it is no message at all: not even a header. Reads all of it
-    /// where there is no header block.
+    /// Whether there is no message at all, not even a header. Reads all of it if
+    /// there is no header block.
+    ///
+    /// # Errors The body cannot be read.
     pub fn is_empty(&self) -> Result<bool, Unread> {
         let starts = self.from_line().is_some() || !self.content.header().is_empty();
         Ok(!starts && self.size()? == 0)
@@ -255,7 +260,7 @@ impl Message {
         })
     }
 
-    /// Notes that something was not looked at, for the trace.
+    /// Notes that something was ignored, for the trace.
     pub fn leave_out(&self, what: String) {
         let mut all = self.left_out.borrow_mut();
         if all.len() < LEFT_OUT_LIMIT && !all.contains(&what) {
@@ -263,12 +268,14 @@ impl Message {
         }
     }
 
-    /// The Date header, the topmost that can be read.
+    /// The topmost Date header that can be read.
     pub fn date(&self) -> Option<Date> {
         *self.date.get_or_init(|| self.head().values("date").find_map(date::parse))
     }
 
     /// All MIME parts; the first is the message itself.
+    ///
+    /// # Errors The body cannot be read.
     pub fn parts(&self) -> Result<&[Part], Unread> {
         Ok(&self.structure()?.parts)
     }
@@ -277,12 +284,16 @@ impl Message {
         get(&self.structure, || Ok(mime::walk(self.head(), self.content.body(0..u64::MAX)?)?))
     }
 
-    /// The decoded content of a part, its first `limit` bytes.
+    /// The first `limit` bytes of a part's decoded content.
+    ///
+    /// # Errors The body cannot be read.
     pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, Unread> {
         Ok(transfer::prefix(self.raw(part)?, part.encoding, limit)?)
     }
 
-    /// A stretch of the raw body, bytes from its start, cut at its end.
+    /// A range of the raw body, in bytes from its start, cut at its end.
+    ///
+    /// # Errors The body cannot be read.
     pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
         self.content.body(range)
     }
@@ -291,8 +302,10 @@ impl Message {
         self.content.body(part.range.clone())
     }
 
-    /// The charsets that headers and text parts declare, or, where they
-    /// declare none, show; lower case, each once.
+    /// The charsets that headers and text parts declare or, if they declare none,
+    /// that their bytes show; lower case, each once.
+    ///
+    /// # Errors The body cannot be read.
     pub fn charsets(&self) -> Result<Vec<String>, Unread> {
         let parts = self.parts()?;
         let mut charsets: Vec<String> = text::encoded_word_charsets(self.head().bytes());
@@ -310,8 +323,8 @@ impl Message {
         Ok(seen)
     }
 
-    /// What of the message was not looked at because it is too much, as far
-    /// as it has been asked for; for the trace.
+    /// What was ignored in the message because it exceeds a limit, as far as it
+    /// has been read; for the trace.
     pub fn limits(&self) -> Vec<String> {
         let mut limits: Vec<String> = Vec::new();
         if self.content.header_cut() {
@@ -340,25 +353,28 @@ impl Message {
         limits
     }
 
-    /// Reads all and keeps it, so that it can be written more than once.
+    /// Reads everything and keeps it, so that it can be written more than once.
+    ///
+    /// # Errors The body cannot be read.
     pub fn spool(&self) -> Result<(), Unread> {
         self.content.spool()
     }
 
-    /// Why the body could not be read when something asked for it, if so.
+    /// Why the body could not be read, if an attempt failed.
     pub fn failure(&self) -> Option<Unread> {
         self.content.failure()
     }
 
     /// Writes the message byte for byte as it came, without the `From ` line,
-    /// with `edits` made one after the other. Gives the number of bytes.
+    /// after applying `edits` one after the other. Returns the number of bytes.
     ///
-    /// A body that nothing has asked for passes through one buffer and is gone
-    /// then: a second call, or a test of the body, fails. Where there are
-    /// several destinations, [`Message::spool`] comes first.
+    /// A body that nothing has requested passes through one buffer and is not
+    /// available afterwards: a second call, or a test of the body, fails. If
+    /// there are several destinations, call [`Message::spool`] first.
     ///
     /// # Errors
-    /// What is in `out` is then no whole message.
+    /// The message cannot be read or `out` cannot be written; `out` then has no
+    /// complete message.
     pub fn write_to(&self, edits: &[HeaderEdit], out: &mut File) -> io::Result<u64> {
         if edits.is_empty() {
             return self.content.write(self.content.header(), out);
@@ -367,11 +383,12 @@ impl Message {
         self.content.write(&header, out)
     }
 
-    /// Hands over piece by piece what [`Message::write_to`] writes, as often as one
-    /// likes. Reads the body if nothing has.
+    /// Passes what [`Message::write_to`] writes to `take` piece by piece; can be
+    /// called repeatedly. Reads the body if necessary.
     ///
     /// # Errors
-    /// What could not be read, or what `take` says. It is then no whole message.
+    /// The body cannot be read, or `take` fails. The pieces are then not a
+    /// complete message.
     pub fn pieces(
         &self,
         edits: &[HeaderEdit],
@@ -395,8 +412,8 @@ impl Message {
     }
 }
 
-/// When a message came, by the name of its file in a Maildir, as [`Message::arrived`] does
-/// first; seconds since 1970.
+/// When a message arrived, from the name of its file in a Maildir, which
+/// [`Message::arrived`] tries first; seconds since 1970.
 pub fn arrived_by_name(name: &str, now: i64) -> Option<i64> {
     time_of_name(name).filter(|at| is_sound(*at, now))
 }
@@ -407,12 +424,12 @@ fn time_of_name(name: &str) -> Option<i64> {
     seconds.parse().ok().filter(|_| rest.starts_with(['.', '_']))
 }
 
-/// Whether mail can have come at a moment.
+/// Whether mail can have arrived at this time.
 fn is_sound(at: i64, now: i64) -> bool {
     (EARLIEST..=now.saturating_add(DAY)).contains(&at)
 }
 
-/// What was computed before, or is now. A failure is remembered too.
+/// The value computed earlier, or now. A failure is remembered too.
 fn get<T>(
     cell: &OnceCell<Result<T, Unread>>,
     compute: impl FnOnce() -> Result<T, Unread>,
@@ -420,10 +437,10 @@ fn get<T>(
     cell.get_or_init(compute).as_ref().map_err(Unread::clone)
 }
 
-/// What was read of the headers of each name; names are few.
+/// What has been read from the headers of each name; names are few.
 type ByName<T> = RefCell<Vec<(String, Rc<[T]>)>>;
 
-/// What is known of a name in any case, or is read now.
+/// The known value for a name in any case; otherwise it is read now.
 fn cached<T>(known: &ByName<T>, name: &str, read: impl FnOnce() -> Rc<[T]>) -> Rc<[T]> {
     let is_it = |(other, _): &&(String, Rc<[T]>)| other.eq_ignore_ascii_case(name);
     if let Some((_, found)) = known.borrow().iter().find(is_it) {
@@ -453,7 +470,7 @@ mod tests {
         Ok(bytes)
     }
 
-    /// Gives its bytes a few at a time, then, perhaps, an error.
+    /// Returns its bytes a few at a time, then perhaps an error.
     struct Slow(Cursor<Vec<u8>>, usize, Option<i32>);
 
     impl Read for Slow {
@@ -478,7 +495,7 @@ mod tests {
         Message::open(file).unwrap()
     }
 
-    /// Every way in which a message comes and goes must give its bytes.
+    /// However a message is read and written, its bytes must stay the same.
     fn check(bytes: &[u8], want: &[u8], step: usize) {
         assert_eq!(written(&Message::from_bytes(bytes.to_vec()), &[]).unwrap(), want);
         let message = in_file(bytes);

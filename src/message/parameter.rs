@@ -1,9 +1,9 @@
-//! Headers of the shape `value; name=value; …` (RFC 2045 §5.1, RFC 2231).
+//! Headers of the form `value; name=value; …` (RFC 2045 §5.1, RFC 2231).
 //!
-//! mail-parser's reader is quadratic in RFC 2231 sections and takes no raw
-//! 8-bit text, so this one is our own. It reads what mailers write: encoded
-//! words in parameters (which RFC 2047 §5 forbids and Japanese mailers send),
-//! blanks without quotes, missing semicolons.
+//! mail-parser's reader is quadratic in RFC 2231 sections and does not accept raw
+//! 8-bit text, so we have our own. It reads what mailers write: encoded words in
+//! parameters (which RFC 2047 §5 forbids and Japanese mailers send), blanks
+//! without quotes, missing semicolons.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,12 +16,12 @@ pub const LIMIT: usize = 256 << 10;
 /// A structured header's value and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parameters {
-    /// What stands before the first `;`, without comments, in lower case.
+    /// The text before the first `;`, without comments, in lower case.
     pub value: String,
     /// Lower-case names and decoded values, in order; each name once.
     pub params: Vec<(String, String)>,
-    /// What readers take that count another one of several values for a name: the last
-    /// of them, or one in another form.
+    /// What mail readers may use instead, if they choose another one of several
+    /// values for a name: the last one, or one in another form.
     pub others: Vec<(String, String)>,
 }
 
@@ -31,16 +31,16 @@ impl Parameters {
         self.params.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of that name, and what others may take for it.
+    /// The value of that name, and those that others may use instead.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let of_name = self.params.iter().chain(&self.others).filter(move |(each, _)| each == name);
         of_name.map(|(_, value)| value.as_str())
     }
 }
 
-/// Reads a Content-Type, a Content-Disposition or the like, folded or not.
-/// Of several values for one name the RFC 2231 one counts, else the first. What
-/// is beyond [`LIMIT`] is left out.
+/// Reads a Content-Type, a Content-Disposition or a similar header, folded or
+/// not. If a name has several values, the RFC 2231 one counts, otherwise the
+/// first. Everything beyond [`LIMIT`] is ignored.
 pub fn parse(raw: &[u8]) -> Parameters {
     let (raw, _) = gather::prefix(raw, LIMIT);
     let unfolded = unfold::unfold(raw);
@@ -59,15 +59,15 @@ pub fn parse(raw: &[u8]) -> Parameters {
     gathered.parameters_of(value)
 }
 
-/// The value, and the text in which parameters are to be looked for. Where
-/// the first semicolon is missing, a blank does.
+/// The value, and the text that contains the parameters. If the first semicolon
+/// is missing, a blank separates them.
 fn value(text: &str) -> (String, &str) {
     let text = behind_comments(text);
     let semicolon = text.find(';').unwrap_or(text.len());
     let blank = |c: char| c.is_ascii_whitespace() || c == '(';
     let end = text[..semicolon].find(blank).unwrap_or(semicolon);
     if text[..end].contains('=') {
-        // Parameters and nothing before them: `Content-Disposition: filename=x`.
+        // Parameters with nothing before them: `Content-Disposition: filename=x`.
         return (String::new(), text);
     }
     // `text / html`
@@ -91,7 +91,8 @@ fn value(text: &str) -> (String, &str) {
 fn parameter(mut rest: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     loop {
         rest = rest.trim_start_matches(|c: char| c == ';' || c.is_ascii_whitespace());
-        // Where a comment is opened, its end and the next semicolon are alike.
+        // After an opening parenthesis, skip to the end of the comment or to the
+        // next semicolon, whichever comes first.
         let stop: &[char] = if rest.starts_with('(') { &[')', ';'] } else { &['=', ';'] };
         let at = rest.find(stop)?;
         let (name, tail) = (&rest[..at], &rest[at + 1..]);
@@ -109,10 +110,10 @@ fn parameter(mut rest: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     }
 }
 
-/// A longer comment is none, bytes.
+/// The longest comment, bytes.
 const LONGEST_COMMENT: usize = 200;
 
-/// A value behind blanks and comments; `(1).jpg` is one without.
+/// A value after blanks and comments; `(1).jpg` is a value without a comment.
 fn before_value(text: &str) -> &str {
     let rest = behind_comments(text);
     let skipped = &text[..text.len() - rest.len()];
@@ -122,8 +123,8 @@ fn before_value(text: &str) -> &str {
     }
 }
 
-/// The text behind blanks and comments (RFC 5322 §3.2.2); one that does not end is
-/// none.
+/// The text after blanks and comments (RFC 5322 §3.2.2); an unclosed one is not a
+/// comment.
 fn behind_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
@@ -137,8 +138,8 @@ fn behind_comments(mut text: &str) -> &str {
     }
 }
 
-/// A quoted string behind its first quote; `None` if it has no end. The
-/// backslash of `C:\file` is no escape.
+/// A quoted string after its first quote; `None` if it has no end. The backslash
+/// of `C:\file` is not an escape.
 fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let (mut value, mut from) = (Cow::Borrowed(""), 0);
     let mut bytes = text.bytes().enumerate();
@@ -159,8 +160,8 @@ fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// A value without quotes: up to a semicolon, or to a blank that another
-/// `name=` follows.
+/// A value without quotes: up to a semicolon, or to a blank before another
+/// `name=`.
 fn unquoted<'a>(name: &str, text: &'a str) -> (Cow<'a, str>, &'a str) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -190,7 +191,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'*' | b'_')
 }
 
-/// What was found for each name, in the order in which names came.
+/// The values of each name, in the order in which names appeared.
 #[derive(Default)]
 struct ParameterMatches<'t> {
     by_name: HashMap<String, usize>,
@@ -207,7 +208,7 @@ struct ParameterMatch<'t> {
     sections: Vec<(u32, bool, Cow<'t, str>)>,
 }
 
-/// Of several values.
+/// The first and the last of several values.
 #[derive(Default)]
 struct FirstAndLast<'t> {
     first: Option<Cow<'t, str>>,
@@ -247,7 +248,7 @@ impl<'t> ParameterMatches<'t> {
         }
     }
 
-    /// The parameters behind a header's value.
+    /// The parameters that follow a header's value.
     fn parameters_of(self, value: String) -> Parameters {
         let (mut params, mut others) = (Vec::with_capacity(self.found.len()), Vec::new());
         for found in self.found {
@@ -264,7 +265,7 @@ impl<'t> ParameterMatches<'t> {
 }
 
 impl ParameterMatch<'_> {
-    /// What counts comes first.
+    /// All values, the one that counts first.
     fn texts(mut self) -> Vec<String> {
         let mut texts: Vec<String> =
             self.extended.values().map(|extended| join(&[(0, true, extended)])).collect();
@@ -280,7 +281,7 @@ impl ParameterMatch<'_> {
     }
 }
 
-/// Puts sections together as bytes, then decodes: a character may be split.
+/// Joins sections as bytes, then decodes: a character may be split.
 fn join(sections: &[(u32, bool, Cow<'_, str>)]) -> String {
     let mut label = None;
     let mut bytes = Vec::new();

@@ -1,18 +1,18 @@
 //! Paths of an envelope (RFC 5321 §4.1.2): one address each, never a list.
 //!
-//! MTAs tell them quoted or not. A sender chooses the local part, so what was
-//! not quoted must not be read by the syntax of headers: the comma and the
-//! `@` in `x,boss@corp.example,@evil.example` belong to a local part at
+//! MTAs report them quoted or unquoted. A sender chooses the local part, so
+//! unquoted text must not be read by the syntax of headers: the comma and the `@`
+//! in `x,boss@corp.example,@evil.example` belong to a local part at
 //! `evil.example`.
 
 use crate::message::address::Address;
 
-/// qmail and Courier give what bounces of a bounce this sender.
+/// qmail and Courier use this sender for bounces of bounces.
 const DOUBLE_BOUNCE: &str = "#@[]";
 
-/// The envelope sender (reverse-path) in the form of RFC 5321, from any that
-/// MTAs use; empty for the null sender, also where it is written
-/// `MAILER-DAEMON` because a word was needed.
+/// The envelope sender (reverse-path) in the form of RFC 5321, from any form that
+/// MTAs use; empty for the null sender, also if it is written as `MAILER-DAEMON`
+/// because a word was needed.
 pub fn reverse(text: &str) -> String {
     let text = bare(text);
     if text.eq_ignore_ascii_case("MAILER-DAEMON") || text == DOUBLE_BOUNCE {
@@ -26,13 +26,13 @@ pub fn forward(text: &str) -> String {
     quoted(&split(bare(text)))
 }
 
-/// The address that a path is; an empty one is the null sender.
+/// The address of a path; an empty one is the null sender.
 pub fn address(path: &str) -> Address {
     split(bare(path))
 }
 
-/// An envelope recipient without the detail of its local part, which stands behind the
-/// first of these delimiters.
+/// An envelope recipient without the detail of its local part, which comes after
+/// the first of these delimiters.
 pub fn without_detail(text: &str, delimiters: &str) -> String {
     let mut address = split(bare(text));
     let at = address.local.find(|c| delimiters.contains(c));
@@ -42,8 +42,8 @@ pub fn without_detail(text: &str, delimiters: &str) -> String {
     quoted(&address)
 }
 
-/// Without angle brackets and a source route (RFC 5321 appendix C). Brackets
-/// around a part of it belong to a local part.
+/// Removes angle brackets and a source route (RFC 5321 appendix C). Brackets
+/// around only a part of it belong to a local part.
 fn bare(text: &str) -> &str {
     let text = text.trim();
     let inside = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
@@ -63,18 +63,19 @@ fn is_route(text: &str) -> bool {
     })
 }
 
-/// The local part, unquoted, and the domain: what follows the last `@`.
+/// The local part, unquoted, and the domain, which follows the last `@`.
 fn split(text: &str) -> Address {
     let (local, domain) = quoted_local(text).unwrap_or_else(|| match text.rsplit_once('@') {
         Some((local, domain)) => (local.to_owned(), domain),
         None => (text.to_owned(), ""),
     });
-    // No path holds a control character (RFC 5321 §4.1.2).
+    // No path contains a control character (RFC 5321 §4.1.2).
     let one_line = |text: &str| text.replace(char::is_control, "_");
     Address { name: None, local: one_line(&local), domain: one_line(domain) }
 }
 
-/// `"local part"@domain` or `"local part"`; none if the whole is not so.
+/// `"local part"@domain` or `"local part"`; `None` if the text does not have that
+/// form.
 fn quoted_local(text: &str) -> Option<(String, &str)> {
     let inside = text.strip_prefix('"')?;
     let (mut local, mut escaped) = (String::new(), false);
@@ -96,7 +97,7 @@ fn quoted_local(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// The address as text, its local part quoted where it has to be.
+/// The address as text, its local part quoted if necessary.
 fn quoted(address: &Address) -> String {
     let Address { local, domain, .. } = address;
     let local = match is_dot_atom(local) || local.is_empty() {
@@ -106,8 +107,8 @@ fn quoted(address: &Address) -> String {
     if domain.is_empty() { local } else { format!("{local}@{domain}") }
 }
 
-/// RFC 5322 §3.2.3 and RFC 6532 §3.2. Dots anywhere: some real addresses have
-/// two of them or end in one, and no MTA minds.
+/// RFC 5322 §3.2.3 and RFC 6532 §3.2, with dots anywhere: some real addresses
+/// have two in a row or end in one, and no MTA objects.
 fn is_dot_atom(local: &str) -> bool {
     local
         .chars()

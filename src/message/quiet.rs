@@ -1,13 +1,13 @@
-//! html5gum's emitter without its errors: nobody reads them, and to find them each
-//! letter is looked at once more.
+//! html5gum's emitter without its errors: nobody reads them, and finding them
+//! costs one more check per character.
 
 use html5gum::emitters::Emitter;
 use html5gum::{Error, State};
 
-/// An emitter that has no use for errors.
+/// An emitter that ignores errors.
 pub struct Quiet<E>(pub E);
 
-/// Passes calls on.
+/// Forwards calls.
 macro_rules! pass_on {
     ($($name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
         $(

@@ -1,5 +1,5 @@
 //! What mail programs put before the subject of an answer or a forwarded message:
-//! `Re:`, `AW:`, `Re[2]:`, `転送:`. What stands behind it is what somebody else wrote.
+//! `Re:`, `AW:`, `Re[2]:`, `転送:`. The text after it was written by somebody else.
 
 /// The words, by language: en de nl sv/no/da fi fr it es pt pl cs/sk tr ru ja zh ko.
 #[rustfmt::skip]
@@ -19,7 +19,7 @@ const WORDS: &[&str] = &[
     "回复", "答复", "转发", "回覆", "轉寄",
     "답장", "전달",
 ];
-/// Longest of the words, bytes.
+/// The longest of the words, bytes.
 const LONGEST: usize = 12;
 /// Characters between the word and its colon: `Re[2]`, `Re^3`, `Re (4)`.
 const COUNT_LENGTH: usize = 8;

@@ -1,8 +1,8 @@
 //! What a document's style sheets (`<style>`) hide by a class or an identifier.
 //!
-//! Only rules with such a selector alone are known (`.a`, `#b`, `p.a`), and only
-//! those that hold on every screen: not within `@media`. So text is rather taken
-//! for seen than for hidden.
+//! Only rules with a simple selector are used (`.a`, `#b`, `p.a`), and only those
+//! that apply on every screen: not within `@media`. So in doubt, text counts as
+//! visible.
 
 use std::collections::HashMap;
 
@@ -10,33 +10,33 @@ use super::style::Style;
 
 /// How much of all sheets together is read, bytes.
 const LIMIT: usize = 64 << 10;
-/// How many rules are known at most.
+/// How many rules are kept at most.
 const RULES_LIMIT: usize = 1000;
 
 /// The style sheets so far.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
-    /// What has come of a sheet that has not ended.
+    /// The text so far of a sheet that has not ended.
     pending: String,
-    /// Bytes that were read.
+    /// How many bytes were read.
     read: usize,
-    /// By selector. `p.a`
+    /// By selector: `.a`, `#b`, `p.a`.
     rules: HashMap<String, Style>,
 }
 
 impl Sheet {
-    /// Takes in text of a sheet.
+    /// Adds text of a sheet.
     pub(super) fn push(&mut self, text: &str) {
         if self.read + text.len() <= LIMIT {
             self.read += text.len();
             self.pending.push_str(text);
         } else {
-            // The rest would be read from the middle of something.
+            // The rest would be parsed from the middle of something.
             self.read = LIMIT;
         }
     }
 
-    /// A sheet ends.
+    /// Ends a sheet.
     pub(super) fn end(&mut self) {
         let text = std::mem::take(&mut self.pending);
         // Most sheets hide nothing.
@@ -45,13 +45,13 @@ impl Sheet {
         }
     }
 
-    /// Whether any rule says something of what is seen.
+    /// Whether any rule affects what is visible.
     pub(super) fn hides(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// What is said of elements of that name with that class (`.`) or
-    /// identifier (`#`).
+    /// The style of elements of that name with that class (`.`) or identifier
+    /// (`#`).
     pub(super) fn style(&self, element: &str, sign: char, name: &str) -> Style {
         let of = |element: &str| self.rules.get(&format!("{element}{sign}{name}")).copied();
         match (of(""), of(element)) {
@@ -107,7 +107,7 @@ fn is_simple(selector: &str) -> bool {
     parts.is_some_and(|(element, name)| is_name(element) && !name.is_empty() && is_name(name))
 }
 
-/// What stands behind an at-rule: `@import …;`, `@media … { … }`.
+/// The text after an at-rule: `@import …;`, `@media … { … }`.
 fn behind_at_rule(text: &str) -> &str {
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate() {

@@ -1,26 +1,26 @@
-//! Whether a style lets an element's text be seen (CSS 2.2), as far as mail
-//! hides text by it.
+//! Whether a style makes an element's text visible (CSS 2.2), limited to the ways
+//! in which mail hides text.
 
-/// What styles make of a text.
+/// How styles affect a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
-    /// The element and all that is in it are not there.
+    /// The element and everything in it is removed.
     pub is_gone: bool,
-    /// A `display` says that it is there.
+    /// A `display` says that it is not removed.
     is_there: bool,
-    /// Letters without size; those within an element may have one again.
+    /// The letters have zero size; those of inner elements may have a size again.
     no_size: Option<bool>,
-    /// Not drawn; what is within may be drawn again.
+    /// It is not drawn; inner elements may be drawn again.
     not_drawn: Option<bool>,
 }
 
 impl Style {
-    /// Whether nobody sees it.
+    /// Whether the text is invisible.
     pub fn is_hidden(self) -> bool {
         self.is_gone || self.no_size == Some(true) || self.not_drawn == Some(true)
     }
 
-    /// That of an element within.
+    /// The style of an inner element.
     pub fn inherited(self, inner: Style) -> Style {
         Style {
             is_gone: self.is_gone || inner.is_gone,
@@ -30,7 +30,8 @@ impl Style {
         }
     }
 
-    /// This of an element's own attribute, over that of a style sheet.
+    /// Combines this style, of an element's own attribute, with that of a style
+    /// sheet, over which it takes precedence.
     pub fn over(self, sheet: Style) -> Style {
         Style {
             is_gone: self.is_gone || sheet.is_gone && !self.is_there,
@@ -40,7 +41,7 @@ impl Style {
         }
     }
 
-    /// Both of style sheets; of two that say different things, that it is seen.
+    /// Combines two styles of style sheets; if they differ, the text is visible.
     pub fn and(self, other: Style) -> Style {
         let is_there = self.is_there || other.is_there;
         let both = |one: Option<bool>, other: Option<bool>| match (one, other) {
@@ -55,7 +56,7 @@ impl Style {
         }
     }
 
-    /// Takes in what a `style` attribute says.
+    /// Adds the declarations of a `style` attribute.
     pub fn add(&mut self, style: &str) {
         let (mut is_flat, mut is_clipped) = (false, false);
         for declaration in style.split(';') {
@@ -64,7 +65,7 @@ impl Style {
             let value = value.split('!').next().unwrap_or_default().trim();
             let is = |name: &str| property.eq_ignore_ascii_case(name.as_bytes());
             let says = |word: &str| value.eq_ignore_ascii_case(word);
-            // Most of the properties are about something else.
+            // Most properties are about something else.
             match property.len() {
                 4 if is("font") => {
                     if let Some(size) = value.split_ascii_whitespace().find_map(font_size) {
@@ -79,7 +80,7 @@ impl Style {
                 8 if is("overflow") => is_clipped = says("hidden"),
                 9 if is("font-size") => match is_nothing(value) {
                     true => self.no_size = Some(true),
-                    // Of nothing, a share is nothing.
+                    // A share of zero is zero.
                     false if value.ends_with('%') || is_em(value) => {}
                     false if says("inherit") => {}
                     false => self.no_size = Some(false),
@@ -96,7 +97,8 @@ impl Style {
     }
 }
 
-/// Whether the size in a `font` is nothing: `0/0 a`; none where it is no size.
+/// Whether the size in a `font` is zero: `0/0 a`; `None` if the word is not a
+/// size.
 fn font_size(word: &str) -> Option<bool> {
     let size = word.split('/').next().unwrap_or_default();
     let is_size = size.ends_with(|c: char| c.is_ascii_alphabetic() || c == '%') || word != size;
@@ -104,7 +106,7 @@ fn font_size(word: &str) -> Option<bool> {
         .then(|| is_nothing(size))
 }
 
-/// `0`, `0px`, `0.0em`, `.01px`: less than anything that could be seen.
+/// `0`, `0px`, `0.0em`, `.01px`: too small to be seen.
 fn is_nothing(value: &str) -> bool {
     let end = value.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(value.len());
     let (number, unit) = value.split_at(end);
@@ -112,7 +114,7 @@ fn is_nothing(value: &str) -> bool {
     known && number.parse::<f64>().is_ok_and(|number| number < 0.05)
 }
 
-/// A size by that of the element around: `1em`, `2ex`, not `1rem`.
+/// A size relative to that of the surrounding element: `1em`, `2ex`, not `1rem`.
 fn is_em(value: &str) -> bool {
     let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     unit.eq_ignore_ascii_case("em") || unit.eq_ignore_ascii_case("ex")

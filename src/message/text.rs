@@ -1,5 +1,5 @@
-//! Text as rules see it: decoded once, normalised once, and, when a rule asks
-//! without minding case, folded once.
+//! Text as rules see it: decoded once, normalised once and, when a rule ignores
+//! case, folded once.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -17,17 +17,17 @@ use super::{charset, fold, html, transfer};
 #[derive(Debug, Clone, Default)]
 pub struct Text {
     text: String,
-    /// `None` inside: the text is its own fold.
+    /// `None` inside means that the text is its own fold.
     folded: OnceCell<Option<String>>,
 }
 
 impl Text {
-    /// Takes a decoded text.
+    /// From decoded text.
     pub fn new(text: &str) -> Text {
         Text::normalised(fold::normalise(text).into_owned())
     }
 
-    /// Takes a text that [`fold::normalise`] has been over.
+    /// From text that [`fold::normalise`] has already processed.
     pub fn normalised(text: String) -> Text {
         Text { text, folded: OnceCell::new() }
     }
@@ -37,13 +37,13 @@ impl Text {
         &self.text
     }
 
-    /// Without case and line breaks: what `is`, `contains` and their like
-    /// see, see [`fold::fold`].
+    /// Without case and line breaks: what `is`, `contains` and similar tests see,
+    /// see [`fold::fold`].
     pub fn folded(&self) -> &str {
         self.folded.get_or_init(|| folded(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
-    /// With its ASCII letters in lower case, for a first look; `None` where
+    /// With its ASCII letters in lower case, for a quick first check; `None` if
     /// that would cost more than it saves.
     pub fn ascii_lower(&self) -> Option<Cow<'_, str>> {
         const LONGEST: usize = 4 << 10;
@@ -53,14 +53,14 @@ impl Text {
         (self.text.len() <= LONGEST).then(|| Cow::Owned(self.text.to_ascii_lowercase()))
     }
 
-    /// It says nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 }
 
-/// Folds piece by piece, so that no more than one copy is made of a large
-/// text, and none of one that is its own fold.
+/// Folds piece by piece, so that a large text is copied at most once, and not at
+/// all if it is its own fold.
 fn folded(text: &str) -> Option<String> {
     let mut copy: Option<String> = None;
     for (at, piece) in pieces(text) {
@@ -78,10 +78,10 @@ fn folded(text: &str) -> Option<String> {
     copy
 }
 
-/// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
+/// The longest charset name that is recognised, with `?B?` after it, bytes.
 const LABEL_LIMIT: usize = 80;
 
-/// How many charsets of encoded words are told apart.
+/// How many different charsets of encoded words are collected.
 const LABELS_LIMIT: usize = 50;
 
 /// Text is decoded in pieces of about this many bytes.
@@ -90,26 +90,28 @@ const PIECE: usize = 256 << 10;
 /// A longer line is decoded in pieces that may be cut anywhere, bytes.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// Of one HTML part so many bytes are read: more is held of it at a time than
-/// of other text.
+/// How much of one HTML part is read, bytes: it needs more memory at a time than
+/// other text.
 const HTML_LIMIT: usize = 8 << 20;
 
-/// How the content of a text part is to be read.
+/// How the content of a text part must be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Format<'a> {
-    /// How it is wrapped for transport.
+    /// How it is encoded for transport.
     pub encoding: Encoding,
     /// It is HTML.
     pub is_html: bool,
     /// Declared charset.
     pub charset: Option<&'a str>,
-    /// How its lines are to be read.
+    /// How its lines must be read.
     pub flow: Flow,
 }
 
-/// Decodes the content of a text part: transfer encoding, charset, lines that are
-/// wrapped, HTML; and normalises it. Takes in at most `limit` units, and gives at
-/// most as many (see `gather`).
+/// Decodes the content of a text part: transfer encoding, charset, wrapped lines,
+/// HTML; and normalises it. Reads at most `limit` units, and returns at most as
+/// many (see `gather`).
+///
+/// # Errors The content cannot be read.
 pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<TextWithCharset> {
     let mut gatherer = Gatherer::new(if format.is_html { limit.min(HTML_LIMIT) } else { limit });
     let raw = events(content, format, limit, &mut |event| match event {
@@ -126,20 +128,22 @@ pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<
     })
 }
 
-/// What [`events`] came to.
+/// The result of [`events`].
 #[derive(Debug)]
 pub struct Raw {
-    /// The charset of a text whose header names none, as far as it shows.
+    /// The charset of a text whose header names none, if its bytes show one.
     pub charset: Option<String>,
-    /// Bytes that were read, decoded from their wrapping.
+    /// How many bytes were read, without their transfer encoding.
     pub read: usize,
     /// The limit cut something off.
     pub cut: bool,
 }
 
-/// The same as a reader meets it, not normalised: also what is hidden, and where
-/// links lead, until `sink` has enough. Text that is not HTML is cut at line ends,
-/// if it has any.
+/// The same as a reader would meet it, not normalised, until `sink` has enough:
+/// also hidden text, and where links lead. Text that is not HTML is cut at line
+/// ends, if it has any.
+///
+/// # Errors The content cannot be read.
 pub fn events(
     content: impl Read,
     format: Format<'_>,
@@ -157,7 +161,7 @@ pub fn events(
         && let Err(error) = std::str::from_utf8(&bytes)
         && error.error_len().is_none()
     {
-        // Cut within a character.
+        // The cut is within a character.
         bytes.truncate(error.valid_up_to());
     }
     let read = bytes.len() + footer.len();
@@ -186,8 +190,8 @@ pub fn events(
     Ok(Raw { charset: found, read, cut })
 }
 
-/// Decodes base64 up to where it ends, and gives what a mailing list may have put
-/// behind it as it stands. One byte more than `limit` says that there is more.
+/// Decodes base64 up to its end, and returns unchanged what a mailing list may
+/// have put after it. One byte more than `limit` means that there is more.
 fn base64(content: impl Read, limit: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let room = limit / 3 * 4 + limit / 30 + 100;
     let raw = transfer::prefix(content, Encoding::Identity, room)?;
@@ -196,8 +200,8 @@ fn base64(content: impl Read, limit: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
     Ok((bytes, footer.to_vec()))
 }
 
-/// Where base64 ends: before a line that has other letters than its, behind whole
-/// groups of four (RFC 2045 §6.8).
+/// Where base64 ends: before a line with characters outside its alphabet, after
+/// complete groups of four (RFC 2045 §6.8).
 fn base64_end(raw: &[u8]) -> usize {
     let (mut at, mut letters, mut padded) = (0, 0, false);
     for line in raw.split_inclusive(|byte| *byte == b'\n') {
@@ -222,23 +226,23 @@ fn base64_end(raw: &[u8]) -> usize {
     raw.len()
 }
 
-/// What [`read`] gives.
+/// The result of [`read`].
 #[derive(Debug)]
 pub struct TextWithCharset {
     /// The text.
     pub text: Text,
-    /// The charset of a text whose header names none, as far as it shows.
+    /// The charset of a text whose header names none, if its bytes show one.
     pub charset: Option<String>,
-    /// What it has cost of the limit, units.
+    /// How much of the limit it has used, units.
     pub cost: usize,
     /// The limit cut something off.
     pub cut: bool,
 }
 
-/// The whole text, its bytes freed where it is a copy.
+/// The whole text; the bytes are freed if it is a copy.
 fn decode_all(label: Option<&str>, bytes: Vec<u8>) -> String {
     let bytes = match String::from_utf8(bytes) {
-        // What is ASCII only may still be of a 7-bit charset.
+        // Pure ASCII bytes may still be text of a 7-bit charset.
         Ok(text) if text.is_ascii() && !text.contains('\u{1b}') && is_ascii_superset(label) => {
             return text;
         }
@@ -253,8 +257,8 @@ fn decode_all(label: Option<&str>, bytes: Vec<u8>) -> String {
     text
 }
 
-/// Charsets in which ASCII bytes may stand for something else; in them and in
-/// those of more than one byte a unit, text is not cut for decoding.
+/// Whether ASCII bytes always stand for themselves. In other charsets, and in
+/// those whose units have more than one byte, text is not cut for decoding.
 fn is_ascii_superset(label: Option<&str>) -> bool {
     label.is_none_or(|label| {
         let label = label.to_ascii_lowercase();
@@ -309,7 +313,7 @@ pub fn encoded_word_charsets(header: &[u8]) -> Vec<String> {
         else {
             continue;
         };
-        // RFC 2231 §5: a language may stand behind the charset.
+        // RFC 2231 §5: a language may follow the charset.
         let label = label.split(|byte| *byte == b'*').next().unwrap_or_default();
         let label = String::from_utf8_lossy(label).to_ascii_lowercase();
         if !label.is_empty() && charsets.len() < LABELS_LIMIT && !charsets.contains(&label) {
@@ -340,7 +344,7 @@ mod tests {
             (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
             (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
             (b"plain", false, None, "plain", None),
-            // A label that lies, and bytes that are valid UTF-8 by chance.
+            // A wrong label, and bytes that are valid UTF-8 by chance.
             (
                 "迷惑メールの本文です".as_bytes(),
                 false,
@@ -387,7 +391,7 @@ mod tests {
         assert_eq!((text.text.text(), text.cut), ("12345", false));
         let text = decoded("ééé".as_bytes(), false, None, 17);
         assert_eq!((text.text.text(), text.cut), ("éé", true));
-        // A line that does not end, of bytes that become three each.
+        // A line without an end, of bytes that become three each.
         let line = vec![0x80; 2 * LONGEST_LINE];
         let text = decoded(&line, false, Some("windows-1252"), 16 * LONGEST_LINE).text;
         assert_eq!(text.text(), "€".repeat(2 * LONGEST_LINE));

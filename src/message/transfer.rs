@@ -1,21 +1,21 @@
-//! Content-Transfer-Encoding, undone piece by piece in linear time and with
-//! patience: what is broken is read as far as it makes sense (RFC 2045 §6).
+//! Decodes Content-Transfer-Encoding piece by piece, in linear time and
+//! leniently: damaged content is read as far as it makes sense (RFC 2045 §6).
 
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-/// How a part's content is wrapped for transport.
+/// How a part's content is encoded for transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// 7bit, 8bit, binary and everything unknown: as it stands.
+    /// 7bit, 8bit, binary and everything unknown: unchanged.
     #[default]
     Identity,
     /// RFC 2045 §6.8
     Base64,
     /// RFC 2045 §6.7
     QuotedPrintable,
-    /// `x-uuencode`: what stands between `begin` and `end`.
+    /// `x-uuencode`: everything between `begin` and `end`.
     Uuencode,
 }
 
@@ -35,7 +35,7 @@ impl Encoding {
     }
 }
 
-/// Decodes a content that comes in pieces.
+/// Decodes content that arrives in pieces.
 #[derive(Debug)]
 pub enum Decoder {
     /// See [`Encoding::Identity`].
@@ -49,7 +49,7 @@ pub enum Decoder {
 }
 
 impl Decoder {
-    /// A decoder at the start of a content.
+    /// A decoder at the start of some content.
     pub fn new(encoding: Encoding) -> Decoder {
         match encoding {
             Encoding::Identity => Decoder::Identity,
@@ -59,7 +59,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a piece and appends what it gives.
+    /// Reads a piece and appends its decoded bytes.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         match self {
             Decoder::Identity => out.extend_from_slice(piece),
@@ -69,7 +69,7 @@ impl Decoder {
         }
     }
 
-    /// Appends what is still held back at the end.
+    /// Appends what is still held back, at the end.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         match self {
             Decoder::Identity => {}
@@ -95,7 +95,7 @@ const SEXTETS: [u8; 256] = {
     table
 };
 
-/// Passes over what is not of the alphabet; padding ends a group of four, and
+/// Skips characters outside the alphabet; padding ends a group of four, and
 /// another stretch may follow it.
 #[derive(Debug, Default)]
 pub struct Base64 {
@@ -136,7 +136,7 @@ impl Base64 {
         }
     }
 
-    /// Two sextets hold one byte, three hold two.
+    /// Two sextets contain one byte, three contain two.
     fn flush(&mut self, out: &mut Vec<u8>) {
         match self.count {
             2 => out.push((self.bits >> 4) as u8),
@@ -147,14 +147,14 @@ impl Base64 {
     }
 }
 
-/// More blanks than this in a row are kept wherever they stand.
+/// Longer runs of blanks are kept even at line ends.
 const BLANKS: usize = 1000;
 
-/// Drops blanks at line ends; a `=` that begins nothing stands for itself.
+/// Drops blanks at line ends; a `=` that does not begin an escape stands for
+/// itself.
 #[derive(Debug, Default)]
 pub struct QuotedPrintable {
-    /// Blanks that may turn out to stand at a line end, or an escape that is
-    /// not complete.
+    /// Blanks that may turn out to be at a line end, or an incomplete escape.
     held: Vec<u8>,
 }
 
@@ -164,7 +164,7 @@ impl QuotedPrintable {
         while let Some((byte, behind)) = rest.split_first() {
             if self.held.is_empty() {
                 let end = memchr::memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
-                // Blanks before it may stand at a line end.
+                // Blanks before it may be at a line end.
                 let plain = rest
                     .get(..end)
                     .and_then(|line| line.iter().rposition(|byte| !b" \t\r".contains(byte)))
@@ -186,7 +186,7 @@ impl QuotedPrintable {
                         self.held.push(*byte);
                         rest = behind;
                     }
-                    // Looked at again, now on its own.
+                    // It is read again, now on its own.
                     _ => self.release(out),
                 },
                 [b'=', blank @ (b' ' | b'\t' | b'\r'), ..] => match byte {
@@ -249,10 +249,10 @@ fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-/// Longest line that is kept, in bytes; real ones have 62.
+/// The longest line that is kept, in bytes; real ones have 62.
 const UU_LINE: usize = 256;
 
-/// Everything outside of `begin` and `end` is passed over.
+/// Everything outside `begin` and `end` is skipped.
 #[derive(Debug, Default)]
 pub struct Uuencode {
     line: Vec<u8>,
@@ -293,10 +293,10 @@ impl Uuencode {
     }
 }
 
-/// How much of a content is read at once, bytes.
+/// How much of the content is read at once, bytes.
 const BUFFER: usize = 8 << 10;
 
-/// Decodes a content and hands it on in pieces until `sink` has enough.
+/// Decodes content and passes it on in pieces until `sink` has enough.
 pub(super) fn decode(
     mut content: impl Read,
     encoding: Encoding,
@@ -322,7 +322,7 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// Size of a decoded content, bytes.
+/// The size of decoded content, bytes.
 pub(super) fn size(content: impl Read, encoding: Encoding) -> io::Result<u64> {
     let mut size = 0;
     decode(content, encoding, |piece| {
@@ -332,7 +332,7 @@ pub(super) fn size(content: impl Read, encoding: Encoding) -> io::Result<u64> {
     Ok(size)
 }
 
-/// SHA-256 of a decoded content, lower-case hexadecimal.
+/// SHA-256 of decoded content, lower-case hexadecimal.
 pub(super) fn sha256(content: impl Read, encoding: Encoding) -> io::Result<String> {
     let mut hash = Sha256::new();
     decode(content, encoding, |piece| {
@@ -342,7 +342,7 @@ pub(super) fn sha256(content: impl Read, encoding: Encoding) -> io::Result<Strin
     Ok(format!("{:x}", hash.finalize()))
 }
 
-/// The first bytes of a decoded content, at most `limit`.
+/// The first bytes of decoded content, at most `limit`.
 pub(super) fn prefix(content: impl Read, encoding: Encoding, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     decode(content, encoding, |piece| {
@@ -359,7 +359,7 @@ mod tests {
 
     use super::*;
 
-    /// Decodes in one piece and byte by byte; both must give the same.
+    /// Decodes in one piece and byte by byte; both must return the same.
     fn decode(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
         let (mut whole, mut split) = (Vec::new(), Vec::new());
         let mut decoder = Decoder::new(encoding);

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// Takes line breaks out of a raw value (RFC 5322 §2.2.3). Where no blank
-/// follows, which a fold has, a blank stands in.
+/// Removes line breaks from a raw value (RFC 5322 §2.2.3). If no blank follows,
+/// as it would in a fold, a blank is inserted.
 pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     unfold_with(value, None)
 }
 
-/// The same, with a byte of one's own in place of each fold.
+/// The same, with a given byte in place of each fold.
 pub(super) fn unfold_with(value: &[u8], fold: Option<u8>) -> Cow<'_, [u8]> {
     if memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);

@@ -1,10 +1,10 @@
-//! Takes the marks of a provider's filter off a message: verdict headers,
-//! words in front of the subject, the wrapping of SpamAssassin's
-//! `report_safe`. What is not a mark stays byte for byte.
+//! Removes the marks of a provider's filter from a message: verdict headers,
+//! words before the subject, the wrapping of SpamAssassin's `report_safe`.
+//! Everything that is not a mark stays byte for byte.
 //!
-//! A mark in front of the subject is found in any case, also behind `Re:` and
-//! the like and behind the `[name]` of a list, and in encoded words (RFC 2047).
-//! Where SpamAssassin kept the subject in X-Spam-Prev-Subject, that is taken.
+//! A mark before the subject is found in any case, also after `Re:` and similar
+//! prefixes, after the `[name]` of a list, and in encoded words (RFC 2047). If
+//! SpamAssassin kept the subject in X-Spam-Prev-Subject, that is used.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -19,31 +19,32 @@ use super::transfer::Encoding;
 use super::unfold::unfold;
 use super::{Message, fold, parameter, reply_prefix};
 
-/// What is to be taken off.
+/// What must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Marks {
-    /// Words that stand in front of the subject.
+    /// Words before the subject.
     pub subjects: Vec<String>,
-    /// Names of headers; one that ends with `*` stands for all that begin so.
+    /// Names of headers; one that ends with `*` stands for all that begin with
+    /// it.
     pub headers: Vec<String>,
-    /// Headers that are only ours to write.
+    /// Headers that only we may write.
     pub forged: Vec<&'static str>,
 }
 
-/// A subject with so many marks in front of it was not marked by a gateway.
+/// The most marks and prefixes before a subject: no gateway puts more there.
 const MOST: usize = 20;
-/// Encoded subjects are looked into up to this length, bytes.
+/// How long an encoded subject may be, bytes.
 const LONGEST: usize = 64 << 10;
-/// Longest name of a list in brackets, characters.
+/// The longest name of a list in brackets, characters.
 const LONGEST_TAG: usize = 80;
-/// A wrapped message up to this size, in bytes, is unwrapped in memory.
+/// The largest wrapped message, in bytes, that is unwrapped in memory.
 const IN_MEMORY: u64 = 1 << 20;
-/// Of the header of a wrapped message so many bytes are read.
+/// How much of a wrapped message's header is read, bytes.
 const PART_HEADER: u64 = 64 << 10;
 
 impl Message {
-    /// The message as it was before the marks were put on, and in words what
-    /// was taken off. What cannot be taken off stays.
+    /// The message as it was before the marks were added, and what was removed,
+    /// in words. Marks that cannot be removed stay.
     pub fn unmarked(mut self, marks: &Marks) -> (Message, Vec<String>) {
         let mut taken = Vec::new();
         if marks.is_empty() {
@@ -66,7 +67,7 @@ impl Message {
         (self, taken)
     }
 
-    /// The same body behind another header block.
+    /// The same body after another header block.
     fn with_header(self, header: Option<Vec<u8>>) -> Message {
         match header {
             Some(header) => Message::new(self.content.with_header(header)),
@@ -76,12 +77,12 @@ impl Message {
 }
 
 impl Marks {
-    /// Nothing is to be taken off.
+    /// Whether there is nothing to remove.
     pub fn is_empty(&self) -> bool {
         self.subjects.is_empty() && self.headers.is_empty() && self.forged.is_empty()
     }
 
-    /// The headers called `name` are marks.
+    /// Whether headers called `name` are marks.
     fn names(&self, name: &str) -> bool {
         self.headers.iter().any(|label| match label.strip_suffix('*') {
             Some(start) => {
@@ -92,14 +93,14 @@ impl Marks {
     }
 }
 
-/// The header block without the marks, if it changes, and whether the
-/// provider's filter marked the message.
+/// The header block without the marks, if it changes, and whether the provider's
+/// filter marked the message.
 fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8>>, bool) {
     let folded: Vec<String> =
         marks.subjects.iter().map(|mark| fold::fold(mark).trim().to_owned()).collect();
     let stripped = |raw: &[u8]| strip(head, raw, &folded);
     let mut drop: Vec<Range<usize>> = Vec::new();
-    // Neighbours are one, however many there are.
+    // Adjacent fields are merged into one range, however many there are.
     let drop_field = |drop: &mut Vec<Range<usize>>, field: Range<usize>| match drop.last_mut() {
         Some(last) if last.end == field.start => last.end = field.end,
         _ => drop.push(field),
@@ -156,7 +157,7 @@ fn note(taken: &mut Vec<String>, what: String) {
     }
 }
 
-/// Where a value lies in the block.
+/// Where a value is in the block.
 fn value_range(head: &Head, field: &Range<usize>, value: &[u8]) -> Range<usize> {
     let bytes = head.bytes().get(field.clone()).unwrap_or_default();
     let colon = memchr::memchr(b':', bytes).map_or(bytes.len(), |at| at + 1);
@@ -164,14 +165,14 @@ fn value_range(head: &Head, field: &Range<usize>, value: &[u8]) -> Range<usize> 
     start..(start + value.len()).min(field.end)
 }
 
-/// What X-Spam-Prev-Subject gives back.
+/// What X-Spam-Prev-Subject restores.
 struct Restore {
     subject: Option<(Range<usize>, Vec<u8>)>,
     drop: Vec<Range<usize>>,
 }
 
 /// SpamAssassin keeps the subject that it changes. A sender could write that
-/// header too; so it counts only where the subject ends with it.
+/// header too, so it counts only if the present subject ends with it.
 fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<Restore> {
     let mut all = head.named("X-Spam-Prev-Subject");
     let (kept, None) = (all.next()?, all.next()) else { return None };
@@ -192,8 +193,8 @@ fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<Restore> {
     Some(Restore { subject: Some((place, value)), drop: vec![kept.range] })
 }
 
-/// A raw subject without the marks in front of it, and the first of them as
-/// it is written there; nothing if there is none.
+/// A raw subject without the marks before it, and the first of them as written;
+/// `None` if there is no mark.
 fn strip(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, String)> {
     let mut value = Cow::Borrowed(raw);
     let mut first = None;
@@ -245,7 +246,7 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
     Some((value, mark))
 }
 
-/// Without the one blank or fold that a gateway puts behind its mark.
+/// Without the one blank or fold that a gateway puts after its mark.
 fn behind_blank(raw: &[u8]) -> &[u8] {
     match raw {
         [b' ' | b'\t', rest @ ..]
@@ -255,11 +256,11 @@ fn behind_blank(raw: &[u8]) -> &[u8] {
     }
 }
 
-/// What stands in front of a subject.
+/// What is at the front of a subject.
 enum Front {
-    /// A mark, there.
+    /// A mark, and its place.
     Found(Range<usize>),
-    /// Nothing that is no prefix; an encoded word may follow.
+    /// Only prefixes; an encoded word may follow.
     AtEnd,
     /// Something else.
     Elsewhere,
@@ -285,7 +286,7 @@ fn seek(text: &str, marks: &[String]) -> Front {
     Front::Elsewhere
 }
 
-/// How much of the text a mark covers that it begins with; `mark` is folded.
+/// How much of the text is covered by a mark at its beginning; `mark` is folded.
 fn mark_length(text: &str, mark: &str) -> Option<usize> {
     let begin = text.get(..mark.len());
     if begin.is_some_and(|begin| begin.eq_ignore_ascii_case(mark)) {
@@ -310,8 +311,8 @@ fn prefix_length(text: &str) -> Option<usize> {
     reply_prefix::length(text)
 }
 
-/// The message that SpamAssassin put into a report (`report_safe` 1 and 2),
-/// below the headers that were written since.
+/// The message that SpamAssassin put into a report (`report_safe` 1 and 2), below
+/// the headers that have been written since.
 fn unwrap(message: &Message) -> io::Result<Option<Message>> {
     let head = message.head();
     let kind = head.first("Content-Type").map(parameter::parse).unwrap_or_default();
@@ -358,7 +359,7 @@ fn unwrap(message: &Message) -> io::Result<Option<Message>> {
 }
 
 /// The trace headers above the wrapped message's own: up to the Received line
-/// that SpamAssassin writes when it wraps, or to the first that is none.
+/// that SpamAssassin writes when it wraps, or to the first that is not one.
 fn written_since(outer: &Head, original: &Head) -> Vec<u8> {
     const TRACE: [&str; 8] = [
         "Return-Path",
@@ -477,7 +478,7 @@ mod tests {
         let word = "=?ISO-2022-JP?B?GyRCRnwbKEI=?=";
         assert_eq!(restored("[SPAM] 日", word), format!("Subject: {word}\n\n"));
         assert_eq!(restored("[SPAM]", "(nonexistent)"), "\n");
-        // A sender's own.
+        // Written by the sender.
         let forged = "Subject: pay\nX-Spam-Prev-Subject: dear friend\n\n";
         assert_eq!(restored("pay", "dear friend"), forged);
         let unmarked_one = "Subject: pay now\nX-Spam-Prev-Subject: now\n\n";

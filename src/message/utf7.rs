@@ -1,10 +1,10 @@
-//! UTF-7 (RFC 2152), which some senders of the nineties still are.
+//! UTF-7 (RFC 2152), which some senders of the nineties still use.
 
 use std::borrow::Cow;
 
 use crate::message::base64::sextet;
 
-/// Decodes; 8-bit bytes, which UTF-7 has not, are read as Latin-1.
+/// Decodes; 8-bit bytes, which UTF-7 does not have, are read as Latin-1.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     if let (Ok(text), None) = (std::str::from_utf8(bytes), memchr::memchr(b'+', bytes)) {
         return Cow::Borrowed(text);
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The 16-bit units of modified base64; what is left over is filling.
+/// The 16-bit units of modified base64; leftover bits are padding.
 fn units(encoded: &[u8]) -> impl Iterator<Item = u16> {
     let (mut bits, mut count) = (0_u32, 0_u32);
     encoded.iter().filter_map(|byte| sextet(*byte)).filter_map(move |value| {
