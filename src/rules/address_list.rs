@@ -1,9 +1,10 @@
-//! Lists of addresses: what a list file or a set in the rules holds, indexed.
+//! Lists of addresses: the contents of a list file or of a set in the rules,
+//! indexed.
 //!
 //! Every exact entry becomes one key, in the form in which addresses are
-//! compared, and a look-up asks for the handful of keys that an address can
-//! stand under. So a sorted file of the same keys answers the same questions
-//! without reading the list. Globs and patterns are tried one by one.
+//! compared, and a look-up checks the few keys that can match an address. So a
+//! sorted file of the same keys can answer the same questions without reading the
+//! list. Globs and patterns are tried one by one.
 
 use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
@@ -15,12 +16,12 @@ use crate::message::{address, domain, fold};
 use crate::rules::glob;
 use crate::rules::pattern::{self, Built};
 
-/// A list, ready to be asked.
+/// A list, ready for tests.
 pub struct AddressList {
     exact: Exact,
     globs: Vec<String>,
     patterns: Vec<ListPattern>,
-    /// How many of them are used.
+    /// How many of the patterns are used.
     used_patterns: OnceCell<usize>,
     bad: Vec<BadEntry>,
 }
@@ -29,7 +30,7 @@ pub struct AddressList {
 enum Exact {
     /// Read from the list.
     Here(Table),
-    /// Kept elsewhere by somebody who knows the list's keys.
+    /// Kept elsewhere by a caller that knows the list's keys.
     Elsewhere(Box<dyn Keys>),
 }
 
@@ -41,9 +42,9 @@ pub trait Keys {
 
 /// Keys in memory.
 struct Table {
-    /// All keys, one behind the other.
+    /// All keys, one after the other.
     keys: String,
-    /// Where each key stands in `keys`.
+    /// Where each key is in `keys`.
     index: HashTable<(u32, u32)>,
     hasher: RandomState,
 }
@@ -67,19 +68,19 @@ pub struct BadEntry {
 /// Why no address can match an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadEntryReason {
-    /// There is no `@`, nor anything of a glob. A text field can match it.
+    /// There is no `@`, and no part of a glob. A text field can match it.
     NoAt,
     /// More than one `@`.
     ManyAts,
     /// Blanks, angle brackets, commas: more than an address.
     NotBare,
-    /// What follows the `@` is no domain.
+    /// What follows the `@` is not a domain.
     BadDomain,
     /// It is longer than an address can be.
     LongAddress,
     /// A pattern that cannot be used, and why.
     BadPattern(String),
-    /// It and the patterns behind it cost too much.
+    /// This pattern and those after it cost too much.
     ManyPatterns,
     /// The list has become too long to index.
     TooLong,
@@ -102,13 +103,14 @@ impl std::fmt::Display for BadEntryReason {
     }
 }
 
-/// Before a glob, and before a pattern, in what is kept beside an index.
+/// The letters before a glob and before a pattern, in the text that is kept with
+/// an index.
 const GLOB: char = 'g';
 const PATTERN: char = 'p';
 
 impl AddressList {
-    /// Reads a list file: one entry a line, `#` begins a comment at the start
-    /// of a line and behind a blank.
+    /// Reads a list file: one entry per line; `#` begins a comment at the start
+    /// of a line and after a blank.
     pub fn parse(text: &str) -> AddressList {
         let mut list = AddressList::empty();
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
@@ -119,7 +121,7 @@ impl AddressList {
         list
     }
 
-    /// Takes the entries of a set in the rules.
+    /// From the entries of a set in the rules.
     pub fn from_entries<'a>(entries: impl IntoIterator<Item = &'a str>) -> AddressList {
         let mut list = AddressList::empty();
         for (line, entry) in (1..).zip(entries) {
@@ -128,8 +130,8 @@ impl AddressList {
         list
     }
 
-    /// A list whose keys are elsewhere; `loose` holds its other entries, one a
-    /// line, as [`AddressList::loose_entries`] gives them.
+    /// A list whose keys are elsewhere; `loose` contains its other entries, one
+    /// per line, as [`AddressList::loose_entries`] returns them.
     pub fn with_keys(keys: Box<dyn Keys>, loose: &str) -> AddressList {
         let mut list = AddressList { exact: Exact::Elsewhere(keys), ..AddressList::empty() };
         for line in loose.lines() {
@@ -143,7 +145,8 @@ impl AddressList {
         list
     }
 
-    /// Whether an address is in it: `Address::canonical`'s form.
+    /// Whether an address is in the list. The address is in
+    /// `Address::canonical`'s form.
     pub fn matches(&self, canonical: &str) -> bool {
         let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
         self.key(canonical)
@@ -152,21 +155,21 @@ impl AddressList {
             || self.loose(canonical)
     }
 
-    /// Whether a domain is in it: `@host`, `@.host`, or the domain itself. The
-    /// domain is in `message::domain::canonical`'s form.
+    /// Whether a domain is in the list: as `@host`, `@.host`, or the domain
+    /// itself. The domain is in `message::domain::canonical`'s form.
     pub fn matches_domain(&self, canonical: &str) -> bool {
         self.key(canonical)
             || !canonical.is_empty() && self.domain_key(canonical)
             || self.loose(canonical)
     }
 
-    /// Whether an entry equals a text as people read it, or its glob or
-    /// pattern fits it. The text is in `message::fold::fold`'s form.
+    /// Whether an entry equals a text as people read it, or is a glob or pattern
+    /// that matches it. The text is in `message::fold::fold`'s form.
     pub fn matches_text(&self, folded: &str) -> bool {
         self.key(folded) || folded.contains('@') && self.key(&key_of(folded)) || self.loose(folded)
     }
 
-    /// The keys of all exact entries, where they are in memory.
+    /// The keys of all exact entries, if they are in memory.
     pub fn keys(&self) -> Option<Vec<&str>> {
         match &self.exact {
             Exact::Here(table) => Some(table.all().collect()),
@@ -174,27 +177,28 @@ impl AddressList {
         }
     }
 
-    /// Globs and patterns in the form in which they are compared, one a line,
-    /// each behind a letter for its kind: a glob's key can look like a pattern.
+    /// Globs and patterns in the form in which they are compared, one per line,
+    /// each after a letter for its kind: a glob's key can look like a pattern.
     pub fn loose_entries(&self) -> String {
         let globs = self.globs.iter().map(|glob| format!("{GLOB}{glob}\n"));
         let patterns = self.patterns.iter().map(|each| format!("{PATTERN}{}\n", each.source));
         globs.chain(patterns).collect()
     }
 
-    /// Entries that no address can match, in the order of the list. A pattern
-    /// is only judged by [`check_patterns`](Self::check_patterns).
+    /// Entries that no address can match, in the order of the list. Patterns are
+    /// only checked by [`check_patterns`](Self::check_patterns).
     pub fn bad_entries(&self) -> &[BadEntry] {
         &self.bad
     }
 
-    /// Judges the patterns too, for those who want all mistakes.
+    /// Checks the patterns too, for callers that want all mistakes.
     pub fn check_patterns(text: &str) -> Vec<BadEntry> {
         let entries = text.lines().map(without_comment);
         judge_patterns((1..).zip(entries))
     }
 
-    /// Whether an exact entry is in it, as written but for case and width.
+    /// Whether an exact entry is in the list, as written except for case and
+    /// width.
     pub fn has_same(&self, entry: &str) -> bool {
         key_of_exact(entry).is_some_and(|key| self.key(&key))
     }
@@ -210,7 +214,7 @@ impl AddressList {
         }
     }
 
-    /// Adds an entry, as in a list file's line, to a list that was read.
+    /// Adds an entry, as in a list file's line, to a list that has been read.
     pub fn push(&mut self, entry: &str) {
         self.add(0, entry);
     }
@@ -231,7 +235,7 @@ impl AddressList {
             self.globs.push(key_of(entry));
         } else {
             let bad = if fits { judge_exact(entry) } else { Some(BadEntryReason::TooLong) };
-            // No address stands under the key of a bad entry, but a text may.
+            // No address has the key of a bad entry, but a text may.
             if fits {
                 table.insert(entry, false);
             }
@@ -241,7 +245,7 @@ impl AddressList {
         }
     }
 
-    /// Whether a key is one of an exact entry.
+    /// Whether a key is that of an exact entry.
     pub fn key(&self, key: &str) -> bool {
         match &self.exact {
             Exact::Here(table) => table.has(key),
@@ -249,7 +253,8 @@ impl AddressList {
         }
     }
 
-    /// `@host`, then `@.host` for it and all above it, the nearest first.
+    /// `@host`, then `@.host` for the host and each domain above it, the nearest
+    /// first.
     fn domain_key(&self, domain: &str) -> bool {
         let above = std::iter::successors(Some(domain), |domain| {
             domain.split_once('.').map(|(_, above)| above)
@@ -323,8 +328,8 @@ impl Table {
     }
 }
 
-/// The patterns among entries that cannot be used, and the first that is
-/// beyond the limit for all of them.
+/// The patterns among entries that cannot be used, and the first one that exceeds
+/// the limit for all of them.
 pub(super) fn judge_patterns<'a>(entries: impl Iterator<Item = (u32, &'a str)>) -> Vec<BadEntry> {
     let patterns: Vec<(u32, &str, &str)> =
         entries.filter_map(|(line, entry)| Some((line, entry, pattern_source(entry)?))).collect();
@@ -345,7 +350,7 @@ pub(super) fn judge_patterns<'a>(entries: impl Iterator<Item = (u32, &'a str)>) 
     bad
 }
 
-/// How many patterns can be had before the limit of a list is reached.
+/// How many patterns fit into the limit of a list.
 fn affordable(costs: impl Iterator<Item = usize>) -> usize {
     let mut left = pattern::LIST_SIZE_LIMIT;
     costs
@@ -362,7 +367,7 @@ pub(super) fn pattern_source(entry: &str) -> Option<&str> {
     entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
 }
 
-/// A line of a list file without its comment and the blanks around.
+/// A line of a list file without its comment and the blanks around it.
 pub(crate) fn without_comment(line: &str) -> &str {
     let line = line.trim();
     if memchr::memchr(b'#', line.as_bytes()).is_none() {
@@ -382,11 +387,11 @@ pub(crate) fn without_comment(line: &str) -> &str {
     }
 }
 
-/// No entry as short as this is too long to be an address, bytes.
+/// Every entry up to this length is short enough to be an address, bytes.
 const LONGEST_COMMON: usize = 255;
 
-/// What nearly every entry is: `user@host` or `@host`, of letters whose key is
-/// found without tables, and nothing to object to.
+/// Whether it is like nearly every entry: `user@host` or `@host`, of letters
+/// whose key is found without tables, with nothing wrong.
 fn is_common(entry: &str) -> bool {
     let bytes = entry.as_bytes();
     let Some(at) = memchr::memchr(b'@', bytes) else { return false };
@@ -394,7 +399,7 @@ fn is_common(entry: &str) -> bool {
     let mut before = b'.';
     for byte in host.iter().skip(1) {
         let sign = matches!(byte, b'.' | b'-');
-        // Two signs in a row are no domain, or punycode.
+        // Two signs in a row: not a domain, or punycode.
         if !(byte.is_ascii_alphanumeric() || sign && before.is_ascii_alphanumeric()) {
             return false;
         }
@@ -406,7 +411,7 @@ fn is_common(entry: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+'))
 }
 
-/// The key of an exact entry; none for a glob, a pattern, or nothing.
+/// The key of an exact entry; `None` for a glob, a pattern, or an empty entry.
 pub fn key_of_exact(entry: &str) -> Option<String> {
     let exact = !entry.is_empty() && pattern_source(entry).is_none() && !glob::is_glob(entry);
     exact.then(|| key_of(entry))
@@ -423,7 +428,7 @@ fn key_of(entry: &str) -> String {
     }
 }
 
-/// Why no address can match an entry; a pattern is not judged.
+/// Why no address can match an entry; patterns are not checked.
 pub(super) fn judge(entry: &str) -> Option<BadEntryReason> {
     let loose = pattern_source(entry).is_some() || glob::is_glob(entry);
     if loose { None } else { judge_exact(entry) }
@@ -451,7 +456,7 @@ fn judge_exact(entry: &str) -> Option<BadEntryReason> {
         _ => domain,
     };
     if host.is_empty() {
-        // `user@` is any domain; `@` and `@.` are nothing.
+        // `user@` matches any domain; `@` and `@.` match nothing.
         return (local.is_empty()).then_some(BadEntryReason::BadDomain);
     }
     let literal = host.starts_with('[') && host.ends_with(']');
@@ -487,7 +492,7 @@ mod tests {
         assert_eq!((bad[0].line, &bad[0].reason), (4, &BadEntryReason::ManyPatterns));
         let list = AddressList::parse(&text);
         assert!(list.matches("a3@x.example") && !list.matches("a4@x.example"));
-        // What people write is far from that.
+        // What people write is far below the limit.
         let plain: String = (0..3000).map(|n| format!("/^user{n}@.*\\.example$/\n")).collect();
         assert_eq!(AddressList::check_patterns(&plain), []);
         let words: String = (0..70).map(|n| format!("/^\\w+{n}@spam\\.example$/\n")).collect();

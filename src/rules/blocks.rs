@@ -1,25 +1,25 @@
-//! Blocks of bytes that are fetched when they are first asked for.
+//! Blocks of bytes that are fetched when they are first needed.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// Brings a block from where it is kept; none if it is not as it was.
+/// Fetches a block from where it is stored; `None` if it has changed.
 pub type Fetch = Box<dyn Fn(usize) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Blocks by number, from 0.
 #[derive(Default)]
 pub struct Blocks {
     here: Vec<OnceLock<Vec<u8>>>,
-    /// None if all are here.
+    /// `None` if all are here.
     elsewhere: Option<Fetch>,
     damaged: AtomicBool,
 }
 
 impl Blocks {
-    /// `count` blocks; those after the ones that are here already are fetched,
-    /// each when it is asked for.
+    /// `count` blocks; those after the ones that are already here are fetched
+    /// when they are needed.
     pub fn new(here: Vec<Vec<u8>>, count: usize, fetch: Fetch) -> Blocks {
         let mut blocks: Blocks = here.into_iter().collect();
         blocks.here.resize_with(count, OnceLock::new);
@@ -32,18 +32,18 @@ impl Blocks {
         (0..self.here.len()).map(|number| self.get(number))
     }
 
-    /// Something that was asked for is not what was kept: what came of the
-    /// rules since then is not to be believed.
+    /// Whether a fetched block differed from what was stored: results of the
+    /// rules since then must not be believed.
     pub fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Notes that it is so.
+    /// Records that it did.
     pub(super) fn mark_damaged(&self) {
         self.damaged.store(true, Ordering::Relaxed);
     }
 
-    /// `None` is noted as damage.
+    /// Records `None` as damage.
     pub(super) fn or_mark_damaged<T>(&self, found: Option<T>) -> Option<T> {
         if found.is_none() {
             self.mark_damaged();
@@ -51,12 +51,13 @@ impl Blocks {
         found
     }
 
-    /// How many there are.
+    /// The number of blocks.
     pub(super) fn len(&self) -> usize {
         self.here.len()
     }
 
-    /// A block; none if there is none of that number, or if it is damaged.
+    /// A block; `None` if there is no block with that number, or if it is
+    /// damaged.
     pub(super) fn get(&self, number: usize) -> Option<&[u8]> {
         let place = self.here.get(number)?;
         if place.get().is_none() {
@@ -66,7 +67,7 @@ impl Blocks {
         place.get().map(Vec::as_slice)
     }
 
-    /// Takes one in and gives its number.
+    /// Adds a block and returns its number.
     fn push(&mut self, block: Vec<u8>) -> usize {
         self.here.push(block.into());
         self.here.len() - 1
@@ -79,7 +80,7 @@ impl FromIterator<Vec<u8>> for Blocks {
     }
 }
 
-/// Numbers in a block of their own: u32 each, little-endian.
+/// Numbers in a block of their own, each a little-endian u32.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Numbers {
     /// `None` if there are none.
@@ -96,7 +97,7 @@ impl Numbers {
         Numbers { block: Some(blocks.push(bytes)) }
     }
 
-    /// The numbers, `N` bytes of them at a time; `None` if they are damaged.
+    /// The bytes of the numbers, `N` at a time; `None` if they are damaged.
     pub(super) fn get<'b, const N: usize>(&self, blocks: &'b Blocks) -> Option<&'b [[u8; N]]> {
         match self.block {
             Some(block) => Some(blocks.or_mark_damaged(blocks.get(block))?.as_chunks().0),
@@ -131,7 +132,7 @@ mod tests {
         assert_eq!(blocks.get(1), Some(&[1][..]));
         assert_eq!((blocks.get(0), blocks.get(3)), (Some(&[9][..]), None));
         assert_eq!(*asked.lock().unwrap(), [1]);
-        // One that could not be had may be there later.
+        // A block that could not be fetched may be available later.
         assert_eq!((blocks.get(2), blocks.get(2)), (None, None));
         assert_eq!(*asked.lock().unwrap(), [1, 2, 2]);
     }

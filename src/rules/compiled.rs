@@ -1,10 +1,11 @@
-//! A program as it is evaluated: a head with what every delivery asks, and rows
-//! of records of which there may be thousands.
+//! A program as it is evaluated: a head with what every delivery needs, and rows
+//! of records, of which there may be thousands.
 //!
-//! Of a program that was kept, each record is decoded when a message first meets
-//! it, out of a block that is read then: of ten thousand rules a message meets
-//! few. A record that cannot be had is noted ([`CompiledProgram::is_damaged`]),
-//! and what came of the rules since then is not to be believed.
+//! In a cached program, each record is decoded when a message first reaches it,
+//! from a block that is read at that moment: out of ten thousand rules a message
+//! reaches few. A record that cannot be read is recorded
+//! ([`CompiledProgram::is_damaged`]), and the results since then must not be
+//! believed.
 
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -19,9 +20,9 @@ use super::program::{Condition, Expectation, List, Pattern, Program, Settings, S
 /// How many records share a block.
 const RECORDS_PER_BLOCK: usize = 64;
 
-/// A program, checked just now or kept from an earlier run.
+/// A program, either just checked or cached by an earlier run.
 pub struct CompiledProgram {
-    /// All but what lies in rows.
+    /// Everything except the rows.
     head: Program,
     statements: Row<Statement>,
     conditions: Row<Condition>,
@@ -32,7 +33,7 @@ pub struct CompiledProgram {
     blocks: Blocks,
 }
 
-/// What is kept beside the blocks.
+/// What is cached together with the blocks.
 #[derive(Serialize, Deserialize)]
 struct KeptHead<P> {
     program: P,
@@ -44,14 +45,14 @@ struct KeptHead<P> {
 /// Where the records of a row are.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 struct RowExtent {
-    /// The first of its blocks, which follow each other.
+    /// Its first block; the others follow.
     block: u32,
-    /// How many records.
+    /// The number of records.
     length: u32,
 }
 
 impl CompiledProgram {
-    /// A program that was just checked.
+    /// From a program that was just checked.
     pub fn new(mut program: Program) -> CompiledProgram {
         let mut blocks = Blocks::default();
         let index = Index::of(&program).keep(&mut blocks);
@@ -67,8 +68,8 @@ impl CompiledProgram {
         }
     }
 
-    /// One that was kept: its head, and its blocks, which are looked at when they
-    /// are met. `None` if there is none in the bytes.
+    /// From the cache: its head, and its blocks, which are read when they are
+    /// needed. `None` if the bytes are not a program.
     pub fn from_parts(head: &[u8], blocks: Blocks) -> Option<CompiledProgram> {
         let head: KeptHead<Program> = postcard::from_bytes(head).ok()?;
         let [statements, conditions, patterns, lists, expectations] = head.rows;
@@ -84,8 +85,8 @@ impl CompiledProgram {
         })
     }
 
-    /// What [`CompiledProgram::from_parts`] takes. `None` if a row is too large, or
-    /// if a block cannot be read.
+    /// What [`CompiledProgram::from_parts`] needs. `None` if a row is too large,
+    /// or if a block cannot be read.
     pub fn to_parts(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         let blocks = self.blocks.iter().map(|block| block.map(<[u8]>::to_vec));
         let mut blocks = blocks.collect::<Option<Vec<_>>>()?;
@@ -100,13 +101,13 @@ impl CompiledProgram {
         Some((postcard::to_stdvec(&head).ok()?, blocks))
     }
 
-    /// Something of it that was asked for is not what was kept: what came of it
-    /// since then is not to be believed.
+    /// Whether a record differed from what was cached: results since then must
+    /// not be believed.
     pub fn is_damaged(&self) -> bool {
         self.blocks.is_damaged()
     }
 
-    /// Notes that it is so: it refers to what is not there.
+    /// Records damage: the program refers to something that does not exist.
     pub(crate) fn mark_damaged(&self) {
         self.blocks.mark_damaged();
     }
@@ -161,14 +162,14 @@ impl CompiledProgram {
         self.expectations.get(&self.blocks, at)
     }
 
-    /// What tells which rules can be passed over.
+    /// Tells which rules can be skipped.
     pub fn prefilter(&self) -> Prefilter<'_> {
         Prefilter::new(&self.index, &self.blocks)
     }
 }
 
 impl CompiledProgram {
-    /// What `set` said, to be changed: a site may say otherwise.
+    /// What `set` said, for changes: a site may override it.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.head.settings
     }
@@ -177,32 +178,33 @@ impl CompiledProgram {
 impl Deref for CompiledProgram {
     type Target = Program;
 
-    /// The head: the rows in it are empty.
+    /// The head; the rows in it are empty.
     fn deref(&self) -> &Program {
         &self.head
     }
 }
 
-/// Many records of a kind.
+/// The records of one kind.
 enum Row<T> {
     /// All of them, as they were checked.
     Here(Vec<T>),
-    /// In blocks. A block starts with where each of its records ends (u32 each,
-    /// little-endian, from the first record on).
+    /// In blocks. A block starts with the ends of its records (u32 each,
+    /// little-endian, counted from the first record on).
     Kept { extent: RowExtent, met: Vec<OnceLock<Met<T>>> },
 }
 
-/// The records of a block that were met.
+/// The records of a block that have been decoded.
 type Met<T> = Box<[OnceLock<T>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
-    /// One that was checked. It may stay for long, so no room is left for more.
+    /// From checked records. It may be kept for long, so spare capacity is
+    /// released.
     fn here(records: &mut Vec<T>) -> Row<T> {
         records.shrink_to_fit();
         Row::Here(std::mem::take(records))
     }
 
-    /// One that was kept; `None` if there cannot be as many records as it says.
+    /// From the cache; `None` if there cannot be as many records as it says.
     fn kept(extent: RowExtent, blocks: &Blocks) -> Option<Row<T>> {
         let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);
         let end = (extent.block as usize).checked_add(count)?;
@@ -219,8 +221,8 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
         }
     }
 
-    /// A record. `None` if there is none of that number; one that is damaged is
-    /// noted as well.
+    /// A record. `None` if there is no record with that number; a damaged one is
+    /// also recorded.
     fn get(&self, blocks: &Blocks, at: usize) -> Option<&T> {
         let (extent, met) = match self {
             Row::Here(records) => return records.get(at),
@@ -242,8 +244,8 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
         blocks.or_mark_damaged(record())
     }
 
-    /// Puts the records into new blocks, if they are in none; `None` if that gets
-    /// too large.
+    /// Puts the records into new blocks, unless they are already in blocks;
+    /// `None` if they are too large.
     fn keep(&self, blocks: &mut Vec<Vec<u8>>) -> Option<RowExtent> {
         let records = match self {
             Row::Here(records) => records,
@@ -266,7 +268,7 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
     }
 }
 
-/// The bytes of a record in a block of so many.
+/// The bytes of record `at` in a block of `together` records.
 fn record(block: &[u8], together: usize, at: usize) -> Option<&[u8]> {
     let (ends, records) = block.split_at_checked(together * 4)?;
     let (ends, _) = ends.as_chunks::<4>();

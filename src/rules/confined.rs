@@ -1,14 +1,15 @@
-//! What in the rules of a confined user is the site's to say.
+//! Which parts of a confined user's rules the site decides.
 
 use super::program::{Layout, LogSetting, Settings};
 use crate::user::{Confinement, DeliveryLog};
 
-/// Settings by which rules would reach out of the home, or at what is not the user's
-/// alone: how the store is laid out, which other programs read, and what runs.
+/// Settings through which rules would reach outside the home, or affect more than
+/// the user's own data: the layout of the store, which other programs read, and
+/// what is run.
 pub const SITE_SETTINGS: &[&str] =
     &["maildir", "layout", "shared", "log", "sendmail", "program-timeout"];
 
-/// Puts what the site says in the place of what a confined user's rules say.
+/// Replaces these settings of a confined user's rules by the site's.
 pub fn set_by_site(settings: &mut Settings, confinement: Option<&Confinement>) {
     let Some(site) = confinement else { return };
     settings.maildir = None;

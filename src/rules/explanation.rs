@@ -1,7 +1,7 @@
-//! What each mistake means, with rules that have it and the same rules mended, for
-//! `mfilter explain`. The texts stand in `explanations.txt`, whose head says how; the
-//! message itself is not among them: it is that of the check, run on the example.
-//! `explanations.ja.txt` has the meanings in Japanese.
+//! What each mistake means, with rules that have it and the same rules corrected,
+//! for `mfilter explain`. The texts are in `explanations.txt`, whose head
+//! explains the format; the message itself is not in it: it comes from the check,
+//! run on the example. `explanations.ja.txt` has the meanings in Japanese.
 
 use super::mistake::nearest;
 use crate::language::Language;
@@ -18,15 +18,15 @@ pub struct Explanation {
     pub meaning: String,
     /// Rules with this mistake and no other.
     pub wrong: Vec<u8>,
-    /// The same, mended.
+    /// The same, corrected.
     pub mended: Vec<u8>,
     /// Whether they are site rules.
     pub of_site: bool,
-    /// Files in the home beside the rules.
+    /// Files in the home, next to the rules.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// Site rules in force beside the rules.
+    /// Site rules that apply in addition.
     pub site: Option<Vec<u8>>,
-    /// The user shares a uid with others.
+    /// Whether the user shares a uid with others.
     pub confined: bool,
     /// Folders of a Maildir in the home.
     pub folders: Vec<&'static str>,
@@ -37,28 +37,28 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TEXT.lines().filter_map(|line| line.strip_prefix("== "))
 }
 
-/// The code as a text has it, and what stands there below it.
+/// The code as a text has it, and the text below it.
 fn part(text: &'static str, code: &str) -> Option<(&'static str, &'static str)> {
     let parts = text.split("\n== ").skip(1);
     parts.filter_map(|part| part.split_once('\n')).find(|(name, _)| *name == code)
 }
 
-/// What a code means; nothing if there is no such code.
+/// What a code means; `None` if there is no such code.
 pub fn meaning(code: &str, language: Language) -> Option<String> {
     match language {
         Language::English => {
             let (_, text) = part(TEXT, code)?;
             text.split("\n-- ").next().map(|meaning| meaning.replace('\n', " "))
         }
-        // Which has no spaces between sentences.
+        // Japanese has no spaces between sentences.
         Language::Japanese => part(JAPANESE, code).map(|(_, text)| text.lines().collect()),
     }
 }
 
-/// What there is to say of a code, its meaning in a language.
+/// The explanation of a code, its meaning in a language.
 ///
 /// # Errors
-/// There is no such code; the nearest one, if one is near.
+/// There is no such code; returns the nearest one, if one is near.
 pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>> {
     let (code, text) = part(TEXT, code).ok_or_else(|| nearest(code, codes()))?;
     let mut explanation = Explanation { code, ..Explanation::default() };
@@ -81,7 +81,7 @@ pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>>
     Ok(explanation)
 }
 
-/// A text with what `%{…}` stands for, and a line end.
+/// A text with `%{…}` replaced, and a line end.
 fn expanded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// The wordings of all mistakes, as source.
+    /// The wordings of all mistakes, as source code.
     const WORDINGS: [&str; 12] = [
         include_str!("mistake/confined.rs"),
         include_str!("mistake/folder.rs"),
@@ -125,7 +125,7 @@ mod tests {
         include_str!("../mistakes.rs"),
     ];
 
-    /// What stands before a code in them.
+    /// What comes before a code in them.
     const HEADS: [&str; 7] =
         ["error(", "warning(", "severe(", "word(", "code: ", "\"folder-", "=> \"unknown-"];
 

@@ -1,13 +1,13 @@
-//! The one table of fields: what a rule may ask about, of which kind it is,
-//! and which operators fit that kind. `check`, hints, templates and the
-//! manual's test read it.
+//! The one table of fields: what a rule may test, of which kind it is, and which
+//! operators fit that kind. `check`, hints, templates and the manual's test read
+//! it.
 
 use crate::flags::FLAGS;
 use crate::rules::program::{
     AddressField, AddressPart, Comparison, Field, ResultField, TextOperator,
 };
 
-/// Kinds of field: what its values are, and so what can be asked of them.
+/// Kinds of field: what its values are, and therefore how they can be tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldKind {
     /// Addresses.
@@ -16,7 +16,7 @@ pub enum FieldKind {
     Domain,
     /// Text.
     Text,
-    /// A word that a method of authentication comes to.
+    /// The result of a method of authentication.
     Result,
     /// An IP address.
     Ip,
@@ -28,7 +28,7 @@ pub enum FieldKind {
     Size,
     /// Seconds.
     Duration,
-    /// A day, or a moment of it.
+    /// A day, or a moment in it.
     Date,
     /// A time of day.
     Time,
@@ -74,7 +74,7 @@ impl Operator {
 }
 
 impl FieldKind {
-    /// Whether an operator fits.
+    /// Whether an operator fits the kind.
     pub fn takes(self, operator: Operator) -> bool {
         match operator {
             Operator::Text(TextOperator::Is) => {
@@ -128,14 +128,14 @@ pub struct FieldInfo {
     pub kind: FieldKind,
     /// What it is, in one line.
     pub about: &'static str,
-    /// How it is made.
+    /// How it becomes a field.
     shape: Shape,
 }
 
 /// How a table's line becomes a [`Field`].
 #[derive(Debug, Clone, Copy)]
 enum Shape {
-    /// Addresses; the parts of [`PARTS`] go with it.
+    /// Addresses; the parts of [`PARTS`] are available.
     Address(AddressField),
     /// A method of authentication.
     Result(ResultField),
@@ -143,7 +143,7 @@ enum Shape {
     Named,
     /// A header or a variable whose name is given as a string.
     WithName(WithName),
-    /// Nothing is left to say.
+    /// A field that needs nothing else.
     Plain(fn() -> Field),
 }
 
@@ -158,7 +158,7 @@ pub enum WithName {
     Env,
 }
 
-/// Every field but the registered headers and the parts of addresses.
+/// Every field except the registered headers and the parts of addresses.
 pub const FIELDS: &[FieldInfo] = &[
     address("from", AddressField::From, "the author, From"),
     address("sender", AddressField::Sender, "who sent it for the author, Sender"),
@@ -321,9 +321,9 @@ pub const PARTS: &[(&str, AddressPart, FieldKind, &str)] = &[
 pub const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Mail, MIME and netnews headers of IANA's permanent and provisional
-/// registries (RFC 3864), and Precedence and Feedback-ID, which are in use
-/// without having been registered. Sorted.
+/// Mail, MIME and netnews headers of IANA's permanent and provisional registries
+/// (RFC 3864), and Precedence and Feedback-ID, which are in use without being
+/// registered. Sorted.
 pub const HEADERS: &[&str] = &[
     "accept-language",
     "alternate-recipient",
@@ -534,18 +534,19 @@ pub fn find(name: &str) -> Option<FieldLookup> {
         .map(|_| FieldLookup::Field(Field::Header(name.to_owned()), FieldKind::Header))
 }
 
-/// Fields that rules got when their names could have been given to something
-/// else: there, what the user has called so is meant.
+/// Fields that were added when users could already have given their names to
+/// something else: in that case the user's meaning counts.
 const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread"];
 
-/// Holds where the last `filter` could not be applied.
+/// Holds if the last `filter` could not be applied.
 pub const FILTER_FAILED: &str = "filter-failed";
 
-/// Holds for an answer to mail in a folder of which the rules make a list.
+/// Holds for an answer to mail in a folder that the rules use as a list.
 pub const IN_MY_THREAD: &str = "in-my-thread";
 
-/// What a word asks that stands alone: a flag that is set so far, how the last filter
-/// ended, or whether the message is part of the user's own conversation. These words give way to the user's names, too.
+/// The field of a word that is used alone: a flag that is set so far, how the
+/// last filter ended, or whether the message is part of the user's own
+/// conversation. The user's names take precedence over these words, too.
 pub fn of_run(name: &str) -> Option<Field> {
     if name == FILTER_FAILED {
         return Some(Field::FilterFailed);
@@ -561,7 +562,7 @@ pub fn words_of_run() -> impl Iterator<Item = &'static str> {
     FLAGS.iter().map(|(flag, _)| *flag).chain([FILTER_FAILED, IN_MY_THREAD])
 }
 
-/// Whether a name is one of the table's, so that nothing else may be called so.
+/// Whether a name is reserved by the table, so that nothing else may have it.
 pub fn is_own(name: &str) -> bool {
     FIELDS.iter().any(|info| info.name == name) && !LATER.contains(&name)
 }

@@ -1,11 +1,12 @@
-//! Names that are taken where folders lie beside a Maildir's own files, as in
-//! the fs layout: a folder called so would stand in the place of a directory or a
-//! file of the Maildir, of Dovecot or of Courier, or of one of their indexes.
+//! Names that are reserved if folders are next to a Maildir's own files, as in
+//! the fs layout: a folder with such a name would replace a directory or a file
+//! of the Maildir, of Dovecot or of Courier, or of one of their indexes.
 
 use super::program::Layout;
 
-/// What stands behind the prefix in a name as rules write it; none if it has no
-/// prefix. `set` is `set folder-prefix`, without which it is `INBOX/` in maildir++.
+/// What follows the prefix in a name as rules write it; `None` if it does not
+/// have the prefix. `set` is `set folder-prefix`, without which it is `INBOX/` in
+/// maildir++.
 pub fn behind_prefix<'n>(name: &'n str, set: Option<&str>, layout: Layout) -> Option<&'n str> {
     let prefix = match (set, layout) {
         (Some(set), _) => set,
@@ -16,7 +17,7 @@ pub fn behind_prefix<'n>(name: &'n str, set: Option<&str>, layout: Layout) -> Op
     (!prefix.is_empty() && first.eq_ignore_ascii_case(prefix)).then_some(rest)
 }
 
-/// The whole name.
+/// Reserved names.
 const NAMES: [&str; 17] = [
     // The Maildir's, <https://cr.yp.to/proto/maildir.html>, and Maildir++'s.
     "cur",
@@ -40,8 +41,8 @@ const NAMES: [&str; 17] = [
     "loginexec",
 ];
 
-/// How the name begins: of what these write there are several, with their locks,
-/// logs and caches.
+/// Reserved beginnings: these programs write several such files, with their
+/// locks, logs and caches.
 const STARTS: [&str; 10] = [
     "dovecot.",
     "dovecot-acl",
@@ -55,7 +56,8 @@ const STARTS: [&str; 10] = [
     "sqwebmail-",
 ];
 
-/// Whether a name in a Maildir of the fs layout is the Maildir's or a server's.
+/// Whether a name in a Maildir of the fs layout belongs to the Maildir or to a
+/// server.
 pub fn is_taken(name: &str) -> bool {
     NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }

@@ -1,8 +1,8 @@
 //! The globs of `like` and of lists: `*`, `?`, `[a-z]`, `[!a-z]`, and a
 //! backslash before a character that stands for itself.
 //!
-//! Only the last star is ever tried again, so the work is at most the length
-//! of the text times that of the glob.
+//! Only the last star is ever retried, so the work is at most the length of the
+//! text times that of the glob.
 
 /// One part of a glob.
 #[derive(Clone, Copy)]
@@ -13,11 +13,11 @@ enum GlobToken<'g> {
     Literal(char),
 }
 
-/// Whether the whole of `text` fits `glob`. Both are compared as they are:
+/// Whether the whole of `text` matches `glob`. Both are compared as they are:
 /// fold them first.
 pub fn matches(glob: &str, text: &str) -> bool {
     let (mut glob_at, mut text_at) = (0, 0);
-    // Behind the last star, and where in the text it was tried last.
+    // After the last star, and where in the text it was last tried.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         let letter = text.get(text_at..).and_then(|rest| rest.chars().next());
@@ -45,7 +45,7 @@ pub fn matches(glob: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a text holds anything that a glob reads otherwise than a text.
+/// Whether a text contains something that has a special meaning in a glob.
 pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
@@ -70,8 +70,8 @@ fn next(glob: &str, at: usize) -> Option<(GlobToken<'_>, usize)> {
     Some((token, first.len_utf8()))
 }
 
-/// A class at the start of `rest`; none if it is never closed. A `]` that
-/// stands first is a member.
+/// A class at the start of `rest`; `None` if it is never closed. A `]` in first
+/// position is a member.
 fn class(rest: &str) -> Option<(GlobToken<'_>, usize)> {
     let inner = rest.strip_prefix('[')?;
     let members = inner.strip_prefix('!').unwrap_or(inner);

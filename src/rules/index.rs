@@ -1,11 +1,11 @@
-//! By what a message shows that it meets none of many rules.
+//! Which of many rules a message cannot match.
 //!
-//! A rule often cannot hold unless one of a few words stands in a field. Of
-//! each such word one piece of up to four bytes is kept, of all its pieces the
-//! one that fewest rules have; one walk over the field then finds all rules
-//! that can hold, and the others need not be looked at. Only that is decided
-//! here: what can hold is evaluated as if there were no index, and a rule is
-//! passed over only where evaluating it would do nothing but say no.
+//! A rule often cannot hold unless a field contains one of a few words. For each
+//! such word, one piece of up to four bytes is kept: the one that the fewest
+//! rules have. One scan of the field then finds all rules that can hold, and the
+//! others can be skipped. Nothing else is decided here: rules that can hold are
+//! evaluated as if there were no index, and a rule is skipped only if evaluating
+//! it would do nothing but return no.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,35 +18,35 @@ use super::program::{
 
 /// The longest piece, bytes.
 const PIECE: usize = 4;
-/// More words are not looked for in place of one rule.
+/// How many words may guard one rule.
 const MOST_WORDS: usize = 64;
-/// Fewer rules that ask about a header are evaluated as fast.
+/// With fewer rules that test a header, evaluating them is as fast.
 const FEWEST: usize = 8;
 /// The same for a body, which is longer.
 const FEWEST_OF_BODY: usize = 32;
 
-/// The rules that can be passed over, and by what.
+/// The rules that can be skipped, and when.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Index {
     /// For each statement; empty if none is guarded.
     pub guards: Vec<Guard>,
     /// Sets of places, by index into `places`.
     pub sets: Vec<Vec<u32>>,
-    /// Where words are looked for.
+    /// Where words are searched.
     pub places: Vec<IndexPlace>,
 }
 
-/// What keeps a statement from being looked at.
+/// When a statement can be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guard {
-    /// 1 + the index of the set of places, one of which holds one of the
-    /// rule's words if the rule holds; 0 if there is no telling.
+    /// 1 + the index of the set of places, one of which contains one of the
+    /// rule's words if the rule holds; 0 if that is unknown.
     pub set: u32,
-    /// Where the way goes on behind a rule that does not hold.
+    /// Where the run continues after a rule that does not hold.
     pub end: u32,
 }
 
-/// A field in the form in which words are compared with it.
+/// A field in the form with which words are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexPlace {
     /// Index into [`Program::fields`].
@@ -55,7 +55,7 @@ pub struct IndexPlace {
     pub form: ValueForm,
     /// Bit `n` is set if there are pieces of `n` bytes.
     pub lengths: u8,
-    /// The pieces, in order; with zeros where they are short.
+    /// The pieces, in order; short ones padded with zeros.
     pub pieces: Vec<u32>,
     /// For each of them the rule that it belongs to: a statement.
     pub rules: Vec<u32>,
@@ -72,7 +72,7 @@ pub enum ValueForm {
     Lower,
 }
 
-/// An index as it is kept.
+/// An index as it is cached.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct KeptIndex {
     guards: Numbers,
@@ -80,7 +80,7 @@ pub struct KeptIndex {
     places: Vec<KeptPlace>,
 }
 
-/// A place as it is kept.
+/// A place as it is cached.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct KeptPlace {
     /// See [`IndexPlace`].
@@ -88,7 +88,8 @@ pub struct KeptPlace {
     /// Its form.
     pub form: ValueForm,
     lengths: u8,
-    /// A bit for each piece, by its hash; the number of bits is a power of two.
+    /// A bloom filter: a bit for each piece, by its hash; the number of bits is a
+    /// power of two.
     filter: Numbers,
     pieces: Numbers,
     rules: Numbers,
@@ -123,7 +124,7 @@ impl Index {
     }
 }
 
-/// A bit of a filter, for its number of words (of 32 bits).
+/// The place of a piece's bit in a filter of this many words (of 32 bits).
 fn bit(piece: u32, words: usize) -> (usize, u32) {
     let hash = piece.wrapping_mul(0x9e37_79b1);
     let bits = (words as u32).wrapping_mul(32).max(32);
@@ -144,18 +145,18 @@ impl<'a> Prefilter<'a> {
         Prefilter { index, blocks, guards: index.guards.get(blocks).unwrap_or_default() }
     }
 
-    /// Of how many statements something may be known.
+    /// The number of statements about which something may be known.
     pub fn len(self) -> usize {
         self.guards.len()
     }
 
-    /// Nothing is known of any.
+    /// Whether nothing is known about any statement.
     pub fn is_empty(self) -> bool {
         self.guards.is_empty()
     }
 
-    /// What keeps a statement from being looked at: a set, and where the way
-    /// goes on behind it.
+    /// When a statement can be skipped: a set, and where the run continues after
+    /// the statement.
     pub fn guard(self, at: usize) -> Option<(usize, usize)> {
         let [a, b, c, d, e, f, g, h] = *self.guards.get(at)?;
         let set = u32::from_le_bytes([a, b, c, d]).checked_sub(1)?;
@@ -182,7 +183,7 @@ impl<'a> Prefilter<'a> {
         self.index.places.get(at)
     }
 
-    /// Tells the rules of which a piece stands in a text.
+    /// Passes the rules to `found` that have a piece in a text.
     pub fn find(
         self,
         place: &KeptPlace,
@@ -227,16 +228,16 @@ struct Need {
 
 type PlaceKey = (u32, ValueForm);
 
-/// What is known of a condition.
+/// What is known about a condition.
 #[derive(Debug, Clone, Default)]
 struct ConditionFacts {
     need: Option<Need>,
-    /// Evaluating it has no effect but its answer.
+    /// Evaluating it has no effect apart from its result.
     pure: bool,
 }
 
 impl Index {
-    /// The index of a program; without effect on what it means.
+    /// The index of a program, which does not change the program's meaning.
     pub fn of(program: &Program) -> Index {
         let builder = IndexBuilder { program, counts: counts(program) };
         let needs = builder.needs();
@@ -295,7 +296,7 @@ impl Index {
 
 struct IndexBuilder<'p> {
     program: &'p Program,
-    /// How many words have a piece.
+    /// How many words have each piece.
     counts: HashMap<u32, usize>,
 }
 
@@ -365,8 +366,8 @@ impl IndexBuilder<'_> {
         }
     }
 
-    /// The best of what the parts need, as long as those before have no
-    /// effect: what is passed over could have had it.
+    /// The best of what the parts need, as long as the parts before have no
+    /// effect: skipping the rule would skip that effect.
     fn all(&self, parts: impl Iterator<Item = ConditionFacts>) -> ConditionFacts {
         let mut all = ConditionFacts { need: None, pure: true };
         for (at, part) in parts.enumerate() {
@@ -381,7 +382,7 @@ impl IndexBuilder<'_> {
         all
     }
 
-    /// What one of the parts needs.
+    /// The needs of all parts together.
     fn any(&self, parts: impl Iterator<Item = ConditionFacts>) -> ConditionFacts {
         let mut any = ConditionFacts { need: Some(Need::default()), pure: true };
         for (at, part) in parts.enumerate() {
@@ -426,12 +427,12 @@ impl IndexBuilder<'_> {
         (!need.words.is_empty() && need.words.len() <= MOST_WORDS).then_some(need)
     }
 
-    /// What stands in a text that fits.
+    /// A piece of any text that matches.
     fn word(&self, operator: &TextOperator, needle: &str) -> Option<(u32, u8, usize)> {
         match operator {
             TextOperator::Resembles => None,
             TextOperator::Like => {
-                // Classes and what stands for itself are not read here.
+                // Classes and escapes are not interpreted here.
                 let plain = needle.split(['[', '\\']).next()?;
                 self.piece(plain.split(['*', '?']).max_by_key(|part| part.len())?)
             }
@@ -439,7 +440,7 @@ impl IndexBuilder<'_> {
         }
     }
 
-    /// Of the sets of a pattern the one whose pieces are rarest.
+    /// Of a pattern's sets, the one whose pieces are rarest.
     fn best_set<'a>(&self, pattern: &'a Pattern) -> Option<Vec<&'a str>> {
         let cost = |set: &Vec<String>| {
             let costs = set.iter().map(|word| self.piece(word).map_or(usize::MAX, |it| it.2));
@@ -449,12 +450,12 @@ impl IndexBuilder<'_> {
         Some(best.iter().map(String::as_str).collect())
     }
 
-    /// The piece of a word that fewest have, its length and cost.
+    /// The piece of a word that the fewest words have, its length and cost.
     fn piece(&self, word: &str) -> Option<(u32, u8, usize)> {
         let count = |piece: &u32| self.counts.get(piece).copied().unwrap_or(0);
         let rarest = pieces(word).min_by_key(|piece| (count(piece), *piece))?;
         let length = word.len().min(PIECE);
-        // A short one stands in many a text.
+        // Many texts contain a short one.
         let cost = count(&rarest) << (8 * (PIECE - length));
         Some((rarest, length as u8, cost))
     }
@@ -463,7 +464,7 @@ impl IndexBuilder<'_> {
         need.words.iter().all(|word| self.is_pure(word.0.0))
     }
 
-    /// Looking it up reads nothing but the header block, and cannot fail.
+    /// Whether looking it up reads only the header block and cannot fail.
     fn is_pure(&self, field: u32) -> bool {
         let field = self.program.fields.get(field as usize);
         matches!(
@@ -477,7 +478,7 @@ impl IndexBuilder<'_> {
     }
 }
 
-/// How many of all words have a piece.
+/// How many of all words have each piece.
 fn counts(program: &Program) -> HashMap<u32, usize> {
     let mut counts = HashMap::new();
     let mut count = |word: &str| pieces(word).for_each(|it| *counts.entry(it).or_default() += 1);
@@ -491,7 +492,8 @@ fn counts(program: &Program) -> HashMap<u32, usize> {
     counts
 }
 
-/// The pieces of a word: all that are as long as one can be, or the word.
+/// The pieces of a word: all of the maximum length, or the whole word if it is
+/// shorter.
 fn pieces(word: &str) -> impl Iterator<Item = u32> {
     let length = word.len().clamp(1, PIECE);
     word.as_bytes()

@@ -1,5 +1,5 @@
-//! The rules of a program as people count them: each `when` and `otherwise`,
-//! and each action outside of them.
+//! The rules of a program as people count them: each `when` and `otherwise`, and
+//! each action outside of them.
 
 use super::compiled::CompiledProgram;
 use super::program::StatementKind;
@@ -8,22 +8,22 @@ use crate::source::Span;
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleEntry {
-    /// Place of the rule without its block, or of the action.
+    /// The place of the rule without its block, or of the action.
     pub span: Span,
     /// Its line, from 1.
     pub line: u32,
     /// `rule "label"`
     pub label: Option<String>,
-    /// How many of the rules behind it are in its block.
+    /// How many of the rules after it are in its block.
     pub inside: usize,
-    /// It has an action of its own that leaves a line in the log.
+    /// Whether it has an action of its own that leaves a line in the log.
     pub logged: bool,
 }
 
 /// All rules, in order.
 pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
     let mut listed: Vec<RuleEntry> = Vec::new();
-    // The rules around, with where each ends.
+    // The enclosing rules, with the end of each.
     let mut open: Vec<(usize, usize)> = Vec::new();
     for (at, statement) in (0..).map_while(|at| Some((at, program.statement(at)?))) {
         open.retain(|(end, _)| *end > at);
@@ -62,7 +62,8 @@ pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
     listed
 }
 
-/// Those that `fired` says nothing of, without what is in the block of another one.
+/// The rules for which `fired` is false, without those in the block of such a
+/// rule.
 pub fn never_fired<'l>(
     listed: &'l [RuleEntry],
     fired: &dyn Fn(&RuleEntry) -> bool,

@@ -1,8 +1,8 @@
-//! Patterns: judged when rules are checked, built when a message first needs them.
+//! Patterns: checked with the rules, built when a message first needs them.
 //!
-//! Checking only reads its syntax and bounds its size from above; only a
-//! pattern that comes near the limit is built then and there. What passes here
-//! can be built later.
+//! Checking only parses the pattern and computes an upper bound of its size; only
+//! a pattern that comes near the limit is built immediately. What passes here can
+//! be built later.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -26,32 +26,32 @@ const SIZE_LIMIT: usize = 4 << 20;
 /// How deep groups may nest in a pattern.
 const NEST_LIMIT: u32 = 100;
 
-/// What runs a pattern; the answers are the same.
+/// What runs a pattern; the results are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// Built in a tenth of the time, for a look at a short text. A hostile
-    /// text costs it as many steps a byte as the pattern has states.
+    /// Built in a tenth of the time, for a search of a short text. With a hostile
+    /// text it needs as many steps per byte as the pattern has states.
     Light,
     /// Runs through any text fast.
     Full,
 }
 
-/// How much text one light engine looks at in all, bytes.
+/// How much text one light engine searches in all, bytes.
 const LIGHT_TEXT: usize = 4096;
-/// The most memory that a light one may take, bytes: it bounds the states.
+/// The most memory that a light one may take, bytes: it limits the states.
 const LIGHT_LIMIT: usize = 32 << 10;
 
-/// How many steps a pattern may take over all texts of a message, at worst: the
-/// length of a text by the number of places in the pattern that can be at work
-/// at once. A step takes some nanoseconds.
+/// How many steps a pattern may take over all texts of a message, in the worst
+/// case: the length of the text times the number of places in the pattern that
+/// can be active at once. A step takes some nanoseconds.
 const STEP_LIMIT: usize = 256 << 20;
 /// How much text is searched in any case, bytes.
 const SEARCHED_TEXT: usize = 64 << 10;
 
-/// How much the patterns of one list may need together to be built, in bytes
-/// by `size_bound`, which is some four times what they take.
+/// How much memory the patterns of one list may need to be built, bytes according
+/// to `size_bound`, which is about four times what they really take.
 pub const LIST_SIZE_LIMIT: usize = 64 << 20;
-/// What any pattern costs to be built, in the same bytes.
+/// What building any pattern costs, in the same unit.
 const BUILDING: usize = 16 << 10;
 
 /// What cannot be used in a pattern.
@@ -59,7 +59,7 @@ const BUILDING: usize = 16 << 10;
 pub struct PatternError {
     /// Why, in the words of the regex library.
     pub reason: String,
-    /// Where in the pattern, bytes; none for the whole of it.
+    /// Where in the pattern, bytes; `None` for the whole pattern.
     pub place: Option<Range<usize>>,
 }
 
@@ -68,11 +68,13 @@ pub struct PatternError {
 pub struct PatternCaptures {
     /// How many groups it has, besides the whole match.
     pub groups: u32,
-    /// Names of those that have one.
+    /// The names of those that have one.
     pub names: Vec<String>,
 }
 
-/// Reads a pattern without building it. What this accepts, [`build`] builds.
+/// Parses a pattern without building it. What this accepts, [`build`] can build.
+///
+/// # Errors The pattern cannot be used.
 pub fn check(source: &str, case_sensitive: bool) -> Result<PatternCaptures, PatternError> {
     let hir = parse(source, case_sensitive)?;
     if size_bound(&hir) > SIZE_LIMIT {
@@ -83,8 +85,8 @@ pub fn check(source: &str, case_sensitive: bool) -> Result<PatternCaptures, Patt
     Ok(captures)
 }
 
-/// What a pattern costs of [`LIST_SIZE_LIMIT`]; one that is none costs little.
-/// Read minding case: a letter in either case is one state.
+/// What a pattern takes of [`LIST_SIZE_LIMIT`]; text that is not a pattern takes
+/// little. Computed case-sensitively: a letter in either case is one state.
 pub fn list_cost(source: &str) -> usize {
     BUILDING + parse(source, true).map_or(0, |hir| size_bound(&hir))
 }
@@ -95,7 +97,9 @@ fn parse(source: &str, case_sensitive: bool) -> Result<Hir, PatternError> {
     parser.build().parse(source).map_err(syntax_error)
 }
 
-/// Builds a pattern; text to search is decoded and NFKC-normalised.
+/// Builds a pattern; the text to search must be decoded and NFKC-normalised.
+///
+/// # Errors The pattern cannot be used.
 pub fn build(source: &str, case_sensitive: bool, engine: Engine) -> Result<Regex, PatternError> {
     let (config, limit) = match engine {
         Engine::Light => {
@@ -114,9 +118,9 @@ pub fn build(source: &str, case_sensitive: bool, engine: Engine) -> Result<Regex
     })
 }
 
-/// A pattern that finds the same in NFKC-normalised text and has fewer classes
-/// beyond ASCII: the library clears a third of a megabyte to build the first.
-/// The parser bounds how deep patterns are nested.
+/// A pattern that matches the same in NFKC-normalised text and has fewer classes
+/// beyond ASCII: to build the first one, the library clears a third of a
+/// megabyte. The parser limits how deep patterns are nested.
 fn cheaper(pattern: Hir) -> Hir {
     match pattern.into_kind() {
         HirKind::Class(Class::Unicode(class)) => cheaper_class(class),
@@ -143,7 +147,8 @@ fn cheaper_class(mut class: ClassUnicode) -> Hir {
     };
     let whole = |range: &ClassUnicodeRange| range.start() <= '\u{80}' && range.end() == char::MAX;
     if class.ranges().last().is_some_and(whole) {
-        // As in `.` and `[^x]`: all that begins with such a byte, in UTF-8.
+        // As in `.` and `[^x]`: everything that begins with such a byte, in
+        // UTF-8.
         let more = || bytes(0x80, 0xbf);
         class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\u{7f}')]));
         return Hir::alternation(vec![
@@ -153,16 +158,16 @@ fn cheaper_class(mut class: ClassUnicode) -> Hir {
             Hir::concat(vec![bytes(0xf0, 0xf4), more(), more(), more()]),
         ]);
     }
-    // The long s and the sign of Kelvin, other cases of `s` and `k`, are no
-    // letters of normalised text.
+    // The long s and the Kelvin sign, other cases of `s` and `k`, do not occur in
+    // normalised text.
     let never = ['\u{17f}', '\u{212a}'].map(|letter| ClassUnicodeRange::new(letter, letter));
     class.difference(&ClassUnicode::new(never));
     Hir::class(Class::Unicode(class))
 }
 
-/// The pattern for NFKC-normalised text: its own letters are normalised too,
-/// so that a full-width letter or half-width kana finds its like. What would
-/// become an operator is escaped.
+/// The pattern for NFKC-normalised text: its own letters are normalised too, so
+/// that a full-width letter or half-width kana matches. What would become an
+/// operator is escaped.
 pub fn normalise(source: &str) -> Option<String> {
     if source.is_ascii() {
         return None;
@@ -186,20 +191,20 @@ pub fn normalise(source: &str) -> Option<String> {
     (normal != source).then_some(normal)
 }
 
-/// Sets of texts; one of each must stand in a text for the pattern to be found
-/// in it, see [`Pattern::literals`](crate::rules::program::Pattern::literals).
-/// In NFKC-normalised text no other letter is an ASCII letter in another case,
-/// so ASCII alone can be looked for without Unicode's tables.
+/// Sets of texts; a text can match the pattern only if it contains one text of
+/// each set, see [`Pattern::literals`](crate::rules::program::Pattern::literals).
+/// In NFKC-normalised text no other letter is an ASCII letter in another case, so
+/// ASCII alone can be searched without Unicode's tables.
 pub fn literals(source: &str) -> Vec<Vec<String>> {
-    // Read minding case: what may stand in either case is still one literal.
+    // Parsed case-sensitively: a letter in either case is still one literal.
     let hir = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source);
     hir.map(|hir| required(&hir)).unwrap_or_default()
 }
 
-/// More sets, or more texts in one, are not worth looking for.
+/// More sets, or more texts in one set, are not worth searching.
 const MOST_LITERALS: usize = 8;
 
-/// The parser bounds how deep patterns are nested.
+/// The parser limits how deep patterns are nested.
 fn required(hir: &Hir) -> Vec<Vec<String>> {
     match hir.kind() {
         HirKind::Literal(literal) => {
@@ -230,18 +235,18 @@ fn shortest(set: &[String]) -> usize {
     set.iter().map(String::len).min().unwrap_or(0)
 }
 
-/// What was built of a pattern so far.
+/// The engines of a pattern that have been built so far.
 #[derive(Default)]
 pub struct Built {
     light: OnceCell<Option<Rc<Regex>>>,
     full: OnceCell<Option<Rc<Regex>>>,
-    /// How much text it was asked for, bytes.
+    /// How much text has been requested so far, bytes.
     text: Cell<usize>,
-    /// How much text it may look at in all, bytes.
+    /// How much text it may search in all, bytes.
     most: OnceCell<usize>,
 }
 
-/// A pattern that is built, and what it may look at.
+/// A built pattern, and how much it may search.
 pub struct Search {
     /// The pattern.
     pub regex: Rc<Regex>,
@@ -249,8 +254,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// The text to be searched. What is beyond is still seen to be there, so
-    /// that nothing fits only because the text seems to end.
+    /// The text to be searched. The engine still sees that text follows after it,
+    /// so that nothing matches only because the text seems to end.
     pub fn input<'t>(&self, text: &'t str) -> Input<'t> {
         Input::new(text).range(..floor(text, self.length))
     }
@@ -260,15 +265,15 @@ impl Search {
         self.regex.is_match(self.input(text))
     }
 
-    /// The text is longer than what is searched.
+    /// Whether the text is longer than what is searched.
     pub fn is_cut(&self, text: &str) -> bool {
         self.length < text.len()
     }
 }
 
 impl Built {
-    /// The pattern for a text of that length, built now if need be; none if it
-    /// cannot be built.
+    /// The pattern for a text of that length, built now if necessary; `None` if
+    /// it cannot be built.
     pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<Search> {
         let before = self.text.get();
         self.text.set(before.saturating_add(length));
@@ -282,14 +287,14 @@ impl Built {
         if self.text.get() <= SEARCHED_TEXT {
             return Some(Search { regex, length });
         }
-        // Read minding case: what may stand in either case is still one literal.
+        // Parsed case-sensitively: a letter in either case is still one literal.
         let width = || parse(source, true).map_or(1, |hir| width(&hir)).max(1);
         let most = *self.most.get_or_init(|| (STEP_LIMIT / width()).max(SEARCHED_TEXT));
         Some(Search { regex, length: length.min(most.saturating_sub(before)) })
     }
 }
 
-/// The patterns of one program, each built when it is first asked for.
+/// The patterns of one program, each built when it is first needed.
 pub struct Patterns<'p> {
     program: &'p CompiledProgram,
     built: RefCell<HashMap<u32, Built>>,
@@ -297,26 +302,26 @@ pub struct Patterns<'p> {
 }
 
 impl<'p> Patterns<'p> {
-    /// Nothing is built yet.
+    /// With nothing built yet.
     pub fn new(program: &'p CompiledProgram) -> Patterns<'p> {
         Patterns { program, built: RefCell::default(), cut: Cell::new(false) }
     }
 
-    /// Of some text, a pattern was only looked for at the start.
+    /// Whether a pattern was searched only at the start of some text.
     pub fn is_cut(&self) -> bool {
         self.cut.get()
     }
 
-    /// Whether a text can hold the pattern of that number; `lower` is the text
-    /// with its ASCII letters in lower case. Costs no pattern.
+    /// Whether a text can match the pattern with that number; `lower` is the text
+    /// with its ASCII letters in lower case. No pattern is built.
     pub fn is_possible(&self, index: u32, lower: &str) -> bool {
         let Some(pattern) = self.program.pattern(index) else { return true };
         let find = |literal: &str| memmem::find(lower.as_bytes(), literal.as_bytes()).is_some();
         pattern.literals.iter().all(|set| set.iter().any(|literal| find(literal)))
     }
 
-    /// The pattern of that number for a text; none if there is none that can
-    /// be built, which does not happen to a program that was checked.
+    /// The pattern with that number for a text; `None` if it cannot be built,
+    /// which does not happen in a checked program.
     pub fn get(&self, index: u32, text: &str) -> Option<Search> {
         let pattern = self.program.pattern(index)?;
         let mut built = self.built.borrow_mut();
@@ -339,7 +344,7 @@ fn syntax_error(error: regex_syntax::Error) -> PatternError {
 }
 
 /// An upper bound of the bytes that the built pattern takes. The nest limit
-/// bounds the recursion.
+/// limits the recursion.
 fn size_bound(hir: &Hir) -> usize {
     const STATE: usize = 64;
     // What one range of characters can need as ranges of UTF-8 bytes, both ways.
@@ -361,9 +366,9 @@ fn size_bound(hir: &Hir) -> usize {
     inner.saturating_add(2 * STATE)
 }
 
-/// How many places in a pattern can be at work at once, at most: of a literal
-/// nearly one. A character beyond ASCII has places between its bytes, too. The
-/// nest limit bounds the recursion.
+/// An upper bound of how many places in a pattern can be active at once; about
+/// one for a literal. A character beyond ASCII has places between its bytes, too.
+/// The nest limit limits the recursion.
 fn width(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => 0,
@@ -404,8 +409,8 @@ mod tests {
         Built, Engine, Regex, STEP_LIMIT, build, check, literals, normalise, parse, width,
     };
 
-    /// Found by fuzzing: the bound of the group around it overflowed, and so
-    /// a pattern passed that cannot be built.
+    /// Found by fuzzing: the bound of the enclosing group overflowed, so that a
+    /// pattern passed that cannot be built.
     #[test]
     fn a_group_around_what_is_too_large_is_too_large() {
         let large = format!("a{}", "{99}".repeat(12));
@@ -431,7 +436,7 @@ mod tests {
         assert_eq!(found(wide, &text(most - 1001)), (true, true));
         assert_eq!(found(wide, &text(most - 1000)), (false, true));
         assert_eq!(found("ax\n-", &text(most)), (true, false));
-        // The text goes on behind what is looked at.
+        // The text continues after the part that is searched.
         let before = "-".repeat(STEP_LIMIT / 1000 - 1000);
         assert_eq!(found("[ab]{1000}$", &(before.clone() + &"a".repeat(1002))), (false, true));
         assert_eq!(found("[ab]{1000}$", &(before + &"a".repeat(1000))), (true, false));
@@ -531,7 +536,8 @@ mod tests {
             let said = Regex::builder().syntax(said).build(&source);
             for engine in [Engine::Light, Engine::Full] {
                 let built = build(&source, case_sensitive, engine);
-                // What has too many states for the light one is left to the other.
+                // If it has too many states for the light engine, the full one is
+                // used.
                 if engine == Engine::Full || said.is_err() {
                     proptest::prop_assert_eq!(built.is_ok(), said.is_ok());
                 }

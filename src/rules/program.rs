@@ -1,8 +1,8 @@
-//! A checked set of rules: plain data, names resolved, evaluated as it lies.
+//! A checked set of rules: plain data with resolved names, evaluated as it is.
 //!
-//! `check` builds a [`Program`]; [`super::compiled::CompiledProgram`] is what is evaluated, the
-//! same whether it was just checked or comes out of the cache. Everything refers
-//! to everything else by index. Patterns are kept as text and built beside the
+//! `check` builds a [`Program`]; [`super::compiled::CompiledProgram`] is what is
+//! evaluated, the same whether it was just checked or comes from the cache. All
+//! references are by index. Patterns are kept as text and built outside of the
 //! program on first use.
 
 use std::path::PathBuf;
@@ -24,48 +24,48 @@ pub struct Program {
     pub files: Vec<String>,
     /// What `set` said.
     pub settings: Settings,
-    /// The statements of all files in order, groups laid flat.
+    /// The statements of all files in order, groups flattened.
     #[serde(skip)]
     pub statements: Vec<Statement>,
-    /// All conditions; one refers only to those that stand before it.
+    /// All conditions; each refers only to earlier ones.
     #[serde(skip)]
     pub conditions: Vec<Condition>,
-    /// Every field that is asked for anywhere, once each.
+    /// Every field that is used anywhere, once each.
     pub fields: Vec<Field>,
     /// Every pattern, once each.
     #[serde(skip)]
     pub patterns: Vec<Pattern>,
-    /// Named lists, and address sets that stand in a test.
+    /// Named lists, and address sets in tests.
     #[serde(skip)]
     pub lists: Vec<List>,
     /// `define`s.
     pub defines: Vec<Define>,
     /// `score`s.
     pub scores: Vec<Score>,
-    /// The names of what `let` keeps.
+    /// The names of `let`.
     pub values: Vec<String>,
     /// `expect`s, for `mfilter check`.
     #[serde(skip)]
     pub expectations: Vec<Expectation>,
     /// `category`s of site rules.
     pub categories: Vec<Category>,
-    /// `on moved`s, for learning: no delivery looks at them.
+    /// `on moved`s, for learning: deliveries do not use them.
     pub moves: Vec<OnMoved>,
-    /// `expire`s: no delivery looks at them.
+    /// `expire`s: deliveries do not use them.
     pub expiries: Vec<Expiry>,
-    /// Any rule asks for `duplicate`, but not `of` something, so that all
-    /// deliveries are to be remembered.
+    /// Whether any rule uses `duplicate` without `of`, so that all deliveries
+    /// must be remembered.
     pub asks_for_duplicates: bool,
     /// The longest `within` of a `duplicate`, seconds.
     pub longest_within: u64,
-    /// There is a list that is made of the mail in a folder.
+    /// Whether there is a list made from the mail in a folder.
     pub asks_for_sent_mail: bool,
-    /// The script of `include sieve`, if it is there and cannot be used.
+    /// The script of `include sieve`, if it exists and cannot be used.
     pub unused_script: Option<UnusedScript>,
 }
 
-/// A script that is there and not in the program, as the user is told of it: kept with
-/// the program, so that no delivery judges it again.
+/// A script that exists but is not in the program, as reported to the user:
+/// cached with the program, so that no delivery checks it again.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct UnusedScript {
     /// The script that the statement names.
@@ -74,13 +74,13 @@ pub struct UnusedScript {
     pub text: String,
     /// The same as a line for the log.
     pub line: String,
-    /// What this version is known by.
+    /// Identifies this version of the script.
     pub version: String,
-    /// The last good one is in the program; else none is.
+    /// Whether the last good version is in the program; otherwise none is.
     pub last_good: bool,
 }
 
-/// One step of the way through the rules.
+/// One step of the run through the rules.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Statement {
     /// Its place: a rule without its block, an action.
@@ -91,36 +91,36 @@ pub struct Statement {
     pub kind: StatementKind,
 }
 
-/// The kinds of statement. A rule is a `When` and its actions behind it.
+/// The kinds of statement. A rule is a `When` followed by its actions.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum StatementKind {
-    /// Goes on behind itself if `condition` holds, else at statement `end`.
-    /// `otherwise` is a `When` that has no condition.
+    /// Continues after itself if `condition` holds, otherwise at statement `end`.
+    /// `otherwise` is a `When` without a condition.
     When {
         /// Index into [`Program::conditions`].
         condition: Option<u32>,
-        /// Index of the first statement behind the rule or group.
+        /// Index of the first statement after the rule or group.
         end: u32,
         /// `rule "label"`.
         label: Option<String>,
     },
     /// Does something.
     Act(Action),
-    /// Goes on behind itself if the category is switched on, else at
+    /// Continues after itself if the category is switched on, otherwise at
     /// statement `end`.
     Category {
         /// Index into [`Program::categories`].
         category: u32,
-        /// Index of the first statement behind it.
+        /// Index of the first statement after it.
         end: u32,
     },
-    /// Begins the statements of `include sieve`: where one of them has filed the
+    /// Begins the statements of `include sieve`: if one of them has filed the
     /// message, the run ends at `end`.
     Script {
-        /// Index of the first statement behind the script.
+        /// Index of the first statement after the script.
         end: u32,
     },
-    /// A script's `stop`: goes on behind the script.
+    /// A script's `stop`: continues after the script.
     Leave,
 }
 
@@ -129,7 +129,7 @@ pub enum StatementKind {
 pub struct Condition {
     /// Its place.
     pub span: Span,
-    /// What it asks.
+    /// What it tests.
     pub kind: ConditionKind,
 }
 
@@ -149,29 +149,31 @@ pub enum ConditionKind {
     Classifier(u32),
     /// `has FIELD`
     Has(u32),
-    /// `FIELD is V` and its like.
+    /// `FIELD is V` and similar tests.
     Text {
         /// Index into [`Program::fields`].
         field: u32,
         /// How to compare.
         operator: TextOperator,
-        /// One of them does it.
+        /// One match is enough.
         needles: Vec<Needle>,
     },
     /// `duplicate of "…" within 1d`
     Duplicate {
-        /// By what the message is known; none for what it says of itself.
+        /// What identifies the message; `None` for the message itself.
         of: Option<DuplicateKey>,
-        /// How long ago the other one may be, seconds; none for what is set.
+        /// How long ago the other one may have come, seconds; `None` for the
+        /// setting.
         within: Option<u64>,
-        /// It counts from the first of them: a duplicate is not remembered.
+        /// Whether the time counts from the first of them: a duplicate is not
+        /// remembered.
         first: bool,
     },
     /// `FIELD matches /…/`, by index into [`Program::patterns`].
     Matches {
         /// Index into [`Program::fields`].
         field: u32,
-        /// One of them does it; the first that is found gives the captures.
+        /// One match is enough; the first one sets the captures.
         patterns: Vec<u32>,
     },
     /// `FIELD in NAME` or an inline set, by index into [`Program::lists`].
@@ -185,7 +187,7 @@ pub enum ConditionKind {
     Network {
         /// Index into [`Program::fields`].
         field: u32,
-        /// One of them does it.
+        /// One match is enough.
         networks: Vec<Network>,
     },
     /// `FIELD < V`. Units by the field: bytes, seconds, days since 1970-01-01,
@@ -195,17 +197,17 @@ pub enum ConditionKind {
         field: u32,
         /// How to compare.
         operator: Comparison,
-        /// One of them does it.
+        /// One match is enough.
         values: Vec<f64>,
     },
-    /// `FIELD in A..B`, both ends included, units as in `Compare`; `from` may
-    /// lie behind `to` for a time of day, which then passes midnight.
+    /// `FIELD in A..B`, both ends included, units as in `Compare`; for a time of
+    /// day `from` may be later than `to`, and the range then spans midnight.
     Within {
         /// Index into [`Program::fields`].
         field: u32,
-        /// First value that is in.
+        /// The first value in the range.
         from: f64,
-        /// Last value that is in.
+        /// The last value in the range.
         to: f64,
     },
 }
@@ -213,9 +215,9 @@ pub enum ConditionKind {
 /// `of "…"`: what is remembered of a message.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct DuplicateKey {
-    /// As written: the same value by another template is not the same.
+    /// As written: the same value from another template is different.
     pub written: String,
-    /// The same, taken apart.
+    /// The same, parsed.
     pub template: Template,
 }
 
@@ -230,13 +232,13 @@ pub enum TextOperator {
     Starts,
     /// At its end.
     Ends,
-    /// The whole of it fits the glob.
+    /// The whole text matches the glob.
     Like,
-    /// A word of it is spelt much like that.
+    /// One of its words is spelt similarly.
     Resembles,
 }
 
-/// A stretch of addresses, both ends included; IPv4 as in RFC 4291 §2.5.5.2.
+/// A range of addresses, both ends included; IPv4 as in RFC 4291 §2.5.5.2.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     /// The lowest address.
@@ -267,49 +269,51 @@ pub enum Comparison {
     Greater,
 }
 
-/// A pattern as text; checked to be one that can be built.
+/// A pattern as text; it has been checked that it can be built.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The `regex` crate's syntax.
     pub source: String,
     /// `/…/c`
     pub case_sensitive: bool,
-    /// Of each of these sets one text stands, in any case, wherever the pattern
-    /// is found. Lower-case ASCII.
+    /// Any text that the pattern matches contains one text of each of these sets,
+    /// in any case. Lower-case ASCII.
     pub literals: Vec<Vec<String>>,
 }
 
 /// A list of addresses.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct List {
-    /// Its name; none for a set that stands in a test.
+    /// Its name; `None` for a set in a test.
     pub name: Option<String>,
     /// Where it is declared.
     pub span: Span,
     /// Where its entries are.
     pub entries: Entries,
-    /// A rule adds to it, so its file need not be there yet: it is empty then.
+    /// Whether a rule adds to it, so that its file need not exist yet: the list
+    /// is empty until then.
     pub grows: bool,
 }
 
 /// Where a list's entries are.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Entries {
-    /// In a file, read when a rule asks for it. As written; `~/` is the home,
-    /// other relative paths start at the folder of the rule file.
+    /// In a file, read when a rule needs it. As written; `~/` is the home, other
+    /// relative paths start at the folder of the rule file.
     File(String),
     /// In the rules, each as in a list file's line.
     Inline(Vec<String>),
-    /// Everyone the user has written to, by the mail in that folder.
+    /// Everyone the user has written to, according to the mail in that folder.
     Sent(String),
     /// Everyone who wrote the mail in that folder.
     Senders(String),
-    /// Everyone in the address books at that path, written as that of a file.
+    /// Everyone in the address books at that path, which is written like that of
+    /// a file.
     Cards(String),
 }
 
 impl Entries {
-    /// The folder of whose mail they are made, and which side of it.
+    /// The folder whose mail the list is made from, and which side of it.
     pub fn folder(&self) -> Option<(&str, MailSide)> {
         match self {
             Entries::Sent(folder) => Some((folder, MailSide::Recipients)),
@@ -319,7 +323,7 @@ impl Entries {
     }
 }
 
-/// Whom a list that is made of mail takes.
+/// Whom a list that is made from mail contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailSide {
     /// To whom it went.
@@ -337,10 +341,10 @@ pub struct OnMoved {
     pub span: Span,
     /// Line of that place, from 1.
     pub line: u32,
-    /// Out of this folder, as people name it, `/` between levels; `INBOX` is
-    /// the inbox. None is any.
+    /// The folder that the message leaves, as people name it, `/` between levels;
+    /// `INBOX` is the inbox. `None` for any.
     pub from: Option<String>,
-    /// Into this one.
+    /// The folder that the message enters.
     pub to: Option<String>,
     /// Edits of lists and lines for the log.
     pub actions: Vec<Action>,
@@ -357,15 +361,15 @@ pub struct Expiry {
     pub folder: String,
     /// How long a message stays, seconds.
     pub after: u64,
-    /// Mail that nobody has read goes, too.
+    /// Whether mail that nobody has read is removed, too.
     pub even_unread: bool,
-    /// Flagged mail goes, too.
+    /// Whether flagged mail is removed, too.
     pub even_flagged: bool,
-    /// What stays, by index into [`Program::conditions`].
+    /// The mail that stays, by index into [`Program::conditions`].
     pub unless: Option<u32>,
-    /// The folder it goes to; none if it is deleted.
+    /// The folder that the mail goes to; `None` if it is deleted.
     pub to: Option<String>,
-    /// It is deleted from whatever folder.
+    /// Whether it may be deleted from any folder.
     pub anywhere: bool,
 }
 
@@ -394,7 +398,7 @@ pub struct Expectation {
     pub span: Span,
     /// As written; relative to the folder of the rule file.
     pub message: String,
-    /// What must come out, in order.
+    /// The expected actions, in order.
     pub actions: Vec<Action>,
 }
 
@@ -403,7 +407,7 @@ pub struct Expectation {
 pub struct Category {
     /// Its name.
     pub name: String,
-    /// It cannot be switched off.
+    /// Whether it cannot be switched off.
     pub mandatory: bool,
     /// Its place, without the block.
     pub span: Span,
@@ -428,7 +432,7 @@ pub enum Field {
     Charset,
     /// An environment variable.
     Env(String),
-    /// The part of the local part behind the delimiter, as the MTA says.
+    /// The part of the local part after the delimiter, according to the MTA.
     Extension,
     /// The user's login name.
     User,
@@ -436,19 +440,20 @@ pub enum Field {
     ListId,
     /// The list's short name.
     ListName,
-    /// Hashes of the messages that it names as its conversation, and of itself.
+    /// Hashes of the message itself and of those that it names as its
+    /// conversation.
     Thread,
-    /// Those of them that are in the folders of which rules make lists.
+    /// Those of them that are in folders which the rules use as lists.
     InMyThread,
-    /// What a trusted border says of the sender.
+    /// What a trusted border says about the sender.
     Result(ResultField),
     /// Domains whose DKIM signatures pass.
     DkimDomain,
-    /// The domain that SPF was asked about.
+    /// The domain that SPF checked.
     SpfDomain,
     /// RFC 3463 codes of a bounce.
     BounceStatus,
-    /// Whom a bounce is about.
+    /// The recipients that a bounce is about.
     BounceRecipient,
     /// Why, in the words of the mail system.
     BounceReason,
@@ -460,7 +465,7 @@ pub enum Field {
     Report,
     /// Hosts of List-Unsubscribe.
     UnsubscribeHost,
-    /// The number of the spam filter in front of us.
+    /// The score of the spam filter before us.
     SpamScore,
     /// Each link.
     Link,
@@ -470,7 +475,7 @@ pub enum Field {
     ClientIp,
     /// Its reverse name.
     ClientHost,
-    /// What it called itself.
+    /// The name it gave itself.
     ClientHelo,
     /// File name of each attachment.
     AttachmentName,
@@ -488,7 +493,7 @@ pub enum Field {
     Recipients,
     /// Seconds since the Date header.
     Age,
-    /// `arrived`: the day on which the message came here.
+    /// `arrived`: the day on which the message arrived here.
     Arrived,
     /// `arrived.age`, seconds.
     ArrivedAge,
@@ -496,13 +501,13 @@ pub enum Field {
     Score(u32),
     /// What `let` has kept, by index into [`Program::values`].
     Let(u32),
-    /// A flag by its letter; has a value where the flag is set.
+    /// A flag by its letter; has a value if the flag is set.
     Flag(char),
     /// The keywords that are set.
     Keyword,
-    /// The folder in which the message lies already.
+    /// The folder that already contains the message.
     InFolder,
-    /// Has a value where the last `filter` could not be applied.
+    /// Has a value if the last `filter` could not be applied.
     FilterFailed,
     /// The Date header's day.
     Date,
@@ -512,8 +517,9 @@ pub enum Field {
     DateWeekday,
     /// A moment, seconds since 1970-01-01 00:00 UTC.
     Instant(Moment),
-    /// A moment as a clock in the rules' time zone shows it, seconds since 1970-01-01
-    /// 00:00 there. Where the clock is put back, it stands still for that time.
+    /// A moment as a clock in the rules' time zone shows it, seconds since
+    /// 1970-01-01 00:00 there. When the clock is put back, the value stands still
+    /// for that time.
     LocalInstant(Moment),
     /// Today.
     Now,
@@ -528,7 +534,7 @@ pub enum Field {
 pub enum Moment {
     /// That of the Date header.
     Sent,
-    /// When the message came here.
+    /// When the message arrived here.
     Arrived,
     /// Now.
     Now,
@@ -575,13 +581,14 @@ pub enum AddressField {
 /// Which part of an address.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressPart {
-    /// `is in like starts ends` see the address, `contains matches` see `Name <address>`.
+    /// `is in like starts ends` compare the address, `contains matches` compare
+    /// `Name <address>`.
     Whole,
     /// Display name.
     Name,
     /// Local part without detail.
     Local,
-    /// Detail, behind the delimiter.
+    /// Detail, after the delimiter.
     Detail,
     /// Domain.
     Domain,

@@ -1,10 +1,11 @@
-//! All rules that a message goes through, and what of the provider's is switched on.
+//! All rules that a message goes through, and which of the provider's are
+//! switched on.
 
 use super::compiled::CompiledProgram;
 use super::switch::{self, By, Switches, Words, decide, said_in};
 use crate::message::unmark::Marks;
 
-/// Gives the user's rules once more, from their files.
+/// Loads the user's rules again, from their files.
 pub type Reload = Box<dyn Fn() -> Option<CompiledProgram> + Send + Sync>;
 
 /// The site's rules, which a message goes through first, and the user's.
@@ -13,15 +14,16 @@ pub struct RuleSet {
     pub user: CompiledProgram,
     /// The provider's, if there are any.
     pub site: Option<CompiledProgram>,
-    /// What of the provider's is on.
+    /// Which of the provider's rules are on.
     pub switches: Switches,
-    /// Where the user's rules are proven as a message meets them: what takes their
-    /// place if they turn out to be damaged.
+    /// For cached rules whose integrity is checked only while they are used:
+    /// loads replacements if they turn out to be damaged.
     pub reload: Option<Reload>,
 }
 
 impl RuleSet {
-    /// `words` is what the user has said on the command line of `mfilter isp-filter`.
+    /// `words` contains the user's choices on the command line of `mfilter
+    /// isp-filter`.
     pub fn new(user: CompiledProgram, site: Option<CompiledProgram>, words: &Words) -> RuleSet {
         let switches = decide(site.as_ref(), &user.settings, words);
         RuleSet { user, site, switches, reload: None }
@@ -32,7 +34,7 @@ impl RuleSet {
         RuleSet::new(user, None, &Words::default())
     }
 
-    /// The same rules under other words.
+    /// The same rules with other choices.
     pub fn switch(&mut self, words: &Words) {
         self.switches = decide(self.site.as_ref(), &self.user.settings, words);
     }
@@ -43,8 +45,8 @@ impl RuleSet {
         site || self.user.asks_for_duplicates
     }
 
-    /// The files of all rules, by the numbers that the spans of plan and trace have:
-    /// the site's stand behind the user's.
+    /// The files of all rules, by the numbers in the spans of plan and trace: the
+    /// site's come after the user's.
     pub fn files(&self) -> Vec<&str> {
         let mut files: Vec<&str> = self.user.files.iter().map(String::as_str).collect();
         if files.is_empty() {
@@ -60,7 +62,7 @@ impl RuleSet {
         self.user.files.len().max(1) as u32
     }
 
-    /// At least one category of the site rules runs.
+    /// Whether at least one category of the site rules runs.
     pub fn has_site_in_force(&self) -> bool {
         self.site.is_some() && self.switches.categories.iter().any(|category| category.on)
     }
@@ -81,7 +83,7 @@ impl RuleSet {
         })
     }
 
-    /// The marks of what is off.
+    /// The marks of everything that is off.
     pub fn marks(&self) -> Marks {
         switch::marks(self.site.as_ref(), &self.user.settings, &self.switches)
     }

@@ -1,6 +1,6 @@
-//! What `include sieve` takes in: a script in another language, made into rules by
-//! an importer. Which script that is, and what takes its place where it cannot be
-//! used, is the caller's to decide ([`crate::load::script`]).
+//! What `include sieve` includes: a script in another language, translated into
+//! rules by an importer. The caller decides which script that is, and what
+//! replaces it if it cannot be used ([`crate::load::script`]).
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::program::Layout;
 use crate::source::{SourceFile, Span};
 
-/// What the statement asks for.
+/// What the statement requests.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptRequest<'a> {
     /// The script.
     pub path: &'a Path,
-    /// The separator between folder levels in it.
+    /// The separator between folder levels in the script.
     pub separator: char,
-    /// What the names of all its folders begin with, but for the inbox.
+    /// What the names of all its folders except the inbox begin with.
     pub prefix: &'a str,
-    /// How folders lie in the Maildir.
+    /// How folders are stored in the Maildir.
     pub layout: Layout,
     /// The zone that the rules set.
     pub timezone: Option<&'a str>,
@@ -32,43 +32,44 @@ pub struct Script {
     pub rules: String,
     /// Where each statement of `rules` begins, ascending, and its place in `files`.
     pub places: Vec<(u32, Span)>,
-    /// What in it cannot be said exactly: then nothing of it is used.
+    /// What cannot be translated exactly: if there is anything, nothing of the
+    /// script is used.
     pub faults: Vec<ScriptFault>,
 }
 
-/// What a script wants that cannot be done.
+/// Something a script requests that cannot be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptFault {
-    /// Its place in the script; none if it is about the file as a whole.
+    /// Its place in the script; `None` if it is about the whole file.
     pub span: Option<Span>,
-    /// The name of the filter there, as its editor has it.
+    /// The name of the filter there, as the script's editor shows it.
     pub label: Option<String>,
     /// Why, for people.
     pub reason: String,
 }
 
-/// What came of the statement.
+/// The result of the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncludedScript {
-    /// Where the statement stands.
+    /// Where the statement is.
     pub statement: Span,
     /// The script that it names.
     pub path: PathBuf,
     /// The numbers of the script's files among the sources; empty if there is none.
     pub files: Range<u32>,
-    /// Why the script is not in the program; its places are among the sources.
+    /// Why the script is not in the program; the places are among the sources.
     pub faults: Vec<ScriptFault>,
 }
 
 impl Script {
-    /// One that cannot be used as a whole.
+    /// A script that cannot be used as a whole.
     pub fn unusable(path: &Path, reason: String) -> Script {
         let fault = ScriptFault { span: None, label: None, reason };
         let files = vec![SourceFile::new(path, "")];
         Script { files, faults: vec![fault], ..Script::default() }
     }
 
-    /// The place in the script of what stands in its rules at this offset.
+    /// The place in the script that corresponds to this offset in its rules.
     pub(super) fn place(&self, at: u32) -> Span {
         let behind = self.places.partition_point(|(start, _)| *start <= at);
         let place = self.places.get(behind.saturating_sub(1));

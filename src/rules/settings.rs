@@ -1,4 +1,4 @@
-//! What `set`, `isp-filter` and `isp-label` can say.
+//! What `set`, `isp-filter` and `isp-label` can set.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,19 +13,20 @@ pub struct Settings {
     pub layout: Layout,
     /// `folder-names`.
     pub folder_names: Option<FolderNames>,
-    /// `folder-prefix`: what a folder's name may begin with and does not have on
-    /// disk; empty where there is nothing like that.
+    /// `folder-prefix`: what may precede a folder's name in rules but not on
+    /// disk; empty if there is no such prefix.
     pub folder_prefix: Option<String>,
     /// `inbox`: the folder that is the inbox, empty for the Maildir itself.
     pub inbox: Option<String>,
-    /// `trash`, `junk` and `drafts`: the folders for that, where the server
-    /// does not say which they are.
+    /// `trash`, `junk` and `drafts`: the folders for these purposes, if the
+    /// server does not name them.
     pub trash: Option<String>,
     /// See `trash`.
     pub junk: Option<String>,
     /// See `trash`.
     pub drafts: Option<String>,
-    /// `shared`: what is made may be used by those who may use what is above.
+    /// `shared`: what is created may be accessed by those who may access the
+    /// directory above.
     pub shared: bool,
     /// `me`: entries as in a list.
     pub me: Vec<String>,
@@ -49,11 +50,12 @@ pub struct Settings {
     pub program_timeout: Option<u64>,
     /// `forward-sender`: an address, perhaps with `{sender}` in it.
     pub forward_sender: Option<String>,
-    /// `subscribe`: whether folders that are made are subscribed.
+    /// `subscribe`: whether folders that are created are subscribed.
     pub subscribe: Option<bool>,
     /// `over-quota`.
     pub over_quota: Option<OverQuota>,
-    /// `remake-folders`: whether a folder that was probably renamed is made again.
+    /// `remake-folders`: whether a folder that was probably renamed is created
+    /// again.
     pub remake_folders: Option<bool>,
     /// `isp-filter`, the user's switch.
     pub isp_filter: Vec<SwitchWord>,
@@ -63,7 +65,7 @@ pub struct Settings {
     pub labels: Vec<Label>,
 }
 
-/// How folders lie in the Maildir.
+/// How folders are stored in the Maildir.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
     /// `~/Maildir/.A.B`
@@ -73,7 +75,7 @@ pub enum Layout {
     Fs,
 }
 
-/// What becomes of mail for which the quota has no room.
+/// What happens to mail that exceeds the quota.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverQuota {
     /// The mail server tries again: 75, with `4.2.2`.
@@ -106,14 +108,14 @@ pub enum LogSetting {
     Off,
 }
 
-/// `isp-label`: a mark that a provider's gateway puts on.
+/// `isp-label`: a mark that a provider's gateway adds.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Label {
     /// Where it is put.
     pub kind: LabelKind,
-    /// What stands in front of the subject, or the name of the header.
+    /// The text before the subject, or the name of the header.
     pub text: String,
-    /// The category that it is in, by index into `Program::categories`.
+    /// The category that contains it, by index into `Program::categories`.
     pub category: Option<u32>,
 }
 
@@ -129,9 +131,9 @@ pub enum LabelKind {
 /// A word of `isp-filter`.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct SwitchWord {
-    /// The category; none for the filter as a whole.
+    /// The category; `None` for the filter as a whole.
     pub category: Option<String>,
-    /// `on`, else `off`.
+    /// `on`; otherwise `off`.
     pub on: bool,
     /// Its place.
     pub span: Span,

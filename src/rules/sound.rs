@@ -1,6 +1,7 @@
-//! Whether a program can be evaluated: nothing refers to what is not there,
-//! nothing to itself, nothing is nested too deep. `check` makes no other; what is
-//! kept of one is proven intact, and evaluation minds its steps all the same.
+//! Whether a program can be evaluated: nothing refers to something that does not
+//! exist, nothing to itself, nothing is nested too deep. `check` creates no other
+//! programs and cached ones are verified, but evaluation limits its steps all the
+//! same.
 
 use super::actions::{Action, Extent};
 use super::check::MAX_CONDITION_DEPTH;
@@ -9,8 +10,8 @@ use super::template::{Insert, Template, TemplatePart};
 use crate::classify::CLASSIFIERS;
 
 impl Program {
-    /// Whether evaluation ends, and finds all that the program refers to.
-    /// Bytes that somebody changed can be a program and yet go in circles.
+    /// Whether evaluation ends, and finds everything that the program refers to.
+    /// Modified bytes can still be a program and yet loop.
     pub fn is_sound(&self) -> bool {
         self.conditions_are_sound()
             && self.labels_are_sound()
@@ -32,7 +33,7 @@ impl Program {
         })
     }
 
-    /// Conditions refer backwards only, by way of `define`s and scores too.
+    /// Conditions refer only backwards, also through `define`s and scores.
     fn conditions_are_sound(&self) -> bool {
         let mut depths: Vec<u32> = Vec::with_capacity(self.conditions.len());
         for at in 0..self.conditions.len() {
@@ -51,8 +52,8 @@ impl Program {
             })
     }
 
-    /// How deep a condition is nested; none if it refers to what does not
-    /// stand before it.
+    /// How deep a condition is nested; `None` if it refers to something that does
+    /// not come before it.
     fn depth(&self, condition: &Condition, depths: &[u32]) -> Option<u32> {
         let before = |index: u32| depths.get(index as usize).copied();
         let below = match &condition.kind {
@@ -96,7 +97,7 @@ impl Program {
         score.entries.iter().try_fold(0, |most, entry| deepest(most, entry.1))
     }
 
-    /// Rules end behind their start and inside of each other.
+    /// Rules end after their start and within one another.
     fn statements_are_sound(&self) -> bool {
         let mut open: Vec<usize> = vec![self.statements.len()];
         for at in 0..self.statements.len() {

@@ -1,18 +1,18 @@
 //! The user's switch for the provider's filter: which categories of the site
-//! rules run, who says so, and which marks are taken off.
+//! rules run, whose word decides, and which marks are removed.
 //!
-//! For each category the first word counts that is there: of the user's rules
-//! (for the category, then for the whole), of `mfilter isp-filter` (in the
-//! same order), of the provider (`isp-filter default`). Rules win over the
-//! command because the command can say so when it is given and a file cannot.
-//! What is mandatory is on.
+//! For each category the first existing word counts: that of the user's rules
+//! (for the category, then for the whole), that of `mfilter isp-filter` (in the
+//! same order), that of the provider (`isp-filter default`). Rules take
+//! precedence over the command because the command can report that when it is
+//! run, and a file cannot. Mandatory categories are always on.
 
 use super::compiled::CompiledProgram;
 use super::program::{LabelKind, Program, Settings};
 use crate::message::fold::fold;
 use crate::message::unmark::Marks;
 
-/// What `mfilter isp-filter` was told, in its file.
+/// What `mfilter isp-filter` was told to do, as stored in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words {
     /// For the filter as a whole.
@@ -28,14 +28,14 @@ impl Words {
         found.map(|(_, on)| *on)
     }
 
-    /// Notes a word for one category.
+    /// Records a word for one category.
     pub fn set(&mut self, name: &str, on: bool) {
         self.categories.retain(|(each, _)| !same(each, name));
         self.categories.push((name.to_owned(), on));
     }
 }
 
-/// Whether something is on, and who says so.
+/// Whether something is on, and whose word decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwitchSetting {
     /// Whether it is on.
@@ -44,10 +44,10 @@ pub struct SwitchSetting {
     pub by: By,
 }
 
-/// Whose word counts.
+/// Whose word decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// The provider's: it cannot be switched off.
+    /// The provider: it cannot be switched off.
     Mandatory,
     /// The user's rules, by the index of the word in their settings.
     Rules(usize),
@@ -57,16 +57,16 @@ pub enum By {
     Default,
 }
 
-/// What is on.
+/// What is switched on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
     /// The categories of the site rules, in their order.
     pub categories: Vec<SwitchSetting>,
-    /// The filter as a whole: what is in no category.
+    /// The filter as a whole: everything that is in no category.
     pub whole: SwitchSetting,
 }
 
-/// Decides by all words. `site` is none where there are no site rules.
+/// Decides by all words. `site` is `None` if there are no site rules.
 pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) -> Switches {
     let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
     let default = SwitchSetting { on: default, by: By::Default };
@@ -94,14 +94,14 @@ pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) 
                 .unwrap_or(default)
         })
         .collect();
-    // Without a word of its own it goes with the last of the categories.
+    // Without a word of its own it is on as long as any category is.
     let free = || categories.iter().filter(|category| category.by != By::Mandatory);
     let derived = free().find(|category| category.on).or_else(|| free().next());
     let whole = said.or(derived.copied()).unwrap_or(default);
     Switches { categories, whole }
 }
 
-/// Where the user's rules say a word, by its index: file and line.
+/// Where a word of the user's rules is, by its index: file and line.
 pub fn said_in(user: &Program, word: usize) -> (&str, u32) {
     let word = user.settings.isp_filter.get(word);
     let file = word.and_then(|word| user.files.get(word.span.file as usize));
@@ -109,7 +109,8 @@ pub fn said_in(user: &Program, word: usize) -> (&str, u32) {
     (file.map_or("the rules", |file| file.as_str()), line)
 }
 
-/// The marks of what is off, the site's labels and the user's own.
+/// The marks of everything that is off, from the site's labels and the user's
+/// own.
 pub fn marks(site: Option<&CompiledProgram>, user: &Settings, switches: &Switches) -> Marks {
     let mut marks = Marks::default();
     let of_site = site.iter().flat_map(|site| site.settings.labels.iter());
@@ -132,7 +133,7 @@ pub fn marks(site: Option<&CompiledProgram>, user: &Settings, switches: &Switche
     marks
 }
 
-/// Names of categories are the same in any case and width.
+/// Whether two names of categories are the same, in any case and width.
 pub fn same(a: &str, b: &str) -> bool {
     a == b || fold(a) == fold(b)
 }

@@ -1,5 +1,5 @@
-//! Strings with `{…}` in them, taken apart. What stands between the braces is
-//! given its meaning by `check`, its value by `evaluate`.
+//! Strings with `{…}` in them, parsed. `check` determines the meaning of what is
+//! between the braces, `evaluate` its value.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use crate::flags::Flags;
 /// One part of a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SplitPart<'t> {
-    /// As it stands, `{{` and `}}` resolved.
+    /// As written, with `{{` and `}}` resolved.
     Text(String),
-    /// What stands between braces, and where in the string.
+    /// A text between braces, and its place in the string.
     Insert(&'t str, Range<usize>),
 }
 
-/// A brace that has no other, or holds nothing.
+/// A brace without its counterpart, or a pair with nothing in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
     /// A `{` that is never closed.
@@ -27,24 +27,24 @@ pub enum TemplateError {
     Empty(Range<usize>),
 }
 
-/// Words behind a value's name that say in which case it is inserted.
+/// Words after a value's name that determine in which case it is inserted.
 const CASES: &[(&str, Case)] = &[("lower", Case::Lower), ("upper", Case::Upper)];
 
-/// What stands between braces, taken apart.
+/// A parsed text between braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceholderPart<'t> {
     /// `date`, `date:FORMAT`, `date+09:00:FORMAT`: the format, and the zone's seconds east
     /// of UTC.
     Date(&'t str, Option<i32>),
-    /// The same of `now`.
+    /// The same for `now`.
     Now(&'t str, Option<i32>),
     /// `subject:lower`
     Value(&'t str, Case),
-    /// A value and a word behind it that is none.
+    /// A value, and a word after it that is not a case.
     UnknownCase(&'t str, &'t str),
 }
 
-/// Takes apart what stands between braces.
+/// Parses a text between braces.
 pub fn wanted(text: &str) -> PlaceholderPart<'_> {
     if let Some((format, offset)) = text.strip_prefix("date").and_then(date_format) {
         return PlaceholderPart::Date(format, offset);
@@ -62,8 +62,8 @@ pub fn wanted(text: &str) -> PlaceholderPart<'_> {
     }
 }
 
-/// What stands behind `date` and `now`: `+09:00:%H`, both parts or neither. The format,
-/// and the offset in seconds.
+/// Parses what follows `date` and `now`: `+09:00:%H`, both parts or neither.
+/// Returns the format, and the offset in seconds.
 fn date_format(text: &str) -> Option<(&str, Option<i32>)> {
     const DAY: &str = "%Y-%m-%d";
     let (offset, rest) = match text.split_at_checked(6) {
@@ -87,8 +87,8 @@ fn seconds(offset: &str) -> Option<i32> {
     Some(if offset.starts_with('-') { -seconds } else { seconds })
 }
 
-/// `header "X-Name"` and `address "X-To".domain`, taken apart: the word, the
-/// name, the part. None of what begins with no such word.
+/// Parses `header "X-Name"` and `address "X-To".domain`: the word, the name, the
+/// part. `None` if the text does not begin with such a word.
 pub fn keyed(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
     let end = text.find([' ', '\t', '"']).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
@@ -106,8 +106,8 @@ pub fn keyed(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
     })
 }
 
-/// Takes a string apart, and says which braces are wrong; places are byte
-/// offsets in it.
+/// Parses a string, and reports which braces are wrong; places are byte offsets
+/// in it.
 pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
@@ -155,7 +155,7 @@ pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
 /// Flags and keywords as rules write them.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct FlagsTemplate {
-    /// Those that stand there.
+    /// Those without inserts.
     pub known: Flags,
     /// Keywords with inserts.
     pub inserted: Vec<Template>,
@@ -171,7 +171,7 @@ pub struct Template {
 /// One part of a template.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum TemplatePart {
-    /// As it stands.
+    /// As written.
     Text(String),
     /// `{…}`
     Insert(Insert, Case),
@@ -186,7 +186,7 @@ pub enum Insert {
     Group(u32),
     /// `{name}`: a capture by name.
     Capture(String),
-    /// `{date:%Y-%m}`: the Date header, else now.
+    /// `{date:%Y-%m}`: the Date header, or now if there is none.
     Date(MomentFormat),
     /// `{now:%Y-%m}`: the moment of delivery.
     Now(MomentFormat),
@@ -195,16 +195,16 @@ pub enum Insert {
 /// How a moment is inserted.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct MomentFormat {
-    /// As strftime has it.
+    /// In strftime's syntax.
     pub format: String,
-    /// The zone, seconds east of UTC; none is that of the rules.
+    /// The zone, seconds east of UTC; `None` for that of the rules.
     pub offset: Option<i32>,
 }
 
 /// In which case a value is inserted.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
-    /// As it is.
+    /// Unchanged.
     Kept,
     /// `{subject:lower}`
     Lower,
@@ -213,7 +213,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// A text in that case.
+    /// A text in this case.
     pub fn of(self, text: String) -> String {
         match self {
             Case::Kept => text,

@@ -1,19 +1,19 @@
-//! What actions have in common in reading their arguments.
+//! What the actions have in common when they read their arguments.
 
 use crate::message::address::parse_list;
 use crate::rules::address_list::judge;
 use crate::syntax::ast::{ValueKind, ValueNode};
 
-/// How many addresses one message is sent to at most.
+/// How many addresses one message may be sent to.
 pub const MOST_TARGETS: usize = 10;
-/// Longest address that mail is sent to, bytes.
+/// The longest address to which mail is sent, bytes.
 pub const LONGEST_TARGET: usize = 254;
 
-/// Why the arguments of an action make none.
+/// Why the arguments of an action cannot be used.
 pub(in crate::rules) enum ArgumentError {
-    /// The mistake is reported.
+    /// The mistake has been reported.
     Reported,
-    /// It is written in another way.
+    /// They do not have the form of the action.
     WrongArguments,
 }
 
@@ -22,7 +22,7 @@ pub(in crate::rules) fn is_word(value: Option<&ValueNode>, word: &str) -> bool {
     value.is_some_and(|value| matches!(&value.kind, ValueKind::Name(name) if name == word))
 }
 
-/// An address that mail can be sent to: `local@domain`, bare.
+/// Whether it is an address to which mail can be sent: `local@domain`, bare.
 pub fn is_address(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
         && judge(text).is_none()
@@ -30,15 +30,15 @@ pub fn is_address(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// One address, with a name or without: `Taro <taro@example.jp>`.
+/// Whether it is one address, with or without a name: `Taro <taro@example.jp>`.
 pub fn is_mailbox(text: &str) -> bool {
     let all = parse_list(text.as_bytes());
     matches!(all.as_slice(), [one] if is_address(&one.address()))
         && !text.contains(char::is_control)
 }
 
-/// An address that the world's mail servers take: a path is 256 bytes with its
-/// brackets (RFC 5321 §4.5.3.1.3).
+/// Whether it is an address that mail servers everywhere accept: a path has 256
+/// bytes including its brackets (RFC 5321 §4.5.3.1.3).
 pub fn is_target(text: &str) -> bool {
     is_address(text) && text.len() <= LONGEST_TARGET
 }

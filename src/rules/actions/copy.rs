@@ -1,5 +1,5 @@
-//! `copy "A/B" [as FLAG …]`: one more copy of the message, whatever else becomes
-//! of it.
+//! `copy "A/B" [as FLAG …]`: stores one more copy of the message, whatever else
+//! happens to it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,9 @@ pub(super) const COPY: ActionWord =
 /// `copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct CopyAction {
-    /// The folder's name; none is the inbox.
+    /// The folder's name; `None` for the inbox.
     pub name: Option<Template>,
-    /// Those of `as`.
+    /// The flags after `as`.
     pub flags: FlagsTemplate,
 }
 

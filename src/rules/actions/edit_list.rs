@@ -1,6 +1,6 @@
-//! `add FIELD to NAME`, `remove FIELD from NAME`: edits a list for each address in a
-//! field, `@domain` for each domain, or a
-//! line for each other value.
+//! `add FIELD to NAME`, `remove FIELD from NAME`: edits a list, for each address
+//! in a field, for each domain (as `@domain`), or for each other value (as a
+//! line).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub(super) const REMOVE_FROM: ActionWord =
 /// `add` or `remove`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct EditListAction {
-    /// `add`, else `remove`.
+    /// `add`; otherwise `remove`.
     pub add: bool,
     /// Index into the program's fields: addresses, domains or texts.
     pub field: u32,

@@ -1,5 +1,6 @@
-//! `fileinto "A/B" [as FLAG …]`: puts the message into a folder, and goes on; when
-//! the rules end, it does not go to the inbox as well (RFC 5228 §4.1, §2.10.2).
+//! `fileinto "A/B" [as FLAG …]`: puts the message into a folder, and continues;
+//! at the end of the rules, the message does not go to the inbox as well (RFC
+//! 5228 §4.1, §2.10.2).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,9 @@ pub(super) const FILEINTO: ActionWord =
 /// `fileinto`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct FileIntoAction {
-    /// The folder's name; none is the inbox.
+    /// The folder's name; `None` for the inbox.
     pub name: Option<Template>,
-    /// Those of `as`.
+    /// The flags after `as`.
     pub flags: FlagsTemplate,
 }
 

@@ -1,5 +1,4 @@
-//! `filter "program" "argument" …`: what a program makes of the message takes its
-//! place.
+//! `filter "program" "argument" …`: a program's output replaces the message.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +20,8 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> 
 }
 
 impl Act for FilterAction {
-    /// Nothing: a run stops at it, and its step is planned when the program is over.
+    /// Plans nothing: a run stops at the action, and its step is planned when the
+    /// program has ended.
     fn plan(&self, _: &mut dyn Planner) {}
 
     fn phrase(&self) -> String {

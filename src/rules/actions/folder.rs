@@ -16,7 +16,7 @@ pub(super) const FOLDER: ActionWord =
 pub struct FolderAction {
     /// Its name.
     pub name: Template,
-    /// Those of `as`.
+    /// The flags after `as`.
     pub flags: FlagsTemplate,
 }
 

@@ -12,9 +12,9 @@ pub(super) const FORWARD: ActionWord =
 /// `forward` or `forward copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ForwardAction {
-    /// It does not end the run.
+    /// Whether it lets the run continue.
     pub copy: bool,
-    /// One at least.
+    /// At least one.
     pub to: Vec<Template>,
 }
 

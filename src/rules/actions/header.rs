@@ -1,5 +1,5 @@
 //! `add-header "N" "v"`, `set-header "N" "v"`, `remove-header "N"`: changes the
-//! header of the copies that follow.
+//! header of the copies that are stored afterwards.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +18,11 @@ pub(super) const REMOVE: ActionWord =
 /// `add-header`, `set-header` or `remove-header`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum HeaderAction {
-    /// One more of that name.
+    /// Adds one of that name.
     Add(String, Template),
-    /// The only one of that name.
+    /// Replaces all of that name.
     Set(String, Template),
-    /// None of that name.
+    /// Removes all of that name.
     Remove(String),
 }
 

@@ -14,9 +14,9 @@ pub(super) const STOP: ActionWord = ActionWord::new("stop", "`stop`", read);
 /// `inbox` or `stop`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct InboxAction {
-    /// Those of `as`.
+    /// The flags after `as`.
     pub flags: FlagsTemplate,
-    /// `stop`: only if the message was not filed before.
+    /// For `stop`: only if the message has not been filed.
     pub unless_filed: bool,
 }
 

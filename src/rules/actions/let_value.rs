@@ -14,7 +14,7 @@ pub(super) const LET: ActionWord = ActionWord::new("let", "`let NAME = \"text\"`
 pub struct LetAction {
     /// Index into the program's values.
     pub value: u32,
-    /// What it is from now on.
+    /// Its value from now on.
     pub text: Template,
 }
 
@@ -25,7 +25,7 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> 
     let ValueKind::Name(word) = &name.kind else { return Err(ArgumentError::WrongArguments) };
     let texts = reader.texts_from(1)?;
     let [text] = texts.as_slice() else { return Err(ArgumentError::WrongArguments) };
-    // Its old value may stand in its new one: `let n = "{n}/a"`.
+    // The old value may be used in the new one: `let n = "{n}/a"`.
     let value = reader.value(word, name.span)?;
     Ok(Action::LetAction(LetAction { value, text: reader.template(text)? }))
 }

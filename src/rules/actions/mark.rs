@@ -1,5 +1,5 @@
-//! `mark FLAG …`, `unmark FLAG …`: how the message is flagged in all copies that
-//! follow.
+//! `mark FLAG …`, `unmark FLAG …`: sets the flags of all copies that are stored
+//! afterwards.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG �
 /// `mark` or `unmark`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct MarkAction {
-    /// `mark`, else `unmark`.
+    /// `mark`; otherwise `unmark`.
     pub add: bool,
-    /// One at least.
+    /// At least one.
     pub flags: FlagsTemplate,
 }
 

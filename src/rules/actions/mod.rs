@@ -1,9 +1,10 @@
 //! The actions, one file each: the word that asks for it, how its arguments are
-//! read, what it plans, and how it is told to people who do not know the language.
+//! read, what it plans, and how it is explained to people who do not know the
+//! language.
 //!
-//! A new action is a file here, its `mod` and a line in the table below; where its
-//! word stands besides is told in CONTRIBUTING.md, and tests hold these together.
-//! What it does to a message is one of the steps of [`crate::plan`].
+//! A new action is a file here, its `mod` and a line in the table below;
+//! CONTRIBUTING.md says where else its word must appear, and tests check that
+//! these agree. What it does to a message is one of the steps of [`crate::plan`].
 
 mod argument;
 mod copy;
@@ -37,9 +38,9 @@ pub use reply::{PARTICULARS, ReplyText};
 
 /// The word of an action.
 pub struct ActionWord {
-    /// As it stands in the rules.
+    /// As written in the rules.
     pub name: &'static str,
-    /// How it is written, for people.
+    /// Its syntax, for people.
     pub usage: &'static str,
     /// Whether `as FLAG …` may follow.
     pub takes_flags: bool,
@@ -50,7 +51,7 @@ pub struct ActionWord {
 }
 
 impl ActionWord {
-    /// Of an action that takes no flags and is for deliveries alone.
+    /// For an action that accepts no flags and is only for deliveries.
     const fn new(
         name: &'static str,
         usage: &'static str,
@@ -59,68 +60,68 @@ impl ActionWord {
         ActionWord { name, usage, takes_flags: false, is_for_moves: false, read }
     }
 
-    /// Of one that stores the message.
+    /// For one that stores the message.
     const fn with_flags(self) -> ActionWord {
         ActionWord { takes_flags: true, ..self }
     }
 
-    /// Of one that learning may do as well.
+    /// For one that learning may use as well.
     const fn for_moves(self) -> ActionWord {
         ActionWord { is_for_moves: true, ..self }
     }
 }
 
-/// The action of a word.
+/// The action with this word.
 pub fn find(name: &str) -> Option<&'static ActionWord> {
     ACTIONS.iter().copied().find(|word| word.name == name)
 }
 
-/// What every action tells of itself.
+/// What every action says about itself.
 pub trait Act {
     /// Plans its steps.
     fn plan(&self, planner: &mut dyn Planner);
 
-    /// What it does, to somebody who does not know the language: "puts it into
-    /// the inbox".
+    /// What it does, for people who do not know the language: "puts it into the
+    /// inbox".
     fn phrase(&self) -> String;
 
-    /// Whether nothing is evaluated behind it.
+    /// Whether nothing after it is evaluated.
     fn ends(&self) -> bool {
         false
     }
 
-    /// Whether the same test may come out otherwise behind it.
+    /// Whether the same test may have another result after it.
     fn changes_tests(&self) -> bool {
         false
     }
 
-    /// Whether what it did leaves a line in the log.
+    /// Whether its effect leaves a line in the log.
     fn is_logged(&self) -> bool {
         true
     }
 
-    /// What it did that is no step, in the words of the language.
+    /// What it did that is not a step, in the words of the language.
     fn done(&self) -> Option<String> {
         None
     }
 
-    /// All strings with inserts, for the proof that a program is sound.
+    /// All strings with inserts, for checking that a program is sound.
     fn templates(&self) -> Vec<&Template> {
         Vec::new()
     }
 
-    /// Its flags, for the same.
+    /// Its flags, for the same purpose.
     fn flags(&self) -> Option<&FlagsTemplate> {
         None
     }
 
-    /// Whether all else that it refers to is there.
+    /// Whether everything else that it refers to exists.
     fn finds_all(&self, _: &Extent) -> bool {
         true
     }
 }
 
-/// How many there are in a program of what actions refer to by index.
+/// How many items a program has to which actions refer by index.
 pub struct Extent {
     /// Fields.
     pub fields: usize,
@@ -130,19 +131,19 @@ pub struct Extent {
     pub values: usize,
 }
 
-/// What actions plan with: the message, what is known around it, and the plan.
+/// What actions use to plan: the message, what is known about it, and the plan.
 pub trait Planner {
     /// A string with its inserts, on one line.
     fn line(&self, template: &Template) -> String;
-    /// A folder; none is the inbox.
+    /// A folder; the inbox without a template.
     fn folder(&self, template: Option<&Template>) -> Folder;
     /// Flags and keywords with their inserts.
     fn flags(&self, flags: &FlagsTemplate) -> Flags;
     /// A program and its arguments.
     fn argv(&self, words: &[Template]) -> Vec<String>;
-    /// Why the message must not be refused, since its refusal would go to nobody.
+    /// Why the message must not be refused, because nobody would get the refusal.
     fn no_refusal(&self) -> Option<String>;
-    /// The flags that `mark` and `unmark` have left so far.
+    /// The flags as `mark` and `unmark` have left them so far.
     fn marks(&self) -> &Flags;
     /// Sets them.
     fn set_marks(&mut self, flags: Flags);
@@ -152,8 +153,8 @@ pub trait Planner {
     fn filed(&self) -> Vec<&Folder>;
     /// Adds a step.
     fn push(&mut self, step: StepKind);
-    /// Plans a delivery with the marks so far and these flags, unless the message lies in
-    /// that folder already and is to lie there once.
+    /// Plans a delivery with the marks so far and these flags, unless the plan
+    /// has already put the message into that folder and once is enough.
     fn deliver(&mut self, as_: DeliveryWord, name: Option<&Template>, flags: &FlagsTemplate) {
         let (folder, flags) = (self.folder(name), self.flags(flags));
         let flags = self.marks().and(&flags);
@@ -161,11 +162,12 @@ pub trait Planner {
             self.push(StepKind::Deliver { as_, folder, flags });
         }
     }
-    /// Whether the plan has put the message into that folder, and once is enough.
+    /// Whether the plan has already put the message into that folder, and once is
+    /// enough.
     fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool;
-    /// Plans to send the message on, or what takes the place of that.
+    /// Plans to forward the message, or what replaces that.
     fn forward(&mut self, copy: bool, to: &[Template]);
-    /// Plans an answer, or tells why there is none.
+    /// Plans an answer, or reports why there is none.
     fn reply(&mut self, reply: &ReplyAction);
     /// Plans an edit of a list for each address in a field.
     fn edit_list(&mut self, add: bool, field: u32, list: u32);
@@ -178,7 +180,7 @@ macro_rules! actions {
         /// Every word, in the order of the manual.
         pub const ACTIONS: &[&ActionWord] = &[$($(&$file::$word),+),*];
 
-        /// An action as checked, its values still with their `{…}`.
+        /// A checked action; its values still contain their `{…}`.
         #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
         pub enum Action {
             $(#[doc = concat!("By `", stringify!($file), "`.")] $kind($kind)),*
@@ -215,7 +217,7 @@ actions! {
 }
 
 impl Action {
-    /// The program of a `filter`, at which a run stops until it is over.
+    /// The program of a `filter`; a run stops there until the program has ended.
     pub fn as_filter(&self) -> Option<&[Template]> {
         match self {
             Action::FilterAction(filter) => Some(&filter.words),
@@ -224,7 +226,7 @@ impl Action {
     }
 }
 
-/// A string for people who do not know the language: `…` for what is inserted.
+/// A string for people who do not know the language: `…` for each insert.
 fn shown(template: &Template) -> String {
     let parts = template.parts.iter().map(|part| match part {
         TemplatePart::Text(text) => text.as_str(),
@@ -233,7 +235,7 @@ fn shown(template: &Template) -> String {
     parts.collect()
 }
 
-/// Flags for the same.
+/// Flags for the same purpose.
 fn shown_flags(flags: &FlagsTemplate) -> String {
     let inserted = flags.inserted.iter().map(|keyword| format!("\"{}\"", shown(keyword)));
     let known = Some(flags.known.as_written()).filter(|known| !known.is_empty());

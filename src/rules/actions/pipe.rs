@@ -1,4 +1,5 @@
-//! `pipe "program" "argument" …`: gives the message to a program, and stops rule processing; a failure defers.
+//! `pipe "program" "argument" …`: passes the message to a program, and stops rule
+//! processing; a failure defers.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! `reject "5.7.1 text"`: refuses the message, so that its sender is told, and ends
-//! the run. What nobody would be told of is dropped instead.
+//! `reject "5.7.1 text"`: refuses the message, so that its sender is informed,
+//! and ends the run. If nobody would be informed, the message is dropped instead.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
 //! `reply "file" [every 7d]` and `reply { text "…" subject "…" … }`: answers the
-//! message, each sender once in a while.
+//! message, but each sender only once in a while.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -17,32 +17,32 @@ pub(super) const REPLY: ActionWord = ActionWord::new(
     read,
 );
 
-/// The words that may stand in the braces.
+/// The words that may appear in the braces.
 pub const PARTICULARS: [&str; 7] = ["subject", "text", "file", "from", "for", "every", "handle"];
 
 const HOUR: u64 = 3600;
 const YEAR: u64 = 52 * 7 * 24 * HOUR;
-/// How often a sender is answered, if nothing else is said: RFC 5230 §4.1.
+/// How long a sender is not answered again by default, seconds: RFC 5230 §4.1.
 const EVERY: u64 = 7 * 24 * HOUR;
 
 /// `reply`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ReplyAction {
-    /// What it says.
+    /// Its text.
     pub text: ReplyText,
-    /// In place of that of the file, or of the message's own.
+    /// Replaces that of the file, or of the message itself.
     pub subject: Option<Template>,
-    /// In place of that of the file, or of the address the message was sent to.
+    /// Replaces that of the file, or the address that the message was sent to.
     pub from: Option<Template>,
     /// Entries as in `set me`, which count as the user's for this answer.
     pub mine: Vec<String>,
-    /// What it is remembered by, whatever it says: RFC 5230 §4.2.
+    /// The name under which it is remembered, whatever its text: RFC 5230 §4.2.
     pub handle: Option<String>,
-    /// Seconds.
+    /// How long a sender is not answered again, seconds.
     pub every: u64,
 }
 
-/// Where the text of an answer stands.
+/// Where the text of an answer is.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum ReplyText {
     /// In that file, as written.
@@ -51,14 +51,14 @@ pub enum ReplyText {
     Here {
         /// With line breaks.
         text: Template,
-        /// A digest of it, of the subject and of From, as written: what a sender gets
-        /// once.
+        /// A digest of the text, the subject and From, as written: it identifies
+        /// what a sender gets only once.
         digest: String,
     },
 }
 
 impl ReplyText {
-    /// The file.
+    /// The file of the text.
     pub fn file(&self) -> Option<&str> {
         match self {
             ReplyText::File(file) => Some(file),
@@ -147,7 +147,7 @@ fn template<'v>(
     reader.template(&text)
 }
 
-/// Whom the answer is from: `taro@example.jp`, `Taro <taro@example.jp>`.
+/// The author of the answer: `taro@example.jp`, `Taro <taro@example.jp>`.
 fn sender<'v>(
     reader: &mut ActionReader<'_, '_, '_>,
     value: &'v ValueNode,

@@ -1,4 +1,5 @@
-//! `run "program" "argument" …`: gives a copy of the message to a program; a failure is logged.
+//! `run "program" "argument" …`: passes a copy of the message to a program; a
+//! failure is logged.
 
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, ValueKind, ValueNode};
 use crate::syntax::words;
 
-/// Reads the arguments of one action; what is wrong in them is reported.
+/// Reads the arguments of one action and reports what is wrong with them.
 pub(in crate::rules) struct ActionReader<'r, 'a, 's> {
     checker: &'r mut Checker<'a, 's>,
     /// As written.
@@ -60,7 +60,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         Err(ArgumentError::Reported)
     }
 
-    /// Reports that another kind of value is wanted.
+    /// Reports that another kind of value is required.
     pub(in crate::rules) fn wrong_value<T>(
         &mut self,
         wanted: &'static str,
@@ -71,7 +71,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         Err(ArgumentError::Reported)
     }
 
-    /// A value that has to be a string.
+    /// A value that must be a string.
     pub(in crate::rules) fn text_of<'v>(
         &mut self,
         value: &'v ValueNode,
@@ -85,7 +85,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
     }
 
-    /// A word in the braces of an action that stands there already.
+    /// Reports a word in the braces of an action that is already there.
     pub(in crate::rules) fn given_twice(
         &mut self,
         name: &str,
@@ -95,7 +95,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         self.report(span, RuleErrorKind::SettingTwice { name: name.to_owned(), at })
     }
 
-    /// A word in the braces of an action that means nothing there.
+    /// Reports a word in the braces of an action that has no meaning there.
     pub(in crate::rules) fn unknown_particular(
         &mut self,
         name: &str,
@@ -105,7 +105,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         Err(ArgumentError::Reported)
     }
 
-    /// What an answer cannot be from.
+    /// Reports a text that cannot be the author of an answer.
     pub(in crate::rules) fn no_sender<T>(
         &mut self,
         text: &str,
@@ -139,12 +139,12 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
     }
 
-    /// The arguments, all of which have to be strings.
+    /// The arguments, all of which must be strings.
     pub(in crate::rules) fn texts(&mut self) -> Result<Vec<ArgumentText<'r>>, ArgumentError> {
         self.texts_from(0)
     }
 
-    /// The arguments from one on, all of which have to be strings.
+    /// The arguments from `first` on, all of which must be strings.
     pub(in crate::rules) fn texts_from(
         &mut self,
         first: usize,
@@ -172,13 +172,13 @@ impl<'r> ActionReader<'r, '_, '_> {
         self.checker.template(text.text, 0, text.span).ok_or(ArgumentError::Reported)
     }
 
-    /// The flags behind `as`.
+    /// The flags after `as`.
     pub(in crate::rules) fn flags(&mut self) -> Result<FlagsTemplate, ArgumentError> {
         self.flags_among(&self.action.flags)
     }
 
-    /// Flags and keywords: a word is a flag; a string is a keyword, unless a flag is
-    /// called so.
+    /// Flags and keywords: a word is a flag; a string is a keyword, unless a flag
+    /// has that name.
     pub(in crate::rules) fn flags_among(
         &mut self,
         values: &[ValueNode],
@@ -228,7 +228,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok(())
     }
 
-    /// The only argument as a folder, none for the inbox, and the flags behind `as`.
+    /// The only argument as a folder, `None` for the inbox, and the flags after
+    /// `as`.
     pub(in crate::rules) fn folder_and_flags(
         &mut self,
     ) -> Result<(Option<Template>, FlagsTemplate), ArgumentError> {
@@ -271,8 +272,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok((status.to_owned(), words))
     }
 
-    /// A program and its arguments. The program is the user's choice, never a
-    /// message's.
+    /// A program and its arguments. The user chooses the program, never a
+    /// message.
     pub(in crate::rules) fn program(&mut self) -> Result<Vec<Template>, ArgumentError> {
         let texts = self.texts()?;
         let Some(program) = texts.first() else { return Err(ArgumentError::WrongArguments) };
@@ -324,14 +325,14 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok(template)
     }
 
-    /// Notes the file of an answer's text.
+    /// Records the file of an answer's text.
     pub(in crate::rules) fn reply_file(&mut self, path: &str, span: Span) {
         self.checker.shell_path(path, span, false);
         self.checker.reply_files.push((path.to_owned(), span));
     }
 
-    /// A field of which a list can be made: of addresses or of their domains, `list-id` or
-    /// `thread`, by its name; index into the program's fields.
+    /// A field that can be added to a list: addresses or their domains, `list-id`
+    /// or `thread`, by its name; index into the program's fields.
     pub(in crate::rules) fn address_field(
         &mut self,
         name: &str,
@@ -356,7 +357,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
     }
 
-    /// What `let` keeps, by its name; index into the program's values.
+    /// The value of a `let`, by its name; index into the program's values.
     pub(in crate::rules) fn value(&mut self, name: &str, span: Span) -> Result<u32, ArgumentError> {
         if let Some((NameKind::Value(known), _)) = self.checker.names.get(name) {
             return Ok(*known);
@@ -371,8 +372,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok(index)
     }
 
-    /// A list in a file, by its name; index into the program's lists. `grows` if the
-    /// action adds to it.
+    /// A list in a file, by its name; index into the program's lists. `grows` if
+    /// the action adds to it.
     pub(in crate::rules) fn list_file(
         &mut self,
         name: &str,
@@ -402,7 +403,7 @@ impl<'r> ActionReader<'r, '_, '_> {
 }
 
 impl Checker<'_, '_> {
-    /// A string with `{…}` in it; `skip` bytes of the literal stand before it.
+    /// A string with `{…}` in it; it begins `skip` bytes into the literal.
     pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
         let place = |checker: &Self, range: std::ops::Range<usize>| {
             inside(checker.sources, span, &(range.start + skip..range.end + skip))
@@ -429,7 +430,7 @@ impl Checker<'_, '_> {
         fine.then_some(template)
     }
 
-    /// A value's name between braces.
+    /// A value between braces, by its name.
     pub(super) fn insert_by_name(&mut self, name: &str, span: Span) -> Option<Insert> {
         let scopes = &self.statements.scopes;
         let anything = scopes.iter().any(|scope| scope.anything);

@@ -1,4 +1,5 @@
-//! Conditions: how they are joined, names found, and which ask the same.
+//! Conditions: how they are joined, what names mean, and which conditions are the
+//! same.
 
 use std::collections::HashMap;
 
@@ -12,17 +13,17 @@ use crate::rules::program::{Comparison, ConditionKind, DuplicateKey, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, ConditionNode, Fields, ValueKind, ValueNode};
 
-/// What is known of the conditions so far.
+/// What is known about the conditions so far.
 #[derive(Default)]
 pub(super) struct KnownConditions {
-    /// Which conditions ask the same: a number for each such set.
+    /// The class of each condition: all that ask the same have the same number.
     classes: Vec<u32>,
     class_of: HashMap<String, u32>,
     /// How deep each condition is nested.
     depths: Vec<u32>,
     /// The `define` or `score` that is being declared.
     pub(super) declaring: Option<String>,
-    /// What the patterns of the condition at hand capture; none under `not`.
+    /// What the patterns of the current condition capture; `None` under `not`.
     pub(super) capturing: Option<Scope>,
 }
 
@@ -44,7 +45,7 @@ impl Checker<'_, '_> {
         (index, self.conditions.capturing.take().unwrap_or_default())
     }
 
-    /// The parser bounds how deep conditions are nested in a file.
+    /// The parser limits how deep conditions are nested in a file.
     fn condition(&mut self, condition: &ConditionNode) -> u32 {
         let span = condition.span;
         let kind = match &condition.kind {
@@ -123,7 +124,7 @@ impl Checker<'_, '_> {
     fn has(&mut self, field: &ast::FieldNode) -> Option<ConditionKind> {
         let asked = self.asked(field)?;
         Some(match asked.field {
-            // Of a count or a sum, "has" means more than none.
+            // For a count or a sum, "has" means more than none.
             Field::Attachments | Field::Recipients | Field::Score(_) => ConditionKind::Compare {
                 field: self.field(asked.field),
                 operator: Comparison::Greater,
@@ -133,7 +134,7 @@ impl Checker<'_, '_> {
         })
     }
 
-    /// What is asked of a field, or of one of a set: the same as an `or`.
+    /// A test on a field, or on any field of a set, which is the same as an `or`.
     fn one_of(
         &mut self,
         fields: &Fields,
@@ -166,7 +167,7 @@ impl Checker<'_, '_> {
         fine.then_some(ConditionKind::Any(parts))
     }
 
-    /// Adds a condition whose parts stand already.
+    /// Adds a condition whose parts have been added already.
     pub(super) fn push_condition(&mut self, span: Span, kind: ConditionKind) -> u32 {
         let of = |index: &u32| self.conditions.depth(*index);
         let below = match &kind {
@@ -202,7 +203,7 @@ impl Checker<'_, '_> {
         } else {
             self.conditions.depths.push(depth);
         }
-        // A name asks what its definition asks.
+        // A name is the same as its definition.
         let defined = match &kind {
             ConditionKind::Define(define) => self.program.defines.get(*define as usize),
             _ => None,
@@ -224,14 +225,14 @@ impl Checker<'_, '_> {
         self.program.conditions.len() as u32 - 1
     }
 
-    /// Stands for a condition with a mistake; it is like no other.
+    /// Takes the place of a condition with a mistake; it equals no other.
     fn broken(&mut self, span: Span) -> u32 {
         self.conditions.depths.push(1);
         let class = u32::MAX - self.program.conditions.len() as u32;
         self.add(span, ConditionKind::All(Vec::new()), class)
     }
 
-    /// What a condition asks, alike for all that ask the same.
+    /// What a condition asks, as a key that is equal for all that ask the same.
     fn key(&self, kind: &ConditionKind) -> String {
         let class = |index: &u32| self.conditions.class(*index);
         let classes = |parts: &[u32]| {

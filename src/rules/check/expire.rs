@@ -1,4 +1,5 @@
-//! `expire`: what goes from a folder when it has been there for long.
+//! `expire`: what is removed from a folder when it has been there for a long
+//! time.
 
 use super::Checker;
 use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
@@ -6,7 +7,7 @@ use crate::rules::program::Expiry;
 use crate::source::Span;
 use crate::syntax::ast::{ActionNode, ConditionNode, SpannedText, ValueKind, ValueNode};
 
-/// The longest time that mail may be kept for, seconds: ten years.
+/// The longest time for which mail may be kept, seconds: ten years.
 const LONGEST: u64 = 520 * 7 * 24 * 3600;
 
 /// The parts of the statement.
@@ -63,7 +64,8 @@ impl Checker<'_, '_> {
         });
     }
 
-    /// Where the mail goes, or that it is deleted, and whether that is said twice.
+    /// Where the mail goes, or that it is deleted; and whether that is stated
+    /// twice.
     fn end_of_expiry(
         &mut self,
         span: Span,

@@ -1,5 +1,5 @@
-//! Folder names: what stands in the rules cannot leave the Maildir, and can
-//! be made in the layout that is set. What is inserted is cleaned by `evaluate`.
+//! Folder names: fixed text in the rules cannot leave the Maildir, and can be
+//! created in the layout that is set. `evaluate` cleans inserted text.
 
 use super::Checker;
 use crate::message::fold;
@@ -9,13 +9,14 @@ use crate::rules::program::Layout;
 use crate::rules::template::{Template, TemplatePart};
 use crate::source::{Span, Spanned};
 
-/// Bytes that the name of a file may have, less what is put around it.
+/// How many bytes a folder's name may have: the limit for file names less what is
+/// added around it.
 const LONGEST: usize = 240;
 
 impl Checker<'_, '_> {
-    /// The folder of an action: its parts without a leading `INBOX/`, which
-    /// is how IMAP servers may call them; nothing for the inbox itself. The
-    /// outer `None` is a mistake.
+    /// The folder of an action: its parts without a leading `INBOX/`, which IMAP
+    /// servers may put before it; the inner `None` for the inbox itself. The
+    /// outer `None` means a mistake.
     pub(super) fn folder(&mut self, text: &str, span: Span) -> Option<Option<Template>> {
         let mut template = self.template(text, 0, span)?;
         if template.parts.is_empty() {
@@ -29,8 +30,8 @@ impl Checker<'_, '_> {
         if literal.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX")) {
             return Some(None);
         }
-        // In the fs layout `INBOX/` lies below the inbox's directory, and site rules
-        // know neither layout nor prefix.
+        // In the fs layout `INBOX/` is below the inbox's directory, and site
+        // rules know neither layout nor prefix.
         let settings = &self.program.settings;
         let rest = match template.parts.first() {
             Some(TemplatePart::Text(first)) => {
@@ -61,7 +62,7 @@ impl Checker<'_, '_> {
         Some(Some(template))
     }
 
-    /// Names that mean something to other programs, and nothing here.
+    /// Reports names that mean something to other programs, but nothing here.
     fn odd_folder(&mut self, name: &str, is_literal: bool, span: Span) {
         let first = name.split('/').next().unwrap_or_default();
         let variable = first
@@ -83,7 +84,8 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::Place(mistake));
     }
 
-    /// Judges a path in which a shell or a mail server would put something in.
+    /// Checks for a path in which a shell or a mail server would substitute
+    /// something.
     pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
         if let Some(meant) = meant_path(text) {
             let text = text.to_owned();
@@ -94,8 +96,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Judges `set inbox "…"` when all settings are known. In maildir++ `INBOX`
-    /// is the Maildir itself, and other folders may be named as below it.
+    /// Checks `set inbox "…"` when all settings are known. In maildir++ `INBOX`
+    /// is the Maildir itself, and other folders may be named as if below it.
     pub(super) fn judge_inbox(&mut self) {
         let Some(Spanned { value, span }) = self.inbox.take() else { return };
         let layout = self.program.settings.layout;
@@ -112,8 +114,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Two folders that differ by case only are two to a file system and one
-    /// to a reader.
+    /// Two folders that differ only in case are two to a file system and one to a
+    /// reader.
     fn spelling(&mut self, name: &str, span: Span) {
         let folded = fold::fold(name).into_owned();
         match self.folders.get(&folded) {
@@ -134,7 +136,7 @@ impl Checker<'_, '_> {
 }
 
 /// The path that was meant by one with `$HOME`, `%h`, `~other` or Dovecot's
-/// `maildir:`; none if it means what it says.
+/// `maildir:`; `None` if it means what it says.
 pub(super) fn meant_path(text: &str) -> Option<String> {
     let (format, path) = match text.split_once(':') {
         Some(("maildir" | "mbox" | "sdbox" | "mdbox", path)) => {
@@ -166,14 +168,15 @@ pub(super) fn meant_path(text: &str) -> Option<String> {
     format.then(|| path.to_owned())
 }
 
-/// The rest of `INBOX.Rest`, nested by slashes.
+/// The rest of `INBOX.Rest`, with slashes between its levels.
 fn below_inbox_by_dots(name: &str) -> Option<String> {
     let (first, rest) = name.split_once('.')?;
     (first.eq_ignore_ascii_case("INBOX") && !rest.is_empty()).then(|| rest.replace('.', "/"))
 }
 
-/// The folder that was probably meant by a path; none for the inbox. Below the
-/// last part that is called as Maildirs are, or else the last part of all.
+/// The folder that was probably meant by a path; `None` for the inbox. It is what
+/// follows the last part that has a usual name of Maildirs, otherwise only the
+/// last part.
 fn meant_folder(written: &str, layout: Layout) -> Option<String> {
     const MAILDIRS: [&str; 6] = ["maildir", ".maildir", "mail", ".mail", "mailbox", "inbox"];
     let is_part = |part: &&str| !matches!(part.trim(), "" | "." | ".." | "cur" | "new" | "tmp");
@@ -199,9 +202,9 @@ fn meant_folder(written: &str, layout: Layout) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
-/// Why no folder can have that name, as far as it stands in the rules.
+/// Why no folder can have that name, judging by its fixed text.
 fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadFolder> {
-    // An insert is a part of a name that is never empty: one sign stands for it.
+    // An insert is a part of a name that is never empty: one sign represents it.
     const INSERT: char = '\u{fffc}';
     let name: String = template
         .parts

@@ -1,4 +1,4 @@
-//! `include`: what another file says, here.
+//! `include`: the statements of another file, here.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -10,12 +10,12 @@ use crate::rules::mistake::RuleErrorKind;
 use crate::syntax::ast::{Ast, SpannedText};
 use crate::syntax::parse_bytes;
 
-/// How many files may include each other in a row.
+/// How many files may include each other in a chain.
 const MAX_DEPTH: usize = 16;
 /// How many includes may be followed in all.
 const MAX_INCLUDES: usize = 1000;
 
-/// The files on the way, and what was read of others.
+/// The chain of files, and what was read of others.
 #[derive(Default)]
 pub(super) struct IncludeStack {
     /// From the main file to the one that is being read.
@@ -32,7 +32,7 @@ impl IncludeStack {
 }
 
 impl Checker<'_, '_> {
-    /// Takes the statements of an included file in, in place.
+    /// Inserts the statements of an included file in place.
     pub(super) fn include(&mut self, file: &SpannedText) {
         let written = &file.value;
         let path = resolve(written, self.sources.path(file.span), self.surroundings.home);
@@ -92,8 +92,7 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The same path without `.` and, as far as it can be told from the names
-/// alone, without `..`.
+/// The same path without `.` and, as far as the names alone allow, without `..`.
 pub fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {

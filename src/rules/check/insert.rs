@@ -1,4 +1,4 @@
-//! What stands between braces in a string: given its meaning.
+//! The meaning of what is between braces in a string.
 
 use super::Checker;
 use crate::rules::mistake::RuleErrorKind;
@@ -9,9 +9,9 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
 impl Checker<'_, '_> {
-    /// What stands between braces.
+    /// The meaning of a text between braces.
     pub(super) fn insert(&mut self, text: &str, span: Span) -> Option<TemplatePart> {
-        // A pattern may call its group `date` or `now`.
+        // A pattern may name its group `date` or `now`.
         let scopes = &self.statements.scopes;
         if scopes.iter().any(|scope| scope.names.iter().any(|known| known == text)) {
             return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Case::Kept));
@@ -56,7 +56,7 @@ impl Checker<'_, '_> {
         Some(Insert::Field(self.field(asked.field)))
     }
 
-    /// What stands behind `date:`, as strftime has it.
+    /// The format after `date:`, in strftime's syntax.
     fn date_format(
         &mut self,
         format: &str,

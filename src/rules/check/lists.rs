@@ -1,4 +1,4 @@
-//! Lists: sets of the rules when they are checked, files only when all
+//! Lists: sets in the rules are read when those are checked, files only when all
 //! mistakes are wanted.
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use crate::source::{SourceFile, Sources, Span, Spanned};
 use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 
 /// Reads the lists that the rules name and adds their mistakes, all of them
-/// warnings: for `mfilter check` only. The time zone is looked up, too.
+/// warnings: only for `mfilter check`. The time zone is checked, too.
 pub fn check_lists(
     checked: &mut CheckResult,
     sources: &mut Sources,
@@ -70,7 +70,7 @@ pub fn check_lists(
     sort(&mut checked.diagnostics);
 }
 
-/// Bad entries of a list file, each at its place in it.
+/// Bad entries of a list file, each at its place in the file.
 fn told(
     mut bad: Vec<BadEntry>,
     file: u32,
@@ -188,7 +188,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// A set that stands in a test.
+    /// A set that is written in a test.
     pub(super) fn inline_list(&mut self, span: Span, entries: Vec<Spanned<String>>) -> u32 {
         let index = self.program.lists.len() as u32;
         let plain = entries.iter().map(|entry| entry.value.clone()).collect();
@@ -202,7 +202,8 @@ impl Checker<'_, '_> {
         index
     }
 
-    /// Entries that no address can match, in lists that no text is compared with.
+    /// Reports entries that no address can match, in lists that no text is
+    /// compared with.
     pub(super) fn judge_entries(&mut self) {
         for (list, entries) in std::mem::take(&mut self.entries) {
             let texts = (0..).zip(entries.iter().map(|entry| entry.value.as_str()));

@@ -1,7 +1,7 @@
 //! Ast to Program: names resolved, types checked, all mistakes in one run.
 //!
-//! Nothing is read but what the rules include. Lists, which deliveries read
-//! only when a rule asks, are judged by [`check_lists`].
+//! Only the files that the rules include are read. Lists, which deliveries read
+//! only when a rule needs them, are checked by [`check_lists`].
 
 mod action;
 mod condition;
@@ -49,42 +49,43 @@ pub use setting::SETTINGS;
 pub use site::judge_switch;
 pub use value::RESULTS;
 
-/// The classifier that asks what is remembered, not the message.
+/// The classifier that depends on what is remembered, not on the message.
 const DUPLICATE: &str = "duplicate";
-/// How deep conditions may be nested, `define`s and scores counted in.
+/// How deep conditions may be nested, including `define`s and scores.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
 /// The longest time for which messages are remembered, seconds.
 const YEAR: u64 = 52 * 7 * 24 * 3600;
 /// How deep groups may be nested, over all files.
 const MAX_GROUP_DEPTH: usize = 64;
-/// For how many unknown words the nearest known one is looked for.
+/// For how many unknown words the nearest known one is searched.
 const MAX_NEAREST: usize = 100;
 
-/// Where the rules stand.
+/// What surrounds the rules.
 pub struct Surroundings<'a> {
     /// What `~/` means.
     pub home: &'a Path,
-    /// Reads a file; asked for what the rules include, and by [`check_lists`]
-    /// for lists. It may refuse what is not to be trusted.
+    /// Reads a file; called for what the rules include, and by [`check_lists`]
+    /// for lists. It may refuse what cannot be trusted.
     pub load: &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
-    /// Gives the script of `include sieve` as rules; nothing if it is not there.
+    /// Returns the script of `include sieve` as rules; `None` if it does not
+    /// exist.
     pub script: &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>,
-    /// What the site allows, where the rules are a confined user's.
+    /// What the site allows, if the rules are a confined user's.
     pub confinement: Option<&'a Confinement>,
 }
 
-/// For rules in whose surroundings there are no scripts.
+/// For rules whose surroundings have no scripts.
 pub fn no_script(_: &ScriptRequest<'_>) -> Option<Script> {
     None
 }
 
-/// What came of checking.
+/// The result of checking.
 #[derive(Debug)]
 pub struct CheckResult {
-    /// The program; none if there is an error.
+    /// The program; `None` if there is an error.
     pub program: Option<Program>,
-    /// What could be read of the settings, with errors elsewhere too: mail
-    /// that no rule moves goes to where the inbox is.
+    /// The settings that could be read, even if there are errors elsewhere: they
+    /// say where the inbox is, for mail that no rule moves.
     pub settings: Settings,
     /// All mistakes, by file and place.
     pub diagnostics: Vec<Diagnostic>,
@@ -94,16 +95,17 @@ pub struct CheckResult {
     pub reply_files: Vec<ListFile>,
     /// The folders that `list NAME sent "…"` names, as people read them.
     pub sent_folders: Vec<Spanned<String>>,
-    /// The programs that rules run and that may be run, for [`check_lists`].
+    /// The programs that rules run and that are allowed, for [`check_lists`].
     pub programs: Vec<Spanned<String>>,
-    /// The folders that the rules name without inserts, each once, and where.
+    /// The folders that the rules name without inserts, each once, with its
+    /// place.
     pub folders: Vec<Spanned<String>>,
     /// Where the layout is set.
     pub layout: Option<Span>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
-    /// What came of `include sieve`, if the rules have one. A script that cannot be
-    /// used is no mistake in the rules: they are a program without it.
+    /// The result of `include sieve`, if the rules have one. A script that cannot
+    /// be used is not a mistake in the rules: they are a program without it.
     pub script: Option<IncludedScript>,
 }
 
@@ -114,14 +116,15 @@ pub struct ListFile {
     pub path: PathBuf,
     /// The string in the rules that names it.
     pub span: Span,
-    /// Whether texts are compared with it, so that any entry has its use.
+    /// Whether texts are compared with it, so that any entry is useful.
     pub holds_texts: bool,
-    /// Whether it may be missing: a rule adds to it.
+    /// Whether it may be missing because a rule adds to it.
     pub grows: bool,
 }
 
-/// Checks a parsed file of rules and everything it includes; what is included
-/// joins `sources`. No list is read. `parsed` is what the parser found in it.
+/// Checks a parsed file of rules and everything it includes; included files are
+/// added to `sources`. No list is read. `parsed` contains the mistakes that the
+/// parser found.
 pub fn check(
     sources: &mut Sources,
     file: u32,
@@ -134,7 +137,7 @@ pub fn check(
     checker.finish()
 }
 
-/// The same for site rules: there rules stand in categories.
+/// The same for site rules, in which rules are in categories.
 pub fn check_site(
     sources: &mut Sources,
     file: u32,
@@ -148,8 +151,8 @@ pub fn check_site(
     checker.finish()
 }
 
-/// The path that a string in the rules means: `~/` is the home, another
-/// relative path starts at the folder of the rule file.
+/// The path that a string in the rules means: `~/` is the home; another relative
+/// path starts at the folder of the rule file.
 pub fn resolve(written: &str, rule_file: &Path, home: &Path) -> PathBuf {
     match written.strip_prefix("~/") {
         Some(rest) => home.join(rest),
@@ -172,7 +175,7 @@ enum NameKind {
     Score(u32),
     /// By `let`.
     Value(u32),
-    /// Its declaration could not be read; whatever is asked of it is fine.
+    /// Its declaration could not be read; any use of it is accepted.
     Broken,
 }
 
@@ -188,7 +191,8 @@ impl NameKind {
     }
 }
 
-/// A name that was not known where it was used. At the end it is, or it is not.
+/// A name that was unknown where it was used. At the end it is either declared or
+/// not.
 struct Missing {
     what: WordKind,
     name: String,
@@ -203,14 +207,15 @@ pub(super) struct Checker<'a, 's> {
     diagnostics: Vec<Diagnostic>,
     list_files: Vec<(u32, Span)>,
     timezone: Option<Spanned<String>>,
-    /// What `set inbox` says; what it means depends on the layout.
+    /// The value of `set inbox`; its meaning depends on the layout.
     inbox: Option<Spanned<String>>,
 
     names: HashMap<String, (NameKind, Span)>,
     missing: Vec<Missing>,
-    /// A file of declarations could not be read: unknown names may be its.
+    /// A file with declarations could not be read: unknown names may be declared
+    /// there.
     incomplete: bool,
-    /// How often the nearest name was looked for.
+    /// How often the nearest name has been searched.
     searched: usize,
 
     fields: HashMap<Field, u32>,
@@ -218,9 +223,9 @@ pub(super) struct Checker<'a, 's> {
     conditions: condition::KnownConditions,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
-    /// Where `in-my-thread` stands first.
+    /// Where `in-my-thread` is first used.
     asks_for_thread: Option<Span>,
-    /// Where the entries of lists in the rules stand.
+    /// Where the entries of lists in the rules are.
     entries: Vec<(u32, Vec<Spanned<String>>)>,
 
     included: include::IncludeStack,
@@ -233,14 +238,14 @@ pub(super) struct Checker<'a, 's> {
     programs: Vec<Spanned<String>>,
     /// The script that the rules include.
     script: Option<IncludedScript>,
-    /// The statements at hand are a script's.
+    /// The current statements are a script's.
     in_script: bool,
 
     /// These are site rules.
     site: bool,
-    /// The category around, by index.
+    /// The category that contains the current statement, by index.
     category: Option<u32>,
-    /// Categories that can be switched off: they run behind the mandatory ones.
+    /// Categories that can be switched off: they run after the mandatory ones.
     optional: Vec<StatementNode>,
     /// Where each part of the filter was switched, by its folded name.
     switched: HashMap<String, Span>,
@@ -291,14 +296,15 @@ impl<'a, 's> Checker<'a, 's> {
     fn main(&mut self, file: u32, ast: &Ast) {
         let path = self.sources.files().get(file as usize).map(|file| file.path.clone());
         self.included.enter(path.unwrap_or_default());
-        // A file that is no text at all may have declared anything.
+        // A file that is not text at all may have declared anything.
         self.incomplete |= ast.statements.is_empty() && !self.diagnostics.is_empty();
         self.walk(&ast.statements);
         self.untranslated(ast);
         self.optional_categories();
     }
 
-    /// Comments in the place of rules that `mfilter import` could not translate.
+    /// Reports comments in the place of rules that `mfilter import` could not
+    /// translate.
     pub(super) fn untranslated(&mut self, ast: &Ast) {
         for comment in &ast.comments {
             if let Some(rest) = comment.text.strip_prefix(words::UNTRANSLATED) {
@@ -375,7 +381,8 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    /// Names that never were declared, and those that were too late.
+    /// Reports names that were never declared, and those that were declared too
+    /// late.
     fn settle_missing(&mut self) {
         for missing in std::mem::take(&mut self.missing) {
             let Missing { what, name, span } = missing;
@@ -394,7 +401,7 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    /// `in-my-thread` looks into the folders of which lists are made.
+    /// `in-my-thread` searches the folders that are used as lists.
     fn judge_thread(&mut self) {
         let has_list = self.program.lists.iter().any(|list| list.entries.folder().is_some());
         if let Some(span) = self.asks_for_thread
@@ -411,16 +418,16 @@ impl<'a, 's> Checker<'a, 's> {
         self.diagnostics.push(mistake.at(span));
     }
 
-    /// A name that nothing has declared so far.
+    /// Records a name that nothing has declared so far.
     fn missing(&mut self, what: WordKind, name: &str, span: Span) {
         self.missing.push(Missing { what, name: name.to_owned(), span });
     }
 
-    /// A word that is not one of a fixed set.
+    /// Reports a word that is not one of a fixed set.
     fn unknown(&mut self, what: WordKind, name: &str, span: Span) {
         let near = self.nearest(what, name);
         let mut told = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
-        // Inside of a string the place is wider than the word.
+        // Inside a string the place is wider than the word.
         told.instead = told.instead.filter(|_| self.sources.text(span) == name);
         self.diagnostics.push(told);
     }
@@ -466,7 +473,7 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    /// The number of a field; each stands once in the program.
+    /// The number of a field; the program contains each field once.
     fn field(&mut self, field: Field) -> u32 {
         let fields = &mut self.program.fields;
         *self.fields.entry(field).or_insert_with_key(|field| {

@@ -1,5 +1,5 @@
-//! What is learned from the mailbox itself, `on moved …`, and lists that are made of mail
-//! or of address books.
+//! What is learned from the mailbox itself, `on moved …`, and lists made from
+//! mail or from address books.
 
 use super::{Checker, NameKind};
 use crate::rules::actions;
@@ -9,7 +9,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{ActionNode, ListSource, MoveEnd, SpannedText, ValueKind, Way};
 
 impl Checker<'_, '_> {
-    /// `list NAME sent "Folder"` and its like
+    /// `list NAME sent "Folder"` and similar statements
     pub(super) fn list_from(
         &mut self,
         name: &SpannedText,

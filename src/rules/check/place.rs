@@ -1,11 +1,11 @@
-//! From a place in what a literal says to its place in the file.
+//! From a place in a literal's value to its place in the file.
 
 use std::ops::Range;
 
 use crate::source::{Sources, Span};
 
-/// The part of a string or pattern that says `inner`, byte offsets in its
-/// value; `span` is the whole literal with its quotes or slashes.
+/// The part of a string or pattern whose value is at `inner`, byte offsets in the
+/// literal's value; `span` is the whole literal with its quotes or slashes.
 pub(super) fn inside(sources: &Sources, span: Span, inner: &Range<usize>) -> Span {
     let raw = sources.text(span);
     let start = offset(raw, inner.start);
@@ -21,9 +21,9 @@ pub(super) fn inside(sources: &Sources, span: Span, inner: &Range<usize>) -> Spa
     }
 }
 
-/// Where in the written form the value's byte `wanted` begins.
+/// Where the value's byte `wanted` begins in the written form.
 fn offset(raw: &str, wanted: usize) -> Option<usize> {
-    // What lines of a string in three quotes are indented by is no part of it.
+    // The indentation of a string in three quotes is not part of its value.
     if raw.starts_with("\"\"\"") {
         return None;
     }
@@ -39,7 +39,7 @@ fn offset(raw: &str, wanted: usize) -> Option<usize> {
     (value == wanted && at < raw.len()).then_some(at)
 }
 
-/// How many bytes the next character takes as written, and as said.
+/// How many bytes the next character takes as written, and in the value.
 fn step(rest: &str, quote: char) -> Option<(usize, usize)> {
     let mut letters = rest.chars();
     let first = letters.next()?;
@@ -57,7 +57,7 @@ fn step(rest: &str, quote: char) -> Option<(usize, usize)> {
             let letter = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
             (digits.len() + 4, letter.len_utf8())
         }
-        // A pattern's own escape says both characters.
+        // A pattern's own escape keeps both characters.
         _ => (1 + escaped.len_utf8(), 1 + escaped.len_utf8()),
     })
 }

@@ -1,14 +1,14 @@
-//! Programs that rules run: whether they are there, for `mfilter check`.
+//! Programs that rules run: whether they exist, for `mfilter check`.
 
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-/// Where programs without a `/` in their name are looked for. The same for
+/// Where programs without a `/` in their name are searched. It is the same for
 /// every message, so that what a rule runs does not depend on the MTA.
 pub const PROGRAM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
-/// Why a program cannot be run; none where it can.
+/// Why a program cannot be run; `None` if it can.
 pub(super) fn missing(program: &str, home: &Path) -> Option<&'static str> {
     let judge = |path: &Path| {
         if !path.is_file() {

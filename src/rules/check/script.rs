@@ -1,6 +1,6 @@
-//! `include sieve`: the rules that were made of a script, in the place of the
-//! statement. The script's names are its own, and so are its folders' prefix and
-//! its places: what is said of it is said of its own lines.
+//! `include sieve`: the rules that a script was translated to, in the place of
+//! the statement. The script has its own names, its own folder prefix and its own
+//! places: mistakes in it are reported at its own lines.
 
 use std::mem;
 
@@ -110,16 +110,16 @@ impl Checker<'_, '_> {
         namespace
     }
 
-    /// Adds the script's statements. What is wrong with them is about the script, and
-    /// then they are not added.
+    /// Adds the script's statements. If there is anything wrong with them, it is
+    /// a fault of the script, and they are not added.
     fn take_in(&mut self, span: Span, script: &Script, first: u32) -> Vec<ScriptFault> {
         let number = self.sources.files().len() as u32;
         let (file, mut ast, parsed) =
             parse_bytes(number, "script".as_ref(), script.rules.as_bytes());
-        // By these the importer has tried them.
+        // The importer has already checked them with these settings.
         let is_setting = |each: &StatementNode| matches!(each.kind, StatementNodeKind::Set { .. });
         ast.statements.retain(|each| !is_setting(each));
-        // While it is checked, spans are those in the rules made of it.
+        // While the script is checked, spans refer to the rules made from it.
         self.sources.add(file);
         let statements = self.program.statements.len();
         let (conditions, lists) = (self.program.conditions.len(), self.program.lists.len());
@@ -198,7 +198,7 @@ impl IncludedScript {
         each.collect()
     }
 
-    /// The files among the sources that are not the script's.
+    /// The files among the sources that do not belong to the script.
     pub fn others<'s>(&self, files: &'s [SourceFile]) -> impl Iterator<Item = &'s SourceFile> {
         let of_script = self.files.clone();
         let each = files.iter().enumerate();

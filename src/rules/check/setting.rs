@@ -19,7 +19,7 @@ pub const SETTINGS: &[&str] = &[
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
-/// Nothing, or names of folders, each with a slash behind it.
+/// Whether it is empty, or names of folders, each followed by a slash.
 fn is_prefix(text: &str) -> bool {
     let parts = text.strip_suffix('/').map(|parts| parts.split('/'));
     let is_name = |part: &str| !matches!(part.trim(), "" | "." | "..");
@@ -27,7 +27,7 @@ fn is_prefix(text: &str) -> bool {
         || !text.contains(char::is_control) && parts.is_some_and(|mut parts| parts.all(is_name))
 }
 
-/// The longest `program-timeout`, seconds: MTAs do not wait for longer.
+/// The longest `program-timeout`, seconds: MTAs do not wait longer.
 const LONGEST_PROGRAM: u64 = 4 * 60;
 
 impl Checker<'_, '_> {
@@ -259,13 +259,15 @@ fn text_of(value: &ValueNode) -> Option<String> {
     }
 }
 
-/// An address, in which `{sender}` stands for the sender, if at all.
+/// Whether it is an address, in which `{sender}` may occur once in place of the
+/// sender.
 fn is_forward_sender(text: &str) -> bool {
     let plain = text.replacen("{sender}", "x", 1);
     !plain.contains(['{', '}']) && is_address(&plain)
 }
 
-/// One or more signs of which each separates; none can be part of a name.
+/// Whether it is one or more signs, each of which is a separator and cannot be
+/// part of a name.
 fn is_delimiter(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_punctuation() && letter != '@')
 }

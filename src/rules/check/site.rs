@@ -1,5 +1,5 @@
-//! What site rules have and users' rules have not, and the other way round:
-//! categories, labels, the switch.
+//! What only site rules have and what only users' rules have: categories, labels,
+//! the switch.
 
 use super::Checker;
 use super::test::is_header_name;
@@ -11,8 +11,8 @@ use crate::rules::switch::same;
 use crate::source::Span;
 use crate::syntax::ast::{Choice, SpannedText, StatementNode, StatementNodeKind};
 
-/// What `set` may say in site rules: what their own tests need. The rest is
-/// how the user's mail lies on disk, which must not depend on a site file
+/// What `set` may set in site rules: what their own tests need. Everything else
+/// determines how the user's mail is stored, which must not depend on a site file
 /// that may be broken tomorrow.
 const SITE_SETTINGS: &[&str] = &[
     "me",
@@ -26,7 +26,7 @@ const SITE_SETTINGS: &[&str] = &[
     "over-quota",
 ];
 
-/// Longest name of a category, characters.
+/// The longest name of a category, characters.
 const LONGEST: usize = 60;
 
 impl Checker<'_, '_> {
@@ -34,14 +34,14 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::Site(mistake));
     }
 
-    /// Whether site rules may have that setting, which users' rules may.
+    /// Whether site rules may have a setting that users' rules may have.
     pub(super) fn site_setting(&mut self, name: &SpannedText) {
         if self.site && !SITE_SETTINGS.contains(&name.value.as_str()) {
             self.site_mistake(name.span, SiteMistake::Setting { name: name.value.clone() });
         }
     }
 
-    /// A rule or action of site rules stands in a category.
+    /// Checks that a rule or action of site rules is in a category.
     pub(super) fn in_category(&mut self, what: &'static str, span: Span) {
         if self.site && self.category.is_none() {
             self.site_mistake(span, SiteMistake::OutsideCategory { what });
@@ -49,8 +49,8 @@ impl Checker<'_, '_> {
     }
 
     /// Keeps a category of site rules that can be switched off for
-    /// [`Checker::optional_categories`]; one that stands in a wrong place is
-    /// left to be reported there.
+    /// [`Checker::optional_categories`]; one in a wrong place is left to be
+    /// reported there.
     pub(super) fn put_off(&mut self, category: &StatementNode) -> bool {
         let is_placed = self.site && self.category.is_none() && !self.statements.in_group();
         if is_placed {
@@ -60,9 +60,9 @@ impl Checker<'_, '_> {
         is_placed
     }
 
-    /// Lays the categories that can be switched off behind all mandatory ones,
-    /// wherever they stand: none of them may keep a message from what is
-    /// mandatory.
+    /// Puts the categories that can be switched off after all mandatory ones,
+    /// wherever they were written: none of them may keep a message from the
+    /// mandatory ones.
     pub(super) fn optional_categories(&mut self) {
         for statement in std::mem::take(&mut self.optional) {
             if let StatementNodeKind::Category { name, mandatory, statements } = &statement.kind {
@@ -94,7 +94,8 @@ impl Checker<'_, '_> {
         let before = self.program.categories.iter().find(|each| same(&each.name, text));
         if let Some(at) = before.map(|each| each.span) {
             let name_text = name.value.clone();
-            // Mandatory ones are read first, and may stand behind.
+            // Mandatory ones are read first, though they may come later in the
+            // file.
             let is_behind = (at.file, at.start) > (head.file, head.start);
             let (at, again) = if is_behind { (head, at) } else { (at, name.span) };
             self.site_mistake(again, SiteMistake::CategoryTwice { name: name_text, at });
@@ -108,7 +109,8 @@ impl Checker<'_, '_> {
         if mandatory && self.site && around.is_none() && !self.statements.in_group() {
             self.block_for_all(head, statements);
         } else {
-            // It may be switched off: whatever it does, what follows is come to.
+            // It may be switched off: whatever it does, what follows is
+            // reachable.
             self.block(statements);
         }
         self.category = around;
@@ -173,9 +175,9 @@ impl Checker<'_, '_> {
     }
 }
 
-/// What is wrong with a user's switch, by the site rules: categories that are
-/// not there, and those that stay on. `names` are their names, and whether
-/// they are mandatory.
+/// What is wrong with a user's switch, according to the site rules: categories
+/// that do not exist, and those that cannot be switched off. `names` are the
+/// names of the categories, and whether they are mandatory.
 pub fn judge_switch(words: &[SwitchWord], names: &[(String, bool)]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for word in words {

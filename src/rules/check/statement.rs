@@ -1,4 +1,4 @@
-//! Statements: groups are laid flat, and what is never come to is found.
+//! Statements: groups are flattened, and unreachable statements are found.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
 
-/// Where the way through the rules is.
+/// The current place in the flow through the rules.
 pub(super) struct RuleFlow {
-    /// The blocks around, from the file itself inwards.
+    /// The enclosing blocks, from the file itself inwards.
     blocks: Vec<RuleBlock>,
-    /// What the rules around capture.
+    /// What the enclosing rules capture.
     pub(super) scopes: Vec<Scope>,
-    /// Inside of what is never come to, nothing more is said of that.
+    /// Inside unreachable statements, nothing more is reported as unreachable.
     pub(super) dead: bool,
 }
 
@@ -29,31 +29,31 @@ impl Default for RuleFlow {
 }
 
 impl RuleFlow {
-    /// Whether a rule or an action stood before, or a group is around.
+    /// Whether a rule or an action came before, or a group encloses this place.
     pub(super) fn has_rules(&self) -> bool {
         self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
     }
 
-    /// Whether a group is around.
+    /// Whether a group encloses this place.
     pub(super) fn in_group(&self) -> bool {
         self.in_group_but_for(false)
     }
 
-    /// The same; the block of a category is none.
+    /// The same; the block of a category does not count.
     pub(super) fn in_group_but_for(&self, category: bool) -> bool {
         self.blocks.len() > 1 + usize::from(category)
     }
 }
 
-/// One block: what of it stopped rule processing so far.
+/// One block, and which of its statements stopped rule processing so far.
 #[derive(Default)]
 struct RuleBlock {
     begun: bool,
-    /// Always, whatever the message.
+    /// Whatever the message, from this place on.
     ended: Option<Span>,
-    /// Whether that was told.
+    /// Whether that was reported.
     told: bool,
-    /// Under these conditions.
+    /// If one of these conditions holds.
     under: HashMap<u32, Span>,
 }
 
@@ -131,7 +131,7 @@ impl Checker<'_, '_> {
                     self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
                     let category = self.category;
                     if self.site {
-                        // It may have been one.
+                        // It may have been a category.
                         self.category.get_or_insert(0);
                     }
                     self.block(block);
@@ -142,7 +142,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Gives a name its meaning, if nothing else has it.
+    /// Declares a name, unless it is already declared.
     pub(super) fn declare(&mut self, name: &SpannedText, declared: NameKind) {
         let taken = match self.names.get(&name.value) {
             Some((NameKind::Broken, _)) => None,
@@ -251,7 +251,7 @@ impl Checker<'_, '_> {
         Span { end: start.saturating_add(head.len() as u32), ..span }
     }
 
-    /// Statements in braces; whether they always end the run.
+    /// Statements in braces; returns whether they always end the run.
     pub(super) fn block(&mut self, statements: &[StatementNode]) -> bool {
         if self.statements.blocks.len() > MAX_GROUP_DEPTH {
             if let Some(first) = statements.first() {
@@ -265,8 +265,8 @@ impl Checker<'_, '_> {
         block.is_some_and(|block| block.ended.is_some())
     }
 
-    /// Statements in braces that are always come to: what stops rule processing there
-    /// does so for what follows.
+    /// Statements in braces that are always reached: if they stop rule
+    /// processing, they also do so for what follows.
     pub(super) fn block_for_all(&mut self, head: Span, statements: &[StatementNode]) {
         self.statements.blocks.push(RuleBlock::default());
         self.walk(statements);
@@ -279,7 +279,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The actions behind an arrow; whether they end the run.
+    /// The actions after an arrow; returns whether they end the run.
     fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::ActionNode]) -> bool {
         self.statements.blocks.push(RuleBlock::default());
         self.actions(actions);
@@ -287,7 +287,7 @@ impl Checker<'_, '_> {
         block.is_some_and(|block| block.ended.is_some())
     }
 
-    /// Actions with commas between them, in the innermost block.
+    /// Actions separated by commas, in the innermost block.
     fn actions(&mut self, actions: &[crate::syntax::ast::ActionNode]) {
         for (number, action) in actions.iter().enumerate() {
             let around = self.statements.dead;
@@ -305,7 +305,7 @@ impl Checker<'_, '_> {
                 }
                 let stops = matches!(&lowered, Action::InboxAction(inbox) if inbox.unless_filed);
                 let kind = match self.in_script && stops {
-                    // A script's own end is not that of the rules.
+                    // The end of a script is not the end of the rules.
                     true => program::StatementKind::Leave,
                     false => program::StatementKind::Act(lowered),
                 };
@@ -326,8 +326,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Says so if the way never comes here. Gives whether it did not come to
-    /// what is around, which the caller sets again behind it.
+    /// Reports this place if it is unreachable. Returns whether its surroundings
+    /// were unreachable; the caller restores that afterwards.
     pub(super) fn reach(&mut self, what: &'static str, span: Span, class: Option<u32>) -> bool {
         self.begin();
         let way = &mut self.statements;

@@ -1,4 +1,4 @@
-//! Tests: the field is found, and the operator and the value are fitted to it.
+//! Tests: finds the field, and checks the operator and the value against it.
 
 use super::{Checker, DUPLICATE, NameKind};
 use crate::classify::CLASSIFIERS;
@@ -8,7 +8,7 @@ use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
 
-/// A field as it is asked for.
+/// A field as a test names it.
 pub(super) struct AskedField {
     pub(super) field: Field,
     pub(super) kind: FieldKind,
@@ -17,7 +17,7 @@ pub(super) struct AskedField {
 }
 
 impl Checker<'_, '_> {
-    /// The field that is asked for; a score is one too.
+    /// The field that a test names; a score counts as one.
     pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<AskedField> {
         let name = field.name.value.as_str();
         let span = field.name.span;
@@ -28,7 +28,7 @@ impl Checker<'_, '_> {
             }
             Some((NameKind::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
             Some((NameKind::Broken, _)) => return None,
-            // A header of the registry stays one under the name of a list.
+            // A registered header stays a field even if a list has its name.
             Some((declared, _)) if field::find(name).is_none() => {
                 let what = declared.name();
                 self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
@@ -208,7 +208,8 @@ impl Checker<'_, '_> {
                     }
                 }
                 None => {
-                    // What it would capture is not known, so nothing is said of that.
+                    // What it would capture is unknown, so nothing is reported
+                    // about that.
                     if let Some(scope) = &mut self.conditions.capturing {
                         scope.anything = true;
                     }
@@ -293,15 +294,15 @@ impl Checker<'_, '_> {
     }
 }
 
-/// RFC 5322 §2.2: printable US-ASCII but for the colon.
+/// RFC 5322 §2.2: printable US-ASCII except the colon.
 pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
-/// Whether a pattern asks for two blanks one behind the other.
+/// Whether a pattern requires two consecutive blanks.
 fn has_two_blanks(pattern: &str) -> bool {
     if pattern.contains("(?") && pattern.contains('x') {
-        // The flag `x` may be set, by which blanks mean nothing.
+        // The flag `x` may be set, which makes blanks meaningless.
         return false;
     }
     let mut in_class = false;
@@ -320,13 +321,13 @@ fn has_two_blanks(pattern: &str) -> bool {
     false
 }
 
-/// A header's name as it was probably meant, where it holds signs of a pattern.
+/// A header's name as it was probably meant, if it contains signs of a pattern.
 fn without_pattern_signs(name: &str) -> Option<String> {
     let sign = |c| matches!(c, '^' | '$' | '*' | '\\' | '(' | ')' | '[' | ']' | '|');
     name.contains(sign).then(|| name.replace(sign, ""))
 }
 
-/// Whether `in` asks for a number: a range, or a set of numbers.
+/// Whether `in` compares numbers: with a range, or with a set of numbers.
 fn is_numeric(value: &ValueNode) -> bool {
     match &value.kind {
         ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_) => true,

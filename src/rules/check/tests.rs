@@ -13,7 +13,7 @@ use crate::rules::template::{Case, Insert, Template, TemplatePart};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
 
-/// Checks the first file with the others beside it, lists too.
+/// Checks the first file with the others next to it, including lists.
 fn check_files(files: &[(&str, &str)]) -> (Sources, CheckResult) {
     let mut sources = Sources::default();
     let (path, text) = files.first().copied().unwrap_or_default();
@@ -172,7 +172,7 @@ fn definitions_stand_before_their_use_and_without_themselves() {
 
 #[test]
 fn a_mistake_makes_no_others() {
-    // What is wrong in its declaration is declared all the same.
+    // A declaration with a mistake still declares its name.
     mistakes(
         "define news = has subjekt\nwhen news -> inbox",
         &[("unknown-field", "subjekt", "there is no field `subjekt`")],
@@ -332,7 +332,8 @@ fn what_can_never_hold_is_a_warning() {
         "when subject contains \" \" or subject starts \"\" -> inbox",
         &[("always-holds", "\"\"", "every `subject` contains the empty string")],
     );
-    // These can: case is folded, the null sender is empty, a night passes midnight.
+    // These can: case is folded, the null sender is empty, a night spans
+    // midnight.
     program("when subject is \"ABC\" or envelope-from is \"\" or time in 22:00..07:00 -> inbox");
 }
 

@@ -1,4 +1,4 @@
-//! Values: what a field is compared with, in the form in which it is.
+//! Values: what a field is compared with, converted to the field's form.
 
 use std::net::IpAddr;
 
@@ -15,13 +15,13 @@ use crate::rules::program::{
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
 
-/// What a method of authentication comes to, RFC 8601 §2.7.
+/// The results of a method of authentication, RFC 8601 §2.7.
 pub const RESULTS: &[&str] =
     &["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"];
 const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
 
 impl Checker<'_, '_> {
-    /// The elements of a set, or the one value.
+    /// The elements of a set, or a single value.
     pub(super) fn elements<'v>(&mut self, value: &'v ValueNode) -> &'v [ValueNode] {
         match &value.kind {
             ValueKind::Set(elements) => {
@@ -104,7 +104,7 @@ impl Checker<'_, '_> {
         })
     }
 
-    /// Texts that are in every value, or in none.
+    /// Reports texts that are in every value, or in none.
     fn judge_text(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
         let part =
             matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
@@ -163,7 +163,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Wildcards where they stand for themselves, and `like` without any.
+    /// Reports wildcards that stand for themselves, and `like` without any.
     fn judge_stars(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
         let name = &asked.name;
         let inner = text.trim_matches('*');
@@ -301,7 +301,7 @@ impl Checker<'_, '_> {
         fine.then(|| ConditionKind::Network { field: self.field(asked.field.clone()), networks })
     }
 
-    /// The number that a value is, in the field's unit.
+    /// A value as a number, in the field's unit.
     pub(super) fn number(&mut self, kind: FieldKind, value: &ValueNode) -> Option<f64> {
         let hint = match (kind, &value.kind) {
             (
@@ -356,7 +356,8 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// The field that a value is compared with: of a day, the moment if it is one.
+    /// The field that a value is compared with: for a day, its moment if the
+    /// value is one.
     pub(super) fn field_for(&mut self, asked: &AskedField, value: &ValueNode) -> u32 {
         let moment = match asked.field {
             Field::Date => Some(Moment::Sent),
@@ -383,7 +384,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Both ends of a range that are not of one form: each is compared by itself.
+    /// A range whose ends have different forms: each end is compared separately.
     fn between(
         &mut self,
         span: Span,
@@ -404,7 +405,7 @@ impl Checker<'_, '_> {
         ConditionKind::All(parts.to_vec())
     }
 
-    /// Comparisons that no number of that field passes.
+    /// Reports comparisons that no number of that field passes.
     pub(super) fn never(
         &mut self,
         asked: &AskedField,

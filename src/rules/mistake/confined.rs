@@ -5,10 +5,10 @@
 use super::{Wording, warning};
 use crate::rules::confined::not_allowed;
 
-/// What is not allowed, and therefore not done.
+/// Something that is not allowed and therefore not done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConfinedMistake {
-    /// A setting that is the site's.
+    /// A setting that only the site may set.
     Setting { name: String },
     /// A program that the site does not list.
     Program { name: String, allowed: Vec<String> },

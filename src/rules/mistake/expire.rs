@@ -13,7 +13,7 @@ pub enum ExpireMistake {
     End,
     /// `expire "A" after 1d -> folder "A"`
     SameFolder,
-    /// `delete` where the folder is neither the trash nor junk.
+    /// `delete` for a folder that is neither the trash nor junk.
     Deletes { folder: String },
 }
 

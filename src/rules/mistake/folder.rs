@@ -4,16 +4,17 @@
 
 use super::{Wording, error};
 
-/// Why a folder cannot have that name.
+/// Why a folder cannot have this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadFolder {
     /// No name at all.
     Empty,
-    /// A path, and the folder that was probably meant; none for the inbox.
+    /// A path, and the folder that was probably meant; `None` for the inbox.
     Path { why: BadPath, meant: Option<String> },
     /// A control character.
     Control,
-    /// A dot, which separates levels in maildir++; and the name with `/`.
+    /// A dot, which separates levels in maildir++; with the name written with
+    /// `/`.
     Dot(String),
     /// A part that starts with a dot, in the fs layout.
     Hidden,
@@ -23,7 +24,7 @@ pub enum BadFolder {
     TooLong,
 }
 
-/// Why a folder's name is no name but a path.
+/// Why a folder's name is a path instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {
     /// It starts at the root or at the home.

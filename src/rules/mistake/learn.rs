@@ -1,10 +1,12 @@
-//! What is wrong with `on moved` and with lists that are made of mail or of address books.
+//! What is wrong with `on moved` and with lists made from mail or from address
+//! books.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 use super::{Wording, error, warning};
 
-/// What is wrong with `on moved` and with lists that are made of mail or of address books.
+/// What is wrong with `on moved` and with lists made from mail or from address
+/// books.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LearnMistake {
     /// In site rules.
@@ -15,19 +17,20 @@ pub enum LearnMistake {
     NotOnMove { action: String },
     /// `add to to NAME`
     NotTheSender { field: String },
-    /// A folder with something inserted.
+    /// A folder with an insert.
     Inserts,
     /// `on moved to "A" to "B"`
     EndTwice { way: &'static str },
     /// `on moved from "A" to "A"`
     NoMove,
-    /// `add from to NAME`, and the list is made of mail or of an address book.
+    /// `add from to NAME`, and the list is made from mail or from an address
+    /// book.
     MadeListEdited { name: String },
     /// Address books that cannot be read.
     CardsUnreadable { path: String, reason: String },
-    /// Cards that are broken.
+    /// Damaged cards.
     BrokenCards { count: usize, place: String, why: String },
-    /// A folder of sent mail that is not there.
+    /// A folder of sent mail that does not exist.
     NoSentFolder { folder: String },
 }
 

@@ -1,5 +1,5 @@
-//! Every mistake that checking can find: a kind with its data, and its
-//! wording. Kinds that belong together have a file of their own.
+//! Every mistake that checking can find: a kind with its data, and its wording.
+//! Kinds that belong together have their own file.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
@@ -30,38 +30,38 @@ use crate::source::Span;
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleErrorKind {
-    /// A word that means nothing here.
+    /// A word without a meaning here.
     Unknown {
         what: WordKind,
         name: String,
         near: Option<String>,
     },
-    /// A condition's bare name that is something else.
+    /// A bare name in a condition that means something else.
     NotACondition {
         name: String,
         what: &'static str,
     },
-    /// `NAME is …`, and the name is no field.
+    /// `NAME is …`, and the name is not a field.
     NotAField {
         name: String,
         what: &'static str,
     },
-    /// `in NAME`, and the name is no list.
+    /// `in NAME`, and the name is not a list.
     NotAList {
         name: String,
         what: &'static str,
     },
-    /// A name that is declared only further down.
+    /// A name that is declared only later.
     UsedBefore {
         name: String,
         what: &'static str,
         at: Span,
     },
-    /// A `define` or `score` that asks for itself.
+    /// A `define` or `score` that refers to itself.
     OwnDefinition {
         name: String,
     },
-    /// A name that is taken.
+    /// A name that is already used.
     NameTaken {
         name: String,
         by: &'static str,
@@ -71,7 +71,7 @@ pub enum RuleErrorKind {
     MeIsASetting,
     /// `in me` without `set me`.
     NoMe,
-    /// `set` behind a rule or in a group.
+    /// `set` after a rule or in a group.
     SettingTooLate {
         name: String,
     },
@@ -82,13 +82,13 @@ pub enum RuleErrorKind {
         name: String,
         at: Span,
     },
-    /// A setting's value is none of those it can have.
+    /// A setting's value that it cannot have.
     BadSetting {
         name: String,
         wanted: &'static str,
     },
 
-    /// An operator that the field's kind does not take.
+    /// An operator that does not fit the field's kind.
     OperatorDoesNotFit {
         field: String,
         kind: FieldKind,
@@ -100,11 +100,11 @@ pub enum RuleErrorKind {
         found: &'static str,
         hint: Option<String>,
     },
-    /// A date that is in no calendar.
+    /// A date that does not exist.
     NoSuchDate {
         text: String,
     },
-    /// A time that is on no clock.
+    /// A time that does not exist.
     NoSuchTime {
         text: String,
     },
@@ -112,7 +112,7 @@ pub enum RuleErrorKind {
     FieldWantsName {
         field: String,
     },
-    /// A name behind a field that takes none.
+    /// A name after a field that needs none.
     FieldTakesNoName {
         field: String,
     },
@@ -126,7 +126,7 @@ pub enum RuleErrorKind {
         field: String,
         kind: FieldKind,
     },
-    /// A header's name that is none by RFC 5322.
+    /// A header's name that RFC 5322 does not allow.
     BadHeaderName {
         name: String,
     },
@@ -138,7 +138,7 @@ pub enum RuleErrorKind {
     BadPattern {
         reason: String,
     },
-    /// Conditions or groups inside of each other without measure.
+    /// Conditions or groups that are nested too deep.
     TooDeep,
 
     /// `{` without `}`.
@@ -147,11 +147,11 @@ pub enum RuleErrorKind {
     BraceUnopened,
     /// `{}`
     BraceEmpty,
-    /// A field that has no place in a text.
+    /// A field that cannot be inserted into a text.
     NoInsert {
         name: String,
     },
-    /// `{1}` or `{name}` where no pattern around captures it.
+    /// `{1}` or `{name}`, and no enclosing pattern captures it.
     NoCapture {
         name: String,
         groups: u32,
@@ -172,12 +172,12 @@ pub enum RuleErrorKind {
         reason: String,
     },
 
-    /// Arguments that the action does not take.
+    /// Arguments that do not fit the action.
     WrongArguments {
         action: String,
         usage: &'static str,
     },
-    /// `as` behind an action that delivers nothing.
+    /// `as` after an action that delivers nothing.
     NoFlags {
         action: String,
     },
@@ -185,7 +185,7 @@ pub enum RuleErrorKind {
     BadKeyword {
         name: String,
     },
-    /// A keyword that is called like a flag.
+    /// A keyword with the name of a flag.
     KeywordLikeFlag {
         name: String,
         flag: &'static str,
@@ -195,7 +195,7 @@ pub enum RuleErrorKind {
         action: String,
         class: char,
     },
-    /// `reject` or `defer` without words.
+    /// `reject` or `defer` without a text.
     NoReason {
         action: String,
         class: char,
@@ -205,11 +205,11 @@ pub enum RuleErrorKind {
         name: String,
         why: &'static str,
     },
-    /// What mail cannot be sent to.
+    /// Something to which mail cannot be sent.
     BadAddress {
         text: String,
     },
-    /// Whom an answer cannot be from.
+    /// Something that cannot be the author of an answer.
     BadSender {
         text: String,
     },
@@ -217,16 +217,16 @@ pub enum RuleErrorKind {
     TooManyTargets {
         limit: usize,
     },
-    /// `add from to NAME`, and the list stands in the rules.
+    /// `add from to NAME`, and the list is in the rules.
     ListInTheRules {
         name: String,
     },
-    /// The text of a reply that is not there or cannot be read.
+    /// The text of a reply that does not exist or cannot be read.
     ReplyUnreadable {
         path: String,
         reason: String,
     },
-    /// A folder name that cannot be.
+    /// A folder name that is not possible.
     BadFolder(BadFolder),
 
     /// An included file that cannot be read.
@@ -234,15 +234,15 @@ pub enum RuleErrorKind {
         path: String,
         reason: String,
     },
-    /// A file that includes itself, at last.
+    /// A file that includes itself, perhaps through others.
     IncludeCycle {
         path: String,
     },
-    /// More than 16 inside of each other.
+    /// More than 16 files that include each other.
     IncludeTooDeep {
         limit: usize,
     },
-    /// So many that it cannot be on purpose.
+    /// So many includes that it cannot be intended.
     IncludeTooMany {
         limit: usize,
     },
@@ -252,17 +252,17 @@ pub enum RuleErrorKind {
     /// About `expire`.
     Expire(ExpireMistake),
 
-    /// What is wrong with where mail shall lie.
+    /// What is wrong with where mail should be stored.
     Place(PlaceMistake),
 
-    /// What fits users' rules or site rules only.
+    /// What fits only users' rules or only site rules.
     Site(SiteMistake),
     /// `include sieve`.
     Script(ScriptMistake),
-    /// What a confined user's rules may not.
+    /// What a confined user's rules must not do.
     Confined(ConfinedMistake),
 
-    /// What is never come to.
+    /// Something unreachable.
     Unreachable {
         what: &'static str,
         why: DeadEnd,
@@ -273,16 +273,16 @@ pub enum RuleErrorKind {
         why: String,
         hint: Option<String>,
     },
-    /// A test that holds whatever the value is.
+    /// A test that always holds, whatever the value is.
     AlwaysHolds {
         field: String,
     },
-    /// What can be written, but hardly is meant.
+    /// Something that is allowed, but hardly intended.
     Unlikely {
         why: String,
         hint: Option<String>,
     },
-    /// A program that is not there, or cannot be executed.
+    /// A program that does not exist, or cannot be executed.
     ProgramMissing {
         name: String,
         why: &'static str,
@@ -293,7 +293,7 @@ pub enum RuleErrorKind {
         other: String,
         at: Span,
     },
-    /// A list's file that is not there or cannot be read.
+    /// A list's file that does not exist or cannot be read.
     ListUnreadable {
         path: String,
         reason: String,
@@ -313,12 +313,12 @@ pub enum RuleErrorKind {
     },
 }
 
-/// Why the way ends before something.
+/// Why something is unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadEnd {
-    /// What stands before it always stops rule processing.
+    /// Something before it always stops rule processing.
     Always,
-    /// The same condition stopped rule processing before.
+    /// Rule processing already stopped under the same condition.
     SameCondition,
 }
 
@@ -714,7 +714,7 @@ impl Wording {
         }
     }
 
-    /// What stands in place of the span where the hint is followed.
+    /// The text that replaces the span if the hint is followed.
     fn instead(self, text: impl Into<String>) -> Wording {
         Wording { instead: Some(text.into()), ..self }
     }

@@ -1,12 +1,12 @@
 //! Names that are nearly the same, to a program or to a reader.
 
-/// How two names differ that are one to a reader.
+/// How two names differ that look the same to a reader.
 pub fn difference(one: &str, other: &str) -> &'static str {
     if one.to_lowercase() == other.to_lowercase() { "by case" } else { "by width or spelling" }
 }
 
-/// The known name nearest to a misspelt one; none if none is near. Names
-/// longer than any known one are not looked at, so the work is bounded.
+/// The known name nearest to a misspelt one; `None` if none is near. Names longer
+/// than any known one are not compared, so the work is limited.
 pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> Option<String> {
     let length = name.chars().count();
     if length > 48 {

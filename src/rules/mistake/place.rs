@@ -1,5 +1,5 @@
-//! What is wrong with where mail shall lie: paths as other programs write
-//! them, folders that are not those that were meant.
+//! What is wrong with where mail should be stored: paths as other programs write
+//! them, folders that are not the ones that were meant.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
@@ -9,10 +9,10 @@ use crate::syntax::quote;
 /// What is wrong with a path or the name of a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaceMistake {
-    /// A path with what a shell or a mail server would put in, and what was
-    /// probably meant.
+    /// A path with something that a shell or a mail server would substitute, and
+    /// what was probably meant.
     ShellPath { text: String, meant: String, is_setting: bool },
-    /// A folder as a variable of procmail's.
+    /// A folder given as one of procmail's variables.
     FolderVariable { name: String, meant: Option<String> },
     /// A part of a folder's name that begins or ends with a blank.
     FolderBlank { name: String, meant: String },
@@ -20,11 +20,11 @@ pub enum PlaceMistake {
     FolderOfInbox { name: String, meant: String },
     /// A folder that is on disk in another spelling.
     OnDisk { name: String, other: String, how: &'static str },
-    /// A folder whose earlier mail lies together in another one.
+    /// A folder whose earlier mail is all in another one.
     Renamed { name: String, other: String },
-    /// A folder that is there in modified UTF-7 and in UTF-8.
+    /// A folder that exists in modified UTF-7 and in UTF-8.
     TwoSpellings { name: String, used: String, other: String },
-    /// The store has folders of the other layout, and none of the one set.
+    /// The store has folders of the other layout, and none of the configured one.
     OtherLayout { folder: String, layout: &'static str },
 }
 
@@ -92,7 +92,7 @@ impl PlaceMistake {
 }
 
 impl Wording {
-    /// A folder in place of the string; braces mean something in some strings only.
+    /// A folder replaces the string; braces have a meaning only in some strings.
     fn instead_folder(self, name: &str) -> Wording {
         if name.contains(['{', '}']) { self } else { self.instead(quote(name)) }
     }

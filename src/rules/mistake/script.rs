@@ -14,15 +14,15 @@ pub enum ScriptMistake {
     InGroup,
     /// A second one.
     Twice { at: Span },
-    /// An option that there is not.
+    /// An option that does not exist.
     Option { name: String, near: Option<String> },
     /// The same option twice.
     OptionTwice { name: String },
-    /// A separator that is none.
+    /// Something that cannot be a separator.
     Separator,
     /// A prefix that does not end with the separator.
     Prefix { meant: String },
-    /// Something in the script cannot be said.
+    /// Something in the script cannot be translated.
     Fault { label: Option<String>, reason: String },
 }
 

@@ -14,13 +14,13 @@ pub enum SiteMistake {
     CategoryOfUser,
     /// A category in a group or in another one.
     CategoryInGroup,
-    /// Two of one name.
+    /// Two with the same name.
     CategoryTwice { name: String, at: Span },
     /// A name that a category cannot have.
     BadName { name: String },
-    /// A setting that is the user's alone.
+    /// A setting that only the user may set.
     Setting { name: String },
-    /// `isp-filter` or `isp-label` where it would hang on a condition.
+    /// `isp-filter` or `isp-label` where it would depend on a condition.
     InGroup { what: &'static str },
     /// A label without a text.
     EmptyLabel,

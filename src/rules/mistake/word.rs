@@ -1,6 +1,7 @@
-//! What an unknown word would have been, and what there is of the kind.
+//! What kind of word an unknown one should have been, and which words of that
+//! kind exist.
 
-/// What an unknown word would have been.
+/// What kind of word an unknown one should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordKind {
     /// A setting.
@@ -19,13 +20,13 @@ pub enum WordKind {
     Action,
     /// A flag.
     Flag,
-    /// What stands between braces.
+    /// A text between braces.
     Insert,
     /// A day of the week.
     Weekday,
-    /// What a method of authentication comes to.
+    /// The result of a method of authentication.
     Result,
-    /// What stands in the braces of `reply { … }`.
+    /// A word in the braces of `reply { … }`.
     Particular,
 }
 
