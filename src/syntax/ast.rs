@@ -1,7 +1,7 @@
-//! The rules as written: every name still a word, every part with its place.
+//! The rules as written: every name is still a word, every part has its place.
 //!
-//! Parsing resolves no names; `rules::check` does. As the parser makes it, an
-//! Ast is nested shallowly enough to be walked recursively.
+//! Parsing resolves no names; `rules::check` does. An Ast from the parser is
+//! nested shallowly enough for recursive functions.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
@@ -31,9 +31,9 @@ pub struct Comment {
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatementNode {
-    /// The whole of it.
+    /// The whole statement.
     pub span: Span,
-    /// What it says.
+    /// Its content.
     pub kind: StatementNodeKind,
 }
 
@@ -56,7 +56,7 @@ pub enum StatementNodeKind {
     IncludeSieve { file: SpannedText, options: Vec<ScriptOption> },
     /// `[rule "label"] when CONDITION …` and `[rule "label"] otherwise …` (no condition)
     Rule { label: Option<SpannedText>, condition: Option<ConditionNode>, body: Body },
-    /// `ACTION, …` alone
+    /// `ACTION, …` without a rule
     Actions(Vec<ActionNode>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: SpannedText, actions: Vec<ActionNode> },
@@ -64,7 +64,7 @@ pub enum StatementNodeKind {
     Expire {
         folder: SpannedText,
         after: ValueNode,
-        /// `unread`, `flagged`: what goes nonetheless.
+        /// `unread`, `flagged`: mail that is removed all the same.
         even: Vec<SpannedText>,
         unless: Option<ConditionNode>,
         actions: Vec<ActionNode>,
@@ -77,8 +77,8 @@ pub enum StatementNodeKind {
     IspLabel { kind: SpannedText, text: SpannedText },
     /// `category "name" [mandatory] { … }`
     Category { name: SpannedText, mandatory: bool, statements: Vec<StatementNode> },
-    /// What could not be read. Its mistake is reported; it stands here so that
-    /// names it declares are not reported as unknown as well.
+    /// Something that could not be read. Its mistake is reported; it is kept here
+    /// so that names it declares are not reported as unknown as well.
     Broken {
         /// The name that a `list`, `define` or `score` would have declared.
         declares: Option<SpannedText>,
@@ -87,7 +87,7 @@ pub enum StatementNodeKind {
     },
 }
 
-/// What a list is made of, if not of entries.
+/// What a list is made from, if not from entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListSource {
     /// `sent`: everyone to whom the mail in a folder went.
@@ -99,7 +99,7 @@ pub enum ListSource {
 }
 
 impl ListSource {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [ListSource; 3] = [ListSource::Sent, ListSource::Senders, ListSource::Vcard];
 
     /// The word of the language.
@@ -117,7 +117,7 @@ impl ListSource {
 pub struct ScriptOption {
     /// `separator` or `prefix`.
     pub name: SpannedText,
-    /// What stands behind it.
+    /// The string after it.
     pub value: SpannedText,
 }
 
@@ -130,7 +130,8 @@ pub struct MoveEnd {
     pub folder: SpannedText,
 }
 
-/// Which way the user moved a message, seen from the folder that is named.
+/// In which direction the user moved a message, as seen from the folder that is
+/// named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// `moved to`
@@ -151,16 +152,16 @@ pub enum Body {
 /// A part of `isp-filter`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// What is switched: a category, `default`; none for all of it.
+    /// What is switched: a category or `default`; `None` for all of it.
     pub category: Option<SpannedText>,
-    /// `on`, else `off`.
+    /// `on`; otherwise `off`.
     pub on: Spanned<bool>,
 }
 
 /// `NAME ARGUMENT … [as FLAG …]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActionNode {
-    /// The whole of it.
+    /// The whole action.
     pub span: Span,
     /// `folder`
     pub name: SpannedText,
@@ -186,7 +187,7 @@ pub struct Particulars {
 pub struct ConditionNode {
     /// The whole of it, without surrounding parentheses.
     pub span: Span,
-    /// What it asks.
+    /// What it tests.
     pub kind: ConditionNodeKind,
 }
 
@@ -199,9 +200,10 @@ pub enum ConditionNodeKind {
     Any(Vec<ConditionNode>),
     /// `not a`
     Not(Box<ConditionNode>),
-    /// A name alone: a classifier or a `define`
+    /// A bare name: a classifier or a `define`
     Name(SpannedText),
-    /// `duplicate of "template" within 1d of first`: one of the first two at least
+    /// `duplicate of "template" within 1d of first`: at least one of the first
+    /// two
     Duplicate {
         of: Option<SpannedText>,
         within: Option<ValueNode>,
@@ -214,23 +216,23 @@ pub enum ConditionNodeKind {
     Test { fields: Fields, operator: SpannedText, value: ValueNode },
 }
 
-/// What a test asks about.
+/// What a test is about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fields {
     /// `subject`
     One(FieldNode),
-    /// `[to, cc]`: one of them does it
+    /// `[to, cc]`: one match is enough
     Set { span: Span, of: Vec<FieldNode> },
 }
 
 /// `subject`, `from.domain`, `header "List-Id"`, `env "HOME"`
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldNode {
-    /// The whole of it.
+    /// The whole field.
     pub span: Span,
     /// The name with its dots.
     pub name: SpannedText,
-    /// The string that `header`, `address` and `env` take.
+    /// The string after `header`, `address` and `env`.
     pub argument: Option<SpannedText>,
     /// `domain` in `address "X-To".domain`.
     pub part: Option<SpannedText>,
@@ -239,7 +241,7 @@ pub struct FieldNode {
 /// A literal and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueNode {
-    /// The whole of it.
+    /// The whole literal.
     pub span: Span,
     /// What it is.
     pub kind: ValueKind,
@@ -272,7 +274,7 @@ pub enum ValueKind {
     Name(String),
 }
 
-/// A date, a time of day, and perhaps a zone.
+/// A date, a time of day, and optionally a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instant {
     pub year: i16,
@@ -281,13 +283,14 @@ pub struct Instant {
     pub hour: u8,
     pub minute: u8,
     pub second: u8,
-    /// Minutes that a clock there shows more than UTC; none: in the zone set.
+    /// How many minutes the zone is ahead of UTC; `None` for the zone that is
+    /// set.
     pub offset: Option<i16>,
 }
 
 impl Ast {
-    /// The same rules with all places forgotten: equal for two files that say
-    /// the same and differ in layout only.
+    /// The same rules without any places: equal for two files that have the same
+    /// content and differ only in layout.
     pub fn without_spans(mut self) -> Ast {
         self.statements.iter_mut().for_each(StatementNode::forget);
         for comment in &mut self.comments {
@@ -420,7 +423,7 @@ impl ConditionNode {
 }
 
 impl Fields {
-    /// Each of them.
+    /// All of them.
     pub fn all(&self) -> &[FieldNode] {
         match self {
             Fields::One(field) => std::slice::from_ref(field),

@@ -12,19 +12,20 @@ use super::mistake::{Mistake, SyntaxErrorKind};
 use super::words;
 use crate::source::{Span, Spanned};
 
-/// What was read, or the one mistake that is in its place.
+/// What was read, or the single mistake in its place.
 pub(super) type Read<T> = Result<T, Mistake>;
 
-/// A condition, and its place with the parentheses around it.
+/// A condition, and its place including the parentheses around it.
 type Placed = (ConditionNode, Span);
 
-/// Makes the Ast of one piece out of pest's pairs. The grammar says what there
-/// is in a pair; where it were not, there is a mistake and no panic.
+/// Builds the Ast of one piece from pest's pairs. The grammar determines the
+/// contents of a pair; if they differed, the result would be a mistake, not a
+/// panic.
 pub(super) struct Builder {
     file: u32,
     /// Where the piece begins.
     base: u32,
-    /// Mistakes in strings; the string is usable nonetheless.
+    /// Mistakes in strings that are usable nevertheless.
     escapes: Vec<Mistake>,
 }
 
@@ -34,12 +35,12 @@ impl Builder {
         Builder { file, base, escapes: Vec::new() }
     }
 
-    /// Mistakes in what was built nonetheless.
+    /// The mistakes in what was built nevertheless.
     pub(super) fn into_mistakes(self) -> Vec<Mistake> {
         self.escapes
     }
 
-    /// For what the grammar rules out.
+    /// For cases that the grammar rules out.
     pub(super) fn impossible(&self) -> Mistake {
         Mistake {
             kind: SyntaxErrorKind::Unexpected { found: None, expected: Vec::new() },
@@ -47,8 +48,8 @@ impl Builder {
         }
     }
 
-    /// pest counts the blanks behind a part to it when an optional part
-    /// follows that is not there; its last token ends where it ends.
+    /// pest counts the blanks after a part as belonging to it if an optional part
+    /// that could follow is missing; the end of its last token is the true end.
     fn span(&self, pair: &Pair<Rule>) -> Span {
         let start = self.base + pair.as_span().start() as u32;
         let mut last = pair.clone();
@@ -182,7 +183,7 @@ impl Builder {
         Ok((label, condition))
     }
 
-    /// `on`, `spam off`
+    /// `to "Folder"`
     fn move_end(&mut self, pair: Pair<Rule>) -> Read<MoveEnd> {
         let (mut way, mut folder) = (None, None);
         for part in pair.into_inner() {
@@ -302,7 +303,7 @@ impl Builder {
         Ok(Particulars { span, all })
     }
 
-    /// Recursive, but no deeper than the outline lets parentheses be.
+    /// Recursive, but no deeper than the outline allows parentheses to be.
     fn condition(&mut self, pair: Pair<Rule>) -> Read<Placed> {
         self.joined(pair, Rule::all, ConditionNodeKind::Any, |builder, all| {
             builder.joined(all, Rule::unary, ConditionNodeKind::All, Builder::unary)

@@ -1,4 +1,5 @@
-//! Bytes of a file of rules to text. Only UTF-8 is one; what else it may be is a hint.
+//! Bytes of a rule file to text. Only UTF-8 is accepted; the encoding that it may
+//! be in instead is a hint.
 
 use encoding_rs::{EUC_JP, Encoding, SHIFT_JIS};
 
@@ -7,7 +8,9 @@ use crate::source::Span;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a file of rules, with its byte-order mark if there is one.
+/// The text of a rule file, with its byte-order mark if there is one.
+///
+/// # Errors The bytes are not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<String, NotUtf8> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_string()),
@@ -20,20 +23,20 @@ pub fn decode(bytes: &[u8]) -> Result<String, NotUtf8> {
     }
 }
 
-/// The bytes of a file of rules are no text in UTF-8.
+/// The bytes of a rule file are not text in UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotUtf8 {
-    /// First byte that is not.
+    /// The first byte that is not UTF-8.
     pub offset: usize,
     /// Its line, from 1.
     pub line: usize,
-    /// The encoding that it may be in instead, by the name that iconv knows.
+    /// The encoding that it may be in instead, by the name that iconv uses.
     pub looks_like: Option<&'static str>,
 }
 
 impl NotUtf8 {
-    /// What stands in for the text (bytes that are none replaced by U+FFFD),
-    /// and the mistake as it is to be shown beside that text, as file `file`.
+    /// A substitute for the text (invalid bytes replaced by U+FFFD), and the
+    /// mistake to show beside it, as file `file`.
     pub fn explain(&self, file: u32, bytes: &[u8]) -> (String, Diagnostic) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         // A `SourceFile` has no byte-order mark.

@@ -1,4 +1,5 @@
-//! Which mistake it is: from the place where pest gave up, and the tokens there.
+//! Determines the mistake from the place where pest gave up, and from the tokens
+//! there.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -9,7 +10,7 @@ use super::scan::{self, Bad, SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
 
-/// A piece and what it is a piece of.
+/// A piece and its surroundings.
 pub(super) struct View<'a> {
     pub file: u32,
     pub text: &'a str,
@@ -35,7 +36,7 @@ impl<'a> View<'a> {
         Mistake { kind, span: Span { file: self.file, start: token.start, end: token.end } }
     }
 
-    /// The mistakes for which nothing needs to be parsed.
+    /// The mistakes that can be found without parsing.
     pub(super) fn before_parsing(&self, entry: bool) -> Option<Mistake> {
         let start = self.piece.tokens.start;
         let first = self.token(start)?;
@@ -112,13 +113,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether nothing stands between a token and the one before it.
+    /// Whether nothing is between a token and the one before it.
     fn touches(&self, at: usize) -> bool {
         let (before, token) = (self.token(at.wrapping_sub(1)), self.token(at));
         before.zip(token).is_some_and(|(before, token)| before.end == token.start)
     }
 
-    /// Text without quotes around the token: words and signs that touch.
+    /// Text without quotes around the token: adjacent words and signs.
     fn unquoted(&self, at: usize) -> Option<Mistake> {
         let part = |token: SyntaxToken| {
             matches!(
@@ -190,7 +191,7 @@ impl<'a> View<'a> {
                 None => SyntaxErrorKind::Stray(first),
             },
         };
-        // The opening is where to look; the rest of the line may be fine.
+        // The opening sign is what matters; the rest of the line may be fine.
         let end = match bad {
             Bad::UnclosedText | Bad::UnclosedPattern => token.start + 1,
             Bad::EmptyPattern => token.start + 2,
@@ -209,7 +210,7 @@ impl<'a> View<'a> {
         SyntaxErrorKind::Unexpected { found, expected }
     }
 
-    /// Which mistake it is that pest could not get over.
+    /// The mistake that pest could not get past.
     pub(super) fn explain(&self, error: &Error<Rule>) -> Mistake {
         let base = self.token(self.piece.tokens.start).map_or(0, |token| token.start);
         let offset = base
@@ -261,7 +262,7 @@ impl<'a> View<'a> {
         Mistake { kind, span: Span { file: self.file, start: end, end } }
     }
 
-    /// Something stands where it cannot.
+    /// Something is in a place where it cannot be.
     fn found(&self, at: usize, found: SyntaxToken, offset: u32, expected: &[Rule]) -> Mistake {
         let written = self.written(found);
         let text = || written.to_string();
@@ -348,7 +349,7 @@ impl<'a> View<'a> {
         if matches!(word_before(1), Some("or" | "and"))
             && let Some(before) = self.token(start.wrapping_sub(2)).filter(|token| token.kind == kind)
             && let Some(operator) = word_before(3).filter(known)
-            // `header "X-A" is` has one more.
+            // `header "X-A" is` has one word more.
             && let Some(field) = word_before(4).map(str::to_owned).or_else(|| {
                 let name = self.written(self.token(start.wrapping_sub(4))?);
                 Some(format!("{} {name}", word_before(5)?))
@@ -494,7 +495,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// What was expected, for people: the most telling names, each once.
+/// What was expected, for people: the most informative names, each once.
 fn names(expected: &[Rule]) -> Vec<&'static str> {
     let mut rules: Vec<Rule> = expected.to_vec();
     rules.sort_unstable();
@@ -508,7 +509,7 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
     if names.contains(&"`not`") && !names.contains(&"a condition") {
         names.insert(0, "a condition");
     }
-    // What is part of something that is named, or goes without saying.
+    // Names that are part of another one in the list, or go without saying.
     let wider: &[(&str, &[&str])] = &[
         ("a field", &["a set `[…]`"]),
         ("a condition", &["a field", "`not`", "`has`", "`(`"]),

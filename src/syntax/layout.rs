@@ -1,31 +1,31 @@
-//! Lines of at most [`WIDTH`] columns from text that says where it may break.
+//! Lines of at most [`WIDTH`] columns, from text that knows where it may break.
 //!
-//! After Wadler, "A prettier printer": a group stands on one line if it fits,
-//! else it breaks at each of its own lines; comments always break it.
+//! After Wadler, "A prettier printer": a group is put on one line if it fits,
+//! otherwise it breaks at each of its own lines; comments always break it.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::literal::quote_long;
 use super::scan::LONG_QUOTE;
 
-/// Columns of a line that is not broken.
+/// The width up to which a line is not broken, columns.
 pub(super) const WIDTH: usize = 100;
-/// Blanks for each step inwards.
+/// Blanks per level of indentation.
 const INDENT: usize = 4;
 
 /// Text that may break.
 pub(super) enum Doc {
     Text(String),
-    /// A text of several lines, in three quotes; breaks all around it.
+    /// A text of several lines, in three quotes; everything around it breaks.
     LongText(String),
-    /// `flat` where the group stands on one line, else a line break.
+    /// `flat` if the group is on one line, otherwise a line break.
     Line {
         flat: &'static str,
         comments: Vec<Remark>,
     },
-    /// Only where the group is broken.
+    /// Only if the group is broken.
     IfBroken(&'static str),
-    /// Lines in it stand further in.
+    /// Lines in it are indented further.
     Nest(Vec<Doc>),
     /// Breaks at all of its lines or at none.
     Group {
@@ -37,7 +37,7 @@ pub(super) enum Doc {
 /// A comment at the place of a line break.
 pub(super) struct Remark {
     pub text: String,
-    /// On the line that ends here, not on one of its own.
+    /// Whether it goes on the line that ends here, not on one of its own.
     pub behind: bool,
 }
 
@@ -61,7 +61,7 @@ impl Doc {
         }
     }
 
-    /// On one line, if it holds no comment.
+    /// The doc on one line, if it contains no comment.
     pub(super) fn flat(&self) -> Option<String> {
         let mut text = String::new();
         self.flatten(&mut text).then_some(text)
@@ -81,8 +81,8 @@ impl Doc {
         true
     }
 
-    /// Behind `before`, which stands at the start of a line that is `depth`
-    /// steps in. Without a line end.
+    /// Lays the doc out after `before`, at the start of a line that is indented
+    /// by `depth` levels. Without a line end.
     pub(super) fn lay_out(&self, before: &str, depth: usize) -> String {
         let mut out = format!("{}{before}", " ".repeat(depth * INDENT));
         let mut column = out.width();
@@ -137,7 +137,7 @@ fn start_line(out: &mut String, depth: usize) {
     out.push_str(&" ".repeat(depth * INDENT));
 }
 
-/// Whether a group fits on the line, with what must follow it there.
+/// Whether a group fits on the line, together with what must follow it there.
 fn fits(group: &[Doc], behind: &[(usize, bool, &Doc)], room: usize) -> bool {
     let mut left = room;
     let mut stack: Vec<(bool, &Doc)> = group.iter().rev().map(|doc| (false, doc)).collect();

@@ -1,4 +1,5 @@
-//! Strings, patterns and quantities: from what is written to what is meant, and back.
+//! Strings, patterns and quantities: from the written form to the value, and
+//! back.
 
 use std::ops::Range;
 
@@ -6,8 +7,8 @@ use super::ast::{Instant, ValueKind};
 use super::scan::LONG_QUOTE;
 use crate::text::is_invisible;
 
-/// What a string `"…"` says. An escape that means nothing stands for its own
-/// characters; `wrong` gets its place in `written`.
+/// The value of a string `"…"`. An escape without a meaning stands for its own
+/// characters; `wrong` is called with its place in `written`.
 pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
     if written.len() >= 2 * LONG_QUOTE.len() && written.starts_with(LONG_QUOTE) {
         return unquote_long(written, wrong);
@@ -19,9 +20,10 @@ pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> Str
     text
 }
 
-/// What a string in three quotes says: without a line break right behind the opening
-/// ones, and without what all lines are indented by, that of the closing ones among
-/// them if they stand on a line of their own. Blank lines do not count and are empty.
+/// The value of a string in three quotes, without a line break directly after the
+/// opening quotes, and without the indentation that all its lines share. The line
+/// of the closing quotes counts too if they are on a line of their own. Blank
+/// lines do not count, and become empty.
 fn unquote_long(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
     let end = written.len() - LONG_QUOTE.len();
     let inner = written.get(LONG_QUOTE.len()..end).unwrap_or_default();
@@ -39,7 +41,7 @@ fn unquote_long(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
         lines.push((at, ""));
     }
     let last = lines.len().saturating_sub(1);
-    // Text behind the opening quotes is indented by nothing.
+    // Text directly after the opening quotes has no indentation.
     let counted = lines.iter().enumerate().filter(|(number, (_, line))| {
         !line.trim().is_empty() || (*number == last && *number > 0 && opens.is_some())
     });
@@ -70,7 +72,7 @@ fn unquote_long(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
     text
 }
 
-/// Adds what a line says whose escapes stand in it as written.
+/// Appends the value of a line, whose escapes are still as written.
 fn unescape(line: &str, text: &mut String, mut wrong: impl FnMut(Range<usize>)) {
     let mut rest = line;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -113,7 +115,8 @@ pub(super) fn quote_long(text: &str, margin: &str) -> String {
                     quoted.push_str("\\\"");
                 }
                 '\t' => quoted.push_str("\\t"),
-                // What an editor would take away, and what would be taken for indentation.
+                // Blanks that an editor would remove, or that would be taken for
+                // indentation.
                 ' ' if is_last || at == 0 && !ends => quoted.push_str("\\u{20}"),
                 _ if is_invisible(c) => quoted.push_str(&format!("\\u{{{:x}}}", c as u32)),
                 _ => quoted.push(c),
@@ -128,7 +131,7 @@ pub(super) fn quote_long(text: &str, margin: &str) -> String {
     quoted
 }
 
-/// What an escape at the start of `rest` means, and how long it is.
+/// The meaning of an escape at the start of `rest`, and its length.
 fn escape(rest: &str) -> (Option<char>, usize) {
     let mut chars = rest.chars();
     chars.next();
@@ -169,7 +172,7 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// The source of a pattern `/…/`, and the flags behind it.
+/// The source of a pattern `/…/`, and the flags after it.
 pub(super) fn pattern(written: &str) -> (String, &str) {
     let end = written.rfind('/').unwrap_or(0);
     let inner = written.get(1..end).unwrap_or_default();
@@ -208,7 +211,8 @@ pub fn slashed(source: &str, case_sensitive: bool) -> String {
     written
 }
 
-/// What begins with a digit or a sign and a digit; `None` if it means nothing.
+/// The value of something that begins with a digit or with a sign and a digit;
+/// `None` if it has no meaning.
 pub(super) fn quantity(written: &str) -> Option<ValueKind> {
     let unsigned = written.trim_start_matches(['+', '-']);
     let plain = |c: char| c.is_ascii_digit();
@@ -257,7 +261,8 @@ fn time(written: &str) -> Option<ValueKind> {
     Some(ValueKind::Time { hour, minute })
 }
 
-/// `2026-12-24T18:00`, with seconds or without, and perhaps `Z` or `+09:00` behind it.
+/// `2026-12-24T18:00`, with or without seconds, optionally followed by `Z` or
+/// `+09:00`.
 fn instant(written: &str) -> Option<ValueKind> {
     let (day, rest) = written.split_once('T')?;
     let Some(ValueKind::Date { year, month, day }) = date(day) else { return None };
@@ -275,7 +280,7 @@ fn instant(written: &str) -> Option<ValueKind> {
     Some(ValueKind::Instant(Instant { year, month, day, hour, minute, second, offset }))
 }
 
-/// Minutes before UTC: `Z`, `+09:00`, `-03:30`.
+/// Minutes ahead of UTC: `Z`, `+09:00`, `-03:30`.
 fn offset(written: &str) -> Option<i16> {
     if written == "Z" {
         return Some(0);
@@ -287,7 +292,7 @@ fn offset(written: &str) -> Option<i16> {
     Some(if sign == "-" { -all } else { all })
 }
 
-/// An instant as it is written.
+/// The written form of an instant.
 pub(super) fn of_instant(of: &Instant) -> String {
     let Instant { year, month, day, hour, minute, second, offset } = of;
     let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}");
@@ -306,7 +311,7 @@ pub(super) fn of_instant(of: &Instant) -> String {
     text
 }
 
-/// A size in the largest unit that gives a whole number.
+/// A size in the largest unit that yields a whole number.
 pub(super) fn size(bytes: u64) -> String {
     let units = [(1 << 30, 'G'), (1 << 20, 'M')];
     let fitting = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
@@ -314,7 +319,7 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{}{letter}", bytes / unit)
 }
 
-/// A duration in the largest unit that gives a whole number, days at most.
+/// A duration in the largest unit that yields a whole number, at most days.
 pub(super) fn duration(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let fitting = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));

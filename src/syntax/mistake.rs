@@ -1,4 +1,4 @@
-//! The kinds of mistake in how rules are written, and all wording for them.
+//! The kinds of mistake in the syntax of rules, and all wording for them.
 
 use super::literal::quote;
 use super::scan;
@@ -6,7 +6,7 @@ use super::words::{self, listing};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
-/// One mistake and where it stands.
+/// One mistake and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mistake {
     pub kind: SyntaxErrorKind,
@@ -16,8 +16,8 @@ pub(super) struct Mistake {
 /// The kinds of mistake. Strings are what the user wrote, unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum SyntaxErrorKind {
-    /// Nothing more is known than what would have fitted; `None` is the
-    /// statement's end.
+    /// Nothing is known except what would have been valid; `None` is the end of
+    /// the statement.
     Unexpected {
         found: Option<String>,
         expected: Vec<&'static str>,
@@ -25,7 +25,7 @@ pub(super) enum SyntaxErrorKind {
     UnclosedText,
     /// Three quotes that are never closed.
     UnclosedLongText,
-    /// A `"` with nothing behind it on its line.
+    /// A `"` with nothing after it on its line.
     LoneQuote,
     UnclosedPattern,
     EmptyPattern,
@@ -46,7 +46,7 @@ pub(super) enum SyntaxErrorKind {
     /// More than [`super::MAX_MISTAKES`].
     TooMany,
     NotAnArrow(String),
-    /// A sign of other languages, and our word for it.
+    /// An operator of other languages, and ours for it.
     ForeignSign {
         found: String,
         instead: &'static str,
@@ -57,7 +57,7 @@ pub(super) enum SyntaxErrorKind {
         found: String,
         near: Option<&'static str>,
     },
-    /// `if`, `else`, `then` and the like.
+    /// `if`, `else`, `then` and similar words.
     Slip(String),
     UnknownStatement {
         found: String,
@@ -65,13 +65,13 @@ pub(super) enum SyntaxErrorKind {
     },
     /// `NAME = VALUE`
     MissingSet(String),
-    /// A recipe for procmail.
+    /// A procmail recipe.
     Procmail,
-    /// A script for Sieve.
+    /// A Sieve script.
     Sieve,
-    /// A condition goes over into an action without `->`.
+    /// A condition followed by an action without `->`.
     MissingArrow(String),
-    /// The condition, or `otherwise`, is all there is.
+    /// There is only the condition, or `otherwise`.
     NothingToDo,
     ArrowAndBlock,
     /// `on moved to "A" {`
@@ -85,7 +85,7 @@ pub(super) enum SyntaxErrorKind {
         is_set: bool,
     },
     MissingQuotes(String),
-    /// A word of the language where a name has to be.
+    /// A word of the language where a name is required.
     Reserved(String),
     MissingSign(String),
     /// A weight that is a size, a duration, a date or a time.
@@ -96,7 +96,8 @@ pub(super) enum SyntaxErrorKind {
     BadEscape(String),
     BadQuantity(String),
     BadPatternFlag(String),
-    /// An action below a rule, further in than the rule, but not part of it.
+    /// An action below a rule, indented further than the rule, but not part of
+    /// it.
     StrayAction(String),
 }
 
@@ -411,8 +412,8 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
     }
 }
 
-/// What stands in place of what was found where the hint is followed, if the hint leaves
-/// no choice.
+/// The text that replaces what was found if the hint is followed, if the hint
+/// leaves no choice.
 fn instead(kind: &SyntaxErrorKind) -> Option<String> {
     Some(match kind {
         SyntaxErrorKind::CurlyQuote(_) => String::from("\""),

@@ -20,7 +20,7 @@ pub mod words;
 const MAX_DEPTH: usize = 64;
 /// How large a file may be.
 const MAX_BYTES: usize = 16 << 20;
-/// How many mistakes of a file are told.
+/// How many mistakes in a file are reported.
 const MAX_MISTAKES: usize = 200;
 
 use crate::diagnostic::Diagnostic;
@@ -31,15 +31,14 @@ pub use decode::{NotUtf8, decode};
 pub use literal::{quote, slashed};
 pub use scan::{Bad, Scan, SyntaxToken, TokenShape, scan};
 
-/// Reads a file of rules. All mistakes are found in one go; what could be read
-/// is in the [`Ast`], in place of what could not stands
-/// [`ast::StatementNodeKind::Broken`].
+/// Reads a rule file. All mistakes are found in one go. The [`Ast`] contains what
+/// could be read, with [`ast::StatementNodeKind::Broken`] in place of the rest.
 pub fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     parse::parse(file, source)
 }
 
-/// The canonical layout, comments kept. Meant for what was read without a
-/// mistake; `source` is the text that the spans of `ast` refer to.
+/// The canonical layout, with comments. It is meant for files that were read
+/// without mistakes; `source` is the text to which the spans of `ast` refer.
 pub fn format(ast: &Ast, source: &SourceFile) -> String {
     format::format(ast, source)
 }

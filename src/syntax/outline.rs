@@ -1,10 +1,10 @@
 //! Where statements begin and end, found without understanding them.
 //!
-//! The tokens are cut into pieces, each small enough to be parsed by itself:
-//! a statement without a block, the head of a block, an entry of a score. So
-//! a mistake in one piece hides none in the next. What is cut is what
-//! mailrules(5) says: a statement begins with one of its words; an action
-//! begins a line, or follows `->`, `,`, `{` or `}`.
+//! The tokens are cut into pieces, each small enough to be parsed separately: a
+//! statement without a block, the head of a block, an entry of a score. So a
+//! mistake in one piece hides none in the next. Pieces are cut as mailrules(5)
+//! says: a statement begins with one of its words; an action begins a line, or
+//! follows `->`, `,`, `{` or `}`.
 //!
 //! Nothing is recursive here, and what the parser gets is never nested deeper
 //! than [`MAX_DEPTH`].
@@ -22,15 +22,16 @@ use crate::source::Span;
 pub(super) enum OutlinePart {
     /// A statement or action without a block.
     Statement(TokenRun),
-    /// What stands before a `{`, and the `{`; its [`OutlinePart::Close`] follows.
+    /// The tokens before a `{`, and the `{`; its [`OutlinePart::Close`] follows.
     Open(TokenRun, BlockKind),
     /// `WEIGHT CONDITION`
     Entry(TokenRun),
-    /// The `}` of the innermost open block, or where it would have been.
+    /// The `}` of the innermost open block, or the place where it should have
+    /// been.
     Close { end: u32 },
 }
 
-/// What a block holds.
+/// What a block contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockKind {
     Statements,
@@ -44,7 +45,7 @@ pub(super) enum BlockKind {
 pub(super) struct TokenRun {
     /// Which tokens.
     pub tokens: Range<usize>,
-    /// The sign that nests too deep.
+    /// The sign that exceeds the nesting limit.
     pub too_deep: Option<usize>,
     /// A `(` or `[` that is not closed.
     pub unclosed: Option<usize>,
@@ -61,8 +62,8 @@ enum Lead {
     Named,
     /// `include`, `isp-filter`, `isp-label`, `category`
     Include,
-    /// `when`, `otherwise`, `rule`, `expect`, `on` and what may be meant for them:
-    /// no action before `->`
+    /// `when`, `otherwise`, `rule`, `expect`, `on` and words that may be meant
+    /// for them: no action can come before `->`
     Rule,
     /// An action.
     Action,
@@ -74,13 +75,13 @@ struct OpenBlock {
     /// Its `{`.
     token: usize,
     block: BlockKind,
-    /// Indent of the line on which its head begins.
+    /// The indentation of the line on which its head begins.
     indent: u32,
-    /// Indent of the first line in it.
+    /// The indentation of the first line in it.
     inner: Option<u32>,
 }
 
-/// Cuts all tokens into parts; gives what is wrong with blocks as well.
+/// Cuts all tokens into parts; also returns what is wrong with blocks.
 pub(super) fn outline(
     file: u32,
     text: &str,
@@ -89,7 +90,7 @@ pub(super) fn outline(
     let mut outliner = Outliner::new(file, text, tokens, false);
     outliner.run();
     if outliner.unclosed {
-        // Somewhere a `}` is missing; now let the indentation say where.
+        // A `}` is missing somewhere; the indentation now shows where.
         outliner = Outliner::new(file, text, tokens, true);
         outliner.run();
     }
@@ -100,18 +101,18 @@ struct Outliner<'a> {
     file: u32,
     text: &'a str,
     tokens: &'a [SyntaxToken],
-    /// Whether a line that stands further out closes a block.
+    /// Whether a line that is indented less closes a block.
     by_indent: bool,
     parts: Vec<OutlinePart>,
     mistakes: Vec<Mistake>,
     /// Blocks were open at the end.
     unclosed: bool,
-    /// What is nested too deep reaches to the end; so it is not known which
-    /// blocks are closed there.
+    /// A part that exceeds the nesting limit extends to the end, so it is unknown
+    /// which blocks are closed there.
     cut_off: bool,
     blocks: Vec<OpenBlock>,
     line_indent: u32,
-    /// First token of the piece at hand.
+    /// The first token of the current piece.
     start: Option<usize>,
     lead: Lead,
     piece_indent: u32,
@@ -226,8 +227,8 @@ impl<'a> Outliner<'a> {
             && self.word(before).is_some_and(|word| words::WITH_PARTICULARS.contains(&word))
     }
 
-    /// `{ … }` of an action is part of its piece. Without its `}` it is the only
-    /// mistake there, and the next statement is read again.
+    /// The `{ … }` of an action is part of its piece. If the `}` is missing, that
+    /// is the only mistake, and reading resumes at the next statement.
     fn particulars(&mut self, at: usize) -> usize {
         let mut end = at + 1;
         while let Some(token) = self.tokens.get(end) {
@@ -251,7 +252,7 @@ impl<'a> Outliner<'a> {
             self.begin_piece(at);
         }
         if self.blocks.len() >= MAX_DEPTH {
-            // All of it is one piece that cannot be read.
+            // The whole block is one piece that cannot be read.
             let end = self.end_of_block(at);
             self.cut_off |= end == self.tokens.len();
             self.too_deep = Some(at);
@@ -272,7 +273,7 @@ impl<'a> Outliner<'a> {
         at + 1
     }
 
-    /// Behind the `}` of the block that opens at `at`.
+    /// The token after the `}` of the block that opens at `at`.
     fn end_of_block(&self, at: usize) -> usize {
         let mut depth = 0usize;
         for (number, token) in self.tokens.iter().enumerate().skip(at) {
@@ -343,7 +344,7 @@ impl<'a> Outliner<'a> {
         }
     }
 
-    /// Nesting and the arrow.
+    /// Keeps track of nesting and of the arrow.
     fn within_piece(&mut self, at: usize) {
         let Some(token) = self.tokens.get(at) else { return };
         match token.kind {
@@ -379,12 +380,12 @@ impl<'a> Outliner<'a> {
         self.text.get(token.start as usize..token.end as usize)
     }
 
-    /// `on` alone may be a name, or the user's word for the provider's filter.
+    /// A bare `on` may be a name, or the user's word for the provider's filter.
     fn is_on_moved(&self, at: usize) -> bool {
         self.word(at) == Some(words::ON) && self.word(at + 1) == Some("moved")
     }
 
-    /// Whether the token cannot be part of the piece at hand.
+    /// Whether the token cannot be part of the current piece.
     fn begins_piece(&self, at: usize) -> bool {
         let (Some(start), Some(token)) = (self.start, self.tokens.get(at)) else { return false };
         let Some(before) = self.tokens.get(at.wrapping_sub(1)) else { return false };
@@ -427,7 +428,7 @@ impl<'a> Outliner<'a> {
                     && !words::JOINTS.contains(&word)
             }
             (TokenShape::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
-            // No operator, or the recipe of a procmail user.
+            // Not an operator, or the beginning of a procmail recipe.
             (TokenShape::Signs, None) => {
                 let sign = self.text.get(token.start as usize..).unwrap_or_default();
                 begins_line
@@ -460,7 +461,7 @@ impl<'a> Outliner<'a> {
         }
     }
 
-    /// The `within` of a `duplicate`; alone it may be a name.
+    /// The `within` of a `duplicate`; on its own it may be a name.
     fn is_within(&self, at: usize) -> bool {
         let before = at.wrapping_sub(1);
         let of = self.tokens.get(before).is_some_and(|token| token.kind == TokenShape::Text)
@@ -492,7 +493,7 @@ impl<'a> Outliner<'a> {
     }
 }
 
-/// Where a piece that cannot be parsed probably falls into several: at lines
+/// Where a piece that cannot be parsed probably consists of several: at lines
 /// that begin with a word that continues nothing.
 pub(super) fn split(text: &str, tokens: &[SyntaxToken], piece: &Range<usize>) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();

@@ -1,7 +1,7 @@
-//! Text to Ast: one piece of the outline after the other through pest.
+//! Text to Ast: one piece of the outline after another is parsed by pest.
 //!
-//! A piece that cannot be read gives one mistake and stands in the Ast as
-//! [`StatementNodeKind::Broken`]; what stands around it is read all the same.
+//! A piece that cannot be read produces one mistake and is in the Ast as
+//! [`StatementNodeKind::Broken`]; everything around it is still read.
 
 use std::ops::Range;
 
@@ -19,7 +19,6 @@ use super::{MAX_BYTES, MAX_MISTAKES, words};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span, Spanned};
 
-/// The generated parser.
 /// Reads one file.
 pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     let text = source.text.as_str();
@@ -48,11 +47,11 @@ struct StatementReader<'a> {
     text: &'a str,
     tokens: &'a [SyntaxToken],
     mistakes: Vec<Mistake>,
-    /// A recipe of procmail or a script of Sieve was seen; that is told once.
+    /// There was a procmail recipe or a Sieve script; that is reported once.
     foreign: bool,
 }
 
-/// What stands before a block.
+/// What is before a block.
 enum StatementHead {
     File,
     /// Its label and its condition.
@@ -75,7 +74,7 @@ struct ParseFrame {
     head: StatementHead,
     statements: Vec<StatementNode>,
     entries: Vec<(Spanned<f64>, ConditionNode)>,
-    /// Indent of the last statement, if it is a rule with actions.
+    /// The indentation of the last statement, if it is a rule with actions.
     rule_indent: Option<u32>,
 }
 
@@ -86,7 +85,7 @@ impl ParseFrame {
 }
 
 impl StatementReader<'_> {
-    /// Reads all parts. Blocks are nested by an explicit stack.
+    /// Reads all parts. Nested blocks are on an explicit stack.
     fn read(&mut self, parts: Vec<OutlinePart>) -> Vec<StatementNode> {
         let mut outer: Vec<ParseFrame> = Vec::new();
         let mut frame = ParseFrame::new(0, StatementHead::File);
@@ -149,7 +148,8 @@ impl StatementReader<'_> {
         self.text.get(token.start as usize..token.end as usize)
     }
 
-    /// Notes a mistake, unless it only comes of the file being foreign.
+    /// Records a mistake, unless it only follows from the file being in another
+    /// language.
     fn report(&mut self, mistake: Mistake, piece: &Range<usize>) {
         let ours = self.word(piece.start).is_some_and(|word| words::STATEMENTS.contains(&word));
         if ours || !self.foreign {
@@ -159,7 +159,7 @@ impl StatementReader<'_> {
         }
     }
 
-    /// The name that a piece which cannot be read would have declared.
+    /// The name that an unreadable piece would have declared.
     fn declares(&self, piece: &Range<usize>) -> Option<SpannedText> {
         let declares = matches!(self.word(piece.start)?, "list" | "define" | "score");
         let value =
@@ -215,7 +215,7 @@ impl StatementReader<'_> {
         frame.statements.push(StatementNode { span: self.span(tokens), kind });
     }
 
-    /// One piece through pest.
+    /// Parses one piece with pest.
     fn pair<'t>(&self, text: &'t str, rule: Rule, piece: &TokenRun) -> Read<Pair<'t, Rule>> {
         let view = diagnose::View { file: self.file, text: self.text, tokens: self.tokens, piece };
         if let Some(mistake) = view.before_parsing(rule == Rule::only_score_entry) {
@@ -266,7 +266,7 @@ impl StatementReader<'_> {
         match self.try_head(piece, block) {
             Ok(head) => head,
             Err(mistake) => {
-                // Statements may stand before the head that has the mistake.
+                // There may be statements before the head that has the mistake.
                 let mut pieces = outline::split(self.text, self.tokens, &piece.tokens);
                 let last = pieces.pop().unwrap_or(piece.tokens.clone());
                 if pieces.is_empty() {
@@ -341,12 +341,12 @@ mod tests {
         (ast, told.collect())
     }
 
-    /// Line and marked text of each mistake.
+    /// The line and the marked text of each mistake.
     fn places(text: &str) -> Vec<(u32, String)> {
         read(text).1.into_iter().map(|(line, marked, _, _)| (line, marked)).collect()
     }
 
-    /// Rules, what is marked, the message, the hint.
+    /// Rules, the marked text, the message, the hint.
     #[rustfmt::skip]
     const MISTAKES: &[(&str, &str, &str, &str)] = &[
         ("when spam &&  virus -> stop", "&&", "`&&` is not an operator", "write `and`"),

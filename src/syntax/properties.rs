@@ -1,4 +1,4 @@
-//! What holds for all rules, by random ones.
+//! Properties of all rules, tested with random ones.
 
 use pest::Parser;
 use proptest::collection::vec;
@@ -93,7 +93,7 @@ fn instant() -> impl Strategy<Value = Instant> {
     )
 }
 
-/// What may stand behind `reply`.
+/// What may come after `reply`.
 fn particulars() -> impl Strategy<Value = Particulars> {
     let lines =
         vec(prop_oneof!["[ a\t\"\\\\]{0,5}", text()], 0..4).prop_map(|lines| lines.join("\n"));
@@ -144,7 +144,7 @@ fn condition() -> impl Strategy<Value = ConditionNode> {
         },
     );
     let of = prop_oneof![word(text()).prop_map(Some), Just(None)];
-    // A number with a sign would begin the next entry of a score.
+    // A signed number would begin the next entry of a score.
     let within = (1..u64::from(u32::MAX)).prop_map(|s| value(ValueKind::Duration(s)));
     let duplicate = (of, option::of(within), any::<bool>())
         .prop_filter("one of both", |(of, within, _)| of.is_some() || within.is_some())
@@ -203,7 +203,7 @@ fn known_action() -> impl Strategy<Value = ActionNode> {
     action(proptest::sample::select(ACTIONS).prop_map(String::from))
 }
 
-/// The first is known, since it stands at the beginning of a statement.
+/// The first is a known action, since it is at the beginning of a statement.
 fn lone_actions() -> impl Strategy<Value = Vec<ActionNode>> {
     (known_action(), actions(0..2)).prop_map(|(first, mut actions)| {
         actions.insert(0, first);
@@ -308,8 +308,8 @@ fn without_comments(ast: Ast) -> Ast {
     Ast { comments: Vec::new(), ..ast.without_spans() }
 }
 
-/// Comments between tokens, where no word is moved to the start of a line
-/// that would begin a statement there.
+/// Comments between tokens, but not where a word would be moved to the start of a
+/// line and would begin a statement there.
 fn with_comments(text: &str, places: &[(usize, bool)]) -> String {
     let tokens = scan::scan(0, text).tokens;
     let fits = |place: usize| {
@@ -424,7 +424,7 @@ proptest! {
     }
 }
 
-/// What reaches deep into the parser.
+/// Tokens that reach deep into the parser.
 #[rustfmt::skip]
 const TOKENS: &[&str] = &[
     "\n", "\n", "\n    ", " ", " ", " ", " ", "# c\n", "when ", "when a ", "otherwise ", "rule \"r\" ", "set ",

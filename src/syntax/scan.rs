@@ -1,9 +1,9 @@
-//! A file of rules cut into tokens, before pest sees it.
+//! A rule file cut into tokens, before pest sees it.
 //!
 //! pest stops at the first mistake and nests as deep as its input does; the
-//! tokens tell where statements begin and end, how deep they nest, and what
-//! stands at the place of a mistake. Strings, patterns and comments are known
-//! here, so nothing inside of them counts. Scanning never fails.
+//! tokens show where statements begin and end, how deep they nest, and what is at
+//! the place of a mistake. Strings, patterns and comments are recognised here, so
+//! nothing inside them counts. Scanning never fails.
 
 use unicode_normalization::char::is_combining_mark;
 
@@ -16,11 +16,11 @@ use crate::text::is_invisible;
 pub struct SyntaxToken {
     /// What it is.
     pub kind: TokenShape,
-    /// First byte.
+    /// The first byte.
     pub start: u32,
-    /// First byte behind it.
+    /// The byte after the last.
     pub end: u32,
-    /// How many bytes of blanks stand before it, if it is the first of its line.
+    /// How many bytes of blanks come before it, if it is the first on its line.
     pub indent: Option<u32>,
 }
 
@@ -29,9 +29,9 @@ pub struct SyntaxToken {
 pub enum TokenShape {
     /// `from`, `from.domain`
     Word,
-    /// `.domain` behind a text
+    /// `.domain` after a text
     Part,
-    /// What begins like a number: `5`, `20K`, `2026-12-24`
+    /// Begins like a number: `5`, `20K`, `2026-12-24`
     Quantity,
     /// `"…"`
     Text,
@@ -55,13 +55,14 @@ pub enum TokenShape {
     Arrow,
     /// `..`
     Dots,
-    /// `=`, `<`, …: every run of such signs, those that are no operator too
+    /// `=`, `<`, …: every run of such signs, including those that are not
+    /// operators
     Signs,
-    /// No token of the language, whatever stands around it.
+    /// Not a token of the language, whatever is around it.
     Bad(Bad),
 }
 
-/// What is wrong wherever it stands.
+/// What is wrong, wherever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bad {
     /// `"` without an end on its line.
@@ -74,18 +75,18 @@ pub enum Bad {
     EmptyPattern,
     /// `'`
     SingleQuote,
-    /// `“`, `「` and the like.
+    /// `“`, `「` and similar quotes.
     CurlyQuote,
-    /// Characters from a Japanese input method or a word processor that look
-    /// like ones of the language; `narrow` tells which.
+    /// Characters from a Japanese input method or a word processor that look like
+    /// ones of the language; `narrow` says which.
     LookAlike,
-    /// Nothing is seen of it.
+    /// It is invisible.
     Invisible,
-    /// Any other character that means nothing.
+    /// Any other character without a meaning.
     Stray,
 }
 
-/// All of a text.
+/// A scanned text.
 pub struct Scan {
     /// In order.
     pub tokens: Vec<SyntaxToken>,
@@ -93,7 +94,7 @@ pub struct Scan {
     pub comments: Vec<Comment>,
 }
 
-/// What a look-alike character was meant to be.
+/// The character that a look-alike was meant to be.
 pub(super) fn narrow(c: char) -> Option<&'static str> {
     const ASCII: &str = "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
     if let '\u{ff01}'..='\u{ff5e}' = c {
@@ -193,13 +194,13 @@ pub fn scan(file: u32, text: &str) -> Scan {
     Scan { tokens, comments }
 }
 
-/// Up to the end of the line, without a CR before it.
+/// The rest of the line, without a CR at its end.
 fn line_of(rest: &str) -> &str {
     let line = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest, |end| &rest[..end]);
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// The shape and the length of the token that `rest` begins with.
+/// The shape and the length of the token at the start of `rest`.
 fn token(rest: &str, first: char) -> (TokenShape, usize) {
     let second = rest[first.len_utf8()..].chars().next();
     match first {
@@ -253,8 +254,8 @@ fn is_invisible_in_line(c: char) -> bool {
     is_invisible(c) && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')
 }
 
-/// Length of what begins with a delimiter and ends with the same one on the
-/// same line; a backslash takes the next character with it.
+/// The length of a token that begins with a delimiter and ends with the same one
+/// on the same line; a backslash escapes the next character.
 fn closed(rest: &str, delimiter: u8) -> Option<usize> {
     let bytes = rest.as_bytes();
     let mut at = 1;
@@ -269,10 +270,10 @@ fn closed(rest: &str, delimiter: u8) -> Option<usize> {
     }
 }
 
-/// What a string that may hold line breaks begins and ends with.
+/// The quotes around a string that may contain line breaks.
 pub(super) const LONG_QUOTE: &str = "\"\"\"";
 
-/// Length of a string in three quotes.
+/// The length of a string in three quotes.
 fn closed_long(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
     let mut at = LONG_QUOTE.len();
@@ -304,7 +305,7 @@ fn word(rest: &str) -> usize {
     }
 }
 
-/// A sign and what may hang on a number: `20K`, `2026-12-24`, `22:00`, `1.5`.
+/// A sign and what may be part of a number: `20K`, `2026-12-24`, `22:00`, `1.5`.
 fn quantity(rest: &str, sign: usize) -> usize {
     let mut at = sign;
     loop {
@@ -319,7 +320,7 @@ fn quantity(rest: &str, sign: usize) -> usize {
     }
 }
 
-/// `+09:00`, as it stands behind the time of an instant.
+/// `+09:00`, as after the time of an instant.
 fn is_offset(text: &str) -> bool {
     matches!(
         text.as_bytes(),
@@ -327,7 +328,7 @@ fn is_offset(text: &str) -> bool {
     )
 }
 
-/// A run of signs; an arrow and a signed number are left out of it.
+/// A run of signs, which excludes an arrow and a signed number.
 fn signs(rest: &str) -> usize {
     let mut length = 0;
     let bytes = rest.as_bytes();

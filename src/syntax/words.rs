@@ -1,4 +1,5 @@
-//! The words of the language, and what people call the parts of the grammar.
+//! The words of the language, and the names of the parts of the grammar for
+//! people.
 
 use super::grammar::Rule;
 
@@ -9,7 +10,7 @@ pub const STATEMENTS: &[&str] = &[
     "when", "otherwise", "rule",
 ];
 
-/// Begins `on moved …`, and may be a name nonetheless.
+/// Begins `on moved …`, but may also be a name.
 pub const ON: &str = "on";
 
 /// Words that begin an action.
@@ -20,14 +21,14 @@ pub const ACTIONS: &[&str] = &[
     "forward", "pipe", "run", "filter", "reply", "add", "remove",
 ];
 
-/// Actions that may have `{ NAME VALUE … }` behind them.
+/// Actions that may be followed by `{ NAME VALUE … }`.
 pub const WITH_PARTICULARS: &[&str] = &["reply"];
 
-/// What may stand behind the file of `include sieve`.
+/// What may come after the file of `include sieve`.
 pub const SCRIPT_OPTIONS: &[&str] = &["separator", "prefix"];
 
-/// How a comment begins that stands in the place of a foreign rule which could not be
-/// translated: `check` tells of it until it is gone.
+/// The beginning of a comment in place of a foreign rule that could not be
+/// translated: `check` reports it until it is removed.
 pub const UNTRANSLATED: &str = "# todo import";
 
 /// Operators that are words.
@@ -37,8 +38,8 @@ pub const OPERATORS: &[&str] =
 /// The words that join conditions and actions.
 pub const JOINTS: &[&str] = &["and", "or", "not", "has", "as"];
 
-/// Words of other languages that are kept from being names, so that a slip is
-/// told at its place.
+/// Words of other languages that cannot be names, so that a slip is reported at
+/// its place.
 pub const SLIPS: &[&str] = &["if", "unless", "elseif", "elsif", "elif", "else", "then"];
 
 /// Whether a word cannot be the name of a list, a score or a classifier.
@@ -46,7 +47,7 @@ pub fn is_reserved(word: &str) -> bool {
     [STATEMENTS, ACTIONS, OPERATORS, JOINTS, SLIPS].iter().any(|words| words.contains(&word))
 }
 
-/// Whether people write it behind a number, to say how much it is.
+/// Whether people write it after a number, as a unit.
 pub(super) fn is_unit(word: &str) -> bool {
     unit(word).is_some()
 }
@@ -111,24 +112,24 @@ fn ours(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
     foreign.iter().find(|(known, _)| *known == word).map(|(_, ours)| *ours)
 }
 
-/// The action that a word of another filter stands for.
+/// The action that corresponds to a word of another filter.
 pub fn action_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_ACTIONS, word)
 }
 
-/// The flag that a keyword was probably meant to be: one of ours in another case, one
-/// of another program.
+/// The flag that a keyword was probably meant to be: one of ours in another case,
+/// or one of another program.
 pub fn flag_of_keyword(keyword: &str) -> Option<&'static str> {
     let ours = FOREIGN_FLAGS.iter().map(|(_, ours)| *ours);
     flag_meant(keyword).or_else(|| ours.into_iter().find(|flag| keyword.eq_ignore_ascii_case(flag)))
 }
 
-/// The flag that a word of another program stands for.
+/// The flag that corresponds to a word of another program.
 pub fn flag_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_FLAGS, word)
 }
 
-/// The word to begin a statement with that was probably meant.
+/// The first word of a statement that was probably meant.
 pub(super) fn nearest_opening(word: &str) -> Option<&'static str> {
     if let Some(action) = action_meant(word) {
         return Some(action);
@@ -160,7 +161,7 @@ pub(super) fn listing(items: &[&str], last_joint: &str) -> String {
     }
 }
 
-/// What people call a part of the grammar. No other name of it leaves this room.
+/// What messages call a part of the grammar; nothing else names it for people.
 pub(super) fn name_of(rule: Rule) -> &'static str {
     match rule {
         Rule::file
@@ -273,7 +274,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
     }
 }
 
-/// The candidate that `word` was probably meant to be, if one is near enough.
+/// The candidate that `word` was probably meant to be, if one is close enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;

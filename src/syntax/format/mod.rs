@@ -1,9 +1,9 @@
-//! Ast to text in the canonical layout: four blanks a step, one statement a
-//! line, arrows of neighbouring rules below one another, comments where they
-//! were, and of several blank lines one.
+//! Ast to text in the canonical layout: four blanks per level, one statement per
+//! line, arrows of adjacent rules aligned, comments where they were, and several
+//! blank lines reduced to one.
 //!
-//! The text means the same: parsing it gives the same Ast. Formatting it once
-//! more changes nothing.
+//! The text has the same meaning: parsing it produces the same Ast. Formatting it
+//! again changes nothing.
 
 mod nodes;
 
@@ -18,10 +18,10 @@ use super::literal;
 use super::scan::{self, TokenShape};
 use crate::source::{SourceFile, Span, Spanned};
 
-/// Arrows stand below one another if what is before them is not wider than this.
+/// Arrows are aligned if what is before them is not wider than this.
 const WIDEST_ALIGNED: usize = 60;
 
-/// The canonical text of `ast`; `source` is what its spans refer to.
+/// The canonical text of `ast`; `source` is the text to which its spans refer.
 pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
     let text = source.text.as_str();
     let blocks = if ast.comments.is_empty() { HashMap::new() } else { blocks(text) };
@@ -39,7 +39,7 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
     formatter.out
 }
 
-/// Place of each `{` by the place behind its `}`.
+/// The place of each `{` by the place after its `}`.
 fn blocks(text: &str) -> HashMap<u32, u32> {
     let mut open = Vec::new();
     let mut blocks = HashMap::new();
@@ -57,11 +57,11 @@ fn blocks(text: &str) -> HashMap<u32, u32> {
     blocks
 }
 
-/// What stands on a line of its own in a block.
+/// An item on a line of its own in a block.
 #[derive(Clone, Copy)]
 enum LayoutItem<'a> {
     Statement(&'a StatementNode),
-    /// An entry of a score, its weight filled up to a width.
+    /// An entry of a score, its weight padded to a width.
     Entry(&'a (Spanned<f64>, ConditionNode), usize),
 }
 
@@ -85,27 +85,27 @@ impl LayoutItem<'_> {
 #[derive(Clone, Copy)]
 struct Room {
     depth: usize,
-    /// Behind the `{`; none for the file.
+    /// After the `{`; `None` for the file.
     open: Option<u32>,
-    /// Where the `}` stands.
+    /// The place of the `}`.
     end: u32,
 }
 
 struct Formatter<'a> {
     text: &'a str,
     comments: &'a [Comment],
-    /// The first comment that is not written yet.
+    /// The first comment that has not been written yet.
     next: usize,
-    /// Comments inside of the statement at hand that may yet get a place in it.
+    /// Comments inside the current statement that may still get a place in it.
     inside: VecDeque<&'a Comment>,
-    /// Those for which there was none; they go above it.
+    /// Those without a place in it; they go above it.
     above: Vec<&'a Comment>,
     blocks: HashMap<u32, u32>,
     out: String,
 }
 
 impl<'a> Formatter<'a> {
-    /// Line breaks between two places.
+    /// The number of line breaks between two places.
     fn breaks(&self, from: u32, to: u32) -> usize {
         let between = self.text.get(from as usize..to as usize).unwrap_or_default();
         memchr::memchr_iter(b'\n', between.as_bytes()).count()
@@ -118,7 +118,7 @@ impl<'a> Formatter<'a> {
     }
 
     fn items(&mut self, items: &[LayoutItem<'a>], room: Room) {
-        // Where the text that was written last ends in the source.
+        // Where in the source the text ends that was written last.
         let mut behind = room.open;
         if let Some(open) = room.open {
             let first = items.first().map_or(room.end, |item| item.start());
@@ -147,7 +147,8 @@ impl<'a> Formatter<'a> {
         self.own_lines(&mut behind, room.end, room.depth, &mut first);
     }
 
-    /// A comment behind `end` on the same line; gives where that line's text ends.
+    /// Writes a comment that follows `end` on the same line; returns where that
+    /// line's text ends.
     fn trailing(&mut self, end: u32, next: u32) -> u32 {
         match self.comments.get(self.next) {
             Some(comment)
@@ -177,7 +178,7 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    /// Comments before `end`, each on a line of its own.
+    /// Writes the comments before `end`, each on a line of its own.
     fn own_lines(&mut self, behind: &mut Option<u32>, end: u32, depth: usize, first: &mut bool) {
         while let Some(comment) = self.comments.get(self.next)
             && comment.span.start < end
@@ -190,8 +191,8 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    /// For each rule that stands on one line beside others of its kind: what
-    /// is before the arrow, filled up, and the rest.
+    /// For each rule on one line next to others of its kind: the part before the
+    /// arrow, padded, and the rest.
     fn aligned(&mut self, items: &[LayoutItem<'a>], depth: usize) -> Vec<Option<(String, String)>> {
         let mut heads: Vec<Option<(String, String)>> = Vec::with_capacity(items.len());
         for item in items {
@@ -212,7 +213,7 @@ impl<'a> Formatter<'a> {
         heads
     }
 
-    /// Whether nothing stands between an item and the one before it.
+    /// Whether nothing is between an item and the one before it.
     fn neighbours(&self, items: &[LayoutItem<'a>], at: usize) -> bool {
         let (Some(item), Some(before)) = (items.get(at), items.get(at.wrapping_sub(1))) else {
             return false;
@@ -268,7 +269,8 @@ impl<'a> Formatter<'a> {
         let start = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between("", end, start);
         let rest = Doc::group(vec![line, Doc::text(" -> "), self.actions(actions)]);
-        // Only asked whether they have a place; they are written with the rule.
+        // We only need to know whether they have a place; they are written with
+        // the rule.
         self.inside.clear();
         self.above.clear();
         let (head, rest) = (Doc::group(head).flat()?, rest.flat()?);
@@ -385,14 +387,14 @@ impl<'a> Formatter<'a> {
         self.finish(doc, "", depth);
     }
 
-    /// What is in a block, and its `}`.
+    /// The contents of a block, and its `}`.
     fn block(&mut self, items: &[LayoutItem<'a>], open: u32, end: u32, depth: usize) {
         let room = Room { depth: depth + 1, open: Some(open + 1), end: end.saturating_sub(1) };
         self.items(items, room);
         self.line(depth, "}");
     }
 
-    /// Takes the comments between two places, to be given places by the docs.
+    /// Collects the comments between two places; the docs will give them places.
     fn gather(&mut self, start: u32, end: u32) {
         while let Some(comment) = self.comments.get(self.next)
             && (start..end).contains(&comment.span.start)
@@ -410,15 +412,15 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    /// Writes a statement; comments for which there was no line in it go above it.
+    /// Writes a statement; comments without a line in it go above it.
     fn finish(&mut self, doc: Doc, before: &str, depth: usize) {
         self.put_above(depth);
         self.out.push_str(doc.lay_out(before, depth).trim_end());
         self.out.push('\n');
     }
 
-    /// A line break with the comments that stand between two places; asked for
-    /// from the start of a statement to its end.
+    /// A line break with the comments between two places; must be called in
+    /// order, from the start of a statement to its end.
     fn line_between(&mut self, flat: &'static str, from: u32, to: u32) -> Doc {
         let mut comments = Vec::new();
         let mut behind = from;

@@ -1,5 +1,5 @@
-//! What the parts of a statement look like: heads, conditions, actions and values,
-//! as docs that break where a line is too long.
+//! The layout of the parts of a statement: heads, conditions, actions and values,
+//! as docs that break if a line is too long.
 
 use super::super::ast::{
     ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd, Particulars,
@@ -76,7 +76,7 @@ impl Formatter<'_> {
             && action.particulars.is_some()
             && matches!(&line, Doc::Line { comments, .. } if comments.is_empty())
         {
-            // `when … -> reply {`: what breaks stands in the braces.
+            // `when … -> reply {`: the breaks are within the braces.
             return Doc::group(vec![Doc::group(head), Doc::text(" -> "), self.action(action)]);
         }
         head.push(Doc::Nest(vec![line, Doc::text("-> "), self.actions(actions)]));
@@ -141,7 +141,7 @@ impl Formatter<'_> {
         Doc::group(vec![Doc::text("{"), Doc::Nest(inner), last, Doc::text("}")])
     }
 
-    /// As deep as the Ast, which the parser keeps shallow.
+    /// Recursive, as deep as the Ast, which the parser keeps shallow.
     pub(super) fn condition(&mut self, condition: &ConditionNode) -> Doc {
         match &condition.kind {
             ConditionNodeKind::All(parts) => self.joined(parts, "and "),
@@ -186,11 +186,11 @@ impl Formatter<'_> {
         Doc::group(docs)
     }
 
-    /// A part of a condition, in parentheses where it needs them.
+    /// A part of a condition, in parentheses if necessary.
     fn operand(&mut self, part: &ConditionNode, binds: bool) -> Doc {
         let parentheses = match part.kind {
             ConditionNodeKind::Any(_) => true,
-            // In an `or`, `and` needs none.
+            // Within an `or`, `and` needs none.
             ConditionNodeKind::All(_) => binds,
             _ => false,
         };
@@ -255,14 +255,14 @@ impl Formatter<'_> {
         }
     }
 
-    /// As it was written: `7d` is not `1w` to the one who wrote it.
+    /// As it was written: to its author, `7d` is not `1w`.
     fn unit(&self, value: &ValueNode) -> Option<String> {
         let written = self.text.get(value.span.start as usize..value.span.end as usize)?;
         (literal::quantity(written).as_ref() == Some(&value.kind)).then(|| written.to_string())
     }
 }
 
-/// A category: as a name where it can be one.
+/// The name of a category, without quotes if possible.
 fn bare(name: &str) -> String {
     let mut tokens = scan::scan(0, name).tokens.into_iter();
     let word = match (tokens.next(), tokens.next()) {
@@ -288,7 +288,7 @@ pub(super) fn on_moved(ends: &[MoveEnd]) -> Doc {
     Doc::text(text)
 }
 
-/// Where what stands before the arrow ends.
+/// Where the part before the arrow ends.
 pub(super) fn end_of_expiry(
     after: &ValueNode,
     even: &[SpannedText],
@@ -298,7 +298,7 @@ pub(super) fn end_of_expiry(
     unless.map_or(words, |unless| unless.span.end)
 }
 
-/// Where the ends of a move end.
+/// Where the last end of a move ends.
 pub(super) fn end_of(ends: &[MoveEnd], start: u32) -> u32 {
     ends.last().map_or(start, |end| end.folder.span.end)
 }
