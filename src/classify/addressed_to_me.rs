@@ -1,5 +1,4 @@
-//! `addressed-to-me`: one of the user's addresses is in To or Cc (RFC 5322
-//! §3.6.3).
+//! `addressed-to-me`: one of the user's addresses is in To or Cc (RFC 5322 §3.6.3).
 
 use super::{Classifier, Finding, Mail};
 

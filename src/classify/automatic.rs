@@ -106,8 +106,7 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
         .then(|| "the envelope sender is null, and it answers".to_owned())
 }
 
-/// A subject of vacation notes, receipts and challenges, together with another
-/// sign.
+/// A subject of vacation notes, receipts and challenges, together with another sign.
 fn subject(message: &Message, null_sender: bool) -> Option<String> {
     let subject = plain(&folded(message, "subject"));
     let by_machine = null_sender

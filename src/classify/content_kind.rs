@@ -98,8 +98,7 @@ fn content_type(mail: &Mail<'_>) -> Parameters {
 enum Smime {
     /// CMS EnvelopedData or AuthEnvelopedData, RFC 5652 §6, RFC 5083.
     Enveloped,
-    /// CMS SignedData, RFC 5652 §5, certificates alone included; or a detached
-    /// signature.
+    /// CMS SignedData, RFC 5652 §5, certificates alone included; or a detached signature.
     Signed,
 }
 

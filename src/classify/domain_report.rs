@@ -1,5 +1,4 @@
-//! `report`: which kind of report a message is, for people who run a domain or a
-//! server.
+//! `report`: which kind of report a message is, for people who run a domain or a server.
 //!
 //! `dmarc` is an aggregate report (RFC 7489 §7.2.1.1), `tls` a report on SMTP TLS
 //! (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` a report on a

@@ -1,5 +1,4 @@
-//! `forged-self`: From is one of `me`, but nothing shows that the user wrote the
-//! message.
+//! `forged-self`: From is one of `me`, but nothing shows that the user wrote the message.
 
 use crate::classify::{Classifier, Mail, authenticated, verified};
 

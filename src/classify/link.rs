@@ -76,6 +76,9 @@ pub fn of(message: &Message) -> Result<Vec<Link>, Unread> {
 }
 
 /// The links of a message, found once.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn links<'a>(mail: &'a Mail<'_>) -> Result<&'a [Link], String> {
     let found = mail.known.links.get_or_init(|| of(mail.message).map_err(|e| e.to_string()));
     found.as_deref().map_err(String::clone)
@@ -169,9 +172,8 @@ impl Links {
     }
 }
 
-/// Text in the form in which links are recognised: NFKC, except that a full-width
-/// sign that ends a link for a reader is left as it is: NFKC would make it part
-/// of the link.
+/// Text in NFKC, the form in which links are recognised. A full-width sign that ends a
+/// link for a reader is left as it is: NFKC would make it part of the link.
 fn half_width(text: &str) -> Cow<'_, str> {
     let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～".contains(c);
     if text.is_ascii() {

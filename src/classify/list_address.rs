@@ -1,5 +1,4 @@
-//! Addresses and identifiers of lists, in the forms in which list managers write
-//! them.
+//! Addresses and identifiers of lists, in the forms in which list managers write them.
 
 use super::daemon;
 use crate::message::Message;

@@ -5,6 +5,9 @@ use std::io::Read;
 use crate::message::{Message, Unread};
 
 /// The raw body's first `limit` bytes.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn body_opening(message: &Message, limit: usize) -> Result<Vec<u8>, String> {
     let mut opening = Vec::new();
     message.body(0..limit as u64).map_err(unread)?.read_to_end(&mut opening).map_err(unread)?;
@@ -13,6 +16,9 @@ pub fn body_opening(message: &Message, limit: usize) -> Result<Vec<u8>, String> 
 
 /// A message whose body is only the first `limit` bytes. If its lines end in CR,
 /// so that everyone else sees a single line, they become lines.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn opening(message: &Message, limit: usize) -> Result<Message, String> {
     let mut bytes = message.head().bytes().to_vec();
     bytes.extend(body_opening(message, limit)?);

@@ -132,8 +132,7 @@ static HTML_STARTS: &[&str] = &[
 /// The types of a file that begins with these bytes, registered name first; empty
 /// if nothing shows a type.
 pub fn types(bytes: &[u8]) -> Vec<&'static str> {
-    // A marker of spanned archives, APPNOTE.TXT §8.5.4, which a single file may
-    // have too.
+    // A marker of spanned archives, APPNOTE.TXT §8.5.4, which a single file may have too.
     let zipped = bytes.strip_prefix(b"PK00").unwrap_or(bytes);
     if zipped.starts_with(b"PK\x03\x04") {
         return zip(zipped);
@@ -210,8 +209,7 @@ fn is_pdf(bytes: &[u8]) -> bool {
     memchr::memmem::find(start, b"%PDF-").is_some()
 }
 
-/// A page with its pictures in one file (RFC 2557), which Office and browsers
-/// open.
+/// A page with its pictures in one file (RFC 2557), which Office and browsers open.
 fn is_web_archive(bytes: &[u8]) -> bool {
     let start = bytes.get(..4096).unwrap_or(bytes).to_ascii_lowercase();
     start.starts_with(b"mime-version:")
@@ -336,8 +334,7 @@ static HARMLESS: &[&str] = &[
     "xlsx", "xml", "zip",
 ];
 
-/// The extension that counts, in lower case: Windows ignores dots and blanks at
-/// the end.
+/// The extension that counts, in lower case: Windows ignores dots and blanks at the end.
 pub fn extension(name: &str) -> Option<String> {
     let name = name.trim_end_matches(['.', ' ', '\t']);
     let (stem, extension) = name.rsplit_once('.')?;
@@ -350,8 +347,7 @@ pub fn runs(name: &str) -> bool {
     extension(name).is_some_and(|extension| RUNS.contains(&extension.as_str()))
 }
 
-/// `invoice.pdf.exe`, `photo.jpg    .scr`: what the file pretends to be, and what
-/// it is.
+/// `invoice.pdf.exe`, `photo.jpg    .scr`: what the file pretends to be, and what it is.
 pub fn double_extension(name: &str) -> Option<(String, String)> {
     let real = extension(name)?;
     if !RUNS.contains(&real.as_str()) {

@@ -32,8 +32,7 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
         return None;
     }
     let posts = message.texts("list-post");
-    // RFC 2369 §3.4: `NO` if no one may post; a web page is for readers of a
-    // newsletter.
+    // RFC 2369 §3.4: `NO` if no one may post; a web page is for readers of a newsletter.
     let may_post = |post: &&str| post.to_ascii_lowercase().contains("mailto:");
     let post = posts.first().map(|text| text.text()).filter(may_post);
     let closed = !posts.is_empty() && post.is_none();

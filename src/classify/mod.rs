@@ -113,8 +113,7 @@ impl Mail<'_> {
     }
 }
 
-/// Evidence; `None` if the classifier does not hold; or why that cannot be
-/// determined.
+/// Evidence; `None` if the classifier does not hold; or why that cannot be determined.
 pub type Finding = Result<Option<String>, String>;
 
 /// One classifier.

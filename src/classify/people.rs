@@ -13,8 +13,7 @@ use crate::message::fold::{fold, is_unspaced};
 const SHORTEST_LABEL: usize = 6;
 /// How many kanji or kana make a name without blanks a person's.
 const SHORTEST_UNSPACED: usize = 3;
-/// A name with addresses at this many organisations is a common one, or not a
-/// person's.
+/// A name with addresses at this many organisations is a common one, or not a person's.
 const MOST_ORGANISATIONS: usize = 3;
 
 /// People and their addresses.
@@ -76,8 +75,7 @@ impl People {
         self.addresses.contains(address)
     }
 
-    /// Whether an address is that of a known person, or is in the user's own
-    /// domain.
+    /// Whether an address is that of a known person, or is in the user's own domain.
     pub fn has_or_could(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
         self.has(address) || self.own.iter().any(|own| aligned(own, domain))
@@ -134,8 +132,7 @@ fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str
         && strsim::osa_distance(&one, &two) == 1
 }
 
-/// Whether a domain is a mail provider's, where all kinds of people have their
-/// mail.
+/// Whether a domain is a mail provider's, where all kinds of people have their mail.
 pub fn is_of_provider(domain: &str) -> bool {
     MAIL_PROVIDERS.contains(&domain)
 }
@@ -150,8 +147,7 @@ fn without_titles(folded: &str) -> &str {
     name
 }
 
-/// A name without a title, which is a separate word in scripts that separate
-/// words.
+/// A name without a title, which is a separate word in scripts that separate words.
 fn without_title<'a>(name: &'a str, title: &str) -> Option<&'a str> {
     let is_word = |next: Option<char>| {
         title.contains(is_unspaced) || next.is_some_and(|letter| !letter.is_alphanumeric())
@@ -189,8 +185,7 @@ fn key_of_person(name: &str) -> Option<String> {
         return None;
     }
     if unspaced {
-        // So that it is the same with and without a blank between family and
-        // given name.
+        // So that it is the same with and without a blank between family and given name.
         return Some(words.concat());
     }
     words.sort_unstable();

@@ -211,8 +211,7 @@ impl Macro {
                     return true;
                 }
             }
-            // `[^>]*` must not contain a `>`, but the character after it may be
-            // one.
+            // `[^>]*` must not contain a `>`, but the character after it may be one.
             let rest = &value[start.min(value.len())..];
             let Some(gap) = rest.iter().position(|byte| !is_part_of_name(*byte)) else {
                 return false;

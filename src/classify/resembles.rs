@@ -169,8 +169,7 @@ impl<'w> Rows<'w> {
         self.word.edits as u8 + 1
     }
 
-    /// Reads one more letter, the `count`th. `false` if nothing can match any
-    /// more.
+    /// Reads one more letter, the `count`th. `false` if nothing can match any more.
     fn add(&mut self, count: usize, letter: char, last: char) -> bool {
         let (far, edits, length) = (self.far(), self.word.edits, self.word.skeleton.len());
         let [before, above, row] = &mut self.rows;

@@ -120,8 +120,7 @@ pub fn score(mail: &Mail<'_>) -> Option<SpamScore> {
     })
 }
 
-/// Evidence from the first header that says so, in the first place with a
-/// verdict.
+/// Evidence from the first header that says so, in the first place with a verdict.
 fn find(mail: &Mail<'_>, says: fn(&Reading) -> Option<bool>) -> Option<String> {
     places(mail).into_iter().find_map(|place| {
         let mut verdict = None;
@@ -333,8 +332,7 @@ fn bar(value: &str) -> Reading {
     Reading { score: Some(sign * same as f64), ..Reading::default() }
 }
 
-/// One character per point, and the character is configurable; none means less
-/// than one.
+/// One character per point, and the character is configurable; none means less than one.
 fn level(value: &str) -> Reading {
     let mut chars = value.chars();
     let first = chars.next();
@@ -657,8 +655,7 @@ mod tests {
             ("X-Virus-Status: Infected (x)\nBORDER\nX-Spam-Virus: No", (false, true, None)),
             ("X-Spam-Flag: YES\nBORDER\nX-Spam-Flag: NO", (true, false, None)),
             ("X-Bogosity: Unsure\nBORDER\nX-Spam: yes", (false, false, None)),
-            // If there is none above, that of a milter or of a machine on the way
-            // counts.
+            // If there is none above, that of a milter or of a machine on the way counts.
             ("Subject: x\nBORDER\nX-Spam-Flag: YES\nX-Spam-Score: 7", (true, false, Some(7.0))),
             ("X-Spam-Score: 1\nBORDER\nX-Spam-Flag: YES", (true, false, Some(1.0))),
             // A filter of ours without a verdict does not count.

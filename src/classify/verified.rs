@@ -134,8 +134,7 @@ mod tests {
         }
     }
 
-    /// An attacker with a provider's signed message puts a neighbour's From above
-    /// it.
+    /// An attacker with a provider's signed message puts a neighbour's From above it.
     #[test]
     fn several_lines_like_from_prove_nobody() {
         let far = format!("boss@example.org\n{}From: eve@example.org", "x:\n".repeat(50_100));
@@ -160,8 +159,7 @@ mod tests {
         assert_holds(&VERIFIED, &folded, &TestWorld::default(), "dmarc=pass for example.org");
     }
 
-    /// A border that does not say which domain it checked may have checked
-    /// another.
+    /// A border that does not say which domain it checked may have checked another.
     #[test]
     fn a_dmarc_result_without_a_domain_is_of_the_only_one() {
         let long = format!("a@example.org, x <{}@evil.example>", "y".repeat(300_000));

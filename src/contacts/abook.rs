@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::{AddressBook, addresses};
 
-/// Whether the bytes are such a file: the first line with content begins a
-/// section.
+/// Whether the bytes are such a file: the first line with content begins a section.
 pub(super) fn is_abook(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).is_some_and(|line| {

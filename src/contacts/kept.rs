@@ -20,8 +20,7 @@ fn head(print: Print) -> String {
     format!("mfilter {} contacts {:032x}\n", env!("CARGO_PKG_VERSION"), print.hash)
 }
 
-/// The cached contents of the address books at a path, if those have not changed
-/// since.
+/// The cached contents of the address books at a path, if those have not changed since.
 pub(super) fn read(user: &User, of: &Path, print: Print) -> Option<Vec<Contact>> {
     use std::io::Read;
     let mut text = String::new();

@@ -158,8 +158,7 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-/// The parameters, each with its value; in 2.1 an encoding may appear without a
-/// name.
+/// The parameters, each with its value; in 2.1 an encoding may appear without a name.
 fn parameters<'l>(property: &Property<'l>) -> impl Iterator<Item = (&'l [u8], &'l [u8])> {
     property.parameters.iter().map(|parameter| {
         match parameter.iter().position(|byte| *byte == b'=') {

@@ -132,8 +132,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Changes what rules have done so far; values that depend on it are looked
-    /// up again.
+    /// Changes what rules have done so far; values that depend on it are looked up again.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut RunState)) {
         change(&mut self.context.state);
         for (cell, field) in self.values.iter_mut().zip(&self.context.program.fields) {

@@ -18,8 +18,7 @@ use crate::world::World;
 
 /// Longer values are ignored, bytes.
 const LONGEST: usize = 200;
-/// How far from the subject's start a `[tag]` may begin, and how long it may be,
-/// bytes.
+/// How far from the subject's start a `[tag]` may begin, and how long it may be, bytes.
 const TAG_START: usize = 12;
 const TAG_LENGTH: usize = 40;
 

@@ -1,5 +1,4 @@
-//! What classifiers may know about a message's context, each looked up when
-//! needed.
+//! What classifiers may know about a message's context, each looked up when needed.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

@@ -58,8 +58,7 @@ use crate::world::World;
 pub enum Detail {
     /// The plan alone.
     Plan,
-    /// The plan, and which rules were evaluated, which held, and how long each
-    /// took.
+    /// The plan, and which rules were evaluated, which held, and how long each took.
     Count,
     /// The plan, and a trace of how it came about.
     Trace,
@@ -106,8 +105,10 @@ pub fn is_verified(program: &CompiledProgram, message: &Message, world: &World) 
     verified::find(on.mail()).is_some()
 }
 
-/// Whether a condition of `expire` holds for a message in a folder; the error
-/// says why that cannot be determined.
+/// Whether a condition of `expire` holds for a message in a folder.
+///
+/// # Errors
+/// Why that cannot be determined.
 pub fn holds(
     program: &CompiledProgram,
     condition: u32,

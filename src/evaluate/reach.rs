@@ -190,7 +190,8 @@ impl Evaluator<'_> {
 
 /// An address, or a domain, as a list entry.
 ///
-/// # Errors Why it cannot be an entry.
+/// # Errors
+/// Why it cannot be an entry.
 fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
     let alone = |text: &str| format!("`{text}` cannot stand in a list for itself alone");
     let domain = match value {

@@ -30,8 +30,7 @@ const LONGEST_INSERT: usize = 2000;
 /// How many Message-IDs References keeps, cut at the front, RFC 5322 §3.6.4.
 const MOST_REFERENCES: usize = 20;
 
-/// Headers that only machines write, for mail to many, RFC 2369, RFC 2919 and
-/// earlier.
+/// Headers that only machines write, for mail to many, RFC 2369, RFC 2919 and earlier.
 const OF_LISTS: [&str; 12] = [
     "List-Id",
     "List-Help",
@@ -168,8 +167,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// The user's own addresses: `set me`, and the addresses that the message was
-/// sent to.
+/// The user's own addresses: `set me`, and the addresses that the message was sent to.
 struct Me {
     list: AddressList,
     recipients: Vec<String>,
@@ -271,8 +269,7 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
             return Err(format!("it is {what}: {evidence}"));
         }
     }
-    // A copy of list mail that its sender also addressed to the user may be
-    // answered.
+    // A copy of list mail that its sender also addressed to the user may be answered.
     match mailing_list::evidence(mail) {
         Some(evidence) => Err(format!("it is mail of a list: {evidence}")),
         None => Ok(()),

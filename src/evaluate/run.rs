@@ -31,8 +31,7 @@ pub enum FilterOutcome {
     NotRun,
 }
 
-/// For runs that must not change anything: no program is run, and the trace says
-/// so.
+/// For runs that must not change anything: no program is run, and the trace says so.
 pub struct NoFilters;
 
 impl FilterRunner for NoFilters {
@@ -96,8 +95,7 @@ pub fn run(
     course.end(progress, damaged)
 }
 
-/// The planned edits that are not yet part of the message at the end of these
-/// steps.
+/// The planned edits that are not yet part of the message at the end of these steps.
 fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
     let mut edits = Vec::new();
     for step in steps {

@@ -30,8 +30,7 @@ impl Evaluator<'_> {
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
-    /// Text of several lines; `longest` limits each inserted value, in
-    /// characters.
+    /// Text of several lines; `longest` limits each inserted value, in characters.
     pub(super) fn lines(&self, template: &Template, longest: usize) -> String {
         let mut lines = String::new();
         for part in &template.parts {

@@ -79,8 +79,7 @@ fn distinct(hashes: impl Iterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Whether a Message-ID identifies one message: some programs write `<>` or
-/// `<1>`.
+/// Whether a Message-ID identifies one message: some programs write `<>` or `<1>`.
 fn is_distinct(id: &str) -> bool {
     id.trim_matches(['<', '>'])
         .rsplit_once('@')

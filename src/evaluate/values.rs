@@ -587,8 +587,7 @@ mod tests {
 
     use super::{first_number, local_seconds};
 
-    /// In Berlin clocks go back from 03:00 to 02:00, and forward from 02:00 to
-    /// 03:00.
+    /// In Berlin clocks go back from 03:00 to 02:00, and forward from 02:00 to 03:00.
     #[test]
     fn what_is_later_is_never_smaller() {
         let Ok(berlin) = TimeZone::get("Europe/Berlin") else { return };

@@ -125,8 +125,7 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && !name.iter().any(|byte| *byte < b' ')
 }
 
-/// The technical note that came with RAR 4: blocks of checksum, type, flags,
-/// size.
+/// The technical note that came with RAR 4: blocks of checksum, type, flags, size.
 fn rar4(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     let mut at: usize = 7;
     loop {
@@ -221,8 +220,7 @@ fn seven_zip(bytes: &[u8], archive: &mut Archive) -> Option<()> {
     if header.first() != Some(&1) {
         return None;
     }
-    // The property of names: 0x11, its size, 0 for names that follow directly,
-    // names.
+    // The property of names: 0x11, its size, 0 for names that follow directly, names.
     for at in memchr::memchr_iter(0x11, header) {
         let (size, first) = match (header.get(at + 1), header.get(at + 2)) {
             (Some(size @ 0..=0x7f), _) => (usize::from(*size), at + 2),

@@ -31,8 +31,7 @@ pub enum AttachmentPlace {
 /// What the names of all attachments may cost, in units of [`super::gather`].
 const NAMES_LIMIT: usize = 2 << 20;
 
-/// The attachments among the parts of a message, and whether any of their names
-/// was cut.
+/// The attachments among the parts of a message, and whether any of their names was cut.
 pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     let mut budget = Budget::new(NAMES_LIMIT);
     let mut name = |name: &str| {

@@ -22,7 +22,8 @@ impl Message {
     /// The text parts, including those of `multipart/alternative` and of
     /// forwarded messages; HTML as text.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn body_texts(&self) -> Result<&[Text], Unread> {
         Ok(&self.bodies()?.texts)
     }

@@ -23,8 +23,7 @@ enum Charset {
     /// 8-bit bytes prove wrong.
     Unsaid,
     Known(&'static Encoding),
-    /// A 7-bit charset with escapes; the set that SO shifts to (RFC 1468, 1557,
-    /// 1922).
+    /// A 7-bit charset with escapes; the set that SO shifts to (RFC 1468, 1557, 1922).
     Iso2022(Set),
     /// RFC 1843.
     Hz,
@@ -214,8 +213,7 @@ pub fn packed_name(bytes: &[u8]) -> Cow<'_, str> {
     decode(None, bytes)
 }
 
-/// Pairs of bytes of everyday Japanese, half of which have a second byte beyond
-/// ASCII.
+/// Pairs of bytes of everyday Japanese, half of which have a second byte beyond ASCII.
 fn is_common_shift_jis(bytes: &[u8]) -> bool {
     let (mut pairs, mut beyond_ascii) = (0, 0);
     let mut rest = bytes.iter().copied();

@@ -47,7 +47,8 @@ impl Message {
     /// The attachments, in the order of the parts; then those of messages that
     /// are encoded within this one.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn attachments(&self) -> Result<&[Attachment], Unread> {
         let (parts, within) = (self.parts()?, self.within()?);
         for message in within {
@@ -98,7 +99,8 @@ impl Message {
 
     /// The decoded size of each attachment, bytes. Reads all of them.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn attachment_sizes(&self) -> Result<&[u64], Unread> {
         get(&self.sizes, || {
             self.attached_parts()?
@@ -119,7 +121,8 @@ impl Message {
     /// Reads all of them. `None` for attachments nested so deep that hashing all
     /// of them would take too long.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn attachment_hashes(&self) -> Result<&[Option<String>], Unread> {
         get(&self.hashes, || {
             let mut left = self.content.body_size()?.saturating_mul(HASH_ROUNDS);
@@ -151,7 +154,8 @@ impl Message {
 
     /// The first `limit` bytes of an attachment's decoded content.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, Unread> {
         match of.place {
             AttachmentPlace::Part(at) => match self.parts()?.get(at) {

@@ -157,7 +157,8 @@ impl Content {
     /// reaches. If the body is needed later and is large, it goes into an
     /// unlinked file in `spool_dir`.
     ///
-    /// # Errors The input cannot be read.
+    /// # Errors
+    /// The input cannot be read.
     pub fn read(mut input: Box<dyn Read>, spool_dir: &Path) -> io::Result<Content> {
         let (mut bytes, block) = read_header(&mut *input)?;
         let ahead = bytes.split_off(block.header.end);
@@ -217,8 +218,7 @@ impl Content {
         Content { header: Rc::new(header), ..self }
     }
 
-    /// The `From sender date` line that came before the message, with its line
-    /// end.
+    /// The `From sender date` line that came before the message, with its line end.
     pub fn from_line(&self) -> Option<&[u8]> {
         self.from_line.as_deref()
     }
@@ -240,7 +240,8 @@ impl Content {
 
     /// The size of header and body, bytes. Reads the body if necessary.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn size(&self) -> Result<u64, Unread> {
         if let Some(body) = self.streamed.get() {
             return Ok(self.header.len() as u64 + body);
@@ -250,7 +251,8 @@ impl Content {
 
     /// The size of the body, bytes. Reads it if necessary.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn body_size(&self) -> Result<u64, Unread> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
@@ -260,7 +262,8 @@ impl Content {
 
     /// A range of the body, cut where the body ends. Reads the body if necessary.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => {
@@ -280,7 +283,8 @@ impl Content {
     /// Reads what is unread and keeps it, so that it can be tested and written
     /// any number of times.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn spool(&self) -> Result<(), Unread> {
         self.stored().map(drop)
     }

@@ -243,8 +243,7 @@ fn joined(text: &str) -> String {
     joined
 }
 
-/// Replaces comments (RFC 5322 §3.2.2) with blanks; an unclosed one extends to
-/// the end.
+/// Replaces comments (RFC 5322 §3.2.2) with blanks; an unclosed one extends to the end.
 fn without_comments(text: &str) -> String {
     let mut depth = 0_usize;
     let mut escaped = false;

@@ -19,8 +19,7 @@ pub fn canonical(domain: &str) -> Cow<'_, str> {
     let name = folded.trim_end_matches('.');
     if name.len() <= LONGEST
         && let (unicode, Ok(())) = idna::domain_to_unicode(name)
-        // `ß` in punycode is a separate letter, which folding would turn into
-        // `ss`.
+        // `ß` in punycode is a separate letter, which folding would turn into `ss`.
         && fold::fold(&unicode) == unicode
     {
         return Cow::Owned(unicode);

@@ -26,8 +26,7 @@ const LONGEST_STRETCH: usize = 800;
 /// ISO-2022-JP are guessed, see [`charset::guess`]. White space stays as it is,
 /// except between adjacent encoded words, where it is not part of the text.
 pub fn decode<'a>(raw: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
-    // Something that looks like an encoded word inside raw ISO-2022-JP is not
-    // one.
+    // Something that looks like an encoded word inside raw ISO-2022-JP is not one.
     if charset::looks_like_iso_2022_jp(raw) {
         let text = charset::guess(raw, declared);
         return match decode_words(text.as_bytes(), declared) {

@@ -65,8 +65,7 @@ impl Budget {
         self.left
     }
 
-    /// Spends the units if that many are left; otherwise nothing more can be
-    /// spent.
+    /// Spends the units if that many are left; otherwise nothing more can be spent.
     pub fn spend(&mut self, units: usize) -> bool {
         match self.left.checked_sub(units) {
             Some(left) if !self.is_spent() => {

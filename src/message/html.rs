@@ -21,8 +21,7 @@ pub enum Event<'a> {
     /// Text that nobody sees, in the same form: hidden by a style, by the
     /// attribute `hidden` or by a zero size.
     Hidden(&'a str),
-    /// A URL in an attribute (`href`, `src`, `action` and similar), entities
-    /// decoded.
+    /// A URL in an attribute (`href`, `src`, `action` and similar), entities decoded.
     Url {
         /// The element that contains it, lower case.
         element: &'a str,
@@ -88,8 +87,7 @@ enum Pause {
 enum Gap {
     #[default]
     None,
-    /// The source has a line break: a blank, or nothing in scripts without
-    /// blanks.
+    /// The source has a line break: a blank, or nothing in scripts without blanks.
     Wrap,
     Blank,
     Line,
@@ -298,8 +296,7 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// Ends elements whose end tag may be omitted when another begins, HTML
-    /// §13.1.2.4.
+    /// Ends elements whose end tag may be omitted when another begins, HTML §13.1.2.4.
     fn end_implied(&mut self) {
         const P: Name = name_of(b"p");
         const LI: Name = name_of(b"li");
@@ -363,8 +360,7 @@ impl HtmlReader<'_> {
         self.gap(gap_at(element), is_gone);
     }
 
-    /// An element that is removed separates nothing; one that is only invisible
-    /// does.
+    /// An element that is removed separates nothing; one that is only invisible does.
     fn gap(&mut self, gap: Gap, is_gone: bool) {
         self.hidden.gap = self.hidden.gap.max(gap);
         if !is_gone {

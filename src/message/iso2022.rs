@@ -45,8 +45,7 @@ pub fn has_shifts(bytes: &[u8]) -> bool {
     memchr::memchr2(ESC, SO, bytes).is_some()
 }
 
-/// Decodes; `shifted` is the set that SO shifts to if no escape has designated
-/// one.
+/// Decodes; `shifted` is the set that SO shifts to if no escape has designated one.
 pub fn decode(bytes: &[u8], shifted: Set) -> String {
     let mut text = DecodedText::new(bytes.len());
     let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, Single::Latin1);

@@ -99,7 +99,8 @@ pub struct Structure {
 
 /// Splits a body. `head` is that of the message itself.
 ///
-/// # Errors The body cannot be read.
+/// # Errors
+/// The body cannot be read.
 pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
     let mut walker = Walker::default();
     walker.begin(head, "text/plain", 0);
@@ -108,8 +109,7 @@ pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
         let Some(piece) = lines.next()? else { break };
         walker.piece(&piece);
     }
-    // The walk may end early; then the rest belongs to the parts that are still
-    // open.
+    // The walk may end early; then the rest belongs to the parts that are still open.
     let end = if walker.stack.is_empty() { walker.end } else { lines.skip()? };
     Ok(walker.finish(end))
 }
@@ -246,8 +246,7 @@ impl Walker {
         }
     }
 
-    /// Recognises a file that uuencode(1), which is older than MIME, put into
-    /// text.
+    /// Recognises a file that uuencode(1), which is older than MIME, put into text.
     fn uuencoded(&mut self, piece: &LinePiece<'_>) {
         if !piece.starts_line {
             return;
@@ -318,8 +317,7 @@ impl Walker {
         }
     }
 
-    /// A header block that ends without an empty line belongs to a part without
-    /// content.
+    /// A header block that ends without an empty line belongs to a part without content.
     fn begin_unfinished(&mut self, end: u64) {
         while let Some((header, default)) = self.header.take() {
             if self.full {

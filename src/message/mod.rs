@@ -202,7 +202,8 @@ impl Message {
 
     /// The size as it came, without the `From ` line, bytes. Reads all of it.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn size(&self) -> Result<u64, Unread> {
         self.content.size()
     }
@@ -210,7 +211,8 @@ impl Message {
     /// Whether there is no message at all, not even a header. Reads all of it if
     /// there is no header block.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn is_empty(&self) -> Result<bool, Unread> {
         let starts = self.from_line().is_some() || !self.content.header().is_empty();
         Ok(!starts && self.size()? == 0)
@@ -275,7 +277,8 @@ impl Message {
 
     /// All MIME parts; the first is the message itself.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn parts(&self) -> Result<&[Part], Unread> {
         Ok(&self.structure()?.parts)
     }
@@ -286,14 +289,16 @@ impl Message {
 
     /// The first `limit` bytes of a part's decoded content.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, Unread> {
         Ok(transfer::prefix(self.raw(part)?, part.encoding, limit)?)
     }
 
     /// A range of the raw body, in bytes from its start, cut at its end.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
         self.content.body(range)
     }
@@ -305,7 +310,8 @@ impl Message {
     /// The charsets that headers and text parts declare or, if they declare none,
     /// that their bytes show; lower case, each once.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn charsets(&self) -> Result<Vec<String>, Unread> {
         let parts = self.parts()?;
         let mut charsets: Vec<String> = text::encoded_word_charsets(self.head().bytes());
@@ -355,7 +361,8 @@ impl Message {
 
     /// Reads everything and keeps it, so that it can be written more than once.
     ///
-    /// # Errors The body cannot be read.
+    /// # Errors
+    /// The body cannot be read.
     pub fn spool(&self) -> Result<(), Unread> {
         self.content.spool()
     }

@@ -160,8 +160,7 @@ fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// A value without quotes: up to a semicolon, or to a blank before another
-/// `name=`.
+/// A value without quotes: up to a semicolon, or to a blank before another `name=`.
 fn unquoted<'a>(name: &str, text: &'a str) -> (Cow<'a, str>, &'a str) {
     let bytes = text.as_bytes();
     let mut at = 0;

@@ -74,8 +74,7 @@ fn split(text: &str) -> Address {
     Address { name: None, local: one_line(&local), domain: one_line(domain) }
 }
 
-/// `"local part"@domain` or `"local part"`; `None` if the text does not have that
-/// form.
+/// `"local part"@domain` or `"local part"`; `None` if the text does not have that form.
 fn quoted_local(text: &str) -> Option<(String, &str)> {
     let inside = text.strip_prefix('"')?;
     let (mut local, mut escaped) = (String::new(), false);

@@ -50,8 +50,7 @@ impl Sheet {
         !self.rules.is_empty()
     }
 
-    /// The style of elements of that name with that class (`.`) or identifier
-    /// (`#`).
+    /// The style of elements of that name with that class (`.`) or identifier (`#`).
     pub(super) fn style(&self, element: &str, sign: char, name: &str) -> Style {
         let of = |element: &str| self.rules.get(&format!("{element}{sign}{name}")).copied();
         match (of(""), of(element)) {

@@ -97,8 +97,7 @@ impl Style {
     }
 }
 
-/// Whether the size in a `font` is zero: `0/0 a`; `None` if the word is not a
-/// size.
+/// Whether the size in a `font` is zero: `0/0 a`; `None` if the word is not a size.
 fn font_size(word: &str) -> Option<bool> {
     let size = word.split('/').next().unwrap_or_default();
     let is_size = size.ends_with(|c: char| c.is_ascii_alphabetic() || c == '%') || word != size;

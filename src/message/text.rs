@@ -111,7 +111,8 @@ pub struct Format<'a> {
 /// HTML; and normalises it. Reads at most `limit` units, and returns at most as
 /// many (see `gather`).
 ///
-/// # Errors The content cannot be read.
+/// # Errors
+/// The content cannot be read.
 pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<TextWithCharset> {
     let mut gatherer = Gatherer::new(if format.is_html { limit.min(HTML_LIMIT) } else { limit });
     let raw = events(content, format, limit, &mut |event| match event {
@@ -143,7 +144,8 @@ pub struct Raw {
 /// also hidden text, and where links lead. Text that is not HTML is cut at line
 /// ends, if it has any.
 ///
-/// # Errors The content cannot be read.
+/// # Errors
+/// The content cannot be read.
 pub fn events(
     content: impl Read,
     format: Format<'_>,

@@ -150,8 +150,7 @@ impl Base64 {
 /// Longer runs of blanks are kept even at line ends.
 const BLANKS: usize = 1000;
 
-/// Drops blanks at line ends; a `=` that does not begin an escape stands for
-/// itself.
+/// Drops blanks at line ends; a `=` that does not begin an escape stands for itself.
 #[derive(Debug, Default)]
 pub struct QuotedPrintable {
     /// Blanks that may turn out to be at a line end, or an incomplete escape.

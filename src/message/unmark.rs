@@ -24,8 +24,7 @@ use super::{Message, fold, parameter, reply_prefix};
 pub struct Marks {
     /// Words before the subject.
     pub subjects: Vec<String>,
-    /// Names of headers; one that ends with `*` stands for all that begin with
-    /// it.
+    /// Names of headers; one that ends with `*` stands for all that begin with it.
     pub headers: Vec<String>,
     /// Headers that only we may write.
     pub forged: Vec<&'static str>,

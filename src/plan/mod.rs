@@ -81,8 +81,7 @@ pub struct RuleRef {
     pub line: u32,
     /// `rule "label"`, the innermost one.
     pub label: Option<String>,
-    /// The category of site rules that contains it; `None` for the user's own
-    /// rules.
+    /// The category of site rules that contains it; `None` for the user's own rules.
     pub category: Option<String>,
 }
 
@@ -217,8 +216,7 @@ pub enum DeliveryWord {
     FileInto,
 }
 
-/// A folder by the names of its levels as people read them; no levels for the
-/// inbox.
+/// A folder by the names of its levels as people read them; no levels for the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Folder {
     /// Cleaned by `evaluate::template`: no level is empty, `.` or `..`, contains

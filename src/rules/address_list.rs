@@ -1,5 +1,4 @@
-//! Lists of addresses: the contents of a list file or of a set in the rules,
-//! indexed.
+//! Lists of addresses: the contents of a list file or of a set in the rules, indexed.
 //!
 //! Every exact entry becomes one key, in the form in which addresses are
 //! compared, and a look-up checks the few keys that can match an address. So a
@@ -145,8 +144,7 @@ impl AddressList {
         list
     }
 
-    /// Whether an address is in the list. The address is in
-    /// `Address::canonical`'s form.
+    /// Whether an address is in the list. The address is in `Address::canonical`'s form.
     pub fn matches(&self, canonical: &str) -> bool {
         let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
         self.key(canonical)
@@ -197,8 +195,7 @@ impl AddressList {
         judge_patterns((1..).zip(entries))
     }
 
-    /// Whether an exact entry is in the list, as written except for case and
-    /// width.
+    /// Whether an exact entry is in the list, as written except for case and width.
     pub fn has_same(&self, entry: &str) -> bool {
         key_of_exact(entry).is_some_and(|key| self.key(&key))
     }
@@ -253,8 +250,7 @@ impl AddressList {
         }
     }
 
-    /// `@host`, then `@.host` for the host and each domain above it, the nearest
-    /// first.
+    /// `@host`, then `@.host` for the host and each domain above it, the nearest first.
     fn domain_key(&self, domain: &str) -> bool {
         let above = std::iter::successors(Some(domain), |domain| {
             domain.split_once('.').map(|(_, above)| above)

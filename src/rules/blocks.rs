@@ -56,8 +56,7 @@ impl Blocks {
         self.here.len()
     }
 
-    /// A block; `None` if there is no block with that number, or if it is
-    /// damaged.
+    /// A block; `None` if there is no block with that number, or if it is damaged.
     pub(super) fn get(&self, number: usize) -> Option<&[u8]> {
         let place = self.here.get(number)?;
         if place.get().is_none() {

@@ -197,8 +197,7 @@ enum Row<T> {
 type Met<T> = Box<[OnceLock<T>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
-    /// From checked records. It may be kept for long, so spare capacity is
-    /// released.
+    /// From checked records. It may be kept for long, so spare capacity is released.
     fn here(records: &mut Vec<T>) -> Row<T> {
         records.shrink_to_fit();
         Row::Here(std::mem::take(records))

@@ -56,8 +56,7 @@ const STARTS: [&str; 10] = [
     "sqwebmail-",
 ];
 
-/// Whether a name in a Maildir of the fs layout belongs to the Maildir or to a
-/// server.
+/// Whether a name in a Maildir of the fs layout belongs to the Maildir or to a server.
 pub fn is_taken(name: &str) -> bool {
     NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }

@@ -492,8 +492,7 @@ fn counts(program: &Program) -> HashMap<u32, usize> {
     counts
 }
 
-/// The pieces of a word: all of the maximum length, or the whole word if it is
-/// shorter.
+/// The pieces of a word: all of the maximum length, or the whole word if it is shorter.
 fn pieces(word: &str) -> impl Iterator<Item = u32> {
     let length = word.len().clamp(1, PIECE);
     word.as_bytes()

@@ -62,8 +62,7 @@ pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
     listed
 }
 
-/// The rules for which `fired` is false, without those in the block of such a
-/// rule.
+/// The rules for which `fired` is false, without those in the block of such a rule.
 pub fn never_fired<'l>(
     listed: &'l [RuleEntry],
     fired: &dyn Fn(&RuleEntry) -> bool,

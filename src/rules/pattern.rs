@@ -74,7 +74,8 @@ pub struct PatternCaptures {
 
 /// Parses a pattern without building it. What this accepts, [`build`] can build.
 ///
-/// # Errors The pattern cannot be used.
+/// # Errors
+/// The pattern cannot be used.
 pub fn check(source: &str, case_sensitive: bool) -> Result<PatternCaptures, PatternError> {
     let hir = parse(source, case_sensitive)?;
     if size_bound(&hir) > SIZE_LIMIT {
@@ -99,7 +100,8 @@ fn parse(source: &str, case_sensitive: bool) -> Result<Hir, PatternError> {
 
 /// Builds a pattern; the text to search must be decoded and NFKC-normalised.
 ///
-/// # Errors The pattern cannot be used.
+/// # Errors
+/// The pattern cannot be used.
 pub fn build(source: &str, case_sensitive: bool, engine: Engine) -> Result<Regex, PatternError> {
     let (config, limit) = match engine {
         Engine::Light => {
@@ -147,8 +149,7 @@ fn cheaper_class(mut class: ClassUnicode) -> Hir {
     };
     let whole = |range: &ClassUnicodeRange| range.start() <= '\u{80}' && range.end() == char::MAX;
     if class.ranges().last().is_some_and(whole) {
-        // As in `.` and `[^x]`: everything that begins with such a byte, in
-        // UTF-8.
+        // As in `.` and `[^x]`: everything that begins with such a byte, in UTF-8.
         let more = || bytes(0x80, 0xbf);
         class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\u{7f}')]));
         return Hir::alternation(vec![
@@ -536,8 +537,7 @@ mod tests {
             let said = Regex::builder().syntax(said).build(&source);
             for engine in [Engine::Light, Engine::Full] {
                 let built = build(&source, case_sensitive, engine);
-                // If it has too many states for the light engine, the full one is
-                // used.
+                // If it has too many states for the light engine, the full one is used.
                 if engine == Engine::Full || said.is_err() {
                     proptest::prop_assert_eq!(built.is_ok(), said.is_ok());
                 }

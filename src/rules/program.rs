@@ -162,11 +162,9 @@ pub enum ConditionKind {
     Duplicate {
         /// What identifies the message; `None` for the message itself.
         of: Option<DuplicateKey>,
-        /// How long ago the other one may have come, seconds; `None` for the
-        /// setting.
+        /// How long ago the other one may have come, seconds; `None` for the setting.
         within: Option<u64>,
-        /// Whether the time counts from the first of them: a duplicate is not
-        /// remembered.
+        /// Whether the time counts from the first of them: a duplicate is not remembered.
         first: bool,
     },
     /// `FIELD matches /…/`, by index into [`Program::patterns`].
@@ -307,8 +305,7 @@ pub enum Entries {
     Sent(String),
     /// Everyone who wrote the mail in that folder.
     Senders(String),
-    /// Everyone in the address books at that path, which is written like that of
-    /// a file.
+    /// Everyone in the address books at that path, which is written like that of a file.
     Cards(String),
 }
 
@@ -440,8 +437,7 @@ pub enum Field {
     ListId,
     /// The list's short name.
     ListName,
-    /// Hashes of the message itself and of those that it names as its
-    /// conversation.
+    /// Hashes of the message itself and of those that it names as its conversation.
     Thread,
     /// Those of them that are in folders which the rules use as lists.
     InMyThread,

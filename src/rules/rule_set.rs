@@ -1,5 +1,4 @@
-//! All rules that a message goes through, and which of the provider's are
-//! switched on.
+//! All rules that a message goes through, and which of the provider's are switched on.
 
 use super::compiled::CompiledProgram;
 use super::switch::{self, By, Switches, Words, decide, said_in};
@@ -22,8 +21,7 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// `words` contains the user's choices on the command line of `mfilter
-    /// isp-filter`.
+    /// `words` contains the user's choices on the command line of `mfilter isp-filter`.
     pub fn new(user: CompiledProgram, site: Option<CompiledProgram>, words: &Words) -> RuleSet {
         let switches = decide(site.as_ref(), &user.settings, words);
         RuleSet { user, site, switches, reload: None }

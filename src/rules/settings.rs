@@ -54,8 +54,7 @@ pub struct Settings {
     pub subscribe: Option<bool>,
     /// `over-quota`.
     pub over_quota: Option<OverQuota>,
-    /// `remake-folders`: whether a folder that was probably renamed is created
-    /// again.
+    /// `remake-folders`: whether a folder that was probably renamed is created again.
     pub remake_folders: Option<bool>,
     /// `isp-filter`, the user's switch.
     pub isp_filter: Vec<SwitchWord>,

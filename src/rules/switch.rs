@@ -109,8 +109,7 @@ pub fn said_in(user: &Program, word: usize) -> (&str, u32) {
     (file.map_or("the rules", |file| file.as_str()), line)
 }
 
-/// The marks of everything that is off, from the site's labels and the user's
-/// own.
+/// The marks of everything that is off, from the site's labels and the user's own.
 pub fn marks(site: Option<&CompiledProgram>, user: &Settings, switches: &Switches) -> Marks {
     let mut marks = Marks::default();
     let of_site = site.iter().flat_map(|site| site.settings.labels.iter());

@@ -106,8 +106,7 @@ pub fn keyed(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
     })
 }
 
-/// Parses a string, and reports which braces are wrong; places are byte offsets
-/// in it.
+/// Parses a string, and reports which braces are wrong; places are byte offsets in it.
 pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
     let mut parts = Vec::new();
     let mut errors = Vec::new();

@@ -130,8 +130,7 @@ pub struct MoveEnd {
     pub folder: SpannedText,
 }
 
-/// In which direction the user moved a message, as seen from the folder that is
-/// named.
+/// In which direction the user moved a message, as seen from the folder that is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// `moved to`
@@ -202,8 +201,7 @@ pub enum ConditionNodeKind {
     Not(Box<ConditionNode>),
     /// A bare name: a classifier or a `define`
     Name(SpannedText),
-    /// `duplicate of "template" within 1d of first`: at least one of the first
-    /// two
+    /// `duplicate of "template" within 1d of first`: at least one of the first two
     Duplicate {
         of: Option<SpannedText>,
         within: Option<ValueNode>,
@@ -283,8 +281,7 @@ pub struct Instant {
     pub hour: u8,
     pub minute: u8,
     pub second: u8,
-    /// How many minutes the zone is ahead of UTC; `None` for the zone that is
-    /// set.
+    /// How many minutes the zone is ahead of UTC; `None` for the zone that is set.
     pub offset: Option<i16>,
 }
 

@@ -10,7 +10,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a rule file, with its byte-order mark if there is one.
 ///
-/// # Errors The bytes are not UTF-8.
+/// # Errors
+/// The bytes are not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<String, NotUtf8> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_string()),

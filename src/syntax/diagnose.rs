@@ -1,5 +1,4 @@
-//! Determines the mistake from the place where pest gave up, and from the tokens
-//! there.
+//! Determines the mistake from the place where pest gave up, and from the tokens there.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 

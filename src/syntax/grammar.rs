@@ -1,5 +1,4 @@
-//! What pest generates from `grammar/mailrules.pest`: a parser, and a name for
-//! each part.
+//! What pest generates from `grammar/mailrules.pest`: a parser, and a name for each part.
 
 #![allow(missing_docs, reason = "the derive documents nothing of what it makes")]
 

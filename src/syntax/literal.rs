@@ -1,5 +1,4 @@
-//! Strings, patterns and quantities: from the written form to the value, and
-//! back.
+//! Strings, patterns and quantities: from the written form to the value, and back.
 
 use std::ops::Range;
 
@@ -261,8 +260,7 @@ fn time(written: &str) -> Option<ValueKind> {
     Some(ValueKind::Time { hour, minute })
 }
 
-/// `2026-12-24T18:00`, with or without seconds, optionally followed by `Z` or
-/// `+09:00`.
+/// `2026-12-24T18:00`, with or without seconds, optionally followed by `Z` or `+09:00`.
 fn instant(written: &str) -> Option<ValueKind> {
     let (day, rest) = written.split_once('T')?;
     let Some(ValueKind::Date { year, month, day }) = date(day) else { return None };

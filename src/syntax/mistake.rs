@@ -96,8 +96,7 @@ pub(super) enum SyntaxErrorKind {
     BadEscape(String),
     BadQuantity(String),
     BadPatternFlag(String),
-    /// An action below a rule, indented further than the rule, but not part of
-    /// it.
+    /// An action below a rule, indented further than the rule, but not part of it.
     StrayAction(String),
 }
 

@@ -26,8 +26,7 @@ pub(super) enum OutlinePart {
     Open(TokenRun, BlockKind),
     /// `WEIGHT CONDITION`
     Entry(TokenRun),
-    /// The `}` of the innermost open block, or the place where it should have
-    /// been.
+    /// The `}` of the innermost open block, or the place where it should have been.
     Close { end: u32 },
 }
 

@@ -148,8 +148,7 @@ impl StatementReader<'_> {
         self.text.get(token.start as usize..token.end as usize)
     }
 
-    /// Records a mistake, unless it only follows from the file being in another
-    /// language.
+    /// Records a mistake, unless it only follows from the file being in another language.
     fn report(&mut self, mistake: Mistake, piece: &Range<usize>) {
         let ours = self.word(piece.start).is_some_and(|word| words::STATEMENTS.contains(&word));
         if ours || !self.foreign {

@@ -55,8 +55,7 @@ pub enum TokenShape {
     Arrow,
     /// `..`
     Dots,
-    /// `=`, `<`, …: every run of such signs, including those that are not
-    /// operators
+    /// `=`, `<`, …: every run of such signs, including those that are not operators
     Signs,
     /// Not a token of the language, whatever is around it.
     Bad(Bad),

@@ -1,5 +1,4 @@
-//! The words of the language, and the names of the parts of the grammar for
-//! people.
+//! The words of the language, and the names of the parts of the grammar for people.
 
 use super::grammar::Rule;
 

@@ -42,8 +42,7 @@ impl World {
         self.own_recipients(message).into_iter().chain(alias).collect()
     }
 
-    /// The same without the alias, which must not be taken for the user's own
-    /// address.
+    /// The same without the alias, which must not be taken for the user's own address.
     pub fn own_recipients(&self, message: &Message) -> Vec<String> {
         if !self.recipients.is_empty() {
             return self.recipients.iter().map(|to| path::forward(to)).collect();

@@ -91,8 +91,10 @@ impl DuplicateStatus {
 
 /// Knows whom the user has written to, and who wrote mail that the user kept.
 pub trait SentMail {
-    /// Everyone to whom the mail in a folder went, or who wrote it. The error is
-    /// for the trace.
+    /// Everyone to whom the mail in a folder went, or who wrote it.
+    ///
+    /// # Errors
+    /// Why they cannot be determined, for the trace.
     fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String>;
 }
 
@@ -258,8 +260,10 @@ impl World {
         read.collect()
     }
 
-    /// Everyone that the mail in a folder names; looked up only once. The error
-    /// is for the trace.
+    /// Everyone that the mail in a folder names; looked up only once.
+    ///
+    /// # Errors
+    /// Why they cannot be determined, for the trace.
     pub fn sent(&self, folder: &str, side: MailSide) -> Result<Rc<SentList>, String> {
         let key = (folder.to_owned(), side);
         if let Some(known) = self.known.sent.borrow().get(&key) {
@@ -281,7 +285,10 @@ impl World {
         list
     }
 
-    /// The address books at a path, read once. The error is for the trace.
+    /// The address books at a path, read only once.
+    ///
+    /// # Errors
+    /// Why they cannot be read, for the trace.
     pub fn contacts(&self, path: &Path) -> Result<Rc<ContactList>, String> {
         if let Some(known) = self.known.contacts.borrow().get(path) {
             return known.clone();
@@ -307,8 +314,10 @@ impl World {
         }
     }
 
-    /// The people that the user knows, built once from these sources. The error
-    /// is for the trace.
+    /// The people that the user knows, built only once from these sources.
+    ///
+    /// # Errors
+    /// Why they cannot be determined, for the trace.
     pub fn people(&self, of: Vec<PeopleSource>) -> Result<Rc<People>, String> {
         if let Some((sources, people)) = &*self.known.people.borrow()
             && *sources == of
@@ -365,8 +374,10 @@ impl World {
         why
     }
 
-    /// The list in a file, which must be within bounds, read only once. The error
-    /// is for the trace.
+    /// The list in a file, which must be within bounds, read only once.
+    ///
+    /// # Errors
+    /// Why it cannot be read, for the trace.
     pub fn list(&self, path: &Path, bounds: &Bounds) -> Result<Rc<AddressList>, String> {
         if let Some(known) = self.known.lists.borrow().get(path)
             && known.bounds == *bounds

@@ -52,8 +52,7 @@ pub struct MethodResult {
 }
 
 impl MethodResult {
-    /// The value of a property (its name in lower case); an empty value counts as
-    /// none.
+    /// The value of a property (its name in lower case); an empty value counts as none.
     pub fn property(&self, name: &str) -> Option<&str> {
         let found = self.properties.iter().find(|(each, _)| each == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -121,8 +120,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The next comment, without its parentheses; only skips blanks if there is
-    /// none.
+    /// The next comment, without its parentheses; only skips blanks if there is none.
     pub(super) fn comment(&mut self) -> Result<Option<&'a str>, &'static str> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
         if !self.rest.starts_with('(') {

@@ -73,8 +73,7 @@ const EXCERPT: usize = 120;
 /// The methods that are read.
 const METHODS: [&str; 5] = ["spf", "dkim", "dmarc", "arc", "iprev"];
 
-/// What is believed, and why. A result that no believed header mentions is
-/// `None`.
+/// What is believed, and why. A result that no believed header mentions is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Results {
     /// RFC 7208
@@ -93,8 +92,7 @@ pub struct Results {
     pub dkim_domains: Vec<String>,
     /// The From domain that DMARC checked.
     pub dmarc_domain: Option<String>,
-    /// What the results rest on: header, id, place, and the results taken from
-    /// it.
+    /// What the results rest on: header, id, place, and the results taken from it.
     pub used: Vec<String>,
     /// Headers that were not believed, or only in part.
     pub ignored: Vec<IgnoredHeader>,
@@ -350,8 +348,7 @@ impl ResultsReader<'_, '_> {
                 Err(why) => self.results.ignore(&header, &text, why.to_owned()),
             }
         }
-        // SPF is about the envelope sender; the HELO serves if there is no such
-        // line.
+        // SPF is about the envelope sender; the HELO serves if there is no such line.
         lines.sort_by_key(|(identity, ..)| *identity != SpfIdentity::MailFrom);
         for (identity, found, header, text) in lines {
             if self.results.spf.is_some() {
@@ -397,8 +394,7 @@ fn sceptical<'a>(
     }
 }
 
-/// One signature that passes is enough; otherwise the first result other than
-/// `none`.
+/// One signature that passes is enough; otherwise the first result other than `none`.
 fn best(verdicts: &[Verdict]) -> Option<Verdict> {
     let verdicts = || verdicts.iter().copied();
     verdicts()

@@ -91,8 +91,7 @@ pub fn parse(text: &str) -> Result<ReceivedSpf, &'static str> {
     }
 }
 
-/// The domain or address that SPF checked, from a comment such as RFC 7208 §9.1
-/// has.
+/// The domain or address that SPF checked, from a comment such as RFC 7208 §9.1 has.
 fn domain_of(comment: &str) -> Option<String> {
     let (_, rest) = comment.split_once("domain of ")?;
     let mut words = rest.split_ascii_whitespace();

@@ -336,7 +336,8 @@ impl SenderText {
     /// Checks that the envelope sender and the HELO in a `Received-SPF` line are
     /// complete.
     ///
-    /// # Errors Why one of them is not, in words.
+    /// # Errors
+    /// Why one of them is not, in words.
     pub fn is_whole(&self, sender: Option<&str>, helo: Option<&str>) -> Result<(), &'static str> {
         let whole = |kind: TextOrigin, value: Option<&str>| {
             let texts = &self.texts[kind as usize];

@@ -21,8 +21,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Reads an unfolded value. Any text is a signature, though perhaps a bad
-    /// one.
+    /// Reads an unfolded value. Any text is a signature, though perhaps a bad one.
     pub fn parse(text: &str) -> Signature {
         let mut found = Signature::default();
         let (mut signer, mut identity) = (None, None);

@@ -20,8 +20,7 @@ pub fn read(text: &str) -> Vec<RecipientFailure> {
         if !FIELDS.contains(&name.as_str()) {
             continue;
         }
-        // A folded line; some MTAs forget the blank before a Diagnostic-Code's
-        // lines.
+        // A folded line; some MTAs forget the blank before a Diagnostic-Code's lines.
         while let Some(next) = lines.peek()
             && next.starts_with([' ', '\t'])
             && value.len() < 4096
@@ -60,8 +59,7 @@ struct Group {
 }
 
 impl Group {
-    /// Whether the field begins the next recipient although no empty line came
-    /// before it.
+    /// Whether the field begins the next recipient although no empty line came before it.
     fn starts_anew(&self, field: &str) -> bool {
         match field {
             "original-recipient" => {

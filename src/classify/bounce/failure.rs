@@ -11,8 +11,7 @@ pub struct RecipientFailure {
     pub status: Option<String>,
     /// In the mail system's words, one line.
     pub reason: Option<String>,
-    /// RFC 3464 §2.3.3, lower case; empty while it is neither stated nor
-    /// completed.
+    /// RFC 3464 §2.3.3, lower case; empty while it is neither stated nor completed.
     pub action: String,
 }
 

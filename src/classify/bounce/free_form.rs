@@ -14,8 +14,7 @@ use crate::classify::words::bounces;
 /// How many recipients are looked for at most.
 pub(super) const RECIPIENTS_LIMIT: usize = 1000;
 
-/// How much of what is said about one recipient is kept as the reason, in
-/// characters.
+/// How much of what is said about one recipient is kept as the reason, in characters.
 const REASON_LIMIT: usize = 300;
 
 /// What the text says. `named` are the recipients that the header names, `own`

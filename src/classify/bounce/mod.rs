@@ -44,21 +44,33 @@ pub struct Report {
 }
 
 /// `bounce.status`: RFC 3463 codes, each once.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn statuses(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     each(mail, |failure| failure.status.clone())
 }
 
 /// `bounce.recipient`: who could not be reached.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn recipients(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     each(mail, |failure| failure.recipient.clone())
 }
 
 /// `bounce.reason`: why, in the words of the mail system.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn reasons(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     each(mail, |failure| failure.reason.clone())
 }
 
 /// `bounce.action`: failed or delayed, RFC 3464 §2.3.3.
+///
+/// # Errors
+/// The body cannot be read.
 pub fn actions(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     each(mail, |failure| Some(failure.action.clone()))
 }
@@ -149,7 +161,7 @@ struct Signs {
     kind: BounceKind,
     /// What shows that a mail system is the sender.
     system: Option<String>,
-    /// That is its name, not only the null sender.
+    /// Its name shows it, not only the null sender.
     named: bool,
     /// No one reads answers to it.
     unattended: bool,
@@ -202,8 +214,7 @@ impl Signs {
         reply_prefix::begins(&self.subject)
     }
 
-    /// Sieve's `reject` answers with a disposition notification (RFC 5429
-    /// §2.1.1).
+    /// Sieve's `reject` answers with a disposition notification (RFC 5429 §2.1.1).
     fn refusal(&self) -> Option<String> {
         let refused = self.kind == BounceKind::Receipt && self.subject.contains("reject");
         let system = self.system.as_ref().filter(|_| refused)?;
@@ -226,8 +237,7 @@ impl Signs {
                 || status::reply(notes).is_some()
                 || !mention::mentioned(notes, own).is_empty()
         };
-        // A person may forward the parts of a report, but the subject then shows
-        // it.
+        // A person may forward the parts of a report, but the subject then shows it.
         let subject_reports = self.subject_reports && !self.is_answer();
         if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
             if bad {

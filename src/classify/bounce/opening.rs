@@ -25,7 +25,8 @@ pub struct Opening {
 
 /// Takes a message apart. A `report` is searched for its parts to the end.
 ///
-/// # Errors The body cannot be read.
+/// # Errors
+/// The body cannot be read.
 pub fn read(message: &Message, report: bool) -> Result<Opening, String> {
     let start = look::opening(message, LIMIT)?;
     let opening = take_apart(&start)?;

@@ -47,8 +47,7 @@ pub fn is_delay(text: &str) -> bool {
     find(bounces::DELAYS, text).is_some()
 }
 
-/// The status that a report in words alone amounts to, RFC 3463 §3; `class` is 4
-/// or 5.
+/// The status that a report in words alone amounts to, RFC 3463 §3; `class` is 4 or 5.
 pub fn status_of(text: &str, class: char) -> Option<String> {
     let (subject, _) = bounces::STATUS.iter().find(|(_, phrases)| find(phrases, text).is_some())?;
     Some(format!("{class}.{subject}"))

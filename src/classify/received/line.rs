@@ -384,8 +384,7 @@ fn address_last(
         found.host = reverse_name(client.host);
     } else {
         let before = at.checked_sub(1).and_then(|before| helo_comment(comments[before]));
-        // qmail writes no more than that; Exchange has the same client, but also
-        // an id.
+        // qmail writes no more than that; Exchange has the same client, but also an id.
         let is_qmail = client.bare && !tail.by_comment && tail.id.is_none();
         if before.is_some() || is_qmail {
             found.host = name.and_then(reverse_name);

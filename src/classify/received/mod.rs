@@ -31,8 +31,7 @@ use self::relays::Relays;
 use crate::message::domain;
 use crate::message::head::Head;
 
-/// Further lines are not read; MTAs regard that many hops as a loop (RFC 5321
-/// §6.3).
+/// Further lines are not read; MTAs regard that many hops as a loop (RFC 5321 §6.3).
 const MOST_LINES: usize = 1000;
 
 /// Our lines, as far down as they go.
@@ -105,8 +104,7 @@ impl ReceivedLine {
         }
     }
 
-    /// Whether the client's name, which leads back to its address, is one of
-    /// ours.
+    /// Whether the client's name, which leads back to its address, is one of ours.
     fn is_named_ours(&self, relays: &Relays) -> bool {
         let Some(host) = self.host.as_deref().filter(|_| self.host_checked) else { return false };
         let by = self.by.as_deref().unwrap_or_default();

@@ -148,8 +148,7 @@ fn path_behind_blank(text: &str, at: usize) -> usize {
     length.map_or(0, |length| length - 1)
 }
 
-/// The length of the comment that `text` starts with: up to its `)`, or to the
-/// end.
+/// The length of the comment that `text` starts with: up to its `)`, or to the end.
 fn comment(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);

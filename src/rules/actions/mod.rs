@@ -81,8 +81,7 @@ pub trait Act {
     /// Plans its steps.
     fn plan(&self, planner: &mut dyn Planner);
 
-    /// What it does, for people who do not know the language: "puts it into the
-    /// inbox".
+    /// What it does, for people who do not know the language: "puts it into the inbox".
     fn phrase(&self) -> String;
 
     /// Whether nothing after it is evaluated.
@@ -162,8 +161,7 @@ pub trait Planner {
             self.push(StepKind::Deliver { as_, folder, flags });
         }
     }
-    /// Whether the plan has already put the message into that folder, and once is
-    /// enough.
+    /// Whether the plan has already put the message into that folder, and once is enough.
     fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool;
     /// Plans to forward the message, or what replaces that.
     fn forward(&mut self, copy: bool, to: &[Template]);

@@ -228,8 +228,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok(())
     }
 
-    /// The only argument as a folder, `None` for the inbox, and the flags after
-    /// `as`.
+    /// The only argument as a folder, `None` for the inbox, and the flags after `as`.
     pub(in crate::rules) fn folder_and_flags(
         &mut self,
     ) -> Result<(Option<Template>, FlagsTemplate), ArgumentError> {
@@ -272,8 +271,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         Ok((status.to_owned(), words))
     }
 
-    /// A program and its arguments. The user chooses the program, never a
-    /// message.
+    /// A program and its arguments. The user chooses the program, never a message.
     pub(in crate::rules) fn program(&mut self) -> Result<Vec<Template>, ArgumentError> {
         let texts = self.texts()?;
         let Some(program) = texts.first() else { return Err(ArgumentError::WrongArguments) };

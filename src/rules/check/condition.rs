@@ -1,5 +1,4 @@
-//! Conditions: how they are joined, what names mean, and which conditions are the
-//! same.
+//! Conditions: how they are joined, what names mean, and which conditions are the same.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,4 @@
-//! `expire`: what is removed from a folder when it has been there for a long
-//! time.
+//! `expire`: what is removed from a folder when it has been there for a long time.
 
 use super::Checker;
 use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
@@ -64,8 +63,7 @@ impl Checker<'_, '_> {
         });
     }
 
-    /// Where the mail goes, or that it is deleted; and whether that is stated
-    /// twice.
+    /// Where the mail goes, or that it is deleted; and whether that is stated twice.
     fn end_of_expiry(
         &mut self,
         span: Span,

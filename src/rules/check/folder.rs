@@ -84,8 +84,7 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::Place(mistake));
     }
 
-    /// Checks for a path in which a shell or a mail server would substitute
-    /// something.
+    /// Checks for a path in which a shell or a mail server would substitute something.
     pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
         if let Some(meant) = meant_path(text) {
             let text = text.to_owned();
@@ -114,8 +113,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Two folders that differ only in case are two to a file system and one to a
-    /// reader.
+    /// Two folders that differ only in case are two to a file system and one to a reader.
     fn spelling(&mut self, name: &str, span: Span) {
         let folded = fold::fold(name).into_owned();
         match self.folders.get(&folded) {

@@ -202,8 +202,7 @@ impl Checker<'_, '_> {
         index
     }
 
-    /// Reports entries that no address can match, in lists that no text is
-    /// compared with.
+    /// Reports entries that no address can match, in lists that no text is compared with.
     pub(super) fn judge_entries(&mut self) {
         for (list, entries) in std::mem::take(&mut self.entries) {
             let texts = (0..).zip(entries.iter().map(|entry| entry.value.as_str()));

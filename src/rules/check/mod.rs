@@ -67,8 +67,7 @@ pub struct Surroundings<'a> {
     /// Reads a file; called for what the rules include, and by [`check_lists`]
     /// for lists. It may refuse what cannot be trusted.
     pub load: &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
-    /// Returns the script of `include sieve` as rules; `None` if it does not
-    /// exist.
+    /// Returns the script of `include sieve` as rules; `None` if it does not exist.
     pub script: &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>,
     /// What the site allows, if the rules are a confined user's.
     pub confinement: Option<&'a Confinement>,
@@ -97,8 +96,7 @@ pub struct CheckResult {
     pub sent_folders: Vec<Spanned<String>>,
     /// The programs that rules run and that are allowed, for [`check_lists`].
     pub programs: Vec<Spanned<String>>,
-    /// The folders that the rules name without inserts, each once, with its
-    /// place.
+    /// The folders that the rules name without inserts, each once, with its place.
     pub folders: Vec<Spanned<String>>,
     /// Where the layout is set.
     pub layout: Option<Span>,
@@ -191,8 +189,7 @@ impl NameKind {
     }
 }
 
-/// A name that was unknown where it was used. At the end it is either declared or
-/// not.
+/// A name that was unknown where it was used. At the end it is either declared or not.
 struct Missing {
     what: WordKind,
     name: String,
@@ -212,8 +209,7 @@ pub(super) struct Checker<'a, 's> {
 
     names: HashMap<String, (NameKind, Span)>,
     missing: Vec<Missing>,
-    /// A file with declarations could not be read: unknown names may be declared
-    /// there.
+    /// A file with declarations could not be read: unknown names may be declared there.
     incomplete: bool,
     /// How often the nearest name has been searched.
     searched: usize,
@@ -303,8 +299,7 @@ impl<'a, 's> Checker<'a, 's> {
         self.optional_categories();
     }
 
-    /// Reports comments in the place of rules that `mfilter import` could not
-    /// translate.
+    /// Reports comments in the place of rules that `mfilter import` could not translate.
     pub(super) fn untranslated(&mut self, ast: &Ast) {
         for comment in &ast.comments {
             if let Some(rest) = comment.text.strip_prefix(words::UNTRANSLATED) {
@@ -381,8 +376,7 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    /// Reports names that were never declared, and those that were declared too
-    /// late.
+    /// Reports names that were never declared, and those that were declared too late.
     fn settle_missing(&mut self) {
         for missing in std::mem::take(&mut self.missing) {
             let Missing { what, name, span } = missing;

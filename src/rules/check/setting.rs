@@ -259,8 +259,7 @@ fn text_of(value: &ValueNode) -> Option<String> {
     }
 }
 
-/// Whether it is an address, in which `{sender}` may occur once in place of the
-/// sender.
+/// Whether it is an address, in which `{sender}` may occur once in place of the sender.
 fn is_forward_sender(text: &str) -> bool {
     let plain = text.replacen("{sender}", "x", 1);
     !plain.contains(['{', '}']) && is_address(&plain)

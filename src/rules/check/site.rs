@@ -94,8 +94,7 @@ impl Checker<'_, '_> {
         let before = self.program.categories.iter().find(|each| same(&each.name, text));
         if let Some(at) = before.map(|each| each.span) {
             let name_text = name.value.clone();
-            // Mandatory ones are read first, though they may come later in the
-            // file.
+            // Mandatory ones are read first, though they may come later in the file.
             let is_behind = (at.file, at.start) > (head.file, head.start);
             let (at, again) = if is_behind { (head, at) } else { (at, name.span) };
             self.site_mistake(again, SiteMistake::CategoryTwice { name: name_text, at });
@@ -109,8 +108,7 @@ impl Checker<'_, '_> {
         if mandatory && self.site && around.is_none() && !self.statements.in_group() {
             self.block_for_all(head, statements);
         } else {
-            // It may be switched off: whatever it does, what follows is
-            // reachable.
+            // It may be switched off: whatever it does, what follows is reachable.
             self.block(statements);
         }
         self.category = around;

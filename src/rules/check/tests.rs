@@ -332,8 +332,7 @@ fn what_can_never_hold_is_a_warning() {
         "when subject contains \" \" or subject starts \"\" -> inbox",
         &[("always-holds", "\"\"", "every `subject` contains the empty string")],
     );
-    // These can: case is folded, the null sender is empty, a night spans
-    // midnight.
+    // These can: case is folded, the null sender is empty, a night spans midnight.
     program("when subject is \"ABC\" or envelope-from is \"\" or time in 22:00..07:00 -> inbox");
 }
 

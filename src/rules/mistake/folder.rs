@@ -13,8 +13,7 @@ pub enum BadFolder {
     Path { why: BadPath, meant: Option<String> },
     /// A control character.
     Control,
-    /// A dot, which separates levels in maildir++; with the name written with
-    /// `/`.
+    /// A dot, which separates levels in maildir++; with the name written with `/`.
     Dot(String),
     /// A part that starts with a dot, in the fs layout.
     Hidden,

@@ -1,12 +1,10 @@
-//! What is wrong with `on moved` and with lists made from mail or from address
-//! books.
+//! What is wrong with `on moved` and with lists made from mail or from address books.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 use super::{Wording, error, warning};
 
-/// What is wrong with `on moved` and with lists made from mail or from address
-/// books.
+/// What is wrong with `on moved` and with lists made from mail or from address books.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LearnMistake {
     /// In site rules.
@@ -23,8 +21,7 @@ pub enum LearnMistake {
     EndTwice { way: &'static str },
     /// `on moved from "A" to "A"`
     NoMove,
-    /// `add from to NAME`, and the list is made from mail or from an address
-    /// book.
+    /// `add from to NAME`, and the list is made from mail or from an address book.
     MadeListEdited { name: String },
     /// Address books that cannot be read.
     CardsUnreadable { path: String, reason: String },

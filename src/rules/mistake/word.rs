@@ -1,5 +1,4 @@
-//! What kind of word an unknown one should have been, and which words of that
-//! kind exist.
+//! What kind of word an unknown one should have been, and which words of that kind exist.
 
 /// What kind of word an unknown one should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

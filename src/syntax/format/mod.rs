@@ -269,8 +269,7 @@ impl<'a> Formatter<'a> {
         let start = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between("", end, start);
         let rest = Doc::group(vec![line, Doc::text(" -> "), self.actions(actions)]);
-        // We only need to know whether they have a place; they are written with
-        // the rule.
+        // We only need to know whether they have a place; they are written with the rule.
         self.inside.clear();
         self.above.clear();
         let (head, rest) = (Doc::group(head).flat()?, rest.flat()?);
