@@ -1,6 +1,6 @@
-//! No crate that mfilter or its fuzzing is built from has a known security
-//! advisory, as `advisories.toml` knows them: what `cargo deny check advisories`
-//! says where the database is within reach.
+//! No crate that mfilter or its fuzzing is built from has a known security advisory,
+//! according to `advisories.toml`: the result of `cargo deny check advisories` where
+//! the database is within reach.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,7 +43,7 @@ struct Ignored {
     ignore: Vec<Excuse>,
 }
 
-/// Without a reason it is none, though cargo-deny would take it.
+/// An exception needs a reason here, though cargo-deny would accept it without one.
 #[derive(Deserialize)]
 struct Excuse {
     id: String,
@@ -132,7 +132,7 @@ fn a_version_that_is_affected_is_found() {
     assert!(findings(&known, &[package], &[excuse]).is_empty());
 }
 
-/// What affects a package and is not excused, a line for each.
+/// What affects a package and is not excused, one line each.
 fn findings(known: &Known, packages: &[Package], excused: &[Excuse]) -> Vec<String> {
     let mut found = Vec::new();
     for package in packages {
@@ -155,7 +155,7 @@ fn findings(known: &Known, packages: &[Package], excused: &[Excuse]) -> Vec<Stri
     found
 }
 
-/// All that the two lock files name and that somebody else wrote.
+/// All packages in the two lock files that somebody else wrote.
 fn packages() -> Vec<Package> {
     let all = ["Cargo.lock", "fuzz/Cargo.lock"].map(|file| read::<Lock>(file).package);
     let packages: Vec<Package> =

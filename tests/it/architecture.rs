@@ -1,5 +1,5 @@
-//! The rooms of `docs/ARCHITECTURE.md` are those of the code, in the same
-//! order, and none uses one that stands below it.
+//! The rooms of `docs/ARCHITECTURE.md` are those of the code, in the same order, and
+//! none uses one below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -37,7 +37,7 @@ fn the_map_shows_the_rooms() {
     assert_eq!(rooms(), shown);
 }
 
-/// A room, or a part of one, is a file or a folder with a `mod.rs`.
+/// A room, or a part of one, is either a file or a folder with a `mod.rs`.
 #[test]
 fn no_file_stands_beside_a_folder_of_its_name() {
     let mut wrong = Vec::new();
@@ -55,7 +55,8 @@ fn no_file_stands_beside_a_folder_of_its_name() {
     assert_eq!(wrong, Vec::<PathBuf>::new());
 }
 
-/// A reader who has met a name once knows what it is everywhere (CONTRIBUTING.md, Words).
+/// A reader who has met a name once knows what it means everywhere (CONTRIBUTING.md,
+/// Words).
 #[test]
 fn a_type_name_stands_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -78,9 +79,9 @@ fn a_type_name_stands_once() {
     assert_eq!(places, BTreeMap::new());
 }
 
-/// The type that a line begins, or nothing.
+/// The type that a line declares; empty if there is none.
 fn type_of(line: &str) -> &str {
-    // Of a trait's `type`, which is indented, the name is the trait's.
+    // A trait's `type`, which is indented, has its name from the trait.
     let words = line.split([' ', '<', '(', '{', ';', ':']);
     let mut words = words
         .skip_while(|word| word.starts_with("pub") || ["super)", "crate)", "in"].contains(word));
@@ -90,7 +91,7 @@ fn type_of(line: &str) -> &str {
     }
 }
 
-/// `crate::file` cannot wait for a FIFO or a device; whatever opens otherwise can.
+/// `crate::file` cannot wait for a FIFO or a device; other ways of opening a file can.
 #[test]
 fn files_are_opened_by_the_one_helper() {
     const OTHERS: [&str; 10] = [
@@ -105,8 +106,8 @@ fn files_are_opened_by_the_one_helper() {
         "openat(",
         " open(",
     ];
-    // Directories, and what `O_EXCL` makes; paths that a user names on the
-    // command line may be a shell's `<(...)`, which is worth waiting for.
+    // Directories, and files created with `O_EXCL`; paths that a user names on the
+    // command line may be a shell's `<(...)`, for which it is worth waiting.
     const MAY: [(&str, &str); 8] = [
         ("src/platform.rs", "openat("),
         ("src/maildir/dot_lock.rs", "openat("),
@@ -127,7 +128,7 @@ fn files_are_opened_by_the_one_helper() {
             for (at, line) in text.get(..tests).unwrap_or("").lines().enumerate() {
                 let code = line.split("//").next().unwrap_or("");
                 let own = code.contains("fn open(") || code.contains("file::open(");
-                // A function or a closure of the file's own.
+                // A function or a closure defined in the file itself.
                 let own = own || has_own && !code.contains("openat(") && code.contains(" open(");
                 let may = MAY.iter().any(|(of, what)| *of == path && code.contains(what));
                 let opens = OTHERS.iter().any(|other| code.contains(other));
@@ -140,7 +141,7 @@ fn files_are_opened_by_the_one_helper() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `crate::room`, also among others: `crate::{room, …}`.
+/// Whether a line has `crate::room`, also among others: `crate::{room, …}`.
 fn uses(line: &str, room: &str) -> bool {
     line.match_indices("crate::").any(|(at, found)| {
         let rest = &line[at + found.len()..];
@@ -154,7 +155,7 @@ fn uses(line: &str, room: &str) -> bool {
     })
 }
 
-/// In the order of `lib.rs`.
+/// The rooms in the order of `lib.rs`.
 fn rooms() -> Vec<String> {
     let lib = fs::read_to_string(root().join("src/lib.rs")).expect("is there");
     lib.lines()
@@ -187,8 +188,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Files that use one another can only be read together. A folder's `mod.rs` and
-/// what lies in the folder count as one.
+/// Files that use one another can only be read together. A folder's `mod.rs` and the
+/// files in the folder count as one.
 #[test]
 fn no_files_use_one_another() {
     let modules = modules();
@@ -223,7 +224,7 @@ fn no_files_use_one_another() {
     assert!(circles.is_empty(), "these use one another: {circles:?}");
 }
 
-/// Every module by its path, with its text but for comments and tests.
+/// Every module by its path, with its text except for comments and tests.
 fn modules() -> BTreeMap<String, String> {
     let src = root().join("src");
     let (mut found, mut folders) = (BTreeMap::new(), vec![src.clone()]);
@@ -246,7 +247,7 @@ fn modules() -> BTreeMap<String, String> {
     found
 }
 
-/// The paths that a text names by `crate::` or `super::`, or in a `use`.
+/// The paths in a text after `crate::` or `super::`, or in a `use`.
 fn paths(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let begins = text.match_indices("crate::").chain(text.match_indices("super::"));
@@ -263,7 +264,7 @@ fn paths(text: &str) -> Vec<String> {
     found
 }
 
-/// The paths of `a::{b, c::{d, e}}`, of which `inner` begins behind the first brace.
+/// The paths of `a::{b, c::{d, e}}`; `inner` begins after the first brace.
 fn tree(path: &str, inner: &str) -> Vec<String> {
     let (mut found, mut stack, mut word) = (Vec::new(), vec![path.to_owned()], String::new());
     for c in inner.chars() {

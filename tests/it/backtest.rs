@@ -1,5 +1,5 @@
-//! `mfilter --test` over mail that is there: what it tells of many messages,
-//! and what is wrong with a mailbox while it is looked at.
+//! `mfilter --test` on existing mail: what it reports about many messages, and what
+//! happens if a mailbox changes or is damaged in the meantime.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -63,7 +63,7 @@ rules that never fired
         "{slow:?}"
     );
 
-    // With a block for each message, in the walk's order, the same stands at the end.
+    // With one block per message, in the order of the walk, the summary is the same.
     let blocks = home.run(&["--test", &maildir], b"");
     assert!(blocks.stdout.ends_with(&format!("\n{expected}")), "{}", blocks.stdout);
     let order: Vec<&str> = blocks.stdout.lines().filter(|line| line.starts_with('/')).collect();
@@ -173,7 +173,8 @@ fn what_lies_elsewhere() {
     assert!(run.stdout.contains(
         "/Maildir/new/12.a\n  from     a@b\n  subject  a SALE\n  lies in  INBOX\n  => discard\n"
     ));
-    // A folder alone is known to be that folder; a copy lies where it belongs.
+    // mfilter knows which folder a single folder is; a message whose copy is in its
+    // folder is not misplaced.
     let folder = format!("{maildir}/.Lists");
     let run = home.run(&["--test", "--misplaced", &folder], b"");
     assert!(
@@ -201,7 +202,7 @@ fn of_a_mailbox_the_second_copy_is_the_duplicate() {
     let home = Home::with_rules("when duplicate -> folder \"Again\"\n");
     let text = "Message-ID: <1@a.example>\nFrom: a@b\n\nx\n";
     assert_eq!(home.deliver(text.as_bytes()).code, Some(0));
-    // Many, so that the copies are judged at the same time.
+    // Many, so that the copies are evaluated at the same time.
     for number in 0..200 {
         let id = number % 100;
         message(&home, &format!("Maildir/cur/{number:03}.z:2,"), 1000 + id, "x");
@@ -216,7 +217,7 @@ fn of_a_mailbox_the_second_copy_is_the_duplicate() {
             .filter(|(_, line)| line.contains("\"folder\":\"Again\""))
             .map(|(at, _)| at)
             .collect();
-        // The delivered one lies in new, which is walked first.
+        // The delivered one is in new, which is walked first.
         assert_eq!(again, (101..201).collect::<Vec<_>>());
     }
     let alone = support::mail(&home.path().join("Maildir"));
@@ -340,7 +341,7 @@ fn a_bar_is_drawn_on_a_terminal_alone() {
         run(command, input).stdout
     };
     let bar = "\u{1b}[2K";
-    // Standard output goes elsewhere, or is silent meanwhile.
+    // Standard output goes elsewhere, or is silent during the run.
     assert!(on_terminal("mfilter --test Maildir > out", b"").contains(bar));
     assert!(on_terminal("mfilter --test -q Maildir", b"").contains(bar));
     assert!(!on_terminal("mfilter --test Maildir", b"").contains(bar));

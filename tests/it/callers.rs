@@ -13,8 +13,8 @@ use crate::support::{Home, MFILTER, Run, run, write};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: hello\n\nbody\n";
 
-/// A delivery whose caller is a shell that does `first` before it; the last
-/// line of that may be a program that starts ours.
+/// A delivery called by a shell that first does `first`; the last line of that may be a
+/// program that starts ours.
 fn by(home: &Home, first: &str) -> Run {
     let mut command = Command::new("/bin/sh");
     let starter = if first.starts_with("exec env") { " " } else { "\nexec " };
@@ -23,7 +23,7 @@ fn by(home: &Home, first: &str) -> Run {
     run(command, MESSAGE)
 }
 
-/// What others than the owner can do something with, in a directory.
+/// The paths from a directory downwards that users other than the owner can access.
 fn open_to_others(path: &Path) -> Vec<PathBuf> {
     let mode = fs::metadata(path).expect("is there").mode();
     let wanted = if path.is_dir() { 0o700 } else { 0o600 };
@@ -147,7 +147,7 @@ fn what_is_made_is_private_whatever_the_umask_is() {
     }
 }
 
-/// Rules of which a program writes down its home.
+/// Rules with a program that records its home.
 const TELLS_ITS_HOME: &str =
     "run \"/bin/sh\" \"-c\" \"printf %s \\\"$HOME\\\" > \\\"$HOME/told\\\"\"\nfolder \"A\"\n";
 

@@ -1,15 +1,15 @@
-//! Golden cases: each folder of `tests/cases` holds `rules`, perhaps
-//! `message.eml`, `site` (site rules), `isp-filter` (what the command was told)
-//! and `args`, and `expected`, what mfilter prints. With a
-//! message it is `mfilter --test`'s explanation, without one `mfilter check`'s.
-//! `BLESS=1 cargo test --test it cases` writes what is printed as expected; read
-//! the difference before it is committed.
+//! Golden cases: each folder of `tests/cases` holds `rules`, perhaps `message.eml`,
+//! `site` (site rules), `isp-filter` (what the command was told) and `args`, and
+//! `expected`, the output of mfilter. With a message that is the explanation of
+//! `mfilter --test`, without one the output of `mfilter check`. `BLESS=1 cargo test
+//! --test it cases` writes the output to `expected`; read the differences before you
+//! commit them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The moment at which all cases happen: a Thursday, 20:00 in Japan.
+/// The time of all cases: a Thursday, 20:00 in Japan.
 const NOW: &str = "2026-12-24T11:00:00Z";
 
 #[test]
@@ -41,7 +41,7 @@ fn every_case_prints_what_is_expected() {
     );
 }
 
-/// Site rules must be root's; where the project is not, those cases are left out.
+/// Site rules must belong to root; if the project does not, those cases are skipped.
 fn site_is_believed(case: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match fs::metadata(case.join("site")) {

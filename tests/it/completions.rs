@@ -6,7 +6,7 @@ use crate::support::{Home, MFILTER, run, skipped};
 
 const MESSAGE: &[u8] = b"From: a@b.example\n\nhello\n";
 
-/// A home with folders, and the script for a shell in it.
+/// A home with folders, and a shell's completion script in it.
 fn home(shell: &str) -> Home {
     let home = Home::with_rules("copy \"Work/Old mail\"\ncopy \"仕事\"\nfolder \"Junk\"\n");
     assert_eq!(home.deliver(MESSAGE).code, Some(0));

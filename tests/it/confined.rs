@@ -1,5 +1,5 @@
-//! Rules of confined users, whose files belong to the same uid as everybody's: what
-//! they do to get out of their home has no effect.
+//! Rules of confined users, whose files all belong to the same uid: attempts to get out
+//! of their home have no effect.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,14 +22,15 @@ use mfilter::world::World;
 
 const MAIL: &str = "From: hana@x.example\nTo: a@site.example\nSubject: hello\n\nhi\n";
 
-/// Users `a`, whose rules are tried, and `b`, who has what these are after.
+/// User `a`, whose rules are tried, and user `b`, who has what those rules try to
+/// reach.
 struct Site {
     root: TempDir,
     confinement: Confinement,
 }
 
-/// What rules that try to get out come to: in each case nothing of `b`'s or of the site's
-/// has changed, no program has run, and nothing of `b`'s was found or sent.
+/// The result of rules that try to get out: in each case nothing of `b`'s or of the
+/// site's has changed, no program has run, and nothing of `b`'s was found or sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Comes {
     /// To the inbox.
@@ -43,7 +44,7 @@ use Comes::{Back, Folder, Inbox};
 
 impl Site {
     fn new() -> Site {
-        // In memory, where there is such a place: much is synced.
+        // In memory, if there is such a place: much is synced.
         let memory = Path::new("/dev/shm");
         let root = match memory.is_dir() {
             true => tempfile::tempdir_in(memory).unwrap(),
@@ -70,7 +71,7 @@ impl Site {
         ] {
             fs::write(at(file), text).unwrap();
         }
-        // Runs, and notes that it has.
+        // Runs, and records that it did.
         let marker = "#!/bin/sh\ncat >> \"${0%/*}/../ran\"; echo \"$@\" >> \"${0%/*}/../ran\"\n";
         fs::create_dir_all(at("a/bin")).unwrap();
         for program in ["site/marker", "a/bin/marker"] {
@@ -122,7 +123,7 @@ impl Site {
         Delivered { outcome: report.outcome, plan, log, stored }
     }
 
-    /// The messages in the Maildir of `a`, below it; no link is followed.
+    /// The messages in the Maildir of `a`, relative to it; links are not followed.
     fn stored(&self) -> Vec<PathBuf> {
         let maildir = self.at("a/Maildir");
         let plain = |path: &Path| fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
@@ -132,7 +133,7 @@ impl Site {
         for folder in folders.into_iter().filter(|folder| plain(folder)) {
             for sub in ["new", "cur"].map(|sub| folder.join(sub)).into_iter().filter(|it| plain(it))
             {
-                // It may be another directory by now.
+                // It may have become another directory.
                 for entry in fs::read_dir(sub).into_iter().flatten() {
                     found.push(entry.unwrap().path().strip_prefix(&maildir).unwrap().to_owned());
                 }
@@ -142,7 +143,7 @@ impl Site {
         found
     }
 
-    /// All that is not `a`'s own: paths, kinds, modes and content.
+    /// Everything that is not `a`'s own: paths, kinds, modes and content.
     fn others(&self) -> BTreeMap<PathBuf, String> {
         let mut all = BTreeMap::new();
         let mut left = vec![self.root.path().to_owned()];
@@ -167,22 +168,23 @@ impl Site {
     }
 }
 
-/// What came of a delivery.
+/// The result of a delivery.
 #[derive(Debug)]
 struct Delivered {
     outcome: Outcome,
     plan: Plan,
     log: String,
-    /// What has been stored, below the Maildir.
+    /// What has been stored, relative to the Maildir.
     stored: Vec<PathBuf>,
 }
 
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, Comes);
 
-/// What it tries, links in the home of `a` and where they lead, rules, and what comes of it.
+/// What is tried, links in the home of `a` and their targets, rules, and the result.
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    // Files of rules. One that cannot be read is a mistake in the rules, so none hold.
+    // Rule files. One that cannot be read is a mistake in the rules, so none of them
+    // apply.
     ("include by ..", &[], "include \"../b/rules\"\n", Inbox),
     ("include by path", &[], "include \"%/b/rules\"\n", Inbox),
     ("include by ~/..", &[], "include \"~/../b/rules\"\n", Inbox),
@@ -195,7 +197,7 @@ const CASES: &[Case] = &[
     ("include by a descriptor", &[("p", "/proc/self/fd")], "include \"p/0\"\n", Inbox),
     ("rules that are a link", &[(".mailrules", "../b/rules")], "", Inbox),
     ("rules that are an absolute link", &[(".mailrules", "%/b/rules")], "", Inbox),
-    // Scripts. Without one, the rest of the rules goes on.
+    // Scripts. Without one, the rest of the rules continues.
     ("script by ..", &[], "include sieve \"../b/script\"\n", Inbox),
     ("script by path", &[], "include sieve \"%/b/script\"\n", Inbox),
     ("script by a link", &[(".dovecot.sieve", "../b/script")], "include sieve\n", Inbox),
@@ -225,7 +227,7 @@ const CASES: &[Case] = &[
     ("answer by path", &[], "set me \"a@site.example\"\nreply \"/etc/passwd\"\n", Inbox),
     ("answer by a link", &[("t", "../b/away")], "set me \"a@site.example\"\nreply \"~/t\"\n", Inbox),
     ("answer behind a link", &[("t", "%/b")], "set me \"a@site.example\"\nreply \"t/away\"\n", Inbox),
-    // What leads the mail elsewhere.
+    // Settings that lead the mail elsewhere.
     ("Maildir by path", &[], "set maildir \"%/b/Maildir\"\ninbox\n", Inbox),
     ("Maildir by ..", &[], "set maildir \"~/../b/Maildir\"\ninbox\n", Inbox),
     ("a layout", &[], "set layout fs\nfolder \"A/B\"\n", Folder(".A.B")),
@@ -395,7 +397,7 @@ fn forwarding_is_limited_and_what_is_not_forwarded_is_kept() {
     assert_eq!((&second.outcome, second.stored.len()), (&Outcome::Delivered, 1), "the inbox");
     assert!(second.log.contains("3 addresses an hour"), "{}", second.log);
     assert_eq!(fs::read_to_string(site.at("sent")).unwrap().matches("args").count(), 1);
-    // What cannot be sent does not count.
+    // Mail that cannot be sent does not count.
     fs::remove_file(site.at("sent")).unwrap();
     let failing = site.at("site/failing");
     fs::write(&failing, "#!/bin/sh\nexit 75\n").unwrap();

@@ -1,6 +1,6 @@
-//! What the README, the manual and the examples say is so: their rules pass
-//! `mfilter check`, their commands do what they show, and the manual's tables
-//! are those of the code.
+//! What the README, the manual and the examples say is true: their rules pass `mfilter
+//! check`, their commands do what they show, and the manual's tables are those of the
+//! code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -78,7 +78,7 @@ fn the_examples_have_no_mistake_and_do_what_they_expect() {
     assert!(checked >= 3);
 }
 
-/// As the README says it: no path in it leads astray in a home.
+/// As the README says: all paths in it make sense in a new home.
 #[test]
 fn the_first_example_can_be_copied_as_it_is() {
     let home = tempfile::tempdir().expect("a directory");
@@ -114,7 +114,7 @@ fn the_first_command_delivers() {
     assert_eq!(fs::read(&stored[0]).expect("readable"), sent);
 }
 
-/// Who changes the one README has to change the other.
+/// Anyone who changes one README has to change the other.
 #[test]
 fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
     let (english, japanese) = (read("README.md"), read("README.ja.md"));
@@ -123,7 +123,7 @@ fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
     assert!(english.contains("](README.ja.md)") && japanese.contains("](README.md)"));
 }
 
-/// Who changes the one manual has to change the other.
+/// Anyone who changes one manual has to change the other.
 #[test]
 fn the_japanese_manuals_stand_beside_the_english_ones() {
     let mut compared = 0;
@@ -178,15 +178,15 @@ fn the_links_of_the_documents_lead_somewhere() {
     assert!(followed > 10);
 }
 
-/// What a heading is called in a link, as GitHub has it.
+/// The name of a heading in a link, as GitHub forms it.
 fn anchor_of(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     text.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
 }
 
-/// In `console` blocks a line with `$ ` is a command, what follows is its
-/// output. `$ cat FILE` is how a file is shown: it is written. `BLESS=1 cargo
-/// test --test it documents` writes what is printed into the documents.
+/// In `console` blocks a line with `$ ` is a command, and the lines after it are its
+/// output. `$ cat FILE` shows a file, which is then created. `BLESS=1 cargo test --test
+/// it documents` writes the actual output into the documents.
 #[test]
 fn the_commands_of_the_documents_print_what_is_shown() {
     let mut seen = 0;
@@ -212,7 +212,7 @@ fn the_commands_of_the_documents_print_what_is_shown() {
     assert!(seen > 2, "the documents lost their commands");
 }
 
-/// A block with what its commands print.
+/// A block with the output of its commands.
 fn run_block(block: &str, home: &Path, work: &Path) -> String {
     let mut true_block = String::new();
     for call in format!("\n{block}").split("\n$ ").skip(1) {
@@ -230,8 +230,8 @@ fn run_block(block: &str, home: &Path, work: &Path) -> String {
     true_block
 }
 
-/// `module::name` of a test stands for `fn name()` in a file of that name, or
-/// in one of that folder.
+/// `module::name` of a test refers to `fn name()` in a file of that name, or in one in
+/// a folder of that name.
 #[test]
 fn the_tests_that_claims_name_are_there() {
     let text = read("SECURITY.md");
@@ -464,8 +464,8 @@ fn skeleton(text: &str) -> (Vec<String>, Vec<usize>) {
     (blocks, levels)
 }
 
-/// What a translation of a manual leaves as it is, in order: the levels of headings, the
-/// heads of lists that are syntax, literal blocks and marks.
+/// What a translation of a manual leaves unchanged, in order: the levels of headings,
+/// the heads of lists that are syntax, literal blocks and marks.
 fn kept_in_translation(page: &str) -> Vec<&str> {
     const SYNTAX: [&str; 9] = ["Ar ", "Cm ", "Ev ", "Fl ", "Ic ", "Nm ", "Oo ", "Pa ", "Ql "];
     let mut inside = false;
@@ -502,7 +502,7 @@ fn fenced(text: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
-/// The displays that a `.\" rules` stands before.
+/// The displays after a `.\" rules`.
 fn marked_blocks(text: &str) -> Vec<String> {
     marked_blocks_of(text, ".\\\" rules\n")
 }
@@ -518,13 +518,13 @@ fn marked_blocks_of(text: &str, mark: &str) -> Vec<String> {
         .collect()
 }
 
-/// Site rules must be root's to be read at all.
+/// Site rules must belong to root to be read at all.
 fn is_roots(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata(path).is_ok_and(|about| about.uid() == 0 && about.mode() & 0o022 == 0)
 }
 
-/// What stands between `.\" table NAME` and the end of that list.
+/// The text between `.\" table NAME` and the end of that list.
 fn table_of<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
     let rest = text.split_once(&format!(".\\\" table {name}\n")).expect("the table is there").1;
     let mut depth = 0;
@@ -550,7 +550,7 @@ fn heads(text: &str, table: &str) -> BTreeSet<String> {
     words
 }
 
-/// The words in a table that is but a block of them.
+/// The words in a table that is only a block of words.
 fn plain_words(text: &str, table: &str) -> BTreeSet<String> {
     table_of(text, table)
         .filter(|line| !line.starts_with('.'))

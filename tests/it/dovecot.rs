@@ -1,4 +1,4 @@
-//! What an IMAP user sees of our deliveries, by a real Dovecot.
+//! What an IMAP user sees of our deliveries, through a real Dovecot.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -37,7 +37,7 @@ fn doveadm(home: &Home, location: &str, arguments: &[&str]) -> String {
     own(home, NOBODY);
     let output = imap::doveadm(home, arguments).output().expect("doveadm runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    // What came back after `sort --undo`, as it should.
+    // Messages that come back after `sort --undo`, as they should.
     let mut errors = errors.lines().filter(|line| !line.contains("Expunged message reappeared"));
     assert!(output.status.success() && errors.next().is_none(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -80,7 +80,7 @@ fn as_an_imap_user_sees_it(settings: &str, location: &str) {
     folders.sort();
     assert_eq!(folders, ["A", "A/B", "INBOX", "迷惑メール"]);
 
-    // Dovecot keeps its own lists now; ours must fit in.
+    // Dovecot has its own lists now; ours must be consistent with them.
     deliver(&home, &["again", "junk"]);
     let again = seen(&home, location);
     assert_eq!(again.len(), wanted.len() + 2, "{again:?}");
@@ -108,8 +108,9 @@ fn folders_flags_and_keywords_in_the_fs_layout() {
     as_an_imap_user_sees_it("set layout fs\n", ":LAYOUT=fs");
 }
 
-/// What Dovecot tells its clients that folders are for (RFC 6154 §2), by its
-/// configuration, is known: `sort --all` leaves them alone, whatever they are called.
+/// The special uses of folders that Dovecot reports to its clients (RFC 6154 §2) are
+/// known from its configuration: `sort --all` leaves these folders alone, whatever
+/// their names are.
 #[test]
 fn special_uses_of_the_server_are_known() {
     if skipped("the test with a real Dovecot", &[DOVEADM], false) {
@@ -120,7 +121,7 @@ fn special_uses_of_the_server_are_known() {
         fs::create_dir_all(home.path().join(format!("Maildir/{folder}/new"))).expect("made");
     }
     imap::configure(&home, "Maildir");
-    // As packages have it, in files that are included.
+    // As packages do it, in included files.
     let main = fs::read_to_string(home.path().join("dovecot.conf")).expect("there");
     home.write("etc/dovecot.conf", format!("{main}!include conf.d/*.conf\n"));
     home.write(
@@ -183,7 +184,7 @@ fn a_server_that_falls_silent_or_goes_ends_the_client() {
     assert!(late(why("while sleep 0.05; do echo '* still here'; done")));
 }
 
-/// Says that it is over, however it ends.
+/// Sets the flag when it is dropped, however the test ends.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -198,7 +199,7 @@ fn mfilter(home: &Home, arguments: &[&str]) -> Run {
     run(as_owner(home, &program, arguments), b"")
 }
 
-/// Folder and flags of each message, by its subject; each is there once.
+/// Folder and flags of each message, by its subject; each exists once.
 fn by_subject(home: &Home) -> BTreeMap<String, (String, Vec<String>)> {
     let mut found = BTreeMap::new();
     for line in seen(home, "") {
@@ -230,7 +231,7 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
         };
         home.write(&path, format!("Subject: {letter}{number}\nFrom: a@b.example\n\nx\n"));
     }
-    // Keywords that have other letters in the folders that mail will go to.
+    // Keywords with other letters in the folders that the mail will be moved to.
     home.write("Maildir/.A/cur/1.y:2,", "Subject: other\nFrom: a@b.example\n\nx\n");
     imap::configure(&home, "Maildir");
     own(&home, NOBODY);
@@ -257,7 +258,7 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
             }
             imap
         });
-        // Should anything fail here, the client must come to its end.
+        // If anything fails here, the client must still end.
         let over = Over(&over);
         support::wait_for("flags", || (stored.load(Ordering::Relaxed) > 5).then_some(()));
         let sorted = mfilter(&home, &["sort"]);
@@ -265,7 +266,7 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
         client.join().expect("no panic").end();
         sorted
     });
-    // What the client's server renamed five times over is left for a second run.
+    // A message that the client's server renamed five times is left for a second run.
     assert_eq!(sorted.code, Some(0), "{sorted:?}");
     let again = mfilter(&home, &["sort"]);
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "{again:?}");

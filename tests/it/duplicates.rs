@@ -1,4 +1,4 @@
-//! `duplicate of "…" within …`: what is known of messages that were delivered.
+//! `duplicate of "…" within …`: what is remembered of delivered messages.
 
 use crate::support::{Home, Run};
 
@@ -26,7 +26,7 @@ fn a_message_may_be_known_by_another_value() {
         delivered(&home.deliver(&message(id, subject)));
         assert_eq!(home.mail().len(), there, "{id} {subject}");
     }
-    // The same value by another template is something else.
+    // The same value from another template is different.
     home.write(".mailrules", "when duplicate of \"{subject}\" -> discard\nfolder \"A\"\n");
     delivered(&home.deliver(&message(6, "disk full")));
     assert_eq!(home.mail().len(), 6);

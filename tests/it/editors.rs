@@ -1,5 +1,5 @@
 //! The syntax files in `editors/`: their words are the program's, and Vim colours rules
-//! as they are meant. The dictionary of the fuzzers has them, too.
+//! correctly. The dictionary of the fuzzers has the same words.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,7 +82,7 @@ fn vim_colours_rules() {
                  when size > 5M -> add-header \"X\" \"y\"\n";
     home.write("a.mailrules", rules);
     let editors = Path::new(env!("CARGO_MANIFEST_DIR")).join("editors/vim");
-    // The group at the place where each of these begins.
+    // The syntax group at the place where each of these begins.
     let script = format!(
         "set runtimepath^={}\nsyntax on\nfiletype on\nedit {}\nlet out = [&filetype]\n\
          for word in ['a comment', 'when', 'sale', 'mailing-list', '->', 'folder', 'A/', '{{list', 'seen', '5M', 'add-header']\n\

@@ -1,4 +1,4 @@
-//! `expire`: mail that has lain for long goes, once, and nothing else does.
+//! `expire`: mail that has been there for long is removed, once, and nothing else is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::support::{Home, Numbers, Run, long};
 
 const RULES: &str = "expire \"News\" after 14d unless flagged or keyword is \"$Keep\" -> folder \"Trash\"\n\
                      expire \"Lists\" after 2w even unread -> folder \"Old/Lists\"\n";
-/// The name of a file that came long ago, by its number.
+/// The name of a file that arrived long ago, by its number.
 fn old(number: usize) -> String {
     format!("{}.M{number}P1.mx", 1_000_000_000 + number)
 }
@@ -23,7 +23,7 @@ fn expire(home: &Home, arguments: &[&str]) -> Run {
     home.run(&[&["expire"], arguments].concat(), b"")
 }
 
-/// Where each message lies, by its number.
+/// The place of each message, by its number.
 fn places(home: &Home) -> BTreeMap<usize, String> {
     let mail = home.mail();
     let count = mail.len();
@@ -45,7 +45,7 @@ fn now() -> u64 {
     std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs()
 }
 
-/// A home with old mail and new.
+/// A home with old mail and new mail.
 fn home() -> Home {
     let home = Home::with_rules(RULES);
     let put = |path: String, number: usize| home.write(&format!("Maildir/{path}"), message(number));
@@ -62,10 +62,10 @@ fn home() -> Home {
     put(format!(".Lists/cur/{}:2,F", old(10)), 10);
     put(format!(".Lists/cur/{}.M11P1.mx:2,S", now()), 11);
     put(format!("cur/{}:2,S", old(12)), 12);
-    // As mbsync and OfflineIMAP keep what is not seen.
+    // As mbsync and OfflineIMAP keep unseen mail.
     put(format!(".Lists/new/{}:2,F", old(14)), 14);
     put(format!(".Lists/new/{}:2,D", old(15)), 15);
-    // What the sender says of its age is nothing.
+    // The age that the sender claims does not count.
     let text = message(13).replace("Subject", "Date: Mon, 1 Jan 2001 00:00:00 +0000\nSubject");
     home.write(&format!("Maildir/.News/cur/{}.M13P1.mx:2,S", now()), text);
     home
@@ -91,7 +91,7 @@ fn what_is_old_goes_and_what_is_unread_or_flagged_stays() {
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
     assert!(log.contains("moved folder=\"Trash\" was=\"News\""), "{log}");
     assert!(log.contains(".mailrules:1\" id=\"<1@b.example>\""), "{log}");
-    // Once is enough.
+    // Nothing is left for a second run.
     let run = expire(&home, &["--json"]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), ""), "{run:?}");
     let why = home.run(&["why", "<1@b.example>"], b"");
@@ -138,7 +138,7 @@ fn a_folder_is_not_half_emptied_the_first_time_unless_that_is_meant() {
     let gone =
         |home: &Home| places(home).values().filter(|place| place.starts_with(".Trash")).count();
     assert_eq!(gone(&home), 3);
-    // From then on it is known.
+    // From then on the folder is known.
     (5..=9).for_each(put);
     let run = expire(&home, &[]);
     assert_eq!((run.code, run.stderr.as_str(), gone(&home)), (Some(0), "", 8), "{run:?}");
@@ -158,7 +158,7 @@ fn mail_is_deleted_in_the_trash_and_where_that_is_said_twice_alone() {
         let file = format!("{}:2,{flags}", old(number));
         home.write(&format!("Maildir/.{folder}/cur/{file}"), message(number));
     }
-    // Junk was put there just now, though it came long ago.
+    // Junk was put there just now, though it arrived long ago.
     sleep(Duration::from_millis(2100));
     let run = expire(&home, &[]);
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -190,7 +190,7 @@ fn what_expires_teaches_nothing_and_json_tells_it() {
     assert_eq!(home.run(&["learn"], b"").code, Some(0));
     let black = || fs::read_to_string(home.path().join("black")).unwrap_or_default();
     assert_eq!(black(), "");
-    // The same move teaches where the user makes it.
+    // The same move teaches if the user makes it.
     let maildir = home.path().join("Maildir");
     fs::rename(maildir.join(".News/new/5.mx"), maildir.join(".Trash/cur/5.mx:2,")).expect("moved");
     assert_eq!(home.run(&["learn"], b"").code, Some(0));

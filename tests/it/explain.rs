@@ -1,5 +1,5 @@
-//! Each mistake can be explained: its example has that mistake and no other, by `check`
-//! itself, and the mended one has none.
+//! Each mistake can be explained: its example has that mistake and no other, according
+//! to `check` itself, and the corrected one has none.
 
 #![allow(clippy::print_stderr, reason = "what was skipped is told")]
 
@@ -77,7 +77,7 @@ fn each_example_has_exactly_its_mistake_and_none_when_mended() {
             continue;
         }
         let with = found(&checked(&explanation, &explanation.wrong));
-        // Where there are too many, there are others.
+        // `too-many` necessarily comes with others.
         let others = with.iter().filter(|other| *other != code && code != "too-many").count();
         let mended = checked(&explanation, &explanation.mended);
         if others > 0 || !with.iter().any(|found| found == code) || mended.code != Some(0) {
@@ -125,7 +125,7 @@ fn on_a_terminal_check_names_the_command_once() {
 
 const JAPANESE: (&str, &str) = ("LANG", "ja_JP.UTF-8");
 
-/// Runs the program in a locale.
+/// Runs the program in a certain locale.
 fn in_locale(home: &Home, arguments: &[&str], locale: &[(&str, &str)], input: &[u8]) -> Run {
     let mut command = home.command(arguments);
     command.envs(locale.iter().copied());

@@ -1,5 +1,5 @@
-//! fetchmail, getmail and mpop, run for real against a POP3 server, call
-//! mfilter as docs/guide/mail-servers.md says.
+//! fetchmail, getmail and mpop, run for real against a POP3 server, call mfilter as
+//! docs/guide/mail-servers.md says.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::{fs, thread};
 
 use crate::support::{Home, MFILTER, skipped};
 
-/// fetchmail and mpop write `o_brien` into the words of a command.
+/// fetchmail and mpop write `o_brien` when they put the sender into a command.
 const MESSAGE: &str = "Return-Path: <o'brien@sender.example>
 Delivered-To: taro@provider.example
 Received: from a by provider.example; Fri, 27 Nov 2026 07:31:11 +0000
@@ -44,7 +44,7 @@ impl Pop {
         Pop { port, session }
     }
 
-    /// Whether the client has asked for the message to be deleted.
+    /// Whether the client asked to delete the message.
     fn ends_emptied(self) -> bool {
         self.session.join().expect("the session ends")
     }
@@ -93,7 +93,7 @@ fn guide() -> Vec<String> {
     blocks.map(|block| block.replace("/usr/bin/mfilter", MFILTER)).collect()
 }
 
-/// Fetches the message by a program with this configuration, into `home`.
+/// Fetches the message with a program and this configuration, into `home`.
 fn fetch(home: &Home, pop: Pop, program: &str, configuration: &str, arguments: &[&str]) {
     home.write("configuration", configuration.replace("PORT", &pop.port.to_string()));
     let file = home.path().join("configuration");

@@ -1,5 +1,5 @@
-//! The README's ways to install and the guide's settings of other programs are copied as
-//! they stand and run; the documents' rules and outputs are for `documents`.
+//! The README's ways to install and the guide's settings of other programs are copied
+//! as they are and tried; `documents` tests the rules and outputs in the documents.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The blocks of a language in a document; the empty one is of blocks without.
+/// The blocks of a language in a document; an empty `language` for blocks without one.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).expect("the document is there");
     let (mut blocks, mut open): (Vec<String>, Option<String>) = (Vec::new(), None);
@@ -36,7 +36,7 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-/// The README's commands for one way to install, and to take it away.
+/// The README's commands for one way to install, and to uninstall.
 fn way(word: &str) -> (String, String) {
     let all = blocks("README.md", "sh");
     let block = all.iter().find(|block| block.contains(word)).expect("the README has it");
@@ -46,7 +46,7 @@ fn way(word: &str) -> (String, String) {
     (install.join("\n"), away.join("\n"))
 }
 
-/// A folder with `packaging/build`, which packs the program under test, so that nothing
+/// A folder with a `packaging/build` that packs the program under test, so that nothing
 /// has to be compiled.
 fn source(home: &Home) -> PathBuf {
     let source = home.path().join("source");
@@ -100,7 +100,7 @@ fn the_package_of_the_readme_installs_and_goes_away() {
     }
     let home = Home::new();
     let source = source(&home);
-    // Into a root of the test's own, which apt would need whole.
+    // Into a root of the test's own; apt would need a complete one.
     let machine = home.path().join("machine");
     for folder in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
         fs::create_dir_all(machine.join(folder)).expect("made");
@@ -154,7 +154,7 @@ fn the_cargo_command_of_the_readme_installs_and_goes_away() {
 fn the_files_for_other_programs_are_read_by_them() {
     const CHAPTER: &str = "docs/guide/without-a-mail-server.md";
     for (language, chapter, program, arguments, says) in [
-        // There is no such channel; a mistake would be told first.
+        // There is no such channel; a mistake would be reported first.
         ("mbsyncrc", CHAPTER, "/usr/bin/mbsync", &["-c", "FILE", "-l", "none"][..], "named 'none'"),
         (
             "fetchmailrc",
@@ -186,7 +186,7 @@ fn the_files_for_other_programs_are_read_by_them() {
         let found = blocks(chapter, language);
         assert_eq!(found.len(), 1, "{language}");
         let home = Home::new();
-        // Of programs that have to be there, the one under test.
+        // For programs that must exist, the one under test.
         write(&home.path().join(language), found[0].replace("/usr/bin/mfilter", MFILTER));
         let path = home.path().join(language);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("may");
@@ -202,7 +202,7 @@ fn the_files_for_other_programs_are_read_by_them() {
     }
 }
 
-/// Whatever the chapters tell people to call is a call that mfilter takes.
+/// Every command in the chapters is a call that mfilter accepts.
 #[test]
 fn the_commands_of_the_guide_are_no_wrong_usage() {
     let mut tried = 0;
@@ -211,8 +211,8 @@ fn the_commands_of_the_guide_are_no_wrong_usage() {
         for block in blocks(&name, "") {
             for line in block.lines().filter(|line| line.starts_with("mfilter ")) {
                 let word = line.split(' ').nth(1).unwrap_or_default();
-                // A line of Postfix's settings; what goes on until it is ended; the machine's;
-                // a server's users.
+                // Skipped: a line of Postfix's settings; commands that run until they
+                // are stopped; those for the whole machine; those for a server's users.
                 if ["unix", "watch", "managesieve", "lmtp"].contains(&word)
                     || line.contains("/etc/")
                     || line.contains("--user ")
@@ -235,7 +235,7 @@ fn the_commands_of_the_guide_are_no_wrong_usage() {
     assert!(tried > 10, "{tried}");
 }
 
-/// A home with all that the commands of the guide name.
+/// A home with everything that the commands of the guide name.
 fn home_with_everything() -> Home {
     let home = Home::with_rules("list white \"white\"\n");
     let import = root().join("examples/import");

@@ -1,5 +1,5 @@
-//! Mail handed over to another store: a real Dovecot by the script and the settings in
-//! examples/dovecot.
+//! Mail handed over to another store: a real Dovecot with the script and the settings
+//! in examples/dovecot.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -86,12 +86,12 @@ fn as_an_imap_user_sees_it(format: &str) {
     }
     let mut wanted = WANTED;
     if format == "maildir" {
-        // Where that is a name as any other.
+        // In that format it is an ordinary name.
         wanted[11] = "A/dbox-Mails/x\t\\Seen\trefused\t";
     }
     wanted.sort();
     assert_eq!(seen(&dovecot, TARO), wanted, "{}", dovecot.log());
-    // As it came, but for the path that the server notes.
+    // As it came, except for the path that the server records.
     for text in dovecot.texts(TARO) {
         assert!(!text.to_lowercase().contains("x-mfilter") && !text.contains("mf:"), "{text}");
     }
@@ -121,8 +121,8 @@ fn folders_flags_and_keywords_in_dovecots_maildir() {
     }
 }
 
-/// Details and headers like ours do nothing when a sender writes them, nor does a
-/// recipient that others have chosen the detail of.
+/// Details and headers like ours have no effect if a sender writes them, nor does a
+/// recipient whose detail others have chosen.
 #[test]
 fn what_a_sender_writes_is_no_word_to_the_store() {
     if cannot_run() {
@@ -145,7 +145,7 @@ fn what_a_sender_writes_is_no_word_to_the_store() {
     for text in dovecot.texts(TARO) {
         assert!(text.contains(&format!("X-Mfilter-{id}: $Forged (Trash)")), "it stays: {text}");
     }
-    // Whose mailbox it is is said by the call.
+    // The call determines whose mailbox it is.
     let text = message("other");
     let run = deliver(&home, &dovecot.store(), "hanako@x.example", &text);
     assert_eq!((run.code, seen(&dovecot, "hanako@x.example").len()), (Some(0), 1));
@@ -199,8 +199,8 @@ fn no_message_is_seen_without_its_flags() {
     assert!(polls > 5, "{polls}");
 }
 
-/// Between mfilter and the store: it passes everything on, but each copy's first
-/// answer is lost when the store has it.
+/// Between mfilter and the store: it passes everything on, but the first answer for
+/// each copy is lost after the store has the copy.
 struct LostReplies {
     path: PathBuf,
     lost: std::sync::Arc<AtomicUsize>,
@@ -327,8 +327,8 @@ fn every_reply_lost_once_doubles_none_and_loses_none() {
     );
 }
 
-/// What must follow when all is stored and fails is done by the retry, and the copy is
-/// stored once.
+/// If a step that follows after all copies are stored fails, the retry does it, and the
+/// copy is stored only once.
 #[test]
 fn a_step_that_fails_later_stores_no_copy_twice() {
     if cannot_run() {
@@ -349,7 +349,7 @@ fn a_step_that_fails_later_stores_no_copy_twice() {
         assert_eq!(run.code, Some(code), "{run:?}");
     }
     assert_eq!(seen(&dovecot, TARO), ["A\t\tx\t"]);
-    // Where nothing can be noted it is the store that knows.
+    // If nothing can be recorded, the store still knows.
     fs::remove_dir_all(home.path().join(".local/state/mfilter/half-done")).expect("removed");
     home.write(".local/state/mfilter/half-done", "");
     for (status, code) in [("75", 75), ("0", 0)] {
@@ -360,8 +360,9 @@ fn a_step_that_fails_later_stores_no_copy_twice() {
     assert_eq!(seen(&dovecot, TARO), ["A\t\tx\t", "A\t\ty\t"]);
 }
 
-/// `mfilter lmtp --store`: each recipient by its own rules, each in its own mailbox; and
-/// where the store goes away, the answer is that, also when it is not tried any more.
+/// `mfilter lmtp --store`: each recipient by their own rules, each in their own
+/// mailbox; and if the store becomes unavailable, the answer says so, also when it is
+/// no longer tried.
 #[test]
 fn a_server_hands_over_to_the_store() {
     if cannot_run() {

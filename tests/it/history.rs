@@ -1,5 +1,5 @@
-//! `mfilter history`: the versions of the rules, shown, compared and restored;
-//! and what the command line says to words that it does not know.
+//! `mfilter history`: the versions of the rules, shown, compared and restored; and the
+//! error messages for words that the command line does not know.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn history(home: &Home, arguments: &[&str]) -> Run {
     home.run(&[&["history"], arguments].concat(), b"")
 }
 
-/// Three versions, of which the first comes last.
+/// Three versions; a list shows the first one last.
 fn three_versions() -> Home {
     let home = Home::with_rules("folder \"A\"\n");
     for text in ["folder \"A\"\n", "folder \"B\"\n# more\n", "folder \"C\"\n"] {

@@ -1,5 +1,5 @@
-//! Mail that is made to hurt: each message is stored whole within 5 seconds of
-//! processor time and 96 MB of memory, while rules ask for all that can be asked.
+//! Mail that is made to do harm: each message is stored completely within 5 seconds of
+//! processor time and 96 MB of memory, while rules use everything that can be tested.
 //!
 //! Without `MFILTER_LONG` the messages are smaller. The long form is for a
 //! release build:
@@ -17,15 +17,15 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::support::{Home, MFILTER, long};
 
-/// Processor time that a message may cost.
+/// How much processor time a message may cost.
 const MOST_TIME: Duration = Duration::from_secs(5);
-/// Without optimisation: so many times what an ordinary large body costs on this machine.
-/// Patterns cost most then, thirty to forty times.
+/// The same without optimisation, as a multiple of what an ordinary large body costs on
+/// this machine. Patterns then cost most, thirty to forty times as much.
 const MOST_TIMES: u32 = 60;
-/// KB of memory that a message may cost.
+/// How much memory a message may cost, KB.
 const MOST_MEMORY: u64 = 96 << 10;
 
-/// The message that hurts least of the large ones.
+/// The large message that does the least harm.
 const ORDINARY: &str = "a body of 25 MB";
 
 const RULES: &str = r#"
@@ -74,7 +74,7 @@ when attachment.name resembles "invoice.exe" or attachment.name matches /\w{20,6
 otherwise -> folder "{list-name}/{subject}" as seen
 "#;
 
-/// How large things are: the whole size in the long form.
+/// A size for this run: all of it in the long form.
 fn size(whole: usize) -> usize {
     if long() { whole } else { whole / 20 }
 }
@@ -90,8 +90,7 @@ fn many(count: usize, one: impl Fn(usize) -> String) -> String {
     (0..count).map(one).collect()
 }
 
-/// Messages, each with what the trace has to say of it; `times` as large as
-/// they are otherwise.
+/// Messages, each with what the trace must say about it; `times` as large as usual.
 fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
     let size = |whole| size(whole) * times;
     let mixed = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}");
@@ -218,7 +217,7 @@ fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> 
     all
 }
 
-/// What costs many times its bytes: fields and addresses of a few bytes, and
+/// Content that costs many times its bytes: fields and addresses of a few bytes, and
 /// characters that become others.
 fn add_costly(
     size: &dyn Fn(usize) -> usize,
@@ -237,7 +236,7 @@ fn add_costly(
     };
     let to = Some("addresses in To were looked at");
     add("2 MB of addresses of 3 bytes", header("To", "a@b,", 2 << 20), to);
-    // A line of 30 MB lies beyond what is read of a header.
+    // A line of 30 MB exceeds what is read of a header.
     let is_whole = times_cut(size(1 << 20));
     let beyond = |said| if is_whole { Some("the header was cut at 16 MB") } else { Some(said) };
     let cut = beyond("addresses in To were looked at");
@@ -300,17 +299,17 @@ fn add_costly(
     add("names of attachments that grow", with(mixed, &parts), Some("2 MB of the names"));
 }
 
-/// The size is that of the long form.
+/// Whether the size is that of the long form.
 fn times_cut(size: usize) -> bool {
     size >= 1 << 20
 }
 
-/// What a delivery came to.
+/// The result of a delivery.
 struct Ran {
     code: Option<i32>,
-    /// Of the processor.
+    /// Processor time.
     time: Duration,
-    /// Most memory it had at a time, in kilobytes.
+    /// The most memory it had at any time, in kilobytes.
     memory: u64,
     said: String,
 }
@@ -331,14 +330,14 @@ fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let mut memory = 0;
     while matches!(waitid(pid.clone(), options), Ok(None)) {
-        // A high-water mark: only what comes within the last moment is missed.
+        // A high-water mark: only the very last moment is missed.
         let most = of("status")
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse().ok());
         memory = memory.max(most.unwrap_or(0));
         std::thread::sleep(Duration::from_millis(1));
     }
-    // It has ended, and is not yet gone.
+    // It has ended but still exists.
     let stat = of("stat");
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 =
@@ -349,7 +348,7 @@ fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
     Ran { code, time: Duration::from_millis(ticks * 10), memory, said }
 }
 
-/// How much longer twice as much may take: linear, and what is the same always.
+/// Whether twice as much takes at most about twice as long: linear, plus a constant.
 fn is_linear(one: Duration, two: Duration) -> bool {
     two <= one * 3 + Duration::from_millis(500)
 }
@@ -418,7 +417,7 @@ fn hostile_mail_costs_in_proportion() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// Edits of a header do not cost by the number of its fields.
+/// The cost of header edits does not multiply with the number of fields.
 #[test]
 fn hostile_headers_are_edited() {
     const EDITS: &str = r#"when size > 0 {
@@ -439,8 +438,8 @@ fn hostile_headers_are_edited() {
     assert!(mail.len() == 1 && mail[0].bytes == want.as_bytes());
 }
 
-/// What is not looked at is as if it were not there: nothing that is found can
-/// be taken for more than it is, and what is asked for with `not` is said.
+/// Content beyond a limit is treated as if it were not there: nothing that is found can
+/// be taken for more than it is, and a `not` that depends on it is reported.
 #[test]
 fn what_is_beyond_a_limit_is_not_there() {
     let home = Home::with_rules(

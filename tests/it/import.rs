@@ -1,6 +1,6 @@
-//! `mfilter import`. Each script of `tests/import/sieve` has beside it what comes of
-//! it: the rules, and behind a line of dashes the report. `BLESS=1 cargo test --test
-//! it import` writes what comes now; read the difference before it is committed.
+//! `mfilter import`. Each script of `tests/import/sieve` has its result next to it: the
+//! rules and, after a line of dashes, the report. `BLESS=1 cargo test --test it import`
+//! writes the present result; read the differences before you commit them.
 
 use std::fs;
 use std::io::Write;
@@ -57,7 +57,7 @@ fn every_script_gives_what_is_expected() {
         } else if fs::read_to_string(&expected).unwrap_or_default() != found {
             wrong.push(format!("--- {name}\n{found}"));
         }
-        // What comes of it is good, and in the canonical layout.
+        // The result is valid, and in the canonical layout.
         let made = home(&[("rules", &rules)]);
         let run = |arguments: &[&str]| {
             let mut command = Command::new(MFILTER);
@@ -209,8 +209,8 @@ fn included_scripts_are_read() {
     }
 }
 
-/// What Proton deletes after some time, `mfilter sort` puts into the trash then, also
-/// where the message was stored before the script says so.
+/// What Proton deletes after some time, `mfilter sort` moves to the trash at that time,
+/// even if the message was stored before the script says so.
 #[test]
 fn what_expires_is_put_into_the_trash() {
     let script = "require [\"fileinto\", \"vnd.proton.expire\"];\nfileinto \"A\";\n\
@@ -240,7 +240,7 @@ fn what_expires_is_put_into_the_trash() {
         let output = run(&[], &message);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
-    // The first two came eight days ago.
+    // The first two arrived eight days ago.
     let mut old = in_folder(".A");
     assert_eq!(old.len(), 3);
     old.sort_by_key(|path| fs::read_to_string(path).expect("a message"));
@@ -259,7 +259,7 @@ fn what_expires_is_put_into_the_trash() {
     assert!(gone.contains("<0@x>"), "{gone}");
 }
 
-/// What stands in examples/import is what comes of its script.
+/// The files in examples/import are the result of their script.
 #[test]
 fn the_example_is_what_comes_of_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");

@@ -1,5 +1,5 @@
-//! `mfilter import mbox`: what comes into the Maildir, by real writers of old mail and
-//! read back by a real IMAP server.
+//! `mfilter import mbox`: what is stored in the Maildir, written by real writers of old
+//! mail and read back through a real IMAP server.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -43,7 +43,8 @@ fn mbox(messages: &[String]) -> String {
     messages.iter().map(|message| format!("{FROM}{message}\n")).collect()
 }
 
-/// What an IMAP client sees of what many readers have written: flags, dates, counts.
+/// What an IMAP client sees of mail that many readers have written: flags, dates,
+/// counts.
 #[test]
 fn flags_dates_and_counts_over_imap() {
     if skipped("the test with a real Dovecot", &[DOVEADM], false) {
@@ -86,7 +87,7 @@ fn flags_dates_and_counts_over_imap() {
             let columns: Vec<&str> = line.split('\t').collect();
             let [folder, subject, flags, date] = columns.as_slice() else { panic!("{line}") };
             assert_eq!((*folder, *date), ("Archive", "2004-01-01 01:02:03"), "{line}");
-            // Whoever looks first finds all of them recent.
+            // The first client to look finds all of them recent.
             let mut flags: Vec<&str> =
                 flags.split(' ').filter(|flag| *flag != "\\Recent").collect();
             flags.sort_unstable();
@@ -106,7 +107,7 @@ fn flags_dates_and_counts_over_imap() {
             "old: ",
         ]
     );
-    // What readers had noted is in the name now, and the text is as it was sent.
+    // What readers had recorded is in the name now, and the text is as it was sent.
     for mail in mail(&home.path().join("Maildir")) {
         let text = mail.text();
         let subject = text.split("hello ").nth(1).expect("a body").trim();
@@ -210,7 +211,7 @@ fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
     assert_eq!(import(&home, &[&old]).code, Some(0));
     let first = stored(&home);
     assert_eq!(first.len(), 4);
-    // Read in a mail reader, one deleted, one come in front, one behind.
+    // Read in a mail reader: one deleted, one added at the front, one at the end.
     home.write(
         "old",
         mbox(&[message("0", ""), message("1", "Status: RO\nX-UID: 7\n"), twice, message("3", "")]),
@@ -223,7 +224,7 @@ fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
     let run = import(&home, &[&old]);
     assert!(run.stdout.contains("      4 filed by an earlier run"), "{run:?}");
     assert_eq!(stored(&home).len(), 6);
-    // Into another folder nothing is filed either, unless that is asked for.
+    // Into another folder nothing is filed either, unless that is requested.
     let run = import(&home, &[&old, "--folder", "A/B", "--again"]);
     assert!(run.stdout.contains("      4 -> A/B\n"), "{run:?}");
     assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".A.B").count(), 4);
@@ -313,7 +314,7 @@ fn what_is_no_mbox_is_told_and_nothing_is_made() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "      0 messages\n"));
 }
 
-/// What is odd within an mbox is told with its place, and the rest goes on.
+/// Anything odd within an mbox is reported with its place, and the rest continues.
 #[test]
 fn odd_messages_are_told_and_filed_as_they_are() {
     let home = Home::new();
@@ -349,7 +350,7 @@ fn odd_messages_are_told_and_filed_as_they_are() {
     assert!(all.iter().any(|mail| mail.bytes.len() > 3 << 20));
 }
 
-/// mboxcl2, as mutt writes it: bodies hold `From ` lines as they are.
+/// mboxcl2, as mutt writes it: bodies contain `From ` lines unchanged.
 #[test]
 fn bodies_that_were_measured_keep_their_lines() {
     let home = Home::new();
@@ -370,7 +371,7 @@ fn bodies_that_were_measured_keep_their_lines() {
     assert_eq!(texts, bodies.map(|body| format!("Subject: x\n\n{body}")));
 }
 
-/// An mbox that a delivery or a mail reader holds is waited for, and not read.
+/// An mbox that a delivery or a mail reader has locked is waited for, and not read.
 #[test]
 fn an_mbox_in_use_is_refused() {
     let home = Home::new();
@@ -388,7 +389,7 @@ fn an_mbox_in_use_is_refused() {
     assert_eq!(home.mail().len(), 1);
 }
 
-/// A directory of mboxes, as Thunderbird has it: what is no mail is told.
+/// A directory of mboxes, as Thunderbird has it: anything that is not mail is reported.
 #[test]
 fn a_directory_is_filed_with_its_folders() {
     let home = Home::new();
@@ -405,7 +406,8 @@ fn a_directory_is_filed_with_its_folders() {
     assert_eq!(places, [place(".Old.Inbox", "ST"), place(".Old.Inbox.Lists", "")]);
 }
 
-/// A date that cannot be read, or lies ahead, is taken from the header, else the file.
+/// A date that cannot be read, or is in the future, is taken from the header, otherwise
+/// from the file.
 #[test]
 fn dates_come_from_what_can_be_believed() {
     let home = Home::new();
@@ -420,7 +422,7 @@ fn dates_come_from_what_can_be_believed() {
             message("date", dated),
         ),
     );
-    // Only the first may lack a time, since it stands at the start.
+    // Only the first may lack a time, since it is at the start.
     let run = import(&home, &[&path(&home, "old")]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let mut times: Vec<i64> =
@@ -430,7 +432,7 @@ fn dates_come_from_what_can_be_believed() {
     assert_eq!(times, [AT - 2 * day, AT - day, AT]);
 }
 
-/// One at a time, and none waits for the other for ever.
+/// One at a time, and neither waits for the other forever.
 #[test]
 fn two_at_once_file_each_message_once() {
     let home = Home::new();

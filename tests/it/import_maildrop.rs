@@ -1,10 +1,10 @@
-//! `mfilter import maildrop`: each filter of `tests/import/maildrop` has beside it what
-//! comes of it, and the real maildrop does with mail what the new rules do, where the
-//! report calls all of them exact.
+//! `mfilter import maildrop`: each filter of `tests/import/maildrop` has its result
+//! next to it, and the real maildrop treats mail as the new rules do, if the report
+//! calls all of them exact.
 //!
-//! Filters are put together at random of conditions and actions in which every part of
-//! the language has its share, messages of the filters' own words. `MFILTER_LONG=1` tries
-//! 6,000 pairs, `MFILTER_SEED` (a number) other ones.
+//! Filters are random combinations of conditions and actions in which every part of the
+//! language has its share, messages consist of the filters' own words. `MFILTER_LONG=1`
+//! tries 6,000 pairs, `MFILTER_SEED` (a number) other ones.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
 
@@ -25,7 +25,7 @@ fn every_filter_gives_what_is_expected() {
     check_all("maildrop", "filter", |_, _| ());
 }
 
-/// What stands in examples/import is what comes of its filter.
+/// The files in examples/import are the result of their filter.
 #[test]
 fn the_example_is_what_comes_of_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
@@ -153,7 +153,7 @@ fn statement(dice: &mut Dice, depth: usize, out: &mut String) {
         return;
     }
     match dice.roll(10) {
-        // What was captured before another pattern was looked for.
+        // What was captured before another pattern was tried.
         8 | 9 => {
             let first = dice.pick(&["/^X-Tag: *([a-z]+)/", "/^List-Id:.*<([^.>]*)\\./"]);
             let inner = match dice.roll(3) {
@@ -202,7 +202,7 @@ fn filter(dice: &mut Dice) -> String {
     text
 }
 
-/// A message of the words that filters ask for.
+/// A message of the words that filters look for.
 fn message(dice: &mut Dice) -> String {
     let mailbox = |dice: &mut Dice| {
         let address = dice.pick(&ADDRESSES);
@@ -252,7 +252,8 @@ fn message(dice: &mut Dice) -> String {
     text
 }
 
-/// The folders that mail lies in, how much of it and with which flags; it is taken out.
+/// The folders that contain mail, how much of it and with which flags; the mail is
+/// removed.
 fn taken_from(maildir: &Path) -> Vec<(String, usize, String)> {
     let mut found = Vec::new();
     let mut look = |path: PathBuf, name: &str| {
@@ -305,7 +306,7 @@ fn mail_goes_where_maildrop_puts_it() {
     let mut dice = Dice::of(0x5eed_1234_5678);
     let maildir = |side: &str| at(side).join("Maildir");
     make_folder(&maildir("ours"));
-    // maildrop makes no folders.
+    // maildrop does not create folders.
     let words = ["a", "Build", "build", "rust", "sale", "two"];
     let tags = words.iter().flat_map(|word| [format!("Tag-{word}"), format!("List-{word}")]);
     make_folder(&maildir("theirs"));
@@ -352,7 +353,7 @@ fn mail_goes_where_maildrop_puts_it() {
     assert!(reached * 2 > pairs, "only {reached} of {pairs} messages reach a rule");
 }
 
-/// A random pattern; `depth` groups are around.
+/// A random pattern, within `depth` groups.
 fn pattern(dice: &mut Dice, depth: usize) -> String {
     let sides = if depth == 0 { 3 } else { 2 };
     let parts = (0..1 + dice.roll(3) / 2 + dice.roll(2)).map(|_| {

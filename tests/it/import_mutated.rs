@@ -1,7 +1,7 @@
-//! Foreign rules with damage: whatever is imported, there is rules and a report, or a
+//! Damaged foreign rules: whatever is imported, the result is rules and a report, or a
 //! message that says what is wrong with the file; never a panic, and never rules that
-//! the check does not take. `MFILTER_LONG=1` tries 10,000 files,
-//! `MFILTER_SEED` (a number) other ones.
+//! the check rejects. `MFILTER_LONG=1` tries 10,000 files, `MFILTER_SEED` (a number)
+//! other ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::support::MFILTER;
 use crate::support::dice::Dice;
 
-/// What reaches deep into the readers of these languages.
+/// Text that reaches deep into the readers of these languages.
 #[rustfmt::skip]
 const PIECES: &[&str] = &[
     "\"", "\\", "{", "}", "(", ")", "[", "]", ";", ",", ":", "/*", "*/", "#", "\n", "\r\n", "\0", "\u{feff}",
@@ -53,7 +53,7 @@ fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// The files of a language that stand in tests/import.
+/// The files of a language in tests/import.
 fn seeds(language: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(language);
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)

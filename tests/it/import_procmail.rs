@@ -1,8 +1,8 @@
-//! `mfilter import procmail`: each file of `tests/import/procmail` has beside it what
-//! comes of it, and the real procmail does with mail what the new rules do.
+//! `mfilter import procmail`: each file of `tests/import/procmail` has its result next
+//! to it, and the real procmail treats mail as the new rules do.
 //!
-//! `MFILTER_LONG=1` tries more messages, and 6,000 pairs of files and messages that are put
-//! together at random; `MFILTER_SEED` (a number) tries other ones.
+//! `MFILTER_LONG=1` tries more messages, and 6,000 random pairs of files and messages;
+//! `MFILTER_SEED` (a number) tries other ones.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -91,7 +91,7 @@ loop/
 hana/
 ";
 
-/// Messages of what the recipes ask for, and of what they nearly ask for.
+/// Messages with what the recipes look for, and with what they nearly look for.
 fn messages() -> Vec<String> {
     let subjects =
         ["urgent", "very URGENT!", "urgently", "[rust] hello", "[Rust]", "keep", "hello", "[12]"];
@@ -126,7 +126,7 @@ fn messages() -> Vec<String> {
         ["hello\n".to_owned(), "Viagra\n".to_owned(), "viagra\n".to_owned(), "x".repeat(70) + "\n"];
     let mut all = Vec::new();
     let count = if long() { 5_000 } else { 60 };
-    // Steps that meet every pair.
+    // Steps that produce every pair.
     for number in 0..count {
         let pick = |step: usize, of: usize| (number * step + number / of) % of;
         let repeat = if number % 7 == 0 { 60 } else { 1 };
@@ -142,7 +142,7 @@ fn messages() -> Vec<String> {
     all
 }
 
-/// The folders that mail lies in, and how much of it.
+/// The folders that contain mail, and how much of it.
 fn folders(maildir: &Path) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(maildir).expect("it is there") {
@@ -166,7 +166,8 @@ fn deliver(command: &mut Command, message: &str) {
     assert!(child.wait().expect("it ends").success(), "{message}");
 }
 
-/// Has both deliver a message by the files in that directory; where it lies then.
+/// Lets both deliver a message by the files in their directories; returns where it is
+/// then.
 fn both(home: &Path, message: &str) -> [Vec<(String, usize)>; 2] {
     ["theirs", "ours"].map(|side| {
         let maildir = home.join(side);
@@ -343,7 +344,7 @@ fn recipes(dice: &mut Dice) -> String {
     text
 }
 
-/// A message of the words that recipes ask for.
+/// A message of the words that recipes look for.
 fn message(dice: &mut Dice) -> String {
     let mailbox = |dice: &mut Dice| {
         let address = dice.pick(&ADDRESSES);

@@ -1,5 +1,6 @@
-//! `mfilter import thunderbird` and `gmail`: each file of `tests/import` has beside it what
-//! comes of it, and what stands in examples/import is what comes of the files there.
+//! `mfilter import thunderbird` and `gmail`: each file of `tests/import` has its result
+//! next to it, and the files in examples/import are the results of the foreign files
+//! there.
 //!
 //! `MFILTER_LONG=1` tries more mutated files, `MFILTER_SEED` (a number) other ones.
 
@@ -87,7 +88,7 @@ fn files_of_another_kind_are_told_and_strict_writes_nothing() {
     assert!(run.stdout.contains("mark \"Lists/dev\""), "{run:?}");
 }
 
-/// What comes of them delivers as the filters did.
+/// The resulting rules deliver as the filters did.
 #[test]
 fn the_rules_deliver_as_the_filters_did() {
     let rules = |language: &str, ending: &str| {
@@ -119,7 +120,7 @@ fn the_rules_deliver_as_the_filters_did() {
         ("gmail", "xml", "From: x@occasino.example\nSubject: win\n", &[("", "")]),
     ] {
         let home = Home::with_rules(&rules(language, ending));
-        // Else there is no list to be looked into.
+        // Otherwise there would be no list to search.
         home.write("book-abook.list", "");
         let run = home.deliver(format!("{message}Message-ID: <1@x>\n\nhi\n").as_bytes());
         assert_eq!(run.code, Some(0), "{message}: {run:?}");
@@ -131,8 +132,8 @@ fn the_rules_deliver_as_the_filters_did() {
     }
 }
 
-/// Whatever stands in a file, rules without a mistake come of it, and each unit is
-/// counted once.
+/// Whatever is in a file, the resulting rules have no mistake, and each unit is counted
+/// once.
 #[test]
 fn mutated_files_give_rules_and_a_report() {
     let mut dice = Dice::of(0x9e37_79b9_7f4a_7c15);

@@ -1,5 +1,5 @@
-//! `mfilter import procmail|maildrop … --try`: old mail judged by the old program and by
-//! the new rules.
+//! `mfilter import procmail|maildrop … --try`: old mail judged by the old program and
+//! by the new rules.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -53,7 +53,7 @@ fn procmail_is_asked_and_delivers_nothing() {
     fs::write(home.path().join("rc"), rc).expect("written");
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
     assert_eq!((out.as_str(), code), ("7 messages, 0 go another way\n", Some(0)));
-    // A pattern that is told apart: a dot is any character to procmail.
+    // A pattern that makes a difference: for procmail a dot is any character.
     fs::write(home.path().join("rc"), ":0\n* ^Subject: p.ain\nA/\n:0\n* ^Subject: s.am\nB/\n")
         .expect("written");
     mbox(home.path(), &["s.am", "spam"]);

@@ -1,6 +1,6 @@
-//! mbsync with the inbox in a directory beside the other folders, as it is
-//! usually set up: a Dovecot keeps the mail, mbsync fetches it, `mfilter` files
-//! it, and mbsync takes that back.
+//! mbsync with the inbox in a directory next to the other folders, as it is usually set
+//! up: Dovecot keeps the mail, mbsync fetches it, `mfilter` files it, and mbsync
+//! uploads the changes.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -43,7 +43,7 @@ fn comes(home: &Home, subject: &str) {
         "From: a@x.example\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\n\
          Date: Thu, 24 Dec 2026 20:00:00 +0900\r\n\r\nhi\r\n"
     );
-    // Only this file: `watch` makes and removes others meanwhile.
+    // Only this file: `watch` creates and removes others at the same time.
     let file = format!("Server/new/{subject}.mx");
     home.write(&file, text);
     if rustix::process::geteuid().is_root() {
@@ -51,7 +51,7 @@ fn comes(home: &Home, subject: &str) {
     }
 }
 
-/// Where the server has each message.
+/// Where each message is on the server.
 fn on_server(home: &Home) -> Vec<String> {
     let fetch = ["-f", "tab", "fetch", "mailbox hdr.subject", "ALL"];
     let output = doveadm(home, &fetch).output().expect("doveadm runs");
@@ -64,7 +64,7 @@ fn on_server(home: &Home) -> Vec<String> {
 
 fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
     let home = home();
-    // A folder that the server has: it comes as the tool spells it.
+    // A folder that the server has: it arrives in the tool's spelling.
     let made = doveadm(&home, &["mailbox", "create", "日記"]).status().expect("doveadm runs");
     assert!(made.success());
     for subject in ["junk1", "diary1", "list1", "else1"] {
@@ -80,7 +80,7 @@ fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
     let wanted = ["INBOX else1", "Lists/a list1", "日記 diary1", "迷惑メール junk1"];
     assert_eq!(on_server(&home), wanted);
 
-    // What comes later is seen by `watch`.
+    // `watch` sees what arrives later.
     let watch = support::imap::as_owner(&home, &program, &["watch"]).spawn();
     let mut watch = watch.expect("it starts");
     for subject in ["junk2", "diary2", "else2"] {

@@ -1,6 +1,6 @@
-//! `include sieve`: what a web mailer saves runs as part of the rules, and whatever
-//! lies in its place costs no mail and holds nothing up. Where Dovecot is there, its
-//! own servers save the scripts and say what they mean.
+//! `include sieve`: the script that a web mailer saves runs as part of the rules, and
+//! whatever is in its place loses no mail and delays nothing. If Dovecot is installed,
+//! its own servers save the scripts and show what they mean.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -19,7 +19,7 @@ use crate::support::{self, Home, Run, for_each, long, run, skipped};
 
 const STATEMENT: &str = "include sieve \"~/.dovecot.sieve\" separator \".\" prefix \"\"\n";
 
-/// A script that files what has a word in its subject.
+/// A script that files messages with a certain word in their subject.
 fn files_into(folder: &str) -> String {
     format!(
         "require [\"fileinto\"];\r\n# rule:[Shop]\r\nif header :contains \"subject\" \"order\"\r\n\
@@ -27,7 +27,7 @@ fn files_into(folder: &str) -> String {
     )
 }
 
-/// A home with these rules and a script that is active as Dovecot has it.
+/// A home with these rules and a script that is active in Dovecot's way.
 fn home_with(rules: &str, script: &str) -> Home {
     let home = Home::with_rules(rules);
     home.write("sieve/roundcube.sieve", script);
@@ -51,21 +51,21 @@ fn folders(home: &Home, subject: &str) -> Vec<String> {
     mail.into_iter().filter(|mail| mail.text().contains(&wanted)).map(|mail| mail.folder).collect()
 }
 
-/// The mails that tell of filters which are not in use.
+/// The mails that report filters which are not in use.
 fn notices(home: &Home) -> Vec<String> {
     let mail = support::mail(&home.path().join("Maildir"));
     let texts = mail.into_iter().map(|mail| mail.text());
     texts.filter(|text| text.contains("Subject: Your filters are not in use")).collect()
 }
 
-/// The lines of the log that do.
+/// How many lines of the log report the same.
 fn log_lines(home: &Home) -> usize {
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap_or_default();
     log.lines().filter(|line| line.contains("filters are not in use")).count()
 }
 
-/// Lets a minute pass for all that deliveries know of time: when the home last
-/// changed, and when the script was first seen to be away.
+/// Lets a minute pass for everything that deliveries know about time: when the home
+/// last changed, and when the script was first found missing.
 fn a_minute_passes(home: &Home) {
     let state = home.path().join(".local/state/mfilter");
     for entry in fs::read_dir(state).into_iter().flatten().flatten() {
@@ -119,7 +119,7 @@ fn script_and_rules_meet_as_the_manual_says() {
     assert_eq!((starred.folder.as_str(), starred.flags.as_str()), (".Behind", "F"));
 }
 
-/// Once into a folder is enough, by whatever actions; the last flags count.
+/// One copy per folder is enough, whatever the actions; the last flags count.
 #[test]
 fn a_script_stores_once_in_a_folder_with_the_last_flags() {
     let script = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n\
@@ -138,7 +138,7 @@ fn a_script_stores_once_in_a_folder_with_the_last_flags() {
     }
 }
 
-/// Names that the script's rules need for themselves are not the user's.
+/// Names that the script's rules need for themselves are separate from the user's.
 #[test]
 fn names_of_script_and_rules_are_apart() {
     let rules = format!(
@@ -176,7 +176,7 @@ fn commands_know_the_script_by_its_own_lines_and_labels() {
     let file = home.mail().pop().expect("delivered").path;
     let why = home.run(&["why", &file.display().to_string()], b"").stdout;
     assert!(why.contains(".dovecot.sieve") && why.contains("Shop"), "{why}");
-    // As it stood then, when it says something else now.
+    // As it was then, although it says something else now.
     home.write("sieve/roundcube.sieve", files_into("Other"));
     deliver(&home, "order 2");
     let why = home.run(&["why", &file.display().to_string()], b"").stdout;
@@ -219,7 +219,7 @@ fn check_tells_what_a_script_wants_by_its_line() {
     assert_eq!(good(&[]), Some(0));
     assert_eq!(good(&["--prefix", "INBOX."]), Some(0));
     assert_eq!(good(&["--prefix", "Mail."]), Some(1), "it is in no such namespace");
-    // As the rules have it.
+    // With the namespace of the rules.
     home.write(".mailrules", "include sieve \"~/x\" separator \".\" prefix \"Mail.\"\n");
     assert_eq!(good(&[]), Some(1));
     assert_eq!(good(&["--prefix", ""]), Some(0));
@@ -244,7 +244,7 @@ fn mistakes_in_the_statement_are_told() {
     assert_eq!(home.run(&["check"], b"").code, Some(0), "an absent script is none");
 }
 
-/// An answer as web mailers write it has all that belongs to it in the script.
+/// An answer as web mailers write it has everything that it needs in the script.
 #[test]
 fn an_answer_is_sent_with_its_own_text_and_addresses() {
     let home = home_with(
@@ -265,7 +265,7 @@ fn an_answer_is_sent_with_its_own_text_and_addresses() {
     assert_eq!(notices(&home), [""; 0]);
 }
 
-/// What may lie where the script is expected and cannot be used, and what is told of it.
+/// What may be in the script's place and cannot be used, and what is reported about it.
 const UNUSABLE: [(&str, &str); 19] = [
     ("notify", "wants to send a notification"),
     ("syntax", "line 1 cannot be used on this server: its `{` is never closed"),
@@ -288,7 +288,7 @@ const UNUSABLE: [(&str, &str); 19] = [
     ("foreign", "belongs"),
 ];
 
-/// Puts one of them in the place of the script.
+/// Puts one of them in the script's place.
 fn spoil(home: &Home, what: &str) -> bool {
     const NAME: &str = "sieve/roundcube.sieve";
     let script = home.path().join(NAME);
@@ -308,7 +308,7 @@ fn spoil(home: &Home, what: &str) -> bool {
             let script = "# rule:[迷]\nif header :is \"subject\" \"迷";
             home.write(NAME, &script.as_bytes()[..script.len() - 1]);
         }
-        // In the comment it is no mistake.
+        // In the comment it is not a mistake.
         "latin" => home.write(
             NAME,
             b"# caf\xe9\n# rule:[x]\nif header :is \"subject\" \"caf\xe9\" { discard; }\n",
@@ -359,7 +359,7 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         }
         deliver(&home, "order 2");
         deliver(&home, "own");
-        // The user's own rules are not held up.
+        // The user's own rules still take effect at once.
         home.write(".mailrules", format!("{STATEMENT}when subject is \"own 2\" -> folder \"B\"\n"));
         deliver(&home, "own 2");
         deliver(&home, "order 3");
@@ -381,7 +381,7 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         expect("one line", log_lines(&home) == 1);
         let check = home.run(&["check"], b"");
         expect("check", check.code == Some(1) && check.stdout.contains("script-not-exact"));
-        // Saved again, it is in use.
+        // When it is saved again, it is in use.
         let script = home.path().join("sieve/roundcube.sieve");
         let _ = fs::remove_dir(&script);
         let _ = fs::remove_file(&script);
@@ -393,7 +393,7 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
-/// As the user, whom a mode keeps out; root it would not.
+/// As the user, whom a mode keeps out; it would not keep out root.
 #[test]
 fn a_script_that_may_not_be_read_leaves_the_last_good_one_in_force() {
     for what in ["sieve/roundcube.sieve", "sieve"] {
@@ -418,7 +418,8 @@ fn a_script_that_may_not_be_read_leaves_the_last_good_one_in_force() {
     }
 }
 
-/// What is no text in a comment is nobody's matter: RFC 5228 has any octets there.
+/// Bytes that are not text do not matter in a comment: RFC 5228 allows any octets
+/// there.
 #[test]
 fn comments_may_hold_any_bytes() {
     let home = home_with(STATEMENT, "");
@@ -427,7 +428,7 @@ fn comments_may_hold_any_bytes() {
     home.write("sieve/roundcube.sieve", script);
     deliver(&home, "迷");
     assert_eq!(folders(&home, "迷"), [".&j,c-"]);
-    // The sign that stands for such bytes elsewhere is one like any other.
+    // The sign that represents such bytes elsewhere is an ordinary one here.
     home.write("sieve/roundcube.sieve", files_into("Shop").replace("order", "\u{fffd}"));
     deliver(&home, "\u{fffd}");
     assert_eq!((folders(&home, "\u{fffd}"), log_lines(&home)), (vec![".Shop".into()], 0));
@@ -491,14 +492,14 @@ fn switched_off_the_filters_end_within_a_minute() {
         (folders(&home, "order 5"), folders(&home, "order 6")),
         (vec![".Shop".into()], vec!["".into()])
     );
-    // A link that leads nowhere is none.
+    // A link that leads nowhere counts as missing.
     symlink("sieve/none.sieve", home.path().join(".dovecot.sieve")).expect("a link");
     deliver(&home, "order 7");
     assert_eq!(folders(&home, "order 7"), [""]);
     assert_eq!((notices(&home).len(), log_lines(&home)), (0, 0));
 }
 
-/// Who writes a script over empties it first, and may have no room for the new one.
+/// Overwriting a script empties it first, and there may be no room for the new one.
 #[test]
 fn an_emptied_script_is_one_that_was_taken_away() {
     let home = home_with(STATEMENT, &files_into("Shop"));
@@ -526,7 +527,7 @@ fn an_emptied_script_is_one_that_was_taken_away() {
     assert_eq!((notices(&home).len(), log_lines(&home)), (0, 0));
 }
 
-/// Of a second absence the first one says nothing.
+/// The first absence does not affect a second one.
 #[test]
 fn each_absence_has_its_own_minute() {
     let home = home_with(STATEMENT, &files_into("Shop"));
@@ -560,13 +561,13 @@ fn included_scripts_lie_beside_the_script() {
     assert_eq!(folders(&home, "order 2"), [".Shop2"]);
     let text = home.run(&["--test"], &message("order 3")).stdout;
     assert!(text.contains("~/sieve/shop.sieve:line 3"), "{text}");
-    // The last good version is all of them.
+    // The last good version includes all of them.
     home.write("sieve/shop.sieve", "require \"enotify\";\nnotify \"mailto:a@b\";\n");
     deliver(&home, "order 4");
     assert_eq!((folders(&home, "order 4"), notices(&home).len()), (vec![".Shop2".into()], 1));
 }
 
-/// The user's rules may be broken while the script changes.
+/// The user's rules may be broken when the script changes.
 #[test]
 fn the_script_counts_while_the_users_rules_are_broken() {
     let home = home_with(STATEMENT, &files_into("Shop"));
@@ -581,8 +582,8 @@ fn the_script_counts_while_the_users_rules_are_broken() {
     );
 }
 
-/// As web mailers save: Roundcube over the active script; SnappyMail likewise and
-/// activates it again; SOGo switches off, deletes, saves and switches on.
+/// As web mailers save: Roundcube overwrites the active script; SnappyMail does the
+/// same and activates it again; SOGo deactivates, deletes, saves and activates.
 fn save(client: &mut ManageSieve, pattern: &str, script: &str) {
     match pattern {
         "roundcube" => client.put("rules", script),
@@ -649,7 +650,7 @@ fn saves_of_web_mailers_during_deliveries_misfile_nothing() {
     }
 }
 
-/// Where a message lies by Dovecot's delivery agent or by ours.
+/// Where Dovecot's delivery agent or ours put a message.
 fn lies_in(home: &Home) -> BTreeSet<String> {
     places(&home.path().join("Maildir"), home.path().join("sent").exists())
 }
@@ -697,7 +698,8 @@ fn folders_lie_where_dovecot_has_them() {
         let ours = home_with(&rules, &script);
         deliver(&ours, "x");
         let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
-        // What cannot be made lies in the inbox there; here it is told, and lies so too.
+        // If a folder cannot be created, Dovecot uses the inbox; here that is reported,
+        // and the inbox is used too.
         let told = !notices(&ours).is_empty();
         let kept = wanted.iter().all(|place| place == " ");
         let fine = if told { kept } else { wanted == found };
@@ -709,15 +711,15 @@ fn folders_lie_where_dovecot_has_them() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
-/// What stands before and behind a user's script at a provider (`sieve_before`,
-/// `sieve_after`) against rules before and behind the statement.
+/// Scripts before and after a user's script at a provider (`sieve_before`,
+/// `sieve_after`), compared with rules before and after the statement.
 #[test]
 fn rules_around_the_script_are_as_scripts_before_and_after_it() {
     if skipped("the test with Dovecot's LMTP server", &[SERVER, SIEVE], false) {
         return;
     }
     const HEAD: &str = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n";
-    // Rules of ours before and behind, and the scripts that say the same.
+    // Our rules before and after, and the scripts that do the same.
     const BEFORE: (&str, &str) = (
         "mark flagged\nwhen subject contains \"virus\" -> folder \"Quarantine\"\n",
         "addflag \"\\\\Flagged\";\nif header :contains \"subject\" \"virus\" { fileinto \"Quarantine\"; stop; }\n",
@@ -756,7 +758,7 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
     home.write("before.sieve", format!("{HEAD}{}", BEFORE.1));
     home.write("after.sieve", format!("{HEAD}{}", AFTER.1));
     managesieve::sendmail(&home);
-    // A file for each recipient.
+    // One file per recipient.
     let sendmail = format!("#!/bin/sh\nfor to; do :; done\ncat > \"{path}/$to\"\n");
     fs::write(home.path().join("sendmail"), sendmail).expect("written");
     for (number, script, _) in &pairs {

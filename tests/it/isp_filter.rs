@@ -1,6 +1,6 @@
 //! The provider's filter and the user's switch, with the whole program: every
-//! combination of words, what is delivered, whose site rules are believed, and
-//! that off is off.
+//! combination of words, what is delivered, whose site rules are believed, and that off
+//! means off.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -35,7 +35,7 @@ const SPAM: &str = "Received: from x by mx.example.jp; Thu, 24 Dec 2026 10:00:00
     From: a@shop.example\nTo: taro@example.jp\nSubject: [SPAM] buy\nMessage-ID: <1@shop.example>\n\n\
     X-Spam-Flag: stays in the body\n";
 
-/// The same as it was sent.
+/// The same message as it was sent.
 const UNMARKED: &str = "Received: from x by mx.example.jp; Thu, 24 Dec 2026 10:00:00 +0000\n\
     From: a@shop.example\nTo: taro@example.jp\nSubject: buy\nMessage-ID: <1@shop.example>\n\n\
     X-Spam-Flag: stays in the body\n";
@@ -83,7 +83,7 @@ fn every_combination_of_default_rules_command_and_mandatory() {
     assert_eq!(table, fs::read_to_string(&golden).expect("is there"));
 }
 
-/// Where spam goes: evaluated here, not by a process each.
+/// Where spam is filed: evaluated here, not with a process for each case.
 fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> String {
     let word = if mandatory { " mandatory" } else { "" };
     let site = match default {
@@ -113,7 +113,8 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
     }
 }
 
-/// Plan in words and delivered bytes. Without `site`, as if no filter were known.
+/// The plan in words and the delivered bytes. Without `site`, as if no filter were
+/// known.
 fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<String>, Vec<u8>) {
     let compiled = |checked: mfilter::rules::CheckResult| {
         let program = checked.program.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
@@ -279,7 +280,7 @@ fn rules_that_root_has_kept_go_on_working_and_no_others() {
     fs::set_permissions(&kept, Permissions::from_mode(0o644)).expect("set");
     fs::write(&site, "category \"spam\" { when spam -> folder \"New\" }\n").expect("written");
     assert_eq!(deliver(), ".New", "an edit counts at once");
-    // Nothing of the site rules lies in the home.
+    // Nothing of the site rules is in the home.
     let cache = home.path().join(".cache/mfilter");
     assert!(fs::read_dir(cache).map_or(0, |files| files.count()) <= 1);
 }
@@ -341,7 +342,7 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     assert_eq!(code, Some(0));
     assert!(!told.exists());
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    // The mandatory one stands first, for it runs first.
+    // The mandatory one comes first because it runs first.
     let spam = &json["categories"][1];
     assert_eq!((&spam["on"], &spam["rules"]), (&false.into(), &false.into()), "{json}");
     assert_eq!((&spam["command"], &spam["mandatory"]), (&serde_json::Value::Null, &false.into()));
@@ -356,7 +357,7 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     }
 }
 
-/// 1,000 lines of site rules are no burden for each of many deliveries.
+/// 1,000 lines of site rules do not burden each of many deliveries.
 #[test]
 fn large_site_rules_are_laid_out_once() {
     if !is_root("site rules") {
@@ -397,8 +398,8 @@ fn large_site_rules_are_laid_out_once() {
     assert_eq!(size, 0, "nothing in the home of a user who said nothing");
 }
 
-/// What SpamAssassin makes of a message, in each of its three ways, is taken
-/// off again; the message is what it was.
+/// What SpamAssassin does to a message, in each of its three ways, is undone; the
+/// message is what it was.
 #[test]
 fn what_spamassassin_did_is_undone_byte_for_byte() {
     const SPAMASSASSIN: &str = "/usr/bin/spamassassin";
