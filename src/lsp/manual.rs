@@ -272,7 +272,8 @@ mod tests {
             entry("actions", "folder").as_deref(),
             Some(
                 "folder \"name\" [as flag ...]\n\n\
-                 Deliver to that folder, which is made if it is missing. `/` nests. Ends the run."
+                 Deliver to that folder, which is created if it is missing. `/` separates \
+                 levels. Ends the run."
             )
         );
         assert_eq!(
@@ -282,13 +283,13 @@ mod tests {
         let text = entry("classifiers", "duplicate").expect("there is one");
         assert!(text.contains("within `set duplicates-for`, with"), "{text}");
         let text = entry("settings", "maildir").expect("there is one");
-        assert!(text.contains("as are `layout`, `shared`, `log`, `sendmail` and"), "{text}");
+        assert!(text.contains("and also `layout`, `shared`, `log`, `sendmail` and"), "{text}");
         let text = entry("states", "in-my-thread").expect("there is one");
         assert!(text.contains("(`list` known `sent` \"Sent\", `list` seen"), "{text}");
         let lets = entry("actions", "let").expect("there is one");
         assert!(lets.contains("\n    when team is \"urgent\" "), "{lets}");
         assert!(
-            lets.contains("tests ask for it as for a field of that name: `when team"),
+            lets.contains("tests use it like a field of that name: `when team"),
             "{lets}"
         );
         assert_eq!(entry("fields", "score"), None, "it is none of its own");

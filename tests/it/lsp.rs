@@ -329,10 +329,10 @@ fn the_manual_is_shown_for_the_word_under_the_cursor() {
     let mut editor = Editor::new(&home);
     editor.open(&path, text);
     for (marked, begins, has) in [
-        ("set lay", "set layout maildir++ | fs\n", "Where folders lie in it"),
+        ("set lay", "set layout maildir++ | fs\n", "How folders are laid out in it"),
         ("from.dom", "from — address — the author", "operators: is contains"),
         ("and bul", "bulk\n", "Newsletters"),
-        ("-> fol", "folder \"name\" [as flag ...]", "made if it is missing"),
+        ("-> fol", "folder \"name\" [as flag ...]", "created if it is missing"),
         ("in fr", "list friends [\"a@example.org\"]", ""),
         ("when fr", "", ""),
     ] {
