@@ -1,4 +1,4 @@
-//! Prints how the classifiers do on a corpus of labelled mail, beside
+//! Prints how well the classifiers do on a corpus of labelled mail, compared with
 //! procmail's FROM_DAEMON and FROM_MAILER: `cargo run --release --example
 //! corpus -- DIRECTORY [--surprises]`.
 

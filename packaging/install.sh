@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs mfilter for you alone, without root: ./install.sh [--uninstall] [DIRECTORY]
+# Installs mfilter for your user only, without root: ./install.sh [--uninstall] [DIRECTORY]
 # The directory is ~/.local unless you name another one. Nothing else is written; your
 # rules and your mail are never touched.
 set -eu
@@ -21,7 +21,7 @@ esac
 
 files=$(find bin share -type f)
 if [ -n "$uninstall" ]; then
-    # What is left in .forward would bounce mail or hold it back.
+    # A line left in .forward would bounce mail or hold it back.
     if grep -q "$prefix/bin/mfilter" "$HOME/.forward" 2>/dev/null; then
         echo "install.sh: your .forward still runs $prefix/bin/mfilter; change it first" >&2
         exit 1
@@ -38,7 +38,7 @@ fi
 
 for file in $files; do
     mkdir -p "$prefix/$(dirname "$file")"
-    # By a rename: a mail server may run the program at any moment.
+    # Replaced by a rename: a mail server may run the program at any moment.
     cp -p "$file" "$prefix/$file.new"
     mv "$prefix/$file.new" "$prefix/$file"
 done

@@ -1,11 +1,11 @@
-# For Dovecot with Pigeonhole, run before the scripts of users (sieve_before): mail that
+# For Dovecot with Pigeonhole, to run before the users' scripts (sieve_before): mail that
 # `mfilter --store lmtp:…` or `mfilter lmtp` hands over goes where mfilter says, once,
-# with its flags from the first moment. Scripts of users do not see it. Compile it with
-# sievec, once, where the mail processes cannot write beside it.
+# with its flags from the first moment. Users' scripts do not see it. Compile it once with
+# sievec, since the mail processes cannot write the compiled file beside it.
 #
-# A recipient is "user+mf:ID:LETTERS:KEYWORDS:FOLDER"@domain. Where FOLDER is `=`, the
-# keywords and the folder stand in a header, X-Mfilter-ID: KEYWORDS (FOLDER). ID can be
-# foretold by nobody, so that header is never a sender's.
+# A recipient is "user+mf:ID:LETTERS:KEYWORDS:FOLDER"@domain. If FOLDER is `=`, the
+# keywords and the folder are in a header, X-Mfilter-ID: KEYWORDS (FOLDER). Nobody can
+# guess ID, so that header is never a sender's.
 require ["envelope", "subaddress", "variables", "imap4flags", "fileinto", "mailbox",
          "duplicate", "editheader"];
 
@@ -15,7 +15,7 @@ if envelope :detail :matches "to" "mf:*:*:*:*" {
   set "keywords" "${3}";
   set "folder" "${4}";
 
-  # A retry of what is here already, since a reply was lost.
+  # A retry of a message that is stored already: its reply was lost.
   if duplicate :handle "mfilter" :uniqueid "${id}" :seconds 604800 {
     discard;
     stop;
