@@ -45,7 +45,7 @@ done
 "$prefix/bin/mfilter" --version
 echo "Next: write ~/.mailrules (man mailrules; $prefix/share/doc/mfilter/examples), try it with"
 echo "  $prefix/bin/mfilter check"
-echo "and put this line into ~/.forward (other mail servers: share/doc/mfilter/guide):"
+echo "and put this line into ~/.forward (other mail servers: share/doc/mfilter/docs/guide):"
 echo "  \"|$prefix/bin/mfilter\""
 case ":$PATH:" in
 *":$prefix/bin:"*) ;;

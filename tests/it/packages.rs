@@ -98,7 +98,7 @@ fn the_debian_package_installs_delivers_and_is_purged() {
         ("usr/share/doc/mfilter/README.ja.md", 0o644),
         ("usr/share/doc/mfilter/copyright", 0o644),
         ("usr/share/doc/mfilter/examples/first.mailrules", 0o644),
-        ("usr/share/doc/mfilter/guide/mail-servers.md", 0o644),
+        ("usr/share/doc/mfilter/docs/guide/mail-servers.md", 0o644),
     ] {
         let there = fs::metadata(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(there.permissions().mode() & 0o7777, mode, "{file}");
