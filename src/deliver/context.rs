@@ -1,4 +1,4 @@
-//! What a delivery may use beyond the Maildir, and doing what reaches out.
+//! What a delivery may use besides the Maildir, and how lists and programs are used.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -16,48 +16,48 @@ use crate::state::StateDir;
 use super::list_edit::{self, Change, EditContext};
 use super::program;
 
-/// `set program-timeout`, where nothing is set.
+/// The default of `set program-timeout`.
 pub const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
-/// `set sendmail`, where nothing is set.
+/// The default of `set sendmail`.
 pub const SENDMAIL: &str = "/usr/sbin/sendmail";
-/// A list that another process edits is waited for.
+/// How long to wait for a list that another process is editing.
 const LIST_PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a delivery may use beyond the Maildir.
+/// What a delivery may use besides the Maildir.
 #[derive(Debug, Clone)]
 pub struct DeliveryContext {
-    /// Where it is remembered what was done.
+    /// Where it is recorded what was done.
     pub state: Option<StateDir>,
-    /// The user's home: where programs run, and beyond which no list is edited.
+    /// The user's home: where programs run, and outside which no list is edited.
     pub home: Option<PathBuf>,
-    /// Where a confined user's lists have to lie.
+    /// Where a confined user's lists must be.
     pub bounds: Bounds,
-    /// To so many addresses in an hour the user's rules may forward; none is no limit.
+    /// To how many addresses per hour the user's rules may forward; none means no limit.
     pub forwards_per_hour: Option<u32>,
     /// The environment of programs.
     pub environment: Vec<(&'static str, OsString)>,
     /// How long one program may take.
     pub timeout: Duration,
-    /// When all has to be done.
+    /// When everything has to be done.
     pub deadline: Instant,
-    /// The program that takes mail to other mailboxes.
+    /// The program that sends mail to other mailboxes.
     pub sendmail: String,
     /// Envelope sender, RFC 5321 reverse-path, if it is known.
     pub sender: Option<String>,
     /// Envelope recipients.
     pub recipients: Vec<String>,
-    /// The moment, seconds since 1970.
+    /// The current time, seconds since 1970.
     pub now: i64,
-    /// Who has to be told how it ends; none where an exit code tells it.
+    /// Who waits to learn the outcome; none where the exit code reports it.
     pub caller: Option<Caller>,
 }
 
-/// Who has handed a message over and waits to be told how it ends, by a socket.
+/// Who handed a message over and waits at the other end of a socket to learn the outcome.
 #[derive(Debug, Clone)]
 pub struct Caller(Arc<OwnedFd>);
 
 impl Caller {
-    /// The one at the other end of a socket.
+    /// The one at the other end of `socket`.
     pub fn at(socket: OwnedFd) -> Caller {
         Caller(Arc::new(socket))
     }
@@ -75,9 +75,9 @@ impl Caller {
 pub(super) struct EffectResult {
     /// Whether anything was done, for the log; or why it failed.
     pub(super) result: Result<bool, String>,
-    /// It failed, and would fail again: `sendmail` refuses the message for good.
+    /// It failed, and would fail again: `sendmail` refused the message permanently.
     pub(super) is_permanent: bool,
-    /// What else there is to tell.
+    /// Anything else to report.
     pub(super) notes: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ impl DeliveryContext {
         }
     }
 
-    /// Whether nobody can be told how it ends, so that the message comes again.
+    /// Whether nobody is left to learn the outcome, so that the message will come again.
     pub(super) fn is_abandoned(&self) -> bool {
         self.caller.as_ref().is_some_and(Caller::is_gone)
     }
@@ -115,7 +115,7 @@ impl DeliveryContext {
         }
     }
 
-    /// Makes edits of one list, in one step; why not, if that fails.
+    /// Makes edits of one list, in one step; says why if that fails.
     pub(super) fn edit_list(
         &self,
         list: &str,
@@ -133,7 +133,7 @@ impl DeliveryContext {
     }
 }
 
-/// What a program's end and its words are in the log.
+/// How a program ended and what it printed, for the log.
 pub(super) fn told(name: &str, ran: program::Ran) -> EffectResult {
     EffectResult {
         result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
@@ -142,20 +142,20 @@ pub(super) fn told(name: &str, ran: program::Ran) -> EffectResult {
     }
 }
 
-/// [`told`] for the program that sends mail, whose status says whether it is
-/// worth another try.
+/// [`told`] for the program that sends mail, whose exit status says whether another try
+/// is worthwhile.
 pub(super) fn sent(name: &str, ran: program::Ran) -> EffectResult {
     let is_permanent = ran.status.is_some_and(is_permanent);
     EffectResult { is_permanent, ..told(name, ran) }
 }
 
-/// What a program said.
+/// What a program printed, for the log.
 pub fn said(name: &str, lines: Vec<String>) -> Vec<String> {
     lines.into_iter().map(|line| format!("`{name}` says: {line}")).collect()
 }
 
-/// The environment of programs: a few variables that are the same for every
-/// message, and the envelope. What comes from outside is one line each.
+/// The environment of programs: a few variables that are the same for every message, and
+/// the envelope. Values from outside are cut to one line each.
 pub fn environment(
     home: Option<&Path>,
     user: Option<&str>,
@@ -165,7 +165,7 @@ pub fn environment(
 ) -> Vec<(&'static str, OsString)> {
     let mut all = vec![("PATH", OsString::from(PROGRAM_PATH))];
     if let Some(home) = home {
-        // Whatever bytes it is made of: another path would be another home.
+        // Passed byte for byte: another path would be another home.
         all.push(("HOME", home.into()));
     }
     let mut add = |name: &'static str, value: &str| {

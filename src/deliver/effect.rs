@@ -1,4 +1,4 @@
-//! Doing what a step asks that stores nothing.
+//! Carrying out the steps that store nothing.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::message::{HeaderEdit, Message};
 use crate::plan::{Step, StepKind};
 use crate::state::{forwards, loop_mark, seen, slots::Key};
 
-/// Does what a step asks that stores nothing.
+/// Carries out a step that stores nothing.
 pub(super) fn carry_out(
     context: &DeliveryContext,
     step: &Step,
@@ -21,13 +21,13 @@ pub(super) fn carry_out(
             told(argv.first().map_or("", String::as_str), ran)
         }
         StepKind::Forward { sender, to, forwarder, .. } => {
-            // What the site's rules forward is the site's business.
+            // The site's own rules may forward as much as the site likes.
             let is_site = step.rule.as_ref().is_some_and(|rule| rule.category.is_some());
             let limit = context.forwards_per_hour.filter(|_| !is_site);
             if let Some(limit) = limit
                 && let Err(why) = count_forwards(context, to.len(), limit)
             {
-                // The copy in the inbox is what no later try would better.
+                // No later try would do better than the copy in the inbox.
                 return EffectResult { result: Err(why), is_permanent: true, notes: Vec::new() };
             }
             let argv = sendmail::arguments(&context.sendmail, sender, to);
@@ -54,8 +54,8 @@ pub(super) fn carry_out(
     }
 }
 
-/// Counts what is forwarded; why not, if that is more than the site allows. Where it
-/// cannot be counted, nothing is forwarded.
+/// Counts what is forwarded, or says why not: it is more than the site allows, or it
+/// cannot be counted. Then nothing is forwarded.
 fn count_forwards(context: &DeliveryContext, more: usize, limit: u32) -> Result<(), String> {
     let counted = match &context.state {
         Some(state) => forwards::count(state, context.now, more as u32, limit),

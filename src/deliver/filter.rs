@@ -1,19 +1,19 @@
-//! The programs of `filter`, the only thing that runs before the plan is there.
+//! The programs of `filter`, the only ones that run before there is a plan.
 
 use super::context::{DeliveryContext, said};
 use super::program;
 use crate::evaluate::{FilterOutcome, FilterRunner};
 use crate::message::{HeaderEdit, Message};
 
-/// Runs them as a delivery does.
+/// Runs filters as a delivery does.
 pub struct Programs<'a> {
     reach: &'a DeliveryContext,
-    /// What they said, and why one failed.
+    /// What they printed, and why one failed.
     pub notes: Vec<String>,
 }
 
 impl<'a> Programs<'a> {
-    /// With what a delivery may use.
+    /// Runs filters with what a delivery may use.
     pub fn new(reach: &'a DeliveryContext) -> Programs<'a> {
         Programs { reach, notes: Vec::new() }
     }
@@ -27,7 +27,7 @@ impl FilterRunner for Programs<'_> {
         edits: &[HeaderEdit],
     ) -> FilterOutcome {
         let name = argv.first().map_or("", String::as_str);
-        // Room for what a filter may add, and no more.
+        // Room for what a filter may add, but no more.
         let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
         let (made, lines) = program::filter(&self.reach.call(argv), message, edits, limit);
         self.notes.extend(said(name, lines));

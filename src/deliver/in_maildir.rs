@@ -1,5 +1,5 @@
-//! Copies in a Maildir: all staged, then all committed, within its quota; and taking them
-//! back.
+//! Copies in a Maildir: all are staged, then all committed, within its quota; they can be
+//! taken back.
 
 use rustix::io::Errno;
 
@@ -16,8 +16,8 @@ use crate::rules::program::OverQuota;
 use crate::source::reason;
 use crate::state::journal::Journal;
 
-/// Stages all copies, then commits them. With a journal each is noted when it is there,
-/// else those before a failure are taken back.
+/// Stages all copies, then commits them. With a journal each is noted once it is stored;
+/// without one, those stored before a failure are taken back.
 pub(super) fn store(
     missing: &[&Copy<'_>],
     location: &Location,
@@ -35,7 +35,7 @@ pub(super) fn store(
         let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
         let mut folder = copy.folder.clone();
         staged.push(match stage(&place) {
-            // Encrypted file systems take shorter names than others.
+            // Encrypted file systems accept only shorter names.
             Err(failure) if is_too_long(&failure) && !copy.folder.parts.is_empty() => {
                 report.notes.push(too_long(copy.folder));
                 folder = Folder::default();
@@ -104,8 +104,8 @@ fn is_too_long(failure: &Failure) -> bool {
     Errno::from_io_error(&failure.error) == Some(Errno::NAMETOOLONG)
 }
 
-/// Whether the Maildir has a quota; an error if there is no room in it. One
-/// that cannot be read keeps no mail away.
+/// Whether the Maildir has a quota; an error if there is no room left in it. A quota that
+/// cannot be read keeps no mail out.
 fn has_room(
     maildir: &Maildir<'_>,
     more: Amount,
@@ -128,7 +128,7 @@ fn has_room(
     }
 }
 
-/// Notes for the quota, if there is one, what was stored or taken back.
+/// Records in the quota, if there is one, what was stored or taken back.
 pub(super) fn note_use(location: &Location, amount: Amount, report: &mut DeliveryReport) {
     if amount == Amount::default() {
         return;
@@ -142,7 +142,7 @@ pub(super) fn note_use(location: &Location, amount: Amount, report: &mut Deliver
     }
 }
 
-/// Takes back what was stored; gives how much of it counts in a quota.
+/// Takes back what was stored; returns how much of it counts towards a quota.
 pub(super) fn take_back(staged: Vec<StagedMessage>, report: &mut DeliveryReport) -> Amount {
     let mut undone = Amount::default();
     let mut stored = report.stored.iter();

@@ -1,11 +1,10 @@
-//! Editing a list's file in place, for the people who wrote it: what they
-//! wrote stays as it is, line for line, comments and order too.
+//! Editing a list's file in place. What its authors wrote stays as it is, line by line,
+//! comments and order included.
 //!
-//! The new file is written beside the old one and takes its place in one
-//! step, so readers see the one or the other. Writers hold a lock in the state
-//! directory: the list itself may be one that neighbours read, and whoever may
-//! read a file may lock it. A symbolic link is followed, but never out of the
-//! user's home.
+//! The new file is written next to the old one and replaces it in one step, so readers
+//! see either the one or the other. Writers hold a lock in the state directory, not on
+//! the list: other users may be allowed to read the list, and whoever may read a file may
+//! lock it. A symbolic link is followed, but never out of the user's home.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -24,26 +23,26 @@ use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
 
-/// Where the locks lie in the state directory.
+/// Where the locks are in the state directory.
 const LOCKS: &str = "lists";
 
 /// What is to be done with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Behind the others, unless it is there.
+    /// Add it after the others, unless it is there already.
     Add,
-    /// Away, with the comment on its line.
+    /// Remove it, with the comment on its line.
     Remove,
 }
 
-/// What an edit needs besides the list.
+/// What an edit needs besides the list itself.
 #[derive(Debug, Clone, Copy)]
 pub struct EditContext<'a> {
-    /// The user's home, beyond which no list is edited.
+    /// The user's home, outside which no list is edited.
     pub home: &'a Path,
-    /// The same, for a confined user: then the kernel sees to it.
+    /// The same for a confined user, enforced by the kernel.
     pub bounds: &'a Bounds,
-    /// Where the lock lies; without it nothing is edited.
+    /// Where the lock is; without it nothing is edited.
     pub state: Option<&'a StateDir>,
     /// How long to wait for another process.
     pub patience: Duration,
@@ -52,13 +51,13 @@ pub struct EditContext<'a> {
 /// Why a list was not edited.
 #[derive(Debug)]
 pub enum EditError {
-    /// The system says no.
+    /// The system reported an error.
     Io(io::Error),
     /// The file, or what a link leads to, is not below the home.
     OutsideHome,
-    /// No regular file.
+    /// It is not a regular file.
     NotAList,
-    /// It is larger than what is read of a list, or would become so.
+    /// It is larger than a list may be, or would become so.
     TooLarge,
     /// Another process held the lock for too long.
     Busy,
@@ -87,9 +86,9 @@ impl From<io::Error> for EditError {
     }
 }
 
-/// Adds an entry to a list file, or removes it: an exact one, compared as
-/// addresses are. The file and its directory are made where they are missing.
-/// True if the file was changed.
+/// Adds an entry to a list file, or removes it: an exact one, compared as addresses are.
+/// The file and its directory are created where they are missing. Returns true if the
+/// file was changed.
 pub fn edit(
     path: &Path,
     context: EditContext<'_>,
@@ -100,8 +99,8 @@ pub fn edit(
     Ok(made.first() == Some(&true))
 }
 
-/// Makes several edits, one after the other, in one step. For each of them:
-/// whether it changed anything.
+/// Makes several edits, in their order, in one step. Returns for each whether it changed
+/// anything.
 pub fn edit_all(
     path: &Path,
     context: EditContext<'_>,
@@ -152,8 +151,8 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     match fs::canonicalize(path) {
         Ok(path) => return inside(path),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        // A link to nothing: where it leads to is not ours to make. What is
-        // no link was made by another process just now.
+        // A link to nothing: its target is not ours to create. If it is not a link,
+        // another process created the file just now.
         Err(error) if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) => {
             return Err(error.into());
         }
@@ -173,8 +172,8 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     inside(fs::canonicalize(parent)?.join(name))
 }
 
-/// The same for a confined user. The path has no links, and is opened without
-/// following any: one that is put there later leads nowhere.
+/// The same for a confined user. The path has no links, and is opened without following
+/// any, so one that is put there later has no effect.
 fn settle_within(
     path: &Path,
     bounds: &Bounds,
@@ -206,7 +205,7 @@ fn settle_within(
     Ok(Some(found.map_err(outside)?.join(name)))
 }
 
-/// Makes sure that no other process edits the list, whose path holds no links.
+/// Makes sure that no other process edits the list, whose path has no links.
 fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
     let Some(state) = context.state else {
         return Err(EditError::NoLock("no state directory is known".into()));
@@ -217,10 +216,10 @@ fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
         .ok_or(EditError::Busy)
 }
 
-/// Content and mode of the list; empty where there is none to add to, none
-/// where there is none to remove from.
+/// Content and mode of the list. Where there is no list: empty content to add to, none to
+/// remove from.
 fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)>, EditError> {
-    // To be written: one that we may not write is not ours to replace.
+    // Opened for writing: a file that we must not write is not ours to replace.
     let file = match file::open(path, file::APPEND_OWN) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok((change == Change::Add).then(|| (Vec::new(), 0o600)));
@@ -237,11 +236,11 @@ fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)
     Ok(Some((text, about.mode())))
 }
 
-/// The text with the edits made, none if nothing has to change; and for each
-/// of them whether it changed anything. The list is read once for all of them.
+/// The text with the edits made, none if nothing has to change; and for each edit whether
+/// it changed anything. The list is read once for all of them.
 fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) {
     let list = AddressList::parse(&String::from_utf8_lossy(text));
-    // The entries that are edited: whether each is in the list by now.
+    // The edited entries: whether each is in the list after the edits so far.
     let mut entries: HashMap<String, bool> = HashMap::new();
     let (mut removed, mut added) = (HashSet::new(), Vec::new());
     let mut made = Vec::with_capacity(edits.len());
@@ -343,12 +342,12 @@ mod tests {
         assert_eq!(made, [true, false, true, true, true, false, true, false]);
         assert_eq!(String::from_utf8(new.unwrap()).unwrap(), "i@j\nc@d\ng@h\n");
         assert_eq!(changed(b"a@b\n", &edits[..2]), (None, vec![false, false]));
-        // What is there is not added once more because something else is.
+        // What is there is not added a second time because something else is added.
         let (new, made) = changed(b"a@b\n", &[(Add, "a@b"), (Add, "c@d")]);
         assert_eq!((new.as_deref(), made), (Some(&b"a@b\nc@d\n"[..]), vec![false, true]));
     }
 
-    /// What is larger is not read, so its rules would be dead.
+    /// A larger list is not read, so rules that use it would have no effect.
     #[test]
     fn no_list_grows_beyond_what_is_read() {
         let (home, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

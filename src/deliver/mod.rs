@@ -1,27 +1,26 @@
-//! Carrying a plan out: the only room that writes mail.
+//! Carrying out a plan: the only module that writes mail.
 //!
-//! All copies are staged first (written and synced in `tmp/`), then all are
-//! committed (renamed and the directory synced). A failure while staging
-//! leaves nothing behind. A failure while committing takes back what was
-//! committed before, so that the MTA's retry does not store it twice; a copy
-//! that a mail reader has moved meanwhile stays, and is doubled by the retry.
+//! All copies are staged first (written and synced in `tmp/`), then all are committed
+//! (renamed and the directory synced). A failure while staging leaves nothing. A failure
+//! while committing takes back what was committed before, so that the MTA's retry does
+//! not store it twice; a copy that a mail reader has moved by then stays, so the retry
+//! duplicates it.
 //!
-//! - `reject` and `discard` after copies: the copies are stored, then it is
+//! - `reject` and `discard` after copies: the copies are stored, then the message is
 //!   refused or dropped. If they cannot be stored, the message is deferred.
 //! - `defer` after copies: nothing is stored, since every retry would store
 //!   the copies again; they are stored when a retry is no longer deferred.
-//! - What stores nothing follows when all is stored: first what can be done
-//!   again (lists), then programs, forwarding, answers. Where one of them has
-//!   to succeed and does not, the message is deferred, and the journal knows
-//!   for the retry what is done ([`crate::state::journal`]). Without a journal
-//!   what was stored is taken back.
-//! - What `sendmail` refuses to forward, for good, no retry mends: the message
-//!   is stored in the inbox instead, unless a copy of it lies there.
-//! - Where whoever has to be told how it ends is gone, the message comes again: nothing
-//!   is stored, or what was is taken back, or the journal knows it.
-//! - Where the Maildir has a quota and there is no room in it, nothing is
-//!   stored: 75, or a refusal where the site says so.
-//! - A folder whose name is too long for its file system is the inbox, with a
+//! - Steps that store nothing follow when everything is stored: first those that can be
+//!   repeated (lists), then programs, forwarding, answers. If one of them has to succeed
+//!   and does not, the message is deferred, and the journal tells the retry what is done
+//!   ([`crate::state::journal`]). Without a journal, what was stored is taken back.
+//! - If `sendmail` permanently refuses to forward a message, no retry helps: it is stored
+//!   in the inbox instead, unless a copy of it is already there.
+//! - If the caller who waits for the outcome is gone, the message will come again:
+//!   nothing is stored, or what was stored is taken back, or it is in the journal.
+//! - If the Maildir's quota has no room, nothing is stored: the exit code is 75, or the
+//!   message is refused where the site says so.
+//! - A folder whose name is too long for its file system is replaced by the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
 pub mod filter;
@@ -59,16 +58,16 @@ pub struct DeliveryReport {
     pub outcome: Outcome,
     /// Each copy that was stored and stayed, in the order of the plan.
     pub stored: Vec<StoredCopy>,
-    /// Each other step that was done, in the order of doing.
+    /// Each other step that was done, in the order in which they were done.
     pub done: Vec<usize>,
-    /// Folders that were not there and had to be made.
+    /// Folders that did not exist and had to be created.
     pub made_folders: Vec<Folder>,
-    /// What went differently than the rules asked, for the log.
+    /// What went differently from what the rules asked, for the log.
     pub notes: Vec<String>,
 }
 
 impl DeliveryReport {
-    /// Where nothing was done.
+    /// The report of a delivery that did nothing.
     pub fn of(outcome: Outcome) -> DeliveryReport {
         DeliveryReport {
             outcome,
@@ -87,7 +86,7 @@ pub struct StoredCopy {
     pub step: Option<usize>,
     /// The folder as people name it.
     pub folder: Folder,
-    /// The file; none in a store that has its own.
+    /// The file; none if the store is not a Maildir.
     pub path: Option<PathBuf>,
 }
 
@@ -106,18 +105,18 @@ impl<'a> From<&'a Location> for Store<'a> {
     }
 }
 
-/// What storing needs beside the copies.
+/// What storing needs besides the copies.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     store: Store<'a>,
-    /// The message as it came.
+    /// The message as it arrived.
     original: &'a Message,
     reach: &'a DeliveryContext,
 }
 
-/// Carries out a plan. A step that cannot be done defers the message, but for
-/// `run`, `reply` and edits of lists, whose failure is told. `messages` are
-/// the message as it came, and what each filter that was applied made of it.
+/// Carries out a plan. A step that cannot be done defers the message, except `run`,
+/// `reply` and edits of lists, whose failure is only reported. `messages` are the message
+/// as it arrived, then the output of each filter that was applied.
 pub fn deliver<'a>(
     plan: &Plan,
     messages: &[&Message],
@@ -159,7 +158,7 @@ pub fn deliver<'a>(
             return DeliveryReport { outcome, ..report };
         }
     }
-    // Of what was done with effects only a journal can tell the next try.
+    // What was done with effects can be passed to the next try only by a journal.
     if (journal.is_some() || !again) && reach.is_abandoned() {
         if journal.is_none() {
             report.take_back(stored, target.store);
@@ -187,15 +186,14 @@ impl DeliveryReport {
         self.forget_taken_back();
     }
 
-    /// Of what was stored in a Maildir and taken back nothing is left to be told.
+    /// What was stored in a Maildir and taken back is not reported.
     fn forget_taken_back(&mut self) {
         self.stored.retain(|copy| copy.path.is_none());
     }
 }
 
-/// Makes the edits of lists that a plan asks for a message that others have
-/// stored: as in a delivery, when it lies where it shall, and none if it is
-/// deferred.
+/// Makes a plan's edits of lists for a message that others have stored: as in a delivery,
+/// once it is where it should be; none if it is deferred.
 pub fn edit_lists(plan: &Plan, reach: &DeliveryContext, report: &mut DeliveryReport) {
     if plan.steps.iter().any(|step| matches!(step.kind, StepKind::Defer { .. })) {
         return;
@@ -203,8 +201,8 @@ pub fn edit_lists(plan: &Plan, reach: &DeliveryContext, report: &mut DeliveryRep
     edit_together(plan, 0..plan.steps.len(), reach, report);
 }
 
-/// Makes the edits of lists among some steps: of each list all at once, since
-/// each time costs as much as the list is long, and a sync.
+/// Makes the edits of lists among some steps: all edits of one list at once, since each
+/// rewrite costs as much as the list is long, and a sync.
 fn edit_together(
     plan: &Plan,
     steps: impl Iterator<Item = usize>,
@@ -235,8 +233,8 @@ fn edit_together(
 }
 
 impl PlannedEffect<'_> {
-    /// Does what the step asks, unless an earlier try did; gives what was stored
-    /// instead. An error if the message has to be tried again for it.
+    /// Carries out the step, unless an earlier try did; returns the copy that was stored
+    /// instead, if any. An error if the message has to be tried again because of it.
     fn carry_out(
         &self,
         plan: &Plan,
@@ -297,8 +295,8 @@ impl PlannedEffect<'_> {
     }
 }
 
-/// The journal, for a plan of which a part could be done twice. None where
-/// it cannot be written. An error if another process is at the message.
+/// The journal, for a plan that has parts which must not be done twice. None where it
+/// cannot be written. An error if another process is delivering the message.
 fn open_journal(
     work: &WorkList<'_>,
     messages: &[&Message],
@@ -336,16 +334,16 @@ fn note(
     report: &mut DeliveryReport,
 ) {
     let name = file.and_then(Path::file_name).and_then(OsStr::to_str);
-    // Behind it stands what mail readers change.
+    // What follows it is changed by mail readers.
     let unique = name.and_then(|name| name.split(',').next());
     if let Err(error) = journal.note(id, words, unique) {
         report.notes.push(format!("what is done cannot be noted: {error}"));
     }
 }
 
-/// Stages and commits all copies that an earlier try did not. With a journal
-/// each is noted when it is there, else those before a failure are taken back.
-/// `again` tells whether the message is needed when it is stored.
+/// Stages and commits all copies that an earlier try did not. With a journal each is
+/// noted once it is stored; without one, those stored before a failure are taken back.
+/// `again` says whether the message is still needed after it is stored.
 fn store(
     copies: &[Copy<'_>],
     again: bool,
@@ -475,7 +473,7 @@ mod tests {
         assert!(report.stored.is_empty());
     }
 
-    /// What is new in a list costs as much as the list is long, and a sync.
+    /// An addition costs as much as the list is long, and a sync.
     #[test]
     fn edits_of_one_list_are_one_rewrite() {
         use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};

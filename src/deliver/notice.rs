@@ -1,5 +1,5 @@
-//! The mail that tells a user of a mistake in the rules: one for each broken
-//! version, to the inbox, once the message at hand is safe.
+//! The mail that reports a mistake in the rules to their user: one for each broken
+//! version, to the inbox, once the current message is stored.
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
@@ -16,8 +16,8 @@ use crate::world::World;
 use super::context::DeliveryContext;
 use super::{Store, deliver};
 
-/// Delivers the notice, unless the user was told of this version already; whether it
-/// was delivered. What fails here is tried again with the next message.
+/// Delivers the notice, unless the user has had one about this version; returns whether
+/// it was delivered. If it fails, the next message tries again.
 pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: &World) -> bool {
     let Some(claim) = state.and_then(|state| told::claim(state, &notice.path, &notice.version))
     else {
@@ -31,12 +31,12 @@ pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: 
     is_told
 }
 
-/// What the log says of a message that no rule has seen.
+/// What the log says about a message that no rule has seen.
 pub const UNFILTERED: &str =
     "the message is in the inbox without rules, since it ended deliveries before";
 
-/// Delivers a notice that the message which was just delivered went through no rules.
-/// Nothing of that message is in it: to look at it is what failed.
+/// Delivers a notice that the message just delivered went through no rules. It contains
+/// nothing of that message: reading the message is what failed.
 pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let body = "A message in your inbox, which came just before this one, has not gone through \
                 your rules:\nat each try before, the program ended while it was at that message, so \
@@ -53,7 +53,7 @@ fn store_in_inbox(message: &Message, store: Store<'_>, state: Option<&StateDir>)
     deliver(&Plan::default(), &[message], store, &reach).outcome
 }
 
-/// Whom a notice is from and to.
+/// The address that a notice is from and to.
 fn user_address(world: &World, host: &str) -> String {
     let user = world.login().unwrap_or_else(|| "user".into());
     encode(&if user.contains('@') { user } else { format!("{user}@{host}") })
@@ -113,7 +113,7 @@ fn compose(notice: &Notice, world: &World) -> String {
 }
 
 /// A mail to the user in the user's language. Each line of the body is translated as a
-/// whole; what is behind it is in that language already.
+/// whole; `behind`, which follows the body, is in that language already.
 fn mail(subject: &str, body: &str, behind: &str, world: &World) -> String {
     let language = Language::of_locale();
     let subject = encode(&translated(subject, language));

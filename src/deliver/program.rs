@@ -1,18 +1,18 @@
-//! Other programs: started from their arguments alone, never by a shell.
+//! Running other programs: from their arguments alone, never by a shell.
 //!
-//! - The message is a file of the program's own on standard input, so a
-//!   program that reads none or half of it keeps nobody waiting, and none can
-//!   read what is ours.
-//! - Standard output and standard error are read to their end, or as long as
-//!   the program lives, and never reach the MTA; their last lines are kept.
-//! - A program is the leader of a process group. At the deadline the group
-//!   gets SIGTERM, two seconds later SIGKILL; what is left of it when the
-//!   leader has ended gets SIGKILL at once, before the leader is reaped, so
-//!   that the number cannot have become another's.
-//! - A program inherits no descriptor: ours are closed by exec, and so is what
-//!   an MTA left open when it started us.
-//! - A filter's output counts only when all of it is there: its end was
-//!   seen, the leader ended well, and it has a header that comes to its end.
+//! - Standard input is a file of the program's own that holds the message, so a program
+//!   that reads none or half of it blocks nobody, and no program can read our files
+//!   through it.
+//! - Standard output and standard error are read to their end, or as long as the program
+//!   runs, and never reach the MTA; their last lines are kept.
+//! - A program is the leader of a process group. At the deadline the group gets SIGTERM,
+//!   and two seconds later SIGKILL. Whatever is left of it when the leader has ended gets
+//!   SIGKILL at once, before the leader is reaped, so that its number cannot have been
+//!   reused.
+//! - A program inherits no descriptor: ours are closed by exec, and so are those that an
+//!   MTA left open when it started us.
+//! - A filter's output is used only when it is complete: its end was seen, the leader
+//!   succeeded, and it has a complete header.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -32,17 +32,17 @@ use crate::file;
 use crate::message::{HeaderEdit, Message};
 use crate::platform::{exit_descriptor, memory_file};
 
-/// Between SIGTERM and SIGKILL, and how long a killed program may take to go.
+/// The time between SIGTERM and SIGKILL, and how long a killed program may take to end.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a filter's output may stay open when its program has ended.
+/// How long a filter's output may stay open after its program has ended.
 const AFTERGLOW: Duration = Duration::from_secs(1);
 /// How much of a program's output is kept, bytes.
 const SAID: usize = 2048;
 /// How many lines of that are shown.
 const LINES: usize = 5;
-/// A message up to this size is handed over in memory, bytes.
+/// A message of up to this size is passed in memory, bytes.
 const IN_MEMORY: u64 = 1 << 20;
-/// Where there is no pidfd, a program is looked at so often.
+/// How often to check whether a program has ended, where there is no pidfd.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A program to be run.
@@ -50,7 +50,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Call<'a> {
     /// The program, and its arguments.
     pub argv: &'a [String],
-    /// All of its environment.
+    /// Its whole environment.
     pub environment: &'a [(&'static str, OsString)],
     /// Where it runs.
     pub directory: PathBuf,
@@ -64,10 +64,9 @@ pub struct Ran {
     /// Nothing, or what went wrong, to be read after the program's name:
     /// `ended with status 1`.
     pub result: Result<(), String>,
-    /// The status that it ended with; none if it was never started, was killed,
-    /// or ended by a signal.
+    /// The exit status; none if it was never started, or was ended by a signal.
     pub status: Option<i32>,
-    /// The last lines of what it said.
+    /// The last lines that it printed.
     pub said: Vec<String>,
 }
 
@@ -76,8 +75,8 @@ pub fn run(call: &Call<'_>, message: &Message, edits: &[HeaderEdit]) -> Ran {
     execute(call, message, edits, None)
 }
 
-/// Runs a program that makes a new message of a message; at most `limit`
-/// bytes of it, and not nothing.
+/// Runs a program that turns a message into a new one, which must not be empty or larger
+/// than `limit` bytes.
 pub fn filter(
     call: &Call<'_>,
     message: &Message,
@@ -90,8 +89,8 @@ pub fn filter(
     (made.and_then(|made| has_header(made, message)), ran.said)
 }
 
-/// What a filter made, if it has a header as the message has one, and all of it:
-/// what a program printed that was cut off, or says something else, is no message.
+/// A filter's output, if it has a complete header wherever the message has one: output
+/// that was cut off, or is some other text, is not a message.
 fn has_header(made: Message, message: &Message) -> Result<Message, String> {
     let (before, after) = (message.head(), made.head());
     if before.headers().next().is_some() && after.headers().next().is_none() {
@@ -103,7 +102,7 @@ fn has_header(made: Message, message: &Message) -> Result<Message, String> {
     }
 }
 
-/// A message as a file of its own, at its start.
+/// A message as a file of its own, positioned at its start.
 fn content(message: &Message, edits: &[HeaderEdit]) -> io::Result<File> {
     let small = message.size()? <= IN_MEMORY;
     let memory = if small { memory_file() } else { None };
@@ -150,9 +149,9 @@ fn execute(
     }
 }
 
-/// Closes what whoever started us left open besides the standard streams: an
-/// MTA's sockets and queue files are no business of a program. All that we open
-/// ourselves is closed by exec. Without a `/proc` nothing is known of them.
+/// Closes the descriptors that our own caller left open besides the standard streams: an
+/// MTA's sockets and queue files are no business of a program. Those that we open
+/// ourselves are closed by exec. Without `/proc` they cannot be found.
 fn close_inherited() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -170,7 +169,7 @@ fn close_inherited() {
     });
 }
 
-/// An error without its number.
+/// The text of an error without its number.
 fn plain(error: &io::Error) -> String {
     error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
 }
@@ -223,7 +222,7 @@ impl ProgramOutput {
     }
 }
 
-/// A program on its way.
+/// A running program.
 struct Running<'o> {
     child: Child,
     group: Option<Pid>,
@@ -241,7 +240,7 @@ impl<'o> Running<'o> {
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         let stderr = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         for pipe in [&stdout, &stderr].into_iter().flatten() {
-            // One that would block is as good as a poll that lied.
+            // If this fails, a read can block only when poll was wrong.
             let _ = rustix::io::ioctl_fionbio(pipe, true);
         }
         Running { child, group, ended, stdout, stderr, output, said: Vec::new() }
@@ -256,7 +255,7 @@ impl<'o> Running<'o> {
         } else if !self.has_ended() {
             self.kill(Signal::KILL);
         } else if self.output.is_some() {
-            // Who holds the output still might write to it still.
+            // Whoever still holds the output open might still write to it.
             self.until(Instant::now() + AFTERGLOW, |this| this.stdout.is_none());
         }
         let whole = self.stdout.is_none();
@@ -279,7 +278,7 @@ impl<'o> Running<'o> {
         Ran { result, status, said: lines(&self.said) }
     }
 
-    /// Reads what there is until `done`; true if `deadline` came first.
+    /// Reads what arrives until `done`; true if `deadline` came first.
     fn until(&mut self, deadline: Instant, done: impl Fn(&Running<'_>) -> bool) -> bool {
         while !done(self) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -304,8 +303,8 @@ impl<'o> Running<'o> {
             if polled.is_ok() {
                 self.read_some();
             }
-            // Ended, with its output held open: then the pipes alone are of
-            // interest, and an end that is known must not wake us again.
+            // It has ended, but something holds its output open: now only the pipes
+            // matter, and the known end must not wake us again.
             if self.has_ended() {
                 self.ended = None;
             }
@@ -313,9 +312,9 @@ impl<'o> Running<'o> {
         false
     }
 
-    /// Takes what lies in the pipes now.
+    /// Reads what is in the pipes now.
     fn read(&mut self) {
-        // Of what nobody can add to there is at most a pipe's content.
+        // When nobody can write any more, at most a full pipe is left.
         for _ in 0..64 {
             if self.read_some() == 0 {
                 return;
@@ -342,7 +341,7 @@ impl<'o> Running<'o> {
         self.output.as_ref().is_some_and(|output| output.error.is_some())
     }
 
-    /// Whether it has ended; it stays to be reaped, and so keeps its number.
+    /// Whether it has ended. It is not reaped yet, and so keeps its number.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         self.group.is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
@@ -355,7 +354,7 @@ impl<'o> Running<'o> {
     }
 }
 
-/// What can be read without waiting; a pipe at its end is closed.
+/// Reads what is there without waiting; closes a pipe that is at its end.
 fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
     let Some(file) = pipe else { return 0 };
     match file.read(buffer) {
@@ -376,7 +375,7 @@ fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
     }
 }
 
-/// Adds what a program printed; what goes beyond the limit is lost in front.
+/// Adds what a program printed; beyond the limit the oldest bytes are dropped.
 fn keep(said: &mut Vec<u8>, bytes: &[u8]) {
     said.extend_from_slice(bytes);
     said.drain(..said.len().saturating_sub(SAID));

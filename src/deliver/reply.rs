@@ -1,4 +1,4 @@
-//! Automatic answers, sent: by RFC 3834 §3 and RFC 5230 §5, with the null
+//! Sending automatic answers according to RFC 3834 §3 and RFC 5230 §5: with the null
 //! sender, so that nothing answers an answer.
 
 use std::fmt::Write;
@@ -17,8 +17,8 @@ use super::context::{DeliveryContext, EffectResult, sent};
 use super::{program, sendmail};
 use crate::maildir::name;
 
-/// Sends an answer, unless this sender got the same text within the time.
-/// Where that cannot be remembered, none is sent: better none than many.
+/// Sends an answer, unless this sender got the same text within the set time. If that
+/// cannot be recorded, none is sent: better none than many.
 pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
     let failed =
         |why: String| EffectResult { result: Err(why), is_permanent: false, notes: Vec::new() };
@@ -80,7 +80,7 @@ fn compose(reply: &Reply, now: i64) -> String {
     }
     header("Content-Transfer-Encoding", "base64");
     out.push('\n');
-    // RFC 2045 §6.8: lines of 76; canonical line ends inside.
+    // RFC 2045 §6.8: lines of 76 characters; the encoded text has canonical line ends.
     let text = body.replace("\r\n", "\n").replace('\n', "\r\n");
     for chunk in text.as_bytes().chunks(57) {
         out.push_str(&BASE64.encode(chunk));
@@ -89,7 +89,7 @@ fn compose(reply: &Reply, now: i64) -> String {
     out
 }
 
-/// From as the user wrote it, its words encoded.
+/// The From field as the user wrote it, its words encoded.
 fn mailboxes(from: &str) -> String {
     let all = parse_list(from.as_bytes());
     match all.first() {
@@ -104,8 +104,8 @@ fn mailboxes(from: &str) -> String {
     }
 }
 
-/// An address as RFC 5322 §3.4.1 wants it written: a local part that is no
-/// dot-atom, such as `a..b.` of Japanese telephones, in quotes.
+/// An address as RFC 5322 §3.4.1 requires: a local part that is not a dot-atom, such as
+/// `a..b.` of Japanese mobile phones, is quoted.
 fn quoted(address: &str) -> String {
     let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
     let letter =
@@ -117,7 +117,7 @@ fn quoted(address: &str) -> String {
     format!("\"{}\"@{domain}", local.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A display name that is more than words: a quoted string, or encoded.
+/// A display name that is more than plain words, as a quoted string or encoded.
 fn phrase(name: &str) -> String {
     if name.is_ascii() {
         format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))

@@ -1,12 +1,12 @@
-//! What a plan asks, in the order in which it is done: the copies, then what stores
-//! nothing, each known to the journal where it must not be done twice.
+//! What a plan asks for, in the order in which it is done: the copies, then the steps
+//! that store nothing. Each that must not be done twice has an identity for the journal.
 
 use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::Outcome;
 use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
 
-/// What a plan asks, by kind.
+/// What a plan asks for, by kind.
 #[derive(Default)]
 pub(super) struct WorkList<'p> {
     pub(super) copies: Vec<Copy<'p>>,
@@ -22,7 +22,7 @@ pub(super) struct Copy<'p> {
     pub(super) flags: &'p Flags,
     pub(super) edits: Vec<HeaderEdit>,
     pub(super) message: &'p Message,
-    /// What it is known by in the journal.
+    /// Its identity in the journal.
     pub(super) id: Option<StepId>,
 }
 
@@ -34,10 +34,10 @@ pub(super) struct PlannedEffect<'p> {
     pub(super) step: usize,
     pub(super) edits: Vec<HeaderEdit>,
     pub(super) message: &'p Message,
-    /// What it is known by in the journal; none if it may be done again.
+    /// Its identity in the journal; none if it may be done again.
     pub(super) id: Option<StepId>,
     pub(super) rank: u8,
-    /// What is stored if `sendmail` refuses to forward it, for good.
+    /// What is stored if `sendmail` permanently refuses to forward it.
     pub(super) instead: Option<Copy<'p>>,
 }
 
@@ -49,8 +49,8 @@ static UNFLAGGED: Flags = NO_FLAGS;
 const NO_PARTS: Folder = Folder { parts: Vec::new() };
 const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
 
-/// What a plan stores and does, and how it ends if all can be done. A plan
-/// without an end, which evaluation does not make, ends in the inbox.
+/// What a plan stores and does, and its outcome if everything can be done. A plan without
+/// an end, which evaluation never returns, ends in the inbox.
 pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Outcome) {
     let mut work = WorkList::default();
     let mut edits = Vec::new();
@@ -133,9 +133,9 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
     for effect in &mut work.effects {
         let step = plan.steps.get(effect.step).map(|step| &step.kind);
         let Some(StepKind::Forward { copy, .. }) = step else { continue };
-        // What only a copy was forwarded of lies where the rules put it.
+        // A message of which only a copy was forwarded is where the rules put it.
         if if *copy { is_nowhere } else { !is_in_inbox } {
-            // One for all of them.
+            // One copy serves all of them.
             let id = *id.get_or_insert_with(|| ids.next(&INBOX));
             effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
         }
