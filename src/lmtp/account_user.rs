@@ -1,5 +1,5 @@
 //! The user whose mail is delivered to an account: with a uid of its own as on any
-//! machine, confined where all users are one to the system.
+//! machine, or confined where all users share one uid.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use crate::user::User;
 /// The user of an account.
 ///
 /// # Errors
-/// The name cannot be part of a path that the settings have it in.
+/// The settings put the name into a path, and it cannot be part of one.
 pub fn user_of(account: &Account, settings: &LmtpSettings) -> Result<User, String> {
     if settings.own_uids {
         return Ok(User::at(&account.home));
@@ -24,7 +24,7 @@ pub fn user_of(account: &Account, settings: &LmtpSettings) -> Result<User, Strin
     Ok(User::confined(&account.name, &account.home, &maildir, &data, site))
 }
 
-/// The Maildir by the site's template.
+/// The Maildir according to the site's template.
 fn maildir(account: &Account, template: &str) -> Result<PathBuf, String> {
     if let Some(below) = template.strip_prefix('~') {
         return Ok(account.home.join(below.trim_start_matches('/')));
@@ -34,12 +34,12 @@ fn maildir(account: &Account, template: &str) -> Result<PathBuf, String> {
     if has("{user}") && !is_plain_name(user) || has("{domain}") && !is_plain_name(domain) {
         return Err(format!("`{}` makes no path of `{template}`", account.name));
     }
-    // At once, so that no name is taken for a placeholder.
+    // Both in one pass, so that no name is taken for a placeholder.
     let parts = template.split("{user}").map(|part| part.replace("{domain}", domain));
     Ok(parts.collect::<Vec<_>>().join(user).into())
 }
 
-/// A name as that of one directory, another one for each.
+/// A name as the name of a directory, a different one for each.
 fn directory_name(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@.-_+=".contains(&byte);
     let mut out = String::with_capacity(name.len());
@@ -53,10 +53,10 @@ fn directory_name(name: &str) -> String {
     if out.is_empty() { String::from("%") } else { out }
 }
 
-/// The account of an address as people write it.
+/// The account of an address, written as people write it.
 ///
 /// # Errors
-/// There is no such user, or nobody can tell at this moment.
+/// There is no such user, or this cannot be found out at the moment.
 pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let recipient = Recipient::split(local, domain, &settings.delimiter);
@@ -65,8 +65,8 @@ pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     found.ok_or_else(|| format!("there is no user `{address}`"))
 }
 
-/// Whether a directory can be what the state of all users lies in: it is there, belongs
-/// to the `owner` of their mail, and nobody else can write to it.
+/// Whether a directory can hold the state of all users: it exists, belongs to the `owner`
+/// of their mail, and nobody else can write to it.
 ///
 /// # Errors
 /// Why not, and what to do.

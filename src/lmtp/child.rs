@@ -1,5 +1,5 @@
-//! A process that was started here, waited for no longer than it may take: one that is in
-//! a call which does not end, on a file server that is away, cannot even be killed.
+//! Waiting for a child process, but only for a limited time: one that hangs in a system
+//! call, such as on a file server that does not answer, cannot even be killed.
 
 use std::io;
 use std::process::{Child, ExitStatus};
@@ -11,10 +11,10 @@ use rustix::process::Pid;
 use super::listen::wait_for;
 use crate::platform::exit_descriptor;
 
-/// Where there is no pidfd, a process is looked at so often.
+/// How often to check whether a process has ended, where there is no pidfd.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Waits for a process to end, `time` at most; none if it has not ended.
+/// Waits at most `time` for a process to end; none if it has not ended.
 ///
 /// # Errors
 /// The system's.
@@ -35,12 +35,12 @@ pub(super) fn wait_within(child: &mut Child, time: Duration) -> io::Result<Optio
     }
 }
 
-/// Kills a process and waits for its end, `time` at most. What becomes of it then is a
-/// thread's matter.
+/// Kills a process and waits at most `time` for its end. After that a thread waits for
+/// it.
 pub(super) fn kill(mut child: Child, time: Duration) {
     let _ = child.kill();
     if !matches!(wait_within(&mut child, time), Ok(Some(_))) {
-        // Without a thread it stays in the system's list until this process ends.
+        // Without a thread it stays a zombie until this process ends.
         let _ = thread::Builder::new().name("reaper".into()).spawn(move || child.wait());
     }
 }

@@ -1,24 +1,25 @@
-//! The bytes behind DATA (RFC 5321 §4.1.1.4, §4.5.2): dots are taken out, and each
-//! CR LF becomes LF, as files have it.
+//! The bytes after DATA (RFC 5321 §4.1.1.4, §4.5.2): stuffed dots are removed, and each
+//! CR LF becomes LF, as in files.
 //!
-//! A CR or LF alone is kept and ends no line, so `\n.\n`, `\n.\r\n` and `\r\n.\n` are
-//! never the end: who smuggles a second message behind one of them has but one.
+//! A lone CR or LF is kept and does not end a line, so `\n.\n`, `\n.\r\n` and `\r\n.\n`
+//! are never the end: a second message smuggled in after one of them stays part of the
+//! first.
 
 use memchr::memchr;
 
-/// Where in a line the next byte stands.
+/// Where in a line the next byte is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum DataState {
-    /// Behind CR LF, or at the very start.
+    /// After CR LF, or at the very start.
     #[default]
     Start,
-    /// Behind the dot at the start.
+    /// After the dot at the start.
     Dot,
-    /// Behind the dot and a CR.
+    /// After the dot and a CR.
     DotCr,
     /// Within the line.
     Text,
-    /// Behind a CR in it.
+    /// After a CR within the line.
     Cr,
 }
 
@@ -29,8 +30,8 @@ pub struct DataDecoder {
 }
 
 impl DataDecoder {
-    /// Decodes some bytes and gives how many were used: all of them, unless the message
-    /// has ended, which the second value tells.
+    /// Decodes some bytes and returns how many were used: all of them, unless the message
+    /// has ended. The second value says whether it has.
     pub fn decode(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, bool) {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -76,7 +77,7 @@ impl DataDecoder {
 mod tests {
     use super::*;
 
-    /// The message, and what follows it; in chunks of this size.
+    /// The message, and what follows it, decoded in chunks of this size.
     fn decode(input: &[u8], size: usize) -> Option<(Vec<u8>, Vec<u8>)> {
         let (mut decoder, mut output, mut used) = (DataDecoder::default(), Vec::new(), 0);
         for chunk in input.chunks(size) {
@@ -119,7 +120,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever a client sends by the rules comes out as it was.
+        /// Whatever a client sends according to the rules comes out as it was meant.
         #[test]
         fn what_was_stuffed_is_what_was_meant(
             lines in proptest::collection::vec("[.a\\r\\n]{0,4}", 0..8),

@@ -1,5 +1,5 @@
-//! Messages of which workers have died, so that they are kept from the rules at last. They
-//! are known by a hash, made only where one has died.
+//! Messages that workers have died of, so that they are kept from the rules in the end.
+//! They are identified by a hash, which is computed only after a worker has died.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,13 +33,14 @@ impl Deaths {
         deaths.get(&(digest, recipient.to_owned())).copied().unwrap_or(0)
     }
 
-    /// One more has; gives how many these are.
+    /// One more has died of it; returns how many have.
     pub fn note(&self, message: &MessageData, recipient: &str) -> u32 {
         let Ok(digest) = message.digest() else { return 0 };
         let mut deaths = self.lock();
         let key = (digest, recipient.to_owned());
         if deaths.len() >= KNOWN_DEATHS && !deaths.contains_key(&key) {
-            // Some other is tried with its rules once more than it should be.
+            // Some other message is then tried with the rules once more than it should
+            // be.
             if let Some(any) = deaths.keys().next().cloned() {
                 deaths.remove(&any);
             }
@@ -49,7 +50,7 @@ impl Deaths {
         *count
     }
 
-    /// It came to its end.
+    /// A worker has finished this message.
     pub fn forget(&self, message: &MessageData, recipient: &str) {
         if let Ok(digest) = message.digest() {
             let mut deaths = self.lock();

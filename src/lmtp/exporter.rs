@@ -1,4 +1,5 @@
-//! Tells the metrics: in a file that is replaced, and to whoever connects to a socket.
+//! Publishes the metrics: in a file that is replaced, and to whoever connects to a
+//! socket.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -16,19 +17,19 @@ use crate::file;
 
 /// How often the file is written.
 const FILE_INTERVAL: Duration = Duration::from_secs(5);
-/// The file's mode: whoever collects metrics is another user.
+/// The file's mode: the program that collects metrics runs as another user.
 const FILE_MODE: u32 = 0o644;
 /// The socket's mode.
 const SOCKET_MODE: u32 = 0o660;
-/// Tells the metrics until it is ended.
+/// Publishes the metrics until it is ended.
 pub struct Exporter {
     end: UnixStream,
     thread: JoinHandle<()>,
 }
 
 impl Exporter {
-    /// Begins to tell them; nothing if there is no place for them. What goes wrong here
-    /// is told, and costs no mail.
+    /// Begins to publish them; none if no place is set for them. What goes wrong here is
+    /// logged and costs no mail.
     pub fn start(
         places: &MetricsPlaces,
         metrics: Arc<Metrics>,
@@ -77,7 +78,7 @@ fn export(
         let Some(path) = &file else { return };
         let failed = file::replace(path, metrics.text().as_bytes(), FILE_MODE).err();
         let why = failed.map(|error| format!("metrics: {}: {error}", path.display()));
-        // Once, not every few seconds.
+        // Logged once, not every few seconds.
         if let Some(why) = why.as_ref().filter(|_| why != failure) {
             tell(why);
         }
@@ -98,7 +99,7 @@ fn export(
         if let (Some(true), Some(listener)) = (ready.get(1), &listener)
             && answer(listener, metrics).is_err()
         {
-            // As when there are no descriptors left: not at once again.
+            // For example no descriptors are left: do not try again at once.
             thread::sleep(Duration::from_millis(20));
         }
         if ready.first() == Some(&true) {
@@ -108,8 +109,8 @@ fn export(
     write();
 }
 
-/// Tells one client. The text fits into the socket's buffer; whoever has a smaller one
-/// gets what fits, since nobody is waited for.
+/// Sends the metrics to one client. The text fits into the socket's buffer; if that is
+/// smaller, the client gets what fits, since we never wait for a client.
 fn answer(listener: &Listener, metrics: &Metrics) -> io::Result<()> {
     let mut client = listener.accept()?;
     rustix::io::ioctl_fionbio(&client, true)?;

@@ -1,6 +1,7 @@
 //! Where users have uids of their own: the launcher is root and starts the front, once,
-//! and a worker for each user whose mail is there. It looks each user up itself, starts
-//! none for root or a system account, and reads neither a message nor a client's socket.
+//! and a worker for each user who has mail to deliver. It looks each user up itself,
+//! starts no worker for root or a system account, and reads neither a message nor a
+//! client's socket.
 //!
 //! The front asks it over a pair of sockets, one question and one answer at a time.
 
@@ -24,14 +25,14 @@ use super::spawn::{Role, command};
 use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
 
-/// How often workers that have ended are looked for.
+/// How often to look for workers that have ended.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often it is asked whether a worker that was killed has ended.
+/// How often the front asks whether a worker that was killed has ended.
 const LOOK_FOR_END: Duration = Duration::from_millis(2);
-/// A front that dies sooner is not started again at once.
+/// A front that dies within this time is not restarted at once.
 const SOON: Duration = Duration::from_secs(2);
 
-/// What the front asks.
+/// A question of the front.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 enum Question {
     /// The settings as they are now.
@@ -40,11 +41,11 @@ enum Question {
     Start(String),
     /// Whether a worker has ended.
     HasEnded(u32),
-    /// Kill a worker. Whoever asks waits for its end: the launcher waits for nothing.
+    /// Kill a worker. The front waits for its end, since the launcher never waits.
     Kill(u32),
 }
 
-/// What it is answered.
+/// The launcher's answer.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 enum Response {
     Settings(Box<LmtpSettings>),
@@ -62,7 +63,7 @@ struct Launcher<'r> {
     workers: Vec<Child>,
 }
 
-/// Starts the front and what it asks for, until a signal ends it.
+/// Runs the front, and starts what it asks for, until a signal ends this process.
 ///
 /// # Errors
 /// The front cannot be started.
@@ -124,7 +125,7 @@ impl Launcher<'_> {
         Ok((front, ours))
     }
 
-    /// Answers the front until it is gone; true if it was told to go.
+    /// Answers the front until it is gone; true if the front was told to end.
     fn serve(
         &mut self,
         front: &mut Child,
@@ -134,7 +135,7 @@ impl Launcher<'_> {
         let mut told = false;
         loop {
             let watched: &[&dyn AsFd] = &[socket, &signals.renew, &signals.end];
-            // One signal is enough.
+            // One signal to end is enough.
             let watched = watched.get(..if told { 2 } else { 3 }).unwrap_or(watched);
             let ready = wait_for(watched, LOOK)?;
             self.workers.retain_mut(|worker| matches!(worker.try_wait(), Ok(None)));
@@ -157,7 +158,7 @@ impl Launcher<'_> {
         }
     }
 
-    /// Reads the settings anew; true if they can be used.
+    /// Reads the settings again; true if they can be used.
     fn renew(&mut self) -> bool {
         let read = (self.reload)().and_then(|settings| {
             let accounts = accounts::open(&settings.users)?;
@@ -165,7 +166,8 @@ impl Launcher<'_> {
         });
         match read {
             Ok((mut settings, accounts)) => {
-                // A front that is started anew becomes who the first one became, never root.
+                // A front that is restarted gets the same identity as the first one,
+                // never root.
                 settings.own_uids = self.settings.own_uids;
                 settings.identity = self.settings.identity;
                 settings.state.clone_from(&self.settings.state);
@@ -206,7 +208,7 @@ impl Launcher<'_> {
         self.workers.iter_mut().find(|worker| worker.id() == pid)
     }
 
-    /// Starts a worker for a user and gives the front's end of its socket.
+    /// Starts a worker for a user and returns the front's end of its socket.
     fn start(&mut self, name: &str) -> Result<(u32, UnixStream), String> {
         let account = self.account(name)?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
@@ -219,7 +221,7 @@ impl Launcher<'_> {
         Ok((pid, ours))
     }
 
-    /// Whatever the front says, nobody but a user.
+    /// The account of that name. Whatever the front says, only for an ordinary user.
     fn account(&self, name: &str) -> Result<Account, String> {
         let (local, domain) = name.rsplit_once('@').unwrap_or((name, ""));
         let recipient =
@@ -236,14 +238,14 @@ impl Launcher<'_> {
 
 fn signal(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // It is not reaped, so the number is still its own.
+    // It is not reaped yet, so the number is still its own.
     if let Some(pid) = pid {
         let _ = kill_process(pid, signal);
     }
 }
 
-/// The front where a launcher starts the workers: standard input is the listening socket,
-/// standard output the launcher's.
+/// Runs the front where a launcher starts the workers: standard input is the listening
+/// socket, standard output is the socket to the launcher.
 ///
 /// # Errors
 /// It cannot serve.

@@ -18,7 +18,7 @@ use super::settings::{Identity, ListenAddress};
 /// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// A unix socket, and where we have made it.
+    /// A unix socket, and its path if we created it.
     Unix(UnixListener, Option<OwnPath>),
     /// TCP, on this machine.
     Tcp(TcpListener),
@@ -41,11 +41,11 @@ pub enum ClientStream {
 }
 
 impl Listener {
-    /// Listens at an address. A unix socket takes the place of one of that name in one
-    /// step, so that nobody finds none.
+    /// Listens at an address. A unix socket replaces one of the same name in one step, so
+    /// that clients always find one.
     ///
     /// # Errors
-    /// Why not, for people.
+    /// Why it cannot listen, in words for people.
     pub fn bind(
         address: &ListenAddress,
         mode: u32,
@@ -90,10 +90,10 @@ impl Listener {
         Ok(Listener::Unix(listener, Some(placed?)))
     }
 
-    /// The one that is standard input.
+    /// The listening socket that is standard input.
     ///
     /// # Errors
-    /// It is none.
+    /// Standard input is not a listening socket.
     pub fn inherited() -> Result<Listener, String> {
         let none = "standard input is no listening socket; name one with --listen";
         let stdin = rustix::stdio::stdin();
@@ -111,10 +111,10 @@ impl Listener {
         }
     }
 
-    /// Takes the next connection.
+    /// Accepts the next connection.
     ///
     /// # Errors
-    /// The system's; `WouldBlock` if there is none.
+    /// The system's error; `WouldBlock` if there is no connection.
     pub fn accept(&self) -> io::Result<ClientStream> {
         match self {
             Listener::Unix(listener, _) => Ok(ClientStream::Unix(listener.accept()?.0)),
@@ -126,7 +126,7 @@ impl Listener {
         }
     }
 
-    /// Whether accepting waits for a connection.
+    /// Sets whether accepting returns at once when there is no connection.
     ///
     /// # Errors
     /// The system's.
@@ -137,11 +137,12 @@ impl Listener {
         }
     }
 
-    /// Where it listens, for people.
+    /// Where it listens, in words for people.
     pub fn place(&self) -> String {
         match self {
             Listener::Unix(_, Some(own)) => format!("unix:{}", own.path.display()),
-            // Its own name may be one that it had before it was put in place.
+            // The name of the socket itself may be the one that it had before it was put
+            // in place.
             Listener::Unix(_, None) => "the socket that is standard input".into(),
             Listener::Tcp(listener) => {
                 listener.local_addr().map_or("a port".into(), |address| address.to_string())
@@ -149,12 +150,12 @@ impl Listener {
         }
     }
 
-    /// Whether nobody else keeps it open when we are gone.
+    /// Whether we created it, so that nobody else keeps it open when we have ended.
     pub fn is_own(&self) -> bool {
         matches!(self, Listener::Unix(_, Some(_)))
     }
 
-    /// A copy that another process can be given.
+    /// A copy that can be given to another process.
     ///
     /// # Errors
     /// The system's.
@@ -180,7 +181,8 @@ impl AsFd for Listener {
     }
 }
 
-/// Which of these are readable, or at their end; none after the time.
+/// Waits for at most `time` until some of these are readable or at their end; says which
+/// are.
 pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<Vec<bool>> {
     let until = Instant::now() + time;
     let borrowed: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
@@ -204,7 +206,7 @@ pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        // A server that was started since may have put its own there.
+        // A server that was started since then may have put its own socket there.
         if fs::symlink_metadata(&self.path).is_ok_and(|about| about.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
@@ -212,7 +214,7 @@ impl Drop for OwnPath {
 }
 
 impl ClientStream {
-    /// How long a read and a write may wait.
+    /// Sets how long a read and a write may wait.
     ///
     /// # Errors
     /// The system's.

@@ -13,7 +13,7 @@ const BOUNDS: [u32; 12] = [1, 2, 5, 10, 25, 50, 100, 500, 1000, 5000, 30_000, 24
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Counts one more.
     pub fn count(&self) {
         self.0.fetch_add(1, Relaxed);
     }
@@ -28,7 +28,7 @@ impl Counter {
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    /// One more, until what is returned is dropped.
+    /// Counts one more, until the returned guard is dropped.
     pub fn enter(&self) -> GaugeGuard<'_> {
         self.0.fetch_add(1, Relaxed);
         GaugeGuard(self)
@@ -47,11 +47,11 @@ impl Drop for GaugeGuard<'_> {
 /// All that is counted, since the server was started.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Connections that were taken.
+    /// Connections that were accepted.
     pub connections: Counter,
     /// Recipients who have mail here.
     pub recipients: Counter,
-    /// Recipients who have none.
+    /// Recipients who have no mail here.
     pub unknown_recipients: Counter,
     /// Recipients who could not be looked up.
     pub lookup_failures: Counter,
@@ -59,11 +59,12 @@ pub struct Metrics {
     pub workers_started: Counter,
     /// Workers that ended without being told to, or had to be killed.
     pub workers_died: Counter,
-    /// Workers that were ended because they were old, idle or of other settings.
+    /// Workers that were ended because they were old, idle or started with other
+    /// settings.
     pub workers_replaced: Counter,
-    /// Messages that were kept from the rules, since workers had died of them.
+    /// Messages that were kept from the rules because workers had died of them.
     pub poison: Counter,
-    /// Deliveries that wait for a worker.
+    /// Deliveries that are waiting for a worker.
     pub waiting: Gauge,
     /// Deliveries by the class of their reply: 2, 4, 5.
     replies: [Counter; 3],

@@ -1,11 +1,11 @@
 //! `mfilter lmtp`: mail for many users over LMTP (RFC 2033), each message filed by
 //! the recipient's own rules.
 //!
-//! Three roles, one program that starts itself anew for each. The **front** accepts
-//! connections and speaks LMTP; it looks into no message. A **worker** has the uid of
-//! the user and delivers, one job after the other, with the rules kept warm. Where
-//! users have uids of their own, a **launcher** is root, starts workers and sees no
-//! byte of mail. A message that breaks a worker costs that worker and one 451; the
+//! There are three roles, and the program starts itself again for each. The **front**
+//! accepts connections and speaks LMTP; it does not look into messages. A **worker** has
+//! the uid of the user and delivers, one job after the other, with the rules kept warm.
+//! Where users have uids of their own, a **launcher** is root, starts the workers and
+//! sees no mail at all. A message that breaks a worker costs that worker and one 451; the
 //! session with the MTA goes on, since two broken sessions make an MTA hold back all
 //! mail.
 

@@ -1,10 +1,10 @@
-//! The workers: who gets the next message, what becomes of one that dies, and of the
-//! message it was at.
+//! The workers: which one gets the next message, and what happens to one that dies and to
+//! its message.
 //!
-//! A user's mail is never delivered by two at once, and goes to the worker that had it
-//! before, while that one is free. A worker that dies costs its message a 451, unless all
-//! of it is found stored; a message that two have died of goes to the inbox without rules,
-//! and if a third dies of it they are not even loaded.
+//! Two workers never deliver one user's mail at the same time. It goes to the worker that
+//! had it before, if that one is free. When a worker dies, its message gets a 451, unless
+//! it is found to be completely stored. A message that two workers have died of goes to
+//! the inbox without rules; if a third dies of it, the rules are not even loaded.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -28,10 +28,10 @@ use crate::mda::Filtering;
 use crate::outcome::Outcome;
 
 /// How long after its end a message waits for a worker. Together with the time of a
-/// delivery it is less than what MTAs wait for (Postfix: 600 s).
+/// delivery this is less than MTAs wait (Postfix: 600 s).
 const QUEUE_TIME: Duration = Duration::from_secs(240);
-/// How many messages wait that long for one user's turn. His others wait only
-/// [`SHORT_QUEUE_TIME`]: they would take all connections of an MTA.
+/// How many messages of one user wait that long. Further ones wait only
+/// [`SHORT_QUEUE_TIME`]: they would occupy all connections of an MTA.
 const WAITERS: usize = 4;
 /// How long further mail for a busy user waits.
 const SHORT_QUEUE_TIME: Duration = Duration::from_secs(10);
@@ -39,18 +39,18 @@ const SHORT_QUEUE_TIME: Duration = Duration::from_secs(10);
 const START_TIME: Duration = Duration::from_secs(60);
 /// How long it may take to find out what a dead worker has done.
 const RECOVERY_TIME: Duration = Duration::from_secs(20);
-/// How many workers try it.
+/// How many workers try to find that out.
 const RECOVERIES: usize = 10;
-/// After this many deaths the next workers leave the rules alone: loading them may be
-/// what they died of. Then another Maildir that the rules set is not looked through.
+/// After this many deaths the next workers do not load the rules: that may be what killed
+/// the others. A different Maildir that the rules set is then not searched.
 const RECOVERIES_WITH_RULES: usize = 3;
 /// How many workers may die of a message before it is delivered without rules.
 const DEATHS: u32 = 2;
 
-/// Is told what is worth a line in the log.
+/// Called with what is worth a line in the log.
 pub type PoolLog = dyn Fn(&str) + Send + Sync;
 
-/// Counts jobs, so that no two are taken for one.
+/// Counts jobs, so that no two have the same number.
 static JOBS: AtomicU64 = AtomicU64::new(0);
 
 /// All workers.
@@ -69,9 +69,9 @@ struct PoolState {
     /// Counts the changes of settings.
     generation: u64,
     slots: Vec<WorkerSlot>,
-    /// The homes of those whose mail is being delivered.
+    /// The homes of the users whose mail is being delivered.
     busy: HashSet<PathBuf>,
-    /// How many messages wait for the turn of a home.
+    /// How many messages are waiting, by home.
     waiting: HashMap<PathBuf, usize>,
 }
 
@@ -109,7 +109,7 @@ impl Drop for Seat<'_> {
 }
 
 impl Pool {
-    /// Workers that a spawner starts when they are needed.
+    /// A pool whose workers `spawner` starts when they are needed.
     pub fn new(
         settings: Arc<LmtpSettings>,
         spawner: Box<dyn Spawner>,
@@ -139,10 +139,10 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works under other settings from now on; workers are replaced when they are done.
+    /// Uses other settings from now on; workers are replaced when they have finished.
     pub fn renew(&self, settings: Arc<LmtpSettings>) {
         let mut state = self.state();
-        // Fewer slots come with the next start: the last may be at work.
+        // Fewer slots only after the next start: the last ones may be in use.
         let slots = settings.workers.max(state.slots.len());
         state.slots.resize_with(slots, WorkerSlot::default);
         state.settings = settings;
@@ -151,8 +151,9 @@ impl Pool {
         self.look_after();
     }
 
-    /// Lets those end that are old, have not been needed, or have died. Who starts them
-    /// may be slow to answer, so each is asked while only its own slot is taken.
+    /// Ends workers that are old or have not been needed, and removes those that have
+    /// died. The launcher may answer slowly, so only the slot of one worker is taken at a
+    /// time.
     pub fn look_after(&self) {
         let slots = self.state().slots.len();
         for at in 0..slots {
@@ -194,7 +195,7 @@ impl Pool {
         self.changed.notify_all();
     }
 
-    /// Lets all end that wait.
+    /// Ends all idle workers.
     pub fn end(&self) {
         let slots = std::mem::take(&mut self.state().slots);
         for slot in slots {
@@ -222,7 +223,7 @@ impl Pool {
             self.metrics.poison.count();
         }
         let job = Job {
-            // An address may stand twice in one transaction.
+            // An address may occur twice in one transaction.
             id: self.hasher.hash_one((
                 JOBS.fetch_add(1, Ordering::Relaxed),
                 since,
@@ -272,8 +273,8 @@ impl Pool {
         }
     }
 
-    /// Waits until nobody is at the user's mail and a worker is free; `since` is when the
-    /// message was there.
+    /// Waits until nothing else delivers the user's mail and a worker is free; `since` is
+    /// when the message had arrived.
     fn seat(&self, account: &Account, since: Instant) -> Option<Seat<'_>> {
         let _waiting = self.metrics.waiting.enter();
         let home = account.home.as_path();
@@ -315,7 +316,7 @@ impl Pool {
         state.busy.insert(home.to_owned());
         let (settings, generation) = (Arc::clone(&state.settings), state.generation);
         drop(state);
-        // One of another user's uid, or of other settings.
+        // It may have another user's uid, or other settings.
         let fits = |worker: &WarmWorker| {
             worker.generation == generation
                 && worker.owner.as_deref().is_none_or(|owner| owner == home)
@@ -332,8 +333,9 @@ impl Pool {
         Some(Seat { pool: self, home, slot, worker, settings, generation })
     }
 
-    /// A slot that is not busy: where the user's uid or rules are, else one that has to
-    /// start a worker, else the one that has waited longest.
+    /// A slot that is not busy: preferably one whose worker has the user's uid or rules,
+    /// otherwise one that has no worker yet, otherwise the one that has been idle
+    /// longest.
     fn choose(&self, state: &PoolState, home: &Path) -> Option<usize> {
         let idle = |slot: &WorkerSlot| match slot {
             WorkerSlot::Idle(worker) => Some(worker.used),
@@ -359,7 +361,7 @@ impl Pool {
 }
 
 impl Seat<'_> {
-    /// Has a worker do something; a new one if there is none or it died meanwhile.
+    /// Has a worker do something; starts a new one if there is none or it has died.
     fn ask(
         &mut self,
         account: &Account,
@@ -393,8 +395,8 @@ impl Seat<'_> {
         Ok(WorkerReaction::WasDead)
     }
 
-    /// Whether all is stored that a dead worker was to store. Who finds that out may die
-    /// as well.
+    /// Whether everything is stored that a dead worker had to store. The worker that
+    /// finds this out may die as well.
     fn recover(&mut self, account: &Account, job: &Job, message: &MessageData) -> bool {
         for number in 0..RECOVERIES {
             let mut job = job.clone();
@@ -406,7 +408,8 @@ impl Seat<'_> {
                 Ok(WorkerReaction::Answered(answer)) => {
                     return answer == WorkerAnswer::Recovered(true);
                 }
-                // Also one that dies while it starts: without an answer the mail is doubled.
+                // Also when one dies while it starts: without an answer the mail would be
+                // duplicated.
                 Ok(WorkerReaction::Died(_) | WorkerReaction::WasDead) | Err(_) => {}
             }
         }
@@ -453,7 +456,7 @@ mod tests {
     use crate::lmtp::warm_worker::WorkerProcess;
     use crate::lmtp::wire::{self, WorkerFrame};
 
-    /// Workers that are threads: what one does is said by the message.
+    /// Workers that are threads: the message says what one does.
     struct Threads {
         started: Arc<AtomicUsize>,
         at_work: Arc<AtomicUsize>,
@@ -550,7 +553,7 @@ mod tests {
         pool.renew(Arc::new(LmtpSettings::default()));
         assert_eq!(deliver(&pool, "taro", "x"), 250);
         assert_eq!(started.load(Ordering::Relaxed), 4);
-        // One that died between two messages costs none.
+        // A worker that died between two messages costs no message.
         assert_eq!(deliver(&pool, "taro", "last"), 250);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(deliver(&pool, "taro", "x"), 250);

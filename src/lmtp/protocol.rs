@@ -1,15 +1,15 @@
 //! The commands of a client (RFC 2033, RFC 5321), with the parameters of SIZE (RFC
 //! 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531) and DSN (RFC 3461, RFC 6533).
 //!
-//! Paths are read leniently: to refuse an odd address is to bounce mail.
+//! Paths are read leniently: refusing an odd address would bounce mail.
 
 use super::reply::LmtpReply;
 use crate::message::path;
 
-/// A command line may be so long, bytes, with its CR LF. RFC 5321 §4.5.3.1.4 asks for
+/// The longest command line, bytes, including its CR LF. RFC 5321 §4.5.3.1.4 asks for
 /// 512, RFC 3461 for 500 more, RFC 6531 for still more.
 pub const LINE_LIMIT: usize = 4096;
-/// A path may be so long, bytes; RFC 5321 §4.5.3.1.3 asks for 256.
+/// The longest path, bytes; RFC 5321 §4.5.3.1.3 asks for 256.
 const PATH_LIMIT: usize = 1024;
 
 const SYNTAX: LmtpReply = LmtpReply::new(501, "5.5.4 Syntax error in the parameters");
@@ -18,7 +18,7 @@ const BAD_PATH: LmtpReply = LmtpReply::new(501, "5.1.3 Syntax error in the addre
 /// A command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LmtpCommand {
-    /// `LHLO`, with a name that nobody asks for.
+    /// `LHLO`, with a name that is not used.
     Lhlo,
     /// `MAIL FROM`.
     Mail(MailCommand),
@@ -63,9 +63,9 @@ pub struct RcptCommand {
 /// Reads a command line, without its CR LF.
 ///
 /// # Errors
-/// The answer to what is no command.
+/// The answer to a line that is not a valid command.
 pub fn parse(line: &[u8]) -> Result<LmtpCommand, LmtpReply> {
-    // MTAs pass on what older ones have sent: to refuse an odd sender is to bounce mail.
+    // MTAs pass on what older ones have sent: refusing an odd sender would bounce mail.
     let line = &*String::from_utf8_lossy(line);
     if line.contains(|c: char| c.is_control() && c != '\t') {
         return Err(LmtpReply::new(500, "5.5.2 There is a control character in the command"));
@@ -128,7 +128,7 @@ fn rcpt(rest: &str) -> Result<RcptCommand, LmtpReply> {
     for (name, value) in parameters {
         match (name.to_ascii_uppercase().as_str(), value) {
             ("NOTIFY", Some(_)) => {}
-            // One that cannot be read is worth no bounce.
+            // One that cannot be read is not worth a bounce.
             ("ORCPT", Some(value)) => rcpt.original = original(value),
             _ => return Err(LmtpReply::new(555, "5.5.4 Unknown parameter of RCPT")),
         }
@@ -162,7 +162,7 @@ fn path_and_parameters<'a>(
     Ok((path, parameters.collect()))
 }
 
-/// Behind the `>` that ends a path, which no quoted part of it does.
+/// The index after the `>` that ends a path; a `>` in a quoted part does not.
 fn path_end(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('<')?;
     let (mut quoted, mut escaped) = (false, false);
@@ -341,7 +341,7 @@ mod tests {
         ] {
             assert_eq!(code(line), wanted, "{line:?}");
         }
-        // Older MTAs send what they were sent.
+        // Older MTAs pass on what they were sent.
         let Ok(LmtpCommand::Mail(mail)) = parse(b"MAIL FROM:<jos\xe9@b.example>") else { panic!() };
         assert_eq!(mail.sender, "jos\u{fffd}@b.example");
     }

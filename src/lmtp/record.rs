@@ -1,6 +1,6 @@
 //! The line of the log for each recipient of a message: what became of it, as fields
-//! `name=value` that programs can take apart. A value that has blanks or quotes stands in
-//! quotes, so that no address can look like another field.
+//! `name=value` that programs can take apart. A value with blanks or quotes is quoted, so
+//! that no address can look like another field.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub enum DeliveryVerdict {
     Deferred,
     /// Refused by a rule.
     Refused,
-    /// Found stored when its worker had died.
+    /// Found stored after its worker had died.
     Recovered,
 }
 
@@ -34,7 +34,7 @@ impl DeliveryVerdict {
         }
     }
 
-    /// As the log has it.
+    /// As the log writes it.
     pub fn word(self) -> &'static str {
         match self {
             DeliveryVerdict::Delivered => "delivered",
@@ -46,10 +46,10 @@ impl DeliveryVerdict {
     }
 }
 
-/// The same, with what is answered and logged.
+/// What became of a message, with the client's answer and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryResult {
-    /// What the client is answered.
+    /// The answer to the client.
     pub reply: LmtpReply,
     /// What became of it.
     pub verdict: DeliveryVerdict,
@@ -58,7 +58,7 @@ pub struct DeliveryResult {
 }
 
 impl DeliveryResult {
-    /// Of what a worker has done.
+    /// The result of what a worker has done.
     pub fn of(outcome: &Outcome, folders: Vec<String>) -> DeliveryResult {
         DeliveryResult {
             reply: LmtpReply::of(outcome),
@@ -67,12 +67,12 @@ impl DeliveryResult {
         }
     }
 
-    /// To be tried again: why.
+    /// To be tried again, and why.
     pub fn later(why: &str) -> DeliveryResult {
         DeliveryResult::of(&Outcome::deferred(why), Vec::new())
     }
 
-    /// Found stored when its worker had died.
+    /// Found stored after its worker had died.
     pub fn recovered() -> DeliveryResult {
         let verdict = DeliveryVerdict::Recovered;
         DeliveryResult { verdict, ..DeliveryResult::of(&Outcome::Delivered, Vec::new()) }

@@ -9,7 +9,7 @@ use crate::outcome::{self, Outcome};
 pub struct LmtpReply {
     /// RFC 5321 §4.2.
     pub code: u16,
-    /// RFC 3463, with its text behind it; empty where the code has none.
+    /// A status of RFC 3463, followed by its text; empty where the code has none.
     pub text: Cow<'static, str>,
 }
 
@@ -19,18 +19,18 @@ impl LmtpReply {
         LmtpReply { code, text: Cow::Borrowed(text) }
     }
 
-    /// Try again later: status 4.3.0, or another that stands in front of `why`.
+    /// Try again later: status 4.3.0, or the one that `why` begins with.
     pub fn later(why: &str) -> LmtpReply {
         LmtpReply::of(&Outcome::deferred(why))
     }
 
-    /// What a delivery came to.
+    /// The answer for the outcome of a delivery.
     pub fn of(outcome: &Outcome) -> LmtpReply {
         let line = outcome.line();
         let (code, text) = match (outcome, line) {
             (Outcome::Delivered, _) => return LmtpReply::new(250, "2.1.5 Delivered"),
             (Outcome::Discarded, _) => return LmtpReply::new(250, "2.1.5 Discarded by a rule"),
-            // RFC 5321 §4.2.3: what is full.
+            // RFC 5321 §4.2.3: the codes for what is full.
             (Outcome::Deferred { .. }, Some(line))
                 if line.starts_with("4.2.2 ") || line.starts_with("4.3.1 ") =>
             {
@@ -43,8 +43,8 @@ impl LmtpReply {
         LmtpReply { code, text: text.into() }
     }
 
-    /// The line of RFC 5321 §4.2.1. Beyond ASCII only where the client said SMTPUTF8
-    /// (RFC 6531 §3.7.4).
+    /// The line of RFC 5321 §4.2.1. It has characters beyond ASCII only if the client
+    /// said SMTPUTF8 (RFC 6531 §3.7.4).
     pub fn line(&self, utf8: bool) -> String {
         let mut line = format!("{} {}", self.code, self.text);
         if !utf8 && !line.is_ascii() {
@@ -55,7 +55,8 @@ impl LmtpReply {
         line
     }
 
-    /// Whether it is a status that RFC 3463 knows, of the class of the code.
+    /// Whether the text begins with a status as RFC 3463 defines it, of the class of the
+    /// code.
     pub fn has_status(&self) -> bool {
         let class = char::from_digit(u32::from(self.code / 100), 10).unwrap_or('0');
         let status = self.text.split(' ').next().unwrap_or_default();

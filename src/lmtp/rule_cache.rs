@@ -1,9 +1,9 @@
-//! The rules of the users whose mail a worker has delivered, kept as they are evaluated:
-//! with the patterns built that a message has asked for.
+//! The rules of the users whose mail a worker has delivered, kept in the form in which
+//! they are evaluated: with the patterns that earlier messages needed already built.
 //!
-//! They count only while every file that they were made of holds what it held, which is
-//! looked at for each message. Rules that are not those of the files, since these are
-//! broken or cannot be read, are not kept.
+//! They are used only while every file that they were made from has the same content,
+//! which is checked for each message. Rules that do not come from the current files,
+//! because these are broken or cannot be read, are not kept.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use crate::load::Proof;
 use crate::mda::{ActiveRules, RuleFiles};
 use crate::user::User;
 
-/// Users whose rules are kept.
+/// How many users' rules are kept.
 const USERS: usize = 500;
-/// What the files of these rules hold together, bytes. In memory rules take some 25 times
-/// that. The rules at hand are kept, whatever their size.
+/// How large the files of all these rules may be together, bytes. In memory, rules take
+/// some 25 times as much. The rules in use are kept, whatever their size.
 const TEXT: u64 = 1 << 20;
 
 /// Kept rules, by home.
 #[derive(Default)]
 pub struct RuleCache {
-    /// In boxes, since a table has up to twice as many places as entries.
+    /// Boxed, since a table has up to twice as many slots as entries.
     kept: HashMap<PathBuf, Box<KeptRules>>,
     /// Counts the messages.
     now: u64,
@@ -30,7 +30,7 @@ pub struct RuleCache {
 
 struct KeptRules {
     rules: ActiveRules,
-    /// What their files hold, bytes.
+    /// The size of their files, bytes.
     size: u64,
     used: u64,
 }
@@ -39,7 +39,7 @@ impl RuleCache {
     /// The rules in force for a user.
     ///
     /// # Errors
-    /// They cannot be known at this moment.
+    /// They cannot be known at the moment.
     pub fn of(&mut self, user: &User, site: Option<&Path>) -> Result<&ActiveRules, String> {
         self.now += 1;
         let home = user.home_or_nowhere();
@@ -63,9 +63,10 @@ impl RuleCache {
         self.none.insert(ActiveRules::none(user))
     }
 
-    /// Makes room for rules of a size, and for a tenth more, since all have to be looked at.
+    /// Makes room for rules of this size, and for a tenth more, since each time all
+    /// entries have to be looked at.
     fn make_room(&mut self, size: u64) {
-        // They are loaded each time.
+        // Those without a size are loaded each time anyway.
         self.kept.retain(|_, kept| kept.rules.text_size().is_some());
         let mut text: u64 = self.kept.values().map(|kept| kept.size).sum();
         if self.kept.len() < USERS && text.saturating_add(size) <= TEXT {
@@ -89,7 +90,8 @@ impl RuleCache {
 mod tests {
     use super::*;
 
-    /// Loads the rules of so many users, each of so many bytes; gives how many are kept.
+    /// Loads the rules of `users` users, each of `size` bytes; returns how many were kept
+    /// at most.
     fn kept_of(users: usize, size: usize) -> (usize, RuleCache) {
         let homes = tempfile::tempdir().unwrap();
         let mut cache = RuleCache::default();
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(most, 10, "a megabyte of them");
         let text: u64 = cache.kept.values().map(|kept| kept.size).sum();
         assert!(text <= TEXT, "{text}");
-        // One that is larger than all may be is kept while it is at hand.
+        // Rules larger than the limit for all are kept while they are in use.
         cache.make_room(2 * TEXT);
         assert!(cache.kept.is_empty());
     }

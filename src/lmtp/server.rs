@@ -1,7 +1,7 @@
-//! The front: takes connections, each served by a thread, until it is told to end.
+//! The front: accepts connections, each served by a thread, until it is told to end.
 //!
-//! SIGTERM and SIGINT end it: no new transaction begins, those that are open are done.
-//! SIGHUP has it read the settings anew.
+//! SIGTERM and SIGINT end it: no new transaction begins, and open ones are finished.
+//! SIGHUP makes it read the settings again.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,23 +26,24 @@ use super::settings::{Identity, LmtpSettings};
 use super::spool::MessageData;
 use super::warm_worker::Spawner;
 
-/// Between two commands, RFC 5321 §4.5.3.2.7.
+/// How long a client may wait between two commands, RFC 5321 §4.5.3.2.7.
 const IDLE: Duration = Duration::from_secs(300);
-/// In the midst of something, each read.
+/// How long one read may take within a command or message.
 const READ: Duration = Duration::from_secs(180);
-/// Each write: a client that does not read its answers is ended.
+/// How long one write may take: a client that does not read its answers is disconnected.
 const WRITE: Duration = Duration::from_secs(60);
-/// How often it is looked whether workers are worn or a connection has a place.
+/// How often to check whether workers are worn out, or whether there is room for a
+/// connection.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(20);
-/// A connection that has been idle for so long gives its place to one that waits.
+/// A connection that has been idle for this long gives way to one that waits.
 const GIVES_WAY: Duration = Duration::from_secs(1);
-/// How long transactions have that are open when the server ends.
+/// How much time open transactions have when the server ends.
 const LAST: Duration = Duration::from_secs(270);
 /// Stack of a connection's thread, bytes.
 const STACK: usize = 256 << 10;
 
-/// Gives the settings as they are now.
+/// Reads the settings as they are now.
 pub type ReloadSettings = dyn Fn() -> Result<LmtpSettings, String> + Send + Sync;
 
 /// What can change while the server runs.
@@ -58,7 +59,7 @@ pub struct Server {
     tell: Arc<PoolLog>,
     metrics: Arc<Metrics>,
     ending: AtomicBool,
-    /// Ends with the server: closed, it wakes who waits.
+    /// Closed when the server ends, which wakes all that wait.
     wake: Mutex<Option<UnixStream>>,
     woken: UnixStream,
     connections: Mutex<Vec<Arc<ClientConnection>>>,
@@ -68,8 +69,8 @@ pub struct Server {
 
 /// What others see of a connection.
 struct ClientConnection {
-    /// Since when it waits for a command, milliseconds since the server began, 1 at least;
-    /// 0 while it is at something.
+    /// Since when it has been waiting for a command, milliseconds since the server began,
+    /// at least 1; 0 while it is busy.
     idle_since: AtomicU64,
     /// Its place is needed.
     gives_way: AtomicBool,
@@ -78,10 +79,10 @@ struct ClientConnection {
 }
 
 impl Server {
-    /// A server that has its workers started by `spawner`.
+    /// A server whose workers are started by `spawner`.
     ///
     /// # Errors
-    /// The users cannot be looked up so, or the system has no sockets.
+    /// The users cannot be looked up this way, or the system provides no sockets.
     pub fn new(
         settings: LmtpSettings,
         spawner: Box<dyn Spawner>,
@@ -175,13 +176,14 @@ impl Server {
         Ok(())
     }
 
-    /// Lets what is open come to its end.
+    /// Lets open transactions come to their end.
     fn end(self: &Arc<Server>, listener: &Listener) {
         self.ending.store(true, Ordering::SeqCst);
         (self.tell)("ending: no new transaction is taken");
         drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
         if listener.is_own() {
-            // Who is in the queue would be cut off; others' queues wait for the next server.
+            // Clients in our own socket's queue would be cut off; the queue of an
+            // inherited socket waits for the next server.
             while let Ok(stream) = listener.accept() {
                 self.take(stream);
             }
@@ -200,7 +202,7 @@ impl Server {
     fn renew(&self, reload: &ReloadSettings) {
         let before = self.current();
         let renewed = reload().and_then(|mut settings| {
-            // Who we are was judged at the start, and what may be done by that.
+            // Our identity was checked at the start, and what is allowed depends on it.
             let then = &before.settings;
             let is_same = settings.own_uids == then.own_uids
                 && settings.identity == then.identity
@@ -250,12 +252,12 @@ impl Server {
         }
     }
 
-    /// Milliseconds since the server began, 1 at least.
+    /// Milliseconds since the server began, at least 1.
     fn moment(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Serves a connection by a thread of its own.
+    /// Serves a connection in a thread of its own.
     fn take(self: &Arc<Server>, stream: ClientStream) {
         let prepared =
             stream.set_timeouts(READ, WRITE).and_then(|()| stream.as_fd().try_clone_to_owned());
@@ -294,7 +296,7 @@ impl Server {
     }
 }
 
-/// One of the connections that are open.
+/// One of the open connections.
 struct OpenConnection {
     server: Arc<Server>,
     connection: Arc<ClientConnection>,
@@ -394,7 +396,8 @@ impl LmtpPeer for ServedClient<'_> {
         let ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
         connection.idle_since.store(0, Ordering::SeqCst);
         Ok(match ready?.as_slice() {
-            // What has come is answered, if only with the end.
+            // Whatever has arrived is answered, if only with the reply that the server is
+            // ending.
             [true, ..] => Ready::Input,
             [_, true] => Ready::Ending,
             _ => Ready::TimedOut,
@@ -418,19 +421,19 @@ impl Write for ServedClient<'_> {
     }
 }
 
-/// The connection is gone, or was another's.
+/// The connection is gone, or another process accepted it.
 fn passes(error: &io::Error) -> bool {
     let passing = [Errno::AGAIN, Errno::CONNABORTED, Errno::INTR, Errno::PROTO];
     Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
-/// There is too little of something for the moment.
+/// The system is short of something for the moment.
 fn is_short(error: &io::Error) -> bool {
     let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
 }
 
-/// A client that goes away is nothing to tell of.
+/// Whether the client went away, which is not worth logging.
 fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)

@@ -1,5 +1,5 @@
-//! One connection: commands in, one answer each, and behind DATA one answer for each
-//! recipient that was accepted, in their order, each as soon as it is true.
+//! One connection: commands in, one answer to each, and after DATA one answer per
+//! accepted recipient, in their order, each as soon as it is known.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -43,17 +43,17 @@ const TOO_LONG: LmtpReply = LmtpReply::new(500, "5.5.2 The line is too long");
 const BARE_LF: LmtpReply = LmtpReply::new(500, "5.5.2 A line ends with CR LF");
 const CONFUSED: LmtpReply = LmtpReply::new(421, "4.7.0 Too many mistakes");
 const SILENT: LmtpReply = LmtpReply::new(421, "4.4.2 Nothing came for too long");
-/// Also said to whom there is no place for.
+/// Also sent to clients for whom there is no room.
 pub const ENDING: LmtpReply = LmtpReply::new(421, "4.3.2 The server is ending; come again");
 
 /// What a session may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Any of these stands before a detail.
+    /// Each of these characters separates the local part from a detail.
     pub delimiter: String,
     /// The largest message, bytes; 0 for no limit.
     pub message_size: u64,
-    /// Recipients of one message.
+    /// The most recipients of one message.
     pub recipients: usize,
 }
 
@@ -83,17 +83,17 @@ pub struct Addressee {
 
 /// What a session needs of the server.
 pub trait Service: Sync {
-    /// Limits, asked for with each transaction.
+    /// Limits, read for each transaction.
     fn limits(&self) -> SessionLimits;
 
     /// The account of a recipient.
     ///
     /// # Errors
-    /// Nobody knows at this moment.
+    /// This cannot be found out at the moment.
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
 
-    /// Delivers a message to one recipient; `since` is when all of it was there. What is
-    /// answered with 250 is on disk.
+    /// Delivers a message to one recipient; `since` is when the whole message had
+    /// arrived. A message answered with 250 is on disk.
     fn deliver(
         &self,
         envelope: &Envelope,
@@ -102,14 +102,14 @@ pub trait Service: Sync {
         since: Instant,
     ) -> LmtpReply;
 
-    /// No new transaction is to begin.
+    /// Whether the server is ending, so that no new transaction may begin.
     fn is_ending(&self) -> bool;
 }
 
 /// What comes next from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ready {
-    /// Bytes, or the end.
+    /// Bytes, or the end of the connection.
     Input,
     /// Nothing for too long.
     TimedOut,
@@ -129,7 +129,7 @@ pub trait LmtpPeer: Read + Write {
 /// Serves a client until it is done.
 ///
 /// # Errors
-/// The connection broke, or stalled in the midst of something.
+/// The connection broke, or stalled within a command or message.
 pub fn run(service: &dyn Service, client: &mut dyn LmtpPeer) -> io::Result<()> {
     let mut session = Session::new(service, client);
     let greeting = format!("220 {} mfilter LMTP\r\n", session.host);
@@ -145,7 +145,7 @@ pub fn run(service: &dyn Service, client: &mut dyn LmtpPeer) -> io::Result<()> {
     }
 }
 
-/// A name for a transaction: the moment, and a count for those of one moment.
+/// A name for a transaction: the time, and a counter for those of the same time.
 fn transaction_id() -> String {
     static COUNT: AtomicU8 = AtomicU8::new(0);
     let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -166,9 +166,9 @@ struct MailTransaction {
 enum Line {
     /// Without its CR LF.
     Command(Vec<u8>),
-    /// One that is none, with the answer.
+    /// A line that is not a command, with the answer.
     Bad(LmtpReply),
-    /// There is no more.
+    /// There is no further line.
     End,
 }
 
@@ -177,7 +177,7 @@ struct Session<'s> {
     client: &'s mut dyn LmtpPeer,
     host: String,
     input: Vec<u8>,
-    /// What of `input` was not looked at.
+    /// The part of `input` that has not been read yet.
     unread: std::ops::Range<usize>,
     output: Vec<u8>,
     greeted: bool,
@@ -331,7 +331,8 @@ impl<'s> Session<'s> {
         RECIPIENT_OK
     }
 
-    /// Takes the message in and delivers it; an answer if there is to be none.
+    /// Receives the message and delivers it; returns an answer if there must not be a
+    /// message.
     fn data(&mut self) -> io::Result<Option<LmtpReply>> {
         match &self.transaction {
             None => return Ok(Some(NO_MAIL)),
@@ -350,13 +351,14 @@ impl<'s> Session<'s> {
                 Err(reply) => reply.clone(),
             };
             self.output.extend_from_slice(reply.line(envelope.utf8).as_bytes());
-            // Who does not hear that it is done sends it again.
+            // Flushed at once: a client that does not hear of the delivery sends the
+            // message again.
             self.flush()?;
         }
         Ok(None)
     }
 
-    /// Reads a message to its end, whatever becomes of it: what follows is commands.
+    /// Reads a message to its end, whatever becomes of it, since commands follow it.
     fn message(&mut self) -> io::Result<Result<MessageData, LmtpReply>> {
         let until = Instant::now() + DATA_TIME;
         let most = self.limits.message_size;
@@ -366,7 +368,7 @@ impl<'s> Session<'s> {
             if self.unread.is_empty() {
                 self.flush()?;
                 if !self.fill()? {
-                    // Half a message is none.
+                    // Half a message is not a message.
                     return Err(ErrorKind::UnexpectedEof.into());
                 }
                 if Instant::now() > until {
@@ -398,8 +400,8 @@ impl<'s> Session<'s> {
         memchr(b'\n', unread).is_some()
     }
 
-    /// The next line. A client that sends a byte now and then holds a connection no longer
-    /// than `until`.
+    /// The next line. A client that only sends a byte now and then cannot hold a
+    /// connection beyond `until`.
     fn line(&mut self, until: Instant) -> io::Result<Line> {
         let (mut line, mut is_long) = (Vec::new(), false);
         loop {
@@ -431,7 +433,8 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Reads more; false at the end. Only when all that was read is used up.
+    /// Reads more; false at the end. To be called only when everything read so far is
+    /// used up.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
             match self.client.read(&mut self.input) {
@@ -467,7 +470,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives the bytes of a client in pieces, and keeps what it is answered.
+    /// Returns the bytes of a client in pieces, and keeps the answers to it.
     struct ByteScript {
         input: VecDeque<Vec<u8>>,
         output: Vec<u8>,
@@ -552,7 +555,7 @@ mod tests {
         }
     }
 
-    /// The codes of the answers; of one with several lines the last.
+    /// The codes of the answers; for an answer with several lines, the last one.
     fn codes(service: &Mailboxes, input: &[u8], size: usize) -> Vec<u16> {
         let mut script = ByteScript::of(input, size);
         let _ = run(service, &mut script);

@@ -1,5 +1,5 @@
-//! Starting this program anew in another role: always by exec, so that nothing of the
-//! one that starts it is left in the other.
+//! Starting this program again in another role: always by exec, so that nothing of the
+//! process that starts it is left in the new one.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use super::child;
 use super::settings::Identity;
 use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
 
-/// The roles that `mfilter lmtp --role=…` has beside that of the server itself.
+/// The roles that `mfilter lmtp --role=…` has besides that of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Delivers; its standard input is the front's socket.
@@ -39,10 +39,10 @@ impl Role {
     }
 }
 
-/// This program in another role. Of the environment stays what says how text and times
-/// are written.
+/// This program in another role. Only the variables that say how text and times are
+/// written are kept in its environment.
 pub fn command(role: Role, identity: Option<Identity>) -> Command {
-    // The program that runs, whatever an upgrade has put in its place meanwhile.
+    // The program that is running, whatever an upgrade may have put in its place.
     let own = std::path::Path::new("/proc/self/exe");
     let program =
         if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_default() };
@@ -55,13 +55,13 @@ pub fn command(role: Role, identity: Option<Identity>) -> Command {
         }
     }
     if let Some(identity) = identity {
-        // Other groups go with it.
+        // This drops the supplementary groups, too.
         command.gid(identity.gid).uid(identity.uid);
     }
     command
 }
 
-/// Starts workers of the server's own uid.
+/// Starts workers with the server's own uid.
 #[derive(Debug, Default)]
 pub struct OwnUid;
 

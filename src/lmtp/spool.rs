@@ -1,5 +1,5 @@
-//! A message between the client and the workers: in memory while it is small, else in
-//! a file without a name.
+//! A message between the client and the workers: in memory while it is small, otherwise
+//! in a file without a name.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::file;
 
-/// A message up to this size is kept in memory, bytes.
+/// A message of up to this size is kept in memory, bytes.
 const IN_MEMORY: usize = 256 << 10;
 
 /// All of a message.
@@ -22,7 +22,7 @@ pub enum MessageData {
 }
 
 impl MessageData {
-    /// Bytes.
+    /// The size, bytes.
     pub fn size(&self) -> u64 {
         match self {
             MessageData::Memory(bytes) => bytes.len() as u64,
@@ -30,8 +30,8 @@ impl MessageData {
         }
     }
 
-    /// What it is known by after it has broken a worker: a sender could look for two
-    /// messages with the same weaker hash.
+    /// What identifies it after it has broken a worker. A sender could find two messages
+    /// with the same value of a weaker hash.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -61,14 +61,14 @@ impl Write for HashWriter<'_> {
     }
 }
 
-/// Reads a file from its start, wherever others who have it open are in it.
+/// Reads a file from its start, whatever the position of others who have it open.
 pub struct PositionedReader<F> {
     file: F,
     at: u64,
 }
 
 impl<F: std::borrow::Borrow<File>> PositionedReader<F> {
-    /// From the start.
+    /// A reader at the start of the file.
     pub fn new(file: F) -> PositionedReader<F> {
         PositionedReader { file, at: 0 }
     }
@@ -83,17 +83,17 @@ impl<F: std::borrow::Borrow<File>> io::Read for PositionedReader<F> {
     }
 }
 
-/// Takes a message in.
+/// Receives a message.
 #[derive(Debug, Default)]
 pub struct Spool {
-    /// What is not in the file.
+    /// The bytes that are not in the file.
     pub bytes: Vec<u8>,
     file: Option<File>,
     written: u64,
 }
 
-/// The same file, which nobody can write to who is given it: a message may have other
-/// recipients.
+/// The same file, opened so that those who are given it cannot write to it: a message may
+/// have other recipients.
 fn read_only(file: File) -> File {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     file::open(path.as_ref(), file::READ).unwrap_or(file)
@@ -110,7 +110,8 @@ impl Spool {
         *self = Spool::default();
     }
 
-    /// To be called after bytes were added: what is too much for memory goes to the file.
+    /// To be called after bytes were added: moves what is too much for memory to the
+    /// file.
     ///
     /// # Errors
     /// It cannot be written.

@@ -1,4 +1,4 @@
-//! A worker as the front sees it: its process, its socket, and what comes of an order.
+//! A worker as the front sees it: its process, its socket, and the result of an order.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -11,13 +11,13 @@ use super::settings::LmtpSettings;
 use super::spool::MessageData;
 use super::wire::{self, WorkerAnswer, WorkerFrame, WorkerOrder};
 
-/// How long a dead worker is waited for. One that is in a call which does not end, on a
-/// file server that is away, ends when that call does.
+/// How long to wait for a killed worker to end. One that hangs in a system call, such as
+/// on a file server that does not answer, ends only when that call does.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A worker's process, as far as the front can reach it.
 pub trait WorkerProcess: Send {
-    /// Ends it, if it has not ended, and waits for that, but not for long.
+    /// Kills it if it has not ended, and waits for its end, but not for long.
     fn kill(&mut self);
 
     /// Whether it has ended by itself.
@@ -26,7 +26,7 @@ pub trait WorkerProcess: Send {
 
 /// Starts workers.
 pub trait Spawner: Send + Sync {
-    /// Starts one for an account and gives the front's end of its socket.
+    /// Starts one for an account and returns the front's end of its socket.
     ///
     /// # Errors
     /// The system's.
@@ -46,7 +46,7 @@ pub(super) struct WarmWorker {
 }
 
 impl WarmWorker {
-    /// Lets it end, and ends it if it does not.
+    /// Lets it end, and kills it if it does not.
     pub(super) fn end(self) {
         let WarmWorker { socket, mut process, .. } = self;
         drop(socket);
@@ -57,7 +57,7 @@ impl WarmWorker {
         process.kill();
     }
 
-    /// Whether another one is to take its place.
+    /// Whether another worker has to replace it.
     pub(super) fn is_worn(&self, settings: &LmtpSettings, generation: u64) -> bool {
         let limits = &settings.limits;
         let idle = self.owner.is_some() && self.used.elapsed() >= limits.idle;
@@ -68,16 +68,16 @@ impl WarmWorker {
     }
 }
 
-/// What came of giving a worker something to do.
+/// The result of giving a worker something to do.
 pub(super) enum WorkerReaction {
     Answered(WorkerAnswer),
-    /// It was dead before.
+    /// It was dead already.
     WasDead,
-    /// It died of it, or did not end.
+    /// It died while doing it, or did not finish.
     Died(String),
 }
 
-/// Gives a worker something to do, and waits for what comes of it.
+/// Gives a worker something to do, and waits for the result.
 pub(super) fn ask(
     socket: &UnixStream,
     order: &WorkerOrder,

@@ -1,5 +1,6 @@
-//! What the roles say to each other, over a pair of sockets: one question, one answer,
-//! and no other question before it, so what is read at once is one frame.
+//! What the roles say to each other, over a pair of sockets: one question, then one
+//! answer, and no other question before it, so one read never returns more than one
+//! frame.
 //!
 //! A frame is the lengths of head and body (u32 each, little-endian), the head as
 //! postcard writes it, and the body. A descriptor may come with it.
@@ -22,21 +23,21 @@ use super::settings::LmtpSettings;
 use crate::mda::Filtering;
 use crate::outcome::Outcome;
 
-/// Longer frames are not taken, bytes.
+/// Longer frames are not accepted, bytes.
 const LIMIT: usize = 4 << 20;
 /// How much is read at once, bytes: most messages with their envelope fit.
 const BUFFER: usize = 16 << 10;
 /// The two lengths.
 const LENGTHS: usize = 8;
 
-/// What a worker is told.
+/// An order to a worker.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub enum WorkerOrder {
     /// First of all: under which settings it works.
     Settings(Box<LmtpSettings>),
     /// Deliver the message in the body, or in the file that comes along.
     Deliver(Job),
-    /// Find out what a delivery has done whose worker died.
+    /// Find out what a delivery has done whose worker died, without repeating it.
     Recover(Job),
 }
 
@@ -55,7 +56,7 @@ pub struct Job {
     pub original: Option<String>,
     /// The address's detail.
     pub detail: Option<String>,
-    /// Whether rules are asked.
+    /// Whether rules are used.
     pub filtering: Filtering,
 }
 
@@ -64,16 +65,16 @@ pub struct Job {
 pub enum WorkerAnswer {
     /// The worker has its settings.
     Ready,
-    /// How the delivery ended. `broke` is that it did so by a panic.
+    /// How the delivery ended. `broke` says that it ended in a panic.
     Done {
         /// The outcome.
         outcome: Outcome,
         /// The folders that have the message now, as people name them.
         folders: Vec<String>,
-        /// By a mistake of ours.
+        /// Whether it ended by a bug of ours.
         broke: bool,
     },
-    /// What a dead worker's delivery has done: whether all is stored.
+    /// Whether everything is stored that a dead worker's delivery had to store.
     Recovered(bool),
 }
 
@@ -83,14 +84,14 @@ pub struct WorkerFrame<T> {
     pub head: T,
     /// The body.
     pub body: Vec<u8>,
-    /// What came along.
+    /// The descriptor that came with it.
     pub descriptor: Option<OwnedFd>,
 }
 
 /// Sends a frame.
 ///
 /// # Errors
-/// The socket's; `BrokenPipe` where nobody is there.
+/// The socket's error; `BrokenPipe` if nobody is at the other end.
 pub fn send(
     socket: &UnixStream,
     head: &impl Serialize,
@@ -128,7 +129,8 @@ pub fn send(
 /// Receives a frame; none at the end.
 ///
 /// # Errors
-/// The socket's; `InvalidData` for what is no frame, `UnexpectedEof` for half of one.
+/// The socket's error; `InvalidData` for what is not a frame, `UnexpectedEof` for an
+/// incomplete one.
 pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<WorkerFrame<T>>> {
     let mut bytes = vec![0; BUFFER];
     let mut descriptor = None;

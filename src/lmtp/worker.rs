@@ -1,8 +1,8 @@
-//! A worker: takes one message after the other from the front and delivers it as the
-//! user whose process it is. It ends when the front closes the socket.
+//! A worker: receives one message after the other from the front and delivers each with
+//! the user's own uid. It ends when the front closes the socket.
 //!
-//! What a message may use up is limited here: memory and files for the whole of the
-//! worker's life, processor time for each message. Programs that rules run inherit it.
+//! What a message may use is limited here: memory and files for the worker's whole life,
+//! processor time for each message. Programs that rules run inherit the limits.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ use crate::world::World;
 /// Works until the front closes the socket.
 ///
 /// # Errors
-/// The socket's, or what came over it makes no sense.
+/// The socket's error, or what came over it makes no sense.
 pub fn run(socket: &UnixStream) -> io::Result<()> {
     let Some(WorkerFrame { head: WorkerOrder::Settings(settings), .. }) = wire::receive(socket)?
     else {
@@ -67,15 +67,15 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A message as it came.
+/// A message as it arrived.
 enum JobInput {
     Memory(Vec<u8>),
     File(File),
 }
 
 impl JobInput {
-    /// The message with what the last hop adds, RFC 5321 §4.4: the envelope. It goes
-    /// into one file for each recipient, so it is of that recipient alone.
+    /// The message with what the last hop adds, RFC 5321 §4.4: the envelope. Each
+    /// recipient gets a file of their own, so the fields name that recipient only.
     fn message(self, job: &Job, user: &User) -> io::Result<Message> {
         let Job { sender, recipient, .. } = job;
         let trace = format!("Return-Path: <{sender}>\nDelivered-To: {recipient}\n").into_bytes();
@@ -95,9 +95,10 @@ impl JobInput {
 struct Worker {
     settings: LmtpSettings,
     rules: RuleCache,
-    /// Where mail goes that is in no Maildir.
+    /// Where mail is stored if not in a Maildir.
     store: Option<Arc<LmtpStore>>,
-    /// A message of which it cannot be told that it is stored comes again.
+    /// The front; if it is gone it cannot be told that the message is stored, so the
+    /// message comes again.
     front: Option<Caller>,
 }
 
@@ -110,7 +111,7 @@ impl Worker {
                 WorkerAnswer::Done { outcome: report.outcome, folders, broke: false }
             }
             Err(_) => {
-                // What a panic left half done is not gone on with.
+                // Do not continue with what a panic may have left half done.
                 self.rules = RuleCache::default();
                 let outcome = Outcome::deferred("internal error");
                 WorkerAnswer::Done { outcome, folders: Vec::new(), broke: true }
@@ -142,7 +143,7 @@ impl Worker {
         delivered.map_or_else(later, |(report, _)| report)
     }
 
-    /// The rules for a job: none where to load them may be what ends workers.
+    /// The rules for a job: none if loading them may be what kills workers.
     fn rules(&mut self, job: &Job, user: &User) -> Result<&ActiveRules, String> {
         match job.filtering {
             Filtering::Rules | Filtering::Inbox => {
@@ -152,11 +153,11 @@ impl Worker {
         }
     }
 
-    /// Whether all is stored of what a dead worker was at. Where a journal is left the
-    /// next try goes on with it.
+    /// Whether everything is stored that a dead worker was storing. If a journal is left,
+    /// the next try continues with it.
     fn recover(&mut self, job: &Job, input: JobInput) -> bool {
         if self.store.is_some() {
-            // It knows what it has when it is given that again.
+            // The other store recognizes what it already has when it is given that again.
             return false;
         }
         let recovered = catch_unwind(AssertUnwindSafe(|| {
@@ -192,7 +193,7 @@ fn world_of(job: &Job, user: User) -> World {
     }
 }
 
-/// What cannot be limited stays as it is.
+/// Sets the limits of this process; what cannot be limited stays as it is.
 fn limit(limits: &WorkerLimits) {
     for (resource, most) in [(Resource::As, limits.memory), (Resource::Nofile, limits.files)] {
         let maximum = getrlimit(resource).maximum;
@@ -201,7 +202,7 @@ fn limit(limits: &WorkerLimits) {
     }
 }
 
-/// The system ends the worker when it has used so much more of the processor.
+/// Lets the system kill the worker once it has used this much more processor time.
 fn allow_processor_time(limits: &WorkerLimits) {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
     let most = u64::try_from(used).unwrap_or(0) + limits.processor.as_secs().max(1) + 1;
@@ -256,7 +257,8 @@ mod tests {
         assert!(worker.recover(&job, input()));
         assert!(!worker.recover(&Job { id: 8, ..job.clone() }, input()));
 
-        // A change of the rules counts at once, and a message that kills goes past them.
+        // A change of the rules takes effect at once, and a message that kills workers
+        // bypasses them.
         std::fs::write(home.path().join(".mailrules"), "folder \"B\"\n").unwrap();
         worker.deliver(&job, input());
         assert_eq!(files(&home.path().join("Maildir/.B/new")).len(), 1);

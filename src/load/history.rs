@@ -1,4 +1,4 @@
-//! The rules as they stood at a moment of the past.
+//! The rules as they were at a moment in the past.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::user::User;
 
 /// Rules that were in force.
 pub struct PastRules {
-    /// Since then, milliseconds since 1970.
+    /// When they came into force, milliseconds since 1970.
     pub since: i64,
     /// How many versions came after them.
     pub later: usize,
@@ -24,18 +24,18 @@ pub struct PastRules {
     pub compiled: CompiledProgram,
 }
 
-/// Notes that these rules, which have no mistake, are in force from now on,
-/// if they were not before; for commands that act by rules they have checked.
+/// Records that these rules, which have no mistake, are in force from now on, if they
+/// were not before; for commands that use rules they have checked.
 pub fn note(state: &StateDir, sources: &Sources) {
     let files = sources.files();
     let texts: Vec<_> = files.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
     if let Some((main, _)) = texts.first() {
-        // Without it only `why` knows less.
+        // Without it, only `why` knows less.
         let _ = history::remember(state, main, &texts);
     }
 }
 
-/// The versions of a main rule file that are known.
+/// The known versions of a main rule file.
 pub struct History<'s> {
     state: &'s StateDir,
     user: &'s User,
@@ -43,7 +43,7 @@ pub struct History<'s> {
 }
 
 impl<'s> History<'s> {
-    /// Those of `main`.
+    /// The versions of `main`.
     pub fn of(state: &'s StateDir, main: &Path, user: &'s User) -> History<'s> {
         let mut versions = history::versions(state, main);
         if versions.is_empty()
@@ -54,18 +54,18 @@ impl<'s> History<'s> {
         History { state, user, versions }
     }
 
-    /// The number of the version that was in force then, milliseconds since
-    /// 1970; none before the first one.
+    /// The number of the version that was in force at `moment`, milliseconds since 1970;
+    /// none before the first one.
     pub fn at(&self, moment: i64) -> Option<usize> {
         self.versions.partition_point(|version| version.since <= moment).checked_sub(1)
     }
 
-    /// The last version.
+    /// The number of the last version.
     pub fn last(&self) -> Option<usize> {
         self.versions.len().checked_sub(1)
     }
 
-    /// A version, checked again; none if its file is damaged or this mfilter
+    /// A version, checked again; none if its file is damaged or this version of mfilter
     /// finds a mistake in it.
     pub fn read(&self, number: usize) -> Option<PastRules> {
         let version = self.versions.get(number)?;

@@ -1,13 +1,13 @@
-//! Which rules are in force: the ones in the file, else the last good ones.
+//! Which rules are in force: the ones in the file, or if they cannot be used, the last
+//! good ones.
 //!
-//! A mistake never costs mail. Where the file cannot be used, be it broken,
-//! unreadable or writable by others, the last good version stays in use,
-//! and without one all mail goes to the inbox. The user is told by one mail
-//! per broken version ([`Notice`]).
+//! A mistake never costs mail. If the file cannot be used, because it is broken,
+//! unreadable or writable by others, the last good version stays in use; without one, all
+//! mail goes to the inbox. The user is told by one mail per broken version ([`Notice`]).
 //!
-//! What the machine cannot read at this moment (EIO, ESTALE, EMFILE) is no
-//! mistake and no reason for a mail: the last good version stays in use, and
-//! without one the message is tried again later.
+//! What the machine cannot read at the moment (EIO, ESTALE, EMFILE) is not a mistake and
+//! no reason for a mail: the last good version stays in use; without one, the message is
+//! tried again later.
 
 pub mod history;
 pub mod prints;
@@ -45,13 +45,13 @@ pub struct InForce {
     pub compiled: CompiledProgram,
     /// What to tell the user; nothing if all is well.
     pub notice: Option<Notice>,
-    /// The same of the script that the rules include.
+    /// The same for the script that the rules include.
     pub script_notice: Option<Notice>,
-    /// What to tell the log: the machine could not read the rules at this
-    /// moment, which is no mistake of the user's.
+    /// A remark for the log: the machine could not read the rules at the moment, which is
+    /// not a mistake of the user's.
     pub remark: Option<String>,
-    /// What the files held that the rules were made of; where all of it was asked for
-    /// and the rules are those of the files.
+    /// What the files contained that the rules were made from; only if the caller asked
+    /// for all of it and the rules are those of the files.
     pub prints: Option<FilePrints>,
 }
 
@@ -60,7 +60,7 @@ pub struct InForce {
 pub enum Trouble {
     /// It has a mistake, or cannot be used.
     Mistake,
-    /// It is not there any more.
+    /// It no longer exists.
     Missing,
     /// The script of `include sieve` cannot be used.
     Filters,
@@ -73,13 +73,13 @@ pub struct Notice {
     pub trouble: Trouble,
     /// The file.
     pub path: PathBuf,
-    /// What `mfilter check` says; of filters, what the user is told.
+    /// The output of `mfilter check`; for filters, the text for the user.
     pub text: String,
-    /// Whether the last good version stays in use; else all goes to the inbox.
+    /// Whether the last good version stays in use; otherwise all mail goes to the inbox.
     pub last_good: bool,
-    /// What this broken version is known by.
+    /// Identifies this broken version.
     pub version: String,
-    /// A line for the log when the user is told.
+    /// A line for the log when the user is notified.
     pub line: Option<String>,
 }
 
@@ -90,18 +90,18 @@ pub fn default_rules(user: &User) -> Result<PathBuf, String> {
         .ok_or_else(|| "no home directory is known; name the rules with --rules".into())
 }
 
-/// The file of rules that was asked for, else the user's.
+/// The file of rules that was asked for, or the user's.
 pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> {
     asked.map_or_else(|| default_rules(user), |path| Ok(path.to_owned()))
 }
 
-/// A file of rules: as it was kept, or its bytes.
+/// A file of rules: its kept program, or its bytes.
 enum Rules {
     Kept(Box<CompiledProgram>, FilePrints),
     Read(Vec<u8>),
 }
 
-/// What a file of rules or a script is known by; nothing if it is not there.
+/// The fingerprint of a file of rules or a script; none if it does not exist.
 fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
     match open_rules(bounds, path).and_then(|file| file.print()) {
         Ok(print) => Ok(Some(print)),
@@ -110,7 +110,8 @@ fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
     }
 }
 
-/// The text of a file that is open in an editor, which counts instead of the file.
+/// Returns the text of a file that is open in an editor, which is used instead of the
+/// file.
 pub type OpenText<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// Nothing is open.
@@ -124,7 +125,7 @@ pub fn check(path: &Path, user: &User) -> Result<(Sources, CheckResult), ReadErr
     check_open(path, &nothing_open, user)
 }
 
-/// The same, where some of the files are open in an editor.
+/// The same, but some of the files may be open in an editor.
 pub fn check_open(
     path: &Path,
     text_of: OpenText<'_>,
@@ -150,13 +151,13 @@ pub fn check_open(
     Ok((sources, checked))
 }
 
-/// Gives what rules include.
+/// Reads what rules include.
 pub fn read_from_disk(bounds: &Bounds, path: &Path) -> io::Result<Vec<u8>> {
     Ok(read_rules(bounds, path)?)
 }
 
-/// The user's own rules have to lie below the home of one who is confined; others are
-/// named by who calls the program.
+/// A confined user's own rules must be below their home; other files are named by the
+/// caller of the program.
 fn bounds_of_main<'u>(path: &Path, user: &'u User) -> &'u Bounds {
     match default_rules(user) {
         Ok(own) if own == path => user.bounds(),
@@ -164,8 +165,7 @@ fn bounds_of_main<'u>(path: &Path, user: &'u User) -> &'u Bounds {
     }
 }
 
-/// Checks the bytes of a file of rules; `load` gives what it includes, but for a
-/// script.
+/// Checks the bytes of a file of rules; `load` reads what it includes, except a script.
 pub fn check_bytes(
     path: &Path,
     bytes: &[u8],
@@ -176,7 +176,7 @@ pub fn check_bytes(
     check_bytes_with(path, bytes, &user, load, &mut no_script)
 }
 
-/// The same, where `script` gives scripts.
+/// The same, but `script` reads scripts.
 fn check_bytes_with(
     path: &Path,
     bytes: &[u8],
@@ -199,15 +199,15 @@ fn check_bytes_with(
     (sources, checked)
 }
 
-/// The rules in force. `asked` tells whether the user named the file: then its
-/// absence is a mistake. Else it means no rules where there never were any,
-/// and where there were, the last good ones go on.
+/// The rules in force. `asked` says whether the user named the file: then its absence is
+/// a mistake. Otherwise its absence means no rules if there never were any; if there
+/// were, the last good ones stay in use.
 ///
 /// # Errors
-/// Why they cannot be read at this moment, if there are no last good ones.
+/// Why they cannot be read at the moment, if there are no last good ones.
 pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
     let mut found = find_in_force(path, asked, user, proof)?;
-    // The site may say something else than when they were kept.
+    // The site's settings may have changed since they were kept.
     set_by_site(found.compiled.settings_mut(), user.confinement().map(|site| &**site));
     Ok(found)
 }
@@ -246,7 +246,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
             match checked.program.map(CompiledProgram::new) {
                 Some(compiled) => {
                     let files = [files, of_script].concat();
-                    // While a script is saved it is to be noticed that it is back.
+                    // While a script is being saved, we have to notice when it is back.
                     let kept = kept.filter(|kept| {
                         if !may_be_kept {
                             kept.forget();
@@ -262,7 +262,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 None => {
                     let drawn = |language| errors(&checked.diagnostics, &sources, language);
                     let text = drawn(Language::English);
-                    // The same version in every language.
+                    // The version is the same in every language.
                     let version = version(&sources, &text);
                     let text = match Language::of_locale() {
                         Language::English => text,
@@ -286,7 +286,8 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 return Ok(InForce { prints, ..none() });
             }
             let text = format!("{}: {error}\n", path.display());
-            // Rules that go a second time are another version than the first.
+            // Rules that vanish a second time are a different version from the first
+            // time.
             let mut sources = Sources::default();
             for (path, text) in last_good().filter(|_| is_gone).unwrap_or_default() {
                 sources.add(SourceFile::new(path, text));
@@ -303,7 +304,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
 }
 
 impl FilePrints {
-    /// Whether the rules are still those of the files, which are a user's.
+    /// Whether the rules are still those of the files, which belong to a user.
     pub fn are_current(&self) -> bool {
         self.hold(print_of)
     }
@@ -323,7 +324,8 @@ impl InForce {
     }
 }
 
-/// Where the rules cannot be read at this moment: `why` begins with the file.
+/// The last good rules, where the files cannot be read at the moment: `why` begins with
+/// the file.
 fn last_good_for_now(
     path: &Path,
     why: &str,
@@ -337,14 +339,14 @@ fn last_good_for_now(
     Ok(InForce { remark: Some(remark), ..in_force })
 }
 
-/// What cannot be read at this moment, and why.
+/// What cannot be read at the moment, and why.
 enum RulesUnread {
     Rules(String),
     Script(String),
 }
 
-/// Checks rules and gathers the bytes of all files they are made of but for the
-/// script, which is settled.
+/// Checks rules and gathers the bytes of all files that they are made from, except the
+/// script, which is already settled.
 fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
@@ -373,8 +375,8 @@ fn read_and_check(
     }
 }
 
-/// Keeps good rules for the deliveries to come. Not being able to must not
-/// keep this one waiting.
+/// Keeps good rules for later deliveries. A failure to do so must not delay this
+/// delivery.
 fn remember(
     path: &Path,
     files: &[program_cache::CachedRuleFile],
@@ -402,8 +404,8 @@ fn remember(
     }
 }
 
-/// All rules of one user, with what of the site's is switched on. The second is why
-/// the user's word to `mfilter isp-filter` cannot be known, for the log.
+/// All rules of one user, with those of the site that are switched on. The second value
+/// says, for the log, why the user's choices in `mfilter isp-filter` cannot be read.
 pub fn rule_set(
     rules: CompiledProgram,
     site: Option<CompiledProgram>,
@@ -420,14 +422,14 @@ pub fn rule_set(
     (RuleSet::new(rules, site, &words), note)
 }
 
-/// Where the user's words to `mfilter isp-filter` stand, if they can count.
+/// The file of the user's choices in `mfilter isp-filter`, if they can have an effect.
 fn counting_words(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
     let said = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
     let asks = (has_site || !rules.settings.labels.is_empty()) && !said;
     switch::path(user).filter(|_| asks)
 }
 
-/// The same for rules that are together.
+/// The same for a rule set.
 pub fn words_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
     counting_words(&rules.user, rules.site.is_some(), user)
 }
@@ -442,7 +444,7 @@ pub fn none() -> InForce {
     InForce::by(nothing(Settings::default()))
 }
 
-/// No rules: all to the inbox, where the settings say that it is.
+/// No rules: all mail goes to the inbox, wherever the settings say it is.
 fn nothing(settings: Settings) -> CompiledProgram {
     let program = Program { settings, ..Program::default() };
     CompiledProgram::new(program)
@@ -452,7 +454,7 @@ fn nothing(settings: Settings) -> CompiledProgram {
 /// force today.
 ///
 /// # Errors
-/// The script cannot be read at this moment.
+/// The script cannot be read at the moment.
 fn from_files(
     files: Vec<(PathBuf, String)>,
     user: &User,
@@ -487,7 +489,7 @@ fn errors(diagnostics: &[Diagnostic], sources: &Sources, language: Language) -> 
     diagnostic::render_within(&errors, sources, false, None, language)
 }
 
-/// A broken version is known by its files and by what is wrong with them.
+/// A broken version is identified by its files and by what is wrong with them.
 fn version(sources: &Sources, text: &str) -> String {
     let mut hash = Sha256::new();
     for file in sources.files() {

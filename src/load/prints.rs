@@ -1,5 +1,5 @@
-//! What the files of rules held when these were taken from them, so that who keeps the
-//! rules can tell whether they are still those of the files.
+//! Fingerprints of the files of rules when the rules were read from them, so that code
+//! that keeps the rules can tell whether they are still those of the files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,19 @@ use crate::file::{ANYWHERE, Bounds};
 use crate::source::Print;
 use crate::state::program_cache::{CachedRuleFile, Proof};
 
-/// Files and what each is known by; nothing for one that was not there.
+/// Files and the fingerprint of each; none for one that did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePrints {
     files: Vec<(PathBuf, Option<Print>)>,
-    /// A delivery that ends with its message keeps none.
+    /// Whether they are needed: a process that delivers only one message keeps none.
     wanted: bool,
-    /// Where a confined user's have to lie.
+    /// Where a confined user's files must be.
     bounds: Bounds,
 }
 
 impl FilePrints {
-    /// That of a main file. Only who has all of the rules proven keeps them.
+    /// The fingerprint of a main file. It is kept only if the whole of the rules has to
+    /// be proven.
     pub(super) fn of(path: &Path, print: Option<Print>, proof: Proof) -> FilePrints {
         let mut prints =
             FilePrints { files: Vec::new(), wanted: proof == Proof::Whole, bounds: ANYWHERE };
@@ -27,7 +28,7 @@ impl FilePrints {
         prints
     }
 
-    /// Those of files that were read.
+    /// The fingerprints of files that were read.
     pub(super) fn of_files(files: &[CachedRuleFile], proof: Proof) -> Option<FilePrints> {
         let prints =
             files.iter().map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Print::of)));
@@ -38,7 +39,7 @@ impl FilePrints {
         })
     }
 
-    /// The same, of files that have to lie within bounds.
+    /// The same, for files that must be within bounds.
     pub(super) fn within(self, bounds: &Bounds) -> FilePrints {
         FilePrints { bounds: bounds.clone(), ..self }
     }
@@ -49,17 +50,18 @@ impl FilePrints {
         }
     }
 
-    /// Unless nobody wants them.
+    /// Returns them, if they are needed.
     pub(super) fn all(self) -> Option<FilePrints> {
         self.wanted.then_some(self)
     }
 
-    /// Bytes of all files together.
+    /// The size of all files together, bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().filter_map(|(_, print)| *print).map(|print| print.length).sum()
     }
 
-    /// Whether all files hold what they held; `look` tells what one is known by now.
+    /// Whether all files still have the same content; `look` returns the current
+    /// fingerprint of one.
     pub(super) fn hold(&self, look: impl Fn(&Bounds, &Path) -> io::Result<Option<Print>>) -> bool {
         let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);
         self.files.iter().all(|(path, print)| holds(path, *print))

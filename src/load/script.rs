@@ -1,11 +1,11 @@
-//! The script of `include sieve` that is in force: the one that is there, else the
-//! last good one.
+//! The script of `include sieve` that is in force: the current one, or else the last good
+//! one.
 //!
-//! A script is taken whole or not at all. One that cannot be used, whatever lies at
-//! the end of the link, holds up nothing else: the last good one stays in use in
-//! its place, and the user is told once ([`UnusedScript`]). One that is not there, or is
-//! empty, is no script; but since some web mailers take it away for a moment when they
-//! save, the last good one stays in force for a minute.
+//! A script is used as a whole or not at all. One that cannot be used, whatever its link
+//! leads to, stops nothing else: the last good one stays in use instead, and the user is
+//! notified once ([`UnusedScript`]). A missing or empty script means no script; but since
+//! some web mailers remove it for a moment when they save, the last good one stays in
+//! force for a minute.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,34 +26,34 @@ use crate::state::{StateDir, away, last_good};
 use crate::user::User;
 use crate::zone::zone;
 
-/// How long a script may be missing while it is saved. SOGo's takes 30 ms; a machine
-/// under load, or a reader with a slow line in between, takes seconds.
+/// How long a script may be missing while it is saved. SOGo takes 30 ms; on a machine
+/// under load, or over a slow line, it takes seconds.
 const GRACE: Duration = Duration::from_secs(60);
 /// How many faults one mail lists.
 const MOST_FAULTS: usize = 5;
 
-/// Gives a script for a check.
+/// Reads a script for a check.
 pub(super) type GiveScript<'a> = &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>;
 
 /// What was read of a script.
 #[derive(Default)]
 pub(super) struct ScriptRead {
-    /// Where it may lie.
+    /// Where it may be.
     bounds: Bounds,
-    /// All files that were asked for, and nothing for those that are not there.
+    /// All files that were asked for, with no bytes for those that do not exist.
     pub(super) files: Vec<CachedRuleFile>,
     /// There is a script.
     is_there: bool,
-    /// Something lies in the place of a script whose content is not known.
+    /// There is something in the place of the script whose content is not known.
     is_unknown: bool,
-    /// Why it cannot be read at this moment.
+    /// Why it cannot be read at the moment.
     unread: Option<String>,
     /// When it was saved.
     saved: Option<SystemTime>,
 }
 
 impl ScriptRead {
-    /// Nothing so far.
+    /// Nothing has been read so far.
     pub(super) fn within(bounds: &Bounds) -> ScriptRead {
         ScriptRead { bounds: bounds.clone(), ..ScriptRead::default() }
     }
@@ -61,7 +61,8 @@ impl ScriptRead {
     /// The script as it is now.
     pub(super) fn script(&mut self, request: &ScriptRequest<'_>) -> Option<Script> {
         let bytes = match self.read(request.path) {
-            // Nobody saves nothing: somebody is about to write, or had no room.
+            // Nobody saves an empty script: it is about to be written, or there was no
+            // room.
             Ok(bytes) if bytes.is_empty() => return None,
             Ok(bytes) => bytes,
             Err(error) if is_absent(&error) => return None,
@@ -72,7 +73,7 @@ impl ScriptRead {
         };
         self.is_there = true;
         self.saved = std::fs::metadata(request.path).and_then(|about| about.modified()).ok();
-        // Scripts that it includes lie beside it, wherever the link leads.
+        // Scripts that it includes are in the directory that its link leads to.
         let target = self.bounds.canonical(request.path);
         let target = target.unwrap_or_else(|_| request.path.to_owned());
         let load = &mut |path: &Path| self.read(path).map_err(io::Error::from);
@@ -97,13 +98,14 @@ fn is_absent(error: &ReadError) -> bool {
     error.is_missing() || matches!(error, ReadError::Dangling(_))
 }
 
-/// A script out of texts that were kept, whose first is the script.
+/// A script from texts that were kept; the first of them is the script itself.
 pub(super) fn from_texts(
     request: &ScriptRequest<'_>,
     texts: &[(PathBuf, String)],
 ) -> Option<Script> {
     let (_, text) = texts.iter().find(|(path, _)| path == request.path)?;
-    // Where the link led then is not known; all that it included lay in one folder.
+    // It is not known where the link led then, but all that it included was in one
+    // directory.
     let load = &mut |path: &Path| {
         let same = |known: &PathBuf| known != request.path && known.file_name() == path.file_name();
         let known = texts.iter().find(|(known, _)| same(known));
@@ -116,20 +118,19 @@ pub(super) fn from_texts(
 pub(super) struct ScriptRules {
     pub(super) sources: Sources,
     pub(super) checked: CheckResult,
-    /// The files that the script was made of.
+    /// The files that the script was made from.
     pub(super) files: Vec<CachedRuleFile>,
-    /// The program is what comes of these files whenever it is asked for, so it may be
-    /// kept.
+    /// These files always yield this program, so it may be kept.
     pub(super) may_be_kept: bool,
-    /// What to tell the log.
+    /// A remark for the log.
     pub(super) remark: Option<String>,
 }
 
-/// Checks rules by `check`, with the script that is there, else with the last good
-/// one, else with none.
+/// Checks rules with `check`: with the current script, or else with the last good one, or
+/// else with none.
 ///
 /// # Errors
-/// Why the script cannot be read at this moment, if there is no last good one.
+/// Why the script cannot be read at the moment, if there is no last good one.
 pub(super) fn settle(
     bounds: &Bounds,
     state: Option<&StateDir>,
@@ -140,7 +141,7 @@ pub(super) fn settle(
     let files = std::mem::take(&mut read.files);
     let may_be_kept = !read.is_unknown;
     let plain = ScriptRules { sources, checked, files, may_be_kept, remark: None };
-    // Of rules that have a mistake nothing comes into force.
+    // Rules with a mistake do not come into force at all.
     let Some(script) = plain.checked.script.as_ref().filter(|_| plain.checked.program.is_some())
     else {
         return Ok(plain);
@@ -168,7 +169,7 @@ pub(super) fn settle(
             false => ScriptRules { may_be_kept: false, ..plain },
         });
     }
-    // It cannot be used.
+    // The current script cannot be used.
     let mut found = None;
     if let Some(known) = &known {
         let (sources, checked) = check(&mut |request| from_texts(request, known));
@@ -194,16 +195,17 @@ pub(super) fn settle(
     Ok(ScriptRules { sources, checked, ..plain })
 }
 
-/// The texts of a script and of what it includes.
+/// The texts of a script and of the scripts that it includes.
 fn texts_of<'s>(script: &IncludedScript, sources: &'s Sources) -> Vec<(PathBuf, &'s str)> {
     let files = sources.files().get(script.files.start as usize..script.files.end as usize);
     let files = files.unwrap_or_default().iter();
     files.map(|file| (file.path.clone(), file.text.as_str())).collect()
 }
 
-/// Whether a script that is not there was taken away so long ago that it is not being
-/// saved. It was there at the last change of its folder, or later never; where others
-/// change that folder all the time, what deliveries have seen counts.
+/// Whether a missing script was removed so long ago that it cannot be in the middle of
+/// being saved. It cannot have been there after the last change of its directory; if
+/// others change that directory all the time, what counts is how long deliveries have
+/// seen it missing.
 fn is_gone(state: &StateDir, path: &Path, now: SystemTime) -> bool {
     let changed = |path: &Path| {
         let emptied = std::fs::metadata(path).and_then(|about| about.modified()).ok();
@@ -269,7 +271,8 @@ fn unused(
         hash.update(text.as_bytes());
         hash.update([0]);
     }
-    // What cannot be read a second time is another version than the first.
+    // A script that becomes unusable a second time is a different version from the first
+    // time.
     for (_, text) in known.unwrap_or_default() {
         hash.update(text.as_bytes());
     }
@@ -283,10 +286,10 @@ fn unused(
     }
 }
 
-/// How a user's folders are named in scripts, and where they lie.
+/// How a user's folders are named in scripts, and where they are.
 #[derive(Debug, Clone)]
 pub struct Namespace {
-    /// What stands between levels.
+    /// The separator between levels.
     pub separator: char,
     /// What names begin with.
     pub prefix: String,
@@ -301,7 +304,7 @@ impl Default for Namespace {
 }
 
 impl Namespace {
-    /// As a user's rules have it, as far as they can be read; none without the
+    /// The namespace in a user's rules, as far as they can be read; none without the
     /// statement. No script is read.
     pub fn of_rules(rules: &Path, user: &User) -> Option<Namespace> {
         let bytes = read_rules(user.bounds(), rules).ok()?;
@@ -317,8 +320,8 @@ impl Namespace {
     }
 }
 
-/// What in a script cannot be done here; `beside` is the file beside which lie those
-/// that it includes, without which there are none.
+/// What in a script cannot be done here. The scripts that it includes are in the
+/// directory of `beside`; without it there are none.
 pub fn check_script(
     path: &Path,
     beside: Option<&Path>,
@@ -334,7 +337,7 @@ pub fn check_script(
     let timezone = namespace.settings.timezone.as_deref();
     let timezone = timezone.map(|zone| format!("set timezone {}\n", crate::syntax::quote(zone)));
     let timezone = timezone.unwrap_or_default();
-    // Rules that hold nothing else, so that the script is judged as a delivery does.
+    // Rules that contain nothing else, so that the script is judged as in a delivery.
     let rules = format!(
         "set layout {layout}\n{timezone}include sieve {quoted} separator \"{}\" prefix {}\n",
         namespace.separator,

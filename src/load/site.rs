@@ -1,10 +1,10 @@
-//! The provider's site rules. They never cost mail: a file that is not
-//! root's alone, cannot be read or has a mistake counts as absent, and the
-//! log says so; where root has kept the last good ones (`mfilter check --site
-//! --keep`), those stay in use.
+//! The provider's site rules. They never cost mail: a file that others than root can
+//! write, that cannot be read or that has a mistake counts as absent, and the log says
+//! so; if root has kept the last good rules (`mfilter check --site --keep`), those stay
+//! in use.
 //!
-//! Nothing that a user can write is believed: what is kept lies beside the
-//! file and must be root's as well.
+//! Nothing that a user can write is trusted: the kept rules are next to the file and must
+//! be root's as well.
 
 use std::io;
 use std::path::Path;
@@ -20,36 +20,35 @@ use crate::syntax;
 /// Where a provider puts the site rules.
 pub const SITE_RULES: &str = "/etc/mfilter/site.mailrules";
 
-/// What `~/` is while site rules are checked: nothing that they include can
-/// lie there. Their lists may; each user has his own.
+/// What `~/` stands for while site rules are checked: files that they include cannot be
+/// there. Their lists can; each user has their own.
 pub const NOBODYS_HOME: &str = "/nonexistent";
 
 /// The site rules of one delivery.
 #[derive(Default)]
 pub struct SiteInForce {
-    /// The rules; none if there are none to use.
+    /// The rules; none if there are no usable ones.
     pub compiled: Option<CompiledProgram>,
     /// Why they are not those of the file, for the log.
     pub note: Option<String>,
-    /// The file cannot be read at this moment and none are kept: what is
-    /// mandatory would be left out, so the message is to be tried again.
+    /// The file cannot be read at the moment and no rules are kept: mandatory rules would
+    /// be left out, so the message has to be tried again.
     pub not_now: bool,
-    /// What the files held; where the rules are those of the files.
+    /// What the files contained, if the rules are those of the files.
     pub prints: Option<FilePrints>,
 }
 
-/// The file of site rules that was asked for, else where a provider puts them.
+/// The file of site rules that was asked for, or the place where a provider puts them.
 pub fn path(asked: Option<&Path>) -> &Path {
     asked.unwrap_or(Path::new(SITE_RULES))
 }
 
-/// The site rules in force. Where the file was `asked` for, its absence is worth a
-/// note.
+/// The site rules in force. If the file was `asked` for, its absence is worth a note.
 pub fn in_force(asked: Option<&Path>) -> SiteInForce {
     in_force_by(asked, Proof::AsMet)
 }
 
-/// The same, where all of it is asked for by who keeps the rules.
+/// The same, with `proof` for callers that keep the rules.
 pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
     let (path, asked) = (path(asked), asked.is_some());
     let kept = ProgramCache::beside(path);
@@ -109,20 +108,20 @@ impl SiteInForce {
 }
 
 impl FilePrints {
-    /// Whether the rules are still those of the files, which are the site's.
+    /// Whether the rules are still those of the files, which belong to the site.
     pub fn are_current_of_site(&self) -> bool {
         self.hold(|_, path| print_of(path))
     }
 }
 
-/// Reads and checks site rules with all that they include.
+/// Reads and checks site rules with everything that they include.
 pub fn check(
     path: &Path,
 ) -> Result<(Sources, CheckResult, Vec<program_cache::CachedRuleFile>), ReadError> {
     Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
-/// The same of bytes that were read.
+/// The same for bytes that were read already.
 pub fn check_bytes(
     path: &Path,
     bytes: Vec<u8>,

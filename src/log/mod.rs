@@ -1,22 +1,21 @@
 //! The log: what became of each message, for `mfilter why` and for people.
 //!
-//! One line for each copy that was stored, and one for how it ended if that
-//! was not a delivery; before them what the rules' `log` said, behind them
-//! what went differently than asked:
+//! There is one line for each copy that was stored, and one for the outcome if that was
+//! not a delivery. Before them come the texts of the rules' `log`, after them notes on
+//! what went differently from what was asked:
 //!
 //! ```text
 //! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" for="taro@a.example" ms=3.1
 //! ```
 //!
-//! The first word after the time is `log`, `copied`, `delivered`, `ran`,
-//! `piped`, `forwarded`, `replied`, `edited`, `discarded`, `refused`,
-//! `deferred` or `note`; `moved`, with the folder it `was` in, where a message
-//! that was there is moved; `learned` where a move of the user's taught
-//! something. Values are JSON strings in which controls,
-//! line separators and bidirectional marks are written as `\u…`, so that
-//! nothing from a message can forge a line or a field. An envelope sender that
-//! is not known is absent, the null sender is `""`; `for` is the envelope
-//! recipient. [`reader`] reads all this back.
+//! The first word after the time is `log`, `copied`, `delivered`, `ran`, `piped`,
+//! `forwarded`, `replied`, `edited`, `discarded`, `refused`, `deferred` or `note`;
+//! `moved`, with the folder it `was` in, if a message that was already stored is moved;
+//! `learned` if a move by the user taught something. Values are JSON strings in which
+//! controls, line separators and bidirectional marks are written as `\u…`, so that
+//! nothing from a message can forge a line or a field. An unknown envelope sender is
+//! absent, the null sender is `""`; `for` is the envelope recipient. [`reader`] reads all
+//! this back.
 //!
 //! All lines of a message are one `write()` to a file opened for appending. A
 //! log that cannot be written never costs mail.
@@ -46,7 +45,7 @@ use crate::zone::zone;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
-/// No value is longer, in bytes: RFC 5322 §2.1.1 gives a line 998.
+/// The longest value, bytes: RFC 5322 §2.1.1 allows a line 998.
 pub(super) const VALUE_MAX: usize = 998;
 /// Facility mail, severity info: RFC 3164 §4.1.1.
 const PRIORITY: u8 = 2 * 8 + 6;
@@ -56,7 +55,7 @@ const PRIORITY: u8 = 2 * 8 + 6;
 pub enum Log {
     /// `log` in the state directory, cut by size.
     State(StateDir),
-    /// A file of the user's choice, which the user cuts.
+    /// A file of the user's choice, which the user has to rotate.
     File(PathBuf),
     /// The system's log.
     Syslog,
@@ -64,10 +63,10 @@ pub enum Log {
     Off,
 }
 
-/// What the log tells of a message.
+/// What the log says about a message.
 #[derive(Debug, Clone, Copy)]
 pub struct LogEntry<'a> {
-    /// What the rules asked.
+    /// What the rules asked for.
     pub plan: &'a Plan,
     /// What became of it.
     pub report: &'a DeliveryReport,
@@ -79,39 +78,40 @@ pub struct LogEntry<'a> {
     pub envelope_from: Option<&'a str>,
     /// Envelope recipients, RFC 5321 forward-path; empty if they are not known.
     pub envelope_to: &'a [String],
-    /// The folder it lay in, where others have stored it and it was moved.
+    /// The folder it was in, if others had stored it and it was moved.
     pub was: Option<&'a str>,
-    /// About the delivery and not the message: a site file that is not used, say.
+    /// Remarks on the delivery rather than the message, such as a site file that is not
+    /// used.
     pub remarks: &'a [&'a str],
-    /// Of a delivery, from reading the message to the last sync.
+    /// The duration of a delivery, from reading the message to the last sync.
     pub duration: Option<Duration>,
 }
 
 /// A message that was moved from folder to folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveLine {
-    /// The folder it lies in, as people name it.
+    /// The folder it is in, as people name it.
     pub folder: String,
-    /// The folder it lay in.
+    /// The folder it was in.
     pub was: String,
-    /// Its file's name now.
+    /// The current name of its file.
     pub file: String,
-    /// The rule that asked, as `file:line`; none where none did.
+    /// The rule that asked for the move, as `file:line`; none if no rule did.
     pub rule: Option<String>,
     /// Message-ID header; may be empty.
     pub message_id: String,
 }
 
-/// What a message taught that the user moved from folder to folder.
+/// What was learned from a message that the user moved from folder to folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LessonLine {
-    /// `learned`, `log`, or `note` for what was not done.
+    /// `learned`, `log`, or `note` for something that was not done.
     pub word: &'static str,
-    /// What was done, or not.
+    /// What was done, or not done.
     pub text: String,
-    /// The folder it lies in, as people name it.
+    /// The folder it is in, as people name it.
     pub folder: String,
-    /// The folder it lay in.
+    /// The folder it was in.
     pub was: String,
     /// The statement, as `file:line`.
     pub rule: String,
@@ -183,16 +183,15 @@ impl Log {
         if lines.is_empty() { Ok(()) } else { self.write_lines(&lines) }
     }
 
-    /// Writes a line about something that is not one message. The text is
-    /// made harmless.
+    /// Writes a line about something other than a single message. The text is escaped.
     pub fn note(&self, text: &str) -> Result<(), Failure> {
         self.write_lines(&[remark(text)])
     }
 
-    /// The files of the log, the older one first.
+    /// The files of the log, older one first.
     ///
     /// # Errors
-    /// Why there are none, in words.
+    /// Why there are none, in words for people.
     pub fn files(&self) -> Result<[PathBuf; 2], &'static str> {
         match self {
             Log::Off => Err("nothing is logged: the rules say `set log off`"),
@@ -311,7 +310,7 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
             add("refused", end, &[("status", status), ("text", text)]);
         }
         Outcome::Deferred { status, text } => {
-            // A failure is no rule's wish.
+            // A deferral after a failure was not asked for by a rule.
             let asked = end.filter(|step| matches!(step.kind, StepKind::Defer { .. }));
             add("deferred", asked, &[("status", status), ("text", text)]);
         }
@@ -329,7 +328,7 @@ fn remark(text: &str) -> String {
     line
 }
 
-/// Where a rule stands: `file:line`.
+/// Where a rule is: `file:line`.
 pub fn place(rule: &RuleRef, files: &[&str]) -> String {
     match files.get(rule.span.file as usize) {
         Some(file) => format!("{file}:{}", rule.line),
@@ -357,8 +356,9 @@ pub(super) fn field(line: &mut String, name: &str, value: &str) {
     line.push('"');
 }
 
-/// `/dev/stderr` and `/dev/stdout`, the log of a container: written to as they
-/// are, since what stands behind those names may be a socket or another user's.
+/// `/dev/stderr` and `/dev/stdout`, as used for the log of a container. The open
+/// descriptors are written to: opening those names may fail, as they may lead to a socket
+/// or to another user's file.
 fn standard_stream(path: &Path) -> Option<BorrowedFd<'static>> {
     match path.to_str()? {
         "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(rustix::stdio::stderr()),
@@ -367,7 +367,7 @@ fn standard_stream(path: &Path) -> Option<BorrowedFd<'static>> {
     }
 }
 
-/// Nothing waits for a reader: what a pipe has no room for is left out.
+/// Never waits for a reader: what does not fit into a pipe is left out.
 fn say(stream: BorrowedFd<'_>, lines: &[String]) -> io::Result<()> {
     let text = stamped(lines);
     let mut rest = text.as_bytes();
@@ -382,7 +382,7 @@ fn say(stream: BorrowedFd<'_>, lines: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// Lines with the time before each.
+/// The lines, each with the time in front.
 fn stamped(lines: &[String]) -> String {
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     let mut text = String::new();
@@ -400,8 +400,8 @@ fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
     Ok(file)
 }
 
-/// Renames a log that has become large; the lock and the second look keep two
-/// processes from doing it one after the other.
+/// Renames a log that has become large; the lock and the second check keep two processes
+/// from doing it one after the other.
 fn cut(file: &File, path: &Path) -> io::Result<()> {
     if file.metadata()?.len() < CUT {
         return Ok(());
@@ -415,7 +415,8 @@ fn cut(file: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 3164 as libc's syslog() writes it to the local socket.
+/// Sends lines in the form of RFC 3164, as libc's syslog() writes them to the local
+/// socket.
 fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     let time = now.to_zoned(zone(None)).strftime("%b %e %H:%M:%S").to_string();

@@ -10,7 +10,7 @@ use crate::file;
 use crate::maildir::folder::without_uid;
 use crate::maildir::name::split_info;
 
-/// A longer line is damaged, bytes.
+/// The longest line, bytes; a longer one is damaged.
 const LINE_MAX: u64 = 64 << 10;
 
 /// One line of the log.
@@ -20,12 +20,12 @@ pub struct LogLine {
     pub time: Timestamp,
     /// What happened: `delivered`, `discarded` …
     pub word: String,
-    /// Name and value in their order, values as they were.
+    /// Names and values in their order, values unescaped.
     pub fields: Vec<(String, String)>,
 }
 
 impl LogLine {
-    /// Reads a line without its line end.
+    /// Parses a line, given without its line end.
     pub fn parse(text: &str) -> Option<LogLine> {
         let (time, rest) = text.split_once(' ')?;
         let time = time.parse().ok()?;
@@ -59,7 +59,7 @@ impl LogLine {
         self.get("ms")?.parse().ok().filter(|ms: &f64| ms.is_finite() && *ms >= 0.0)
     }
 
-    /// The moment at which the message was taken in, milliseconds since 1970.
+    /// When the message was received, milliseconds since 1970.
     pub fn began(&self) -> i64 {
         self.time.as_millisecond().saturating_sub(self.ms().unwrap_or(0.0).ceil() as i64)
     }
@@ -69,19 +69,19 @@ impl LogLine {
         !id.is_empty() && self.get("id").is_some_and(|known| is_value(known, id))
     }
 
-    /// Whether it is about the file of this name, whatever flags either has.
+    /// Whether it is about the file of this name; flags are not compared.
     pub fn is_of_file(&self, name: &str) -> bool {
         self.get("file").is_some_and(|known| base(known) == base(name))
     }
 }
 
-/// What of a file's name in a Maildir stays the same: without flags and what
-/// mbsync adds.
+/// The part of a file's name in a Maildir that never changes: the name without flags and
+/// what mbsync adds.
 pub fn base(name: &str) -> String {
     without_uid(split_info(name).map_or(name, |(base, _)| base))
 }
 
-/// Whether a logged value is this one; long ones are cut in the log.
+/// Whether a logged value is this one; long values are cut in the log.
 fn is_value(logged: &str, value: &str) -> bool {
     match logged.strip_suffix('…') {
         Some(start) if value.len() >= VALUE_MAX / 6 => value.starts_with(start),
@@ -111,12 +111,12 @@ fn value(text: &str) -> Option<(String, &str)> {
 pub struct LineCounts {
     /// Good lines.
     pub lines: usize,
-    /// Lines that are none of ours.
+    /// Lines that are not ours.
     pub damaged: usize,
 }
 
-/// Reads all lines of these files, one after the other; a file that is not
-/// there has none.
+/// Reads all lines of these files, one after the other; a file that does not exist has
+/// none.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -137,8 +137,8 @@ pub fn read(
     Ok(seen)
 }
 
-/// Reads the lines of one file from so many bytes on. Gives how many bytes
-/// were read by now, up to the end of the last line that is whole.
+/// Reads the lines of one file from byte `from` on. Returns the offset up to which it has
+/// been read: the end of the last complete line.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -168,7 +168,7 @@ fn read_file(
         if whole {
             end = at;
         }
-        // The rest of a line that is too long is no line of its own.
+        // The rest of a line that is too long is not a line of its own.
         let rest = std::mem::replace(&mut too_long, !whole && bytes.len() as u64 == LINE_MAX);
         if rest {
             continue;

@@ -1,4 +1,4 @@
-//! Which words fit where somebody is writing, told by the words before.
+//! Which words fit at the cursor, judged by the words before it.
 
 use std::ops::Range;
 
@@ -12,24 +12,24 @@ use crate::syntax::ast::ListSource;
 use crate::syntax::words::{JOINTS, ON, OPERATORS, STATEMENTS};
 use crate::syntax::{Bad, SyntaxToken, TokenShape, scan};
 
-/// What kind of word one is.
+/// The kind of a proposed word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// A statement, an operator, a joint.
+    /// A statement, an operator, a joining word.
     Word,
     /// An action.
     Action,
-    /// A setting, behind `set`.
+    /// A setting, after `set`.
     Setting,
     /// A field.
     Field,
-    /// A classifier, or what a `define` makes.
+    /// A classifier, or a condition of a `define`.
     Condition,
     /// A list.
     List,
     /// A flag, a result, a day.
     Value,
-    /// A folder that is there.
+    /// An existing folder.
     Folder,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct CompletionWord {
     pub(super) word: String,
     /// What it is.
     pub(super) offer: Offer,
-    /// A few words on it; may be empty.
+    /// A few words about it; may be empty.
     pub(super) about: String,
 }
 
-/// What fits at a byte of a text, and the bytes that it takes the place of.
+/// The words that fit at a byte of a text, and the range of bytes that they replace.
 pub(super) fn at(
     text: &str,
     offset: usize,
@@ -121,7 +121,7 @@ struct WordsBefore<'a> {
 }
 
 impl WordsBefore<'_> {
-    /// The token so many back, as written.
+    /// The token `count` tokens back, as written.
     fn back(&self, count: usize) -> &str {
         let token = self.tokens.len().checked_sub(count).and_then(|at| self.tokens.get(at));
         token
@@ -133,7 +133,7 @@ impl WordsBefore<'_> {
         Some(self.tokens.get(self.tokens.len().checked_sub(count)?)?.kind)
     }
 
-    /// What fits behind these; `begins` tells whether the word begins its line.
+    /// What fits after these words; `begins` says whether the new word begins its line.
     fn fitting(&self, begins: bool) -> Vec<CompletionWord> {
         let last = self.back(1);
         match self.block() {
@@ -189,12 +189,12 @@ impl WordsBefore<'_> {
         words(&["and", "or", "as"], Offer::Word)
     }
 
-    /// The number of tokens behind the `[` that is open.
+    /// The number of tokens after the open `[`.
     fn open_set(&self) -> Option<usize> {
         self.open(TokenShape::OpenSet, TokenShape::CloseSet)
     }
 
-    /// The number of tokens behind the innermost sign that is not closed.
+    /// The number of tokens after the innermost opening sign that is not closed.
     fn open(&self, opens: TokenShape, closes: TokenShape) -> Option<usize> {
         let mut depth = 0;
         self.tokens.iter().rev().position(|token| {
@@ -207,7 +207,8 @@ impl WordsBefore<'_> {
         })
     }
 
-    /// What the block is of that is open: `score`, `reply`; another word for others.
+    /// The statement whose block is open: `score`, `reply`; any other word for other
+    /// blocks.
     fn block(&self) -> Option<&str> {
         let open = self.open(TokenShape::OpenBlock, TokenShape::CloseBlock)? + 1;
         let heads = [self.back(open + 1), self.back(open + 2)];
@@ -218,12 +219,13 @@ impl WordsBefore<'_> {
         }
     }
 
-    /// In `reply { … }`: whether a word stands next, and no value.
+    /// In `reply { … }`: whether a word comes next rather than a value.
     fn is_pair(&self) -> bool {
         !PARTICULARS.contains(&self.back(1))
     }
 
-    /// In a set: fields where a test begins, else what its operator takes.
+    /// In a set: fields where a test begins, otherwise the values that its operator
+    /// takes.
     fn elements(&self) -> Vec<CompletionWord> {
         let behind = self.open_set().unwrap_or_default() + 1;
         let rest = &self.tokens[..self.tokens.len().saturating_sub(behind)];
@@ -238,7 +240,8 @@ impl WordsBefore<'_> {
         }
     }
 
-    /// The kind of the field that the last token is, or the string behind it.
+    /// The kind of the field that the last token names, or the token before it if that is
+    /// a string.
     fn field_before(&self) -> Option<FieldKind> {
         let name =
             if self.kind_back(1) == Some(TokenShape::Text) { self.back(2) } else { self.back(1) };
@@ -303,7 +306,7 @@ impl WordsBefore<'_> {
         self.declared(NameRole::List, Offer::List)
     }
 
-    /// The names that the rules declare, each once.
+    /// The names that the rules declare, without duplicates.
     fn declared(&self, role: NameRole, offer: Offer) -> Vec<CompletionWord> {
         let fitting = self.names.iter().filter(|it| it.role == role && it.declaration.is_some());
         let mut names: Vec<&str> = fitting.map(|it| it.name.as_str()).collect();

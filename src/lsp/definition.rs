@@ -11,14 +11,14 @@ use crate::syntax::ast::{Body, SpannedText, StatementNode, StatementNodeKind, Va
 use crate::syntax::parse;
 use crate::user::User;
 
-/// Where the name at a place is declared.
+/// The declarations of the name at a place.
 pub(super) fn declarations(places: &[NamePlace], file: u32, offset: u32) -> Vec<Span> {
     let Some(wanted) = at(places, file, offset) else { return Vec::new() };
     let same = places.iter().filter(|it| it.name == wanted.name && it.role == wanted.role);
     same.filter(|it| it.declaration.is_some()).map(|it| it.span).collect()
 }
 
-/// The file that the string at a place names, if it is there.
+/// The file that the string at a place names, if it exists.
 pub(super) fn file(file: &ParsedFile, offset: u32, user: &User) -> Option<PathBuf> {
     let named = in_statements(&file.ast.statements, offset)?;
     let path = tidy(&resolve(&named.value, &file.source.path, user.home_or_nowhere()));
@@ -45,15 +45,15 @@ fn in_statements(statements: &[StatementNode], offset: u32) -> Option<SpannedTex
     holds(named.span).then_some(named)
 }
 
-/// The name at a place that can be changed.
+/// The name at a place, if it can be changed.
 pub(super) fn renamed(places: &[NamePlace], file: u32, offset: u32) -> Option<&NamePlace> {
     at(places, file, offset).filter(|place| place.name != "me")
 }
 
-/// Every place at which a new name is to be written.
+/// Every place at which the new name has to be written.
 ///
 /// # Errors
-/// The new name cannot be one, or is taken.
+/// The new name is not a valid name, or is taken.
 pub(super) fn rename(
     places: &[NamePlace],
     place: &NamePlace,
@@ -73,7 +73,7 @@ pub(super) fn rename(
     Ok(same.map(|it| it.span).collect())
 }
 
-/// Whether the grammar takes it for a name.
+/// Whether the grammar accepts it as a name.
 fn is_name(text: &str) -> bool {
     let source = SourceFile::new("", format!("list {text} [\"a@example.org\"]"));
     let (ast, mistakes) = parse(0, &source);

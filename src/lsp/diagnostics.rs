@@ -1,4 +1,4 @@
-//! The mistakes of what is open, as editors show them, and what mends them.
+//! The mistakes in open files, as editors show them, and their fixes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,20 +20,20 @@ use crate::syntax::parse_bytes;
 use crate::translation::translated;
 use crate::user::User;
 
-/// A mistake, and what to write in its place where that mends it.
+/// A mistake, and the text to replace it if that fixes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FoundMistake {
     /// As the editor shows it.
     pub(super) shown: EditorDiagnostic,
-    /// What mends it.
+    /// The text that fixes it.
     pub(super) instead: Option<String>,
 }
 
 /// Mistakes by file.
 pub(super) type MistakesByFile = BTreeMap<PathBuf, Vec<FoundMistake>>;
 
-/// Every mistake of the rules to which the open files belong. A file without one is there,
-/// too, if it is open.
+/// Every mistake of the rules to which the open files belong. An open file without a
+/// mistake is included, too.
 pub(super) fn find(documents: &OpenDocuments, user: &User, unit: ColumnUnit) -> MistakesByFile {
     let mut found: MistakesByFile =
         documents.keys().map(|path| (path.clone(), Vec::new())).collect();
@@ -46,7 +46,7 @@ pub(super) fn find(documents: &OpenDocuments, user: &User, unit: ColumnUnit) -> 
             let shown = shown(diagnostic, &sources, documents, unit);
             let mistake = FoundMistake { shown, instead: diagnostic.instead.clone() };
             let of_file = found.entry(path.to_owned()).or_default();
-            // A file may belong to two sets of rules.
+            // A file may belong to two rule sets.
             if !of_file.contains(&mistake) {
                 of_file.push(mistake);
             }
@@ -55,7 +55,7 @@ pub(super) fn find(documents: &OpenDocuments, user: &User, unit: ColumnUnit) -> 
     found
 }
 
-/// What `mfilter check` says; nothing if the file cannot be read.
+/// The output of `mfilter check`; none if the file cannot be read.
 fn check(
     main: &Path,
     documents: &OpenDocuments,
@@ -70,7 +70,8 @@ fn check(
     Some((sources, diagnostics))
 }
 
-/// Whether these are site rules: those of this machine, or others with categories.
+/// Whether these are site rules: the ones of this machine, or others that have
+/// categories.
 fn is_site(path: &Path, text: &str) -> bool {
     let users = path.file_name().is_some_and(|name| name == ".mailrules");
     let has_category = || {
@@ -119,7 +120,7 @@ fn range_of(span: Span, sources: &Sources, unit: ColumnUnit) -> Range {
     range(file.map_or("", |file| file.text.as_str()), span, unit)
 }
 
-/// What can be done about the mistakes in a part of a file.
+/// What an editor can do about the mistakes in a part of a file.
 pub(super) fn actions(
     path: &Path,
     part: Range,

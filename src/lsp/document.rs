@@ -8,30 +8,30 @@ use url::Url;
 
 use crate::source::Span;
 
-/// In what an editor counts columns.
+/// The unit in which an editor counts columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnUnit {
     /// Bytes.
     Utf8,
-    /// What every editor can.
+    /// UTF-16 code units, which every editor supports.
     Utf16,
 }
 
 /// A text that is open.
 #[derive(Debug)]
 pub(super) struct OpenDocument {
-    /// As the editor calls it.
+    /// The editor's name for it.
     pub(super) uri: Uri,
-    /// Counted by the editor.
+    /// The version number, counted by the editor.
     pub(super) version: i32,
-    /// All of it.
+    /// The whole text.
     pub(super) text: String,
 }
 
-/// All that are open, by path.
+/// All open texts, by path.
 pub(super) type OpenDocuments = BTreeMap<PathBuf, OpenDocument>;
 
-/// The place of a byte; one that is beyond the text or within a character is moved back.
+/// The position of a byte; one beyond the text or within a character is moved back.
 pub(super) fn position(text: &str, offset: usize, unit: ColumnUnit) -> Position {
     let offset = text.floor_char_boundary(offset);
     let before = &text[..offset];
@@ -44,7 +44,7 @@ pub(super) fn position(text: &str, offset: usize, unit: ColumnUnit) -> Position 
     Position::new(line as u32, column as u32)
 }
 
-/// The byte of a place; one that is beyond its line is at the end of it.
+/// The byte of a position; one beyond its line is the end of the line.
 pub(super) fn offset(text: &str, place: Position, unit: ColumnUnit) -> usize {
     let mut starts =
         std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1));
@@ -66,25 +66,26 @@ pub(super) fn offset(text: &str, place: Position, unit: ColumnUnit) -> usize {
         }
 }
 
-/// The place of a span.
+/// The range of a span.
 pub(super) fn range(text: &str, span: Span, unit: ColumnUnit) -> Range {
     let at = |offset: u32| position(text, offset as usize, unit);
     Range::new(at(span.start), at(span.end.max(span.start)))
 }
 
-/// The whole of a text.
+/// The range of a whole text.
 pub(super) fn whole(text: &str, unit: ColumnUnit) -> Range {
     Range::new(Position::new(0, 0), position(text, text.len(), unit))
 }
 
-/// The path that an editor means; for what is no file yet, a name that no file has.
+/// The path that an editor means; for a text that is not a file yet, a name that no file
+/// has.
 pub(super) fn path_of(uri: &Uri) -> PathBuf {
     let file = Url::parse(uri.as_str()).ok().filter(|url| url.scheme() == "file");
     let path = file.and_then(|url| url.to_file_path().ok());
     path.unwrap_or_else(|| PathBuf::from(uri.as_str()))
 }
 
-/// How an editor calls a path.
+/// The editor's name for a path.
 pub(super) fn uri_of(path: &Path, documents: &OpenDocuments) -> Option<Uri> {
     match documents.get(path) {
         Some(document) => Some(document.uri.clone()),

@@ -1,12 +1,12 @@
-//! How messages stand on standard input: a header with the length, and JSON.
+//! The form of messages on standard input: a header with the length, then JSON.
 
 use std::io::{self, BufRead, Read};
 
 use lsp_server::Message;
 
-/// Longer messages are passed over, bytes: four times the longest rules.
+/// The longest message, bytes: four times the longest rules. Longer ones are skipped.
 const LONGEST: u64 = 64 << 20;
-/// Longer lines of a header are none, bytes.
+/// The longest line of a header, bytes.
 const LONGEST_LINE: u64 = 4096;
 
 /// What comes from an editor.
@@ -14,7 +14,7 @@ const LONGEST_LINE: u64 = 4096;
 pub(super) enum ClientMessage {
     /// A message.
     Message(Message),
-    /// What is none, and why. The next one may be fine.
+    /// Something that is not a message, and why. The next one may be fine.
     Broken(String),
 }
 

@@ -1,5 +1,5 @@
-//! What there is to say of the word under the cursor: its entry in the manual, or how
-//! the rules declare it; and of a mistake what `mfilter explain` says.
+//! The text about the word under the cursor: its entry in the manual, or its declaration
+//! in the rules; for a mistake, the output of `mfilter explain`.
 
 use super::manual::entry;
 use super::names::{NamePlace, at};
@@ -10,10 +10,11 @@ use crate::rules::field::{FieldKind, FieldLookup, find};
 use crate::source::Span;
 use crate::syntax::{TokenShape, scan};
 
-/// Of longer declarations the first lines are shown.
+/// How many lines of a declaration are shown.
 const MOST_LINES: usize = 12;
 
-/// The manual's words on a word of the language; `set` tells that `set` stands before it.
+/// The manual's text about a word of the language; `is_setting` says that `set` comes
+/// before it.
 pub(super) fn of_word(word: &str, is_setting: bool) -> Option<String> {
     if is_setting {
         return entry("settings", word);
@@ -23,7 +24,8 @@ pub(super) fn of_word(word: &str, is_setting: bool) -> Option<String> {
     found.or_else(|| of_field(word))
 }
 
-/// Fields that have no line of their own: parts of addresses, headers by their names.
+/// The text about fields that have no line of their own: parts of addresses, headers by
+/// name.
 fn of_field(word: &str) -> Option<String> {
     let FieldLookup::Field(_, kind) = find(word)? else { return None };
     match word.split_once('.') {

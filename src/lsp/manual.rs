@@ -1,9 +1,10 @@
-//! What mailrules(5) says of a word: its entry in one of the page's tables, as plain text.
+//! What mailrules(5) says about a word: its entry in one of the page's tables, as plain
+//! text.
 
-/// The page; in it a comment, `table NAME`, stands before each table.
+/// The page; a comment, `table NAME`, precedes each table.
 const PAGE: &str = include_str!("../../man/mailrules.5");
 
-/// Macros whose arguments stand there as they are.
+/// Macros whose arguments are printed unchanged.
 const PLAIN: [&str; 12] = ["Ic", "Ar", "Cm", "Em", "Sy", "Li", "Pa", "Va", "Ev", "No", "Sx", "Nm"];
 
 /// The entry of a word in a table, if it has one.
@@ -24,7 +25,7 @@ pub(super) fn entry(table: &str, word: &str) -> Option<String> {
                     heads.clear();
                     body.clear();
                 }
-                // In a table of columns a line is an entry.
+                // In a table with columns, each line is an entry.
                 if line.contains(" Ta ") {
                     heads.clear();
                     if names(line, word) {
@@ -52,10 +53,10 @@ pub(super) fn entry(table: &str, word: &str) -> Option<String> {
         .then(|| format!("{}\n\n{}", heads.join("\n"), page(&body)).trim_end().into())
 }
 
-/// Whether the head of an entry has a word of the language.
+/// Whether the head of an entry contains this word of the language.
 fn names(head: &str, word: &str) -> bool {
     let mut is_word = false;
-    // Of a table of columns the first.
+    // In a table with columns, only the first column.
     let mut tokens = head.split(' ').skip(1).take_while(|token| *token != "Ta");
     tokens.any(|token| {
         if is_macro(token) {
@@ -84,10 +85,10 @@ fn is_macro(token: &str) -> bool {
         )
 }
 
-/// Macros of the words of the language, which stand apart from those around by quotes.
+/// Macros for words of the language, which are put in quotes to set them apart.
 const QUOTED: [&str; 2] = ["Ic", "Cm"];
 
-/// Lines of the page as text: paragraphs filled, examples as they are.
+/// Lines of the page as text: paragraphs filled, examples unchanged.
 fn page(lines: &[&str]) -> String {
     let mut out = String::new();
     let mut literal = false;
@@ -133,7 +134,7 @@ fn page(lines: &[&str]) -> String {
 /// A line of macros as text, the arguments of some of them in quotes.
 fn macro_line(line: &str, quoted: &[&str]) -> String {
     let mut out = PlainLine::default();
-    // What closes what is open to the end of the line.
+    // The closing signs still due at the end of the line.
     let mut open: Vec<&str> = Vec::new();
     let mut tokens = line.split(' ').filter(|token| !token.is_empty()).peekable();
     let (mut is_literal, mut in_literal) = (false, false);
@@ -196,11 +197,11 @@ fn macro_line(line: &str, quoted: &[&str]) -> String {
     out.text
 }
 
-/// PlainLine with blanks between them, and signs that touch them.
+/// Words with blanks between them, and signs that follow without a blank.
 #[derive(Default)]
 struct PlainLine {
     text: String,
-    /// No blank before the next.
+    /// The next word follows without a blank.
     touches: bool,
 }
 

@@ -2,8 +2,8 @@
 //! somebody writes in an editor. The Language Server Protocol 3.17 over standard input
 //! and output.
 //!
-//! Nothing is written but answers, and no program is run. What is read is what `check`
-//! reads, where the texts that are open count instead of their files.
+//! Only answers are written, and no program is run. It reads what `check` reads, except
+//! that open texts are used instead of their files.
 
 mod completion;
 mod definition;
@@ -28,7 +28,7 @@ mod tests {
     use crate::syntax::parse_bytes;
     use crate::user::User;
 
-    /// Rules with everything in them, whole and cut off, and texts that are none.
+    /// Rules with everything in them, whole and cut off, and texts that are not rules.
     fn texts() -> Vec<String> {
         const RULES: &str = "set me [\"迷惑@example.jp\"]\ninclude \"more\"\nlist friends [\"a@b.example\"]\n\
              define known = from in friends\nscore junk {\n  +3 known and subject contains \"😀\"\n}\n\
@@ -52,7 +52,7 @@ mod tests {
             for place in &places {
                 assert!(text.contains(&place.name), "{place:?} in {text}");
             }
-            // Of texts that are cut off the end is what differs.
+            // Texts that are cut off differ only at their end.
             let last = text.char_indices().rev().take(9).map(|(at, _)| at).chain([text.len()]);
             for at in last {
                 completion::at(&text, at, &places, &Vec::new);

@@ -10,28 +10,28 @@ use crate::syntax::ast::{
 /// What a name is declared as, and so where it can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameRole {
-    /// By `list`, or `set me`: behind `in`.
+    /// By `list`, or `set me`: used after `in`.
     List,
-    /// By `define`: as a condition.
+    /// By `define`: used as a condition.
     Condition,
-    /// By `score` or `let`: as a field, and in strings.
+    /// By `score` or `let`: used as a field, and in strings.
     Field,
 }
 
-/// A place of a name.
+/// A place where a name occurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NamePlace {
     /// The name.
     pub(super) name: String,
-    /// What it is there.
+    /// What it is used or declared as.
     pub(super) role: NameRole,
-    /// Where.
+    /// Where it is.
     pub(super) span: Span,
-    /// The statement that declares it; none where it is used.
+    /// The statement that declares it; none where it is only used.
     pub(super) declaration: Option<Span>,
 }
 
-/// Every place of a name that the files declare; those of other names are left out.
+/// Every place where a name occurs that the files declare; other names are left out.
 pub(super) fn places(files: &[ParsedFile]) -> Vec<NamePlace> {
     let mut all = Vec::new();
     for file in files {
@@ -49,7 +49,7 @@ pub(super) fn places(files: &[ParsedFile]) -> Vec<NamePlace> {
     all
 }
 
-/// The place that holds a byte of a file.
+/// The place that contains a byte of a file.
 pub(super) fn at(places: &[NamePlace], file: u32, offset: u32) -> Option<&NamePlace> {
     let holds = |span: Span| span.file == file && (span.start..=span.end).contains(&offset);
     places.iter().find(|place| holds(place.span))
@@ -58,7 +58,8 @@ pub(super) fn at(places: &[NamePlace], file: u32, offset: u32) -> Option<&NamePl
 struct NameWalk<'a> {
     source: &'a SourceFile,
     found: &'a mut Vec<NamePlace>,
-    /// Patterns of the rules around, whose groups come before other names in strings.
+    /// Patterns of the enclosing rules; in strings their groups take precedence over
+    /// other names.
     captures: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The files that a set of rules is made of, parsed.
+//! The files that a set of rules consists of, parsed.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::syntax::ast::{Ast, Body, StatementNode, StatementNodeKind};
 use crate::syntax::parse_bytes;
 use crate::user::User;
 
-/// Of more files the names are not known.
+/// How many files are read; names in further ones are not known.
 const MOST_FILES: usize = 200;
 
-/// One of the files; its number is its place among them.
+/// One of the files; its number is its index among them.
 #[derive(Debug)]
 pub(super) struct ParsedFile {
     /// Its text.
@@ -22,8 +22,8 @@ pub(super) struct ParsedFile {
     pub(super) ast: Ast,
 }
 
-/// The rules that a file belongs to, by their main file: the user's if these include it,
-/// else its own.
+/// The rules that a file belongs to, by their main file: the user's rules if these
+/// include it, otherwise the file itself.
 pub(super) fn main_of(path: &Path, documents: &OpenDocuments, user: &User) -> PathBuf {
     let users = default_rules(user).ok().filter(|main| main != path);
     let users = users.filter(|main| {
@@ -33,7 +33,7 @@ pub(super) fn main_of(path: &Path, documents: &OpenDocuments, user: &User) -> Pa
     users.unwrap_or_else(|| path.to_owned())
 }
 
-/// The file and all that it includes; what cannot be read is left out.
+/// The file and all files that it includes; those that cannot be read are left out.
 pub(super) fn read(main: &Path, documents: &OpenDocuments, user: &User) -> Vec<ParsedFile> {
     let mut files: Vec<ParsedFile> = Vec::new();
     let mut left = vec![main.to_owned()];
@@ -57,7 +57,7 @@ pub(super) fn read(main: &Path, documents: &OpenDocuments, user: &User) -> Vec<P
     files
 }
 
-/// What statements include, as written.
+/// The paths that statements include, as written.
 fn included(statements: &[StatementNode]) -> Vec<&str> {
     let mut found = Vec::new();
     for statement in statements {

@@ -1,4 +1,4 @@
-//! Messages in and out: what an editor asks, and who answers it.
+//! Messages in and out: the requests of an editor, and which code answers them.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
@@ -48,8 +48,8 @@ use crate::world::World;
 /// How many messages are read ahead.
 const AHEAD: usize = 64;
 
-/// Serves one editor until it says goodbye or goes away; true if it did the former as the
-/// protocol has it.
+/// Serves one editor until it shuts down or disappears; true if it shut down as the
+/// protocol requires.
 ///
 /// # Errors
 /// The output cannot be written.
@@ -59,7 +59,7 @@ pub fn serve(
     output: &mut dyn Write,
 ) -> io::Result<bool> {
     let (sender, receiver) = sync_channel(AHEAD);
-    // Apart, so that what was typed meanwhile is known before a text is checked.
+    // In a thread of its own, so that later typing is known before a text is checked.
     std::thread::spawn(move || {
         while let Ok(Some(message)) = frame::read(&mut input) {
             if sender.send(message).is_err() {
@@ -70,7 +70,7 @@ pub fn serve(
     LanguageServer::new(user, output).run(&receiver)
 }
 
-/// How far the conversation is.
+/// The state of the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Before,
@@ -87,10 +87,10 @@ struct LanguageServer<'a> {
     phase: Phase,
     unit: ColumnUnit,
     documents: OpenDocuments,
-    /// Something has changed since the last check.
+    /// Whether anything has changed since the last check.
     changed: bool,
     found: MistakesByFile,
-    /// Files of which the editor has been told mistakes.
+    /// Files whose mistakes the editor shows.
     told: BTreeSet<PathBuf>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> LanguageServer<'a> {
 
     fn run(mut self, receiver: &Receiver<ClientMessage>) -> io::Result<bool> {
         loop {
-            // What was typed meanwhile comes before the check.
+            // What has been typed by now comes before the check.
             let message = match receiver.try_recv() {
                 Ok(message) => message,
                 Err(TryRecvError::Empty) => {
@@ -149,7 +149,8 @@ impl<'a> LanguageServer<'a> {
         self.send(&Notification { method: method.to_owned(), params }.into())
     }
 
-    /// Checks what is open, if anything has changed, and tells the editor.
+    /// Checks the open texts, if anything has changed, and sends the mistakes to the
+    /// editor.
     fn check(&mut self) -> io::Result<()> {
         if !std::mem::take(&mut self.changed) {
             return Ok(());
@@ -172,7 +173,7 @@ impl<'a> LanguageServer<'a> {
         Ok(())
     }
 
-    /// What is told and not asked; what cannot be read is passed over.
+    /// Handles a notification, which has no answer; what cannot be read is ignored.
     fn note(&mut self, notification: Notification) {
         let Notification { method, params } = notification;
         if self.phase != Phase::Serving {
@@ -210,7 +211,7 @@ impl<'a> LanguageServer<'a> {
                 };
                 self.documents.remove(&path_of(&params.text_document.uri));
             }
-            // Lists and what is included may be saved.
+            // Lists and included files may have been saved.
             DidSaveTextDocument::METHOD => {}
             _ => return,
         }
@@ -233,7 +234,7 @@ impl<'a> LanguageServer<'a> {
                 Err(Refusal(ErrorCode::InvalidRequest, format!("`{method}` comes too late")))
             }
             (Phase::Serving, CodeActionRequest::METHOD) => {
-                // Of the text as it is now.
+                // For the text as it is now.
                 self.check()?;
                 asked(params, |params| self.code_actions(params))
             }
@@ -257,7 +258,8 @@ impl<'a> LanguageServer<'a> {
     }
 
     fn initialize(&mut self, params: &Value) -> Result<Value, Refusal> {
-        // Of all that editors say there, one word counts; the rest may be newer than we are.
+        // Of all that editors say there, we need one word; the rest may be newer than we
+        // are.
         let encodings = &params["capabilities"]["general"]["positionEncodings"];
         let bytes = Value::from(PositionEncodingKind::UTF8.as_str());
         let takes_bytes = encodings.as_array().is_some_and(|all| all.contains(&bytes));
@@ -273,8 +275,8 @@ impl<'a> LanguageServer<'a> {
         asked(Value::Null, |()| Ok(InitializeResult { capabilities, server_info: Some(info) }))
     }
 
-    /// The files of the rules that a file belongs to, its number among them, and the
-    /// names in all of them.
+    /// The files of the rules that a file belongs to, its index among them, and the names
+    /// in all of them.
     fn rules_of(&self, path: &Path) -> Option<(Vec<ParsedFile>, u32, Vec<NamePlace>)> {
         let main = main_of(path, &self.documents, self.user);
         let files = rule_files::read(&main, &self.documents, self.user);
@@ -338,7 +340,7 @@ impl<'a> LanguageServer<'a> {
         Ok(items.collect())
     }
 
-    /// The folders that are there, where the rules say that the Maildir is.
+    /// The existing folders, in the Maildir that the rules set.
     fn folders(&self, path: &Path) -> Vec<String> {
         let main = main_of(path, &self.documents, self.user);
         let text_of = |path: &Path| self.documents.get(path).map(|it| it.text.clone());
@@ -371,7 +373,7 @@ impl<'a> LanguageServer<'a> {
         Ok((!texts.is_empty()).then_some(Hover { contents, range }))
     }
 
-    /// The edit that `mfilter fmt` would make; none where the text has a mistake.
+    /// The edit that `mfilter fmt` would make; none if the text has a mistake.
     fn formatting(
         &self,
         params: DocumentFormattingParams,
@@ -440,7 +442,7 @@ struct PointedAt {
     path: PathBuf,
     /// All files of these rules.
     files: Vec<ParsedFile>,
-    /// Which of them it is.
+    /// The index of the file among them.
     number: u32,
     /// The names in all of them.
     places: Vec<NamePlace>,
@@ -459,7 +461,7 @@ fn asked<P: DeserializeOwned, A: serde::Serialize>(
         .map_err(|error| Refusal(ErrorCode::InternalError, error.to_string()))
 }
 
-/// A proposal with what the manual says of it.
+/// A proposal with what the manual says about it.
 fn resolved(mut item: CompletionItem) -> Result<CompletionItem, Refusal> {
     let text = hover::of_word(&item.label, item.data.is_some());
     item.documentation = text.map(|text| Documentation::MarkupContent(plain(text)));
@@ -470,7 +472,7 @@ fn plain(value: String) -> MarkupContent {
     MarkupContent { kind: MarkupKind::PlainText, value }
 }
 
-/// What an editor may ask.
+/// What an editor may ask for.
 fn capabilities(encoding: PositionEncodingKind) -> ServerCapabilities {
     ServerCapabilities {
         position_encoding: Some(encoding),

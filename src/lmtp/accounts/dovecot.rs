@@ -1,10 +1,11 @@
-//! Users that Dovecot knows, by its socket for user lookups (`auth-userdb`).
+//! Users that Dovecot knows, through its socket for user lookups (`auth-userdb`).
 //!
-//! The protocol is lines of fields parted by tabs. Both sides send `VERSION`, the
-//! server then `SPID`; a request is `USER <id> <name> service=lmtp`, the answer `USER <id>
-//! <name> <key=value>…`, `NOTFOUND <id>` or `FAIL <id> …`, which says that the database
-//! is away. In a field `\x01` hides what would part it: `\x01` followed by `1`, `t`, `r`
-//! or `n`. Connections are kept and used again; one that is stale is replaced once.
+//! The protocol is lines of fields separated by tabs. Both sides send `VERSION`, the
+//! server then `SPID`; a request is `USER <id> <name> service=lmtp`, the answer `USER
+//! <id> <name> <key=value>…`, `NOTFOUND <id>` or `FAIL <id> …`, which says that the
+//! database is not available. In a field `\x01` escapes what would separate fields or
+//! lines: `\x01` followed by `1`, `t`, `r` or `n`. Connections are kept and reused; a
+//! stale one is replaced once.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -17,10 +18,10 @@ use super::{Account, Accounts, Recipient, Unavailable};
 use crate::hand_over::connect_unix;
 use crate::lmtp::settings::Identity;
 
-/// How long an answer is waited for: an SQL server that is down takes Dovecot some time
-/// to notice, and the MTA waits for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
+/// How long to wait for an answer: Dovecot takes some time to notice that an SQL server
+/// is down, and the MTA waits for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The protocol's first number; with another one nothing is understood.
+/// The protocol's major version; another one would not be understood.
 const MAJOR: &str = "1";
 /// The longest line of an answer, bytes; Dovecot's own limit.
 const LONGEST_LINE: usize = 8192;
@@ -31,7 +32,7 @@ const MOST_KEPT: usize = 16;
 #[derive(Debug)]
 pub struct Dovecot {
     socket: PathBuf,
-    /// Whose the files are of users for whom Dovecot says nothing.
+    /// Who owns the files of users for whom Dovecot gives no uid.
     owner: Identity,
     patience: Duration,
     last_id: AtomicU32,
@@ -40,15 +41,16 @@ pub struct Dovecot {
 
 /// What an answer says.
 enum AuthAnswer {
-    /// The fields behind the number: the name, then what is known.
+    /// The fields after the number: the name, then what is known.
     Found(Vec<String>),
     Unknown,
-    /// Why nobody can tell.
+    /// Why it cannot be found out.
     Away(String),
 }
 
 impl Dovecot {
-    /// By a socket; `owner` is whose the files are of users that have no uid of their own.
+    /// Dovecot's users through `socket`; `owner` owns the files of users that have no uid
+    /// of their own.
     pub fn new(socket: &Path, owner: Identity) -> Dovecot {
         Dovecot {
             socket: socket.to_owned(),
@@ -71,7 +73,7 @@ impl Dovecot {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut connection) = kept {
-            // Dovecot may have been restarted since.
+            // Dovecot may have been restarted since then.
             if let Ok(answer) = connection.ask(id, name, deadline) {
                 self.keep(connection);
                 return Ok(answer);
@@ -107,7 +109,7 @@ impl Dovecot {
             return Err(format!("the home `{}` is no path that begins with `/`", home.display()));
         }
         let (uid, gid) = (number("uid", self.owner.uid)?, number("gid", self.owner.gid)?);
-        // `user=` stands where a lookup has changed the name.
+        // `user=` is there if a lookup has changed the name.
         let name = value("user").unwrap_or(name).to_owned();
         Ok(Account { name, home: home.to_owned(), uid, gid })
     }
@@ -125,7 +127,8 @@ impl Accounts for Dovecot {
         match self.ask(&name)? {
             AuthAnswer::Unknown => Ok(None),
             AuthAnswer::Away(why) => Err(Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
-            // A user whom Dovecot knows, and who cannot be served: not unknown.
+            // Dovecot knows the user but we cannot serve them: that is not an unknown
+            // user.
             AuthAnswer::Found(fields) => self
                 .account(&fields)
                 .map(Some)
@@ -134,11 +137,11 @@ impl Accounts for Dovecot {
     }
 }
 
-/// A connection on which the greetings are exchanged.
+/// A connection on which the greetings have been exchanged.
 #[derive(Debug)]
 struct AuthConnection {
     stream: UnixStream,
-    /// What was read and is no whole line yet.
+    /// What was read but is not a whole line yet.
     rest: Vec<u8>,
 }
 
@@ -154,7 +157,7 @@ impl AuthConnection {
                     let why = format!("it speaks version {major} of its protocol, not {MAJOR}");
                     return Err(io::Error::new(ErrorKind::InvalidData, why));
                 }
-                // The last line of a greeting.
+                // The last line of the greeting.
                 [word, ..] if word == "SPID" => return Ok(connection),
                 _ => {}
             }
@@ -178,7 +181,7 @@ impl AuthConnection {
                     }
                     _ => {}
                 },
-                // Of a question whose answer was not waited for.
+                // The answer to an earlier question that we stopped waiting for.
                 _ => {}
             }
         }
@@ -215,7 +218,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// What parts fields and lines, hidden.
+/// Text with the characters escaped that separate fields and lines.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -265,8 +268,8 @@ mod tests {
 
     const OWNER: Identity = Identity { uid: 150, gid: 8 };
 
-    /// A server that answers each question by what stands for its name, `%` being the
-    /// number; a connection ends after so many questions.
+    /// A server that answers each question with the text listed for its name, in which
+    /// `%` is the number; a connection ends after `each` questions.
     fn serve(directory: &Path, answers: &'static [(&str, &str)], each: usize) -> Dovecot {
         let socket = directory.join("auth-userdb");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -355,7 +358,7 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         let told = users.find(&recipient("taro")).unwrap_err().0;
         assert!(told.contains("in time"), "{told}");
-        // One whose queue is full: its process stands still.
+        // A socket whose queue is full: its process is stopped.
         rustix::net::listen(&listener, 0).unwrap();
         let waiting: Vec<UnixStream> = std::iter::from_fn(|| {
             let until = Instant::now() + Duration::from_millis(50);

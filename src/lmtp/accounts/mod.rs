@@ -1,5 +1,5 @@
-//! Who has mail here: what a recipient's address says, looked up while the client
-//! waits for the answer to RCPT.
+//! Who has mail here: a recipient's address is looked up while the client waits for the
+//! answer to RCPT.
 
 mod dovecot;
 mod passwd;
@@ -23,14 +23,14 @@ pub use template::HomeTemplate;
 pub struct Recipient {
     /// The local part without its detail.
     pub local: String,
-    /// What stands behind the delimiter, RFC 5233.
+    /// What follows the delimiter, RFC 5233.
     pub detail: Option<String>,
     /// The domain; empty if there is none.
     pub domain: String,
 }
 
 impl Recipient {
-    /// Splits a local part at the first of the delimiters, unless nothing stands before it.
+    /// Splits a local part at the first delimiter that has something before it.
     pub fn split(local: &str, domain: &str, delimiters: &str) -> Recipient {
         let at = local.char_indices().skip(1).find(|(_, c)| delimiters.contains(*c));
         let (local, detail) = match at {
@@ -49,15 +49,16 @@ impl Recipient {
 pub struct Account {
     /// The login name.
     pub name: String,
-    /// Where rules, state and Maildir lie. An account has one home, and a home one account.
+    /// Where rules, state and Maildir are. An account has one home, and a home has one
+    /// account.
     pub home: PathBuf,
-    /// Whose the files are.
+    /// The owner of the files.
     pub uid: u32,
     /// Their group.
     pub gid: u32,
 }
 
-/// The users cannot be looked up at this moment: why, for the log.
+/// Why the users cannot be looked up at the moment, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable(pub String);
 
@@ -69,16 +70,16 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for Unavailable {}
 
-/// Knows the users. Asked by many threads at once.
+/// Looks up users. Called by many threads at once.
 pub trait Accounts: Send + Sync {
     /// The account of a recipient; none if there is no such user.
     ///
     /// # Errors
-    /// Nobody can tell at this moment, so the client has to come again.
+    /// It cannot be found out at the moment, so the client has to try again.
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
 }
 
-/// The accounts of a source. Users of whom it says nothing else have the uid of this
+/// The accounts of a source. Users for whom the source gives no uid have the uid of this
 /// process.
 ///
 /// # Errors
@@ -93,7 +94,8 @@ pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
     }
 }
 
-/// Whether a name can be part of a path: it is one name, and none that `ls` hides.
+/// Whether a name can be part of a path: it is a single name, and not one that `ls`
+/// hides.
 pub fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255

@@ -1,5 +1,5 @@
-//! The system's users: `/etc/passwd`, and where that does not know one, what
-//! `getent passwd` finds by the machine's name services.
+//! The system's users: those in `/etc/passwd`, and for others what `getent passwd` finds
+//! through the machine's name services.
 
 use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
@@ -13,30 +13,30 @@ use crate::lmtp::child::{self, wait_within};
 use crate::platform::memory_file;
 use crate::source::{read_bytes, read_text};
 
-/// Longer files are not read, bytes.
+/// The largest file that is read, bytes.
 const LARGEST: u64 = 64 << 20;
-/// How long getent may take, whose services have time limits of their own; the MTA waits
-/// for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
+/// How long getent may take; its services have time limits of their own, and the MTA
+/// waits for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What getent(1) says of a key that it does not find, and of one that it could not ask
-/// for, since a service is away.
+/// The exit status of getent(1) for a key that it does not find, and for one that it
+/// could not look up because a service is not available.
 const NOT_FOUND: i32 = 2;
-/// Name services of this machine, which are never away.
+/// Name services that are local to the machine, and so always available.
 const LOCAL: [&str; 4] = ["files", "compat", "db", "systemd"];
 
 /// The users of a file as passwd(5) describes it, and of the name services.
 #[derive(Debug, Clone)]
 pub struct Passwd {
     file: PathBuf,
-    /// Asked for whom the file does not know; none to ask nobody.
+    /// The program to ask for users that are not in the file; none to ask nothing.
     getent: Option<PathBuf>,
-    /// Says which services getent asks: nsswitch.conf(5).
+    /// The file that says which services getent asks: nsswitch.conf(5).
     services: PathBuf,
     patience: Duration,
 }
 
 impl Passwd {
-    /// The machine's.
+    /// The users of this machine.
     pub fn of_system() -> Passwd {
         Passwd {
             file: "/etc/passwd".into(),
@@ -69,7 +69,7 @@ impl Passwd {
                 ))),
             },
             Ok((status, _)) => Err(Unavailable(format!("getent passwd: {status}"))),
-            // A system that has none has no other users.
+            // A system without getent has no other users.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Unavailable(format!("getent: {error}"))),
         }
@@ -77,12 +77,12 @@ impl Passwd {
 }
 
 impl Passwd {
-    /// A service that getent asks and that may be away.
+    /// A service that getent asks and that may not be available.
     fn remote_service(&self) -> Option<String> {
         let text = read_text(&ANYWHERE, &self.services).unwrap_or_default();
         let line = text.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
         let line = line.split('#').next().unwrap_or_default();
-        // `[NOTFOUND=return]` is none.
+        // `[NOTFOUND=return]` is not a service.
         let mut services =
             line.split_ascii_whitespace().filter(|word| !word.contains(['[', '=', ']']));
         services.find(|service| !LOCAL.contains(service)).map(str::to_owned)
@@ -91,7 +91,8 @@ impl Passwd {
 
 impl Accounts for Passwd {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
-        // A login name is a word; `-x` would be an option, `1000` a number.
+        // A login name is a word; getent would read `-x` as an option and `1000` as a
+        // uid.
         let is_name = |name: &str| {
             is_plain_name(name)
                 && !name.starts_with(|c: char| c.is_ascii_digit() || "-+".contains(c))
@@ -104,13 +105,14 @@ impl Accounts for Passwd {
         if let Some(account) = self.named(local)? {
             return Ok(Some(account));
         }
-        // Senders do not keep to the case, RFC 5321 §2.4.
+        // Senders do not always keep the case, RFC 5321 §2.4.
         let lower = local.to_lowercase();
         if lower == *local { Ok(None) } else { self.named(&lower) }
     }
 }
 
-/// How a program ends and what it prints, if it ends in time; else it is killed.
+/// Runs a program; returns its status and output if it ends in time, and kills it
+/// otherwise.
 fn printed_within(command: &mut Command, time: Duration) -> io::Result<(ExitStatus, Vec<u8>)> {
     let mut output = memory_file().map_or_else(tempfile::tempfile, Ok)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(Stdio::null());
@@ -126,8 +128,8 @@ fn printed_within(command: &mut Command, time: Duration) -> io::Result<(ExitStat
     Ok((status, printed))
 }
 
-/// A user by the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`. An error if
-/// the line cannot be used: the user is there all the same.
+/// A user from the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`. An error
+/// if the line cannot be used, since the user exists all the same.
 fn find_in(users: &[u8], name: &str) -> Result<Option<Account>, String> {
     let mut lines = users.split(|byte| *byte == b'\n');
     let line = lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"));

@@ -1,9 +1,10 @@
-//! Users of a file as Dovecot's `passwd-file` reads it:
+//! Users in a file in the format of Dovecot's `passwd-file`:
 //! `name[@domain]:password:uid:gid:gecos:home:shell:extra fields`.
 //!
-//! Fields may be empty. Of the extra fields, `key=value` parted by blanks, those count
-//! that begin with `userdb_`: `userdb_home`, `userdb_uid`, `userdb_gid`. The file is read
-//! again when it has changed; while it cannot be read nobody is unknown.
+//! Fields may be empty. Of the extra fields, `key=value` separated by blanks, only those
+//! count that begin with `userdb_`: `userdb_home`, `userdb_uid`, `userdb_gid`. The file
+//! is read again when it has changed; while it cannot be read, no user is reported as
+//! unknown.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -15,22 +16,22 @@ use crate::file::ANYWHERE;
 use crate::lmtp::settings::Identity;
 use crate::source::read_text;
 
-/// What says that the file has changed: inode, size, times of change.
+/// What shows that the file has changed: inode, size, time of the last change.
 type FileStamp = (u64, u64, i64, i64);
-/// Accounts by name, as the file has it, or why a line cannot be used.
+/// Accounts by name as written in the file, or why a line cannot be used.
 type Users = HashMap<String, Result<Account, &'static str>>;
 
 /// A file of users.
 #[derive(Debug)]
 pub struct PasswdFile {
     file: PathBuf,
-    /// Whose the files are of users for whom the file does not say it.
+    /// Who owns the files of users whose line has no uid.
     owner: Identity,
     read: Mutex<Option<(FileStamp, Arc<Users>)>>,
 }
 
 impl PasswdFile {
-    /// A file; `owner` is whose the files are of users whose line does not say it.
+    /// The users in `file`; `owner` owns the files of users whose line has no uid.
     pub fn new(file: &Path, owner: Identity) -> PasswdFile {
         PasswdFile { file: file.to_owned(), owner, read: Mutex::default() }
     }
@@ -48,7 +49,8 @@ impl PasswdFile {
             return Ok(users.clone());
         }
         let text = read_text(&ANYWHERE, &self.file).map_err(|error| away(&error))?;
-        // One that is being written would make users unknown, and bounce their mail.
+        // With a file that is being written, users would be unknown and their mail would
+        // bounce.
         if !text.ends_with('\n') {
             return Err(away(&"it has no end of line at its end; is it being written?"));
         }
@@ -95,7 +97,7 @@ impl Accounts for PasswdFile {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
         let users = self.users()?;
         let domain = recipient.domain.to_ascii_lowercase();
-        // Senders do not keep to the case, RFC 5321 §2.4.
+        // Senders do not always keep the case, RFC 5321 §2.4.
         for local in [recipient.local.clone(), recipient.local.to_lowercase()] {
             let whole = format!("{local}@{domain}");
             let found = users.get(&whole).or_else(|| users.get(&local));
@@ -152,7 +154,7 @@ mod tests {
         for (local, domain) in [("taro", "b.example"), ("", "a.example"), ("# users", "")] {
             assert_eq!(users.find(&recipient(local, domain)), Ok(None), "{local}");
         }
-        // A user whose line cannot be used is there all the same.
+        // A user whose line cannot be used exists all the same.
         for local in ["jiro", "bad", "short"] {
             assert!(users.find(&recipient(local, "a.example")).is_err(), "{local}");
         }

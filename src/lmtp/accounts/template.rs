@@ -13,18 +13,18 @@ pub struct HomeTemplate {
 }
 
 impl HomeTemplate {
-    /// Of a path.
+    /// The users whose homes are given by a path with placeholders.
     pub fn new(path: &str) -> HomeTemplate {
         HomeTemplate { path: path.to_owned() }
     }
 
-    /// The account whose names are written so.
+    /// The account with exactly these names.
     fn look(&self, user: &str, domain: &str) -> Result<Option<Account>, Unavailable> {
         let has_domain = self.path.contains("{domain}");
         if !is_plain_name(user) || has_domain && !is_plain_name(domain) {
             return Ok(None);
         }
-        // At once, so that no name is taken for a placeholder.
+        // Both in one pass, so that no name is taken for a placeholder.
         let parts = self.path.split("{user}").map(|part| part.replace("{domain}", domain));
         let home = PathBuf::from(parts.collect::<Vec<_>>().join(user));
         let about = match home.metadata() {
@@ -41,9 +41,9 @@ impl HomeTemplate {
         Ok(Some(Account { name, home, uid: about.uid(), gid: about.gid() }))
     }
 
-    /// Whether what is above all homes is there, and the directory of this one, if there is
-    /// one, is not empty, as one is where something was to be mounted: else nothing is
-    /// known of anybody.
+    /// An error unless the directory above all homes has entries, and so has the one
+    /// above this home if it exists. An empty one is probably a mount point with nothing
+    /// mounted; then nothing is known about any user.
     fn is_mounted(&self, home: &Path) -> Result<(), Unavailable> {
         let fixed = self.path.split('{').next().unwrap_or_default();
         let root = fixed.rsplit_once('/').map_or("/", |(root, _)| root);
@@ -70,7 +70,7 @@ impl Accounts for HomeTemplate {
         if let Some(account) = self.look(&recipient.local, &domain)? {
             return Ok(Some(account));
         }
-        // Senders do not keep to the case, RFC 5321 §2.4.
+        // Senders do not always keep the case, RFC 5321 §2.4.
         let lower = recipient.local.to_lowercase();
         if lower == recipient.local { Ok(None) } else { self.look(&lower, &domain) }
     }
