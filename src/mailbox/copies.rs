@@ -1,10 +1,10 @@
-//! Which messages of a walk are there a second time.
+//! Which messages of a walk occur a second time.
 //!
-//! A message that was delivered here is remembered, so that by the state
-//! directory each message of a mailbox would be its own duplicate. What a
-//! user wants to know of a mailbox is what would have happened had its
-//! messages come one after the other: the first of a kind is none, those
-//! behind it are. 16 bytes a message are kept for that.
+//! The state directory remembers every message that was delivered here, so by that each
+//! message of a mailbox would be a duplicate of itself. What a user wants to know about a
+//! mailbox is what would have happened if its messages had arrived one after the other:
+//! the first of its kind is not a duplicate, later ones are. This takes 16 bytes of
+//! memory per message.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -15,15 +15,15 @@ use crate::state::seen;
 use crate::state::slots::Key;
 use crate::world::DuplicateStatus;
 
-/// What has been met so far.
+/// The messages met so far.
 #[derive(Default)]
 pub struct Copies {
     met: Mutex<HashSet<[u8; 16]>>,
 }
 
 impl Copies {
-    /// What each message of a batch is, in the walk's order; none for one
-    /// that is not there or cannot be read. Waits for the batches before it.
+    /// Whether each message of a batch is a duplicate, in the walk's order; none for one
+    /// that does not exist or cannot be read. Waits for the earlier batches.
     pub fn note<'m>(
         &self,
         turn: Turn<'_>,

@@ -1,12 +1,12 @@
-//! What happens in directories, by the kernel's events: which messages came,
-//! that messages were moved, that folders were made, that rules were edited.
+//! What happens in directories, as the kernel's events report it: which messages arrived,
+//! that messages were moved, folders created or rules edited.
 //!
-//! Events are gathered and not queued: however many there are, what is kept of
-//! them is small, and where it is not, or the kernel has lost some, all is to
-//! be looked at. Reading a message is an event too, and of no interest.
+//! Events are merged, not queued: however many there are, little is kept of them. Where
+//! it would be too much, or the kernel has lost some, everything has to be looked at.
+//! Reading a message is an event too, which is ignored.
 //!
-//! A delivery into `new` is a rename, and complete. A program that writes into
-//! `new` directly is waited for until it closes the file.
+//! A delivery into `new` is a rename, and complete. If a program writes into `new`
+//! directly, we wait until it closes the file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -19,41 +19,41 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// More messages at a time are found by listing the folder.
+/// The most arrivals that are kept; more are found by listing the folder.
 const MOST_ARRIVED: usize = 10_000;
 
-/// What a directory is watched for; it may be for several things.
+/// What a directory is watched for; there may be several reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WatchRole {
-    /// Messages that come are to be filed.
+    /// Messages that arrive are to be filed.
     pub arrivals: bool,
-    /// Messages that come or go may have been moved.
+    /// Messages that appear or vanish may have been moved.
     pub messages: bool,
-    /// Folders may be made or removed in it.
+    /// Folders may be created or removed in it.
     pub folders: bool,
-    /// Rules lie in it.
+    /// There are rules in it.
     pub rules: bool,
 }
 
-/// How a message came.
+/// How a message arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
     /// Renamed into its place, or written and closed.
     Whole,
-    /// Begun; it may be written still.
+    /// Created; it may still be being written.
     Begun,
 }
 
 /// What has happened.
 #[derive(Debug, Default)]
 pub struct DirChanges {
-    /// Files that came into a directory with the role for that.
+    /// Files that arrived in a directory with the role for that.
     pub arrived: HashMap<PathBuf, Arrival>,
-    /// All is to be looked at: events were lost, or are too many.
+    /// Everything has to be looked at: events were lost, or there are too many.
     pub all: bool,
-    /// When messages came or went, the first and the last time.
+    /// The first and the last time at which messages appeared or vanished.
     pub messages: Option<(Instant, Instant)>,
-    /// Folders may have been made or removed.
+    /// Folders may have been created or removed.
     pub folders: bool,
     /// Rules may have been edited.
     pub rules: bool,
@@ -62,7 +62,7 @@ pub struct DirChanges {
 }
 
 impl DirChanges {
-    /// Whether nothing of it has to be looked at, but for moves, which can wait.
+    /// Whether nothing of it has to be handled, except moves, which can wait.
     fn is_quiet(&self) -> bool {
         self.arrived.is_empty() && !self.all && !self.folders && !self.rules && !self.stop
     }
@@ -75,34 +75,34 @@ struct WatcherState {
     /// The directories that are watched, and files of rules.
     roles: Mutex<HashMap<PathBuf, WatchRole>>,
     rule_files: Mutex<Vec<PathBuf>>,
-    /// Directories that were removed or moved: one that is made in their place
-    /// may have the same inode.
+    /// Directories that were removed or moved: one that is created in their place may
+    /// have the same inode.
     lost: Mutex<HashSet<PathBuf>>,
 }
 
 /// Watches directories; at first none.
 #[derive(Default)]
 pub struct DirWatcher {
-    /// None while the kernel gives none.
+    /// None while the kernel provides none.
     watcher: Option<RecommendedWatcher>,
     shared: Arc<WatcherState>,
-    /// With device and inode: what was made again has to be watched again.
+    /// With device and inode: a directory that was created again has to be watched again.
     watched: HashMap<PathBuf, (u64, u64)>,
 }
 
-/// What came of watching directories.
+/// The result of watching directories.
 #[derive(Debug, Default)]
 pub struct WatchOutcome {
     /// Those that were not watched before.
     pub new: Vec<PathBuf>,
     /// Why others cannot be watched.
     pub problems: Vec<String>,
-    /// The kernel gives no more watches, or none at all: the rest has to be
-    /// looked at.
+    /// The kernel provides no more watches, or none at all: the other directories have to
+    /// be looked at.
     pub shortage: Option<Shortage>,
 }
 
-/// What the kernel gives too few of.
+/// What the kernel does not provide enough of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
     /// Watches.
@@ -116,7 +116,7 @@ pub enum Shortage {
 pub struct Bell(Arc<WatcherState>);
 
 impl Bell {
-    /// It is time to end.
+    /// Says that it is time to end.
     pub fn stop(&self) {
         lock(&self.0.seen).stop = true;
         self.0.bell.notify_all();
@@ -124,15 +124,15 @@ impl Bell {
 }
 
 impl DirWatcher {
-    /// To end the waiting.
+    /// A bell to end the waiting.
     pub fn bell(&self) -> Bell {
         Bell(Arc::clone(&self.shared))
     }
 
-    /// Watches these directories and no others; those that were made again are
-    /// watched again. Files of rules are told apart by name. Where the kernel
-    /// gives too few watches, those go first on which mail comes; where it gives
-    /// none, it is asked again the next time.
+    /// Watches these directories and no others; those that were created again are watched
+    /// again. Files of rules are recognized by name. If the kernel provides too few
+    /// watches, directories where mail arrives come first; if it provides none, it is
+    /// asked again the next time.
     pub fn watch(
         &mut self,
         wanted: HashMap<PathBuf, WatchRole>,
@@ -152,13 +152,13 @@ impl DirWatcher {
         for path in known {
             let same = wanted.contains_key(&path) && !lost.contains(&path);
             if !same || inode(&path).ok() != self.watched.get(&path).copied() {
-                // It may be gone, and with it what the kernel knew of it.
+                // It may be gone, and with it the kernel's watch.
                 let _ = watcher.unwatch(&path);
                 self.watched.remove(&path);
             }
         }
-        // First the roles: events come as soon as it is watched.
-        // And what is above before what is below: what is made meanwhile is an event.
+        // Roles first: events come as soon as a directory is watched. Parents before
+        // children, so that anything created in between is an event.
         let rank = |role: &WatchRole| (!role.arrivals, !role.rules, !role.folders);
         let mut paths: Vec<_> = wanted.iter().map(|(path, role)| (rank(role), path)).collect();
         paths.sort_unstable();
@@ -197,7 +197,7 @@ impl DirWatcher {
             if !seen.is_quiet() || until.is_some_and(|until| until <= now) {
                 let messages = seen.messages.take();
                 let mut all = std::mem::take(&mut *seen);
-                // Those that are not ripe are left for the next time.
+                // Moves that are too recent are left for the next time.
                 if ripe.is_some_and(|ripe| ripe > now) {
                     seen.messages = messages;
                 } else {
@@ -283,16 +283,16 @@ impl WatcherState {
     }
 }
 
-/// What has happened to a file.
+/// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DirEvent {
     /// It was renamed to here.
     Came,
-    /// It was made here.
+    /// It was created here.
     Begun,
     /// It was written and closed.
     Written,
-    /// It is not there any more.
+    /// It no longer exists here.
     Went,
 }
 
@@ -300,7 +300,7 @@ impl DirEvent {
     fn of(kind: &EventKind) -> Option<DirEvent> {
         Some(match kind {
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) => DirEvent::Went,
-            // Both names come once more, each by itself.
+            // Both names are reported once more, each in an event of its own.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
             EventKind::Modify(ModifyKind::Name(_)) => DirEvent::Came,
             EventKind::Create(CreateKind::Folder) => DirEvent::Came,
@@ -312,8 +312,8 @@ impl DirEvent {
     }
 }
 
-/// What IMAP servers and mbsync keep beside the messages, and what is theirs
-/// for a moment.
+/// Whether this is a file that IMAP servers and mbsync keep next to the messages, or one
+/// of their temporary files.
 fn is_servers(name: &str) -> bool {
     ["dovecot", ".mbsyncstate", ".uidvalidity", ".isyncuidmap", "subscriptions", "courier"]
         .iter()

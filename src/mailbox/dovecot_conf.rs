@@ -1,20 +1,20 @@
-//! What Dovecot's configuration says that folders are for: `special_use` of its
-//! `mailbox` blocks (RFC 6154 §2), which it tells its clients. In the Maildir
-//! nothing is said of it. What cannot be read says nothing.
+//! What folders are used for according to Dovecot's configuration: `special_use` in its
+//! `mailbox` blocks (RFC 6154 §2), which it announces to clients. The Maildir itself does
+//! not say. What cannot be read is ignored.
 
 use std::path::{Path, PathBuf};
 
 use crate::file;
 
-/// Where packages have it.
+/// Where packages put it.
 const MAIN: &str = "/etc/dovecot/dovecot.conf";
-/// A larger file is not read, bytes.
+/// The largest file that is read, bytes.
 const READ_MAX: u64 = 1 << 20;
-/// How many files are read, those that are included among them.
+/// How many files are read, including included ones.
 const FILES_MAX: usize = 200;
 
-/// Each mailbox that the configuration of this machine says a use of, with its
-/// uses as they are written: `\Trash`.
+/// Each mailbox for which this machine's configuration states a use, with its uses as
+/// written: `\Trash`.
 pub(super) fn special_uses() -> Vec<(String, String)> {
     uses_in(Path::new(MAIN))
 }
@@ -34,8 +34,8 @@ fn uses_in(main: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Reads one file. In a file of its own, as in a block, a mailbox may stand within
-/// whatever it stands: only the innermost block counts.
+/// Reads one file. Only the innermost block counts, since a mailbox block may be nested
+/// in other blocks or in a file of its own.
 fn read(text: &str, found: &mut Vec<(String, String)>, include: &mut dyn FnMut(&str)) {
     let mut blocks: Vec<Option<String>> = Vec::new();
     for line in text.lines() {
@@ -64,7 +64,7 @@ fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// The files that a path means, which may have one `*` in the file's name.
+/// The files that a path stands for; it may have one `*` in the file's name.
 fn included(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let Some((start, end)) = name.split_once('*') else { return vec![path.to_owned()] };

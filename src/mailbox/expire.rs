@@ -1,15 +1,15 @@
-//! What `expire` asks: mail that has lain in a folder for long goes to another one, or
-//! is deleted.
+//! What `expire` does: mail that has been in a folder for long is moved to another one,
+//! or deleted.
 //!
-//! How old a message is, its arrival says and never its Date header. What is deleted
-//! must have lain there for that long as well: a message that was put into the trash
-//! yesterday arrived long ago.
+//! The age of a message counts from its arrival, never from its Date header. What is
+//! deleted must also have been in its folder for that long: a message that was put into
+//! the trash yesterday may have arrived long ago.
 //!
-//! Moves are those of [`super::sort`]: a batch is noted in the journal and on disk there
-//! before it is made, so that a kill loses nothing and all can be taken back. What is to
-//! be deleted is told, for the log, before it is.
+//! Moves are those of [`super::sort`]: a batch is recorded in the journal, on disk,
+//! before it is moved, so that a kill loses nothing and everything can be taken back.
+//! Deletions are reported, for the log, before they are made.
 //!
-//! Of a folder of which nothing was taken before, no more than half is taken.
+//! No more than half of a folder is taken if nothing was ever taken from it before.
 
 use std::fs;
 use std::path::PathBuf;
@@ -36,27 +36,27 @@ use crate::world::{StoredMessage, World};
 /// How many messages are reported together before they are deleted.
 const DELETED_AT_ONCE: usize = 256;
 
-/// Takes what has lain for long.
+/// Moves or deletes what is old enough.
 pub struct Expirer<'a> {
     /// The user's rules.
     pub program: &'a CompiledProgram,
-    /// Where folders lie.
+    /// Where folders are.
     pub location: &'a Location,
-    /// Is asked for lists and the clock.
+    /// Provides lists and the clock.
     pub world: &'a World,
-    /// Where moves are noted; without it nothing is done, which is a dry run.
+    /// Where moves are recorded; without it nothing is done, which is a dry run.
     pub state: Option<&'a StateDir>,
-    /// What was put where.
+    /// Which messages were put where.
     pub memory: &'a Memory<'a>,
-    /// The folders that are meant; empty for all that the rules name.
+    /// The folders to expire; empty for all that the rules name.
     pub folders: &'a [Place],
-    /// More than half of a folder may be taken.
+    /// Whether more than half of a folder may be taken.
     pub is_meant: bool,
-    /// Set when it shall come to an end.
+    /// Set when the run has to end.
     pub stop: &'a AtomicBool,
 }
 
-/// A message that has lain for long.
+/// A message that is old enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldMessage {
     /// Its file.
@@ -70,48 +70,47 @@ pub struct OldMessage {
 pub enum ExpireOutcome {
     /// A dry run would take it.
     Would,
-    /// It lies there now.
+    /// It is there now.
     Moved(PathBuf),
     /// It is about to be deleted.
     Deletes,
-    /// It is deleted.
+    /// It was deleted.
     Deleted,
-    /// It was moved, flagged or removed by somebody else meanwhile.
+    /// In the meantime somebody else moved, flagged or removed it.
     Vanished,
     /// It stays where it is, because something went wrong.
     Failed(String),
 }
 
-/// What is told.
+/// What is reported.
 #[derive(Debug)]
 pub enum ExpireEvent<'t> {
     /// About one message of a folder.
     Message(&'t Expiry, &'t Place, &'t OldMessage, ExpireOutcome),
-    /// More than half of a folder would go, so many of so many, and of which nothing was
-    /// taken before.
+    /// More than half of a folder would be taken, and nothing was taken from it before:
+    /// how many would be, and how many there are.
     TooMany(&'t Expiry, usize, usize),
     /// Nothing is deleted from that folder.
     NotDeleted(&'t Expiry),
-    /// Something cannot be read, or not be told with certainty.
+    /// Something cannot be read, or is uncertain.
     Trouble(String),
-    /// What was told so far is on disk.
+    /// What was reported so far is on disk.
     Settled,
 }
 
 type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 
-/// Whether a rule may delete what lies in its folder.
+/// Whether a rule may delete messages in its folder.
 pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
     let place = location.place(&named(&expiry.folder));
     expiry.anywhere || matches!(special.use_of(&place), Some(Use::Trash | Use::Junk))
 }
 
 impl Expirer<'_> {
-    /// Takes from one folder after the other what has lain there for long.
+    /// Moves or deletes what is old enough, one folder after the other.
     ///
     /// # Errors
-    /// The Maildir cannot be opened, or what is to be moved cannot be noted: nothing was
-    /// moved that was not.
+    /// The Maildir cannot be opened, or a move cannot be recorded; then it was not made.
     pub fn run(&self, tell: ExpiryListener<'_>) -> Result<(), Failure> {
         let mut mover = Mover::open(self.location)?;
         if let Some(state) = self.state {
@@ -207,7 +206,7 @@ impl Expirer<'_> {
         Ok(())
     }
 
-    /// What of a folder has lain there for long and is not to be kept.
+    /// The messages of a folder that are old enough and need not be kept.
     fn old(
         &self,
         expiry: &Expiry,
@@ -219,7 +218,7 @@ impl Expirer<'_> {
         let folder = self.location.folder_of(place).to_string();
         let (mut old, mut unsure) = (Vec::new(), None);
         let kept = |entry: &Entry| {
-            // mbsync and OfflineIMAP keep what is flagged and not seen in `new`.
+            // mbsync and OfflineIMAP keep flagged but unseen messages in `new`.
             let has = |letter| entry.letters().contains(letter);
             let seen = entry.sub == Sub::Cur && has('S');
             !expiry.even_unread && !seen || !expiry.even_flagged && has('F') || has('D')
@@ -244,7 +243,7 @@ impl Expirer<'_> {
             if message.arrived(now).is_none_or(is_young) {
                 continue;
             }
-            // What is deleted must have lain here for that long, too.
+            // To be deleted, it must have been in this folder for that long, too.
             if expiry.to.is_none() && !shelf.put_here(entry).is_ok_and(|since| !is_young(since)) {
                 continue;
             }
@@ -285,7 +284,7 @@ impl Expirer<'_> {
         old
     }
 
-    /// Moves messages, and gives how many of them it moved.
+    /// Moves messages; returns how many it moved.
     fn move_batch(
         &self,
         mover: &mut Mover<'_>,
@@ -325,7 +324,7 @@ impl Expirer<'_> {
         Ok(gone)
     }
 
-    /// Brings moves into the journal.
+    /// Records moves in the journal.
     fn note(
         &self,
         steps: &[(&OldMessage, FileMove)],
@@ -348,7 +347,7 @@ impl Expirer<'_> {
         journal.sync()
     }
 
-    /// Deletes messages, and gives how many of them it deleted.
+    /// Deletes messages; returns how many it deleted.
     fn delete_batch(
         &self,
         mover: &mut Mover<'_>,

@@ -1,11 +1,11 @@
-//! The line with which each message of an mbox begins.
+//! The line that begins each message of an mbox.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::message::date;
 
-/// Whether a line is one: `From `, and a time of day somewhere.
+/// Whether a line is a `From ` line: `From `, and somewhere after it a time of day.
 pub(super) fn is_from_line(line: &[u8]) -> bool {
     let time = |at: &[u8]| match at {
         [a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
@@ -14,11 +14,11 @@ pub(super) fn is_from_line(line: &[u8]) -> bool {
     line.starts_with(b"From ") && line.windows(5).any(time)
 }
 
-/// When the line says that the message came, seconds since 1970.
+/// When the message arrived according to the line, seconds since 1970.
 ///
-/// Most lines name no zone. RFC 4155 has UTC, programs have had the local time since
-/// long before; of the two counts what is nearer to when the message was `received`, by
-/// our own border, else the local time.
+/// Most lines name no time zone. RFC 4155 says UTC, but programs wrote local time long
+/// before. Whichever is nearer to when our own border `received` the message is used; if
+/// that is not known, local time.
 pub(super) fn moment(line: &[u8], received: Option<i64>, local: &TimeZone) -> Option<i64> {
     let text = String::from_utf8_lossy(line);
     let words: Vec<&str> = text.split_whitespace().skip(1).collect();
@@ -27,7 +27,7 @@ pub(super) fn moment(line: &[u8], received: Option<i64>, local: &TimeZone) -> Op
         bytes.first().is_some_and(u8::is_ascii_digit)
             && bytes.get(1..3).is_some_and(|rest| rest.contains(&b':'))
     })?;
-    // `Thu Jan  1 01:02:03 2026`; the sender before it may hold anything.
+    // `Thu Jan 1 01:02:03 2026`; the sender before it may contain anything.
     let stated = words.get(time.saturating_sub(3)..)?.join(" ");
     let date = date::parse(stated.as_bytes())?;
     let has_zone = words.get(time + 1..)?.iter().any(|word| {

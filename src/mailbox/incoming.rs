@@ -1,6 +1,6 @@
-//! Filing messages that have come into folders which others fill, by the
-//! rules: place and flags by one rename, then what a delivery would log of
-//! them and the lists that it would edit, once for each message.
+//! Filing messages by the rules in folders that other programs fill: one rename sets
+//! place and flags, then come the log lines and the edits of lists that a delivery would
+//! make, once for each message.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -26,37 +26,37 @@ const ROUNDS: usize = 5;
 
 /// Files messages.
 pub struct Filer<'a> {
-    /// By what to judge.
+    /// Judges messages by the rules.
     pub judge: Judge<'a>,
-    /// Where it is noted that it was not the user who moved them; none where
-    /// nothing is learned from moves.
+    /// Records that it was not the user who moved them; none if nothing is learned from
+    /// moves.
     pub kept: Option<&'a PlacesFile>,
     /// Where lists are locked.
     pub state: &'a StateDir,
-    /// What is at hand.
+    /// The message in hand, for a restart after a kill.
     pub hand: &'a Hand<'a>,
-    /// What was put where, and for which messages all is done.
+    /// Which messages were put where, and which are finished.
     pub memory: &'a Memory<'a>,
-    /// Messages that lie in other folders, or did a moment ago.
+    /// Messages that are in other folders, or were a moment ago.
     pub elsewhere: &'a HashSet<u64>,
-    /// Whether there are rules: what none were asked about may be filed later.
+    /// Whether there are rules: without them, messages may be filed later.
     pub ruled: bool,
-    /// Beyond which no list is edited.
+    /// The user's home, outside which no list is edited.
     pub home: Option<&'a Path>,
 }
 
 /// What became of a message.
 #[derive(Debug)]
 pub struct FilingOutcome {
-    /// Its file as it came.
+    /// Its file as it arrived.
     pub entry: Entry,
     /// What is known of it.
     pub about: About,
     /// What became of it.
     pub fate: Disposition,
-    /// What the rules ask, as far as it was not done before.
+    /// What the rules ask for, as far as it was not done before.
     pub plan: Plan,
-    /// What of that was done: a message that was moved is what is stored.
+    /// What of that was done; a moved message counts as stored.
     pub report: DeliveryReport,
 }
 
@@ -81,8 +81,8 @@ impl FilingOutcome {
 }
 
 impl Filer<'_> {
-    /// Files these messages of a folder. Only what a rule asks for is done: the
-    /// end of the rules does not bring mail of other folders into the inbox.
+    /// Files these messages of a folder. Only what a rule asks for is done: reaching the
+    /// end of the rules does not bring mail from other folders into the inbox.
     ///
     /// # Errors
     /// The folder cannot be opened.
@@ -95,7 +95,7 @@ impl Filer<'_> {
         let mut mover = Mover::open(self.judge.location)?;
         let shelf = mover.shelf(place)?;
         self.resume(&shelf, place);
-        // What mfilter delivers has been judged, by who knew its envelope.
+        // Mail that mfilter delivered was judged then, with its envelope known.
         let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
         for entry in ours {
@@ -120,17 +120,17 @@ impl Filer<'_> {
                     !edited
                 })?;
                 if taken == 0 {
-                    // Told to stop.
+                    // It was told to stop.
                     break;
                 }
                 rest = rest.get(taken..).unwrap_or_default();
-                // Those behind it are judged by the list as it is now.
+                // Later messages are judged with the list as it is now.
                 ahead = if edited { 1 } else { ahead.saturating_mul(2) };
             }
             if missing.is_empty() {
                 break;
             }
-            // Flagged, or taken to `cur`, while it was looked at.
+            // It was flagged, or moved to `cur`, while it was being judged.
             let mut there = shelf.by_key();
             entries.clear();
             for entry in missing {
@@ -154,7 +154,7 @@ impl Filer<'_> {
             }
             Judgement::Refile(refile) => *refile,
         };
-        // It was judged before, or lay elsewhere: the user has put it here.
+        // It was judged before, or was in another folder: the user has put it here.
         let known = &about.known;
         if self.memory.who(&known.identity, place.directories()).is_some()
             || self.elsewhere.contains(&known.hash)
@@ -182,12 +182,12 @@ impl Filer<'_> {
                 self.remember(&mut filed, place, to);
             }
         }
-        // Left behind, it would be done again, which changes nothing.
+        // If the record stays, it is done again, which changes nothing.
         let _ = self.hand.free();
         filed
     }
 
-    /// Notes which lists are to be edited for a message before it is moved.
+    /// Records which lists have to be edited for a message before it is moved.
     fn take_in_hand(&self, filed: &mut FilingOutcome, from: &Place, moves: bool) {
         let key = filed.entry.key();
         let defers = |kind: &StepKind| matches!(kind, StepKind::Defer { .. });
@@ -205,8 +205,8 @@ impl Filer<'_> {
         }
     }
 
-    /// Edits the lists for the message that was at hand when the last `watch`
-    /// was killed, unless it lies where it lay and is judged once more.
+    /// Edits the lists for the message that was in hand when the last `watch` was killed,
+    /// unless it is still where it was, so that it will be judged again.
     fn resume(&self, shelf: &MaildirFolder, place: &Place) {
         let Some(last) = self.hand.read().filter(|last| last.from == place.directories()) else {
             return;
@@ -225,7 +225,7 @@ impl Filer<'_> {
         let _ = self.hand.free();
     }
 
-    /// Notes that the rules have put a message into a folder, or left it there.
+    /// Records that the rules have put a message into a folder, or left it there.
     fn remember(&self, filed: &mut FilingOutcome, from: &Place, to: &Place) {
         let identity = &filed.about.known.identity;
         if let Err(error) = self.memory.put(identity, from.directories(), to.directories()) {
@@ -247,7 +247,7 @@ impl Filer<'_> {
                 to: to.place.directories().to_vec(),
                 key: filed.entry.key(),
             };
-            // Else the user would be taken for the one who moved it.
+            // Otherwise it would look as if the user had moved it.
             if let Err(error) = kept.note_own(&own) {
                 filed.fate = Disposition::Failed(format!("a move cannot be noted: {error}"));
                 return;
@@ -267,8 +267,8 @@ impl Filer<'_> {
         };
     }
 
-    /// Edits the lists for a message that lies where it shall, unless that and
-    /// its lines for the log were done when it was looked at before.
+    /// Edits the lists for a message that is where it should be, unless that and its log
+    /// lines were done at an earlier look.
     fn edit_lists(&self, filed: &mut FilingOutcome) {
         let is_once = |kind: &StepKind| {
             matches!(kind, StepKind::Log(_) | StepKind::EditList { .. } | StepKind::Skipped { .. })
@@ -284,13 +284,13 @@ impl Filer<'_> {
             return;
         }
         edit_lists(&filed.plan, &self.reach(), &mut filed.report);
-        // Behind the edits, which can be made twice, and before the log's lines.
+        // After the edits, which can be made twice, and before the log lines.
         if let Err(error) = self.memory.claim(&key, &filed.about.id) {
             filed.report.notes.push(format!("what is done cannot be noted: {error}"));
         }
     }
 
-    /// What edits of lists may use.
+    /// The context for edits of lists.
     fn reach(&self) -> DeliveryContext {
         let (home, state) = (self.home.map(Path::to_owned), Some(self.state.clone()));
         DeliveryContext { home, state, ..DeliveryContext::nothing() }

@@ -1,5 +1,5 @@
-//! Judging mail that lies in a folder, on all cores: what the rules say about
-//! each message, in the order of the folder.
+//! Judging mail in a folder, on all cores: what the rules say about each message, in the
+//! order of the folder.
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,22 +16,22 @@ use crate::outcome::Failure;
 use crate::rules::rule_set::RuleSet;
 use crate::world::{StoredMessage, World};
 
-/// A thread takes so many messages at a time.
+/// How many messages a thread takes at a time.
 const CHUNK: usize = 32;
 
-/// By what to judge.
+/// What messages are judged by.
 pub struct Judge<'a> {
     /// All rules.
     pub rules: &'a RuleSet,
-    /// Where folders lie.
+    /// Where folders are.
     pub location: &'a Location,
-    /// The world of one thread, which is asked for lists and the clock.
+    /// Creates the world of one thread, which provides lists and the clock.
     pub world: &'a (dyn Fn() -> World + Sync),
-    /// Whether it is mail that was not there before.
+    /// Whether it is new mail.
     pub new: bool,
-    /// Whether sender and subject are wanted.
+    /// Whether sender and subject are needed.
     pub about: bool,
-    /// Set when it shall come to an end.
+    /// Set when the run has to end.
     pub stop: &'a AtomicBool,
 }
 
@@ -46,7 +46,7 @@ pub struct JudgedMessage {
     pub verdict: Judgement,
 }
 
-/// What is known of a message, for people; empty where it has none.
+/// What is known about a message, for people; empty where it lacks the header.
 #[derive(Debug, Clone, Default)]
 pub struct About {
     /// The Message-ID header.
@@ -55,25 +55,25 @@ pub struct About {
     pub from: String,
     /// The Subject header.
     pub subject: String,
-    /// What it is known by.
+    /// What identifies it.
     pub known: MessageMark,
 }
 
 /// What the rules say about a message.
 #[derive(Debug)]
 pub enum Judgement {
-    /// Where it shall lie.
+    /// Where it should be.
     Refile(Box<Refile>),
-    /// It is not there any more under that name.
+    /// It no longer exists under that name.
     Missing,
-    /// It cannot be judged, or not with certainty: a list could not be read,
-    /// say, so that a rule was passed over.
+    /// It cannot be judged, or not with certainty: for example a list could not be read,
+    /// so that a rule was skipped.
     Trouble(String),
 }
 
 impl Judge<'_> {
-    /// Judges the messages of a folder. `take` gets them in their order, on
-    /// the calling thread, until it says `false`.
+    /// Judges the messages of a folder. `take` gets them in their order, on the calling
+    /// thread, until it returns `false`.
     ///
     /// # Errors
     /// No thread can be started.
@@ -118,7 +118,7 @@ impl Judge<'_> {
             (About::default(), Judgement::Trouble(why))
         });
         if matches!(verdict, Judgement::Trouble(_)) {
-            // What could not be read is asked for again by the next one.
+            // The next message tries again to read what could not be read.
             *world = (self.world)();
         }
         JudgedMessage { entry: entry.clone(), about, verdict }

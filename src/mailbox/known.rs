@@ -1,9 +1,9 @@
-//! What a message is known by, wherever it lies and whoever has it, and what
-//! deliveries have logged of it, for [`crate::state::memory`].
+//! What identifies a message, wherever it is and whoever renamed it, and what deliveries
+//! have logged about it, for [`crate::state::memory`].
 //!
-//! Nothing that a sender can write makes one message pass for another one:
-//! the topmost Received line, which our own border has written, is part of
-//! what it is known by. What a message says too little of is not known.
+//! Nothing that a sender can write makes one message pass for another: the topmost
+//! Received line, which our own border has written, is part of the identity. A message
+//! with too few of these headers has no identity.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,21 +18,21 @@ use crate::message::Message;
 use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity, logged_key, message_key};
 use crate::state::places::message_hash;
 
-/// What a message is known by wherever it lies.
+/// The headers that identify a message wherever it is.
 const KNOWN_BY: [&str; 4] = ["Message-ID", "From", "Date", "Received"];
-/// The same for one that has no Message-ID.
+/// The same for a message without a Message-ID.
 const KNOWN_BY_ELSE: [&str; 6] = ["From", "Date", "Subject", "To", "Cc", "Received"];
 
-/// What a message is known by.
+/// What identifies a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageMark {
-    /// [`message_hash`] of what stays the same.
+    /// [`message_hash`] of what never changes.
     pub hash: u64,
     /// For the memory.
     pub identity: MessageIdentity,
 }
 
-/// What a message in a folder is known by.
+/// What identifies a message in a folder.
 pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> MessageMark {
     let head = message.head();
     let first = |name: &str| head.first(name).unwrap_or_default().trim_ascii();
@@ -64,8 +64,8 @@ fn size_in(name: &str) -> Option<u64> {
     base.split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())
 }
 
-/// Takes in what deliveries have logged since the last time; with `writes`
-/// off, for this process alone. What cannot be read or kept is not known.
+/// Reads what deliveries have logged since the last time; without `writes`, only for this
+/// process. What cannot be read or kept stays unknown.
 pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: bool) {
     let Ok([older, path]) = log.files() else { return };
     let (device, inode, bytes) = memory.taken_in();
@@ -81,7 +81,7 @@ pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: 
     let mut found = Vec::new();
     let mut each = |line: LogLine| found.extend(delivered(&line, location));
     if !same {
-        // It was cut since, or nothing was taken in yet.
+        // It was cut since then, or nothing has been read yet.
         let from = if is(about(&older)) { bytes } else { 0 };
         let _ = read_from(&older, from, &mut each);
     }
@@ -93,7 +93,7 @@ pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: 
     }
 }
 
-/// What a line of the log says of a delivery.
+/// What a line of the log says about a delivery.
 fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
     if !matches!(line.word.as_str(), "delivered" | "copied") {
         return None;
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(who(&memory, "<1@x>", "INBOX"), None);
         take_in(&mut memory, &log, &location, true);
         assert_eq!(who(&memory, "<1@x>", "INBOX"), Some(FiledBy::Mfilter));
-        // The half line is finished, and another one follows; then it is cut.
+        // The half line is finished, and another one follows; then the log is cut.
         let whole = line(1, "<1@x>", "INBOX") + &line(6, "<2@x>", "A/B");
         fs::write(&path, &whole).unwrap();
         take_in(&mut memory, &log, &location, true);

@@ -1,8 +1,7 @@
-//! Learning: what `on moved` says of messages that the user has moved, done to
-//! the lists.
+//! Learning: applying `on moved` to the lists, for messages that the user has moved.
 //!
-//! All edits of one list are made together. Only what changed a list is
-//! remembered, and can be taken back ([`crate::state::lessons`]).
+//! All edits of one list are made together. Only edits that changed a list are recorded,
+//! and can be taken back ([`crate::state::lessons`]).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,10 +25,10 @@ use crate::state::StateDir;
 use crate::state::lessons::Lesson;
 use crate::world::World;
 
-/// A list that another process edits is waited for.
+/// How long to wait for a list that another process is editing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a move teaches.
+/// What a move means for a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListChange {
     /// The folder from which the message was moved, as people name it.
@@ -42,7 +41,7 @@ pub struct ListChange {
     pub message_id: String,
     /// Its From header; may be empty.
     pub sender: String,
-    /// Which statement says so.
+    /// The statement that says so.
     pub rule: RuleRef,
     /// What is to be done.
     pub what: LearnStep,
@@ -55,7 +54,7 @@ pub struct ListChange {
 pub enum LearnStep {
     /// A list is edited.
     Edit {
-        /// Added, else removed.
+        /// Whether it is added; otherwise it is removed.
         add: bool,
         /// Name of the list.
         list: String,
@@ -71,20 +70,20 @@ pub enum LearnStep {
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// Nothing yet: it is to be done.
+    /// It has not been done yet.
     Planned,
     /// The list is changed.
     Learned,
-    /// The list said so before.
+    /// The list said so already.
     Known,
-    /// It is not to be done, and why.
+    /// It must not be done, and why.
     Not(String),
     /// It could not be done, and why.
     Failed(String),
 }
 
-/// Finds out what moves teach. What cannot be read any more teaches nothing,
-/// and is told.
+/// Finds out what can be learned from moves. What can no longer be read teaches nothing,
+/// and is reported.
 pub fn plan(
     moves: &[MovedMessage],
     program: &CompiledProgram,
@@ -102,7 +101,7 @@ pub fn plan(
     let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
     let special = Special::of(location, &program.settings);
     for moved in moves {
-        // Deleting is no judgement: the trash counts where it is named.
+        // Deleting is not a judgement: the trash counts only where it is named.
         let fits = |end: Option<&str>, place: &Place| match end {
             Some(folder) => {
                 let named = location.place(&named(folder));
@@ -177,8 +176,8 @@ pub fn plan(
     (taught, problems)
 }
 
-/// The envelope recipient, with and without the detail, where the rules do not
-/// say `set me`: spam likes to come from oneself.
+/// The envelope recipient, with and without the detail, if the rules have no `set me`:
+/// spam often claims to come from its recipient.
 fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) -> Vec<String> {
     let mut entries = Vec::new();
     if program.settings.me.is_empty() {
@@ -248,7 +247,7 @@ pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDi
     }
 }
 
-/// What is to be remembered of what was learned, at a moment (RFC 3339).
+/// The records to keep of what was learned; `at` is the time (RFC 3339).
 pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
     let learned = taught.iter().filter(|each| each.came == ChangeOutcome::Learned);
     learned
@@ -267,8 +266,8 @@ pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
         .collect()
 }
 
-/// Takes lessons back, the last one first. For each, in their order, whether
-/// the list was changed.
+/// Takes lessons back, the last one first. Returns for each, in their order, whether the
+/// list was changed.
 pub fn take_back(
     lessons: &[Lesson],
     home: Option<&Path>,

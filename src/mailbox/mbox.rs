@@ -1,20 +1,20 @@
 //! Reading an mbox, RFC 4155 and its relatives.
 //!
-//! A message begins with a `From ` line at the start of the file, or behind an
-//! empty line if a time of day (`12:34`) stands in it: `From here on` in an
-//! unquoted text is none. The empty line before it belongs to neither message.
-//! Of `>From `, `>>From ` and so on the first `>` is quoting (mboxrd, mboxo).
+//! A message begins with a `From ` line at the start of the file, or after an empty line
+//! if it contains a time of day (`12:34`): `From here on` in an unquoted text is not one.
+//! The empty line before it belongs to neither message. In `>From `, `>>From ` and so on,
+//! the first `>` is quoting (mboxrd, mboxo).
 //!
-//! **Content-Length** (mboxcl, mboxcl2) says where a body ends, and is believed only
-//! where that leads to a `From ` line or to the end of the file: anybody can write
-//! the header. A body that was measured so may hold `From ` lines as they are. Where
-//! one does in the file, none of them are quoted (mboxcl2); else `>From ` is quoting
-//! here too (mboxcl). To find that out the file is read ahead, when the first `>From `
-//! of such a body is met.
+//! **Content-Length** (mboxcl, mboxcl2) says where a body ends, and is believed only if
+//! that leads to a `From ` line or to the end of the file: anybody can write the header.
+//! A body measured in this way may contain unquoted `From ` lines. If one in the file
+//! does, such bodies are never quoted (mboxcl2); otherwise `>From ` is quoting here too
+//! (mboxcl). To find that out, the file is read ahead when the first `>From ` in such a
+//! body is met.
 //!
-//! An mbox may be written to while it is read. No lock is asked for, since a
-//! delivery might wait for it: what was there at the start is read and no
-//! more, a message that was being written then is left out, and both are told.
+//! An mbox may be written to while it is read. No lock is taken, since a delivery might
+//! have to wait for it: only what was there at the start is read, a message that was
+//! being written then is left out, and both are reported.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -29,9 +29,9 @@ use super::from_line::is_from_line;
 use super::message_source::{MEMORY_MAX, MboxPart, SourceCopy, copied};
 use crate::outcome::Failure;
 
-/// A line is read in pieces of this size at most, bytes.
+/// A line is read in pieces of at most this size, bytes.
 const PIECE: u64 = 64 << 10;
-/// A `From ` line is looked for in so many bytes behind a body that was measured.
+/// In how many bytes after a measured body we look for a `From ` line.
 const FROM_LINE_MAX: usize = 1000;
 
 /// The messages of an mbox.
@@ -39,35 +39,35 @@ pub(super) struct Mbox {
     path: PathBuf,
     reader: BufReader<Window>,
     number: usize,
-    /// The `From ` line of the next message, and where it stands; none at the end.
+    /// The `From ` line of the next message, and its offset; none at the end.
     from: Option<(Vec<u8>, u64)>,
     started: bool,
     given: bool,
-    /// What writers did was looked at.
+    /// Whether we have checked what writers did.
     over: bool,
-    /// Whether `From ` lines are quoted in bodies that were measured, once that is known.
+    /// Whether `From ` lines are quoted in measured bodies, once that is known.
     quoted: Option<bool>,
-    /// Such a body has held one that is not.
+    /// Whether such a body contained an unquoted one.
     bare: bool,
 }
 
 /// A message of an mbox.
 pub(super) struct MboxMessage {
-    /// From 1.
+    /// Counted from 1.
     pub(super) number: usize,
-    /// There is no other one.
+    /// Whether it is the only message.
     pub(super) alone: bool,
-    /// Where it stands.
+    /// Where it is in the mbox.
     pub(super) part: MboxPart,
     /// Its bytes, with its `From ` line.
     pub(super) copy: SourceCopy,
 }
 
-/// A file as it was at the start, whatever is added to it.
+/// A file as it was at the start, even if something is added to it.
 struct Window {
     file: Arc<File>,
     at: u64,
-    /// Bytes at the start.
+    /// Its size at the start, bytes.
     size: u64,
 }
 
@@ -81,18 +81,18 @@ impl Read for Window {
     }
 }
 
-/// What a header says of the length of its body.
+/// What a header says about the length of its body.
 #[derive(Default)]
 enum Length {
     #[default]
     Unknown,
     Bytes(u64),
-    /// It is said twice, or is no number.
+    /// It is given twice, or is not a number.
     Unclear,
 }
 
 impl Length {
-    /// Takes a line of the header.
+    /// Reads a line of the header.
     fn line(&mut self, line: &[u8]) {
         let Some((name, value)) = line.split_at_checked("content-length:".len()) else { return };
         if name.eq_ignore_ascii_case(b"content-length:") {
@@ -106,14 +106,15 @@ impl Length {
     }
 }
 
-/// Where a body ends that was measured, and where the next message begins.
+/// Where a measured body ends, and where the next message begins.
 struct BodyEnd {
     length: u64,
     next: u64,
 }
 
 impl Mbox {
-    /// An mbox at its start; `given` if it was named and not found.
+    /// An mbox, positioned at its start; `given` if the user named it, rather than the
+    /// walk found it.
     pub(super) fn new(path: PathBuf, file: File, given: bool) -> Result<Mbox, Failure> {
         match file.metadata() {
             Ok(about) => Ok(Mbox::of(path, Arc::new(file), about.len(), given)),
@@ -144,7 +145,8 @@ impl Mbox {
     }
 
     fn read(&mut self) -> io::Result<Option<(SourceCopy, MboxPart)>> {
-        // Beyond memory it is a file, which a write for each line would be slow on.
+        // If it does not stay in memory it is a file, where one write per line would be
+        // slow.
         let mut copy = BufWriter::with_capacity(PIECE as usize, spooled_tempfile(MEMORY_MAX));
         Ok(match self.copy_next(&mut copy)? {
             Some(part) => Some((copied(copy.into_inner()?)?, part)),
@@ -176,7 +178,7 @@ impl Mbox {
         self.reader.get_ref().size
     }
 
-    /// Where the next byte stands that was not looked at.
+    /// The offset of the next unread byte.
     fn at(&self) -> u64 {
         self.reader.get_ref().at.saturating_sub(self.reader.buffer().len() as u64)
     }
@@ -185,14 +187,14 @@ impl Mbox {
         self.file().metadata().map_or(self.size(), |about| about.len())
     }
 
-    /// The last message goes on behind what is read.
+    /// Whether the last message continues after what is read.
     fn is_cut(&self) -> bool {
         let mut behind = [0; 5];
         self.size_now() > self.size()
             && self.file().read_at(&mut behind, self.size()).is_ok_and(|_| &behind != b"From ")
     }
 
-    /// What a writer did meanwhile, to be told once.
+    /// What a writer did in the meantime, to be reported once.
     fn meanwhile(&mut self) -> Option<&'static str> {
         if std::mem::replace(&mut self.over, true) {
             return None;
@@ -213,12 +215,12 @@ impl Mbox {
         Ok((&mut self.reader).take(most.min(PIECE)).read_until(b'\n', line)? > 0)
     }
 
-    /// Copies to the end of the message, up to and without the next `From ` line.
+    /// Copies up to the end of the message, excluding the next `From ` line.
     fn copy_message(&mut self, copy: &mut impl Write, part: &mut MboxPart) -> io::Result<()> {
         let mut blank: Vec<u8> = Vec::new();
         let mut line = Vec::new();
         let mut at_start = true;
-        // Until the header has ended.
+        // Present until the header has ended.
         let mut head = Some(Length::default());
         loop {
             let begin = self.at();
@@ -254,8 +256,8 @@ impl Mbox {
         }
     }
 
-    /// Where a body of so many bytes ends, if a `From ` line or the end of the file
-    /// is there, perhaps behind empty lines.
+    /// Where a body of `length` bytes ends, if a `From ` line or the end of the file is
+    /// there, perhaps after empty lines.
     fn measure(&self, length: u64) -> io::Result<Option<BodyEnd>> {
         let begin = self.at();
         let Some(end) = begin.checked_add(length).filter(|end| *end <= self.size()) else {
@@ -306,8 +308,8 @@ impl Mbox {
         Ok(())
     }
 
-    /// Whether `From ` lines are quoted in bodies that are measured: unless one of
-    /// these holds one as it is.
+    /// Whether `From ` lines are quoted in measured bodies: yes, unless one of these
+    /// bodies contains an unquoted one.
     fn is_quoted(&mut self) -> io::Result<bool> {
         if let Some(known) = self.quoted {
             return Ok(known);
@@ -441,7 +443,7 @@ mod tests {
         let wanted = format!("A: 1\nContent-Length: {}\n\n{body}", body.len());
         assert_eq!(texts[0], wanted, "nothing is quoted in this file");
         assert_eq!((texts.len(), texts[2].ends_with("\n\nno line end")), (3, true));
-        // Nowhere as it is: so these are quoted.
+        // There is no unquoted one, so these are quoted.
         let text = measured("1", ">From y\n\n>>From z\n") + &measured("2", "a\n");
         assert!(self::texts(&text)[0].ends_with("\n\nFrom y\n\n>From z\n"));
     }
@@ -462,7 +464,7 @@ mod tests {
             assert_eq!((texts.len(), texts[1].as_str()), (2, "B: 2\n\ny\n"), "{right}");
             assert!(texts[0].ends_with("\n\na\n"), "{right}: {}", texts[0]);
         }
-        // To swallow the messages behind it, a sender would have to know their length.
+        // To swallow the messages after it, a sender would have to know their length.
         let to_the_end = format!("Content-Length: {}", 3 + second.len());
         assert_eq!(texts(&whole.replace("Content-Length: 2", &to_the_end)).len(), 1);
     }
@@ -490,7 +492,7 @@ mod tests {
         assert!(texts[0] == long && texts[1] == many && texts[2].is_empty());
     }
 
-    /// A line of a body, many of them near to what parts messages.
+    /// A line of a body, often similar to a line that separates messages.
     fn body_line() -> impl Strategy<Value = String> {
         prop_oneof![
             Just(FROM.to_owned()),
@@ -509,7 +511,7 @@ mod tests {
     }
 
     proptest! {
-        /// What each kind of writer writes is read as it was.
+        /// The output of each kind of writer is read back unchanged.
         #[test]
         fn each_kind_comes_back(
             bodies in proptest::collection::vec(proptest::collection::vec(body_line(), 0..8), 1..5),

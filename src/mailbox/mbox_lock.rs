@@ -1,7 +1,7 @@
-//! The locks under which an mbox is read that others may write: fcntl(2) and flock(2),
-//! shared, as Debian's policy (§11.6), Postfix, Dovecot and mutt have them. The third
-//! kind, a file `MBOX.lock` beside it, is respected and never made: killed, we would
-//! leave one behind at which deliveries wait.
+//! The locks for reading an mbox that other programs may write: fcntl(2) and flock(2),
+//! shared, as in Debian's policy (§11.6), Postfix, Dovecot and mutt. The third kind, a
+//! file `MBOX.lock` next to it, is respected but never created: if we were killed, we
+//! would leave one that blocks deliveries.
 
 use std::fs::File;
 use std::io;
@@ -26,12 +26,13 @@ pub enum MboxLockError {
     Failed(io::Error),
     /// Another program has locked it.
     InUse,
-    /// So has one with this file.
+    /// Another program has locked it with this file.
     Dotlock(PathBuf),
 }
 
-/// Locks an mbox for reading, waiting for others until `deadline`. The process must not
-/// close another descriptor of it before it has read it (POSIX.1-2024, fcntl).
+/// Locks an mbox for reading; waits for other programs until `deadline`. The process must
+/// not close another descriptor of the mbox before it has finished reading (POSIX.1-2024,
+/// fcntl).
 ///
 /// # Errors
 /// [`MboxLockError`]

@@ -17,35 +17,35 @@ use crate::plan::Folder;
 /// A message that is not a file of its own is kept in memory up to this size.
 pub(super) const MEMORY_MAX: usize = 1 << 20;
 
-/// A message that was found and not opened yet.
+/// A message that was found but not opened yet.
 pub struct MessageSource {
     /// The path, for the second and later messages of an mbox with `#2` and so on.
     pub label: String,
     /// The file it is in.
     pub path: PathBuf,
-    /// Which one of an mbox it is, from 1; else 0.
+    /// Its number in an mbox, from 1; otherwise 0.
     pub number: usize,
-    /// Where it stands in an mbox.
+    /// Where it is in an mbox.
     pub part: MboxPart,
-    /// It is all there is: a single path was given, and it is one message.
+    /// Whether it is the only one: a single path was given, and it is one message.
     pub alone: bool,
-    /// The letters behind `:2,` in a Maildir; else empty.
+    /// The letters after `:2,` in a Maildir; otherwise empty.
     pub flags: String,
-    /// The folder it lies in, seen from the path that was given.
+    /// Its folder, relative to the given path.
     pub folder: Arc<Folder>,
     pub(super) source: Source,
 }
 
-/// Where a message stands in an mbox.
+/// Where a message is in an mbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MboxPart {
-    /// Where its `From ` line begins, bytes.
+    /// The offset of its `From ` line, bytes.
     pub offset: u64,
-    /// How long it is with that line and what parts it from the next one, bytes.
+    /// Its length including that line and the separator before the next one, bytes.
     pub length: u64,
-    /// Its Content-Length says where it ends.
+    /// Whether its end was found by its Content-Length.
     pub measured: bool,
-    /// The last message is so many bytes shorter than its Content-Length says.
+    /// How many bytes the last message is shorter than its Content-Length says.
     pub lacks: u64,
 }
 
@@ -56,10 +56,10 @@ pub(super) enum Source {
     Copy(SourceCopy),
 }
 
-/// What is not a file of its own.
+/// The copy of a message that is not a file of its own.
 pub(super) enum SourceCopy {
     Memory(Vec<u8>),
-    /// Without a name, too large for memory.
+    /// A file without a name, for what is too large for memory.
     Disk(File),
 }
 
@@ -79,10 +79,10 @@ impl MessageSource {
         }
     }
 
-    /// Opens the message; can be done more than once.
+    /// Opens the message; this can be done more than once.
     ///
     /// # Errors
-    /// It has vanished, may not be read, or is no file.
+    /// It has vanished, cannot be read, or is not a file.
     pub fn open(&self) -> Result<Message, Failure> {
         let opened = match &self.source {
             Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
@@ -96,10 +96,10 @@ impl MessageSource {
             .and_then(|f| self.message(f))
     }
 
-    /// A message that comes from outside, standard input say.
+    /// A message from outside, for example from standard input.
     ///
     /// # Errors
-    /// The stream's, and those of keeping a large message on disk.
+    /// Those of the stream, and of keeping a large message on disk.
     pub fn read(label: &str, stream: impl Read) -> io::Result<MessageSource> {
         let source = Source::Copy(copied(copy_stream(stream)?)?);
         let source = MessageSource::plain(PathBuf::new(), Arc::default(), source);
@@ -111,8 +111,8 @@ impl MessageSource {
         opened.map_err(|error| Failure::new("read", &self.path, error))
     }
 
-    /// The name in a Maildir tells when a message was stored; of one in an
-    /// mbox nothing does but itself.
+    /// Adds what the file's name in a Maildir says: when the message was stored. For one
+    /// in an mbox, only the message itself can say.
     fn told_of_name(&self, message: Message) -> Message {
         let directory = self.path.parent().and_then(|parent| parent.file_name());
         if self.number > 0 {
@@ -124,8 +124,8 @@ impl MessageSource {
         message
     }
 
-    /// Whether a stream that was read as one message is an mbox of several:
-    /// by its first megabyte.
+    /// Whether a stream that was read as one message is an mbox of several, judged by its
+    /// first megabyte.
     pub fn is_mbox(&self) -> bool {
         let mut start = Vec::new();
         let bytes = match &self.source {
@@ -148,7 +148,7 @@ impl MessageSource {
             })
     }
 
-    /// Bytes of memory that it takes, roughly.
+    /// How much memory it takes, roughly, bytes.
     pub(super) fn weight(&self) -> usize {
         match &self.source {
             Source::Copy(SourceCopy::Memory(bytes)) => bytes.len(),
@@ -157,8 +157,8 @@ impl MessageSource {
     }
 }
 
-/// Opens a file that was found in a directory: whatever has taken its place
-/// since must not make us wait.
+/// Opens a file that was found in a directory, without blocking on whatever may have
+/// replaced it since.
 pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
     file::open(path, file::READ).map_err(|error| match file::is_not_regular(&error) {
         true => no_file(path),
@@ -178,7 +178,7 @@ pub(super) fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> 
     Ok(copy)
 }
 
-/// What came of it.
+/// The copy that was made.
 pub(super) fn copied(copy: SpooledTempFile) -> io::Result<SourceCopy> {
     Ok(match copy.into_inner() {
         SpooledData::InMemory(bytes) => SourceCopy::Memory(bytes.into_inner()),

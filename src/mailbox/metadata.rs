@@ -1,6 +1,6 @@
-//! What mail readers and their stores have written into the header of a message about
-//! itself: flags, keywords, numbers of their own. In a Maildir the file's name says
-//! that, so these headers are read and left out.
+//! What mail readers and their stores have written into a message's header: flags,
+//! keywords, numbers of their own. In a Maildir the file's name holds that, so these
+//! fields are read and left out.
 //!
 //! | header | written by | meaning |
 //! |---|---|---|
@@ -19,8 +19,7 @@ use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::message::HeaderEdit;
 use crate::message::head::Head;
 
-/// Headers that say something about the message in its old store, and nothing in a
-/// Maildir.
+/// Headers that describe the message in its old store, and mean nothing in a Maildir.
 pub const LEFT_OUT: [&str; 9] = [
     "Status",
     "X-Status",
@@ -37,19 +36,19 @@ const LENGTHS: [&str; 2] = ["Content-Length", "Lines"];
 /// The subject of the message in which c-client keeps the state of a mailbox.
 const INTERNAL: &[u8] = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA";
 
-/// What a header says of its message.
+/// What a header says about its message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// Flags and keywords.
     pub flags: Flags,
-    /// A mail reader has listed it.
+    /// Whether a mail reader has listed it.
     pub listed: bool,
     /// Words that cannot be keywords.
     pub no_keywords: Vec<String>,
 }
 
-/// What is left out of the header; `measured` if its Content-Length was that of the
-/// mbox.
+/// The fields to leave out of the header; `measured` if its Content-Length was used to
+/// read the mbox.
 pub fn edits(head: &Head, measured: bool) -> Vec<HeaderEdit> {
     let lengths = LENGTHS.iter().filter(|_| measured);
     LEFT_OUT
@@ -61,14 +60,14 @@ pub fn edits(head: &Head, measured: bool) -> Vec<HeaderEdit> {
         .collect()
 }
 
-/// Whether a header says nothing about what the message is, but where it was kept.
+/// Whether a header says nothing about the message itself, only about where it was kept.
 pub fn is_left_out(name: &str) -> bool {
     let mut names = LEFT_OUT.iter().chain([&EVOLUTION]).chain(&LENGTHS);
     names.any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether it is no message but the state of a mailbox, as c-client writes it in front
-/// of the messages.
+/// Whether it is not a message but the state of a mailbox, as c-client writes it before
+/// the messages.
 pub fn is_internal(head: &Head) -> bool {
     head.first("X-IMAP").is_some()
         && head.first("Received").is_none()
@@ -116,7 +115,7 @@ pub fn read(head: &Head) -> Metadata {
         found.listed = true;
     }
     if let Some(bits) = head.first("X-Mozilla-Status2").and_then(bits) {
-        // IMAPDeleted; New; and the labels of before there were tags.
+        // IMAPDeleted; New; and the labels that preceded tags.
         found.bits(bits, &[(0x0020_0000, 'T')]);
         found.listed &= bits & 0x0001_0000 == 0;
         if let label @ 1..=5 = (bits >> 25) & 7 {
@@ -139,7 +138,7 @@ pub fn read(head: &Head) -> Metadata {
         let labels = head.text(labels);
         let labels: Vec<&str> = labels.split(',').map(str::trim).collect();
         let has = |name: &str| labels.iter().any(|label| label.eq_ignore_ascii_case(name));
-        // In other languages nothing is known of it.
+        // In other languages the labels are not known.
         let known = ["Inbox", "Archived", "Sent", "Opened", "Important", "Starred", "Drafts"];
         if known.into_iter().any(has) && !has("Unread") {
             found.flag('S');
@@ -154,7 +153,8 @@ pub fn read(head: &Head) -> Metadata {
     found.end()
 }
 
-/// Some more flags and keywords, as [`read`] gives them: letters of a Maildir, and words.
+/// Adds flags and keywords in the form that [`read`] returns: letters of a Maildir, and
+/// words.
 pub fn add(to: &mut Metadata, letters: &str, words: &[String]) {
     let mut found = FlagFields::default();
     letters.chars().for_each(|letter| found.flag(letter));
@@ -198,7 +198,7 @@ impl FlagFields {
     fn end(self) -> Metadata {
         let letters = FLAGS.iter().map(|(_, letter)| *letter);
         let letters = letters.filter(|letter| self.letters.contains(letter)).collect();
-        // Each once.
+        // Without duplicates.
         let flags = Flags::default().and(&Flags { letters, keywords: Vec::new() });
         let flags = self.keywords.into_iter().fold(flags, |flags, keyword| {
             flags.and(&Flags { letters: String::new(), keywords: vec![keyword] })

@@ -1,4 +1,4 @@
-//! What an MH folder knows of its messages: the sequences in `.mh_sequences`
+//! What an MH folder records about its messages: the sequences in `.mh_sequences`
 //! (mh-sequence(5)), as nmh, MH-E, Claws Mail, mutt and Python write them.
 
 use std::path::Path;
@@ -7,9 +7,9 @@ use super::metadata::{Metadata, add};
 use crate::file;
 
 const FILE: &str = ".mh_sequences";
-/// Longer files are not read, bytes.
+/// The largest file that is read, bytes.
 const LARGEST: u64 = 4 << 20;
-/// Names that say where a reader is, and nothing of a message.
+/// Names that say where a reader is, and nothing about a message.
 const OF_READERS: [&str; 2] = ["cur", "prev"];
 
 /// The sequences of a folder.
@@ -19,12 +19,12 @@ pub(super) struct Sequences(Vec<Sequence>);
 #[derive(Debug)]
 struct Sequence {
     name: String,
-    /// From and to, both within.
+    /// First and last number, inclusive.
     ranges: Vec<(u64, u64)>,
 }
 
 impl Sequences {
-    /// Those of a folder; none where nothing can be read.
+    /// The sequences of a folder; none where nothing can be read.
     pub(super) fn of(folder: &Path) -> Sequences {
         let text = file::read(&folder.join(FILE), LARGEST).unwrap_or_default();
         Sequences::parse(&String::from_utf8_lossy(&text))
@@ -43,8 +43,8 @@ impl Sequences {
         Sequences(sequences.collect())
     }
 
-    /// Adds what they say of a message: what is not `unseen` was seen, other names are
-    /// keywords.
+    /// Adds what they say about a message: one that is not in `unseen` was seen, other
+    /// names are keywords.
     pub(super) fn mark(&self, number: u64, metadata: &mut Metadata) {
         let mut letters = String::new();
         let mut words = Vec::new();

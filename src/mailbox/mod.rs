@@ -1,10 +1,10 @@
-//! Mail that is there: walking message files, mboxes, Maildirs and folders of
-//! messages, read-only.
+//! Existing mail: walking message files, mboxes, Maildirs and folders of messages,
+//! read-only.
 //!
-//! [`message_sources`] finds messages and opens none, [`walk()`] opens them one after the
-//! other, and [`each`] does so on all cores, with what comes of it in the
-//! walk's order. What cannot be read, is no message or has vanished since it
-//! was listed is an item of its own, and the walk goes on.
+//! [`message_sources`] finds messages without opening them, [`walk()`] opens them one
+//! after the other, and [`each`] does so on all cores, with the results in the walk's
+//! order. What cannot be read, is not a message or has vanished since it was listed is an
+//! item of its own, and the walk continues.
 
 pub mod dir_watcher;
 pub mod expire;

@@ -1,27 +1,27 @@
-//! Which messages the user has moved, whoever carried it out: a mail reader,
-//! an IMAP server, mbsync.
+//! Which messages the user has moved, whatever carried it out: a mail reader, an IMAP
+//! server, mbsync.
 //!
-//! All folders of a Maildir are compared with what they held when they were
-//! last looked at ([`crate::state::places`]). A message is known by its
-//! Message-ID, From and Date, and it was moved when it lies in a folder now in
-//! which it did not, and not any more in another one in which it did.
+//! All folders of a Maildir are compared with their content at the last look
+//! ([`crate::state::places`]). A message is identified by its Message-ID, From and Date.
+//! It was moved if it is now in a folder where it was not, and no longer in another one
+//! where it was.
 //!
 //! - **Copies.** A server copies a message and removes the original later, or
 //!   only marks it as deleted: the move is seen when the original is gone or
 //!   has the flag for that.
-//! - **Removal first.** mbsync removes a message from one folder and adds it
-//!   to another minutes later: what is gone is remembered for an hour.
-//! - **Fresh mail.** What was delivered since the last look, and moved before
-//!   this one, is known by the log ([`crate::state::memory`]).
-//! - **No moves** are: a folder that is renamed or removed; mail that comes into
-//!   a folder without having lain in another one; mail that mfilter delivers,
-//!   known by its files' names; what `sort` and `watch` move; a message that is
-//!   deleted; a file that gets another name in its folder; and all that is there
-//!   when a folder is first looked at.
+//! - **Removal first.** mbsync removes a message from one folder and adds it to another
+//!   minutes later: what has vanished is remembered for an hour.
+//! - **Fresh mail.** What was delivered since the last look, and moved before this one,
+//!   is found through the log ([`crate::state::memory`]).
+//! - **Not moves:** a folder that is renamed or removed; mail that arrives in a folder
+//!   without having been in another one; mail that mfilter delivers, recognized by its
+//!   files' names; what `sort` and `watch` move; a message that is deleted; a file that
+//!   gets another name in its folder; and everything that is there when a folder is first
+//!   looked at.
 //!
-//! Headers are read of messages whose file was not seen before, for a limited
-//! time; the rest is read the next time. A folder in which nothing changed
-//! costs two looks.
+//! Only the headers of messages whose file was not seen before are read, for a limited
+//! time; the rest is read the next time. A folder in which nothing changed costs only a
+//! look at its two directories.
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -43,30 +43,30 @@ use crate::state::stamp::Stamp;
 
 /// How long after it vanished a message may still turn up in another folder, seconds.
 const GONE_FOR: i64 = 3600;
-/// How long a message may lie in two folders before the older copy goes, seconds.
+/// How long a message may be in two folders before the older copy is removed, seconds.
 const COPIED_FOR: i64 = 30 * 24 * 3600;
 /// How many vanished messages are remembered.
 const GONE_MAX: usize = 100_000;
 /// How many copies are remembered.
 const COPIES_MAX: usize = 2000;
-/// How long before the last look a delivery may have been made that the look did not
-/// see, seconds.
+/// How long before the last look a delivery may have been made that the look missed,
+/// seconds.
 const OVERLOOKED: i64 = 300;
 
 /// A message that the user has moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedMessage {
-    /// Where it lay.
+    /// Where it was.
     pub from: Place,
-    /// Where it lies.
+    /// Where it is.
     pub to: Place,
     /// Its file there.
     pub entry: Entry,
-    /// What it is known by.
+    /// The hash that identifies it.
     pub message: u64,
 }
 
-/// What was found.
+/// The result of a look.
 #[derive(Debug, Default)]
 pub struct MoveScan {
     /// What the user has moved.
@@ -75,9 +75,9 @@ pub struct MoveScan {
     pub known: usize,
     /// How many are still to be read.
     pub unread: usize,
-    /// Folders in which something had changed.
+    /// How many folders had changed.
     pub listed: usize,
-    /// Folders that were looked at for the first time.
+    /// How many folders were looked at for the first time.
     pub first: usize,
     /// What could not be looked at.
     pub problems: Vec<Failure>,
@@ -89,7 +89,7 @@ pub struct Watcher<'a> {
     state: &'a StateDir,
     kept: PlacesFile,
     places: Places,
-    /// Whether `places` is not what is kept.
+    /// Whether `places` differs from what is kept on disk.
     changed: bool,
 }
 
@@ -100,15 +100,15 @@ struct Now {
     messages: HashMap<u64, Entry>,
     /// Hashes of messages that were not in it before.
     came: Vec<u64>,
-    /// And of those that are not in it any more.
+    /// Hashes of messages that are no longer in it.
     went: Vec<u64>,
-    /// Hashes of the names of those.
+    /// Hashes of the file names of the latter.
     names_gone: HashSet<u64>,
-    /// What the memory knows those by that were not read before.
+    /// What identifies, for the memory, the messages that were not read before.
     read: HashMap<u64, MessageIdentity>,
 }
 
-/// A move by the directories of both folders.
+/// A move, with the directories of both folders.
 struct UserMove {
     from: Vec<String>,
     to: Vec<String>,
@@ -116,7 +116,7 @@ struct UserMove {
     message: u64,
 }
 
-/// Whatever a look finds out about folders that did not change.
+/// What a look finds out about folders that did not change.
 #[derive(Default)]
 struct KnownPlace {
     /// Hashes of messages, with that of the name.
@@ -126,10 +126,10 @@ struct KnownPlace {
 }
 
 impl<'a> Watcher<'a> {
-    /// Reads what is known of a Maildir.
+    /// Reads what is known about a Maildir.
     ///
     /// # Errors
-    /// It is not there.
+    /// It does not exist.
     pub fn open(location: &'a Location, state: &'a StateDir) -> Result<Watcher<'a>, Failure> {
         let kept = PlacesFile::of(state, &location.path)
             .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
@@ -147,9 +147,9 @@ impl<'a> Watcher<'a> {
         &self.kept
     }
 
-    /// Compares all folders with what they were. New messages are read for as
-    /// long as `budget`. What is found counts as known from then on, and on
-    /// disk after [`Watcher::keep`].
+    /// Compares all folders with what they were. New messages are read for at most
+    /// `budget`. What is found counts as known from then on; it is on disk only after
+    /// [`Watcher::keep`].
     ///
     /// # Errors
     /// The Maildir cannot be opened.
@@ -167,8 +167,8 @@ impl<'a> Watcher<'a> {
         let mut found = MoveScan::default();
         let mut changed = Vec::new();
         let begun = !self.places.folders.is_empty();
-        // What could not be looked at is not taken for removed. A folder that
-        // was removed or renamed is no move of what was in it.
+        // A folder that could not be looked at does not count as removed. Removing or
+        // renaming a folder is not a move of its messages.
         if problems.is_empty() {
             let before = self.places.folders.len();
             self.places.folders.retain(|folder| there.contains(folder.directories.as_slice()));
@@ -176,7 +176,7 @@ impl<'a> Watcher<'a> {
         }
         for place in all {
             if stop.load(Ordering::Relaxed) {
-                // Half a look would take a move for a removal.
+                // An incomplete look would mistake a move for a removal.
                 self.places = self.kept.read();
                 return Ok(MoveScan::default());
             }
@@ -195,7 +195,7 @@ impl<'a> Watcher<'a> {
         Ok(found)
     }
 
-    /// Keeps what is known.
+    /// Keeps on disk what is known.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -236,7 +236,7 @@ impl<'a> Watcher<'a> {
             return Err(failure);
         }
         found.listed += 1;
-        // A folder that is made later was empty before.
+        // A folder that was created since then was empty before.
         let nothing = places::FolderRecord { whole: begun, ..places::FolderRecord::default() };
         let before = before.unwrap_or(&nothing);
         let (was_whole, old) = (before.whole, &before.names);
@@ -249,7 +249,8 @@ impl<'a> Watcher<'a> {
             let at = old.partition_point(|(known, _)| *known < name);
             let message = match old.get(at).filter(|(known, _)| *known == name) {
                 Some((_, message)) => Some(*message),
-                // The reading counts, and not the lists: each look gets further.
+                // Only the time for reading counts, not that for listing, so each look
+                // makes progress.
                 None if !left.is_zero() => {
                     let began = Instant::now();
                     let known = known_by(&shelf, &entry);
@@ -289,7 +290,7 @@ impl<'a> Watcher<'a> {
         match known.and_then(|at| self.places.folders.get_mut(at)) {
             Some(old) => {
                 let same = old.names == folder.names && old.whole == folder.whole;
-                // A time that is kept saves a list the next time.
+                // A stored time of change saves listing the folder the next time.
                 self.changed |= old.stamp != folder.stamp;
                 *old = folder;
                 if same {
@@ -301,7 +302,7 @@ impl<'a> Watcher<'a> {
         Ok(Some(Now { place, messages, came, went, names_gone, read }))
     }
 
-    /// Finds the other end of what came into a folder or went out of it.
+    /// Finds the other end of the moves into or out of a folder.
     fn compare(
         &mut self,
         changed: &[Now],
@@ -333,8 +334,8 @@ impl<'a> Watcher<'a> {
             let to = folder.place.directories().to_vec();
             for message in &folder.came {
                 let Some(entry) = folder.messages.get(message) else { continue };
-                // A name of ours that was nowhere before is of a new delivery:
-                // here, or elsewhere if the log says so.
+                // One of our file names that is new everywhere belongs to a new delivery:
+                // into this folder, or into another one if the log says so.
                 let name = name_hash(&entry.key());
                 let is_fresh = name::is_ours(&entry.name)
                     && !changed.iter().any(|each| each.names_gone.contains(&name));
@@ -381,7 +382,7 @@ impl<'a> Watcher<'a> {
         if moves.is_empty() {
             return;
         }
-        // Under a clock that was wrong it may have been looked at in the future.
+        // If the clock was wrong, the last look may be in the future.
         let since = if self.places.at > now { 0 } else { self.places.at };
         let own = Ours::of(&self.kept, self.state, &self.location.path, since);
         for UserMove { from, to, entry, message } in moves {
@@ -411,7 +412,7 @@ impl<'a> Watcher<'a> {
         delivered.max().map(|(_, from)| from.clone())
     }
 
-    /// Remembers what was removed and may come into another folder yet.
+    /// Remembers messages that were removed and may still appear in another folder.
     fn remember_gone(&mut self, changed: &[Now], now: i64, used: &HashSet<(u64, Vec<String>)>) {
         let gone = &mut self.places.gone;
         let before = gone.len();
@@ -437,7 +438,7 @@ impl<'a> Watcher<'a> {
         gone.drain(..over);
     }
 
-    /// Copies whose originals are gone by now are moves.
+    /// Copies whose originals have been removed are moves.
     fn originals(
         &mut self,
         changed: &[Now],
@@ -467,7 +468,7 @@ impl<'a> Watcher<'a> {
         self.changed |= self.places.copies.len() != number;
     }
 
-    /// The file of a message in a folder, if it lies there.
+    /// The file of a message in a folder, if it is there.
     fn file(
         &self,
         seen: &mut KnownPlace,
@@ -496,18 +497,18 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// Whether a message came into that folder only now.
+/// Whether a message arrived in that folder only now.
 fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
     let mut now = changed.iter().filter(|now| now.place.directories() == directories);
     now.any(|now| now.came.contains(&message))
 }
 
-/// What a message is known by; none if it cannot be read.
+/// What identifies a message; none if it cannot be read.
 fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
     Some(known(&shelf.open(entry).ok()?, shelf, entry))
 }
 
-/// What mfilter moved, and the user did not.
+/// Moves made by mfilter, not by the user.
 struct Ours(HashSet<OwnMove>);
 
 impl Ours {
@@ -539,7 +540,7 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
-    /// Named as mfilter names what it delivers.
+    /// A file name in the form of mfilter's deliveries.
     const OURS: &str = "1767.M000001P2Q3R0123456789abcdef.mx,S=9";
 
     struct Home {
@@ -596,7 +597,7 @@ mod tests {
             fs::rename(self.path(from), self.path(to)).unwrap();
         }
 
-        /// What was moved since, as another process sees it.
+        /// What was moved since the last look, as another process sees it.
         fn look(&mut self) -> Vec<String> {
             self.now += 10;
             let mut watcher = Watcher::open(&self.location, &self.state).unwrap();
@@ -645,7 +646,7 @@ mod tests {
         fs::remove_file(home.path(".A/cur/3.mx:2,")).unwrap();
         assert_eq!(home.look(), Vec::<String>::new(), "both are gone");
 
-        // A server's move between two looks.
+        // A move by a server between two looks.
         home.put("cur/7.dovecot:2,", "<2@x>");
         fs::remove_file(home.path(".B/cur/9.dovecot:2,S")).unwrap();
         assert_eq!(home.look(), ["B INBOX cur/7.dovecot:2,"]);
@@ -669,7 +670,7 @@ mod tests {
         let mut home = Home::begun();
         home.put(&format!("new/{OURS}"), "<9@x>");
         assert_eq!(home.look(), Vec::<String>::new());
-        // The same message once more, by way of a list, while the first is deleted.
+        // The same message again, through a mailing list, while the first is deleted.
         fs::remove_file(home.path("new/1.mx")).unwrap();
         home.put(&format!(".A/new/{}", OURS.replace("Q3", "Q4")), "<1@x>");
         assert_eq!(home.look(), Vec::<String>::new());
@@ -677,7 +678,7 @@ mod tests {
         assert_eq!(home.look(), [format!("INBOX B cur/{OURS}:2,S")]);
     }
 
-    /// A message that was delivered since the last look, by its log.
+    /// A message that was delivered since the last look, according to the log.
     fn delivered(home: &Home, id: &str, folder: &[&str], at: i64) {
         let size = home.path("new/1.mx").metadata().unwrap().len();
         let key = crate::state::memory::logged_key(id, size).unwrap();
@@ -690,7 +691,8 @@ mod tests {
     fn fresh_mail_is_known_by_the_log() {
         let mut home = Home::begun();
         let ours = |number: u32| OURS.replace("Q3", &format!("Q{number}")).replace(",S=9", "");
-        // Renamed; by a server under a name of its own; left where it is; copied.
+        // Moved by a rename; by a server, under a name of its own; left where it is;
+        // copied.
         delivered(&home, "<4@x>", &[], home.now);
         home.put(&format!(".A/cur/{}:2,S", ours(4)), "<4@x>");
         delivered(&home, "<5@x>", &[".A"], home.now);
@@ -705,11 +707,11 @@ mod tests {
         moved.sort();
         assert_eq!(moved, ["A INBOX new/5.dovecot", &format!("INBOX A cur/{}:2,S", ours(4))]);
         assert_eq!(home.look(), Vec::<String>::new());
-        // What was delivered long before, and is restored now, is none.
+        // A message that was delivered long ago and is restored now was not moved.
         delivered(&home, "<8@x>", &[".A"], home.now - OVERLOOKED - 100);
         home.put("new/8.restored", "<8@x>");
         assert_eq!(home.look(), Vec::<String>::new());
-        // CopyRecord by a server: a move when the original goes.
+        // A copy by a server: a move once the original is removed.
         delivered(&home, "<9@x>", &[], home.now);
         home.put(&format!("new/{}", ours(9)), "<9@x>");
         home.put(".B/cur/9.dovecot:2,", "<9@x>");

@@ -1,14 +1,14 @@
 //! Filing old mail, from mboxes and MH folders, into a Maildir: as a whole or by the
 //! rules, with its flags and dates.
 //!
-//! Messages are staged in batches; what they will be is noted in the journal
-//! ([`crate::state::imported`]) and on disk before the first of a batch is seen. A run
-//! that was killed has lost nothing: what it staged is stored by the next one, which
-//! goes on with what is left. Nothing is written where the mail comes from.
+//! Messages are staged in batches; what they will be is recorded in the journal
+//! ([`crate::state::imported`]), on disk, before the first of a batch becomes visible. A
+//! run that was killed has lost nothing: what it staged is stored by the next one, which
+//! continues with what is left. Nothing is written where the mail comes from.
 //!
-//! What a message's own fault is (it cannot be read, a list that its rules ask for
-//! cannot be) is told, and the rest goes on; what keeps all from being stored, as a full
-//! disk, stops rule processing.
+//! A problem of a single message (it cannot be read, or a list that its rules need
+//! cannot) is reported, and the others continue; a problem that affects all, such as a
+//! full disk, stops the run.
 
 use std::collections::HashSet;
 use std::fs;
@@ -44,26 +44,26 @@ use crate::world::{StoredMessage, World};
 /// How many messages are staged, noted and stored together.
 const BATCH: usize = 16;
 const DAY: i64 = 24 * 3600;
-/// Endings of names that say what a file is, and are no part of a folder's name.
+/// Endings of names that say what a file is, and are not part of a folder's name.
 const ENDINGS: [&str; 4] = [".mbox", ".mbx", ".sbd", ".mh"];
 
 /// How old mail is filed.
 pub struct MailImport<'a> {
-    /// Where to.
+    /// Where it is filed.
     pub location: &'a Location,
-    /// Where it is noted; without it nothing is stored, which is a dry run.
+    /// Where it is recorded; without it nothing is stored, which is a dry run.
     pub state: Option<&'a StateDir>,
-    /// Into which folder; none: one that is named after the file.
+    /// Into which folder; none means one that is named after the file.
     pub folder: Option<Folder>,
-    /// The rules that say where instead, if they do.
+    /// The rules that file it instead, if it is filed by rules.
     pub rules: Option<FilingRules<'a>>,
-    /// Also what was filed before.
+    /// Whether to file again what was filed before.
     pub again: bool,
-    /// In which `From ` lines are that name none.
+    /// The time zone of `From ` lines that name none.
     pub zone: TimeZone,
-    /// Seconds since 1970.
+    /// The current time, seconds since 1970.
     pub now: i64,
-    /// Set when it shall come to an end.
+    /// Set when the run has to end.
     pub stop: &'a AtomicBool,
 }
 
@@ -71,17 +71,17 @@ pub struct MailImport<'a> {
 pub struct FilingRules<'a> {
     /// All rules.
     pub rules: &'a RuleSet,
-    /// What they may ask.
+    /// Creates what they may ask.
     pub world: &'a dyn Fn() -> World,
 }
 
-/// What is told while mail is filed.
+/// What is reported while mail is filed.
 pub enum ImportEvent<'t> {
-    /// A message: where it stands, and what became of it.
+    /// A message: where it is, and what became of it.
     Message(&'t MessageSource, Filing),
-    /// Something about a message, or a file, that can be filed nonetheless.
+    /// Something about a message or a file that can be filed nevertheless.
     Note(String),
-    /// A message or a file that is left out, since it cannot be read or judged.
+    /// A message or a file that is left out because it cannot be read or judged.
     Trouble(String),
 }
 
@@ -94,12 +94,12 @@ pub enum Filing {
         folder: String,
         /// With which flags.
         flags: Flags,
-        /// What the rules ask for and is not done with old mail.
+        /// What the rules ask for but is not done with old mail.
         skipped: Vec<Skip>,
     },
     /// An earlier run has filed it.
     Known,
-    /// It is none, but the state of a mailbox.
+    /// It is not a message but the state of a mailbox.
     Internal,
 }
 
@@ -119,16 +119,17 @@ struct Import<'r, 'a> {
     base: Folder,
     pending: Vec<PendingImport>,
     world: Option<World>,
-    /// Of the MH folder that was met last.
+    /// The sequences of the MH folder met last.
     sequences: (PathBuf, Sequences),
     tell: &'r mut dyn FnMut(ImportEvent<'_>),
 }
 
 impl<'a> MailImport<'a> {
-    /// Files an mbox, or what is in and below an MH folder.
+    /// Files an mbox, or the messages in and below an MH folder.
     ///
     /// # Errors
-    /// The file or the Maildir cannot be opened, or nothing more can be stored or noted.
+    /// The file or the Maildir cannot be opened, or nothing more can be stored or
+    /// recorded.
     pub fn import(
         &self,
         path: &Path,
@@ -164,7 +165,7 @@ impl<'a> MailImport<'a> {
                     Ok(())
                 }
             };
-            // What is staged is stored, whatever follows.
+            // What is staged gets stored, whatever follows.
             if let Err(failure) = taken {
                 import.flush()?;
                 return Err(failure);
@@ -175,7 +176,7 @@ impl<'a> MailImport<'a> {
 }
 
 impl Import<'_, '_> {
-    /// Stores what a run that was killed has staged.
+    /// Stores what a killed run has staged.
     fn resume(&mut self) -> Result<(), Failure> {
         let (Some(maildir), Some(journal)) = (&self.maildir, &mut self.journal) else {
             return Ok(());
@@ -184,7 +185,7 @@ impl Import<'_, '_> {
             let place = Place::of(record.folder.clone());
             let (Some(place), Some(entry)) = (place, Entry::of(&record.file)) else { continue };
             let gone = resume(maildir, &place, &entry)? == ResumeOutcome::Missing;
-            // Else it was stored, and has been moved or removed since.
+            // Otherwise it was stored, and has been moved or removed since.
             if gone && !journal.is_fresh() {
                 journal.forget(&record).map_err(|error| noted(self.of, error))?;
             }
@@ -195,7 +196,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Stages a message, unless it was filed before. An error stops rule processing.
+    /// Stages a message, unless it was filed before. An error stops the run.
     fn take(&mut self, source: MessageSource) -> Result<(), Failure> {
         let at = place_in(&source);
         if source.number == 0 && fs::metadata(&source.path).is_ok_and(|about| about.len() == 0) {
@@ -298,7 +299,7 @@ impl Import<'_, '_> {
         if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
-    /// What the rules say of a message.
+    /// What the rules say about a message.
     fn judge(
         &mut self,
         source: &MessageSource,
@@ -315,14 +316,14 @@ impl Import<'_, '_> {
         let unread = run.message.failure().map(|why| why.to_string());
         let unknown = world.trouble().or(world.unread()).map(str::to_owned);
         if let Some(why) = unread.or(unknown) {
-            // What could not be read is asked for again by the next one.
+            // The next message tries again to read what could not be read.
             self.world = None;
             return Err(format!("cannot judge it: {why}"));
         }
         Ok(refile(run.evaluation.plan, self.of.location, place, flags, false))
     }
 
-    /// Notes what is staged, and stores it.
+    /// Records what is staged, and stores it.
     fn flush(&mut self) -> Result<(), Failure> {
         let pending = std::mem::take(&mut self.pending);
         let (Some(maildir), Some(journal)) = (&self.maildir, &mut self.journal) else {
@@ -390,8 +391,8 @@ impl Import<'_, '_> {
 }
 
 impl MailImport<'_> {
-    /// When a message came, seconds since 1970: by its `From ` line, the file of an MH
-    /// message, else what its header says.
+    /// When a message arrived, seconds since 1970: according to its `From ` line, to the
+    /// file of an MH message, or otherwise to its header.
     fn moment(&self, message: &Message, source: &MessageSource) -> Option<u64> {
         let is_sound = |at: &i64| (0..=self.now.saturating_add(DAY)).contains(at);
         let received = message.received(self.now);
@@ -410,8 +411,8 @@ fn noted(of: &MailImport<'_>, error: io::Error) -> Failure {
     Failure::new("note what is filed in", path, error)
 }
 
-/// What a message is known by, whatever mail readers note in it; and whether it holds
-/// NUL bytes.
+/// What identifies a message, whatever mail readers write into it; and whether it
+/// contains NUL bytes.
 fn known_by(message: &Message) -> Result<(Key, bool), Unread> {
     let mut hash = Sha256::new();
     let mut nul = message.head().bytes().contains(&0);
@@ -422,7 +423,7 @@ fn known_by(message: &Message) -> Result<(Key, bool), Unread> {
     Ok((Key::from_hash(hash), nul))
 }
 
-/// Where a message stands, for people.
+/// Where a message is, in words for people.
 fn place_in(source: &MessageSource) -> String {
     let path = source.path.display();
     match source.number {
@@ -438,13 +439,13 @@ fn mh_number(source: &MessageSource) -> Option<u64> {
         .then(|| name.parse().ok())?
 }
 
-/// Why a file is left alone; none for a message of an mbox or an MH folder.
+/// Why a file is not filed; none for a message of an mbox or an MH folder.
 fn no_mail(source: &MessageSource) -> Option<&'static str> {
     (source.number == 0 && mh_number(source).is_none())
         .then_some("neither an mbox nor a message of an MH folder; left alone")
 }
 
-/// The folder that is called as a file.
+/// The folder that is named after a file.
 fn named_after(path: &Path) -> Folder {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Folder { parts: vec![without_ending(&name).to_owned()] }

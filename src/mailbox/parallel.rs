@@ -1,10 +1,9 @@
-//! Work on all cores, with what comes of it in order.
+//! Work on all cores, with the results in order.
 //!
-//! Each thread takes the next few messages off a source and works on them;
-//! a [`crate::world::World`] and a message stay with their thread. What came
-//! of them waits in a short queue for those before it, and no thread runs
-//! further ahead than that queue is long: memory does not grow with the
-//! mailbox.
+//! Each thread takes the next few messages off a source and works on them; a
+//! [`crate::world::World`] and a message stay with their thread. Results wait in a short
+//! queue for earlier ones, and no thread runs further ahead than the length of that
+//! queue, so memory does not grow with the mailbox.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,11 +15,11 @@ use std::thread::Builder;
 use super::{MessageSource, Walk};
 use crate::outcome::Failure;
 
-/// A thread takes so many messages at a time,
+/// How many messages a thread takes at a time,
 const BATCH: usize = 32;
-/// or fewer if they hold so much memory, bytes.
+/// or fewer if they use this much memory, bytes.
 const BATCH_MEMORY: usize = 1 << 20;
-/// More threads would wait for the disk.
+/// The most threads; more would only wait for the disk.
 const MOST_THREADS: usize = 8;
 /// How many finished batches may wait for an earlier one, per thread.
 const AHEAD: usize = 4;
@@ -48,16 +47,16 @@ pub fn each<S, R: Send, T: Send>(
     in_order(MOST_THREADS, batch, start, work, end, take)
 }
 
-/// What gives batches, and the number of the next one.
+/// The source of batches, and the number of the next one.
 struct BatchSource<B> {
     batch: B,
     number: u64,
 }
 
-/// Works on batches in at most so many threads. `start` makes what a thread needs,
-/// `work` takes it and a batch and gives its results, which `take` gets on the calling
-/// thread in the order of the batches, until it says `false`; `end` gives what a thread
-/// has to say at last.
+/// Works on batches in at most `most_threads` threads. `start` creates what a thread
+/// needs; `work` receives that and a batch, and returns its results. `take` gets them on
+/// the calling thread, in the order of the batches, until it returns `false`. `end`
+/// returns what a thread has left at its end.
 ///
 /// # Errors
 /// No thread can be started.
@@ -92,7 +91,7 @@ pub fn in_order<I, S, R: Send, T: Send>(
         for _ in 0..threads {
             match Builder::new().spawn_scoped(scope, worker(queue.clone())) {
                 Ok(started) => workers.push(started),
-                // Fewer do it too.
+                // Fewer threads are enough, too.
                 Err(error) if workers.is_empty() => return Err(error),
                 Err(_) => break,
             }
@@ -105,7 +104,7 @@ pub fn in_order<I, S, R: Send, T: Send>(
                 }
             }
         }
-        // Who waits to queue more is told that nobody takes it.
+        // Threads that wait to queue more learn that nobody will receive it.
         drop(in_order);
         let ends = workers.into_iter().map(|worker| match worker.join() {
             Ok(end) => end,
@@ -118,7 +117,7 @@ pub fn in_order<I, S, R: Send, T: Send>(
 /// A batch, its number, and where its results go.
 type Batch<I, R> = (u64, I, SyncSender<Vec<R>>);
 
-/// The next batch, its results' place in the queue taken.
+/// The next batch; its results' place in the queue is reserved.
 fn next<I, R>(
     source: &Mutex<BatchSource<impl FnMut() -> Option<I>>>,
     queue: &SyncSender<Receiver<Vec<R>>>,
@@ -131,16 +130,16 @@ fn next<I, R>(
     Some((source.number - 1, batch, sender))
 }
 
-/// In which order batches come to their turn.
+/// The order in which batches have their turn.
 #[derive(Default)]
 struct Order {
-    /// The next batch, and those behind it that need no turn any more.
+    /// The next batch, and later ones that no longer need their turn.
     next: Mutex<(u64, BTreeSet<u64>)>,
     turned: Condvar,
 }
 
-/// The right of a batch to do something behind all earlier batches and before
-/// all later ones. Dropped unused, it lets the later ones pass.
+/// The right of a batch to do something after all earlier batches and before all later
+/// ones. If it is dropped unused, the later ones may pass.
 pub struct Turn<'o> {
     number: u64,
     order: &'o Order,
@@ -170,7 +169,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What a panic left behind is still sound.
+/// The data is still sound after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

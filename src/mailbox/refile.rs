@@ -1,13 +1,12 @@
-//! What rules mean for a message that is in a mailbox already: where it shall
-//! lie and how it shall be flagged, and what of the plan is left out.
+//! What rules mean for a message that is in a mailbox already: where it should be and
+//! which flags it should have, and what of the plan is left out.
 //!
-//! A plan is made for mail that comes in. Mail that is there has been
-//! delivered: it is not copied, which each run would do again, not refused,
-//! sent on or answered, and its file is not changed, byte for byte. Only the
-//! step that ends its way counts, and only if that is a folder or the inbox, or else
-//! the first that filed it.
-//! What is new, because another program has delivered it just now, is logged
-//! too, and lists are edited for it: that was not done yet.
+//! A plan is made for incoming mail. Existing mail has been delivered: it is not copied,
+//! which each run would do again, nor refused, forwarded or answered, and not a byte of
+//! its file is changed. Only the step that ends its processing counts, if that is a
+//! folder or the inbox; otherwise the first step that filed it. A new message, which
+//! another program has only just delivered, is also logged, and lists are edited for it,
+//! since that was not done yet.
 
 use crate::flags::Flags;
 use crate::maildir::{Location, Place};
@@ -16,29 +15,28 @@ use crate::plan::{Folder, Plan, RuleRef, StepKind};
 /// What is to be done with a message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refile {
-    /// What the rules ask, all of it.
+    /// Everything that the rules ask for.
     pub plan: Plan,
-    /// Where it shall lie; none if it stays where and as it is.
+    /// Where it should be; none if it stays where and as it is.
     pub to: Option<RefileTarget>,
-    /// What the rules ask and what is not done, each word once, in the order
-    /// of the rules.
+    /// What the rules ask for but is not done, each word once, in the order of the rules.
     pub skipped: Vec<Skip>,
 }
 
-/// Where a message shall lie.
+/// Where a message should be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RefileTarget {
-    /// The folder; that in which it lies if only flags are new.
+    /// The folder; the current one if only flags are new.
     pub place: Place,
     /// The folder as people name it.
     pub folder: Folder,
     /// The flags that it does not have yet. Flags are only added.
     pub add: Flags,
-    /// Which rule says so; none for the inbox at the end of the rules.
+    /// The rule that says so; none for the inbox at the end of the rules.
     pub rule: Option<RuleRef>,
 }
 
-/// Something in a plan that is not done with mail that is there.
+/// Something in a plan that is not done with existing mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skip {
     /// The word of the language.
@@ -49,8 +47,8 @@ pub struct Skip {
     pub stays: bool,
 }
 
-/// Decides where a message goes that lies `at` a place and `has` these flags;
-/// `new` if it was not there before.
+/// Decides where to put a message that is `at` a place and `has` these flags; `new` if it
+/// was not there before.
 pub fn refile(plan: Plan, location: &Location, at: &Place, has: &Flags, new: bool) -> Refile {
     let (to, skipped) = decide(&plan, location, at, has, new);
     Refile { plan, to, skipped }
@@ -67,7 +65,7 @@ fn decide(
     let home = plan.home();
     let others = plan.steps.iter().enumerate().filter(|(number, _)| Some(*number) != home);
     for skip in others.filter_map(|(_, step)| skip(&step.kind, new)) {
-        // What was filed stays filed, whatever ends its way.
+        // What was filed stays filed, whatever ends its processing.
         let skip = Skip { stays: skip.stays && home.is_none(), ..skip };
         if !skipped.contains(&skip) {
             skipped.push(skip);

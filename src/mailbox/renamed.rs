@@ -1,6 +1,6 @@
-//! Folders that were probably renamed, by a mail reader that knows nothing of the rules:
-//! mail was delivered to them, they are gone or were made again since, and that mail lies
-//! together in another folder.
+//! Folders that were probably renamed by a mail reader, which does not know the rules:
+//! mail was delivered to them, they are gone or were created again since, and that mail
+//! is together in another folder.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -17,15 +17,15 @@ use crate::maildir::{Location, Maildir};
 use crate::plan::Folder;
 use crate::rules::program::Program;
 
-/// Of a folder's deliveries the latest so many are looked for.
+/// How many of a folder's latest deliveries are looked for.
 const MOST: usize = 50;
-/// Fewer messages that lie together may have been moved one by one.
+/// How many messages must be together; fewer may have been moved one by one.
 const LEAST: usize = 3;
-/// Of each file of the log so much is read, from its end, bytes.
+/// How much of the end of each log file is read, bytes.
 const LOG_MAX: u64 = 4 << 20;
 
-/// Of all folders that mail was delivered to and that are gone, each that was probably
-/// renamed, and the folder that has its mail.
+/// Of all folders that mail was delivered to and that are gone: each one that was
+/// probably renamed, and the folder that has its mail.
 pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, Folder)> {
     let mut names = BTreeSet::new();
     for path in log.files().unwrap_or_default() {
@@ -41,13 +41,14 @@ pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, F
     renamed(location, program, log, &gone)
 }
 
-/// The folder that a line of the log says a message was stored in.
+/// The folder in which a message was stored, according to a line of the log.
 fn stored_in(line: &LogLine) -> Option<&str> {
     let is_stored = matches!(line.word.as_str(), "delivered" | "copied" | "moved");
     line.get("folder").filter(|_| is_stored)
 }
 
-/// Of these folders each that was probably renamed, and the folder that has its mail.
+/// Of these folders: each one that was probably renamed, and the folder that has its
+/// mail.
 pub fn renamed(
     location: &Location,
     program: &Program,
@@ -82,8 +83,8 @@ pub fn renamed(
     folders.filter_map(other).collect()
 }
 
-/// Until when mail was delivered to an earlier folder of this name: until the one that is
-/// there was made, else until now. None if that cannot be known.
+/// Until when mail was delivered to an earlier folder of this name: until the existing
+/// one was created, or until now if there is none. None if that cannot be known.
 fn end_of_first(location: &Location, folder: &Folder) -> Option<Timestamp> {
     match fs::metadata(location.folder_path(folder)) {
         Ok(about) => Timestamp::try_from(about.created().ok()?).ok(),
@@ -97,8 +98,8 @@ fn read_end(path: &Path, each: impl FnMut(LogLine)) -> io::Result<u64> {
     reader::read_from(path, size.saturating_sub(LOG_MAX), each)
 }
 
-/// In which other folder the most of each folder's files lie, where that is nearly all that
-/// are still there.
+/// For each folder: the other folder that has most of its files, if that is nearly all
+/// that still exist.
 fn whereabouts(
     location: &Location,
     program: &Program,
@@ -120,7 +121,7 @@ fn whereabouts(
             }
         }
         let name = location.folder_of(&place);
-        // Mail in the inbox or the trash was put there, and its folder removed.
+        // Mail in the inbox or the trash was moved there, and its folder removed.
         let thrown = matches!(special.use_of(&place), Some(Use::Trash | Use::Junk));
         for (folder, count) in here {
             let is_new = !thrown && !name.parts.is_empty() && name.to_string() != folder;

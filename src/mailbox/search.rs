@@ -8,15 +8,14 @@ use super::{MessageSource, each, message_sources};
 use crate::log::reader::base;
 use crate::maildir::name::split_info;
 
-/// The file with this name in a folder, if it still lies there, whatever flags
-/// it has now.
+/// The file with this name in a folder, if it is still there, whatever flags it has now.
 pub fn in_folder(path: &Path, name: &str) -> Option<PathBuf> {
     let id = split_info(name).map_or(name, |(base, _)| base);
     maildir::Maildir::from(path.to_owned()).find(id).map(|entry| entry.path().clone())
 }
 
-/// The file with this name below a path, whatever flags it has now; folders
-/// are gone through, nothing is opened.
+/// The file with this name below a path, whatever flags it has now; folders are listed,
+/// and no file is opened.
 pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {
     let wanted = base(name);
     let same = |path: &Path| {
@@ -39,7 +38,7 @@ pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
         message_sources([path.to_owned()]),
         || (),
         |(), _, batch| {
-            // Others go on until they hear that it is found.
+            // Other threads continue until they learn that it was found.
             if over.load(Ordering::Relaxed) {
                 return Vec::new();
             }

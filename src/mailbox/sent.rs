@@ -1,14 +1,14 @@
-//! Everyone the user has written to, or who has written, by the mail in a folder.
+//! Everyone the user has written to, or who has written to the user, according to the
+//! mail in a folder.
 //!
-//! The list is kept ([`crate::state::sent_mail`]) and brought up to date when
-//! the folder has changed: its names are listed, and of messages that were not
-//! there before the heads are read, the newest first. A delivery does a part
-//! of a large folder at a time; until all is read, who is not in the list may
-//! be in it yet, and a test for that cannot be evaluated.
+//! The list is kept ([`crate::state::sent_mail`]) and brought up to date when the folder
+//! has changed: its names are listed, and the headers of messages that were not there
+//! before are read, newest first. A delivery reads only a part of a large folder at a
+//! time; until everything is read, an address that is not in the list may still get into
+//! it, so a test for that cannot be evaluated.
 //!
-//! Of sent mail only what the user has written himself counts: not what a machine answered
-//! for him, not the mail by which one leaves a list, and not what is marked as
-//! a draft or as deleted.
+//! Of sent mail, only what the user has written counts: not automatic answers, not mail
+//! that unsubscribes from a list, and not what is marked as a draft or as deleted.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -33,42 +33,42 @@ use crate::state::stamp::Stamp;
 use crate::text::{counted, is_invisible};
 use crate::world::{self, Correspondents};
 
-/// A delivery reads sent mail for so long.
+/// How long a delivery reads sent mail.
 pub const BUDGET: Duration = Duration::from_millis(300);
-/// The longest name that is noted beside an address, characters.
+/// The longest name that is kept with an address, characters.
 const NAME_MAX: usize = 80;
-/// Whom a sent message went to.
+/// The headers that say whom a sent message went to.
 const RECIPIENTS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
-/// Of one message so many are taken.
+/// How many addresses of one message are used.
 const MOST_PEOPLE: usize = 1000;
 
-/// Looks into the user's mail for lists that are made of it.
+/// Reads the user's mail for the lists that are derived from it.
 #[derive(Debug, Clone)]
 pub struct Sent {
     location: Location,
     state: Option<StateDir>,
-    /// Whether the list may be kept, or only be looked at.
+    /// Whether the list may be written, or only read.
     writes: bool,
     budget: Duration,
-    /// The user, who is nobody that he has written to.
+    /// The user's own addresses, which do not count as correspondents.
     me: Vec<String>,
 }
 
-/// What came of bringing a list up to date.
+/// The result of bringing a list up to date.
 #[derive(Debug, Clone, Default)]
 pub struct RefreshOutcome {
-    /// Whom the list knows.
+    /// The people in the list.
     pub known: Correspondents,
-    /// Addresses that are new.
+    /// How many addresses are new.
     pub added: usize,
     /// Messages that could not be read, with the reason.
     pub skipped: Vec<String>,
-    /// Messages that are still to be read.
+    /// How many messages are still to be read.
     pub unread: u64,
 }
 
 impl Sent {
-    /// For deliveries, or with `writes` off for dry runs.
+    /// For deliveries; without `writes`, for dry runs.
     pub fn new(
         location: &Location,
         state: Option<&StateDir>,
@@ -79,7 +79,7 @@ impl Sent {
         Sent { location, state, writes, budget: BUDGET, me }
     }
 
-    /// Whether the folder is there.
+    /// Whether the folder exists.
     pub fn exists(&self, folder: &str) -> bool {
         self.path(folder).join("cur").is_dir()
     }
@@ -88,10 +88,10 @@ impl Sent {
         self.location.folder_path(&named(folder))
     }
 
-    /// Reads what is new in a folder, for as long as `budget`.
+    /// Reads what is new in a folder, for at most `budget`.
     ///
     /// # Errors
-    /// The folder cannot be read; in words.
+    /// The folder cannot be read; why, in words for people.
     pub fn refresh(
         &self,
         folder: &str,
@@ -119,7 +119,8 @@ impl Sent {
             list(&path, &before, &self.location.bounds).map_err(told)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
-        // The reading counts, and not the list: each look gets further.
+        // Only the time for reading counts, not that for listing, so each look makes
+        // progress.
         let until = Instant::now() + budget;
         for (hash, file) in fresh {
             if Instant::now() >= until {
@@ -141,7 +142,7 @@ impl Sent {
                         }
                     }
                 }
-                // It was moved meanwhile, and is found the next time.
+                // It was moved in the meantime, and will be found the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
                     done.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
@@ -165,7 +166,7 @@ impl Sent {
     }
 }
 
-/// Keeps what was read. False if that cannot be, or another process is at it.
+/// Keeps what was read. False if that is impossible, or another process is doing it.
 fn keep(
     kept: &sent_mail::SentMailState,
     text: Option<String>,
@@ -215,14 +216,14 @@ pub fn named(folder: &str) -> Folder {
     Folder { parts: folder.split('/').map(str::to_owned).collect() }
 }
 
-/// Words of a subject or a local part by which one leaves a list.
+/// Words of a subject or a local part that unsubscribe from a list.
 const LEAVES: [&str; 5] = ["unsubscribe", "signoff", "abmelden", "abbestellen", "配信停止"];
 
-/// A message by the hash of what stays of its name when it is flagged.
+/// A message, with the hash of the part of its name that flags do not change.
 type Named = (u64, PathBuf);
 
-/// The messages of a folder: the hashes of those that were read `before`, and
-/// the others, the newest first, whose paths hold as long as the directories.
+/// The messages of a folder: the hashes of those that were read `before`, and the others,
+/// newest first. Their paths are valid as long as the returned directories are kept.
 fn list(
     path: &Path,
     before: &[u64],
@@ -250,9 +251,9 @@ fn list(
             let text = name.to_string_lossy();
             let (base, _) = split_info(&text).unwrap_or((&text, ""));
             let hash = hash(base.split(':').next().unwrap_or(base).as_bytes());
-            // A draft, or to be deleted.
+            // It is a draft, or to be deleted.
             if flags(&text).is_some_and(|flags| flags.contains(['D', 'T'])) {
-                // Neither sent nor kept; should the mark go, it is new.
+                // It is neither sent nor kept; if the flag is removed, it counts as new.
                 continue;
             }
             if before.binary_search(&hash).is_ok() {
@@ -267,12 +268,12 @@ fn list(
     Ok((old, fresh, pinned))
 }
 
-/// A line of the list: the address, and whose it is as a comment.
+/// A line of the list: the address, with its owner as a comment.
 fn line_of(entry: &str, name: &str) -> String {
     if name.is_empty() { entry.to_owned() } else { format!("{entry}  # {name}") }
 }
 
-/// The addresses of all that a message went to, or of who wrote it, in the form in which
+/// The addresses of all that a message went to, or of its author, in the form in which
 /// they are compared; each with its name, which may be empty.
 fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(String, String)>> {
     let file = match bounds.directory() {
@@ -298,7 +299,7 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
     Ok(all.filter(|(address, _)| counts(address)).collect())
 }
 
-/// The display name on one line, where it says more than the address.
+/// The display name on one line, if it says more than the address.
 fn name_of(address: &Address) -> String {
     let words = address.name.as_deref().unwrap_or_default().split(is_blank);
     let name: Vec<&str> = words.filter(|word| !word.is_empty()).collect();

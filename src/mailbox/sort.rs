@@ -1,12 +1,12 @@
 //! Refiling the mail of folders by the rules.
 //!
-//! Moves are made in batches: each is judged and named, all of a batch are
-//! noted in the journal and on disk there, then all are made, then the folders
-//! are synced. A run that is killed has lost nothing: what it moved is in the
-//! journal, and the next run goes on with what is left.
+//! Moves are made in batches: each message is judged and named, all moves of a batch are
+//! recorded in the journal, on disk, then all are made, then the folders are synced. A
+//! run that is killed has lost nothing: what it moved is in the journal, and the next run
+//! continues with what is left.
 //!
-//! A message that a mail reader has renamed between two steps is judged once
-//! more, under its new name; one that is gone is told.
+//! A message that a mail reader has renamed between two steps is judged again, under its
+//! new name; one that is gone is reported.
 
 use std::collections::HashSet;
 use std::io;
@@ -25,31 +25,31 @@ use crate::state::StateDir;
 use crate::state::memory::{FiledBy, Memory};
 use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
 
-/// How many moves are noted, made and synced together.
+/// How many moves are recorded, made and synced together.
 pub(super) const BATCH: usize = 1024;
 /// How often we look again for messages that were renamed meanwhile.
 pub(super) const ROUNDS: usize = 5;
 
 /// Sorts folders.
 pub struct Sorter<'a> {
-    /// By what to judge.
+    /// Judges messages by the rules.
     pub judge: Judge<'a>,
-    /// Where moves are noted; without it nothing is moved, which is a dry run.
+    /// Where moves are recorded; without it nothing is moved, which is a dry run.
     pub state: Option<&'a StateDir>,
-    /// All folders are sorted: no drafts are moved.
+    /// Whether all folders are sorted: then no drafts are moved.
     pub careful: bool,
-    /// What was put where.
+    /// Which messages were put where.
     pub memory: &'a Memory<'a>,
 }
 
 /// What became of a message.
 #[derive(Debug)]
 pub struct SortReportLine<'t> {
-    /// The folder in which it lay.
+    /// The folder in which it was.
     pub from: &'t Place,
     /// Its path there.
     pub path: PathBuf,
-    /// What is known of it, and what the rules say.
+    /// What is known about it, and what the rules say.
     pub judged: &'t JudgedMessage,
     /// What became of it.
     pub fate: SortOutcome,
@@ -75,49 +75,49 @@ pub enum SortOutcome {
     Failed(String),
 }
 
-/// StayReason a message stays that the rules do not want to stay.
+/// Why a message stays that the rules file elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StayReason {
-    /// It lies where it shall.
+    /// It is where it should be.
     Fine,
-    /// What the rules ask is not done with mail that is there.
+    /// What the rules ask for is not done with existing mail.
     Skipped,
-    /// No rule takes it: the end of the rules is for mail that comes.
+    /// No rule files it: the end of the rules is for incoming mail.
     NoRule,
     /// It is a draft.
     Draft,
     /// The user has put it there.
     ByUser,
-    /// Its flags alone are wanted, and cannot be kept there.
+    /// Only its flags would change, and its folder cannot keep them.
     NoFlags,
 }
 
-/// What is told while folders are sorted.
+/// What is reported while folders are sorted.
 #[derive(Debug)]
 pub enum SortEvent<'t> {
     /// About one message.
     Message(SortReportLine<'t>),
     /// A folder, or a file in it, cannot be read.
     Trouble(Failure),
-    /// What was told so far is on disk.
+    /// What was reported so far is on disk.
     Settled,
 }
 
-/// A message on its way.
+/// A message that is about to be moved.
 struct Pending {
     judged: JudgedMessage,
     step: FileMove,
 }
 
-/// The run, as far as it has come.
+/// The current state of a run.
 struct SortRun<'r, 'a> {
     sorter: &'r Sorter<'a>,
     mover: Mover<'a>,
     journal: Option<SortJournal>,
     pending: Vec<Pending>,
-    /// Not there under their names; to be looked for.
+    /// Messages that are gone under their names and have to be looked for.
     missing: Vec<JudgedMessage>,
-    /// What was moved, so that it is not met again in a folder that comes later.
+    /// What was moved, so that it is not processed again in a later folder.
     moved: HashSet<String>,
     tell: &'r mut dyn FnMut(SortEvent<'_>),
     error: Option<io::Error>,
@@ -127,8 +127,7 @@ impl<'a> Sorter<'a> {
     /// Sorts folders, one after the other.
     ///
     /// # Errors
-    /// The Maildir cannot be opened, or what is to be moved cannot be noted:
-    /// nothing was moved that was not.
+    /// The Maildir cannot be opened, or a move cannot be recorded; then it was not made.
     pub fn sort(
         &self,
         places: &[Place],
@@ -202,7 +201,7 @@ impl SortRun<'_, '_> {
         Ok(())
     }
 
-    /// Takes a message that was judged: it is told about, or waits for its move.
+    /// Handles a message that was judged: it is reported, or waits for its move.
     fn judged(&mut self, place: &Place, judged: JudgedMessage) {
         let fate = match &judged.verdict {
             Judgement::Missing => {
@@ -243,7 +242,7 @@ impl SortRun<'_, '_> {
         target.rule.is_none().then_some(StayReason::NoRule)
     }
 
-    /// Whether the user has put a message where it lies, which the rules want
+    /// Whether the user has put a message where it is, although the rules file it
     /// elsewhere.
     fn is_by_user(&self, place: &Place, judged: &JudgedMessage, refile: &Refile) -> bool {
         let identity = &judged.about.known.identity;
@@ -262,7 +261,7 @@ impl SortRun<'_, '_> {
         self.mover.prepare(&MoveRequest { from, entry, to, add, remove: &none })
     }
 
-    /// Makes the moves that are pending.
+    /// Makes the pending moves.
     fn flush(&mut self, place: &Place) {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() || self.is_over() {
@@ -303,7 +302,7 @@ impl SortRun<'_, '_> {
         (self.tell)(SortEvent::Trouble(failure));
     }
 
-    /// Brings the moves into the journal.
+    /// Records the moves in the journal.
     fn note(&mut self, pending: &[Pending]) -> io::Result<()> {
         let Some(state) = self.sorter.state else { return Ok(()) };
         if self.journal.is_none() {
@@ -334,7 +333,7 @@ impl SortRun<'_, '_> {
     }
 }
 
-/// Finishes the moves that runs which were killed have left half done.
+/// Finishes the moves that killed runs have left half done.
 pub(super) fn finish_killed(
     state: &StateDir,
     mover: &mut Mover<'_>,
@@ -366,24 +365,23 @@ pub(super) fn finish_killed(
     Ok(())
 }
 
-/// Finishes what a run that was killed has left half done; gives what cannot be.
+/// Finishes what a killed run has left half done; returns the failures.
 pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Failure> {
-    // Of all batches only the last one was not made to its end.
+    // Only the last batch can be incomplete.
     let last = run.moves.iter().rev().take(if run.ended { 0 } else { BATCH });
     last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
 }
 
-/// Notes for a message that was moved by this step where it was put, if it is
-/// there.
+/// Records where the message of this step was put, if it is there.
 pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) {
     let Ok(shelf) = mover.shelf(&step.to) else { return };
     let Ok(message) = shelf.open(&step.new) else { return };
     let identity = known(&message, &shelf, &step.new).identity;
-    // Without it the message may be moved once more when the user moves it back.
+    // Without this, the message may be moved again after the user has moved it back.
     let _ = memory.put(&identity, step.from.directories(), step.to.directories());
 }
 
-/// A move that was noted; none if the note names no place in a Maildir.
+/// A recorded move; none if the record does not name places in a Maildir.
 pub(super) fn step_of(moved: &MoveRecord) -> Option<FileMove> {
     Some(FileMove {
         from: Place::of(moved.from.folder.clone())?,

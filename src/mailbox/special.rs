@@ -1,10 +1,10 @@
-//! Which folders are the trash, the junk, the drafts and the sent mail: as the
-//! rules say (`set trash`), else as the server does, else by the names that
-//! mail readers give them.
+//! Which folders are the trash, the junk, the drafts and the sent mail: as the rules say
+//! (`set trash`), otherwise as the server says, otherwise by the names that mail readers
+//! give them.
 //!
-//! RFC 6154 names the uses. Of servers with Maildirs Dovecot alone knows them, and
-//! it takes them from its configuration (`dovecot_conf`): no client can set them,
-//! and nothing in a Maildir tells of them.
+//! RFC 6154 defines the uses. Of the servers with Maildirs only Dovecot knows them, from
+//! its configuration (`dovecot_conf`): no client can set them, and nothing in a Maildir
+//! shows them.
 
 use crate::maildir::{Location, Place};
 use crate::message::fold::fold;
@@ -16,21 +16,21 @@ use super::sent::named;
 /// What a folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Use {
-    /// What was deleted, `\Trash`.
+    /// Deleted mail, `\Trash`.
     Trash,
     /// Spam, `\Junk`.
     Junk,
-    /// What is not sent yet, `\Drafts`.
+    /// Mail that is not sent yet, `\Drafts`.
     Drafts,
-    /// What was sent, `\Sent`.
+    /// Sent mail, `\Sent`.
     Sent,
 }
 
-/// A mailbox that holds all others of an account.
+/// Mailboxes that contain all others of an account.
 const ABOVE: [&str; 3] = ["inbox", "[gmail]", "[google mail]"];
 
-/// The names of readers and servers in their languages, folded; in their
-/// order: Apple, Outlook, Thunderbird, Gmail, Courier and webmailers.
+/// The names of readers and servers in their languages, folded; in this order: Apple,
+/// Outlook, Thunderbird, Gmail, Courier and webmailers.
 #[rustfmt::skip]
 const NAMES: &[(Use, &[&str])] = &[
     (Use::Trash, &[
@@ -89,14 +89,14 @@ const NAMES: &[(Use, &[&str])] = &[
 /// What the folders of a Maildir are for.
 pub struct Special<'a> {
     location: &'a Location,
-    /// By the rules; none else is for that then.
+    /// Set by the rules; then no other folder has that use.
     set: Vec<(Use, Place)>,
-    /// By Dovecot's configuration, folded.
+    /// Set by Dovecot's configuration, folded.
     by_server: Vec<(Vec<String>, Use)>,
 }
 
 impl<'a> Special<'a> {
-    /// As the rules and the server say.
+    /// The uses according to the rules and the server.
     pub fn of(location: &'a Location, settings: &Settings) -> Special<'a> {
         let folders = [
             (Use::Trash, &settings.trash),
@@ -125,7 +125,7 @@ impl<'a> Special<'a> {
         Special { location, set, by_server: by_server.collect() }
     }
 
-    /// What a folder is for; one below the trash is trash too.
+    /// What a folder is for; one below the trash is trash, too.
     pub fn use_of(&self, place: &Place) -> Option<Use> {
         let folder = self.location.folder_of(place);
         for (purpose, known) in &self.set {
@@ -135,7 +135,7 @@ impl<'a> Special<'a> {
             }
         }
         let found = self.of_server(&folder.parts).or_else(|| by_name(&folder.parts))?;
-        // What the rules say another folder is for, this one is not.
+        // Not if the rules give that use to another folder.
         (!self.set.iter().any(|(purpose, _)| *purpose == found)).then_some(found)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Special<'a> {
         self.use_of(place) == Some(Use::Trash)
     }
 
-    /// As Dovecot is configured; what lies below the trash is trash too.
+    /// The use in Dovecot's configuration; a folder below the trash is trash, too.
     fn of_server(&self, parts: &[String]) -> Option<Use> {
         let parts: Vec<String> = parts.iter().map(|part| fold(part).into_owned()).collect();
         let above = |(known, _): &&(Vec<String>, Use)| parts.starts_with(known);
@@ -152,14 +152,15 @@ impl<'a> Special<'a> {
     }
 }
 
-/// RFC 6154 §2, without its backslash.
+/// A use as in RFC 6154 §2, without its backslash.
 fn use_of_word(word: &str) -> Option<Use> {
     let words =
         [("trash", Use::Trash), ("junk", Use::Junk), ("drafts", Use::Drafts), ("sent", Use::Sent)];
     words.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, purpose)| *purpose)
 }
 
-/// By the name of the topmost folder, below what holds all of an account.
+/// The use by the name of the topmost folder, below the one that contains the whole
+/// account.
 fn by_name(parts: &[String]) -> Option<Use> {
     let mut parts = parts.iter().map(|part| fold(part.trim()).into_owned());
     let mut first = parts.next()?;

@@ -1,5 +1,5 @@
-//! Whether the folders that rules name are those that are there: for `mfilter
-//! check`, which gives a warning for each that is probably meant otherwise.
+//! Whether the folders that rules name exist: for `mfilter check`, which warns about each
+//! that probably stands for another one.
 
 use std::fs;
 use std::path::Path;
@@ -17,8 +17,8 @@ use super::sent::named;
 /// Names shorter than this are not compared by single letters, characters.
 const SHORT_NAME: usize = 5;
 
-/// The mistakes of `folders`, of which some were renamed, and of the layout, which is set
-/// at `layout`. None if the Maildir is not there or cannot be read.
+/// The mistakes in `folders`, some of which may have been renamed, and in the layout,
+/// which is set at `layout`. None if the Maildir does not exist or cannot be read.
 pub fn judge(
     location: &Location,
     folders: &[Spanned<String>],
@@ -53,16 +53,16 @@ pub fn judge(
     mistakes.collect()
 }
 
-/// The folders that are there, by the names that people read; none if the Maildir is not
-/// there or cannot be read.
+/// The existing folders, by the names that people read; none if the Maildir does not
+/// exist or cannot be read.
 pub fn names(location: &Location) -> Option<Vec<String>> {
-    // A Maildir that is missing must not be made for the question.
+    // A missing Maildir must not be created just by asking.
     let maildir = location.path.is_dir().then(|| Maildir::open(location).ok()).flatten()?;
     let places = maildir.folders().0;
     Some(places.iter().map(|place| location.folder_of(place).to_string()).collect())
 }
 
-/// The folder that was probably meant by one that is not there.
+/// The folder that was probably meant by a name that does not exist.
 fn meant<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)> {
     let folded = fold(name);
     if let Some(other) = there.iter().find(|other| fold(other) == folded) {
@@ -71,7 +71,7 @@ fn meant<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)>
     if name.chars().count() < SHORT_NAME {
         return None;
     }
-    // `2025` and `2026`, `List 1` and `List 2` are no slips.
+    // `2025` and `2026`, `List 1` and `List 2` are not typing mistakes.
     let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_numeric()).collect() };
     let near = there.iter().find(|other| {
         strsim::osa_distance(&folded, &fold(other)) == 1 && letters(name) != letters(other)
@@ -79,7 +79,8 @@ fn meant<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)>
     Some((near, "by a letter"))
 }
 
-/// The other layout, if the store has folders in it and none in the one set.
+/// The other layout, if the store has folders in that one and none in the one that is
+/// set.
 fn other_layout(location: &Location) -> Option<PlaceMistake> {
     let (mut hidden, mut plain) = (None, None);
     for entry in fs::read_dir(&location.path).into_iter().flatten().flatten() {

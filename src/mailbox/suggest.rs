@@ -1,10 +1,10 @@
-//! Rules out of the user's own habits: what lies together in a folder and has something
-//! in common that a rule can ask for.
+//! Rules derived from the user's own habits: mail that is together in a folder and has
+//! something in common that a rule can test.
 //!
-//! Each message is read once: counted by what it can be told apart by, and noted with the
-//! folder that the rules in force file it in. Each rule that may be proposed is then tried
-//! on these notes. Memory is bounded: keys that were met least go when there are too many,
-//! and a note has some 50 bytes.
+//! Each message is read once: it is counted under each key that distinguishes it, and
+//! noted with the folder in which the rules in force file it. Each rule that may be
+//! proposed is then tried on these notes. Memory is bounded: when there are too many
+//! keys, the rarest are forgotten, and a note takes some 50 bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,21 +13,21 @@ use std::sync::Arc;
 use crate::evaluate::{Habit, HabitKey, HabitKind};
 use crate::plan::Folder;
 
-/// A habit of fewer messages is none.
+/// How many messages make a habit.
 const LEAST: u32 = 10;
-/// Of more keys those that were met least are forgotten, down to half of them.
+/// The most keys; beyond that the rarest are forgotten, down to half of this number.
 const MOST_KEYS: usize = 200_000;
-/// More folders of one key are not told apart: it is no habit.
+/// The most folders that are counted for one key; with more it is not a habit.
 const MOST_FOLDERS: usize = 8;
 
-/// How many of a key's messages lie where.
+/// How many of a key's messages are in which folder.
 #[derive(Debug, Clone, Default)]
 struct KeyCount {
     all: u32,
     folders: Vec<(Folder, u32)>,
 }
 
-/// A message that a proposed rule may take.
+/// A message that a proposed rule may match.
 #[derive(Debug)]
 struct MailNote {
     lies_in: Arc<Folder>,
@@ -49,26 +49,26 @@ pub struct HabitTally {
 /// A rule that may be proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// By what.
+    /// What it tests.
     pub key: HabitKey,
-    /// Where to.
+    /// The folder in which it files.
     pub folder: Folder,
-    /// Messages that the rule is about, behind the rules before it.
+    /// How many messages it matches that no earlier proposal matches.
     pub all: u32,
-    /// Of them those that lie there.
+    /// How many of them are in that folder.
     pub there: u32,
-    /// Of them those that the rules in force bring there.
+    /// How many of them the rules in force file there already.
     pub done: u32,
 }
 
-/// Nine of ten.
+/// Whether a part is at least nine tenths.
 fn is_pure(part: u32, all: u32) -> bool {
     u64::from(part) * 10 >= u64::from(all) * 9
 }
 
 impl HabitTally {
-    /// Counts a message that lies in a folder, and that the rules in force file in another
-    /// one, or in none.
+    /// Counts a message in a folder; the rules in force file it in `goes_to`, or in no
+    /// folder.
     pub fn add(&mut self, habits: Vec<Habit>, lies_in: &Arc<Folder>, goes_to: Option<Arc<Folder>>) {
         let (lies_in, keys) = (lies_in.clone(), habits.len());
         for habit in habits {
@@ -105,8 +105,8 @@ impl HabitTally {
         self.forget_rare();
     }
 
-    /// The rules that may be proposed, in their order. `is_inbox` tells folders in which
-    /// mail lies that nobody has filed.
+    /// The rules that may be proposed, in their order. `is_inbox` says which folders
+    /// contain mail that nobody has filed.
     pub fn proposals(&self, is_inbox: impl Fn(&Folder) -> bool) -> Vec<Proposal> {
         let habit = |(key, count): (&HabitKey, &KeyCount)| {
             let (folder, there) = count.folders.iter().max_by_key(|(_, number)| *number)?;
@@ -120,7 +120,8 @@ impl HabitTally {
             })
         };
         let mut all: Vec<Proposal> = self.keys.iter().filter_map(habit).collect();
-        // Of many senders of one domain, whose mail lies together, the domain is meant.
+        // If mail of several senders of one domain is together, the rule should test the
+        // domain.
         let domain_of =
             |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
         let mut senders: HashMap<(String, Folder), u32> = HashMap::new();
@@ -147,8 +148,9 @@ impl HabitTally {
         all
     }
 
-    /// Tries proposals, in their order, on all mail; gives those that are left: what no rule
-    /// before it takes, and no rule in force does already. `is_same` compares folders.
+    /// Tries proposals, in their order, on all mail. Returns those that are still
+    /// worthwhile after earlier proposals and the rules in force have taken their mail.
+    /// `is_same` compares folders.
     pub fn back_test(
         &self,
         mut proposals: Vec<Proposal>,

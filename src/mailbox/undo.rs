@@ -1,4 +1,4 @@
-//! Taking back what was moved: each message to where it was, as it was but for
+//! Taking back what was moved: each message returns to where it was, unchanged except for
 //! what a mail reader has done to it since.
 
 use std::collections::HashMap;
@@ -22,31 +22,31 @@ const FRESH: Duration = Duration::from_millis(500);
 /// What became of a move that is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoOutcome {
-    /// The message is where it was, and as it was but for what a reader did.
+    /// The message is where it was, unchanged except for what a reader did.
     Back(PathBuf),
     /// It was there already.
     Already,
-    /// It is not where it was moved to any more.
+    /// It is no longer where it was moved to.
     Gone,
     /// It stays where it was moved to, because something went wrong.
     Failed(String),
 }
 
-/// What is told while moves are taken back.
+/// What is reported while moves are taken back.
 #[derive(Debug)]
 pub enum UndoEvent<'m> {
     /// About one of them.
     Move(&'m MoveRecord, UndoOutcome),
     /// About the run as a whole.
     Trouble(Failure),
-    /// What was told so far is on disk.
+    /// What was reported so far is on disk.
     Settled,
 }
 
-/// Takes a run's moves back, the last one first. Flags that a reader has set or taken
-/// off since stay so; those that a move added go. isync's number in a name does
-/// not come back: once mbsync has seen that the message is gone, it would take
-/// that number for one it need not look at.
+/// Takes a run's moves back, the last one first. Flags that a reader has set or removed
+/// since stay so; those that a move added are removed. isync's number in a name is not
+/// restored: once mbsync has seen that the message is gone, it would regard that number
+/// as one that it need not look at.
 ///
 /// # Errors
 /// The Maildir cannot be opened.
@@ -61,7 +61,7 @@ pub fn undo(
     finish(&mut back.mover, run).into_iter().for_each(|failure| tell(UndoEvent::Trouble(failure)));
     let moves: Vec<&MoveRecord> = run.moves.iter().rev().collect();
     let later = back.undo_all(&moves, false, stop, tell);
-    // What was not found may have been renamed while it was looked for.
+    // Messages that were not found may have been renamed during the search.
     back.known.clear();
     back.undo_all(&later, true, stop, tell);
     Ok(())
@@ -71,14 +71,14 @@ pub fn undo(
 struct Back<'a> {
     mover: Mover<'a>,
     memory: &'a Memory<'a>,
-    /// The messages of folders, by what they are known by, as they were when
-    /// one was looked for, and when that was.
+    /// The messages of folders, by what identifies them, as of the last search, and when
+    /// that was.
     known: HashMap<Vec<String>, (Instant, HashMap<String, Entry>)>,
 }
 
 impl Back<'_> {
-    /// Takes moves back, in this order; gives those that were not found,
-    /// unless this is the `last` time.
+    /// Takes moves back, in this order; returns those that were not found, unless this is
+    /// the `last` time.
     fn undo_all<'m>(
         &mut self,
         moves: &[&'m MoveRecord],
@@ -148,7 +148,7 @@ impl Back<'_> {
     }
 
     fn carry_out(&mut self, step: &FileMove) -> Result<bool, Failure> {
-        // Looked at first: a folder to go back to is made only for a message.
+        // Checked first: a folder to return to is created only for an existing message.
         let there = match self.mover.shelf(&step.from) {
             Ok(shelf) => shelf.has(&step.old),
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
@@ -161,7 +161,7 @@ impl Back<'_> {
         Ok(moved)
     }
 
-    /// What a message's file in a folder is called now, or was a moment ago.
+    /// The name of a message's file in a folder now, or a moment ago.
     fn find(&mut self, place: &Place, entry: &Entry) -> Option<Entry> {
         let directories = place.directories();
         let fresh = self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < FRESH);

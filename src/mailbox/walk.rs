@@ -1,14 +1,13 @@
 //! Finding messages, one at a time and in a fixed order.
 //!
-//! Directories are walked in the order of their names, `new` before `cur`.
-//! Only names are held in memory: those of the directories still to be walked,
-//! and of the files of one directory the next [`WINDOW`]; where there are more,
-//! the directory is listed again. So a mailbox may be as large as it likes.
+//! Directories are walked in the order of their names, `new` before `cur`. Only names are
+//! held in memory: those of the directories still to be walked, and the next [`WINDOW`]
+//! files of one directory; if there are more, the directory is listed again. So a mailbox
+//! may have any size.
 //!
-//! A directory with `cur` or `new` is a Maildir, and its sub-folders of either
-//! layout are walked after it. In any other directory each file is a message
-//! or an mbox, each directory is walked too; hidden ones and Dovecot's own
-//! files are left out.
+//! A directory with `cur` or `new` is a Maildir, and its sub-folders of either layout are
+//! walked after it. In any other directory each file is a message or an mbox, and each
+//! directory is walked, too; hidden ones and Dovecot's own files are left out.
 
 use std::collections::{BinaryHeap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -26,7 +25,7 @@ use crate::plan::Folder;
 use super::mbox::Mbox;
 use super::message_source::{MessageSource, Source, copied, copy_stream, label, open_found};
 
-/// Directories below the given one that are walked.
+/// How many levels of directories below the given one are walked.
 const DEPTH_MAX: usize = 64;
 /// How many names of a directory's files are held at once.
 const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
@@ -47,7 +46,7 @@ pub fn message_sources(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
     message_sources_in(paths.into_iter().map(|path| (path, Folder::default())))
 }
 
-/// Finds what is below these paths, each of which is a folder that is known.
+/// Finds what is below these paths; each is a known folder.
 pub fn message_sources_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
     let given = paths.into_iter().map(|(path, folder)| Task::Given(path, Arc::new(folder)));
     let mut tasks: Vec<Task> = given.collect();
@@ -99,22 +98,22 @@ pub struct Walk {
     /// What is still to be walked, the next one last.
     tasks: Vec<Task>,
     mbox: Option<(Mbox, Arc<Folder>)>,
-    /// Directories that were walked, by device and inode: links can make a ring.
+    /// Directories that were walked, by device and inode, since links can form a cycle.
     seen: HashSet<(u64, u64)>,
-    /// One path was given.
+    /// Whether a single path was given.
     single: bool,
 }
 
 enum Task {
-    /// A path from outside, and the folder that it is.
+    /// A path that was given, and its folder.
     Given(PathBuf, Arc<Folder>),
-    /// A message from outside.
+    /// A message that was given.
     Source(MessageSource),
-    /// A directory, and whether it lies in a Maildir.
+    /// A directory, and whether it is in a Maildir.
     Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
     /// The files of a directory.
     Files(Files),
-    /// Something to be told.
+    /// Something to be reported.
     Problem(Failure),
 }
 
@@ -223,14 +222,14 @@ impl Walk {
             }
             Source::Open(file)
         } else {
-            // A pipe, as from a shell's `<(…)`.
+            // A pipe, for example from a shell's `<(…)`.
             let copy = copy_stream(file).and_then(copied);
             Source::Copy(copy.map_err(|error| Failure::new("read", &path, error))?)
         };
         Ok(Some(MessageSource { alone: self.single, ..MessageSource::plain(path, folder, source) }))
     }
 
-    /// Lists a directory onto the stack.
+    /// Puts the content of a directory on the stack.
     fn directory(
         &mut self,
         path: PathBuf,
@@ -275,7 +274,7 @@ impl Walk {
     fn files(&mut self, directory: PathBuf, folder: &Arc<Folder>, kind: SourceKind) {
         match Files::list(&directory, folder, kind, None) {
             Ok(files) => self.tasks.push(Task::Files(files)),
-            // A Maildir that is being made.
+            // A Maildir that is being created.
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind != SourceKind::Plain => {}
             Err(error) => {
                 let failure = Failure::new("read the folder", directory, error);
@@ -286,7 +285,7 @@ impl Walk {
 }
 
 impl Files {
-    /// The first names of a directory behind `after`.
+    /// The first names of a directory after `after`.
     fn list(
         directory: &Path,
         folder: &Arc<Folder>,
@@ -339,7 +338,7 @@ impl Files {
     }
 }
 
-/// What a name in a directory came to.
+/// What a name in a directory turned out to be.
 enum WalkEntry {
     Source(MessageSource),
     Mbox(Mbox, Arc<Folder>),
@@ -372,7 +371,7 @@ fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
     }))
 }
 
-/// What an entry is, behind links.
+/// The type of an entry; links are followed.
 fn kind_of(entry: &DirEntry) -> Option<FileType> {
     match entry.file_type().ok()? {
         kind if kind.is_symlink() => Some(fs::metadata(entry.path()).ok()?.file_type()),
@@ -401,7 +400,7 @@ fn is_mbox(path: &Path, file: &File) -> Result<bool, Failure> {
     }
 }
 
-/// The folder of a directory in another: `.A.B` in a Maildir++, else `A`.
+/// The folder of a directory in another: `.A.B` in a Maildir++, otherwise `A`.
 fn below_folder(above: &Folder, name: &OsStr) -> Folder {
     let name = name.to_string_lossy();
     let mut folder = above.clone();
@@ -415,8 +414,7 @@ fn below_folder(above: &Folder, name: &OsStr) -> Folder {
     folder
 }
 
-/// The folder that a path below a Maildir is, or lies in; none for one that is
-/// somewhere else.
+/// The folder that a path below a Maildir is, or is in; none for one that is elsewhere.
 pub fn folder_in(maildir: &Path, path: &Path) -> Option<Folder> {
     let (maildir, path) = (fs::canonicalize(maildir).ok()?, fs::canonicalize(path).ok()?);
     let mut folder = Folder::default();
@@ -516,7 +514,7 @@ mod tests {
         assert_eq!(seen(home.path(), "M"), wanted);
         assert_eq!(count([home.path().join("M")]), names.len());
 
-        // What comes and goes meanwhile behind the part that is held is minded.
+        // Files that appear or vanish after the part held in memory are handled.
         let mut walk = walk([home.path().join("M")]);
         assert!(walk.next().unwrap().is_ok());
         for number in 20..40 {
