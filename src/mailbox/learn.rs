@@ -45,7 +45,7 @@ pub struct ListChange {
     pub rule: RuleRef,
     /// What is to be done.
     pub what: LearnStep,
-    /// What became of it.
+    /// Its result.
     pub came: ChangeOutcome,
 }
 

@@ -1,5 +1,5 @@
-//! Moving a message to another file system, and telling later whether a message is
-//! there twice because that was cut short.
+//! Moving a message to another file system, and recognizing later a message that exists
+//! twice because such a move was cut short.
 
 use std::fs::FileTimes;
 use std::io::{self, ErrorKind, Read};
@@ -17,8 +17,8 @@ use super::folder::{Entry, MaildirFolder};
 use super::open::create;
 use super::sharing::Sharing;
 
-/// Moves a message to another file system: copied, synced and renamed in before it is
-/// removed. False if it was not there any more.
+/// Moves a message to another file system: it is copied, synced and renamed there before
+/// the original is removed. False if it no longer existed.
 pub(super) fn across(
     (source, old): (&MaildirFolder, &Entry),
     (target, new): (&MaildirFolder, &Entry),
@@ -48,7 +48,7 @@ pub(super) fn across(
         file::close(file)
     };
     let copied = copy().and_then(|()| match rename_new(tmp, &name, into, &new.name) {
-        // By a try that was killed before it could remove the old one.
+        // From a try that was killed before it could remove the original.
         Err(Errno::EXIST) if has_bytes_of(target, new, source, old) => Ok(false),
         done => Ok(done.map(|()| true)?),
     });
@@ -63,12 +63,12 @@ pub(super) fn across(
     }
     match removed {
         Ok(()) => Ok(true),
-        // Flagged or deleted by a reader while it was copied: that counts.
+        // A reader flagged or deleted it while it was copied: that counts.
         Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(Failure::new("remove", source.path_of(old), error)),
     }
 }
-/// Whether two folders lie on different file systems.
+/// Whether two folders are on different file systems.
 pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
     let device = |shelf: &MaildirFolder| fstat(&shelf.folder).map(|about| about.st_dev);
     match (device(one), device(other)) {
@@ -77,8 +77,8 @@ pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
     }
 }
 
-/// Whether two files on different file systems hold the same bytes, so that
-/// one of them can go. With one inode number they may be one file on a file
+/// Whether two files on different file systems have the same content, so that one of them
+/// can be removed. If they have the same inode number, they may be one file on a file
 /// system that is mounted twice.
 pub(super) fn has_bytes_of(
     one: &MaildirFolder,

@@ -1,6 +1,6 @@
 //! How much mail there is, for a quota.
 
-/// What is stored, or comes and goes.
+/// An amount of mail that is stored, added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Amount {
     pub(crate) bytes: i64,
@@ -8,7 +8,7 @@ pub(crate) struct Amount {
 }
 
 impl Amount {
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn plus(self, other: Amount) -> Amount {
         Amount {
             bytes: self.bytes.saturating_add(other.bytes),
@@ -16,7 +16,7 @@ impl Amount {
         }
     }
 
-    /// What takes it back.
+    /// The amount that cancels it.
     pub(crate) fn negative(self) -> Amount {
         Amount { bytes: -self.bytes, messages: -self.messages }
     }

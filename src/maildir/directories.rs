@@ -1,4 +1,4 @@
-//! From a folder as people name it to the directories that it is.
+//! From a folder as people name it to its directories.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,13 @@ use super::mutf7;
 /// Longest name of a directory entry, bytes, on the file systems in use.
 const NAME_MAX: usize = 255;
 
-/// The directories from the root of the Maildir to the folder, none for the
-/// root itself: one for maildir++ (`.A.B`), one for each level for fs (`A`, `B`).
-/// `None` if a name would be longer than file systems take.
+/// The directories from the root of the Maildir to the folder, none for the root itself:
+/// one for maildir++ (`.A.B`), one for each level for fs (`A`, `B`). `None` if a name
+/// would be longer than file systems allow.
 ///
-/// `evaluate` hands over clean names; what must never happen is made
-/// impossible here once more: a part that climbs, that is hidden, that is a
-/// level more than it seems (`.` in maildir++), or that is a file or directory
-/// of the Maildir or a server among folders that lie beside those (fs).
+/// `evaluate` passes clean names; what must never happen is ruled out again here: a part
+/// that climbs, that is hidden, that adds a level (`.` in maildir++), or that is a file
+/// or directory of the Maildir itself or of a server, next to which fs folders are.
 pub fn directories(folder: &Folder, layout: Layout, names: FolderNames) -> Option<Vec<String>> {
     if folder.parts.is_empty() {
         return Some(Vec::new());
@@ -45,10 +44,10 @@ pub fn directories(folder: &Folder, layout: Layout, names: FolderNames) -> Optio
     directories.iter().all(|name| name.len() <= NAME_MAX).then_some(directories)
 }
 
-/// The same where nothing says how names are written: in modified UTF-7, as
-/// Dovecot, Courier, mbsync and OfflineIMAP do, unless what is below `root`
-/// says otherwise. A folder that is there in UTF-8 only is that one, and a new
-/// one lies beside others as they are.
+/// The same where no setting says how names are written: in modified UTF-7, as Dovecot,
+/// Courier, mbsync and OfflineIMAP do, unless the folders below `root` show otherwise. A
+/// folder that exists only in UTF-8 is used, and a new one is written like those next to
+/// it.
 pub fn directories_on_disk(root: &Path, folder: &Folder, layout: Layout) -> Option<Vec<String>> {
     let encoded = directories(folder, layout, FolderNames::Mutf7);
     let plain = directories(folder, layout, FolderNames::Utf8);
@@ -77,8 +76,8 @@ pub fn directories_on_disk(root: &Path, folder: &Folder, layout: Layout) -> Opti
     Some(chosen)
 }
 
-/// Whether the folders in a directory are written in UTF-8: one is not ASCII,
-/// and none is modified UTF-7 for a name that is not.
+/// Whether the names of the folders in a directory are UTF-8: one of them is not ASCII,
+/// and none is the modified UTF-7 of such a name.
 fn holds_utf8_names(directory: &Path, layout: Layout) -> bool {
     let mut found = false;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -1,13 +1,13 @@
-//! Renaming and syncing on all kinds of file systems, network ones among them.
+//! Renaming and syncing on all kinds of file systems, including network file systems.
 //!
-//! | what they say | where | what it means here |
+//! | what they report | where | what it means here |
 //! |---|---|---|
 //! | EINVAL, ENOSYS, ENOTSUP, EPERM of renameat2 | NFS, old kernels, old seccomp filters, systems that have none | a link and an unlink instead |
 //! | EPERM, ENOTSUP, EXDEV, EACCES, EIO … of a link | vfat, AFS, FUSE | there are no links: a plain rename |
 //! | EEXIST of a link, ENOENT of a rename | NFS, where a reply was lost | done, if the file is there |
 //! | EINVAL, ENOTSUP, EBADF, EACCES of a directory's fsync | CIFS, virtiofs, FUSE | such a directory has nothing to sync |
 //!
-//! Errors that are none of these go to the caller.
+//! Other errors are returned to the caller.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use crate::platform::rename_noreplace;
 
-/// Which file it is, whatever it is called.
+/// Identifies a file whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
     device: Dev,
@@ -35,13 +35,13 @@ impl FileId {
     }
 }
 
-/// Renames without replacing anything: by renameat2, where the file system
-/// lacks that by a second link, where it has no links either by looking first
-/// (the name is unique as it is).
+/// Renames without replacing anything: with renameat2; if the file system lacks that,
+/// with a second link; if it has no links either, by checking first (the name is unique
+/// anyway).
 ///
 /// # Errors
-/// ENOENT and EEXIST do not tell whether it was done nonetheless; who knows the
-/// file can look ([`FileId::is_at`]).
+/// ENOENT and EEXIST do not say whether it was done nevertheless; a caller that knows the
+/// file can check ([`FileId::is_at`]).
 pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
     match rename_noreplace(from, old, to, new) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {}
@@ -62,7 +62,7 @@ pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> 
         ) => {}
         Err(error) => return Err(error),
     }
-    // A link that says EIO may have been made.
+    // A link may have been created even if EIO was reported.
     if are_one(from, old, to, new) {
         return drop_old_name(from, old);
     }
@@ -73,19 +73,20 @@ pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> 
     }
 }
 
-/// The message has its new name, and that is what counts.
+/// Removes the old name. A failure is ignored: the message has its new name, and that is
+/// what counts.
 fn drop_old_name(from: &OwnedFd, old: &str) -> Result<(), Errno> {
     let _ = unlinkat(from, old, AtFlags::empty());
     Ok(())
 }
 
-/// Whether two names are of one file, which has more links than one then.
+/// Whether two names belong to one file, which then has more than one link.
 fn are_one(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> bool {
     let about = statat(from, old, AtFlags::SYMLINK_NOFOLLOW);
     about.is_ok_and(|about| about.st_nlink > 1 && FileId::of(&about).is_at(to, new))
 }
 
-/// Syncs a directory; a file system that cannot has nothing to sync.
+/// Syncs a directory; a file system that cannot do so has nothing to sync.
 pub(super) fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
     match fsync(directory) {
         Err(Errno::INVAL | Errno::NOTSUP | Errno::BADF | Errno::ACCESS) => Ok(()),

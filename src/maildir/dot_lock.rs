@@ -1,6 +1,6 @@
-//! Replacing a file that Dovecot and others write too, as Dovecot does it: the
-//! lock `FILE.lock`, made exclusively, is written as the new file and renamed
-//! over the old one.
+//! Replacing a file that Dovecot and others write, too, in Dovecot's way: the lock
+//! `FILE.lock`, created exclusively, is written as the new file and renamed over the old
+//! one.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// How long the lock is waited for.
+/// How long to wait for the lock.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Dovecot overrides a lock of that age.
+/// Dovecot overrides a lock of this age.
 const STALE: Duration = Duration::from_secs(120);
 /// How often the lock is tried.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A file that nobody else writes meanwhile. Dropped, it stays as it was.
+/// A locked file, which nobody else writes. If this is dropped, the file stays as it was.
 pub(super) struct DotLock<'d> {
     directory: BorrowedFd<'d>,
     name: &'static str,
@@ -28,10 +28,10 @@ pub(super) struct DotLock<'d> {
 }
 
 impl<'d> DotLock<'d> {
-    /// Locks a file of a directory, which need not be there.
+    /// Locks a file in a directory; the file need not exist.
     ///
     /// # Errors
-    /// `TimedOut` if others hold the lock, else the system's.
+    /// `TimedOut` if others hold the lock, otherwise the system's error.
     pub(super) fn acquire(
         directory: BorrowedFd<'d>,
         name: &'static str,
@@ -58,7 +58,7 @@ impl<'d> DotLock<'d> {
         }
     }
 
-    /// Puts this text in the place of the file, whose mode stays.
+    /// Replaces the content of the file with this text; the mode stays.
     pub(super) fn replace(mut self, text: &[u8]) -> io::Result<()> {
         self.file.write_all(text)?;
         if let Ok(old) = statat(self.directory, self.name, AtFlags::SYMLINK_NOFOLLOW) {

@@ -1,5 +1,5 @@
-//! A folder of a Maildir that is open: its messages are listed and read, and
-//! found again when a mail reader has renamed them.
+//! An open folder of a Maildir: its messages are listed, read, and found again after a
+//! mail reader has renamed them.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -25,7 +25,7 @@ use super::open::{open_below, takes_colons};
 use super::store::Maildir;
 use super::{keywords, mutf7};
 
-/// How deep we look for folders.
+/// How many levels deep we look for folders.
 const DEPTH_MAX: usize = 64;
 
 /// Which of the two directories with messages.
@@ -61,14 +61,14 @@ impl fmt::Display for Sub {
 /// A message's file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {
-    /// Where.
+    /// The directory.
     pub sub: Sub,
     /// The file's name.
     pub name: String,
 }
 
 impl Entry {
-    /// `new/NAME` or `cur/NAME`; none if it is anything else.
+    /// The entry of `new/NAME` or `cur/NAME`; none if it is anything else.
     pub fn of(file: &str) -> Option<Entry> {
         let (sub, name) = file.split_once('/')?;
         let sub = Sub::of(sub)?;
@@ -81,14 +81,13 @@ impl Entry {
         split_info(&self.name).map_or(&self.name, |(base, _)| base)
     }
 
-    /// What is behind `:2,`: flags, `a` to `z` for keywords, in some programs
-    /// more.
+    /// What follows `:2,`: flags, `a` to `z` for keywords, from some programs more.
     pub fn info(&self) -> &str {
         name::flags(&self.name).unwrap_or_default()
     }
 
-    /// What stands between name and flags: `:2,`, or what a program wrote that
-    /// was told to do without colons.
+    /// The delimiter between name and flags: `:2,`, or what a program writes that is set
+    /// to do without colons.
     pub fn delimiter(&self) -> &str {
         split_info(&self.name).and_then(|(_, info)| info.get(..INFO.len())).unwrap_or(INFO)
     }
@@ -100,8 +99,8 @@ impl Entry {
         info.get(..end.unwrap_or(info.len())).unwrap_or_default()
     }
 
-    /// What stays the same whoever renames the file in its folder: the name
-    /// without flags and isync's UID.
+    /// The part of the name that stays when the file is renamed in its folder: without
+    /// flags and isync's UID.
     pub fn key(&self) -> String {
         without_uid(self.base())
     }
@@ -112,7 +111,7 @@ impl Entry {
         Entry { sub: self.sub, name: format!("{}{rest}", self.key()) }
     }
 
-    /// Whether the name has what its directory asks for.
+    /// Whether the name has the form that its directory requires.
     pub fn is_regular(&self) -> bool {
         self.sub == Sub::New || split_info(&self.name).is_some()
     }
@@ -124,9 +123,9 @@ impl fmt::Display for Entry {
     }
 }
 
-/// A name without the `,U=<n>` by which isync's mbsync knows a message in its
-/// folder: in another folder it would be some other message's, and mbsync
-/// refuses a folder in which a number is there twice.
+/// A name without the `,U=<n>` by which isync's mbsync identifies a message in its
+/// folder: in another folder it would belong to some other message, and mbsync refuses a
+/// folder in which a number occurs twice.
 pub fn without_uid(base: &str) -> String {
     let is_uid = |part: &str| {
         part.strip_prefix("U=")
@@ -147,12 +146,13 @@ pub struct MaildirFolder {
     pub(super) folder: Arc<OwnedFd>,
     new: Option<OwnedFd>,
     cur: Option<OwnedFd>,
-    /// [`MaildirFolder::new_delimiter`], once it was asked for.
+    /// The result of [`MaildirFolder::new_delimiter`] after its first call.
     delimiter: OnceLock<Option<&'static str>>,
 }
 
 impl Maildir<'_> {
-    /// Opens a folder that is there; a link only as a delivery would follow it.
+    /// Opens an existing folder; a link is followed only where a delivery would follow
+    /// it.
     pub fn shelf(&self, place: &Place) -> Result<MaildirFolder, Failure> {
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
@@ -173,8 +173,8 @@ impl Maildir<'_> {
         Ok(MaildirFolder { path, folder, new, cur, delimiter: OnceLock::new() })
     }
 
-    /// All folders that are there, the Maildir itself first, then by name; and
-    /// what cannot be looked at.
+    /// All existing folders, the Maildir itself first, then by name; and what cannot be
+    /// read.
     pub fn folders(&self) -> (Vec<Place>, Vec<Failure>) {
         let (mut places, mut problems) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
@@ -215,7 +215,7 @@ impl Maildir<'_> {
             let known = matches!(name, "." | ".." | "new" | "cur" | "tmp");
             let kind = entry.file_type();
             let may_be = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown)
-                // A file or what is behind a link may be anything.
+                // The target of a link may be anything.
                 && (kind == FileType::Directory
                     || statat(&shelf.folder, name, AtFlags::empty()).is_ok_and(|about| {
                         FileType::from_raw_mode(about.st_mode) == FileType::Directory
@@ -232,7 +232,7 @@ impl Maildir<'_> {
 }
 
 impl Location {
-    /// The path of a folder, for people and to be watched.
+    /// The path of a folder, for people and for watching.
     pub fn path_of_place(&self, place: &Place) -> PathBuf {
         self.path_of(&place.directories)
     }
@@ -282,20 +282,20 @@ impl MaildirFolder {
         directory.as_ref().ok_or_else(missing)
     }
 
-    /// Whether there is such a file.
+    /// Whether this file exists.
     pub fn has(&self, entry: &Entry) -> bool {
         self.directory(entry.sub).is_ok_and(|directory| {
             statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
         })
     }
 
-    /// Whether both `new` and `cur` are there.
+    /// Whether both `new` and `cur` exist.
     pub(super) fn is_whole(&self) -> bool {
         self.new.is_some() && self.cur.is_some()
     }
 
-    /// The messages, those in `new` first, each directory's by name, and what
-    /// cannot be one or cannot be listed.
+    /// The messages, those in `new` first, each directory's in the order of names; and
+    /// files that cannot be messages or cannot be listed.
     pub fn list(&self) -> (Vec<Entry>, Vec<Failure>) {
         let (mut entries, mut problems) = (Vec::new(), Vec::new());
         for sub in [Sub::New, Sub::Cur] {
@@ -337,16 +337,15 @@ impl MaildirFolder {
         (entries, problems)
     }
 
-    /// The messages by what they are known by, to find again those that were
-    /// renamed.
+    /// The messages by their key, to find again those that were renamed.
     pub fn by_key(&self) -> HashMap<String, Entry> {
         let (entries, _) = self.list();
         entries.into_iter().map(|entry| (entry.key(), entry)).collect()
     }
 
-    /// What may stand before flags in names of this folder: `:2,`, but where no
-    /// name may hold a colon (vfat, exFAT, CIFS) what others have written in
-    /// it; none where nobody has. Whether colons can be had is tried in `tmp`.
+    /// The delimiter before flags in this folder's names: `:2,`; where names cannot
+    /// contain a colon (vfat, exFAT, CIFS), the one that others have used in it; none if
+    /// nobody has. Whether colons are possible is tried in `tmp`.
     pub(super) fn new_delimiter(&self, tmp: &OwnedFd) -> Option<&'static str> {
         *self.delimiter.get_or_init(|| match takes_colons(tmp) {
             true => Some(INFO),
@@ -354,11 +353,11 @@ impl MaildirFolder {
         })
     }
 
-    /// A message, to be read.
+    /// Opens a message for reading.
     ///
     /// # Errors
-    /// It cannot be opened, `NotFound` among the reasons, or is no regular
-    /// file; what lies behind a symbolic link is not its folder's.
+    /// It cannot be opened, for example `NotFound`, or is not a regular file; the target
+    /// of a symbolic link does not belong to the folder.
     pub fn open(&self, entry: &Entry) -> Result<Message, Failure> {
         let file = self.file(entry)?;
         let opened = Message::open(file).inspect(|message| message.is_stored_as(&entry.name));
@@ -387,15 +386,15 @@ impl MaildirFolder {
         })
     }
 
-    /// The flags that a message has, its keywords by name; keywords are left
-    /// out if what they mean cannot be read.
+    /// The flags of a message, its keywords by name; keywords are left out if their names
+    /// cannot be read.
     pub fn flags(&self, entry: &Entry) -> Flags {
         let letters = entry.letters().chars().filter(|letter| !letter.is_ascii_lowercase());
         let (keywords, _) = self.keywords(entry).unwrap_or_default();
         Flags { letters: letters.collect(), keywords }
     }
 
-    /// The keywords that a message has, and the letters of those that have no name.
+    /// The keywords of a message, and the letters of those that have no name.
     ///
     /// # Errors
     /// The folder's file of names cannot be read.
@@ -407,11 +406,11 @@ impl MaildirFolder {
         }
     }
 
-    /// When a message's file was put where it lies, or its status last changed; seconds
+    /// When a message's file was put where it is, or its status last changed, seconds
     /// since 1970.
     ///
     /// # Errors
-    /// It is not there, or nobody can tell.
+    /// It does not exist, or its time cannot be read.
     pub fn put_here(&self, entry: &Entry) -> io::Result<i64> {
         let directory = self.directory(entry.sub).map_err(|failure| failure.error)?;
         Ok(statat(directory, entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)?.st_ctime)

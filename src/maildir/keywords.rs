@@ -1,9 +1,9 @@
-//! Keywords (`$Forwarded`, `$Junk`) as Dovecot keeps them: letters `a` to `z`
-//! in the file name, and what they mean in `dovecot-keywords` beside `cur`,
-//! one `<number> <keyword>` a line, 0 for `a`.
+//! Keywords (`$Forwarded`, `$Junk`) as Dovecot keeps them: letters `a` to `z` in the file
+//! name, whose meaning is in `dovecot-keywords` next to `cur`, one `<number> <keyword>`
+//! per line, 0 for `a`.
 //!
-//! The file is locked as Dovecot does it ([`DotLock`]). Where the lock cannot
-//! be had, or all letters are taken, the message is stored without the keyword.
+//! The file is locked in Dovecot's way ([`DotLock`]). If the lock cannot be obtained, or
+//! all letters are taken, the message is stored without the keyword.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,11 +13,11 @@ use super::dot_lock::DotLock;
 use crate::file;
 
 const FILE: &str = "dovecot-keywords";
-/// 26 keywords of any sane length fit.
+/// The most that is read of the file, bytes; 26 keywords of any sane length fit.
 const MAX: u64 = 64 << 10;
 
-/// The letters that mean these keywords in a folder, new ones being entered;
-/// and why some have none, for the log.
+/// The letters of these keywords in a folder; new keywords are added. Also why some have
+/// none, for the log.
 pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) {
     let folder = folder.as_fd();
     let mut problems = Vec::new();
@@ -53,8 +53,8 @@ pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) 
     (letters, problems)
 }
 
-/// The keywords that letters mean in a folder, and the letters that mean
-/// nothing there.
+/// The keywords that letters stand for in a folder, and the letters that have no meaning
+/// there.
 ///
 /// # Errors
 /// The folder's file cannot be read.
@@ -70,14 +70,14 @@ pub fn names(folder: impl AsFd, letters: &str) -> io::Result<(Vec<String>, Strin
     Ok((names, unknown))
 }
 
-/// An RFC 3501 flag keyword: an atom.
+/// Whether it is an RFC 3501 flag keyword: an atom.
 fn is_keyword(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 100
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte))
 }
 
-/// The lines of the file as they are, and the keyword of each letter.
+/// The unchanged lines of the file, and the keyword of each letter.
 #[derive(Default)]
 struct KeywordFile {
     text: String,
@@ -96,7 +96,7 @@ impl KeywordFile {
         KeywordFile { text, of }
     }
 
-    /// Keywords mind no case, RFC 3501 §2.3.2.
+    /// Keywords are not case-sensitive, RFC 3501 §2.3.2.
     fn letter(&self, keyword: &str) -> Option<char> {
         ('a'..='z').zip(&self.of).find_map(|(letter, slot)| {
             slot.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(keyword)).then_some(letter)
@@ -136,7 +136,7 @@ fn read(folder: &impl AsFd) -> io::Result<KeywordFile> {
     Ok(KeywordFile::parse(text))
 }
 
-/// Enters what is missing, under the lock.
+/// Adds the missing keywords, under the lock.
 fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<KeywordFile> {
     let lock = DotLock::acquire(folder, FILE)?;
     let mut known = read(&folder)?;

@@ -1,5 +1,5 @@
-//! Where a Maildir is, how its folders are laid out, and in which directories each
-//! of them lies.
+//! Where a Maildir is, how its folders are laid out, and which directories each of them
+//! has.
 
 use std::path::{Path, PathBuf};
 
@@ -15,27 +15,27 @@ use super::sharing::Sharing;
 pub struct Location {
     /// The Maildir itself.
     pub path: PathBuf,
-    /// Where folders lie.
+    /// The layout of its folders.
     pub layout: Layout,
-    /// How their names are written, where that is said; else as they are there.
+    /// How their names are written, if that is set; otherwise as in existing folders.
     pub names: Option<FolderNames>,
     /// The folder that is the inbox, if not the Maildir itself.
     pub inbox: Folder,
-    /// Folders that are gone, each with the one that has its mail: what is for the first
-    /// goes to the inbox.
+    /// Folders that no longer exist, each with the one that has its mail: mail for the
+    /// first goes to the inbox.
     pub renamed: Vec<(Folder, Folder)>,
-    /// The home, which is never made.
+    /// The home, which is never created.
     pub home: Option<PathBuf>,
-    /// Who else may use what is made.
+    /// Who else may use what is created.
     pub sharing: Sharing,
-    /// Whether folders that are made are subscribed; where nothing is said, in
-    /// the files that are there.
+    /// Whether created folders are subscribed; if not set, in the subscription files that
+    /// exist.
     pub subscribe: Option<bool>,
-    /// What becomes of mail for which the quota has no room.
+    /// What happens to mail for which the quota has no room.
     pub over_quota: OverQuota,
-    /// What the files of one delivery are known by, see [`super::recover`].
+    /// A number that identifies the files of one delivery, see [`super::recover`].
     pub delivery: Option<u64>,
-    /// Where a confined user's Maildir has to lie, and no link leads out of.
+    /// Where a confined user's Maildir must be; no link is followed out of it.
     pub bounds: Bounds,
 }
 
@@ -48,8 +48,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The folder of these directories, none for the Maildir itself. None if
-    /// one of them is no single name, as `..` is not.
+    /// The folder of these directories; an empty list is the Maildir itself. None if one
+    /// of them is not a single name, for example `..`.
     pub fn of(directories: Vec<String>) -> Option<Place> {
         let is_name = |name: &String| {
             !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0'])
@@ -62,14 +62,14 @@ impl Place {
         &self.directories
     }
 
-    /// Whether both are one folder.
+    /// Whether both are the same folder.
     pub fn is(&self, other: &Place) -> bool {
         self.directories == other.directories
     }
 }
 
 impl Location {
-    /// A Maildir with the inbox in it.
+    /// A Maildir that is itself the inbox.
     pub fn new(path: impl Into<PathBuf>, layout: Layout, names: Option<FolderNames>) -> Location {
         Location {
             path: path.into(),
@@ -86,10 +86,9 @@ impl Location {
         }
     }
 
-    /// The folder that is the inbox where no setting says so: the Maildir
-    /// itself, but in the fs layout one called `INBOX`, in any case, if it is
-    /// there and the Maildir itself holds no mail. mbsync and OfflineIMAP lay
-    /// it so.
+    /// The folder that is the inbox if no setting says so: the Maildir itself; but in the
+    /// fs layout a folder `INBOX`, in upper or lower case, if it exists and the Maildir
+    /// itself holds no mail. mbsync and OfflineIMAP use that layout.
     pub fn find_inbox(&self) -> Folder {
         let is_maildir = |path: &Path| ["cur", "new"].iter().all(|sub| path.join(sub).is_dir());
         if self.layout != Layout::Fs || is_maildir(&self.path) {
@@ -100,7 +99,7 @@ impl Location {
         Folder { parts: there.next().into_iter().map(str::to_owned).collect() }
     }
 
-    /// Where a folder lies; the inbox if its name is too long for a file system, or if it
+    /// Where a folder is; the inbox if its name is too long for a file system, or if it
     /// is one of those that were renamed.
     pub fn place(&self, folder: &Folder) -> Place {
         if let Some((_, other)) = self.renamed.iter().find(|(gone, _)| gone == folder) {
@@ -125,9 +124,9 @@ impl Location {
         Place { directories, note: Some(note) }
     }
 
-    /// The inbox, which is called `INBOX` whatever its directory is (RFC 3501
-    /// §5.1), and in the fs layout what lies below it: where the inbox is the
-    /// Maildir itself, Dovecot has `INBOX/A` in a directory `INBOX`.
+    /// The inbox, which is called `INBOX` whatever its directory (RFC 3501 §5.1), and in
+    /// the fs layout the folders below it: if the inbox is the Maildir itself, Dovecot
+    /// has `INBOX/A` in a directory `INBOX`.
     fn below_inbox(&self, first: &str, below: &[String]) -> Option<Vec<String>> {
         if below.is_empty() {
             return self.directories(&self.inbox);
@@ -147,8 +146,8 @@ impl Location {
         }
     }
 
-    /// The directories of a folder in the spelling that is not used, modified
-    /// UTF-7 or UTF-8, if both are there.
+    /// The directories of a folder in the unused spelling, modified UTF-7 or UTF-8, if
+    /// both exist.
     pub fn other_spelling(&self, folder: &Folder) -> Option<Vec<String>> {
         let used = self.place(folder).directories;
         let spelled = |names| directories::directories(folder, self.layout, names);
@@ -169,12 +168,12 @@ impl Location {
     }
 }
 
-/// Why a message lies in the inbox.
+/// Why a message is in the inbox.
 pub(crate) fn too_long(folder: &Folder) -> String {
     format!("the name of the folder `{folder}` is too long, so the inbox")
 }
 
-/// Whether messages in a folder count.
+/// Whether messages in a folder count towards the quota.
 pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
     let trash = match layout {
         Layout::MaildirPlusPlus => ".Trash",

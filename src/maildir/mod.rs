@@ -1,8 +1,8 @@
-//! Maildirs: where folders lie and how they and their files are named, messages
+//! Maildirs: where folders are, how they and their files are named; and how messages are
 //! stored (staged, then committed), listed and moved from folder to folder.
 //!
-//! What fails is a [`crate::outcome::Failure`] with its path; nothing that was there
-//! before is lost by it.
+//! Errors are a [`crate::outcome::Failure`] with its path; no failure loses anything that
+//! existed before.
 
 pub(crate) mod amount;
 pub mod directories;

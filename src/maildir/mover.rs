@@ -1,24 +1,23 @@
-//! Moving messages that are there from folder to folder of a Maildir, while
-//! mail readers and IMAP servers use it.
+//! Moving existing messages from folder to folder of a Maildir, while mail readers and
+//! IMAP servers use it.
 //!
-//! A move is one rename, never onto an existing file, so that at no moment
-//! the message is missing or there twice. The name stays but for what belongs
-//! to the folder: isync's `,U=<n>` goes when the folder changes, and the
-//! letters of keywords become those that the other folder has for them. A
-//! message goes from `new` to `new` as long as it has no flags, so that it
-//! stays new to its reader; else to `cur`. Time stamps are kept: IMAP's
-//! INTERNALDATE is the file's.
+//! A move is one rename, never onto an existing file, so the message is never missing and
+//! never there twice. The name stays except for what belongs to the folder: isync's
+//! `,U=<n>` is removed when the folder changes, and the letters of keywords become those
+//! of the other folder. A message without flags moves from `new` to `new`, so that it
+//! stays new to its reader; otherwise to `cur`. Time stamps are kept: IMAP's INTERNALDATE
+//! is that of the file.
 //!
-//! To another file system a message is copied into `tmp/`, synced, renamed in
-//! and only then removed where it was. Killed in between it is there twice,
-//! under one name and with the same bytes, by which the next try knows that
-//! it has only to remove the old one.
+//! To another file system a message is copied into `tmp/`, synced, renamed, and only then
+//! removed where it was. If the process is killed in between, the message is there twice,
+//! under the same name and with the same content; from that the next try sees that it
+//! only has to remove the old one.
 //!
-//! A file that has been renamed or removed meanwhile is no failure but
-//! [`MoveOutcome::Missing`]: [`Mover::refile`] looks for it once more.
+//! A file that has been renamed or removed by then is not a failure but
+//! [`MoveOutcome::Missing`]: [`Mover::refile`] looks for it again.
 //!
-//! What is moved is on disk after [`Mover::settle`], which first syncs the
-//! directories that received something, then those that were left.
+//! Moves are on disk after [`Mover::settle`], which first syncs the directories that
+//! received messages, then those that lost them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
@@ -45,7 +44,7 @@ use crate::outcome::Failure;
 /// How many folders are held open, each with up to three descriptors; a process may
 /// commonly have 1,024.
 const OPEN_MAX: usize = 128;
-/// How often a message that was renamed meanwhile is looked for again.
+/// How often to look again for a message that was renamed.
 const TRIES: usize = 5;
 
 /// A Maildir in which messages are moved.
@@ -56,25 +55,25 @@ pub struct Mover<'a> {
     left: BTreeSet<(Vec<String>, Sub)>,
 }
 
-/// Where a message is and where it shall lie.
+/// Where a message is and where it should be.
 #[derive(Debug, Clone, Copy)]
 pub struct MoveRequest<'w> {
-    /// The folder it lies in.
+    /// The folder it is in.
     pub from: &'w Place,
     /// Its file there.
     pub entry: &'w Entry,
-    /// The folder it shall lie in, made if it is missing; it may be the same.
+    /// The folder it should be in, created if it is missing; it may be the same.
     pub to: &'w Place,
-    /// Flags it gets beside those it has.
+    /// Flags to add to those that it has.
     pub add: &'w Flags,
-    /// Flags that are taken off.
+    /// Flags to remove.
     pub remove: &'w Flags,
 }
 
-/// A move with the name that the message will have.
+/// A move, with the name that the message will get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMove {
-    /// The folder it lies in.
+    /// The folder it is in.
     pub from: Place,
     /// Its file there.
     pub old: Entry,
@@ -82,23 +81,23 @@ pub struct FileMove {
     pub to: Place,
     /// Its file there.
     pub new: Entry,
-    /// What cannot be done as asked, for people.
+    /// What cannot be done as asked, in words for people.
     pub problems: Vec<String>,
 }
 
 impl FileMove {
-    /// Whether the message lies there under that name already.
+    /// Whether the message is already there under that name.
     pub fn is_done(&self) -> bool {
         self.from.is(&self.to) && self.old == self.new
     }
 }
 
-/// What came of a move.
+/// The result of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MoveOutcome {
-    /// It lies where it shall.
+    /// It is where it should be.
     Moved,
-    /// Under its old name it was not there any more.
+    /// It no longer existed under its old name.
     Missing,
 }
 
@@ -123,7 +122,7 @@ impl<'a> Mover<'a> {
         self.maildir.location.path_of_entry(place, entry)
     }
 
-    /// A folder that is there.
+    /// Opens an existing folder.
     pub fn shelf(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         if let Some(shelf) = self.shelves.get(&place.directories) {
             return Ok(Arc::clone(shelf));
@@ -137,7 +136,7 @@ impl<'a> Mover<'a> {
         Ok(shelf)
     }
 
-    /// A folder that is made where it or a part of it is missing.
+    /// Opens a folder; what is missing of it is created.
     fn target(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         match self.shelf(place) {
             Ok(shelf) if shelf.is_whole() => return Ok(shelf),
@@ -149,7 +148,7 @@ impl<'a> Mover<'a> {
         self.shelf(place)
     }
 
-    /// The `tmp` of a folder, made if it is missing.
+    /// Opens the `tmp` of a folder, which is created if it is missing.
     fn tmp(&self, place: &Place, shelf: &MaildirFolder) -> Result<OwnedFd, Failure> {
         let bounds = &self.maildir.location.bounds;
         let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"), bounds);
@@ -162,12 +161,11 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Finds out how a message will be named where it shall lie. Makes the
-    /// folder, and enters keywords that are new to it.
+    /// Finds out which name a message will get where it should be. Creates the folder,
+    /// and adds keywords that are new to it.
     ///
     /// # Errors
-    /// The folder cannot be made, or a keyword that the message has cannot be
-    /// kept in it.
+    /// The folder cannot be created, or a keyword of the message cannot be kept in it.
     pub fn prepare(&mut self, wish: &MoveRequest<'_>) -> Result<FileMove, Failure> {
         let MoveRequest { from, entry, to, add, remove } = *wish;
         let same = from.is(to);
@@ -196,7 +194,7 @@ impl<'a> Mover<'a> {
             let (added, trouble) = keywords::letters(&target.folder, &add.keywords);
             problems.extend(trouble);
             letters.extend(kept.chars().chain(added.chars()));
-            // A letter that means nothing here must not come to mean something.
+            // A letter without a meaning here must not get one in the new folder.
             for letter in unknown.chars() {
                 let text = letter.to_string();
                 let meant = keywords::names(&target.folder, &text).map(|(names, _)| names);
@@ -233,15 +231,15 @@ impl<'a> Mover<'a> {
         Ok(FileMove { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
     }
 
-    /// Whether the file system of a folder is known to take colons in names,
-    /// since the message has one and lies there.
+    /// Whether the target's file system is known to allow colons in names, because the
+    /// message has one in its name and is on the same file system.
     fn has_colons(&mut self, from: &Place, entry: &Entry, target: &MaildirFolder) -> bool {
         entry.name.contains(INFO)
             && self.shelf(from).is_ok_and(|source| !is_elsewhere(&source, target))
     }
 
-    /// Notes in the quota what does not count any more, or does again: the trash
-    /// does not. What cannot be noted is put right when somebody counts anew.
+    /// Records in the quota what no longer counts, or counts again: the trash does not.
+    /// If that cannot be recorded, the next recount corrects it.
     fn note_use(&self, step: &FileMove, target: &MaildirFolder) {
         let layout = self.maildir.location.layout;
         let counts = quota::counts_entry(layout, &step.to, &step.new);
@@ -274,7 +272,7 @@ impl<'a> Mover<'a> {
         loop {
             let new = target.directory(step.new.sub)?;
             if step.old.name == step.new.name && is_one_directory(old, new) {
-                // One folder under two names, by a link say.
+                // One folder under two names, for example by a link.
                 return Ok(MoveOutcome::Moved);
             }
             match rename_new(old, &step.old.name, new, &step.new.name) {
@@ -295,8 +293,8 @@ impl<'a> Mover<'a> {
                     self.shelves.remove(&step.to.directories);
                     target = self.target(&step.to)?;
                 }
-                // Two names of one file: where renames cannot be told not to
-                // replace, a move that was cut short leaves that.
+                // Two names of one file: a move that was cut short leaves them where a
+                // rename without replacing is not available.
                 Err(Errno::EXIST) if is_one(old, &step.old, new, &step.new) => {
                     remove(&source, &step.old)?;
                     break;
@@ -316,7 +314,7 @@ impl<'a> Mover<'a> {
         Ok(MoveOutcome::Moved)
     }
 
-    /// Deletes a message for good. It is gone from the disk after [`Mover::settle`].
+    /// Deletes a message permanently. It is gone from the disk after [`Mover::settle`].
     ///
     /// # Errors
     /// The message is where it was.
@@ -332,16 +330,16 @@ impl<'a> Mover<'a> {
             Err(failure) => return Err(failure),
         }
         if let Some(amount) = amount {
-            // What cannot be noted is put right when somebody counts anew.
+            // If that cannot be recorded, the next recount corrects it.
             let _ = quota::add(&self.maildir, amount.negative());
         }
         self.left.insert((place.directories.clone(), entry.sub));
         Ok(MoveOutcome::Moved)
     }
 
-    /// Finishes a move that was cut short between its two halves: if the
-    /// message is in both folders, the file that nobody has touched since
-    /// goes. Gives whether one went.
+    /// Finishes a move that was cut short between its two halves: if the message is in
+    /// both folders, the file that nobody has touched since is removed. Returns whether
+    /// one was removed.
     ///
     /// # Errors
     /// It cannot be removed.
@@ -377,7 +375,7 @@ impl<'a> Mover<'a> {
         Ok(true)
     }
 
-    /// Brings all moves so far onto the disk.
+    /// Syncs all moves so far to disk.
     ///
     /// # Errors
     /// A directory cannot be synced; the others were.
@@ -395,11 +393,12 @@ impl<'a> Mover<'a> {
         result
     }
 
-    /// Moves one message, wherever it is in its folder by now, and brings that
-    /// onto the disk. Gives its path; none if it is not in its folder any more.
+    /// Moves one message, whatever its name in its folder is by now, and syncs that to
+    /// disk. Returns its path; none if it is no longer in its folder.
     ///
     /// # Errors
-    /// The message is where it was, but for a directory that cannot be synced.
+    /// The message is where it was, unless the error is that a directory cannot be
+    /// synced.
     pub fn refile(&mut self, wish: &MoveRequest<'_>) -> Result<Option<MoveReport>, Failure> {
         let mut entry = wish.entry.clone();
         for _ in 0..TRIES {
@@ -440,13 +439,13 @@ fn remove(shelf: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
     done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
 }
 
-/// Whether two open directories are the same one.
+/// Whether two open directories are the same.
 fn is_one_directory(one: &OwnedFd, other: &OwnedFd) -> bool {
     let id = |directory| fstat(directory).map(|about| (about.st_dev, about.st_ino)).ok();
     id(one).is_some() && id(one) == id(other)
 }
 
-/// Whether one file has two names, so that one of them can go.
+/// Whether one file has two names, so that one of them can be removed.
 fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) -> bool {
     if old_entry.name == new_entry.name && is_one_directory(old, new) {
         return false;
@@ -490,7 +489,7 @@ mod tests {
         Entry::of(path).unwrap()
     }
 
-    /// Moves `file` (`cur/NAME`) and gives the new path below the Maildir.
+    /// Moves `file` (`cur/NAME`) and returns the new path below the Maildir.
     fn refile(
         location: &Location,
         (from, file): (&str, &str),
@@ -566,7 +565,7 @@ mod tests {
         assert_eq!(path, ".A/cur/1.a:2,Sbcdx");
         let text = fs::read_to_string(location.path.join(".A/dovecot-keywords")).unwrap();
         assert_eq!(text, "0 other\n1 $WORK\n2 todo\n3 new\n");
-        // In the other folder `b` has come to mean something.
+        // In the other folder `b` has got a meaning.
         write(location.path.join(".B/cur/2.a:2,b"), "x");
         let (path, problems) =
             refile(&location, ("B", "cur/2.a:2,b"), "A", Flags::default()).unwrap().unwrap();
@@ -610,7 +609,7 @@ mod tests {
         assert!(refile(&location, ("", "cur/1.a:2,"), "A", Flags::default()).is_err());
         assert_eq!(fs::read(location.path.join("A/cur/1.a:2,")).unwrap(), b"other");
         assert!(location.path.join("cur/1.a:2,").exists());
-        // Both names are of one file: the rest of a move by link and unlink.
+        // Both names belong to one file: left over from a move by link and unlink.
         fs::remove_file(location.path.join("A/cur/1.a:2,")).unwrap();
         fs::hard_link(location.path.join("cur/1.a:2,"), location.path.join("A/cur/1.a:2,"))
             .unwrap();
@@ -692,11 +691,11 @@ mod tests {
             write(location.path.join(old), "x");
             write(far.path().join(new), "x");
         };
-        // By the same move once more.
+        // By the same move again.
         both();
         assert_eq!(moved(&location, ("", old), "Far", flags("F", &[])), format!(".Far/{new}"));
         assert!(!there(location.path.join(old)) && there(far.path().join(new)));
-        // By the journal; and where a reader has touched one of the two, that stays.
+        // By the journal; if a reader has touched one of the two, that one stays.
         both();
         assert!(finish() && !there(location.path.join(old)) && there(far.path().join(new)));
         both();
@@ -709,7 +708,7 @@ mod tests {
         fs::rename(far.path().join(new), &read).unwrap();
         assert!(finish() && there(read.clone()) && !there(location.path.join(old)));
         fs::remove_file(read).unwrap();
-        // Two messages are never one.
+        // Two different messages are never treated as one.
         both();
         fs::write(location.path.join(old), "y").unwrap();
         assert!(!finish());

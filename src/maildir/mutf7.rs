@@ -23,7 +23,7 @@ pub fn encode(name: &str) -> String {
     out
 }
 
-/// A run of UTF-16 units being written as base64.
+/// A run of UTF-16 units that is being written as base64.
 #[derive(Default)]
 struct Base64Bits {
     open: bool,
@@ -61,7 +61,7 @@ fn digit(bits: u32) -> char {
     char::from(ALPHABET[(bits & 63) as usize])
 }
 
-/// The name that is written so; `None` if it is no canonical modified UTF-7.
+/// The name that is written like this; `None` if it is not canonical modified UTF-7.
 pub fn decode(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

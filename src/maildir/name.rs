@@ -1,8 +1,8 @@
 //! Unique names for messages in a Maildir.
 //!
 //! `SECONDS.M<microseconds>P<pid>Q<count>R<random>.HOST`, as
-//! <https://cr.yp.to/proto/maildir.html> asks; `,S=<bytes>` (Maildir++, for
-//! quotas) is appended by the rename, since only then is the size known.
+//! <https://cr.yp.to/proto/maildir.html> requires; `,S=<bytes>` (Maildir++, for quotas)
+//! is appended by the rename, since only then is the size known.
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
@@ -13,13 +13,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Dir;
 
-/// A name that no other process, machine or call makes.
+/// A name that no other process, machine or call creates.
 pub fn unique() -> String {
     unique_of(None, None)
 }
 
-/// The same for a message that came at another moment, seconds since 1970, and of a
-/// delivery whose files are known by a random number.
+/// The same for a message that arrived at another time, seconds since 1970, and for a
+/// delivery whose files are identified by a random number.
 pub(super) fn unique_of(moment: Option<u64>, delivery: Option<u64>) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     static HOST: OnceLock<String> = OnceLock::new();
@@ -32,20 +32,19 @@ pub(super) fn unique_of(moment: Option<u64>, delivery: Option<u64>) -> String {
         now.subsec_micros(),
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed),
-        // Keyed by the kernel's random numbers, which keeps apart containers
-        // that share host name and process ids.
+        // Keyed with the kernel's random numbers, which distinguishes containers with the
+        // same host name and process ids.
         delivery.unwrap_or_else(|| RandomState::new().hash_one(now)),
     )
 }
 
-/// Stands between a name and its flags, `DFPRST` and the letters of keywords.
+/// The delimiter between a name and its flags, `DFPRST` and the letters of keywords.
 pub const INFO: &str = ":2,";
-/// What programs write instead that were told to do without colons, which vfat,
-/// exFAT and CIFS do not take: isync (`InfoDelimiter`) and OfflineIMAP.
+/// What programs write instead if they are set to do without colons, which vfat, exFAT
+/// and CIFS do not allow: isync (`InfoDelimiter`) and OfflineIMAP.
 const OTHER_INFO: [&str; 2] = [";2,", "!2,"];
 
-/// What those who were told to do without colons have written before flags in
-/// a directory.
+/// The delimiter that programs set to do without colons have used in a directory.
 pub(super) fn delimiter_in_use(directory: &OwnedFd) -> Option<&'static str> {
     Dir::read_from(directory).ok()?.flatten().find_map(|entry| {
         let (_, info) = split_info(entry.file_name().to_str().ok()?)?;
@@ -53,7 +52,8 @@ pub(super) fn delimiter_in_use(directory: &OwnedFd) -> Option<&'static str> {
     })
 }
 
-/// A name and, from its delimiter on, its flags; none if it has no delimiter.
+/// Splits a name into itself and, from its delimiter on, its flags; none if it has no
+/// delimiter.
 pub fn split_info(name: &str) -> Option<(&str, &str)> {
     let at = name.find(INFO).or_else(|| {
         let at = OTHER_INFO.iter().find_map(|delimiter| name.rfind(delimiter))?;
@@ -63,12 +63,13 @@ pub fn split_info(name: &str) -> Option<(&str, &str)> {
     Some(name.split_at(at))
 }
 
-/// The flags behind the delimiter; none if there is no delimiter.
+/// The flags after the delimiter; none if there is no delimiter.
 pub fn flags(name: &str) -> Option<&str> {
     split_info(name).and_then(|(_, info)| info.get(INFO.len()..))
 }
 
-/// Whether a file has such a name: whoever has it since, mfilter delivered it.
+/// Whether a file has a name of this form: mfilter delivered it, whoever has moved it
+/// since.
 pub fn is_ours(name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = || {
@@ -83,7 +84,7 @@ pub fn is_ours(name: &str) -> bool {
     parts().unwrap_or(false)
 }
 
-/// Whether a file is one of a delivery's, see [`super::Location::delivery`].
+/// Whether a file belongs to a delivery, see [`super::Location::delivery`].
 pub(super) fn is_of_delivery(name: &str, delivery: u64) -> bool {
     is_ours(name) && name.contains(&format!("R{delivery:016x}."))
 }
@@ -98,8 +99,8 @@ pub fn message_id() -> String {
     format!("{left}.{random}@{host}")
 }
 
-/// `/` and `:` as `\057` and `\072`, as the Maildir page says, and so
-/// everything else that is no part of a host name: `,` begins the size.
+/// `/` and `:` as `\057` and `\072`, as the Maildir page says, and everything else that
+/// is not part of a host name in the same way: `,` would begin the size.
 fn escape_host(host: &str) -> String {
     let mut escaped = String::new();
     for byte in host.bytes().take(64) {
@@ -112,7 +113,8 @@ fn escape_host(host: &str) -> String {
             }
         }
     }
-    // With a name as long as that a file fits where eCryptfs takes 143 bytes.
+    // With a host name of this length the file name fits on eCryptfs, which allows 143
+    // bytes.
     escaped.truncate(64);
     if escaped.is_empty() {
         escaped.push_str("localhost");

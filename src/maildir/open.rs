@@ -1,6 +1,6 @@
-//! Directories and files of a Maildir, each opened relative to the directory above it.
-//! A symbolic link is followed only if it belongs to the user or to root; of a confined
-//! user, if it leads to somewhere below the directory in which it stands.
+//! Directories and files of a Maildir, each opened relative to the directory above it. A
+//! symbolic link is followed only if it belongs to the user or to root; for a confined
+//! user, only if its target is below the directory that contains it.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -26,12 +26,12 @@ pub(super) fn open_below(
     bounds: &Bounds,
 ) -> Result<OwnedFd, Failure> {
     match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
-        // All links belong to the one uid that confined users share.
+        // All links belong to the one uid that all confined users share.
         Err(Errno::NOTDIR | Errno::LOOP) if *bounds != ANYWHERE => {
             file::open_directory_at(parent, name)
                 .map_err(|error| Failure::new("open the folder", path, error))
         }
-        // FreeBSD has a word of its own for a link, EMLINK.
+        // FreeBSD has an error of its own for a link, EMLINK.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => follow(parent, name, path),
         other => other.map_err(|error| Failure::new("open the folder", path, error)),
     }
@@ -47,8 +47,8 @@ fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure>
         .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
 }
 
-/// A new file in the `tmp` of the folder at `path`, named by when its message came,
-/// seconds since 1970, or now.
+/// A new file in the `tmp` of the folder at `path`; its name has the time at which its
+/// message arrived, seconds since 1970, or the current time.
 pub(super) fn create(
     tmp: &OwnedFd,
     path: &Path,
@@ -73,7 +73,7 @@ pub(super) fn create(
     }
 }
 
-/// Whether a name may hold a colon, which is tried in a `tmp`.
+/// Whether a name may contain a colon, which is tried in a `tmp`.
 pub(super) fn takes_colons(tmp: &OwnedFd) -> bool {
     let name = format!("{}{}", name::unique(), name::INFO);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

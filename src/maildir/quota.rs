@@ -1,12 +1,11 @@
-//! Quota as Maildir++ keeps it, in the file `maildirsize` of the Maildir,
-//! which Courier, Dovecot, vpopmail and Exim write too.
+//! Quota as Maildir++ keeps it, in the file `maildirsize` of the Maildir, which Courier,
+//! Dovecot, vpopmail and Exim write, too.
 //!
-//! The first line is the limit, `<bytes>S,<messages>C`; each other line is
-//! what came or went, `<bytes> <messages>`, appended with one write; the use is
-//! their sum. When the file has grown to 5120 bytes, or seems to say that
-//! there is no room though it may be out of date (more than one line, or older
-//! than 15 minutes), the messages are counted anew and it is written afresh.
-//! Trash, and what is flagged as trashed, does not count.
+//! The first line is the limit, `<bytes>S,<messages>C`; each other line is what was added
+//! or removed, `<bytes> <messages>`, appended with one write; the use is their sum. When
+//! the file has grown to 5120 bytes, or says that there is no room although it may be out
+//! of date (more than one line, or older than 15 minutes), the messages are counted again
+//! and the file is rewritten. The trash, and messages flagged as trashed, do not count.
 //!
 //! Where there is no such file there is no quota.
 
@@ -28,11 +27,11 @@ use super::name;
 use super::store::Maildir;
 
 const FILE: &str = "maildirsize";
-/// A file of this length is written afresh, bytes.
+/// A file of this length is rewritten, bytes.
 const FULL: u64 = 5120;
 /// How long a file may say that there is no room.
 const STALE: Duration = Duration::from_secs(15 * 60);
-/// How often the messages are counted again because some came meanwhile.
+/// How often the messages are counted again because some arrived in the meantime.
 const MOST_COUNTS: usize = 3;
 
 /// What `maildirsize` says.
@@ -52,7 +51,7 @@ pub(crate) enum QuotaRoom {
     NoQuota,
     /// There is room.
     Enough,
-    /// There is not.
+    /// There is no room.
     Full,
 }
 
@@ -68,7 +67,7 @@ pub(crate) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<QuotaRoom>
     Ok(if size.fits(more) { QuotaRoom::Enough } else { QuotaRoom::Full })
 }
 
-/// Notes what came or went, if there is a quota.
+/// Records what was added or removed, if there is a quota.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -89,7 +88,7 @@ pub(super) fn counts_entry(layout: Layout, place: &Place, entry: &Entry) -> bool
     counts(layout, place) && !is_trashed
 }
 
-/// How much a message uses; none if it is not there any more.
+/// How much a message uses; none if it no longer exists.
 pub(super) fn amount(folder: &MaildirFolder, entry: &Entry) -> Option<Amount> {
     let bytes = match size_in_name(entry) {
         Some(bytes) => bytes,
@@ -116,7 +115,7 @@ impl Size {
         Some(size)
     }
 
-    /// Each limit and what it is of; 0 is none.
+    /// Each limit and its unit; 0 means no limit.
     fn limits(&self) -> impl Iterator<Item = (i64, char)> {
         self.limit.split(',').filter_map(|part| {
             let part = part.trim();
@@ -132,14 +131,14 @@ impl Size {
         })
     }
 
-    /// The messages may have been removed by somebody who did not note it.
+    /// Whether messages may have been removed without being recorded.
     fn may_be_wrong(&self) -> bool {
         let age = SystemTime::now().duration_since(self.modified);
         self.lines > 1 || age.is_ok_and(|age| age > STALE)
     }
 }
 
-/// What the file says; none if it is not there, or says no quota.
+/// What the file says; none if it does not exist or sets no quota.
 fn read(maildir: &Maildir<'_>) -> io::Result<Option<Size>> {
     let mut file = match file::open_at(&maildir.root, FILE, file::READ_OWN) {
         Ok(file) => file,
@@ -148,14 +147,14 @@ fn read(maildir: &Maildir<'_>) -> io::Result<Option<Size>> {
         Err(error) => return Err(error),
     };
     let about = file.metadata()?;
-    // Who writes afresh at 5120 bytes never has more than a few lines beyond.
+    // Programs that rewrite it at 5120 bytes never leave more than a few further lines.
     let mut bytes = Vec::new();
     (&mut file).take(64 * FULL).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(Size::parse(&text, about.len(), about.modified()?))
 }
 
-/// Counts all messages and writes the file afresh.
+/// Counts all messages and rewrites the file.
 fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
     let mut before = stamps(maildir);
     for _ in 0..MOST_COUNTS {
@@ -170,12 +169,12 @@ fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
     size.modified = SystemTime::now();
     let text = format!("{}\n{} {}\n", size.limit, size.used.bytes, size.used.messages);
     size.length = text.len() as u64;
-    // One who cannot write there counts right nonetheless.
+    // If the file cannot be written, the count is still right.
     let _ = replace(maildir, &text);
     Ok(size)
 }
 
-/// When messages came to, or left, each folder.
+/// When messages were last added to, or removed from, each folder.
 fn stamps(maildir: &Maildir<'_>) -> BTreeMap<std::path::PathBuf, (i64, i64)> {
     let mut stamps = BTreeMap::new();
     for place in maildir.folders().0 {
@@ -199,7 +198,8 @@ fn count(maildir: &Maildir<'_>) -> io::Result<Amount> {
         let shelf = maildir.shelf(place).map_err(|failure| failure.error)?;
         for entry in shelf.list().0 {
             if counts_entry(maildir.location.layout, place, &entry) {
-                // What was moved meanwhile is counted where it is, or next time.
+                // What was moved in the meantime is counted where it is now, or next
+                // time.
                 sum = sum.plus(amount(&shelf, &entry).unwrap_or_default());
             }
         }
@@ -284,7 +284,7 @@ mod tests {
         add(&maildir, amount(1, 1)).unwrap();
         assert!(!path.exists());
 
-        // One fresh line is believed.
+        // A single fresh line is believed.
         fs::write(&path, "2000S\n1999 3\n").unwrap();
         assert_eq!(room(&maildir, amount(2, 1)).unwrap(), QuotaRoom::Full);
         assert_eq!(text(), "2000S\n1999 3\n");
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(room(&maildir, amount(888, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "2000S\n1112 3\n");
         assert_eq!(room(&maildir, amount(889, 1)).unwrap(), QuotaRoom::Full);
-        // A file that has grown is written afresh.
+        // A file that has grown is rewritten.
         fs::write(&path, format!("9999S\n{}", "1 0\n".repeat(1300))).unwrap();
         assert_eq!(room(&maildir, amount(1, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "9999S\n1112 3\n");

@@ -1,8 +1,8 @@
-//! What a delivery has left in a Maildir whose process was killed: its files are known
-//! by its number, in whatever folder they lie.
+//! What a delivery whose process was killed has left in a Maildir: its number identifies
+//! its files, in whatever folder they are.
 //!
-//! All copies are staged before the first is committed, so copies that are visible
-//! while none is left in a `tmp` are all that there were to be.
+//! All copies are staged before the first is committed, so if copies are visible and none
+//! is left in a `tmp`, they are complete.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -17,7 +17,7 @@ use super::location::Location;
 use super::name::is_of_delivery;
 use super::open::open_below;
 
-/// Folders are so deep in each other at most.
+/// How many levels deep folders are searched.
 const DEPTH: usize = 32;
 
 /// What became of a killed delivery.
@@ -25,20 +25,20 @@ const DEPTH: usize = 32;
 pub enum RecoverOutcome {
     /// All its copies are stored, and on disk.
     Stored,
-    /// It has left nothing, or nothing that a journal does not tell of.
+    /// It has left nothing, or only files that a journal lists.
     Nothing,
 }
 
-/// Finds what a delivery has stored below a Maildir. What it was in the midst of is taken
+/// Finds what a delivery has stored below a Maildir. What it had not finished is taken
 /// back, so that the next try stores it once: files that wait in a `tmp`, and copies that
-/// are visible beside them. `noted` is how the names begin of the files that its journal
-/// tells of, where one is left: the next try knows of them, so that they stay, and any
-/// other is taken back.
+/// are already visible then. `noted` has the beginnings of the names of the files in its
+/// journal, if one is left: the next try knows of these, so they stay, and any others are
+/// taken back.
 ///
-/// A symbolic link is followed where a delivery follows it.
+/// A symbolic link is followed where a delivery would follow it.
 ///
 /// # Errors
-/// The Maildir cannot be read, or not be written.
+/// The Maildir cannot be read or cannot be written.
 pub fn recover(
     location: &Location,
     delivery: u64,
@@ -87,7 +87,7 @@ struct LeftFile {
 impl LeftFile {
     fn remove(&self) -> io::Result<()> {
         match unlinkat(&*self.directory, &self.name, AtFlags::empty()) {
-            // A reader has taken it elsewhere: it is doubled rather than lost.
+            // A reader has moved it: better a duplicate than a lost message.
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -143,7 +143,8 @@ impl Leftovers<'_> {
     }
 }
 
-/// The entries of a directory that may be of a kind; file systems need not tell it.
+/// The entries of a directory that may be of a wanted type; file systems need not report
+/// it.
 fn names(directory: &OwnedFd, is_wanted: impl Fn(FileType) -> bool) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -158,7 +159,7 @@ fn names(directory: &OwnedFd, is_wanted: impl Fn(FileType) -> bool) -> io::Resul
     Ok(found)
 }
 
-/// Whether a delivery cannot have stored anything in a directory that is not opened.
+/// Whether the error means that a delivery cannot have stored anything in a directory.
 fn holds_nothing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -210,7 +211,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let (inbox, staged) = (file(root, "new", 1), file(root, "A/tmp", 1));
-        // Killed before it could note this copy: the next try would store it again.
+        // It was killed before it could record this copy: the next try would store it
+        // again.
         let other = file(root, "A/cur", 1);
         let name = inbox.file_name().unwrap().to_str().unwrap();
         let noted = [name.split(',').next().unwrap().to_owned()];
@@ -234,7 +236,7 @@ mod tests {
         let mut location = Location::new(&maildir, Layout::Fs, None);
         location.bounds = Bounds::below(&home);
         assert_eq!(recover(&location, 1, Some(&[])).unwrap(), RecoverOutcome::Nothing);
-        // Links of confined users lead nowhere above the directory in which they stand.
+        // Links of confined users never lead out of the directory that contains them.
         assert!(outside.exists() && inside.exists());
         location.bounds = crate::file::ANYWHERE;
         assert_eq!(recover(&location, 1, Some(&[])).unwrap(), RecoverOutcome::Nothing);

@@ -1,5 +1,5 @@
-//! Messages that were staged, with what file they were to become noted elsewhere, by a
-//! process that was killed: they are stored now, unless they were.
+//! Messages that were staged by a process that was killed, and whose final names are
+//! recorded elsewhere: they are stored now, unless they were stored already.
 
 use std::io::ErrorKind;
 
@@ -15,13 +15,13 @@ use crate::outcome::Failure;
 /// What became of such a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResumeOutcome {
-    /// It is stored: now, or it was.
+    /// It is stored, now or before.
     Stored,
     /// It is neither staged nor stored in its folder.
     Missing,
 }
 
-/// Stores a message that was staged in a folder and was to become `entry` there.
+/// Stores a message that was staged in a folder to become `entry` there.
 ///
 /// # Errors
 /// It is where it was.
@@ -46,7 +46,7 @@ pub fn resume(
     let mut done = rename_new(&open.tmp, staged, into, &entry.name);
     let new;
     if done == Err(Errno::INVAL) {
-        // No colons here, see `Staged::commit`.
+        // No colons are possible here, see `Staged::commit`.
         new = open_below(&open.folder, "new", &open.path.join("new"), &maildir.location.bounds)?;
         into = &new;
         done = rename_new(&open.tmp, staged, into, entry.base());

@@ -1,10 +1,10 @@
-//! Who else may use what is made in a Maildir: nobody, or with `set shared on`
-//! whoever may use the directory that it is made in.
+//! Who else may use what is created in a Maildir: nobody, or with `set shared on` whoever
+//! may use the directory that contains it.
 //!
-//! A default ACL (acl(5)) of that directory is the new file's or directory's,
-//! which the system sees to as soon as it is made with a mode for the group.
-//! Else a set-group-id directory gives its group, which the system sees to as
-//! well, and here its permissions for the group. Other directories share nothing.
+//! A default ACL (acl(5)) of that directory is inherited by the new file or directory;
+//! the system does that if it is created with a mode for the group. Otherwise a
+//! set-group-id directory passes on its group, which the system also does, and its
+//! permissions for the group, which is done here. Other directories share nothing.
 
 use std::os::fd::AsFd;
 
@@ -17,18 +17,18 @@ use crate::platform::{Acl, has_acl};
 const PRIVATE_DIR: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Whether what is made is shared.
+/// Whether what is created is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sharing {
     /// 0700 and 0600.
     #[default]
     Private,
-    /// As the directory above.
+    /// Shared like the directory above.
     Shared,
 }
 
 impl Sharing {
-    /// With what mode a directory is made; see [`Sharing::settle_directory`].
+    /// The mode with which a directory is created; see [`Sharing::settle_directory`].
     pub(super) fn directory_mode(self) -> Mode {
         match self {
             Sharing::Private => PRIVATE_DIR,
@@ -36,7 +36,7 @@ impl Sharing {
         }
     }
 
-    /// With what mode a file is made; see [`Sharing::settle_file`].
+    /// The mode with which a file is created; see [`Sharing::settle_file`].
     pub(super) fn file_mode(self) -> Mode {
         match self {
             Sharing::Private => PRIVATE_FILE,
@@ -44,7 +44,8 @@ impl Sharing {
         }
     }
 
-    /// Sets the mode of a file just made in `parent`. Not all file systems can.
+    /// Sets the mode of a file just created in `parent`. Not all file systems can do
+    /// that.
     pub(super) fn settle_file(self, parent: impl AsFd, file: impl AsFd) {
         let mode = match self {
             Sharing::Private => Some(PRIVATE_FILE),
@@ -56,8 +57,8 @@ impl Sharing {
         }
     }
 
-    /// Sets the mode of a directory just made in `parent`; gives the owner
-    /// what a very odd umask took.
+    /// Sets the mode of a directory just created in `parent`; restores to the owner what
+    /// a very odd umask removed.
     pub(super) fn settle_directory(
         self,
         parent: impl AsFd,
@@ -78,7 +79,7 @@ impl Sharing {
     }
 }
 
-/// What a set-group-id directory without a default ACL lets its group do.
+/// The group permissions of a set-group-id directory without a default ACL.
 fn group_of(directory: impl AsFd) -> Option<Mode> {
     let mode = Mode::from_raw_mode(fstat(&directory).ok()?.st_mode);
     let has_acl = has_acl(&directory, Acl::Default) == Some(true);

@@ -17,7 +17,7 @@ use crate::outcome::Failure;
 /// Why a message has no flags.
 pub(super) const NO_COLONS: &str = "this file system has no colons in names, so no flags";
 
-/// A message in `tmp`, on disk, to be committed; dropped, it is removed.
+/// A message in `tmp`, on disk, to be committed; if this is dropped, it is removed.
 pub struct StagedMessage {
     pub(super) directory: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
@@ -48,7 +48,7 @@ impl StagedMessage {
         &self.problems
     }
 
-    /// Whether its folder was not there and had to be made.
+    /// Whether its folder did not exist and had to be created.
     pub fn made_folder(&self) -> bool {
         self.made_folder
     }
@@ -67,7 +67,7 @@ impl StagedMessage {
         format!("{sub}/{name}{}{}", self.size, self.info)
     }
 
-    /// Brings the staged file's name onto the disk: what it holds is there already.
+    /// Syncs the staged file's name to disk; its content is there already.
     ///
     /// # Errors
     /// The directory cannot be synced.
@@ -76,19 +76,19 @@ impl StagedMessage {
         sync_directory(&self.tmp).map_err(|error| Failure::new("sync the folder", path(), error))
     }
 
-    /// Makes the message visible, for good; gives its path. After an error it
-    /// may be visible: see [`StagedMessage::undo`].
+    /// Makes the message visible, permanently; returns its path. After an error it may be
+    /// visible: see [`StagedMessage::undo`].
     ///
-    /// Where no name may hold a colon (vfat, exFAT, CIFS) the flags stand behind
-    /// what others have written in the folder instead; where nobody has, the
-    /// message goes to `new` without its flags, which is a problem.
+    /// Where names cannot contain a colon (vfat, exFAT, CIFS), the flags follow the
+    /// delimiter that others have used in the folder; if nobody has, the message goes to
+    /// `new` without its flags, which is reported as a problem.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
         let path = self.show()?;
         self.sync_shown()?;
         Ok(path)
     }
 
-    /// The same, and its name is on disk only after [`StagedMessage::sync_shown`].
+    /// The same, but its name is on disk only after [`StagedMessage::sync_shown`].
     pub fn show(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
@@ -111,7 +111,7 @@ impl StagedMessage {
         Ok(self.directory.join(name))
     }
 
-    /// Brings the names of all messages onto the disk that were shown where this one was.
+    /// Syncs to disk the names of all messages that were shown in the same directory.
     pub fn sync_shown(&self) -> Result<(), Failure> {
         sync_directory(&self.into)
             .map_err(|error| Failure::new("sync the folder", &self.directory, error))
@@ -122,7 +122,7 @@ impl StagedMessage {
         &self.directory
     }
 
-    /// Gives the message the name under which it is seen.
+    /// Gives the message its visible name.
     fn rename(&mut self) -> Result<String, Errno> {
         let StageState::Staged(name) = &self.state else { return Err(Errno::EXIST) };
         let end = format!("{name}{}{}", self.size, self.info);
@@ -131,8 +131,8 @@ impl StagedMessage {
             if !self.file.is_some_and(|file| file.is_at(&self.into, &end)) {
                 return Err(error);
             }
-            // A server that lost its reply does it again, and then says that
-            // the old name is not there, or that the new one is.
+            // If a server's reply was lost, the rename is done again, which then reports
+            // that the old name does not exist or that the new one does.
             if !matches!(error, Errno::NOENT | Errno::EXIST) {
                 self.state = StageState::Committed(end);
                 return Err(error);
@@ -151,7 +151,7 @@ impl StagedMessage {
         undone
     }
 
-    /// It stays.
+    /// Lets the message stay where it is.
     pub fn keep(mut self) {
         self.state = StageState::Done;
     }

@@ -1,27 +1,26 @@
-//! Storing in a Maildir so that nothing is lost and nothing is seen half done.
+//! Storing in a Maildir so that nothing is lost and nothing incomplete is ever visible.
 //!
-//! A message is written, synced and closed as `tmp/NAME` (some file systems
-//! write at close(2), and say only then that they cannot), then renamed in one step to
-//! `new/NAME,S=<bytes>`, or with flags to `cur/NAME,S=<bytes>:2,FLAGS`, never
-//! onto an existing file, and the directory that received it is synced. On a
-//! failure the file in `tmp/` is removed.
+//! A message is written, synced and closed as `tmp/NAME` (some file systems write at
+//! close(2), and only then report an error), then renamed in one step to
+//! `new/NAME,S=<bytes>`, or with flags to `cur/NAME,S=<bytes>:2,FLAGS`, never onto an
+//! existing file, and the directory that received it is synced. After a failure the file
+//! in `tmp/` is removed.
 //!
-//! tempfile and the maildir crate are not used here: their names are not
-//! Maildir's, they work by path, and they sync no directory.
+//! tempfile and the maildir crate are not used here: their names are not those of a
+//! Maildir, they work by path, and they do not sync directories.
 //!
-//! **Folders** are made private (0700, files 0600; see [`super::sharing::Sharing`])
+//! **Folders** are created private (0700, files 0600; see [`super::sharing::Sharing`])
 //! whatever the umask is: `maildirfolder` (maildir++), `new` and `cur`; then the folder
 //! and all above it up to the Maildir's parent are synced; `tmp` comes last. So whoever
-//! finds `tmp` knows that the rest is on disk, also when another process made it a
+//! finds `tmp` knows that the rest is on disk, even if another process created it a
 //! moment ago.
 //!
-//! **Symbolic links.** The Maildir's own path may be one. Below it each
-//! directory is opened relative to the one above and a link is followed only
-//! if it belongs to the user or to root, which is read off the opened link
-//! itself: nobody else can lead a delivery out of the Maildir, at no moment.
-//! Nothing is made behind a link; the folder there must be complete. Of a confined
-//! user, whose links are owned by whom all others' are, those are followed that lead
-//! to somewhere below the directory in which they stand.
+//! **Symbolic links.** The Maildir's own path may be one. Below it each directory is
+//! opened relative to the one above, and a link is followed only if it belongs to the
+//! user or to root, which is checked on the opened link itself: nobody else can ever lead
+//! a delivery out of the Maildir. Nothing is created through a link; the folder there
+//! must be complete. Confined users' links all have the same owner, so only those are
+//! followed whose target is below the directory that contains them.
 
 use std::cell::RefCell;
 use std::fs::FileTimes;
@@ -50,16 +49,17 @@ use crate::rules::program::Layout;
 pub struct Maildir<'a> {
     pub(crate) location: &'a Location,
     pub(super) root: Arc<OwnedFd>,
-    /// What could not be done as asked while a folder was made.
+    /// What could not be done as asked while a folder was created.
     problems: RefCell<Vec<String>>,
 }
 
-/// What is known of a message that came long ago.
+/// What is known about a message that arrived long ago.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Past {
-    /// When, seconds since 1970: the name and the time of its file say so.
+    /// When it arrived, seconds since 1970, for the name and the time of its file.
     pub at: Option<u64>,
-    /// A mail reader has listed it: it is not new, though it may have no flags.
+    /// Whether a mail reader has listed it: then it is not new, though it may have no
+    /// flags.
     pub listed: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct OpenFolder {
 }
 
 impl<'a> Maildir<'a> {
-    /// Opens the Maildir, making its directory where it is missing.
+    /// Opens the Maildir; creates its directory if it is missing.
     pub fn open(location: &'a Location) -> Result<Maildir<'a>, Failure> {
         let path = location.path.as_path();
         let root = match location.bounds.open_directory(path) {
@@ -86,8 +86,8 @@ impl<'a> Maildir<'a> {
         Ok(Maildir { location, root: Arc::new(root), problems: RefCell::default() })
     }
 
-    /// Writes and syncs a message in the `tmp` of a folder, which is made
-    /// where it is missing.
+    /// Writes and syncs a message in the `tmp` of a folder, which is created if it is
+    /// missing.
     pub fn stage(
         &self,
         place: &Place,
@@ -98,7 +98,7 @@ impl<'a> Maildir<'a> {
         self.stage_past(place, flags, message, edits, Past::default())
     }
 
-    /// The same for a message that came long ago.
+    /// The same for a message that arrived long ago.
     pub fn stage_past(
         &self,
         place: &Place,
@@ -163,7 +163,7 @@ impl<'a> Maildir<'a> {
         Ok(staged)
     }
 
-    /// An open folder, and whether it had to be made.
+    /// An open folder, and whether it had to be created.
     fn open_or_make(
         &self,
         directories: &[String],
@@ -195,8 +195,8 @@ impl<'a> Maildir<'a> {
         Ok(OpenFolder { path, folder, tmp, into })
     }
 
-    /// Makes what is missing of a folder, each step safe against another
-    /// process that does the same.
+    /// Creates what is missing of a folder; each step is safe against another process
+    /// that does the same.
     pub(super) fn make_folder(&self, directories: &[String]) -> Result<(), Failure> {
         let sharing = self.location.sharing;
         let mut path = self.location.path.clone();
@@ -210,8 +210,8 @@ impl<'a> Maildir<'a> {
             above.push(std::mem::replace(&mut folder, Arc::new(below)));
         }
         if !directories.is_empty() && self.location.layout == Layout::MaildirPlusPlus {
-            // Marks a folder for Courier's and Dovecot's delivery and quota.
-            // One that is there may well be read-only.
+            // Marks a folder for Courier's and Dovecot's delivery and quota. An existing
+            // one may be read-only.
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             match openat(&folder, "maildirfolder", flags, sharing.file_mode()) {
                 Err(Errno::EXIST) => {}
@@ -229,12 +229,12 @@ impl<'a> Maildir<'a> {
             sync_directory(directory)
                 .map_err(|error| Failure::new("sync the folder", &path, error))?;
         }
-        // The Maildir's own entry; its parent may well be closed to us.
+        // The Maildir's own entry; its parent may not be accessible to us.
         if let Ok(parent) = openat(&self.root, "..", DIR, Mode::empty()) {
             sync_directory(&parent)
                 .map_err(|error| Failure::new("sync what is above", &path, error))?;
         }
-        // Whoever finds no `tmp` will do it again: better twice than not.
+        // Whoever finds no `tmp` will do it again: better twice than not at all.
         let is_new = matches!(statat(&folder, "tmp", AtFlags::empty()), Err(Errno::NOENT));
         if is_new {
             let Location { layout, subscribe, .. } = *self.location;
@@ -254,9 +254,9 @@ impl<'a> Maildir<'a> {
     }
 }
 
-/// The Maildir's directory and what is missing above it, but for the home: one
-/// that is not mounted yet is no place for mail. What is inside is made as for
-/// every folder.
+/// Creates the Maildir's directory and what is missing above it, except the home: one
+/// that is not mounted yet is not a place for mail. Its content is created as for every
+/// folder.
 fn make_root(location: &Location) -> Result<(), Failure> {
     let (path, sharing) = (location.path.as_path(), location.sharing);
     if let Some(home) =
@@ -280,7 +280,7 @@ fn make_root(location: &Location) -> Result<(), Failure> {
             made => made.map_err(fail)?,
         }
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-        // It may well be closed to us.
+        // It may not be accessible to us.
         let opened = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty());
         let Ok(parent) = opened else { continue };
         if let Some(name) = directory.file_name() {
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(path.parent().unwrap(), home.path().join("Maildir/cur"));
     }
 
-    /// It may be a disk that is not mounted yet.
+    /// The home may be on a disk that is not mounted yet.
     #[test]
     fn a_home_that_is_missing_is_not_made() {
         let above = tempfile::tempdir().unwrap();
@@ -365,7 +365,7 @@ mod tests {
         assert!(!home.exists());
         fs::create_dir(&home).unwrap();
         store(&location, "", &Flags::default()).unwrap();
-        // A Maildir elsewhere asks for no home.
+        // A Maildir elsewhere needs no home.
         let elsewhere = above.path().join("mail");
         let location = Location { home: Some(above.path().join("none")), ..plus(&elsewhere) };
         store(&location, "", &Flags::default()).unwrap();

@@ -1,12 +1,11 @@
-//! Folders that are made are subscribed, since most mail readers show no
-//! others: in Dovecot's file `subscriptions` and Courier's
-//! `courierimapsubscribed`, where they are there or the user asks for it.
+//! Created folders are subscribed, since most mail readers show no others: in Dovecot's
+//! file `subscriptions` and Courier's `courierimapsubscribed`, if these exist or the user
+//! asks for it.
 //!
-//! Dovecot writes its file under [`DotLock`], and so do we: one name a line as
-//! on disk, the levels parted by the layout's separator, or, behind the line
-//! `V<TAB>2` and an empty one, by tabs. Courier renames a new file over its
-//! own without a lock; so a look behind our rename tells whether it wrote
-//! meanwhile.
+//! Dovecot writes its file under [`DotLock`], and so do we: one name per line as on disk,
+//! the levels separated by the layout's separator, or, if the file begins with the line
+//! `V<TAB>2` and an empty one, by tabs. Courier renames a new file over its own without a
+//! lock, so after our rename we check whether it wrote in the meantime.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,16 +17,16 @@ use super::dot_lock::DotLock;
 
 const DOVECOTS: &str = "subscriptions";
 const COURIERS: &str = "courierimapsubscribed";
-/// What the second version of Dovecot's file begins with.
+/// The beginning of version 2 of Dovecot's file.
 const SECOND_VERSION: &str = "V\t2\n\n";
-/// Longer files are left alone, bytes.
+/// The largest file that is changed, bytes.
 const LARGEST: u64 = 4 << 20;
 /// How often Courier's file is written again when Courier was faster.
 const TRIES: usize = 3;
 
-/// Subscribes the folder of these directories in the files of the Maildir at
-/// `root`. `asked` is what the user says: if nothing, in the files that are
-/// there. Gives what could not be done, for the log.
+/// Subscribes the folder of these directories in the files of the Maildir at `root`.
+/// `asked` is what the user says; if nothing, only the existing files are used. Returns
+/// what could not be done, for the log.
 pub(super) fn subscribe(
     root: impl AsFd,
     directories: &[String],
@@ -56,8 +55,7 @@ pub(super) fn subscribe(
     problems
 }
 
-/// Enters a folder in Dovecot's file; false if there is none and it shall not
-/// be made.
+/// Adds a folder to Dovecot's file; false if there is none and it must not be created.
 fn in_dovecots(
     root: BorrowedFd<'_>,
     levels: &[&str],
@@ -80,7 +78,7 @@ fn in_dovecots(
     Ok(true)
 }
 
-/// Enters a folder in Courier's file; false if there is none.
+/// Adds a folder to Courier's file; false if there is none.
 fn in_couriers(root: BorrowedFd<'_>, levels: &[&str], layout: Layout) -> io::Result<bool> {
     if layout == Layout::Fs {
         return Ok(false);
@@ -96,7 +94,7 @@ fn in_couriers(root: BorrowedFd<'_>, levels: &[&str], layout: Layout) -> io::Res
     Ok(true)
 }
 
-/// Adds a line, unless it is there; true if it was added.
+/// Adds a line, unless it is there already; true if it was added.
 fn add_line(text: &mut Vec<u8>, line: &str) -> bool {
     if text.split(|byte| *byte == b'\n').any(|known| known == line.as_bytes()) {
         return false;
@@ -109,7 +107,7 @@ fn add_line(text: &mut Vec<u8>, line: &str) -> bool {
     true
 }
 
-/// The file's bytes; none if there is none.
+/// The file's bytes; none if it does not exist.
 fn read(root: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>> {
     let file = match file::open_at(root, name, file::READ_OWN) {
         Ok(file) => file,
@@ -129,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands in both files, `-` for none, when a folder was subscribed.
+    /// The content of both files, `-` for none, after a folder was subscribed.
     fn after(before: [Option<&str>; 2], layout: Layout, asked: Option<bool>) -> [String; 2] {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in [DOVECOTS, COURIERS].into_iter().zip(before) {

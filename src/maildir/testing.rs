@@ -1,4 +1,4 @@
-//! Maildirs and flags of the tests of this room.
+//! Maildirs and flags for the tests of this module.
 
 use std::path::Path;
 
