@@ -1,17 +1,17 @@
-//! What stands between the line ends of ManageSieve: lines, and literals in them,
-//! RFC 5804 §4. Only so much of it is known as tells where a command ends, and where
-//! the script in it is. What is not written as the standard has it is an error: two
-//! readers of the same bytes could take them for different commands.
+//! The framing of ManageSieve: lines, and literals in them, RFC 5804 §4. Only as much is
+//! parsed as shows where a command ends, and where the script in it is. Whatever deviates
+//! from the standard is an error: two readers of the same bytes could see different
+//! commands in them.
 
 use std::io::{self, BufRead, Read};
 
-/// Longest line without its literals, bytes.
+/// The longest line without its literals, bytes.
 const MAX_LINE: usize = 8 << 10;
-/// Longest literal that is kept, bytes: a script of a megabyte, as Pigeonhole has it.
+/// The longest literal that is kept, bytes: a script of one megabyte, as in Pigeonhole.
 pub const MAX_LITERAL: usize = 1 << 20;
-/// How much of a longer one is read and thrown away, bytes.
+/// How much of a longer literal is read and discarded, bytes.
 const MAX_SKIPPED: usize = 64 << 20;
-/// Most literals in one command.
+/// The most literals in one command.
 const MAX_LITERALS: usize = 8;
 
 /// One command with its arguments, or one answer.
@@ -19,7 +19,7 @@ const MAX_LITERALS: usize = 8;
 pub enum Frame {
     /// All its bytes, line end and literals included.
     Whole(Vec<u8>),
-    /// It held a literal that is too long, and was not kept.
+    /// It contained a literal that is too long, and was not kept.
     TooLong,
 }
 
@@ -28,7 +28,7 @@ pub enum Frame {
 pub enum FrameError {
     /// The connection failed or was silent for too long.
     Io(io::Error),
-    /// It is not written as it has to be.
+    /// It violates the syntax.
     Malformed(&'static str),
 }
 
@@ -41,30 +41,30 @@ impl From<io::Error> for FrameError {
 /// Reads frames.
 pub struct Frames<R> {
     from: R,
-    /// Literals must be `{N+}`, as clients write them.
+    /// Whether literals must be `{N+}`, as clients write them.
     of_client: bool,
 }
 
 impl<R: BufRead> Frames<R> {
-    /// Those of a client, else of a server.
+    /// The frames of a client, or else of a server.
     pub fn new(from: R, of_client: bool) -> Frames<R> {
         Frames { from, of_client }
     }
 
-    /// What is read from.
+    /// The source that is read from.
     pub fn inner(&self) -> &R {
         &self.from
     }
 
-    /// Waits for the first byte of the next one; false at the end.
+    /// Waits for the first byte of the next frame; false at the end.
     pub fn wait(&mut self) -> io::Result<bool> {
         Ok(!self.from.fill_buf()?.is_empty())
     }
 
-    /// The next one; none at the end of the connection.
+    /// The next frame; none at the end of the connection.
     ///
     /// # Errors
-    /// The connection fails, or what comes is malformed.
+    /// The connection fails, or its data is malformed.
     pub fn read(&mut self) -> Result<Option<Frame>, FrameError> {
         let mut frame = Vec::new();
         let mut skipped = false;
@@ -147,23 +147,23 @@ impl<R: BufRead> Frames<R> {
     }
 }
 
-/// What a command of a client is, as far as it matters.
+/// The kind of a client's command, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandKind {
-    /// It puts or checks this script.
+    /// It uploads or checks this script.
     Script(Vec<u8>),
-    /// It would begin TLS, behind which nothing can be judged.
+    /// It would begin TLS, after which nothing can be judged.
     StartTls,
-    /// It puts or checks a script, and its arguments are wrong.
+    /// It uploads or checks a script, and its arguments are wrong.
     Wrong,
-    /// A line in the midst of an authentication.
+    /// A line within an authentication exchange.
     Continuation,
     /// Anything else.
     Other,
 }
 
 impl CommandKind {
-    /// That of a whole frame.
+    /// The kind of a whole frame.
     pub fn of(frame: &[u8]) -> CommandKind {
         let end = frame.iter().position(|byte| byte.is_ascii_whitespace());
         let name = frame.get(..end.unwrap_or(frame.len())).unwrap_or_default();
@@ -183,8 +183,8 @@ impl CommandKind {
     }
 }
 
-/// The strings that arguments are, quoted or literals; none if anything else is
-/// among them.
+/// The strings in the arguments, quoted or literals; none if the arguments contain
+/// anything else.
 fn strings(mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut strings = Vec::new();
     loop {
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn frames(bytes: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
-        // By single bytes, as a slow client sends them.
+        // Byte by byte, as from a slow client.
         let mut frames = Frames::new(BufReader::with_capacity(1, bytes), true);
         let mut found = Vec::new();
         loop {

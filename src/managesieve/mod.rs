@@ -1,11 +1,11 @@
-//! A pass-through for ManageSieve (RFC 5804) that refuses scripts which `include
-//! sieve` could not run, with line and reason, while their writer looks at them.
+//! A pass-through for ManageSieve (RFC 5804) that refuses scripts which `include sieve`
+//! could not run, with line and reason, while their author is still editing them.
 //!
-//! It stands between a server's login process, whose are TLS and passwords, and the
-//! server that keeps the scripts: all is passed on as it is, but for a script that is
-//! put or checked and cannot be run. It keeps nothing, opens no file, and knows no
-//! more than who speaks through it; what it lets through is judged again when mail
-//! is delivered. Two threads a connection, one for each way.
+//! It is between a server's login process, which handles TLS and passwords, and the
+//! server that keeps the scripts: everything is passed on unchanged, except a script that
+//! is uploaded or checked and cannot be run. It keeps nothing, opens no file, and has no
+//! more rights than the parties it connects; what it lets through is judged again when
+//! mail is delivered. Each connection has two threads, one for each direction.
 
 mod frame;
 mod session;
@@ -20,23 +20,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// What is wrong with a script, a line each; nothing if it can be run.
+/// Returns what is wrong with a script, one line each; nothing if it can be run.
 pub type ScriptJudge = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
 
-/// Told of what happens: a script that was refused, a connection that was not taken.
+/// Called with what happens: a script was refused, a connection was not accepted.
 pub type Tell = dyn Fn(&str) + Send + Sync;
 
-/// For how long and for how many it is there.
+/// The limits of the pass-through.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at the same time.
     pub connections: usize,
-    /// Between two commands; a server's own limit strikes first (RFC 5804 §1.2: no
-    /// less than half an hour).
+    /// How long a client may wait between two commands; a server's own limit takes effect
+    /// first (RFC 5804 §1.2: at least half an hour).
     pub idle: Duration,
-    /// In the midst of a command, and for each write.
+    /// How long a read within a command, or a write, may take.
     pub stalled: Duration,
-    /// To reach the server.
+    /// How long connecting to the server may take.
     pub connect: Duration,
 }
 
@@ -53,22 +53,22 @@ impl Default for Limits {
 
 /// The pass-through.
 pub struct Gateway {
-    /// Where the server is that keeps the scripts.
+    /// The address of the server that keeps the scripts.
     pub server: SocketAddr,
     /// Its limits.
     pub limits: Limits,
     /// Judges scripts.
     pub judge: Box<ScriptJudge>,
-    /// Is told what happens.
+    /// Called with what happens.
     pub tell: Box<Tell>,
-    /// How many scripts are being judged, so that nobody takes all processors.
+    /// How many scripts are being judged, limited so that nobody uses all processors.
     judging: (Mutex<usize>, Condvar),
-    /// Connections.
+    /// The number of open connections.
     open: AtomicUsize,
 }
 
 impl Gateway {
-    /// One that judges and tells so.
+    /// A pass-through that judges with `judge` and reports with `tell`.
     pub fn new(server: SocketAddr, judge: Box<ScriptJudge>, tell: Box<Tell>) -> Gateway {
         Gateway {
             server,
@@ -120,7 +120,7 @@ impl Gateway {
         }
     }
 
-    /// What is wrong with a script. Where the judge itself fails, nothing: deliveries
+    /// What is wrong with a script. Nothing if the judge itself fails, since deliveries
     /// judge it again.
     fn judge(&self, script: &[u8]) -> Vec<String> {
         let most = thread::available_parallelism().map_or(1, usize::from);
@@ -141,10 +141,10 @@ impl Gateway {
     }
 }
 
-/// Nested scripts are lowered by recursion.
+/// The stack of a judging thread, bytes: nested scripts are compiled recursively.
 const STACK: usize = 8 << 20;
 
-/// One of the connections that are open.
+/// One of the open connections.
 struct ConnectionSlot {
     gateway: Arc<Gateway>,
 }
@@ -162,8 +162,8 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Whether accept(2) may go on: the connection is gone, or there is too little of
-/// something for the moment.
+/// Whether accept(2) may be called again after this error: the connection is gone, or the
+/// system is short of something for the moment.
 fn passes(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let passing = [
@@ -178,7 +178,7 @@ fn passes(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
-/// Ends a connection with a reason. The client may be gone.
+/// Ends a connection with a reason. The client may already be gone.
 fn farewell(mut client: &TcpStream, why: &str) {
     let _ = client.set_write_timeout(Some(Duration::from_secs(5)));
     let _ = client.write_all(format!("BYE \"{why}\"\r\n").as_bytes());

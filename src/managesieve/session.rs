@@ -1,5 +1,5 @@
-//! One connection: commands to the server, answers back, and the refusals of ours
-//! among them, each in its turn.
+//! One connection: commands to the server, answers back, and our own refusals among them,
+//! in the right order.
 
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,19 +14,19 @@ use crate::text::escape;
 /// How many faults of one script are reported.
 const MOST_FAULTS: usize = 20;
 
-/// What both ways know of each other.
+/// What both directions know about each other.
 struct Turns {
     state: Mutex<TurnState>,
     changed: Condvar,
-    /// Where answers go.
+    /// Where answers are written.
     client: Mutex<TcpStream>,
 }
 
 #[derive(Default)]
 struct TurnState {
-    /// Answers that the server owes; its greeting is the first.
+    /// How many answers the server owes; its greeting is the first.
     owed: usize,
-    /// No more will come.
+    /// Whether no more will come.
     is_over: bool,
 }
 
@@ -35,7 +35,7 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the server has answered all; false if it never will.
+    /// Waits until the server has answered everything; false if it never will.
     fn wait(&self, until: Instant) -> bool {
         let mut state = self.state();
         while state.owed > 0 && !state.is_over {
@@ -53,10 +53,10 @@ impl Turns {
     }
 }
 
-/// Serves a client until one of both is gone.
+/// Serves a client until either the client or the server is gone.
 ///
 /// # Errors
-/// Why the connection was ended, if neither ended it.
+/// Why the connection was ended, if neither of them ended it.
 pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
     let limits = gateway.limits;
     let server = match TcpStream::connect_timeout(&gateway.server, limits.connect) {
@@ -71,7 +71,7 @@ pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
             stream.set_write_timeout(Some(limits.stalled))?;
             stream.set_nodelay(true)?;
         }
-        // A server that is not done for longer than a client may be idle is gone.
+        // A server that is silent for longer than a client may be idle is gone.
         server.set_read_timeout(Some(limits.idle))?;
         Ok((client.try_clone()?, client.try_clone()?, server.try_clone()?, server.try_clone()?))
     };
@@ -86,7 +86,7 @@ pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
             let _ = answers_back(from_server, &turns);
             turns.state().is_over = true;
             turns.changed.notify_all();
-            // What the client may still send has nobody to go to.
+            // There is nobody to pass the client's further commands to.
             let _ = client_end.shutdown(Shutdown::Both);
         };
         let started = answers.spawn_scoped(scope, back);
@@ -99,7 +99,7 @@ pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
     })
 }
 
-/// Passes commands on.
+/// Passes commands on to the server.
 fn commands(
     gateway: &Gateway,
     client: TcpStream,
@@ -136,7 +136,7 @@ fn commands(
             Frame::Whole(bytes) => (refuse(gateway, &bytes), bytes),
         };
         if let Some(refusal) = refusal {
-            // Commands may come before the one before is answered (RFC 5804 §1.2).
+            // A command may come before the previous one is answered (RFC 5804 §1.2).
             if !turns.wait(Instant::now() + limits.idle) || turns.say(refusal.as_bytes()).is_err() {
                 return Ok(());
             }
@@ -151,7 +151,7 @@ fn commands(
     }
 }
 
-/// What is answered in the place of the server; none if it is to answer.
+/// The answer in place of the server's; none if the server has to answer.
 fn refuse(gateway: &Gateway, command: &[u8]) -> Option<String> {
     let script = match CommandKind::of(command) {
         CommandKind::Script(script) => script,
@@ -172,14 +172,14 @@ fn refuse(gateway: &Gateway, command: &[u8]) -> Option<String> {
     Some(format!("NO {{{}}}\r\n{text}\r\n", text.len()))
 }
 
-/// Passes answers back, and counts those that are complete.
+/// Passes answers back to the client, and counts the complete ones.
 fn answers_back(server: TcpStream, turns: &Turns) -> Result<(), FrameError> {
     let mut frames = Frames::new(BufReader::new(server), false);
     while let Some(frame) = frames.read()? {
         let Frame::Whole(bytes) = frame else {
             return Err(FrameError::Malformed("the server's answer is too long"));
         };
-        // Nothing can be judged behind it.
+        // Nothing could be judged after STARTTLS.
         if bytes.to_ascii_uppercase().starts_with(b"\"STARTTLS\"") {
             continue;
         }
@@ -193,14 +193,14 @@ fn answers_back(server: TcpStream, turns: &Turns) -> Result<(), FrameError> {
     Ok(())
 }
 
-/// Whether an answer ends with it, RFC 5804 §1.3.
+/// Whether this line completes an answer, RFC 5804 §1.3.
 fn is_complete(answer: &[u8]) -> bool {
     let end = answer.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(answer.len());
     let word = answer.get(..end).unwrap_or_default();
     [&b"OK"[..], b"NO", b"BYE"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// The client is gone, or has nothing to say.
+/// Whether the client is gone or silent.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut, UnexpectedEof,

@@ -1,9 +1,9 @@
-//! One message for one user: the rules in force are taken, evaluated and carried out,
-//! and the log is written. What a delivery's process does, and what a worker of
-//! `mfilter lmtp` does again and again.
+//! One message for one user: the rules in force are loaded, evaluated and carried out,
+//! and the log is written. A delivery process does this once, a worker of `mfilter lmtp`
+//! again and again.
 //!
-//! Nothing here asks the process who the user is, where it stands or what its
-//! environment is: [`World`] and its user know.
+//! Nothing here asks the process for its user, its working directory or its environment:
+//! [`World`] and its user provide them.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,43 +36,44 @@ use crate::state::{StateDir, list_index, seen, switch};
 use crate::user::User;
 use crate::world::World;
 
-/// All of a delivery must be done within this time, so that an MTA's own deadline
-/// never strikes: what it kills, it may bounce. OpenSMTPD waits 300 s, Postfix 1000 s.
+/// A whole delivery must finish within this time, before the MTA's own deadline: an MTA
+/// may bounce the message of a delivery that it kills. OpenSMTPD waits 300 s, Postfix
+/// 1000 s.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Which files of rules are meant.
+/// Which files of rules to use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RuleFiles<'a> {
-    /// The user's, if not `~/.mailrules`.
+    /// The user's file, if not `~/.mailrules`.
     pub rules: Option<&'a Path>,
-    /// The provider's, if not where they commonly are.
+    /// The provider's file, if not the usual one.
     pub site: Option<&'a Path>,
 }
 
-/// Rules that deliveries go by, and what is to be told of them.
+/// The rules that deliveries use, and what has to be reported about them.
 pub struct ActiveRules {
     /// The rules.
     pub set: RuleSet,
-    /// What the user is to be told.
+    /// Notices for the user.
     pub notices: Vec<Notice>,
-    /// What the log is to be told.
+    /// Remarks for the log.
     pub remarks: Vec<String>,
     kept: Option<KeptFrom>,
 }
 
-/// What rules were made of that can be kept.
+/// The sources of rules that can be kept.
 struct KeptFrom {
     user: FilePrints,
     site: FilePrints,
-    /// The user's words to `mfilter isp-filter`, where they count.
+    /// The user's choices in `mfilter isp-filter`, if they have an effect.
     words: Option<(PathBuf, Words)>,
 }
 
 impl ActiveRules {
-    /// Those in force now.
+    /// The rules in force now.
     ///
     /// # Errors
-    /// They cannot be known at this moment, or the caller named some that never were.
+    /// They cannot be known at the moment, or the caller named some that never existed.
     pub fn load(files: RuleFiles<'_>, user: &User, proof: Proof) -> Result<ActiveRules, String> {
         let file = load::rules_file(files.rules, user).ok();
         let asked = files.rules.is_some();
@@ -84,7 +85,7 @@ impl ActiveRules {
             }
         };
         let in_force = load(proof)?;
-        // Rules that a call names and that never were are the caller's mistake.
+        // If the call names rules that never existed, that is the caller's mistake.
         let missing = |notice: &&Notice| notice.trouble == load::Trouble::Missing;
         if asked
             && let Some(notice) = in_force.notice.as_ref().filter(missing)
@@ -127,12 +128,12 @@ impl ActiveRules {
         ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
     }
 
-    /// Bytes of the files that rules were made of which can be kept; none of others.
+    /// The size of the files of these rules, bytes; none if the rules cannot be kept.
     pub fn text_size(&self) -> Option<u64> {
         self.kept.as_ref().map(|kept| kept.user.size().saturating_add(kept.site.size()))
     }
 
-    /// Whether rules that were kept are still those that would be loaded.
+    /// Whether these kept rules are still those that would be loaded.
     pub fn are_current(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| {
             let same = |(path, words): &(PathBuf, Words)| {
@@ -145,14 +146,14 @@ impl ActiveRules {
     }
 }
 
-/// How much of the rules a message goes through.
+/// Which rules are applied to a message.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Filtering {
-    /// All.
+    /// All rules.
     #[default]
     Rules,
-    /// None: it goes to the inbox, and the user is told. For a message that ended two
-    /// deliveries before. What the rules set counts.
+    /// No rules: it goes to the inbox, and the user is notified. For a message that ended
+    /// two deliveries before. Settings of the rules still count.
     Inbox,
     /// The same, and the rules are not even loaded: that may be what ended deliveries.
     NoRules,
@@ -161,9 +162,10 @@ pub enum Filtering {
 /// A mailbox of another store.
 #[derive(Debug, Clone)]
 pub struct RemoteStore {
-    /// Where it is; one for all deliveries, so that it knows when the store is away.
+    /// The store; shared by all deliveries, so that it knows when the store is
+    /// unreachable.
     pub store: Arc<LmtpStore>,
-    /// Its address there, without detail: never what a sender wrote.
+    /// The mailbox's address there, without detail: never what a sender wrote.
     pub mailbox: String,
 }
 
@@ -172,22 +174,22 @@ pub struct RemoteStore {
 pub struct Delivery {
     /// The Maildir, if not what the rules say.
     pub maildir: Option<PathBuf>,
-    /// Another store in place of the Maildir.
+    /// Another store instead of the Maildir.
     pub remote: Option<RemoteStore>,
     /// When the message was handed over.
     pub started: Instant,
-    /// The same by the clock.
+    /// The same as wall-clock time.
     pub began: SystemTime,
-    /// What its files are known by, should the process be killed.
+    /// Identifies its files in case the process is killed.
     pub id: Option<u64>,
-    /// Whether the rules are asked.
+    /// Whether rules are applied.
     pub filtering: Filtering,
-    /// Who has to be told how it ends; none where an exit code tells it.
+    /// Who waits to learn the outcome; none where the exit code reports it.
     pub caller: Option<Caller>,
 }
 
 impl Delivery {
-    /// One that begins now.
+    /// A delivery that begins now.
     pub fn now(maildir: Option<PathBuf>) -> Delivery {
         Delivery {
             maildir,
@@ -200,11 +202,11 @@ impl Delivery {
         }
     }
 
-    /// Delivers a message, which `read` begins to read until a point in time. Gives what
-    /// became of it and what the rules had planned.
+    /// Delivers a message, which `read` reads until a deadline. Returns what became of it
+    /// and what the rules had planned.
     ///
     /// # Errors
-    /// Why it has to be tried again, where nothing was done.
+    /// Why it has to be tried again; then nothing was done.
     pub fn deliver(
         &self,
         rules: &ActiveRules,
@@ -224,7 +226,7 @@ impl Delivery {
         let message =
             read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
         if message.is_empty().unwrap_or(false) {
-            // A closed descriptor, or a caller that has lost its file.
+            // The descriptor is closed, or the caller has lost its file.
             return Err("standard input is empty, which is no message".into());
         }
         let _claim = match claim(&rules.set, &message, state.as_ref(), deadline) {
@@ -264,8 +266,8 @@ impl Delivery {
         report.notes.splice(0..0, filters.notes);
         let unread = world.unread();
         report.notes.extend(unread.map(|why| format!("{why}; rules that ask it did not hold")));
-        // From here on the message is delivered, and nothing may change that: not
-        // a log that cannot be written, not even a panic.
+        // From here on the message is delivered, and nothing must change that: neither a
+        // log that cannot be written nor even a panic.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             let again = renamed(&location, program, &log, &report.made_folders);
             report.notes.extend(again.iter().map(|(folder, other)| {
@@ -318,16 +320,16 @@ impl Delivery {
     }
 }
 
-/// What a delivery comes to, whatever happens in it: a panic would exit with 101,
-/// on which MTAs bounce mail.
+/// The outcome of a delivery, even if it panics: the exit code would be 101, for which
+/// MTAs bounce mail.
 pub fn guarded(delivery: impl FnOnce() -> Outcome) -> Outcome {
     let outcome = catch_unwind(AssertUnwindSafe(delivery));
     outcome.unwrap_or_else(|_| Outcome::deferred("mfilter: internal error"))
 }
 
-/// Why the plan is not to be believed: the message itself or a list could not
-/// be read at this moment. A rule that asks for it did not fire, and what came
-/// behind it, `discard` perhaps, did.
+/// Why the plan must not be trusted: the message itself or a list could not be read at
+/// the moment. A rule that needs it did not fire, and a later one, perhaps `discard`,
+/// did.
 fn trouble(run: &Run, world: &World) -> Option<String> {
     if run.damaged {
         return Some("what was kept of the rules is damaged".into());
@@ -337,9 +339,9 @@ fn trouble(run: &Run, world: &World) -> Option<String> {
     unread.or_else(|| world.trouble().map(str::to_owned))
 }
 
-/// Where rules ask for `duplicate`: the right to be at this message alone, so
-/// that of two at the same moment the second one sees that there was a first.
-/// Where that cannot be had, mail flows on.
+/// If rules ask for `duplicate`: the exclusive right to deliver this message, so that of
+/// two simultaneous deliveries the second one sees the first. If that cannot be obtained,
+/// mail is delivered anyway.
 fn claim(
     rules: &RuleSet,
     message: &Message,
@@ -355,7 +357,7 @@ fn claim(
     }
 }
 
-/// What a delivery may use beyond the Maildir, until `deadline`.
+/// What a delivery may use besides the Maildir, until `deadline`.
 pub fn reach(
     program: &Program,
     message: &Message,
@@ -401,17 +403,17 @@ pub fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
     }
 }
 
-/// Whom the user has written to; `writes` where the list of them may be kept.
+/// The people the user has written to; `writes` says whether their list may be written.
 pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
     let me = program.settings.me.clone();
     Sent::new(location, world.state.as_ref(), writes, me)
 }
 
-/// Where to deliver: the Maildir that the caller names, else the site's for a confined
-/// user, else `set maildir`, else `~/Maildir`.
+/// Where to deliver: the Maildir that the caller names, or the site's for a confined
+/// user, or `set maildir`, or `~/Maildir`.
 ///
 /// # Errors
-/// No home is known.
+/// The home is not known.
 pub fn location(
     maildir: Option<&Path>,
     program: &Program,

@@ -1,5 +1,5 @@
-//! What two ways of a message differ in: by other rules, or by the folder it
-//! lies in now.
+//! How two results for a message differ: with other rules, or from the folder it is in
+//! now.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use crate::source::Sources;
 use crate::text::{escape, json_line, shown_sentence};
 
-/// A way and the rules that it came of.
+/// The evaluation of a message, and the rules that it is based on.
 #[derive(Clone, Copy)]
 pub struct RunResult<'a> {
-    /// The way.
+    /// The evaluation.
     pub evaluation: &'a Evaluation,
     /// The rules.
     pub sources: &'a Sources,
@@ -38,7 +38,7 @@ impl RunResult<'_> {
     }
 }
 
-/// Whether the same becomes of a message, whichever rules ask for it.
+/// Whether the same happens to a message, whichever rules ask for it.
 pub fn same(a: &Plan, b: &Plan) -> bool {
     let steps = |plan: &Plan| -> Vec<StepKind> {
         let steps = plan.steps.iter().map(|step| &step.kind);
@@ -47,12 +47,12 @@ pub fn same(a: &Plan, b: &Plan) -> bool {
     steps(a) == steps(b)
 }
 
-/// What the log says and what is remembered changes nothing for the message.
+/// Whether a step matters for the message: log lines and what is remembered do not.
 fn matters(step: &StepKind) -> bool {
     !matches!(step, StepKind::Log(_) | StepKind::Remember { .. } | StepKind::Skipped { .. })
 }
 
-/// `folder "INBOX"` is the inbox.
+/// The step in its plain form: `folder "INBOX"` is the inbox.
 fn plain(step: &StepKind) -> StepKind {
     match step {
         StepKind::Deliver { as_, folder, flags } if *as_ != DeliveryWord::Copy => {
@@ -74,7 +74,7 @@ fn by(step: &Step, sources: &Sources) -> String {
     format!("{file}:{}{}  {text}", rule.line, label.unwrap_or_default())
 }
 
-/// The steps of a way, each with its rule, for people.
+/// The steps of an evaluation, each with its rule, for people.
 pub fn steps(way: RunResult<'_>) -> String {
     let mut out = String::new();
     for step in way.steps() {
@@ -83,12 +83,12 @@ pub fn steps(way: RunResult<'_>) -> String {
     out
 }
 
-/// A way as `--json` shows it.
+/// An evaluation as `--json` shows it.
 pub fn way_json(way: RunResult<'_>) -> Value {
     way.json()
 }
 
-/// A message whose way changes, for people.
+/// A message that other rules handle differently, for people.
 pub fn changed(
     label: &str,
     message: &Message,
@@ -100,7 +100,7 @@ pub fn changed(
     let paint = Paint(style.colour);
     head(&mut out, label, message, paint);
     let (before, after) = (old.steps(), new.steps());
-    // Where only the order differs, all is shown.
+    // If only the order differs, everything is shown.
     let in_both = |step: &Step, others: &[&Step]| {
         others.iter().any(|other| plain(&other.kind) == plain(&step.kind))
     };
@@ -121,7 +121,7 @@ pub fn changed_json(label: &str, old: RunResult<'_>, new: RunResult<'_>) -> Stri
     json_line(&json!({"message": label, "before": old.json(), "after": new.json()}))
 }
 
-/// A message that lies elsewhere than its way leads, for people.
+/// A message that is not in the folder where the rules file it, for people.
 pub fn elsewhere(
     label: &str,
     message: &Message,

@@ -11,22 +11,22 @@ use serde::Serialize;
 use super::escape;
 use crate::text::{json_line, were};
 
-/// One line of the log, as far as it counts.
+/// One line of the log, as far as it is counted.
 #[derive(Debug, Clone, Copy)]
 pub struct LogEvent<'a> {
-    /// When.
+    /// When it was written.
     pub time: Timestamp,
     /// `delivered`, `discarded` …
     pub word: &'a str,
     /// Message-ID; may be empty.
     pub id: &'a str,
-    /// Where it was stored.
+    /// The folder in which it was stored.
     pub folder: Option<&'a str>,
-    /// Where it lay before.
+    /// The folder it was in before.
     pub was: Option<&'a str>,
-    /// The rule that asked.
+    /// The rule that asked for it.
     pub rule: Option<RuleName<'a>>,
-    /// Milliseconds.
+    /// How long it took, milliseconds.
     pub ms: Option<f64>,
     /// Why it was refused or deferred.
     pub text: Option<&'a str>,
@@ -36,28 +36,28 @@ pub struct LogEvent<'a> {
     pub sender: Option<&'a str>,
 }
 
-/// A rule as it is known over its versions.
+/// A rule, identified across its versions.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleName<'a> {
-    /// `file:line`, where it stood.
+    /// `file:line`, where it was.
     pub place: &'a str,
     /// `rule "label"`
     pub label: Option<&'a str>,
-    /// Its text; none where that version is not known.
+    /// Its text; none if that version is not known.
     pub text: Option<&'a str>,
 }
 
-/// What the log holds, counted.
+/// What the log contains, counted.
 #[derive(Debug, Default)]
 pub struct LogStats {
-    /// The moment of the question.
+    /// The current time.
     now: Timestamp,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     words: BTreeMap<String, usize>,
     folders: BTreeMap<String, FolderStats>,
     rules: BTreeMap<String, RuleStats>,
-    /// Messages that ended their way, by day and where that was.
+    /// Messages that were finished, by day and by where they ended.
     days: BTreeMap<jiff::civil::Date, BTreeMap<String, usize>>,
     /// Refused and deferred messages, by word and text.
     reasons: BTreeMap<(String, String), usize>,
@@ -65,9 +65,9 @@ pub struct LogStats {
     categories: BTreeMap<(String, String), usize>,
     /// Messages by the domain of their envelope sender.
     senders: BTreeMap<String, usize>,
-    /// Milliseconds of each message that ended its way.
+    /// The time of each finished message, milliseconds.
     times: Vec<f32>,
-    /// Rules counted for the message at hand: its time, its Message-ID, they.
+    /// The current message and its counted rules: its time, its Message-ID, the rules.
     at_hand: (Timestamp, String, BTreeSet<String>),
 }
 
@@ -93,18 +93,18 @@ const DAYS_SHOWN: usize = 14;
 /// How bars are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bars {
-    /// Of the longest, columns.
+    /// The length of the longest bar, columns.
     pub width: usize,
-    /// With parts of a block, or `#` where the terminal does not know them.
+    /// Whether to draw partial blocks, or `#` where the terminal does not support them.
     pub blocks: bool,
 }
 
 impl Bars {
-    /// A bar of the width of the longest, with two blanks before it.
+    /// A bar, padded to the length of the longest, with two blanks before it.
     fn bar(self, part: usize, most: usize) -> String {
         let full = if self.blocks { '█' } else { '#' };
         let eighths = (self.width * 8 * part).checked_div(most).unwrap_or(0);
-        // Something is never nothing.
+        // More than zero always shows.
         let eighths = if part > 0 { eighths.max(1) } else { 0 };
         let mut bar: String = std::iter::repeat_n(full, eighths / 8).collect();
         let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied();
@@ -119,13 +119,13 @@ impl Bars {
 }
 
 const WEEK: i64 = 7 * 24 * 3600;
-/// Words for how the way of a message ended.
+/// Words for how a message ended.
 const ENDS: [&str; 6] = ["delivered", "discarded", "refused", "deferred", "piped", "forwarded"];
-/// Words that put a message into a folder.
+/// Words for putting a message into a folder.
 const STORES: [&str; 3] = ["delivered", "copied", "moved"];
 
 impl LogStats {
-    /// Nothing yet.
+    /// Statistics without any lines yet.
     pub fn new(now: Timestamp) -> LogStats {
         LogStats { now, ..LogStats::default() }
     }
@@ -164,7 +164,7 @@ impl LogStats {
         }
     }
 
-    /// A message that ended its way.
+    /// Counts a message that was finished.
     fn count_end(&mut self, event: LogEvent<'_>) {
         let day = event.time.to_zoned(jiff::tz::TimeZone::system()).date();
         let place = event.folder.unwrap_or(event.word);
@@ -207,9 +207,9 @@ impl LogStats {
             })
     }
 
-    /// All days, also those without mail between two with.
+    /// All days, including those without mail in between.
     fn all_days(&self) -> Vec<DayCount> {
-        /// A moment that is wrong by years makes no days.
+        /// The most days: a clock that was wrong by years must not add thousands of them.
         const MOST: usize = 4000;
         let known = self.days.first_key_value().zip(self.days.last_key_value());
         let Some(((first, _), (last, _))) = known else { return Vec::new() };
@@ -224,8 +224,8 @@ impl LogStats {
         }
     }
 
-    /// `never` are rules that never fired, as place, label and text; `damaged`
-    /// counts lines that could not be read.
+    /// The report. `never` are rules that never fired, as place, label and text;
+    /// `damaged` is the number of lines that could not be read.
     pub fn report(
         &self,
         never: Vec<(String, Option<String>, String)>,
@@ -283,7 +283,7 @@ impl LogStats {
     }
 }
 
-/// Counts of pairs, the largest first.
+/// Counts of pairs, largest first.
 fn counts(of: &BTreeMap<(String, String), usize>) -> Vec<PairCount> {
     let each = of.iter().map(|((of, what), messages)| PairCount {
         of: of.clone(),
@@ -334,7 +334,7 @@ pub(super) struct FolderCount {
     pub(super) folder: String,
     pub(super) came: usize,
     pub(super) left: usize,
-    /// What came less what left, in the last seven days.
+    /// The messages that were added minus those that left, in the last seven days.
     pub(super) grew_in_week: i64,
     pub(super) per_day: f64,
 }
@@ -342,10 +342,10 @@ pub(super) struct FolderCount {
 #[derive(Debug, Serialize)]
 pub(super) struct RuleCount {
     pub(super) messages: usize,
-    /// Where it stood when it fired last.
+    /// Where it was when it fired last.
     pub(super) place: String,
     pub(super) label: Option<String>,
-    /// Null where that version of the rules is not known.
+    /// Null if that version of the rules is not known.
     pub(super) text: Option<String>,
     pub(super) last: String,
 }
@@ -363,7 +363,7 @@ pub(super) struct DayCount {
     /// In the system's time zone, `2026-11-27`.
     pub(super) day: String,
     pub(super) messages: usize,
-    /// By folder, or by how else their way ended.
+    /// By folder, or by how else they ended.
     pub(super) places: BTreeMap<String, usize>,
 }
 
@@ -381,12 +381,12 @@ pub(super) struct SenderCount {
 }
 
 impl StatsReport {
-    /// On one line.
+    /// The report as JSON, on one line.
     pub fn json(&self) -> String {
         json_line(self) + "\n"
     }
 
-    /// For people; on a terminal with bars.
+    /// The report for people; on a terminal, with bars.
     pub fn text(&self, bars: Option<Bars>) -> String {
         let mut out = String::new();
         let bar = |part: usize, most: usize| match bars {

@@ -18,16 +18,16 @@ use crate::source::{Sources, Span};
 use crate::text::{escape, json_line, shown_sentence, shown_value};
 use crate::world::World;
 
-/// How to draw.
+/// How to draw reports.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReportStyle {
     /// ANSI colours.
     pub colour: bool,
-    /// Also show what the MTA says around the message.
+    /// Whether to show also what the MTA reports around the message.
     pub verbose: bool,
 }
 
-/// One block for people about one message.
+/// A block of text for people about one message.
 pub fn text(
     label: &str,
     message: &Message,
@@ -87,7 +87,7 @@ fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, paint: Paint) {
             TestVerdict::No => '-',
             TestVerdict::Skipped(_) => '?',
         };
-        // A rule with one test shows it already.
+        // A rule with one test shows the test already.
         let line = match looked.tests.len() {
             1 => format!("{mark} {}", shown_sentence(&test.why)),
             _ => {
@@ -107,7 +107,7 @@ fn other_file(span: Span, sources: &Sources) -> String {
     }
 }
 
-/// Where a rule stands, for people who know which rules are meant.
+/// Where a rule is, for people who know which rules are meant.
 pub fn place(rule: &RuleRef, sources: &Sources) -> String {
     let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
     format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
@@ -130,7 +130,7 @@ pub fn outcome(plan: &Plan) -> &'static str {
         .unwrap_or("deliver")
 }
 
-/// Where a plan leads to, for the table at the end of a test of many messages.
+/// Where a plan files its message, for the table at the end of a test of many messages.
 pub fn destination(plan: &Plan) -> String {
     match plan.home_step().or(plan.steps.last()).map(|step| &step.kind) {
         Some(StepKind::Deliver { folder, .. }) => folder.to_string(),
@@ -203,7 +203,7 @@ struct RuleRefReport {
     file: String,
     line: u32,
     label: Option<String>,
-    /// Of site rules.
+    /// The category of a site rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<String>,
     text: String,
@@ -213,7 +213,7 @@ struct RuleRefReport {
 struct RuleReport {
     line: u32,
     file: String,
-    /// Null where the rule could not be evaluated.
+    /// Null if the rule could not be evaluated.
     result: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<String>,
@@ -248,7 +248,7 @@ impl StepReport<'_> {
     }
 }
 
-/// One block for people about what is known of a message.
+/// A block of text for people with what is known about a message.
 pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
     const MOST: usize = 20;
     let paint = Paint(colour);
@@ -282,9 +282,8 @@ pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
     out
 }
 
-/// What is known of a message as `--json` shows it, on one line. A field
-/// has a list of values, but for those that only ever have one; sizes are in
-/// bytes, ages in seconds.
+/// What is known about a message as `--json` shows it, on one line. A field has a list of
+/// values, except those that only ever have one; sizes are in bytes, ages in seconds.
 pub fn inspection_json(label: &str, found: &Inspection) -> String {
     use serde_json::{Map, Value, json};
     let fields: Map<String, Value> = found
@@ -320,7 +319,7 @@ pub fn inspection_json(label: &str, found: &Inspection) -> String {
     json_line(&report) + "\n"
 }
 
-/// Fields that have one value at most.
+/// Fields that have at most one value.
 const SINGLE: [&str; 24] = [
     "now",
     "time",
@@ -367,7 +366,7 @@ fn skipped(verdict: &TestVerdict) -> Option<String> {
     }
 }
 
-/// White space folded: a rule over several lines becomes one.
+/// Text with white space folded, so that a rule over several lines becomes one line.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,12 +1,12 @@
-//! What the rules did, as one page for a browser: nothing is fetched, no script is run,
-//! and it is read on a phone and in the dark as well.
+//! What the rules did, as one page for a browser: it fetches nothing, runs no script, and
+//! works on a phone and in dark mode.
 
 use std::fmt::Write;
 
 use super::escape;
 use super::log_stats::{DayCount, StatsReport};
 
-/// Of longer tables the rest is left to `--json`.
+/// How many rows of a table are shown; the rest is only in `--json`.
 const ROWS: usize = 200;
 /// How many days have a column.
 const DAYS: usize = 60;
@@ -34,7 +34,7 @@ dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7rem,1fr));gap:.6re
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.4rem;font-variant-numeric:tabular-nums}\
 @media(max-width:34rem){td.b{width:20%}body{padding:.8rem}}";
 
-/// A row of a table: how many, of what, and a line below it.
+/// A row of a table: how many, of what, and a second line below.
 type StatsRow = (usize, String, String);
 
 impl StatsReport {
@@ -135,7 +135,7 @@ impl StatsReport {
     }
 }
 
-/// A day and its folders, the fullest first.
+/// A day and its folders, fullest first.
 fn title_of(day: &DayCount) -> String {
     let mut places: Vec<_> = day.places.iter().collect();
     places.sort_by_key(|(_, messages)| std::cmp::Reverse(**messages));
@@ -168,7 +168,7 @@ fn table(out: &mut String, heading: &str, rows: Vec<StatsRow>) {
     }
 }
 
-/// The day of a moment.
+/// The day of a point in time.
 fn day(moment: &str) -> &str {
     moment.split('T').next().unwrap_or(moment)
 }

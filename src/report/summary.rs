@@ -1,5 +1,5 @@
-//! Many messages → what became of them all: how many went where, which rules
-//! never fired, what was slow.
+//! Many messages → what became of them: how many went where, which rules never fired,
+//! what was slow.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -16,22 +16,23 @@ use crate::text::{counted, escape, json_line};
 
 /// How many of the slowest rules are shown.
 const SLOWEST: usize = 5;
-/// What takes less in all is not worth to be told of unasked.
+/// A total time below this is not worth reporting unless asked for.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// What became of messages.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// Messages that were looked at.
+    /// How many messages were judged.
     pub messages: usize,
-    /// What could not be read.
+    /// How many messages could not be read.
     pub unread: usize,
     went: BTreeMap<String, usize>,
     rules: HashMap<Span, RuleSummary>,
-    /// The slowest messages, in no order.
+    /// The slowest messages, in no particular order.
     slow: Vec<(Duration, String)>,
     time: Duration,
-    /// From where to where how many would move, if that was asked.
+    /// How many messages would move, by folder of origin and target, if that was asked
+    /// for.
     pub moves: Option<BTreeMap<(String, String), usize>>,
 }
 
@@ -43,7 +44,7 @@ struct RuleSummary {
 }
 
 impl Summary {
-    /// Counts a message that took so long to be opened and judged.
+    /// Counts a message that took `took` to open and judge.
     pub fn add(&mut self, label: &str, evaluation: &Evaluation, took: Duration) {
         self.messages += 1;
         self.time += took;
@@ -61,7 +62,7 @@ impl Summary {
         }
     }
 
-    /// Counts a message that moves, if it does.
+    /// Counts a message, and its move if it has one.
     pub fn add_move(&mut self, moves: Option<(String, String)>) {
         let known = self.moves.get_or_insert_default();
         if let Some(from_to) = moves {
@@ -74,7 +75,7 @@ impl Summary {
         self.slow.truncate(SLOWEST);
     }
 
-    /// Takes in what another thread has counted.
+    /// Adds what another thread has counted.
     pub fn merge(&mut self, other: Summary) {
         self.messages += other.messages;
         self.unread += other.unread;
@@ -107,7 +108,7 @@ impl Summary {
         self.rules.get(&span).is_some_and(|rule| rule.held > 0)
     }
 
-    /// The most first.
+    /// Destinations and their counts, largest first.
     fn went(&self) -> Vec<(&str, usize)> {
         let mut rows: Vec<_> =
             self.went.iter().map(|(to, number)| (to.as_str(), *number)).collect();
@@ -123,7 +124,7 @@ impl Summary {
         rows
     }
 
-    /// Those that cost most, the time in all of each.
+    /// The rules that took most time, with the total time of each.
     fn slow_rules(&self) -> Vec<(Span, RuleSummary)> {
         let mut rows: Vec<_> = self.rules.iter().map(|(span, rule)| (*span, *rule)).collect();
         rows.sort_by_key(|(span, rule)| (Reverse(rule.took), span.file, span.start));
@@ -132,8 +133,8 @@ impl Summary {
         rows
     }
 
-    /// The tables for people. What was slow is told where that is asked, or
-    /// where it took a second and more.
+    /// The tables for people. What was slow is reported if that is asked for, or if it
+    /// took a second or more.
     pub fn text(&self, rules: &[RuleEntry], sources: &Sources, ask_slow: bool) -> String {
         let mut out = format!("\n{:>7} messages\n", self.messages);
         for (folder, number) in self.went() {
@@ -168,7 +169,7 @@ impl Summary {
         out
     }
 
-    /// The table of `--diff` and `--misplaced`; `what` is said of those that move.
+    /// The table of `--diff` and `--misplaced`; `what` describes those that move.
     pub fn moves_text(&self, what: &str) -> String {
         let messages = counted(self.messages, "message");
         let mut out = format!("\n{:>7} of {messages} {what}\n", self.moved());

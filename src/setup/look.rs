@@ -1,6 +1,6 @@
-//! What a machine and a home have of mail. Nothing is changed; programs are asked for
-//! their settings (`postconf`, `doveconf`, `exim`), and where they do not answer soon
-//! nothing is known.
+//! What mail setup a machine and a home have. Nothing is changed; programs are asked for
+//! their settings (`postconf`, `doveconf`, `exim`), and if they do not answer soon, the
+//! settings count as unknown.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use crate::file;
 use crate::user::User;
 
-/// How long a program may take to say its settings.
+/// How long a program may take to print its settings.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of a file of settings no more is read, bytes.
+/// How much of a file of settings is read, bytes.
 const MOST: u64 = 1 << 20;
-/// Where mail servers have their programs, which is on few users' PATH.
+/// Where mail servers have their programs; these are on few users' PATH.
 const SYSTEM_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// A mail server that delivers on this machine.
@@ -43,30 +43,31 @@ pub enum MailServer {
 /// How Dovecot keeps mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DovecotStore {
-    /// A Maildir and its inbox, as they are written in the settings, in this layout; the
-    /// inbox is empty where it is the Maildir itself.
+    /// A Maildir and its inbox, as written in the settings, in this layout; the inbox is
+    /// empty if it is the Maildir itself.
     Maildir { path: String, is_fs: bool, inbox: String },
-    /// `mbox`, `sdbox`, `mdbox`: mfilter cannot deliver there. With whether it is
-    /// Dovecot 2.4 or newer, whose settings are written otherwise.
+    /// `mbox`, `sdbox`, `mdbox`: mfilter cannot deliver there. `is_new` for Dovecot 2.4
+    /// or newer, whose settings are written differently.
     Other { driver: String, is_new: bool },
-    /// Its settings say nothing: it takes a `~/Maildir` that is there.
+    /// Its settings say nothing: it uses an existing `~/Maildir`.
     Unset,
-    /// It is installed, and its settings cannot be read.
+    /// It is installed, but its settings cannot be read.
     Unknown,
 }
 
-/// A file of the user's.
+/// A file of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserFile {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// What stands in it.
+    /// Its content.
     Text(String),
-    /// A symbolic link, another user's, no regular file, no UTF-8, or unreadable.
+    /// A symbolic link, another user's file, not a regular file, not UTF-8, or
+    /// unreadable.
     Strange(&'static str),
 }
 
-/// A program that brings mail from elsewhere.
+/// A program that fetches mail from elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetcher {
     /// isync.
@@ -92,7 +93,7 @@ pub enum OtherRules {
     Sieve,
 }
 
-/// All that was found.
+/// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupFindings {
     /// The home.
@@ -101,17 +102,17 @@ pub struct SetupFindings {
     pub program: PathBuf,
     /// The mail server.
     pub server: Option<MailServer>,
-    /// Dovecot, if it is there.
+    /// Dovecot, if it is installed.
     pub dovecot: Option<DovecotStore>,
     /// `~/.mailrules`
     pub rules: UserFile,
-    /// `~/.forward`, or what the server has in its place.
+    /// `~/.forward`, or the file that the server uses instead.
     pub forward: UserFile,
     /// Rules of other filters, with the file in the home.
     pub others: Vec<(OtherRules, &'static str)>,
-    /// What brings mail, with the file in the home.
+    /// Programs that fetch mail, with the file in the home.
     pub fetchers: Vec<(Fetcher, &'static str)>,
-    /// The Maildir of mbsync or OfflineIMAP, and its inbox, as they are written.
+    /// The Maildir of mbsync or OfflineIMAP, and its inbox, as written there.
     pub synced: Option<(String, Option<String>)>,
     /// Maildirs in the home, and whether their folders are plain directories.
     pub maildirs: Vec<(&'static str, bool)>,
@@ -124,7 +125,7 @@ pub struct SetupFindings {
 }
 
 impl MailServer {
-    /// What people call it.
+    /// Its name for people.
     pub fn name(&self) -> &str {
         match self {
             MailServer::Postfix { .. } => "Postfix",
@@ -137,7 +138,7 @@ impl MailServer {
         }
     }
 
-    /// The file in the home by which a user has a program called.
+    /// The file in the home with which a user has a program run.
     pub fn forward_file(&self) -> &'static str {
         match self {
             MailServer::Qmail => ".qmail",
@@ -148,7 +149,7 @@ impl MailServer {
 }
 
 impl OtherRules {
-    /// As `mfilter import` calls it.
+    /// Its name for `mfilter import`.
     pub fn word(self) -> &'static str {
         match self {
             OtherRules::Procmail => "procmail",
@@ -161,7 +162,7 @@ impl OtherRules {
 /// The file of the user unit.
 pub const UNIT: &str = ".config/systemd/user/mfilter-watch.service";
 
-/// Looks at all of it.
+/// Looks at everything.
 pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
     let server = mail_server();
     let own = |name: &str| user_file(&home.join(name));
@@ -203,7 +204,7 @@ pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
     }
 }
 
-/// What a file of the user's holds.
+/// What a file of the user contains.
 fn user_file(path: &Path) -> UserFile {
     let about = match fs::symlink_metadata(path) {
         Ok(about) => about,
@@ -226,14 +227,14 @@ fn user_file(path: &Path) -> UserFile {
     }
 }
 
-/// The first program of that name, also where only mail servers have theirs.
+/// The first program of that name on PATH or where mail servers have theirs.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(SYSTEM_PATH.map(PathBuf::from));
     directories.map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
-/// What a program prints, if it ends well and soon.
+/// What a program prints, if it succeeds soon.
 fn said(name: &str, arguments: &[&str]) -> Option<String> {
     let mut child = Command::new(program(name)?)
         .args(arguments)
@@ -243,7 +244,8 @@ fn said(name: &str, arguments: &[&str]) -> Option<String> {
         .spawn()
         .ok()?;
     let started = Instant::now();
-    // Settings are short: they fit a pipe, so that it ends before it is read.
+    // Settings are short: they fit into a pipe, so the program can end before the pipe is
+    // read.
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -293,14 +295,14 @@ fn mail_server() -> Option<MailServer> {
     }
 }
 
-/// How Dovecot keeps mail, by its own word; 2.3 and 2.4 say it in other settings.
+/// How Dovecot keeps mail according to its settings, which differ between 2.3 and 2.4.
 fn dovecot(home: &Path) -> Option<DovecotStore> {
     program("doveconf")?;
     let old = said("doveconf", &["-h", "mail_location"]);
     if let Some(location) = old.as_deref().map(str::trim).filter(|location| !location.is_empty()) {
         return Some(store_of(location));
     }
-    // Of several settings 2.4 shows the values with their names alone.
+    // For several settings, 2.4 shows values only together with their names.
     let names = ["mail_driver", "mail_path", "mail_inbox_path"];
     let Some(text) = said("doveconf", &names) else {
         return Some(if old.is_some() { DovecotStore::Unset } else { DovecotStore::Unknown });
@@ -314,7 +316,7 @@ fn dovecot(home: &Path) -> Option<DovecotStore> {
     Some(match driver {
         "maildir" => {
             let path = in_home(path);
-            // `mailbox_list_layout` is said to be `fs` also where it is not; and without
+            // `mailbox_list_layout` is reported as `fs` even where it is not; and without
             // a path of its own the inbox is a folder.
             let is_fs = path.strip_prefix("~/").and_then(|path| layout_of(&home.join(path)));
             let is_fs = is_fs.unwrap_or_default();
@@ -354,7 +356,7 @@ fn in_maildir(path: &str, is_fs: bool, inbox: &str) -> DovecotStore {
     DovecotStore::Maildir { path, is_fs, inbox }
 }
 
-/// A path as rules write it: what stands for the home is `~`.
+/// A path as rules write it, with `~` for the home.
 fn in_home(path: &str) -> String {
     let path = path.trim_end_matches('/');
     for home in ["%{home}", "%{home:}", "%h", "$HOME"] {
@@ -365,7 +367,7 @@ fn in_home(path: &str) -> String {
     path.to_owned()
 }
 
-/// Where mbsync or OfflineIMAP put mail.
+/// Where mbsync or OfflineIMAP puts mail.
 fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
     let text = String::from_utf8(file::read(path, MOST).ok()?).ok()?;
     let unquoted = |value: &str| value.trim().trim_matches('"').trim_end_matches('/').to_owned();
@@ -383,7 +385,7 @@ fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
                     _ => {}
                 }
             }
-            // Without a Path the inbox alone is known, which mbsync has in ~/Maildir.
+            // Without a Path only the inbox is known, which mbsync has in ~/Maildir.
             found.0.map(|path| (path, found.1.or_else(|| Some("~/Maildir".into()))))
         }
         Fetcher::OfflineImap => text.lines().find_map(|line| {
@@ -394,8 +396,8 @@ fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
     }
 }
 
-/// Whether a directory is a Maildir, or one of folders; then whether folders are plain
-/// directories in it.
+/// Whether a directory is a Maildir, or contains such folders; if so, whether folders in
+/// it are plain directories.
 fn layout_of(path: &Path) -> Option<bool> {
     let is_folder = |path: &Path| ["cur", "new"].iter().all(|sub| path.join(sub).is_dir());
     let names = fs::read_dir(path).ok()?.flatten().take(1000).map(|entry| entry.path());
@@ -406,7 +408,7 @@ fn layout_of(path: &Path) -> Option<bool> {
     (plain || is_folder(path)).then_some(plain)
 }
 
-/// Mboxes with mail where mail servers and readers have them.
+/// Mboxes with mail, where mail servers and readers put them.
 fn mboxes(user: &User, home: &Path) -> Vec<PathBuf> {
     let name = ["LOGNAME", "USER"].into_iter().find_map(|variable| user.variable(variable));
     let spool = user.variable("MAIL").map(PathBuf::from);

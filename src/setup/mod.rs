@@ -1,6 +1,6 @@
-//! The first hour: what a machine and a home have of mail, and what is to be done so
-//! that mfilter delivers there. `look` only reads, `steps` decides, `write` writes what
-//! it is told to, with a backup.
+//! First-time setup: what mail setup a machine and a home have, and what has to be done
+//! so that mfilter delivers there. `look` only reads, `steps` decides, `write` writes
+//! what it is given, with a backup.
 
 pub mod look;
 pub mod steps;

@@ -1,4 +1,4 @@
-//! What is to be done, step by step, as data: what can be written into the home, what
+//! What has to be done, step by step, as data: what can be written into the home, what
 //! only the user or root can do, and what has to wait for another step.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
@@ -8,53 +8,53 @@ use std::path::{Path, PathBuf};
 use super::look::{DovecotStore, Fetcher, MailServer, SetupFindings, UNIT, UserFile};
 use crate::syntax::quote;
 
-/// The first rules of somebody who has none.
+/// The first rules for a user who has none.
 const FIRST_RULES: &str = include_str!("../../examples/first.mailrules");
 /// The user unit that files what a syncing program brings.
 const WATCH_UNIT: &str = include_str!("../../examples/systemd/mfilter-watch.service");
-/// How the program stands in it.
+/// How the program is written in it.
 const UNIT_PROGRAM: &str = "ExecStart=/usr/bin/mfilter ";
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupStep {
-    /// What it is about, in a line.
+    /// What it is about, in one line.
     pub title: String,
     /// Why, or why not; one sentence each.
     pub reasons: Vec<String>,
-    /// What is to be done.
+    /// What has to be done.
     pub action: SetupAction,
 }
 
-/// What is to be done in a step.
+/// What has to be done in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetupAction {
     /// Nothing.
     Done,
-    /// A file, in the place of what was there `before`.
+    /// A file to write, in place of the content `before`.
     Write { path: PathBuf, before: Option<String>, text: String },
-    /// Lines to be entered or written by hand.
+    /// Lines that have to be typed or written by hand.
     ByHand(Vec<String>),
 }
 
-/// How mail comes to mfilter.
+/// How mail gets to mfilter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MailRoute<'f> {
     /// A mail server calls it.
     Server(&'f MailServer),
-    /// It watches a Maildir that is synced.
+    /// It watches a Maildir that another program syncs.
     Watch,
-    /// What fetches mail calls it.
+    /// A program that fetches mail calls it.
     Fetch(Fetcher, &'static str),
-    /// Nothing was found that brings mail.
+    /// Nothing was found that delivers or fetches mail.
     None,
 }
 
-/// Where the mail lies, or shall lie.
+/// Where the mail is, or should be.
 enum MailHome {
-    /// With the settings that say so, none for `~/Maildir`.
+    /// In a Maildir, with the settings that say so; none for `~/Maildir`.
     Maildir { path: String, settings: String },
-    /// Not yet in a Maildir; what the administrator does about it.
+    /// Not yet in a Maildir, and what the administrator has to do about it.
     NotYet { reason: String, lines: Vec<String> },
 }
 
@@ -77,7 +77,7 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     let says_where = matches!(&found.rules, UserFile::Text(text)
         if text.lines().any(|line| line.trim_start().starts_with("set maildir")));
     let waits = match (&place, are_ready) {
-        // Who has written where the mail is knows better.
+        // A user who has set where the mail is knows better.
         (MailHome::NotYet { .. }, true) if says_where => None,
         (MailHome::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
         (_, false) => Some("first come the rules"),
@@ -118,7 +118,7 @@ fn place(found: &SetupFindings) -> MailHome {
     }
     match &found.dovecot {
         Some(DovecotStore::Maildir { path, is_fs, inbox }) => {
-            // What else Dovecot puts in (`%u`) is not known here.
+            // The values of other Dovecot variables (`%u`) are not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return MailHome::NotYet {
                     reason: format!("Dovecot keeps mail in `{path}`: write that path for you into the rules."),
@@ -162,7 +162,8 @@ fn subscribed(place: MailHome) -> MailHome {
     }
 }
 
-/// A Maildir whose inbox is the directory `inbox`, or itself where that is empty.
+/// A Maildir whose inbox is the directory `inbox`, or the Maildir itself if that is
+/// empty.
 fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
     let inbox = match inbox.strip_prefix(path).map(|below| below.strip_prefix('/')) {
         _ if inbox.is_empty() || inbox == path => None,
@@ -191,7 +192,7 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
     MailHome::Maildir { path: path.to_owned(), settings }
 }
 
-/// The step of the rules, and whether there are rules behind it.
+/// The step for the rules, and whether there will be rules after it.
 fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
     let path = found.home.join(".mailrules");
     let step = |title: &str, reasons: Vec<String>, action| SetupStep {
@@ -267,7 +268,7 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
     }
 }
 
-/// A line of `.forward`, or of what the server has in its place.
+/// A line for `.forward`, or for the file that the server uses instead.
 fn forward_line(found: &SetupFindings, server: &MailServer) -> Option<String> {
     let program = plain(&found.program)?;
     Some(match server {
@@ -282,7 +283,7 @@ fn forward_line(found: &SetupFindings, server: &MailServer) -> Option<String> {
     })
 }
 
-/// A path that no server and no shell reads otherwise.
+/// A path that no server or shell interprets in another way.
 fn plain(path: &Path) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     path.to_str().filter(|path| path.chars().all(is_plain))
@@ -336,13 +337,13 @@ fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
     written
 }
 
-/// Whether all that a `.forward` does is to call a filter that mfilter replaces.
+/// Whether a `.forward` only calls a filter that mfilter replaces.
 fn calls_a_filter(text: &str) -> bool {
     let mut lines =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
     let Some(command) = line.trim_matches('"').trim_start().strip_prefix('|') else { return false };
-    // `IFS=' ' && exec /usr/bin/procmail -f- || exit 75 #taro`, as manuals have it.
+    // `IFS=' ' && exec /usr/bin/procmail -f- || exit 75 #taro`, as in manuals.
     let command = command.trim_start();
     let command = command.strip_prefix("IFS=' '").unwrap_or(command).trim_start();
     let command = command.strip_prefix("&&").unwrap_or(command).trim_start();

@@ -1,5 +1,5 @@
-//! Writing a file of the user's: with a backup of what was there, whole or not at all,
-//! and never through a symbolic link.
+//! Writing a user's file: with a backup of the old one, completely or not at all, and
+//! never through a symbolic link.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::file;
 
-/// Puts a text in the place of a file. If one is there, it must still hold `before`; it
-/// is kept beside the new one. Gives where.
+/// Writes a text as a file. An existing file must still contain `before`; it is kept next
+/// to the new one. Returns where.
 ///
 /// # Errors
-/// The file is another one by now, or the system says no; then nothing is changed but,
-/// perhaps, that there is a backup.
+/// The file has changed since, or the system reports an error; then nothing is changed,
+/// except that there may be a backup.
 pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Option<PathBuf>> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -28,7 +28,7 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
         }
         None => None,
     };
-    // A mail server reads it, and runs what stands in it only if nobody else may write.
+    // A mail server reads it, and runs its content only if nobody else can write it.
     if backup.is_some() {
         let mode = fs::metadata(path)?.permissions().mode() & 0o755;
         file::replace(path, text.as_bytes(), mode)?;
@@ -38,7 +38,7 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
     Ok(backup)
 }
 
-/// Keeps what was there under a name that is free.
+/// Keeps the old content under a name that is free.
 fn back_up(path: &Path, text: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = path.parent().unwrap_or(Path::new("."));

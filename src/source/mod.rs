@@ -1,7 +1,7 @@
-//! Files of rules as people wrote them: where a thing stands in which file.
+//! Files of rules as people wrote them: in which file and where a thing is.
 //!
-//! A [`Span`] is plain data, small enough to stand beside every part of a
-//! program, and means nothing without the [`Sources`] it was made for.
+//! A [`Span`] is plain data, small enough to be stored with every part of a program, and
+//! means nothing without its [`Sources`].
 
 mod private_group;
 
@@ -18,14 +18,14 @@ use twox_hash::{XxHash3_128, xxhash3_128};
 
 use crate::file::{self, Bounds};
 
-/// A stretch of one rule file: byte offsets, the end excluded.
+/// A range in one rule file: byte offsets, the end excluded.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Span {
     /// Which file of the [`Sources`].
     pub file: u32,
     /// First byte.
     pub start: u32,
-    /// First byte that is no longer in it.
+    /// First byte after it.
     pub end: u32,
 }
 
@@ -36,7 +36,7 @@ impl Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
@@ -48,7 +48,7 @@ pub struct Spanned<T> {
 /// One file of rules.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Where it was read.
+    /// Where it was read from.
     pub path: PathBuf,
     /// Its text, without a byte-order mark. Line ends are as in the file.
     pub text: String,
@@ -57,7 +57,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Takes a text in, dropping a leading byte-order mark.
+    /// A file with this text, without a leading byte-order mark.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> SourceFile {
         let mut text = text.into();
         if text.starts_with('\u{feff}') {
@@ -74,7 +74,8 @@ impl SourceFile {
         self.lines.partition_point(|start| *start <= offset) as u32
     }
 
-    /// Byte offset of the start of a line, counted from 1; the text's end behind the last.
+    /// Byte offset of the start of a line, counted from 1; after the last line, the end
+    /// of the text.
     pub fn line_start(&self, line: u32) -> usize {
         let start = self.lines.get((line as usize).saturating_sub(1));
         start.map_or(self.text.len(), |start| *start as usize)
@@ -87,8 +88,8 @@ impl SourceFile {
     }
 }
 
-/// All files of one set of rules; the first is the main one, the others are
-/// what it includes, in the order in which they were met.
+/// All files of one set of rules; the first is the main file, the others are those that
+/// it includes, in the order in which they were met.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
@@ -96,13 +97,13 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Adds a file and gives its number.
+    /// Adds a file and returns its number.
     pub fn add(&mut self, file: SourceFile) -> u32 {
         self.files.push(file);
         self.files.len() as u32 - 1
     }
 
-    /// Takes the file away that was added last.
+    /// Removes the file that was added last.
     pub fn remove_last(&mut self) {
         self.files.pop();
     }
@@ -112,7 +113,7 @@ impl Sources {
         &self.files
     }
 
-    /// The text of a span; empty for one of other sources.
+    /// The text of a span; empty for a span of other sources.
     pub fn text(&self, span: Span) -> &str {
         self.files
             .get(span.file as usize)
@@ -125,7 +126,7 @@ impl Sources {
         self.files.get(span.file as usize).map_or(Path::new(""), |file| &file.path)
     }
 
-    /// Tells the user's home, which people know as `~`.
+    /// Sets the user's home, which is shown as `~`.
     pub fn set_home(&mut self, home: &Path) {
         self.home = Some(home.to_owned()).filter(|home| home.parent().is_some());
     }
@@ -151,31 +152,31 @@ pub fn reason(error: &io::Error) -> String {
     text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
-/// Why a file of the user's was not read.
+/// Why a user's file was not read.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The system says no.
+    /// The system reported an error.
     Io(io::Error),
-    /// A folder, a pipe, a device.
+    /// It is a folder, a pipe or a device.
     NotAFile,
-    /// Larger than the limit, in bytes.
+    /// It is larger than the limit, in bytes.
     TooLarge(u64),
     /// Somebody else could have written it: mode bits, or another owner.
     Unsafe(&'static str),
-    /// A symbolic link to something that is not there.
+    /// A symbolic link to something that does not exist.
     Dangling(PathBuf),
     /// Somebody is writing to it.
     BeingSaved,
 }
 
 impl ReadError {
-    /// There is no such file.
+    /// Whether there is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(self, ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// It says something of the machine at this moment, and nothing of the
-    /// file: a disk that fails, too many open files, somebody who writes to it.
+    /// Whether the error may pass, since it is not about the content of the file: a
+    /// failing disk, too many open files, somebody writing to it.
     pub fn may_pass(&self) -> bool {
         let error = match self {
             ReadError::Io(error) => error,
@@ -233,15 +234,15 @@ impl From<ReadError> for io::Error {
 
 /// Rule files larger than this are not read, bytes.
 pub const RULES_LIMIT: u64 = 16 * 1024 * 1024;
-/// Scripts of `include sieve` larger than this are not read, bytes; Pigeonhole
-/// takes none that is larger.
+/// Scripts of `include sieve` larger than this are not read, bytes; Pigeonhole does not
+/// accept larger ones.
 pub const SCRIPT_LIMIT: u64 = 1 << 20;
 /// List files larger than this are not read, bytes.
 pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// Reads a file of rules. It must belong to the user or to root and be
-/// writable by nobody else, since who can write rules can read the mail. The
-/// user's own private group is the user.
+/// Reads a file of rules. It must belong to the user or to root and be writable by nobody
+/// else, since whoever can write rules can read the mail. The user's private group counts
+/// as the user.
 pub fn read_rules(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
     open_rules(bounds, path)?.bytes()
 }
@@ -269,26 +270,27 @@ pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> 
     }
 }
 
-/// A script that nobody has written to for this long is whole.
+/// A script that nobody has written to for this long counts as complete.
 const QUIET: Duration = Duration::from_millis(100);
 /// How often a script that keeps changing is read before we give up.
 const MOST_READS: usize = 5;
 
-/// Reads a script that rules include, as [`read_rules`] does: whole, as it was before or
-/// after somebody saved it, also where it is written in its place. One that has just
-/// changed is waited for, half a second at most. Who writes in place and pauses for longer
-/// than a tenth of a second is taken to be done.
+/// Reads a script that rules include, as [`read_rules`] does: complete, as it was before
+/// or after somebody saved it, even if it is rewritten in place. If it has just changed,
+/// we wait, at most half a second. A program that writes in place and pauses for more
+/// than a tenth of a second counts as finished.
 ///
 /// # Errors
-/// [`ReadError::BeingSaved`]: it goes on changing.
+/// [`ReadError::BeingSaved`]: it keeps changing.
 pub fn read_script(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
     for _ in 0..MOST_READS {
         let opened = open_script(bounds, path)?;
         let before = opened.file.metadata()?;
         let changed = before.modified()?;
-        // A file system that empties one frees its blocks before it notes the time.
+        // When a file is truncated, a file system frees its blocks before it sets the
+        // time.
         let is_being_emptied = before.len() == 0 && before.blocks() > 0;
-        // By a clock that is ahead of ours it has just changed, too.
+        // With a clock ahead of ours, it also counts as just changed.
         if is_being_emptied || changed + QUIET > SystemTime::now() {
             std::thread::sleep(QUIET);
         }
@@ -320,33 +322,33 @@ fn private(meta: &Metadata) -> Result<(), ReadError> {
     }
 }
 
-/// What the content of a file is known by.
+/// A fingerprint of the content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print {
-    /// Bytes.
+    /// The size, bytes.
     pub length: u64,
-    /// XXH3, 128 bits: no two contents that come by chance have the same, and
-    /// who would make two can write the file.
+    /// XXH3, 128 bits: no two contents collide by chance, and whoever could construct a
+    /// collision can write the file anyway.
     pub hash: u128,
 }
 
 impl Print {
-    /// That of bytes.
+    /// The fingerprint of these bytes.
     pub fn of(bytes: &[u8]) -> Print {
         Print { length: bytes.len() as u64, hash: XxHash3_128::oneshot(bytes) }
     }
 }
 
-/// An open file of rules that is to be trusted.
+/// An open file of rules that can be trusted.
 #[derive(Debug)]
 pub struct RuleFile {
     file: File,
-    /// When it was opened, bytes.
+    /// Its size when it was opened, bytes.
     length: u64,
 }
 
 impl RuleFile {
-    /// What its content is known by: read through one buffer and not kept.
+    /// The fingerprint of its content, which is read through one buffer and not kept.
     pub fn print(&self) -> Result<Print, ReadError> {
         const BUFFER: u64 = 64 << 10;
         let mut buffer = Vec::with_capacity(self.length.clamp(1, BUFFER) as usize);
@@ -375,15 +377,15 @@ impl RuleFile {
     }
 }
 
-/// Reads a list file; bytes that are no UTF-8 are replaced, so that one bad
-/// line costs no other.
+/// Reads a list file; bytes that are not UTF-8 are replaced, so that a bad line does not
+/// affect others.
 pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
     let bytes = read_bytes(bounds, path, LIST_LIMIT)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// Reads a file of the user's that is neither rules nor a list.
+/// Reads a user's file that is neither rules nor a list.
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let (file, meta) = open(bounds, path)?;
     read(&file, meta.len(), limit)
@@ -402,7 +404,7 @@ fn open(bounds: &Bounds, path: &Path) -> Result<(File, Metadata), ReadError> {
     }
 }
 
-/// What is not there, or is and leads nowhere.
+/// The error for a file that does not exist, or for a link that leads nowhere.
 fn missing(path: &Path, error: io::Error) -> ReadError {
     std::fs::read_link(path).map_or(ReadError::Io(error), ReadError::Dangling)
 }

@@ -1,7 +1,7 @@
-//! Whether a group is a user's own: half of the distributions give each user
-//! a private group and the umask 002, so that every file of theirs is writable
-//! by that group. The system's files are read as files, since a static
-//! program has no NSS: a group that they do not tell all about is not private.
+//! Whether a group is a user's own: half of the distributions give each user a private
+//! group and the umask 002, so that every file of theirs is writable by that group. The
+//! system's files are read directly, since a static program has no NSS; a group that they
+//! do not fully describe is not private.
 
 use std::path::Path;
 
@@ -12,24 +12,24 @@ use crate::platform::{Acl, has_acl};
 const GROUP: &str = "/etc/group";
 /// The system's users.
 const PASSWD: &str = "/etc/passwd";
-/// Of larger ones the end is not read; bytes.
+/// How much of a file is read, bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// Whether nobody but the user (and root, who may do all) is in the group of
-/// a file, and no access ACL lets others write to it.
+/// Whether nobody but the user (and root, who may do anything) is in the group of a file,
+/// and no access ACL lets others write to it.
 pub(super) fn is_private(file: &std::fs::File, gid: u32, uid: u32) -> bool {
-    // With an ACL the group's bits are the mask of all it lets in.
+    // With an ACL, the group bits are the mask for all entries.
     let no_acl = has_acl(file, Acl::Access) == Some(false);
     let read = |path: &str| file::read(Path::new(path), LARGEST).unwrap_or_default();
     no_acl && is_own(gid, uid, &read(GROUP), &read(PASSWD))
 }
 
-/// The same, by the text of both files (group(5), passwd(5)).
+/// The same, given the content of both files (group(5), passwd(5)).
 fn is_own(gid: u32, uid: u32, groups: &[u8], users: &[u8]) -> bool {
     let (groups, users) = (String::from_utf8_lossy(groups), String::from_utf8_lossy(users));
     let number = |text: Option<&&str>| text.and_then(|text| text.parse::<u32>().ok());
     let users: Vec<Vec<&str>> = users.lines().map(|line| line.split(':').collect()).collect();
-    // Where the user comes from a directory service, so may other members.
+    // If the user comes from a directory service, other members may, too.
     if !users.iter().any(|user| number(user.get(2)) == Some(uid)) {
         return false;
     }
