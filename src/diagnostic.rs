@@ -1,8 +1,8 @@
-//! What is wrong, where, and what to do: mistakes as data, and how they are drawn.
+//! What is wrong, where, and what to do: mistakes as data, and how they are displayed.
 //!
-//! Rooms that find mistakes have a kind of their own with one match for all
-//! wording; it ends here as a [`Diagnostic`]. Messages are lower case, what
-//! the user wrote stands in backticks, hints are apart from messages.
+//! Modules that find mistakes have a type of their own with one match for all wording; it
+//! is turned into a [`Diagnostic`]. Messages are in lower case, what the user wrote is in
+//! backticks, hints are separate from messages.
 
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
@@ -21,7 +21,7 @@ use crate::translation::translated;
 pub enum Severity {
     /// This version of the rules cannot be used.
     Error,
-    /// It can, but is probably not what was meant.
+    /// It can be used, but is probably not what was meant.
     Warning,
 }
 
@@ -34,7 +34,7 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where.
+    /// Where it is.
     pub span: Span,
     /// A few words under the caret; may be empty.
     pub label: String,
@@ -42,12 +42,12 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to do.
     pub hint: Option<String>,
-    /// What to write in place of the span, where that mends it, for editors.
+    /// The text to replace the span with, if that fixes the mistake, for editors.
     pub instead: Option<String>,
 }
 
 impl Diagnostic {
-    /// The same in the words of a language.
+    /// The same in another language.
     pub fn in_language(&self, language: Language) -> Cow<'_, Diagnostic> {
         if language == Language::English {
             return Cow::Borrowed(self);
@@ -65,15 +65,16 @@ impl Diagnostic {
     }
 }
 
-/// Draws mistakes for people, in English, each with file, line, source line, caret and hint.
+/// Displays mistakes for people, in English, each with file, line, source line, caret and
+/// hint.
 ///
-/// No control character gets through: what comes out is safe for a terminal.
+/// Control characters are replaced: the output is safe for a terminal.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
     render_within(diagnostics, sources, colour, None, Language::English)
 }
 
-/// The same in a language, for a terminal of so many columns: of longer source lines the
-/// part with the mistake is drawn, so that the caret stays below it.
+/// The same in a language, for a terminal with `columns` columns: of longer source lines
+/// only the part with the mistake is drawn, so that the caret stays below it.
 pub fn render_within(
     diagnostics: &[Diagnostic],
     sources: &Sources,
@@ -81,7 +82,7 @@ pub fn render_within(
     columns: Option<usize>,
     language: Language,
 ) -> String {
-    /// In fewer there is no room for a word and its line number.
+    /// With fewer columns there is no room for a word and its line number.
     const FEWEST: usize = 24;
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = match columns {
@@ -138,7 +139,7 @@ fn draw(
             .element(Level::HELP.with_name(translated("hint", language)).message(escape(hint)));
     }
     let mut drawn = renderer.render(&[group]);
-    // Columns were counted from where a line is cut.
+    // Columns were counted from the point where a line is cut.
     for drawing in &drawings {
         let Some(span) = drawing.cut else { continue };
         let path = escape(&sources.shown(&drawing.file.path));
@@ -149,11 +150,11 @@ fn draw(
     drawn
 }
 
-/// A place, and the words for it.
+/// A place, and the text for it.
 type MarkedSpan<'a> = (AnnotationKind, Span, &'a str);
 
-/// Of a line with more bytes than this only the part with the mistake is drawn: thousands
-/// of mistakes in one line would each draw all of it.
+/// Of a line with more bytes than this, only the part with the mistake is drawn: each of
+/// thousands of mistakes in one line would draw the whole line.
 const LONG_LINE: usize = 4096;
 
 /// How many bytes before and after a mistake are looked at: more than a drawing shows.
@@ -164,9 +165,9 @@ struct Drawing<'a> {
     file: &'a SourceFile,
     /// The lines, from 1.
     lines: RangeInclusive<u32>,
-    /// The same as bytes, without the last line's end.
+    /// Their bytes, without the last line end.
     bytes: Range<usize>,
-    /// The mistake in a line of which a part is drawn.
+    /// The mistake, if only a part of its line is drawn.
     cut: Option<Span>,
     marks: Vec<MarkedSpan<'a>>,
 }
@@ -189,7 +190,7 @@ impl<'a> Drawing<'a> {
         Some(Drawing { file, lines, bytes: start..end, cut: Some(span), marks: vec![mark] })
     }
 
-    /// Whether the two are better drawn as one.
+    /// Whether the two are better drawn together.
     fn is_near(&self, other: &Drawing) -> bool {
         const LINES: u32 = 8;
         std::ptr::eq(self.file, other.file)
@@ -206,7 +207,7 @@ impl<'a> Drawing<'a> {
         self.marks.extend(other.marks);
     }
 
-    /// The column of a mistake, counted from where the line is cut.
+    /// The column of a mistake, counted from the point where the line is cut.
     fn column_of_cut(&self, span: Span) -> usize {
         let before = self.file.text.get(self.bytes.start..span.start as usize);
         before.unwrap_or_default().chars().count() + 1
@@ -230,10 +231,9 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// Source text with what is invisible replaced by something of the same length
-/// in bytes, so that marks stay where they are. Line ends and tabs are left to
-/// annotate-snippets, and so are the control characters of ASCII, for which it
-/// has pictures.
+/// Source text with invisible characters replaced by something of the same length in
+/// bytes, so that marks stay in place. Line ends and tabs are left to annotate-snippets,
+/// and so are ASCII control characters, for which it has symbols.
 fn mask(text: &str) -> String {
     text.chars()
         .map(|c| match (is_invisible(c), c.len_utf8()) {
@@ -279,16 +279,18 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
         .collect()
 }
 
-/// Counts columns. Mistakes stand in the order of the text, so each line is counted once,
-/// however many there are in it.
+/// Counts columns. Mistakes are in the order of the text, so each line is counted only
+/// once, however many mistakes it has.
 #[derive(Default)]
 struct Columns {
-    /// The last place that was counted, and the characters before it in its line.
+    /// The last place that was counted, and the number of characters before it in its
+    /// line.
     last: (Span, usize),
 }
 
 impl Columns {
-    /// The column of a span's start, in characters from 1; 0 for a place in no file.
+    /// The column of a span's start, in characters from 1; 0 for a place that is not in
+    /// any file.
     fn of(&mut self, span: Span, sources: &Sources) -> usize {
         let Some(file) = sources.files().get(span.file as usize) else { return 0 };
         let (last, counted) = self.last;
@@ -418,7 +420,8 @@ error[unknown-name]: nothing is called `blakc`
         assert_eq!(of(&short), of(&long));
     }
 
-    /// No mistake costs what the line has, which all of them together have once.
+    /// A mistake does not cost time proportional to its line; only all mistakes together
+    /// do, once.
     #[test]
     fn each_of_many_mistakes_in_a_line_is_drawn_once() {
         let text = "blakc 迷惑 ".repeat(20_000);

@@ -1,15 +1,15 @@
-//! How files are opened: never so that we wait, and regular files alone; and how a
-//! whole one is put in the place of another.
+//! How files are opened: without ever blocking, and only regular files; and how a
+//! complete file replaces another.
 //!
-//! Whoever may put a FIFO, a device or a terminal in the place of a file must
-//! not be able to hold a delivery: each open of each file goes through here
-//! (tests/architecture looks for others). Directories are opened as such, which
-//! never waits; what is made anew, `O_EXCL`, cannot be anything else.
+//! Whoever can replace a file by a FIFO, a device or a terminal must not be able to block
+//! a delivery: every open of a file goes through here (tests/architecture looks for
+//! others). Directories are opened as such, which never blocks; what is newly created,
+//! with `O_EXCL`, cannot be anything else.
 //!
-//! Paths that a confined user's rules name, or that lie where such a user can put
-//! symbolic links, are opened by [`Bounds`], below the home: the kernel resolves
-//! them (openat2(2), `RESOLVE_BENEATH`), so that no link that is put there
-//! meanwhile leads out.
+//! Paths that a confined user's rules name, or that are where such a user can put
+//! symbolic links, are opened with [`Bounds`], below the home: the kernel resolves them
+//! (openat2(2), `RESOLVE_BENEATH`), so that a link that is put there in the meantime
+//! cannot lead out.
 
 use std::fmt;
 use std::fs::{File, Metadata, Permissions, metadata, read_link};
@@ -26,20 +26,20 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 use tempfile::NamedTempFile;
 
-/// To read.
+/// For reading.
 pub const READ: OFlags = OFlags::RDONLY;
-/// To read, and never behind a symbolic link.
+/// For reading; a symbolic link is not followed.
 pub const READ_OWN: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW);
-/// To read and write what is there, and never behind a symbolic link.
+/// For reading and writing an existing file; a symbolic link is not followed.
 pub const WRITE_OWN: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW);
-/// To read and to append to what is there, and never behind a symbolic link.
+/// For reading and appending to an existing file; a symbolic link is not followed.
 pub const APPEND_OWN: OFlags = WRITE_OWN.union(OFlags::APPEND);
-/// The same, made with mode 0600 where it is missing.
+/// The same; the file is created with mode 0600 if it is missing.
 pub const APPEND_OR_MAKE_OWN: OFlags = APPEND_OWN.union(OFlags::CREATE);
-/// To append to, and made now: what is there already is an error.
+/// For appending to a new file; an existing one is an error.
 pub const MAKE_OWN: OFlags = APPEND_OR_MAKE_OWN.union(OFlags::EXCL);
 
-/// Something that is no regular file stands in the place of one.
+/// There is something other than a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotRegular;
 
@@ -54,7 +54,7 @@ impl std::error::Error for NotRegular {}
 /// Opens a regular file.
 ///
 /// # Errors
-/// The system says no, or with [`NotRegular`] it is something else.
+/// The system's error, or [`NotRegular`] if it is something else.
 pub fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     open_at(CWD, path, flags)
 }
@@ -73,7 +73,7 @@ fn regular(
         match open(flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => break File::from(file),
             Err(Errno::INTR) => {}
-            // A socket, or a FIFO that nobody reads; a directory to be written to.
+            // A socket, or a FIFO that nobody reads; or a directory opened for writing.
             Err(Errno::NXIO | Errno::OPNOTSUPP | Errno::ISDIR) => return Err(not_regular()),
             Err(Errno::XDEV) => return Err(leads_out()),
             Err(error) => return Err(error.into()),
@@ -82,7 +82,7 @@ fn regular(
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
-/// A path that leads, by its name or by a symbolic link, to where it may not.
+/// A path that leads, by its name or through a symbolic link, out of its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeadsOut;
 
@@ -94,7 +94,7 @@ impl fmt::Display for LeadsOut {
 
 impl std::error::Error for LeadsOut {}
 
-/// Below which directory paths have to stay; the default is any.
+/// The directory below which paths have to stay; by default there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounds(Option<Arc<Path>>);
 
@@ -102,13 +102,13 @@ pub struct Bounds(Option<Arc<Path>>);
 pub const ANYWHERE: Bounds = Bounds(None);
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// To look at, or to open from there.
+/// For reading metadata, or for opening something below.
 #[cfg(target_os = "linux")]
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
-/// What becomes of symbolic links on the way.
+/// What happens to symbolic links on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinkPolicy {
     /// They are followed as long as they stay below.
@@ -117,15 +117,15 @@ enum LinkPolicy {
     None,
 }
 
-/// How often the kernel is asked again that saw a rename beside a `..`.
+/// How often the call is repeated if the kernel saw a rename together with a `..`.
 #[cfg(target_os = "linux")]
 const TRIES: usize = 16;
 
-/// A directory by a path that leads there whatever is renamed meanwhile.
+/// A directory with a path that leads there whatever is renamed in the meantime.
 #[derive(Debug)]
 pub struct PinnedDirectory {
     path: PathBuf,
-    /// What keeps a path in `/proc/self/fd` valid.
+    /// Keeps a path in `/proc/self/fd` valid.
     _open: Option<OwnedFd>,
 }
 
@@ -146,7 +146,7 @@ fn by_descriptor(open: BorrowedFd<'_>) -> PathBuf {
 }
 
 impl Bounds {
-    /// Paths have to stay below a directory, whose own path is trusted.
+    /// Bounds by which paths have to stay below `directory`, whose own path is trusted.
     pub fn below(directory: &Path) -> Bounds {
         Bounds(Some(directory.into()))
     }
@@ -163,7 +163,7 @@ impl Bounds {
             Some(top) => {
                 let (top, rest) = split(top, path)?;
                 regular(flags, |flags, mode| {
-                    // The kernel takes a mode only with what makes a file.
+                    // The kernel accepts a mode only with flags that create a file.
                     let made = flags.contains(OFlags::CREATE);
                     resolve(
                         &top,
@@ -193,7 +193,7 @@ impl Bounds {
         }
     }
 
-    /// The same for a [canonical](Bounds::canonical) path, in which no link may stand.
+    /// The same for a [canonical](Bounds::canonical) path, which must not contain a link.
     pub fn pin_plain(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => self.pin(path),
@@ -203,7 +203,7 @@ impl Bounds {
         }
     }
 
-    /// What is at a path, links followed.
+    /// The metadata of what is at a path; links are followed.
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         match &self.0 {
             None => metadata(path),
@@ -214,8 +214,7 @@ impl Bounds {
         }
     }
 
-    /// The path without symbolic links and `..`, below the directory as that is
-    /// written.
+    /// The path without symbolic links and `..`, below the directory as written.
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
         let flags = LOOK;
@@ -226,9 +225,9 @@ impl Bounds {
         Ok(top.join(found.strip_prefix(real_top).map_err(|_| leads_out())?))
     }
 
-    /// Makes a directory and what is missing above it, behind no link, each with
-    /// `mode` and on disk. Only where there are bounds, and not the directory
-    /// that they are.
+    /// Creates a directory and what is missing above it, without following links, each
+    /// with `mode` and synced to disk. Only if there are bounds; the directory of the
+    /// bounds itself is not created.
     pub fn make_directory(&self, path: &Path, mode: Mode) -> io::Result<()> {
         let Some(top) = &self.0 else { return Err(ErrorKind::Unsupported.into()) };
         let (mut open, rest) = split(top, path)?;
@@ -255,8 +254,8 @@ impl Bounds {
     }
 }
 
-/// Opens a directory that stands below another one; where there are bounds, links
-/// are followed that stay below that one.
+/// Opens a directory below another one, for use with bounds: links are followed if they
+/// stay below that one.
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath).map_err(told)
 }
@@ -296,7 +295,7 @@ fn resolve(
     Err(Errno::XDEV)
 }
 
-/// Other systems keep nobody below a directory, so nobody can be confined there.
+/// Other systems cannot keep paths below a directory, so nobody can be confined there.
 #[cfg(not(target_os = "linux"))]
 fn resolve(
     _top: &OwnedFd,
@@ -321,21 +320,21 @@ fn leads_out() -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, LeadsOut)
 }
 
-/// The content of a regular file, or as much of it as `max` bytes.
+/// The content of a regular file, at most `max` bytes of it.
 pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path, READ)?.take(max).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Closes a file that was written and synced, and tells how that ended: some
-/// file systems write at close(2) only (AFS, old NFS, davfs2 and others by
-/// FUSE, where fsync(2) may do nothing), and a full disk is told there.
+/// Closes a file that was written and synced, and returns the result: some file systems
+/// write only at close(2) (AFS, old NFS, davfs2 and others on FUSE, where fsync(2) may do
+/// nothing), and report a full disk there.
 pub fn close(file: impl IntoRawFd) -> io::Result<()> {
     Ok(nix::unistd::close(file)?)
 }
 
-/// Gives a file that was written its name, in one step: synced, closed, renamed.
+/// Gives a written file its name: it is synced and closed, and then renamed in one step.
 pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let (file, name) = file.into_parts();
     file.sync_all()?;
@@ -343,12 +342,12 @@ pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     Ok(name.persist(path)?)
 }
 
-/// Puts a file with these permissions in the place of another, whole or not at all, and
-/// on disk when it returns. What is at the path is not looked at: a symbolic link is
-/// replaced, not followed.
+/// Replaces a file by one with these permissions, completely or not at all; it is on disk
+/// when this returns. What is at the path is not examined: a symbolic link is replaced,
+/// not followed.
 ///
 /// # Errors
-/// The system says no; then what was there is there.
+/// The system's error; then the old file is still there.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let (mut new, folder) = new_beside(path, mode)?;
     new.write_all(bytes)?;
@@ -357,10 +356,10 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     sync_directory(folder)
 }
 
-/// Makes a file as [`replace`] does, with what the umask leaves of the permissions.
+/// Creates a file as [`replace`] does, with the permissions that the umask leaves.
 ///
 /// # Errors
-/// With `AlreadyExists` something is there; the system says no.
+/// `AlreadyExists` if something is there; otherwise the system's error.
 pub fn make(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let (mut new, folder) = new_beside(path, mode)?;
     new.write_all(bytes)?;
@@ -377,8 +376,8 @@ fn new_beside(path: &Path, mode: u32) -> io::Result<(NamedTempFile, &Path)> {
     Ok((builder.tempfile_in(folder)?, folder))
 }
 
-/// What a file is known by from one look to the next: device, inode, length, and when it
-/// and its inode were changed (s, ns).
+/// What shows whether a file has changed since the last look: device, inode, length, and
+/// when it and its inode were changed (s, ns).
 pub fn identity(about: &Metadata) -> [u64; 7] {
     [
         about.dev(),
@@ -391,13 +390,13 @@ pub fn identity(about: &Metadata) -> [u64; 7] {
     ]
 }
 
-/// Puts a directory's entries on disk.
+/// Syncs a directory's entries to disk.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()
 }
 
-/// Whether opening failed because something else stands there.
+/// Whether opening failed because it is not a regular file.
 pub fn is_not_regular(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
 }

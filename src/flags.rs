@@ -1,5 +1,5 @@
-//! Flags and keywords of a message: the words of the language, the letters in a
-//! file name of a Maildir, IMAP's keywords.
+//! Flags and keywords of a message: the words of the language, the letters in file names
+//! of a Maildir, IMAP's keywords.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub const FLAGS: &[(&str, char)] = &[
     ("trashed", 'T'),
 ];
 
-/// Longest keyword, bytes.
+/// The longest keyword, bytes.
 const LONGEST_KEYWORD: usize = 64;
 
 /// Flags and keywords.
@@ -26,7 +26,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// These and those, each once.
+    /// Both sets together, without duplicates.
     pub fn and(&self, others: &Flags) -> Flags {
         let letters = FLAGS.iter().map(|(_, letter)| *letter);
         let keywords = others.keywords.iter().filter(|keyword| !self.has_keyword(keyword));
@@ -38,14 +38,14 @@ impl Flags {
         }
     }
 
-    /// These without those.
+    /// These flags without the others.
     pub fn without(&self, others: &Flags) -> Flags {
         let letters = self.letters.chars().filter(|letter| !others.letters.contains(*letter));
         let keywords = self.keywords.iter().filter(|keyword| !others.has_keyword(keyword));
         Flags { letters: letters.collect(), keywords: keywords.cloned().collect() }
     }
 
-    /// Keywords are the same in any case (RFC 9051 §2.3.2).
+    /// Whether the keyword is in the set; case does not matter (RFC 9051 §2.3.2).
     pub fn has_keyword(&self, keyword: &str) -> bool {
         self.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword))
     }
@@ -56,14 +56,14 @@ impl Flags {
             && self.letters.as_bytes().is_sorted_by(|a, b| a < b)
     }
 
-    /// In the words of the language, keywords as they are.
+    /// The flags in the words of the language, keywords unchanged.
     pub fn words(&self) -> Vec<String> {
         let letters = FLAGS.iter().filter(|(_, letter)| self.letters.contains(*letter));
         let words = letters.map(|(word, _)| (*word).to_owned());
         words.chain(self.keywords.iter().cloned()).collect()
     }
 
-    /// As IMAP has them (RFC 9051 §2.3.2); `passed` is the keyword of RFC 5550 §5.9.
+    /// The flags as in IMAP (RFC 9051 §2.3.2); `passed` is the keyword of RFC 5550 §5.9.
     pub fn imap(&self) -> Vec<String> {
         const NAMES: [(char, &str); 6] = [
             ('D', "\\Draft"),
@@ -78,7 +78,7 @@ impl Flags {
         names.chain(self.keywords.iter().cloned()).collect()
     }
 
-    /// As they stand behind `as`: keywords are strings.
+    /// The flags as written after `as`: keywords are strings.
     pub fn as_written(&self) -> String {
         let keywords = self.keywords.iter().map(|keyword| format!("\"{keyword}\""));
         let letters = Flags { letters: self.letters.clone(), keywords: Vec::new() };
@@ -91,8 +91,8 @@ pub fn is_keyword(text: &str) -> bool {
     (1..=LONGEST_KEYWORD).contains(&text.len()) && text.chars().all(is_of_atoms)
 }
 
-/// The keyword that a text from a message makes: `_` stands for what keywords cannot
-/// hold. None of a blank text.
+/// The keyword made from a text in a message: `_` replaces what keywords cannot contain.
+/// None for a blank text.
 pub fn to_keyword(text: &str) -> Option<String> {
     let letters = text.trim().chars().map(|letter| if is_of_atoms(letter) { letter } else { '_' });
     let keyword: String = letters.take(LONGEST_KEYWORD).collect();

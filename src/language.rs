@@ -1,12 +1,12 @@
-//! Which language a person is spoken to in, by the locale of the process. English
-//! wherever nothing else can be told.
+//! The language for messages to people, by the locale of the process. English if the
+//! locale says nothing else.
 
-/// A language that there are texts in.
+/// A language in which there are texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// The language of all texts.
     English,
-    /// That of some.
+    /// The language of some texts.
     Japanese,
 }
 

@@ -1,9 +1,9 @@
-//! mfilter: a mail delivery filter. The library does the work, the binary is
-//! a few lines; `docs/ARCHITECTURE.md` is the map.
+//! mfilter: a mail delivery filter. The library does the work, the binary is only a few
+//! lines; `docs/ARCHITECTURE.md` is the map.
 //!
-//! A message goes through once, forwards: rules are parsed (`syntax`) and
-//! checked (`rules`) into a `Program`; `evaluate` makes a `Plan` of it and of
-//! the message; `report` shows the plan or `deliver` carries it out.
+//! Processing goes in one direction: rules are parsed (`syntax`) and checked (`rules`)
+//! into a `Program`; `evaluate` turns it and the message into a `Plan`; `report` shows
+//! the plan or `deliver` carries it out.
 
 #![forbid(unsafe_code)]
 

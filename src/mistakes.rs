@@ -1,6 +1,6 @@
-//! Every mistake in a user's rules: what the check of their text says, and what shows
-//! only beside what the rules speak of: lists, folders, address books, the messages of
-//! `expect`. Nothing is written, and no program is run.
+//! Every mistake in a user's rules: those that the check of their text finds, and those
+//! that show only together with what the rules name: lists, folders, address books, the
+//! messages of `expect`. Nothing is written, and no program is run.
 
 use std::path::Path;
 
@@ -60,7 +60,7 @@ pub fn of(
     Ok((sources, diagnostics, checked.settings))
 }
 
-/// What is wrong with the user's switch, by the site rules in force.
+/// What is wrong with the user's switch, according to the site rules in force.
 fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
     if settings.isp_filter.iter().all(|word| word.category.is_none()) {
         return Vec::new();
@@ -72,7 +72,7 @@ fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
     judge_switch(&settings.isp_filter, &names)
 }
 
-/// Folders of sent mail that are not there.
+/// Folders of sent mail that do not exist.
 fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) -> Vec<Diagnostic> {
     let Some(sent) = sent(program, user).filter(|_| !folders.is_empty()) else {
         return Vec::new();
@@ -86,7 +86,7 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
         .collect()
 }
 
-/// Folders from which nothing is deleted, though the rules say so.
+/// Folders from which nothing is deleted, although the rules say so.
 fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
     let deletes = |expiry: &&Expiry| expiry.to.is_none() && !expiry.anywhere;
     let world = World { user: user.clone(), ..World::default() };
@@ -104,7 +104,7 @@ fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
     .collect()
 }
 
-/// Address books that cannot be read, or of which a part cannot.
+/// Address books that cannot be read, completely or in part.
 fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
     let lists = program.lists.iter();
     lists
@@ -130,7 +130,7 @@ fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagno
         .collect()
 }
 
-/// Folders and a layout that are not those of the Maildir that is there.
+/// Folders and a layout that differ from those of the existing Maildir.
 fn unlike_the_store(
     program: &Program,
     folders: &[Spanned<String>],
@@ -145,7 +145,7 @@ fn unlike_the_store(
     store_check::judge(&location, folders, &renamed, layout)
 }
 
-/// The user's sent mail, to be looked at.
+/// The user's sent mail, for reading.
 fn sent(program: &Program, user: &User) -> Option<Sent> {
     let state = StateDir::of(user);
     let world = World { user: user.clone(), state, ..World::default() };
@@ -196,7 +196,7 @@ fn fails(
             return Some((message, "a path here starts at the folder of the rule file".into()));
         }
     };
-    // As with the filter's marks taken off, where the rules say so.
+    // This removes the filter's marks, if the rules say so.
     let run = run_rules(rules, message, &world, Detail::Plan, &mut NoFilters);
     let wanted = wanted(expectation, program, run.message, &world);
     let (wanted, found) = (ends(&wanted), ends(&run.evaluation.plan));
@@ -208,7 +208,7 @@ fn fails(
     })
 }
 
-/// The plan of rules that hold nothing but the expected actions.
+/// The plan of rules that contain only the expected actions.
 fn wanted(expectation: &Expectation, program: &Program, message: Message, world: &World) -> Plan {
     let statements = expectation.actions.iter().map(|action| crate::rules::program::Statement {
         span: expectation.span,
@@ -220,8 +220,8 @@ fn wanted(expectation: &Expectation, program: &Program, message: Message, world:
     run_rules(&rules, message, world, Detail::Plan, &mut NoFilters).evaluation.plan
 }
 
-/// Where a plan stores and how it ends, in words. A text of a discard or a
-/// refusal is not part of it.
+/// Where a plan stores and how it ends, in words. The text of a discard or a refusal is
+/// not part of it.
 fn ends(plan: &Plan) -> String {
     let steps = plan.steps.iter().filter_map(|step| match &step.kind {
         kind @ StepKind::Deliver { .. } => Some(kind.sentence()),

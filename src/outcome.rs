@@ -1,10 +1,10 @@
-//! Delivered, deferred or refused: what an MTA is told, and the only place
-//! that knows exit codes.
+//! Delivered, deferred or refused: what is reported to an MTA, and the only place that
+//! knows exit codes.
 //!
-//! MTAs bounce for most exit codes, so there are only four here: 0, 75, and
-//! for a refusal that the rules asked for 77, 69 or 67. Beside the code stands
-//! one line of text, `4.x.x why` or `5.x.x why`, which Postfix takes before
-//! the code, and which others log or send to the sender.
+//! MTAs bounce for most exit codes, so there are only four here: 0, 75, and for a refusal
+//! that the rules asked for 77, 69 or 67. With the code goes one line of text, `4.x.x
+//! why` or `5.x.x why`, which Postfix prefers to the code, and which others log or send
+//! to the sender.
 
 use std::fmt;
 use std::io;
@@ -30,7 +30,7 @@ pub enum Outcome {
         /// Why, for the postmaster.
         text: String,
     },
-    /// Refused because a rule said so: the MTA tells the sender.
+    /// Refused because a rule said so: the MTA notifies the sender.
     Refused {
         /// `5.x.x`, RFC 3463.
         status: String,
@@ -39,8 +39,8 @@ pub enum Outcome {
     },
 }
 
-/// Longest line that is told to an MTA, in bytes: RFC 5321 §4.5.3.1.5 gives a
-/// reply line 512, some of which the MTA needs for its own code.
+/// The longest line for an MTA, bytes: RFC 5321 §4.5.3.1.5 allows a reply line 512, some
+/// of which the MTA needs for its own code.
 const LINE_MAX: usize = 500;
 
 impl Outcome {
@@ -49,13 +49,12 @@ impl Outcome {
         Outcome::Deferred { status: "4.3.0".into(), text: text.into() }
     }
 
-    /// The exit code by sysexits.h.
+    /// The exit code according to sysexits.h.
     ///
-    /// A refusal is `EX_NOPERM`, unless its RFC 3463 subject says that the
-    /// address is no good (`5.1.x`, `EX_NOUSER`), or that mailbox, system or
-    /// network are (`5.2.x` to `5.4.x`, `EX_UNAVAILABLE`); a mailbox that is
-    /// full (`5.2.2`) is `EX_NOPERM` too, as maildrop has it. All three bounce
-    /// with every MTA but qmail, which retries after 67 and 69.
+    /// A refusal is `EX_NOPERM`, unless its RFC 3463 subject blames the address (`5.1.x`,
+    /// `EX_NOUSER`), or the mailbox, system or network (`5.2.x` to `5.4.x`,
+    /// `EX_UNAVAILABLE`); a full mailbox (`5.2.2`) is `EX_NOPERM`, too, as in maildrop.
+    /// All three bounce with every MTA except qmail, which retries after 67 and 69.
     pub fn exit_code(&self) -> u8 {
         const EX_NOUSER: u8 = 67;
         const EX_UNAVAILABLE: u8 = 69;
@@ -89,9 +88,8 @@ impl Outcome {
         Some(format!("{status} {text}"))
     }
 
-    /// Says the line on standard error. What cannot be said is left unsaid:
-    /// a full or closed pipe (Postfix does not read before we exit) must
-    /// never change how the delivery ends.
+    /// Writes the line to standard error. What cannot be written is dropped: a full or
+    /// closed pipe (Postfix does not read before we exit) must never change the outcome.
     pub fn tell(&self) {
         let Some(mut line) = self.line() else { return };
         line.push('\n');
@@ -106,16 +104,16 @@ impl Outcome {
     }
 }
 
-/// Whether a `sendmail` that ended with this status refuses the message for
-/// good, so that another try would end the same: the codes of sysexits.h that
-/// speak of the call, the message, the address, the service or a permission,
-/// and the 100 of qmail-inject(8). All others may pass.
+/// Whether a `sendmail` that ended with this status refuses the message permanently, so
+/// that another try would end the same: the codes of sysexits.h that concern the call,
+/// the message, the address, the service or a permission, and the 100 of qmail-inject(8).
+/// All others may be temporary.
 pub fn is_permanent(status: i32) -> bool {
     matches!(status, 64 | 65 | 67 | 69 | 76 | 77 | 78 | 100)
 }
 
-/// True for an RFC 3463 status of that class: `class "." subject "." detail`,
-/// the latter two of one to three digits.
+/// True for an RFC 3463 status of that class: `class "." subject "." detail`, the last
+/// two with one to three digits.
 pub fn is_status(text: &str, class: char) -> bool {
     let mut parts = text.split('.');
     let digits = |part: Option<&str>| {
@@ -129,12 +127,12 @@ pub fn is_status(text: &str, class: char) -> bool {
         && parts.next().is_none()
 }
 
-/// Something that the system would not do for us.
+/// Something that the system failed to do for us.
 #[derive(Debug)]
 pub struct Failure {
     /// What was tried, to be read after "cannot": `create the folder`.
     pub doing: &'static str,
-    /// Where.
+    /// The path.
     pub path: PathBuf,
     /// Why not.
     pub error: io::Error,
@@ -170,8 +168,8 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// The RFC 3463 status of a system error. Every one is temporary: what is
-/// wrong with a machine can be set right before the MTA gives up.
+/// The RFC 3463 status of a system error. All are temporary: a problem of the machine can
+/// be fixed before the MTA gives up.
 ///
 /// | error | status | read as |
 /// |---|---|---|

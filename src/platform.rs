@@ -1,11 +1,11 @@
-//! What not every Unix can do, and what is done where it cannot.
+//! What not every Unix can do, and what is done instead.
 //!
 //! | | Linux | macOS | others |
 //! |---|---|---|---|
-//! | rename, but replace nothing | renameat2(2) | renameatx_np(2) | `NOSYS`: callers have another way |
-//! | a process' end as a descriptor | pidfd_open(2) | none: it is looked at now and then | the same |
+//! | rename without replacing | renameat2(2) | renameatx_np(2) | `NOSYS`: callers have another way |
+//! | a process' end as a descriptor | pidfd_open(2) | none: it is checked now and then | the same |
 //! | a file in memory | memfd_create(2) | none: one in `TMPDIR` | memfd_create(2) on FreeBSD |
-//! | a symbolic link as a descriptor | `O_PATH` | it is looked at before and after it is read | the same |
+//! | a symbolic link as a descriptor | `O_PATH` | it is checked before and after it is read | the same |
 //! | ACLs | extended attributes | unknown | unknown |
 
 use std::ffi::CString;
@@ -22,13 +22,13 @@ use rustix::process::Pid;
 pub enum Acl {
     /// Who may use it, acl(5).
     Access,
-    /// What files made in a directory get.
+    /// What files created in a directory get.
     Default,
 }
 
 /// A symbolic link.
 pub struct SymbolicLink {
-    /// Whose it is.
+    /// Its owner's uid.
     pub owner: u32,
     /// Where it leads.
     pub target: CString,
@@ -49,8 +49,8 @@ pub fn rename_noreplace(from: impl AsFd, old: &str, to: impl AsFd, new: &str) ->
     }
 }
 
-/// A descriptor that can be read from when the child has ended; none where there is
-/// no such thing.
+/// A descriptor that becomes readable when the child has ended; none if the system has no
+/// such thing.
 pub fn exit_descriptor(child: Pid) -> Option<OwnedFd> {
     #[cfg(target_os = "linux")]
     return rustix::process::pidfd_open(child, rustix::process::PidfdFlags::empty()).ok();
@@ -61,7 +61,7 @@ pub fn exit_descriptor(child: Pid) -> Option<OwnedFd> {
     }
 }
 
-/// A file in memory, which exec closes; none where there is no such thing.
+/// A file in memory, which exec closes; none if the system has no such thing.
 pub fn memory_file() -> Option<File> {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     {
@@ -72,7 +72,7 @@ pub fn memory_file() -> Option<File> {
     None
 }
 
-/// Whether a file has such an ACL; none where that cannot be told.
+/// Whether a file has such an ACL; none if that cannot be found out.
 pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
     #[cfg(target_os = "linux")]
     {
@@ -93,11 +93,11 @@ pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
     }
 }
 
-/// A symbolic link, with its owner: both of the same link, whatever is put in its place
-/// meanwhile.
+/// Reads a symbolic link and its owner: both of the same link, even if it is replaced in
+/// the meantime.
 ///
 /// # Errors
-/// `ENOTDIR` if it is no symbolic link; else what the system says.
+/// `ENOTDIR` if it is not a symbolic link; otherwise the system's error.
 pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<SymbolicLink, Errno> {
     #[cfg(target_os = "linux")]
     {
@@ -113,7 +113,7 @@ pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<Symbolic
         let before = about()?;
         let link = link_of(&before, || readlinkat(&directory, name, Vec::new()))?;
         let after = about()?;
-        // A link cannot be written to: one that was made anew has another moment.
+        // A link cannot be written to; a new one has another time of change.
         let what = |about: &Stat| (about.st_dev, about.st_ino, about.st_ctime, about.st_ctime_nsec);
         if what(&before) == what(&after) { Ok(link) } else { Err(Errno::AGAIN) }
     }

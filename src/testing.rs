@@ -1,4 +1,4 @@
-//! What unit tests of several rooms share.
+//! What unit tests of several modules share.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ pub(crate) fn linear<T>(input: impl Fn(usize) -> T, work: impl Fn(&T)) {
         };
         (0..3).map(|_| run()).min().unwrap_or_default()
     };
-    // Below a millisecond the clock and the caches are what is measured.
+    // Below a millisecond we would only measure the clock and the caches.
     let mut times = 1;
     let mut small = cost(times);
     while small < 1_000_000 && times < 1 << 12 {
@@ -28,7 +28,7 @@ pub(crate) fn linear<T>(input: impl Fn(usize) -> T, work: impl Fn(&T)) {
     assert!(large < 9 * small, "{large} ns for four times of what takes {small} ns");
 }
 
-/// Nanoseconds that this thread has run.
+/// The processor time of this thread, nanoseconds.
 fn processor_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec

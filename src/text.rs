@@ -1,14 +1,14 @@
-//! Text that people, terminals and other programs are shown: what cannot be
-//! seen in it is written out or taken out. Nothing here fails.
+//! Text for people, terminals and other programs: invisible characters in it are written
+//! out or removed. Nothing here fails.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-/// Format characters: nothing is shown of them, but they turn, join or break
-/// what stands around them, so that a line looks like another one. The general
-/// category Cf of Unicode without the signs of Arabic, Syriac and Kaithi that are
-/// seen, and the two separators of lines and paragraphs.
+/// Whether it is a format character: these are not shown, but reverse, join or break the
+/// text around them, so that a line looks like another one. They are the general category
+/// Cf of Unicode, without the visible signs of Arabic, Syriac and Kaithi, and the two
+/// separators of lines and paragraphs.
 pub fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -17,13 +17,13 @@ pub fn is_format(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a terminal shows nothing of a character, or shows others in
-/// another way for it: controls (C0, DEL, C1) and format characters.
+/// Whether a terminal does not show a character, or shows others differently because of
+/// it: controls (C0, DEL, C1) and format characters.
 pub fn is_invisible(c: char) -> bool {
     c.is_control() || is_format(c)
 }
 
-/// Text with what is invisible written out, `\u{1b}`: harmless on a terminal.
+/// Text with invisible characters written out, `\u{1b}`: harmless on a terminal.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -36,18 +36,18 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// How much of a value out of a message people are shown, characters.
+/// How much is shown of a value from a message, characters.
 const LONGEST_VALUE: usize = 200;
-/// How many characters of a sentence that may hold several of them.
+/// How much is shown of a sentence that may contain several of them, characters.
 const LONGEST_SENTENCE: usize = 600;
 
-/// A value out of a message for people: on one line, harmless on a terminal, and
-/// of what is longer than anybody reads only the beginning, with `…`.
+/// A value from a message for people: on one line, harmless on a terminal, and if it is
+/// too long to read only its beginning, with `…`.
 pub fn shown_value(value: &str) -> String {
     shown(value, LONGEST_VALUE)
 }
 
-/// A sentence with values out of a message, likewise.
+/// The same for a sentence with values from a message.
 pub fn shown_sentence(text: &str) -> String {
     shown(text, LONGEST_SENTENCE)
 }
@@ -58,7 +58,7 @@ fn shown(text: &str, most: usize) -> String {
     escape(&kept.replace('\n', " ")) + if end.is_some() { "…" } else { "" }
 }
 
-/// A thing's name as it stands behind a number: `line` or `lines`.
+/// The form of a noun after a number: `line` or `lines`.
 pub fn plural(number: usize, thing: &str) -> String {
     if number == 1 {
         return thing.to_owned();
@@ -85,21 +85,21 @@ pub fn were(number: usize, thing: &str) -> String {
     counted(number, thing) + if number == 1 { " was" } else { " were" }
 }
 
-/// A character as JSON escapes it (RFC 8259 §7): two of them beyond U+FFFF.
+/// Appends a character as JSON escapes it (RFC 8259 §7): two escapes beyond U+FFFF.
 pub fn push_json_escape(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         let _ = write!(text, "\\u{unit:04x}");
     }
 }
 
-/// A value as JSON on one line, what is invisible in its strings escaped: also
-/// DEL, the C1 controls and format characters, which RFC 8259 lets stand.
+/// A value as JSON on one line, with invisible characters in its strings escaped: also
+/// DEL, the C1 controls and format characters, which RFC 8259 allows.
 pub fn json_line(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_default();
     if !json.contains(is_invisible) {
         return json;
     }
-    // Outside of strings there is no such character.
+    // Such characters occur only in strings.
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_invisible(c) {
@@ -111,9 +111,9 @@ pub fn json_line(value: &impl Serialize) -> String {
     escaped
 }
 
-/// A text made fit for one line that people and programs read: controls and
-/// line separators become blanks, runs of blanks one, format characters go, and
-/// it is cut to `max` bytes.
+/// A text adapted to one line that people and programs read: controls and line separators
+/// become blanks, runs of blanks become one, format characters are removed, and it is cut
+/// to `max` bytes.
 pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     let mut blank = false;

@@ -1,11 +1,11 @@
-//! Texts in the language of who reads them. They are written in English, at the place
-//! that they are about; `po/ja.po`, in gettext's format, has each of them in Japanese.
-//! Where English is spoken, nothing of it is read.
+//! Texts in the language of the reader. They are written in English in the code that they
+//! belong to; `po/ja.po`, in gettext's format, has each of them in Japanese. If the
+//! language is English, that file is not read.
 //!
-//! A text that is told has its names and numbers in it already. So the template that it
-//! was made of is looked for (`#, rust-format`: as `format!` has it), and what stands in
-//! its holes goes over into the translation: what the user wrote as it is, phrases of
-//! ours translated.
+//! A text to be translated already contains its names and numbers. So we look for the
+//! template from which it was made (`#, rust-format`: a format string of `format!`), and
+//! put what is in its holes into the translation: what the user wrote unchanged, our own
+//! phrases translated.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::language::Language;
 
-/// The text in that language; as it is, where there is no translation.
+/// The text in that language; unchanged if there is no translation.
 pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
     let found = match language {
         Language::English => None,
@@ -28,29 +28,31 @@ pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
 static JAPANESE: LazyLock<Catalogue> =
     LazyLock::new(|| Catalogue::read(include_str!("../po/ja.po")));
 
-/// Phrases in phrases are translated so deep.
+/// How deep phrases in phrases are translated.
 const DEPTH: u8 = 3;
 
-/// What stands between reasons that are told together.
+/// What separates several reasons in one text.
 const REASONS: &str = "; ";
-/// What stands between the members of a list of phrases; the last one first.
+/// What separates the members of a list of phrases; the separator before the last member
+/// first.
 const JOINTS: [&str; 4] = [REASONS, " or ", " and ", ", "];
 
 /// The texts of one language.
 #[derive(Default)]
 struct Catalogue {
-    /// By the English text.
+    /// Translations by the English text.
     texts: HashMap<String, String>,
-    /// Those with the most text of their own first.
+    /// Templates, those with the most text of their own first.
     templates: Vec<TextTemplate>,
-    /// For the members of a list, by what stands between them.
+    /// Templates for the members of a list, by their separator.
     lists: HashMap<&'static str, TextTemplate>,
 }
 
 impl Catalogue {
     fn read(po: &str) -> Catalogue {
         let mut catalogue = Catalogue::default();
-        // A test reads it, too: what no test lets through is no reason to say nothing.
+        // A test reads the file, too, so it is sound; if not, that is no reason to print
+        // nothing.
         let Ok(messages) = parse_from_reader(po.as_bytes()) else { return catalogue };
         for message in messages.messages().filter(|message| message.is_translated()) {
             let (english, translation) = (message.msgid(), message.msgstr().unwrap_or_default());
@@ -81,7 +83,7 @@ impl Catalogue {
         if depth > DEPTH {
             return None;
         }
-        // Before a hole of the first reason takes all of them.
+        // Done first, so that a hole in the first reason does not match all of them.
         if let Some(found) = self.list(text, REASONS, depth) {
             return Some(found);
         }
@@ -100,7 +102,8 @@ impl Catalogue {
         JOINTS.iter().find_map(|joint| self.list(text, joint, depth))
     }
 
-    /// A list, all members of which are translated, or it is none of ours.
+    /// Translates a list if all its members can be translated; otherwise it is not a list
+    /// of ours.
     fn list(&self, text: &str, joint: &str, depth: u8) -> Option<String> {
         let (most, last) = split(text, joint)?;
         let members = [self.find(most, depth)?, self.find(last, depth + 1)?];
@@ -110,7 +113,7 @@ impl Catalogue {
 
 /// A text with holes, and its translation.
 struct TextTemplate {
-    /// What stands before, between and behind the holes in English.
+    /// The English text before, between and after the holes.
     pieces: Vec<String>,
     holes: Vec<Hole>,
     translation: Vec<FilledPart>,
@@ -118,18 +121,18 @@ struct TextTemplate {
 
 struct Hole {
     name: String,
-    /// What the user wrote stands there.
+    /// Whether it contains what the user wrote.
     is_quoted: bool,
 }
 
 enum FilledPart {
     Text(String),
-    /// By its place among those of the English text.
+    /// A hole, by its index among those of the English text.
     Hole(usize),
 }
 
 impl TextTemplate {
-    /// None if the translation has a hole that the English text has not.
+    /// None if the translation has a hole that the English text does not have.
     fn new(english: &str, translation: &str) -> Option<TextTemplate> {
         let mut template = TextTemplate {
             pieces: vec![String::new()],
@@ -162,7 +165,7 @@ impl TextTemplate {
         Some(template)
     }
 
-    /// How much text it has of its own.
+    /// The length of its own text, bytes.
     fn own(&self) -> usize {
         self.pieces.iter().map(String::len).sum()
     }
@@ -171,7 +174,7 @@ impl TextTemplate {
         self.pieces == ["", joint, ""]
     }
 
-    /// What stands in the holes of a text that was made of this template.
+    /// The values in the holes of a text that was made from this template.
     fn found<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         let [first, between @ .., last] = self.pieces.as_slice() else { return None };
         let mut rest = text.strip_prefix(first.as_str())?.strip_suffix(last.as_str())?;
@@ -188,7 +191,7 @@ impl TextTemplate {
             .then_some(found)
     }
 
-    /// The translation, with this in its holes.
+    /// The translation, with these values in its holes.
     fn filled(&self, values: &[&str], phrase: impl Fn(&str) -> Option<String>) -> String {
         let mut out = String::new();
         let mut touches = true;
@@ -212,7 +215,7 @@ impl TextTemplate {
     }
 }
 
-/// Whether a space goes between a Japanese and another word.
+/// Whether a space is needed between a Japanese and another word.
 fn is_apart(before: &str, behind: &str) -> bool {
     let (Some(before), Some(behind)) = (before.chars().next_back(), behind.chars().next()) else {
         return false;
@@ -223,13 +226,14 @@ fn is_apart(before: &str, behind: &str) -> bool {
         || is_japanese(behind) && is_other(before) && before != '('
 }
 
-/// Whether no word stands outside of backticks.
+/// Whether there is no word outside of backticks.
 fn is_code(text: &str) -> bool {
     let mut outside = text.split('`').step_by(2);
     !outside.any(|text| text.contains(char::is_alphanumeric))
 }
 
-/// A list before and behind its last joint, of those that stand in no brackets and no code.
+/// The parts of a list before and after its last separator that is not in brackets or
+/// code.
 fn split<'t>(text: &'t str, joint: &str) -> Option<(&'t str, &'t str)> {
     let (mut brackets, mut is_code, mut last) = (0_usize, false, None);
     for (at, c) in text.char_indices() {
@@ -248,11 +252,11 @@ fn split<'t>(text: &'t str, joint: &str) -> Option<(&'t str, &'t str)> {
 /// A piece of a format string.
 enum FormatPart {
     Text(String),
-    /// The argument's name; its number where it has none.
+    /// The argument's name; its number if it has none.
     Hole(String),
 }
 
-/// A format string of `format!`, taken apart; none if it is not sound.
+/// A format string of `format!`, split into its parts; none if it is not valid.
 fn parts(format: &str) -> Option<Vec<FormatPart>> {
     let mut parts = Vec::new();
     let mut text = String::new();
@@ -317,7 +321,7 @@ mod tests {
             let (english, translation) = (message.msgid(), message.msgstr().unwrap());
             assert!(message.is_translated() && !message.is_fuzzy(), "{english}");
             let has_japanese = |text: &str| text.chars().any(|c| c.width() == Some(2));
-            // One of code and holes alone has nothing to say in Japanese.
+            // A text of only code and holes needs nothing in Japanese.
             let mut own = parts(translation).unwrap_or_default();
             own.retain(|part| matches!(part, FormatPart::Text(text) if !is_code(text)));
             assert!(own.is_empty() || has_japanese(translation), "{translation}");
@@ -356,7 +360,8 @@ mod tests {
             find("`a list` is a list").unwrap(),
             "`a list` は リストです".replace("は リ", "はリ")
         );
-        // The most of its own text wins, and the order is the translation's.
+        // The template with the most text of its own wins, and the order is that of the
+        // translation.
         assert_eq!(find("`x` is a list, not `y`").unwrap(), "`y` ではなくリストです: `x`");
         assert_eq!(find("`a` b` is a list").unwrap(), "`a` b` はリストです");
         // Lists of phrases, all of which are known.

@@ -1,9 +1,8 @@
-//! The user for whom a message is delivered: where the home lies, and what is kept
-//! below it, and of a confined user, who shares a uid with others, what the site
-//! allows.
+//! The user for whom a message is delivered: where the home is, and what is kept below
+//! it; and for a confined user, who shares a uid with others, what the site allows.
 //!
-//! The system's list of users is read as the file that it commonly is, never
-//! asked for by NSS, which a statically linked program has not.
+//! The system's list of users is read directly as a file, never through NSS, which a
+//! statically linked program does not have.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +19,7 @@ use crate::file::{ANYWHERE, Bounds};
 use crate::source::read_bytes;
 
 const USERS: &str = "/etc/passwd";
-/// Longer lists of users are not read, bytes.
+/// How much of the list of users is read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
 
 /// One user; the default has no home, and nothing is kept.
@@ -33,7 +32,7 @@ pub struct User {
     confined: Option<ConfinedUser>,
 }
 
-/// What of a user is not the process's.
+/// What a confined user has that the process does not provide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ConfinedUser {
     login: String,
@@ -42,25 +41,26 @@ struct ConfinedUser {
     site: Arc<Confinement>,
 }
 
-/// What a site lets the rules of users do that share a uid. Their rules read and
-/// write below their home alone; what else leads out of it is said here.
+/// What a site allows the rules of users who share a uid. Their rules read and write only
+/// below their home; this says what else they may reach.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
-    /// Folders lie in each other (`set layout fs`), else beside each other.
+    /// Whether folders are nested directories (`set layout fs`); otherwise they are next
+    /// to each other.
     pub fs_layout: bool,
     /// Where the log of deliveries goes.
     pub log: DeliveryLog,
-    /// `set sendmail`; none is the usual one.
+    /// `set sendmail`; none for the usual one.
     pub sendmail: Option<String>,
     /// `set program-timeout`, seconds.
     pub program_timeout: Option<u64>,
-    /// The programs that rules may run, by the names that they have there.
+    /// The programs that rules may run, by the names used in rules.
     pub programs: BTreeMap<String, PathBuf>,
-    /// To so many addresses the rules of one user may forward in an hour.
+    /// To how many addresses the rules of one user may forward per hour.
     pub forwards_per_hour: u32,
 }
 
-/// Where confined users' log goes.
+/// Where confined users' logs are written.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DeliveryLog {
     /// A file in the user's state directory, which `mfilter why` reads.
@@ -72,8 +72,8 @@ pub enum DeliveryLog {
     Off,
 }
 
-/// To so many addresses the rules of a confined user may forward in an hour, where the
-/// site says nothing.
+/// To how many addresses the rules of a confined user may forward per hour, if the site
+/// sets nothing.
 pub const FORWARDS_PER_HOUR: u32 = 100;
 
 impl Default for Confinement {
@@ -90,9 +90,9 @@ impl Default for Confinement {
 }
 
 impl User {
-    /// The user whose process this is. The home is `HOME`, or where that is no
-    /// absolute path (sendmail's `local_procmail` sets none), what `/etc/passwd` says
-    /// of the real user.
+    /// The user of this process. The home is `HOME`, or if that is not an absolute path
+    /// (sendmail's `local_procmail` does not set it), the one in `/etc/passwd` for the
+    /// real user.
     pub fn of_process() -> User {
         let home = absolute("HOME").or_else(|| {
             let users = read_bytes(&ANYWHERE, Path::new(USERS), USERS_LIMIT).ok()?;
@@ -124,9 +124,9 @@ impl User {
         }
     }
 
-    /// A user who shares a uid with others. What is kept lies in `data`, which no user
-    /// can write to by other ways, so that nothing there leads anywhere and what is
-    /// counted there stays counted.
+    /// A user who shares a uid with others. What is kept is in `data`, to which users
+    /// have no other access, so that no link there can mislead us and what is counted
+    /// there stays counted.
     pub fn confined(
         login: &str,
         home: &Path,
@@ -151,13 +151,13 @@ impl User {
         Some(&self.confined.as_ref()?.site)
     }
 
-    /// Below which directory the paths have to stay that the user's rules name.
+    /// The directory below which the paths in the user's rules have to stay.
     pub fn bounds(&self) -> &Bounds {
         self.confined.as_ref().map_or(&ANYWHERE, |confined| &confined.bounds)
     }
 
-    /// The Maildir, where the site says which one it is, and within which directory
-    /// it has to lie: the home, or itself where it lies elsewhere.
+    /// The Maildir, if the site sets it, and the directory in which it has to be: the
+    /// home, or itself if it is elsewhere.
     pub fn maildir(&self) -> Option<(&Path, Bounds)> {
         let ConfinedUser { maildir, bounds, .. } = self.confined.as_ref()?;
         let in_home = bounds.directory().is_some_and(|home| maildir.starts_with(home));
@@ -169,7 +169,7 @@ impl User {
         self.home.as_deref()
     }
 
-    /// What `~` means: nothing where there is no home.
+    /// What `~` means: an empty path if there is no home.
     pub fn home_or_nowhere(&self) -> &Path {
         self.home().unwrap_or(Path::new(""))
     }
@@ -182,17 +182,17 @@ impl User {
         }
     }
 
-    /// `mfilter` in `$XDG_STATE_HOME`, else in `~/.local/state`.
+    /// `mfilter` in `$XDG_STATE_HOME`, or in `~/.local/state`.
     pub fn state_dir(&self) -> Option<&Path> {
         self.state.as_deref()
     }
 
-    /// `mfilter` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+    /// `mfilter` in `$XDG_CACHE_HOME`, or in `~/.cache`.
     pub fn cache_dir(&self) -> Option<&Path> {
         self.cache.as_deref()
     }
 
-    /// `mfilter` in `$XDG_CONFIG_HOME`, else in `~/.config`.
+    /// `mfilter` in `$XDG_CONFIG_HOME`, or in `~/.config`.
     pub fn config_dir(&self) -> Option<&Path> {
         self.config.as_deref()
     }
@@ -202,8 +202,8 @@ impl User {
         std::env::temp_dir()
     }
 
-    /// An environment variable; of a confined user only what says who it is, since
-    /// the process is everybody's.
+    /// An environment variable; for a confined user only those that name the user, since
+    /// the process belongs to all users.
     pub fn variable(&self, name: &str) -> Option<OsString> {
         let Some(confined) = &self.confined else { return std::env::var_os(name) };
         match name {
@@ -214,7 +214,7 @@ impl User {
     }
 }
 
-/// Text with this home as `~`, where a path begins with it.
+/// Text with this home as `~` wherever a path begins with it.
 fn tilde(text: &str, home: &str) -> String {
     let below = format!("{home}/");
     let mut out = String::with_capacity(text.len());
@@ -229,8 +229,8 @@ fn tilde(text: &str, home: &str) -> String {
     out
 }
 
-/// Makes a directory of mode 0700, with what is missing above it; fine if it is
-/// there. A home that is missing is not made: it may not be mounted yet.
+/// Creates a directory with mode 0700, and what is missing above it; it may already
+/// exist. A missing home is not created: it may not be mounted yet.
 pub fn make_private(path: &Path, home: Option<&Path>) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -245,7 +245,8 @@ pub fn make_private(path: &Path, home: Option<&Path>) -> io::Result<()> {
     }
 }
 
-/// By the XDG Base Directory Specification a relative path in a variable does not count.
+/// According to the XDG Base Directory Specification a relative path in a variable is
+/// ignored.
 fn absolute(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }

@@ -1,9 +1,9 @@
 //! The time zone of dates and times.
 //!
-//! A zone is one file, and that file alone is read. jiff would list all zones
-//! before it gives one, which costs many times what a small delivery does, and
-//! would open what `TZ` names, be it a FIFO at which it waits for ever. Where
-//! nothing is found there is no zone, and the caller takes UTC.
+//! A zone is one file, and only that file is read. jiff would list all zones before it
+//! returns one, which costs many times what a small delivery costs, and would open
+//! whatever `TZ` names, even a FIFO on which it waits for ever. If nothing is found there
+//! is no zone, and the caller uses UTC.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,20 +13,21 @@ use jiff::tz::TimeZone;
 
 use crate::file;
 
-/// Where systems have their zones, unless `TZDIR` says another place.
+/// Where systems have their zones, unless `TZDIR` names another place.
 const ZONES: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 /// The system's own zone.
 const LOCAL: &str = "/etc/localtime";
-/// A zone's file is a few KB long; bytes.
+/// The largest file that is read, bytes; a zone's file has a few KB.
 const LARGEST: u64 = 1 << 20;
 
-/// The zone of an IANA name, in any case, else the system's; UTC if there is none.
+/// The zone with an IANA name, in upper or lower case, or the system's; UTC if there is
+/// none.
 pub fn zone(name: Option<&str>) -> TimeZone {
     zone_or(name, &mut |_| {})
 }
 
-/// The same. `unknown` is told the name that no file describes: there is no
-/// tzdata, perhaps.
+/// The same. `unknown` is called with a name that no file describes: perhaps tzdata is
+/// missing.
 pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
     let link = || Some(fs::read_link(LOCAL).ok()?.into_os_string());
     let tz = std::env::var_os("TZ");
@@ -43,7 +44,7 @@ pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
     })
 }
 
-/// The zone of an IANA name, in any case.
+/// The zone with an IANA name, in upper or lower case.
 pub fn named(name: &str) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("UTC") {
         return Some(TimeZone::UTC);
@@ -55,9 +56,9 @@ pub fn named(name: &str) -> Option<TimeZone> {
     }
 }
 
-/// The system's zone: by `TZ` (POSIX.1-2024 §8.3), which may be empty for UTC, a
-/// name, a path or a rule as `JST-9`, else by where `/etc/localtime` leads, else
-/// by what is in it.
+/// The system's zone: by `TZ` (POSIX.1-2024 §8.3), which may be empty for UTC, a name, a
+/// path or a rule such as `JST-9`; otherwise by the target of `/etc/localtime`, or by its
+/// content.
 fn system(tz: Option<OsString>, link: &dyn Fn() -> Option<OsString>) -> Option<TimeZone> {
     let Some(tz) = tz else {
         let by_name = link().and_then(|to| named(name_in(to.to_str()?)?));
@@ -89,7 +90,7 @@ fn in_directory(directory: &Path, name: &str) -> Option<TimeZone> {
     })
 }
 
-/// The name as it is spelled in the directory: letters in another case.
+/// The name as it is spelled in the directory, where letters may differ in case.
 fn spelled(directory: &Path, name: &str) -> Option<String> {
     let mut path = PathBuf::new();
     for part in Path::new(name).components() {
@@ -119,7 +120,7 @@ mod tests {
             let found = named(name.as_str()).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(found.iana_name(), known.iana_name());
             for year in 0..200 {
-                // Days apart from each other in the year, from 1900 on.
+                // Moments from 1900 on, each on a different day of the year.
                 let at = Timestamp::from_second(-2_208_988_800 + year * 32_000_000).unwrap();
                 let text = |zone: TimeZone| at.to_zoned(zone).strftime("%c %z %Z %Q").to_string();
                 assert_eq!(text(found.clone()), text(known.clone()), "{name}");

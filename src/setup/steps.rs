@@ -244,7 +244,7 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
     }
 }
 
-/// How mail gets to mfilter.
+/// The steps that get mail to mfilter.
 fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> Vec<SetupStep> {
     if let Some(waits) = waits {
         return vec![SetupStep {

@@ -1,9 +1,9 @@
-//! The message that `watch` has at hand while it edits lists for it: what a
-//! kill between the message's move and the edits would lose.
+//! The message that `watch` has in hand while it edits lists for it, so that a kill
+//! between the message's move and the edits loses nothing.
 //!
-//! One small file a Maildir, `sorting/KEY.hand`, JSON. It is written before the
-//! message is moved and removed when the edits are done; edits that are made
-//! twice change nothing.
+//! One small file per Maildir, `sorting/KEY.hand`, in JSON. It is written before the
+//! message is moved and removed when the edits are done; edits that are made twice change
+//! nothing.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,28 +15,28 @@ use serde::{Deserialize, Serialize};
 use super::{StateDir, key};
 
 const DIRECTORY: &str = "sorting";
-/// Longer files are damaged, bytes.
+/// The longest file, bytes; longer ones are damaged.
 const MAX: u64 = 1 << 20;
 
 /// A message and the edits of lists that belong to it.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct AtHand {
-    /// The directories of the folder in which it lay, from the Maildir down.
+    /// The directories of the folder in which it was, from the Maildir down.
     pub from: Vec<String>,
-    /// What stays of its file's name.
+    /// The part of its file's name that never changes.
     pub key: String,
     /// Its Message-ID.
     pub message_id: String,
-    /// The edits follow its move; else it stays where it lies.
+    /// Whether the edits follow its move; otherwise it stays where it is.
     pub moves: bool,
-    /// What is to be done.
+    /// The edits to make.
     pub edits: Vec<Edit>,
 }
 
 /// An edit of a list.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Add the entry, else remove it.
+    /// Whether to add the entry; otherwise to remove it.
     pub add: bool,
     /// Name of the list.
     pub list: String,
@@ -46,7 +46,7 @@ pub struct Edit {
     pub entry: String,
 }
 
-/// Where that is kept.
+/// Where the message in hand is recorded.
 #[derive(Debug, Clone)]
 pub struct Hand<'s> {
     state: &'s StateDir,
@@ -54,23 +54,23 @@ pub struct Hand<'s> {
 }
 
 impl<'s> Hand<'s> {
-    /// For the Maildir at this path.
+    /// The record for the Maildir at this path.
     ///
     /// # Errors
-    /// It is not there.
+    /// The Maildir does not exist.
     pub fn of(state: &'s StateDir, maildir: &Path) -> io::Result<Hand<'s>> {
         let about = fs::metadata(maildir)?;
         let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
         Ok(Hand { state, name: format!("{DIRECTORY}/{name}.hand") })
     }
 
-    /// What was at hand when `watch` was killed; none if it was not, or what
-    /// is written is damaged.
+    /// The message that was in hand when `watch` was killed; none if it was not killed,
+    /// or the record is damaged.
     pub fn read(&self) -> Option<AtHand> {
         serde_json::from_slice(&self.state.read(&self.name, MAX)?).ok()
     }
 
-    /// Takes a message in hand.
+    /// Records the message in hand.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -79,7 +79,7 @@ impl<'s> Hand<'s> {
         self.state.replace(&self.name, &serde_json::to_vec(message)?)
     }
 
-    /// All is done for the message.
+    /// Removes the record: everything is done for the message.
     ///
     /// # Errors
     /// The file cannot be removed.

@@ -1,8 +1,8 @@
-//! Since when the script of `include sieve` is away, as far as deliveries have seen:
-//! web mailers take it away for a moment when they save.
+//! Since when the script of `include sieve` has been missing, as far as deliveries have
+//! seen: web mailers remove it for a moment when they save.
 //!
-//! `away-KEY` holds the moment, in seconds since 1970, and is removed when the
-//! script is there again.
+//! `away-KEY` contains the time, in seconds since 1970, and is removed when the script is
+//! back.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -11,17 +11,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{StateDir, key};
 
-/// Longer files are none of ours, bytes.
+/// The longest file, bytes; longer ones are not ours.
 const MAX: u64 = 32;
 
-/// For how long a script was seen to be away; the first time that is noted. `None` if
-/// it cannot be.
+/// For how long a script has been seen to be missing; the first time is recorded. `None`
+/// if that is impossible.
 pub fn seen_for(state: &StateDir, script: &Path, now: SystemTime) -> Option<Duration> {
     let now = now.duration_since(UNIX_EPOCH).ok()?;
     let name = file_name(script);
     let known = state.read(&name, MAX).and_then(|bytes| String::from_utf8(bytes).ok());
     let since = known.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-    // A clock that was set back must not make it longer.
+    // After a clock was set back, the time must not become longer.
     if let Some(since) = since.filter(|since| *since <= now) {
         return Some(now.saturating_sub(since));
     }
@@ -29,7 +29,7 @@ pub fn seen_for(state: &StateDir, script: &Path, now: SystemTime) -> Option<Dura
     Some(Duration::ZERO)
 }
 
-/// The script is there, or nobody waits for it any more.
+/// Removes the record: the script is back, or nobody waits for it any more.
 pub fn forget(state: &StateDir, script: &Path) {
     let _ = fs::remove_file(state.path().join(file_name(script)));
 }

@@ -1,7 +1,7 @@
-//! From which folders `expire` has taken mail, so that a rule that would empty a folder
-//! of which nothing was taken before can be told.
+//! From which folders `expire` has taken mail, so that a rule is noticed that would empty
+//! a folder from which nothing was taken before.
 //!
-//! A file for people to read too, `expired`: JSON, one object a line.
+//! A file `expired` that people can read, too: JSON, one object per line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::StateDir;
 
 const FILE: &str = "expired";
-/// A longer file is damaged, bytes.
+/// The longest file, bytes; a longer one is damaged.
 const MAX: u64 = 4 << 20;
 
 /// A folder from which mail was taken.
@@ -21,7 +21,7 @@ pub struct ExpiredFolder {
     pub maildir: PathBuf,
     /// The folder's directories from the Maildir down.
     pub folder: Vec<String>,
-    /// It was deleted, else moved.
+    /// Whether it was deleted; otherwise it was moved.
     pub deleted: bool,
 }
 
@@ -31,12 +31,12 @@ impl ExpiredFolder {
         ExpiredFolder { maildir: maildir.to_owned(), folder: folder.to_vec(), deleted }
     }
 
-    /// Whether mail was taken from it before. What cannot be read says no.
+    /// Whether mail was taken from it before; false if the file cannot be read.
     pub fn is_known(&self, state: &StateDir) -> bool {
         read(state).contains(self)
     }
 
-    /// Remembers that mail was taken from it.
+    /// Records that mail was taken from it.
     ///
     /// # Errors
     /// The state directory cannot be written.

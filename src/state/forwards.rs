@@ -1,6 +1,6 @@
-//! To how many addresses the rules of a confined user have forwarded in this hour of
-//! the clock, which the site limits. On disk before anything is sent, so that neither
-//! a restart nor a power cut forgets it.
+//! To how many addresses the rules of a confined user have forwarded in this clock hour,
+//! which the site limits. It is on disk before anything is sent, so it survives a restart
+//! or a power cut.
 //!
 //! ```text
 //! mfilter forwards, version 1
@@ -17,13 +17,13 @@ const FILE: &str = "forwards";
 const LOCKS: &str = "locks";
 const HEAD: &str = "mfilter forwards, version 1\n";
 const HOUR: i64 = 3600;
-/// How long another delivery is waited for.
+/// How long to wait for another delivery.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longer files are not ours, bytes.
+/// The longest file, bytes; longer ones are not ours.
 const LONGEST: u64 = 200;
 
-/// Counts `more` addresses at `now`, seconds since 1970. False if these would be more
-/// than `limit` in the hour; then none of them counts.
+/// Counts `more` addresses at `now`, seconds since 1970. False if that would be more than
+/// `limit` in the hour; then none of them is counted.
 ///
 /// # Errors
 /// The state cannot be written, or another process holds it for too long.

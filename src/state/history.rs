@@ -1,13 +1,12 @@
-//! The versions of the rules that were in force, for `mfilter why`: what did
-//! the rule say on the day on which the message came?
+//! The versions of the rules that were in force, for `mfilter why`: what did the rule say
+//! on the day the message arrived?
 //!
-//! Each version is a file `history/KEY-MILLISECONDS-HASH.rules`: the main rule
-//! file it is of, the moment since when it was in force (since 1970), and what
-//! it is known by; inside it is as [`super::last_good`] has it. A version that
-//! comes back is a second name of the same file. Written when rules are
-//! freshly checked in a delivery, never when they are as before. Nothing is
-//! synced: a version that a power cut costs is noticed by its checksum, and
-//! the next one counts.
+//! Each version is a file `history/KEY-MILLISECONDS-HASH.rules`: its main rule file, the
+//! time from which it was in force (since 1970), and its hash; the content has the format
+//! of [`super::last_good`]. A version that comes back is a second name of the same file.
+//! It is written when a delivery has checked new rules, never when they are unchanged.
+//! Nothing is synced: if a power cut damages a version, its checksum shows that, and the
+//! next one is used.
 
 use std::fs;
 use std::io::{self, Write};
@@ -22,25 +21,25 @@ use super::{StateDir, hex, key};
 use crate::file;
 
 const DIRECTORY: &str = "history";
-/// Of each main rule file so many versions are kept,
+/// How many versions of each main rule file are kept,
 const MOST: usize = 50;
-/// so long behind the end of their time,
+/// for how long after they were replaced,
 const AGE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// so many bytes in all,
+/// how many bytes in all,
 const MOST_BYTES: u64 = 16 << 20;
-/// and none that is longer: bytes.
+/// and the longest one: bytes.
 const LONGEST: u64 = 4 << 20;
 
-/// A version that is kept.
+/// A kept version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// In force since then, milliseconds since 1970.
+    /// When it came into force, milliseconds since 1970.
     pub since: i64,
     hash: String,
     name: String,
 }
 
-/// All versions of a main rule file, the oldest first.
+/// All versions of a main rule file, oldest first.
 pub fn versions(state: &StateDir, main: &Path) -> Vec<Version> {
     let key = key(&[main.as_os_str().as_bytes()]);
     let entries = fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten();
@@ -65,7 +64,7 @@ pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)
     }
 }
 
-/// Notes that these rules are in force from now on; false if they were before.
+/// Records that these rules are in force from now on; false if they were before.
 pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     remember_at(state, main, files, now.as_millis().try_into().unwrap_or(i64::MAX))
@@ -87,7 +86,7 @@ fn remember_at(
     if last.is_some_and(|last| last.hash == hash) {
         return Ok(false);
     }
-    // A clock that was set back must not change which one is the last.
+    // After a clock was set back, the last one must stay the last.
     let since = now.max(last.map_or(0, |last| last.since.saturating_add(1)));
     state.make()?;
     let directory = state.make_inside(DIRECTORY)?;
@@ -115,7 +114,7 @@ fn prune(state: &StateDir, main: &Path, now: i64) {
         let path = directory.join(&version.name);
         number += 1;
         bytes += fs::symlink_metadata(&path).map_or(0, |about| about.len());
-        // The last one is in force.
+        // The last one is in force and stays.
         let over = newer.is_some_and(|newer| newer < oldest);
         if newer.is_some() && (over || number > MOST || bytes > MOST_BYTES) {
             let _ = fs::remove_file(path);

@@ -1,8 +1,8 @@
-//! Which messages of a file of old mail were filed, so that a run of `mfilter import
-//! mbox` that was killed goes on where it was, and the next one files none twice.
+//! Which messages of a file of old mail were filed, so that after a run of `mfilter
+//! import mbox` was killed, the next one continues there and files nothing twice.
 //!
-//! One file in `imported/` for each file of mail and Maildir, for people to read too:
-//! JSON, one object a line.
+//! One file in `imported/` for each file of mail and Maildir; people can read it, too:
+//! JSON, one object per line.
 //!
 //! ```text
 //! {"mfilter":"imported","version":1,"source":"/home/taro/mbox","maildir":"/home/taro/Maildir"}
@@ -11,15 +11,15 @@
 //! {"forget":"4fd2…"}
 //! ```
 //!
-//! A message is known by what it says, so one that stands twice in a file is filed
-//! twice, and it does not matter where it stands by now. It is noted, staged and on
-//! disk, before it becomes a file that is seen; `done` says that all before it have.
-//! Those behind the last one are [pending](ImportJournal::pending). A `forget` takes
-//! one back. A last line without its end does not count.
+//! A message is identified by its content, so one that occurs twice in a file is filed
+//! twice, and it does not matter where it is in the file by now. It is recorded when it
+//! is staged and on disk, before it becomes visible; `done` says that all before it have.
+//! Those after the last `done` are [pending](ImportJournal::pending). A `forget` removes
+//! one. A last line without a line end does not count.
 //!
-//! The file is locked as long as a process is at it. As long as messages come in the
-//! order in which they were filed, one line of it is held in memory; else what
-//! is left of it, as keys.
+//! The file is locked while a process uses it. As long as messages come in the order in
+//! which they were filed, only one line of it is in memory; otherwise the rest of it, as
+//! keys.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,18 +35,18 @@ use super::{StateDir, key, older};
 use crate::file;
 
 const DIRECTORY: &str = "imported";
-/// Longer lines are damage, bytes.
+/// The longest line, bytes; a longer one is damaged.
 const LINE_MAX: u64 = 64 << 10;
-/// How long what was staged is sure to be there still, unless it was stored: mail
-/// servers remove older files from a `tmp` after 36 hours.
+/// How long a staged file certainly still exists, unless it was stored: mail servers
+/// remove files from a `tmp` after 36 hours.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// A message that was filed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiledRecord {
-    /// What it is known by.
+    /// The key that identifies it.
     pub key: Key,
-    /// Where it stands in its file, bytes.
+    /// Its offset in its file, bytes.
     pub at: u64,
     /// The folder's directories from the Maildir down.
     pub folder: Vec<String>,
@@ -71,16 +71,16 @@ pub struct ImportJournal {
     fresh: bool,
     filed: u64,
     known: KnownMessage,
-    /// Not written yet.
+    /// Lines that are not written yet.
     text: String,
 }
 
-/// What was filed before this run and was not asked for yet.
+/// What was filed before this run and was not looked up yet.
 #[derive(Debug)]
 enum KnownMessage {
-    /// What comes next, in the order in which it was filed.
+    /// The next one, in the order in which they were filed.
     InOrder(JournalReader),
-    /// All that is left: each key with how often.
+    /// Everything that is left: each key with its number of messages.
     Rest(HashMap<Key, u32>),
 }
 
@@ -93,7 +93,8 @@ struct JournalReader {
 
 impl ImportJournal {
     /// Opens the journal for a file of mail and a Maildir, whose paths have no links;
-    /// with `anew`, what was filed before is forgotten. None if another process is at it.
+    /// with `anew`, what was filed before is forgotten. None if another process is using
+    /// it.
     ///
     /// # Errors
     /// The state directory cannot be written, or the journal is damaged.
@@ -154,18 +155,18 @@ impl ImportJournal {
         self.filed
     }
 
-    /// Messages that were noted, and perhaps not stored, by a run that was killed.
+    /// Messages that a killed run has recorded, and perhaps not stored.
     pub fn pending(&self) -> &[FiledRecord] {
         &self.pending
     }
 
-    /// Whether it is so short a time since they were noted that one which is not
-    /// there was stored, and moved since.
+    /// Whether they were recorded so recently that a missing one must have been stored,
+    /// and moved since.
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
 
-    /// Whether a message was filed by an earlier run, which counts once.
+    /// Whether a message was filed by an earlier run; each filed message is counted once.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -184,7 +185,7 @@ impl ImportJournal {
         Ok(count.map(|count| *count -= 1).is_some())
     }
 
-    /// What is left, as keys.
+    /// The rest of the journal, as keys.
     fn rest(&mut self) -> io::Result<&mut HashMap<Key, u32>> {
         if let KnownMessage::InOrder(lines) = &mut self.known {
             let mut rest = lines.rest()?;
@@ -199,10 +200,10 @@ impl ImportJournal {
         }
     }
 
-    /// Notes a message that is staged; on disk after [`ImportJournal::sync`].
+    /// Records a staged message; on disk after [`ImportJournal::sync`].
     ///
     /// # Errors
-    /// What it is known by cannot be written.
+    /// It cannot be written.
     pub fn note(&mut self, record: &FiledRecord) -> io::Result<()> {
         self.line(&ImportedLine::Filed {
             at: record.at,
@@ -212,7 +213,7 @@ impl ImportJournal {
         })
     }
 
-    /// Notes that a message was not filed after all.
+    /// Records that a message was not filed after all.
     ///
     /// # Errors
     /// It cannot be written.
@@ -222,7 +223,7 @@ impl ImportJournal {
         self.was_filed(record.key).map(drop)
     }
 
-    /// Notes that all messages so far are stored.
+    /// Records that all messages so far are stored.
     ///
     /// # Errors
     /// It cannot be written.
@@ -232,7 +233,7 @@ impl ImportJournal {
         self.write()
     }
 
-    /// Brings what was noted onto the disk.
+    /// Syncs what was recorded to disk.
     ///
     /// # Errors
     /// It cannot be written.
@@ -253,10 +254,10 @@ impl ImportJournal {
     }
 }
 
-/// What a journal says at first sight.
+/// The result of a first pass over a journal.
 #[derive(Default)]
 struct Look {
-    /// Bytes of whole lines.
+    /// The length of all complete lines, bytes.
     whole: u64,
     pending: Vec<FiledRecord>,
     filed: u64,
@@ -301,7 +302,7 @@ fn key_of(text: &str) -> io::Result<Key> {
     Ok(Key(key))
 }
 
-/// The next line that has its end.
+/// The next line that has a line end.
 fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<ImportedLine>> {
     let mut bytes = Vec::new();
     reader.take(LINE_MAX).read_until(b'\n', &mut bytes)?;
@@ -313,7 +314,7 @@ fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<
 }
 
 impl JournalReader {
-    /// Goes to the next message.
+    /// Advances to the next message.
     fn advance(&mut self) -> io::Result<()> {
         self.next = None;
         let mut text = String::new();
@@ -326,7 +327,7 @@ impl JournalReader {
         Ok(())
     }
 
-    /// All behind the next message.
+    /// Everything after the next message.
     fn rest(&mut self) -> io::Result<HashMap<Key, u32>> {
         let mut rest: HashMap<Key, u32> = HashMap::new();
         let mut text = String::new();
@@ -433,7 +434,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order, as many are known as were filed.
+        /// Whatever the order, exactly as many are known as were filed.
         #[test]
         fn none_is_known_too_often_or_too_rarely(
             filed in proptest::collection::vec(0_u8..5, 0..30),

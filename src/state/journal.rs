@@ -1,9 +1,8 @@
-//! Deliveries that are half done: what was committed before a later step
-//! failed, so that the retry, hours later and by another process, does only
-//! what is missing.
+//! Deliveries that are half done: what was committed before a later step failed, so that
+//! the retry, perhaps hours later and in another process, does only what is missing.
 //!
-//! One file a message in `half-done/`, named by a hash of the message as it
-//! came and of its envelope, for people to read too:
+//! One file per message in `half-done/`, named by a hash of the message as it arrived and
+//! of its envelope; people can read it, too:
 //!
 //! ```text
 //! mfilter half-done delivery, version 2
@@ -11,12 +10,12 @@
 //! done 4fd2… copy "Work"
 //! ```
 //!
-//! A line `done` stands for a step that is done, known by its [`StepId`]; the words
-//! behind that are for people and mean nothing. The line `file` before it says how the
-//! name of the copy begins that the step has stored in a Maildir. The file is
-//! locked as long as a process is at the message, and removed when all is
-//! done. A last line without its end, written when the machine stopped, does
-//! not count. Files of fourteen days are removed: no MTA tries for so long.
+//! A line `done` stands for a step that is done, identified by its [`StepId`]; the words
+//! after that are only for people. The line `file` before it has the beginning of the
+//! name of the copy that the step has stored in a Maildir. The file is locked while a
+//! process delivers the message, and removed when everything is done. A last line without
+//! a line end, written when the machine stopped, does not count. Files older than
+//! fourteen days are removed: no MTA tries for so long.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -34,32 +33,32 @@ use crate::text::one_line;
 const DIRECTORY: &str = "half-done";
 const HEAD: &str = "mfilter half-done delivery, version 2";
 const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
-/// Longer files are damaged, bytes.
+/// The longest file, bytes; longer ones are damaged.
 const MAX: u64 = 1 << 20;
 
-/// What is done of a delivery.
+/// What has been done of a delivery.
 #[derive(Debug)]
 pub struct Journal {
     claim: LockFile,
-    /// Ids as they are written.
+    /// The ids in their written form.
     done: Vec<String>,
     empty: bool,
 }
 
-/// What a message and its envelope are known by. Reads all of it.
+/// The key of a message and its envelope. Reads the whole message.
 pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Result<Key, Unread> {
     let mut hash = Sha256::new();
     for part in sender.into_iter().chain(recipients.iter().map(String::as_str)) {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    // Exim writes it anew with each try.
+    // Exim writes it again with each try.
     let left_out = |name: &str| name.eq_ignore_ascii_case("Delivery-Date");
     parts(message, &left_out, &mut |bytes| hash.update(bytes))?;
     Ok(Key::from_hash(hash))
 }
 
-/// Hands over what a message consists of, but for some headers. Reads all of it.
+/// Passes on the parts of a message, except some headers. Reads the whole message.
 ///
 /// # Errors
 /// The message cannot be read.
@@ -85,8 +84,8 @@ pub fn parts(
     }
 }
 
-/// The files whose steps are noted of a delivery that was ended before it had done all of
-/// a plan; none where no journal of it is left.
+/// The recorded files of a delivery that ended before its plan was done; none if it has
+/// left no journal.
 pub fn noted_files(state: &StateDir, key: Key) -> Option<Vec<String>> {
     let name = format!("{DIRECTORY}/{}", key.name());
     if !state.path().join(&name).exists() {
@@ -106,8 +105,8 @@ pub fn noted_files(state: &StateDir, key: Key) -> Option<Vec<String>> {
 }
 
 impl Journal {
-    /// Opens the journal of a message and waits for another process that is
-    /// at it. None if it still is at `deadline`.
+    /// Opens the journal of a message; waits for another process that is delivering it.
+    /// None if that process still holds it at `deadline`.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -119,7 +118,7 @@ impl Journal {
         claim.file().take(MAX).read_to_end(&mut text)?;
         let mut text = String::from_utf8_lossy(&text).into_owned();
         if !text.starts_with(HEAD) && !text.is_empty() {
-            // Damaged: what is noted behind it would never count.
+            // It is damaged: what is recorded after that would never count.
             claim.file().set_len(0)?;
             text.clear();
         }
@@ -138,8 +137,8 @@ impl Journal {
         self.done.contains(&step.to_string())
     }
 
-    /// Notes that a step is done; `words` say to people which one. `file` is how the name
-    /// of the copy begins that it has stored in a Maildir.
+    /// Records that a step is done; `words` describe it for people. `file` is the
+    /// beginning of the name of the copy that it has stored in a Maildir.
     pub fn note(&mut self, step: StepId, words: &str, file: Option<&str>) -> io::Result<()> {
         let mut line = String::new();
         if std::mem::take(&mut self.empty) {
@@ -156,18 +155,18 @@ impl Journal {
         Ok(())
     }
 
-    /// Brings what was noted onto the disk.
+    /// Syncs what was recorded to disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.claim.file().sync_data()
     }
 
-    /// All is done: nothing is left to be remembered.
+    /// Removes the journal: everything is done.
     pub fn finish(mut self) {
         self.claim.keep(false);
     }
 }
 
-/// The lines behind the first; the last one only if it has its end.
+/// The lines after the first; the last one only if it has a line end.
 fn whole_lines(text: &str) -> std::str::Lines<'_> {
     let rest = text.strip_prefix(HEAD).unwrap_or_default();
     rest.rsplit_once('\n').map_or("", |(whole, _)| whole).lines()
@@ -178,7 +177,8 @@ fn read(text: &str) -> Vec<String> {
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// What is half done: when the last step was noted, and each step's text.
+/// The deliveries that are half done: when the last step was recorded, and each step's
+/// text.
 pub fn known(state: &StateDir) -> Vec<(SystemTime, Vec<String>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten() {

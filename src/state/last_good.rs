@@ -1,7 +1,7 @@
 //! The last version of the rules that had no mistake: it stays in use when
 //! an edit breaks them.
 //!
-//! One file for each main rule file, `last-good-KEY.rules`, for people to read too:
+//! One file for each main rule file, `last-good-KEY.rules`, which people can read, too:
 //!
 //! ```text
 //! mfilter last good rules, version 1
@@ -12,11 +12,11 @@
 //! end 4fd2…
 //! ```
 //!
-//! The number is the length of the text that follows the line, in bytes; a
-//! line end that is not counted follows the text. Bytes of a path that are
-//! controls, `\` or no UTF-8 are written `\xHH`. The last line holds the
-//! SHA-256 of all before it. A file that is not so is set aside as
-//! `last-good-KEY.damaged` and counts as absent, one of another version too.
+//! The number is the length of the text that follows the line, in bytes; the text is
+//! followed by a line end that is not counted. Bytes of a path that are controls, `\` or
+//! not UTF-8 are written `\xHH`. The last line contains the SHA-256 of everything before
+//! it. A file in any other form is set aside as `last-good-KEY.damaged` and counts as
+//! absent; one of another version counts as absent, too.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -30,7 +30,7 @@ use super::{StateDir, hex, key};
 
 const HEAD: &str = "mfilter last good rules, version ";
 const VERSION: &str = "1";
-/// Longer sets of rules are not kept: 64 MiB.
+/// The largest set of rules that is kept, bytes.
 const MAX: u64 = 64 << 20;
 
 /// The last good rules: path and text of each file, the main one first.
@@ -49,8 +49,8 @@ pub fn read(state: &StateDir, main: &Path) -> Option<Vec<(PathBuf, String)>> {
     }
 }
 
-/// Keeps rules as the last good ones; true if they were written, false if
-/// they are known already (which costs reading what is known).
+/// Keeps rules as the last good ones; true if they were written, false if they are known
+/// already (which requires reading the known ones).
 pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
     let name = file_name(main);
     let text = encode(files);

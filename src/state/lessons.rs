@@ -1,8 +1,8 @@
 //! What was learned from moves, so that it can be seen and taken back.
 //!
-//! `learning/lessons`, for people to read: JSON, one object a line, the last
-//! one at the end. Only edits that changed a list are in it. Those that were
-//! made together have the same moment, and are taken back together.
+//! `learning/lessons`, which people can read: JSON, one object per line, newest last. It
+//! contains only edits that changed a list. Those that were made together have the same
+//! time, and are taken back together.
 //!
 //! ```text
 //! {"at":"2026-01-02T03:04:05.678Z","add":true,"list":"white","path":"/home/taro/.mail/white","entry":"a@b.example","from":"Junk","to":"INBOX"}
@@ -21,16 +21,16 @@ const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
 /// How many are kept at least.
 const KEPT: usize = 5000;
-/// A larger file is damaged, bytes.
+/// The largest file, bytes; a larger one is damaged.
 const MAX: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An edit of a list.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct Lesson {
-    /// When, RFC 3339.
+    /// When it was made, RFC 3339.
     pub at: String,
-    /// Added, else removed.
+    /// Whether the address was added; otherwise it was removed.
     pub add: bool,
     /// Name of the list.
     pub list: String,
@@ -44,17 +44,17 @@ pub struct Lesson {
     pub to: String,
 }
 
-/// All that are remembered, in their order. What is no lesson is left out.
+/// All recorded lessons, in their order. What is not a lesson is left out.
 pub fn all(state: &StateDir) -> Vec<Lesson> {
     let bytes = state.read(FILE, MAX).unwrap_or_default();
     let lines = bytes.split(|byte| *byte == b'\n');
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Remembers some more.
+/// Records some more.
 ///
 /// # Errors
-/// The state directory cannot be written, or another process is at it.
+/// The state directory cannot be written, or another process is using it.
 pub fn remember(state: &StateDir, more: &[Lesson]) -> io::Result<()> {
     change(state, |lessons| lessons.extend_from_slice(more))
 }

@@ -1,17 +1,17 @@
-//! The keys of a big list beside it, so that a look-up among a million
-//! entries reads a few of them and not the list.
+//! An index of the keys of a big list, so that a look-up among a million entries reads
+//! only a few of them instead of the list.
 //!
-//! One file for each list, in the user's [`User::cache_dir`], made after a
-//! delivery that had to read the whole list. It counts only for the very file
-//! it was made of: device, inode, size, times of change, all of them older by
-//! a while than the index, so that no change of the list can hide in the
-//! clock's grain. It may be removed at any time.
+//! One file for each list, in the user's [`User::cache_dir`], created after a delivery
+//! that had to read the whole list. It is valid only for the very file that it was made
+//! from: device, inode, size and times of change must match, and the list must be older
+//! than the index by a while, so that the clock's resolution cannot hide a change. It may
+//! be removed at any time.
 //!
 //! ```text
 //! magic (16 bytes), what mfilter was built of, device, inode, size,
 //! modified (s, ns), changed (s, ns), number of slots, length of the keys (u64
-//! each, little-endian); the slots: 0, or 1 + where the key stands; the keys:
-//! length (u16) and text; globs and patterns, one a line
+//! each, little-endian); the slots: 0, or 1 + the key's offset; the keys:
+//! length (u16) and text; globs and patterns, one per line
 //! ```
 
 use std::cell::OnceCell;
@@ -30,24 +30,25 @@ use crate::source::read_text;
 use crate::user::{User, make_private};
 
 const MAGIC: &[u8; 16] = b"mfilter list 1\n\0";
-/// Numbers behind the magic.
+/// How many numbers follow the magic.
 const NUMBERS: usize = 10;
 const HEAD: usize = MAGIC.len() + NUMBERS * 8;
-/// Smaller lists are read as fast as an index is asked, bytes.
+/// The smallest list with an index, bytes; reading a smaller one is as fast.
 const SMALLEST: u64 = 64 << 10;
-/// A list that changed so short a time ago may change again unnoticed.
+/// How long ago the last change must be; a list that changed more recently may change
+/// again unnoticed.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Slots that are read at once: mostly the key's own place is among them.
+/// How many slots are read at once: the key's own is usually among them.
 const AT_ONCE: u64 = 8;
 
-/// The list in a file by its index, if there is one that counts.
+/// The list in a file, by its index, if there is a valid one.
 pub fn open(user: &User, bounds: &Bounds, list: &Path) -> Option<AddressList> {
     open_in(user.cache_dir()?, bounds, list)
 }
 
-/// Makes the index of a list that was read whole at `since` or later, if it is
-/// big enough to need one and is what it was then: a rule may have edited it
-/// meanwhile. What fails here only costs time.
+/// Creates the index of a list that was read as a whole at `since` or later, if it is big
+/// enough to need one and has not changed: a rule may have edited it since. A failure
+/// here only costs time.
 pub fn make(user: &User, list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
     let Some(directory) = user.cache_dir() else { return Ok(()) };
     make_private(directory, user.home())?;
@@ -58,7 +59,7 @@ fn file_name(list: &Path) -> String {
     format!("list-{}", key(&[list.as_os_str().as_bytes()]))
 }
 
-/// What must be the same for the index to count.
+/// What must be the same for the index to be valid.
 fn identity(about: &Metadata) -> [u64; 8] {
     let [a, b, c, d, e, f, g] = file::identity(about);
     [BUILT_OF, a, b, c, d, e, f, g]
@@ -132,16 +133,16 @@ fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime)
     file::put_in_place(new, &directory.join(file_name(list)))
 }
 
-/// An index that is asked in place.
+/// An index that is read in place.
 struct ListIndex {
     file: File,
     slots: u64,
     /// Where the keys begin.
     keys: u64,
     list: PathBuf,
-    /// Where the list has to lie.
+    /// Where the list must be.
     bounds: Bounds,
-    /// The list itself, should the index become unreadable.
+    /// The list itself, in case the index becomes unreadable.
     plain: OnceCell<AddressList>,
 }
 
@@ -156,7 +157,7 @@ impl Keys for ListIndex {
 }
 
 impl ListIndex {
-    /// Whether the key is there; `None` if the file says nothing sensible.
+    /// Whether the key is there; `None` if the file is damaged.
     fn find(&self, key: &str) -> Option<bool> {
         let mut at = hash(key) & (self.slots - 1);
         let mut looked = 0;
@@ -186,7 +187,7 @@ impl ListIndex {
     }
 }
 
-/// FNV-1a with a last stir, the same on every machine.
+/// FNV-1a with a final mixing step, the same on every machine.
 fn hash(key: &str) -> u64 {
     let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -215,7 +216,7 @@ mod tests {
         let more = "@.deep.example\n*-bounces@list.example\n/^a\\d+@num\\.example$/\nlocal@\nödön@example.hu\n/@?/.\n";
         let (folder, list, text) = big(more);
         let plain = AddressList::parse(&text);
-        // A list that was only just written is not trusted to be settled.
+        // A list that was only just written does not count as settled.
         let read = SystemTime::now();
         make_in(folder.path(), &list, &plain, read).unwrap();
         assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
@@ -243,7 +244,7 @@ mod tests {
         ] {
             assert_eq!(indexed.matches(address), plain.matches(address), "{address}");
         }
-        // Any change, and the list itself is read again.
+        // After any change the list itself is read again.
         std::fs::write(&list, text.replace("user7@", "user8@")).unwrap();
         assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
     }

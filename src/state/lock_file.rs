@@ -1,9 +1,9 @@
-//! The one kind of lock: a private file that one process at a time holds
-//! locked, so that it is alone at something. Who dies gives it back.
+//! The one kind of lock: a private file that one process at a time holds locked, so that
+//! it does something alone. A process that dies releases it.
 //!
-//! The files lie in the state directory and nobody else can open them. What a
-//! neighbour can open, as a list that providers share, is never locked itself:
-//! whoever may read a file may also lock it.
+//! The files are in the state directory, and nobody else can open them. A file that other
+//! users can open, such as a list that a provider shares, is never locked itself: whoever
+//! may read a file may also lock it.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,7 @@ use crate::file;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A lock that is held; dropped, its file is removed, unless it is
+/// A lock that is held; when this is dropped, the file is removed, unless it is
 /// [kept](LockFile::keep).
 #[derive(Debug)]
 pub struct LockFile {
@@ -51,19 +51,19 @@ impl LockFile {
             if !lock(&file, deadline)? {
                 return Ok(None);
             }
-            // Who held it may have removed the file between our two calls.
+            // The previous holder may have removed the file between our two calls.
             if is_at(&file, &path)? {
                 return Ok(Some(LockFile { file, path, keep: false }));
             }
         }
     }
 
-    /// The file, to read and to append to.
+    /// The file, for reading and appending.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
-    /// Whether the file stays where it is when the lock is given back.
+    /// Sets whether the file stays when the lock is released.
     pub fn keep(&mut self, keep: bool) {
         self.keep = keep;
     }
@@ -77,8 +77,8 @@ impl Drop for LockFile {
     }
 }
 
-/// Locks a file for this process alone; false if another one still holds it
-/// at `deadline`.
+/// Locks a file for this process alone; false if another process still holds it at
+/// `deadline`.
 pub(super) fn lock(file: &File, deadline: Instant) -> io::Result<bool> {
     let mut pause = Duration::from_millis(1);
     loop {
@@ -94,7 +94,7 @@ pub(super) fn lock(file: &File, deadline: Instant) -> io::Result<bool> {
     }
 }
 
-/// Whether an open file is still the one of that name.
+/// Whether an open file is still the one with that name.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let about = file.metadata()?;
     let now = fs::symlink_metadata(path);

@@ -1,10 +1,10 @@
-//! What a message is marked with that is forwarded from here, so that it is
-//! known when it comes back: a code under a [`SecretKey`]. Nobody can foretell it, and
-//! two machines of one name have two.
+//! The mark of a message that is forwarded from here, so that it is recognized when it
+//! comes back: a code under a [`SecretKey`]. Nobody can predict it, and two machines with
+//! the same name have different ones.
 //!
-//! Where no key can be kept the mark is the plain `user@host`. Then a sender can
-//! foretell it, which gains nothing but that the message goes to the inbox and is
-//! not forwarded, while a mark that changes with each run would let mail circle.
+//! If no key can be kept, the mark is the plain `user@host`. Then a sender can predict
+//! it, but gains only that the message goes to the inbox and is not forwarded; a mark
+//! that changes with each run would let mail loop.
 
 use super::StateDir;
 use super::secret_key::SecretKey;
@@ -12,13 +12,12 @@ use super::secret_key::SecretKey;
 const FILE: &str = "loop-key";
 
 /// The mark of mail that `identity`, `user@host`, has forwarded before. Nothing is
-/// written: where there is no key yet nothing was marked with one.
+/// written: if there is no key yet, nothing was marked with it.
 pub fn known(state: Option<&StateDir>, identity: &str) -> String {
     mark(state.and_then(|state| SecretKey::known(state, FILE)), identity)
 }
 
-/// The mark of mail that `identity` forwards now; the key is made where it is
-/// missing.
+/// The mark of mail that `identity` forwards now; the key is created if it is missing.
 pub fn make(state: Option<&StateDir>, identity: &str) -> String {
     mark(state.and_then(|state| SecretKey::make(state, FILE)), identity)
 }

@@ -1,13 +1,13 @@
-//! What mfilter knows of where mail lies and who put it there, shared by
-//! deliveries, `watch`, `sort` and `learn`: a [table](super::slots) of moments.
+//! What mfilter knows about where mail is and who put it there, shared by deliveries,
+//! `watch`, `sort` and `learn`: a [table](super::slots) of times.
 //!
-//! A message that mfilter has put into a folder, or has left there by the
-//! rules, is noted by itself and with that folder. So one that is noted, and
-//! not with the folder it lies in, was put there by the user, and what the
-//! user has done stays done. Deliveries write nothing for it: what they have
-//! logged is taken in later ([`Memory::delivered`]).
+//! A message that mfilter has put into a folder, or has left there by the rules, is
+//! recorded by itself and with that folder. So a message that is recorded, but not with
+//! its current folder, was put there by the user, and what the user has done stays done.
+//! Deliveries write nothing here: what they have logged is read later
+//! ([`Memory::delivered`]).
 //!
-//! Nothing is needed: without the table all mail is as new as it looks.
+//! The table is optional: without it all mail counts as new.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,17 +15,17 @@ use std::io;
 use super::StateDir;
 use super::slots::{Key, SlotTable};
 
-/// What is older may be forgotten, seconds: five years.
+/// How long things are remembered, seconds: five years.
 const FORGOTTEN: i64 = 5 * 366 * 24 * 3600;
-/// How far into the log deliveries were taken in.
+/// The file that says how far the log was read.
 const TAKEN_IN: &str = "memory.log";
 
-/// A message, wherever it lies.
+/// What identifies a message, wherever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageIdentity {
-    /// By what stays the same in its header; none if it says too little.
+    /// By what never changes in its header; none if it lacks too much.
     pub message: Option<Key>,
-    /// By what the log says of it; none without a Message-ID.
+    /// By what the log says about it; none without a Message-ID.
     pub logged: Option<Key>,
 }
 
@@ -34,13 +34,13 @@ pub struct MessageIdentity {
 pub struct DeliveryRecord {
     /// [`logged_key`]
     pub key: Key,
-    /// When, seconds since 1970.
+    /// When it was delivered, seconds since 1970.
     pub at: i64,
     /// The folder's directories from the Maildir down.
     pub directories: Vec<String>,
 }
 
-/// Who has put a message where it lies.
+/// Who has put a message where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FiledBy {
     /// A delivery, `watch` or `sort`.
@@ -54,12 +54,12 @@ pub enum FiledBy {
 pub struct Memory<'s> {
     state: &'s StateDir,
     now: i64,
-    /// Deliveries that are known to this process alone.
+    /// Deliveries that only this process knows.
     more: HashMap<Key, u32>,
 }
 
 impl<'s> Memory<'s> {
-    /// As it is at `now`, seconds since 1970.
+    /// The memory at `now`, seconds since 1970.
     pub fn at(state: &'s StateDir, now: i64) -> Memory<'s> {
         Memory { state, now, more: HashMap::new() }
     }
@@ -84,21 +84,21 @@ impl<'s> Memory<'s> {
     /// Who has put a message into the folder of these directories; none if it
     /// is not known.
     pub fn who(&self, message: &MessageIdentity, directories: &[String]) -> Option<FiledBy> {
-        // What was filed later counts more than what was logged at the delivery.
+        // Later filing takes precedence over what was logged at the delivery.
         let known = [message.message, message.logged].into_iter().flatten();
         let known = known.into_iter().find(|key| self.find(*key).is_some())?;
         let here = self.find(within(known, directories)).is_some();
         Some(if here { FiledBy::Mfilter } else { FiledBy::User })
     }
 
-    /// When a message was delivered into that folder, seconds since 1970, by
-    /// the log.
+    /// When a message was delivered into that folder according to the log, seconds since
+    /// 1970.
     pub fn delivered_at(&self, message: &MessageIdentity, directories: &[String]) -> Option<i64> {
         self.find(within(message.logged?, directories)).map(i64::from)
     }
 
-    /// Notes that mfilter has put a message into a folder, or has left it
-    /// there, and where it lay before.
+    /// Records that mfilter has put a message into a folder, or has left it there, and
+    /// where it was before.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -117,7 +117,7 @@ impl<'s> Memory<'s> {
         Ok(())
     }
 
-    /// Notes that the user has put a message into a folder.
+    /// Records that the user has put a message into a folder.
     ///
     /// # Errors
     /// As [`Memory::put`].
@@ -127,7 +127,7 @@ impl<'s> Memory<'s> {
         self.table().forget(within(key, directories))
     }
 
-    /// Notes deliveries.
+    /// Records deliveries.
     ///
     /// # Errors
     /// As [`Memory::put`].
@@ -139,7 +139,7 @@ impl<'s> Memory<'s> {
         Ok(())
     }
 
-    /// The same for this process alone.
+    /// The same, but only for this process.
     pub fn suppose(&mut self, deliveries: &[DeliveryRecord]) {
         for delivered in deliveries {
             let at = u32::try_from(delivered.at).unwrap_or(0);
@@ -148,9 +148,9 @@ impl<'s> Memory<'s> {
         }
     }
 
-    /// Claims the right and duty to edit lists and to write the log's lines
-    /// for a message, by what stays of its file's name and its Message-ID.
-    /// False if that was done.
+    /// Claims the right and duty to edit lists and to write the log lines for a message,
+    /// identified by the constant part of its file's name and its Message-ID. False if
+    /// that was done before.
     ///
     /// # Errors
     /// As [`Memory::put`].
@@ -165,8 +165,8 @@ impl<'s> Memory<'s> {
         then.is_some_and(|then| self.now.saturating_sub(then).unsigned_abs() <= OVER)
     }
 
-    /// Up to where the log was taken in: which file it was (device and inode)
-    /// and how much of it, bytes.
+    /// How far the log was read: which file it was (device and inode) and how much of it,
+    /// bytes.
     pub fn taken_in(&self) -> (u64, u64, u64) {
         let text = self.state.read(TAKEN_IN, 256).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -175,7 +175,7 @@ impl<'s> Memory<'s> {
         (next(), next(), next())
     }
 
-    /// Notes up to where the log was taken in.
+    /// Records how far the log was read.
     ///
     /// # Errors
     /// As [`Memory::put`].
@@ -184,15 +184,15 @@ impl<'s> Memory<'s> {
     }
 }
 
-/// A moment further away than that, back or ahead, says nothing.
+/// Times further away than this, back or ahead, are ignored.
 const OVER: u64 = FORGOTTEN.unsigned_abs();
 
-/// What a message is known by, from its hash.
+/// The key of a message, from its hash.
 pub fn message_key(hash: u64) -> Key {
     Key::of(&[b"message", &hash.to_le_bytes()])
 }
 
-/// What a delivery is known by, from what its log says: Message-ID and size.
+/// The key of a delivery, from what the log says: Message-ID and size.
 pub fn logged_key(message_id: &str, size: u64) -> Option<Key> {
     let id = message_id.trim();
     (!id.is_empty()).then(|| Key::of(&[b"logged", id.as_bytes(), &size.to_le_bytes()]))

@@ -1,11 +1,10 @@
 //! Small durable things between runs, in the user's
 //! [`User::state_dir`] (`~/.local/state/mfilter`).
 //!
-//! Nothing here is needed to deliver: where there is no home, where the
-//! directory cannot be written or a file is damaged, mail flows on and only
-//! the convenience is gone. The directory is made (mode 0700) when something
-//! is first written. A file that is not our own, or that others can write, is
-//! as good as absent.
+//! Nothing here is needed to deliver: if there is no home, or the directory cannot be
+//! written, or a file is damaged, mail is still delivered and only a convenience is lost.
+//! The directory is created (mode 0700) when something is first written. A file that is
+//! not our own, or that others can write, counts as absent.
 
 pub mod program_cache;
 pub mod lock_file;
@@ -48,12 +47,12 @@ use crate::user::{User, make_private};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
     path: PathBuf,
-    /// What is not made if it is missing.
+    /// The home, which is not created if it is missing.
     home: Option<PathBuf>,
 }
 
 impl StateDir {
-    /// A user's own; `None` without a home directory.
+    /// A user's own directory; `None` without a home.
     pub fn of(user: &User) -> Option<StateDir> {
         let home = user.home().map(Path::to_owned);
         Some(StateDir { path: user.state_dir()?.to_owned(), home })
@@ -69,20 +68,20 @@ impl StateDir {
         &self.path
     }
 
-    /// Makes the directory and what is missing above it.
+    /// Creates the directory and what is missing above it.
     pub fn make(&self) -> io::Result<()> {
         make_private(&self.path, self.home.as_deref())
     }
 
-    /// Makes a directory in it, and gives its path.
+    /// Creates a directory in it; returns its path.
     fn make_inside(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path.join(name);
         make_private(&path, self.home.as_deref())?;
         Ok(path)
     }
 
-    /// The content of a file in it that only we can have written. `None` if
-    /// there is none such, or it is longer than `max` bytes.
+    /// The content of a file in it that only we can have written. `None` if there is no
+    /// such file, or it is longer than `max` bytes.
     fn read(&self, name: &str, max: u64) -> Option<Vec<u8>> {
         let file = file::open(&self.path.join(name), file::READ_OWN).ok()?;
         if !is_ours(&file) || file.metadata().ok()?.len() > max {
@@ -93,8 +92,8 @@ impl StateDir {
         Some(bytes)
     }
 
-    /// Puts a file in the place of the one of that name, in one step. It is
-    /// synced: what is kept here changes rarely and is needed when all else fails.
+    /// Replaces the file of that name, in one step. It is synced: what is kept here
+    /// changes rarely and is needed when everything else fails.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.make()?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
@@ -109,7 +108,7 @@ impl StateDir {
     }
 }
 
-/// A regular file of this user that nobody else can write.
+/// Whether it is a regular file of this user that nobody else can write.
 fn is_ours(file: &File) -> bool {
     file.metadata().is_ok_and(|about| {
         about.is_file()
@@ -118,7 +117,7 @@ fn is_ours(file: &File) -> bool {
     })
 }
 
-/// Removes the files of a directory that were not changed for so long.
+/// Removes the files of a directory that were not changed for `age`.
 fn forget_old(directory: &Path, age: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let changed = entry.metadata().and_then(|about| about.modified());
@@ -132,7 +131,7 @@ fn older(time: SystemTime, than: Duration) -> bool {
     SystemTime::now().duration_since(time).is_ok_and(|age| age > than)
 }
 
-/// A file name for something that is known by these bytes.
+/// A file name for something that is identified by these bytes.
 fn key(parts: &[&[u8]]) -> String {
     let mut hash = xxhash3_128::Hasher::new();
     for part in parts {

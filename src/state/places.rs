@@ -1,12 +1,10 @@
-//! Where each message of a Maildir lay when it was last looked at, so that it
-//! is seen which ones were moved.
+//! Where each message of a Maildir was at the last look, to see which ones were moved.
 //!
-//! One file a Maildir, `learning/KEY.places`: for each folder the hashes of
-//! the names of its messages, each with the hash of what the message is known
-//! by wherever it lies. Beside it `KEY.own`, for people to read too: what
-//! mfilter itself moved since. A file that is damaged, or was written by
-//! another version, is as good as absent: all begins anew, and nothing is
-//! learned from what is found.
+//! One file per Maildir, `learning/KEY.places`: for each folder the hashes of the names
+//! of its messages, each with the hash that identifies the message wherever it is. Next
+//! to it `KEY.own`, which people can read, too: what mfilter itself has moved since. A
+//! file that is damaged, or was written by another version, counts as absent: everything
+//! starts again, and nothing is learned from what is found.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,23 +22,23 @@ use crate::file;
 
 const DIRECTORY: &str = "learning";
 const MAGIC: &[u8; 16] = b"mfilter places3\n";
-/// Larger files are damaged, bytes: some millions of messages.
+/// The largest file, bytes: some millions of messages. Larger ones are damaged.
 const MAX: u64 = 1 << 28;
-/// Longer lists of own moves are damaged, bytes.
+/// The longest list of our own moves, bytes; longer ones are damaged.
 const OWN_MAX: u64 = 64 << 20;
-/// Another process that looks for moves is waited for.
+/// How long to wait for another process that looks for moves.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was where.
+/// What was where at a look.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Places {
     /// Each folder that was seen.
     pub folders: Vec<FolderRecord>,
-    /// Messages that came into a folder while they lay in another one, too.
+    /// Messages that appeared in a folder while they were in another one, too.
     pub copies: Vec<CopyRecord>,
-    /// Messages that were nowhere any more.
+    /// Messages that had vanished.
     pub gone: Vec<GoneRecord>,
-    /// When that was, seconds since 1970.
+    /// When the look was, seconds since 1970.
     pub at: i64,
 }
 
@@ -51,15 +49,15 @@ pub struct FolderRecord {
     pub directories: Vec<String>,
     /// [`super::stamp::Stamp::to_keep`]
     pub stamp: [u64; 8],
-    /// All that was in it when it was first looked at is known.
+    /// Whether everything is known that was in it at the first look.
     pub whole: bool,
     /// Hash of the name and of the message, sorted.
     pub names: Vec<(u64, u64)>,
 }
 
 impl Places {
-    /// The messages that lay in other folders than the one of these
-    /// directories, or in none any more, when it was looked last.
+    /// The messages that at the last look were in folders other than that of these
+    /// directories, or had vanished.
     pub fn elsewhere(&self, directories: &[String]) -> HashSet<u64> {
         let folders = self.folders.iter().filter(|folder| folder.directories != directories);
         let lie = folders.flat_map(|folder| folder.names.iter().map(|(_, message)| *message));
@@ -73,20 +71,20 @@ impl Places {
 pub struct CopyRecord {
     /// [`message_hash`]
     pub message: u64,
-    /// Where it lay before.
+    /// The folder it was in before.
     pub from: Vec<String>,
-    /// Where it came to.
+    /// The folder in which it appeared.
     pub to: Vec<String>,
     /// When that was seen, seconds since 1970.
     pub at: i64,
 }
 
-/// A message that was nowhere any more.
+/// A message that had vanished.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct GoneRecord {
     /// [`message_hash`]
     pub message: u64,
-    /// Where it lay before.
+    /// The folder it was in before.
     pub from: Vec<String>,
     /// When that was seen, seconds since 1970.
     pub at: i64,
@@ -95,15 +93,15 @@ pub struct GoneRecord {
 /// A move that mfilter made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnMove {
-    /// The folder's directories.
+    /// The directories of the folder it was in.
     pub from: Vec<String>,
-    /// The other folder's.
+    /// The directories of the folder to which it was moved.
     pub to: Vec<String>,
-    /// What stays of the file's name.
+    /// The part of the file's name that never changes.
     pub key: String,
 }
 
-/// What is kept of a Maildir.
+/// The records of a Maildir.
 #[derive(Debug, Clone)]
 pub struct PlacesFile {
     state: StateDir,
@@ -111,18 +109,18 @@ pub struct PlacesFile {
 }
 
 impl PlacesFile {
-    /// Of the Maildir at this path.
+    /// The records of the Maildir at this path.
     ///
     /// # Errors
-    /// It is not there.
+    /// The Maildir does not exist.
     pub fn of(state: &StateDir, maildir: &Path) -> io::Result<PlacesFile> {
         let about = fs::metadata(maildir)?;
         let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
         Ok(PlacesFile { state: state.clone(), name })
     }
 
-    /// The right to look for moves alone; none if another process has it for
-    /// too long.
+    /// The exclusive right to look for moves; none if another process holds it for too
+    /// long.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -131,7 +129,7 @@ impl PlacesFile {
         LockFile::wait(&self.state, DIRECTORY, &name, Instant::now() + PATIENCE)
     }
 
-    /// What was where; nothing, the first time.
+    /// What was where at the last look; nothing the first time.
     pub fn read(&self) -> Places {
         let bytes = self.state.read(&self.file("places"), MAX);
         let bytes = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC));
@@ -145,8 +143,8 @@ impl PlacesFile {
         places
     }
 
-    /// Keeps what is where, in one step, and forgets the moves of one's own,
-    /// which are in it.
+    /// Records what is where, in one step, and forgets our own moves, which are included
+    /// then.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -160,7 +158,7 @@ impl PlacesFile {
         }
     }
 
-    /// Notes a move that is to be made.
+    /// Records a move that will be made.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -171,7 +169,7 @@ impl PlacesFile {
         file::open(&path, file::APPEND_OR_MAKE_OWN)?.write_all(line.as_bytes())
     }
 
-    /// The moves that mfilter made since.
+    /// The moves that mfilter has made since.
     pub fn own(&self) -> Vec<OwnMove> {
         let bytes = self.state.read(&self.file("own"), OWN_MAX).unwrap_or_default();
         let lines = bytes.split(|byte| *byte == b'\n');
@@ -184,13 +182,13 @@ impl PlacesFile {
     }
 }
 
-/// What a name is known by.
+/// The hash of a file's name.
 pub fn name_hash(key: &str) -> u64 {
     super::sent_mail::hash(key.as_bytes())
 }
 
-/// What a message is known by, from fields that stay the same wherever it
-/// lies. Nobody can make a message that has the hash of another one.
+/// The hash that identifies a message, from fields that stay the same wherever it is.
+/// Nobody can construct a message with the hash of another one.
 pub fn message_hash<'b>(fields: impl IntoIterator<Item = &'b [u8]>) -> u64 {
     let mut hash = Sha256::new();
     for field in fields {

@@ -1,21 +1,20 @@
 //! Checked rules in the form in which they are evaluated, kept between runs
 //! so that a delivery neither parses nor checks.
 //!
-//! One file for each main rule file, in the user's [`User::cache_dir`]. It counts
-//! only while every rule file that it was made of holds what it held then: they
-//! are known by content ([`Print`]), whatever clocks say. It may be removed at
-//! any time, and where it cannot be written all works, slower. Who can write it
-//! can write the rules too; all the same it must be the user's own, of mode
-//! 0600, and intact by its checksums.
+//! One file for each main rule file, in the user's [`User::cache_dir`]. It is valid only
+//! while every rule file that it was made from has the same content: that is compared by
+//! fingerprint ([`Print`]), not by time. It may be removed at any time, and if it cannot
+//! be written everything works, only slower. Whoever can write it can write the rules,
+//! too; nevertheless it must belong to the user, have mode 0600, and match its checksums.
 //!
-//! A delivery reads the front, and of the blocks behind it those that it meets.
+//! A delivery reads the front, and of the blocks after it those that it needs.
 //!
 //! ```text
 //! magic (16 bytes), what mfilter was built of (u64), length of the front that
 //! follows (u64) and its checksum (u128); the front: number of files, each:
 //! length of its path, of its content (u64 each), hash of its content (u128),
 //! path; number of blocks, each: length, checksum (u64 each); the program's
-//! head; behind the front its blocks. All numbers are little-endian.
+//! head; after the front its blocks. All numbers are little-endian.
 //! ```
 
 use std::fs::{File, Permissions};
@@ -37,32 +36,33 @@ use crate::source::Print;
 use crate::user::{User, make_private};
 
 const MAGIC: &[u8; 16] = b"mfilter rules 5\n";
-/// What stands before the front.
+/// The length of what precedes the front, bytes.
 const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
-/// How much is read at once, bytes: all that is kept of a few dozen rules.
+/// How much is read at once, bytes: everything that is kept for a few dozen rules.
 const FIRST: usize = 32 << 10;
-/// In the place of a print: the file was not there. No content is that long.
+/// Stands for the fingerprint of a file that did not exist. No content is that long.
 const ABSENT: Print = Print { length: u64::MAX, hash: 0 };
-/// Larger files are not kept, bytes.
+/// The largest file that is kept, bytes.
 const LARGEST: u64 = 256 << 20;
-/// What mfilter was built of (`build.rs`): what another one checked may mean
-/// something else.
+/// A hash of what mfilter was built from (`build.rs`): rules that another build has
+/// checked may mean something else.
 pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
     Ok(hash) => hash,
     Err(_) => 0,
 };
 
-/// A rule file as it was read: path and bytes; none where there was no such file,
-/// and one would count.
+/// A rule file as it was read: path and bytes; no bytes if there was no such file but one
+/// would have been used.
 pub type CachedRuleFile = (PathBuf, Option<Vec<u8>>);
 
-/// When it is proven that kept rules are what was kept.
+/// When kept rules are verified to be intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// At once, all of them.
+    /// At once, and all of them.
     Whole,
-    /// Of many rules each block when it is met, so that one message reads
-    /// little. Who asks for this has to ask in the end whether all was well.
+    /// Block by block when each is needed, so that one message reads little of many
+    /// rules. A caller that uses this has to check at the end whether everything was
+    /// intact.
     AsMet,
 }
 
@@ -72,18 +72,18 @@ pub struct ProgramCache {
     directory: PathBuf,
     home: Option<PathBuf>,
     file: PathBuf,
-    /// It is root's, for all users to read; else the user's own.
+    /// Whether it is root's and readable by all users; otherwise it is the user's own.
     shared: bool,
 }
 
 impl ProgramCache {
-    /// Where those of `main` are kept; nowhere without a home directory.
+    /// The cache for the rules of `main`; none without a home directory.
     pub fn of(main: &Path, user: &User) -> Option<ProgramCache> {
         Some(ProgramCache::at(user.cache_dir()?, main, user.home()))
     }
 
-    /// The same in a directory of the caller's choice. What `~/` means decides
-    /// what is included.
+    /// The same in a directory of the caller's choice. `home` is part of the key, since
+    /// `~/` decides what is included.
     pub fn at(directory: &Path, main: &Path, home: Option<&Path>) -> ProgramCache {
         let means = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
         let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), means]));
@@ -91,7 +91,7 @@ impl ProgramCache {
         ProgramCache { file: directory.join(name), directory, home, shared: false }
     }
 
-    /// Those of site rules: beside their file, `NAME.kept`, written by root.
+    /// The cache for site rules: next to their file, `NAME.kept`, written by root.
     pub fn beside(main: &Path) -> ProgramCache {
         let mut name = main.as_os_str().to_owned();
         name.push(".kept");
@@ -99,9 +99,9 @@ impl ProgramCache {
         ProgramCache { file: name.into(), directory, home: None, shared: true }
     }
 
-    /// The rules, if the main file is known by `main` and what it included is
-    /// unchanged; `look` tells what that is known by now, or that it is not there.
-    /// Anything else is as good as nothing.
+    /// The rules, if the main file has the fingerprint `main` and what it included is
+    /// unchanged; `look` returns the current fingerprint of an included file, or none if
+    /// it does not exist. Anything else counts as absent.
     pub fn read(
         &self,
         main: Print,
@@ -111,12 +111,12 @@ impl ProgramCache {
         self.compiled(Some(main), proof, look)
     }
 
-    /// The rules as they were kept, whatever the files hold now.
+    /// The rules as they were kept, whatever the files contain now.
     pub fn last(&self) -> Option<CompiledProgram> {
         self.compiled(None, Proof::Whole, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
-    /// Without `main` nobody asks what the files hold.
+    /// Without `main` the files are not compared.
     fn compiled(
         &self,
         main: Option<Print>,
@@ -150,7 +150,7 @@ impl ProgramCache {
         CompiledProgram::from_parts(head, Blocks::new(here, count, Box::new(fetch)))
     }
 
-    /// The file and its size, if it may be believed.
+    /// The file and its size, if it can be trusted.
     fn open(&self) -> Option<(File, usize)> {
         let file = file::open(&self.file, file::READ_OWN).ok()?;
         let about = file.metadata().ok()?;
@@ -170,7 +170,7 @@ impl ProgramCache {
         let _ = std::fs::remove_file(&self.file);
     }
 
-    /// Keeps rules, the main file first. What fails here only costs time.
+    /// Keeps rules, the main file first. A failure here only costs time.
     pub fn write(
         &self,
         files: &[CachedRuleFile],
@@ -204,12 +204,12 @@ impl ProgramCache {
         if self.shared {
             new.as_file().set_permissions(Permissions::from_mode(0o644))?;
         }
-        // A machine that stops now must not leave half of it.
+        // If the machine stops now, it must not leave half of the file.
         file::put_in_place(new, &self.file)
     }
 }
 
-/// Length and checksum of the front, if this mfilter wrote it.
+/// Length and checksum of the front, if this build of mfilter wrote it.
 fn before_front(bytes: &[u8]) -> Option<(usize, u128)> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (built_of, rest) = number(rest)?;
@@ -218,8 +218,8 @@ fn before_front(bytes: &[u8]) -> Option<(usize, u128)> {
     (built_of == BUILT_OF).then_some((usize::try_from(length).ok()?, sum))
 }
 
-/// What stands behind the files, if all that the program was made of is as it
-/// was; without `main` that is not asked.
+/// The part after the files, if all files that the program was made from are unchanged;
+/// without `main` that is not checked.
 fn unchanged<'f>(
     front: &'f [u8],
     main: Option<Print>,
@@ -249,7 +249,7 @@ fn unchanged<'f>(
     Some(rest)
 }
 
-/// Where a block stands in the file.
+/// Where a block is in the file.
 struct BlockExtent {
     start: usize,
     length: usize,
@@ -261,14 +261,14 @@ impl BlockExtent {
         self.start..self.start + self.length
     }
 
-    /// The block, if it is as it was.
+    /// The block, if it matches its checksum.
     fn intact(&self, block: Vec<u8>) -> Option<Vec<u8>> {
         (XxHash3_64::oneshot(&block) == self.sum).then_some(block)
     }
 }
 
-/// Where the blocks stand, which fill the file from `start` to its end, and
-/// what follows in the front.
+/// Where the blocks are, which fill the file from `start` to its end, and what follows in
+/// the front.
 fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<BlockExtent>, &[u8])> {
     let (count, rest) = number(rest)?;
     let table = usize::try_from(count).ok()?.checked_mul(2 * 8)?;
@@ -285,8 +285,8 @@ fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<BlockExtent>, &
     (start == size).then_some((places, head))
 }
 
-/// Reads `length` bytes from a place on. Nobody writes to the file: a new one takes
-/// its place.
+/// Reads `length` bytes from `start` on. Nobody writes to the file: a new one replaces
+/// it.
 fn read_at(file: &File, start: usize, length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length);
     while bytes.len() < length {
@@ -383,7 +383,7 @@ mod tests {
         kept.write(&files, &compiled).unwrap();
         let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
         assert_eq!(found.to_parts(), compiled.to_parts());
-        // Other rules, by a letter of the same length, or of what they include.
+        // Other rules of the same length, or other content of what they include.
         assert!(kept.read(Print::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none());
         assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());
         let mut other = |_: &Path| Ok(Some(Print::of(b"when spam -> discarD\n")));

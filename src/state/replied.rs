@@ -1,5 +1,5 @@
-//! Who got which automatic answer until when it is not sent again, RFC 5230
-//! §4.2: a [table](super::slots) of the moments when that time is over.
+//! Who got which automatic answer, and until when it is not sent again, RFC 5230 §4.2: a
+//! [table](super::slots) of the times when that period ends.
 
 use std::io;
 
@@ -10,22 +10,21 @@ fn table(state: &StateDir) -> SlotTable<'_> {
     SlotTable { state, name: "replied", magic: "mfilter replies sent, version 1\n" }
 }
 
-/// Claims the right and duty to answer `to` with `text` at `now`, seconds
-/// since 1970, once in `every` seconds. False if that was done. A moment that
-/// lies further ahead than that was noted under a clock that was wrong.
+/// Claims the right and duty to answer `to` with `text` at `now`, seconds since 1970,
+/// once in `every` seconds. False if that was done. A time further ahead than that was
+/// recorded with a wrong clock, and is ignored.
 pub fn claim(state: &StateDir, to: &str, text: &[u8], now: i64, every: u64) -> io::Result<bool> {
     let until = now.saturating_add(every.try_into().unwrap_or(i64::MAX));
     let over = |then: u32| !(now + 1..=until).contains(&i64::from(then));
     table(state).note(key(to, text), u32::try_from(until).unwrap_or(u32::MAX), &over)
 }
 
-/// Gives the claim back: the answer was not sent.
+/// Returns the claim: the answer was not sent.
 pub fn give_back(state: &StateDir, to: &str, text: &[u8]) {
     let _ = table(state).forget(key(to, text));
 }
 
-/// How many are known, and the first and last moment when one may be
-/// answered again.
+/// How many are known, and the first and last time at which one may be answered again.
 pub fn known(state: &StateDir) -> Option<(usize, u32, u32)> {
     let times = table(state).times()?;
     Some((times.len(), *times.first()?, *times.last()?))
@@ -61,7 +60,7 @@ mod tests {
         assert!(claim(&state, "a@x.example", b"away", far, 100).unwrap());
         assert!(claim(&state, "a@x.example", b"away", 1000, 100).unwrap());
         assert!(!claim(&state, "a@x.example", b"away", 1050, 100).unwrap());
-        // Shortened in the rules meanwhile.
+        // The period was shortened in the rules since.
         assert!(claim(&state, "a@x.example", b"away", 1060, 10).unwrap());
     }
 }

@@ -1,6 +1,6 @@
-//! Random keys that the state directory keeps, each in a file of its own and made once,
-//! and what is coded under them: an HMAC (RFC 2104), which nobody can foretell and two
-//! machines of one name have two of.
+//! Random keys in the state directory, each in a file of its own and created once, and
+//! codes under them: an HMAC (RFC 2104), which nobody can predict and which differs
+//! between two machines with the same name.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::{StateDir, hex};
 
-/// Bytes of the key, and of a block of SHA-256.
+/// The length of the key and of a block of SHA-256, bytes.
 const KEY: usize = 32;
 const BLOCK: usize = 64;
-/// Bytes of a code, which are plenty to be foretold by nobody.
+/// The length of a code, bytes: long enough that nobody can guess it.
 const CODE: usize = 16;
 
 /// A key.
@@ -24,7 +24,7 @@ impl SecretKey {
         Some(SecretKey(state.read(file, KEY as u64)?.try_into().ok()?))
     }
 
-    /// The same, made where it is missing; none where that cannot be.
+    /// The same, created if it is missing; none if that is impossible.
     pub fn make(state: &StateDir, file: &str) -> Option<SecretKey> {
         SecretKey::known(state, file).or_else(|| {
             SecretKey::write(state, file).ok()?;
@@ -32,7 +32,7 @@ impl SecretKey {
         })
     }
 
-    /// A key that nobody will know again.
+    /// A key that is never stored.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -42,7 +42,7 @@ impl SecretKey {
         Ok(SecretKey(key))
     }
 
-    /// Makes the file, unless another process just did.
+    /// Creates the file, unless another process just did.
     fn write(state: &StateDir, name: &str) -> io::Result<()> {
         let key = SecretKey::passing()?;
         state.make()?;
@@ -51,7 +51,7 @@ impl SecretKey {
         file.as_file().sync_all()?;
         match file.persist_noclobber(state.path().join(name)) {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error),
-            // Damaged, or not ours alone: the next one makes another.
+            // It is damaged, or others can access it: the next call creates another one.
             Err(_) if SecretKey::known(state, name).is_none() => {
                 state.set_aside(name);
                 Ok(())
@@ -66,7 +66,7 @@ impl SecretKey {
     }
 }
 
-/// RFC 2104 with SHA-256, for a key no longer than a block.
+/// The HMAC of RFC 2104 with SHA-256, for a key no longer than a block.
 fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let pad = |with: u8| {
         let mut block = [with; BLOCK];

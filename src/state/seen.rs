@@ -1,14 +1,14 @@
-//! Which messages were delivered here, for `duplicate`: by Message-ID, or
-//! where there is none, by what the message says.
+//! Which messages were delivered here, for `duplicate`: by Message-ID, or if there is
+//! none, by the content of the message.
 //!
-//! What programs write where they have no id (`<>`, `<@>`, `none`) is none, and
-//! an id alone is not enough, since some devices give all their mail the same:
-//! From, Date and Subject have to be the same too. A mailing list's tag before
-//! the Subject makes no difference.
+//! What programs write instead of an id (`<>`, `<@>`, `none`) is not an id, and an id
+//! alone is not enough, since some devices use the same one for all their mail: From,
+//! Date and Subject have to be the same, too. A mailing list's tag before the Subject
+//! makes no difference.
 //!
-//! `seen` is a [table](super::slots) of the moments of delivery. While a
-//! message is on its way, [`claim`] keeps others with the same key waiting, so
-//! that of two at the same moment the second one sees the first.
+//! `seen` is a [table](super::slots) of the times of delivery. While a message is being
+//! delivered, [`claim`] keeps others with the same key waiting, so that of two at the
+//! same time the second one sees the first.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -25,16 +25,16 @@ const ON_THE_WAY: [&str; 6] =
     ["Received", "Return-Path", "Delivered-To", "X-Original-To", "Envelope-To", "Delivery-Date"];
 
 const UNDER_WAY: &str = "under-way";
-/// No process is at a message for so long; what is older is of the dead.
+/// No process takes this long for a message; older files were left by processes that
+/// died.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 fn table(state: &StateDir) -> SlotTable<'_> {
     SlotTable { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
 }
 
-/// What a message is known by: its Message-ID with From, Date and Subject,
-/// else its header (but for what the way here added) and its body, which is
-/// read then.
+/// The key of a message: its Message-ID with From, Date and Subject, or else its header
+/// (except what was added on the way) and its body, which is read then.
 pub fn key(message: &Message) -> Result<Key, Unread> {
     let ids = message.texts("Message-ID");
     if let Some(id) = ids.iter().find_map(|id| message_id(id.text())) {
@@ -60,8 +60,8 @@ pub fn key(message: &Message) -> Result<Key, Unread> {
     Ok(Key::from_hash(hash))
 }
 
-/// The id in a Message-ID field without its brackets, RFC 5322 §3.6.4: none
-/// without something on both sides of an `@`.
+/// The id in a Message-ID field without its brackets, RFC 5322 §3.6.4: none unless it has
+/// something on both sides of an `@`.
 fn message_id(value: &str) -> Option<String> {
     let value = without_comments(value);
     let id = value
@@ -89,8 +89,8 @@ fn without_comments(text: &str) -> String {
         .collect()
 }
 
-/// A Subject without the tags that lists and mail programs put before it,
-/// `[list]` and `Re:`, its blanks being one each.
+/// A Subject without the tags that lists and mail programs put before it, `[list]` and
+/// `Re:`, and with each run of blanks as one.
 fn without_tags(subject: &str) -> String {
     let mut rest = subject.trim_start();
     loop {
@@ -119,39 +119,39 @@ impl io::Write for Hashing<'_> {
     }
 }
 
-/// How long ago a message was delivered, seconds, if that is known and lies
-/// within `within` seconds of `now`, seconds since 1970. A moment that lies
-/// further ahead was noted under a clock that was wrong.
+/// How long ago a message was delivered, seconds, if that is known and within `within`
+/// seconds of `now`, seconds since 1970. A time further ahead was recorded with a wrong
+/// clock.
 pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Option<u64> {
     let time = table(state).find(key)?;
     let ago = now.saturating_sub(i64::from(time));
     (ago.unsigned_abs() <= within).then(|| u64::try_from(ago).unwrap_or(0))
 }
 
-/// Notes that a message was delivered at `now`, seconds since 1970; what lies
-/// further back than `within` seconds may be forgotten.
+/// Records that a message was delivered at `now`, seconds since 1970; what is older than
+/// `within` seconds may be forgotten.
 pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
     let time = u32::try_from(now).unwrap_or(0);
     let over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;
     table(state).renew(key, time, &over)
 }
 
-/// Waits until nobody else is at a message with this key, and keeps others
-/// out as long as what it gives lives. None if that cannot be had by
-/// `deadline`; an error if the state directory cannot be written.
+/// Waits until nobody else delivers a message with this key, and keeps others out while
+/// the returned lock lives. None if that fails until `deadline`; an error if the state
+/// directory cannot be written.
 pub fn claim(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<LockFile>> {
     let claim = LockFile::wait(state, UNDER_WAY, &key.name(), deadline)?;
     super::forget_old(&state.path().join(UNDER_WAY), ABANDONED);
     Ok(claim)
 }
 
-/// How many messages are known, and the oldest and newest moment.
+/// How many messages are known, and the oldest and newest time.
 pub fn known(state: &StateDir) -> Option<(usize, u32, u32)> {
     let times = table(state).times()?;
     Some((times.len(), *times.first()?, *times.last()?))
 }
 
-/// `set duplicates-for`, where nothing is set: 28 days.
+/// The default of `set duplicates-for`: 28 days.
 pub const WITHIN: Duration = Duration::from_secs(28 * 24 * 3600);
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Everyone the user has written to, or who has written: for each folder of whose mail
-//! rules make a list, in `sent-mail/`, and beside it what of the folder was read.
+//! Everyone the user has written to, or who has written to the user: a file in
+//! `sent-mail/` for each folder from which rules derive a list, and next to it what was
+//! read of the folder.
 //!
-//! The list is a list file like any other, for people too: one address a
-//! line, behind it whose it is, the newest last. It only grows: a message that is deleted takes
-//! nobody out of it, and a line that the user takes out stays out until the
-//! next message to that address. Without its list all of the folder is read
-//! again.
+//! The list is a list file like any other, also for people: one address per line,
+//! followed by its owner, newest last. It only grows: deleting a message removes nobody
+//! from it, and a line that the user removes stays out until the next message to that
+//! address. Without its list the whole folder is read again.
 //!
 //! ```text
 //! NAME-KEY.list   the addresses
@@ -15,7 +15,7 @@
 //!                 hashes of the names of the messages that were read, sorted
 //! ```
 //!
-//! The second file counts only while both directories are what they were.
+//! The second file is valid only while both directories are unchanged.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -31,15 +31,16 @@ use crate::rules::program::MailSide;
 
 const DIRECTORY: &str = "sent-mail";
 const MAGIC: &[u8; 16] = b"mfilter sent 1\n\0";
-/// Numbers behind the magic: two directories, and what is still to be read.
+/// How many numbers follow the magic: two directories, and what is still to be read.
 const NUMBERS: usize = 9;
 const HEAD: usize = MAGIC.len() + NUMBERS * 8;
-/// A larger file is damaged, bytes: eight for each of eight million messages.
+/// The largest file, bytes: eight for each of eight million messages. A larger one is
+/// damaged.
 const MAX: u64 = 64 << 20;
-/// Larger lists are not kept, bytes.
+/// The largest list that is kept, bytes.
 const LIST_MAX: u64 = 64 << 20;
 
-/// What is kept of one folder.
+/// What is kept about one folder.
 #[derive(Debug, Clone)]
 pub struct SentMailState {
     state: StateDir,
@@ -47,7 +48,7 @@ pub struct SentMailState {
 }
 
 impl SentMailState {
-    /// Of the folder at `path`, which people call `folder`. Nothing is opened.
+    /// The state of the folder at `path`, which people call `folder`. Nothing is opened.
     pub fn new(state: &StateDir, path: &Path, folder: &str, side: MailSide) -> SentMailState {
         let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '-' };
         let label: String = folder.chars().take(40).map(plain).collect();
@@ -70,8 +71,8 @@ impl SentMailState {
         format!("{}.list", self.name)
     }
 
-    /// How many messages were not read yet; none if the folder is not what it
-    /// was when it was last listed. A few reads, however large the folder is.
+    /// How many messages were not read yet; none if the folder has changed since it was
+    /// last listed. This takes a few reads, however large the folder is.
     pub fn unread(&self, now: &Stamp) -> Option<u64> {
         let path = self.state.path().join(format!("{}.read", self.name));
         let file = file::open(&path, file::READ_OWN).ok().filter(is_ours)?;
@@ -86,8 +87,8 @@ impl SentMailState {
         file::open(&self.list(), file::READ_OWN).is_ok_and(|file| is_ours(&file))
     }
 
-    /// The right to bring it up to date; none if another process is at it, or
-    /// nothing can be written.
+    /// The right to bring it up to date; none if another process has it, or nothing can
+    /// be written.
     pub fn claim(&self) -> Option<LockFile> {
         let name = self.name.strip_prefix(DIRECTORY)?.trim_start_matches('/');
         LockFile::wait(&self.state, DIRECTORY, &format!("{name}.lock"), Instant::now())
@@ -95,8 +96,8 @@ impl SentMailState {
             .flatten()
     }
 
-    /// Hashes of the names of the messages that were read, sorted; empty if
-    /// all have to be read.
+    /// Hashes of the names of the messages that were read, sorted; empty if everything
+    /// has to be read.
     pub fn read(&self) -> Vec<u64> {
         let bytes =
             self.state.read(&format!("{}.read", self.name), MAX).filter(|_| self.has_list());
@@ -114,7 +115,7 @@ impl SentMailState {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Keeps the list, where there is a new one, and then what was read.
+    /// Keeps the list, if there is a new one, and then what was read.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -136,7 +137,7 @@ impl SentMailState {
     }
 }
 
-/// What stands for a name among the hashes.
+/// The hash of a name.
 pub fn hash(name: &[u8]) -> u64 {
     let hash = name.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,19 +1,18 @@
-//! A table of things that happened and when, made for many processes that
-//! each live for one message: to ask is to read one block, to remember is to
-//! write one slot.
+//! A table of things that happened and when, made for many processes that each live for
+//! one message: looking up reads one block, recording writes one slot.
 //!
 //! ```text
 //! head (64 bytes): magic of the file, zeros, number of blocks (u32)
 //! block (64 slots): slot (24 bytes): key (16), time (u32, seconds since 1970), check (u32)
 //! ```
 //!
-//! Numbers are little-endian. The first bytes of a key choose its block. A slot whose check
-//! is wrong (zeros, or half written when a machine stopped) is free, and so is
-//! one whose time is over: what is too old makes room without anybody
-//! tidying up. A full block doubles the table, as a new file that replaces the
-//! old one; beyond a million things the oldest of a block gives way. Writers
-//! hold an exclusive lock on the file, readers need none. Nothing is synced
-//! but a new table: what a power cut forgets is remembered again.
+//! Numbers are little-endian. The first bytes of a key choose its block. A slot whose
+//! check is wrong (zeros, or half written when a machine stopped) is free, and so is one
+//! whose time has passed: old entries make room without any cleaning up. A full block
+//! doubles the table, as a new file that replaces the old one; beyond a million things
+//! the oldest of a block is overwritten. Writers hold an exclusive lock on the file,
+//! readers need none. Only a new table is synced: what a power cut loses will be recorded
+//! again.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -32,17 +31,17 @@ const MAGIC: usize = 60;
 const SLOT: usize = 24;
 const SLOTS: usize = 64;
 const BLOCK: usize = SLOT * SLOTS;
-/// A power of two; so many slots are 25 MB.
+/// The most blocks, a power of two; this many slots are 25 MB.
 const MOST_BLOCKS: u32 = 1 << 14;
 /// How long a writer waits for the lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a thing is known by.
+/// The key of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub [u8; 16]);
 
 impl Key {
-    /// The key of something that is known by these bytes.
+    /// The key of something that is identified by these bytes.
     pub fn of(parts: &[&[u8]]) -> Key {
         let mut hash = Sha256::new();
         for part in parts {
@@ -52,14 +51,14 @@ impl Key {
         Key::from_hash(hash)
     }
 
-    /// The key that a hash gives.
+    /// The key made from a hash.
     pub fn from_hash(hash: Sha256) -> Key {
         let mut key = [0; 16];
         key.copy_from_slice(&hash.finalize()[..16]);
         Key(key)
     }
 
-    /// As a file name.
+    /// The key as a file name.
     pub fn name(&self) -> String {
         super::hex(&self.0)
     }
@@ -72,29 +71,28 @@ pub struct SlotTable<'s> {
     pub state: &'s StateDir,
     /// Name of its file.
     pub name: &'static str,
-    /// First bytes of its file, which name its version too; at most 60.
+    /// The first bytes of its file, which include its version; at most 60.
     pub magic: &'static str,
 }
 
-/// One thing: its key, and when.
+/// One thing: its key, and when it happened.
 type Slot = (Key, u32);
 
 impl SlotTable<'_> {
-    /// When a thing happened, by the table; none if it is not known.
+    /// When a thing happened according to the table; none if it is not known.
     pub fn find(&self, key: Key) -> Option<u32> {
         let (file, blocks) = self.open(false).ok()??;
         let block = read_block(&file, block_of(key, blocks)).ok()?;
         slots(&block).flatten().find(|slot| slot.0 == key).map(|slot| slot.1)
     }
 
-    /// Notes that a thing happened, unless it is known. `over` tells whether
-    /// a time lies so far back that its slot is free; the answer is true if
-    /// the thing was noted now.
+    /// Records that a thing happened, unless it is known. `over` says whether a time is
+    /// so long ago that its slot is free. Returns true if the thing was recorded now.
     pub fn note(&self, key: Key, time: u32, over: &dyn Fn(u32) -> bool) -> io::Result<bool> {
         self.put(key, time, over, false)
     }
 
-    /// Notes that a thing happened, perhaps once more: the last time counts.
+    /// Records that a thing happened, perhaps again: the last time counts.
     pub fn renew(&self, key: Key, time: u32, over: &dyn Fn(u32) -> bool) -> io::Result<()> {
         self.put(key, time, over, true).map(drop)
     }
@@ -141,7 +139,7 @@ impl SlotTable<'_> {
         })
     }
 
-    /// Takes a thing out again.
+    /// Removes a thing.
     pub fn forget(&self, key: Key) -> io::Result<()> {
         self.locked(|file, blocks| {
             let number = block_of(key, blocks);
@@ -154,7 +152,7 @@ impl SlotTable<'_> {
         })
     }
 
-    /// The times of all that is noted, sorted; none if there is no table.
+    /// The times of everything recorded, sorted; none if there is no table.
     pub fn times(&self) -> Option<Vec<u32>> {
         let (file, blocks) = self.open(false).ok()??;
         let mut times = Vec::new();
@@ -166,8 +164,8 @@ impl SlotTable<'_> {
         Some(times)
     }
 
-    /// Opens the table and reads how large it is. None where there is none;
-    /// a damaged one is set aside by who wants to write.
+    /// Opens the table and reads its size. None if there is none; a damaged one is set
+    /// aside when a writer finds it.
     fn open(&self, write: bool) -> io::Result<Option<(File, u32)>> {
         let flags = if write { file::WRITE_OWN } else { file::READ_OWN };
         let file = match file::open(&self.state.path().join(self.name), flags) {
@@ -215,8 +213,8 @@ impl SlotTable<'_> {
         head
     }
 
-    /// Does something with the table while nobody else writes; makes it where
-    /// there is none.
+    /// Does something with the table while nobody else writes; creates the table if there
+    /// is none.
     fn locked<T>(&self, work: impl FnOnce(File, u32) -> io::Result<T>) -> io::Result<T> {
         let deadline = Instant::now() + PATIENCE;
         let path = self.state.path().join(self.name);
@@ -231,14 +229,14 @@ impl SlotTable<'_> {
             if !lock(&file, deadline)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            // Another one may have put a larger table in its place meanwhile.
+            // Another process may have replaced it with a larger table in the meantime.
             if is_at(&file, &path)? {
                 return work(file, blocks);
             }
         }
     }
 
-    /// A table twice as large with all that is not over.
+    /// A table twice as large with everything that is not too old.
     fn grow(&self, old: &File, blocks: u32, over: &dyn Fn(u32) -> bool) -> io::Result<File> {
         let fill = |new: &File, new_blocks: u32| -> io::Result<()> {
             let mut filled = vec![0usize; new_blocks as usize];
@@ -267,7 +265,7 @@ impl SlotTable<'_> {
         new.write_all(&self.head(blocks))?;
         new.as_file().set_len(offset(blocks))?;
         fill(new.as_file(), blocks)?;
-        // Ours before anybody can see it: who grows a table goes on with it.
+        // Locked before anybody can see it: whoever grows a table continues with it.
         flock(new.as_file(), FlockOperation::NonBlockingLockExclusive)?;
         new.as_file().sync_all()?;
         let path = self.state.path().join(self.name);
@@ -318,7 +316,7 @@ fn encode(slot: Slot) -> Vec<u8> {
     bytes
 }
 
-/// Never zeros for zeros.
+/// A checksum that is never zero for zeros.
 fn sum(body: &[u8]) -> [u8; 4] {
     (!crc32fast::hash(body) | 1).to_le_bytes()
 }

@@ -1,10 +1,10 @@
-//! What was moved in mailboxes, so that it can be taken back; and the right
-//! to move in a Maildir alone.
+//! What was moved in mailboxes, so that it can be taken back; and the exclusive right to
+//! move messages in a Maildir.
 //!
-//! One file a run in `sorted/`, for people to read too: JSON, one object a
-//! line. A folder is named by its directories and has a number from then on;
-//! a move says where a message lay and where it goes, and what flags it gets
-//! that it did not have.
+//! One file per run in `sorted/`, which people can read, too: JSON, one object per line.
+//! A folder is introduced by its directories and has a number from then on; a move says
+//! where a message was and where it is moved to, and which flags it gets that it did not
+//! have.
 //!
 //! ```text
 //! {"mfilter":"sorted","version":1,"maildir":"/home/taro/Maildir","layout":"maildir++"}
@@ -14,11 +14,10 @@
 //! {"ended":"2026-01-02T03:04:05Z"}
 //! ```
 //!
-//! A move is noted and on disk before it is made, so what was moved is always
-//! known, and what was noted need not have been moved. A file without its end
-//! is of a run that was killed. One that was taken back gets the suffix
-//! `undone`. Runs are kept for ninety days; of more than twenty only as long as
-//! they are few and small.
+//! A move is recorded and on disk before it is made, so what was moved is always known,
+//! but a recorded move need not have been made. A file without an `ended` line is of a
+//! run that was killed. One that was taken back gets the suffix `undone`. Runs are kept
+//! for ninety days; if there are more than twenty, only while they are few and small.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -36,27 +35,27 @@ use crate::file;
 use crate::flags::Flags;
 use crate::rules::program::Layout;
 
-/// Where the claims lie.
+/// The directory of the claims.
 const CLAIMS: &str = "sorting";
 const DIRECTORY: &str = "sorted";
 const SUFFIX: &str = "jsonl";
 const UNDONE: &str = "undone";
 /// How many runs are kept whatever their size.
 const KEPT: usize = 20;
-/// Of more runs, how many bytes are kept in all,
+/// If there are more runs, how many bytes are kept in all,
 const KEPT_BYTES: u64 = 32 << 20;
-/// and how many at most.
+/// and how many runs at most.
 const KEPT_MOST: usize = 1000;
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Longer files are damaged, bytes: some millions of moves.
+/// The longest file, bytes: some millions of moves. Longer ones are damaged.
 const MAX: u64 = 1 << 30;
 
-/// Waits for the right to move messages in a Maildir alone. None if another
-/// process of this user still has it at `deadline`. A long-lived process gives
-/// it back whenever it has nothing to do.
+/// Waits for the exclusive right to move messages in a Maildir. None if another process
+/// of this user still has it at `deadline`. A long-lived process returns it whenever it
+/// has nothing to do.
 ///
 /// # Errors
-/// The Maildir is not there, or the state directory cannot be written.
+/// The Maildir does not exist, or the state directory cannot be written.
 pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<Option<LockFile>> {
     let about = fs::metadata(maildir)?;
     let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
@@ -90,15 +89,15 @@ pub fn claim_to_watch(
 /// A move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveRecord {
-    /// Where the message lay.
+    /// Where the message was.
     pub from: Spot,
-    /// Where it went.
+    /// Where it was moved to.
     pub to: Spot,
-    /// The flags it got that it did not have.
+    /// The flags that it got and did not have.
     pub added: Flags,
 }
 
-/// A place of a message.
+/// The place of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     /// The folder's directories from the Maildir down.
@@ -135,12 +134,12 @@ enum JournalLine {
     },
 }
 
-/// The journal of a run that is going on.
+/// The journal of a current run.
 #[derive(Debug)]
 pub struct SortJournal {
     file: File,
     folders: HashMap<Vec<String>, usize>,
-    /// Not written yet.
+    /// Lines that are not written yet.
     text: String,
 }
 
@@ -168,7 +167,7 @@ impl SortJournal {
         Ok(journal)
     }
 
-    /// Notes a move that is to be made; on disk after [`SortJournal::sync`].
+    /// Records a move that will be made; on disk after [`SortJournal::sync`].
     pub fn note(&mut self, moved: &MoveRecord) -> io::Result<()> {
         let from = self.folder(&moved.from.folder)?;
         let to = self.folder(&moved.to.folder)?;
@@ -198,14 +197,14 @@ impl SortJournal {
         Ok(())
     }
 
-    /// Brings what was noted onto the disk.
+    /// Syncs what was recorded to disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.file.write_all(self.text.as_bytes())?;
         self.text.clear();
         self.file.sync_data()
     }
 
-    /// The run is over.
+    /// Records that the run has ended.
     pub fn end(mut self) -> io::Result<()> {
         self.line(&end())?;
         self.sync()
@@ -224,22 +223,22 @@ fn layout_name(layout: Layout) -> &'static str {
     }
 }
 
-/// A run that was.
+/// A past run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortRecord {
     /// Its file's name in `sorted/`, which begins with its time.
     pub name: String,
     /// The Maildir, without links.
     pub maildir: PathBuf,
-    /// How its folders lie.
+    /// The layout of its folders.
     pub layout: Layout,
     /// Its moves, in their order.
     pub moves: Vec<MoveRecord>,
-    /// Whether it came to its end.
+    /// Whether it ran to its end.
     pub ended: bool,
 }
 
-/// The names of the runs that were not taken back, the last one first.
+/// The names of the runs that were not taken back, newest first.
 pub fn runs(state: &StateDir) -> Vec<String> {
     let mut names = files(state);
     names.retain(|name| name.ends_with(&format!(".{SUFFIX}")));
@@ -247,12 +246,11 @@ pub fn runs(state: &StateDir) -> Vec<String> {
     names
 }
 
-/// Reads a run of that name.
+/// Reads the run of that name.
 ///
 /// # Errors
-/// It is not there, others can write it, or it is damaged. A last line
-/// without its end was not on disk before its move was made, and so does not
-/// count.
+/// It does not exist, others can write it, or it is damaged. A last line without a line
+/// end does not count: it was not yet on disk, so its move was not made.
 pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
     let damaged = || io::Error::new(ErrorKind::InvalidData, "it is damaged");
     let bytes = state.read(&format!("{DIRECTORY}/{name}"), MAX);
@@ -293,8 +291,8 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
     Ok(run)
 }
 
-/// The moves that were made in a Maildir since a moment (seconds since 1970),
-/// those of runs that were taken back the other way round.
+/// The moves that were made in a Maildir since `moment` (seconds since 1970), and in
+/// reverse those of runs that were taken back.
 pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<MoveRecord> {
     let maildir = fs::canonicalize(maildir).unwrap_or_else(|_| maildir.to_owned());
     let mut moves = Vec::new();
@@ -315,14 +313,13 @@ pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<MoveRec
     moves
 }
 
-/// Notes the end of a run that was killed, and about which there is nothing
-/// left to be done.
+/// Records the end of a killed run when nothing is left to be done for it.
 pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
     let mut file = file::open(&path, file::APPEND_OWN)?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    // Half a line, written when the machine stopped, goes.
+    // An incomplete line, written when the machine stopped, is removed.
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     file.set_len(whole as u64)?;
     let mut journal = SortJournal { file, folders: HashMap::new(), text: String::new() };
@@ -330,20 +327,20 @@ pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
     journal.sync()
 }
 
-/// Notes that a run was taken back.
+/// Records that a run was taken back.
 pub fn undone(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
     fs::rename(&path, path.with_extension(UNDONE))?;
     file::sync_directory(&state.path().join(DIRECTORY))
 }
 
-/// The files of all runs, in no order.
+/// The files of all runs, in no particular order.
 fn files(state: &StateDir) -> Vec<String> {
     let entries = fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-/// Removes the runs that nobody will take back any more.
+/// Removes runs that nobody is likely to take back any more.
 fn prune(state: &StateDir) {
     let mut names = files(state);
     names.sort_unstable_by(|one, other| other.cmp(one));
@@ -352,7 +349,7 @@ fn prune(state: &StateDir) {
         let path = state.path().join(DIRECTORY).join(name);
         let Ok(about) = fs::symlink_metadata(&path) else { continue };
         bytes += about.len();
-        // The one that now begins counts.
+        // The run that begins now is counted.
         let many = number + 1 >= KEPT && bytes > KEPT_BYTES || number + 1 >= KEPT_MOST;
         let old = about.modified().is_ok_and(|time| older(time, FORGOTTEN));
         if many || old {
@@ -452,7 +449,7 @@ mod tests {
         open(&names[1]).set_len(KEPT_BYTES + 1).unwrap();
         write(&state, &[], true);
         assert!(!path(&names[3]).exists() && path(&names[1]).exists());
-        // The new one, and of the nineteen before it all but the old one.
+        // The new run, and of the nineteen before it all except the old one.
         assert_eq!(runs(&state).len(), KEPT - 1);
     }
 }

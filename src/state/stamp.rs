@@ -1,5 +1,5 @@
-//! Whether a folder of a Maildir is what it was: by its directories' inodes and
-//! times of change, so that a folder in which nothing happened costs two looks.
+//! Whether a folder of a Maildir is unchanged, judged by its directories' inodes and
+//! times of change, so that a folder in which nothing happened costs two stat(2) calls.
 
 use std::fs::Metadata;
 use std::io;
@@ -7,10 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// A directory that changed so short a time ago may change again unnoticed.
+/// How long ago the last change must be; a directory that changed more recently may
+/// change again unnoticed.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What a folder is known by at one moment.
+/// The state of a folder at one time, for comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     numbers: [u64; 8],
@@ -18,10 +19,10 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of `cur` and `new` of a folder: device, inode, modified (s, ns).
+    /// Reads the state of a folder's `cur` and `new`: device, inode, modified (s, ns).
     ///
     /// # Errors
-    /// `cur` cannot be looked at.
+    /// `cur` cannot be read.
     pub fn of(folder: &Path) -> io::Result<Stamp> {
         let cur = folder.join("cur").metadata()?;
         let new = folder.join("new").metadata().ok();
@@ -38,13 +39,13 @@ impl Stamp {
         Ok(Stamp { numbers: [a, b, c, d, e, f, g, h], settled })
     }
 
-    /// Whether the folder is what it was when these numbers were kept.
+    /// Whether the folder is unchanged since these numbers were kept.
     pub fn is(&self, kept: &[u64]) -> bool {
         kept == self.numbers
     }
 
-    /// What to keep: nothing that is ever equal, if the folder may have changed
-    /// since within the grain of the clock.
+    /// The numbers to keep; if the folder may have changed again within the clock's
+    /// resolution, numbers that never compare equal.
     pub fn to_keep(&self) -> [u64; 8] {
         if self.settled { self.numbers } else { [0; 8] }
     }

@@ -1,7 +1,7 @@
-//! What `suggest` has proposed last, and what the user does not want to be proposed.
+//! What `suggest` proposed last, and what the user does not want to be proposed.
 //!
-//! Two files for people to read too, `suggested` and `never-suggest`: field, value and
-//! folder of a rule a line, with tabs between.
+//! Two files that people can read, too, `suggested` and `never-suggest`: one rule per
+//! line with its field, value and folder, separated by tabs.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::StateDir;
 
 const LAST: &str = "suggested";
 const NEVER: &str = "never-suggest";
-/// Longer files are damaged, bytes.
+/// The longest file, bytes; longer ones are damaged.
 const MAX: u64 = 4 << 20;
 
 /// Field, value and folder of a proposed rule.
@@ -20,7 +20,7 @@ pub fn last(state: &StateDir) -> Vec<Suggestion> {
     read(state, LAST)
 }
 
-/// What is not to be proposed.
+/// What must not be proposed.
 pub fn never(state: &StateDir) -> Vec<Suggestion> {
     read(state, NEVER)
 }
@@ -33,7 +33,7 @@ pub fn keep(state: &StateDir, proposed: &[Suggestion]) -> io::Result<()> {
     write(state, LAST, proposed)
 }
 
-/// Remembers that a rule is not to be proposed any more.
+/// Records that a rule must not be proposed any more.
 ///
 /// # Errors
 /// The state directory cannot be written.

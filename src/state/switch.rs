@@ -1,5 +1,5 @@
-//! What the user told `mfilter isp-filter`: `mfilter/isp-filter` in the user's
-//! configuration directory (`~/.config`), for people to read too.
+//! The user's choices in `mfilter isp-filter`: the file `mfilter/isp-filter` in the
+//! user's configuration directory (`~/.config`), which people can read, too.
 //!
 //! ```text
 //! # written by `mfilter isp-filter`; words in ~/.mailrules count before these
@@ -7,10 +7,9 @@
 //! on virus
 //! ```
 //!
-//! A line is `on` or `off`, for the filter as a whole, or with the name of a
-//! category behind it; the last one counts. Another line is skipped. A file
-//! that is not the user's own, or that others can write, is as good as absent,
-//! and the log says so.
+//! A line is `on` or `off`, for the filter as a whole, or followed by the name of a
+//! category; the last one counts. Other lines are skipped. A file that is not the user's
+//! own, or that others can write, counts as absent, and the log says so.
 
 use std::fs;
 use std::io::{self, Read};
@@ -22,7 +21,7 @@ use crate::rules::switch::Words;
 use crate::source::reason;
 use crate::user::{User, make_private};
 
-/// Longer files are not read, bytes.
+/// How much of the file is read, bytes.
 const MAX: u64 = 64 << 10;
 
 /// Where it is kept; nowhere without a home directory.
@@ -30,7 +29,7 @@ pub fn path(user: &User) -> Option<PathBuf> {
     Some(user.config_dir()?.join("isp-filter"))
 }
 
-/// What was told; nothing if nothing was. The error says why it cannot be known.
+/// The user's choices; empty if there are none. The error says why they cannot be known.
 pub fn read(path: &Path) -> Result<Words, String> {
     let told = |why: &str| format!("{} is not read: {why}", path.display());
     let file = match file::open(path, file::READ_OWN) {
@@ -63,7 +62,7 @@ fn parse(text: &str) -> Words {
     words
 }
 
-/// Keeps what is told, in one step; nothing told is no file.
+/// Keeps the user's choices, in one step; without any, there is no file.
 pub fn write(path: &Path, words: &Words, home: Option<&Path>) -> io::Result<()> {
     if *words == Words::default() {
         return match fs::remove_file(path) {

@@ -1,9 +1,9 @@
-//! Which broken versions of the rules the user was told of, so that each
-//! brings one mail, also when many messages arrive at once.
+//! About which broken versions of the rules the user has been notified, so that each
+//! leads to one mail, even if many messages arrive at once.
 //!
-//! One file a version in `told/`, locked by whoever tells and empty until the
-//! mail is stored. Of a process that dies in between nothing stays but the empty
-//! file, and the next one tells. Files of ninety days are removed.
+//! One file per version in `told/`, locked by the process that sends the notice and empty
+//! until the mail is stored. If that process dies, only the empty file is left, and the
+//! next one sends the notice. Files older than ninety days are removed.
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -16,8 +16,8 @@ use super::{StateDir, forget_old, key};
 const DIRECTORY: &str = "told";
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The right and duty to tell. Dropped without [`Claim::told`], it is given
-/// back, and the next process may claim it.
+/// The right and duty to notify the user. If it is dropped without [`Claim::told`], the
+/// next process may claim it.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
 pub struct Claim {
@@ -25,17 +25,17 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The user was told.
+    /// Records that the user was notified.
     pub fn told(mut self) {
         let written = self.lock.file().write_all(b"told\n");
         self.lock.keep(written.is_ok());
     }
 }
 
-/// Claims the telling of one broken version of the rules in `main`; `version`
-/// stands for its texts, a hash of them say. `None` if somebody told it or is
-/// about to, and also if that cannot be written down: better not told than
-/// told with every message.
+/// Claims the notice about one broken version of the rules in `main`; `version` stands
+/// for its texts, for example a hash of them. `None` if the notice was sent or is being
+/// sent, and also if that cannot be recorded: better no notice than one with every
+/// message.
 pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<Claim> {
     let name = key(&[main.as_os_str().as_bytes(), version.as_bytes()]);
     let mut lock = LockFile::wait(state, DIRECTORY, &name, Instant::now()).ok()??;
