@@ -1,5 +1,5 @@
-//! The arguments that no single command owns, and what tells a delivery from a command.
-//! Parsing only.
+//! The arguments that belong to no single command, and what distinguishes a delivery from
+//! a command. Parsing only.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -154,7 +154,7 @@ pub(super) struct MdaOptions {
     procmail_y: bool,
 }
 
-/// How folders lie in a Maildir.
+/// The layout of the folders in a Maildir.
 #[derive(clap::ValueEnum, Debug, Clone, Copy)]
 pub(super) enum LayoutName {
     #[value(name = "maildir++")]
@@ -163,7 +163,7 @@ pub(super) enum LayoutName {
 }
 
 impl LayoutName {
-    /// As `set layout` takes it.
+    /// The name that `set layout` accepts.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             LayoutName::MaildirPlusPlus => "maildir++",
@@ -172,7 +172,7 @@ impl LayoutName {
     }
 }
 
-/// `.` or `/`
+/// Parses a separator: `.` or `/`.
 pub(super) fn separator(written: &str) -> Result<char, String> {
     match written {
         "." => Ok('.'),
@@ -189,10 +189,10 @@ pub(super) struct MdaArgs {
     pub(super) mda: MdaOptions,
 }
 
-/// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
-/// in them is a command or one of the options that ask for something else.
-/// What follows an option that takes a value is that value, whatever it looks
-/// like: an address extension comes from the sender and may be `--help`.
+/// Whether these arguments, including `argv[0]`, ask for a delivery: none of them is a
+/// command or an option that asks for something else. The argument after an option with a
+/// value is that value, whatever it looks like: an address extension comes from the
+/// sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| {
@@ -221,10 +221,9 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 impl MdaOptions {
-    /// The arguments of a delivery as they mostly are, `argv[0]` among them:
-    /// options that stand once, each with its value behind it. `None` for all
-    /// else, which clap reads; what it needs to be built costs more than a
-    /// small message.
+    /// The arguments of a delivery in their usual form, including `argv[0]`: each option
+    /// once, followed by its value. `None` for everything else, which clap parses;
+    /// building its parser costs more than a small message.
     pub(super) fn plain(arguments: &[OsString]) -> Option<MdaOptions> {
         let mut mda = MdaOptions::default();
         let mut rest = arguments.iter().skip(1);
@@ -287,7 +286,7 @@ const WITH_VALUE: [&str; 11] = [
     "-D",
 ];
 
-/// What comes from the sender may be no UTF-8, which is no reason to defer.
+/// Text from the sender may not be UTF-8, which is not a reason to defer.
 fn lossy() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|value| value.to_string_lossy().into_owned())
 }

@@ -68,7 +68,7 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
         load::site::check(path).map_err(|error| told(&error))?;
-    // What is below `~/` is each user's own, and need not be there.
+    // Files below `~/` are each user's own, and need not exist.
     checked.list_files.retain(|list| !list.path.starts_with(load::site::NOBODYS_HOME));
     checked.programs.retain(|program| !program.value.starts_with("~/"));
     let surroundings = &mut Surroundings {

@@ -1,4 +1,4 @@
-//! `mfilter check --sieve`: what in a Sieve script cannot be done here, by its lines.
+//! `mfilter check --sieve`: what in a Sieve script cannot be done here, line by line.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(super) fn run(
         true => PathBuf::from("standard input"),
         false => std::path::absolute(script).unwrap_or_else(|_| script.to_owned()),
     };
-    // As the user's own statement has it, if there is one.
+    // As in the user's own statement, if there is one.
     let known = load::rules_file(rules, user).ok();
     let known = known.and_then(|rules| Namespace::of_rules(&rules, user)).unwrap_or_default();
     let namespace = Namespace {

@@ -1,4 +1,4 @@
-//! The right to move the messages of a Maildir alone, so that no command looks at what
+//! The exclusive right to move the messages of a Maildir, so that no command reads what
 //! another one has half done.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::state::{StateDir, sorted};
 /// How long a command waits for another one to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The claim on a Maildir.
+/// Claims a Maildir.
 ///
 /// # Errors
 /// Another command has it, or the state cannot be written.
@@ -25,7 +25,7 @@ pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String
     }
 }
 
-/// [`claim`]; a dry run moves nothing and needs none.
+/// [`claim`], except for a dry run, which moves nothing.
 pub(super) fn claim_unless_dry(
     state: &StateDir,
     maildir: &Path,

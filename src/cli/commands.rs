@@ -1,9 +1,10 @@
-//! The commands, in the order of `mfilter --help`. What a command takes and does stands
-//! in the file of its name; here is its line, and its `mod` in the file above.
+//! The commands, in the order of `mfilter --help`. The arguments and the work of a
+//! command are in the file of its name; its line is here, and its `mod` in the parent
+//! file.
 
 use super::CommandOutcome;
 
-/// The enum that clap reads, and what of it has to be known without clap.
+/// The enum that clap reads, and what has to be known of it without clap.
 macro_rules! commands {
     ($($(#[$about:meta])* $name:literal $variant:ident($file:ident::$arguments:ident),)+) => {
         /// The commands.
@@ -13,10 +14,10 @@ macro_rules! commands {
         }
 
         impl Command {
-            /// What they are called.
+            /// The names of the commands.
             pub(super) const NAMES: &[&str] = &[$($name),+];
 
-            /// Does what was asked.
+            /// Runs the command.
             pub(super) fn run(&self) -> Result<CommandOutcome, String> {
                 match self { $(Command::$variant(call) => super::$file::run(call),)+ }
             }

@@ -1,6 +1,6 @@
-//! `mfilter completions SHELL`: a script for a shell, for packagers. What no
-//! script can know, the user's folders and the provider's categories, it asks
-//! `mfilter completions --names`.
+//! `mfilter completions SHELL`: a script for a shell, for packagers. For what no script
+//! can know, the user's folders and the provider's categories, it calls `mfilter
+//! completions --names`.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -34,7 +34,7 @@ pub(super) enum CompletionNames {
     Codes,
 }
 
-/// Behind what clap makes for bash: names that only mfilter knows.
+/// Appended to clap's output for bash: names that only mfilter knows.
 const BASH: &str = r#"
 _mfilter_and_names() {
     _mfilter "$@"
@@ -54,7 +54,7 @@ _mfilter_and_names() {
 complete -F _mfilter_and_names -o bashdefault -o default mfilter
 "#;
 
-/// The same for zsh, before what clap makes calls itself.
+/// The same for zsh, inserted before the call at the end of clap's output.
 const ZSH: &str = r#"
 _mfilter_names() {
     local -a names
@@ -108,7 +108,7 @@ fn with_names(shell: Shell, script: &str) -> String {
                 );
             script.replacen("\n_mfilter() {", &format!("{ZSH}\n_mfilter() {{"), 1)
         }
-        // Of the others, those that tell of an option on a line of its own.
+        // For the other shells: those that list each option on a line of its own.
         _ => {
             let shown = |line: &&str| !line.contains("compatibility with procmail");
             let lines: Vec<&str> = script.lines().filter(shown).collect();
@@ -130,7 +130,7 @@ fn folders() -> Result<Vec<String>, String> {
     let names = places.iter().map(|place| location.folder_of(place));
     let names =
         names.filter(|folder| !folder.parts.is_empty()).map(|folder| folder.parts.join("/"));
-    // One name a line is all that a shell can read.
+    // A shell can only read one name per line.
     Ok(names.filter(|name| !name.contains(char::is_control)).collect())
 }
 

@@ -1,6 +1,6 @@
-//! Rules as commands try them: unlike in a delivery, broken ones are not
-//! replaced by the last good ones but shown; and as they stood, for commands
-//! that explain the log.
+//! Rules as commands use them: unlike in a delivery, broken rules are not replaced by the
+//! last good ones but their mistakes are shown; and earlier rules, for commands that
+//! explain the log.
 
 use std::path::Path;
 
@@ -18,14 +18,14 @@ use crate::user::User;
 
 /// The user's rules and the site's, with their text.
 pub(super) struct CurrentRules {
-    /// The text of all of them, the site's behind the user's.
+    /// The text of all of them, the site's after the user's.
     pub(super) sources: Sources,
     /// The rules.
     pub(super) rules: RuleSet,
 }
 
 impl CurrentRules {
-    /// Rules that were checked already, with the site's that are to be tried.
+    /// Rules that were checked already, together with the site rules to be tried.
     pub(super) fn new(
         mut sources: Sources,
         program: CompiledProgram,
@@ -47,8 +47,8 @@ impl CurrentRules {
         CurrentRules { sources, rules }
     }
 
-    /// The rules in a file, else the user's, which need not be there. The
-    /// inner error shows their mistakes.
+    /// The rules in a file, or the user's, which need not exist. The inner error shows
+    /// their mistakes.
     pub(super) fn read(
         file: Option<&Path>,
         site: Option<&Path>,
@@ -69,7 +69,7 @@ impl CurrentRules {
             .map(|(sources, program)| CurrentRules::new(sources, program, site, user)))
     }
 
-    /// The same, as options say.
+    /// The same, according to options.
     pub(super) fn of(
         files: &RuleOptions,
         user: &User,
@@ -77,8 +77,8 @@ impl CurrentRules {
         CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
     }
 
-    /// The current rules, as options say; where they have a mistake, the last
-    /// good ones, and that.
+    /// The current rules, according to options; if they have a mistake, the last good
+    /// ones, and the mistake.
     pub(super) fn today(
         files: &RuleOptions,
         user: &User,
@@ -94,7 +94,7 @@ impl CurrentRules {
         Ok((rules, Some(note)))
     }
 
-    /// Each rule, with the site's if that is asked.
+    /// Each rule, with those of the site if that is asked for.
     pub(super) fn listed(&self, with_site: bool) -> Vec<RuleEntry> {
         let mut rules = listing::rules(&self.rules.user);
         let site = self.rules.site.as_ref().filter(|_| with_site);
@@ -106,9 +106,9 @@ impl CurrentRules {
     }
 }
 
-/// The rules, which must have no mistake: unlike in a delivery nothing waits,
-/// and the last good ones are not what the user sees. The inner error is what
-/// `check` says.
+/// The rules, which must not have a mistake: unlike in a delivery, no message is waiting,
+/// and the last good rules are not what the user sees. The inner error is the output of
+/// `check`.
 pub(super) fn checked(
     path: Option<&Path>,
     user: &User,
@@ -119,7 +119,7 @@ pub(super) fn checked(
     Ok(without_mistake(sources, checked))
 }
 
-/// The program, or what `check` says.
+/// The program, or the output of `check`.
 fn without_mistake(
     sources: Sources,
     checked: CheckResult,
@@ -130,7 +130,7 @@ fn without_mistake(
     }
 }
 
-/// How the user's rules stood, as options say which.
+/// The history of the user's rules; options say which rules.
 pub(super) fn history<'s>(
     files: &RuleOptions,
     state: Option<&'s StateDir>,
@@ -140,8 +140,8 @@ pub(super) fn history<'s>(
     Ok(state.map(|state| History::of(state, &main, user)))
 }
 
-/// The site rules to try; like the user's they must have no mistake. What
-/// cannot be read is told, and the user's rules are tried alone.
+/// The site rules to try; like the user's they must not have a mistake. If they cannot be
+/// read, that is reported, and only the user's rules are tried.
 fn read_site(asked: Option<&Path>) -> Option<(CompiledProgram, Sources)> {
     let path = load::site::path(asked);
     let (sources, checked, _) = match load::site::check(path) {

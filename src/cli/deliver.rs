@@ -1,6 +1,6 @@
 //! Delivery: the message on standard input goes where the rules say.
 //!
-//! Whatever goes wrong here, the message is stored or the MTA tries again.
+//! Whatever goes wrong here, either the message is stored or the MTA tries again.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -50,7 +50,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Message::read(Box::new(Deadline::new(Stdin, deadline)), &std::env::temp_dir())
     })?;
     if args.verbose > 0 {
-        // It is delivered, and nothing may change that.
+        // It is delivered, and nothing must change that.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             for step in &plan.steps {
                 output::error(&crate::text::shown_sentence(&step.kind.sentence()));
@@ -60,9 +60,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     Ok(report.outcome)
 }
 
-/// The mailbox of another store: the one recipient that the call names, without its
-/// detail, else the user. Nothing that stands in the message or in the user's rules
-/// says whose mailbox it is.
+/// The mailbox of another store: the only recipient that the call names, without its
+/// detail, or the user. Nothing in the message or in the user's rules decides whose
+/// mailbox it is.
 fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result<String, String> {
     match recipients {
         [] => world.login().ok_or_else(|| "`--store` needs the mailbox: `-d ADDRESS`".into()),
@@ -71,18 +71,18 @@ fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result
     }
 }
 
-/// What is written otherwise than MTAs are told to.
+/// Parses arguments in a form other than the one documented for MTAs.
 fn parse(arguments: Vec<OsString>) -> Result<MdaOptions, String> {
     let args = MdaArgs::try_parse_from(arguments).map_err(|error| {
-        // The first line says it; the rest is for people at a terminal.
+        // The first line says what is wrong; the rest is for people at a terminal.
         let text = error.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })?;
     Ok(args.mda)
 }
 
-/// sendmail's `local_procmail` starts the program as root, with `-d USER`, and
-/// expects it to become that user. We never do: his mail would land in root's.
+/// sendmail's `local_procmail` starts the program as root, with `-d USER`, and expects it
+/// to become that user. We never do: the user's mail would end up in root's mailbox.
 fn refuse_to_be_another_user(recipients: &[String]) -> Result<(), String> {
     let user = recipients.iter().find(|to| !to.contains('@') && *to != "root");
     match user {
@@ -93,8 +93,8 @@ fn refuse_to_be_another_user(recipients: &[String]) -> Result<(), String> {
     }
 }
 
-/// Standard input without std's own buffer: waiting for more must not overlook
-/// what lies there.
+/// Standard input without std's own buffer: waiting for input must not overlook what is
+/// in a buffer.
 struct Stdin;
 
 impl AsFd for Stdin {

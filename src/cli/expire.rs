@@ -1,4 +1,4 @@
-//! `mfilter expire`: mail that has lain in a folder for long goes where the rules say.
+//! `mfilter expire`: old mail in folders is moved or deleted as the rules say.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -138,7 +138,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// What `watch` does now and then. Gives what is to be told.
+/// What `watch` does now and then. Returns what has to be reported.
 pub(super) fn in_watch(
     program: &crate::rules::compiled::CompiledProgram,
     location: &Location,
@@ -164,16 +164,16 @@ pub(super) fn in_watch(
     report.told.unwrap_or_default()
 }
 
-/// What is told while mail expires.
+/// The report while mail expires.
 struct ExpireReport<'r> {
     location: &'r Location,
     files: &'r [&'r str],
     log: Log,
     prints: bool,
     json: bool,
-    /// Kept for somebody who tells it himself.
+    /// Collected for a caller that reports it.
     told: Option<Vec<String>>,
-    /// Not in the log yet.
+    /// Moves that are not in the log yet.
     moved: Vec<Line>,
     deleted: Vec<Line>,
     counts: BTreeMap<(String, String), usize>,

@@ -1,5 +1,5 @@
-//! `mfilter explain CODE`: what a mistake means, what `check` says of an example with
-//! it, and the example mended.
+//! `mfilter explain CODE`: what a mistake means, the output of `check` for an example
+//! with it, and the corrected example.
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,9 +25,9 @@ pub(super) struct ExplainArgs {
     pub(super) code: Option<String>,
 }
 
-/// Of longer lines of an example the end is left out, characters.
+/// How much of a line of an example is shown, characters.
 const LINE: usize = 200;
-/// Of more mistakes the first ones are shown.
+/// How many mistakes are shown.
 const MISTAKES: usize = 2;
 
 pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
@@ -36,7 +36,7 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
         output::print(&all);
         return Ok(CommandOutcome::Fine);
     };
-    // As it stands in a message, too.
+    // The code may also be given as in a message.
     let code = code.rsplit('[').next().unwrap_or(code).trim_end_matches([']', ':']);
     let language = Language::of_locale();
     let explanation = of(code, language).map_err(|near| match near {
@@ -57,7 +57,7 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// What `check` says of the example.
+/// The output of `check` for the example.
 fn told(explanation: &Explanation) -> io::Result<String> {
     let home = tempfile::tempdir()?;
     let user = match explanation.confined {
@@ -88,7 +88,7 @@ fn told(explanation: &Explanation) -> io::Result<String> {
         let site = explanation.site.is_some().then_some(site.as_path());
         match mistakes::of(&rules, site, &load::nothing_open, &user) {
             Ok((sources, found, _)) => (sources, found),
-            // Rules that are too large are not even read.
+            // Rules that are too large are not read at all.
             Err(why) => return Ok(short(&why, home.path())),
         }
     };
@@ -96,7 +96,7 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     found.truncate(MISTAKES);
     sources.set_home(home.path());
     Ok(match found.is_empty() {
-        // Site rules are believed of root alone.
+        // Site rules are trusted only if they are root's.
         true => String::from_utf8_lossy(&explanation.wrong).into_owned(),
         false => short(
             &render_within(
@@ -111,12 +111,13 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     })
 }
 
-/// Makes a file of the example.
+/// Writes a file of the example.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file::open(path, file::MAKE_OWN)?.write_all(content)
 }
 
-/// A drawing without the folder that it was made in, each line of a length to look at.
+/// A displayed mistake without the folder of the example, each line cut to a readable
+/// length.
 fn short(drawing: &str, home: &Path) -> String {
     let drawing = drawing.replace(&format!("{}/", home.display()), "~/");
     let lines = drawing.lines().map(|line| match line.char_indices().nth(LINE) {
@@ -129,7 +130,7 @@ fn short(drawing: &str, home: &Path) -> String {
 fn indented(text: &str) -> String {
     let line = |line: &str| match line.is_empty() {
         true => String::from("\n"),
-        // A drawing holds colours, and is harmless already.
+        // A displayed mistake contains colours, and is escaped already.
         false => {
             format!("    {}\n", if line.contains('\u{1b}') { line.into() } else { escape(line) })
         }

@@ -75,7 +75,7 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// Replaces a file's content in one step; a symbolic link stays one, the mode stays.
+/// Replaces a file's content in one step; a symbolic link and the mode are kept.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mode = fs::metadata(&path)?.permissions().mode();

@@ -1,5 +1,5 @@
-//! `--user ADDRESS`: a command for a user of `mfilter lmtp`, whom it takes for the same
-//! as the server does, by the same settings.
+//! `--user ADDRESS`: a command for a user of `mfilter lmtp`, who is looked up as the
+//! server does, with the same settings.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::user::User;
 
-/// Of the environment so much goes on to the command that root starts as the user.
+/// The environment variables that are passed to the command that root starts as the user.
 const ENVIRONMENT: [&str; 7] =
     ["LANG", "LC_ALL", "LC_MESSAGES", "TERM", "TZ", "NO_COLOR", "COLUMNS"];
 
@@ -33,8 +33,8 @@ pub(super) struct ForUser {
 }
 
 impl ForUser {
-    /// The user of the process, or the one who is named. Root becomes the one who has
-    /// that user's files, and starts the command again.
+    /// The user of the process, or the one that is named. Root becomes the owner of that
+    /// user's files, and starts the command again.
     pub(super) fn user(&self) -> Result<User, String> {
         let Some(address) = &self.user else { return Ok(User::of_process()) };
         let file = self.config.as_deref().unwrap_or(Path::new(CONFIG));
@@ -61,13 +61,13 @@ impl ForUser {
     }
 }
 
-/// Who has the files of an account.
+/// The owner of an account's files.
 fn owner(account: &Account, settings: &LmtpSettings) -> Identity {
     let own = Identity { uid: account.uid, gid: account.gid };
     settings.identity.filter(|_| !settings.own_uids).unwrap_or(own)
 }
 
-/// Starts the command again as who has the files. Returns only if that fails.
+/// Starts the command again as the owner of the files. Returns only if that fails.
 fn become_owner(account: &Account, owner: Identity) -> String {
     let found = ["--account".into(), account.name.clone().into(), account.home.clone().into()];
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();

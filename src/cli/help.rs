@@ -1,5 +1,5 @@
-//! `--help` in another language than English: clap writes its headings in English and
-//! breaks lines at spaces alone, so the page is made here.
+//! `--help` in a language other than English: clap writes its headings in English and
+//! breaks lines only at spaces, so the page is built here.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use super::page::{width, wrapped};
 use crate::language::Language;
 use crate::translation::translated;
 
-/// Of fewer columns for its text, a list has the text below the name.
+/// With fewer columns for its text, a list has the text below the name.
 const NARROW: usize = 30;
 
 /// The command line, with its help in the language of the locale.
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
     }
 }
 
-/// What clap tells: its help in the language of the locale, all else in English.
+/// The output of clap: help in the language of the locale, everything else in English.
 pub(super) fn told(error: Error, arguments: &[OsString]) -> Error {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
     let is_help = matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand);
@@ -35,7 +35,7 @@ pub(super) fn told(error: Error, arguments: &[OsString]) -> Error {
     command().try_get_matches_from(arguments).err().unwrap_or(error)
 }
 
-/// The command and those below it, with their help on a page of so many columns.
+/// The command and its subcommands, with their help on a page of `columns` columns.
 fn in_language(mut command: Command, language: Language, columns: usize) -> Command {
     command.build();
     with_page(command, &Page { language, columns })
@@ -101,7 +101,7 @@ impl Page {
         each.collect::<Vec<_>>().join("\n")
     }
 
-    /// What an argument is, with the values that it may have.
+    /// The description of an argument, with its possible values.
     fn about(&self, arg: &Arg) -> String {
         let text = arg.get_long_help().or(arg.get_help());
         let mut about = self.say(&text.map(ToString::to_string).unwrap_or_default());
@@ -122,7 +122,7 @@ impl Page {
         about
     }
 
-    /// Names, and beside or below them what they are.
+    /// A list of names, with their descriptions next to or below them.
     fn list(&self, command: &Command, entries: &[(String, String)]) -> String {
         let widest = entries.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
         let is_narrow = self.columns < widest + 4 + NARROW;
@@ -146,7 +146,7 @@ impl Page {
     }
 }
 
-/// `-f, --sender <ADDR>`
+/// The name of an argument: `-f, --sender <ADDR>`
 fn name(arg: &Arg) -> String {
     match (arg.get_short(), arg.get_long()) {
         (Some(short), Some(_)) => format!("-{short}, {arg}"),
@@ -159,7 +159,7 @@ fn name(arg: &Arg) -> String {
 mod tests {
     use super::*;
 
-    /// Every text of a command and those below it.
+    /// Every text of a command and its subcommands.
     fn texts(command: &Command, all: &mut Vec<String>) {
         let of_command = [
             command.get_about(),
@@ -203,7 +203,7 @@ mod tests {
                 let help = command.render_long_help().to_string();
                 assert!(help.contains("使い方: mfilter"), "{help}");
                 for line in help.lines() {
-                    // Usage is clap's, and a name is as long as it is.
+                    // Usage comes from clap, and a name cannot be wrapped.
                     let is_name = line.trim_start().starts_with(['-', '<', '[']);
                     let is_ours = !is_name && !line.starts_with("使い方: ");
                     assert!(!is_ours || line.width() <= columns, "{columns}: {line}");

@@ -1,5 +1,5 @@
-//! `mfilter history`: the versions of the rules that were in force, listed,
-//! shown, compared with the files as they are, and brought back.
+//! `mfilter history`: the versions of the rules that were in force are listed, shown,
+//! compared with the current files, and restored.
 
 use std::ffi::OsString;
 use std::fs;
@@ -45,7 +45,7 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Whose they are.
+    /// The user whose rules they are.
     pub(super) fn whose(&self) -> ForUser {
         let (user, config) = (self.user.clone(), self.config.clone());
         ForUser { user, config, account: self.account.clone() }
@@ -90,7 +90,7 @@ pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
     }
 }
 
-/// The files of the version of this number, the newest being 1.
+/// The files of the version with this number; the newest is 1.
 fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<VersionFiles, String> {
     let version = number.checked_sub(1).and_then(|at| versions.get(at)).ok_or_else(|| {
         match versions.len() {
@@ -137,12 +137,12 @@ fn lines(files: &VersionFiles) -> usize {
     files.iter().map(|(_, text)| text.lines().count()).sum()
 }
 
-/// Whether the files hold just that.
+/// Whether the files on disk have exactly this content.
 fn as_on_disk(files: &VersionFiles) -> bool {
     files.iter().all(|(path, text)| current(path).as_deref() == Ok(text))
 }
 
-/// A file as it is; empty if there is none.
+/// The current content of a file; empty if there is none.
 fn current(path: &Path) -> Result<String, String> {
     match read_text(&ANYWHERE, path) {
         Ok(text) => Ok(text),
@@ -151,7 +151,7 @@ fn current(path: &Path) -> Result<String, String> {
     }
 }
 
-/// How many lines came and went from one version to the next.
+/// How many lines were added and removed from one version to the next.
 fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     let (mut added, mut removed) = (0, 0);
     for (path, text) in newer {
@@ -188,7 +188,7 @@ fn show(files: &VersionFiles) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// What has changed since, as `diff -u` writes it; exit 1 if anything has.
+/// What has changed since then, in the format of `diff -u`; exit 1 if anything has.
 fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut out = String::new();
     for (path, text) in files {
@@ -209,7 +209,7 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
 fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut restored = Vec::new();
     for (path, text) in files {
-        // A link, as to a folder of dot files, stays one.
+        // A link, for example into a folder of dot files, stays a link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let now = current(&path)?;
         if now == *text && path.exists() {
@@ -232,7 +232,7 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// Writes a file as a whole, with the permissions that `like` has.
+/// Writes a complete file, with the permissions of `like`.
 fn write(path: &Path, bytes: &[u8], like: &Path) -> std::io::Result<()> {
     let mode = fs::metadata(like).map_or(0o600, |known| known.permissions().mode());
     file::replace(path, bytes, mode)

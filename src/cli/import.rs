@@ -196,7 +196,7 @@ fn options(call: &ImportRulesArgs) -> Result<Options, String> {
     })
 }
 
-/// What users call the rules of a script, by its file's name.
+/// The name that users see for the rules of a script, from its file's name.
 fn category_of(script: &Path) -> String {
     let name = script.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let is_sign = |c: char| c.is_control() || matches!(c, ',' | '"');
@@ -208,7 +208,7 @@ fn category_of(script: &Path) -> String {
     }
 }
 
-/// Writes what came of it, and reports.
+/// Writes the result, and reports.
 fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome, String> {
     let totals = report::totals(imported);
     let exact = totals.approximate == 0 && totals.not == 0;
@@ -256,7 +256,7 @@ fn exists(path: &Path) -> String {
     format!("{} is there already; `--force` replaces it", path.display())
 }
 
-/// Where a file lies that the rules name.
+/// The path of a file that the rules name.
 fn beside(rules: &Path, name: &str) -> PathBuf {
     match name.strip_prefix("~/") {
         Some(rest) => User::of_process().home_or_nowhere().join(rest),
@@ -264,8 +264,8 @@ fn beside(rules: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// Writes a file that nobody else can read: a new one, or with `force` in the place
-/// of an old one.
+/// Writes a file that nobody else can read: a new one, or with `force` a replacement of
+/// an old one.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
     let told = |error: io::Error| format!("{}: {error}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

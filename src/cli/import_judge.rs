@@ -1,6 +1,6 @@
 //! The programs that foreign rules were written for, asked where they would put a
-//! message: Pigeonhole's sieve-test, procmail and maildrop. Nothing is delivered, and
-//! no program of others is run.
+//! message: Pigeonhole's sieve-test, procmail and maildrop. Nothing is delivered, and the
+//! rules' own programs are not run.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -30,7 +30,7 @@ enum JudgeKind {
 }
 
 impl ForeignProgram {
-    /// Pigeonhole. The inner error says why it cannot be asked.
+    /// Pigeonhole, with a script. The inner error says why it cannot be used.
     pub(super) fn pigeonhole(
         script: &[u8],
         separator: char,
@@ -49,7 +49,7 @@ impl ForeignProgram {
         Ok(Ok(judge))
     }
 
-    /// procmail, with what `procmail::trial` made of the file.
+    /// procmail, with the result of `procmail::trial` for the file.
     pub(super) fn procmail(recipes: &str) -> Result<Result<ForeignProgram, String>, String> {
         let judge = ForeignProgram::new(JudgeKind::Procmail, PROCMAIL)?;
         let Ok(judge) = judge else { return Ok(judge) };
@@ -60,7 +60,7 @@ impl ForeignProgram {
         Ok(Ok(judge))
     }
 
-    /// maildrop, with what `maildrop::trial` made of the file.
+    /// maildrop, with the result of `maildrop::trial` for the file.
     pub(super) fn maildrop(filter: &str) -> Result<Result<ForeignProgram, String>, String> {
         let judge = ForeignProgram::new(JudgeKind::Maildrop, MAILDROP)?;
         if let Ok(judge) = &judge {
@@ -87,7 +87,7 @@ impl ForeignProgram {
         }
     }
 
-    /// What people call it.
+    /// Its name for people.
     pub(super) fn name(&self) -> &'static str {
         match self.kind {
             JudgeKind::Pigeonhole(_) => "Sieve",
@@ -96,7 +96,7 @@ impl ForeignProgram {
         }
     }
 
-    /// A file that only we can read and write.
+    /// Writes a file that only we can read and write.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
         let path = self.place.path().join(name);
         let told = |error: io::Error| format!("{}: {error}", path.display());
@@ -106,7 +106,7 @@ impl ForeignProgram {
         Ok(())
     }
 
-    /// Where the rules put a message, sorted; none where they fail.
+    /// Where the rules put a message, sorted; none if they fail.
     pub(super) fn judge(
         &self,
         message: &Message,
@@ -133,7 +133,7 @@ impl ForeignProgram {
             }
             JudgeKind::Procmail => {
                 let mut command = self.command(PROCMAIL);
-                // `~` is put in where the home is asked for.
+                // Rules that use the home get `~`.
                 command.env_clear().env("HOME", "~").env("PATH", "/usr/bin:/bin");
                 if !sender.is_empty() {
                     command.args(["-f", sender]);
@@ -141,7 +141,7 @@ impl ForeignProgram {
                 let log = self.place.path().join("log");
                 let _ = fs::remove_file(&log);
                 command.arg(self.place.path().join("rc"));
-                // It says in its log what it does; its status is what EXITCODE says.
+                // Its log says what it does; its status is only what EXITCODE says.
                 command.stdin(file).output().map_err(told)?;
                 let text = read_bytes(&ANYWHERE, &log, RULES_LIMIT).unwrap_or_default();
                 Ok(destinations(&String::from_utf8_lossy(&text)))
@@ -167,7 +167,7 @@ impl ForeignProgram {
     }
 }
 
-/// A folder with its flags, as it is told.
+/// A folder with its flags, in the form for people.
 pub(super) fn destination(folder: &str, mut flags: Vec<String>) -> String {
     flags.sort();
     let folder = if folder.eq_ignore_ascii_case("INBOX") { "INBOX" } else { folder };
@@ -177,7 +177,7 @@ pub(super) fn destination(folder: &str, mut flags: Vec<String>) -> String {
     }
 }
 
-/// What the rewritten rules wrote.
+/// The destinations in the output of the rewritten rules.
 fn destinations(text: &str) -> Option<Vec<String>> {
     let mut found = Vec::new();
     for step in steps(text)? {
@@ -202,7 +202,7 @@ fn destinations(text: &str) -> Option<Vec<String>> {
     Some(found)
 }
 
-/// The words of `sieve-test`.
+/// The destinations in the output of `sieve-test`.
 fn sieve_destinations(text: &str, separator: char) -> Vec<String> {
     let mut found = Vec::new();
     let mut folder: Option<String> = None;
@@ -237,7 +237,7 @@ fn sieve_destinations(text: &str, separator: char) -> Vec<String> {
     found
 }
 
-/// A flag of IMAP's as a Maildir's letter; a keyword stays one.
+/// An IMAP flag as a Maildir's letter; a keyword stays unchanged.
 fn flag(name: &str) -> String {
     match name.to_ascii_lowercase().as_str() {
         "\\seen" => "S".into(),

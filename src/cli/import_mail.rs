@@ -64,7 +64,7 @@ pub(super) struct ImportMailArgs {
     pub(super) verbose: u8,
 }
 
-/// How long another program that has locked an mbox is waited for.
+/// How long to wait for another program that has locked an mbox.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
@@ -137,7 +137,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// Whether a path that was named can hold old mail; else what it is, and what to do.
+/// Whether a given path can contain old mail; if not, what it is, and what to do.
 fn looks_like_mail(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let about = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
@@ -157,7 +157,7 @@ fn looks_like_mail(path: &Path) -> Result<(), String> {
         })?;
     let mut start = Vec::new();
     file.take(512).read_to_end(&mut start).map_err(|error| format!("{shown}: {error}"))?;
-    // An empty mbox is one without messages.
+    // An empty file is an mbox without messages.
     if start.is_empty() || start.starts_with(b"From ") {
         return Ok(());
     }
@@ -187,7 +187,7 @@ fn looks_like_mail(path: &Path) -> Result<(), String> {
     Err(format!("{shown}: not an mbox: {what}"))
 }
 
-/// Takes the locks of an mbox, or says who has them.
+/// Locks an mbox, or says who has locked it.
 fn locked(path: &Path) -> Result<Option<mbox_lock::MboxLock>, String> {
     if path.is_dir() {
         return Ok(None);
@@ -207,7 +207,7 @@ fn locked(path: &Path) -> Result<Option<mbox_lock::MboxLock>, String> {
     })
 }
 
-/// Bytes in these files and below these directories.
+/// The size of these files and of all below these directories, bytes.
 fn size_of(paths: &[PathBuf]) -> u64 {
     let mut left = paths.to_vec();
     let (mut seen, mut size) = (HashSet::new(), 0_u64);
@@ -224,7 +224,7 @@ fn size_of(paths: &[PathBuf]) -> u64 {
     size
 }
 
-/// What is told while mail is filed.
+/// The report while mail is filed.
 struct ImportReport<'r> {
     call: &'r ImportMailArgs,
     progress: ProgressMeter,

@@ -1,6 +1,5 @@
 //! `mfilter import … --try`: old mail judged by the new rules, and by the program that
-//! the foreign rules were written for, where it is installed. Nothing is changed
-//! anywhere.
+//! the foreign rules were written for, if it is installed. Nothing is changed anywhere.
 
 use std::fmt::Write as _;
 use std::io;
@@ -24,8 +23,8 @@ use crate::world::World;
 /// How many messages are judged.
 const MOST_MESSAGES: usize = 500;
 
-/// Judges mail by both, and prints the messages that go another way; how many those
-/// are. What is no judge says why there is none.
+/// Judges mail by both, prints the messages that they file differently, and returns how
+/// many those are. An error in place of `judge` says why there is no such program.
 pub(super) fn judge(
     judge: Result<ForeignProgram, String>,
     imported: &Imported,
@@ -63,7 +62,7 @@ pub(super) fn judge(
             None if judge.is_err() => {
                 output::print(&format!("{label}: {}\n", ours.join(", ")));
             }
-            // The script fails: that is no fact about the rules.
+            // The script fails: that says nothing about the rules.
             None => tried.failed += 1,
             Some(theirs) if theirs != ours => {
                 tried.different += 1;
@@ -105,7 +104,7 @@ impl TrialCounts {
     }
 }
 
-/// Where a plan puts a message, in one order.
+/// Where a plan puts a message, sorted.
 fn destinations(plan: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     for step in &plan.steps {

@@ -1,5 +1,4 @@
-//! `mfilter inspect`: what mfilter knows about a message, the help for writing
-//! rules.
+//! `mfilter inspect`: what mfilter knows about a message, as a help for writing rules.
 
 use std::path::PathBuf;
 
@@ -95,8 +94,8 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     Ok(finding)
 }
 
-/// Who the user is and whom he trusts, by the rules; mistakes in them are no
-/// reason not to look at a message.
+/// Who the user is and whom they trust, according to the rules; mistakes in the rules
+/// must not prevent inspecting a message.
 fn settings(call: &InspectArgs, user: &User) -> Result<Settings, String> {
     let asked = call.delivery.mailbox.files.rules.as_deref();
     let Ok(path) = load::rules_file(asked, user) else {

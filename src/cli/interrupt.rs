@@ -1,11 +1,11 @@
-//! Signals by which a command is told to stop: it ends what it has begun, and says so.
+//! Signals that tell a command to stop: it finishes what it has begun, and says so.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// What is set when the process is told to stop.
+/// A flag that is set when the process is told to stop.
 pub(super) fn stop() -> Arc<AtomicBool> {
     let stop: Arc<AtomicBool> = Arc::default();
     for signal in [SIGINT, SIGTERM, SIGHUP] {

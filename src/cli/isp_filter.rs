@@ -1,6 +1,6 @@
-//! `mfilter isp-filter`: what the provider's filter does, what of it is on
-//! and who says so; and the user's word for it, without an editor. It acts
-//! for the user who runs it and for nobody else.
+//! `mfilter isp-filter`: what the provider's filter does, which parts are on and who
+//! decided that; and changing the user's choices without an editor. It acts only for the
+//! user who runs it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     Ok(finding)
 }
 
-/// One word of the command: a category or none for all, and its new state or
+/// One choice on the command line: a category, or none for all, and its new state, or
 /// none for the default.
 type SwitchRequest = (Option<String>, Option<bool>);
 
@@ -115,7 +115,7 @@ fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<SwitchR
     Ok(asked)
 }
 
-/// A word for the whole stands for all categories; others for themselves.
+/// A choice for the whole filter applies to all categories; others to their own.
 fn apply(asked: &[SwitchRequest], words: &mut Words) {
     for (category, on) in asked {
         match (category, on) {
@@ -131,7 +131,7 @@ fn word(on: bool) -> &'static str {
 }
 
 impl RuleSet {
-    /// What does not follow the command, with its name.
+    /// The settings that do not follow the command, with their names.
     fn overruled(&self, asked: &[SwitchRequest]) -> Vec<(String, SwitchSetting)> {
         let mut found: Vec<(String, SwitchSetting)> = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
@@ -164,7 +164,7 @@ impl RuleSet {
         }
     }
 
-    /// Of the rules' words, the one for that category or for the whole.
+    /// The setting in the rules for that category, or for the whole filter.
     fn in_rules(&self, category: Option<&str>) -> Option<bool> {
         let words = &self.user.settings.isp_filter;
         let of = |wanted: Option<&str>| {
@@ -185,14 +185,14 @@ impl RuleSet {
 struct Shown {
     /// The site rules; null if there are none in force.
     site: Option<String>,
-    /// What is wrong with them.
+    /// What is wrong with the site rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// `isp-filter default`.
+    /// The default: `isp-filter default`.
     default: bool,
-    /// Where the command keeps its words.
+    /// The file in which the command keeps the user's choices.
     file: String,
-    /// What is in no category.
+    /// The state of what is in no category.
     whole: SwitchState,
     /// Marks in no category.
     marks: Vec<String>,
@@ -202,11 +202,11 @@ struct Shown {
 #[derive(Serialize)]
 struct SwitchState {
     on: bool,
-    /// Who says so, in words.
+    /// Who decided that, in words.
     why: String,
-    /// What the user's rules say; null for nothing.
+    /// What the user's rules say; null if nothing.
     rules: Option<bool>,
-    /// What the command was told; null for nothing.
+    /// What the user chose with the command; null if nothing.
     command: Option<bool>,
 }
 
@@ -218,7 +218,7 @@ struct CategoryShown {
     state: SwitchState,
     /// What its rules do, in words.
     does: Vec<String>,
-    /// Marks that are taken off while it is off.
+    /// Marks that are removed while it is off.
     marks: Vec<String>,
 }
 
@@ -232,7 +232,7 @@ impl Shown {
     ) -> Shown {
         let sources = match note {
             None => load::site::check(path).map(|(sources, ..)| sources).unwrap_or_default(),
-            // The text is not that of the rules in force.
+            // The text differs from that of the rules in force.
             Some(_) => Sources::default(),
         };
         let site = rules.site.as_ref();
@@ -332,7 +332,7 @@ fn mark(label: &Label) -> String {
     }
 }
 
-/// What the rules of a category do, one line an action.
+/// What the rules of a category do, one line per action.
 fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
     let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
     let found = all.clone().find_map(|(at, statement)| match &statement.kind {
@@ -343,7 +343,7 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
     });
     let Some((start, end)) = found else { return Vec::new() };
     let mut lines = Vec::new();
-    // The conditions around, each with the statement that it reaches to.
+    // The enclosing conditions, each with the statement up to which it applies.
     let mut around: Vec<(usize, String)> = Vec::new();
     let mut labels: Vec<(usize, String)> = Vec::new();
     for (at, statement) in all.take(end).skip(start + 1) {

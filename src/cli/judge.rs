@@ -34,12 +34,12 @@ pub(super) struct JudgeArgs {
     pub(super) json: bool,
 }
 
-/// The separator between folder levels where no option says it.
+/// The separator between folder levels if no option sets it.
 const SEPARATOR: char = '/';
 
 pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
-    // As in a delivery: who files mail cannot wait until a mistake is mended.
+    // As in a delivery: a program that files mail cannot wait until a mistake is fixed.
     let asked = call.delivery.mailbox.files.rules.is_some();
     let file = load::rules_file(call.delivery.mailbox.files.rules.as_deref(), &user).ok();
     let in_force = match &file {
@@ -97,8 +97,8 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Found)
 }
 
-/// Where the message belongs, and its flags as IMAP has them. What is not to be filed
-/// belongs to the inbox, so that whoever asks loses nothing.
+/// Where the message belongs, and its flags in IMAP's form. A message that is not filed
+/// belongs in the inbox, so that the caller loses nothing.
 fn home(plan: &Plan, separator: char) -> (String, Vec<String>) {
     match plan.home_step().map(|step| &step.kind) {
         Some(StepKind::Deliver { folder, flags, .. }) => (named(folder, separator), flags.imap()),
@@ -106,8 +106,8 @@ fn home(plan: &Plan, separator: char) -> (String, Vec<String>) {
     }
 }
 
-/// The name of a folder with this between its levels, of which no level has it in its
-/// own name.
+/// The name of a folder with `separator` between its levels; the separator is replaced in
+/// the levels' own names.
 fn named(folder: &Folder, separator: char) -> String {
     if folder.parts.is_empty() {
         return folder.to_string();

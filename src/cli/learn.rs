@@ -1,4 +1,4 @@
-//! `mfilter learn`: learns from what the user moved, once, for a timer; and
+//! `mfilter learn`: learns once from what the user has moved, for use in a timer; and
 //! takes back what was learned.
 
 use std::io::IsTerminal;
@@ -62,7 +62,7 @@ pub(super) struct LearnArgs {
     pub(super) verbose: u8,
 }
 
-/// How long messages are read before it is looked whether to stop.
+/// How long messages are read before checking whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
 pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
@@ -161,7 +161,7 @@ fn say(line: &str) {
     output::print(&format!("{line}\n"));
 }
 
-/// Where one learns.
+/// Learns from the mail of one Maildir.
 pub(super) struct Learner<'a> {
     pub(super) program: &'a CompiledProgram,
     pub(super) location: &'a Location,
@@ -170,20 +170,20 @@ pub(super) struct Learner<'a> {
     pub(super) log: Log,
 }
 
-/// What came of reading sent mail.
+/// The result of reading sent mail.
 #[derive(Default)]
 pub(super) struct LearnMessages {
-    /// What is new.
+    /// What is new, for people.
     pub(super) news: Vec<String>,
     /// What could not be read.
     pub(super) problems: Vec<String>,
-    /// Something is still to be read.
+    /// Whether anything is still to be read.
     pub(super) more: bool,
 }
 
 impl Learner<'_> {
-    /// Brings the lists of sent mail up to date; with a `budget` a part of it. `left` is
-    /// told how many messages are still to be read.
+    /// Brings the lists of sent mail up to date; with a `budget`, only a part of them.
+    /// `left` is called with the number of messages still to be read.
     pub(super) fn sent_mail(
         &self,
         world: &World,
@@ -204,7 +204,8 @@ impl Learner<'_> {
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;
             if !sent.exists(folder) {
-                // Nothing was sent yet, or the rules name it wrongly, as `check` says.
+                // Nothing was sent yet, or the rules misspell the folder, which `check`
+                // reports.
                 told.news.push(format!("{name}: there is no folder `{folder}` yet"));
                 continue;
             }
@@ -239,14 +240,14 @@ impl Learner<'_> {
         told
     }
 
-    /// What was put where, by all that was logged.
+    /// Which messages were put where, according to everything that was logged.
     fn memory(&self, now: i64, writes: bool) -> Memory<'_> {
         let mut memory = Memory::at(self.state, now);
         known::take_in(&mut memory, &self.log, self.location, writes);
         memory
     }
 
-    /// Looks for moves once, for as long as `step`, and learns from them.
+    /// Looks for moves once, for at most `step`, and learns from them.
     pub(super) fn learn_some(
         &self,
         watcher: &mut Watcher<'_>,
@@ -261,8 +262,8 @@ impl Learner<'_> {
         self.take_in(watcher, found, world, false)
     }
 
-    /// Looks for moves and learns from them. What is found counts as known
-    /// only when it was learned. `left` is told how many messages are still to be read.
+    /// Looks for moves and learns from them. What is found counts as known only after it
+    /// was learned. `left` is called with the number of messages still to be read.
     pub(super) fn learn(
         &self,
         watcher: &mut Watcher<'_>,
@@ -300,7 +301,7 @@ impl Learner<'_> {
         dry_run: bool,
     ) -> Result<(MoveScan, Vec<ListChange>), String> {
         let (mut taught, problems) = plan(&all.moved, self.program, self.location, world);
-        // What the user has moved on meanwhile is no problem.
+        // A message that the user has moved on since is not a problem.
         let gone = |failure: &Failure| failure.error.kind() == std::io::ErrorKind::NotFound;
         all.problems.extend(problems.into_iter().filter(|failure| !gone(failure)));
         if dry_run {
@@ -365,7 +366,7 @@ fn words(what: &LearnStep) -> String {
     }
 }
 
-/// One line for people.
+/// One change as a line for people.
 pub(super) fn line(each: &ListChange) -> String {
     let came = match &each.came {
         ChangeOutcome::Planned => String::new(),

@@ -94,13 +94,13 @@ pub(super) struct LmtpArgs {
     pub(super) inherited: bool,
 }
 
-/// A mode as chmod(1) takes it.
+/// A mode as chmod(1) accepts it.
 fn octal(written: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "it is three or four octal digits".into())
 }
 
-/// Longer lists of users are not read, bytes.
+/// How much of the list of users is read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
 
 pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
@@ -127,8 +127,8 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
     }
 }
 
-/// Looks at what the server needs; what its uid has to be able to do by a process of that
-/// uid, where root is to become it.
+/// Checks what the server needs; what its uid must be able to do is checked by a process
+/// with that uid, if root would switch to it.
 fn check(
     call: &LmtpArgs,
     settings: &LmtpSettings,
@@ -165,10 +165,10 @@ fn check(
     Ok(if own && others { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
-/// All mail belongs to this process's uid.
+/// Serves where all mail belongs to this process's uid.
 fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, String> {
     let listener = listener(&settings)?;
-    // Where it cannot be made the next line says why.
+    // If it cannot be created, the next line says why.
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
     output::error(&format!("listening at {}", listener.place()));
@@ -179,7 +179,7 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     Ok(CommandOutcome::Fine)
 }
 
-/// Starts this program anew as another user, with the listening socket as standard
+/// Starts this program again as another user, with the listening socket as standard
 /// input. Returns only if that fails.
 fn become_user(settings: &LmtpSettings, identity: Identity) -> String {
     let mut arguments = std::env::args_os();
@@ -188,7 +188,7 @@ fn become_user(settings: &LmtpSettings, identity: Identity) -> String {
     command.arg0(program).args(arguments).gid(identity.gid).uid(identity.uid);
     if settings.listen.is_some() {
         let bound = listener(settings).and_then(|mut listener| {
-            // It stays where it is for the program that is this one from now on.
+            // The socket file stays for the program that replaces this process.
             std::mem::forget(listener.leave());
             listener.to_owned_fd().map_err(|error| error.to_string())
         });
@@ -207,7 +207,7 @@ fn listener(settings: &LmtpSettings) -> Result<Listener, String> {
     }
 }
 
-/// One line for the log. What clients send is in it.
+/// Writes one line to the log. It may contain what clients sent.
 fn tell(text: &str) {
     output::error(&shown_sentence(text));
 }
@@ -261,17 +261,17 @@ fn identity_of(name: &str) -> Result<Identity, String> {
     Identity::of(name, &users.unwrap_or_default())
 }
 
-/// The roles in which a server starts itself, told apart before anything else is read.
+/// The role in which a server starts itself, recognized before anything else is read.
 pub(super) fn role(arguments: &[std::ffi::OsString]) -> Option<Role> {
     let [_, command, role] = arguments else { return None };
     if command != "lmtp" { None } else { Role::of(role.to_str()?) }
 }
 
-/// Plays such a role.
+/// Runs in such a role.
 pub(super) fn play(role: Role) -> ExitCode {
     if role == Role::Worker {
-        // Who ends the server tells all of its processes; a worker ends when its message is
-        // delivered and the front closes the socket.
+        // Stopping the server signals all of its processes; a worker ends when its
+        // message is delivered and the front closes the socket.
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             let _ = signal_hook::flag::register(signal, Arc::default());
         }

@@ -67,8 +67,8 @@ pub(super) fn run(call: &ManageSieveArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// What in a script cannot be done, a line each. It may include no other: whose they
-/// are is not known here.
+/// What in a script cannot be done, one line each. It must not include other scripts:
+/// their owner is not known here.
 fn faults(script: &[u8], namespace: &Namespace) -> Vec<String> {
     let nobody = User::default();
     let (diagnostics, sources) =

@@ -1,8 +1,8 @@
 //! The command line: what was asked for, and one file for each command.
 //!
-//! Delivery is told apart from the other commands before anything can fail,
-//! because a mistake there must end as 75, which defers, and never as one of
-//! the codes on which an MTA bounces mail.
+//! Delivery is distinguished from the other commands before anything can fail, because a
+//! mistake there must end as 75, which defers, and never as one of the codes for which an
+//! MTA bounces mail.
 
 mod args;
 mod check;
@@ -67,11 +67,11 @@ use crate::user::User;
 use crate::world::World;
 use args::Args;
 
-/// Where mail that is there is filed. Folders that a mail reader has renamed are looked for
-/// where the rules shall not make them again.
+/// Where existing mail is filed. Folders that a mail reader has renamed are looked for,
+/// so that the rules do not create them again.
 ///
 /// # Errors
-/// No home is known.
+/// The home is not known.
 fn filing_location(
     maildir: Option<&Path>,
     program: &Program,
@@ -88,7 +88,7 @@ fn filing_location(
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     start::start();
-    // An MTA never hands a terminal over; a person there wants to be told.
+    // An MTA never passes a terminal; a person at one needs an explanation.
     if args::is_delivery(&arguments) && !std::io::stdin().is_terminal() {
         std::panic::set_hook(Box::new(|_| {}));
         let outcome = guarded(|| deliver::run(arguments));
@@ -136,13 +136,13 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Where what mfilter remembers of a user lies.
+/// The directory of what mfilter remembers about a user.
 fn state_of(user: &User) -> Result<StateDir, String> {
     StateDir::of(user).ok_or_else(|| "no home directory is known: set HOME".into())
 }
 
-/// The exit code of a command that came to its end: another one if what it
-/// printed was not written.
+/// The exit code of a command that has finished: a different one if its output could not
+/// be written.
 fn ended(code: u8) -> ExitCode {
     match output::failure() {
         Some(why) => {
@@ -153,10 +153,10 @@ fn ended(code: u8) -> ExitCode {
     }
 }
 
-/// What a command other than delivery came to.
+/// The result of a command other than delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CommandOutcome {
-    /// Nothing wrong: exit 0.
+    /// Nothing is wrong: exit 0.
     Fine,
     /// A mistake, an unformatted file, a failed `expect`: exit 1.
     Found,
@@ -172,7 +172,7 @@ mod tests {
         let outcome = guarded(|| panic!("a mistake of ours"));
         assert_eq!(outcome.exit_code(), 75);
         assert_eq!(guarded(|| Outcome::Delivered).exit_code(), 0);
-        // Which needs panics that unwind, in whatever profile.
+        // This needs panics that unwind, in every profile.
         let manifest = include_str!("../../Cargo.toml");
         assert!(!manifest.contains("panic = "), "no profile may abort");
     }

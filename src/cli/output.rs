@@ -1,7 +1,6 @@
-//! Writing to standard output and error without ever panicking: a reader that
-//! went away is no reason to crash, and to go on is of no use. Output that cannot
-//! be written for another reason, as on a full disk, is remembered: the command
-//! has failed.
+//! Writing to standard output and error without ever panicking: a reader that went away
+//! is not a reason to crash, but continuing is useless. If output cannot be written for
+//! another reason, such as a full disk, that is remembered: the command has failed.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -40,28 +39,28 @@ pub(super) fn is_written(written: io::Result<()>) -> bool {
     }
 }
 
-/// What went wrong with standard output so far, but that a reader went away.
+/// What has gone wrong with standard output so far, except that a reader went away.
 pub(super) fn failure() -> Option<String> {
     FAILURE.get().map(|why| format!("standard output cannot be written: {why}"))
 }
 
-/// Tells mistakes that keep a command from its work.
+/// Prints mistakes that prevent a command from working.
 pub(super) fn mistakes(drawn: &str) -> CommandOutcome {
     print(drawn);
     CommandOutcome::Found
 }
 
-/// Mistakes for standard output, in the language of the locale.
+/// Displays mistakes for standard output, in the language of the locale.
 pub(super) fn drawn(found: &[Diagnostic], sources: &Sources) -> String {
     diagnostic::render_within(found, sources, colour(), columns(), Language::of_locale())
 }
 
-/// A text of ours in the language of the locale.
+/// One of our texts in the language of the locale.
 pub(super) fn say(text: &str) -> Cow<'_, str> {
     translated(text, Language::of_locale())
 }
 
-/// Prints mistakes, drawn or as JSON.
+/// Prints mistakes, for people or as JSON.
 pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     if json {
         print(&(json_line(&diagnostic::to_json(found, sources)) + "\n"));
@@ -71,7 +70,7 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     if !io::stdout().is_terminal() {
         return;
     }
-    // For a person, once for all mistakes.
+    // A hint for people, once for all mistakes.
     match found.first() {
         None => print(&format!("{}\n", say("no mistakes"))),
         Some(first) => {
@@ -81,7 +80,8 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     };
 }
 
-/// Much text for standard output: printed in large pieces, on a terminal at once.
+/// Buffers much text for standard output: printed in large pieces, but on a terminal at
+/// once.
 #[derive(Default)]
 pub(super) struct Output {
     text: String,
@@ -105,13 +105,13 @@ impl Output {
     }
 }
 
-/// Text for people with the home directory as `~`, as they know it.
+/// Text for people with the home directory as `~`.
 pub(super) fn with_tilde(text: &str) -> String {
     User::of_process().with_tilde(text)
 }
 
-/// Prints a message to standard error, under the program's name. A file's
-/// name, say, may hold anything: it is made harmless, but for line ends.
+/// Prints a message to standard error, with the program's name. It may contain anything,
+/// such as the name of a file: it is escaped, except line ends.
 pub(super) fn error(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
 }
@@ -122,7 +122,8 @@ pub(super) fn to_stderr(text: &str) {
     let _ = io::stderr().write_all(lines.as_bytes());
 }
 
-/// How bars are drawn on standard output: on a terminal that can, and is wide enough.
+/// How bars are drawn on standard output; none unless it is a terminal that can show them
+/// and is wide enough.
 pub(super) fn bars() -> Option<Bars> {
     if !io::stdout().is_terminal() || is_dumb() {
         return None;
@@ -138,13 +139,14 @@ pub(super) fn bars() -> Option<Bars> {
     (width >= 4).then_some(Bars { width: width.min(30), blocks })
 }
 
-/// The width of the terminal on standard output; none where it is none, or does not say.
+/// The width of the terminal on standard output; none if it is not a terminal, or does
+/// not report its width.
 pub(super) fn columns() -> Option<usize> {
     let size = tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-/// Whether the terminal can do nothing but lines, or a screen reader reads it.
+/// Whether the terminal can only print lines, or is read by a screen reader.
 pub(super) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
 }

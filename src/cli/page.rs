@@ -1,21 +1,21 @@
-//! Texts in lines of the width of a page, as wide as a terminal shows them.
+//! Wrapping texts to the width of a page, measured as a terminal shows them.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of a text, on a terminal that is not narrower.
+/// The columns of a text, unless the terminal is narrower.
 const WIDTH: usize = 78;
-/// What no line begins with (JIS X 4051).
+/// Characters that must not begin a line (JIS X 4051).
 const NOT_FIRST: &str =
     "、。，．・：；？！ー々）」』】〉》〕ぁぃぅぇぉっゃゅょァィゥェォッャュョ])";
-/// What no line ends with.
+/// Characters that must not end a line.
 const NOT_LAST: &str = "（「『【〈《〔[(";
 
-/// Columns of a text on a terminal of so many, or on none.
+/// The columns of a text on a terminal of this width, or without a terminal.
 pub(super) fn width(terminal: Option<usize>) -> usize {
     terminal.unwrap_or(WIDTH).min(WIDTH)
 }
 
-/// Lines of at most so many columns, where a word is no longer.
+/// The text in lines of at most `columns` columns, unless a word is longer.
 pub(super) fn wrapped(text: &str, columns: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
@@ -31,7 +31,7 @@ pub(super) fn wrapped(text: &str, columns: usize) -> String {
     out
 }
 
-/// A text taken apart wherever a line may end.
+/// A text split wherever a line may end.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut before, mut is_code) = (0, '\0', false);
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(wrapped("誤り（次）です", 6), "誤り\n（次）\nです");
         assert_eq!(wrapped("誤り「次」です", 10), "誤り「次」\nです");
         assert_eq!(wrapped("語は mfilter です", 7), "語は\nmfilter\nです");
-        // In a sample of code only between words.
+        // In code, lines break only between words.
         assert_eq!(wrapped("`in 名前` は", 6), "`in\n名前`\nは");
         assert_eq!(wrapped("名は`長い長い`で", 6), "名は\n`長い長い`\nで");
     }

@@ -1,5 +1,5 @@
-//! How far a walk is, for a person who waits: a bar on standard error, where
-//! that is a terminal.
+//! The progress of a walk, for a person who waits: a bar on standard error, if that is a
+//! terminal.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output;
 use crate::mailbox;
 
-/// Whether somebody looks at a terminal that can move its cursor, and nothing else is
-/// printed meanwhile.
+/// Whether standard error is a terminal that can move its cursor, and nothing else is
+/// printed there.
 fn is_shown(quiet: bool) -> bool {
     let free = quiet || !std::io::stdout().is_terminal();
     free && std::io::stderr().is_terminal() && !output::is_dumb()
@@ -34,8 +34,8 @@ impl ProgressMeter {
         ProgressMeter(Some(bar))
     }
 
-    /// A bar for what is below these paths; `quiet` says that nothing is
-    /// printed meanwhile. Counting goes on beside the work.
+    /// A bar for what is below these paths; `quiet` says that nothing else is printed.
+    /// The files are counted while the work goes on.
     pub(super) fn start(paths: &[PathBuf], quiet: bool) -> ProgressMeter {
         let meter = match paths.is_empty() {
             true => ProgressMeter(None),
@@ -43,19 +43,19 @@ impl ProgressMeter {
         };
         if let Some(bar) = &meter.0 {
             let (counted, paths) = (bar.clone(), paths.to_owned());
-            // Ends by itself; if it cannot be started the bar has no end to show.
+            // The thread ends by itself; if it cannot be started, the bar shows no total.
             let count = move || counted.inc_length(mailbox::count(paths) as u64);
             let _ = std::thread::Builder::new().spawn(count);
         }
         meter
     }
 
-    /// A bar for so many messages, which are counted where there is one.
+    /// A bar for messages, which are counted only if there is a bar.
     pub(super) fn of_messages(count: impl FnOnce() -> usize, quiet: bool) -> ProgressMeter {
         ProgressMeter::new(|| count() as u64, MESSAGES, quiet)
     }
 
-    /// A bar for so many bytes.
+    /// A bar for a number of bytes.
     pub(super) fn of_bytes(bytes: u64, quiet: bool) -> ProgressMeter {
         ProgressMeter::new(|| bytes, BYTES, quiet)
     }
@@ -87,7 +87,7 @@ impl ProgressMeter {
         }
     }
 
-    /// Tells of trouble without the bar being in its way.
+    /// Reports a problem without disturbing the bar.
     pub(super) fn error(&self, text: &str) {
         match &self.0 {
             Some(bar) => bar.suspend(|| output::error(text)),
@@ -95,7 +95,7 @@ impl ProgressMeter {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

@@ -1,5 +1,5 @@
-//! `mfilter report-bug`: what a report needs, with nothing private in it: versions, what
-//! the machine has of mail, and a message of which only the structure is left.
+//! `mfilter report-bug`: what a report needs, with nothing private in it: versions, the
+//! machine's mail setup, and a message reduced to its structure.
 
 use std::path::{Path, PathBuf};
 
@@ -18,9 +18,9 @@ pub(super) struct ReportBugArgs {
     pub(super) message: Option<PathBuf>,
 }
 
-/// Of a larger message the end is left out, bytes.
+/// How much of a message is included, bytes.
 const MESSAGE_MAX: u64 = 256 << 10;
-/// Fields whose values say how a message is built and nothing of whom it is from.
+/// Fields whose values say how a message is built but nothing about people.
 const KEPT: [&str; 8] = [
     "mime-version",
     "content-transfer-encoding",
@@ -46,7 +46,7 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
         system.machine().to_string_lossy(),
     );
     let mut found = look(&user, &home, "mfilter".into());
-    // How many, and not what they are called.
+    // Only how many there are, not their names.
     for (number, path) in found.mboxes.iter_mut().enumerate() {
         *path = format!("MBOX{}", number + 1).into();
     }
@@ -69,14 +69,14 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// A text without the user's name, which stands in paths.
+/// A text without the user's name, which occurs in paths.
 fn without_names(text: &str, user: &User) -> String {
     let names = ["LOGNAME", "USER"].into_iter().filter_map(|name| user.variable(name));
     let names = names.filter_map(|name| name.into_string().ok()).filter(|name| !name.is_empty());
     names.fold(text.to_owned(), |text, name| text.replace(&format!("/{name}"), "/USER"))
 }
 
-/// How large the rules are; not what they say.
+/// The size of the rules, not their content.
 fn rules_in_numbers(found: &SetupFindings) -> String {
     match &found.rules {
         UserFile::Missing => "  rules         none\n".into(),
@@ -87,8 +87,8 @@ fn rules_in_numbers(found: &SetupFindings) -> String {
     }
 }
 
-/// A message whose letters and digits are replaced by others: lengths, field names,
-/// MIME structure, charsets and encodings stay.
+/// A message with its letters and digits replaced by others: lengths, field names, MIME
+/// structure, charsets and encodings are kept.
 fn scrubbed(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let (mut in_head, mut kept) = (true, false);
@@ -97,21 +97,21 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
         let content = content.strip_suffix(b"\r").unwrap_or(content);
         if content.is_empty() {
-            // A part has a head of its own; its fields look like fields.
+            // A part has a header of its own, whose fields are treated as fields.
             in_head = false;
         }
-        // A boundary begins the head of a part; a signature's `-- ` does not.
+        // A boundary begins the header of a part; a signature's `-- ` does not.
         let behind = content.strip_prefix(b"--");
-        // One may begin as another does: the longest counts.
+        // One boundary may be the beginning of another: the longest counts.
         let behind = behind.and_then(|rest| {
             boundaries.iter().filter_map(|it| rest.strip_prefix(*it)).min_by_key(|it| it.len())
         });
         if let Some(behind) = behind {
-            // What follows the last one belongs to no part.
+            // What follows the last boundary belongs to no part.
             in_head = !behind.starts_with(b"--");
             scrub(content, &mut out);
         } else if in_head && !content.starts_with(b" ") && !content.starts_with(b"\t") {
-            // Of an mbox's `From ` line nothing is a name.
+            // Nothing in an mbox's `From ` line is a field name.
             let colon = content.iter().position(|byte| *byte == b':').unwrap_or(0);
             let is_name = content[..colon].iter().all(u8::is_ascii_graphic);
             let (name, value) = content.split_at(if is_name { colon } else { 0 });
@@ -139,7 +139,7 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the message names as boundaries, wherever it does.
+/// All boundaries that the message names, wherever it does so.
 fn boundaries(bytes: &[u8]) -> Vec<&[u8]> {
     const NAME: &[u8] = b"boundary=";
     let starts = bytes.windows(NAME.len()).enumerate();
@@ -154,7 +154,7 @@ fn boundaries(bytes: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Parameters of a field: of a charset and the format the value stays.
+/// Scrubs the parameters of a field: the values of charset and format are kept.
 fn parameters(text: &[u8], out: &mut Vec<u8>) {
     for part in text.split_inclusive(|byte| *byte == b';') {
         let equals = part.iter().position(|byte| *byte == b'=');
@@ -173,8 +173,8 @@ fn parameters(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Letters become `x`, digits `9`, other characters of a text one of their length; the
-/// marks of encoded words and of quoted-printable stay.
+/// Letters become `x`, digits `9`, other characters one of the same length; the syntax of
+/// encoded words and of quoted-printable is kept.
 fn scrub(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(&byte) = rest.first() {
@@ -202,7 +202,7 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
             b'a'..=b'z' => b'x',
             b'A'..=b'Z' => b'X',
             b'0'..=b'9' => b'9',
-            // Of UTF-8 the first byte says the length: U+00D0, U+3410, U+10410.
+            // The first byte of UTF-8 gives the length: U+00D0, U+3410, U+10410.
             0x80..=0xbf => 0x90,
             0xc2..=0xdf => 0xc3,
             0xe0..=0xef => 0xe3,

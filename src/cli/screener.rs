@@ -35,18 +35,18 @@ pub(super) struct ScreenerArgs {
     pub(super) json: bool,
 }
 
-/// What waits of one sender.
+/// The waiting messages of one sender.
 #[derive(Default)]
 struct Waiting {
     messages: usize,
     verified: usize,
-    /// When the newest came, seconds since 1970; by its arrival, not its Date.
+    /// When the newest arrived, seconds since 1970; its arrival, not its Date.
     newest: i64,
     name: String,
     subject: String,
 }
 
-/// What waits, by the sender's address.
+/// The waiting messages, by the sender's address.
 type WaitingBySender = HashMap<String, Waiting>;
 
 pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
@@ -72,7 +72,7 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
         |(world, waiting), _, batch| {
             let one = |item: Result<MessageSource, Failure>| {
                 let source = item?;
-                // What lies in a folder below waits for nobody here.
+                // Mail in a subfolder does not belong to this folder.
                 if *source.folder == folder && !source.flags.contains('T') {
                     count(waiting, program, &source.open()?, world);
                 }

@@ -1,5 +1,5 @@
-//! `mfilter setup`: what is to be done so that mfilter delivers here, and with
-//! `--apply` what of it can be written into the home.
+//! `mfilter setup`: what has to be done so that mfilter delivers here; `--apply` writes
+//! what can be written into the home.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     Ok(if failed { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// How others are to call this program: the installed one, if it is that.
+/// The path with which others should call this program.
 fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "/usr/bin/mfilter".into())
 }

@@ -1,4 +1,4 @@
-//! `mfilter sort`: refiles mail that is there.
+//! `mfilter sort`: refiles existing mail.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,7 @@ pub(super) struct SortArgs {
     pub(super) json: bool,
 }
 
-/// A subject is cut to so many bytes in a line for people.
+/// How much of a subject is shown in a line for people, bytes.
 const SUBJECT_MAX: usize = 70;
 
 /// `mfilter sort`
@@ -112,8 +112,8 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     let maildir = call.delivery.mailbox.maildir.as_deref();
     let location = super::filing_location(maildir, program, &world)?;
     let now = world.now();
-    // Without a state nothing was delivered before: mail that is there would
-    // be a duplicate of itself.
+    // Without a state, so that nothing counts as delivered before: existing mail would be
+    // a duplicate of itself.
     let new_world = || {
         let world = call.delivery.world(Some(now), user.clone());
         let sent = super::sent(program, &location, &world, !call.dry_run);
@@ -175,7 +175,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     Ok(if trouble || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// The files of the site rules behind the user's, by name.
+/// The sources with the files of the site rules added after the user's, by name.
 fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
     for file in files.iter().skip(sources.files().len()) {
         sources.add(SourceFile::new(*file, ""));
@@ -188,7 +188,7 @@ fn is_quiet(call: &SortArgs) -> bool {
     !call.dry_run && !call.json && call.delivery.verbose == 0
 }
 
-/// How many messages there are to be looked at, by the names of their files.
+/// How many messages have to be judged, counted by the names of their files.
 fn messages_in(location: &Location, places: &[Place]) -> usize {
     let count = |place: &Place| {
         let folder = location.path_of_place(place);
@@ -198,8 +198,8 @@ fn messages_in(location: &Location, places: &[Place]) -> usize {
     places.iter().map(count).sum()
 }
 
-/// The folders that are asked for. Of all of them, those are left alone that
-/// hold what is no mail that came, or what was put away, unless they are named.
+/// The folders that are asked for. With `--all`, folders for mail that did not arrive or
+/// that was put away are skipped, unless they are named.
 fn places(
     call: &SortArgs,
     program: &CompiledProgram,
@@ -243,7 +243,7 @@ fn places(
     Ok((all, problems))
 }
 
-/// The folders of which the rules make lists of those the user has written to.
+/// The folders from which the rules derive lists of the people the user has written to.
 fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
     let lists = (0..).map_while(|at| program.list(at));
     lists
@@ -254,19 +254,19 @@ fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
         .collect()
 }
 
-/// What is told while mail is sorted.
+/// The report while mail is sorted.
 struct SortReport<'r> {
     call: &'r SortArgs,
     location: &'r Location,
     sources: &'r Sources,
     files: &'r [&'r str],
     log: Log,
-    /// Not in the log yet.
+    /// Lines that are not in the log yet.
     lines: Vec<Line>,
     counts: Counts,
     progress: ProgressMeter,
     stop: &'r AtomicBool,
-    /// A dry run was stopped, since nobody reads what it prints any more.
+    /// Whether a dry run was stopped because nobody reads its output any more.
     unread: bool,
 }
 

@@ -1,9 +1,9 @@
-//! What the program relies on, whatever its caller left behind: set once,
-//! before anything else.
+//! What the program relies on, whatever its caller has set: set once, before anything
+//! else.
 //!
-//! Rust's runtime has done its part before `main`: a closed standard
-//! descriptor is `/dev/null`, so that no file of ours gets its number, and a
-//! closed pipe is an error of the write, not a signal.
+//! Rust's runtime does its part before `main`: it opens a closed standard descriptor as
+//! `/dev/null`, so that none of our files gets its number, and makes a closed pipe an
+//! error of the write, not a signal.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, umask};
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
-/// Sets it. What cannot be set is left as it is.
+/// Sets all this. What cannot be set is left as it is.
 pub(super) fn start() {
-    // What is made for the user is the user's alone, unless a mode is set.
+    // What is created for the user is only the user's, unless a mode is set.
     umask(Mode::RWXG | Mode::RWXO);
-    // Where the caller ignores it, the system takes a program's end for itself
-    // and nobody learns how it ended. Programs get the system's own handling.
+    // If the caller ignores it, the system reaps ended programs itself and nobody learns
+    // how they ended. Programs that we start get the system's default handling.
     handle(SIGCHLD);
-    // A limit on the size of files (Postfix sets one) is an error of the write
-    // that passes it. By default its signal would kill us, behind a delivery
-    // perhaps, and an MTA would deliver again.
+    // A limit on the size of files (Postfix sets one) becomes an error of the write that
+    // exceeds it. By default its signal would kill us, perhaps after a delivery, and an
+    // MTA would deliver again.
     if getrlimit(Resource::Fsize).current.is_some() {
         handle(SIGXFSZ);
     }

@@ -22,9 +22,9 @@ struct StateSummary {
     directory: String,
     /// Messages that `duplicate` knows.
     seen: Option<Moments>,
-    /// Answers that were sent; the moments are when one may be sent again.
+    /// Answers that were sent; the times are when one may be sent again.
     replied: Option<Moments>,
-    /// Deliveries of which a step is missing.
+    /// Deliveries with a step missing.
     half_done: Vec<UnfinishedDelivery>,
 }
 

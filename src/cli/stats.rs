@@ -1,4 +1,4 @@
-//! `mfilter stats`: what the rules did, by the log.
+//! `mfilter stats`: what the rules did, according to the log.
 
 use std::collections::HashMap;
 use std::fs;
@@ -49,7 +49,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let world = World::of(user.clone());
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
-    // Versions are read when a line is of their time.
+    // A version is read when a line belongs to its time.
     let mut versions: HashMap<usize, Option<RuleTexts>> = HashMap::new();
     let mut account = LogStats::new(world.now());
     let seen = reader::read(&files, |line| {
@@ -63,7 +63,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
         let place = line.get("rule");
         let text = place.and_then(|place| match then {
             Some(then) => then.get(place),
-            // Of the time before what is known.
+            // From the time before the known versions.
             None => now.get(place),
         });
         let rule = place.map(|place| RuleName {
@@ -96,14 +96,14 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// Puts the page into a file, whole or not at all; `-` is standard output.
+/// Writes the page to a file, completely or not at all; `-` is standard output.
 fn write(path: &Path, page: &str) -> Result<CommandOutcome, String> {
     if path == Path::new("-") {
         output::print(page);
         return Ok(CommandOutcome::Fine);
     }
     let mode = match fs::symlink_metadata(path) {
-        // It tells who writes to whom.
+        // It shows who writes to whom.
         Err(_) => 0o600,
         Ok(about) if about.is_file() => about.permissions().mode(),
         Ok(_) => {
@@ -124,7 +124,7 @@ fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> RuleTexts {
 
 fn texts(rules: &[RuleEntry], sources: &Sources) -> RuleTexts {
     let one = |rule: &RuleEntry| (place(rule, sources), one_line(sources.text(rule.span)));
-    // Of several on a line the first one counts.
+    // If several are on a line, the first one counts.
     rules.iter().rev().map(one).collect()
 }
 
@@ -132,7 +132,7 @@ fn place(rule: &RuleEntry, sources: &Sources) -> String {
     format!("{}:{}", sources.path(rule.span).display(), rule.line)
 }
 
-/// Rules of today that are not in the log, of those that would leave a line there.
+/// Current rules that are not in the log, of those that would have left a line there.
 fn never(
     today: &CurrentRules,
     account: &LogStats,

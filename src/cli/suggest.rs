@@ -1,4 +1,4 @@
-//! `mfilter suggest`: rules out of what the user has filed where, to be pasted.
+//! `mfilter suggest`: rules derived from where the user has filed mail, for pasting.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     Ok(if unread.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
-/// What is walked: the folders that are named, else all of the Maildir.
+/// What is walked: the folders that are named, or the whole Maildir.
 fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder)>, String> {
     if call.folders.is_empty() {
         return Ok(vec![(location.path.clone(), Folder::default())]);
@@ -105,7 +105,7 @@ fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder
     call.folders.iter().map(path).collect()
 }
 
-/// Counts all mail in folders that are no trash, no junk and the like, on all cores.
+/// Counts all mail, except in folders such as trash and junk, on all cores.
 fn count(
     rules: &RuleSet,
     paths: &[(PathBuf, Folder)],
@@ -116,7 +116,7 @@ fn count(
     let special = Special::of(location, &rules.user.settings);
     let counts = |folder: &Folder| special.use_of(&location.place(folder)).is_none();
     let one = |counter: &mut HabitCounter, source: &MessageSource| {
-        // Of each folder once: its name is compared with those of many languages.
+        // Once per folder: its name is compared with those in many languages.
         let is_counted = match counter.counted.get(&source.folder) {
             Some(known) => *known,
             None => *counter.counted.entry(source.folder.clone()).or_insert(counts(&source.folder)),
@@ -152,12 +152,12 @@ fn count(
     Ok(tally)
 }
 
-/// What a thread has.
+/// The data of a thread.
 struct HabitCounter {
     world: World,
     /// Which folders are counted.
     counted: HashMap<Arc<Folder>, bool>,
-    /// Folders that the rules in force file in, each once.
+    /// Folders in which the rules in force file, without duplicates.
     filed_in: HashSet<Arc<Folder>>,
     tally: HabitTally,
 }

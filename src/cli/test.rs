@@ -1,6 +1,6 @@
-//! `mfilter --test`: what would happen to each message, and why; with `--diff`
-//! what other rules would change, with `--misplaced` what lies elsewhere.
-//! Nothing is changed anywhere.
+//! `mfilter --test`: what would happen to each message, and why; with `--diff`, what
+//! other rules would change; with `--misplaced`, what is in another folder. Nothing is
+//! changed anywhere.
 
 use std::io::{IsTerminal, Stdin};
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::report::{self, ReportStyle};
 use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
-/// With `--run-filters`, so long may the programs of one message take.
+/// How long the programs for one message may take with `--run-filters`.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
         }
         None => None,
     };
-    // One moment for all messages, whichever thread they are on.
+    // The same time for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || args.mda.delivery.world(Some(now), user.clone());
     let program = &rules.rules.user;
@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     test.run(&world)
 }
 
-/// Standard input; who would type the message is told what it waits for.
+/// Standard input; a person at a terminal is told what it waits for.
 pub(super) fn standard_input() -> Stdin {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
@@ -80,7 +80,7 @@ pub(super) fn standard_input() -> Stdin {
     stdin
 }
 
-/// What is asked, for all threads.
+/// The request, shared by all threads.
 struct MailTest<'a> {
     args: &'a Args,
     rules: &'a CurrentRules,
@@ -88,15 +88,15 @@ struct MailTest<'a> {
     location: &'a Location,
     style: ReportStyle,
     copies: Copies,
-    /// A rule could ask for duplicates.
+    /// Whether a rule could ask for duplicates.
     duplicates: bool,
 }
 
-/// What came of one thing that was found.
+/// The result for one message that was found.
 struct TestResult {
     /// Its place in an mbox.
     number: usize,
-    /// To be printed, or why it could not be read.
+    /// The text to print, or why it could not be read.
     told: Result<String, String>,
 }
 
@@ -155,7 +155,7 @@ impl MailTest<'_> {
         Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
     }
 
-    /// What stands at the end.
+    /// The tables at the end.
     fn tables(&self, tally: &Summary) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
@@ -177,7 +177,7 @@ impl MailTest<'_> {
         })
     }
 
-    /// The folder that a path is, if it is of the Maildir.
+    /// The folder of a path, if it is in the Maildir.
     fn base(&self, path: &Path) -> Folder {
         let folder = || mailbox::folder_in(&self.location.path, path);
         self.args.misplaced.then(folder).flatten().unwrap_or_default()
@@ -221,7 +221,7 @@ impl MailTest<'_> {
         let before = self.copies.note(turn, messages);
         let each = opened.into_iter().zip(before).map(|(item, before)| match item {
             Ok((lead, message)) => {
-                // A single message may have been delivered; of many each was.
+                // A single message may have been delivered before; of many, each was.
                 world.before.set(before.filter(|_| !lead.alone));
                 judge(world, tally, &lead, message, Instant::now())
             }
@@ -230,7 +230,7 @@ impl MailTest<'_> {
         each.collect()
     }
 
-    /// Judges a message; gives what is to be printed.
+    /// Judges a message; returns the text to print.
     fn judge(
         &self,
         world: &World,
@@ -305,7 +305,7 @@ impl MailTest<'_> {
         (run.evaluation, run.message)
     }
 
-    /// Why a delivery would store it in the inbox where the rules name another folder.
+    /// Why a delivery would store it in the inbox although the rules name another folder.
     fn note_of(&self, step: &Step) -> Option<String> {
         let StepKind::Deliver { folder, .. } = &step.kind else { return None };
         self.location.place(folder).note
@@ -319,7 +319,7 @@ impl MailTest<'_> {
         Some(path.display().to_string())
     }
 
-    /// Whether a plan stores a message, or a copy of it, where it lies.
+    /// Whether a plan stores a message, or a copy of it, where it is.
     fn lies_there(&self, lies_in: &Folder, plan: &Plan) -> bool {
         let here = match lies_in.parts.is_empty() {
             true => self.location.path.clone(),

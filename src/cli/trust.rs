@@ -1,5 +1,5 @@
-//! `mfilter check --mail`: whether the servers of `set trust` write their
-//! results on every message, by mail that is there (RFC 8601 §5 asks for it).
+//! `mfilter check --mail`: whether the servers in `set trust` write their results on
+//! every message (RFC 8601 §5 requires it), judged by existing mail.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,22 +18,22 @@ use crate::text::{counted, escape};
 use crate::user::User;
 use crate::world::World;
 
-/// Of fewer messages nothing is concluded that is not asked.
+/// With fewer messages, nothing is concluded beyond what was asked.
 const FEWEST: usize = 10;
 
-/// What stands on the messages that came through one server.
+/// What is written on the messages that came through one server.
 #[derive(Default)]
 struct Border {
     messages: usize,
-    /// On how many of them each authserv-id stands.
+    /// On how many of them each authserv-id is.
     ids: BTreeMap<String, usize>,
     /// The same for each word of `set trust`.
     trusted: BTreeMap<String, usize>,
-    /// For each of `set trust`, the first message without it.
+    /// For each word of `set trust`, the first message without it.
     missing: BTreeMap<String, String>,
 }
 
-/// Looks through the mail at `paths`, and tells what that says of `set trust`.
+/// Reads the mail at `paths`, and reports what that says about `set trust`.
 pub(super) fn run(
     settings: Settings,
     paths: &[PathBuf],
@@ -101,7 +101,7 @@ fn count(
     }
 }
 
-/// What is to be said, and whether something of it is wrong.
+/// The text of the report, and whether anything is wrong.
 fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, CommandOutcome) {
     let (mut text, mut finding) = (String::new(), CommandOutcome::Fine);
     for id in trusted {

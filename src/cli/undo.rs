@@ -20,20 +20,20 @@ use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
 
-/// What is to be taken back.
+/// What has to be taken back.
 pub(super) struct UndoCall<'a> {
     /// `sort` or `expire`, as the user called it.
     pub(super) command: &'static str,
     pub(super) rules: Option<&'a Path>,
     pub(super) maildir: Option<&'a Path>,
-    /// Say what goes where.
+    /// Whether to say what is moved where.
     pub(super) verbose: bool,
-    /// One JSON object per message.
+    /// Whether to print one JSON object per message.
     pub(super) json: bool,
     pub(super) user: User,
 }
 
-/// The last run of either command that was not taken back yet.
+/// Takes back the last run of either command that was not taken back yet.
 pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let user = &call.user;
@@ -64,7 +64,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", found.maildir.display()));
     }
     let _claim = claim(&state, &found.maildir)?;
-    // Another run may have ended meanwhile, or have been taken back.
+    // Another run may have ended in the meantime, or have been taken back.
     let run = sorted::read(&state, &found.name);
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
     let mut location = Location::new(&run.maildir, run.layout, None);
@@ -142,7 +142,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         .map_err(|failure| failure.to_string())?;
     progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
-    // With nothing more to be had from it, the next call is for the run before.
+    // If nothing more can be taken back from it, the next call is for the run before.
     let over = !interrupted && (failed == 0 || back == 0);
     if over {
         sorted::undone(&state, &run.name)
@@ -169,8 +169,8 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     Ok(if failed + gone > 0 || interrupted { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// The log of the rules, or of no rules where they cannot be used: a mistake in
-/// them is no reason not to take something back.
+/// The log that the rules set, or the default if they cannot be used: a mistake in them
+/// must not prevent taking something back.
 fn log_of(path: Option<&Path>, state: &StateDir, user: &User) -> Log {
     let rules = checked(path, user).ok().and_then(Result::ok);
     let program = rules.as_ref().map(|(_, program)| program);

@@ -1,4 +1,4 @@
-//! `mfilter version`: as `mfilter --version`.
+//! `mfilter version`: the same as `mfilter --version`.
 
 use clap::CommandFactory;
 

@@ -1,9 +1,9 @@
-//! `mfilter watch`: files mail as it comes into a Maildir that others fill, and
-//! learns from what the user moves, until it is told to end.
+//! `mfilter watch`: files mail as it arrives in a Maildir that others fill, and learns
+//! from what the user moves, until it is told to end.
 //!
-//! It wakes when something happens, and looks at the rules each time: what is
-//! edited holds for the next message; while rules are broken the last good
-//! ones go on. Whatever goes wrong is told once and tried again later.
+//! It wakes when something happens, and checks the rules each time: edits apply to the
+//! next message; while rules are broken, the last good ones stay in use. Whatever goes
+//! wrong is reported once and tried again later.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -57,29 +57,30 @@ pub(super) struct WatchArgs {
     pub(super) verbose: u8,
 }
 
-/// Moves are looked at so long after the last of them.
+/// How long after the last move we look at moves.
 const QUIET: Duration = Duration::from_millis(1200);
-/// A file that is written in its place is complete when it has not grown for so long.
+/// How long a file that is written in place must not have grown to count as complete.
 const GROWN: Duration = Duration::from_secs(1);
-/// An empty one is left alone after that.
+/// How long to wait for an empty file to grow.
 const EMPTY: Duration = Duration::from_secs(60);
-/// A file that is renamed time and again is looked for so often, and so long.
+/// How often, and for how long, to look for a file that is renamed repeatedly.
 const SOON: Duration = Duration::from_millis(250);
 const LOST: Duration = Duration::from_secs(3);
-/// What could not be done is tried again after that; `sort` is waited for so.
+/// After which time to try again what failed, and how long to wait for `sort`.
 const AGAIN: Duration = Duration::from_secs(60);
 const BUSY: Duration = Duration::from_secs(1);
-/// Where events get lost, on network file systems, this finds what came.
+/// How often everything is looked at, for file systems that lose events, such as network
+/// ones.
 const ROUND: Duration = Duration::from_secs(300);
-/// The same where the kernel gives too few watches.
+/// The same if the kernel provides too few watches.
 const POLL: Duration = Duration::from_secs(30);
 /// How often we look for mail that is old enough to expire.
 const EXPIRES: Duration = Duration::from_secs(3600);
-/// How often we look for folders that were made meanwhile.
+/// How often we look for folders that were created in the meantime.
 const LOOKS: usize = 5;
 /// How long headers are read before we look for new mail.
 const READ: Duration = Duration::from_millis(500);
-/// How many messages to the user are remembered, so as not to repeat them.
+/// How many messages to the user are remembered, in order not to repeat them.
 const TOLD: usize = 1000;
 
 pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
@@ -119,7 +120,7 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// Sets a flag and ends the waiting on a signal.
+/// On a signal, sets a flag and ends the waiting.
 fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
     let stop: Arc<AtomicBool> = Arc::default();
     let fail = |error: std::io::Error| format!("signals cannot be taken: {error}");
@@ -149,31 +150,31 @@ struct WatchService<'c> {
     watched: Option<Location>,
     /// Messages that stay in `new`, by the hash of their names, for each folder.
     known: HashMap<Vec<String>, HashSet<u64>>,
-    /// Files that have come.
+    /// Files that have arrived.
     begun: HashMap<PathBuf, Arriving>,
     told: HashSet<String>,
     /// Files that were not found under their names, and were looked for again.
     vanished: HashSet<PathBuf>,
-    /// Which broken version of the rules was told.
+    /// Which broken version of the rules was reported.
     broken: Option<String>,
-    /// Mail was left where it is because there were no rules.
+    /// Whether mail was left where it is because there were no rules.
     unruled: bool,
-    /// Moves and sent mail are to be looked at.
+    /// Whether moves and sent mail have to be looked at.
     learn: bool,
-    /// When all is to be looked at.
+    /// When everything has to be looked at.
     round: Instant,
-    /// Not all directories can be watched.
+    /// Whether some directories cannot be watched.
     polls: bool,
-    /// When mail that has lain for long was last looked for.
+    /// When we last looked for mail that is old enough to expire.
     expired: Option<Instant>,
 }
 
-/// A file that has come.
+/// A file that has arrived.
 struct Arriving {
-    /// It is complete, as far as is known.
+    /// Whether it is complete, as far as is known.
     whole: bool,
     since: Instant,
-    /// Its size, and when that was seen first.
+    /// Its size, and when that was first seen.
     size: u64,
     looked: Instant,
 }
@@ -186,7 +187,7 @@ impl Arriving {
 }
 
 impl WatchService<'_> {
-    /// Does what there is to do. Gives when to look again, whatever happens.
+    /// Does what there is to do. Returns when to look again even if nothing happens.
     fn turn(&mut self, eyes: &mut DirWatcher, seen: DirChanges) -> Result<Option<Instant>, String> {
         let asked = self.call.mailbox.files.rules.is_some();
         let user = self.user.clone();
@@ -213,7 +214,7 @@ impl WatchService<'_> {
         let moved = self.watched.as_ref() != Some(&location);
         let mut scan = seen.all || moved || now >= self.round;
         if seen.folders || scan {
-            // What was made before its folder was watched is found by looking again.
+            // What was created before its folder was watched is found by looking again.
             for _ in 0..LOOKS {
                 let new = self.watch(eyes, &location, &places, program, &log);
                 scan |= new.iter().any(|path| path.ends_with("new"));
@@ -255,7 +256,7 @@ impl WatchService<'_> {
         let mut until = self.round;
         for place in &places {
             if !site_is_known {
-                // What site rules would say is not known.
+                // It is not known what the site rules would say.
                 self.round = self.round.min(now + AGAIN);
                 break;
             }
@@ -281,7 +282,7 @@ impl WatchService<'_> {
         Ok(Some(until.min(self.round)))
     }
 
-    /// Takes what has lain in folders for long.
+    /// Moves or deletes mail that is old enough to expire.
     fn expire(&mut self, program: &CompiledProgram, location: &Location, log: &Log) {
         let plain = World::of(self.user.clone());
         let sent = super::sent(program, location, &plain, true);
@@ -292,7 +293,7 @@ impl WatchService<'_> {
         told.iter().for_each(|text| self.tell(log, text));
     }
 
-    /// Whether the rules in the file are used, said once for each version.
+    /// Reports whether the rules in the file are used, once for each version.
     fn tell_of_rules(&mut self, notice: Option<&load::Notice>, log: &Log) {
         match notice {
             Some(notice) if self.broken.as_deref() != Some(&notice.version) => {
@@ -320,7 +321,7 @@ impl WatchService<'_> {
         }
     }
 
-    /// Says something once.
+    /// Reports something once.
     fn tell(&mut self, log: &Log, text: &str) {
         if self.told.len() >= TOLD {
             self.told.clear();
@@ -348,7 +349,7 @@ impl WatchService<'_> {
         Ok(places)
     }
 
-    /// Watches what there is by now. Gives the directories that are new.
+    /// Watches what exists by now. Returns the directories that are new.
     fn watch(
         &mut self,
         eyes: &mut DirWatcher,
@@ -365,7 +366,7 @@ impl WatchService<'_> {
         for directory in rule_files.iter().filter_map(|file| file.parent()) {
             want(directory.to_owned(), |role| role.rules = true);
         }
-        // What is above tells when it is made, or made again.
+        // The directory above shows when the Maildir is created, or created again.
         let above = location.path.ancestors().skip(1).find(|path| path.is_dir());
         if let Some(above) = above {
             want(above.to_owned(), |role| role.folders = true);
@@ -413,7 +414,7 @@ impl WatchService<'_> {
         watched.new
     }
 
-    /// The right to watch this Maildir, so that no two do.
+    /// Claims the right to watch this Maildir, so that no two processes do.
     fn claim(&mut self, location: &Location) -> Result<(), String> {
         if self.claim.as_ref().is_some_and(|(path, _)| *path == location.path) {
             return Ok(());
@@ -436,7 +437,7 @@ impl WatchService<'_> {
         }
     }
 
-    /// The right to move messages alone; none while `sort` or `learn` has it.
+    /// The exclusive right to move messages; none while `sort` or `learn` has it.
     fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<LockFile>, String> {
         let claim = sorted::claim(&self.state, &location.path, Instant::now() + BUSY);
         let claim = claim
@@ -447,7 +448,7 @@ impl WatchService<'_> {
         Ok(claim)
     }
 
-    /// Takes in which files have come.
+    /// Records which files have arrived.
     fn begin(&mut self, arrived: &HashMap<PathBuf, Arrival>) {
         for (path, arrival) in arrived {
             match arrival {
@@ -459,7 +460,7 @@ impl WatchService<'_> {
         }
     }
 
-    /// Files what has come into a folder. Gives when to look again.
+    /// Files what has arrived in a folder. Returns when to look again.
     fn folder(
         &mut self,
         work: &FilingContext<'_>,
@@ -481,7 +482,7 @@ impl WatchService<'_> {
             return Ok(again);
         }
         let user = self.user.clone();
-        // Without a state nothing was delivered before: as `sort` does it.
+        // Without a state, so that nothing counts as delivered before, as in `sort`.
         let new_world = || {
             let world = World::of(user.clone());
             let sent = super::sent(&work.rules.user, work.location, &world, true);
@@ -522,7 +523,7 @@ impl WatchService<'_> {
                     false
                 }
                 Disposition::Vanished => {
-                    // Once more: it may only have been renamed very often.
+                    // Try once more: it may just have been renamed very often.
                     let path = shelf.path().join("new").join(filed.entry.key());
                     if self.vanished.len() >= TOLD {
                         self.vanished.clear();
@@ -545,8 +546,8 @@ impl WatchService<'_> {
         Ok(again)
     }
 
-    /// The messages that came into a folder and are complete. Gives when to
-    /// look again at others.
+    /// The messages that arrived in a folder and are complete. Also returns when to look
+    /// again at others.
     fn ready(
         &mut self,
         shelf: &MaildirFolder,
@@ -573,7 +574,7 @@ impl WatchService<'_> {
         let now = Instant::now();
         self.begun.retain(|path, begun| {
             if path.parent() != Some(&new) {
-                // Of a folder that is not watched any more, or of another one.
+                // It is in another folder, or in one that is no longer watched.
                 return now.duration_since(begun.since) < ROUND;
             }
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
@@ -582,8 +583,8 @@ impl WatchService<'_> {
             }
             let entry = Entry { sub: Sub::New, name: name.to_owned() };
             let Ok(about) = std::fs::symlink_metadata(path) else {
-                // A mail reader or IMAP server has moved it to `cur` at once. A
-                // list that is made while files are renamed may lack some.
+                // A mail reader or IMAP server has moved it to `cur` at once. A listing
+                // that is made while files are renamed may lack some.
                 if !there.get_or_insert_with(|| shelf.by_key()).contains_key(&entry.key()) {
                     again = Some(again.map_or(now + SOON, |known| known.min(now + SOON)));
                     return now.duration_since(begun.since) < LOST;
@@ -608,8 +609,8 @@ impl WatchService<'_> {
         (entries, again)
     }
 
-    /// Learns from moves and brings lists of sent mail up to date. True if
-    /// there is more to read.
+    /// Learns from moves and brings lists of sent mail up to date. Returns true if there
+    /// is more to read.
     fn learn(
         &mut self,
         program: &CompiledProgram,
@@ -666,17 +667,17 @@ fn learns(program: &CompiledProgram) -> bool {
     program.asks_for_sent_mail || !program.moves.is_empty()
 }
 
-/// What a folder is filed by.
+/// What is needed to file the mail of a folder.
 struct FilingContext<'a> {
     rules: &'a RuleSet,
     location: &'a Location,
     log: &'a Log,
-    /// Whether there are rules, be it the last good ones.
+    /// Whether there are rules, possibly only the last good ones.
     ruled: bool,
 }
 
 impl FilingContext<'_> {
-    /// Notes what became of a message.
+    /// Logs what became of a message.
     fn tell(&self, place: &Place, filed: &FilingOutcome, verbose: bool) {
         if !matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
             return;

@@ -1,5 +1,5 @@
-//! `mfilter why`: finds in the log what became of a message, shows the rule as
-//! it stood then, and evaluates again.
+//! `mfilter why`: finds in the log what became of a message, shows the rule as it was
+//! then, and evaluates again.
 
 use std::ffi::OsString;
 use std::fs;
@@ -84,7 +84,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         location: &location,
         user: &user,
     };
-    // Rules that this delivery was the first to check count from within it.
+    // Rules that this delivery was the first to check came into force during it.
     let moment = decisive.map(|line| line.time.as_millisecond());
     let then = moment.and_then(|moment| {
         let history = history.as_ref()?;
@@ -109,9 +109,9 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
 
 /// What is asked for.
 struct Query {
-    /// The file that was named.
+    /// The given file.
     file: Option<PathBuf>,
-    /// The Message-ID, of the file where one was named; may be empty.
+    /// The Message-ID, or that of the given file; may be empty.
     id: String,
 }
 
@@ -147,8 +147,8 @@ impl Query {
         line.is_about(&self.id) || self.name().is_some_and(|name| line.is_of_file(&name))
     }
 
-    /// The line that says how the message came to be where it is: of its file
-    /// the last one, else the last one that says how its way ended.
+    /// The line that says how the message got to where it is: the last one about its
+    /// file, or otherwise the last one that says how it ended.
     fn decisive<'l>(&self, lines: &'l [LogLine]) -> Option<&'l LogLine> {
         let name = self.name();
         let of_file = |line: &&LogLine| name.as_ref().is_some_and(|name| line.is_of_file(name));
@@ -167,7 +167,7 @@ impl Query {
             .rev()
             .filter_map(|line| Some((line.get("folder")?, line.get("file")?)))
             .collect();
-        // What was copied elsewhere is not the message itself.
+        // A copy in another folder is not the message itself.
         stored.sort_by_key(|(_, file)| {
             lines.iter().all(|line| line.get("file") != Some(file) || line.word == "copied")
         });
@@ -217,7 +217,7 @@ fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome
     Ok(CommandOutcome::Fine)
 }
 
-/// Words for how the way of a message ended.
+/// Words for how a message ended.
 const ENDS: [&str; 8] =
     ["delivered", "moved", "discarded", "refused", "deferred", "piped", "forwarded", "copied"];
 
@@ -234,7 +234,7 @@ fn open(path: &Path) -> Result<Message, String> {
     Message::open(file::open(path, file::READ).map_err(fail)?).map_err(fail)
 }
 
-/// The lines of the log that are asked for, and how many damaged ones it has.
+/// What the log says about the message, and how many damaged lines the log has.
 fn lines(
     log: &Log,
     concerns: impl Fn(&LogLine) -> bool,
@@ -259,14 +259,14 @@ fn lines(
     Ok((found, seen.damaged))
 }
 
-/// All that is to be said.
+/// Everything for the explanation.
 struct LineExplanation<'a> {
     asked: &'a Query,
     told: &'a [LogLine],
     file: Option<&'a Path>,
-    /// Since when the rules of then were in force, and how many versions followed.
+    /// Since when the rules of that time were in force, and how many versions followed.
     since: Option<(i64, usize)>,
-    /// The rules as they stood.
+    /// The rules at that time.
     then: Option<&'a CurrentRules>,
     decisive: Option<&'a LogLine>,
     notes: Vec<String>,
@@ -392,7 +392,7 @@ impl LineExplanation<'_> {
         json_line(&report) + "\n"
     }
 
-    /// The world at the moment of the decisive line.
+    /// The world at the time of the decisive line.
     fn world(&self, program: &Program) -> World {
         let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
         let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
@@ -402,7 +402,8 @@ impl LineExplanation<'_> {
         let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());
         let before = self.decisive.map(|line| self.before(line, program));
         world.before.set(before);
-        // What `sort` or `watch` moved lay in a folder then; its flags are not known.
+        // A message that `sort` or `watch` moved was in a folder then; its flags are not
+        // known.
         let moved = self.decisive.filter(|line| line.word == "moved");
         world.stored.replace(
             moved
@@ -417,7 +418,7 @@ impl LineExplanation<'_> {
         }
     }
 
-    /// Whether it had been delivered before, by the log.
+    /// Whether it had been delivered before, according to the log.
     fn before(&self, decisive: &LogLine, program: &Program) -> DuplicateStatus {
         const DELIVERED: [&str; 4] = ["delivered", "copied", "piped", "forwarded"];
         if decisive.word == "moved" {
@@ -481,7 +482,7 @@ impl LineExplanation<'_> {
         (!is_there).then(|| mailbox::folder_in(&self.location.path, file))?
     }
 
-    /// The rule that the decisive line names: place, label, text as it stood.
+    /// The rule that the decisive line names: place, label and text at that time.
     fn rule(&self) -> Option<(String, Option<String>, String)> {
         let line = self.decisive?;
         let place = line.get("rule")?;
