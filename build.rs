@@ -1,7 +1,6 @@
-//! Tells the cache of checked rules which mfilter made it: a hash of all
-//! sources, so that no other build's programs are taken for its own. Makes the
-//! tables of the classifiers. And lets the linker lay together what a delivery
-//! runs.
+//! Identifies this build for the cache of checked rules: a hash of all sources, so that
+//! the programs of another build are not used. Generates the tables of the classifiers.
+//! And lets the linker put the functions of a delivery next to each other.
 
 #[path = "build/tables.rs"]
 mod tables;
@@ -21,7 +20,7 @@ fn main() {
     order();
 }
 
-/// `words.rs`: a module for each file of `src/classify/words`.
+/// Writes `words.rs`: a module for each file of `src/classify/words`.
 fn words() {
     let files = fs::read_dir("src/classify/words").expect("it is part of the source");
     let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
@@ -39,7 +38,7 @@ fn words() {
     fs::write(Path::new(&out).join("words.rs"), rust).expect("cargo made the folder");
 }
 
-/// FNV-1a over a file, or over all files below a folder, in order.
+/// Adds a file, or all files below a folder in order, to an FNV-1a hash.
 fn add(hash: &mut u64, path: &Path) {
     if let Ok(entries) = fs::read_dir(path) {
         let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -72,8 +71,8 @@ fn order() {
     }
 }
 
-/// Whether the linker reads such a script: mold, gold, wild and those of other
-/// systems do not. They go without.
+/// Whether the linker reads such a script: mold, gold, wild and those of other systems do
+/// not. With these there is none.
 fn links(script: &Path) -> bool {
     let var = |name| env::var(name).unwrap_or_default();
     let (source, program) = (script.with_extension("rs"), script.with_extension("try"));

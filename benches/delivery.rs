@@ -1,10 +1,9 @@
-//! Whole processes, one a delivery, as an MTA starts them: mfilter, the floor
-//! (a program that does nothing but store the message safely, linked as
-//! mfilter is) and the peers that are installed, in turn, with rules that mean
-//! the same. Prints one table: CPU time per delivery as a ratio to the floor's
-//! in the same run.
+//! Whole processes, one per delivery, as an MTA starts them: mfilter, the floor (a
+//! program that only stores the message safely, linked like mfilter) and the installed
+//! peers, in turn, with equivalent rules. Prints one table: CPU time per delivery as a
+//! ratio to that of the floor in the same run.
 //!
-//! `cargo bench --bench delivery`, with `ROUNDS=500` for more of them.
+//! `cargo bench --bench delivery`, with `ROUNDS=500` for more rounds.
 
 #![allow(clippy::print_stdout)]
 
@@ -25,7 +24,7 @@ struct Peer {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    /// User and system time of each delivery, µs.
+    /// The user and system time of each delivery, µs.
     times: Vec<i64>,
 }
 
@@ -83,8 +82,8 @@ fn measure(rules: usize, pattern: bool, size: usize, rounds: usize) {
     let message = home.path().join("message.eml");
     fs::write(&message, a_message(size)).expect("written");
     let mut peers = peers(home.path(), rules, pattern);
-    // Before the first round rules are kept, and what can be warm gets so. A peer
-    // that does not deliver is left out: dovecot-lda does not, as root.
+    // Before the first round rules are cached, and caches are warmed. A peer that does
+    // not deliver is left out: dovecot-lda does not as root.
     peers.retain(|peer| deliver(peer, home.path(), &message).is_some());
     for _ in 0..rounds {
         for peer in &mut peers {
@@ -107,7 +106,7 @@ fn measure(rules: usize, pattern: bool, size: usize, rounds: usize) {
     println!("| {rules} | {tests} | {} KB | {base} | {} |", size / 1000, ratios.join(" | "));
 }
 
-/// One delivery; gives the CPU time it took, µs; none if it failed.
+/// Makes one delivery; returns the CPU time that it took, µs; none if it failed.
 fn deliver(peer: &Peer, home: &Path, message: &Path) -> Option<i64> {
     let used = || {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
@@ -127,8 +126,8 @@ fn deliver(peer: &Peer, home: &Path, message: &Path) -> Option<i64> {
     status.success().then(|| used() - before)
 }
 
-/// mfilter, and the peers that are installed, each with rules that look for a
-/// word in From or Subject, none of which fits.
+/// mfilter and the installed peers, each with rules that look for a word in From or
+/// Subject, none of which matches.
 fn peers(home: &Path, rules: usize, pattern: bool) -> Vec<Peer> {
     let word = |n: usize| match pattern {
         true => format!("needle(a|b){n:05}[x-z]"),
@@ -162,8 +161,8 @@ fn peers(home: &Path, rules: usize, pattern: bool) -> Vec<Peer> {
             peers.push(Peer { name, program, arguments, times: Vec::new() });
         }
     };
-    // Copied, as by who installs it: how a file lies in the page cache decides what
-    // its page faults cost, and what the linker wrote lies there in small pieces.
+    // Copied, as an installation does: how a file is laid out in the page cache decides
+    // what its page faults cost, and the linker's output is there in small pieces.
     let installed = |name: &str, program: &Path| {
         let copy = home.join(name);
         fs::copy(program, &copy).expect("copied");
@@ -216,7 +215,7 @@ fn peers(home: &Path, rules: usize, pattern: bool) -> Vec<Peer> {
     let lda = PathBuf::from("/usr/lib/dovecot/dovecot-lda");
     let compiler = Path::new("/usr/bin/sievec");
     if lda.exists() && compiler.exists() {
-        // Rules that are checked already, as mfilter's are.
+        // Compiled rules, since mfilter's are cached, too.
         let compiled = script.replace(".sieve", ".svbin");
         let done = Command::new(compiler)
             .args(["-c", &config, &script, &compiled])

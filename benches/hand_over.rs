@@ -1,6 +1,6 @@
 //! What handing a message over to another store costs us: processor time of the thread
-//! that does it, against a store that takes everything. The store's own time is not in
-//! it.
+//! that does it, with a store that accepts everything. The store's own time is not
+//! included.
 //!
 //! `cargo bench --bench hand_over`
 

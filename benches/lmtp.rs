@@ -1,9 +1,9 @@
-//! `mfilter lmtp` against a floor: a server that speaks LMTP and does nothing but store
-//! each message safely, in one process, with a thread a connection. Prints processor time
-//! a message of server and workers, for 1, 2 and 8 connections, and memory.
+//! `mfilter lmtp` against a floor: a server that speaks LMTP and only stores each message
+//! safely, in one process, with a thread per connection. Prints the processor time per
+//! message of server and workers, for 1, 2 and 8 connections, and memory.
 //!
-//! `cargo bench --bench lmtp`, with `MESSAGES=20000` for more of them and `PLACE=/var/tmp`
-//! for a disk instead of memory.
+//! `cargo bench --bench lmtp`, with `MESSAGES=20000` for more messages and
+//! `PLACE=/var/tmp` for a disk instead of memory.
 
 #![allow(clippy::print_stdout)]
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Who has the mail where the benchmark runs as root.
+/// Who owns the mail if the benchmark runs as root.
 const OWNER: u32 = 64_999;
 const USERS: usize = 20;
 
@@ -40,7 +40,7 @@ fn main() {
     for rules in [10, 100, 1000] {
         for connections in [1, 2, 8] {
             let round = |name| measure(name, rules, connections, messages);
-            // In turn, so that what else runs on the machine slows both.
+            // In turn, so that other load on the machine slows both.
             let mut rounds: Vec<_> = (0..3).map(|_| (round("floor"), round("mfilter"))).collect();
             rounds.sort_by(|a, b| (a.1.micros * b.0.micros).total_cmp(&(b.1.micros * a.0.micros)));
             let (floor, ours) = &rounds[1];
@@ -126,7 +126,7 @@ fn measure(name: &str, rules: usize, connections: usize, messages: usize) -> Mea
     Measured { micros: spent * 1e6 / messages as f64, seconds, megabytes }
 }
 
-/// A server and all that it has started.
+/// A server and all processes that it has started.
 fn processes(server: &Child) -> Vec<u32> {
     let mut all = vec![server.id()];
     let entries = fs::read_dir("/proc").expect("it is mounted").flatten();
@@ -139,8 +139,8 @@ fn processes(server: &Child) -> Vec<u32> {
     all
 }
 
-/// Processor time of a server's processes, those that it has waited for among them, in
-/// seconds, as exactly as the system counts ticks.
+/// Processor time of a server's processes, including those that it has waited for,
+/// seconds, with the resolution of the system's ticks.
 fn cpu_of(server: &Child) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap_or_default();
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
@@ -156,7 +156,7 @@ fn cpu_of(server: &Child) -> f64 {
     all
 }
 
-/// What belongs to a server's processes, pages that they share in parts, MB.
+/// The memory of a server's processes, shared pages in proportion, MB.
 fn memory_of(server: &Child) -> f64 {
     let of = |pid: u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
@@ -167,7 +167,7 @@ fn memory_of(server: &Child) -> f64 {
     processes(server).into_iter().filter_map(of).sum::<f64>() / 1024.0
 }
 
-/// Hands messages over one after the other, as Postfix does on a kept connection.
+/// Hands over messages one after the other, as Postfix does on a kept connection.
 fn send(socket: &Path, first: usize, messages: usize, step: usize) {
     let stream = UnixStream::connect(socket).expect("it listens");
     let mut answers = BufReader::new(stream.try_clone().expect("a copy"));
@@ -202,7 +202,7 @@ fn send(socket: &Path, first: usize, messages: usize, step: usize) {
     }
 }
 
-/// Speaks LMTP, and does what a delivery cannot do without: tmp, write, sync, rename, sync.
+/// Speaks LMTP, and does only what every delivery needs: tmp, write, sync, rename, sync.
 fn floor(socket: &Path, users: &Path) {
     let listener = UnixListener::bind(socket).expect("bound");
     for stream in listener.incoming() {

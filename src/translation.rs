@@ -51,8 +51,8 @@ struct Catalogue {
 impl Catalogue {
     fn read(po: &str) -> Catalogue {
         let mut catalogue = Catalogue::default();
-        // A test reads the file, too, so it is sound; if not, that is no reason to print
-        // nothing.
+        // A test reads the file, too, so it is sound; if not, that must not stop the
+        // program.
         let Ok(messages) = parse_from_reader(po.as_bytes()) else { return catalogue };
         for message in messages.messages().filter(|message| message.is_translated()) {
             let (english, translation) = (message.msgid(), message.msgstr().unwrap_or_default());

@@ -286,7 +286,7 @@ const WITH_VALUE: [&str; 11] = [
     "-D",
 ];
 
-/// Text from the sender may not be UTF-8, which is not a reason to defer.
+/// Text from the sender need not be UTF-8, which is not a reason to defer.
 fn lossy() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|value| value.to_string_lossy().into_owned())
 }

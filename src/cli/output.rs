@@ -116,7 +116,8 @@ pub(super) fn error(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
 }
 
-/// Prints lines to standard error, where a failure has nowhere to be reported.
+/// Prints lines to standard error. A failure is ignored, as it cannot be reported
+/// anywhere.
 pub(super) fn to_stderr(text: &str) {
     let lines: String = text.lines().map(|line| escape(line) + "\n").collect();
     let _ = io::stderr().write_all(lines.as_bytes());

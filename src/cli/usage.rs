@@ -1,5 +1,5 @@
-//! What is wrong with a command line. clap says it in English, and this file in the
-//! language of the locale, line by line.
+//! What is wrong with a command line. clap reports it in English; this file translates it
+//! into the language of the locale, line by line.
 
 use std::ffi::OsString;
 
@@ -11,10 +11,10 @@ use crate::language::Language;
 use crate::rules::mistake::nearest;
 use crate::translation::translated;
 
-/// What stands at the start of clap's lines.
+/// The labels at the start of clap's lines.
 const LABELS: [&str; 3] = ["error:", "tip:", "Usage:"];
 
-/// What is wrong, in a language other than English. `None` for English, and where help or
+/// What is wrong, in a language other than English. `None` for English, and if help or
 /// the version was asked for.
 pub(super) fn mistake(error: &Error, language: Language) -> Option<String> {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
@@ -41,7 +41,7 @@ fn in_language(line: &str, language: Language) -> String {
     format!("{indent}{}", translated(text, language))
 }
 
-/// What is wrong with a first word that is no command.
+/// What is wrong with a first word that is not a command.
 pub(super) fn unknown_command(arguments: &[OsString]) -> Option<String> {
     let word = arguments.get(1)?.to_str()?;
     let names = Command::NAMES;

@@ -1,4 +1,4 @@
-//! Where clients connect: a socket of our own, or one that systemd or a launcher gives
+//! Where clients connect: a socket of our own, or one that systemd or a launcher passes
 //! as standard input.
 
 use std::fs;

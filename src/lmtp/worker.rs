@@ -97,7 +97,7 @@ struct Worker {
     rules: RuleCache,
     /// Where mail is stored if not in a Maildir.
     store: Option<Arc<LmtpStore>>,
-    /// The front; if it is gone it cannot be told that the message is stored, so the
+    /// The front; if it is gone, it cannot learn that the message is stored, so the
     /// message comes again.
     front: Option<Caller>,
 }

@@ -3,7 +3,7 @@
 //!
 //! A mistake never costs mail. If the file cannot be used, because it is broken,
 //! unreadable or writable by others, the last good version stays in use; without one, all
-//! mail goes to the inbox. The user is told by one mail per broken version ([`Notice`]).
+//! mail goes to the inbox. The user gets one mail per broken version ([`Notice`]).
 //!
 //! What the machine cannot read at the moment (EIO, ESTALE, EMFILE) is not a mistake and
 //! no reason for a mail: the last good version stays in use; without one, the message is

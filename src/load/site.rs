@@ -146,7 +146,7 @@ pub fn check_bytes(
     (sources, checked, files)
 }
 
-/// Keeps checked site rules beside their file, for all users' deliveries.
+/// Keeps checked site rules next to their file, for all users' deliveries.
 pub fn keep(
     path: &Path,
     files: &[program_cache::CachedRuleFile],

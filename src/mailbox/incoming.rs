@@ -21,7 +21,7 @@ use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
 use crate::state::places::{OwnMove, PlacesFile};
 
-/// How often we look again for messages that were renamed meanwhile.
+/// How often we look again for messages that were renamed in the meantime.
 const ROUNDS: usize = 5;
 
 /// Files messages.

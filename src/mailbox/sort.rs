@@ -27,7 +27,7 @@ use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
 
 /// How many moves are recorded, made and synced together.
 pub(super) const BATCH: usize = 1024;
-/// How often we look again for messages that were renamed meanwhile.
+/// How often we look again for messages that were renamed in the meantime.
 pub(super) const ROUNDS: usize = 5;
 
 /// Sorts folders.

@@ -15,7 +15,7 @@
 //! name of the copy that the step has stored in a Maildir. The file is locked while a
 //! process delivers the message, and removed when everything is done. A last line without
 //! a line end, written when the machine stopped, does not count. Files older than
-//! fourteen days are removed: no MTA tries for so long.
+//! fourteen days are removed: no MTA tries for that long.
 
 use std::fs;
 use std::io::{self, Read, Write};

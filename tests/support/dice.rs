@@ -1,17 +1,17 @@
-//! Numbers that look random and are the same each time (xorshift).
+//! Numbers that look random but are the same each time (xorshift).
 
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// Those of a test; `MFILTER_SEED` makes others.
+    /// The numbers of a test; `MFILTER_SEED` selects others.
     pub fn of(seed: u64) -> Dice {
         let chosen = std::env::var("MFILTER_SEED").ok().and_then(|seed| seed.parse().ok());
-        // The first numbers after a small one are small themselves.
+        // The first numbers after a small seed would be small themselves.
         let chosen = chosen.map(|seed: u64| seed.max(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         Dice(chosen.unwrap_or(seed))
     }
 
-    /// A number below `sides`, 0 where there are none.
+    /// A number below `sides`; 0 if `sides` is 0.
     pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

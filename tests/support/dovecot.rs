@@ -1,5 +1,5 @@
-//! A whole Dovecot with an LMTP server on a socket, by the settings in
-//! examples/dovecot or by a test's own; nothing of it is root's.
+//! A complete Dovecot with an LMTP server on a socket, with the settings in
+//! examples/dovecot or a test's own; nothing of it belongs to root.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -18,18 +18,18 @@ use super::{Home, Run, run, wait_for};
 pub const SERVER: &str = "/usr/lib/dovecot/lmtp";
 pub const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
 
-/// The server; it ends with the value.
+/// The server; it ends when this is dropped.
 pub struct Dovecot {
     home: Home,
     master: Child,
 }
 
 impl Dovecot {
-    /// One that keeps mail in a format of mailboxes: `sdbox`, `mdbox`, `maildir`.
+    /// Starts one that keeps mail in this format: `sdbox`, `mdbox`, `maildir`.
     pub fn start(format: &str) -> Dovecot {
         let home = Home::new();
         let path = home.path().display();
-        // Dovecot notes nothing of the first message for a home that is not there.
+        // Dovecot records nothing about the first message for a home that does not exist.
         for user in ["taro", "hanako"] {
             home.write(&format!("home/{user}@x.example/.sieve"), "discard;\n");
         }
@@ -43,13 +43,13 @@ impl Dovecot {
         Dovecot::with(home, format, &example)
     }
 
-    /// One with these settings, among which is the socket `lmtp` in the home; mail of USER
-    /// lies in `mail/USER`, and `home/USER/.sieve` is the active script.
+    /// Starts one with these settings, which include the socket `lmtp` in the home; mail
+    /// of USER is in `mail/USER`, and `home/USER/.sieve` is the active script.
     pub fn with(home: Home, format: &str, settings: &str) -> Dovecot {
         let path = home.path().display();
-        // Whoever delivers here.
+        // Whoever delivers must be able to enter it.
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("set");
-        // Whoever it runs as, there is but one of them.
+        // Everything runs as this one user.
         let (user, group) = match rustix::process::geteuid().is_root() {
             true => ("nobody".to_owned(), "nogroup".to_owned()),
             false => (said("-un"), said("-gn")),
@@ -115,7 +115,7 @@ impl Dovecot {
             loop {
                 said.clear();
                 stream.read_line(&mut said).expect("a reply");
-                // Of a greeting with several lines, the last one.
+                // The greeting may have several lines; this is the last one.
                 if said.get(3..4) != Some("-") {
                     break;
                 }
@@ -124,7 +124,7 @@ impl Dovecot {
         }
     }
 
-    /// For `--store`.
+    /// The value for `--store`.
     pub fn store(&self) -> String {
         format!("lmtp:unix:{}", self.socket().display())
     }
@@ -135,7 +135,7 @@ impl Dovecot {
         command.output().expect("doveadm runs")
     }
 
-    /// Of each message of a user these fields, parted by tabs and sorted; see
+    /// These fields of each message of a user, separated by tabs and sorted; see
     /// doveadm-fetch(1).
     pub fn fetch(&self, user: &str, fields: &str) -> Vec<String> {
         let output = self.doveadm(&["-f", "tab", "fetch", "-u", user, fields, "ALL"]);
@@ -146,7 +146,7 @@ impl Dovecot {
         lines
     }
 
-    /// Each message of a user as it is.
+    /// The full text of each message of a user.
     pub fn texts(&self, user: &str) -> Vec<String> {
         let output = self.doveadm(&["-f", "json", "fetch", "-u", user, "text", "ALL"]);
         let all: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -168,7 +168,7 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        // It takes its own children with it.
+        // It ends its own children, too.
         let _ = kill_process(Pid::from_child(&self.master), Signal::TERM);
         let _ = self.master.wait();
     }
@@ -179,7 +179,7 @@ fn said(option: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Delivers a message by a home's rules into a store.
+/// Delivers a message into a store by the rules of a home.
 pub fn deliver(home: &Home, store: &str, to: &str, message: &str) -> Run {
     run(home.command(&["--store", store, "-f", "sender@a.example", "-d", to]), message.as_bytes())
 }

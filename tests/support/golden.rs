@@ -1,4 +1,4 @@
-//! Files of foreign rules, and beside each of them what comes of it.
+//! Files of foreign rules, and next to each of them the expected result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub fn files_of(language: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What comes of each of them is what stands beside it: the rules, and behind a line of
-/// dashes the report.
+/// Checks that the result for each file is the one next to it: the rules, and after a
+/// line of dashes the report.
 pub fn check_all(language: &str, ending: &str, mut also: impl FnMut(&str, &Run)) {
     for file in files_of(language, ending) {
         let folder = file.parent().expect("a folder");
@@ -37,7 +37,7 @@ pub fn check_all(language: &str, ending: &str, mut also: impl FnMut(&str, &Run))
     }
 }
 
-/// Compares, or with `BLESS` writes.
+/// Compares the result with the file, or with `BLESS` writes it.
 pub fn compare(path: &Path, found: &str) {
     if std::env::var_os("BLESS").is_some() {
         fs::write(path, found).expect("writable");

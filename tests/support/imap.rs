@@ -11,7 +11,7 @@ use super::Home;
 
 /// For [`super::skipped`].
 pub const DOVEADM: &str = "/usr/bin/doveadm";
-/// nobody and nogroup: Dovecot serves no mail to root.
+/// nobody and nogroup: Dovecot does not serve mail to root.
 pub const NOBODY: u32 = 65534;
 
 /// How long the server may take for one command.
@@ -31,7 +31,7 @@ pub fn configure(home: &Home, location: &str) {
     );
 }
 
-/// Gives the home to the one who uses it next, where that can be.
+/// Gives the home to the user who uses it next, if that is possible.
 pub fn own(home: &Home, user: u32) {
     if rustix::process::geteuid().is_root() {
         let owned = Command::new("chown").args(["-R", &user.to_string()]).arg(home.path()).status();
@@ -39,7 +39,7 @@ pub fn own(home: &Home, user: u32) {
     }
 }
 
-/// A program as the mail's owner: nobody in place of root.
+/// A program run as the mail's owner: nobody instead of root.
 pub fn as_owner(home: &Home, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
@@ -50,14 +50,14 @@ pub fn as_owner(home: &Home, program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// doveadm with the home's `dovecot.conf`, as the mail's owner.
+/// doveadm with the home's `dovecot.conf`, run as the mail's owner.
 pub fn doveadm(home: &Home, arguments: &[&str]) -> Command {
     let mut command = as_owner(home, DOVEADM, &["-c"]);
     command.arg(home.path().join("dovecot.conf")).args(arguments);
     command
 }
 
-/// An IMAP session of the mail's owner. It ends with the value.
+/// An IMAP session of the mail's owner. It ends when this is dropped.
 pub struct Imap {
     server: Child,
     stream: BufReader<Timed>,
@@ -69,8 +69,8 @@ impl Imap {
         Imap::of(doveadm(home, &["exec", "imap"]), LIMIT).expect("imap starts")
     }
 
-    /// A session with what speaks IMAP on its standard input and output, and
-    /// may take so long for each command.
+    /// A session with a program that speaks IMAP on its standard input and output, and
+    /// may take `limit` for each command.
     pub fn of(mut server: Command, limit: Duration) -> io::Result<Imap> {
         let (ours, theirs) = UnixStream::pair()?;
         let theirs = OwnedFd::from(theirs);
@@ -95,7 +95,8 @@ impl Imap {
         }
     }
 
-    /// The answer's last line without the tag, and those before it.
+    /// Sends a command; returns the answer's last line without the tag, and the lines
+    /// before it.
     pub fn ask(&mut self, command: &str) -> io::Result<(String, Vec<String>)> {
         self.tag += 1;
         let tag = format!("t{} ", self.tag);
@@ -110,7 +111,7 @@ impl Imap {
         }
     }
 
-    /// The same; fails the test where there is no answer.
+    /// The same; fails the test if there is no answer.
     pub fn call(&mut self, command: &str) -> (String, Vec<String>) {
         self.ask(command).unwrap_or_else(|error| panic!("{command}: {error}"))
     }
@@ -136,8 +137,7 @@ impl Drop for Imap {
     }
 }
 
-/// A stream on which nothing takes longer than until a moment, however slowly
-/// bytes drip.
+/// A stream on which nothing lasts beyond a deadline, however slowly bytes arrive.
 struct Timed {
     stream: UnixStream,
     limit: Duration,
@@ -145,7 +145,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Sends a command, from which on the time counts.
+    /// Sends a command and restarts the time limit.
     fn send(&mut self, command: &str) -> io::Result<()> {
         self.until = Instant::now() + self.limit;
         self.stream.set_write_timeout(Some(self.limit))?;

@@ -15,11 +15,11 @@ use tempfile::TempDir;
 
 use super::{MFILTER, Run, run, wait_for};
 
-/// Who has all mail, where a test runs as root.
+/// The owner of all mail if a test runs as root.
 pub const VMAIL: u32 = 64_999;
 
-/// What the line of a user in a passwd-file says of uid and gid: [`VMAIL`]'s, where a test
-/// runs as root, else nothing.
+/// The uid and gid in a user's line of a passwd-file: those of [`VMAIL`] if a test runs
+/// as root, otherwise nothing.
 pub fn ids() -> String {
     match rustix::process::geteuid().is_root() {
         true => format!("{VMAIL}:{VMAIL}"),
@@ -27,8 +27,8 @@ pub fn ids() -> String {
     }
 }
 
-/// Makes a directory and all in it [`VMAIL`]'s, where a test runs as root; but for the list
-/// of users, which nobody but root reads then.
+/// Gives a directory and everything in it to [`VMAIL`] if a test runs as root; except the
+/// list of users, which only root reads then.
 pub fn give_all(directory: &Path) {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -50,12 +50,12 @@ pub fn give_all(directory: &Path) {
 pub struct Site {
     directory: TempDir,
     pub server: Option<Child>,
-    /// What servers have said.
+    /// What servers have printed.
     pub said: Arc<Mutex<String>>,
 }
 
 impl Site {
-    /// No users, no server.
+    /// A site without users and server.
     pub fn new() -> Site {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let site = Site { directory, server: None, said: Arc::default() };
@@ -82,7 +82,7 @@ impl Site {
         self.path("lmtp")
     }
 
-    /// Makes a file the server's.
+    /// Gives a file to the server.
     pub fn give(&self, path: &Path) {
         if rustix::process::geteuid().is_root() {
             chown(path, Some(VMAIL), Some(VMAIL)).expect("given");
@@ -127,7 +127,7 @@ impl Site {
         self.server = Some(child);
     }
 
-    /// Starts a server's command, and notes what it says.
+    /// Starts a server's command, and records its output.
     pub fn spawn(&self, command: &mut Command) -> Child {
         let mut child = command.spawn().expect("it starts");
         let (said, stderr) = (Arc::clone(&self.said), child.stderr.take().expect("a pipe"));
@@ -156,12 +156,12 @@ impl Site {
         assert!(status.success(), "{status}: {}", self.said());
     }
 
-    /// Processes that the server has started.
+    /// The processes that the server has started.
     pub fn workers(&self) -> Vec<u32> {
         self.server.as_ref().map_or(Vec::new(), |server| children(server.id()))
     }
 
-    /// The one-process program on a message, for a user of a home.
+    /// Runs the program for one delivery of a message, for the user of a home.
     pub fn deliver(&self, home: &Path, arguments: &[&str], message: &[u8]) -> Run {
         let mut command = Command::new(MFILTER);
         command.args(arguments).env_clear().env("HOME", home).current_dir("/");
@@ -202,7 +202,7 @@ pub fn signal(pid: u32, signal: Signal) {
     }
 }
 
-/// One that speaks LMTP.
+/// A client that speaks LMTP.
 pub struct Client {
     stream: BufReader<UnixStream>,
 }
@@ -223,7 +223,7 @@ impl Client {
         self.stream.get_mut().write_all(bytes.as_ref())
     }
 
-    /// The last line of an answer.
+    /// Reads an answer; returns its last line.
     pub fn answer(&mut self) -> io::Result<String> {
         loop {
             let mut line = String::new();
@@ -237,14 +237,14 @@ impl Client {
         }
     }
 
-    /// A command and its answer.
+    /// Sends a command; returns its answer.
     pub fn ask(&mut self, command: &str) -> io::Result<String> {
         self.send(format!("{command}\r\n"))?;
         self.answer()
     }
 
-    /// Hands a message over, as MTAs do, and gives the answers to its recipients; those
-    /// that are not accepted among them.
+    /// Hands over a message, as MTAs do, and returns the answers for its recipients,
+    /// including those that are not accepted.
     pub fn deliver(&mut self, to: &[&str], wire: &[u8]) -> io::Result<Vec<String>> {
         let mut commands = String::from("LHLO test\r\nMAIL FROM:<sender@far.example>\r\n");
         for to in to {
@@ -268,7 +268,7 @@ impl Client {
     }
 }
 
-/// A message as it goes over the wire, its end included.
+/// A message in its form on the wire, including its end.
 pub fn wire(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::new();
     for line in message.split_inclusive(|byte| *byte == b'\n') {

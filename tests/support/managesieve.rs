@@ -11,18 +11,18 @@ use super::imap::{NOBODY, as_owner};
 
 /// For [`super::skipped`].
 pub const MANAGESIEVE: &str = "/usr/lib/dovecot/managesieve";
-/// For the same.
+/// Also for [`super::skipped`].
 pub const LDA: &str = "/usr/lib/dovecot/dovecot-lda";
 
-/// What a provider announces by examples/dovecot.
+/// The extensions that a provider announces according to examples/dovecot.
 fn extensions() -> &'static str {
     let example = include_str!("../../examples/dovecot/90-mfilter.conf");
     let line = example.lines().find_map(|line| line.trim().strip_prefix("sieve_extensions = "));
     line.expect("the example says it")
 }
 
-/// Writes a `dovecot.conf` for a home: scripts in `sieve`, the active one by
-/// `.dovecot.sieve`. `plugin` stands in the section of that name, `namespace` in that
+/// Writes a `dovecot.conf` for a home: scripts in `sieve`, the active one through
+/// `.dovecot.sieve`. `plugin` goes into the section of that name, `namespace` into that
 /// of the inbox.
 pub fn configure(home: &Home, namespace: &str, plugin: &str) {
     let path = home.path().display();
@@ -41,7 +41,7 @@ pub fn configure(home: &Home, namespace: &str, plugin: &str) {
     sendmail(home);
 }
 
-/// A `sendmail` in the home that keeps what it is given in `sent`.
+/// Puts a `sendmail` into the home that appends its input to `sent`.
 pub fn sendmail(home: &Home) {
     let path = home.path();
     home.write("sendmail", format!("#!/bin/sh\ncat >> {}/sent\n", path.display()));
@@ -71,7 +71,7 @@ impl ManageSieve {
         ManageSieve::of(command)
     }
 
-    /// One by whatever passes bytes to and fro.
+    /// A session through any command that passes the bytes in both directions.
     pub fn of(mut command: Command) -> ManageSieve {
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = pipes.spawn().expect("managesieve starts");
@@ -80,7 +80,7 @@ impl ManageSieve {
         ManageSieve { server, input, output }
     }
 
-    /// Sends a command; the answer's last line.
+    /// Sends a command; returns the answer's last line.
     pub fn ask(&mut self, command: &[u8]) -> io::Result<String> {
         self.input.write_all(command)?;
         self.input.write_all(b"\r\n")?;
@@ -88,7 +88,7 @@ impl ManageSieve {
         self.answer()
     }
 
-    /// The last line of the next answer, or of a greeting.
+    /// Reads the next answer, or a greeting; returns its last line.
     pub fn answer(&mut self) -> io::Result<String> {
         loop {
             let mut line = String::new();
@@ -119,7 +119,7 @@ impl ManageSieve {
         self.done(format!("PUTSCRIPT \"{name}\" {{{}+}}\r\n{script}", script.len()).as_bytes());
     }
 
-    /// Makes a script the active one; none with an empty name.
+    /// Makes a script the active one; with an empty name, none is active.
     pub fn activate(&mut self, name: &str) {
         self.done(format!("SETACTIVE \"{name}\"").as_bytes());
     }

@@ -1,5 +1,5 @@
-//! What tests of the whole program share: a home of its own, the program run
-//! as an MTA runs it, and the Maildir read back without the program's help.
+//! What tests of the whole program share: a home of their own, the program run as an MTA
+//! runs it, and the Maildir read back without the program's help.
 
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
@@ -52,7 +52,7 @@ pub struct Mail {
     pub folder: String,
     /// `new` or `cur`.
     pub sub: String,
-    /// The letters behind `:2,`.
+    /// The letters after `:2,`.
     pub flags: String,
     pub path: PathBuf,
     pub bytes: Vec<u8>,
@@ -86,7 +86,8 @@ impl Home {
         write(&self.path().join(name), text);
     }
 
-    /// The program with arguments, in this home and an environment of its own.
+    /// The command to run the program with arguments, in this home and with an
+    /// environment of its own.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(MFILTER);
         command
@@ -120,7 +121,7 @@ impl Home {
 }
 
 impl Run {
-    /// What a program's end and output were.
+    /// How a program ended, and its output.
     pub fn of(output: &Output) -> Run {
         Run {
             code: output.status.code(),
@@ -141,8 +142,8 @@ pub fn run(mut command: Command, input: &[u8]) -> Run {
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("it was asked for");
     let input = input.to_vec();
-    // Apart, so that a program that writes before it reads cannot block us;
-    // one that does not read to the end is no error.
+    // In a thread of its own, so that a program that writes before it reads cannot block
+    // us; it is not an error if it does not read to the end.
     let writer = std::thread::spawn(move || {
         let _ = stdin.write_all(&input);
     });
@@ -151,9 +152,9 @@ pub fn run(mut command: Command, input: &[u8]) -> Run {
     Run::of(&output)
 }
 
-/// The program copied into a directory, where a user can run it who cannot reach
-/// the tests. By another process: a thread that starts one while we write
-/// would keep the file open, and what is open for writing cannot be run.
+/// Copies the program into a directory where users can run it who cannot reach the tests.
+/// Another process does this: a thread that starts a process while we write would keep
+/// the file open, and a file open for writing cannot be run.
 pub fn program_in(directory: &Path) -> PathBuf {
     let program = directory.join("mfilter");
     let copied = Command::new("install").args(["-m", "755", MFILTER]).arg(&program).status();
@@ -173,7 +174,7 @@ pub fn mail(maildir: &Path) -> Vec<Mail> {
     walk(maildir).0
 }
 
-/// What deliveries left in any `tmp` of a Maildir.
+/// What deliveries have left in any `tmp` of a Maildir.
 pub fn left_in_tmp(maildir: &Path) -> Vec<PathBuf> {
     walk(maildir).1
 }
@@ -214,8 +215,8 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.expect("a readable directory").path()).collect()
 }
 
-/// Asks until there is an answer; fails the test after two minutes: where it
-/// has nothing compiled yet, rspamd's first start takes half a minute.
+/// Asks until there is an answer; fails the test after two minutes. rspamd's first start
+/// takes half a minute if it has nothing compiled yet.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -249,7 +250,7 @@ pub fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -
     complaints.into_inner().expect("no panic holds it")
 }
 
-/// Numbers that look random, the same in each run.
+/// Numbers that look random but are the same in each run.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -260,8 +261,8 @@ impl Numbers {
     }
 }
 
-/// True if the test cannot run here, which it says: it needs these programs,
-/// and root where `root`.
+/// True if the test cannot run here, which is printed: it needs these programs, and root
+/// if `root`.
 pub fn skipped(test: &str, programs: &[&str], root: bool) -> bool {
     for program in programs {
         if !Path::new(program).exists() {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Mail, mail, program_in, smtp, wait_for};
 
-/// What Postfix is made of here, for [`super::skipped`].
+/// The programs of Postfix that are needed, for [`super::skipped`].
 pub const PROGRAMS: &[&str] =
     &["/usr/lib/postfix/sbin/master", "/usr/sbin/useradd", "/usr/sbin/userdel"];
 
@@ -32,7 +32,7 @@ pub struct User {
 }
 
 impl User {
-    /// Makes a user; `home` is not made.
+    /// Creates a user, but not `home`.
     pub fn new(word: &str, home: PathBuf) -> User {
         let name = format!("mft{}{word}", std::process::id());
         wait_for("useradd", || {
@@ -55,7 +55,7 @@ impl User {
         User { uid: number("-u"), gid: number("-g"), name, home }
     }
 
-    /// Makes a user and the home.
+    /// Creates a user and the home.
     pub fn with_home(word: &str, above: &Path) -> User {
         let user = User::new(word, above.join(word));
         fs::create_dir(&user.home).expect("a home");
@@ -64,14 +64,14 @@ impl User {
         user
     }
 
-    /// Makes a user with a home and rules.
+    /// Creates a user with a home and rules.
     pub fn with_rules(word: &str, above: &Path, rules: &str) -> User {
         let user = User::with_home(word, above);
         user.write(".mailrules", rules);
         user
     }
 
-    /// The user's mail, when there are so many messages.
+    /// The user's mail, once there are `count` messages.
     pub fn received(&self, count: usize) -> Vec<Mail> {
         wait_for("mail", || {
             let found = mail(&self.home.join("Maildir"));
@@ -84,7 +84,7 @@ impl User {
         chown(path, Some(self.uid), Some(self.gid)).expect("chown");
     }
 
-    /// Writes a file of the user's.
+    /// Writes a file that belongs to the user.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.home.join(name);
         fs::write(&path, text).expect("written");
@@ -92,7 +92,7 @@ impl User {
         self.own(&path);
     }
 
-    /// `mount -o` options for a file system of the user's.
+    /// `mount -o` options for a file system that belongs to the user.
     pub fn mount_options(&self) -> String {
         format!("uid={},gid={},mode=0700", self.uid, self.gid)
     }
@@ -104,7 +104,7 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        // A lock on the user list may be held by another test.
+        // Another test may hold the lock on the user list.
         for _ in 0..50 {
             let removed = Command::new("/usr/sbin/userdel").arg(&self.name).output();
             if removed.is_ok_and(|output| output.status.success()) {
@@ -134,8 +134,8 @@ pub struct Status {
 }
 
 impl Postfix {
-    /// A directory that users can enter, with a copy of the program; Postfix
-    /// is not started yet.
+    /// Creates a directory that users can enter, with a copy of the program; Postfix is
+    /// not started yet.
     pub fn prepare() -> Postfix {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("open");
@@ -149,12 +149,12 @@ impl Postfix {
         self.directory.path().join("home")
     }
 
-    /// The program, where users can run it.
+    /// The program at a path where users can run it.
     pub fn program(&self) -> PathBuf {
         self.directory.path().join("mfilter")
     }
 
-    /// Starts it with `mailbox_command`, and another one for some users.
+    /// Starts Postfix with this `mailbox_command`, and other ones for some users.
     pub fn start(&mut self, command: &str, commands: &[(&User, String)]) {
         let root = self.directory.path();
         let (config, queue, data) = (root.join("etc"), root.join("queue"), root.join("data"));
@@ -185,8 +185,8 @@ impl Postfix {
             owned(&path, "postfix");
             fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("a mode");
         }
-        // Ours for as long as it takes Postfix to bind it; no other test asks
-        // the kernel for a port and gets the same one so soon.
+        // We release the port before Postfix binds it; no other test that asks the kernel
+        // for a port gets the same one so soon.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         self.port = listener.local_addr().expect("an address").port();
         drop(listener);
@@ -218,8 +218,8 @@ impl Postfix {
         smtp::submit(replies, stream, from, &[to], message).expect("Postfix takes it");
     }
 
-    /// A `sendmail` that gives its message to this Postfix: the real one knows
-    /// but the machine's own. Call it when Postfix runs.
+    /// Writes a `sendmail` that passes its message to this Postfix: the real one only
+    /// knows the machine's own. Call this when Postfix is running.
     pub fn sendmail(&self) {
         let path = self.sendmail_path();
         let script = format!(
@@ -266,7 +266,7 @@ say .; say QUIT
         })
     }
 
-    /// Messages that wait for a retry.
+    /// How many messages wait for a retry.
     pub fn deferred(&self) -> usize {
         let mut count = 0;
         let mut directories = vec![self.directory.path().join("queue/deferred")];
@@ -292,7 +292,7 @@ say .; say QUIT
 impl Drop for Postfix {
     fn drop(&mut self) {
         if let Some(mut master) = self.master.take() {
-            // It takes its own children with it.
+            // It ends its own children, too.
             let pid = Pid::from_child(&master);
             let _ = kill_process(pid, Signal::TERM);
             let _ = master.wait();

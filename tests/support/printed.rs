@@ -1,9 +1,8 @@
-//! Headers as borders print them, with text of the sender's in each place that a
-//! sender chooses; used by tests and by the fuzz target `writers`.
+//! Headers as borders write them, with the sender's text in each place that a sender
+//! controls; used by tests and by the fuzz target `writers`.
 //!
-//! The truth is always the same: a client at [`CLIENT`] sent for `bad.example`,
-//! and SPF, DKIM, DMARC and iprev failed. So whatever else is believed is a word
-//! of the sender's.
+//! The truth is always the same: a client at [`CLIENT`] sent for `bad.example`, and SPF,
+//! DKIM, DMARC and iprev failed. So whatever else is believed comes from the sender.
 
 use mfilter::classify::authentication::Verdict;
 use mfilter::classify::{CLASSIFIERS, Findings, Mail, client};
@@ -13,14 +12,14 @@ use mfilter::message::Message;
 const CLIENT: &str = "203.0.113.7";
 const BORDER: &str = "mx.example";
 
-/// What a sender chose; any text, made fit for its place.
+/// What a sender chose: any text, adapted to its place.
 #[derive(Debug, Clone, Default)]
 pub struct Chosen {
     /// The local part of the envelope sender, between quotes.
     pub local: String,
     /// The name by which the client greets.
     pub helo: String,
-    /// `i=` of the signature, decoded, as far as the `@`.
+    /// `i=` of the signature, decoded, up to the `@`.
     pub identity: String,
     /// The display name of From.
     pub name: String,
@@ -28,7 +27,7 @@ pub struct Chosen {
     pub below: String,
 }
 
-/// What is believed of the sender's words, and in which message, if anything is.
+/// Which of the sender's words are believed, and in which message, if any.
 pub fn believed(chosen: &Chosen) -> Option<String> {
     let local: String = one_line(&chosen.local).replace('\\', "\\\\").replace('"', "\\\"");
     let envelope = format!("\"{local}\"@bad.example");
@@ -38,8 +37,8 @@ pub fn believed(chosen: &Chosen) -> Option<String> {
     })
 }
 
-/// Each writer's headers, above and below the border's line, as each server
-/// writes that.
+/// The headers of each writer, above and below the border's line in the form of each
+/// server.
 fn messages(chosen: &Chosen, envelope: &str) -> Vec<String> {
     let helo = one_line(&chosen.helo).trim().to_owned();
     let helo = if helo.is_empty() { "pc".to_owned() } else { helo };
@@ -50,8 +49,8 @@ fn messages(chosen: &Chosen, envelope: &str) -> Vec<String> {
         quoted_printable(&chosen.identity)
     );
     let mut below: String = chosen.below.lines().map(|line| format!("{line}\n")).collect();
-    // Where the sender's first line would go on with the border's last one, servers
-    // end the header: Postfix, Exim and sendmail put an empty line above it.
+    // If the sender's first line would continue the border's last one, servers end the
+    // header: Postfix, Exim and sendmail put an empty line above it.
     if below.starts_with([' ', '\t']) {
         below.insert(0, '\n');
     }
@@ -63,7 +62,7 @@ fn messages(chosen: &Chosen, envelope: &str) -> Vec<String> {
     }
     let [first, .., haraka_results] = printed(chosen, &helo, envelope);
     all.extend(borders.iter().map(|border| format!("{first}{border}{below}{mail}")));
-    // Haraka does not, and lets the sender go on with its Received line.
+    // Haraka does not, and lets the sender continue its Received line.
     let haraka = borders.last().map_or("", String::as_str);
     let below = below.strip_prefix('\n').unwrap_or(&below);
     all.push(format!("{haraka_results}{haraka}{below}{mail}"));
@@ -98,8 +97,8 @@ fn received(helo: &str, envelope: &str) -> [String; 5] {
     ]
 }
 
-/// The results: OpenDKIM with OpenDMARC, policyd-spf in both its forms, rspamd,
-/// Exim, amavis, Haraka.
+/// The results as written by OpenDKIM with OpenDMARC, policyd-spf in both its forms,
+/// rspamd, Exim, amavis, Haraka.
 fn printed(chosen: &Chosen, helo: &str, envelope: &str) -> [String; 7] {
     let identity = &chosen.identity;
     let bare = envelope.replace(['"', '\\'], "");
@@ -142,7 +141,7 @@ fn printed(chosen: &Chosen, helo: &str, envelope: &str) -> [String; 7] {
     whole.map(|text| folded(&text))
 }
 
-/// What is believed that is not true.
+/// What is believed but not true.
 fn judge(message: &Message, envelope: &str) -> Option<String> {
     let mail = Mail {
         message,
@@ -186,12 +185,12 @@ fn judge(message: &Message, envelope: &str) -> Option<String> {
     )
 }
 
-/// No server takes a line break in the middle of a line.
+/// No server accepts a line break in the middle of a line.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// A header as a milter hands it over: a line break in a value is folded.
+/// A header as a milter passes it: a line break in a value is folded.
 fn folded(text: &str) -> String {
     let mut lines = String::new();
     for line in text.split(['\r', '\n']).map(|line| line.replace('\0', " ")) {
@@ -208,7 +207,7 @@ fn folded(text: &str) -> String {
     lines
 }
 
-/// RFC 6376 §2.11
+/// Quoted-printable as in RFC 6376 §2.11
 fn quoted_printable(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"=;\"@".contains(&byte);
     text.bytes()

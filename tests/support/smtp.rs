@@ -1,9 +1,9 @@
-//! The side of SMTP (RFC 5321) that sends.
+//! The sending side of SMTP (RFC 5321).
 
 use std::io::{BufRead, Write};
 
-/// Sends a message, headers and body with LF line ends, over an open
-/// connection. The error is the reply that refuses it.
+/// Sends a message, headers and body with LF line ends, over an open connection. The
+/// error is the reply that refused it.
 pub fn submit(
     mut replies: impl BufRead,
     mut commands: impl Write,

@@ -1,4 +1,4 @@
-//! What strace tells of the program.
+//! What strace reports about the program.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::skipped;
 
 pub const STRACE: &str = "/usr/bin/strace";
 
-/// True if `test` cannot run because nothing can be traced here, which it says.
+/// True if `test` cannot run because nothing can be traced here, which is printed.
 pub fn cannot_trace(test: &str) -> bool {
     if skipped(test, &[STRACE], false) {
         return true;
@@ -27,13 +27,13 @@ pub fn call(line: &str) -> Option<&str> {
     word.then_some(name)
 }
 
-/// What stands between `<` and `>` behind a file descriptor (`-y`).
+/// The text between `<` and `>` after a file descriptor (`-y`).
 pub fn described(line: &str, number: usize) -> String {
     let mut arguments = line.split('<').skip(1).filter_map(|rest| rest.split('>').next());
     arguments.nth(number).unwrap_or_default().to_owned()
 }
 
-/// What stands in quotes.
+/// The text in quotes.
 pub fn quoted(line: &str, number: usize) -> String {
     line.split('"').nth(number * 2 + 1).unwrap_or_default().to_owned()
 }
