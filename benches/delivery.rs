@@ -56,7 +56,7 @@ fn main() {
     }
 }
 
-/// What floor.rs of the shared benchmark does: tmp, write, sync, rename, sync.
+/// The same as floor.rs of the shared benchmark: tmp, write, sync, rename, sync.
 fn floor(maildir: &Path) -> std::io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}.P{}N{}.floor", now.as_secs(), std::process::id(), now.subsec_nanos());

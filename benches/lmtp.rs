@@ -107,7 +107,7 @@ fn measure(name: &str, rules: usize, connections: usize, messages: usize) -> Mea
     while UnixStream::connect(&socket).is_err() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    // Each user's rules are checked once, and kept.
+    // First each user's rules are checked once, and cached.
     send(&socket, 0, USERS, 1);
     let warm = cpu_of(&server);
     let began = Instant::now();

@@ -402,7 +402,7 @@ error[unknown-name]: nothing is called `blakc`
         }
     }
 
-    /// The part of a long line with the mistake is drawn as the whole line would be.
+    /// The part of a long line with the mistake is drawn as in the whole line.
     #[test]
     fn of_a_long_line_a_part_is_drawn() {
         let line = |count: usize| format!("when {}from in blakc", "迷惑 or ".repeat(count));

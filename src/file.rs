@@ -111,7 +111,7 @@ const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 /// What happens to symbolic links on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinkPolicy {
-    /// They are followed as long as they stay below.
+    /// They are followed as long as they stay below the directory.
     Beneath,
     /// There must be none.
     None,
@@ -265,7 +265,7 @@ fn open_inside(top: &Path, path: &Path, flags: OFlags, links: LinkPolicy) -> io:
     resolve(&top, rest, flags, Mode::empty(), links).map_err(told)
 }
 
-/// The directory of the bounds, open, and the path from there.
+/// Opens the directory of the bounds; returns it and the path from there.
 fn split<'p>(top: &Path, path: &'p Path) -> io::Result<(OwnedFd, &'p Path)> {
     let rest = path.strip_prefix(top).map_err(|_| leads_out())?;
     let flags = LOOK | OFlags::DIRECTORY;

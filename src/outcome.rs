@@ -130,7 +130,7 @@ pub fn is_status(text: &str, class: char) -> bool {
 /// Something that the system failed to do for us.
 #[derive(Debug)]
 pub struct Failure {
-    /// What was tried, to be read after "cannot": `create the folder`.
+    /// What was tried, in words that follow "cannot": `create the folder`.
     pub doing: &'static str,
     /// The path.
     pub path: PathBuf,

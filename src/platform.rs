@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 use rustix::process::Pid;
 
-/// Which ACL of a file.
+/// The ACLs of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acl {
     /// Who may use it, acl(5).

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, sorted};
 
-/// How long a command waits for another one to end.
+/// How long a command waits for another command to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Claims a Maildir.

@@ -80,7 +80,7 @@ pub(super) fn run(call: &CompletionsArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-/// The script without options that are hidden, and with names.
+/// The script without hidden options, and with the names.
 fn with_names(shell: Shell, script: &str) -> String {
     match shell {
         Shell::Bash => {

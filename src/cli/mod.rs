@@ -85,7 +85,7 @@ fn filing_location(
     Ok(location)
 }
 
-/// Runs one call of the program.
+/// Runs the program once.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     start::start();
     // An MTA never passes a terminal; a person at one needs an explanation.

@@ -90,8 +90,8 @@ pub(super) struct Output {
 impl Output {
     const PIECE: usize = 64 << 10;
 
-    /// Prints text, sooner or later; false if nobody reads it any
-    /// more, or it cannot be written.
+    /// Prints text, now or later; false if nobody reads it any more, or it cannot be
+    /// written.
     pub(super) fn print(&mut self, text: &str) -> bool {
         self.text.push_str(text);
         let wait = self.text.len() < Output::PIECE && !std::io::stdout().is_terminal();

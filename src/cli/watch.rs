@@ -144,7 +144,7 @@ struct WatchService<'c> {
     state: StateDir,
     rules: PathBuf,
     stop: Arc<AtomicBool>,
-    /// The right to watch a Maildir, as long as this process lives.
+    /// The right to watch a Maildir, held as long as this process lives.
     claim: Option<(PathBuf, LockFile)>,
     /// The Maildir whose directories are watched.
     watched: Option<Location>,

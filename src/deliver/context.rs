@@ -71,7 +71,7 @@ impl Caller {
     }
 }
 
-/// What came of a step.
+/// The result of a step.
 pub(super) struct EffectResult {
     /// Whether anything was done, for the log; or why it failed.
     pub(super) result: Result<bool, String>,
@@ -105,7 +105,7 @@ impl DeliveryContext {
         self.caller.as_ref().is_some_and(Caller::is_gone)
     }
 
-    /// A program as it is to be run.
+    /// How a program has to be run.
     pub fn call<'a>(&'a self, argv: &'a [String]) -> program::Call<'a> {
         program::Call {
             argv,

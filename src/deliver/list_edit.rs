@@ -26,7 +26,7 @@ use crate::state::slots::Key;
 /// Where the locks are in the state directory.
 const LOCKS: &str = "lists";
 
-/// What is to be done with an entry.
+/// What has to be done with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Add it after the others, unless it is there already.
@@ -53,7 +53,7 @@ pub struct EditContext<'a> {
 pub enum EditError {
     /// The system reported an error.
     Io(io::Error),
-    /// The file, or what a link leads to, is not below the home.
+    /// The file, or the target of a link, is not below the home.
     OutsideHome,
     /// It is not a regular file.
     NotAList,
@@ -141,8 +141,8 @@ fn edit_within(
     Ok(made)
 }
 
-/// The file itself, links resolved, once it is known to be below the home.
-/// None if there is nothing to remove from.
+/// The path of the file, with links resolved and known to be below the home. None if
+/// there is nothing to remove from.
 fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, EditError> {
     let home = fs::canonicalize(home)?;
     let inside = |path: PathBuf| {

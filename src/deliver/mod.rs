@@ -325,7 +325,7 @@ fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
     journal.as_ref().zip(id).is_some_and(|(journal, id)| journal.is_done(id))
 }
 
-/// Notes a step as done, and the file of the copy that it has stored in a Maildir.
+/// Records a step as done, and the file of the copy that it has stored in a Maildir.
 fn note(
     journal: &mut Journal,
     id: StepId,

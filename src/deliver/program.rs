@@ -61,8 +61,8 @@ pub struct Call<'a> {
 /// What became of a program.
 #[derive(Debug)]
 pub struct Ran {
-    /// Nothing, or what went wrong, to be read after the program's name:
-    /// `ended with status 1`.
+    /// Success, or what went wrong, in words that follow the program's name: `ended with
+    /// status 1`.
     pub result: Result<(), String>,
     /// The exit status; none if it was never started, or was ended by a signal.
     pub status: Option<i32>,

@@ -126,7 +126,7 @@ mod tests {
             lines in proptest::collection::vec("[.a\\r\\n]{0,4}", 0..8),
             size in 1usize..9,
         ) {
-            // Lines without a CR LF of their own.
+            // Lines that contain no CR LF themselves.
             let lines: Vec<String> = lines
                 .into_iter()
                 .filter(|line| !line.contains("\r\n") && !line.ends_with('\r'))

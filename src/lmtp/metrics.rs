@@ -23,7 +23,7 @@ impl Counter {
     }
 }
 
-/// How many there are at this moment.
+/// How many there are at the moment.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
@@ -44,7 +44,7 @@ impl Drop for GaugeGuard<'_> {
     }
 }
 
-/// All that is counted, since the server was started.
+/// Everything that is counted since the server was started.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Connections that were accepted.

@@ -83,7 +83,7 @@ enum WorkerSlot {
     Busy,
 }
 
-/// The right to deliver one user's mail by one of the workers.
+/// The right to deliver one user's mail with one of the workers.
 struct Seat<'p> {
     pool: &'p Pool,
     home: PathBuf,
@@ -182,7 +182,7 @@ impl Pool {
         }
     }
 
-    /// Frees a slot for the next message, and a user's turn.
+    /// Frees a slot for the next message, and ends a user's turn.
     fn put_back(&self, slot: usize, worker: Option<WarmWorker>, home: Option<&Path>) {
         let mut state = self.state();
         if let Some(slot) = state.slots.get_mut(slot) {

@@ -79,7 +79,7 @@ impl DeliveryResult {
     }
 }
 
-/// What is known of a message and one of its recipients at the end.
+/// What is known about a message and one of its recipients at the end.
 pub struct RecipientRecord<'a> {
     /// Sender and transaction.
     pub envelope: &'a Envelope,
@@ -108,7 +108,7 @@ impl fmt::Display for RecipientRecord<'_> {
     }
 }
 
-/// A value, quoted where it has to be.
+/// A value, quoted where necessary.
 struct LoggedValue<'a>(&'a str);
 
 impl fmt::Display for LoggedValue<'_> {

@@ -1,4 +1,4 @@
-//! What a client is answered: a code of RFC 5321, a status of RFC 3463, and a reason.
+//! The answer to a client: a code of RFC 5321, a status of RFC 3463, and a reason.
 
 use std::borrow::Cow;
 

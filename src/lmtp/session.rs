@@ -21,7 +21,7 @@ const OUTPUT: usize = 8 << 10;
 const MISTAKES: usize = 20;
 /// How long a client may take for a command that it has begun.
 const LINE_TIME: Duration = Duration::from_secs(180);
-/// How long a client may take for all of a message.
+/// How long a client may take for a whole message.
 const DATA_TIME: Duration = Duration::from_secs(600);
 
 const OK: LmtpReply = LmtpReply::new(250, "2.0.0 OK");

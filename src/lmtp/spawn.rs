@@ -18,7 +18,7 @@ pub enum Role {
     /// Delivers; its standard input is the front's socket.
     Worker,
     /// Speaks LMTP where a launcher starts the workers; its standard input is the
-    /// listening socket, its standard output the launcher's.
+    /// listening socket, its standard output the socket to the launcher.
     Front,
 }
 

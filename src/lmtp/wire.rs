@@ -33,7 +33,7 @@ const LENGTHS: usize = 8;
 /// An order to a worker.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub enum WorkerOrder {
-    /// First of all: under which settings it works.
+    /// First of all: the settings to use.
     Settings(Box<LmtpSettings>),
     /// Deliver the message in the body, or in the file that comes along.
     Deliver(Job),

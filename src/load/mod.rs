@@ -43,7 +43,7 @@ use script::{GiveScript, ScriptRead, ScriptRules};
 pub struct InForce {
     /// The program.
     pub compiled: CompiledProgram,
-    /// What to tell the user; nothing if all is well.
+    /// The notice for the user; none if everything is fine.
     pub notice: Option<Notice>,
     /// The same for the script that the rules include.
     pub script_notice: Option<Notice>,

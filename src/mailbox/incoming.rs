@@ -50,7 +50,7 @@ pub struct Filer<'a> {
 pub struct FilingOutcome {
     /// Its file as it arrived.
     pub entry: Entry,
-    /// What is known of it.
+    /// What is known about it.
     pub about: About,
     /// What became of it.
     pub fate: Disposition,

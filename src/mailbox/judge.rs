@@ -40,7 +40,7 @@ pub struct Judge<'a> {
 pub struct JudgedMessage {
     /// Its file.
     pub entry: Entry,
-    /// What is known of it.
+    /// What is known about it.
     pub about: About,
     /// What the rules say.
     pub verdict: Judgement,

@@ -51,14 +51,14 @@ pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Message
     MessageMark { hash, identity }
 }
 
-/// Whether a Message-ID has both its sides, RFC 5322 §3.6.4.
+/// Whether a Message-ID has both sides, RFC 5322 §3.6.4.
 fn is_id(id: &[u8]) -> bool {
     let inner = id.strip_prefix(b"<").and_then(|id| id.strip_suffix(b">")).unwrap_or(id);
     let at = inner.iter().rposition(|byte| *byte == b'@');
     at.is_some_and(|at| at > 0 && at + 1 < inner.len())
 }
 
-/// `,S=<bytes>` in a file's name, Maildir++.
+/// The size in `,S=<bytes>` of a file's name (Maildir++).
 fn size_in(name: &str) -> Option<u64> {
     let base = name.split(':').next().unwrap_or(name);
     base.split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())

@@ -43,13 +43,13 @@ pub struct ListChange {
     pub sender: String,
     /// The statement that says so.
     pub rule: RuleRef,
-    /// What is to be done.
+    /// What has to be done.
     pub what: LearnStep,
     /// Its result.
     pub came: ChangeOutcome,
 }
 
-/// What is to be done.
+/// What has to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LearnStep {
     /// A list is edited.

@@ -580,7 +580,7 @@ mod tests {
         }
     }
 
-    /// Write calls of this thread so far; none where the kernel does not count them.
+    /// The write calls of this thread so far; none if the kernel does not count them.
     fn writes() -> Option<u64> {
         let counts = std::fs::read_to_string("/proc/thread-self/io").ok()?;
         counts.lines().find_map(|line| line.strip_prefix("syscw: ")?.parse().ok())

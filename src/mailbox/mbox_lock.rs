@@ -49,7 +49,7 @@ pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, MboxLockError> {
             Ok(()) => MboxLockError::Dotlock(dotlock.clone()),
             Err(Errno::AGAIN | Errno::ACCESS) => MboxLockError::InUse,
             Err(Errno::INTR) => continue,
-            // A file system without locks.
+            // The file system has no locks.
             Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {
                 return Ok(MboxLock(file));
             }

@@ -142,7 +142,7 @@ impl<'a> Watcher<'a> {
         self.places.folders.is_empty()
     }
 
-    /// What is kept of the Maildir.
+    /// The records of the Maildir.
     pub fn kept(&self) -> &PlacesFile {
         &self.kept
     }
@@ -393,8 +393,8 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// The folder into which a message that was nowhere before was delivered
-    /// since the last look, if it is not the one it came to.
+    /// The folder into which a message that did not exist before was delivered since the
+    /// last look, if it is not the one in which it appeared.
     fn delivered_elsewhere(
         &self,
         memory: &Memory<'_>,
@@ -551,7 +551,7 @@ mod tests {
     }
 
     impl Home {
-        /// A Maildir with an inbox, `A` and `B`, looked at once.
+        /// A Maildir with an inbox, `A` and `B`, after a first look.
         fn new() -> Home {
             let directory = tempfile::tempdir().unwrap();
             let location =

@@ -41,7 +41,7 @@ use crate::state::journal::parts;
 use crate::state::slots::Key;
 use crate::world::{StoredMessage, World};
 
-/// How many messages are staged, noted and stored together.
+/// How many messages are staged, recorded and stored together.
 const BATCH: usize = 16;
 const DAY: i64 = 24 * 3600;
 /// Endings of names that say what a file is, and are not part of a folder's name.

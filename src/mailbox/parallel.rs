@@ -146,7 +146,7 @@ pub struct Turn<'o> {
 }
 
 impl Turn<'_> {
-    /// Waits for the turn, and does it.
+    /// Waits for the turn, and then does `what`.
     pub fn take<T>(self, what: impl FnOnce() -> T) -> T {
         let mut next = lock(&self.order.next);
         while next.0 != self.number {

@@ -12,7 +12,7 @@ use crate::flags::Flags;
 use crate::maildir::{Location, Place};
 use crate::plan::{Folder, Plan, RuleRef, StepKind};
 
-/// What is to be done with a message.
+/// What has to be done with a message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refile {
     /// Everything that the rules ask for.
@@ -41,7 +41,7 @@ pub struct RefileTarget {
 pub struct Skip {
     /// The word of the language.
     pub action: &'static str,
-    /// Why, to be read after the word and a colon.
+    /// Why, in words that follow the action and a colon.
     pub why: &'static str,
     /// Whether the message stays where it is for that reason.
     pub stays: bool,

@@ -139,7 +139,7 @@ impl<'a> Special<'a> {
         (!self.set.iter().any(|(purpose, _)| *purpose == found)).then_some(found)
     }
 
-    /// Whether a folder is the trash, or below it.
+    /// Whether a folder is the trash, or is below it.
     pub fn is_trash(&self, place: &Place) -> bool {
         self.use_of(place) == Some(Use::Trash)
     }

@@ -42,7 +42,7 @@ struct MailNote {
 pub struct HabitTally {
     keys: HashMap<HabitKey, KeyCount>,
     notes: Vec<MailNote>,
-    /// Hashes of the keys of each note in turn.
+    /// The hashes of the keys of all notes, in their order.
     hashes: Vec<u64>,
 }
 

@@ -9,7 +9,7 @@ use crate::rules::program::{FolderNames, Layout};
 
 use super::mutf7;
 
-/// Longest name of a directory entry, bytes, on the file systems in use.
+/// The longest name of a directory entry on common file systems, bytes.
 const NAME_MAX: usize = 255;
 
 /// The directories from the root of the Maildir to the folder, none for the root itself:

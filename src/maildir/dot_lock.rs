@@ -15,7 +15,7 @@ use rustix::io::Errno;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Dovecot overrides a lock of this age.
 const STALE: Duration = Duration::from_secs(120);
-/// How often the lock is tried.
+/// The time between two tries to get the lock.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A locked file, which nobody else writes. If this is dropped, the file stays as it was.

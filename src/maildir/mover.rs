@@ -715,7 +715,7 @@ mod tests {
         assert!(refile(&location, ("", old), "Far", flags("F", &[])).is_err());
         assert_eq!(fs::read(location.path.join(old)).unwrap(), b"y");
         assert_eq!(fs::read(far.path().join(new)).unwrap(), b"x");
-        // Nor is one that is the beginning of the other.
+        // Not even if one is the beginning of the other.
         for (here, there) in [("xy", "x"), ("x", "xy")] {
             fs::write(location.path.join(old), here).unwrap();
             fs::write(far.path().join(new), there).unwrap();

@@ -288,7 +288,7 @@ mod tests {
         fs::write(&path, "2000S\n1999 3\n").unwrap();
         assert_eq!(room(&maildir, amount(2, 1)).unwrap(), QuotaRoom::Full);
         assert_eq!(text(), "2000S\n1999 3\n");
-        // Two are not, and there is room.
+        // Two lines are not believed, and there is room.
         add(&maildir, amount(1, 1)).unwrap();
         assert_eq!(room(&maildir, amount(888, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "2000S\n1112 3\n");

@@ -19,7 +19,7 @@ use super::lock_file::LockFile;
 
 const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
-/// How many are kept at least.
+/// How many lessons are kept at least.
 const KEPT: usize = 5000;
 /// The largest file, bytes; a larger one is damaged.
 const MAX: u64 = 16 << 20;

@@ -69,7 +69,7 @@ fn messages(chosen: &Chosen, envelope: &str) -> Vec<String> {
     all
 }
 
-/// The border's own line: Postfix, Exim (which knows a reverse name or none),
+/// The border's own line as written by Postfix, Exim (with a reverse name and without),
 /// sendmail, Haraka.
 fn received(helo: &str, envelope: &str) -> [String; 5] {
     let date = "Thu, 1 Jan 2026 00:00:00 +0000";

@@ -18,7 +18,7 @@ pub use passwd::Passwd;
 pub use passwd_file::PasswdFile;
 pub use template::HomeTemplate;
 
-/// An envelope recipient (RFC 5321 forward-path), unquoted and taken apart.
+/// An envelope recipient (RFC 5321 forward-path), unquoted and split.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recipient {
     /// The local part without its detail.
