@@ -178,6 +178,9 @@ impl Bounds {
     }
 
     /// Opens a directory.
+    ///
+    /// # Errors
+    /// The system's error, or [`LeadsOut`].
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match &self.0 {
             None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
@@ -186,6 +189,9 @@ impl Bounds {
     }
 
     /// A directory to work in by path.
+    ///
+    /// # Errors
+    /// The system's error, or [`LeadsOut`].
     pub fn pin(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => Ok(PinnedDirectory { path: path.to_owned(), _open: None }),
@@ -194,6 +200,9 @@ impl Bounds {
     }
 
     /// The same for a [canonical](Bounds::canonical) path, which must not contain a link.
+    ///
+    /// # Errors
+    /// As [`Bounds::pin`]; there is a link in the path.
     pub fn pin_plain(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => self.pin(path),
@@ -204,6 +213,9 @@ impl Bounds {
     }
 
     /// The metadata of what is at a path; links are followed.
+    ///
+    /// # Errors
+    /// The system's error, or [`LeadsOut`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         match &self.0 {
             None => metadata(path),
@@ -215,6 +227,9 @@ impl Bounds {
     }
 
     /// The path without symbolic links and `..`, below the directory as written.
+    ///
+    /// # Errors
+    /// The system's error, or [`LeadsOut`].
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
         let flags = LOOK;
@@ -228,6 +243,9 @@ impl Bounds {
     /// Creates a directory and what is missing above it, without following links, each
     /// with `mode` and synced to disk. Only if there are bounds; the directory of the
     /// bounds itself is not created.
+    ///
+    /// # Errors
+    /// The system's error, or [`LeadsOut`]; `Unsupported` without bounds.
     pub fn make_directory(&self, path: &Path, mode: Mode) -> io::Result<()> {
         let Some(top) = &self.0 else { return Err(ErrorKind::Unsupported.into()) };
         let (mut open, rest) = split(top, path)?;
@@ -256,6 +274,9 @@ impl Bounds {
 
 /// Opens a directory below another one, for use with bounds: links are followed if they
 /// stay below that one.
+///
+/// # Errors
+/// The system's error, or [`LeadsOut`].
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath).map_err(told)
 }
@@ -321,6 +342,9 @@ fn leads_out() -> io::Error {
 }
 
 /// The content of a regular file, at most `max` bytes of it.
+///
+/// # Errors
+/// The file cannot be opened or read.
 pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path, READ)?.take(max).read_to_end(&mut bytes)?;
@@ -330,11 +354,17 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 /// Closes a file that was written and synced, and returns the result: some file systems
 /// write only at close(2) (AFS, old NFS, davfs2 and others on FUSE, where fsync(2) may do
 /// nothing), and report a full disk there.
+///
+/// # Errors
+/// The system's error.
 pub fn close(file: impl IntoRawFd) -> io::Result<()> {
     Ok(nix::unistd::close(file)?)
 }
 
 /// Gives a written file its name: it is synced and closed, and then renamed in one step.
+///
+/// # Errors
+/// The system's error.
 pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let (file, name) = file.into_parts();
     file.sync_all()?;
@@ -391,6 +421,9 @@ pub fn identity(about: &Metadata) -> [u64; 7] {
 }
 
 /// Syncs a directory's entries to disk.
+///
+/// # Errors
+/// The system's error.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()

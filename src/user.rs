@@ -231,6 +231,9 @@ fn tilde(text: &str, home: &str) -> String {
 
 /// Creates a directory with mode 0700, and what is missing above it; it may already
 /// exist. A missing home is not created: it may not be mounted yet.
+///
+/// # Errors
+/// The system's error; `NotFound` if the home is missing.
 pub fn make_private(path: &Path, home: Option<&Path>) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -89,6 +89,9 @@ impl From<io::Error> for EditError {
 /// Adds an entry to a list file, or removes it: an exact one, compared as addresses are.
 /// The file and its directory are created where they are missing. Returns true if the
 /// file was changed.
+///
+/// # Errors
+/// [`EditError`]: why the list was not edited.
 pub fn edit(
     path: &Path,
     context: EditContext<'_>,
@@ -101,6 +104,9 @@ pub fn edit(
 
 /// Makes several edits, in their order, in one step. Returns for each whether it changed
 /// anything.
+///
+/// # Errors
+/// [`EditError`]: why the list was not edited; then none of the edits was made.
 pub fn edit_all(
     path: &Path,
     context: EditContext<'_>,

@@ -84,6 +84,9 @@ pub struct Notice {
 }
 
 /// `~/.mailrules`
+///
+/// # Errors
+/// The home is not known.
 pub fn default_rules(user: &User) -> Result<PathBuf, String> {
     user.home()
         .map(|home| home.join(".mailrules"))
@@ -91,6 +94,9 @@ pub fn default_rules(user: &User) -> Result<PathBuf, String> {
 }
 
 /// The file of rules that was asked for, or the user's.
+///
+/// # Errors
+/// No file was asked for, and the home is not known.
 pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> {
     asked.map_or_else(|| default_rules(user), |path| Ok(path.to_owned()))
 }
@@ -121,11 +127,17 @@ pub fn nothing_open(_: &Path) -> Option<String> {
 
 /// Reads and checks a file of rules with everything it includes. Unlike in a
 /// delivery, a script that cannot be used is a mistake here.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn check(path: &Path, user: &User) -> Result<(Sources, CheckResult), ReadError> {
     check_open(path, &nothing_open, user)
 }
 
 /// The same, but some of the files may be open in an editor.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn check_open(
     path: &Path,
     text_of: OpenText<'_>,
@@ -152,6 +164,9 @@ pub fn check_open(
 }
 
 /// Reads what rules include.
+///
+/// # Errors
+/// The file cannot be read, or must not be used.
 pub fn read_from_disk(bounds: &Bounds, path: &Path) -> io::Result<Vec<u8>> {
     Ok(read_rules(bounds, path)?)
 }

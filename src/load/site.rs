@@ -115,6 +115,9 @@ impl FilePrints {
 }
 
 /// Reads and checks site rules with everything that they include.
+///
+/// # Errors
+/// The file cannot be read, or must not be used.
 pub fn check(
     path: &Path,
 ) -> Result<(Sources, CheckResult, Vec<program_cache::CachedRuleFile>), ReadError> {
@@ -147,6 +150,9 @@ pub fn check_bytes(
 }
 
 /// Keeps checked site rules next to their file, for all users' deliveries.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn keep(
     path: &Path,
     files: &[program_cache::CachedRuleFile],

@@ -121,6 +121,9 @@ pub struct LessonLine {
 
 impl Log {
     /// Writes a line for each message that was moved, all at once.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn moved(&self, moves: &[MoveLine]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || moves.is_empty() {
             return Ok(());
@@ -140,6 +143,9 @@ impl Log {
     }
 
     /// Writes a line for each message that is about to be deleted, all at once.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn deleted(&self, messages: &[MoveLine]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || messages.is_empty() {
             return Ok(());
@@ -158,6 +164,9 @@ impl Log {
     }
 
     /// Writes a line for each thing that was learned, all at once.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn learned(&self, lessons: &[LessonLine]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || lessons.is_empty() {
             return Ok(());
@@ -175,6 +184,9 @@ impl Log {
     }
 
     /// Writes the lines of a message.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn write(&self, entry: &LogEntry<'_>) -> Result<(), Failure> {
         if matches!(self, Log::Off) {
             return Ok(());
@@ -184,6 +196,9 @@ impl Log {
     }
 
     /// Writes a line about something other than a single message. The text is escaped.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn note(&self, text: &str) -> Result<(), Failure> {
         self.write_lines(&[remark(text)])
     }

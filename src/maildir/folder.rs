@@ -153,6 +153,9 @@ pub struct MaildirFolder {
 impl Maildir<'_> {
     /// Opens an existing folder; a link is followed only where a delivery would follow
     /// it.
+    ///
+    /// # Errors
+    /// The folder does not exist, or it cannot be opened.
     pub fn shelf(&self, place: &Place) -> Result<MaildirFolder, Failure> {
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();

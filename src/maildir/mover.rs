@@ -103,6 +103,9 @@ pub enum MoveOutcome {
 
 impl<'a> Mover<'a> {
     /// Opens a Maildir.
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened.
     pub fn open(location: &'a Location) -> Result<Mover<'a>, Failure> {
         Ok(Mover {
             maildir: Maildir::open(location)?,
@@ -123,6 +126,9 @@ impl<'a> Mover<'a> {
     }
 
     /// Opens an existing folder.
+    ///
+    /// # Errors
+    /// The folder does not exist, or it cannot be opened.
     pub fn shelf(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         if let Some(shelf) = self.shelves.get(&place.directories) {
             return Ok(Arc::clone(shelf));

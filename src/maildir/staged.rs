@@ -82,6 +82,9 @@ impl StagedMessage {
     /// Where names cannot contain a colon (vfat, exFAT, CIFS), the flags follow the
     /// delimiter that others have used in the folder; if nobody has, the message goes to
     /// `new` without its flags, which is reported as a problem.
+    ///
+    /// # Errors
+    /// The message cannot be renamed, or the directory cannot be synced.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
         let path = self.show()?;
         self.sync_shown()?;
@@ -89,6 +92,9 @@ impl StagedMessage {
     }
 
     /// The same, but its name is on disk only after [`StagedMessage::sync_shown`].
+    ///
+    /// # Errors
+    /// The message cannot be renamed.
     pub fn show(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
@@ -112,6 +118,9 @@ impl StagedMessage {
     }
 
     /// Syncs to disk the names of all messages that were shown in the same directory.
+    ///
+    /// # Errors
+    /// The directory cannot be synced.
     pub fn sync_shown(&self) -> Result<(), Failure> {
         sync_directory(&self.into)
             .map_err(|error| Failure::new("sync the folder", &self.directory, error))

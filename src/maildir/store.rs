@@ -73,6 +73,9 @@ pub(super) struct OpenFolder {
 
 impl<'a> Maildir<'a> {
     /// Opens the Maildir; creates its directory if it is missing.
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened or created.
     pub fn open(location: &'a Location) -> Result<Maildir<'a>, Failure> {
         let path = location.path.as_path();
         let root = match location.bounds.open_directory(path) {
@@ -88,6 +91,9 @@ impl<'a> Maildir<'a> {
 
     /// Writes and syncs a message in the `tmp` of a folder, which is created if it is
     /// missing.
+    ///
+    /// # Errors
+    /// The folder cannot be opened or created, or the message cannot be written.
     pub fn stage(
         &self,
         place: &Place,
@@ -99,6 +105,9 @@ impl<'a> Maildir<'a> {
     }
 
     /// The same for a message that arrived long ago.
+    ///
+    /// # Errors
+    /// As [`Maildir::stage`].
     pub fn stage_past(
         &self,
         place: &Place,

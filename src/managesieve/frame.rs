@@ -57,6 +57,9 @@ impl<R: BufRead> Frames<R> {
     }
 
     /// Waits for the first byte of the next frame; false at the end.
+    ///
+    /// # Errors
+    /// The connection fails.
     pub fn wait(&mut self) -> io::Result<bool> {
         Ok(!self.from.fill_buf()?.is_empty())
     }

@@ -243,11 +243,17 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// Reads a file of rules. It must belong to the user or to root and be writable by nobody
 /// else, since whoever can write rules can read the mail. The user's private group counts
 /// as the user.
+///
+/// # Errors
+/// The file cannot be read, or must not be used.
 pub fn read_rules(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
     open_rules(bounds, path)?.bytes()
 }
 
 /// Opens a file of rules, see [`read_rules`].
+///
+/// # Errors
+/// The file cannot be opened, or must not be used.
 pub fn open_rules(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
     let (file, meta) = open(bounds, path)?;
     if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
@@ -262,6 +268,9 @@ pub fn open_rules(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
 }
 
 /// Opens a script that rules include, as [`open_rules`] does.
+///
+/// # Errors
+/// The file cannot be opened, must not be used, or is too large.
 pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
     let file = open_rules(bounds, path)?;
     match file.length <= SCRIPT_LIMIT {
@@ -306,6 +315,9 @@ pub fn read_script(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
 
 /// Opens a file of site rules. It must belong to root and be writable by
 /// nobody else: it acts on everybody's mail.
+///
+/// # Errors
+/// The file cannot be opened, or must not be used.
 pub fn open_site(path: &Path) -> Result<RuleFile, ReadError> {
     let (file, meta) = open(&file::ANYWHERE, path)?;
     if meta.uid() != 0 {
@@ -349,6 +361,9 @@ pub struct RuleFile {
 
 impl RuleFile {
     /// The fingerprint of its content, which is read through one buffer and not kept.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is too large.
     pub fn print(&self) -> Result<Print, ReadError> {
         const BUFFER: u64 = 64 << 10;
         let mut buffer = Vec::with_capacity(self.length.clamp(1, BUFFER) as usize);
@@ -372,6 +387,9 @@ impl RuleFile {
     }
 
     /// Its content.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is too large.
     pub fn bytes(self) -> Result<Vec<u8>, ReadError> {
         read(&self.file, self.length, RULES_LIMIT)
     }
@@ -379,6 +397,9 @@ impl RuleFile {
 
 /// Reads a list file; bytes that are not UTF-8 are replaced, so that a bad line does not
 /// affect others.
+///
+/// # Errors
+/// The file cannot be read, or is too large.
 pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
     let bytes = read_bytes(bounds, path, LIST_LIMIT)?;
     Ok(String::from_utf8(bytes)
@@ -386,6 +407,9 @@ pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
 }
 
 /// Reads a user's file that is neither rules nor a list.
+///
+/// # Errors
+/// The file cannot be read, or is larger than `limit` bytes.
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let (file, meta) = open(bounds, path)?;
     read(&file, meta.len(), limit)

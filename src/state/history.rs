@@ -65,6 +65,9 @@ pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)
 }
 
 /// Records that these rules are in force from now on; false if they were before.
+///
+/// # Errors
+/// The rules are too large, or the state directory cannot be written.
 pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     remember_at(state, main, files, now.as_millis().try_into().unwrap_or(i64::MAX))

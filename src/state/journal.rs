@@ -46,6 +46,9 @@ pub struct Journal {
 }
 
 /// The key of a message and its envelope. Reads the whole message.
+///
+/// # Errors
+/// The message cannot be read.
 pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Result<Key, Unread> {
     let mut hash = Sha256::new();
     for part in sender.into_iter().chain(recipients.iter().map(String::as_str)) {
@@ -139,6 +142,9 @@ impl Journal {
 
     /// Records that a step is done; `words` describe it for people. `file` is the
     /// beginning of the name of the copy that it has stored in a Maildir.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
     pub fn note(&mut self, step: StepId, words: &str, file: Option<&str>) -> io::Result<()> {
         let mut line = String::new();
         if std::mem::take(&mut self.empty) {
@@ -156,6 +162,9 @@ impl Journal {
     }
 
     /// Syncs what was recorded to disk.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
     pub fn sync(&mut self) -> io::Result<()> {
         self.claim.file().sync_data()
     }

@@ -51,6 +51,9 @@ pub fn read(state: &StateDir, main: &Path) -> Option<Vec<(PathBuf, String)>> {
 
 /// Keeps rules as the last good ones; true if they were written, false if they are known
 /// already (which requires reading the known ones).
+///
+/// # Errors
+/// The rules are too large, or the state directory cannot be written.
 pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
     let name = file_name(main);
     let text = encode(files);

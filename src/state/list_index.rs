@@ -49,6 +49,9 @@ pub fn open(user: &User, bounds: &Bounds, list: &Path) -> Option<AddressList> {
 /// Creates the index of a list that was read as a whole at `since` or later, if it is big
 /// enough to need one and has not changed: a rule may have edited it since. A failure
 /// here only costs time.
+///
+/// # Errors
+/// The index cannot be written.
 pub fn make(user: &User, list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
     let Some(directory) = user.cache_dir() else { return Ok(()) };
     make_private(directory, user.home())?;

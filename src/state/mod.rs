@@ -69,6 +69,9 @@ impl StateDir {
     }
 
     /// Creates the directory and what is missing above it.
+    ///
+    /// # Errors
+    /// The directory cannot be created.
     pub fn make(&self) -> io::Result<()> {
         make_private(&self.path, self.home.as_deref())
     }

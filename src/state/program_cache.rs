@@ -171,6 +171,9 @@ impl ProgramCache {
     }
 
     /// Keeps rules, the main file first. A failure here only costs time.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn write(
         &self,
         files: &[CachedRuleFile],

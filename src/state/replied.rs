@@ -13,6 +13,10 @@ fn table(state: &StateDir) -> SlotTable<'_> {
 /// Claims the right and duty to answer `to` with `text` at `now`, seconds since 1970,
 /// once in `every` seconds. False if that was done. A time further ahead than that was
 /// recorded with a wrong clock, and is ignored.
+///
+/// # Errors
+/// The state directory cannot be written, or another process holds the table for too
+/// long.
 pub fn claim(state: &StateDir, to: &str, text: &[u8], now: i64, every: u64) -> io::Result<bool> {
     let until = now.saturating_add(every.try_into().unwrap_or(i64::MAX));
     let over = |then: u32| !(now + 1..=until).contains(&i64::from(then));

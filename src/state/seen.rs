@@ -35,6 +35,9 @@ fn table(state: &StateDir) -> SlotTable<'_> {
 
 /// The key of a message: its Message-ID with From, Date and Subject, or else its header
 /// (except what was added on the way) and its body, which is read then.
+///
+/// # Errors
+/// The message cannot be read.
 pub fn key(message: &Message) -> Result<Key, Unread> {
     let ids = message.texts("Message-ID");
     if let Some(id) = ids.iter().find_map(|id| message_id(id.text())) {
@@ -130,6 +133,10 @@ pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Op
 
 /// Records that a message was delivered at `now`, seconds since 1970; what is older than
 /// `within` seconds may be forgotten.
+///
+/// # Errors
+/// The state directory cannot be written, or another process holds the table for too
+/// long.
 pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
     let time = u32::try_from(now).unwrap_or(0);
     let over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;

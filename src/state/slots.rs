@@ -140,6 +140,9 @@ impl SlotTable<'_> {
     }
 
     /// Removes a thing.
+    ///
+    /// # Errors
+    /// The table cannot be written, or another process holds it for too long.
     pub fn forget(&self, key: Key) -> io::Result<()> {
         self.locked(|file, blocks| {
             let number = block_of(key, blocks);

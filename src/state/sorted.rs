@@ -168,6 +168,9 @@ impl SortJournal {
     }
 
     /// Records a move that will be made; on disk after [`SortJournal::sync`].
+    ///
+    /// # Errors
+    /// The move cannot be recorded.
     pub fn note(&mut self, moved: &MoveRecord) -> io::Result<()> {
         let from = self.folder(&moved.from.folder)?;
         let to = self.folder(&moved.to.folder)?;
@@ -198,6 +201,9 @@ impl SortJournal {
     }
 
     /// Syncs what was recorded to disk.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
     pub fn sync(&mut self) -> io::Result<()> {
         self.file.write_all(self.text.as_bytes())?;
         self.text.clear();
@@ -205,6 +211,9 @@ impl SortJournal {
     }
 
     /// Records that the run has ended.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
     pub fn end(mut self) -> io::Result<()> {
         self.line(&end())?;
         self.sync()
@@ -314,6 +323,9 @@ pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<MoveRec
 }
 
 /// Records the end of a killed run when nothing is left to be done for it.
+///
+/// # Errors
+/// The journal cannot be read or written.
 pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
     let mut file = file::open(&path, file::APPEND_OWN)?;
@@ -328,6 +340,9 @@ pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
 }
 
 /// Records that a run was taken back.
+///
+/// # Errors
+/// The journal cannot be renamed.
 pub fn undone(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
     fs::rename(&path, path.with_extension(UNDONE))?;

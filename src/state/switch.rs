@@ -63,6 +63,9 @@ fn parse(text: &str) -> Words {
 }
 
 /// Keeps the user's choices, in one step; without any, there is no file.
+///
+/// # Errors
+/// The file cannot be written or removed.
 pub fn write(path: &Path, words: &Words, home: Option<&Path>) -> io::Result<()> {
     if *words == Words::default() {
         return match fs::remove_file(path) {
