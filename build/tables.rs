@@ -1,12 +1,12 @@
-//! Reads the word tables, `src/classify/words/*.txt`, and writes them as Rust.
-//! The README beside them says how they are written.
+//! Reads the word tables, `src/classify/words/*.txt`, and writes them as Rust. Their
+//! format is described in the README next to them.
 
 use std::fmt::Write;
 
 /// A part of a table: its value, empty where the table has none, and its lines.
 type Part = (String, Vec<String>);
 
-/// The tables of one file as the inside of a Rust module.
+/// The tables of one file as the content of a Rust module.
 ///
 /// # Errors
 /// A line that is malformed, as `LINE: what is wrong`.

@@ -1,6 +1,6 @@
 //! What is wrong, where, and what to do: mistakes as data, and how they are displayed.
 //!
-//! Modules that find mistakes have a type of their own with one match for all wording; it
+//! Rooms that find mistakes have a type of their own with one match for all wording; it
 //! is turned into a [`Diagnostic`]. Messages are in lower case, what the user wrote is in
 //! backticks, hints are separate from messages.
 

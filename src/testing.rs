@@ -1,4 +1,4 @@
-//! What unit tests of several modules share.
+//! What unit tests of several rooms share.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Carrying out a plan: the only module that writes mail.
+//! Carrying out a plan: the only room that writes mail.
 //!
 //! All copies are staged first (written and synced in `tmp/`), then all are committed
 //! (renamed and the directory synced). A failure while staging leaves nothing. A failure

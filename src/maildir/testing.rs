@@ -1,4 +1,4 @@
-//! Maildirs and flags for the tests of this module.
+//! Maildirs and flags for the tests of this room.
 
 use std::path::Path;
 
