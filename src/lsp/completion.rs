@@ -207,8 +207,7 @@ impl WordsBefore<'_> {
         })
     }
 
-    /// The statement whose block is open: `score`, `reply`; any other word for other
-    /// blocks.
+    /// The statement whose block is open: `score`, `reply`; empty for other blocks.
     fn block(&self) -> Option<&str> {
         let open = self.open(TokenShape::OpenBlock, TokenShape::CloseBlock)? + 1;
         let heads = [self.back(open + 1), self.back(open + 2)];
