@@ -289,10 +289,7 @@ mod tests {
         assert!(text.contains("(`list` known `sent` \"Sent\", `list` seen"), "{text}");
         let lets = entry("actions", "let").expect("there is one");
         assert!(lets.contains("\n    when team is \"urgent\" "), "{lets}");
-        assert!(
-            lets.contains("tests use it like a field of that name: `when team"),
-            "{lets}"
-        );
+        assert!(lets.contains("tests use it like a field of that name: `when team"), "{lets}");
         assert_eq!(entry("fields", "score"), None, "it is none of its own");
     }
 }
