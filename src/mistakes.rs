@@ -193,7 +193,10 @@ fn fails(
         Err(error) => {
             let why = reason(&error);
             let message = format!("`{}` cannot be read: {why}", expectation.message);
-            return Some((message, "a path here starts at the folder of the rule file".into()));
+            return Some((
+                message,
+                "a path here is relative to the folder of the rule file".into(),
+            ));
         }
     };
     // This removes the filter's marks, if the rules say so.

@@ -12,7 +12,7 @@ use crate::message::address;
 
 /// A bounce for mail that the user did not send.
 pub const BACKSCATTER: Classifier =
-    Classifier { name: "backscatter", absent: "no bounce, or it returns mail of yours", find };
+    Classifier { name: "backscatter", absent: "not a bounce, or it returns your own mail", find };
 
 fn find(mail: &Mail<'_>) -> Finding {
     let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;

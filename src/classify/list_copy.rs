@@ -44,7 +44,7 @@ fn archive(message: &Message) -> Option<String> {
 
 fn to_list(mail: &Mail<'_>) -> Option<String> {
     let (header, address) = list_address(mail)?;
-    Some(format!("{header} names {}, on a host of lists", address.address()))
+    Some(format!("{header} names {}, on a host for mailing lists", address.address()))
 }
 
 /// The first address in To or Cc that is a list's, judging by its host.
@@ -160,12 +160,12 @@ mod tests {
     fn copies_and_patches() {
         check(
             "From: a@b.example\nTo: c@d.example\nCc: Rust <rust@lists.example.org>",
-            "Cc names rust@lists.example.org, on a host of lists",
+            "Cc names rust@lists.example.org, on a host for mailing lists",
             Some("rust"),
         );
         check(
             "From: a@b.example\nTo: linux-foo@vger.kernel.org\nSubject: [PATCH] x",
-            "To names linux-foo@vger.kernel.org, on a host of lists",
+            "To names linux-foo@vger.kernel.org, on a host for mailing lists",
             Some("linux-foo"),
         );
         check(

@@ -27,7 +27,9 @@ fn find(mail: &Mail<'_>) -> Finding {
     if (verified::VERIFIED.find)(mail)?.is_some() {
         return Ok(None);
     }
-    Ok(Some(format!("the client's name `{host}` fits S25R rule {rule}; alone that says little")))
+    Ok(Some(format!(
+        "the client's name `{host}` fits S25R rule {rule}; on its own that says little"
+    )))
 }
 
 /// Whether it is a machine of a well-known sender. The name leads back to the
@@ -192,7 +194,7 @@ mod tests {
             &S25R,
             &line("ppp1.example.net [192.0.2.1]"),
             &world,
-            "the client's name `ppp1.example.net` fits S25R rule 6; alone that says little",
+            "the client's name `ppp1.example.net` fits S25R rule 6; on its own that says little",
         );
         assert_not(&S25R, &line("mail.example.org [192.0.2.1]"), &world);
         assert_not(&S25R, &line("mail-lf1-f69.google.com [192.0.2.1]"), &world);

@@ -113,7 +113,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     let virus = VIRUSES.iter().any(|word| text.contains(word));
     Ok(yours
         .filter(|_| virus)
-        .map(|words| format!("a scanner writes of a virus, and the text says `{words}`")))
+        .map(|words| format!("a scanner reports a virus, and the text says `{words}`")))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub(super) struct DeliveryOptions {
     #[arg(short = 'D', allow_hyphen_values = true, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) define: Vec<(String, String)>,
 
-    /// Say more; may be repeated
+    /// Print more details; may be repeated
     #[arg(short, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }

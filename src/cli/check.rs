@@ -26,7 +26,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
 
-    /// With --site: keep the site rules, checked, beside their file for all deliveries
+    /// With --site: keep the checked site rules next to their file for all deliveries
     #[arg(long, requires = "site")]
     pub(super) keep: bool,
 

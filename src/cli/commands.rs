@@ -44,9 +44,9 @@ commands! {
     "lsp" Lsp(lsp::LspArgs),
     /// Refile existing mail by the rules, or undo that
     "sort" Sort(sort::SortArgs),
-    /// Move or delete mail that has lain in folders for long, as the rules say
+    /// Move or delete old mail in folders, as the rules say
     "expire" Expire(expire::ExpireArgs),
-    /// File mail as it comes into a Maildir that others fill, and learn from moves
+    /// File mail as it arrives in a Maildir that other programs fill, and learn from moves
     "watch" Watch(watch::WatchArgs),
     /// Learn from the messages that you have moved, once
     "learn" Learn(learn::LearnArgs),
@@ -54,7 +54,7 @@ commands! {
     "state" State(state::StateArgs),
     /// Count from the log what the rules did
     "stats" Stats(stats::StatsArgs),
-    /// List who waits in a folder for strangers
+    /// List the senders who wait in a folder for strangers
     "screener" Screener(screener::ScreenerArgs),
     /// Suggest rules that would file mail as you have filed it
     "suggest" Suggest(suggest::SuggestArgs),
@@ -66,7 +66,7 @@ commands! {
     "import" Import(import::ImportArgs),
     /// Proxy a ManageSieve server and reject scripts that mfilter cannot run
     "managesieve" Managesieve(managesieve::ManageSieveArgs),
-    /// Take mail for many users from an MTA over LMTP
+    /// Accept mail for many users from an MTA over LMTP
     "lmtp" Lmtp(lmtp::LmtpArgs),
     /// Print what a bug report needs, with nothing private in it
     "report-bug" ReportBug(report_bug::ReportBugArgs),

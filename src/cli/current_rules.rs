@@ -89,7 +89,8 @@ impl CurrentRules {
         }
         let last = history.and_then(|history| history.read(history.last()?));
         let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
-        let note = "the rules have a mistake (`mfilter check` shows it); the last good ones count";
+        let note =
+            "the rules have a mistake (`mfilter check` shows it); the last valid ones are used";
         let rules = CurrentRules::new(last.sources, last.compiled, files.site.as_deref(), user);
         Ok((rules, Some(note)))
     }

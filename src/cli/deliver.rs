@@ -67,7 +67,7 @@ fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result
     match recipients {
         [] => world.login().ok_or_else(|| "`--store` needs the mailbox: `-d ADDRESS`".into()),
         [one] => Ok(path::without_detail(one, &store.delimiter.to_string())),
-        _ => Err("`--store` takes one mailbox: one `-d ADDRESS`".into()),
+        _ => Err("`--store` accepts only one mailbox: one `-d ADDRESS`".into()),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct ExpireArgs {
     #[arg(value_name = "FOLDER")]
     pub(super) folders: Vec<String>,
 
-    /// List what would go; change nothing
+    /// List what would be moved or deleted; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -122,7 +122,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     let done = expirer.run(&mut |event| report.take(&event));
     report.settled();
     if program.expiries.is_empty() {
-        output::error("no `expire` stands in the rules; see mailrules(5)");
+        output::error("there is no `expire` in the rules; see mailrules(5)");
     } else if !call.json {
         output::print(&report.table(call.dry_run));
     }
@@ -132,7 +132,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     }
     let interrupted = stop.load(Ordering::Relaxed) && !call.dry_run;
     if interrupted {
-        output::error("interrupted; `mfilter expire` goes on");
+        output::error("interrupted; run `mfilter expire` again to continue");
     }
     let found = report.trouble || interrupted;
     Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })

@@ -47,7 +47,7 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     let message = told(&explanation)
         .map_err(|error| format!("cannot check the example in a temporary folder: {error}"))?;
     let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
-    let [example, mended_head] = [output::say("An example:"), output::say("Mended:")];
+    let [example, mended_head] = [output::say("An example:"), output::say("Corrected:")];
     output::print(&format!(
         "{}\n\n{example}\n\n{}\n{mended_head}\n\n{}",
         wrapped(&explanation.meaning, width(output::columns())),

@@ -27,7 +27,7 @@ pub(super) struct ForUser {
     #[arg(long, value_name = "FILE", requires = "user")]
     pub(super) config: Option<PathBuf>,
 
-    /// What root has found out of the user: name and home
+    /// What root has found out about the user: name and home
     #[arg(long, value_names = ["NAME", "HOME"], num_args = 2, requires = "user", hide = true)]
     pub(super) account: Option<Vec<OsString>>,
 }
@@ -40,7 +40,7 @@ impl ForUser {
         let file = self.config.as_deref().unwrap_or(Path::new(CONFIG));
         let settings = config::read(file, self.config.is_some()).map_err(|why| why.to_string())?;
         if let Some([name, home]) = self.account.as_deref() {
-            let name = name.to_str().ok_or("the name of the user is no text")?.to_owned();
+            let name = name.to_str().ok_or("the user's name is not UTF-8")?.to_owned();
             let uid = rustix::process::getuid().as_raw();
             let gid = rustix::process::getgid().as_raw();
             return user_of(&Account { name, home: home.into(), uid, gid }, &settings);

@@ -39,7 +39,7 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
-    /// What root has found out of the user: name and home
+    /// What root has found out about the user: name and home
     #[arg(long, value_names = ["NAME", "HOME"], num_args = 2, hide = true, global = true)]
     account: Option<Vec<OsString>>,
 }
@@ -94,7 +94,7 @@ pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
 fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<VersionFiles, String> {
     let version = number.checked_sub(1).and_then(|at| versions.get(at)).ok_or_else(|| {
         match versions.len() {
-            0 => "no version of the rules is known yet: deliveries note them".to_owned(),
+            0 => "no version of the rules is known yet: deliveries record them".to_owned(),
             known => format!("there is no version {number}; they are 1, the newest, to {known}"),
         }
     })?;
@@ -103,7 +103,7 @@ fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<Versio
 
 fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOutcome, String> {
     if versions.is_empty() {
-        output::error("no version of the rules is known yet: deliveries note them");
+        output::error("no version of the rules is known yet: deliveries record them");
     }
     let zone = zone(None);
     let mut text = String::new();

@@ -84,7 +84,7 @@ pub(super) struct ImportRulesArgs {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "folders")]
     pub(super) labels: LabelsAs,
 
-    /// Write nothing unless all of it is exact
+    /// Write nothing unless every rule is translated exactly
     #[arg(long)]
     pub(super) strict: bool,
 

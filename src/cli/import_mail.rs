@@ -172,7 +172,9 @@ fn looks_like_mail(path: &Path) -> Result<(), String> {
         [b'P', b'K', ..] => "a ZIP archive; unpack it first",
         [1, 1, 1, 1, ..] => "an MMDF mailbox; save its messages as an mbox with a mail reader",
         [b'B', b'A', b'B', b'Y', b'L', ..] => "a Babyl file of Emacs; save it as an mbox there",
-        [b'!', b'B', b'D', b'N', ..] => "an Outlook file; `readpst` (pst-utils) makes mboxes of it",
+        [b'!', b'B', b'D', b'N', ..] => {
+            "an Outlook file; `readpst` (pst-utils) converts it to mboxes"
+        }
         [0, ..] => "NUL bytes at its start",
         _ => {
             let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -308,9 +310,9 @@ impl ImportCounts {
         for (folder, number) in filed {
             row(*number, &format!("-> {folder}"));
         }
-        row(self.known, "filed by an earlier run; --again files them once more");
+        row(self.known, "filed by an earlier run; --again files them again");
         row(self.trashed, "deleted in the old mail reader, so flagged as trashed");
-        row(self.internal, "left out: the state of a mailbox, no message");
+        row(self.internal, "left out: the state of a mailbox, not a message");
         row(self.troubles, "failed, see above");
         for (Skip { action, why, .. }, number) in &self.skipped {
             row(*number, &format!("without {action}: {why}"));

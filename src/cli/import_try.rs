@@ -93,7 +93,7 @@ impl TrialCounts {
                 let _ = write!(text, " by the new rules alone: {why}");
             }
             None => {
-                let _ = write!(text, ", {} go another way", self.different);
+                let _ = write!(text, ", {} are filed differently", self.different);
             }
         }
         if self.failed > 0 {

@@ -320,7 +320,7 @@ impl CategoryShown {
 
 fn marks(out: &mut String, marks: &[String], on: bool) {
     if !marks.is_empty() {
-        let word = if on { "marks, taken off when it is off" } else { "marks taken off" };
+        let word = if on { "marks, removed when it is off" } else { "marks taken off" };
         let _ = writeln!(out, "    {word}: {}", escape(&marks.join(", ")));
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
             return Err(notice.text.trim_end().to_owned());
         }
         let first = notice.text.lines().find(|line| !line.trim().is_empty());
-        let instead = if notice.last_good { "the last good ones count" } else { "none count" };
+        let instead = if notice.last_good { "the last valid ones are used" } else { "none count" };
         let first = first.unwrap_or_default();
         output::error(&format!("the rules have a mistake, so {instead}: {first}"));
     }
@@ -69,11 +69,11 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
         .open()
         .map_err(|failure| failure.to_string())?;
     if message.is_empty().unwrap_or(false) {
-        return Err("standard input is empty, which is no message".into());
+        return Err("standard input is empty: there is no message".into());
     }
     let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
     let unread = run.message.failure().map(|why| format!("the message cannot be read: {why}"));
-    let damaged = run.damaged.then(|| "what was kept of the rules is damaged".to_owned());
+    let damaged = run.damaged.then(|| "the cached rules are damaged".to_owned());
     let trouble = world.trouble().map(str::to_owned);
     if let Some(why) = unread.or(damaged).or(trouble) {
         return Err(why);

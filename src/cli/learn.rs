@@ -118,7 +118,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         true => None,
         false => {
             let claim = watcher.kept().claim().map_err(|error| format!("the state: {error}"))?;
-            Some(claim.ok_or("another process learns from this Maildir")?)
+            Some(claim.ok_or("another process is learning from this Maildir")?)
         }
     };
     let progress = ProgressMeter::of_messages(|| 0, !call.json);
@@ -371,7 +371,7 @@ pub(super) fn line(each: &ListChange) -> String {
     let came = match &each.came {
         ChangeOutcome::Planned => String::new(),
         ChangeOutcome::Learned => String::new(),
-        ChangeOutcome::Known => ": it is so already".into(),
+        ChangeOutcome::Known => ": it was already so".into(),
         ChangeOutcome::Not(why) | ChangeOutcome::Failed(why) => format!(": not done, {why}"),
     };
     format!("{} -> {}: {}  (line {}){came}", each.from, each.to, words(&each.what), each.rule.line)
@@ -441,7 +441,7 @@ fn undo(
         match came {
             Ok(_) if call.json => {}
             Ok(true) => say(&escape(&did)),
-            Ok(false) => say(&format!("{}: it is so already", escape(&did))),
+            Ok(false) => say(&format!("{}: it was already so", escape(&did))),
             Err(why) => {
                 failed = true;
                 output::error(&escape(why));

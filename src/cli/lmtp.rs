@@ -39,7 +39,7 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "MODE", value_parser = octal)]
     pub(super) socket_mode: Option<u32>,
 
-    /// Who knows the users: `dovecot:PATH`, `passwd`, `passwd-file:PATH`,
+    /// Where users are looked up: `dovecot:PATH`, `passwd`, `passwd-file:PATH`,
     /// `template:DIR/{user}` [default: passwd]
     #[arg(long, value_name = "SOURCE")]
     pub(super) users: Option<UserSource>,
@@ -48,7 +48,7 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<StoreSetting>,
 
-    /// Where the state of users lies who share a uid [default: /var/lib/mfilter]
+    /// Where the state of users who share a uid is kept [default: /var/lib/mfilter]
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
 
@@ -69,7 +69,7 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) connections: Option<u16>,
 
-    /// The characters that stand before an address's detail; empty for none [default: +]
+    /// The characters that separate an address's detail; empty for none [default: +]
     #[arg(long, value_name = "SIGNS")]
     pub(super) delimiter: Option<String>,
 
@@ -81,7 +81,7 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
 
-    /// See whether it could start and deliver, and say what is wrong
+    /// Check whether it could start and deliver, and say what is wrong
     #[arg(long)]
     pub(super) check: bool,
 

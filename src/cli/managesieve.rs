@@ -44,7 +44,9 @@ pub(super) fn run(call: &ManageSieveArgs) -> Result<CommandOutcome, String> {
         .map_err(|error| format!("cannot listen at {}: {error}", call.listen))?;
     let listening: SocketAddr = listener.local_addr().map_err(|error| error.to_string())?;
     if listening == call.server {
-        return Err("it would speak to itself: `--server` is the one that keeps the scripts".into());
+        return Err(
+            "it would connect to itself: `--server` is the server that keeps the scripts".into()
+        );
     }
     let layout = match call.layout.map(|layout| layout.as_str()) {
         Some("fs") => Layout::Fs,

@@ -38,7 +38,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
             SetupAction::Write { path, before, text: content } if call.apply => {
                 let written = replace(&path, before.as_deref(), &content);
                 let what = match &written {
-                    Ok(Some(backup)) => format!("Written; the old one is {}.", backup.display()),
+                    Ok(Some(backup)) => format!("Written; the old file is {}.", backup.display()),
                     Ok(None) => "Written.".into(),
                     Err(error) => format!("Not written: {error}"),
                 };
@@ -91,7 +91,7 @@ pub(super) fn seen(found: &SetupFindings) -> String {
                 format!("Dovecot, mail in {path}{layout}")
             }
             Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
-            Some(DovecotStore::Unset) => "Dovecot; its settings name no place of mail".into(),
+            Some(DovecotStore::Unset) => "Dovecot; its settings do not say where mail is".into(),
             Some(DovecotStore::Unknown) => {
                 "Dovecot; root can ask where mail is: doveconf -h mail_location".into()
             }

@@ -318,7 +318,7 @@ impl SortReport<'_> {
             SortOutcome::Vanished => {
                 counts.vanished += 1;
                 let path = told.path.display();
-                progress.error(&escape(&format!("`{path}` was moved or removed meanwhile")));
+                progress.error(&escape(&format!("`{path}` was moved or removed in the meantime")));
             }
             SortOutcome::Failed(why) => {
                 counts.failed += 1;
@@ -417,7 +417,7 @@ impl SortReport<'_> {
 fn stays(why: StayReason) -> &'static str {
     match why {
         StayReason::Fine => "already in the right folder",
-        StayReason::Skipped => "stay, since what the rules ask is not done",
+        StayReason::Skipped => "stay, because what the rules ask for is not done",
         StayReason::NoRule => "stay: no rule matches them",
         StayReason::Draft => "stay, since they are drafts",
         StayReason::NoFlags => "stay as they are, since their flags cannot be kept",

@@ -208,7 +208,7 @@ fn never(state: &StateDir, number: usize) -> Result<CommandOutcome, String> {
     suggestions::forbid(state, found)
         .map_err(|error| format!("cannot write to {}: {error}", state.path().display()))?;
     let [field, value, folder] = found;
-    output::print(&escape(&format!("not suggested any more: {field} {value} -> {folder}")));
+    output::print(&escape(&format!("will not be suggested again: {field} {value} -> {folder}")));
     output::print("\n");
     Ok(CommandOutcome::Fine)
 }

@@ -75,7 +75,9 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
 pub(super) fn standard_input() -> Stdin {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        output::error("reading a message from standard input; end it with Ctrl-D on a line alone");
+        output::error(
+            "reading a message from standard input; end it with Ctrl-D on a line of its own",
+        );
     }
     stdin
 }

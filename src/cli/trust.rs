@@ -124,7 +124,7 @@ fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Comm
         }
         if !stands {
             finding = CommandOutcome::Found;
-            let _ = writeln!(text, "{id}: on no message at all, so it proves none");
+            let _ = writeln!(text, "{id}: on no message at all, so it proves nothing");
         }
     }
     for (host, border) in borders.iter().filter(|(_, border)| border.messages >= FEWEST) {
@@ -181,7 +181,7 @@ mod tests {
         assert!(text.contains("on 1 of 2") && text.contains("missing on m1, say"), "{text}");
         assert!(matches!(finding, CommandOutcome::Found));
         let (text, finding) = telling(&[("mx.example.jp", &[])]);
-        assert_eq!(text, "mx.example.jp: on no message at all, so it proves none\n");
+        assert_eq!(text, "mx.example.jp: on no message at all, so it proves nothing\n");
         assert!(matches!(finding, CommandOutcome::Found));
     }
 

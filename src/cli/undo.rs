@@ -53,7 +53,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                 break;
             }
             Ok(_) => {}
-            Err(error) => output::error(&format!("the journal `{name}` is passed over: {error}")),
+            Err(error) => output::error(&format!("the journal `{name}` is skipped: {error}")),
         }
     }
     let Some(found) = found else {

@@ -123,7 +123,7 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
 /// On a signal, sets a flag and ends the waiting.
 fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
     let stop: Arc<AtomicBool> = Arc::default();
-    let fail = |error: std::io::Error| format!("signals cannot be taken: {error}");
+    let fail = |error: std::io::Error| format!("signal handlers cannot be set: {error}");
     let (mut ends, sends) = UnixStream::pair().map_err(fail)?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(fail)?;
@@ -302,7 +302,7 @@ impl WatchService<'_> {
                 let what = if notice.last_good {
                     "still using the last valid version"
                 } else {
-                    "nothing is filed until they can"
+                    "nothing is filed until they can be used"
                 };
                 let path = notice.path.display();
                 output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
@@ -432,7 +432,7 @@ impl WatchService<'_> {
             Err(holder) => {
                 let who = holder.map_or(String::new(), |pid| format!(" (process {pid})"));
                 let path = location.path.display();
-                Err(format!("another mfilter watch{who} is at work in `{path}`"))
+                Err(format!("another mfilter watch{who} is already watching `{path}`"))
             }
         }
     }

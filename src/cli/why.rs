@@ -98,7 +98,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         ))
     });
     if decisive.is_some() && then.is_none() {
-        let why = "the rules of that time are not known: judged by those of today";
+        let why = "the rules of that time are not known: judged by the current ones";
         answer.notes.push(why.into());
     }
     answer.then = then.as_ref();
@@ -467,7 +467,7 @@ impl LineExplanation<'_> {
             self.notes.push("it was stored with changes to its header that rules made".into());
         }
         if line.get("category").is_some() {
-            self.notes.push("site rules are shown as they are today".into());
+            self.notes.push("site rules are shown in their current form".into());
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) fn read(bytes: &[u8], path: &Path, book: &mut AddressBook) {
         book.problem(path, card.line, UNENDED);
     }
     if !any {
-        book.problem(path, 0, "it holds no card");
+        book.problem(path, 0, "it contains no card");
     }
 }
 
@@ -327,7 +327,7 @@ mod tests {
                 "/a:22: a card without its END; it is skipped",
             ]
         );
-        assert_eq!(book("").1, ["/a: it holds no card"]);
+        assert_eq!(book("").1, ["/a: it contains no card"]);
         assert_eq!(
             book("BEGIN:VCARD\nEMAIL:\nEMAIL:x\nEND:VCARD\n").1,
             ["/a:3: `x` is no address"]

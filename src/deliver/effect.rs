@@ -63,7 +63,9 @@ fn count_forwards(context: &DeliveryContext, more: usize, limit: u32) -> Result<
     };
     match counted {
         Ok(true) => Ok(()),
-        Ok(false) => Err(format!("the provider lets rules forward to {limit} addresses an hour")),
+        Ok(false) => {
+            Err(format!("the provider allows rules to forward to {limit} addresses per hour"))
+        }
         Err(error) => Err(format!("forwarded mail cannot be counted: {error}")),
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn note_use(location: &Location, amount: Amount, report: &mut Deliver
         Err(failure) => Err(failure.error),
     };
     if let Err(error) = noted {
-        report.notes.push(format!("what the quota is for cannot be noted: {}", reason(&error)));
+        report.notes.push(format!("the quota cannot be updated: {}", reason(&error)));
     }
 }
 
@@ -152,9 +152,9 @@ pub(super) fn take_back(staged: Vec<StagedMessage>, report: &mut DeliveryReport)
         let counted = one.counted();
         match (one.undo(), path) {
             (true, Some(_)) => undone = undone.plus(counted),
-            (false, Some(path)) => {
-                report.notes.push(format!("`{path}` could not be taken back; a retry doubles it"))
-            }
+            (false, Some(path)) => report
+                .notes
+                .push(format!("`{path}` could not be taken back; a retry will store it again")),
             (_, None) => {}
         }
     }

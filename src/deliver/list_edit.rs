@@ -70,7 +70,7 @@ impl std::fmt::Display for EditError {
         match self {
             EditError::Io(error) => error.fmt(f),
             EditError::OutsideHome => f.write_str("it is not in the home directory"),
-            EditError::NotAList => f.write_str("it is no regular file"),
+            EditError::NotAList => f.write_str("it is not a regular file"),
             EditError::TooLarge => {
                 write!(f, "it would be larger than {} MB, and is not read then", LIST_LIMIT >> 20)
             }

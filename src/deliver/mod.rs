@@ -315,7 +315,7 @@ fn open_journal(
         Ok(Some(journal)) => Ok(Some(journal)),
         Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
         Err(error) => {
-            report.notes.push(format!("what is done cannot be noted: {error}"));
+            report.notes.push(format!("what has been done cannot be recorded: {error}"));
             Ok(None)
         }
     }
@@ -337,7 +337,7 @@ fn note(
     // What follows it is changed by mail readers.
     let unique = name.and_then(|name| name.split(',').next());
     if let Err(error) = journal.note(id, words, unique) {
-        report.notes.push(format!("what is done cannot be noted: {error}"));
+        report.notes.push(format!("what has been done cannot be recorded: {error}"));
     }
 }
 

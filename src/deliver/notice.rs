@@ -33,7 +33,7 @@ pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: 
 
 /// What the log says about a message that no rule has seen.
 pub const UNFILTERED: &str =
-    "the message is in the inbox without rules, since it ended deliveries before";
+    "the message is in the inbox without rules, because it made earlier deliveries crash";
 
 /// Delivers a notice that the message just delivered went through no rules. It contains
 /// nothing of that message: reading the message is what failed.
@@ -88,11 +88,11 @@ fn compose(notice: &Notice, world: &World) -> String {
     let (subject, meanwhile) = match (notice.trouble, notice.last_good) {
         (Trouble::Missing, true) => (
             "Your mail rules are missing; still using the last valid version",
-            "Until they are there again, the last version without a mistake stays in use.",
+            "Until they are back, the last version without a mistake stays in use.",
         ),
         (Trouble::Missing, false) => (
             "Your mail rules are missing; all mail goes to the inbox",
-            "Until they are there again, all mail goes to the inbox.",
+            "Until they are back, all mail goes to the inbox.",
         ),
         (_, true) => (
             "Your mail rules have a mistake; still using the last valid version",

@@ -140,7 +140,7 @@ fn execute(
         .stderr(Stdio::piped())
         .process_group(0);
     if call.deadline <= Instant::now() {
-        return failed("was not started, since there is no time left".into());
+        return failed("was not started, because there is no time left".into());
     }
     close_inherited();
     match command.spawn() {
@@ -190,7 +190,7 @@ impl ProgramOutput {
         } else if self.size > self.limit {
             self.error = Some(format!("printed more than {} MB", self.limit >> 20));
         } else if let Err(error) = self.keep(bytes) {
-            self.error = Some(format!("printed what cannot be kept: {}", plain(&error)));
+            self.error = Some(format!("printed something that cannot be kept: {}", plain(&error)));
         }
     }
 
@@ -214,10 +214,11 @@ impl ProgramOutput {
             (Some(why), ..) => Err(why),
             (None, 0, _) => Err("printed nothing".into()),
             (None, _, None) => Ok(Message::from_bytes(self.bytes)),
-            (None, _, Some(mut file)) => file
-                .rewind()
-                .and_then(|()| Message::open(file))
-                .map_err(|error| format!("printed what cannot be read: {}", plain(&error))),
+            (None, _, Some(mut file)) => {
+                file.rewind().and_then(|()| Message::open(file)).map_err(|error| {
+                    format!("printed something that cannot be read: {}", plain(&error))
+                })
+            }
         }
     }
 }

@@ -23,17 +23,17 @@ pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
     let failed =
         |why: String| EffectResult { result: Err(why), is_permanent: false, notes: Vec::new() };
     let Some(state) = &reach.state else {
-        return failed("no answer is sent, since it cannot be remembered".into());
+        return failed("no answer is sent, because it cannot be recorded".into());
     };
     let text = reply.key.as_bytes();
     match replied::claim(state, &reply.to, text, reach.now, reply.every) {
         Ok(true) => {}
         Ok(false) => {
-            let note = format!("no answer to `{}`, who got it before", reply.to);
+            let note = format!("no reply to `{}`, who has already had it", reply.to);
             return EffectResult { result: Ok(false), is_permanent: false, notes: vec![note] };
         }
         Err(error) => {
-            return failed(format!("no answer is sent, since it cannot be remembered: {error}"));
+            return failed(format!("no answer is sent, because it cannot be recorded: {error}"));
         }
     }
     let message = Message::from_bytes(compose(reply, reach.now).into_bytes());

@@ -160,7 +160,7 @@ impl<'a> Conditions<'a> {
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut limits = self.message.limits();
         if self.patterns.is_cut() {
-            limits.push("of long texts, patterns were looked for at the start alone".into());
+            limits.push("long texts were searched for patterns only at the start".into());
         }
         limits
     }
@@ -300,7 +300,7 @@ impl<'a> Conditions<'a> {
                         format!("delivered {} ago", duration(ago))
                     }
                     Ok(Some(DuplicateStatus::Never)) => {
-                        "not delivered before, as far as is remembered".into()
+                        "not delivered before, as far as mfilter remembers".into()
                     }
                     Ok(Some(DuplicateStatus::First)) => "the first one of these messages".into(),
                     Ok(Some(DuplicateStatus::Again)) => {
@@ -434,7 +434,7 @@ impl<'a> Conditions<'a> {
             (Field::FilterFailed, true) => "the last filter failed",
             (Field::FilterFailed, false) => "no filter failed",
             (Field::InMyThread, true) => "it answers mail that you have sent or kept",
-            (Field::InMyThread, false) => "it answers no mail that you have sent or kept",
+            (Field::InMyThread, false) => "it is not an answer to mail that you have sent or kept",
             _ => return None,
         })
     }

@@ -139,7 +139,8 @@ impl Evaluator<'_> {
             }
         }
         let hops = message.head().values("received").count();
-        (hops > MOST_HOPS).then(|| format!("it went through {hops} hands, so it goes in circles"))
+        (hops > MOST_HOPS)
+            .then(|| format!("it went through {hops} servers, so it is going in circles"))
     }
 
     /// The envelope sender of a forwarded message: the original one, or as `set
@@ -193,7 +194,7 @@ impl Evaluator<'_> {
 /// # Errors
 /// Why it cannot be an entry.
 fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
-    let alone = |text: &str| format!("`{text}` cannot stand in a list for itself alone");
+    let alone = |text: &str| format!("`{text}` cannot be a list entry that matches only itself");
     let domain = match value {
         FieldValue::Domain(domain) => domain.folded(),
         FieldValue::Address(_) => {

@@ -52,7 +52,7 @@ impl Evaluator<'_> {
         let twice =
             self.progress.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
         let planned = if twice {
-            Err("there is an answer already".to_owned())
+            Err("there is already an answer".to_owned())
         } else {
             self.plan_reply(action, &rule)
         };
@@ -218,7 +218,7 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
     }
     let canonical = crate::message::address::canonical(&sender).into_owned();
     if me.is(&canonical) {
-        return Err("it is from oneself".into());
+        return Err("it is from yourself".into());
     }
     let local = canonical.rsplit_once('@').map_or("", |(local, _)| local);
     if is_machine(local) {
@@ -239,7 +239,7 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
         return Err("it is mass mail (Precedence)".into());
     }
     if let Some(name) = OF_LISTS.iter().find(there) {
-        return Err(format!("it came by a list ({name})"));
+        return Err(format!("it came through a list ({name})"));
     }
     let automatic = ["X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress"];
     if let Some(name) = automatic.iter().find(there).filter(|name| !is_no(&first(name))) {
@@ -261,7 +261,7 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
         (&automatic::AUTOMATIC, "automatic mail"),
         (&auto_generated::AUTO_GENERATED, "automatic mail"),
         (&bulk::BULK, "mass mail"),
-        (&daemon::DAEMON, "mail of a system"),
+        (&daemon::DAEMON, "mail from a system"),
         (&spam_verdict::SPAM, "spam"),
         (&spam_verdict::VIRUS, "a virus"),
     ] {
@@ -271,7 +271,7 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
     }
     // A copy of list mail that its sender also addressed to the user may be answered.
     match mailing_list::evidence(mail) {
-        Some(evidence) => Err(format!("it is mail of a list: {evidence}")),
+        Some(evidence) => Err(format!("it is mailing-list mail: {evidence}")),
         None => Ok(()),
     }
 }

@@ -67,7 +67,7 @@ impl fmt::Display for ConfigError {
         f.write_str(": ")?;
         match &self.kind {
             ConfigErrorKind::Unread(error) => error.fmt(f),
-            ConfigErrorKind::NotText => f.write_str("it is no text in UTF-8"),
+            ConfigErrorKind::NotText => f.write_str("it is not UTF-8 text"),
             ConfigErrorKind::NoValue(text) => {
                 write!(f, "`{text}` says nothing; write `name = value`")
             }
@@ -250,7 +250,7 @@ fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number, or too large"))
+    text.parse().map_err(|_| format!("`{text}` is not a number, or too large"))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -328,7 +328,7 @@ mod tests {
             ("\n\nfrobnicate = 1", 3, "no setting `frobnicate`"),
             ("listen", 1, "write `name = value`"),
             ("workers = 0", 1, "at least 1"),
-            ("workers = many", 1, "`many` is no number"),
+            ("workers = many", 1, "`many` is not a number"),
             ("workers = 2\nworkers = 3", 2, "set twice"),
             ("program a = /x\nprogram a = /y", 2, "set twice"),
             ("program = /x", 1, "no setting `program`"),

@@ -82,7 +82,7 @@ pub fn run(
         let (mut front, socket) = started.map_err(|error| format!("no front: {error}"))?;
         let ended = launcher.serve(&mut front, &socket, &signals);
         if let Err(error) = &ended {
-            tell(&format!("the front sent what cannot be read: {error}"));
+            tell(&format!("the front sent something that cannot be read: {error}"));
             let _ = front.kill();
         }
         let status = front.wait().map_err(|error| error.to_string())?;
@@ -230,7 +230,10 @@ impl Launcher<'_> {
         let account = found.filter(|account| account.name == name);
         let account = account.ok_or_else(|| format!("there is no user {name}"))?;
         if account.uid < self.settings.first_uid.max(1) || account.gid == 0 {
-            return Err(format!("uid {} of {name} is no user's", account.uid));
+            return Err(format!(
+                "uid {} of {name} does not belong to an ordinary user",
+                account.uid
+            ));
         }
         Ok(account)
     }
@@ -251,7 +254,7 @@ fn signal(child: &Child, signal: Signal) {
 /// It cannot serve.
 pub fn front(tell: Arc<PoolLog>) -> Result<(), String> {
     if rustix::process::geteuid().is_root() {
-        return Err("what speaks to clients is never root".into());
+        return Err("the process that speaks to clients must not run as root".into());
     }
     let listener = Listener::inherited()?;
     let socket = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| error.to_string())?;
@@ -275,7 +278,7 @@ fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<WorkerFrame
 fn settings_of(launcher: &LauncherSocket) -> Result<LmtpSettings, String> {
     match ask(launcher, &Question::Settings) {
         Ok(WorkerFrame { head: Response::Settings(settings), .. }) => Ok(*settings),
-        Ok(_) => Err("the launcher sent what cannot be read".into()),
+        Ok(_) => Err("the launcher sent something that cannot be read".into()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -295,7 +298,7 @@ impl Spawner for ByLauncher {
                 Ok((UnixStream::from(descriptor), Box::new(process)))
             }
             (Response::No(why), _) => Err(io::Error::other(why)),
-            _ => Err(io::Error::other("the launcher sent what cannot be read")),
+            _ => Err(io::Error::other("the launcher sent something that cannot be read")),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Listener {
     /// # Errors
     /// Standard input is not a listening socket.
     pub fn inherited() -> Result<Listener, String> {
-        let none = "standard input is no listening socket; name one with --listen";
+        let none = "standard input is not a listening socket; name one with --listen";
         let stdin = rustix::stdio::stdin();
         let owned = || stdin.try_clone_to_owned().map_err(|error| error.to_string());
         let unix = UnixListener::from(owned()?);

@@ -94,14 +94,18 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for (name, help, counter) in [
-            ("connections", "Connections that were taken.", &self.connections),
+            ("connections", "Connections that were accepted.", &self.connections),
             ("recipients", "Recipients who have mail here.", &self.recipients),
-            ("unknown_recipients", "Recipients who have none.", &self.unknown_recipients),
+            ("unknown_recipients", "Recipients who have no mail here.", &self.unknown_recipients),
             ("lookup_failures", "Recipients who could not be looked up.", &self.lookup_failures),
             ("workers_started", "Workers that were started.", &self.workers_started),
-            ("workers_died", "Workers that ended untold or were killed.", &self.workers_died),
-            ("workers_replaced", "Workers that were ended in turn.", &self.workers_replaced),
-            ("poison_messages", "Messages that were kept from the rules.", &self.poison),
+            ("workers_died", "Workers that ended unexpectedly or were killed.", &self.workers_died),
+            ("workers_replaced", "Workers that were replaced.", &self.workers_replaced),
+            (
+                "poison_messages",
+                "Messages delivered without rules because workers had died of them.",
+                &self.poison,
+            ),
         ] {
             describe(&mut text, name, "counter", help);
             text.push_str(&format!("mfilter_lmtp_{name}_total {}\n", counter.value()));

@@ -74,7 +74,9 @@ pub fn parse(line: &[u8]) -> Result<LmtpCommand, LmtpReply> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let alone = |command| if rest.is_empty() { Ok(command) } else { Err(SYNTAX) };
     match verb.to_ascii_uppercase().as_str() {
-        "LHLO" if rest.trim().is_empty() => Err(LmtpReply::new(501, "5.5.4 LHLO has a host name")),
+        "LHLO" if rest.trim().is_empty() => {
+            Err(LmtpReply::new(501, "5.5.4 LHLO needs a host name"))
+        }
         "LHLO" => Ok(LmtpCommand::Lhlo),
         "MAIL" => mail(rest).map(LmtpCommand::Mail),
         "RCPT" => rcpt(rest).map(LmtpCommand::Rcpt),
@@ -102,7 +104,7 @@ fn mail(rest: &str) -> Result<MailCommand, LmtpReply> {
             }
             ("BODY", Some(value)) => {
                 if !["7BIT", "8BITMIME"].iter().any(|known| value.eq_ignore_ascii_case(known)) {
-                    return Err(LmtpReply::new(504, "5.5.4 This BODY is not known here"));
+                    return Err(LmtpReply::new(504, "5.5.4 Unknown BODY"));
                 }
             }
             ("SMTPUTF8", None) => mail.utf8 = true,

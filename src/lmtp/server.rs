@@ -179,7 +179,7 @@ impl Server {
     /// Lets open transactions come to their end.
     fn end(self: &Arc<Server>, listener: &Listener) {
         self.ending.store(true, Ordering::SeqCst);
-        (self.tell)("ending: no new transaction is taken");
+        (self.tell)("ending: no new transaction is accepted");
         drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
         if listener.is_own() {
             // Clients in our own socket's queue would be cut off; the queue of an
@@ -226,7 +226,7 @@ impl Server {
                 }
                 self.pool.renew(Arc::clone(&current.settings));
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
-                (self.tell)("the settings are read anew");
+                (self.tell)("the settings were read again");
             }
             Err(why) => (self.tell)(&format!("the settings stay as they were: {why}")),
         }

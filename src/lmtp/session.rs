@@ -32,7 +32,7 @@ const BYE: LmtpReply = LmtpReply::new(221, "2.0.0 Bye");
 const VERIFY: LmtpReply = LmtpReply::new(252, "2.1.5 Send mail and see");
 const NO_LHLO: LmtpReply = LmtpReply::new(503, "5.5.1 Say LHLO first");
 const NO_MAIL: LmtpReply = LmtpReply::new(503, "5.5.1 Say MAIL first");
-const NESTED: LmtpReply = LmtpReply::new(503, "5.5.1 There is a sender already");
+const NESTED: LmtpReply = LmtpReply::new(503, "5.5.1 The sender was already given");
 const NO_RECIPIENT: LmtpReply = LmtpReply::new(503, "5.5.1 No recipient was accepted");
 const NO_USER: LmtpReply = LmtpReply::new(550, "5.1.1 There is no such user here");
 const UNAVAILABLE: LmtpReply = LmtpReply::new(451, "4.3.0 The users cannot be looked up now");
@@ -40,11 +40,12 @@ const TOO_MANY: LmtpReply = LmtpReply::new(452, "4.5.3 Too many recipients of on
 const TOO_LARGE: LmtpReply = LmtpReply::new(552, "5.3.4 The message is too large");
 const NO_SPACE: LmtpReply = LmtpReply::new(452, "4.3.1 The message cannot be kept now");
 const TOO_LONG: LmtpReply = LmtpReply::new(500, "5.5.2 The line is too long");
-const BARE_LF: LmtpReply = LmtpReply::new(500, "5.5.2 A line ends with CR LF");
+const BARE_LF: LmtpReply = LmtpReply::new(500, "5.5.2 Lines must end with CR LF");
 const CONFUSED: LmtpReply = LmtpReply::new(421, "4.7.0 Too many mistakes");
-const SILENT: LmtpReply = LmtpReply::new(421, "4.4.2 Nothing came for too long");
+const SILENT: LmtpReply = LmtpReply::new(421, "4.4.2 Timeout: nothing was received");
 /// Also sent to clients for whom there is no room.
-pub const ENDING: LmtpReply = LmtpReply::new(421, "4.3.2 The server is ending; come again");
+pub const ENDING: LmtpReply =
+    LmtpReply::new(421, "4.3.2 The server is shutting down; try again later");
 
 /// What a session may do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::hand_over::address::StoreAddress;
 use crate::mda::PATIENCE;
 use crate::user::Confinement;
 
-/// Where the state of users lies who share a uid, unless it is said.
+/// Where the state of users who share a uid is kept, unless it is said.
 pub const STATE: &str = "/var/lib/mfilter";
 
 /// All settings of a server. Workers are given them when they are started.
@@ -23,7 +23,7 @@ pub struct LmtpSettings {
     pub listen: Option<ListenAddress>,
     /// The mode of a unix socket that we make.
     pub socket_mode: u32,
-    /// Who knows the users.
+    /// Where users are looked up.
     pub users: UserSource,
     /// Where mail is stored.
     pub store: StoreSetting,
@@ -49,7 +49,7 @@ pub struct LmtpSettings {
     pub own_uids: bool,
     /// No worker is started for a uid below.
     pub first_uid: u32,
-    /// Where the state of users lies who share a uid, a directory for each; out of their
+    /// Where the state of users who share a uid is kept, a directory for each; out of their
     /// own reach.
     pub state: PathBuf,
     /// Their Maildirs: below `~/`, or a path with `{user}` and `{domain}`.
@@ -196,7 +196,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Who knows the users.
+/// Where users are looked up.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub enum UserSource {
     /// Dovecot's socket for user lookups.

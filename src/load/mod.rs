@@ -350,7 +350,8 @@ fn last_good_for_now(
     let known = state.and_then(|state| last_good::read(state, path));
     let in_force = known.map(|files| from_files(files, user, state)).transpose()?.flatten();
     let in_force = in_force.ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
-    let remark = format!("the last good rules are used, since these cannot be read now: {why}");
+    let remark =
+        format!("the last good rules are used, because the current ones cannot be read now: {why}");
     Ok(InForce { remark: Some(remark), ..in_force })
 }
 

@@ -181,8 +181,9 @@ pub(super) fn settle(
         let Some((sources, checked)) = found else {
             return Err(format!("the filters cannot be read now: {why}"));
         };
-        let remark =
-            format!("the last good filters are used, since these cannot be read now: {why}");
+        let remark = format!(
+            "the last good filters are used, because the current ones cannot be read now: {why}"
+        );
         let remark = Some(remark);
         return Ok(ScriptRules { sources, checked, may_be_kept: false, remark, ..plain });
     }

@@ -38,7 +38,7 @@ pub(super) fn read(input: &mut dyn BufRead) -> io::Result<Option<ClientMessage>>
             None if line.trim_end().is_empty() => break,
             Some(_) => {}
             None => {
-                return Ok(Some(ClientMessage::Broken("this is no header of a message".into())));
+                return Ok(Some(ClientMessage::Broken("this is not a message header".into())));
             }
         }
     }

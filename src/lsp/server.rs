@@ -231,7 +231,7 @@ impl<'a> LanguageServer<'a> {
                 Ok(Value::Null)
             }
             (Phase::Serving, Initialize::METHOD) | (Phase::ShutDown, _) => {
-                Err(Refusal(ErrorCode::InvalidRequest, format!("`{method}` comes too late")))
+                Err(Refusal(ErrorCode::InvalidRequest, format!("`{method}` came too late")))
             }
             (Phase::Serving, CodeActionRequest::METHOD) => {
                 // For the text as it is now.

@@ -286,7 +286,7 @@ impl Filer<'_> {
         edit_lists(&filed.plan, &self.reach(), &mut filed.report);
         // After the edits, which can be made twice, and before the log lines.
         if let Err(error) = self.memory.claim(&key, &filed.about.id) {
-            filed.report.notes.push(format!("what is done cannot be noted: {error}"));
+            filed.report.notes.push(format!("what has been done cannot be recorded: {error}"));
         }
     }
 

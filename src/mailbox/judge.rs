@@ -135,7 +135,7 @@ impl Judge<'_> {
         let trouble = |failure: Failure| nothing(Judgement::Trouble(failure.to_string()));
         if !entry.is_regular() {
             let error = std::io::Error::new(ErrorKind::InvalidData, "its name lacks `:2,`");
-            return trouble(Failure::new("take for a message", shelf.path_of(entry), error));
+            return trouble(Failure::new("use as a message", shelf.path_of(entry), error));
         }
         let message = match shelf.open(entry) {
             Ok(message) => message,

@@ -201,7 +201,7 @@ impl Mbox {
         }
         match self.size_now().cmp(&self.size()) {
             Ordering::Equal => None,
-            Ordering::Less => Some("it has become shorter meanwhile"),
+            Ordering::Less => Some("it has become shorter in the meantime"),
             Ordering::Greater if self.is_cut() => {
                 Some("it is being written to, its last message is left out")
             }

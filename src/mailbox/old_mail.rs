@@ -232,12 +232,12 @@ impl Import<'_, '_> {
             return Ok(());
         }
         if nul {
-            (self.tell)(ImportEvent::Note(format!("{at}: holds NUL bytes; filed as it is")));
+            (self.tell)(ImportEvent::Note(format!("{at}: contains NUL bytes; filed unchanged")));
         }
         if source.part.lacks > 0 {
             let why = format!(
                 "{at}: by its Content-Length {} bytes are missing, so the file may be cut short; \
-                 filed as it is",
+                 filed unchanged",
                 source.part.lacks
             );
             (self.tell)(ImportEvent::Note(why));
@@ -380,7 +380,7 @@ impl Import<'_, '_> {
             staged.keep();
         }
         if let Err(error) = quota::add(maildir, used) {
-            let note = format!("what the quota is for cannot be noted: {error}");
+            let note = format!("the quota cannot be updated: {error}");
             (self.tell)(ImportEvent::Note(note));
         }
         match problem {

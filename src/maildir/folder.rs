@@ -329,7 +329,7 @@ impl MaildirFolder {
                         let name = entry.file_name().to_string_lossy().into_owned();
                         let path = self.path.join(sub.name()).join(name);
                         let error = io::Error::new(ErrorKind::InvalidData, "its name is not UTF-8");
-                        problems.push(Failure::new("take for a message", path, error));
+                        problems.push(Failure::new("use as a message", path, error));
                     }
                 }
             }

@@ -39,7 +39,7 @@ pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) 
     if wanted.iter().any(|keyword| known.letter(keyword).is_none()) && !known.is_full() {
         match enter(folder, &wanted) {
             Ok(entered) => known = entered,
-            Err(error) => problems.push(format!("cannot enter keywords in {FILE}: {error}")),
+            Err(error) => problems.push(format!("cannot add keywords to {FILE}: {error}")),
         }
     }
     let mut letters = String::new();

@@ -206,7 +206,9 @@ impl<'a> Mover<'a> {
                 let meant = keywords::names(&target.folder, &text).map(|(names, _)| names);
                 match meant {
                     Ok(names) if names.is_empty() || same => letters.push(letter),
-                    _ => problems.push(format!("the letter `{letter}` left out: no keyword")),
+                    _ => problems.push(format!(
+                        "the letter `{letter}` is left out: it stands for no keyword"
+                    )),
                 }
             }
         }

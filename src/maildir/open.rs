@@ -44,7 +44,7 @@ fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure>
         return Err(Failure::new("follow another user's symbolic link", path, Errno::LOOP));
     }
     openat(parent, link.target, DIR, Mode::empty())
-        .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
+        .map_err(|error| Failure::new("open the target folder of the symbolic link", path, error))
 }
 
 /// A new file in the `tmp` of the folder at `path`; its name has the time at which its

@@ -15,7 +15,8 @@ use crate::file::Bounds;
 use crate::outcome::Failure;
 
 /// Why a message has no flags.
-pub(super) const NO_COLONS: &str = "this file system has no colons in names, so no flags";
+pub(super) const NO_COLONS: &str =
+    "this file system allows no colons in names, so the message has no flags";
 
 /// A message in `tmp`, on disk, to be committed; if this is dropped, it is removed.
 pub struct StagedMessage {

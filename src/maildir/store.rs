@@ -215,7 +215,7 @@ impl<'a> Maildir<'a> {
             path.push(name);
             self.make_below(&folder, name, &path)?;
             let below = openat(&folder, name, DIR | OFlags::NOFOLLOW, Mode::empty())
-                .map_err(|error| Failure::new("make a folder in", &path, error))?;
+                .map_err(|error| Failure::new("create a folder in", &path, error))?;
             above.push(std::mem::replace(&mut folder, Arc::new(below)));
         }
         if !directories.is_empty() && self.location.layout == Layout::MaildirPlusPlus {
@@ -241,7 +241,7 @@ impl<'a> Maildir<'a> {
         // The Maildir's own entry; its parent may not be accessible to us.
         if let Ok(parent) = openat(&self.root, "..", DIR, Mode::empty()) {
             sync_directory(&parent)
-                .map_err(|error| Failure::new("sync what is above", &path, error))?;
+                .map_err(|error| Failure::new("sync the directory above", &path, error))?;
         }
         // Whoever finds no `tmp` will do it again: better twice than not at all.
         let is_new = matches!(statat(&folder, "tmp", AtFlags::empty()), Err(Errno::NOENT));

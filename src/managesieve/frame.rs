@@ -103,7 +103,7 @@ impl<R: BufRead> Frames<R> {
             }
             skipped |= length > kept;
             if self.of_client && frame.get(before..).is_some_and(|bytes| bytes.contains(&0)) {
-                return Err(FrameError::Malformed("a NUL in a script"));
+                return Err(FrameError::Malformed("there is a NUL in the script"));
             }
         }
         Err(FrameError::Malformed("too many literals"))

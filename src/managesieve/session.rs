@@ -62,7 +62,7 @@ pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
     let server = match TcpStream::connect_timeout(&gateway.server, limits.connect) {
         Ok(server) => server,
         Err(error) => {
-            farewell(&client, "the server is not there; try again later");
+            farewell(&client, "the server cannot be reached; try again later");
             return Err(format!("the server {} is not there: {error}", gateway.server));
         }
     };

@@ -227,7 +227,7 @@ impl Delivery {
             read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
         if message.is_empty().unwrap_or(false) {
             // The descriptor is closed, or the caller has lost its file.
-            return Err("standard input is empty, which is no message".into());
+            return Err("standard input is empty: there is no message".into());
         }
         let _claim = match claim(&rules.set, &message, state.as_ref(), deadline) {
             Ok(claim) => claim,
@@ -265,13 +265,15 @@ impl Delivery {
             deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
         report.notes.splice(0..0, filters.notes);
         let unread = world.unread();
-        report.notes.extend(unread.map(|why| format!("{why}; rules that ask it did not hold")));
+        report.notes.extend(unread.map(|why| format!("{why}; rules that need it did not match")));
         // From here on the message is delivered, and nothing must change that: neither a
         // log that cannot be written nor even a panic.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             let again = renamed(&location, program, &log, &report.made_folders);
             report.notes.extend(again.iter().map(|(folder, other)| {
-                format!("`{folder}` was made again, and its earlier mail is in `{other}`: renamed?")
+                format!(
+                    "`{folder}` was created again, and its earlier mail is in `{other}`: renamed?"
+                )
             }));
             let ids = run.message.texts("Message-ID");
             let remarks = rules.remarks.iter().map(String::as_str).chain(world.no_zone());
@@ -332,7 +334,7 @@ pub fn guarded(delivery: impl FnOnce() -> Outcome) -> Outcome {
 /// did.
 fn trouble(run: &Run, world: &World) -> Option<String> {
     if run.damaged {
-        return Some("what was kept of the rules is damaged".into());
+        return Some("the cached rules are damaged".into());
     }
     let unread = run.messages().into_iter().find_map(Message::failure);
     let unread = unread.map(|why| format!("the message cannot be read: {why}"));

@@ -30,7 +30,7 @@ impl Message {
             let encoded = |part: &&Part| part.is_message() && part.encoding != Encoding::Identity;
             for part in self.parts()?.iter().filter(encoded) {
                 if self.depth >= WITHIN_DEPTH || left == 0 {
-                    self.leave_out("encoded messages were not all looked into".to_owned());
+                    self.leave_out("not all encoded messages were inspected".to_owned());
                     break;
                 }
                 let bytes = self.part_bytes(part, left)?;

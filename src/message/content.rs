@@ -48,7 +48,8 @@ impl Unread {
         Unread {
             kind: io::ErrorKind::NotSeekable,
             os: None,
-            text: "the message has been written to its destination and is no longer at hand".into(),
+            text: "the message has been written to its destination and is no longer available"
+                .into(),
         }
     }
 

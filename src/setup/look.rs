@@ -2,7 +2,7 @@
 //! their settings (`postconf`, `doveconf`, `exim`), and if they do not answer soon, the
 //! settings count as unknown.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use std::fs;
 use std::io::Read;
@@ -209,7 +209,7 @@ fn user_file(path: &Path) -> UserFile {
     let about = match fs::symlink_metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return UserFile::Missing,
-        Err(_) => return UserFile::Strange("cannot be looked at"),
+        Err(_) => return UserFile::Strange("cannot be read"),
     };
     if about.is_symlink() {
         return UserFile::Strange("is a symbolic link");

@@ -1,7 +1,7 @@
 //! What has to be done, step by step, as data: what can be written into the home, what
 //! only the user or root can do, and what has to wait for another step.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use std::path::{Path, PathBuf};
 
@@ -79,8 +79,8 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     let waits = match (&place, are_ready) {
         // A user who has set where the mail is knows better.
         (MailHome::NotYet { .. }, true) if says_where => None,
-        (MailHome::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
-        (_, false) => Some("first come the rules"),
+        (MailHome::NotYet { .. }, _) => Some("Dovecot has to keep mail in Maildirs first"),
+        (_, false) => Some("the rules come first"),
         _ => None,
     };
     steps.extend(delivery(found, way, waits));
@@ -121,7 +121,7 @@ fn place(found: &SetupFindings) -> MailHome {
             // The values of other Dovecot variables (`%u`) are not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return MailHome::NotYet {
-                    reason: format!("Dovecot keeps mail in `{path}`: write that path for you into the rules."),
+                    reason: format!("Dovecot keeps mail in `{path}`: write that path, as it is for you, into the rules."),
                     lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
                 };
             }
@@ -170,10 +170,10 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
         Some(Some(folder)) if is_fs => Some(folder.to_owned()),
         _ => {
             let (reason, line) = if is_fs {
-                let line = format!("{path}/INBOX    # set the inbox so, and move it there");
+                let line = format!("{path}/INBOX    # set the inbox to this, and move it there");
                 (format!("The inbox, `{inbox}`, is not within `{path}`, where folders are."), line)
             } else {
-                let line = format!("{path}    # set the inbox so, and move its mail there");
+                let line = format!("{path}    # set the inbox to this, and move its mail there");
                 (format!("The inbox, `{inbox}`, is not the Maildir itself, `{path}`."), line)
             };
             return MailHome::NotYet { reason, lines: vec![line] };
@@ -221,10 +221,12 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
                 "mfilter setup".into(),
             ];
             let reasons = vec![
-                format!("~/{file} is made into rules, and old mail shows where these differ."),
+                format!(
+                    "~/{file} is translated into rules, and old mail shows where these differ."
+                ),
                 "What could not be translated is in them as a comment: read it.".into(),
             ];
-            (step("Bring your rules over", reasons, SetupAction::ByHand(lines)), false)
+            (step("Translate your rules", reasons, SetupAction::ByHand(lines)), false)
         }
         (UserFile::Missing, None, MailHome::NotYet { .. }) => {
             let reason = "Rules are written once Dovecot keeps mail in Maildirs.".into();
@@ -248,7 +250,7 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
 fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> Vec<SetupStep> {
     if let Some(waits) = waits {
         return vec![SetupStep {
-            title: "Switch the delivery over".into(),
+            title: "Switch delivery to mfilter".into(),
             reasons: vec![format!("Not yet: {waits}.")],
             action: SetupAction::ByHand(vec!["mfilter setup".into()]),
         }];
@@ -297,7 +299,10 @@ fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
         |reason: String, action| SetupStep { title: title.clone(), reasons: vec![reason], action };
     if let MailServer::Postfix { mailbox_command, reads_forward } = server {
         if mailbox_command.contains("mfilter") && found.forward == UserFile::Missing {
-            return step("It does so for everyone, by mailbox_command.".into(), SetupAction::Done);
+            return step(
+                "It does so for everyone, through mailbox_command.".into(),
+                SetupAction::Done,
+            );
         }
         if !reads_forward {
             let line = format!("postconf -e 'mailbox_command = {}'", found.program.display());
@@ -313,7 +318,10 @@ fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
     let mut written = match &found.forward {
         UserFile::Missing => {
             let action = SetupAction::Write { path, before: None, text: line };
-            step(format!("By a line in ~/{name}; without that file all is as before."), action)
+            step(
+                format!("By a line in ~/{name}; without that file everything is as before."),
+                action,
+            )
         }
         UserFile::Text(text) if text.contains("mfilter") => {
             step(format!("~/{name} does so already."), SetupAction::Done)
@@ -358,7 +366,7 @@ fn calls_a_filter(text: &str) -> bool {
 }
 
 fn by_watch(found: &SetupFindings) -> Vec<SetupStep> {
-    let title = "Have what is synced filed";
+    let title = "Have synced mail filed";
     if !found.has_systemd {
         return vec![SetupStep {
             title: title.into(),

@@ -22,7 +22,7 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
             if fs::symlink_metadata(path)?.is_symlink()
                 || file::read(path, 1 << 24)? != before.as_bytes()
             {
-                return Err(io::Error::other("it was changed meanwhile"));
+                return Err(io::Error::other("it was changed in the meantime"));
             }
             Some(back_up(path, before)?)
         }

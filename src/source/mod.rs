@@ -212,7 +212,7 @@ impl std::fmt::Display for ReadError {
             ReadError::Dangling(target) => {
                 write!(f, "it is a symbolic link to {}, which does not exist", target.display())
             }
-            ReadError::BeingSaved => f.write_str("it is being saved all the time"),
+            ReadError::BeingSaved => f.write_str("it keeps being saved"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Parsing resolves no names; `rules::check` does. An Ast from the parser is
 //! nested shallowly enough for recursive functions.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use crate::source::{Span, Spanned};
 

@@ -235,15 +235,15 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
         ),
         SyntaxErrorKind::TooLarge => word(
             "too-large",
-            format!("a file of rules has at most {} MiB", super::MAX_BYTES >> 20),
+            format!("a rule file has at most {} MiB", super::MAX_BYTES >> 20),
             "",
-            "keep long lists of addresses in files of their own: `list NAME \"file\"`",
+            "keep long lists of addresses in separate files: `list NAME \"file\"`",
         ),
         SyntaxErrorKind::TooMany => word(
             "too-many",
             "there are more mistakes after this one",
             "",
-            format!("only the first {} of a file are shown", super::MAX_MISTAKES),
+            format!("only the first {} in a file are shown", super::MAX_MISTAKES),
         ),
         SyntaxErrorKind::NotAnArrow(found) => word(
             "arrow",

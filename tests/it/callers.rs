@@ -128,7 +128,7 @@ fn nothing_on_standard_input_is_no_message() {
     for first in ["exec <&-", "exec </dev/null", "exec <&- >&-"] {
         let run = by(&home, first);
         assert_eq!(run.code, Some(75), "{first}: {run:?}");
-        assert_eq!(run.stderr, "4.3.0 mfilter: standard input is empty, which is no message\n");
+        assert_eq!(run.stderr, "4.3.0 mfilter: standard input is empty: there is no message\n");
     }
     assert!(home.mail().is_empty());
 }

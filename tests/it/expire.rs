@@ -205,7 +205,7 @@ fn rules_without_expire_say_so() {
     home.write("Maildir/cur/1.M1P1.mx:2,S", message(1));
     let run = expire(&home, &[]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), ""), "{run:?}");
-    assert!(run.stderr.contains("no `expire` stands in the rules"), "{run:?}");
+    assert!(run.stderr.contains("there is no `expire` in the rules"), "{run:?}");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn the_message_is_the_one_of_check() {
         assert_eq!(explained.code, Some(0), "{explained:?}");
         assert!(explained.stdout.contains(message), "{explained:?}");
         assert!(explained.stdout.contains("~/.mailrules:1:6"), "{explained:?}");
-        assert!(explained.stdout.contains("Mended:\n\n    when subject contains"), "{explained:?}");
+        assert!(explained.stdout.contains("Corrected:\n\n    when subject contains"), "{explained:?}");
     }
     let unknown = home.run(&["explain", "unknown-feild"], b"");
     assert_eq!(unknown.code, Some(2));
@@ -148,6 +148,6 @@ fn the_locale_says_in_which_language_a_mistake_is_explained() {
     assert_eq!(explained(&[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
 
     let english = explained(&[]);
-    assert!(english.contains("\nAn example:\n") && english.contains("\nMended:\n"), "{english}");
+    assert!(english.contains("\nAn example:\n") && english.contains("\nCorrected:\n"), "{english}");
     assert_eq!(explained(&[JAPANESE, ("LC_ALL", "C")]), english);
 }

@@ -27,7 +27,7 @@ end
 const RULES: &str = r#"when envelope-from is "o'brien@sender.example" -> folder "Brien"
 "#;
 
-/// A POP3 server (RFC 1939) with one message, for one session.
+/// A POP3 server (RFC 1939) with one message, for example session.
 struct Pop {
     port: u16,
     session: thread::JoinHandle<bool>,

@@ -69,7 +69,7 @@ fn flags_dates_and_counts_over_imap() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     assert_eq!(
         run.stdout,
-        "      7 messages\n      7 -> Archive\n      1 left out: the state of a mailbox, no message\n"
+        "      7 messages\n      7 -> Archive\n      1 left out: the state of a mailbox, not a message\n"
     );
     assert_eq!(fs::read(home.path().join("Archive.mbox")).expect("there"), source);
     let new = home.mail().into_iter().filter(|mail| mail.sub == "new");
@@ -217,8 +217,7 @@ fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
         mbox(&[message("0", ""), message("1", "Status: RO\nX-UID: 7\n"), twice, message("3", "")]),
     );
     let run = import(&home, &[&old]);
-    let wanted = "      4 messages\n      2 -> old\n      2 filed by an earlier run; --again files \
-                  them once more\n";
+    let wanted = "      4 messages\n      2 -> old\n      2 filed by an earlier run; --again files them again\n";
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), wanted));
     assert_eq!(stored(&home).len(), 6);
     let run = import(&home, &[&old]);
@@ -335,7 +334,7 @@ fn odd_messages_are_told_and_filed_as_they_are() {
     let run = import(&home, &[&path(&home, "old")]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(
-        run.stderr.contains(&format!("message 2 at byte {nul_at}: holds NUL bytes")),
+        run.stderr.contains(&format!("message 2 at byte {nul_at}: contains NUL bytes")),
         "{run:?}"
     );
     let cut = format!("message 6 at byte {cut_at}: by its Content-Length 494 bytes are missing");

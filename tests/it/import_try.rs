@@ -52,14 +52,14 @@ fn procmail_is_asked_and_delivers_nothing() {
         :0\n* ^Subject: program\n| touch $HOME/touched\n";
     fs::write(home.path().join("rc"), rc).expect("written");
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
-    assert_eq!((out.as_str(), code), ("7 messages, 0 go another way\n", Some(0)));
+    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
     // A pattern that makes a difference: for procmail a dot is any character.
     fs::write(home.path().join("rc"), ":0\n* ^Subject: p.ain\nA/\n:0\n* ^Subject: s.am\nB/\n")
         .expect("written");
     mbox(home.path(), &["s.am", "spam"]);
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("2 messages, 1 go another way"), "{out}");
+    assert!(out.contains("2 messages, 1 are filed differently"), "{out}");
     assert!(out.contains("procmail: B\n    mfilter:  INBOX\n"), "{out}");
     for name in ["told", "touched", "Maildir"] {
         assert!(!home.path().join(name).exists(), "{name}");
@@ -83,13 +83,13 @@ fn maildrop_is_asked_and_delivers_nothing() {
         if (/^Subject: program/)\n  to \"|touch $HOME/touched\"\n";
     fs::write(home.path().join("filter"), filter).expect("written");
     let (out, code) = tried(home.path(), &["maildrop", "filter"]);
-    assert_eq!((out.as_str(), code), ("7 messages, 0 go another way\n", Some(0)));
+    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
     fs::write(home.path().join("filter"), "if (/^Subject: s.am/)\n  to Maildir/.B/\n")
         .expect("written");
     mbox(home.path(), &["s.am", "spam"]);
     let (out, code) = tried(home.path(), &["maildrop", "filter"]);
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("2 messages, 1 go another way"), "{out}");
+    assert!(out.contains("2 messages, 1 are filed differently"), "{out}");
     assert!(out.contains("maildrop: B\n    mfilter:  INBOX\n"), "{out}");
     for name in ["told", "touched", "Maildir"] {
         assert!(!home.path().join(name).exists(), "{name}");

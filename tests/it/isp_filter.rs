@@ -321,7 +321,7 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
         "spam: on (by default; default on)\n",
         "    scored: puts it into the folder \"Junk\", marked seen, when spam-score >= 6\n",
         "virus: on (mandatory)\n",
-        "    marks, taken off when it is off: \"[SPAM]\" in front of the subject, header X-Spam-*\n",
+        "    marks, removed when it is off: \"[SPAM]\" in front of the subject, header X-Spam-*\n",
     ] {
         assert!(shown.contains(part), "{part:?} in\n{shown}");
     }

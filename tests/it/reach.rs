@@ -462,7 +462,7 @@ fn without_state_mail_flows_on() {
     home.write("away", "I am away.\n");
     home.write(".local/state", "no directory");
     deferred(&home.deliver(MESSAGE));
-    assert_eq!(home.mail().len(), 0, "taken back, since it cannot be remembered");
+    assert_eq!(home.mail().len(), 0, "taken back, because it cannot be recorded");
     delivered(&home.deliver(MESSAGE));
     assert_eq!(home.mail().len(), 1);
     assert_eq!(text(&home, "tries"), "try\ntry\n", "no answer without a memory");
@@ -580,7 +580,7 @@ fn a_list_that_is_too_large_is_told() {
     delivered(&home.deliver(b"From: a@b.example\n\nx\n"));
     assert_eq!(home.mail().len(), 1);
     let log = log(&home);
-    assert!(log.contains("it is larger than 256 MB; rules that ask it did not hold"), "{log}");
+    assert!(log.contains("it is larger than 256 MB; rules that need it did not match"), "{log}");
     assert!(log.contains("is not edited: it would be larger than 256 MB"), "{log}");
 }
 

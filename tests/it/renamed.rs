@@ -8,7 +8,7 @@ use crate::support::imap::{DOVEADM, Imap, NOBODY, configure, own};
 use crate::support::{Home, skipped};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: sale\n\nhello\n";
-const NOTE: &str = "`Shop/Sale` was made again, and its earlier mail is in `Shop/Bargains`";
+const NOTE: &str = "`Shop/Sale` was created again, and its earlier mail is in `Shop/Bargains`";
 const WARNING: &str =
     "warning[folder-renamed]: the earlier mail of `Shop/Sale` is in `Shop/Bargains`";
 

@@ -34,7 +34,7 @@ fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let (head, blocks) = indexed.to_parts().expect("it is small");
     let kept = CompiledProgram::from_parts(&head, blocks.into_iter().collect()).expect("intact");
     let [indexed, kept] = [indexed, kept].map(RuleSet::alone);
-    // In a trace no rule is passed over.
+    // In a trace no rule is skipped.
     let wanted = plan(&indexed, message, Detail::Trace);
     for compiled in [&indexed, &kept] {
         let found = plan(compiled, message, Detail::Plan);

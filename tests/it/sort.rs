@@ -163,7 +163,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
       3 INBOX -> Lists/rust
       2 INBOX -> News
       1 already in the right folder
-      1 stay, since what the rules ask is not done
+      1 stay, because what the rules ask for is not done
       1 without copy: each run would make one more
       1 without discard: existing mail is not removed
 ";

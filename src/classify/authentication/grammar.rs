@@ -228,7 +228,7 @@ impl<'a> Cursor<'a> {
             }
             match self.pair()? {
                 Some(property) => found.properties.push(property),
-                None => found.flaw = Some("something in it is no property"),
+                None => found.flaw = Some("something in it is not a property"),
             }
             if !self.at_end_of_value() {
                 found.flaw = Some("a value in it does not end where a value ends");

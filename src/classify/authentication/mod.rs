@@ -202,7 +202,7 @@ impl ResultsReader<'_, '_> {
         } else if whys.is_empty() {
             let speaks = header.results.iter().any(|each| methods.contains(&each.method.as_str()));
             whys.push(match speaks {
-                true => "it has no word that is not known from one above".to_owned(),
+                true => "all its results are already known from a header above".to_owned(),
                 false => "it has no result of a method that is read".to_owned(),
             });
         }
@@ -263,7 +263,9 @@ impl ResultsReader<'_, '_> {
                     why = why.or(Some("the message has no such DKIM-Signature".to_owned()));
                 }
                 (_, Verdict::Pass, _) if contradicted(result, found) => {
-                    why = why.or(Some("it passes and fails one signature".to_owned()));
+                    why = why.or(Some(
+                        "it says of one signature both that it passes and that it fails".to_owned(),
+                    ));
                 }
                 _ => believed.push((result, *verdict, signer.filter(|_| names))),
             }
@@ -289,10 +291,10 @@ impl ResultsReader<'_, '_> {
                 |domain: &str| from.iter().all(|address| domain::aligned(domain, &address.domain));
             match &domain {
                 Some(domain) if from.is_empty() || !is_of(domain) => {
-                    return Err(format!("From is not of {}", excerpt(domain)));
+                    return Err(format!("From is not in the domain {}", excerpt(domain)));
                 }
                 None if !self.sender.from_domains().all(is_of) => {
-                    return Err("it does not say of which domain, and From holds several".into());
+                    return Err("it does not name the domain, and From has several".into());
                 }
                 _ if self.mail.has_several_from() => {
                     return Err("several lines can be read as From".into());
@@ -302,7 +304,7 @@ impl ResultsReader<'_, '_> {
         }
         if let (Verdict::Pass, Some(who)) = (verdict, self.sender.misleads()) {
             // OpenDMARC reads the results of others, and splits at the first `@`.
-            return Err(format!("{who} holds what can mislead a border"));
+            return Err(format!("{who} contains text that can mislead a border"));
         }
         if verdict == Verdict::Pass && self.is_garbled() {
             return Err("the border's results are garbled".to_owned());
@@ -352,7 +354,7 @@ impl ResultsReader<'_, '_> {
         lines.sort_by_key(|(identity, ..)| *identity != SpfIdentity::MailFrom);
         for (identity, found, header, text) in lines {
             if self.results.spf.is_some() {
-                let why = "an SPF result is known from another".to_owned();
+                let why = "an SPF result is already known from another header".to_owned();
                 self.results.ignore(&header, &text, why);
                 continue;
             }
@@ -390,7 +392,7 @@ fn sceptical<'a>(
         None if ["smtp.mailfrom", "smtp.helo", "header.from"].iter().all(|name| same(name)) => {
             Ok(*first)
         }
-        None => Err("it stands there twice, about two".to_owned()),
+        None => Err("it is there twice, with different identities".to_owned()),
     }
 }
 

@@ -82,11 +82,11 @@ pub fn parse(text: &str) -> Result<ReceivedSpf, &'static str> {
                 return Err("a value in it does not end where a value ends");
             }
             Some((key, _)) if found.pairs.iter().any(|(each, _)| *each == key) => {
-                return Err("it says something twice");
+                return Err("it states something twice");
             }
             Some(_) if found.pairs.len() == MOST_PAIRS => return Err("it has too many words"),
             Some(pair) => found.pairs.push(pair),
-            None => return Err("something in it is no pair of key and value"),
+            None => return Err("something in it is not a pair of key and value"),
         }
     }
 }

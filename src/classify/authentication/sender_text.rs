@@ -236,12 +236,11 @@ impl SenderText {
                 None => "a comment".to_owned(),
             };
             result.properties.truncate(properties);
-            result.flaw = Some("it holds text that the sender chose");
+            result.flaw = Some("it contains text that the sender chose");
             result.cut = true;
             header.results.truncate(at + 1);
             return Some(format!(
-                "read up to {place} only: the sender could have written what follows, {} holds \
-                 what can be read as results",
+                "read up to {place} only: the sender could have written what follows, {} contains text that can be read as results",
                 kind.name()
             ));
         }
@@ -345,8 +344,10 @@ impl SenderText {
         };
         match (whole(TextOrigin::EnvelopeSender, sender), whole(TextOrigin::Helo, helo)) {
             (true, true) => Ok(()),
-            (false, _) => Err("the envelope sender holds what can be read as more than a value"),
-            (_, false) => Err("the HELO holds what can be read as more than a value"),
+            (false, _) => {
+                Err("the envelope sender contains text that can be read as more than one value")
+            }
+            (_, false) => Err("the HELO contains text that can be read as more than one value"),
         }
     }
 
@@ -522,7 +523,7 @@ mod tests {
             if !smuggled.ends_with(['(', '"']) {
                 assert_eq!(found.dkim_domains, ["evil.example"], "{smuggled}");
                 let why = "read up to `header.i` only: the sender could have written what \
-                           follows, a DKIM-Signature holds what can be read as results";
+                           follows, a DKIM-Signature contains text that can be read as results";
                 assert_eq!(found.ignored[0].why, why);
             }
         }

@@ -100,10 +100,10 @@ impl Dovecot {
             found.filter(|(known, _)| *known == key).map(|(_, value)| value).next_back()
         };
         let number = |key: &str, otherwise| match value(key) {
-            Some(text) => text.parse().map_err(|_| format!("`{key}={text}` is no number")),
+            Some(text) => text.parse().map_err(|_| format!("`{key}={text}` is not a number")),
             None => Ok(otherwise),
         };
-        let home = value("home").filter(|home| !home.is_empty()).ok_or("Dovecot says no home")?;
+        let home = value("home").filter(|home| !home.is_empty()).ok_or("Dovecot gives no home")?;
         let home = Path::new(home);
         if !home.is_absolute() {
             return Err(format!("the home `{}` is no path that begins with `/`", home.display()));
@@ -176,7 +176,7 @@ impl AuthConnection {
                     "NOTFOUND" => return Ok(AuthAnswer::Unknown),
                     "FAIL" => {
                         let reason = rest.iter().find_map(|field| field.strip_prefix("reason="));
-                        let why = reason.unwrap_or("the database is away");
+                        let why = reason.unwrap_or("the database is unavailable");
                         return Ok(AuthAnswer::Away(why.to_owned()));
                     }
                     _ => {}
@@ -327,7 +327,7 @@ mod tests {
         }
         for (away, why) in [
             ("away", "SQL is down"),
-            ("fail", "the database is away"),
+            ("fail", "the database is unavailable"),
             ("homeless", "no home"),
             ("relative", "begins with"),
             ("odd", "no number"),

@@ -65,7 +65,7 @@ impl Passwd {
             Ok((status, _)) if status.code() == Some(NOT_FOUND) => match self.remote_service() {
                 None => Ok(None),
                 Some(service) => Err(Unavailable(format!(
-                    "`{service}` does not know the name, or is away, which cannot be told apart"
+                    "`{service}` does not know the name, or is unavailable; there is no way to tell which"
                 ))),
             },
             Ok((status, _)) => Err(Unavailable(format!("getent passwd: {status}"))),

@@ -52,7 +52,7 @@ impl PasswdFile {
         // With a file that is being written, users would be unknown and their mail would
         // bounce.
         if !text.ends_with('\n') {
-            return Err(away(&"it has no end of line at its end; is it being written?"));
+            return Err(away(&"its last line has no line end; is the file being written?"));
         }
         let users: Arc<Users> =
             Arc::new(text.lines().filter_map(|line| self.entry(line)).collect());
@@ -86,7 +86,7 @@ impl PasswdFile {
         let ids = number(uid, self.owner.uid).zip(number(gid, self.owner.gid));
         let account = match ids {
             _ if !Path::new(home).is_absolute() => Err("it has no home"),
-            None => Err("uid and gid are no numbers"),
+            None => Err("uid or gid is not a number"),
             Some((uid, gid)) => Ok(Account { name: name.to_owned(), home: home.into(), uid, gid }),
         };
         Some((name.to_owned(), account))

@@ -47,7 +47,7 @@ impl Act for EditListAction {
 
     fn phrase(&self) -> String {
         let (what, to) = if self.add { ("adds", "to") } else { ("removes", "from") };
-        format!("{what} an address of it {to} a list")
+        format!("{what} an address from it {to} a list")
     }
 
     fn finds_all(&self, of: &Extent) -> bool {

@@ -36,7 +36,7 @@ impl Act for MarkAction {
 
     fn phrase(&self) -> String {
         let flags = shown_flags(&self.flags);
-        if self.add { format!("marks it {flags}") } else { format!("takes the mark off: {flags}") }
+        if self.add { format!("marks it {flags}") } else { format!("removes the mark {flags}") }
     }
 
     fn changes_tests(&self) -> bool {

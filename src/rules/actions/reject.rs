@@ -35,7 +35,7 @@ impl Act for RejectAction {
     }
 
     fn phrase(&self) -> String {
-        "refuses it, so that the sender is told,".into()
+        "refuses it, so that the sender is informed,".into()
     }
 
     fn ends(&self) -> bool {

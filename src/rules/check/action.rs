@@ -278,7 +278,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         let wrong = match program.text {
             "" => Some("it is empty"),
             text if text.contains(['{', '}']) => Some("no value may be inserted in it"),
-            text if text.contains(char::is_control) => Some("it holds a control character"),
+            text if text.contains(char::is_control) => Some("it contains a control character"),
             text if text.contains(' ') && !text.starts_with(['/', '~']) => {
                 Some("each argument is a string of its own")
             }
@@ -344,7 +344,7 @@ impl<'r> ActionReader<'r, '_, '_> {
             )) => Ok(self.checker.field(field)),
             Some(_) => {
                 let hint = Some(String::from(
-                    "`from`, `to`, `from.domain`, `list-id` and `thread`, for one",
+                    "`from`, `to`, `from.domain`, `list-id` and `thread`, for example",
                 ));
                 self.wrong_value("a field that a list can hold", value, hint)
             }

@@ -95,7 +95,7 @@ impl Checker<'_, '_> {
             let template = self.template(&of.value, 0, of.span);
             self.statements.scopes = scopes;
             if of.value.trim().is_empty() {
-                let hint = Some(String::from("`duplicate of \"{list-id}\"`, for one"));
+                let hint = Some(String::from("`duplicate of \"{list-id}\"`, for example"));
                 let value = ValueNode { span: of.span, kind: ValueKind::Text(of.value.clone()) };
                 self.wrong_value("a text with a value in it", &value, hint);
                 fine = false;
@@ -259,7 +259,7 @@ impl Checker<'_, '_> {
         let names = fields.all().iter().map(|field| field.name.value.as_str());
         if me && operator.value == "in" && names.into_iter().any(|name| name == "recipient") {
             let why = "the MTA names you in Delivered-To, so `recipient in me` holds for all mail";
-            let hint = "`not addressed-to-me` asks what the sender wrote";
+            let hint = "`not addressed-to-me` tests what the sender wrote";
             let mistake = RuleErrorKind::Unlikely { why: why.into(), hint: Some(hint.into()) };
             self.report(of.span, mistake);
         }
@@ -274,7 +274,7 @@ impl Checker<'_, '_> {
             matches!(kind, Some(ConditionKind::Not(of)) if classes.contains(&self.conditions.class(*of)))
         });
         if against {
-            let why = String::from("it asks for one thing and for its opposite");
+            let why = String::from("it requires one thing and its opposite");
             self.report(span, RuleErrorKind::NeverHolds { why, hint: None });
         }
     }

@@ -402,7 +402,7 @@ impl<'a, 's> Checker<'a, 's> {
             && !has_list
             && !self.incomplete
         {
-            let why = "no list is made of the mail that you have sent or kept".to_owned();
+            let why = "no list is made from the mail that you have sent or kept".to_owned();
             let hint = Some("declare one at the top: `list known sent \"Sent\"`".to_owned());
             self.report(span, RuleErrorKind::NeverHolds { why, hint });
         }

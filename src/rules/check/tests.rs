@@ -148,7 +148,7 @@ fn names_that_are_something_else() {
             "subject",
             "the name `subject` is taken by a field",
         ),
-        ("list me [\"a@b.example\"]", "name-taken", "me", "the name `me` is a setting's"),
+        ("list me [\"a@b.example\"]", "name-taken", "me", "the name `me` belongs to a setting"),
     ] {
         mistakes(&format!("{declared}{rule}"), &[(code, marked, message)]);
     }
@@ -285,7 +285,7 @@ fn what_can_never_hold_is_a_warning() {
         (
             "in-my-thread",
             "in-my-thread",
-            "this condition is never true: no list is made of the mail that you have sent or kept",
+            "this condition is never true: no list is made from the mail that you have sent or kept",
         ),
         ("from in []", "[]", "this condition is never true: there is nothing in the set"),
         ("subject contains []", "[]", "this condition is never true: there is nothing in the set"),
@@ -323,7 +323,7 @@ fn what_can_never_hold_is_a_warning() {
         (
             "has to and not has to",
             "has to and not has to",
-            "this condition is never true: it asks for one thing and for its opposite",
+            "this condition is never true: it requires one thing and its opposite",
         ),
     ] {
         mistakes(&format!("when {test} -> inbox"), &[("never-holds", marked, message)]);
@@ -569,7 +569,7 @@ fn settings() {
             "set me [\"taro\"]",
             "bad-entry",
             "\"taro\"",
-            "entry `taro` can match no address: it has no `@`",
+            "entry `taro` cannot match any address: it has no `@`",
         ),
     ] {
         mistakes(text, &[(code, marked, message)]);
@@ -653,7 +653,7 @@ fn lists_that_are_not_there_and_lists_of_words() {
     program("when subject in [\"sale\", \"buy now\"] -> inbox");
     mistakes(
         "when from in [\"sale\", \"*@x.example\"] -> inbox",
-        &[("bad-entry", "\"sale\"", "entry `sale` can match no address: it has no `@`")],
+        &[("bad-entry", "\"sale\"", "entry `sale` cannot match any address: it has no `@`")],
     );
 }
 

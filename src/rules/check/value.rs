@@ -90,7 +90,7 @@ impl Checker<'_, '_> {
             };
             self.judge_text(asked, operator, text, element.span);
             if operator == TextOperator::Resembles && resembles::SimilarWord::new(text).is_none() {
-                let hint = Some(String::from("`subject resembles \"viagra\"`, for one"));
+                let hint = Some(String::from("`subject resembles \"viagra\"`, for example"));
                 self.wrong_value("a word with letters", element, hint);
                 fine = false;
                 continue;
@@ -156,7 +156,7 @@ impl Checker<'_, '_> {
                 self.never_holds(span, "a SHA-256 is 64 hexadecimal digits", None);
             }
             (Field::AttachmentType, _) if !text.contains('/') => {
-                let hint = format!("`{} like \"*/{text}\"`, for one", asked.name);
+                let hint = format!("`{} like \"*/{text}\"`, for example", asked.name);
                 self.never_holds(span, "a media type has a `/`", Some(hint));
             }
             _ => {}
@@ -256,7 +256,7 @@ impl Checker<'_, '_> {
         let mut fine = true;
         for element in self.elements(value) {
             let (ValueKind::Text(word) | ValueKind::Name(word)) = &element.kind else {
-                let hint = Some(format!("`{} is pass`, for one", asked.name));
+                let hint = Some(format!("`{} is pass`, for example", asked.name));
                 self.wrong_value("a result", element, hint);
                 fine = false;
                 continue;
@@ -377,7 +377,7 @@ impl Checker<'_, '_> {
     /// `now = 2026-12-24T18:00`
     pub(super) fn one_second(&mut self, asked: &AskedField, value: &ValueNode) {
         if let ValueKind::Instant(_) = value.kind {
-            let why = "an instant is one second, which hardly any message meets".to_owned();
+            let why = "an instant is one second, which hardly any message matches".to_owned();
             let hint =
                 format!("`{0} in FROM..TO`, or `{0} >= {1}`", asked.name, self.written(value));
             self.report(value.span, RuleErrorKind::Unlikely { why, hint: Some(hint) });

@@ -1,6 +1,6 @@
 //! What the provider does not allow the rules of a confined user.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, warning};
 use crate::rules::confined::not_allowed;
@@ -19,15 +19,16 @@ impl ConfinedMistake {
         match self {
             ConfinedMistake::Setting { name } => warning(
                 "set-by-provider",
-                format!("`set {name}` is the provider's to say"),
+                format!("`set {name}` is decided by the provider"),
                 "has no effect here",
             )
             .or_hint(Some("leave it out: mail is stored where the mail server looks for it")),
             ConfinedMistake::Program { name, allowed } => {
                 let hint = match allowed.as_slice() {
-                    [] => "here rules run none; a `pipe` delivers to the inbox instead".to_owned(),
+                    [] => "rules cannot run programs here; a `pipe` delivers to the inbox instead"
+                        .to_owned(),
                     names => format!(
-                        "what they may run, by name alone: `{}`; a `pipe` of others delivers to \
+                        "programs they may run, by name only: `{}`; a `pipe` of others delivers to \
                          the inbox instead",
                         names.join("`, `")
                     ),

@@ -1,6 +1,6 @@
 //! What is wrong with `expire`.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
 
@@ -25,7 +25,9 @@ impl ExpireMistake {
                 String::from("`expire` stands in a group"),
                 "not allowed here",
             )
-            .or_hint(Some("it depends on no message that arrives; move it outside of all rules")),
+            .or_hint(Some(
+                "it does not depend on an arriving message; move it outside of all rules",
+            )),
             ExpireMistake::End => error(
                 "expire-action",
                 String::from("old mail goes to a folder or is deleted"),
@@ -43,7 +45,7 @@ impl ExpireMistake {
                 "left alone",
             )
             .or_hint(Some(
-                "move it to the trash, `-> folder \"Trash\"`; or say it twice if it is meant, \
+                "move it to the trash, `-> folder \"Trash\"`; or write it twice if you mean it, \
                  `-> delete, delete`",
             )),
         }

@@ -1,6 +1,6 @@
 //! Why a folder cannot have the name that the rules give it.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error};
 

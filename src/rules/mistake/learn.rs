@@ -1,6 +1,6 @@
 //! What is wrong with `on moved` and with lists made from mail or from address books.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
 
@@ -36,14 +36,16 @@ impl LearnMistake {
         match self {
             LearnMistake::OfSite { what } => {
                 error("learn-of-site", format!("{what} is for users' rules"), "not allowed here")
-                    .or_hint(Some("site rules do not look into users' mail"))
+                    .or_hint(Some("site rules do not read users' mail"))
             }
             LearnMistake::InGroup => error(
                 "moved-in-group",
                 String::from("`on moved` inside a group"),
                 "not allowed here",
             )
-            .or_hint(Some("it depends on no message that arrives; move it outside of all rules")),
+            .or_hint(Some(
+                "it does not depend on an arriving message; move it outside of all rules",
+            )),
             LearnMistake::NotOnMove { action } => error(
                 "not-on-move",
                 format!("`{action}` cannot be done when a message is moved"),
@@ -58,7 +60,7 @@ impl LearnMistake {
                 format!("`{field}` is not learned from a moved message"),
                 "expected `from`, `from.domain`, `list-id` or `thread`",
             )
-            .or_hint(Some("`add from to NAME`, `add thread to NAME`, for one")),
+            .or_hint(Some("`add from to NAME`, `add thread to NAME`, for example")),
             LearnMistake::EndTwice { way } => error(
                 "end-twice",
                 format!("`{way}` is given twice"),
@@ -92,8 +94,8 @@ impl LearnMistake {
             }
             LearnMistake::MadeListEdited { name } => error(
                 "made-list-edited",
-                format!("`{name}` is made of mail or an address book and cannot be edited"),
-                "no list in a file",
+                format!("`{name}` is made from mail or an address book and cannot be edited"),
+                "not a list in a file",
             )
             .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
             LearnMistake::NoSentFolder { folder } => warning(

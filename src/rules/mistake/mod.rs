@@ -1,7 +1,7 @@
 //! Every mistake that checking can find: a kind with its data, and its wording.
 //! Kinds that belong together have their own file.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 mod confined;
 mod folder;
@@ -411,7 +411,7 @@ impl RuleErrorKind {
                 taken.or_hint(Some("choose another name"))
             }
             RuleErrorKind::MeIsASetting => {
-                error("name-taken", String::from("the name `me` is a setting's"), "taken")
+                error("name-taken", String::from("the name `me` belongs to a setting"), "taken")
                     .or_hint(Some("set your addresses with `set me [\"…\", …]`"))
             }
             RuleErrorKind::NoMe => {
@@ -460,9 +460,9 @@ impl RuleErrorKind {
             }
             RuleErrorKind::FieldWantsName { field } => {
                 let hint = match field.as_str() {
-                    "env" => "`env \"HOME\"`, for one",
-                    "address" => "`address \"Resent-To\"`, for one",
-                    _ => "`header \"X-Mailer\"`, for one",
+                    "env" => "`env \"HOME\"`, for example",
+                    "address" => "`address \"Resent-To\"`, for example",
+                    _ => "`header \"X-Mailer\"`, for example",
                 };
                 error(
                     "field-wants-name",
@@ -481,7 +481,7 @@ impl RuleErrorKind {
             }
             RuleErrorKind::NoTextInSet { field, kind } => {
                 let message =
-                    format!("`{field}` is {}, and a set of fields is of text", kind.name());
+                    format!("`{field}` is {}, and a set of fields must be of text", kind.name());
                 error("no-text-in-set", message, "no text")
                     .or_hint(Some("join tests of other fields by `or`"))
             }
@@ -579,18 +579,18 @@ impl RuleErrorKind {
                 let message = format!("`{action}` takes a status code `{class}.x.x` and a text");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
                 error("bad-status", message, "missing status code")
-                    .or_hint(Some(format!("`{action} \"{text}\"`, for one (RFC 3463)")))
+                    .or_hint(Some(format!("`{action} \"{text}\"`, for example (RFC 3463)")))
             }
             RuleErrorKind::NoReason { action, class } => {
                 let message = format!("`{action}` has no text for the sender");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
                 error("no-reason", message, "missing text")
-                    .or_hint(Some(format!("`{action} \"{text}\"`, for one")))
+                    .or_hint(Some(format!("`{action} \"{text}\"`, for example")))
             }
             RuleErrorKind::BadProgram { name, why } => {
                 let message = format!("`{name}` is not a valid program name: {why}");
                 error("bad-program", message, "invalid program name")
-                    .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for one; there is no shell"))
+                    .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for example; there is no shell"))
             }
             RuleErrorKind::BadAddress { text } => {
                 error("bad-address", format!("`{text}` is not a valid address"), "invalid address")
@@ -674,7 +674,7 @@ impl RuleErrorKind {
                 let message = format!("`{name}` differs from `{other}` only {how}");
                 warning("folder-case", message, "a folder of its own")
                     .with(at, "the other")
-                    .or_hint(Some("spell it alike, if one folder is meant"))
+                    .or_hint(Some("use the same spelling if you mean one folder"))
             }
             RuleErrorKind::ListUnreadable { path, reason } => {
                 let message = format!("cannot read the list `{path}`: {reason}");
@@ -682,7 +682,7 @@ impl RuleErrorKind {
                     .or_hint(Some("rules that use this list are skipped until it can be read"))
             }
             RuleErrorKind::BadEntry { entry, reason } => {
-                let message = format!("entry `{entry}` can match no address: {reason}");
+                let message = format!("entry `{entry}` cannot match any address: {reason}");
                 warning("bad-entry", message, "skipped")
                     .or_hint(Some("`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`"))
             }

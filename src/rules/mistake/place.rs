@@ -1,7 +1,7 @@
 //! What is wrong with where mail should be stored: paths as other programs write
 //! them, folders that are not the ones that were meant.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
 use crate::syntax::quote;
@@ -55,7 +55,7 @@ impl PlaceMistake {
             }
             PlaceMistake::FolderOfInbox { name, meant } => {
                 let message = format!("in the fs layout `{name}` is one folder, with a dot");
-                warning("folder-dot", message, "no level of its own").or_hint(Some(format!(
+                warning("folder-dot", message, "not a separate level").or_hint(Some(format!(
                     "what other readers show as `{name}` is `folder \"{meant}\"` in maildir++"
                 )))
             }

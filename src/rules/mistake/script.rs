@@ -1,6 +1,6 @@
 //! What is wrong with `include sieve`, and with the script that it names.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error};
 use crate::source::Span;
@@ -31,10 +31,10 @@ impl ScriptMistake {
         match self {
             ScriptMistake::OfSite => error(
                 "script-of-site",
-                String::from("site rules include no script"),
+                String::from("site rules cannot include a script"),
                 "no place for it",
             )
-            .or_hint(Some("`mfilter import sieve --site` makes site rules of a script")),
+            .or_hint(Some("`mfilter import sieve --site` turns a script into site rules")),
             ScriptMistake::InGroup => error(
                 "script-in-group",
                 String::from("`include sieve` inside a group"),
@@ -67,7 +67,7 @@ impl ScriptMistake {
             ScriptMistake::Prefix { meant } => error(
                 "bad-prefix",
                 String::from("the prefix ends with the separator"),
-                "no prefix of a folder",
+                "not a folder prefix",
             )
             .or_hint(Some(format!("write `prefix \"{meant}\"`"))),
             ScriptMistake::Fault { label, reason } => {
@@ -76,7 +76,7 @@ impl ScriptMistake {
                     None => reason,
                 };
                 error("script-not-exact", message, "cannot be done here")
-                    .or_hint(Some("nothing of the script is used while this is in it"))
+                    .or_hint(Some("no part of the script is used while it contains this"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is wrong with categories, labels and the switch.
 
-#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+#![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
 use crate::source::Span;
@@ -47,7 +47,7 @@ impl SiteMistake {
             .or_hint(Some("site rules must be inside `category \"NAME\" { … }`")),
             SiteMistake::CategoryOfUser => error(
                 "category-of-user",
-                String::from("categories are the provider's, in the site rules"),
+                String::from("only the provider's site rules have categories"),
                 "not allowed here",
             )
             .or_hint(Some("group rules of your own with `rule \"NAME\" otherwise { … }`")),
@@ -85,7 +85,7 @@ impl SiteMistake {
                     .or_hint(Some("it applies to all mail; move it outside of all groups"))
             }
             SiteMistake::EmptyLabel => error("empty-label", String::from("empty label"), "nothing")
-                .or_hint(Some("`isp-label subject \"[SPAM]\"`, for one")),
+                .or_hint(Some("`isp-label subject \"[SPAM]\"`, for example")),
             SiteMistake::SwitchTwice { at } => {
                 error("switched-twice", String::from("switched twice"), "again")
                     .with(at, "switched here first")
@@ -93,10 +93,10 @@ impl SiteMistake {
             }
             SiteMistake::DefaultOfUser => error(
                 "default-of-user",
-                String::from("the default is the provider's to say, in the site rules"),
+                String::from("the default is decided by the provider, in the site rules"),
                 "not in users' rules",
             )
-            .or_hint(Some("your own word is `isp-filter on` or `isp-filter off`")),
+            .or_hint(Some("your own choice is `isp-filter on` or `isp-filter off`")),
             SiteMistake::SwitchOfSite => error(
                 "switch-of-site",
                 String::from("the switch is the user's"),
