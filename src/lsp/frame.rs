@@ -91,7 +91,7 @@ mod tests {
         let found = all(input.concat().as_bytes());
         assert_eq!(found.len(), 7, "{found:?}");
         for (at, begins) in [
-            (0, "this is no header"),
+            (0, "this is not a message header"),
             (1, "a"),
             (2, "a message has no Content-Length"),
             (3, "a message is not JSON-RPC"),

@@ -102,7 +102,10 @@ fn the_message_is_the_one_of_check() {
         assert_eq!(explained.code, Some(0), "{explained:?}");
         assert!(explained.stdout.contains(message), "{explained:?}");
         assert!(explained.stdout.contains("~/.mailrules:1:6"), "{explained:?}");
-        assert!(explained.stdout.contains("Corrected:\n\n    when subject contains"), "{explained:?}");
+        assert!(
+            explained.stdout.contains("Corrected:\n\n    when subject contains"),
+            "{explained:?}"
+        );
     }
     let unknown = home.run(&["explain", "unknown-feild"], b"");
     assert_eq!(unknown.code, Some(2));

@@ -222,7 +222,7 @@ fn a_dmarc_result_of_another_from_is_none() {
     let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=pass header.from=b.example"));
     assert_ignored(
         &results(&text, &[]),
-        "its `dmarc` result is not believed: From is not of b.example",
+        "its `dmarc` result is not believed: From is not in the domain b.example",
     );
     let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=fail header.from=b.example"));
     assert_verdicts(&results(&text, &[]), "- - fail - -");
@@ -232,7 +232,7 @@ fn a_dmarc_result_of_another_from_is_none() {
 fn a_dmarc_result_is_of_every_from() {
     let dmarc = ar("mx.example.jp; dmarc=pass header.from=example.org");
     for (from, why) in [
-        ("a@b.example, x@example.org", "From is not of example.org"),
+        ("a@b.example, x@example.org", "From is not in the domain example.org"),
         ("a@example.org\nFrom: x@example.org", "several lines can be read as From"),
     ] {
         let found = results(&format!("{dmarc}{BORDER}From: {from}\n\n"), &[]);

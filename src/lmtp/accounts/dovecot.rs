@@ -330,7 +330,7 @@ mod tests {
             ("fail", "the database is unavailable"),
             ("homeless", "no home"),
             ("relative", "begins with"),
-            ("odd", "no number"),
+            ("odd", "not a number"),
             ("gone", "end of file"),
         ] {
             let told = users.find(&recipient(away)).unwrap_err().0;
