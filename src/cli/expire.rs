@@ -17,7 +17,7 @@ use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
 use crate::mailbox::known::take_in;
 use crate::mailbox::sent::named;
 use crate::maildir::{Location, Place};
-use crate::rules::program::Expiry;
+use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
 use crate::text::{escape, json_line, plural};
@@ -93,8 +93,9 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let folders: Vec<Place> =
         call.folders.iter().map(|name| location.place(&named(name))).collect();
-    let is_named =
-        |expiry: &Expiry, place: &Place| location.place(&named(&expiry.folder)).is(place);
+    let is_named = |expiry: &Expiry, place: &Place| {
+        expiry.folder == ALL_FOLDERS || location.place(&named(&expiry.folder)).is(place)
+    };
     for (name, place) in call.folders.iter().zip(&folders) {
         if !program.expiries.iter().any(|expiry| is_named(expiry, place)) {
             return Err(format!("no `expire` in the rules names the folder `{name}`"));

@@ -13,6 +13,8 @@ pub struct Draft {
     pub settings: Vec<(String, String)>,
     /// `list NAME "file"`
     pub lists: Vec<(String, String)>,
+    /// What is deleted some time after it came.
+    pub expiries: Vec<KeywordExpiry>,
     /// Actions that stand before all units.
     pub prelude: Vec<Effect>,
     /// The rules, in order.
@@ -31,6 +33,15 @@ impl Draft {
             self.notes.push(note);
         }
     }
+}
+
+/// What has this keyword is deleted so long after it came, wherever it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeywordExpiry {
+    /// As it is written (`7d`).
+    pub after: String,
+    /// The keyword.
+    pub keyword: String,
 }
 
 /// A file beside the rules.

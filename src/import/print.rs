@@ -3,6 +3,7 @@
 
 use super::Options;
 use super::ir::{AutomaticReply, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
+use crate::rules::program::ALL_FOLDERS;
 use crate::source::Sources;
 use crate::syntax::{quote, slashed};
 use crate::text::is_invisible;
@@ -106,6 +107,18 @@ impl Writer<'_> {
             self.statement(None, &format!("list {name} {}", quote(file)), 0);
         }
         if !settings.is_empty() || !draft.lists.is_empty() {
+            self.text.push('\n');
+        }
+        for expiry in &draft.expiries {
+            let (folder, keyword) = (quote(ALL_FOLDERS), quote(&expiry.keyword));
+            let statement = format!(
+                "expire {folder} after {} even unread, flagged unless not keyword is {keyword} \
+                 -> delete, delete",
+                expiry.after
+            );
+            self.statement(None, &statement, 0);
+        }
+        if !draft.expiries.is_empty() {
             self.text.push('\n');
         }
         if let Some(name) = &options.category {

@@ -9,7 +9,8 @@
 //! before it is moved, so that a kill loses nothing and everything can be taken back.
 //! Deletions are reported, for the log, before they are made.
 //!
-//! No more than half of a folder is taken if nothing was ever taken from it before.
+//! No more than half of a folder is taken if nothing was ever taken from it before. All
+//! folders of one `expire` count as one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use crate::maildir::{Location, Place};
 use crate::message::arrived_by_name;
 use crate::outcome::Failure;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::program::Expiry;
+use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
 use crate::state::expired::ExpiredFolder;
 use crate::state::memory::Memory;
@@ -123,16 +124,15 @@ impl Expirer<'_> {
         let special = Special::of(self.location, &self.program.settings);
         let mut journal = None;
         for expiry in &self.program.expiries {
-            let place = self.location.place(&named(&expiry.folder));
-            let meant = self.folders.is_empty() || self.folders.iter().any(|one| one.is(&place));
-            if !meant || self.stop.load(Ordering::Relaxed) {
+            let places = self.places(&mover, expiry, tell);
+            if places.is_empty() || self.stop.load(Ordering::Relaxed) {
                 continue;
             }
             if expiry.to.is_none() && !may_delete(&special, self.location, expiry) {
                 tell(ExpireEvent::NotDeleted(expiry));
                 continue;
             }
-            self.folder(&mut mover, expiry, &place, &mut journal, tell)?;
+            self.folders(&mut mover, expiry, &places, &mut journal, tell)?;
         }
         match journal {
             Some(journal) => SortJournal::end(journal).map_err(|error| self.not_noted(error)),
@@ -145,38 +145,82 @@ impl Expirer<'_> {
         Failure::new("note what is moved in", path, error)
     }
 
-    fn folder(
+    /// The folders that an `expire` is for, as far as they are meant.
+    fn places(&self, mover: &Mover<'_>, expiry: &Expiry, tell: ExpiryListener<'_>) -> Vec<Place> {
+        let named_place = self.location.place(&named(&expiry.folder));
+        let is_meant = |place: &Place| {
+            self.folders.is_empty()
+                || self.folders.iter().any(|one| one.is(place) || one.is(&named_place))
+        };
+        let mut places = match expiry.folder.as_str() {
+            ALL_FOLDERS => {
+                let (places, problems) = mover.folders();
+                problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
+                let to = expiry.to.as_ref().map(|to| self.location.place(&named(to)));
+                places
+                    .into_iter()
+                    .filter(|place| !to.as_ref().is_some_and(|to| to.is(place)))
+                    .collect()
+            }
+            _ => vec![named_place.clone()],
+        };
+        places.retain(is_meant);
+        places
+    }
+
+    fn folders(
         &self,
         mover: &mut Mover<'_>,
         expiry: &Expiry,
-        place: &Place,
+        places: &[Place],
         journal: &mut Option<SortJournal>,
         tell: ExpiryListener<'_>,
     ) -> Result<(), Failure> {
-        let shelf = match mover.shelf(place) {
-            Ok(shelf) => shelf,
-            Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(failure) => {
-                tell(ExpireEvent::Trouble(failure.to_string()));
-                return Ok(());
-            }
-        };
-        let (entries, problems) = shelf.list();
-        problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
-        let old = self.old(expiry, place, &shelf, &entries, tell);
-        if old.is_empty() || self.stop.load(Ordering::Relaxed) {
+        let (mut found, mut count, mut all) = (Vec::new(), 0, 0);
+        for place in places {
+            let shelf = match mover.shelf(place) {
+                Ok(shelf) => shelf,
+                Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(failure) => {
+                    tell(ExpireEvent::Trouble(failure.to_string()));
+                    continue;
+                }
+            };
+            let (entries, problems) = shelf.list();
+            problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
+            let old = self.old(expiry, place, &shelf, &entries, tell);
+            (count, all) = (count + old.len(), all + entries.len());
+            found.push((place, old));
+        }
+        if count == 0 || self.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
         let maildir = fs::canonicalize(&self.location.path)
             .map_err(|error| Failure::new("open the Maildir", &self.location.path, error))?;
-        let taken = ExpiredFolder::new(&maildir, place.directories(), expiry.to.is_none());
-        let many = old.len() * 2 > entries.len() && !self.is_meant;
+        let named_place = self.location.place(&named(&expiry.folder));
+        let taken = ExpiredFolder::new(&maildir, named_place.directories(), expiry.to.is_none());
+        let many = count * 2 > all && !self.is_meant;
         if many && !self.state.is_some_and(|state| taken.is_known(state)) {
-            tell(ExpireEvent::TooMany(expiry, old.len(), entries.len()));
+            tell(ExpireEvent::TooMany(expiry, count, all));
             if self.state.is_some() {
                 return Ok(());
             }
         }
+        for (place, old) in &found {
+            self.take(mover, (expiry, place, &taken), old, journal, tell)?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages from a folder.
+    fn take(
+        &self,
+        mover: &mut Mover<'_>,
+        (expiry, place, taken): (&Expiry, &Place, &ExpiredFolder),
+        old: &[OldMessage],
+        journal: &mut Option<SortJournal>,
+        tell: ExpiryListener<'_>,
+    ) -> Result<(), Failure> {
         let Some(state) = self.state else {
             old.iter().for_each(|message| {
                 tell(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Would));

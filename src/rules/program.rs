@@ -354,7 +354,8 @@ pub struct Expiry {
     pub span: Span,
     /// Line of that place, from 1.
     pub line: u32,
-    /// The folder, as people name it, `/` between levels; `INBOX` is the inbox.
+    /// The folder, as people name it, `/` between levels; `INBOX` is the inbox,
+    /// [`ALL_FOLDERS`] all of them.
     pub folder: String,
     /// How long a message stays, seconds.
     pub after: u64,
@@ -369,6 +370,9 @@ pub struct Expiry {
     /// Whether it may be deleted from any folder.
     pub anywhere: bool,
 }
+
+/// What stands for all folders in an `expire`.
+pub const ALL_FOLDERS: &str = "*";
 
 /// `define NAME = CONDITION`
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]

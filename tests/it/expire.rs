@@ -175,6 +175,44 @@ fn mail_is_deleted_in_the_trash_and_where_that_is_said_twice_alone() {
 }
 
 #[test]
+fn a_star_is_all_folders_and_they_count_as_one() {
+    let home = Home::with_rules(
+        "expire \"*\" after 14d unless keyword is \"$Keep\" -> folder \"Old/Mail\"\n",
+    );
+    home.write("Maildir/.News/dovecot-keywords", "0 $Keep\n");
+    let put = |path: String, number: usize| home.write(&format!("Maildir/{path}"), message(number));
+    put(format!(".News/cur/{}:2,S", old(1)), 1);
+    put(format!(".News/cur/{}:2,Sa", old(2)), 2);
+    put(format!("cur/{}:2,S", old(3)), 3);
+    put(format!(".Old.Mail/cur/{}:2,S", old(4)), 4);
+    // All of that folder, and with the others less than half.
+    put(format!(".Lists/cur/{}:2,S", old(5)), 5);
+    (6..=8).for_each(|number| put(format!(".Lists.New/cur/{}.M{number}P1.mx:2,S", now()), number));
+    let before = places(&home);
+    let run = expire(&home, &["News"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert_eq!(places(&home)[&1], ".Old.Mail S");
+    assert_eq!(places(&home)[&3], before[&3]);
+    let run = expire(&home, &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let mut wanted = before;
+    for number in [1, 3, 5] {
+        wanted.insert(number, ".Old.Mail S".into());
+    }
+    assert_eq!(places(&home), wanted);
+    // Of all mail more than half, the first time.
+    let home = Home::with_rules("expire \"*\" after 14d -> folder \"Old\"\n");
+    for number in 1..=3 {
+        home.write(&format!("Maildir/.F{number}/cur/{}:2,S", old(number)), message(number));
+    }
+    let run = expire(&home, &[]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("3 of the 3 messages in `*` would go"), "{run:?}");
+    assert_eq!(expire(&home, &["--more-than-half", "*"]).code, Some(0));
+    assert!(places(&home).values().all(|place| place == ".Old S"));
+}
+
+#[test]
 fn what_expires_teaches_nothing_and_json_tells_it() {
     let home = Home::with_rules(
         "list black \"~/black\"\non moved to \"Trash\" -> add from to black\n\

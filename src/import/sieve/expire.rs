@@ -1,5 +1,5 @@
 //! Proton's `expire "day" "14"`: a message is deleted some time after it came. Here it
-//! gets a keyword that tells so, and a rule has `mfilter sort --all` put it into the trash.
+//! gets a keyword that tells so, and an `expire` of ours deletes what has it.
 //! `unexpire` takes the keyword away; `hasexpiration` and `expiration` ask which one it has.
 
 use std::collections::BTreeSet;
@@ -11,8 +11,7 @@ use super::compare::{MatchType, matching};
 use super::context::Lowering;
 use super::parse::Node;
 use super::script::{duration, has_expire, is_set};
-use crate::import::ir::{Cond, Effect, Mark, Unit};
-use crate::source::Span;
+use crate::import::ir::{Cond, Effect, KeywordExpiry, Mark};
 
 /// Proton's longest, seconds; and how long what a rule may say.
 const LONGEST: u64 = 730 * 86_400;
@@ -44,12 +43,14 @@ impl Lowering<'_> {
         if !self.state.stored.is_empty() {
             self.approximately("what was stored before does not expire");
         }
+        if self.options.included.is_some() || self.options.category.is_some() {
+            return Err("mail expires by the user's own rules alone".into());
+        }
         self.expiries.insert(seconds);
-        let how_long = duration(seconds);
-        self.approximately(&format!(
-            "it is put into Trash, not deleted, {how_long} after it came, and only when \
-             `mfilter sort --all` runs: have it run each day"
-        ));
+        self.draft.note(
+            "mail that expires is deleted by `mfilter watch`, or by `mfilter expire` from a \
+             timer: so long after it came here or was changed last, but for drafts",
+        );
         self.expires_after(Some(seconds), acts);
         Ok(())
     }
@@ -158,15 +159,9 @@ fn keyword(seconds: u64) -> String {
     format!("expires-{}", duration(seconds))
 }
 
-/// The rule by which `mfilter sort` finds what has expired: no message has the keyword
-/// when it comes.
-pub(super) fn rule(seconds: u64) -> Unit {
-    let mut unit = Unit { count: 0, ..Unit::new(Span::default()) };
-    let old = Cond::plain("arrived.age", ">", duration(seconds));
-    unit.condition = Cond::all([Cond::texts("keyword", "is", [keyword(seconds)]), old]);
-    unit.effects.push(Effect::Folder("Trash".into(), Vec::new()));
-    unit.falls_through = false;
-    unit
+/// The `expire` of ours that deletes what has expired.
+pub(super) fn expiry(seconds: u64) -> KeywordExpiry {
+    KeywordExpiry { after: duration(seconds), keyword: keyword(seconds) }
 }
 
 /// Has what only tells when a message expires stand before its deliveries, since here a

@@ -49,9 +49,7 @@ impl Lowering<'_> {
         self.includes = includes(nodes);
         let mut units = Vec::new();
         self.block(nodes, Tail::End, &mut units);
-        for seconds in self.expiries.iter().rev() {
-            units.insert(0, super::expire::rule(*seconds));
-        }
+        self.draft.expiries = self.expiries.iter().copied().map(super::expire::expiry).collect();
         if let Some(name) = self.dropped.as_ref().filter(|_| !self.dropped_counts) {
             units.iter_mut().for_each(|unit| without(unit, name));
         }

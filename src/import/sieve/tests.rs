@@ -309,7 +309,8 @@ fn headers_are_taken_out_by_their_value() {
 /// `unexpire` takes it back.
 #[test]
 fn expirations_are_known_by_the_script() {
-    const TRASH: &str = "when keyword is \"expires-7d\" and arrived.age > 7d -> folder \"Trash\"\n";
+    const DELETES: &str = "expire \"*\" after 7d even unread, flagged unless not keyword is \
+        \"expires-7d\" -> delete, delete\n";
     for (script, want) in [
         ("unexpire; if hasexpiration { unexpire; } fileinto \"A\";", "folder \"A\""),
         ("if not hasexpiration { fileinto \"A\"; stop; } fileinto \"B\";", "folder \"A\""),
@@ -332,7 +333,7 @@ fn expirations_are_known_by_the_script() {
         ),
     ] {
         let (rules, totals) = rules(&format!("{expires}{script}"));
-        let want = format!("{TRASH}when size > 1 -> mark \"expires-7d\"\n{want}");
+        let want = format!("{DELETES}when size > 1 -> mark \"expires-7d\"\n{want}");
         assert_eq!(rules, want.trim_end(), "{script}");
         assert_eq!(totals.not, 0, "{script}");
     }

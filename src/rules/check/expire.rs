@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
-use crate::rules::program::Expiry;
+use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::source::Span;
 use crate::syntax::ast::{ActionNode, ConditionNode, SpannedText, ValueKind, ValueNode};
 
@@ -32,7 +32,10 @@ impl Checker<'_, '_> {
         } else if self.statements.in_group() {
             self.report(span, RuleErrorKind::Expire(ExpireMistake::InGroup));
         }
-        let folder = self.plain_folder(&node.folder.value, node.folder.span);
+        let folder = match node.folder.value.as_str() {
+            ALL_FOLDERS => Some(ALL_FOLDERS.to_owned()),
+            name => self.plain_folder(name, node.folder.span),
+        };
         let after = match node.after.kind {
             ValueKind::Duration(seconds @ 1..=LONGEST) => Some(seconds),
             _ => {
