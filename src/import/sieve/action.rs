@@ -496,7 +496,15 @@ impl Lowering<'_> {
             }
             VariablePiece::Group(group) => self.state.one_level.contains(group),
         };
-        // `INBOX` alone would be the inbox.
+        // `INBOX` alone is the inbox.
+        if let [VariablePiece::Variable(key)] = expansion.0.as_slice()
+            && expansion.0.iter().all(one_level)
+        {
+            let is_inbox = Cond::texts(self.our_name(key), "is", ["INBOX"]);
+            let folders =
+                vec![(is_inbox.clone(), None), (Cond::not(is_inbox), self.folder(&template)?)];
+            return Ok(SievePlace::ByValue(folders, false));
+        }
         let is_below =
             matches!(expansion.0.first(), Some(VariablePiece::Text(_) | VariablePiece::Date(_)));
         if !is_below || !expansion.0.iter().all(one_level) {

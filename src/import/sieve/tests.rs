@@ -305,6 +305,24 @@ fn headers_are_taken_out_by_their_value() {
     assert_eq!(totals.not, 1);
 }
 
+/// A value that makes one level is a folder's name alone, too; `INBOX` is the inbox.
+#[test]
+fn a_captured_name_of_one_level_is_a_folder() {
+    let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/ {\nlet topic = \
+        \"{1:lower}\"\nwhen topic is \"INBOX\" -> inbox\nwhen not topic is \"INBOX\" -> folder \
+        \"{topic}\"\nstop\n}\ndiscard";
+    let script = |pattern: &str| {
+        format!(
+            "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"{pattern}\" {{ \
+             set :lower \"topic\" \"${{1}}\"; fileinto \"${{topic}}\"; stop; }} discard;"
+        )
+    };
+    assert_eq!(exact(&script("<([a-z_0-9-]+)[.@]")), want);
+    for loose in ["<([a-z.]+)@", "<([a-z]*)@", "<(.+)@"] {
+        assert_eq!(rules(&script(loose)).1.approximate, 1, "{loose}");
+    }
+}
+
 /// Proton's `hasexpiration` and `expiration` hang on what the script said before them, and
 /// `unexpire` takes it back.
 #[test]
