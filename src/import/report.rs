@@ -26,14 +26,23 @@ pub struct Totals {
 pub fn totals(of: &Imported) -> Totals {
     let mut totals = Totals::default();
     each(of, &mut |unit| {
-        totals.all += unit.count;
+        let count = count(unit);
+        totals.all += count;
         match unit.fidelity {
-            Fidelity::Exact | Fidelity::Dead(_) => totals.exact += unit.count,
-            Fidelity::Approximate(_) => totals.approximate += unit.count,
-            Fidelity::NotTranslated(_) => totals.not += unit.count,
+            Fidelity::Exact | Fidelity::Dead(_) => totals.exact += count,
+            Fidelity::Approximate(_) => totals.approximate += count,
+            Fidelity::NotTranslated(_) => totals.not += count,
         }
     });
     totals
+}
+
+/// For how many units it counts: what is not translated does, whatever it is.
+fn count(unit: &Unit) -> usize {
+    match unit.fidelity {
+        Fidelity::NotTranslated(_) => unit.count.max(1),
+        _ => unit.count,
+    }
 }
 
 /// The report for people.
@@ -92,14 +101,14 @@ pub fn to_json(of: &Imported) -> Value {
             Fidelity::Approximate(why) => ("approximate", Some(why)),
             Fidelity::NotTranslated(why) => ("not", Some(why)),
         };
-        if unit.count == 0 {
+        if count(unit) == 0 {
             return;
         }
         units.push(json!({
             "file": of.sources.path(unit.span).to_string_lossy(),
             "line": of.sources.line(unit.span),
             "label": unit.label,
-            "count": unit.count,
+            "count": count(unit),
             "verdict": verdict,
             "reason": why,
             "notes": unit.notes,
