@@ -55,6 +55,13 @@ pub(super) fn is_program(word: &str, name: &str) -> bool {
     word.rsplit('/').next() == Some(name) || word == format!("${}", name.to_uppercase())
 }
 
+/// `formail -D 8192 cache`
+pub(super) fn is_duplicate_check(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    words.next().is_some_and(|word| is_program(word, "formail"))
+        && words.next().is_some_and(|word| word.starts_with("-D"))
+}
+
 /// What a program prints, where that can be said: the date, and headers of the
 /// message; as a template.
 ///

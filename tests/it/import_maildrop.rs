@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::dice::Dice;
 use crate::support::golden::{check_all, compare, import};
+use crate::support::random_mail::{ADDRESSES, ESCAPED, WORDS, message};
 use crate::support::{MFILTER, long, skipped};
 
 const MAILDROP: &str = "/usr/bin/maildrop";
@@ -65,27 +66,6 @@ fn bad_files_are_told() {
     }
 }
 
-const WORDS: [&str; 9] =
-    ["sale", "Sale today", "[build]", "a.b", "invoice 12", "C++", "what?", "two words", "{x}"];
-const ESCAPED: [&str; 9] = [
-    "sale",
-    "Sale today",
-    "\\[build\\]",
-    "a\\.b",
-    "invoice 12",
-    "C\\+\\+",
-    "what\\?",
-    "two words",
-    "{x}",
-];
-const ADDRESSES: [&str; 6] = [
-    "hanako@example.jp",
-    "taro.yamada@work.example",
-    "noreply@shop.example",
-    "taro+shop@example.jp",
-    "boss@work.example",
-    "bounce-12@news.example",
-];
 const ADDRESS_PATTERNS: [&str; 7] = [
     "hanako@example\\.jp",
     "@work\\.example",
@@ -202,56 +182,6 @@ fn filter(dice: &mut Dice) -> String {
     text
 }
 
-/// A message of the words that filters look for.
-fn message(dice: &mut Dice) -> String {
-    let mailbox = |dice: &mut Dice| {
-        let address = dice.pick(&ADDRESSES);
-        match dice.roll(4) {
-            0 => address.to_owned(),
-            1 => format!("\"Some Body\" <{address}>"),
-            2 => format!("<{address}>"),
-            _ => format!("Some Body <{address}>"),
-        }
-    };
-    let mut text = String::new();
-    if dice.roll(2) == 0 {
-        text.push_str(&format!("Return-Path: <{}>\n", dice.pick(&ADDRESSES)));
-    }
-    text.push_str(&format!("From: {}\n", mailbox(dice)));
-    text.push_str(&format!("To: {},\n {}\n", mailbox(dice), mailbox(dice)));
-    if dice.roll(3) == 0 {
-        text.push_str(&format!("Cc: {}\n", mailbox(dice)));
-    }
-    let word = dice.pick(&WORDS);
-    let subject = match dice.roll(4) {
-        0 => format!("Re: {word}"),
-        1 => format!("{word} and\n more"),
-        2 => word.to_uppercase(),
-        _ => word.to_owned(),
-    };
-    text.push_str(&format!("Subject: {subject}\n"));
-    if dice.roll(2) == 0 {
-        text.push_str(&format!(
-            "X-Tag: {}\n",
-            dice.pick(&["sale", "Build", "a.b", "12", "two words"])
-        ));
-    }
-    if dice.roll(2) == 0 {
-        text.push_str(&format!("X-Score: {}\n", dice.pick(&["5", "2.5", "-1.0", "7.01", "none"])));
-    }
-    if dice.roll(3) == 0 {
-        text.push_str(&format!(
-            "List-Id: A list <{}>\n",
-            dice.pick(&["a.lists.example", "rust.x"])
-        ));
-    }
-    text.push_str("Message-ID: <x@example.org>\nMIME-Version: 1.0\nContent-Type: text/plain\n\n");
-    for _ in 0..dice.roll(12) {
-        text.push_str(&format!("line with {} in it\n", dice.pick(&WORDS)));
-    }
-    text
-}
-
 /// The folders that contain mail, how much of it and with which flags; the mail is
 /// removed.
 fn taken_from(maildir: &Path) -> Vec<(String, usize, String)> {
@@ -328,7 +258,7 @@ fn mail_goes_where_maildrop_puts_it() {
         exact += 1;
         fs::write(at("rules"), &rules).expect("written");
         for _ in 0..each {
-            let message = message(&mut dice);
+            let message = message(&mut dice, "\n ");
             let mut found = Vec::new();
             for side in ["theirs", "ours"] {
                 let mut command;

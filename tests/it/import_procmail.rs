@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::dice::Dice;
 use crate::support::golden::{check_all, import};
+use crate::support::random_mail::{ESCAPED, message};
 use crate::support::{MFILTER, long, skipped};
 
 const PROCMAIL: &str = "/usr/bin/procmail";
@@ -34,7 +35,7 @@ fn a_file_of_another_kind_is_told() {
 }
 
 /// All recipes are exact.
-const RECIPES: &str = r"
+const RECIPES: &str = r#"
 :0
 * ^Subject:.*\<urgent\>
 urgent/
@@ -89,7 +90,23 @@ loop/
 * ^To:.*hana@example\.org$
 * ! ^Cc:
 hana/
-";
+
+:0 Bfh
+* H ?? !^Lines:
+* -1^0
+*  1^1 ^.*$
+| formail -A "Lines: $="
+
+:0
+* ^X-Rank: lines
+* ^Lines: 1$
+lines/ linked/
+
+:0 E
+* ^Lines:
+* ^X-Rank: lines
+more/
+"#;
 
 /// Messages with what the recipes look for, and with what they nearly look for.
 fn messages() -> Vec<String> {
@@ -114,6 +131,8 @@ fn messages() -> Vec<String> {
         "",
         "X-Rank: 12\n",
         "X-Rank: a\n",
+        "X-Rank: lines\n",
+        "X-Rank: lines\nLines: 1\n",
         "X-A: one\n",
         "X-A: one\nX-C: x\n",
         "X-B: TWO\nX-A: one\nX-C: y\n",
@@ -215,19 +234,6 @@ fn mail_goes_where_procmail_puts_it() {
     assert!(reached * 2 > all.len(), "only {reached} of {} messages reach a recipe", all.len());
 }
 
-const WORDS: [&str; 9] =
-    ["sale", "Sale today", "[build]", "a.b", "invoice 12", "C++", "what?", "two words", "{x}"];
-const ESCAPED: [&str; 9] = [
-    "sale",
-    "Sale today",
-    "\\[build\\]",
-    "a\\.b",
-    "invoice 12",
-    "C\\+\\+",
-    "what\\?",
-    "two words",
-    "{x}",
-];
 const PATTERNS: [&str; 14] = [
     "sale|invoice",
     "(two|a) ?words?",
@@ -244,14 +250,6 @@ const PATTERNS: [&str; 14] = [
     "(re: )?sale",
     "a{2}",
 ];
-const ADDRESSES: [&str; 6] = [
-    "hanako@example.jp",
-    "taro.yamada@work.example",
-    "noreply@shop.example",
-    "taro+shop@example.jp",
-    "boss@work.example",
-    "bounce-12@news.example",
-];
 const ADDRESS_PATTERNS: [&str; 8] = [
     "hanako@example\\.jp",
     "@work\\.example",
@@ -265,8 +263,9 @@ const ADDRESS_PATTERNS: [&str; 8] = [
 const FOLDERS: [&str; 6] = ["A", "B", "Work", "D", "E", "F"];
 
 /// A condition without its `*`.
-fn condition(dice: &mut Dice) -> String {
-    match dice.roll(16) {
+fn condition(dice: &mut Dice, of_body: bool) -> String {
+    match dice.roll(20) {
+        8 | 9 | 15..=17 if of_body => dice.pick(&ESCAPED).to_owned(),
         0 | 1 => format!("^Subject:.*{}", dice.pick(&ESCAPED)),
         2 => format!("^Subject: {}", dice.pick(&ESCAPED)),
         3 => format!("^Subject: *{}$", dice.pick(&ESCAPED)),
@@ -281,6 +280,10 @@ fn condition(dice: &mut Dice) -> String {
         12 => dice.pick(&["sale", "X-Tag: [a-z]", "^X-[TS]", "a\\.b$"]).into(),
         13 => format!("B ?? {}", dice.pick(&ESCAPED)),
         14 => format!("D ?? {}", dice.pick(&FOLDERS)),
+        15 => format!("^TO.*{}", dice.pick(&ADDRESS_PATTERNS)),
+        16 => format!("^TO:.*{}", dice.pick(&ADDRESS_PATTERNS)),
+        17 => format!("(^TO|^X-Tag:.*){}", dice.pick(&["shop", "sale", "hanako"])),
+        18 => format!("^Subject:*{}", dice.pick(&[" sale", "sale", " *Sale"])),
         _ => format!("HB ?? {}", dice.pick(&["sale", "invoice 12", "nowhere"])),
     }
 }
@@ -305,11 +308,12 @@ fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
             0 => "-1^0 ",
             _ => "1^0 ",
         };
-        out.push_str(&format!("* {weight}{not}{}\n", condition(dice)));
+        out.push_str(&format!("* {weight}{not}{}\n", condition(dice, flags.contains('B'))));
     }
-    let captures = !scored && dice.roll(6) == 0;
+    let captures = !scored && !flags.contains('B') && dice.roll(6) == 0;
     if captures {
         let found = dice.pick(&[
+            "^((Subject|X-Tag):( *\\/[a-z]+))",
             "^X-Tag: *\\/[a-z]+",
             "^Subject:.*\\/(sale|two)",
             "^List-Id:.*<\\/[^.>]*",
@@ -320,6 +324,12 @@ fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
     let folder = dice.pick(&FOLDERS);
     if flags.starts_with('c') {
         return out.push_str(&format!("Copy{folder}/\n\n"));
+    }
+    if dice.roll(9) == 0 {
+        // What is changed is what the next ones see.
+        let change = dice.pick(&["s/^X-Tag:.*/X-Tag: changed sale/", "s/^Subject:/X-Subject:/"]);
+        out.push_str(&format!("{{\n:0 fhw\n| sed -e '{change}'\n}}\n\n"));
+        return;
     }
     if depth < 2 && dice.roll(5) == 0 {
         out.push_str("{\n");
@@ -332,60 +342,38 @@ fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
         _ if captures => out.push_str("Tag-$MATCH/\n\n"),
         0 => out.push_str("/dev/null\n\n"),
         1 => out.push_str("$D/\n\n"),
+        2 => out.push_str(&format!("{folder}/ Linked/\n\n")),
         _ => out.push_str(&format!("{folder}/\n\n")),
     }
 }
 
-fn recipes(dice: &mut Dice) -> String {
+/// A procmailrc; `more` is the path of a file that it may include.
+fn recipes(dice: &mut Dice, more: &str) -> String {
     let mut text = format!("D={}\n\n", dice.pick(&FOLDERS));
-    for number in 0..3 + dice.roll(4) {
+    let recipes = 3 + dice.roll(4);
+    let included = dice.roll(3);
+    for number in 0..recipes {
         recipe(dice, 0, number == 0, &mut text);
+        if included == 0 && number == recipes / 2 {
+            text.push_str(&format!("INCLUDERC={more}\n\n"));
+        }
+    }
+    if included == 1 {
+        text.push_str(&format!("SWITCHRC={more}\n\n"));
+        recipe(dice, 0, true, &mut text);
     }
     text
 }
 
-/// A message of the words that recipes look for.
-fn message(dice: &mut Dice) -> String {
-    let mailbox = |dice: &mut Dice| {
-        let address = dice.pick(&ADDRESSES);
-        match dice.roll(4) {
-            0 => address.to_owned(),
-            1 => format!("\"Some Body\" <{address}>"),
-            _ => format!("Some Body <{address}>"),
-        }
-    };
+/// A file that is included, which may end in its middle.
+fn more_recipes(dice: &mut Dice) -> String {
     let mut text = String::new();
-    text.push_str(&format!("From: {}\n", mailbox(dice)));
-    text.push_str(&format!("To: {}, {}\n", mailbox(dice), mailbox(dice)));
-    if dice.roll(3) == 0 {
-        text.push_str(&format!("Cc: {}\n", mailbox(dice)));
-    }
-    let word = dice.pick(&WORDS);
-    let subject = match dice.roll(4) {
-        0 => format!("Re: {word}"),
-        1 => format!("{word} and more"),
-        2 => word.to_uppercase(),
-        _ => word.to_owned(),
-    };
-    text.push_str(&format!("Subject: {subject}\n"));
-    if dice.roll(2) == 0 {
-        let tag = dice.pick(&["sale", "Build", "a.b", "12", "two words"]);
-        text.push_str(&format!("X-Tag: {tag}\n"));
+    for number in 0..1 + dice.roll(3) {
+        recipe(dice, 0, number == 0, &mut text);
     }
     if dice.roll(3) == 0 {
-        let list = dice.pick(&["a.lists.example", "rust.x"]);
-        text.push_str(&format!("List-Id: A list <{list}>\n"));
-    }
-    if dice.roll(5) == 0 {
-        text.push_str(dice.pick(&[
-            "Precedence: bulk\n",
-            "X-Mailer: sale\n",
-            "Sender: root@x.jp\n",
-        ]));
-    }
-    text.push_str("Message-ID: <x@example.org>\n\n");
-    for _ in 0..dice.roll(12) {
-        text.push_str(&format!("line with {} in it\n", dice.pick(&WORDS)));
+        text.push_str(dice.pick(&["SWITCHRC=\n\n", "SWITCHRC=/dev/null\n\n"]));
+        recipe(dice, 0, true, &mut text);
     }
     text
 }
@@ -399,19 +387,22 @@ fn random_recipes_do_what_procmail_does() {
     let at = |name: &str| home.path().join(name);
     let (files, each) = if long() { (400, 20) } else { (10, 8) };
     let mut dice = Dice::of(0x1234_5678_5eed);
+    let more_path = at("more").display().to_string();
     let (mut pairs, mut reached, mut exact) = (0, 0, 0);
     let mut wrong = Vec::new();
     for _ in 0..files {
-        let text = recipes(&mut dice);
+        let (mut text, more) = (recipes(&mut dice, &more_path), more_recipes(&mut dice));
         fs::write(at("rc"), &text).expect("written");
+        fs::write(at("more"), &more).expect("written");
         let run = import(home.path(), &["procmail", "rc"]);
-        let all: Vec<String> = (0..each).map(|_| message(&mut dice)).collect();
+        let all: Vec<String> = (0..each).map(|_| message(&mut dice, " ")).collect();
         if !run.stderr.contains(" 0 approximately, 0 not") {
             let not: Vec<_> = run.stderr.lines().filter(|line| line.contains(": ")).collect();
             eprintln!("not exact: {}", not.join("; "));
             continue;
         }
         exact += 1;
+        text.push_str(&format!("--- more\n{more}"));
         fs::write(at("rules"), &run.stdout).expect("written");
         for message in all {
             let [theirs, ours] = both(home.path(), &message);

@@ -12,6 +12,7 @@ pub mod lmtp_site;
 pub mod managesieve;
 pub mod postfix;
 pub mod printed;
+pub mod random_mail;
 pub mod smtp;
 pub mod strace;
 

@@ -4,7 +4,7 @@ use super::context::RecipeLowering;
 use super::words::Expanded;
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
-use crate::import::shell::{is_program, shell_words};
+use crate::import::shell::{is_program, shell_words, unquoted};
 use crate::source::Span;
 
 /// What a delivery does to the message's way.
@@ -42,7 +42,7 @@ fn half(flags: &str) -> Option<&'static str> {
 
 /// A command for a shell that is given the header or the body alone; where it filters, the
 /// other half stays as it is.
-fn on_half(half: &str, command: &str, filters: bool) -> String {
+pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     const HEADER: &str = "sed '/^$/q'";
     const BODY: &str = "sed '1,/^$/d'";
     let command = match command.contains([';', '&', '\n']) {
@@ -105,8 +105,9 @@ impl RecipeLowering<'_> {
             return Ok(if copy { ProcmailDone::going_on(Vec::new()) } else { self.drop() });
         }
         // A blank that is quoted is of the name.
-        if shell_words(written).len() > 1 {
-            return Err("several mailboxes, linked".into());
+        let words = shell_words(written);
+        if words.len() > 1 {
+            return self.mailboxes(&words, flags);
         }
         let folder = self.folder(&expanded)?;
         let differs = half(flags)
@@ -118,6 +119,22 @@ impl RecipeLowering<'_> {
             (Some(name), false) => ProcmailDone::ending(Effect::Folder(name, Vec::new())),
         };
         Ok(ProcmailDone { differs, ..done })
+    }
+
+    /// Several Maildirs: the message lies in each.
+    fn mailboxes(&mut self, words: &[String], flags: &str) -> Result<ProcmailDone, String> {
+        let is_maildir = |word: &String| unquoted(word).ends_with('/');
+        if !words.iter().all(is_maildir) || half(flags).is_some() {
+            return Err("several mailboxes, linked".into());
+        }
+        let (first, others) = words.split_first().ok_or("it names no mailbox")?;
+        let mut effects = Vec::new();
+        for word in others {
+            effects.extend(self.mailbox(word, "c")?.effects);
+        }
+        let done = self.mailbox(first, flags)?;
+        effects.extend(done.effects);
+        Ok(ProcmailDone { effects, ..done })
     }
 
     /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.

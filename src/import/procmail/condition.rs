@@ -3,6 +3,7 @@
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::ir::Cond;
+use crate::import::shell::is_duplicate_check;
 
 /// Of how many weighted conditions all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
@@ -17,6 +18,7 @@ pub(super) struct RecipeTests {
     pub(super) all_headers: bool,
     pub(super) captures: bool,
     pub(super) dots: bool,
+    pub(super) words: bool,
 }
 
 /// The conditions of a recipe with these flags. An error says which cannot be said,
@@ -32,6 +34,7 @@ pub(super) fn asked(
         all_headers: false,
         captures: false,
         dots: false,
+        words: false,
     };
     let (mut plain, mut weighted) = (Vec::new(), Vec::new());
     for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
@@ -48,6 +51,7 @@ pub(super) fn asked(
             asked.headers.extend(found.headers);
             asked.captures |= found.captures;
             asked.dots |= found.dots;
+            asked.words |= found.words;
         }
         match weight {
             Some(weight) => weighted.push((weight, condition)),
@@ -161,8 +165,11 @@ fn one(
         let text = expanded.constant.ok_or("what is inserted comes from the message")?;
         return one(&text);
     }
-    if text.starts_with('?') {
-        return Err("it depends on what a program says".into());
+    if let Some(command) = text.strip_prefix('?') {
+        return match is_duplicate_check(command) {
+            true => Ok((Cond::Word("duplicate".into()), None)),
+            false => Err("it depends on what a program says".into()),
+        };
     }
     if let Some(sign @ ("<" | ">")) = text.get(..1) {
         let number = text.get(1..).unwrap_or_default().trim();
@@ -190,6 +197,9 @@ fn one(
         }
         if weight(pattern)?.0.is_some() {
             return Err("a weight behind `??`".into());
+        }
+        if variable(pattern).is_some() {
+            return Err("`??` twice".into());
         }
         let pattern = first_unescaped(pattern);
         if matches!(name, "H" | "B" | "HB" | "BH") {

@@ -22,6 +22,14 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) edited: BTreeSet<String>,
     /// Names that `let` keeps.
     pub(super) kept: BTreeSet<String>,
+    /// How many names were made.
+    pub(super) names: usize,
+    /// How many blocks of this file are around.
+    pub(super) depth: usize,
+    /// The next recipe asks whether this one was done.
+    pub(super) is_asked_for: bool,
+    /// The rest of this file is not read.
+    pub(super) switched: bool,
 }
 
 impl<'a> RecipeLowering<'a> {
@@ -35,6 +43,10 @@ impl<'a> RecipeLowering<'a> {
             around: Vec::new(),
             edited: BTreeSet::new(),
             kept: BTreeSet::new(),
+            names: 0,
+            depth: 0,
+            is_asked_for: false,
+            switched: false,
         }
     }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::action::ProcmailDone;
 use super::condition::{RecipeTests, asked};
 use super::context::RecipeLowering;
+use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
-use crate::import::shell::is_program;
+use crate::import::shell::is_duplicate_check;
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
@@ -58,7 +59,7 @@ impl RecipeLowering<'_> {
         self.sources.add(file.clone());
         self.around.push(path.to_owned());
         self.collect(&read(0, file));
-        let units = self.nodes(&read(0, file));
+        let units = self.nodes(&read(0, file), &mut Dependence::Nothing);
         self.draft.units.extend(units);
     }
 
@@ -80,11 +81,11 @@ impl RecipeLowering<'_> {
         }
     }
 
-    fn nodes(&mut self, nodes: &[RcNode]) -> Vec<Unit> {
+    /// The units of a file or a block; `before` is the recipe before them, and then the last.
+    fn nodes(&mut self, nodes: &[RcNode], before: &mut Dependence) -> Vec<Unit> {
         let mut units = Vec::new();
-        let mut before = Dependence::Nothing;
         let mut ended = false;
-        for node in nodes {
+        for (number, node) in nodes.iter().enumerate() {
             if ended {
                 let why = "procmail never comes here: the recipe before always delivers";
                 let unit = Unit { fidelity: Fidelity::Dead(why.into()), ..Unit::new(node.span) };
@@ -93,16 +94,20 @@ impl RecipeLowering<'_> {
             }
             let mut made = match &node.kind {
                 NodeKind::Unreadable(why) => {
-                    before = Dependence::Unknown;
+                    *before = Dependence::Unknown;
                     vec![Unit::not(node.span, why.clone())]
                 }
                 NodeKind::Assign { name, value } => {
-                    let made = self.assign(node.span, name, value.as_deref());
-                    ended = made.iter().any(|unit| !unit.falls_through);
+                    let made = self.assign(node.span, name, value.as_deref(), before);
+                    let is_end =
+                        |unit: &Unit| !unit.falls_through && unit.condition == Cond::Always;
+                    ended = std::mem::take(&mut self.switched) || made.iter().any(is_end);
                     made
                 }
                 NodeKind::Recipe(recipe) => {
-                    let unit = self.recipe(node.span, recipe, &mut before);
+                    let behind = nodes.get(number + 1..).unwrap_or_default();
+                    self.is_asked_for = is_asked_for(behind, self.around.len() > 1);
+                    let unit = self.recipe(node.span, recipe, before);
                     ended = !unit.falls_through && unit.condition == Cond::Always;
                     vec![unit]
                 }
@@ -120,18 +125,21 @@ impl RecipeLowering<'_> {
     }
 
     /// `NAME=value`
-    fn assign(&mut self, span: Span, name: &str, value: Option<&str>) -> Vec<Unit> {
+    fn assign(
+        &mut self,
+        span: Span,
+        name: &str,
+        value: Option<&str>,
+        before: &mut Dependence,
+    ) -> Vec<Unit> {
         let Some(written) = value else {
             self.variables.unset(name);
             return Vec::new();
         };
         let expanded = self.variables.expand(written, false);
         match name {
-            "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant)),
-            "SWITCHRC" => {
-                let why = "SWITCHRC goes on in another file for good";
-                return vec![Unit { would_end: true, ..Unit::not(span, why) }];
-            }
+            "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
+            "SWITCHRC" => return self.switch(span, expanded.map(|text| text.constant), before),
             "HOST" => {
                 let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
                 return vec![Unit { effects, falls_through: false, ..Unit::new(span) }];
@@ -201,15 +209,52 @@ impl RecipeLowering<'_> {
         Vec::new()
     }
 
-    fn include(&mut self, span: Span, path: Result<Option<String>, String>) -> Vec<Unit> {
+    /// `SWITCHRC=file`: what stands behind it in this file is not read. None ends the file.
+    fn switch(
+        &mut self,
+        span: Span,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Vec<Unit> {
         let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
-        let written = match path {
-            Ok(Some(path)) => path,
-            Ok(None) => return not("the name of the file comes from the message".into()),
+        let is_included = self.around.len() > 1;
+        if self.depth > 0 && is_included {
+            return not("SWITCHRC under a condition leaves the file that is included".into());
+        }
+        let mut units = match self.read_included(path, before) {
+            Ok(units) => units,
             Err(why) => return not(why),
         };
+        // Behind a file that is included the one around goes on.
+        self.switched = is_included;
+        if !is_included {
+            let effects = vec![Effect::Stop];
+            units.push(Unit { effects, falls_through: false, count: 0, ..Unit::new(span) });
+        }
+        units
+    }
+
+    fn include(
+        &mut self,
+        span: Span,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Vec<Unit> {
+        match self.read_included(path, before) {
+            Ok(units) => units,
+            Err(why) => vec![Unit { would_end: true, ..Unit::not(span, why) }],
+        }
+    }
+
+    /// The units of a file.
+    fn read_included(
+        &mut self,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Result<Vec<Unit>, String> {
+        let written = path?.ok_or("the name of the file comes from the message")?;
         if written.is_empty() || written == "/dev/null" {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
         let path = match written.strip_prefix("~/") {
@@ -218,24 +263,24 @@ impl RecipeLowering<'_> {
             None => base.join(&written),
         };
         if self.around.contains(&path) {
-            return not(format!("`{written}` includes itself"));
+            return Err(format!("`{written}` includes itself"));
         }
         if self.around.len() > MAX_INCLUDES {
-            return not("files include one another too deeply".into());
+            return Err("files include one another too deeply".into());
         }
-        let bytes = match (self.load)(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => return not(unreadable(&format!("`{written}`"), &path, &error)),
-        };
+        let bytes = (self.load)(&path)
+            .map_err(|error| unreadable(&format!("`{written}`"), &path, &error))?;
         let file = SourceFile::new(&path, decode(&bytes).0);
         let number = self.sources.files().len() as u32;
         self.sources.add(file.clone());
         let nodes = read(number, &file);
         self.collect(&nodes);
         self.around.push(path);
-        let units = self.nodes(&nodes);
+        let depth = std::mem::take(&mut self.depth);
+        let units = self.nodes(&nodes, before);
+        self.depth = depth;
         self.around.pop();
-        units
+        Ok(units)
     }
 
     fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Dependence) -> Unit {
@@ -292,11 +337,22 @@ impl RecipeLowering<'_> {
         if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
             return Err(format!("`{flag}` is no flag"));
         }
+        let is_asked_for = self.is_asked_for;
         let (depends, chain) = self.dependence(flags, before)?;
-        let found = asked(&recipe.conditions, flags, &self.variables)?;
+        let conditions = match counts_lines(recipe) {
+            true => &without_count(&recipe.conditions),
+            false => &recipe.conditions,
+        };
+        let found = asked(conditions, flags, &self.variables)?;
         self.tests_what_was_edited(&found)?;
         if found.dots {
             self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
+        }
+        if found.words {
+            self.note(
+                "`\\<` and `\\>` are where a word begins and ends; procmail takes the end of a \
+                 line for it, too, and goes on in the next one",
+            );
         }
         let mut own = found.condition.clone();
         if matches!(&recipe.action, RecipeAction::Pipe(command) if is_duplicate_check(command)) {
@@ -321,19 +377,28 @@ impl RecipeLowering<'_> {
             self.variables.set("MATCH", ProcmailVariable::Template(kept));
         }
         self.edited.extend(done.edited.iter().cloned());
+        // Whether it was done cannot be asked again where it changes what is tested.
         let changes = !done.edited.is_empty() || changes_tests(&done.effects);
-        let filters = matches!(done.effects.as_slice(), [Effect::Program("filter", _)]);
+        let done_before = (changes && is_asked_for).then(|| {
+            self.names += 1;
+            let name = format!("rc-done-{}", self.names);
+            done.effects.insert(0, Effect::Let(name.clone(), "yes".into()));
+            Cond::Word(format!("has {name}"))
+        });
+        let changes = changes && done_before.is_none();
+        let told = |condition: &Cond| done_before.clone().unwrap_or_else(|| condition.clone());
+        let filters = matches!(done.effects.last(), Some(Effect::Program("filter", _)));
         *before = match (flags.contains(['A', 'a', 'e']), flags.contains('E'), &*before) {
             // `A` looks at the last one without it.
             (true, ..) => before.clone(),
             (_, true, _) => {
                 let mut chain = chain;
-                chain.push(own.clone());
-                Dependence::Known { own: condition.clone(), chain, changes, filters }
+                chain.push(told(&own));
+                Dependence::Known { own: told(&condition), chain, changes, filters }
             }
             _ => {
-                let chain = vec![own.clone()];
-                Dependence::Known { own: own.clone(), chain, changes, filters }
+                let chain = vec![told(&own)];
+                Dependence::Known { own: told(&own), chain, changes, filters }
             }
         };
         let is_block = matches!(recipe.action, RecipeAction::Block(_));
@@ -375,10 +440,13 @@ impl RecipeLowering<'_> {
             }
             Dependence::Nothing => Err("no recipe stands before it".into()),
             Dependence::Unknown => Err("the recipe before it is not translated".into()),
-            Dependence::Known { changes: true, .. } => Err(
-                "the recipe before it changes what is tested, and rules test messages as they came"
-                    .into(),
-            ),
+            Dependence::Known { changes: true, .. } => {
+                Err("the recipe before it changes what is tested".into())
+            }
+            Dependence::Known { own, chain, filters: true, .. } if flags.contains('a') => {
+                let worked = Cond::not(Cond::Word("filter-failed".into()));
+                Ok((Cond::all([own.clone(), worked]), chain.clone()))
+            }
             Dependence::Known { chain, .. } if flags.contains('E') => {
                 let none = chain.iter().map(|condition| Cond::not(condition.clone()));
                 Ok((Cond::all(none), chain.clone()))
@@ -418,6 +486,7 @@ impl RecipeLowering<'_> {
                 );
                 Ok(ProcmailDone::ending(Effect::Discard(Some("duplicate".into()))))
             }
+            RecipeAction::Pipe(command) if counts_lines(recipe) => Ok(adds_lines(command)),
             RecipeAction::Pipe(command) => self.pipe(span, command, &recipe.flags),
             RecipeAction::Capture(name) => Err(format!("a program gives {name} its value")),
             RecipeAction::Mailbox(name) => self.mailbox(name, &recipe.flags),
@@ -429,7 +498,9 @@ impl RecipeLowering<'_> {
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
         let edited = self.edited.clone();
-        let units = self.nodes(nodes);
+        self.depth += 1;
+        let units = self.nodes(nodes, &mut Dependence::Nothing);
+        self.depth -= 1;
         self.exit_code = exit_code;
         if copy {
             // What it sets and changes is the copy's.
@@ -524,11 +595,22 @@ fn changes_tests(effects: &[Effect]) -> bool {
     })
 }
 
-/// `formail -D 8192 cache`
-pub(super) fn is_duplicate_check(command: &str) -> bool {
-    let mut words = command.split_whitespace();
-    words.next().is_some_and(|word| is_program(word, "formail"))
-        && words.next().is_some_and(|word| word.starts_with("-D"))
+/// Whether what stands behind a recipe may ask if it was done: `A`, `E`. Files that are
+/// included are not looked into.
+fn is_asked_for(behind: &[RcNode], is_included: bool) -> bool {
+    for node in behind {
+        match &node.kind {
+            NodeKind::Recipe(recipe) if recipe.flags.contains(['A', 'a', 'E']) => return true,
+            // It asks whether that one failed.
+            NodeKind::Recipe(recipe) if recipe.flags.contains('e') => {}
+            NodeKind::Recipe(_) => return false,
+            NodeKind::Assign { name, .. } if name == "INCLUDERC" || name == "SWITCHRC" => {
+                return true;
+            }
+            _ => {}
+        }
+    }
+    is_included
 }
 
 fn is_special(name: &str) -> bool {

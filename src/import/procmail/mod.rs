@@ -3,6 +3,7 @@
 mod action;
 mod condition;
 mod context;
+mod lines;
 mod lower;
 mod pattern;
 mod read;

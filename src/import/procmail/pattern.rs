@@ -2,6 +2,8 @@
 //! tests of ours: on one header where the pattern names it, else on every line of
 //! the header, or on the body.
 
+use std::borrow::Cow;
+
 use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::ir::{Cond, Operand, Test, header};
 use crate::import::longest::{is_longest_first, is_shortest_first};
@@ -37,6 +39,8 @@ pub(super) struct ProcmailMatch {
     pub(super) captures: bool,
     /// A dot in an address or a host was taken for a dot.
     pub(super) dots: bool,
+    /// `\<` or `\>` stands in it.
+    pub(super) words: bool,
 }
 
 /// Where is looked.
@@ -55,8 +59,18 @@ pub(super) fn matched(
     case: bool,
 ) -> Result<ProcmailMatch, String> {
     let captures = pattern.contains("\\/");
-    let translated =
-        ProcmailMatch { condition: Cond::Never, headers: Vec::new(), captures, dots: false };
+    let pattern = &*match captures {
+        true => without_groups_around_match(pattern),
+        false => Cow::Borrowed(pattern),
+    };
+    let pattern = &*expanded(pattern, place)?;
+    let translated = ProcmailMatch {
+        condition: Cond::Never,
+        headers: Vec::new(),
+        captures,
+        dots: false,
+        words: pattern.contains("\\<") || pattern.contains("\\>"),
+    };
     if !captures && let Some(parts) = alternatives(pattern) {
         let mut all = translated;
         let mut conditions = Vec::new();
@@ -87,9 +101,8 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     }
     for (word, before) in [("^TO_", "[^-a-zA-Z0-9_.]"), ("^TO", "[^a-zA-Z]")] {
         let Some(rest) = pattern.strip_prefix(word) else { continue };
-        // `^To:` and the like.
-        if word == "^TO" && rest.starts_with([':', '.', '*', '?', '+']) {
-            break;
+        if rest.starts_with(['*', '?', '+']) {
+            return Err(format!("`{word}` is repeated"));
         }
         let fields = DESTINATIONS.map(header).to_vec();
         let headers = DESTINATIONS.map(str::to_lowercase).to_vec();
@@ -156,7 +169,89 @@ fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
     }
     let (name, value) = rest.split_once(':')?;
     let name = name.replace("\\-", "-");
-    is_name(&name).then_some((vec![name], value))
+    // `:*` is about the colon.
+    let is_whole = is_name(&name) && !value.starts_with(['*', '+', '?']);
+    is_whole.then_some((vec![name], value))
+}
+
+/// What procmail writes in place of `^TO_` and `^TO` within a pattern (regexp.c): for the
+/// whole header, line by line.
+const WRITTEN_OUT: [(&str, &str); 2] = [
+    (
+        "^TO_",
+        "(^((Original-)?(Resent-)?(To|Cc|Bcc)|(X-Envelope|Apparently(-Resent)?)-To):\
+         (.*[^-a-zA-Z0-9_.])?)",
+    ),
+    (
+        "^TO",
+        "(^((Original-)?(Resent-)?(To|Cc|Bcc)|(X-Envelope|Apparently(-Resent)?)-To):\
+         (.*[^a-zA-Z])?)",
+    ),
+];
+
+/// A pattern with the words within it written out; one at its start has a form of ours.
+fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>, String> {
+    let is_header = place == SearchPlace::Header;
+    let within = if is_header { pattern.strip_prefix('^').unwrap_or(pattern) } else { pattern };
+    let known = ["^TO", "^FROM_DAEMON", "^FROM_MAILER"];
+    let Some(word) = known.iter().find(|word| within.contains(**word)) else {
+        return Ok(Cow::Borrowed(pattern));
+    };
+    // Alternatives are taken one by one.
+    if is_header && alternatives(pattern).is_some() && !pattern.contains("\\/") {
+        return Ok(Cow::Borrowed(pattern));
+    }
+    if !is_header || *word != "^TO" {
+        return Err(format!("`{word}` can only stand at the start of a pattern on the header"));
+    }
+    let mut text = pattern.to_owned();
+    for (word, written) in WRITTEN_OUT {
+        text = text.replace(word, written);
+    }
+    Ok(Cow::Owned(text))
+}
+
+/// `(a(b\/c))` as `ab\/c`: groups that hold `\/`, are no alternatives and are not repeated.
+fn without_groups_around_match(pattern: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(pattern);
+    while let Some(next) = without_one_group(&text) {
+        text = Cow::Owned(next);
+    }
+    text
+}
+
+fn without_one_group(pattern: &str) -> Option<String> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut chars = pattern.char_indices();
+    let mut around: Option<usize> = None;
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if chars.next()?.1 == '/' && around.is_none() => around = Some(*open.last()?),
+            '\\' => {}
+            '[' => {
+                let mut first = true;
+                for (_, c) in chars.by_ref() {
+                    if c == ']' && !first {
+                        break;
+                    }
+                    first &= c == '^';
+                }
+            }
+            '(' => open.push(at),
+            ')' => {
+                let from = open.pop()?;
+                if around == Some(from) {
+                    let (before, inner) = (pattern.get(..from)?, pattern.get(from + 1..at)?);
+                    let behind = pattern.get(at + 1..)?;
+                    let is_plain = split_top(inner).is_some_and(|parts| parts.len() == 1)
+                        && !behind.starts_with(['*', '+', '?']);
+                    return is_plain.then(|| format!("{before}{inner}{behind}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A pattern on the value of headers, from behind the colon.
@@ -379,7 +474,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                 regex.push(')');
             }
             '*' | '+' | '?' => {
-                if regex.is_empty() || regex.ends_with(['(', '|', ':']) {
+                if regex.is_empty() || regex.ends_with('|') || regex.ends_with("(?:") {
                     return Err(format!("`{c}` repeats nothing"));
                 }
                 regex.push(c);

@@ -5,7 +5,10 @@ use crate::import::{Options, report, testing};
 
 /// The rules without comments and blanks, and the totals.
 fn rules(text: &str) -> (String, report::Totals) {
-    let files = [("lists.rc", ":0\n* ^List-Id:.*rust\nrust\n")];
+    let files = [
+        ("lists.rc", ":0\n* ^List-Id:.*rust\nrust\n"),
+        ("ends.rc", ":0\n* ^To:.*a\na/\nSWITCHRC=\n:0\nnever/\n"),
+    ];
     let (rules, totals, _) = testing::rules(import, ("rc", text), &Options::default(), &files);
     (rules, totals)
 }
@@ -42,6 +45,12 @@ fn headers_are_tested_where_the_pattern_names_them() {
         ("! ^FROM_MAILER", "not from-mailer"),
         ("< 1000", "size < 1000"),
         ("> 20000", "size > 20000"),
+        ("^Subject:*sale", "headers matches /^Subject:*sale/"),
+        ("? formail -D 8192 cache", "duplicate"),
+        (
+            "^((Subject|X-A):( *\\/[a-z]+))",
+            "[header \"Subject\", header \"X-A\"] matches /^(?P<match>[a-z]+)/",
+        ),
         ("B ?? viagra", "body contains \"viagra\""),
         ("^From boss@", "envelope-from starts \"boss@\""),
         ("foo-bar", "headers contains \"foo-bar\" or envelope-from contains \"foo-bar\""),
@@ -140,6 +149,81 @@ fn flow() {
          -> let rc-l = \"{match:lower}\", folder \"lists/{rc-l}\"",
     );
     exact("INCLUDERC=lists.rc\n", "when header \"List-Id\" contains \"rust\" -> folder \"rust\"");
+}
+
+/// Whether a recipe that changes the message was done is known behind it.
+#[test]
+fn what_was_done_is_kept_where_the_message_is_changed() {
+    exact(
+        ":0 fw\n* ^Subject:.*a\n| x\n:0 A\nb/\n:0 E\nc/\n",
+        "when header \"Subject\" contains \"a\" -> let rc-done-1 = \"yes\", filter \"x\"\n\
+         when has rc-done-1 -> folder \"b\"\n\
+         when not has rc-done-1 -> folder \"c\"",
+    );
+    exact(
+        ":0 fw\n| x\n:0 a\nb/\n",
+        "let rc-done-1 = \"yes\", filter \"x\"\n\
+         when has rc-done-1 and not filter-failed -> folder \"b\"",
+    );
+    exact(
+        ":0 fw\n| x\n:0 e\nb/\n:0 E\nc/\n",
+        "let rc-done-1 = \"yes\", filter \"x\"\n\
+         when has rc-done-1 and filter-failed -> folder \"b\"\n\
+         when not has rc-done-1 -> folder \"c\"",
+    );
+}
+
+/// A file that delivers some mail ends nothing for the rest.
+#[test]
+fn files_are_included_and_left() {
+    let first = "when header \"List-Id\" contains \"rust\" -> folder \"rust\"\n";
+    exact("INCLUDERC=lists.rc\n:0\nx/\n", &format!("{first}folder \"x\""));
+    exact("SWITCHRC=lists.rc\n:0\nx/\n", &format!("{first}stop"));
+    exact(
+        "INCLUDERC=ends.rc\n:0 E\nx/\n",
+        "when header \"To\" contains \"a\" -> folder \"a\"\n\
+         when not header \"To\" contains \"a\" -> folder \"x\"",
+    );
+    exact(
+        ":0\n* ^To:.*b\n{\nSWITCHRC=lists.rc\n}\n:0\nx/\n",
+        &format!("when header \"To\" contains \"b\" {{\n{first}stop\n}}\nfolder \"x\""),
+    );
+    not("SWITCHRC=none.rc\n:0\nx/\n", "folder \"x\"");
+}
+
+#[test]
+fn several_maildirs_and_the_number_of_lines() {
+    exact(":0\na/ b/ $HOME/c/\n", "copy \"b\", copy \"c\", folder \"a\"");
+    exact(":0 c\na/ b/\n", "copy \"b\", copy \"a\"");
+    not(":0\na b\n", "");
+    let (found, totals) =
+        rules(":0 Bfh\n* H ?? !^Lines:\n* -1^0\n* 1^1 ^.*$\n| formail -A \"Lines: $=\"\n");
+    assert!(found.starts_with("when not has header \"Lines\"\n-> filter \"/bin/sh\""), "{found}");
+    assert_eq!((totals.exact, totals.all), (1, 1));
+    not(":0 Bfh\n* -1^0\n* 1^1 ^.*$\n| formail -A \"X-Lines: $=\"\n", "");
+    not(":0 Bfh\n* -1^0\n* 2^1 ^.*$\n| formail -A \"Lines: $=\"\n", "");
+}
+
+/// procmail writes `^TO` out wherever it stands.
+#[test]
+fn destinations_are_a_word_of_procmails() {
+    let destinations = |condition: &str| {
+        let (rules, totals) = rules(&format!(":0\n* {condition}\nx/\n"));
+        assert_eq!(totals.exact, totals.all, "{condition}");
+        rules.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let found = destinations("^TO:.*boss");
+    assert!(
+        found.contains("header \"Cc\"") && found.contains("/(?:^|[^a-zA-Z]):.*boss/"),
+        "{found}"
+    );
+    let found = destinations("^TO.*boss");
+    assert!(found.contains("header \"Apparently-To\""), "{found}");
+    let found = destinations("(^TO|^X-A:.*)boss");
+    assert!(found.contains("(?:Resent-)?(?:To|Cc|Bcc)"), "{found}");
+    for condition in ["^TO*boss", "B ?? ^TO_boss", "(^FROM_DAEMON|^X)a", "H ?? B ?? a"] {
+        not(&format!(":0\n* {condition}\nx/\n"), "");
+    }
 }
 
 #[test]

@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use super::lower::is_duplicate_check;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
-use crate::import::shell::command_value;
+use crate::import::shell::{command_value, is_duplicate_check, shell_words};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::SourceFile;
@@ -15,25 +14,32 @@ const DIRECTORY: &str = "MFILTERDIR";
 
 /// Writes recipes anew so that they only say what they would do, in the log.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
-    let mut writer = ProcmailTrial { out: TrialWriter::new(path, load) };
+    let mut writer = ProcmailTrial { out: TrialWriter::new(path, load), files: 0, blocks: 0 };
     writer
         .out
         .text
         .push_str(&format!("{DIRECTORY}=\"$HOME\"\nDEFAULT=\"$HOME/Maildir/\"\nEXITCODE=0\n"));
     writer.file(path, bytes);
-    writer.says("to", "$DEFAULT");
-    writer.out.text.push_str(":0\n/dev/null\n");
+    writer.ends_with("$DEFAULT");
     writer.out.text
 }
 
 struct ProcmailTrial<'a> {
     out: TrialWriter<'a>,
+    /// How many files are around.
+    files: usize,
+    /// How many blocks of the file are.
+    blocks: usize,
 }
 
 impl ProcmailTrial<'_> {
     fn file(&mut self, path: &Path, bytes: &[u8]) {
         let file = SourceFile::new(path, decode(bytes).0);
+        let blocks = std::mem::take(&mut self.blocks);
+        self.files += 1;
         self.nodes(&read(0, &file));
+        self.files -= 1;
+        self.blocks = blocks;
     }
 
     /// A line in the log; the target is procmail's to expand.
@@ -43,10 +49,25 @@ impl ProcmailTrial<'_> {
         self.out.text.push_str(&format!("LOG=\"\n{head}\"{target}\"\n\"\n"));
     }
 
+    fn ends_with(&mut self, target: &str) {
+        self.says("to", target);
+        self.out.text.push_str(":0\n/dev/null\n");
+    }
+
     fn nodes(&mut self, nodes: &[RcNode]) {
         for node in nodes {
             match &node.kind {
                 NodeKind::Unreadable(_) => {}
+                NodeKind::Assign { name, value: Some(value) } if name == "SWITCHRC" => {
+                    if self.files > 1 && self.blocks > 0 {
+                        continue;
+                    }
+                    self.include(&own_directory(value));
+                    if self.files > 1 {
+                        return;
+                    }
+                    self.ends_with("$DEFAULT");
+                }
                 NodeKind::Assign { name, value } => self.assign(name, value.as_deref()),
                 NodeKind::Recipe(recipe) => self.recipe(recipe),
             }
@@ -103,7 +124,20 @@ impl ProcmailTrial<'_> {
         self.head(&kept, &recipe.conditions);
         self.out.text.push_str("{\n");
         match (&recipe.action, action) {
-            (RecipeAction::Block(inner), _) => self.nodes(inner),
+            (RecipeAction::Block(inner), _) => {
+                self.blocks += 1;
+                self.nodes(inner);
+                self.blocks -= 1;
+            }
+            (RecipeAction::Mailbox(name), Some(_)) if shell_words(name).len() > 1 => {
+                let words = shell_words(name);
+                for word in words.iter().skip(usize::from(!copy)) {
+                    self.says("cc", &own_directory(word));
+                }
+                if let Some(first) = words.first().filter(|_| !copy) {
+                    self.ends_with(&own_directory(first));
+                }
+            }
             (_, Some(target)) => {
                 let is_null = target.trim_matches('"') == "/dev/null";
                 match (copy, is_null) {
