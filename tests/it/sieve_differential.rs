@@ -258,6 +258,16 @@ fn statements(dice: &mut Dice, depth: usize, out: &mut String) {
             ));
             continue;
         }
+        if dice.roll(8) == 0 {
+            // What is captured is one level of a folder's name, or all of it.
+            let pattern = dice.pick(&["^([a-z]+)$", "([a-z0-9]+)$", "^([a-z-]+)"]);
+            let (set, name) =
+                (dice.pick(&["set", "set :lower"]), dice.pick(&["${t}", "Tags.${t}"]));
+            let test = format!("header :regex \"X-Kind\" \"{pattern}\"");
+            let inner = format!("{set} \"t\" \"${{1}}\"; fileinto \"{name}\";");
+            out.push_str(&format!("if {test} {{ {inner} {}}}\n", actions(dice, false)));
+            continue;
+        }
         for number in 0..=dice.roll(3) {
             let word = if number == 0 { "if" } else { "elsif" };
             if dice.roll(6) == 0 {
@@ -325,6 +335,10 @@ fn message(dice: &mut Dice) -> String {
     if dice.roll(2) == 0 {
         out.push_str(&format!("X-Score: {}\n", dice.pick(&NUMBERS)));
     }
+    if dice.roll(5) > 0 {
+        let kind = dice.pick(&["inbox", "INBOX", "sale", "Build", "a.b", "A", "to-do", ""]);
+        out.push_str(&format!("X-Kind: {kind}\n"));
+    }
     if dice.roll(3) == 0 {
         out.push_str("List-Id: The [build] list <build.example>\n");
     }
@@ -381,7 +395,8 @@ fn by_pigeonhole(output: &str) -> Done {
         if let Some(action) = line.strip_prefix("* ") {
             flush(&mut folder, &mut flags, &mut done);
             if let Some(name) = action.strip_prefix("store message in folder: ") {
-                folder = Some(name.to_owned());
+                let is_inbox = name.eq_ignore_ascii_case("INBOX");
+                folder = Some(if is_inbox { "INBOX".into() } else { name.to_owned() });
             } else if let Some(to) = action.strip_prefix("redirect message to: ") {
                 done.sent.push(to.trim_matches(['<', '>']).to_ascii_lowercase());
             } else if action.starts_with("reject") {

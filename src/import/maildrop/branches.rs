@@ -4,10 +4,10 @@
 use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
-use super::lower::{kept_name, label_in, lost};
+use super::lower::{WITHOUT_MEANING, kept_name, label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::MaildropWanted;
-use super::uses::{makes_a_folder, may_end, names_in, units_in, walk};
+use super::uses::{makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::Span;
@@ -67,12 +67,17 @@ impl FilterLowering<'_> {
             let condition = match condition {
                 Ok(condition) => condition,
                 Err(why) => {
-                    let lost = lost(branch.span, why, &branch.body);
                     let line = self.sources.line(branch.span);
-                    // Variables that are set are no rules: where they are used counts.
-                    let count = if assigns_only(&branch.body) { 0 } else { lost.count };
-                    unit = Unit { comments: unit.comments, label: unit.label, count, ..lost };
-                    unit.would_end = may_end(&branch.body);
+                    unit = match self.is_without_use(branch) {
+                        true => {
+                            let why = "nothing asks for what it sets".to_owned();
+                            Unit { fidelity: Fidelity::Dead(why), count: 0, ..unit }
+                        }
+                        false => {
+                            let lost = lost(branch.span, why, &branch.body);
+                            Unit { comments: unit.comments, label: unit.label, ..lost }
+                        }
+                    };
                     taken.push(OpenBranch::without(unit));
                     lost_branches.push(&branch.body);
                     poison.get_or_insert(format!(
@@ -205,6 +210,22 @@ impl FilterLowering<'_> {
                 MaildropVariable::Kept(..) | MaildropVariable::Unknown(_) => {}
             }
         }
+    }
+
+    /// Whether a branch only sets variables that nobody reads behind it.
+    fn is_without_use(&self, branch: &IfBranch) -> bool {
+        let mut is_without = assigns_only(&branch.body);
+        walk(&branch.body, &mut |statement| {
+            if let MaildropStatementKind::Assign(name, value) = &statement.kind {
+                let is_own = WITHOUT_MEANING.contains(&name.as_str());
+                let is_told = ["DEFAULT", "EXITCODE", "FLAGS", "KEYWORDS", "SENDMAIL"];
+                is_without &= is_own
+                    || !value.runs_a_program()
+                        && !is_told.contains(&name.as_str())
+                        && !self.uses.is_read_behind(name, branch.span);
+            }
+        });
+        is_without
     }
 
     /// What variables were before the branches, where these may leave them so.

@@ -77,6 +77,21 @@ impl Expression {
         }
     }
 
+    /// Whether a program is run for it.
+    pub(super) fn runs_a_program(&self) -> bool {
+        match self {
+            Expression::Command(_) => true,
+            Expression::Text(_) | Expression::Pattern { of: None, .. } => false,
+            Expression::Pattern { of: Some(inner), .. } | Expression::Not(inner) => {
+                inner.runs_a_program()
+            }
+            Expression::Binary(_, left, right) => left.runs_a_program() || right.runs_a_program(),
+            Expression::Joined(parts) | Expression::Call(_, parts) => {
+                parts.iter().any(Expression::runs_a_program)
+            }
+        }
+    }
+
     /// Whether nothing was captured where it does not hold: no pattern of it was found.
     pub(super) fn captures_only_if_true(&self) -> bool {
         match self {

@@ -18,7 +18,7 @@ use crate::syntax::quote;
 const MAX_INCLUDES: usize = 16;
 
 /// Variables that mean nothing here.
-const WITHOUT_MEANING: [&str; 10] = [
+pub(super) const WITHOUT_MEANING: [&str; 10] = [
     "LOCKEXT",
     "LOCKREFRESH",
     "LOCKSLEEP",

@@ -214,6 +214,19 @@ fn what_cannot_be_said_is_not_said_broader() {
     }
 }
 
+/// What cannot be decided counts only where something hangs on it.
+#[test]
+fn a_branch_that_sets_what_nobody_reads_is_dead() {
+    let unread = "`test -e x`\nif ($RETURNCODE == 0)\n{\n MAILDIRQUOTA=`head -n1 x`\n A=1\n}\n";
+    exact(&format!("{unread}to Maildir/.B\n"), "folder \"B\"");
+    not(&format!("{unread}to \"Maildir/.$A\"\n"), "");
+    for set in ["DEFAULT=Maildir/.A", "A=`touch y`"] {
+        not(&format!("if (`uname` eq x)\n{{\n {set}\n}}\nto Maildir/.B\n"), "folder \"B\"");
+    }
+    let (_, report, totals) = came_of("if (`uname` eq x)\n A=1\nto \"Maildir/.$A\"\n");
+    assert_eq!((totals.all, totals.not), (2, 2), "{report}");
+}
+
 #[test]
 fn comments_come_along() {
     let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
