@@ -378,7 +378,8 @@ impl RecipeLowering<'_> {
         }
         self.edited.extend(done.edited.iter().cloned());
         // Whether it was done cannot be asked again where it changes what is tested.
-        let changes = !done.edited.is_empty() || changes_tests(&done.effects);
+        let changes =
+            condition != Cond::Never && (!done.edited.is_empty() || changes_tests(&done.effects));
         let done_before = (changes && is_asked_for).then(|| {
             self.names += 1;
             let name = format!("rc-done-{}", self.names);

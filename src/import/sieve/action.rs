@@ -139,7 +139,7 @@ impl Lowering<'_> {
     fn effect(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             SieveAct::Store { folder, flags, copy } => {
-                self.stored_in(&folder, &flags, copy);
+                self.stored_in(&folder, &flags, copy)?;
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
                 let fails = matches!(&folder, SievePlace::ByValue(_, true));
@@ -189,7 +189,12 @@ impl Lowering<'_> {
     }
 
     /// Notes where a message is stored; whether it may lie there already.
-    fn stored_in(&mut self, place: &SievePlace, flags: &FlagsHere, copy: bool) -> bool {
+    fn stored_in(
+        &mut self,
+        place: &SievePlace,
+        flags: &FlagsHere,
+        copy: bool,
+    ) -> Result<bool, String> {
         let flags = match &flags.own {
             Some(flags) => Some(flags.clone()),
             None => (flags.must == flags.may).then(|| (*flags.must).clone()),
@@ -203,27 +208,34 @@ impl Lowering<'_> {
                 .collect(),
         };
         let mut again = false;
+        let known = Rc::clone(&self.state.stored);
         for folder in folders {
+            self.spend(self.state.stored.len())?;
+            let known = known.iter().filter(|(other, _)| may_be_same(other, &folder));
+            let before: Vec<SieveStored> = known.map(|(_, how)| how.clone()).collect();
             let how = SieveStored { flags: flags.clone(), copied: copy };
-            let before = Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
-            let Some(before) = before else { continue };
-            again = true;
-            // In `include sieve` once is once, and the last flags count, as in Sieve. But
-            // what is dropped there beside a copy is not dropped in Sieve.
-            if self.options.included.is_some() {
-                if before.copied && !copy {
-                    self.approximately(&format!("it may be put into {folder} as a copy before"));
+            Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
+            for before in before {
+                again = true;
+                // In `include sieve` once is once, and the last flags count, as in Sieve. But
+                // what is dropped there beside a copy is not dropped in Sieve.
+                if self.options.included.is_some() {
+                    if before.copied && !copy {
+                        let why = format!("it may be put into {folder} as a copy before");
+                        self.approximately(&why);
+                    }
+                    continue;
                 }
-                continue;
-            }
-            if before.copied || copy {
-                self.approximately(&format!("it may be stored in {folder} twice"));
-            } else if flags.is_none() || before.flags != flags {
-                let why = format!("of two deliveries to {folder}, the flags of the first count");
-                self.approximately(&why);
+                if before.copied || copy {
+                    self.approximately(&format!("it may be stored in {folder} twice"));
+                } else if flags.is_none() || before.flags != flags {
+                    let why =
+                        format!("of two deliveries to {folder}, the flags of the first count");
+                    self.approximately(&why);
+                }
             }
         }
-        again
+        Ok(again)
     }
 
     /// Notes to whom a message is sent.
@@ -255,7 +267,7 @@ impl Lowering<'_> {
     fn closing(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             SieveAct::Store { folder, flags, .. } => {
-                let again = self.stored_in(&folder, &flags, false);
+                let again = self.stored_in(&folder, &flags, false)?;
                 let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
                 match folder {
                     // Twice into one folder is once, but for what ends the run.
@@ -572,6 +584,20 @@ fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     let same =
         first == prefix || inbox(first) && inbox(prefix) && first.get(5..) == prefix.get(5..);
     (same && !rest.is_empty()).then_some(rest)
+}
+
+/// Whether two names of folders, templates, may come to the same.
+fn may_be_same(one: &str, other: &str) -> bool {
+    let value_of = |name: &str| name.replace("{{", "").replace("}}", "").contains('{');
+    let is_inbox = one == "INBOX" || other == "INBOX";
+    if one == other || is_inbox || !value_of(one) && !value_of(other) {
+        return one == other;
+    }
+    let (one, other): (Vec<&str>, Vec<&str>) =
+        (one.split('/').collect(), other.split('/').collect());
+    // A value makes one level, and never the inbox.
+    let fits = |(one, other): (&&str, &&str)| one == other || value_of(one) || value_of(other);
+    one.len() == other.len() && one.iter().zip(&other).all(fits)
 }
 
 fn when(condition: Cond, effect: Effect) -> Effect {

@@ -321,6 +321,25 @@ fn a_captured_name_of_one_level_is_a_folder() {
     for loose in ["<([a-z.]+)@", "<([a-z]*)@", "<(.+)@"] {
         assert_eq!(rules(&script(loose)).1.approximate, 1, "{loose}");
     }
+    // It may be that of another delivery.
+    let twice = |name: &str, more: &str| {
+        rules(&format!(
+            "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"<([a-z]+)@\" {{ \
+             set \"topic\" \"${{1}}\"; fileinto \"{name}\"; }} {more}"
+        ))
+        .1
+        .approximate
+    };
+    for (name, more, approximate) in [
+        ("${topic}", "fileinto :copy \"A\";", 1),
+        ("${topic}", "fileinto :flags \"\\\\Seen\" \"A\";", 1),
+        ("${topic}", "fileinto :copy \"A.B\";", 0),
+        ("T.${topic}", "fileinto :copy \"A.B\";", 0),
+        ("T.${topic}", "fileinto :copy \"T.B\";", 1),
+        ("${topic}", "fileinto \"A\";", 0),
+    ] {
+        assert_eq!(twice(name, more), approximate, "{name} {more}");
+    }
 }
 
 /// Proton's `hasexpiration` and `expiration` hang on what the script said before them, and
