@@ -48,8 +48,17 @@ const WITHOUT_MEANING: [&str; 22] = [
 enum Dependence {
     /// None stands before it.
     Nothing,
-    /// Its condition, and that of those that it is an alternative to.
-    Known { own: Cond, chain: Vec<Cond>, changes: bool, filters: bool },
+    Known {
+        /// What `A` asks for: the condition of the last one without it.
+        own: Cond,
+        /// It may come out otherwise now.
+        is_stale: bool,
+        /// What `E` asks for: the last one and those that it is an alternative to.
+        chain: Vec<Cond>,
+        /// These may come out otherwise now.
+        changes: bool,
+        filters: bool,
+    },
     /// It is not translated.
     Unknown,
 }
@@ -386,20 +395,35 @@ impl RecipeLowering<'_> {
             done.effects.insert(0, Effect::Let(name.clone(), "yes".into()));
             Cond::Word(format!("has {name}"))
         });
-        let changes = changes && done_before.is_none();
+        let (changes_here, changes) = (changes, changes && done_before.is_none());
         let told = |condition: &Cond| done_before.clone().unwrap_or_else(|| condition.clone());
         let filters = matches!(done.effects.last(), Some(Effect::Program("filter", _)));
         *before = match (flags.contains(['A', 'a', 'e']), flags.contains('E'), &*before) {
             // `A` looks at the last one without it.
+            (true, _, Dependence::Known { own, is_stale, .. }) if !flags.contains('e') => {
+                Dependence::Known {
+                    own: own.clone(),
+                    is_stale: *is_stale || changes_here && !is_kept(own),
+                    chain: vec![told(&condition)],
+                    changes,
+                    filters,
+                }
+            }
             (true, ..) => before.clone(),
             (_, true, _) => {
                 let mut chain = chain;
                 chain.push(told(&own));
-                Dependence::Known { own: told(&condition), chain, changes, filters }
+                Dependence::Known {
+                    own: told(&condition),
+                    is_stale: changes,
+                    chain,
+                    changes,
+                    filters,
+                }
             }
             _ => {
                 let chain = vec![told(&own)];
-                Dependence::Known { own: told(&own), chain, changes, filters }
+                Dependence::Known { own: told(&own), is_stale: changes, chain, changes, filters }
             }
         };
         let is_block = matches!(recipe.action, RecipeAction::Block(_));
@@ -441,7 +465,10 @@ impl RecipeLowering<'_> {
             }
             Dependence::Nothing => Err("no recipe stands before it".into()),
             Dependence::Unknown => Err("the recipe before it is not translated".into()),
-            Dependence::Known { changes: true, .. } => {
+            Dependence::Known { changes: true, .. } if flags.contains('E') => {
+                Err("the recipe before it changes what is tested".into())
+            }
+            Dependence::Known { is_stale: true, .. } if !flags.contains('E') => {
                 Err("the recipe before it changes what is tested".into())
             }
             Dependence::Known { own, chain, filters: true, .. } if flags.contains('a') => {
@@ -585,6 +612,15 @@ fn stored_twice(effect: &mut Effect) {
         unit.fidelity = Fidelity::Approximate(why.into());
     }
     unit.effects.iter_mut().for_each(stored_twice);
+}
+
+/// Whether a condition comes to the same however the message is changed.
+fn is_kept(condition: &Cond) -> bool {
+    match condition {
+        Cond::Always | Cond::Never => true,
+        Cond::Word(word) => word.starts_with("has rc-done-"),
+        _ => false,
+    }
 }
 
 /// Whether the same test may come out otherwise behind these.

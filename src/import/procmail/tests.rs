@@ -115,7 +115,7 @@ fn flow() {
         ":0 c\n* ^Subject:.*a\nx\n:0 A\n* ^To:.*b\ny\n:0 E\nz\n",
         "when header \"Subject\" contains \"a\" -> copy \"x\"\n\
          when header \"Subject\" contains \"a\" and header \"To\" contains \"b\" -> folder \"y\"\n\
-         when not header \"Subject\" contains \"a\" -> folder \"z\"",
+         when not (header \"Subject\" contains \"a\" and header \"To\" contains \"b\") -> folder \"z\"",
     );
     exact(
         ":0\n* ^Subject:.*a\n{\n  :0\n  * ^To:.*b\n  y\n\n  :0\n  z\n}\n",
@@ -159,6 +159,18 @@ fn what_was_done_is_kept_where_the_message_is_changed() {
         "when header \"Subject\" contains \"a\" -> let rc-done-1 = \"yes\", filter \"x\"\n\
          when has rc-done-1 -> folder \"b\"\n\
          when not has rc-done-1 -> folder \"c\"",
+    );
+    // `E` is about the one right before it, `A` about the last without `A`.
+    exact(
+        ":0 c\n* ^Subject:.*a\nb/\n:0 A\n* ^To:.*c\nd/\n:0 E\ne/\n",
+        "when header \"Subject\" contains \"a\" -> copy \"b\"\n\
+         when header \"Subject\" contains \"a\" and header \"To\" contains \"c\" -> folder \"d\"\n\
+         when not (header \"Subject\" contains \"a\" and header \"To\" contains \"c\") -> folder \"e\"",
+    );
+    not(
+        ":0 c\n* ^Subject:.*a\nb/\n:0 Afw\n| x\n:0 A\nd/\n",
+        "when header \"Subject\" contains \"a\" -> copy \"b\"\n\
+         when header \"Subject\" contains \"a\" -> let rc-done-1 = \"yes\", filter \"x\"",
     );
     exact(
         ":0 fw\n| x\n:0 a\nb/\n",
