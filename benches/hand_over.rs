@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use mfilter::deliver::context::DeliveryContext;
 use mfilter::deliver::{RemoteMailbox, Store, deliver};
 use mfilter::flags::Flags;
-use mfilter::hand_over::LmtpStore;
+use mfilter::hand_over::MailStore;
+use mfilter::hand_over::address::StoreAddress;
 use mfilter::message::Message;
 use mfilter::outcome::Outcome;
 use mfilter::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
@@ -33,7 +34,7 @@ fn main() {
         }
     });
     let address = format!("lmtp:unix:{}", path.display()).parse().expect("a store");
-    let store = LmtpStore::new(address);
+    let store = MailStore::new(StoreAddress::Lmtp(address));
     let state = StateDir::at(directory.path().join("state"));
     println!("processor time of a hand-over, µs, mean of {ROUNDS}");
     for (what, folders, size) in [

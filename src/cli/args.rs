@@ -11,7 +11,7 @@ use jiff::civil::DateTime;
 
 use super::commands::Command;
 use super::for_user::ForUser;
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::address::LmtpAddress;
 use crate::user::User;
 use crate::world::World;
 use crate::zone::zone;
@@ -143,7 +143,7 @@ pub(super) struct MdaOptions {
 
     /// Deliver into another store instead: lmtp:unix:PATH or lmtp:HOST:PORT
     #[arg(long, value_name = "STORE")]
-    pub(super) store: Option<StoreAddress>,
+    pub(super) store: Option<LmtpAddress>,
 
     /// Accepted for compatibility with procmail: mfilter always defers on a failure
     #[arg(short = 't', hide = true)]

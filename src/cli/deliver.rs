@@ -12,8 +12,8 @@ use clap::Parser;
 
 use super::args::{MdaArgs, MdaOptions, RuleOptions};
 use super::output;
-use crate::hand_over::LmtpStore;
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::MailStore;
+use crate::hand_over::address::{LmtpAddress, StoreAddress};
 use crate::load::Proof;
 use crate::mda::{self, ActiveRules, RemoteStore, RuleFiles};
 use crate::message::content::Deadline;
@@ -41,7 +41,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let remote = match store {
         Some(address) => {
             let mailbox = mailbox(&address, &args.recipient, &world)?;
-            Some(RemoteStore { store: Arc::new(LmtpStore::new(address)), mailbox })
+            let store = MailStore::new(StoreAddress::Lmtp(address));
+            Some(RemoteStore { store: Arc::new(store), mailbox })
         }
         None => None,
     };
@@ -63,7 +64,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
 /// The mailbox of another store: the only recipient that the call names, without its
 /// detail, or the user. Nothing in the message or in the user's rules decides whose
 /// mailbox it is.
-fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result<String, String> {
+fn mailbox(store: &LmtpAddress, recipients: &[String], world: &World) -> Result<String, String> {
     match recipients {
         [] => world.login().ok_or_else(|| "`--store` needs the mailbox: `-d ADDRESS`".into()),
         [one] => Ok(path::without_detail(one, &store.delimiter.to_string())),

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::hand_over::{CopyToStore, HandOverError, LmtpStore};
+use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
 use crate::message::{Message, path};
-use crate::outcome::{Outcome, is_status};
+use crate::outcome::Outcome;
 use crate::rules::program::OverQuota;
 use crate::state::journal::{self, Journal};
 use crate::state::lock_file::LockFile;
@@ -33,7 +33,7 @@ const MARGIN: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteMailbox<'a> {
     /// Where it is.
-    pub store: &'a LmtpStore,
+    pub store: &'a MailStore,
     /// Its address there, without detail: never what a sender wrote.
     pub address: &'a str,
     /// What becomes of mail for which there is no room.
@@ -53,7 +53,7 @@ pub(super) fn store(
     let deadline = reach.deadline.checked_sub(MARGIN).unwrap_or(reach.deadline);
     let _alone = alone(mailbox.address, reach, deadline, report)?;
     let sender = reach.sender.as_deref().unwrap_or_default();
-    let staged: Vec<CopyToStore<'_>> = copies
+    let to_store: Vec<CopyToStore<'_>> = copies
         .iter()
         .zip(&ids)
         .map(|(copy, id)| CopyToStore {
@@ -64,7 +64,8 @@ pub(super) fn store(
             edits: &copy.edits,
         })
         .collect();
-    let staged = mailbox.store.stage(mailbox.address, sender, &staged, deadline);
+    let hand_over = HandOver { mailbox: mailbox.address, sender, copies: &to_store };
+    let staged = mailbox.store.stage(&hand_over, deadline);
     let mut staged = staged.map_err(|error| outcome(&error, mailbox))?;
     let before = report.stored.len();
     let done = staged.commit(&mut |number| {
@@ -147,9 +148,9 @@ fn alone(
 /// bounces by itself what is refused for days. A mailbox that is full is what the
 /// site says.
 fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
-    let text = format!("the store {}: {error}", mailbox.store.address().place);
+    let text = format!("the store {}: {error}", mailbox.store.address().place());
     let status = match error {
-        HandOverError::Refused(reply) if reply.is_full() => {
+        HandOverError::Refused(refusal) if refusal.is_full => {
             let text = format!("the mailbox is full: {text}");
             return match mailbox.over_quota {
                 OverQuota::Temporary => Outcome::Deferred { status: "4.2.2".into(), text },
@@ -159,12 +160,7 @@ fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
                 }
             };
         }
-        HandOverError::Refused(reply) => match &reply.status {
-            Some(status) if is_status(status, '4') => status,
-            // What is set up here does not fit what is set up there.
-            _ if reply.code >= 500 => "4.3.5",
-            _ => "4.3.0",
-        },
+        HandOverError::Refused(refusal) => &refusal.status,
         HandOverError::Away(_) => "4.4.1",
         HandOverError::Broken(_) => "4.4.2",
         HandOverError::TooLarge { .. } => "4.3.4",
@@ -181,7 +177,7 @@ mod tests {
     use super::*;
     use crate::deliver::{Store, deliver};
     use crate::flags::Flags;
-    use crate::hand_over::testing::{Behaviour, TestStore};
+    use crate::hand_over::lmtp::testing::{Behaviour, TestStore};
     use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
     use crate::state::StateDir;
 

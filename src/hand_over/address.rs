@@ -7,13 +7,29 @@
 //! ```
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a store is, and how it names things.
+/// Where a store is, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreAddress {
+pub enum StoreAddress {
+    /// By LMTP.
+    Lmtp(LmtpAddress),
+}
+
+impl StoreAddress {
+    /// Where it listens.
+    pub fn place(&self) -> &StorePlace {
+        match self {
+            StoreAddress::Lmtp(address) => &address.place,
+        }
+    }
+}
+
+/// Where a store is that is spoken to by LMTP, and how it names things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LmtpAddress {
     /// Where it listens.
     pub place: StorePlace,
     /// Between the levels of a folder's name.
@@ -59,17 +75,17 @@ fn bad<T>(why: impl Into<String>) -> Result<T, BadStore> {
     Err(BadStore(why.into()))
 }
 
-impl FromStr for StoreAddress {
+impl FromStr for LmtpAddress {
     type Err = BadStore;
 
-    fn from_str(text: &str) -> Result<StoreAddress, BadStore> {
+    fn from_str(text: &str) -> Result<LmtpAddress, BadStore> {
         let Some(rest) = text.strip_prefix("lmtp:") else {
             return bad("a store is `lmtp:unix:PATH` or `lmtp:HOST:PORT`");
         };
         let mut parts = rest.split(',');
-        let place = place(parts.next().unwrap_or_default())?;
+        let place = parts.next().unwrap_or_default().parse()?;
         let mut address =
-            StoreAddress { place, separator: '/', prefix: String::new(), delimiter: '+' };
+            LmtpAddress { place, separator: '/', prefix: String::new(), delimiter: '+' };
         for part in parts {
             let sign = |value: &str| match value.as_bytes() {
                 [sign] if sign.is_ascii_punctuation() => Ok(char::from(*sign)),
@@ -92,22 +108,36 @@ impl FromStr for StoreAddress {
     }
 }
 
-fn place(text: &str) -> Result<StorePlace, BadStore> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        // sockaddr_un, unix(7).
-        return match path.starts_with('/') && path.len() < 108 && !path.contains('\0') {
-            true => Ok(StorePlace::Unix(path.into())),
-            false => bad("`unix:` takes an absolute path of at most 107 bytes"),
-        };
+/// Whether an address is of this machine alone.
+pub fn is_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|it| it.is_loopback())
+        }
     }
-    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    let address = match local {
-        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        None => text.parse().ok(),
-    };
-    match address.filter(|address| address.port() > 0) {
-        Some(address) => Ok(StorePlace::Tcp(address)),
-        None => bad("a store is `lmtp:unix:PATH` or `lmtp:HOST:PORT`, HOST an IP address"),
+}
+
+impl FromStr for StorePlace {
+    type Err = BadStore;
+
+    fn from_str(text: &str) -> Result<StorePlace, BadStore> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // sockaddr_un, unix(7).
+            return match path.starts_with('/') && path.len() < 108 && !path.contains('\0') {
+                true => Ok(StorePlace::Unix(path.into())),
+                false => bad("`unix:` takes an absolute path of at most 107 bytes"),
+            };
+        }
+        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        let address = match local {
+            Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            None => text.parse().ok(),
+        };
+        match address.filter(|address| address.port() > 0) {
+            Some(address) => Ok(StorePlace::Tcp(address)),
+            None => bad("a store is at `unix:PATH` or `HOST:PORT`, HOST an IP address"),
+        }
     }
 }
 
@@ -117,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_store_is_a_place_and_what_is_particular_about_it() {
-        let parse = |text: &str| text.parse::<StoreAddress>();
+        let parse = |text: &str| text.parse::<LmtpAddress>();
         let plain = parse("lmtp:unix:/run/dovecot/lmtp").unwrap();
         assert_eq!(plain.place, StorePlace::Unix("/run/dovecot/lmtp".into()));
         assert_eq!((plain.separator, plain.prefix.as_str(), plain.delimiter), ('/', "", '+'));

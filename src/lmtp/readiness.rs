@@ -17,7 +17,6 @@ use super::server::serves;
 use super::settings::{Identity, ListenAddress, LmtpSettings, StoreSetting, UserSource};
 use crate::deliver::context::SENDMAIL;
 use crate::file::Bounds;
-use crate::hand_over::LmtpStore;
 use crate::load;
 use crate::mda;
 use crate::rules::program::Program;
@@ -219,13 +218,12 @@ fn site(settings: &LmtpSettings) -> Result<String, String> {
 }
 
 fn store(settings: &LmtpSettings) -> Result<String, String> {
-    let StoreSetting::Lmtp(text) = &settings.store else { return Ok("each user's Maildir".into()) };
-    let address = text.parse().map_err(|why| format!("{text}: {why}"))?;
-    let store = LmtpStore::new(address);
-    match store.stage("postmaster", "", &[], Instant::now() + PATIENCE) {
-        Ok(_) => Ok(format!("{text} answers")),
+    let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
+    let place = store.address().place();
+    match store.reach(Instant::now() + PATIENCE) {
+        Ok(()) => Ok(format!("{place} answers")),
         Err(why) => Err(format!(
-            "{text}: {why}; mail would wait until that server runs and uid {} may connect",
+            "{place}: {why}; mail would wait until that server runs and uid {} may connect",
             Identity::of_process().uid
         )),
     }

@@ -2,14 +2,15 @@
 //! is stored, and how much it takes on at once.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::MailStore;
+use crate::hand_over::address::{LmtpAddress, StoreAddress, is_loopback};
 use crate::mda::PATIENCE;
 use crate::user::Confinement;
 
@@ -88,6 +89,22 @@ impl Default for LmtpSettings {
     }
 }
 
+impl LmtpSettings {
+    /// The store that has mail which lies in no Maildir.
+    ///
+    /// # Errors
+    /// It makes no sense.
+    pub fn mail_store(&self) -> Result<Option<MailStore>, String> {
+        let address = match &self.store {
+            StoreSetting::Maildir => return Ok(None),
+            StoreSetting::Lmtp(text) => StoreAddress::Lmtp(
+                text.parse::<LmtpAddress>().map_err(|why| format!("{text}: {why}"))?,
+            ),
+        };
+        Ok(Some(MailStore::new(address)))
+    }
+}
+
 /// Where metrics go.
 #[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricsPlaces {
@@ -160,15 +177,6 @@ impl ListenAddress {
     }
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|it| it.is_loopback())
-        }
-    }
-}
-
 impl FromStr for ListenAddress {
     type Err = String;
 
@@ -237,7 +245,7 @@ impl FromStr for UserSource {
 pub enum StoreSetting {
     /// In each user's Maildir.
     Maildir,
-    /// Handed to another LMTP server: as [`StoreAddress`] reads it.
+    /// Handed to another LMTP server: as [`LmtpAddress`] reads it.
     Lmtp(String),
 }
 
@@ -247,7 +255,7 @@ impl FromStr for StoreSetting {
     fn from_str(text: &str) -> Result<StoreSetting, String> {
         match text.split_once(':') {
             None if text == "maildir" => Ok(StoreSetting::Maildir),
-            Some(("lmtp", _)) => match text.parse::<StoreAddress>() {
+            Some(("lmtp", _)) => match text.parse::<LmtpAddress>() {
                 Ok(_) => Ok(StoreSetting::Lmtp(text.to_owned())),
                 Err(why) => Err(why.to_string()),
             },

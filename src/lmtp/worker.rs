@@ -15,13 +15,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::account_user::user_of;
 use super::rule_cache::RuleCache;
-use super::settings::{LmtpSettings, StoreSetting, WorkerLimits};
+use super::settings::{LmtpSettings, WorkerLimits};
 use super::spool::PositionedReader;
 use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
 use crate::deliver::DeliveryReport;
 use crate::deliver::context::Caller;
-use crate::hand_over::LmtpStore;
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::MailStore;
 use crate::maildir::recover::{RecoverOutcome, recover};
 use crate::mda::{self, ActiveRules, Delivery, Filtering, RemoteStore};
 use crate::message::{Message, path};
@@ -41,14 +40,7 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
     };
     limit(&settings.limits);
     wire::send(socket, &WorkerAnswer::Ready, b"", None)?;
-    let store = match &settings.store {
-        StoreSetting::Maildir => None,
-        StoreSetting::Lmtp(text) => {
-            let address = text.parse::<StoreAddress>();
-            let address = address.map_err(|why| io::Error::other(why.to_string()))?;
-            Some(Arc::new(LmtpStore::new(address)))
-        }
-    };
+    let store = settings.mail_store().map_err(io::Error::other)?.map(Arc::new);
     let front = Some(Caller::at(socket.try_clone()?.into()));
     let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store, front };
     while let Some(WorkerFrame { head, body, descriptor }) = wire::receive(socket)? {
@@ -96,7 +88,7 @@ struct Worker {
     settings: LmtpSettings,
     rules: RuleCache,
     /// Where mail is stored if not in a Maildir.
-    store: Option<Arc<LmtpStore>>,
+    store: Option<Arc<MailStore>>,
     /// The front; if it is gone, it cannot learn that the message is stored, so the
     /// message comes again.
     front: Option<Caller>,

@@ -17,7 +17,7 @@ use crate::deliver::context::{Caller, DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL
 use crate::deliver::filter::Programs;
 use crate::deliver::{DeliveryReport, RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
-use crate::hand_over::LmtpStore;
+use crate::hand_over::MailStore;
 use crate::load::{self, FilePrints, Notice, Proof};
 use crate::log::{Log, LogEntry};
 use crate::mailbox::renamed::renamed;
@@ -164,7 +164,7 @@ pub enum Filtering {
 pub struct RemoteStore {
     /// The store; shared by all deliveries, so that it knows when the store is
     /// unreachable.
-    pub store: Arc<LmtpStore>,
+    pub store: Arc<MailStore>,
     /// The mailbox's address there, without detail: never what a sender wrote.
     pub mailbox: String,
 }

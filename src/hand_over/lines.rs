@@ -1,5 +1,5 @@
-//! A message as it stands between `DATA` and its end (RFC 5321 §4.5.2): lines end with
-//! CRLF, and one that starts with a dot has a second one.
+//! A message as it goes over the wire: its lines end with CRLF and, between `DATA` and its
+//! end (RFC 5321 §4.5.2), one that starts with a dot has a second one.
 
 use std::io;
 
@@ -9,23 +9,30 @@ use memchr::memchr;
 const PIECE: usize = 32 << 10;
 
 /// Makes lines of pieces, however they are cut.
-pub(super) struct Dots<'t> {
+pub(super) struct WireLines<'t> {
     take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>,
     buffer: Vec<u8>,
+    doubles_dots: bool,
     /// The last byte that was pushed; a line feed before the first.
     last: u8,
 }
 
-impl<'t> Dots<'t> {
+impl<'t> WireLines<'t> {
     /// What is made is handed to `take`.
-    pub(super) fn new(take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>) -> Dots<'t> {
-        Dots { take, buffer: Vec::with_capacity(PIECE + 4096), last: b'\n' }
+    pub(super) fn new(take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>) -> WireLines<'t> {
+        let buffer = Vec::with_capacity(PIECE + 4096);
+        WireLines { take, buffer, doubles_dots: false, last: b'\n' }
+    }
+
+    /// The same, with dots as SMTP doubles them.
+    pub(super) fn dotted(take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>) -> WireLines<'t> {
+        WireLines { doubles_dots: true, ..WireLines::new(take) }
     }
 
     /// One more piece.
     pub(super) fn push(&mut self, mut piece: &[u8]) -> io::Result<()> {
         while let Some(first) = piece.first() {
-            if self.last == b'\n' && *first == b'.' {
+            if self.doubles_dots && self.last == b'\n' && *first == b'.' {
                 self.buffer.push(b'.');
             }
             let Some(end) = memchr(b'\n', piece) else {
@@ -75,7 +82,7 @@ mod tests {
             out.extend_from_slice(bytes);
             Ok(())
         };
-        let mut dots = Dots::new(&mut take);
+        let mut dots = WireLines::dotted(&mut take);
         pieces.iter().for_each(|piece| dots.push(piece).unwrap());
         dots.finish().unwrap();
         String::from_utf8(out).unwrap()

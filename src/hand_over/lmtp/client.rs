@@ -3,13 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use crate::message::{HeaderEdit, Message};
-use crate::source::reason;
-
-use super::HandOverError;
-use super::address::StoreAddress;
-use super::dots::Dots;
-use super::wire::{StoreReply, Wire};
+use super::super::HandOverError;
+use super::super::address::StorePlace;
+use super::super::content::WireContent;
+use super::super::wire::{Wire, told};
+use super::reply::StoreReply;
 
 /// To be connected.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -54,66 +52,6 @@ impl Offers {
     }
 }
 
-/// What a copy holds: a message, changes to its header, and a header of ours.
-pub(super) struct WireContent<'m> {
-    message: &'m Message,
-    edits: &'m [HeaderEdit],
-    header: Option<HeaderEdit>,
-    size: u64,
-    has_eight_bits: bool,
-}
-
-impl<'m> WireContent<'m> {
-    pub(super) fn new(
-        message: &'m Message,
-        edits: &'m [HeaderEdit],
-        header: Option<HeaderEdit>,
-    ) -> WireContent<'m> {
-        WireContent { message, edits, header, size: 0, has_eight_bits: false }
-    }
-
-    /// Whether both are the same, byte for byte.
-    pub(super) fn is_same(&self, other: &WireContent<'_>) -> bool {
-        std::ptr::eq(self.message, other.message)
-            && self.edits == other.edits
-            && self.header.is_none()
-            && other.header.is_none()
-    }
-
-    /// Looks it through once.
-    pub(super) fn survey(&mut self) -> Result<(), HandOverError> {
-        let (mut size, mut has_eight_bits) = (0, false);
-        let looked = self.dotted(&mut |bytes| {
-            size += bytes.len() as u64;
-            has_eight_bits |= !bytes.is_ascii();
-            Ok(())
-        });
-        looked.map_err(|error| HandOverError::Unread(error.to_string()))?;
-        (self.size, self.has_eight_bits) = (size, has_eight_bits);
-        Ok(())
-    }
-
-    /// Bytes as they are sent; dots that are doubled count, so it may be a few more.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Hands it over as it is sent.
-    fn dotted(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut dots = Dots::new(take);
-        let all: Vec<HeaderEdit>;
-        let edits = match &self.header {
-            Some(header) => {
-                all = self.edits.iter().chain([header]).cloned().collect();
-                &all
-            }
-            None => self.edits,
-        };
-        self.message.pieces(edits, &mut |piece| dots.push(piece))?;
-        dots.finish()
-    }
-}
-
 /// A store that was reached.
 pub(super) struct LmtpClient {
     wire: Wire,
@@ -125,22 +63,22 @@ pub(super) struct LmtpClient {
 impl LmtpClient {
     /// Connects, and hears what is offered.
     pub(super) fn connect(
-        address: &StoreAddress,
+        place: &StorePlace,
         deadline: Instant,
     ) -> Result<LmtpClient, HandOverError> {
         let away = |error: io::Error| HandOverError::Away(told(&error));
-        let mut wire = Wire::connect(&address.place, CONNECT, deadline).map_err(away)?;
+        let mut wire = Wire::connect(place, CONNECT, deadline).map_err(away)?;
         wire.step(GREETING);
-        let greeting = wire.reply().map_err(away)?;
+        let greeting = StoreReply::read(&mut wire).map_err(away)?;
         if greeting.code != 220 {
             return Err(HandOverError::Away(format!("it greets with `{greeting}`")));
         }
         wire.send(format!("LHLO {}\r\n", host_name()).as_bytes()).map_err(away)?;
-        let (reply, lines) = wire.reply_lines().map_err(away)?;
+        let reply = StoreReply::read(&mut wire).map_err(away)?;
         if !reply.is_positive() {
             return Err(HandOverError::Away(format!("it answers LHLO with `{reply}`")));
         }
-        Ok(LmtpClient { wire, offers: Offers::of(&lines), minded_sender: false })
+        Ok(LmtpClient { wire, offers: Offers::of(&reply.lines), minded_sender: false })
     }
 
     /// Hands one content over for some recipients. `stored` is told the number of each
@@ -158,7 +96,7 @@ impl LmtpClient {
             // sender's own address is no reason to keep mail away.
             self.wire.step(COMMANDS);
             self.say(b"RSET\r\n")?;
-            self.wire.reply().map_err(broken)?;
+            self.reply()?;
             self.envelope("", recipients, content)?;
             self.minded_sender = true;
         }
@@ -166,14 +104,14 @@ impl LmtpClient {
         let mut refused = None;
         for number in 0..count {
             self.wire.step(STORED);
-            match self.wire.reply().map_err(broken)? {
+            match self.reply()? {
                 reply if reply.is_positive() => stored(number),
                 reply => {
                     refused.get_or_insert(reply);
                 }
             }
         }
-        refused.map_or(Ok(()), |reply| Err(HandOverError::Refused(reply)))
+        refused.map_or(Ok(()), |reply| Err(HandOverError::Refused(reply.into())))
     }
 
     /// `MAIL` and each `RCPT`, at once where the store offers it. All of them are
@@ -186,14 +124,14 @@ impl LmtpClient {
     ) -> Result<bool, HandOverError> {
         let mut mail = format!("MAIL FROM:<{sender}>");
         let is_ascii = sender.is_ascii() && recipients.clone().all(str::is_ascii);
-        if content.has_eight_bits && self.offers.eight_bit {
+        if content.has_eight_bits() && self.offers.eight_bit {
             mail.push_str(" BODY=8BITMIME");
         }
         if !is_ascii && self.offers.smtputf8 {
             mail.push_str(" SMTPUTF8");
         }
         if self.offers.size.is_some() {
-            mail.push_str(&format!(" SIZE={}", content.size));
+            mail.push_str(&format!(" SIZE={}", content.size()));
         }
         let mut commands = vec![mail + "\r\n"];
         commands.extend(recipients.map(|recipient| format!("RCPT TO:<{recipient}>\r\n")));
@@ -203,7 +141,7 @@ impl LmtpClient {
         for commands in commands.chunks(at_once) {
             self.say(commands.concat().as_bytes())?;
             for _ in commands {
-                replies.push(self.wire.reply().map_err(broken)?);
+                replies.push(self.reply()?);
             }
             if replies.iter().any(|reply| !reply.is_positive()) {
                 break;
@@ -214,7 +152,7 @@ impl LmtpClient {
             return Ok(false);
         }
         match replies.into_iter().find(|reply| !reply.is_positive()) {
-            Some(reply) => Err(HandOverError::Refused(reply)),
+            Some(reply) => Err(HandOverError::Refused(reply.into())),
             None => Ok(true),
         }
     }
@@ -224,16 +162,16 @@ impl LmtpClient {
     fn data(&mut self, content: &WireContent<'_>) -> Result<(), HandOverError> {
         self.wire.step(COMMANDS);
         self.say(b"DATA\r\n")?;
-        let reply = self.wire.reply().map_err(broken)?;
+        let reply = self.reply()?;
         if reply.code != 354 {
             return Err(match reply.code {
                 ..400 => HandOverError::Broken(format!("it answers DATA with `{reply}`")),
-                _ => HandOverError::Refused(reply),
+                _ => HandOverError::Refused(reply.into()),
             });
         }
         let mut failed = None;
         let wire = &mut self.wire;
-        let sent = content.dotted(&mut |bytes| {
+        let sent = content.write(&mut |bytes| {
             wire.step(PIECE);
             wire.send(bytes).map_err(|error| {
                 failed = Some(broken(error));
@@ -258,11 +196,15 @@ impl LmtpClient {
         if self.wire.is_silent() {
             return None;
         }
-        Some(match self.wire.reply() {
-            Ok(reply) if reply.code >= 400 => HandOverError::Refused(reply),
+        Some(match StoreReply::read(&mut self.wire) {
+            Ok(reply) if reply.code >= 400 => HandOverError::Refused(reply.into()),
             Ok(reply) => HandOverError::Broken(format!("nobody asked, and it says `{reply}`")),
             Err(error) => broken(error),
         })
+    }
+
+    fn reply(&mut self) -> Result<StoreReply, HandOverError> {
+        StoreReply::read(&mut self.wire).map_err(broken)
     }
 
     /// Sends commands, to which no reply can be there yet.
@@ -282,13 +224,6 @@ impl LmtpClient {
 
 fn broken(error: io::Error) -> HandOverError {
     HandOverError::Broken(told(&error))
-}
-
-fn told(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnexpectedEof => "it closed the connection".into(),
-        _ => reason(error),
-    }
 }
 
 /// What we are called: letters, digits, dots and dashes.

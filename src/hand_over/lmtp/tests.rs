@@ -1,7 +1,11 @@
 use std::time::{Duration, Instant};
 
 use super::testing::{Behaviour, TestStore};
-use super::*;
+use crate::flags::Flags;
+use crate::hand_over::address::StoreAddress;
+use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
+use crate::message::{HeaderEdit, Message};
+use crate::plan::Folder;
 
 const NO_EDITS: &[HeaderEdit] = &[];
 
@@ -16,7 +20,7 @@ fn soon() -> Instant {
 
 /// Two copies of a message to folders A and B; gives which are stored.
 fn hand_over(
-    store: &LmtpStore,
+    store: &MailStore,
     sender: &str,
     text: &str,
     deadline: Instant,
@@ -27,7 +31,8 @@ fn hand_over(
         |id, folder| CopyToStore { id, folder, flags: &flags, message: &message, edits: &[] };
     let copies = [copy("0a", &a), copy("0b", &b)];
     let mut stored = Vec::new();
-    let done = store.stage("hana@x.example", sender, &copies, deadline).and_then(|mut staged| {
+    let all = HandOver { mailbox: "hana@x.example", sender, copies: &copies };
+    let done = store.stage(&all, deadline).and_then(|mut staged| {
         staged.commit(&mut |number| stored.push(number))?;
         Ok(staged.note())
     });
@@ -54,8 +59,8 @@ fn copies_of_one_content_are_one_transaction() {
         copy("04", &inbox, NO_EDITS),
     ];
     let mut stored = Vec::new();
-    let mut staged =
-        server.store.stage("hana@x.example", "a b@y.example", &copies, soon()).unwrap();
+    let all = HandOver { mailbox: "hana@x.example", sender: "a b@y.example", copies: &copies };
+    let mut staged = server.store.stage(&all, soon()).unwrap();
     assert!(server.taken().is_empty(), "nothing is handed over yet");
     staged.commit(&mut |number| stored.push(number)).unwrap();
     assert_eq!((stored, staged.note()), (vec![0, 3, 1, 2], None));
@@ -184,9 +189,8 @@ fn what_is_refused_says_why_and_what_was_stored_before_counts() {
     });
     let (stored, done) = hand_over(&server.store, "", "a\n\nb\n", soon());
     let Err(HandOverError::Refused(reply)) = done else { panic!("{done:?}") };
-    assert_eq!((stored, reply.code, reply.status.as_deref()), (vec![0], 452, Some("4.2.2")));
-    assert!(reply.is_full());
-    assert_eq!(reply.to_string(), "452 4.2.2 Mailbox 4.2.2 is full");
+    assert_eq!((stored, reply.is_full, reply.status.as_str()), (vec![0], true, "4.2.2"));
+    assert_eq!(reply.text, "452 4.2.2 Mailbox 4.2.2 is full");
 
     let server = with(|command, number| {
         (command.starts_with("RCPT") && number == 1).then(|| "550 5.1.1 No such user\r\n".into())
@@ -231,7 +235,7 @@ fn a_store_without_pipelining_gets_one_command_at_a_time() {
 fn a_store_that_is_away_is_not_tried_each_time() {
     let home = tempfile::tempdir().unwrap();
     let address = format!("lmtp:unix:{}/none", home.path().display());
-    let store = LmtpStore::new(address.parse().unwrap());
+    let store = MailStore::new(StoreAddress::Lmtp(address.parse().unwrap()));
     let whys: Vec<String> = (0..4)
         .map(|_| hand_over(&store, "", "a\n\nb\n", soon()).1.unwrap_err().to_string())
         .collect();

@@ -6,7 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::LmtpStore;
+use crate::hand_over::MailStore;
+use crate::hand_over::address::StoreAddress;
 
 /// A transaction that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,7 +44,7 @@ impl Default for Behaviour {
 
 /// A store that is there as long as the value.
 pub(crate) struct TestStore {
-    pub(crate) store: LmtpStore,
+    pub(crate) store: MailStore,
     taken: Arc<Mutex<Vec<TestTransaction>>>,
     _directory: tempfile::TempDir,
 }
@@ -62,7 +63,8 @@ impl TestStore {
             }
         });
         let address = format!("lmtp:unix:{}", path.display()).parse().unwrap();
-        TestStore { store: LmtpStore::new(address), taken, _directory: directory }
+        let store = MailStore::new(StoreAddress::Lmtp(address));
+        TestStore { store, taken, _directory: directory }
     }
 
     pub(crate) fn taken(&self) -> Vec<TestTransaction> {

@@ -11,7 +11,7 @@ use crate::message::HeaderEdit;
 use crate::message::address::Address;
 use crate::plan::Folder;
 
-use super::address::StoreAddress;
+use super::super::address::LmtpAddress;
 
 /// Longer local parts are not made, bytes: RFC 5321 §4.5.3.1.1 knows 64, servers take
 /// more.
@@ -36,7 +36,7 @@ pub fn say(
     id: &str,
     folder: &Folder,
     flags: &Flags,
-    store: &StoreAddress,
+    store: &LmtpAddress,
 ) -> Said {
     let letters = flags.letters.replace('P', "");
     let mut keywords = flags.keywords.clone();
@@ -67,7 +67,7 @@ fn header_name(id: &str) -> String {
 }
 
 /// A folder's name in the store; the inbox has none.
-fn name(folder: &Folder, store: &StoreAddress) -> String {
+fn name(folder: &Folder, store: &LmtpAddress) -> String {
     match folder.parts.as_slice() {
         [] => String::new(),
         [inbox] if inbox.eq_ignore_ascii_case("INBOX") => String::new(),
@@ -98,7 +98,7 @@ mod tests {
         let folder = Folder { parts: parts.map(str::to_owned).collect() };
         let keywords = keywords.iter().map(|keyword| keyword.to_string()).collect();
         let flags = Flags { letters: letters.into(), keywords };
-        let store: StoreAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
+        let store: LmtpAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
         let said = say(&path::address(mailbox), "0a1b", &folder, &flags, &store);
         let header = match said.header {
             Some(HeaderEdit::Add { name, value }) => format!("{name}: {value}"),

@@ -1,0 +1,141 @@
+//! Copies handed over by LMTP (RFC 2033): transactions, one for each content, with a
+//! recipient for each copy. What a copy is to be (folder, flags, keywords) is said by the
+//! recipient's detail, which the script in examples/dovecot reads ([`detail`]). Each copy
+//! has an id that a retry has again, so the store takes it once, however often a reply is
+//! lost.
+
+pub mod detail;
+
+mod client;
+mod reply;
+
+use std::time::Instant;
+
+use crate::message::address::Address;
+use crate::message::path;
+
+use super::address::LmtpAddress;
+use super::content::WireContent;
+use super::{CopyToStore, HandOver, HandOverError};
+use client::LmtpClient;
+
+/// So many recipients has a transaction at most: RFC 5321 §4.5.3.1.8 asks servers for
+/// a hundred.
+const MOST_RECIPIENTS: usize = 50;
+
+/// One transaction: a content, and the copies that have it.
+struct Transaction<'m> {
+    content: WireContent<'m>,
+    /// Path, without brackets, and number of each copy.
+    recipients: Vec<(String, usize)>,
+}
+
+/// Transactions of which all is ready.
+pub(super) struct StagedTransactions<'m> {
+    client: LmtpClient,
+    sender: String,
+    transactions: Vec<Transaction<'m>>,
+    /// A sender that the store has no words for; the null sender stands for it.
+    unsaid: String,
+}
+
+/// Reaches the store.
+pub(super) fn reach(address: &LmtpAddress, deadline: Instant) -> Result<(), HandOverError> {
+    LmtpClient::connect(&address.place, deadline).map(|mut client| client.quit())
+}
+
+/// Reaches the store and lays out what will be said to it.
+pub(super) fn stage<'m>(
+    address: &LmtpAddress,
+    hand_over: &HandOver<'_, 'm>,
+    deadline: Instant,
+) -> Result<StagedTransactions<'m>, HandOverError> {
+    let mailbox = path::address(hand_over.mailbox);
+    let mut transactions = transactions(address, &mailbox, hand_over.copies);
+    let client = LmtpClient::connect(&address.place, deadline)?;
+    let mut sender = path::reverse(hand_over.sender);
+    let mut unsaid = String::new();
+    if !is_domain(&path::address(&sender).domain) {
+        unsaid = std::mem::take(&mut sender);
+    }
+    if !client.offers.smtputf8 {
+        let mailbox = path::forward(&mailbox.address());
+        if !mailbox.is_ascii() {
+            return Err(HandOverError::Unsayable(mailbox));
+        }
+        if !sender.is_ascii() {
+            unsaid = std::mem::take(&mut sender);
+        }
+    }
+    for transaction in &mut transactions {
+        transaction.content.survey(&mut |_| ())?;
+        let size = transaction.content.size();
+        if let Some(limit) = client.offers.size.filter(|limit| (1..size).contains(limit)) {
+            return Err(HandOverError::TooLarge { size, limit });
+        }
+    }
+    Ok(StagedTransactions { client, sender, transactions, unsaid })
+}
+
+/// The transactions for copies: those of the same content together, but for one
+/// that says something in its header, which is then a content of its own.
+fn transactions<'m>(
+    address: &LmtpAddress,
+    mailbox: &Address,
+    copies: &[CopyToStore<'m>],
+) -> Vec<Transaction<'m>> {
+    let mut all: Vec<Transaction<'m>> = Vec::new();
+    for (number, copy) in copies.iter().enumerate() {
+        let said = detail::say(mailbox, copy.id, copy.folder, copy.flags, address);
+        let content = WireContent::dotted(copy.message, copy.edits, said.header);
+        let same = all.iter_mut().find(|known| {
+            known.content.is_same(&content) && known.recipients.len() < MOST_RECIPIENTS
+        });
+        match same {
+            Some(known) => known.recipients.push((said.recipient, number)),
+            None => {
+                let recipients = vec![(said.recipient, number)];
+                all.push(Transaction { content, recipients });
+            }
+        }
+    }
+    all
+}
+
+impl StagedTransactions<'_> {
+    /// What is not as it was asked.
+    pub(super) fn note(&self) -> Option<String> {
+        let sender = match (self.unsaid.as_str(), self.client.minded_sender) {
+            ("", false) => return None,
+            ("", true) => &self.sender,
+            (unsaid, _) => unsaid,
+        };
+        Some(format!("the store takes no sender `{sender}`, so the null sender is in its place"))
+    }
+
+    /// Hands everything over.
+    pub(super) fn commit(&mut self, stored: &mut dyn FnMut(usize)) -> Result<(), HandOverError> {
+        for Transaction { content, recipients } in &self.transactions {
+            let paths = recipients.iter().map(|(path, _)| path.as_str());
+            let mut told = |at: usize| {
+                if let Some((_, number)) = recipients.get(at) {
+                    stored(*number);
+                }
+            };
+            self.client.transact(&self.sender, paths, content, &mut told)?;
+        }
+        self.client.quit();
+        Ok(())
+    }
+}
+
+/// Whether a domain can stand in a path without saying anything else there.
+fn is_domain(text: &str) -> bool {
+    let is_of_domains = |c: char| !c.is_ascii() || c.is_alphanumeric() || "-._:[]".contains(c);
+    text.chars().all(is_of_domains)
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
