@@ -51,7 +51,8 @@ fn main() {
             let state = Some(state.clone());
             let reach = DeliveryContext { state, deadline, ..DeliveryContext::nothing() };
             let over_quota = OverQuota::Temporary;
-            let mailbox = RemoteMailbox { store: &store, address: "taro@x.example", over_quota };
+            let address = "taro@x.example";
+            let mailbox = RemoteMailbox { store: &store, address, over_quota, subscribe: true };
             let before = now();
             let report = deliver(&plan, &[&message], Store::Remote(mailbox), &reach);
             assert_eq!(report.outcome, Outcome::Delivered);

@@ -44,7 +44,8 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "SOURCE")]
     pub(super) users: Option<UserSource>,
 
-    /// Where mail is stored: `maildir`, `lmtp:unix:PATH`, `lmtp:HOST:PORT` [default: maildir]
+    /// Where mail is stored: `maildir`, or `lmtp:` or `imap:` and `unix:PATH` or `HOST:PORT`
+    /// [default: maildir]
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<StoreSetting>,
 
@@ -253,6 +254,8 @@ fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
     if let Some(mode) = call.socket_mode {
         settings.socket_mode = mode;
     }
+    // Workers, which need it, would say so to nobody.
+    settings.mail_store()?;
     Ok(settings)
 }
 

@@ -1,10 +1,11 @@
 //! Copies handed over to another store: the same two halves as in a Maildir, but
-//! that nothing is taken back. A copy has an id by which the store knows a retry of it,
-//! so what was stored before a later step failed is not stored twice.
+//! that nothing is taken back. A copy has an id by which the store knows a retry of it, or
+//! the journal knows where it was being put, so what was stored before a later step failed
+//! is not stored twice.
 
 use std::time::{Duration, Instant};
 
-use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
+use crate::hand_over::{CopyToStore, HandOver, HandOverError, HandOverNotes, MailStore};
 use crate::message::{Message, path};
 use crate::outcome::Outcome;
 use crate::rules::program::OverQuota;
@@ -25,6 +26,9 @@ const LOCKS: &str = "hand-over";
 /// what it was given when it gets two at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// For the log.
+const NO_JOURNAL: &str = "no journal can be kept: a retry of this hand-over may double";
+
 /// So long before the delivery's deadline it is over, so that whoever waits hears it
 /// and does not end the process.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -38,6 +42,8 @@ pub struct RemoteMailbox<'a> {
     pub address: &'a str,
     /// What becomes of mail for which there is no room.
     pub over_quota: OverQuota,
+    /// Whether folders that have to be made are subscribed.
+    pub subscribe: bool,
 }
 
 /// Hands copies over, and tells the report and the journal of each that is stored.
@@ -49,10 +55,15 @@ pub(super) fn store(
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
 ) -> Result<(), Outcome> {
-    let ids = ids(copies, original, mailbox.address, reach, report)?;
+    let ids = match mailbox.store.knows_ids() {
+        true => ids(copies, original, mailbox.address, reach, report)?,
+        false => vec![String::new(); copies.len()],
+    };
+    if !mailbox.store.knows_ids() && journal.is_none() {
+        report.notes.push(NO_JOURNAL.into());
+    }
     let deadline = reach.deadline.checked_sub(MARGIN).unwrap_or(reach.deadline);
     let _alone = alone(mailbox.address, reach, deadline, report)?;
-    let sender = reach.sender.as_deref().unwrap_or_default();
     let to_store: Vec<CopyToStore<'_>> = copies
         .iter()
         .zip(&ids)
@@ -64,18 +75,17 @@ pub(super) fn store(
             edits: &copy.edits,
         })
         .collect();
-    let hand_over = HandOver { mailbox: mailbox.address, sender, copies: &to_store };
+    let hand_over = HandOver {
+        mailbox: mailbox.address,
+        sender: reach.sender.as_deref().unwrap_or_default(),
+        copies: &to_store,
+        subscribe: mailbox.subscribe,
+    };
     let staged = mailbox.store.stage(&hand_over, deadline);
     let mut staged = staged.map_err(|error| outcome(&error, mailbox))?;
     let before = report.stored.len();
-    let done = staged.commit(&mut |number| {
-        let Some(copy) = copies.get(number) else { return };
-        report.stored.push(StoredCopy { step: copy.step, folder: copy.folder.clone(), path: None });
-        if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-            note(journal, id, &copy.kind.sentence(), None, report);
-        }
-    });
-    report.notes.extend(staged.note());
+    let done = staged.commit(&mut Record { copies, journal, report });
+    report.notes.extend(staged.notes());
     done.map_err(|error| {
         // Nobody is told that it is refused of which a copy is there.
         let is_there = report.stored.len() > before;
@@ -86,6 +96,38 @@ pub(super) fn store(
         let _ = journal.sync();
     }
     Ok(())
+}
+
+/// Where the report and the journal are told how far a hand-over is.
+struct Record<'a, 'c> {
+    copies: &'a [&'c Copy<'c>],
+    journal: &'a mut Option<Journal>,
+    report: &'a mut DeliveryReport,
+}
+
+impl HandOverNotes for Record<'_, '_> {
+    fn stored(&mut self, number: usize) {
+        let Record { copies, journal, report } = self;
+        let Some(copy) = copies.get(number) else { return };
+        report.stored.push(StoredCopy { step: copy.step, folder: copy.folder.clone(), path: None });
+        if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
+            note(journal, id, &copy.kind.sentence(), None, report);
+        }
+    }
+
+    fn begun(&self, number: usize) -> Option<String> {
+        let journal = self.journal.as_ref()?;
+        journal.begun(self.copies.get(number)?.id?).map(str::to_owned)
+    }
+
+    fn begin(&mut self, number: usize, text: &str) {
+        let id = self.copies.get(number).and_then(|copy| copy.id);
+        if let (Some(journal), Some(id)) = (self.journal.as_mut(), id)
+            && let Err(error) = journal.begin(id, text)
+        {
+            self.report.notes.push(format!("{NO_JOURNAL}: {error}"));
+        }
+    }
 }
 
 /// What the store knows each copy by: a code of the message as it came, its envelope
@@ -164,7 +206,9 @@ fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
         HandOverError::Away(_) => "4.4.1",
         HandOverError::Broken(_) => "4.4.2",
         HandOverError::TooLarge { .. } => "4.3.4",
-        HandOverError::Unsayable(_) => "4.3.5",
+        HandOverError::Unsayable(_) | HandOverError::Login { .. } | HandOverError::Setup(_) => {
+            "4.3.5"
+        }
         HandOverError::Unread(_) => "4.3.0",
     };
     Outcome::Deferred { status: status.into(), text }
@@ -177,6 +221,8 @@ mod tests {
     use super::*;
     use crate::deliver::{Store, deliver};
     use crate::flags::Flags;
+    use crate::hand_over::address::{ImapAddress, StoreAddress, StorePlace};
+    use crate::hand_over::imap::testing::{ImapBehaviour, ImapStore};
     use crate::hand_over::lmtp::testing::{Behaviour, TestStore};
     use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
     use crate::state::StateDir;
@@ -202,7 +248,12 @@ mod tests {
         let message = Message::from_bytes(text.as_bytes().to_vec());
         let state = state.map(StateDir::at);
         let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
-        let mailbox = RemoteMailbox { store: &store.store, address: "hana@x.example", over_quota };
+        let mailbox = RemoteMailbox {
+            store: &store.store,
+            address: "hana@x.example",
+            over_quota,
+            subscribe: true,
+        };
         deliver(&plan(folders), &[&message], Store::Remote(mailbox), &reach)
     }
 
@@ -274,5 +325,57 @@ mod tests {
         assert_eq!((code, line.as_str()), (77, "5.2.2 the mailbox is full"));
         let later: Answer = |at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
         assert_eq!(told(later, OverQuota::Permanent).1, 75, "a copy is there");
+    }
+    /// An IMAP server knows no ids: what was begun and what is done stands in the journal,
+    /// until all is.
+    #[test]
+    fn a_retry_knows_where_a_copy_was_being_put() {
+        let home = tempfile::tempdir().unwrap();
+        let password_file = home.path().join("password");
+        std::fs::write(&password_file, "secret\n").unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&password_file, private).unwrap();
+        let server = ImapStore::start(ImapBehaviour::default());
+        let place = StorePlace::Unix(server.socket());
+        let login = "mfilter".to_owned();
+        let address = ImapAddress { place, login, password_file };
+        let store = MailStore::new(StoreAddress::Imap(address));
+        let (over_quota, subscribe) = (OverQuota::Temporary, true);
+        let mailbox =
+            RemoteMailbox { store: &store, address: "hana@x.example", over_quota, subscribe };
+        let message = Message::from_bytes(b"a: b\n\nc\n".to_vec());
+        let state = home.path().join("state");
+        let deliver_once = |state: Option<&Path>| {
+            let state = state.map(StateDir::at);
+            let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
+            let plan = plan(&["A", "A", "B"]);
+            deliver(&plan, &[&message], Store::Remote(mailbox), &reach)
+        };
+        let there = || -> usize {
+            server.folders("hana@x.example").values().map(|folder| folder.messages.len()).sum()
+        };
+        let left = || std::fs::read_dir(state.join("half-done")).map_or(0, Iterator::count);
+        // Without its last answers, then with fewer and fewer.
+        let mut tries = 0;
+        for says in (0..900).rev().step_by(10) {
+            server.behave(ImapBehaviour { says, ..ImapBehaviour::default() });
+            let before = there();
+            let report = deliver_once(Some(&state));
+            if report.outcome == Outcome::Delivered {
+                assert_eq!((there(), report.stored.len(), left()), (before + 3, 3, 0));
+                continue;
+            }
+            tries += 1;
+            let begun = there() > before;
+            assert!(!begun || left() == 1, "{says}");
+            server.behave(ImapBehaviour::default());
+            let report = deliver_once(Some(&state));
+            assert_eq!(report.outcome, Outcome::Delivered, "{says}: {report:?}");
+            assert_eq!((there(), left()), (before + 3, 0), "{says}: {report:?}");
+        }
+        assert!(tries > 20, "{tries}");
+        let report = deliver_once(None);
+        assert_eq!(report.outcome, Outcome::Delivered);
+        assert!(report.notes[0].starts_with("no journal can be kept"), "{report:?}");
     }
 }

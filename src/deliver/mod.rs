@@ -99,6 +99,13 @@ pub enum Store<'a> {
     Remote(RemoteMailbox<'a>),
 }
 
+impl Store<'_> {
+    /// Whether nothing else than a journal can tell that a copy is stored.
+    fn asks_for_journal(&self) -> bool {
+        matches!(self, Store::Remote(mailbox) if !mailbox.store.knows_ids())
+    }
+}
+
 impl<'a> From<&'a Location> for Store<'a> {
     fn from(location: &'a Location) -> Store<'a> {
         Store::Maildir(location)
@@ -134,7 +141,7 @@ pub fn deliver<'a>(
     if reach.is_abandoned() {
         return DeliveryReport { outcome: abandoned(), ..report };
     }
-    let mut journal = match open_journal(&work, messages, reach, &mut report) {
+    let mut journal = match open_journal(&work, messages, target, &mut report) {
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
     };
@@ -300,11 +307,12 @@ impl PlannedEffect<'_> {
 fn open_journal(
     work: &WorkList<'_>,
     messages: &[&Message],
-    reach: &DeliveryContext,
+    target: Target<'_>,
     report: &mut DeliveryReport,
 ) -> Result<Option<Journal>, Outcome> {
+    let reach = target.reach;
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
-    if effects == 0 || effects + work.copies.len() < 2 {
+    if (effects == 0 || effects + work.copies.len() < 2) && !target.store.asks_for_journal() {
         return Ok(None);
     }
     let (Some(state), Some(message)) = (&reach.state, messages.first()) else { return Ok(None) };

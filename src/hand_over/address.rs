@@ -1,9 +1,11 @@
 //! How a store is named: `lmtp:unix:PATH` or `lmtp:HOST:PORT`, and behind commas what
-//! is particular about it.
+//! is particular about it; `imap:unix:PATH` or `imap:HOST:PORT`, which says itself how it
+//! names things.
 //!
 //! ```text
 //! lmtp:unix:/run/dovecot/lmtp-mfilter
 //! lmtp:127.0.0.1:24,separator=.,prefix=INBOX.
+//! imap:127.0.0.1:143
 //! ```
 
 use std::fmt;
@@ -16,6 +18,8 @@ use std::str::FromStr;
 pub enum StoreAddress {
     /// By LMTP.
     Lmtp(LmtpAddress),
+    /// By IMAP.
+    Imap(ImapAddress),
 }
 
 impl StoreAddress {
@@ -23,8 +27,20 @@ impl StoreAddress {
     pub fn place(&self) -> &StorePlace {
         match self {
             StoreAddress::Lmtp(address) => &address.place,
+            StoreAddress::Imap(address) => &address.place,
         }
     }
+}
+
+/// Where a store is that is spoken to by IMAP, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImapAddress {
+    /// Where it listens.
+    pub place: StorePlace,
+    /// Who logs in, for every user.
+    pub login: String,
+    /// The file with the password, which is read for each login.
+    pub password_file: PathBuf,
 }
 
 /// Where a store is that is spoken to by LMTP, and how it names things.
@@ -108,6 +124,27 @@ impl FromStr for LmtpAddress {
     }
 }
 
+impl StorePlace {
+    /// That of a store which is spoken to by IMAP, `imap:unix:PATH` or `imap:HOST:PORT`: of
+    /// this machine, since a password goes there and nothing is encrypted.
+    ///
+    /// # Errors
+    /// It is no such name.
+    pub fn of_imap(text: &str) -> Result<StorePlace, BadStore> {
+        let Some(rest) = text.strip_prefix("imap:") else {
+            return bad("a store is `imap:unix:PATH` or `imap:HOST:PORT`");
+        };
+        match rest.parse()? {
+            StorePlace::Tcp(address) if !is_loopback(address.ip()) => bad(format!(
+                "{} is no address of this machine alone, and a password goes there unencrypted: \
+                 `imap:127.0.0.1:143`, `imap:[::1]:143` or `imap:unix:PATH`",
+                address.ip()
+            )),
+            place => Ok(place),
+        }
+    }
+}
+
 /// Whether an address is of this machine alone.
 pub fn is_loopback(address: IpAddr) -> bool {
     match address {
@@ -173,6 +210,26 @@ mod tests {
         ] {
             let told = parse(text).unwrap_err().to_string();
             assert!(told.starts_with(why), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_password_goes_nowhere_but_on_this_machine() {
+        for (text, why) in [
+            ("imap:unix:/run/imap", ""),
+            ("imap:127.0.0.1:143", ""),
+            ("imap:localhost:143", ""),
+            ("imap:[::1]:143", ""),
+            ("imap:192.0.2.1:143", "192.0.2.1 is no address of this machine"),
+            ("imap:0.0.0.0:143", "0.0.0.0 is no address of this machine"),
+            ("imap:mail.example:143", "a store is at"),
+            ("imap:unix:x", "`unix:` takes"),
+            ("imap:127.0.0.1:143,prefix=x", "a store is at"),
+            ("lmtp:127.0.0.1:143", "a store is `imap:"),
+        ] {
+            let told = StorePlace::of_imap(text).err().map(|why| why.to_string());
+            let told = told.unwrap_or_default();
+            assert!(told.starts_with(why) && told.is_empty() == why.is_empty(), "{text}: {told}");
         }
     }
 }

@@ -12,6 +12,7 @@
 //! costs a deferral.
 
 pub mod address;
+pub mod imap;
 pub mod lmtp;
 
 mod breaker;
@@ -29,6 +30,7 @@ use crate::plan::Folder;
 
 use address::StoreAddress;
 use breaker::Breaker;
+use imap::StagedAppends;
 use lmtp::StagedTransactions;
 pub use wire::connect_unix;
 
@@ -60,6 +62,17 @@ pub enum HandOverError {
     Unsayable(String),
     /// The message could not be read.
     Unread(String),
+    /// It does not let us in.
+    Login {
+        /// As whom.
+        login: String,
+        /// For whom.
+        mailbox: String,
+        /// What it says.
+        why: String,
+    },
+    /// What is set up here is of no use; says all of it.
+    Setup(String),
 }
 
 /// A no of the store.
@@ -83,9 +96,13 @@ impl fmt::Display for HandOverError {
                 write!(f, "the message has {size} bytes and it takes {limit}")
             }
             HandOverError::Unsayable(address) => {
-                write!(f, "it takes no address beyond ASCII, as `{address}` is")
+                write!(f, "it takes no address like `{address}`")
             }
             HandOverError::Unread(why) => write!(f, "the message cannot be read: {why}"),
+            HandOverError::Login { login, mailbox, why } => {
+                write!(f, "it refuses the login of `{login}` for `{mailbox}`: {why}")
+            }
+            HandOverError::Setup(why) => f.write_str(why),
         }
     }
 }
@@ -117,12 +134,32 @@ pub struct HandOver<'a, 'm> {
     pub sender: &'a str,
     /// The copies. All messages must have been read ([`Message::spool`]).
     pub copies: &'a [CopyToStore<'m>],
+    /// Whether folders that have to be made are subscribed, where that is ours to do.
+    pub subscribe: bool,
+}
+
+/// What is known of copies between the tries of a hand-over.
+pub trait HandOverNotes {
+    /// The store has a copy for good.
+    fn stored(&mut self, copy: usize);
+
+    /// What was noted last when an earlier try began to hand a copy over and did not hear
+    /// what became of it.
+    fn begun(&self, copy: usize) -> Option<String>;
+
+    /// Notes that a copy is about to be handed over, for the next try.
+    fn begin(&mut self, copy: usize, note: &str);
 }
 
 /// A hand-over of which all is ready; dropped, nothing was handed over.
 pub struct StagedHandOver<'s, 'm> {
     store: &'s MailStore,
-    staged: StagedTransactions<'m>,
+    staged: StagedCopies<'m>,
+}
+
+enum StagedCopies<'m> {
+    Lmtp(StagedTransactions<'m>),
+    Imap(StagedAppends<'m>),
 }
 
 impl MailStore {
@@ -136,13 +173,20 @@ impl MailStore {
         &self.address
     }
 
-    /// Reaches it, and goes away again.
+    /// Whether it takes a copy once that it is given twice, by its id. Of another one it
+    /// has to be noted what was begun.
+    pub fn knows_ids(&self) -> bool {
+        matches!(self.address, StoreAddress::Lmtp(_))
+    }
+
+    /// Reaches it, for a mailbox if one is named, and goes away again.
     ///
     /// # Errors
     /// Why not.
-    pub fn reach(&self, deadline: Instant) -> Result<(), HandOverError> {
+    pub fn reach(&self, mailbox: Option<&str>, deadline: Instant) -> Result<(), HandOverError> {
         match &self.address {
             StoreAddress::Lmtp(address) => lmtp::reach(address, deadline),
+            StoreAddress::Imap(address) => imap::reach(address, mailbox, deadline),
         }
     }
 
@@ -157,7 +201,12 @@ impl MailStore {
     ) -> Result<StagedHandOver<'s, 'm>, HandOverError> {
         self.breaker().may_try(Instant::now()).map_err(HandOverError::Away)?;
         let staged = match &self.address {
-            StoreAddress::Lmtp(address) => lmtp::stage(address, hand_over, deadline),
+            StoreAddress::Lmtp(address) => {
+                lmtp::stage(address, hand_over, deadline).map(StagedCopies::Lmtp)
+            }
+            StoreAddress::Imap(address) => {
+                imap::stage(address, hand_over, deadline).map(StagedCopies::Imap)
+            }
         };
         let staged = staged.inspect_err(|error| self.judge(error))?;
         Ok(StagedHandOver { store: self, staged })
@@ -176,27 +225,38 @@ impl MailStore {
             HandOverError::Refused(_)
             | HandOverError::TooLarge { .. }
             | HandOverError::Unsayable(_)
-            | HandOverError::Unread(_) => {}
+            | HandOverError::Unread(_)
+            | HandOverError::Login { .. }
+            | HandOverError::Setup(_) => {}
         }
     }
 }
 
 impl StagedHandOver<'_, '_> {
     /// What is not as it was asked, though the message is or will be stored.
-    pub fn note(&self) -> Option<String> {
-        self.staged.note()
+    pub fn notes(&self) -> Vec<String> {
+        match &self.staged {
+            StagedCopies::Lmtp(staged) => staged.note().into_iter().collect(),
+            StagedCopies::Imap(staged) => staged.notes().to_vec(),
+        }
     }
 
-    /// Hands everything over. `stored` is told the number of each copy as soon as the
-    /// store has it for good, also before an error.
+    /// Hands everything over. `known` is told of each copy as soon as the store has it for
+    /// good, also before an error.
     ///
     /// # Errors
-    /// A copy that `stored` was not told of is not known to be there; a retry with the
-    /// same ids doubles none.
-    pub fn commit(&mut self, stored: &mut dyn FnMut(usize)) -> Result<(), HandOverError> {
-        let done = self.staged.commit(stored);
+    /// A copy that `known` was not told of is not known to be there; a retry with the
+    /// same ids, and what was noted, doubles none.
+    pub fn commit(&mut self, known: &mut dyn HandOverNotes) -> Result<(), HandOverError> {
+        let done = match &mut self.staged {
+            StagedCopies::Lmtp(staged) => staged.commit(&mut |copy| known.stored(copy)),
+            StagedCopies::Imap(staged) => staged.commit(known),
+        };
         done.inspect_err(|error| self.store.judge(error))?;
         self.store.breaker().succeeded();
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing;

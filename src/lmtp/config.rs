@@ -102,6 +102,15 @@ pub const SETTINGS: &[(&str, Setter)] = &[
         to.store = text.parse()?;
         Ok(())
     }),
+    ("store-login", |to, text| {
+        let fits = !text.is_empty() && !text.contains(char::is_control);
+        to.store_login = Some(fits.then(|| text.to_owned()).ok_or("the name of an account")?);
+        Ok(())
+    }),
+    ("store-password-file", |to, text| {
+        to.store_password_file = Some(absolute(text)?);
+        Ok(())
+    }),
     ("user-id", |to, text| {
         (to.identity, to.own_uids) = (Some(identity(text)?), false);
         Ok(())
@@ -293,7 +302,8 @@ mod tests {
         let settings = parse(
             "\u{feff}# All of them.\n\nlisten = unix:/run/mfilter/lmtp\n\
              users=dovecot:/run/dovecot/auth-userdb # the lookup\n\
-             store = lmtp:127.0.0.1:24\nuser-id = 150:8\nworkers = 3\nconnections = 20\n\
+             store = lmtp:127.0.0.1:24\nstore-login = proxy\n\
+             store-password-file = /etc/p\nuser-id = 150:8\nworkers = 3\nconnections = 20\n\
              delimiter = \"+-\"\nmessage-size = 1000\nsite = /etc/x#y\nstate = /srv/state\n\
              maildir = ~/M\nlayout = fs\nlog = syslog\nsendmail = /usr/sbin/sendmail\n\
              program-timeout = 2m\nforwards-per-hour = 7\n\
@@ -303,6 +313,8 @@ mod tests {
         assert_eq!(settings.listen, Some(ListenAddress::Unix("/run/mfilter/lmtp".into())));
         assert_eq!(settings.users, UserSource::Dovecot("/run/dovecot/auth-userdb".into()));
         assert_eq!(settings.store, StoreSetting::Lmtp("lmtp:127.0.0.1:24".into()));
+        assert_eq!(settings.store_login.as_deref(), Some("proxy"));
+        assert_eq!(settings.store_password_file.as_deref(), Some(Path::new("/etc/p")));
         assert_eq!(settings.identity, Some(Identity { uid: 150, gid: 8 }));
         assert_eq!((settings.workers, settings.connections), (3, 20));
         assert_eq!((settings.delimiter.as_str(), settings.message_size), ("+-", 1000));
@@ -347,6 +359,9 @@ mod tests {
             ("metrics = unix:metrics", 1, "begins with `/`"),
             ("metrics = /a /b", 1, "one file and one"),
             ("state = x", 1, "begins with `/`"),
+            ("store = imap:192.0.2.1:143", 1, "unencrypted"),
+            ("store-login =", 1, "name of an account"),
+            ("store-password-file = x", 1, "begins with `/`"),
         ] {
             let (at, kind) = parse(text).unwrap_err();
             let told = ConfigError { file: "/c".into(), line: Some(at), kind }.to_string();

@@ -17,8 +17,11 @@ use super::server::serves;
 use super::settings::{Identity, ListenAddress, LmtpSettings, StoreSetting, UserSource};
 use crate::deliver::context::SENDMAIL;
 use crate::file::Bounds;
+use crate::hand_over::HandOverError;
+use crate::hand_over::address::StoreAddress;
 use crate::load;
 use crate::mda;
+use crate::message::path;
 use crate::rules::program::Program;
 use crate::source::reason;
 use crate::state::program_cache::Proof;
@@ -112,7 +115,7 @@ pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
         needs.push(need("state", state.and_then(|()| confined(&settings.state))));
     }
     needs.push(need("site", site(settings)));
-    needs.push(need("store", store(settings)));
+    needs.push(need("store", store(settings, sample)));
     let confinement = &settings.confinement;
     for (name, path) in &confinement.programs {
         needs.push(need(&format!("program {name}"), program(path)));
@@ -181,7 +184,7 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     let world = World { user, ..World::default() };
     let maildir = mda::location(None, &Program::default(), &world)?.path;
     // What is missing is made below what is there.
-    let there = maildir.ancestors().find(|path| path.exists()).unwrap_or(home);
+    let there = maildir.ancestors().find(|above| above.exists()).unwrap_or(home);
     if !settings.own_uids {
         writable(there)?;
     }
@@ -217,11 +220,24 @@ fn site(settings: &LmtpSettings) -> Result<String, String> {
     }
 }
 
-fn store(settings: &LmtpSettings) -> Result<String, String> {
+/// `sample` is a user in whose name it is logged in, where it is logged in at all.
+fn store(settings: &LmtpSettings, sample: Option<&str>) -> Result<String, String> {
     let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
     let place = store.address().place();
-    match store.reach(Instant::now() + PATIENCE) {
-        Ok(()) => Ok(format!("{place} answers")),
+    let mailbox = sample.map(|address| path::without_detail(address, &settings.delimiter));
+    match store.reach(mailbox.as_deref(), Instant::now() + PATIENCE) {
+        Ok(()) => Ok(match (store.address(), mailbox) {
+            (StoreAddress::Lmtp(_), _) => format!("{place} answers"),
+            (StoreAddress::Imap(_), None) => {
+                format!("{place} answers; `--user ADDRESS` tries the login")
+            }
+            (StoreAddress::Imap(address), Some(mailbox)) => {
+                format!("{place} lets `{}` in for `{mailbox}`", address.login)
+            }
+        }),
+        Err(why @ (HandOverError::Login { .. } | HandOverError::Setup(_))) => {
+            Err(format!("{place}: {why}; mail would wait"))
+        }
         Err(why) => Err(format!(
             "{place}: {why}; mail would wait until that server runs and uid {} may connect",
             Identity::of_process().uid

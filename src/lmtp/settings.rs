@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hand_over::MailStore;
-use crate::hand_over::address::{LmtpAddress, StoreAddress, is_loopback};
+use crate::hand_over::address::{ImapAddress, LmtpAddress, StoreAddress, StorePlace, is_loopback};
 use crate::mda::PATIENCE;
 use crate::user::Confinement;
 
@@ -28,6 +28,10 @@ pub struct LmtpSettings {
     pub users: UserSource,
     /// Where mail is stored.
     pub store: StoreSetting,
+    /// Who logs in to a store that is spoken to by IMAP.
+    pub store_login: Option<String>,
+    /// The file with the password of that login.
+    pub store_password_file: Option<PathBuf>,
     /// Workers at the same time; of users with uids of their own, users whose mail is
     /// being delivered at the same time.
     pub workers: usize,
@@ -71,6 +75,8 @@ impl Default for LmtpSettings {
             socket_mode: 0o660,
             users: UserSource::Passwd,
             store: StoreSetting::Maildir,
+            store_login: None,
+            store_password_file: None,
             workers: 2 * processors,
             connections: 100,
             delimiter: "+".into(),
@@ -100,6 +106,26 @@ impl LmtpSettings {
             StoreSetting::Lmtp(text) => StoreAddress::Lmtp(
                 text.parse::<LmtpAddress>().map_err(|why| format!("{text}: {why}"))?,
             ),
+            StoreSetting::Imap(text) => {
+                let place = StorePlace::of_imap(text).map_err(|why| format!("{text}: {why}"))?;
+                let (Some(login), Some(password_file)) =
+                    (self.store_login.clone(), self.store_password_file.clone())
+                else {
+                    return Err(format!(
+                        "`store = {text}` needs `store-login` and `store-password-file`: an \
+                         account of the server's that may act for every user"
+                    ));
+                };
+                if self.own_uids {
+                    // Whatever runs as the user could read it in the worker.
+                    return Err(format!(
+                        "`store = {text}` needs one account that has all mail, `user-id`: the \
+                         password opens every mailbox, and workers of users' own uids must not \
+                         have it"
+                    ));
+                }
+                StoreAddress::Imap(ImapAddress { place, login, password_file })
+            }
         };
         Ok(Some(MailStore::new(address)))
     }
@@ -247,6 +273,8 @@ pub enum StoreSetting {
     Maildir,
     /// Handed to another LMTP server: as [`LmtpAddress`] reads it.
     Lmtp(String),
+    /// Appended by an IMAP server: as [`StorePlace::of_imap`] reads it.
+    Imap(String),
 }
 
 impl FromStr for StoreSetting {
@@ -259,7 +287,13 @@ impl FromStr for StoreSetting {
                 Ok(_) => Ok(StoreSetting::Lmtp(text.to_owned())),
                 Err(why) => Err(why.to_string()),
             },
-            _ => Err("the store is `maildir`, `lmtp:unix:PATH` or `lmtp:HOST:PORT`".into()),
+            Some(("imap", _)) => match StorePlace::of_imap(text) {
+                Ok(_) => Ok(StoreSetting::Imap(text.to_owned())),
+                Err(why) => Err(why.to_string()),
+            },
+            _ => Err("the store is `maildir`, `lmtp:unix:PATH`, `lmtp:HOST:PORT`, \
+                      `imap:unix:PATH` or `imap:HOST:PORT`"
+                .into()),
         }
     }
 }
@@ -323,7 +357,29 @@ mod tests {
         for wrong in ["template:/m/user", "template:m/{user}", "dovecot:x", "sql", ""] {
             assert!(wrong.parse::<UserSource>().is_err(), "{wrong}");
         }
-        assert!("mbox".parse::<StoreSetting>().is_err());
+        assert_eq!("imap:[::1]:143".parse(), Ok(StoreSetting::Imap("imap:[::1]:143".into())));
+        for wrong in ["mbox", "imap:", "imap:192.0.2.1:143", "imaps:127.0.0.1:993"] {
+            assert!(wrong.parse::<StoreSetting>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_for_every_mailbox_is_no_users_to_have() {
+        let settings = LmtpSettings {
+            store: StoreSetting::Imap("imap:127.0.0.1:143".into()),
+            store_login: Some("mfilter".into()),
+            store_password_file: Some("/etc/mfilter/password".into()),
+            ..LmtpSettings::default()
+        };
+        assert!(settings.mail_store().is_ok_and(|store| store.is_some()));
+        let own = LmtpSettings { own_uids: true, ..settings.clone() };
+        assert!(own.mail_store().unwrap_err().contains("`user-id`"));
+        for without in [
+            LmtpSettings { store_login: None, ..settings.clone() },
+            LmtpSettings { store_password_file: None, ..settings },
+        ] {
+            assert!(without.mail_store().unwrap_err().contains("needs `store-login`"));
+        }
     }
 
     #[test]

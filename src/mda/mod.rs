@@ -316,6 +316,7 @@ impl Delivery {
                 store: &remote.store,
                 address: &remote.mailbox,
                 over_quota: location.over_quota,
+                subscribe: location.subscribe != Some(false),
             }),
             None => Store::Maildir(location),
         }

@@ -8,15 +8,19 @@
 //! mfilter half-done delivery, version 2
 //! file 1795336800.M905677P19212Q0R01f3.mail
 //! done 4fd2… copy "Work"
+//! begun 77c1… 1795890431 9 2110 2110 0e3f… Archive
 //! ```
 //!
 //! A line `done` stands for a step that is done, identified by its [`StepId`]; the words
 //! after that are only for people. The line `file` before it has the beginning of the
-//! name of the copy that the step has stored in a Maildir. The file is locked while a
-//! process delivers the message, and removed when everything is done. A last line without
-//! a line end, written when the machine stopped, does not count. Files older than
+//! name of the copy that the step has stored in a Maildir. A line `begun` stands for a
+//! step that may or may not be done; after the id follows what can tell
+//! ([`crate::hand_over`]), and the last such line of a step counts. The file is locked
+//! while a process delivers the message, and removed when everything is done. A last line
+//! without a line end, written when the machine stopped, does not count. Files older than
 //! fourteen days are removed: no MTA tries for that long.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
@@ -42,6 +46,8 @@ pub struct Journal {
     claim: LockFile,
     /// The ids in their written form.
     done: Vec<String>,
+    /// What is noted of steps that were begun, by their ids.
+    begun: HashMap<String, String>,
     empty: bool,
 }
 
@@ -125,14 +131,14 @@ impl Journal {
             claim.file().set_len(0)?;
             text.clear();
         }
-        let done = read(&text);
+        let (done, begun) = (read(&text), read_begun(&text));
         if text.is_empty() {
             forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
         } else if !text.ends_with('\n') {
             claim.file().write_all(b"\n")?;
         }
-        claim.keep(!done.is_empty());
-        Ok(Some(Journal { claim, empty: text.is_empty(), done }))
+        claim.keep(!done.is_empty() || !begun.is_empty());
+        Ok(Some(Journal { claim, empty: text.is_empty(), done, begun }))
     }
 
     /// Whether a step was done by an earlier try.
@@ -146,19 +152,37 @@ impl Journal {
     /// # Errors
     /// The journal cannot be written.
     pub fn note(&mut self, step: StepId, words: &str, file: Option<&str>) -> io::Result<()> {
-        let mut line = String::new();
-        if std::mem::take(&mut self.empty) {
-            line = format!("{HEAD}\n");
-        }
-        if let Some(file) = file {
-            line.push_str(&format!("file {file}\n"));
-        }
+        let file = file.map(|file| format!("file {file}\n")).unwrap_or_default();
         let id = step.to_string();
-        line.push_str(&format!("done {id} {}\n", one_line(words, 200)));
-        self.claim.keep(true);
-        self.claim.file().write_all(line.as_bytes())?;
+        self.write(&format!("{file}done {id} {}\n", one_line(words, 200)))?;
         self.done.push(id);
         Ok(())
+    }
+
+    /// What was recorded last when a step was begun; none if it was not.
+    pub fn begun(&self, step: StepId) -> Option<&str> {
+        self.begun.get(&step.to_string()).map(String::as_str)
+    }
+
+    /// Records, on disk, that a step is about to be done, and what tells the next try
+    /// whether it was: a line of text.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn begin(&mut self, step: StepId, note: &str) -> io::Result<()> {
+        let id = step.to_string();
+        self.write(&format!("begun {id} {note}\n"))?;
+        self.sync()?;
+        self.begun.insert(id, note.to_owned());
+        Ok(())
+    }
+
+    /// Adds lines.
+    fn write(&mut self, lines: &str) -> io::Result<()> {
+        let head =
+            if std::mem::take(&mut self.empty) { format!("{HEAD}\n") } else { String::new() };
+        self.claim.keep(true);
+        self.claim.file().write_all(format!("{head}{lines}").as_bytes())
     }
 
     /// Syncs what was recorded to disk.
@@ -184,6 +208,12 @@ fn whole_lines(text: &str) -> std::str::Lines<'_> {
 fn read(text: &str) -> Vec<String> {
     let done = whole_lines(text).filter_map(|line| line.strip_prefix("done "));
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+fn read_begun(text: &str) -> HashMap<String, String> {
+    let begun = whole_lines(text).filter_map(|line| line.strip_prefix("begun "));
+    let begun = begun.filter_map(|line| line.split_once(' '));
+    begun.map(|(id, note)| (id.to_owned(), note.to_owned())).collect()
 }
 
 /// The deliveries that are half done: when the last step was recorded, and each step's
@@ -243,6 +273,25 @@ mod tests {
         second.finish();
         assert!(known(&state).is_empty());
         assert!(!open(&state).is_done(run("A")));
+    }
+
+    #[test]
+    fn what_was_begun_is_known_to_the_next_process() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let mut first = open(&state);
+        assert_eq!(first.begun(run("A")), None);
+        first.begin(run("A"), "1 2 x").unwrap();
+        first.begin(run("B"), "3").unwrap();
+        first.begin(run("A"), "4 x y").unwrap();
+        first.note(run("B"), "words", None).unwrap();
+        drop(first);
+        assert_eq!(known(&state).len(), 1, "of people's concern is what is done");
+        let second = open(&state);
+        assert_eq!((second.begun(run("A")), second.is_done(run("A"))), (Some("4 x y"), false));
+        assert!(second.is_done(run("B")));
+        second.finish();
+        assert_eq!(open(&state).begun(run("A")), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use super::testing::{Behaviour, TestStore};
 use crate::flags::Flags;
 use crate::hand_over::address::StoreAddress;
+use crate::hand_over::testing::TestNotes;
 use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::Folder;
@@ -30,13 +31,13 @@ fn hand_over(
     let copy =
         |id, folder| CopyToStore { id, folder, flags: &flags, message: &message, edits: &[] };
     let copies = [copy("0a", &a), copy("0b", &b)];
-    let mut stored = Vec::new();
-    let all = HandOver { mailbox: "hana@x.example", sender, copies: &copies };
+    let mut notes = TestNotes::default();
+    let all = HandOver { mailbox: "hana@x.example", sender, copies: &copies, subscribe: true };
     let done = store.stage(&all, deadline).and_then(|mut staged| {
-        staged.commit(&mut |number| stored.push(number))?;
-        Ok(staged.note())
+        staged.commit(&mut notes)?;
+        Ok(staged.notes().pop())
     });
-    (stored, done)
+    (notes.stored, done)
 }
 
 fn with(answer: fn(&str, usize) -> Option<String>) -> TestStore {
@@ -58,12 +59,13 @@ fn copies_of_one_content_are_one_transaction() {
         copy("03", &japanese, NO_EDITS),
         copy("04", &inbox, NO_EDITS),
     ];
-    let mut stored = Vec::new();
-    let all = HandOver { mailbox: "hana@x.example", sender: "a b@y.example", copies: &copies };
+    let mut notes = TestNotes::default();
+    let (mailbox, sender) = ("hana@x.example", "a b@y.example");
+    let all = HandOver { mailbox, sender, copies: &copies, subscribe: true };
     let mut staged = server.store.stage(&all, soon()).unwrap();
     assert!(server.taken().is_empty(), "nothing is handed over yet");
-    staged.commit(&mut |number| stored.push(number)).unwrap();
-    assert_eq!((stored, staged.note()), (vec![0, 3, 1, 2], None));
+    staged.commit(&mut notes).unwrap();
+    assert_eq!((notes.stored, staged.notes()), (vec![0, 3, 1, 2], vec![]));
     let taken = server.taken();
     let recipients: Vec<Vec<&str>> =
         taken.iter().map(|one| one.recipients.iter().map(String::as_str).collect()).collect();

@@ -1,0 +1,535 @@
+//! The client's side of IMAP, as far as a hand-over needs it: to log in for a user, to
+//! know folders and make them, to append, and to look for what was appended.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64;
+
+use super::super::address::StorePlace;
+use super::super::content::WireContent;
+use super::super::wire::{REPLY_MAX, Wire, invalid, told};
+use super::super::{HandOverError, StoreRefusal};
+use super::naming::{FolderNaming, quoted};
+use super::response::{
+    Condition, ConditionWord, DataWord, DataWords, ImapResponse, has_literals, literal, parse,
+};
+use crate::text::one_line;
+
+/// To be connected.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For the greeting, and for the login: a server may take its time with one that fails.
+const GREETING: Duration = Duration::from_secs(30);
+/// For the end of any other command but `APPEND`.
+const COMMANDS: Duration = Duration::from_secs(60);
+/// For each piece of the message to be taken, or given back.
+const PIECE: Duration = Duration::from_secs(60);
+/// For the end of `APPEND`.
+const STORED: Duration = Duration::from_secs(180);
+/// So much is sent at once where the server takes that, octets, which is what `LITERAL-`
+/// allows (RFC 7888 §5); before more is sent it is asked.
+const AT_ONCE: u64 = 4096;
+/// What is looked through for a message that may have been appended.
+const MOST_FOUND: usize = 100;
+
+/// What the server can do (RFC 9051 §7.2.2).
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Capabilities(Vec<String>);
+
+impl Capabilities {
+    fn of<'w>(words: impl Iterator<Item = DataWord<'w>>) -> Option<Capabilities> {
+        let mut words = words.map(|word| match word {
+            DataWord::Atom(atom) => String::from_utf8_lossy(atom).to_ascii_uppercase(),
+            _ => String::new(),
+        });
+        (words.next()? == "CAPABILITY").then(|| Capabilities(words.collect()))
+    }
+
+    pub(super) fn have(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+
+    /// The largest message, octets (RFC 7889).
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.0.iter().find_map(|known| known.strip_prefix("APPENDLIMIT=")?.parse().ok())
+    }
+}
+
+/// A folder as it stands at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct FolderStatus {
+    /// UIDs mean the same as long as this is the same; zero where it is not told.
+    pub(super) validity: u64,
+    /// The UID that the next message has at least.
+    pub(super) next: u64,
+    /// Keywords that the server keeps; none if it keeps any.
+    pub(super) keywords: Option<Vec<String>>,
+}
+
+/// A server that was reached.
+pub(super) struct ImapClient {
+    wire: Wire,
+    /// Of the last command.
+    tag: u32,
+    pub(super) can: Capabilities,
+}
+
+/// What a command came to: a no is no error of the connection's.
+type Completion = Result<Condition, Condition>;
+
+impl ImapClient {
+    /// Connects, and hears what the server can do.
+    pub(super) fn connect(
+        place: &StorePlace,
+        deadline: Instant,
+    ) -> Result<ImapClient, HandOverError> {
+        let away = |error: io::Error| HandOverError::Away(told(&error));
+        let wire = Wire::connect(place, CONNECT, deadline).map_err(away)?;
+        let mut client = ImapClient { wire, tag: 0, can: Capabilities::default() };
+        client.wire.step(GREETING);
+        let greeting = client.response(None).map_err(away)?;
+        match greeting {
+            ImapResponse::Untagged(greeting) if greeting.word == ConditionWord::Ok => {
+                client.can = capabilities_in(&greeting).unwrap_or_default();
+            }
+            ImapResponse::Untagged(greeting) => {
+                return Err(HandOverError::Away(format!("it greets with `{}`", greeting.text)));
+            }
+            _ => return Err(HandOverError::Away("it does not greet as IMAP servers do".into())),
+        }
+        client.learn().map_err(|error| match error {
+            HandOverError::Broken(why) => HandOverError::Away(why),
+            other => other,
+        })?;
+        Ok(client)
+    }
+
+    /// Hears what the server can do, if it has not said so by itself.
+    fn learn(&mut self) -> Result<(), HandOverError> {
+        if self.can == Capabilities::default() {
+            let mut can = None;
+            let done = self.command("CAPABILITY", &mut |response| {
+                if let ImapResponse::Data(data) = response {
+                    can = Capabilities::of(DataWords(data)).or(can.take());
+                }
+            })?;
+            accepted(done)?;
+            self.can = can.unwrap_or_default();
+        }
+        if self.can.have("IMAP4REV1") {
+            Ok(())
+        } else {
+            Err(HandOverError::Broken("it does not offer IMAP4rev1".into()))
+        }
+    }
+
+    /// Logs in as `login`, to act for `mailbox` (RFC 4616).
+    pub(super) fn login(
+        &mut self,
+        login: &str,
+        password: &str,
+        mailbox: &str,
+    ) -> Result<(), HandOverError> {
+        let refused = |why: String| HandOverError::Login {
+            login: login.to_owned(),
+            mailbox: mailbox.to_owned(),
+            why,
+        };
+        if !self.can.have("AUTH=PLAIN") {
+            let why = "it offers no `AUTH=PLAIN` on this connection; it has to allow plain text \
+                       passwords where nothing is encrypted";
+            return Err(refused(why.into()));
+        }
+        let secret = BASE64.encode(format!("{mailbox}\0{login}\0{password}").as_bytes());
+        self.wire.step(GREETING);
+        let done = if self.can.have("SASL-IR") {
+            self.send(&format!("AUTHENTICATE PLAIN {secret}"))?;
+            self.completion(&mut |_| ())?
+        } else {
+            self.send("AUTHENTICATE PLAIN")?;
+            match self.continuation()? {
+                Ok(()) => {
+                    self.wire.send(format!("{secret}\r\n").as_bytes()).map_err(broken)?;
+                    self.completion(&mut |_| ())?
+                }
+                Err(no) => Err(no),
+            }
+        };
+        let done = done.map_err(|no| refused(no.text))?;
+        // Behind the login it may offer something else.
+        self.can = capabilities_in(&done).unwrap_or_default();
+        self.learn()
+    }
+
+    /// How folders are named.
+    pub(super) fn naming(&mut self) -> Result<FolderNaming, HandOverError> {
+        let mut naming = None;
+        if self.can.have("NAMESPACE") {
+            accepted(self.command("NAMESPACE", &mut |response| {
+                if let ImapResponse::Data(data) = response {
+                    naming = FolderNaming::of_namespace(data).or(naming.take());
+                }
+            })?)?;
+        }
+        if naming.is_none() {
+            accepted(self.command("LIST \"\" \"\"", &mut |response| {
+                if let ImapResponse::Data(data) = response {
+                    naming = FolderNaming::of_list(data).or(naming.take());
+                }
+            })?)?;
+        }
+        naming.ok_or_else(|| HandOverError::Broken("it does not tell how folders are named".into()))
+    }
+
+    /// A folder as it stands; where keywords are asked for it is selected, since nothing
+    /// else tells which ones are kept.
+    pub(super) fn status(
+        &mut self,
+        name: &str,
+        with_keywords: bool,
+    ) -> Result<Result<FolderStatus, Condition>, HandOverError> {
+        let mut status = FolderStatus { next: 1, ..FolderStatus::default() };
+        let command = match with_keywords {
+            true => format!("SELECT {}", quoted(name)),
+            false => format!("STATUS {} (UIDNEXT UIDVALIDITY)", quoted(name)),
+        };
+        let done = self.command(&command, &mut |response| {
+            let bytes = match response {
+                ImapResponse::Untagged(condition) => &condition.code,
+                ImapResponse::Data(data) => data,
+                _ => return,
+            };
+            let words: Vec<DataWord<'_>> = DataWords(bytes).collect();
+            for pair in words.windows(2) {
+                match pair {
+                    [name, value] if name.is("UIDVALIDITY") => {
+                        status.validity = value.number().unwrap_or(status.validity);
+                    }
+                    [name, value] if name.is("UIDNEXT") => {
+                        status.next = value.number().unwrap_or(status.next);
+                    }
+                    [name, DataWord::Open] if name.is("PERMANENTFLAGS") => {
+                        status.keywords = kept(&words);
+                    }
+                    _ => {}
+                }
+            }
+        })?;
+        Ok(done.map(|_| status))
+    }
+
+    /// Makes a folder and subscribes it. A no to the second is given.
+    pub(super) fn make(
+        &mut self,
+        name: &str,
+        subscribe: bool,
+    ) -> Result<Result<Option<Condition>, Condition>, HandOverError> {
+        let made = self.command(&format!("CREATE {}", quoted(name)), &mut |_| ())?;
+        match made {
+            Err(no) if no.code_name() != "ALREADYEXISTS" => return Ok(Err(no)),
+            _ if !subscribe => return Ok(Ok(None)),
+            _ => {}
+        }
+        let done = self.command(&format!("SUBSCRIBE {}", quoted(name)), &mut |_| ())?;
+        Ok(Ok(done.err()))
+    }
+
+    /// Appends a message, with flags and keywords from its first moment.
+    pub(super) fn append(
+        &mut self,
+        name: &str,
+        flags: &[String],
+        content: &WireContent<'_>,
+    ) -> Result<Completion, HandOverError> {
+        let size = content.size();
+        let at_once = size <= AT_ONCE && (self.can.have("LITERAL+") || self.can.have("LITERAL-"));
+        let sign = if at_once { "+" } else { "" };
+        self.wire.step(COMMANDS);
+        let (name, flags) = (quoted(name), flags.join(" "));
+        let command = format!("APPEND {name} ({flags}) {{{size}{sign}}}");
+        self.send(&command)?;
+        if !at_once && let Err(no) = self.continuation()? {
+            return Ok(Err(no));
+        }
+        let mut failed = None;
+        let (mut left, wire) = (size, &mut self.wire);
+        let sent = content.write(&mut |bytes| {
+            let rest = left.checked_sub(bytes.len() as u64);
+            left = rest.ok_or_else(|| io::Error::other("it has grown"))?;
+            wire.step(PIECE);
+            wire.send(bytes).map_err(|error| {
+                failed = Some(broken(error));
+                ErrorKind::BrokenPipe.into()
+            })
+        });
+        match (sent, failed) {
+            (Ok(()), _) if left == 0 => {}
+            (Ok(()), _) => return Err(HandOverError::Unread("it has become shorter".into())),
+            // It may have said why.
+            (Err(_), Some(error)) => return Err(self.early().unwrap_or(error)),
+            (Err(error), None) => return Err(HandOverError::Unread(error.to_string())),
+        }
+        // What comes before the end of a command is no answer to it.
+        if let Some(error) = self.early() {
+            return Err(error);
+        }
+        self.wire.step(STORED);
+        self.wire.send(b"\r\n").map_err(broken)?;
+        self.completion(&mut |_| ())
+    }
+
+    /// The UIDs from `first` on whose messages have between so many octets, in a folder
+    /// that is looked at from now on. None if there is no such folder.
+    pub(super) fn find(
+        &mut self,
+        name: &str,
+        validity: u64,
+        first: u64,
+        sizes: std::ops::RangeInclusive<u64>,
+    ) -> Result<Vec<u64>, HandOverError> {
+        let mut now = 0;
+        let opened = self.command(&format!("EXAMINE {}", quoted(name)), &mut |response| {
+            if let ImapResponse::Untagged(condition) = response {
+                let words: Vec<DataWord<'_>> = DataWords(&condition.code).collect();
+                if let [word, value] = words.as_slice()
+                    && word.is("UIDVALIDITY")
+                {
+                    now = value.number().unwrap_or(0);
+                }
+            }
+        })?;
+        match opened {
+            Ok(_) => {}
+            Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
+            Err(_) => return Ok(Vec::new()),
+        }
+        // Another folder of that name, in which UIDs mean something else.
+        let first = if now == validity { first } else { 1 };
+        let (least, most) = (sizes.start().saturating_sub(1), sizes.end().saturating_add(1));
+        let command = format!("UID SEARCH UID {first}:* LARGER {least} SMALLER {most}");
+        let mut found: Vec<u64> = Vec::new();
+        accepted(self.command(&command, &mut |response| {
+            let ImapResponse::Data(data) = response else { return };
+            let mut words = DataWords(data);
+            if words.next().is_some_and(|word| word.is("SEARCH")) {
+                found.extend(words.filter_map(|word| word.number()));
+            }
+        })?)?;
+        // `*` is the last one, be it before the first that is asked for.
+        found.retain(|uid| *uid >= first);
+        found.truncate(MOST_FOUND);
+        Ok(found)
+    }
+
+    /// Shows `look` the message of a UID in the folder that is looked at. False if the
+    /// server does not give it.
+    pub(super) fn fetch(
+        &mut self,
+        uid: u64,
+        look: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, HandOverError> {
+        self.wire.step(COMMANDS);
+        self.send(&format!("UID FETCH {uid} (BODY.PEEK[])"))?;
+        let mut is_given = false;
+        loop {
+            let mut seen = 0;
+            let response = self.response(Some(&mut |bytes| {
+                seen += 1;
+                look(bytes);
+            }));
+            match response.map_err(broken)? {
+                ImapResponse::Data(data) => {
+                    let words: Vec<DataWord<'_>> = DataWords(&data).collect();
+                    let is_of = |name: &str| words.iter().any(|word| word.is(name));
+                    let is_it = words.windows(2).any(|pair| {
+                        matches!(pair, [name, value] if name.is("UID") && value.number() == Some(uid))
+                    });
+                    if is_of("FETCH") && is_of("BODY[]") && is_it && seen > 0 && !is_given {
+                        is_given = true;
+                    } else if seen > 0 {
+                        return Err(HandOverError::Broken("it gives what nobody asked for".into()));
+                    }
+                }
+                ImapResponse::Untagged(condition) => goes_on(condition)?,
+                response => return Ok(is_given && self.ending(response)?.is_ok()),
+            }
+        }
+    }
+
+    /// Says farewell; nobody waits for the answer.
+    pub(super) fn quit(&mut self) {
+        self.wire.step(Duration::from_millis(100));
+        let _ = self.send("LOGOUT");
+    }
+
+    /// A command of one line, and what it comes to; `take` sees what is said meanwhile.
+    fn command(
+        &mut self,
+        command: &str,
+        take: &mut dyn FnMut(&ImapResponse),
+    ) -> Result<Completion, HandOverError> {
+        self.wire.step(COMMANDS);
+        self.send(command)?;
+        self.completion(take)
+    }
+
+    /// Sends the line of a command, to which no answer can be there yet.
+    fn send(&mut self, command: &str) -> Result<(), HandOverError> {
+        if let Some(error) = self.early() {
+            return Err(error);
+        }
+        self.tag += 1;
+        self.wire.send(format!("a{} {command}\r\n", self.tag).as_bytes()).map_err(broken)
+    }
+
+    /// What is said before the end of a command, if that is the end of the matter: data
+    /// may come at any time.
+    fn early(&mut self) -> Option<HandOverError> {
+        while !self.wire.is_silent() {
+            match self.response(None) {
+                Ok(ImapResponse::Data(_)) => {}
+                Ok(ImapResponse::Untagged(condition)) => {
+                    if let Err(error) = goes_on(condition) {
+                        return Some(error);
+                    }
+                }
+                Ok(ImapResponse::Tagged(_, no)) if no.word != ConditionWord::Ok => {
+                    return Some(HandOverError::Refused(no.into()));
+                }
+                Ok(_) => {
+                    let why = "it answers what it was not asked yet";
+                    return Some(HandOverError::Broken(why.into()));
+                }
+                Err(error) => return Some(broken(error)),
+            }
+        }
+        None
+    }
+
+    /// Waits until the server asks for the rest of a command; a no in its place is given.
+    fn continuation(&mut self) -> Result<Result<(), Condition>, HandOverError> {
+        loop {
+            match self.response(None).map_err(broken)? {
+                ImapResponse::Continuation => return Ok(Ok(())),
+                ImapResponse::Data(_) => {}
+                ImapResponse::Untagged(condition) => goes_on(condition)?,
+                response => {
+                    return match self.ending(response)? {
+                        Err(no) => Ok(Err(no)),
+                        Ok(_) => Err(HandOverError::Broken("it says yes to half a command".into())),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of a command.
+    fn completion(
+        &mut self,
+        take: &mut dyn FnMut(&ImapResponse),
+    ) -> Result<Completion, HandOverError> {
+        loop {
+            let response = self.response(None).map_err(broken)?;
+            match response {
+                ImapResponse::Untagged(ref condition) => {
+                    take(&response);
+                    goes_on(condition.clone())?;
+                }
+                ImapResponse::Data(_) => take(&response),
+                response => return self.ending(response),
+            }
+        }
+    }
+
+    /// The end of the last command.
+    fn ending(&self, response: ImapResponse) -> Result<Completion, HandOverError> {
+        match response {
+            ImapResponse::Tagged(tag, condition) if tag == format!("a{}", self.tag) => {
+                Ok(match condition.word {
+                    ConditionWord::Ok => Ok(condition),
+                    _ => Err(condition),
+                })
+            }
+            _ => Err(HandOverError::Broken("it answers what it was not asked".into())),
+        }
+    }
+
+    /// The next response. Literals are shown to `look`, as long as they may be, and stand
+    /// in the response as empty ones; without it they stand there.
+    fn response(&mut self, mut look: Option<&mut dyn FnMut(&[u8])>) -> io::Result<ImapResponse> {
+        let (mut all, mut left) = (Vec::new(), REPLY_MAX);
+        loop {
+            let mut line = self.wire.line(left)?;
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            left = left.saturating_sub(line.len() + 2);
+            all.extend_from_slice(&line);
+            let announced = literal(&line).filter(|_| has_literals(&all));
+            let Some(mut size) = announced else { break };
+            match &mut look {
+                Some(look) => {
+                    let start = all.iter().rposition(|byte| *byte == b'{').unwrap_or(all.len());
+                    all.truncate(start);
+                    all.extend_from_slice(b"{0}\r\n");
+                    look(&[]);
+                    while size > 0 {
+                        self.wire.step(PIECE);
+                        let bytes = self.wire.bytes(usize::try_from(size).unwrap_or(usize::MAX))?;
+                        size -= bytes.len() as u64;
+                        look(&bytes);
+                    }
+                }
+                None => {
+                    let size = usize::try_from(size).ok().filter(|size| *size <= left);
+                    let mut size = size.ok_or_else(|| invalid("a response without an end"))?;
+                    left -= size;
+                    all.extend_from_slice(b"\r\n");
+                    while size > 0 {
+                        let bytes = self.wire.bytes(size)?;
+                        size -= bytes.len();
+                        all.extend_from_slice(&bytes);
+                    }
+                }
+            }
+            if left == 0 {
+                return Err(invalid("a response without an end"));
+            }
+        }
+        parse(&all).ok_or_else(|| {
+            let said = one_line(&String::from_utf8_lossy(&all), 80);
+            invalid(format!("it said `{said}`, which is no response of IMAP"))
+        })
+    }
+}
+
+/// The keywords among permanent flags; none if the server keeps any.
+fn kept(words: &[DataWord<'_>]) -> Option<Vec<String>> {
+    let atoms = words.iter().filter_map(|word| match word {
+        DataWord::Atom(atom) => Some(String::from_utf8_lossy(atom).into_owned()),
+        _ => None,
+    });
+    let atoms: Vec<String> = atoms.collect();
+    if atoms.iter().any(|atom| atom == "\\*") { None } else { Some(atoms) }
+}
+
+/// Those that a condition has in its code.
+fn capabilities_in(condition: &Condition) -> Option<Capabilities> {
+    Capabilities::of(DataWords(&condition.code))
+}
+
+fn accepted(done: Completion) -> Result<Condition, HandOverError> {
+    done.map_err(|no| HandOverError::Refused(StoreRefusal::from(no)))
+}
+
+/// A condition of no command: after `BYE` nothing follows.
+fn goes_on(condition: Condition) -> Result<(), HandOverError> {
+    match condition.word {
+        ConditionWord::Bye => Err(HandOverError::Broken(format!("it says {}", condition.text))),
+        _ => Ok(()),
+    }
+}
+
+fn broken(error: io::Error) -> HandOverError {
+    HandOverError::Broken(told(&error))
+}

@@ -1,0 +1,262 @@
+//! Copies handed over by IMAP `APPEND` (RFC 3501 §6.3.11, RFC 9051 §6.3.12), each with its
+//! flags and keywords at once, by a login of the site's that acts for the user
+//! (RFC 4616).
+//!
+//! *Staged* is a hand-over when the server has let us in, each folder is there (made and
+//! subscribed where it was not) and each copy is known to fit; *committed*, copy by copy,
+//! by its `APPEND`.
+//!
+//! **Once.** IMAP knows no ids, and an answer can be lost when the message is stored. So
+//! before each `APPEND` it is noted, and synced, where the message is being put: the
+//! folder, its UIDVALIDITY and UIDNEXT, the size of the message and a digest of it. A try
+//! that meets such a note looks among the messages from that UID on (all of them, where
+//! UIDVALIDITY is another one) for one of that size and that digest, and appends only if
+//! there is none. The note and what is looked for are of the same copy of the same
+//! message with the same envelope, and what is compared is all that is stored, the trace
+//! of our own MTA in it. So nobody who writes to the user can have a message taken for
+//! another.
+//!
+//! What this cannot know, and doubles then: a message that was moved out of the folder,
+//! changed or expunged before the retry; a folder that was removed or renamed meanwhile;
+//! a note that could not be kept; rules that put the message elsewhere at the retry; a
+//! server that is still storing when it is asked. The digest leaves out what servers are
+//! known to change: bytes beyond ASCII, NUL, doubled carriage returns.
+
+mod attempt;
+mod client;
+mod naming;
+mod response;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Instant;
+
+use super::address::ImapAddress;
+use super::content::WireContent;
+use super::{HandOver, HandOverError, HandOverNotes};
+use crate::file;
+use crate::flags::is_keyword;
+use crate::message::path;
+use attempt::AppendAttempt;
+use client::{FolderStatus, ImapClient};
+use naming::INBOX;
+
+/// A password is no longer, bytes.
+const LONGEST_PASSWORD: u64 = 1024;
+
+/// One copy as it will be appended.
+struct StagedAppend<'m> {
+    /// Which of the copies it is.
+    number: usize,
+    flags: Vec<String>,
+    content: WireContent<'m>,
+    attempt: AppendAttempt,
+    /// Its folder as the server names it.
+    name: String,
+    /// The folder as it stood when it was staged, for the first copy there.
+    status: Option<FolderStatus>,
+}
+
+/// Copies of which all is ready.
+pub(super) struct StagedAppends<'m> {
+    client: ImapClient,
+    appends: Vec<StagedAppend<'m>>,
+    notes: Vec<String>,
+}
+
+/// Reaches the server, and logs in for a mailbox.
+pub(super) fn reach(
+    address: &ImapAddress,
+    mailbox: Option<&str>,
+    deadline: Instant,
+) -> Result<(), HandOverError> {
+    let password = password(&address.password_file)?;
+    let mut client = ImapClient::connect(&address.place, deadline)?;
+    if let Some(mailbox) = mailbox {
+        client.login(&address.login, &password, &path::address(mailbox).address())?;
+    }
+    client.quit();
+    Ok(())
+}
+
+/// Reaches the server, logs in, and sees that all folders are there.
+pub(super) fn stage<'m>(
+    address: &ImapAddress,
+    hand_over: &HandOver<'_, 'm>,
+    deadline: Instant,
+) -> Result<StagedAppends<'m>, HandOverError> {
+    let mailbox = path::address(hand_over.mailbox).address();
+    let password = password(&address.password_file)?;
+    let mut client = ImapClient::connect(&address.place, deadline)?;
+    client.login(&address.login, &password, &mailbox)?;
+    let naming = client.naming()?;
+    let (mut appends, mut notes) = (Vec::<StagedAppend<'_>>::new(), Vec::new());
+    for (number, copy) in hand_over.copies.iter().enumerate() {
+        let mut flags = copy.flags.imap();
+        let mut name = naming.name(copy.folder);
+        let has_keywords = flags.iter().any(|flag| is_keyword(flag));
+        let is_known = appends.iter().any(|other| other.name == name);
+        let mut status = None;
+        if has_keywords || !is_known {
+            let found = folder(&mut client, &name, has_keywords, hand_over.subscribe, &mut notes)?;
+            if let Some(keywords) = found.as_ref().and_then(|status| status.keywords.as_ref()) {
+                let is_kept = |flag: &String| {
+                    !is_keyword(flag)
+                        || keywords.iter().any(|known| known.eq_ignore_ascii_case(flag))
+                };
+                let (kept, lost): (Vec<_>, Vec<_>) = flags.into_iter().partition(is_kept);
+                flags = kept;
+                note_lost(&lost, &name, &mut notes);
+            }
+            match found {
+                Some(found) => status = Some(found).filter(|_| !is_known),
+                None => name = INBOX.into(),
+            }
+        }
+        let mut content = WireContent::new(copy.message, copy.edits);
+        let attempt = AppendAttempt::new(&name, &mut content)?;
+        let size = content.size();
+        if let Some(limit) = client.can.limit().filter(|limit| *limit < size) {
+            return Err(HandOverError::TooLarge { size, limit });
+        }
+        appends.push(StagedAppend { number, flags, content, attempt, name, status });
+    }
+    Ok(StagedAppends { client, appends, notes })
+}
+
+/// A folder as it stands, made where it was missing. None if the server does not let it
+/// be made: what would never fit is no reason to keep mail away, so it is the inbox.
+fn folder(
+    client: &mut ImapClient,
+    name: &str,
+    with_keywords: bool,
+    subscribe: bool,
+    notes: &mut Vec<String>,
+) -> Result<Option<FolderStatus>, HandOverError> {
+    match client.status(name, with_keywords)? {
+        Ok(status) => return Ok(Some(status)),
+        Err(no) if no.is_passing() || name == INBOX => {
+            return Err(HandOverError::Refused(no.into()));
+        }
+        Err(_) => {}
+    }
+    match client.make(name, subscribe)? {
+        Ok(None) => {}
+        Ok(Some(no)) => {
+            notes.push(format!("cannot subscribe `{name}`: the store says {}", no.text))
+        }
+        Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
+        Err(no) => {
+            let why = no.text;
+            notes.push(format!(
+                "cannot make the folder `{name}`: the store says {why}; it is in the inbox"
+            ));
+            return Ok(None);
+        }
+    }
+    let made = client.status(name, with_keywords)?;
+    made.map(Some).map_err(|no| HandOverError::Refused(no.into()))
+}
+
+fn note_lost(keywords: &[String], name: &str, notes: &mut Vec<String>) {
+    if !keywords.is_empty() {
+        let keywords = keywords.join("`, `");
+        notes.push(format!("the store keeps no keyword `{keywords}` in `{name}`"));
+    }
+}
+
+impl StagedAppends<'_> {
+    /// What is not as it was asked.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Appends all that an earlier try has not.
+    pub(super) fn commit(&mut self, known: &mut dyn HandOverNotes) -> Result<(), HandOverError> {
+        let StagedAppends { client, appends, notes } = self;
+        for append in appends {
+            let number = append.number;
+            let before = known.begun(number).and_then(|noted| noted.parse::<AppendAttempt>().ok());
+            if let Some(before) = &before
+                && before.has_come(client)?
+            {
+                known.stored(number);
+                continue;
+            }
+            let status = match append.status.take() {
+                Some(status) => status,
+                None => {
+                    let status = client.status(&append.name, false)?;
+                    status.map_err(|no| HandOverError::Refused(no.into()))?
+                }
+            };
+            let now = append.attempt.at(&status);
+            if !before.is_some_and(|before| before.covers(&now)) {
+                known.begin(number, &now.to_string());
+            }
+            append.append(client, notes)?;
+            known.stored(number);
+        }
+        client.quit();
+        Ok(())
+    }
+}
+
+impl StagedAppend<'_> {
+    /// Appends it; without keywords if it is these that the server minds.
+    fn append(
+        &mut self,
+        client: &mut ImapClient,
+        notes: &mut Vec<String>,
+    ) -> Result<(), HandOverError> {
+        let Err(mut no) = client.append(&self.name, &self.flags, &self.content)? else {
+            return Ok(());
+        };
+        let minds_keywords = !no.is_full() && !no.is_passing() && no.code_name() != "TRYCREATE";
+        let is_plain = |flag: &String| !is_keyword(flag);
+        let (plain, keywords): (Vec<_>, Vec<_>) = self.flags.iter().cloned().partition(is_plain);
+        if minds_keywords && !keywords.is_empty() {
+            match client.append(&self.name, &plain, &self.content)? {
+                Ok(_) => {
+                    note_lost(&keywords, &self.name, notes);
+                    return Ok(());
+                }
+                Err(other) => no = other,
+            }
+        }
+        Err(HandOverError::Refused(no.into()))
+    }
+}
+
+/// What stands in the first line of the file, which is nobody's to read but whose mail it
+/// opens.
+fn password(file: &Path) -> Result<String, HandOverError> {
+    let bad = |why: &dyn std::fmt::Display| {
+        HandOverError::Setup(format!("the password in `{}` is not used: {why}", file.display()))
+    };
+    let open = file::open(file, file::READ).map_err(|error| bad(&error))?;
+    let text = read(&open).map_err(|error| bad(&error))?;
+    let mode = open.metadata().map_err(|error| bad(&error))?.mode();
+    if mode & 0o007 != 0 {
+        return Err(bad(&"everybody may read it; `chmod o= FILE`"));
+    }
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() || line.contains(char::is_control) {
+        return Err(bad(&"its first line is none"));
+    }
+    Ok(line.to_owned())
+}
+
+fn read(file: &File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(LONGEST_PASSWORD).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+#[path = "../../../tests/support/imap_store.rs"]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
