@@ -20,6 +20,7 @@ mod explain;
 mod expire;
 mod fetchers;
 mod hand_over;
+mod hand_over_imap;
 mod history;
 mod guide;
 mod hostile;

@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
+
 use super::Home;
 
 /// For [`super::skipped`].
@@ -71,7 +73,28 @@ impl Imap {
 
     /// A session with a program that speaks IMAP on its standard input and output, and
     /// may take `limit` for each command.
-    pub fn of(mut server: Command, limit: Duration) -> io::Result<Imap> {
+    pub fn of(server: Command, limit: Duration) -> io::Result<Imap> {
+        match Imap::greeted(server, limit)? {
+            (imap, greeting) if greeting.starts_with("* PREAUTH") => Ok(imap),
+            (_, greeting) => Err(io::Error::other(greeting)),
+        }
+    }
+
+    /// The same, where the server asks for a login by PLAIN (RFC 4616).
+    pub fn logged_in(
+        server: Command,
+        limit: Duration,
+        [user, login, password]: [&str; 3],
+    ) -> io::Result<Imap> {
+        let (mut imap, _) = Imap::greeted(server, limit)?;
+        let secret = BASE64.encode(format!("{user}\0{login}\0{password}").as_bytes());
+        match imap.ask(&format!("AUTHENTICATE PLAIN {secret}"))? {
+            (end, _) if end.starts_with("OK") => Ok(imap),
+            (end, _) => Err(io::Error::other(end)),
+        }
+    }
+
+    fn greeted(mut server: Command, limit: Duration) -> io::Result<(Imap, String)> {
         let (ours, theirs) = UnixStream::pair()?;
         let theirs = OwnedFd::from(theirs);
         server.stdin(theirs.try_clone()?).stdout(theirs).stderr(Stdio::null());
@@ -80,10 +103,8 @@ impl Imap {
         drop(server);
         let stream = Timed { stream: ours, limit, until: Instant::now() + limit };
         let mut imap = Imap { server: child, stream: BufReader::new(stream), tag: 0 };
-        match imap.line()? {
-            greeting if greeting.starts_with("* PREAUTH") => Ok(imap),
-            greeting => Err(io::Error::other(greeting)),
-        }
+        let greeting = imap.line()?;
+        Ok((imap, greeting))
     }
 
     fn line(&mut self) -> io::Result<String> {

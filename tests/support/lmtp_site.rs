@@ -268,6 +268,20 @@ impl Client {
     }
 }
 
+/// Hands one message over again and again until it is taken.
+pub fn insist(client: &mut Client, to: &str, message: &[u8]) -> usize {
+    for number in 1.. {
+        let answer = client.deliver(&[to], message).expect("there").concat();
+        if answer.starts_with("250") {
+            return number;
+        }
+        assert!(answer.starts_with("451 4.4."), "{answer}");
+        // The store is not tried for a while, where it has broken off often.
+        std::thread::sleep(Duration::from_millis(if number > 3 { 200 } else { 0 }));
+    }
+    unreachable!()
+}
+
 /// A message in its form on the wire, including its end.
 pub fn wire(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::new();

@@ -7,6 +7,7 @@
 pub mod dice;
 pub mod golden;
 pub mod imap;
+pub mod imap_replies;
 pub mod imap_store;
 pub mod dovecot;
 pub mod lmtp_site;

@@ -8,22 +8,16 @@ use data_encoding::BASE64;
 
 use super::super::address::StorePlace;
 use super::super::content::WireContent;
-use super::super::wire::{REPLY_MAX, Wire, invalid, told};
+use super::super::wire::{Wire, told};
 use super::super::{HandOverError, StoreRefusal};
+use super::connection::{COMMANDS, Completion, ImapConnection, PIECE, broken, goes_on};
 use super::naming::{FolderNaming, quoted};
-use super::response::{
-    Condition, ConditionWord, DataWord, DataWords, ImapResponse, has_literals, literal, parse,
-};
-use crate::text::one_line;
+use super::response::{Condition, ConditionWord, DataWord, DataWords, ImapResponse};
 
 /// To be connected.
 const CONNECT: Duration = Duration::from_secs(5);
 /// For the greeting, and for the login: a server may take its time with one that fails.
 const GREETING: Duration = Duration::from_secs(30);
-/// For the end of any other command but `APPEND`.
-const COMMANDS: Duration = Duration::from_secs(60);
-/// For each piece of the message to be taken, or given back.
-const PIECE: Duration = Duration::from_secs(60);
 /// For the end of `APPEND`.
 const STORED: Duration = Duration::from_secs(180);
 /// So much is sent at once where the server takes that, octets, which is what `LITERAL-`
@@ -68,14 +62,9 @@ pub(super) struct FolderStatus {
 
 /// A server that was reached.
 pub(super) struct ImapClient {
-    wire: Wire,
-    /// Of the last command.
-    tag: u32,
+    connection: ImapConnection,
     pub(super) can: Capabilities,
 }
-
-/// What a command came to: a no is no error of the connection's.
-type Completion = Result<Condition, Condition>;
 
 impl ImapClient {
     /// Connects, and hears what the server can do.
@@ -85,9 +74,10 @@ impl ImapClient {
     ) -> Result<ImapClient, HandOverError> {
         let away = |error: io::Error| HandOverError::Away(told(&error));
         let wire = Wire::connect(place, CONNECT, deadline).map_err(away)?;
-        let mut client = ImapClient { wire, tag: 0, can: Capabilities::default() };
-        client.wire.step(GREETING);
-        let greeting = client.response(None).map_err(away)?;
+        let connection = ImapConnection::new(wire);
+        let mut client = ImapClient { connection, can: Capabilities::default() };
+        client.connection.step(GREETING);
+        let greeting = client.connection.response(None).map_err(away)?;
         match greeting {
             ImapResponse::Untagged(greeting) if greeting.word == ConditionWord::Ok => {
                 client.can = capabilities_in(&greeting).unwrap_or_default();
@@ -108,7 +98,7 @@ impl ImapClient {
     fn learn(&mut self) -> Result<(), HandOverError> {
         if self.can == Capabilities::default() {
             let mut can = None;
-            let done = self.command("CAPABILITY", &mut |response| {
+            let done = self.connection.command("CAPABILITY", &mut |response| {
                 if let ImapResponse::Data(data) = response {
                     can = Capabilities::of(DataWords(data)).or(can.take());
                 }
@@ -141,16 +131,16 @@ impl ImapClient {
             return Err(refused(why.into()));
         }
         let secret = BASE64.encode(format!("{mailbox}\0{login}\0{password}").as_bytes());
-        self.wire.step(GREETING);
+        self.connection.step(GREETING);
         let done = if self.can.have("SASL-IR") {
-            self.send(&format!("AUTHENTICATE PLAIN {secret}"))?;
-            self.completion(&mut |_| ())?
+            self.connection.send(&format!("AUTHENTICATE PLAIN {secret}"))?;
+            self.connection.completion(&mut |_| ())?
         } else {
-            self.send("AUTHENTICATE PLAIN")?;
-            match self.continuation()? {
+            self.connection.send("AUTHENTICATE PLAIN")?;
+            match self.connection.continuation()? {
                 Ok(()) => {
-                    self.wire.send(format!("{secret}\r\n").as_bytes()).map_err(broken)?;
-                    self.completion(&mut |_| ())?
+                    self.connection.send_raw(format!("{secret}\r\n").as_bytes()).map_err(broken)?;
+                    self.connection.completion(&mut |_| ())?
                 }
                 Err(no) => Err(no),
             }
@@ -165,14 +155,14 @@ impl ImapClient {
     pub(super) fn naming(&mut self) -> Result<FolderNaming, HandOverError> {
         let mut naming = None;
         if self.can.have("NAMESPACE") {
-            accepted(self.command("NAMESPACE", &mut |response| {
+            accepted(self.connection.command("NAMESPACE", &mut |response| {
                 if let ImapResponse::Data(data) = response {
                     naming = FolderNaming::of_namespace(data).or(naming.take());
                 }
             })?)?;
         }
         if naming.is_none() {
-            accepted(self.command("LIST \"\" \"\"", &mut |response| {
+            accepted(self.connection.command("LIST \"\" \"\"", &mut |response| {
                 if let ImapResponse::Data(data) = response {
                     naming = FolderNaming::of_list(data).or(naming.take());
                 }
@@ -193,7 +183,7 @@ impl ImapClient {
             true => format!("SELECT {}", quoted(name)),
             false => format!("STATUS {} (UIDNEXT UIDVALIDITY)", quoted(name)),
         };
-        let done = self.command(&command, &mut |response| {
+        let done = self.connection.command(&command, &mut |response| {
             let bytes = match response {
                 ImapResponse::Untagged(condition) => &condition.code,
                 ImapResponse::Data(data) => data,
@@ -224,13 +214,13 @@ impl ImapClient {
         name: &str,
         subscribe: bool,
     ) -> Result<Result<Option<Condition>, Condition>, HandOverError> {
-        let made = self.command(&format!("CREATE {}", quoted(name)), &mut |_| ())?;
+        let made = self.connection.command(&format!("CREATE {}", quoted(name)), &mut |_| ())?;
         match made {
             Err(no) if no.code_name() != "ALREADYEXISTS" => return Ok(Err(no)),
             _ if !subscribe => return Ok(Ok(None)),
             _ => {}
         }
-        let done = self.command(&format!("SUBSCRIBE {}", quoted(name)), &mut |_| ())?;
+        let done = self.connection.command(&format!("SUBSCRIBE {}", quoted(name)), &mut |_| ())?;
         Ok(Ok(done.err()))
     }
 
@@ -244,20 +234,20 @@ impl ImapClient {
         let size = content.size();
         let at_once = size <= AT_ONCE && (self.can.have("LITERAL+") || self.can.have("LITERAL-"));
         let sign = if at_once { "+" } else { "" };
-        self.wire.step(COMMANDS);
+        self.connection.step(COMMANDS);
         let (name, flags) = (quoted(name), flags.join(" "));
         let command = format!("APPEND {name} ({flags}) {{{size}{sign}}}");
-        self.send(&command)?;
-        if !at_once && let Err(no) = self.continuation()? {
+        self.connection.send(&command)?;
+        if !at_once && let Err(no) = self.connection.continuation()? {
             return Ok(Err(no));
         }
         let mut failed = None;
-        let (mut left, wire) = (size, &mut self.wire);
+        let (mut left, connection) = (size, &mut self.connection);
         let sent = content.write(&mut |bytes| {
             let rest = left.checked_sub(bytes.len() as u64);
             left = rest.ok_or_else(|| io::Error::other("it has grown"))?;
-            wire.step(PIECE);
-            wire.send(bytes).map_err(|error| {
+            connection.step(PIECE);
+            connection.send_raw(bytes).map_err(|error| {
                 failed = Some(broken(error));
                 ErrorKind::BrokenPipe.into()
             })
@@ -266,16 +256,16 @@ impl ImapClient {
             (Ok(()), _) if left == 0 => {}
             (Ok(()), _) => return Err(HandOverError::Unread("it has become shorter".into())),
             // It may have said why.
-            (Err(_), Some(error)) => return Err(self.early().unwrap_or(error)),
+            (Err(_), Some(error)) => return Err(self.connection.early().unwrap_or(error)),
             (Err(error), None) => return Err(HandOverError::Unread(error.to_string())),
         }
         // What comes before the end of a command is no answer to it.
-        if let Some(error) = self.early() {
+        if let Some(error) = self.connection.early() {
             return Err(error);
         }
-        self.wire.step(STORED);
-        self.wire.send(b"\r\n").map_err(broken)?;
-        self.completion(&mut |_| ())
+        self.connection.step(STORED);
+        self.connection.send_raw(b"\r\n").map_err(broken)?;
+        self.connection.completion(&mut |_| ())
     }
 
     /// The UIDs from `first` on whose messages have between so many octets, in a folder
@@ -288,16 +278,17 @@ impl ImapClient {
         sizes: std::ops::RangeInclusive<u64>,
     ) -> Result<Vec<u64>, HandOverError> {
         let mut now = 0;
-        let opened = self.command(&format!("EXAMINE {}", quoted(name)), &mut |response| {
-            if let ImapResponse::Untagged(condition) = response {
-                let words: Vec<DataWord<'_>> = DataWords(&condition.code).collect();
-                if let [word, value] = words.as_slice()
-                    && word.is("UIDVALIDITY")
-                {
-                    now = value.number().unwrap_or(0);
+        let opened =
+            self.connection.command(&format!("EXAMINE {}", quoted(name)), &mut |response| {
+                if let ImapResponse::Untagged(condition) = response {
+                    let words: Vec<DataWord<'_>> = DataWords(&condition.code).collect();
+                    if let [word, value] = words.as_slice()
+                        && word.is("UIDVALIDITY")
+                    {
+                        now = value.number().unwrap_or(0);
+                    }
                 }
-            }
-        })?;
+            })?;
         match opened {
             Ok(_) => {}
             Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
@@ -308,7 +299,7 @@ impl ImapClient {
         let (least, most) = (sizes.start().saturating_sub(1), sizes.end().saturating_add(1));
         let command = format!("UID SEARCH UID {first}:* LARGER {least} SMALLER {most}");
         let mut found: Vec<u64> = Vec::new();
-        accepted(self.command(&command, &mut |response| {
+        accepted(self.connection.command(&command, &mut |response| {
             let ImapResponse::Data(data) = response else { return };
             let mut words = DataWords(data);
             if words.next().is_some_and(|word| word.is("SEARCH")) {
@@ -328,12 +319,12 @@ impl ImapClient {
         uid: u64,
         look: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, HandOverError> {
-        self.wire.step(COMMANDS);
-        self.send(&format!("UID FETCH {uid} (BODY.PEEK[])"))?;
+        self.connection.step(COMMANDS);
+        self.connection.send(&format!("UID FETCH {uid} (BODY.PEEK[])"))?;
         let mut is_given = false;
         loop {
             let mut seen = 0;
-            let response = self.response(Some(&mut |bytes| {
+            let response = self.connection.response(Some(&mut |bytes| {
                 seen += 1;
                 look(bytes);
             }));
@@ -351,155 +342,15 @@ impl ImapClient {
                     }
                 }
                 ImapResponse::Untagged(condition) => goes_on(condition)?,
-                response => return Ok(is_given && self.ending(response)?.is_ok()),
+                response => return Ok(is_given && self.connection.ending(response)?.is_ok()),
             }
         }
     }
 
     /// Says farewell; nobody waits for the answer.
     pub(super) fn quit(&mut self) {
-        self.wire.step(Duration::from_millis(100));
-        let _ = self.send("LOGOUT");
-    }
-
-    /// A command of one line, and what it comes to; `take` sees what is said meanwhile.
-    fn command(
-        &mut self,
-        command: &str,
-        take: &mut dyn FnMut(&ImapResponse),
-    ) -> Result<Completion, HandOverError> {
-        self.wire.step(COMMANDS);
-        self.send(command)?;
-        self.completion(take)
-    }
-
-    /// Sends the line of a command, to which no answer can be there yet.
-    fn send(&mut self, command: &str) -> Result<(), HandOverError> {
-        if let Some(error) = self.early() {
-            return Err(error);
-        }
-        self.tag += 1;
-        self.wire.send(format!("a{} {command}\r\n", self.tag).as_bytes()).map_err(broken)
-    }
-
-    /// What is said before the end of a command, if that is the end of the matter: data
-    /// may come at any time.
-    fn early(&mut self) -> Option<HandOverError> {
-        while !self.wire.is_silent() {
-            match self.response(None) {
-                Ok(ImapResponse::Data(_)) => {}
-                Ok(ImapResponse::Untagged(condition)) => {
-                    if let Err(error) = goes_on(condition) {
-                        return Some(error);
-                    }
-                }
-                Ok(ImapResponse::Tagged(_, no)) if no.word != ConditionWord::Ok => {
-                    return Some(HandOverError::Refused(no.into()));
-                }
-                Ok(_) => {
-                    let why = "it answers what it was not asked yet";
-                    return Some(HandOverError::Broken(why.into()));
-                }
-                Err(error) => return Some(broken(error)),
-            }
-        }
-        None
-    }
-
-    /// Waits until the server asks for the rest of a command; a no in its place is given.
-    fn continuation(&mut self) -> Result<Result<(), Condition>, HandOverError> {
-        loop {
-            match self.response(None).map_err(broken)? {
-                ImapResponse::Continuation => return Ok(Ok(())),
-                ImapResponse::Data(_) => {}
-                ImapResponse::Untagged(condition) => goes_on(condition)?,
-                response => {
-                    return match self.ending(response)? {
-                        Err(no) => Ok(Err(no)),
-                        Ok(_) => Err(HandOverError::Broken("it says yes to half a command".into())),
-                    };
-                }
-            }
-        }
-    }
-
-    /// Waits for the end of a command.
-    fn completion(
-        &mut self,
-        take: &mut dyn FnMut(&ImapResponse),
-    ) -> Result<Completion, HandOverError> {
-        loop {
-            let response = self.response(None).map_err(broken)?;
-            match response {
-                ImapResponse::Untagged(ref condition) => {
-                    take(&response);
-                    goes_on(condition.clone())?;
-                }
-                ImapResponse::Data(_) => take(&response),
-                response => return self.ending(response),
-            }
-        }
-    }
-
-    /// The end of the last command.
-    fn ending(&self, response: ImapResponse) -> Result<Completion, HandOverError> {
-        match response {
-            ImapResponse::Tagged(tag, condition) if tag == format!("a{}", self.tag) => {
-                Ok(match condition.word {
-                    ConditionWord::Ok => Ok(condition),
-                    _ => Err(condition),
-                })
-            }
-            _ => Err(HandOverError::Broken("it answers what it was not asked".into())),
-        }
-    }
-
-    /// The next response. Literals are shown to `look`, as long as they may be, and stand
-    /// in the response as empty ones; without it they stand there.
-    fn response(&mut self, mut look: Option<&mut dyn FnMut(&[u8])>) -> io::Result<ImapResponse> {
-        let (mut all, mut left) = (Vec::new(), REPLY_MAX);
-        loop {
-            let mut line = self.wire.line(left)?;
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-            left = left.saturating_sub(line.len() + 2);
-            all.extend_from_slice(&line);
-            let announced = literal(&line).filter(|_| has_literals(&all));
-            let Some(mut size) = announced else { break };
-            match &mut look {
-                Some(look) => {
-                    let start = all.iter().rposition(|byte| *byte == b'{').unwrap_or(all.len());
-                    all.truncate(start);
-                    all.extend_from_slice(b"{0}\r\n");
-                    look(&[]);
-                    while size > 0 {
-                        self.wire.step(PIECE);
-                        let bytes = self.wire.bytes(usize::try_from(size).unwrap_or(usize::MAX))?;
-                        size -= bytes.len() as u64;
-                        look(&bytes);
-                    }
-                }
-                None => {
-                    let size = usize::try_from(size).ok().filter(|size| *size <= left);
-                    let mut size = size.ok_or_else(|| invalid("a response without an end"))?;
-                    left -= size;
-                    all.extend_from_slice(b"\r\n");
-                    while size > 0 {
-                        let bytes = self.wire.bytes(size)?;
-                        size -= bytes.len();
-                        all.extend_from_slice(&bytes);
-                    }
-                }
-            }
-            if left == 0 {
-                return Err(invalid("a response without an end"));
-            }
-        }
-        parse(&all).ok_or_else(|| {
-            let said = one_line(&String::from_utf8_lossy(&all), 80);
-            invalid(format!("it said `{said}`, which is no response of IMAP"))
-        })
+        self.connection.step(Duration::from_millis(100));
+        let _ = self.connection.send("LOGOUT");
     }
 }
 
@@ -520,16 +371,4 @@ fn capabilities_in(condition: &Condition) -> Option<Capabilities> {
 
 fn accepted(done: Completion) -> Result<Condition, HandOverError> {
     done.map_err(|no| HandOverError::Refused(StoreRefusal::from(no)))
-}
-
-/// A condition of no command: after `BYE` nothing follows.
-fn goes_on(condition: Condition) -> Result<(), HandOverError> {
-    match condition.word {
-        ConditionWord::Bye => Err(HandOverError::Broken(format!("it says {}", condition.text))),
-        _ => Ok(()),
-    }
-}
-
-fn broken(error: io::Error) -> HandOverError {
-    HandOverError::Broken(told(&error))
 }

@@ -24,6 +24,7 @@
 
 mod attempt;
 mod client;
+mod connection;
 mod naming;
 mod response;
 

@@ -66,6 +66,7 @@ const ACCOUNTS: &[&str] = &[
     "vmail",
     "dma",
     "nullmail",
+    "cyrus",
 ];
 
 pub struct Jail {

@@ -2,6 +2,7 @@
 //! and connected by the lines of docs/guide/mail-servers.md: one scenario for
 //! all, and a table of how each is set up and what it does otherwise.
 
+mod cyrus;
 mod dovecot24;
 mod jail;
 mod lmtp;
