@@ -512,7 +512,7 @@ fn only_the_same_message_is_taken_for_what_was_begun() {
     let text = b"A: \xe8\n\nb\0c\n";
     let lost: Answer = |at, _| (at == "(literal)").then(String::new);
     type Change = fn(&mut KeptFolder);
-    let cases: [(Change, bool); 8] = [
+    let cases: [(Change, bool); 9] = [
         // It did not come.
         (|_| (), false),
         // As it was sent, and as Cyrus and Dovecot store it.
@@ -527,6 +527,8 @@ fn only_the_same_message_is_taken_for_what_was_begun() {
             },
             false,
         ),
+        // `*` is the last one, whatever its UID.
+        (|folder| folder.messages[0].bytes = b"A: \xe8\r\n\r\nb\0c\r\n".into(), false),
         // It came into the folder that is of that name now.
         (
             |folder| {
