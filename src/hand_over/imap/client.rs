@@ -12,7 +12,7 @@ use super::super::wire::{Wire, told};
 use super::super::{HandOverError, StoreRefusal};
 use super::connection::{COMMANDS, Completion, ImapConnection, PIECE, broken, goes_on};
 use super::naming::{FolderNaming, quoted};
-use super::response::{Condition, ConditionWord, DataWord, DataWords, ImapResponse};
+use super::response::{ConditionWord, DataWord, DataWords, ImapCondition, ImapResponse};
 
 /// To be connected.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -177,7 +177,7 @@ impl ImapClient {
         &mut self,
         name: &str,
         with_keywords: bool,
-    ) -> Result<Result<FolderStatus, Condition>, HandOverError> {
+    ) -> Result<Result<FolderStatus, ImapCondition>, HandOverError> {
         let mut status = FolderStatus { next: 1, ..FolderStatus::default() };
         let command = match with_keywords {
             true => format!("SELECT {}", quoted(name)),
@@ -213,7 +213,7 @@ impl ImapClient {
         &mut self,
         name: &str,
         subscribe: bool,
-    ) -> Result<Result<Option<Condition>, Condition>, HandOverError> {
+    ) -> Result<Result<Option<ImapCondition>, ImapCondition>, HandOverError> {
         let made = self.connection.command(&format!("CREATE {}", quoted(name)), &mut |_| ())?;
         match made {
             Err(no) if no.code_name() != "ALREADYEXISTS" => return Ok(Err(no)),
@@ -365,10 +365,10 @@ fn kept(words: &[DataWord<'_>]) -> Option<Vec<String>> {
 }
 
 /// Those that a condition has in its code.
-fn capabilities_in(condition: &Condition) -> Option<Capabilities> {
+fn capabilities_in(condition: &ImapCondition) -> Option<Capabilities> {
     Capabilities::of(DataWords(&condition.code))
 }
 
-fn accepted(done: Completion) -> Result<Condition, HandOverError> {
+fn accepted(done: Completion) -> Result<ImapCondition, HandOverError> {
     done.map_err(|no| HandOverError::Refused(StoreRefusal::from(no)))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::HandOverError;
 use super::super::wire::{REPLY_MAX, Wire, invalid, told};
-use super::response::{Condition, ConditionWord, ImapResponse, has_literals, literal, parse};
+use super::response::{ConditionWord, ImapCondition, ImapResponse, has_literals, literal, parse};
 use crate::text::one_line;
 
 /// For the end of a command, where nothing else is said.
@@ -15,7 +15,7 @@ pub(super) const COMMANDS: Duration = Duration::from_secs(60);
 pub(super) const PIECE: Duration = Duration::from_secs(60);
 
 /// What a command came to: a no is no error of the connection's.
-pub(super) type Completion = Result<Condition, Condition>;
+pub(super) type Completion = Result<ImapCondition, ImapCondition>;
 
 /// Sees literals, piece by piece; an empty piece first.
 type LiteralReader<'r> = &'r mut dyn FnMut(&[u8]);
@@ -87,7 +87,7 @@ impl ImapConnection {
     }
 
     /// Waits until the server asks for the rest of a command; a no in its place is given.
-    pub(super) fn continuation(&mut self) -> Result<Result<(), Condition>, HandOverError> {
+    pub(super) fn continuation(&mut self) -> Result<Result<(), ImapCondition>, HandOverError> {
         loop {
             match self.response(None).map_err(broken)? {
                 ImapResponse::Continuation => return Ok(Ok(())),
@@ -187,7 +187,7 @@ impl ImapConnection {
 }
 
 /// A condition of no command: after `BYE` nothing follows.
-pub(super) fn goes_on(condition: Condition) -> Result<(), HandOverError> {
+pub(super) fn goes_on(condition: ImapCondition) -> Result<(), HandOverError> {
     match condition.word {
         ConditionWord::Bye => Err(HandOverError::Broken(format!("it says {}", condition.text))),
         _ => Ok(()),

@@ -18,9 +18,9 @@ pub(super) enum ImapResponse {
     /// `*` and data, literals in place.
     Data(Vec<u8>),
     /// `*` and a condition: of no command.
-    Untagged(Condition),
+    Untagged(ImapCondition),
     /// What became of the command of that tag.
-    Tagged(String, Condition),
+    Tagged(String, ImapCondition),
 }
 
 /// How a condition is called.
@@ -35,7 +35,7 @@ pub(super) enum ConditionWord {
 
 /// `OK`, `NO` and others, with a code and a text for people (RFC 9051 §7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Condition {
+pub(super) struct ImapCondition {
     pub(super) word: ConditionWord,
     /// What stands in brackets, without them.
     pub(super) code: Vec<u8>,
@@ -43,7 +43,7 @@ pub(super) struct Condition {
     pub(super) text: String,
 }
 
-impl Condition {
+impl ImapCondition {
     /// The name of the code, in capitals.
     pub(super) fn code_name(&self) -> String {
         let name = self.code.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -69,8 +69,8 @@ impl Condition {
     }
 }
 
-impl From<Condition> for StoreRefusal {
-    fn from(condition: Condition) -> StoreRefusal {
+impl From<ImapCondition> for StoreRefusal {
+    fn from(condition: ImapCondition) -> StoreRefusal {
         let is_full = condition.is_full();
         let status = match () {
             () if is_full => "4.2.2",
@@ -124,7 +124,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<ImapResponse> {
     is_end.then(|| ImapResponse::Tagged(String::from_utf8_lossy(tag).into_owned(), condition))
 }
 
-fn condition(bytes: &[u8]) -> Option<Condition> {
+fn condition(bytes: &[u8]) -> Option<ImapCondition> {
     let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
     let (word, rest) = bytes.split_at(end);
     let word = match word.to_ascii_uppercase().as_slice() {
@@ -140,7 +140,7 @@ fn condition(bytes: &[u8]) -> Option<Condition> {
         rest.get(..end)
     });
     let text = one_line(&String::from_utf8_lossy(bytes), TEXT_MAX);
-    Some(Condition { word, code: code.unwrap_or_default().to_vec(), text })
+    Some(ImapCondition { word, code: code.unwrap_or_default().to_vec(), text })
 }
 
 /// A word of server data.

@@ -1,7 +1,9 @@
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 use super::testing::{ImapBehaviour, ImapStore, KeptFolder};
 use crate::flags::Flags;
@@ -20,22 +22,28 @@ type Answer = fn(&str, usize) -> Option<String>;
 struct Site {
     server: ImapStore,
     store: MailStore,
-    password_file: PathBuf,
-    _directory: tempfile::TempDir,
+    password: NamedTempFile,
 }
 
 impl Site {
     fn new(behaviour: ImapBehaviour) -> Site {
         let server = ImapStore::start(behaviour);
-        let directory = tempfile::tempdir().unwrap();
-        let password_file = directory.path().join("password");
-        fs::write(&password_file, "secret\n").unwrap();
-        fs::set_permissions(&password_file, fs::Permissions::from_mode(0o640)).unwrap();
+        let password = NamedTempFile::new().unwrap();
         let place = StorePlace::Unix(server.socket());
-        let (login, file) = ("mfilter".into(), password_file.clone());
-        let address = ImapAddress { place, login, password_file: file };
+        let (login, password_file) = ("mfilter".into(), password.path().to_owned());
+        let address = ImapAddress { place, login, password_file };
         let store = MailStore::new(StoreAddress::Imap(address));
-        Site { server, store, password_file, _directory: directory }
+        let site = Site { server, store, password };
+        site.set_password("secret\n", 0o640);
+        site
+    }
+
+    fn set_password(&self, text: &str, mode: u32) {
+        let mut file = self.password.as_file();
+        file.set_len(0).unwrap();
+        file.rewind().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.set_permissions(Permissions::from_mode(mode)).unwrap();
     }
 
     fn answering(answer: Answer) -> Site {
@@ -417,16 +425,16 @@ fn a_message_that_is_refused_by_its_size_is_not_sent() {
 fn a_login_that_is_refused_says_who_and_for_whom() {
     let site = Site::new(ImapBehaviour::default());
     let why = |site: &Site| site.simply(&["A"]).1.unwrap_err().to_string();
-    fs::write(&site.password_file, "other\n").unwrap();
+    site.set_password("other\n", 0o600);
     assert_eq!(
         why(&site),
         "it refuses the login of `mfilter` for `hana@x.example`: NO [AUTHENTICATIONFAILED] wrong now"
     );
-    fs::write(&site.password_file, "\nsecret\n").unwrap();
+    site.set_password("\nsecret\n", 0o600);
     assert!(why(&site).ends_with("is not used: its first line is none"));
-    fs::set_permissions(&site.password_file, fs::Permissions::from_mode(0o604)).unwrap();
+    site.set_password("secret\n", 0o604);
     assert!(why(&site).contains("everybody may read it"));
-    fs::remove_file(&site.password_file).unwrap();
+    fs::remove_file(site.password.path()).unwrap();
     assert!(why(&site).contains("No such file"));
     for (offers, wanted) in
         [("SASL-IR", "no `AUTH=PLAIN`"), ("LOGINDISABLED AUTH=GSSAPI", "no `AUTH=PLAIN`")]
