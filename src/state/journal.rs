@@ -20,7 +20,7 @@
 //! without a line end, written when the machine stopped, does not count. Files older than
 //! fourteen days are removed: no MTA tries for that long.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
@@ -47,7 +47,7 @@ pub struct Journal {
     /// The ids in their written form.
     done: Vec<String>,
     /// What is noted of steps that were begun, by their ids.
-    begun: HashMap<String, String>,
+    begun: BTreeMap<String, String>,
     empty: bool,
 }
 
@@ -210,7 +210,7 @@ fn read(text: &str) -> Vec<String> {
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-fn read_begun(text: &str) -> HashMap<String, String> {
+fn read_begun(text: &str) -> BTreeMap<String, String> {
     let begun = whole_lines(text).filter_map(|line| line.strip_prefix("begun "));
     let begun = begun.filter_map(|line| line.split_once(' '));
     begun.map(|(id, note)| (id.to_owned(), note.to_owned())).collect()

@@ -136,8 +136,17 @@ fn condition(bytes: &[u8]) -> Option<ImapCondition> {
         _ => return None,
     };
     let code = rest.strip_prefix(b" [").and_then(|rest| {
-        let end = rest.iter().position(|byte| *byte == b']')?;
-        rest.get(..end)
+        // A keyword may hold a bracket, and stands in parentheses.
+        let mut depth = 0_usize;
+        let end = rest.iter().position(|byte| {
+            match byte {
+                b'(' => depth += 1,
+                b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            *byte == b']' && depth == 0
+        });
+        rest.get(..end?)
     });
     let text = one_line(&String::from_utf8_lossy(bytes), TEXT_MAX);
     Some(ImapCondition { word, code: code.unwrap_or_default().to_vec(), text })
@@ -257,6 +266,11 @@ mod tests {
             (&b"UIDNEXT 9"[..], "UIDNEXT")
         );
         assert!(!told.text.contains('\u{1b}'));
+        let Some(ImapResponse::Untagged(told)) = parse(b"* OK [PERMANENTFLAGS (a]b \\*)] [x]")
+        else {
+            panic!("it is one")
+        };
+        assert_eq!(told.code, b"PERMANENTFLAGS (a]b \\*)");
         assert_eq!(parse(b"* 3 EXISTS"), Some(ImapResponse::Data(b"3 EXISTS".into())));
         assert_eq!(parse(b"+ go"), Some(ImapResponse::Continuation));
         for wrong in ["", "a1", "a1 ", " OK", "a1 EXISTS", "a1 BYE", "*OK", "a\u{1} OK x"] {

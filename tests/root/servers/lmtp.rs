@@ -23,7 +23,21 @@ use crate::support::{left_in_tmp, long, skipped, wait_for};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Behind {
     Maildirs,
+    /// By LMTP.
     Dovecot,
+    /// By IMAP, as a master user.
+    DovecotsImap,
+}
+
+impl Behind {
+    /// Where Dovecot listens for mail.
+    fn socket(self) -> &'static str {
+        match self {
+            Behind::Maildirs => "",
+            Behind::Dovecot => "/run/dovecot/lmtp-mfilter",
+            Behind::DovecotsImap => "/run/dovecot/imap-mfilter",
+        }
+    }
 }
 
 const POSTFIX: Server = Server {
@@ -173,7 +187,7 @@ impl Site {
                     add(&folder, subject.expect("it has one"));
                 }
             }
-            Behind::Dovecot => {
+            Behind::Dovecot | Behind::DovecotsImap => {
                 let lines = self.jail.shell(&format!(
                     "doveadm -f tab fetch -u {user}@test.example 'mailbox flags hdr.subject' ALL"
                 ));
@@ -205,12 +219,16 @@ impl Site {
 fn furnish(jail: &Jail, behind: Behind) {
     let blocks = guide("lmtp.md", "Dovecot says who the users are");
     let [auth, settings, ..] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let over_imap = guide("lmtp.md", "Cyrus and others over IMAP");
     let (store, protocols) = match behind {
         Behind::Maildirs => ("", ""),
         Behind::Dovecot => {
             (include_str!("../../../examples/dovecot/91-mfilter-store.conf"), "protocols =\n")
         }
+        Behind::DovecotsImap => (over_imap[2].as_str(), "protocols = imap\n"),
     };
+    jail.write("/etc/dovecot/master-users", "mfilter:{PLAIN}secret\n");
+    jail.write("/etc/mfilter/store-password", "secret\n");
     jail.write(
         "/etc/dovecot/mfilter.sieve",
         include_str!("../../../examples/dovecot/mfilter.sieve"),
@@ -229,6 +247,10 @@ fn furnish(jail: &Jail, behind: Behind) {
         + match behind {
             Behind::Maildirs => "",
             Behind::Dovecot => "store = lmtp:unix:/run/dovecot/lmtp-mfilter\n",
+            Behind::DovecotsImap => {
+                "store = imap:unix:/run/dovecot/imap-mfilter\nstore-login = mfilter\n\
+                 store-password-file = /etc/mfilter/store-password\n"
+            }
         };
     jail.write("/etc/mfilter/lmtp.conf", &settings);
     let vmail: u32 = jail.shell("id -u vmail").trim().parse().expect("a number");
@@ -241,7 +263,8 @@ fn furnish(jail: &Jail, behind: Behind) {
     jail.write("/etc/dovecot/users", &users);
     jail.shell(
         "set -e
-        chown -R vmail: /var/vmail
+        chown -R vmail: /var/vmail /etc/mfilter/store-password
+        chmod 600 /etc/mfilter/store-password
         install -d -m 700 -o vmail -g vmail /var/lib/mfilter
         touch /var/log/mfilter.log",
     );
@@ -317,9 +340,9 @@ fn everything_arrives_once(site: &Site) {
             let size = site.jail.path("/var/vmail/test.example/full/Maildir/maildirsize");
             fs::write(size, "10S\n10 1\n").expect("written");
         }
-        Behind::Dovecot => {
+        Behind::Dovecot | Behind::DovecotsImap => {
             site.flush();
-            site.jail.shell("mv /run/dovecot/lmtp-mfilter /run/dovecot/away");
+            site.jail.shell(&format!("mv {} /run/dovecot/away", site.behind.socket()));
         }
     }
     site.send(&["hana", "full"], "late");
@@ -328,7 +351,7 @@ fn everything_arrives_once(site: &Site) {
     // Time for a try; that it waits is seen behind it.
     let why = match site.behind {
         Behind::Maildirs => "452 4.2.2 ",
-        Behind::Dovecot => "451 4.4.1 ",
+        Behind::Dovecot | Behind::DovecotsImap => "451 4.4.1 ",
     };
     wait_for("the answer", || {
         let log = fs::read_to_string(site.jail.path("/var/log/mfilter.log")).unwrap_or_default();
@@ -341,8 +364,8 @@ fn everything_arrives_once(site: &Site) {
             let size = site.jail.path("/var/vmail/test.example/full/Maildir/maildirsize");
             fs::remove_file(size).expect("removed");
         }
-        Behind::Dovecot => {
-            site.jail.shell("mv /run/dovecot/away /run/dovecot/lmtp-mfilter");
+        Behind::Dovecot | Behind::DovecotsImap => {
+            site.jail.shell(&format!("mv /run/dovecot/away {}", site.behind.socket()));
         }
     }
     site.flush();
@@ -383,6 +406,13 @@ fn postfix_hands_over_to_maildirs() {
 #[test]
 fn postfix_hands_over_to_dovecots_mailboxes() {
     let Some(site) = Site::start(POSTFIX, POSTFIX_MAP, "postfix", Behind::Dovecot) else { return };
+    everything_arrives_once(&site);
+}
+
+#[test]
+fn postfix_hands_over_to_dovecots_mailboxes_over_imap() {
+    let behind = Behind::DovecotsImap;
+    let Some(site) = Site::start(POSTFIX, POSTFIX_MAP, "postfix", behind) else { return };
     everything_arrives_once(&site);
 }
 
