@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ use mfilter::hand_over::address::{ImapAddress, StoreAddress, StorePlace};
 use mfilter::hand_over::{CopyToStore, HandOver, HandOverNotes, MailStore};
 use mfilter::message::Message;
 use mfilter::plan::Folder;
+
+/// So often it waits for a command.
+const PIECES: usize = 24;
 
 /// A server that says what it is told next.
 struct Server {
@@ -49,12 +52,16 @@ fn server() -> &'static Mutex<Server> {
             for script in to_say {
                 let (mut stream, _) = listener.accept().expect("a client");
                 let mut all = Vec::new();
-                for (number, piece) in script.split(|byte| *byte == 0).enumerate() {
+                // Where each waits for the other, the server goes on.
+                stream.set_read_timeout(Some(Duration::from_millis(2))).expect("set");
+                for (number, piece) in script.splitn(PIECES, |byte| *byte == 0).enumerate() {
                     if number > 0 {
                         let mut buffer = [0; 4096];
                         match stream.read(&mut buffer) {
-                            Ok(count) if count > 0 => all.extend_from_slice(&buffer[..count]),
-                            _ => break,
+                            Ok(0) => break,
+                            Ok(count) => all.extend_from_slice(&buffer[..count]),
+                            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                            Err(_) => break,
                         }
                     }
                     if stream.write_all(piece).is_err() {
@@ -62,6 +69,7 @@ fn server() -> &'static Mutex<Server> {
                     }
                 }
                 let _ = stream.shutdown(std::net::Shutdown::Write);
+                stream.set_read_timeout(None).expect("set");
                 let _ = stream.read_to_end(&mut all);
                 if told.send(all).is_err() {
                     return;
