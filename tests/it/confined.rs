@@ -395,7 +395,7 @@ fn forwarding_is_limited_and_what_is_not_forwarded_is_kept() {
     assert_eq!((&first.outcome, first.stored.len()), (&Outcome::Delivered, 0), "{first:?}");
     let second = site.deliver(MAIL);
     assert_eq!((&second.outcome, second.stored.len()), (&Outcome::Delivered, 1), "the inbox");
-    assert!(second.log.contains("3 addresses an hour"), "{}", second.log);
+    assert!(second.log.contains("3 addresses per hour"), "{}", second.log);
     assert_eq!(fs::read_to_string(site.at("sent")).unwrap().matches("args").count(), 1);
     // Mail that cannot be sent does not count.
     fs::remove_file(site.at("sent")).unwrap();

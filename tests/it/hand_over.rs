@@ -152,7 +152,7 @@ fn what_a_sender_writes_is_no_word_to_the_store() {
     let two = home.command(&["--store", &dovecot.store(), "-d", TARO, "-d", "b@x.example"]);
     let run = crate::support::run(two, text.as_bytes());
     assert_eq!(run.code, Some(75), "whose it is is not known: {run:?}");
-    assert!(run.stderr.contains("takes one mailbox"), "{run:?}");
+    assert!(run.stderr.contains("accepts only one mailbox"), "{run:?}");
 }
 
 #[test]

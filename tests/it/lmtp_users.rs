@@ -45,7 +45,7 @@ fn check_and_test_go_by_what_the_site_allows() {
     let found = checked.stdout;
     assert!(found.contains("warning[set-by-provider]"), "{found}");
     assert!(found.contains("the provider does not let rules run `sh`"), "{found}");
-    assert!(found.contains("by name alone: `note`"), "{found}");
+    assert!(found.contains("by name only: `note`"), "{found}");
     assert_eq!(found.matches("warning[").count(), 2, "{found}");
     let tested = as_user(&home, &["--test"], "taro@a.example", MAIL);
     assert_eq!(tested.code, Some(0), "{tested:?}");

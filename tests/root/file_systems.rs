@@ -182,7 +182,7 @@ fn a_name_that_the_file_system_does_not_take_is_no_failure() {
     let run = odd.deliver();
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(odd.stored(), [".A/new:", ".B/new:"]);
-    assert!(odd.log().contains("A: this file system has no colons"), "{}", odd.log());
+    assert!(odd.log().contains("A: this file system allows no colons"), "{}", odd.log());
     // A message that is there is moved nonetheless, and flagged where others have
     // written flags behind a delimiter of theirs.
     odd.home.write(".mailrules", "when subject is \"hello\" -> folder \"C\" as seen\n");
@@ -191,7 +191,7 @@ fn a_name_that_the_file_system_does_not_take_is_no_failure() {
         assert_eq!(run.code, Some(0), "{run:?}");
         assert!(format!("{}{}", run.stdout, run.stderr).contains(told), "{run:?}");
     };
-    sort("B", "no colons in names, so no flags");
+    sort("B", "no colons in names, so the message has no flags");
     assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
     sort("C", "since their flags cannot be kept");
     assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
