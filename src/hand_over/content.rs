@@ -1,4 +1,4 @@
-//! What a copy holds, as it goes over the wire.
+//! The content of a copy as it is sent.
 
 use std::io;
 
@@ -7,12 +7,12 @@ use crate::message::{HeaderEdit, Message};
 use super::HandOverError;
 use super::lines::WireLines;
 
-/// A message, changes to its header, and a header of ours.
+/// A message, changes to its header, and a header field of ours.
 pub(super) struct WireContent<'m> {
     message: &'m Message,
     edits: &'m [HeaderEdit],
     header: Option<HeaderEdit>,
-    /// As SMTP has them.
+    /// Whether dots are doubled, as in SMTP.
     doubles_dots: bool,
     size: u64,
     has_eight_bits: bool,
@@ -24,7 +24,7 @@ impl<'m> WireContent<'m> {
         WireContent { message, edits, header, doubles_dots, size: 0, has_eight_bits: false }
     }
 
-    /// The same behind `DATA`.
+    /// The same after `DATA`.
     pub(super) fn dotted(
         message: &'m Message,
         edits: &'m [HeaderEdit],
@@ -41,7 +41,7 @@ impl<'m> WireContent<'m> {
             && other.header.is_none()
     }
 
-    /// Looks it through once; `look` sees all of it.
+    /// Reads it through once; `look` gets all of it.
     pub(super) fn survey(&mut self, look: &mut dyn FnMut(&[u8])) -> Result<(), HandOverError> {
         let (mut size, mut has_eight_bits) = (0, false);
         let looked = self.write(&mut |bytes| {
@@ -55,20 +55,20 @@ impl<'m> WireContent<'m> {
         Ok(())
     }
 
-    /// Bytes as they are sent, once it was surveyed; dots that are doubled count.
+    /// Its size as it is sent, bytes, doubled dots included. Known after the survey.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether a byte of it is beyond ASCII, once it was surveyed.
+    /// Whether it has bytes beyond ASCII. Known after the survey.
     pub(super) fn has_eight_bits(&self) -> bool {
         self.has_eight_bits
     }
 
-    /// Hands it over as it is sent, piece by piece.
+    /// Passes it to `take` as it is sent, piece by piece.
     ///
     /// # Errors
-    /// The message cannot be read, or what `take` says.
+    /// The message cannot be read, or `take` fails.
     pub(super) fn write(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut lines = match self.doubles_dots {
             true => WireLines::dotted(take),

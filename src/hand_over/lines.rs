@@ -1,14 +1,14 @@
-//! A message as it goes over the wire: its lines end with CRLF and, between `DATA` and its
-//! end (RFC 5321 §4.5.2), one that starts with a dot has a second one.
+//! A message as it is sent: its lines end with CRLF, and between `DATA` and its
+//! end (RFC 5321 §4.5.2) a leading dot is doubled.
 
 use std::io;
 
 use memchr::memchr;
 
-/// Pieces are handed on when so much has gathered, bytes.
+/// How much is gathered before it is passed on, bytes.
 const PIECE: usize = 32 << 10;
 
-/// Makes lines of pieces, however they are cut.
+/// Turns pieces into lines, however they are cut.
 pub(super) struct WireLines<'t> {
     take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>,
     buffer: Vec<u8>,
@@ -18,18 +18,18 @@ pub(super) struct WireLines<'t> {
 }
 
 impl<'t> WireLines<'t> {
-    /// What is made is handed to `take`.
+    /// The output goes to `take`.
     pub(super) fn new(take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>) -> WireLines<'t> {
         let buffer = Vec::with_capacity(PIECE + 4096);
         WireLines { take, buffer, doubles_dots: false, last: b'\n' }
     }
 
-    /// The same, with dots as SMTP doubles them.
+    /// The same, with dots doubled as in SMTP.
     pub(super) fn dotted(take: &'t mut dyn FnMut(&[u8]) -> io::Result<()>) -> WireLines<'t> {
         WireLines { doubles_dots: true, ..WireLines::new(take) }
     }
 
-    /// One more piece.
+    /// Adds a piece.
     pub(super) fn push(&mut self, mut piece: &[u8]) -> io::Result<()> {
         while let Some(first) = piece.first() {
             if self.doubles_dots && self.last == b'\n' && *first == b'.' {
@@ -62,8 +62,8 @@ impl<'t> WireLines<'t> {
         Ok(())
     }
 
-    /// Ends the last line and hands the rest on. The dot that ends the message is not
-    /// in it.
+    /// Ends the last line and passes the rest on, without the dot that ends the
+    /// message.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if self.last != b'\n' {
             self.buffer.extend_from_slice(b"\r\n");

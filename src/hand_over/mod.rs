@@ -2,14 +2,14 @@
 //! LMTP to Dovecot with any format of mailboxes ([`lmtp`]), over IMAP to Cyrus and others
 //! ([`imap`]).
 //!
-//! As in a Maildir there are two halves. A hand-over is *staged* when the store is
-//! reached and everything that will be said to it is laid out; when it is *committed*,
-//! each copy has its folder, flags and keywords from the first moment. Nothing is ever
-//! taken back. That a retry doubles nothing after a reply was lost is the store's doing,
-//! which knows the id of a copy, or ours, who have noted where we were putting it.
+//! As in a Maildir there are two halves. A hand-over is *staged* when the store has been
+//! reached and everything that will be sent is laid out; when it is *committed*, each copy
+//! has its folder, flags and keywords from the first moment. Nothing is ever taken back.
+//! After a lost reply a retry doubles nothing, because the store knows the id of a copy
+//! (LMTP) or because we have noted where we were putting it (IMAP).
 //!
-//! Every step has its time, replies have a length, and a store that breaks any rule
-//! costs a deferral.
+//! Every step has a time limit, replies have a maximum length, and a store that breaks a
+//! rule costs a deferral.
 
 pub mod address;
 pub mod imap;
@@ -44,41 +44,41 @@ pub struct MailStore {
 /// Why mail could not be handed over. It is not lost: whoever has it tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandOverError {
-    /// The store cannot be reached, or was not a moment ago.
+    /// The store cannot be reached, or could not be a moment ago.
     Away(String),
-    /// It stopped speaking, or speaks something else, while it was at the message: what
-    /// it has of it is not known.
+    /// It broke off, or violated the protocol, in the middle of a message: how much it
+    /// has of it is not known.
     Broken(String),
-    /// It said no.
+    /// It refused.
     Refused(StoreRefusal),
-    /// The message takes more room than the store gives one.
+    /// The message is larger than the store accepts.
     TooLarge {
         /// Bytes of the message, with CRLF.
         size: u64,
-        /// Bytes that are taken.
+        /// The largest size that it accepts, bytes.
         limit: u64,
     },
-    /// An address that the store has no words for.
+    /// An address that cannot be expressed to the store.
     Unsayable(String),
     /// The message could not be read.
     Unread(String),
-    /// It does not let us in.
+    /// It refuses the login.
     Login {
-        /// As whom.
+        /// The login name.
         login: String,
-        /// For whom.
+        /// The mailbox that we act for.
         mailbox: String,
-        /// What it says.
+        /// The server's reason.
         why: String,
     },
-    /// What is set up here is of no use; says all of it.
+    /// Our own settings are wrong; the whole explanation.
     Setup(String),
 }
 
-/// A no of the store.
+/// A refusal by the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreRefusal {
-    /// What it means for the MTA, as RFC 3463 has it, of class 4.
+    /// The enhanced status code for the MTA (RFC 3463), of class 4.
     pub status: String,
     /// Whether the mailbox is full.
     pub is_full: bool,
@@ -109,11 +109,11 @@ impl fmt::Display for HandOverError {
 
 impl std::error::Error for HandOverError {}
 
-/// One copy as the store shall keep it.
+/// One copy as the store should keep it.
 #[derive(Clone, Copy)]
 pub struct CopyToStore<'m> {
-    /// What the copy is known by to a store that [knows ids](MailStore::knows_ids):
-    /// hexadecimal digits that nobody can foretell and a retry has again.
+    /// Identifies the copy to a store that [knows ids](MailStore::knows_ids):
+    /// hexadecimal digits that nobody can predict, the same at a retry.
     pub id: &'m str,
     /// Its folder.
     pub folder: &'m Folder,
@@ -125,7 +125,7 @@ pub struct CopyToStore<'m> {
     pub edits: &'m [HeaderEdit],
 }
 
-/// What is to be handed over: the copies of one message for one mailbox.
+/// The copies of one message for one mailbox.
 #[derive(Clone, Copy)]
 pub struct HandOver<'a, 'm> {
     /// Its address, without detail.
@@ -134,7 +134,7 @@ pub struct HandOver<'a, 'm> {
     pub sender: &'a str,
     /// The copies. All messages must have been read ([`Message::spool`]).
     pub copies: &'a [CopyToStore<'m>],
-    /// Whether folders that have to be made are subscribed, where that is ours to do.
+    /// Whether folders that we create are subscribed, where that is up to us.
     pub subscribe: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What is noted before a message is appended, and how a retry finds out whether it is
-//! there (the head of [`super`] says why).
+//! What is noted before a message is appended, and how a retry finds out whether it exists
+//! (the head of [`super`] says why).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::super::HandOverError;
 use super::super::content::WireContent;
 use super::client::{FolderStatus, ImapClient};
 
-/// What a message is known by whatever a server makes of it: Cyrus stores an `X` for each
+/// Identifies a message whatever a server changes in it: Cyrus stores an `X` for each
 /// byte of the header beyond ASCII, Dovecot another byte for NUL and one carriage return
 /// for two before a line feed.
 #[derive(Default)]
@@ -43,9 +43,9 @@ impl ContentHasher {
 pub(super) struct AppendAttempt {
     /// Of the folder.
     validity: u64,
-    /// The message gets this UID or one behind it.
+    /// The message gets this UID or a higher one.
     next: u64,
-    /// Its octets there, at least and at most.
+    /// Its size there, octets, at least and at most.
     least: u64,
     most: u64,
     digest: String,
@@ -54,7 +54,7 @@ pub(super) struct AppendAttempt {
 }
 
 impl AppendAttempt {
-    /// One that is about to be made. The content was not surveyed before.
+    /// One that is about to be made; surveys the content.
     pub(super) fn new(
         name: &str,
         content: &mut WireContent<'_>,
@@ -67,7 +67,7 @@ impl AppendAttempt {
         Ok(AppendAttempt { validity: 0, next: 1, least, most, digest, name: name.to_owned() })
     }
 
-    /// The same in a folder as it stands now.
+    /// The same, in a folder as it is now.
     pub(super) fn at(&self, status: &FolderStatus) -> AppendAttempt {
         AppendAttempt { validity: status.validity, next: status.next, ..self.clone() }
     }

@@ -14,16 +14,16 @@ use super::connection::{COMMANDS, Completion, ImapConnection, PIECE, broken, goe
 use super::naming::{FolderNaming, quoted};
 use super::response::{ConditionWord, DataWord, DataWords, ImapCondition, ImapResponse};
 
-/// To be connected.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// For the greeting, and for the login: a server may take its time with one that fails.
+/// How long the greeting and the login may take: servers delay logins that fail.
 const GREETING: Duration = Duration::from_secs(30);
-/// For the end of `APPEND`.
+/// How long the end of `APPEND` may take.
 const STORED: Duration = Duration::from_secs(180);
-/// So much is sent at once where the server takes that, octets, which is what `LITERAL-`
-/// allows (RFC 7888 §5); before more is sent it is asked.
+/// How much is sent without asking where the server allows it, octets: what `LITERAL-`
+/// permits (RFC 7888 §5). For more we wait until it asks.
 const AT_ONCE: u64 = 4096;
-/// What is looked through for a message that may have been appended.
+/// Where we look for a message that may have been appended.
 const MOST_FOUND: usize = 100;
 
 /// What the server can do (RFC 9051 §7.2.2).
@@ -49,12 +49,12 @@ impl Capabilities {
     }
 }
 
-/// A folder as it stands at a moment.
+/// A folder at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FolderStatus {
-    /// UIDs mean the same as long as this is the same; zero where it is not told.
+    /// UIDs keep their meaning while this is unchanged; zero if the server does not say it.
     pub(super) validity: u64,
-    /// The UID that the next message has at least.
+    /// The lowest UID that the next message may get.
     pub(super) next: u64,
     /// Keywords that the server keeps; none if it keeps any.
     pub(super) keywords: Option<Vec<String>>,
@@ -67,7 +67,7 @@ pub(super) struct ImapClient {
 }
 
 impl ImapClient {
-    /// Connects, and hears what the server can do.
+    /// Connects, and reads the greeting and the capabilities.
     pub(super) fn connect(
         place: &StorePlace,
         deadline: Instant,
@@ -94,7 +94,7 @@ impl ImapClient {
         Ok(client)
     }
 
-    /// Hears what the server can do, if it has not said so by itself.
+    /// Asks for the capabilities, if the server has not listed them by itself.
     fn learn(&mut self) -> Result<(), HandOverError> {
         if self.can == Capabilities::default() {
             let mut can = None;
@@ -146,7 +146,7 @@ impl ImapClient {
             }
         };
         let done = done.map_err(|no| refused(no.text))?;
-        // Behind the login it may offer something else.
+        // After the login it may offer something else.
         self.can = capabilities_in(&done).unwrap_or_default();
         self.learn()
     }
@@ -171,8 +171,8 @@ impl ImapClient {
         naming.ok_or_else(|| HandOverError::Broken("it does not tell how folders are named".into()))
     }
 
-    /// A folder as it stands; where keywords are asked for it is selected, since nothing
-    /// else tells which ones are kept.
+    /// A folder as it is now. To learn its keywords it is selected, since nothing
+    /// else says which ones are kept.
     pub(super) fn status(
         &mut self,
         name: &str,
@@ -208,7 +208,7 @@ impl ImapClient {
         Ok(done.map(|_| status))
     }
 
-    /// Makes a folder and subscribes it. A no to the second is given.
+    /// Creates a folder and subscribes it. Returns the server's refusal to subscribe.
     pub(super) fn make(
         &mut self,
         name: &str,
@@ -268,8 +268,8 @@ impl ImapClient {
         self.connection.completion(&mut |_| ())
     }
 
-    /// The UIDs from `first` on whose messages have between so many octets, in a folder
-    /// that is looked at from now on. None if there is no such folder.
+    /// The UIDs from `first` on whose messages have a size in the range, in a folder
+    /// that is examined from now on. `None` if there is no such folder.
     pub(super) fn find(
         &mut self,
         name: &str,
@@ -294,7 +294,7 @@ impl ImapClient {
             Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
             Err(_) => return Ok(Vec::new()),
         }
-        // Another folder of that name, in which UIDs mean something else.
+        // A new folder of that name, in which UIDs mean something else.
         let first = if now == validity { first } else { 1 };
         let (least, most) = (sizes.start().saturating_sub(1), sizes.end().saturating_add(1));
         let command = format!("UID SEARCH UID {first}:* LARGER {least} SMALLER {most}");
@@ -306,14 +306,14 @@ impl ImapClient {
                 found.extend(words.filter_map(|word| word.number()));
             }
         })?)?;
-        // `*` is the last one, be it before the first that is asked for.
+        // `*` is the last UID, even if it is lower than the first that is asked for.
         found.retain(|uid| *uid >= first);
         found.truncate(MOST_FOUND);
         Ok(found)
     }
 
-    /// Shows `look` the message of a UID in the folder that is looked at. False if the
-    /// server does not give it.
+    /// Passes the message of a UID in the examined folder to `look`. False if the
+    /// server does not return it.
     pub(super) fn fetch(
         &mut self,
         uid: u64,
@@ -347,7 +347,7 @@ impl ImapClient {
         }
     }
 
-    /// Says farewell; nobody waits for the answer.
+    /// Logs out, without waiting for the response.
     pub(super) fn quit(&mut self) {
         self.connection.step(Duration::from_millis(100));
         let _ = self.connection.send("LOGOUT");
@@ -364,7 +364,7 @@ fn kept(words: &[DataWord<'_>]) -> Option<Vec<String>> {
     if atoms.iter().any(|atom| atom == "\\*") { None } else { Some(atoms) }
 }
 
-/// Those that a condition has in its code.
+/// Those in the code of a condition.
 fn capabilities_in(condition: &ImapCondition) -> Option<Capabilities> {
     Capabilities::of(DataWords(&condition.code))
 }

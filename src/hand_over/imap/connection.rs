@@ -1,5 +1,5 @@
 //! Commands and responses of IMAP on a connection: each command has a tag, and nothing but
-//! the response with that tag, behind the whole command, is its end (RFC 9051 §2.2).
+//! the response with that tag, after the whole command, ends it (RFC 9051 §2.2).
 
 use std::io;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use super::super::wire::{REPLY_MAX, Wire, invalid, told};
 use super::response::{ConditionWord, ImapCondition, ImapResponse, has_literals, literal, parse};
 use crate::text::one_line;
 
-/// For the end of a command, where nothing else is said.
+/// How long the end of a command may take, unless said otherwise.
 pub(super) const COMMANDS: Duration = Duration::from_secs(60);
-/// For each piece of a message to be taken, or given back.
+/// How long sending or receiving each piece of a message may take.
 pub(super) const PIECE: Duration = Duration::from_secs(60);
 
-/// What a command came to: a no is no error of the connection's.
+/// The result of a command: a NO is not an error of the connection.
 pub(super) type Completion = Result<ImapCondition, ImapCondition>;
 
-/// Sees literals, piece by piece; an empty piece first.
+/// Receives literals piece by piece; an empty piece comes first.
 type LiteralReader<'r> = &'r mut dyn FnMut(&[u8]);
 
 /// A connection.
 pub(super) struct ImapConnection {
     wire: Wire,
-    /// Of the last command.
+    /// The tag of the last command.
     tag: u32,
 }
 
@@ -32,17 +32,17 @@ impl ImapConnection {
         ImapConnection { wire, tag: 0 }
     }
 
-    /// What follows may take so long.
+    /// How long what follows may take.
     pub(super) fn step(&mut self, limit: Duration) {
         self.wire.step(limit);
     }
 
-    /// Sends what is no line of a command.
+    /// Sends something that is not a line of a command.
     pub(super) fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.wire.send(bytes)
     }
 
-    /// A command of one line, and what it comes to; `take` sees what is said meanwhile.
+    /// Sends a command of one line and returns its result; `take` gets the responses before it.
     pub(super) fn command(
         &mut self,
         command: &str,
@@ -53,7 +53,7 @@ impl ImapConnection {
         self.completion(take)
     }
 
-    /// Sends the line of a command, to which no answer can be there yet.
+    /// Sends the line of a command. Nothing that was received before can be its response.
     pub(super) fn send(&mut self, command: &str) -> Result<(), HandOverError> {
         if let Some(error) = self.early() {
             return Err(error);
@@ -62,7 +62,7 @@ impl ImapConnection {
         self.wire.send(format!("a{} {command}\r\n", self.tag).as_bytes()).map_err(broken)
     }
 
-    /// What is said before the end of a command, if that is the end of the matter: data
+    /// What a response before the end of a command means, if it ends everything; data
     /// may come at any time.
     pub(super) fn early(&mut self) -> Option<HandOverError> {
         while !self.wire.is_silent() {
@@ -86,7 +86,7 @@ impl ImapConnection {
         None
     }
 
-    /// Waits until the server asks for the rest of a command; a no in its place is given.
+    /// Waits until the server asks for the rest of a command, or returns its refusal.
     pub(super) fn continuation(&mut self) -> Result<Result<(), ImapCondition>, HandOverError> {
         loop {
             match self.response(None).map_err(broken)? {
@@ -134,8 +134,8 @@ impl ImapConnection {
         }
     }
 
-    /// The next response. Literals are shown to `look`, as long as they may be, and stand
-    /// in the response as empty ones; without it they stand there.
+    /// The next response. Literals of any length go to `look`, and are left empty
+    /// in the response; without it they are part of the response.
     pub(super) fn response(
         &mut self,
         mut look: Option<LiteralReader<'_>>,
@@ -186,7 +186,7 @@ impl ImapConnection {
     }
 }
 
-/// A condition of no command: after `BYE` nothing follows.
+/// A condition that belongs to no command: nothing follows `BYE`.
 pub(super) fn goes_on(condition: ImapCondition) -> Result<(), HandOverError> {
     match condition.word {
         ConditionWord::Bye => Err(HandOverError::Broken(format!("it says {}", condition.text))),

@@ -1,26 +1,25 @@
 //! Copies handed over by IMAP `APPEND` (RFC 3501 §6.3.11, RFC 9051 §6.3.12), each with its
-//! flags and keywords at once, by a login of the site's that acts for the user
+//! flags and keywords, by a login of the site that acts for the user
 //! (RFC 4616).
 //!
-//! *Staged* is a hand-over when the server has let us in, each folder is there (made and
-//! subscribed where it was not) and each copy is known to fit; *committed*, copy by copy,
-//! by its `APPEND`.
+//! A hand-over is *staged* when the server has let us in, every folder exists (created and
+//! subscribed where it was missing) and every copy is known to fit. It is *committed* copy
+//! by copy, each by its `APPEND`.
 //!
-//! **Once.** IMAP knows no ids, and an answer can be lost when the message is stored. So
-//! before each `APPEND` it is noted, and synced, where the message is being put: the
-//! folder, its UIDVALIDITY and UIDNEXT, the size of the message and a digest of it. A try
-//! that meets such a note looks among the messages from that UID on (all of them, where
-//! UIDVALIDITY is another one) for one of that size and that digest, and appends only if
-//! there is none. The note and what is looked for are of the same copy of the same
-//! message with the same envelope, and what is compared is all that is stored, the trace
-//! of our own MTA in it. So nobody who writes to the user can have a message taken for
-//! another.
+//! **Once.** IMAP has no ids for this, and the response can be lost after the message was
+//! stored. So before each `APPEND` a note is written and synced that says where the message
+//! is being put: the folder, its UIDVALIDITY and UIDNEXT, the size of the message and a
+//! digest of it. A retry that finds such a note looks among the messages from that UID on
+//! (all of them, if UIDVALIDITY has changed) for one of that size and digest, and appends
+//! only if there is none. The note belongs to the same copy of the same message with the
+//! same envelope, and the comparison covers everything that is stored, our own MTA's trace
+//! included. So nobody who writes to the user can have one message taken for another.
 //!
-//! What this cannot know, and doubles then: a message that was moved out of the folder,
-//! changed or expunged before the retry; a folder that was removed or renamed meanwhile;
-//! a note that could not be kept; rules that put the message elsewhere at the retry; a
-//! server that is still storing when it is asked. The digest leaves out what servers are
-//! known to change: bytes beyond ASCII, NUL, doubled carriage returns.
+//! What this cannot detect, and then doubles: a message that was moved out of the folder,
+//! changed or expunged before the retry; a folder that was removed or renamed; a note that
+//! could not be kept; rules that file the message elsewhere at the retry; a server that is
+//! still storing it when it is asked. The digest leaves out what servers are known to
+//! change: bytes beyond ASCII, NUL, doubled carriage returns.
 
 mod attempt;
 mod client;
@@ -44,23 +43,23 @@ use attempt::AppendAttempt;
 use client::{FolderStatus, ImapClient};
 use naming::INBOX;
 
-/// A password is no longer, bytes.
+/// The longest password, bytes.
 const LONGEST_PASSWORD: u64 = 1024;
 
 /// One copy as it will be appended.
 struct StagedAppend<'m> {
-    /// Which of the copies it is.
+    /// Its number among the copies.
     number: usize,
     flags: Vec<String>,
     content: WireContent<'m>,
     attempt: AppendAttempt,
     /// Its folder as the server names it.
     name: String,
-    /// The folder as it stood when it was staged, for the first copy there.
+    /// The folder as it was when the copy was staged; only for the first copy in it.
     status: Option<FolderStatus>,
 }
 
-/// Copies of which all is ready.
+/// Copies that are ready to be appended.
 pub(super) struct StagedAppends<'m> {
     client: ImapClient,
     appends: Vec<StagedAppend<'m>>,
@@ -82,7 +81,7 @@ pub(super) fn reach(
     Ok(())
 }
 
-/// Reaches the server, logs in, and sees that all folders are there.
+/// Reaches the server, logs in, and makes sure that all folders exist.
 pub(super) fn stage<'m>(
     address: &ImapAddress,
     hand_over: &HandOver<'_, 'm>,

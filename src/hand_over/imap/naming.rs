@@ -1,5 +1,5 @@
-//! How a server names folders: by the separator and the prefix that it tells (RFC 2342,
-//! RFC 9051 §6.3.9), and in modified UTF-7, which every server knows that speaks
+//! How a server names folders: by the separator and the prefix that it announces (RFC 2342,
+//! RFC 9051 §6.3.9), and in modified UTF-7, which every server knows that supports
 //! IMAP4rev1.
 
 use crate::maildir::mutf7;
@@ -15,12 +15,12 @@ pub(super) const INBOX: &str = "INBOX";
 pub(super) struct FolderNaming {
     /// Before the name of every folder but the inbox, as the server writes it.
     prefix: String,
-    /// Between levels; none where there are none.
+    /// Between levels; `None` if there are no levels.
     separator: Option<char>,
 }
 
 impl FolderNaming {
-    /// By the first of the personal namespaces in a response `NAMESPACE`.
+    /// From the first personal namespace in a `NAMESPACE` response.
     pub(super) fn of_namespace(data: &[u8]) -> Option<FolderNaming> {
         let mut words = DataWords(data);
         match (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?) {
@@ -34,7 +34,7 @@ impl FolderNaming {
         }
     }
 
-    /// By the response to `LIST "" ""`.
+    /// From the response to `LIST "" ""`.
     pub(super) fn of_list(data: &[u8]) -> Option<FolderNaming> {
         let mut words = DataWords(data);
         if !words.next()?.is("LIST") || words.next()? != DataWord::Open {
@@ -64,7 +64,7 @@ impl FolderNaming {
     }
 }
 
-/// A separator: one sign, or `NIL`.
+/// A separator: one character, or `NIL`.
 #[allow(clippy::option_option, reason = "none is a separator, too")]
 fn sign(word: &DataWord<'_>) -> Option<Option<char>> {
     match word {
@@ -76,12 +76,12 @@ fn sign(word: &DataWord<'_>) -> Option<Option<char>> {
     }
 }
 
-/// Whether a name is as modified UTF-7 has them.
+/// Whether a name is valid modified UTF-7.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// A name as it stands in a command: all of it is ASCII that can be seen.
+/// A name as it is written in a command: visible ASCII only.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }

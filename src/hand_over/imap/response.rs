@@ -1,9 +1,9 @@
-//! What an IMAP server says (RFC 3501 §7, RFC 9051 §7), as far as a hand-over asks for it.
+//! Responses of an IMAP server (RFC 3501 §7, RFC 9051 §7), as far as a hand-over needs them.
 //!
-//! A reader of our own, and no crate: of what servers send most is of no concern here,
-//! extensions write it in ways that no grammar of ours would know, and literals have to
-//! be read past memory. So whatever is not asked for is passed over by its words,
-//! strings and parentheses alone.
+//! Our own reader, not a crate: most of what servers send does not matter here,
+//! extensions write it in ways that a fixed grammar would not know, and literals must
+//! not be held in memory. So everything else is skipped by its words,
+//! strings and parentheses.
 
 use crate::text::one_line;
 
@@ -15,15 +15,15 @@ use super::super::wire::TEXT_MAX;
 pub(super) enum ImapResponse {
     /// `+`: the server waits for the rest of a command.
     Continuation,
-    /// `*` and data, literals in place.
+    /// `*` and data, with literals in it.
     Data(Vec<u8>),
-    /// `*` and a condition: of no command.
+    /// `*` and a condition that belongs to no command.
     Untagged(ImapCondition),
-    /// What became of the command of that tag.
+    /// The result of the command with that tag.
     Tagged(String, ImapCondition),
 }
 
-/// How a condition is called.
+/// The name of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConditionWord {
     Ok,
@@ -37,7 +37,7 @@ pub(super) enum ConditionWord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImapCondition {
     pub(super) word: ConditionWord,
-    /// What stands in brackets, without them.
+    /// The text in brackets, without them.
     pub(super) code: Vec<u8>,
     /// All of it, as one harmless line.
     pub(super) text: String,
@@ -54,7 +54,7 @@ impl ImapCondition {
         self.text.to_ascii_lowercase().contains(phrase)
     }
 
-    /// Whether another try may do: the server is at fault for the moment (RFC 5530).
+    /// Whether a retry may succeed: the server has a temporary fault (RFC 5530).
     pub(super) fn is_passing(&self) -> bool {
         self.word == ConditionWord::Bye
             || matches!(self.code_name().as_str(), "UNAVAILABLE" | "SERVERBUG" | "INUSE")
@@ -75,8 +75,8 @@ impl From<ImapCondition> for StoreRefusal {
         let status = match () {
             () if is_full => "4.2.2",
             () if condition.is_passing() => "4.3.0",
-            // What is set up here does not fit what is set up there, or what the message
-            // holds does not.
+            // The settings here do not fit the server's, or the message
+            // does not.
             () => "4.3.5",
         };
         StoreRefusal { status: status.into(), is_full, text: condition.text }
@@ -92,17 +92,17 @@ pub(super) fn literal(line: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // More than can be counted is more than can be read.
+    // A larger number than we can count is more than we can read.
     Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(u64::MAX))
 }
 
-/// Whether literals can stand in the response that begins so: text for people may look
+/// Whether a response that begins like this can contain literals: text for people may look
 /// like one at its end.
 pub(super) fn has_literals(line: &[u8]) -> bool {
     line.strip_prefix(b"* ").is_some_and(|rest| condition(rest).is_none())
 }
 
-/// Reads a whole response, without its last line's end; none if it is no such thing.
+/// Reads a whole response, without its last line end; `None` if it is not a response.
 pub(super) fn parse(bytes: &[u8]) -> Option<ImapResponse> {
     if bytes == b"+" || bytes.starts_with(b"+ ") {
         return Some(ImapResponse::Continuation);
@@ -136,7 +136,7 @@ fn condition(bytes: &[u8]) -> Option<ImapCondition> {
         _ => return None,
     };
     let code = rest.strip_prefix(b" [").and_then(|rest| {
-        // A keyword may hold a bracket, and stands in parentheses.
+        // A keyword may contain a bracket, and is in parentheses.
         let mut depth = 0_usize;
         let end = rest.iter().position(|byte| {
             match byte {
@@ -168,7 +168,7 @@ impl DataWord<'_> {
         matches!(self, DataWord::Atom(word) if word.eq_ignore_ascii_case(atom.as_bytes()))
     }
 
-    /// Its number.
+    /// Its value as a number.
     pub(super) fn number(&self) -> Option<u64> {
         match self {
             DataWord::Atom(word) if word.iter().all(u8::is_ascii_digit) => {
@@ -179,7 +179,7 @@ impl DataWord<'_> {
     }
 }
 
-/// The words of server data, to its end or to where it makes no sense.
+/// The words of server data, up to its end or to where it is malformed.
 pub(super) struct DataWords<'d>(pub(super) &'d [u8]);
 
 impl<'d> Iterator for DataWords<'d> {
@@ -223,7 +223,7 @@ impl<'d> Iterator for DataWords<'d> {
     }
 }
 
-/// What stands up to the closing quote, and what follows it.
+/// The text up to the closing quote, and what follows it.
 fn quoted(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (mut text, mut at) = (Vec::new(), bytes.iter().enumerate());
     loop {
