@@ -32,6 +32,16 @@ impl StoreAddress {
     }
 }
 
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = match self {
+            StoreAddress::Lmtp(_) => "lmtp",
+            StoreAddress::Imap(_) => "imap",
+        };
+        write!(f, "{protocol}:{}", self.place())
+    }
+}
+
 /// Where a store is that is spoken to by IMAP, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImapAddress {

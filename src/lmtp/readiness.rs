@@ -223,7 +223,7 @@ fn site(settings: &LmtpSettings) -> Result<String, String> {
 /// `sample` is a user in whose name it is logged in, where it is logged in at all.
 fn store(settings: &LmtpSettings, sample: Option<&str>) -> Result<String, String> {
     let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
-    let place = store.address().place();
+    let place = store.address();
     let mailbox = sample.map(|address| path::without_detail(address, &settings.delimiter));
     match store.reach(mailbox.as_deref(), Instant::now() + PATIENCE) {
         Ok(()) => Ok(match (store.address(), mailbox) {
