@@ -1,5 +1,5 @@
-//! What the commands of a script do, gathered before it is known how a delivery is to be
-//! said.
+//! What the commands of a script do, collected before it is known how a delivery is to be
+//! expressed.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -12,13 +12,13 @@ pub(super) enum SieveAct {
     Store { folder: SievePlace, flags: FlagsHere, copy: bool },
     /// Send it on.
     Redirect { to: String, copy: bool },
-    /// Nothing but cancel the implicit keep.
+    /// Only cancel the implicit keep.
     Discard,
     /// Refuse it, with that text.
     Reject(String),
-    /// What changes the message or its flags for later deliveries.
+    /// Something that changes the message, or its flags for later deliveries.
     Change(Effect),
-    /// What hangs on nothing before it but variables.
+    /// Something that depends on nothing before it except variables.
     Other(Effect),
 }
 
@@ -26,18 +26,18 @@ pub(super) enum SieveAct {
 pub(super) enum SievePlace {
     Inbox,
     Folder(String),
-    /// By the value of a variable: each condition, and the folder.
-    /// Whether it may have another one, with which nothing is stored.
+    /// By the value of a variable: a condition and a folder each. The flag says whether
+    /// it may have another value, for which nothing is stored.
     ByValue(Vec<(Cond, Option<String>)>, bool),
 }
 
 /// Flags where a message is stored.
 pub(super) struct FlagsHere {
-    /// Those of `:flags`, in the place of those set before.
+    /// Those of `:flags`, in place of those set before.
     pub(super) own: Option<BTreeSet<Mark>>,
-    /// Set by now, whatever the message.
+    /// Certainly set at this point, whatever the message.
     pub(super) must: Rc<BTreeSet<Mark>>,
-    /// Perhaps set by now.
+    /// Possibly set at this point.
     pub(super) may: Rc<BTreeSet<Mark>>,
 }
 

@@ -1,7 +1,8 @@
 //! Actions to effects.
 //!
-//! The commands between two `if`s are one unit. They are first gathered as [`SieveAct`]s,
-//! since how a delivery is said hangs on whether the script ends behind it.
+//! The commands between two `if`s are one unit. They are first collected as
+//! [`SieveAct`]s, because how a delivery is expressed depends on whether the script ends
+//! after it.
 
 use std::rc::Rc;
 
@@ -42,7 +43,7 @@ impl Lowering<'_> {
                 _ => self.spend_node().and_then(|()| self.act(node, &mut acts)),
             };
             if let Err(why) = result {
-                // The whole unit; what is behind it hangs on nothing of it.
+                // The whole unit; what comes after it does not depend on it.
                 self.state = before;
                 self.not(nodes, &why, out);
                 return;
@@ -59,7 +60,7 @@ impl Lowering<'_> {
         if rejects && !stopped && tail == Tail::More {
             self.remark("a refusal ends the rules here");
         }
-        // At the very end, nothing has to be said.
+        // At the very end, nothing has to be written.
         let text = tail != Tail::End;
         match self.effects(acts, ended, text) {
             Ok(effects) => unit.effects = effects,
@@ -91,7 +92,7 @@ impl Lowering<'_> {
     ) -> Result<Vec<Effect>, String> {
         let mut effects = Vec::new();
         if ended {
-            // Flags and headers behind the last delivery change nothing.
+            // Flags and headers changed after the last delivery have no effect.
             while matches!(acts.last(), Some(SieveAct::Change(effect)) if !matches!(effect, Effect::Let(..)))
                 && acts.iter().any(SieveAct::closes)
             {
@@ -118,7 +119,7 @@ impl Lowering<'_> {
                     SieveAct::Redirect { to, copy: true }
                 }
                 SieveAct::Discard if stored.is_some_and(|stored| number < stored) => continue,
-                // The run ends behind it: `forward`, `discard` and the like tell that.
+                // The run ends after it: `forward`, `discard` and similar effects say so.
                 SieveAct::Redirect { to, .. } if closing.is_some() => {
                     SieveAct::Redirect { to, copy: true }
                 }
@@ -135,7 +136,7 @@ impl Lowering<'_> {
         Ok(effects)
     }
 
-    /// An act behind which the script goes on.
+    /// An act after which the script goes on.
     fn effect(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             SieveAct::Store { folder, flags, copy } => {
@@ -188,7 +189,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Notes where a message is stored; whether it may lie there already.
+    /// Records where a message is stored, and says whether it may be there already.
     fn stored_in(
         &mut self,
         place: &SievePlace,
@@ -217,8 +218,9 @@ impl Lowering<'_> {
             Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
             for before in before {
                 again = true;
-                // In `include sieve` once is once, and the last flags count, as in Sieve. But
-                // what is dropped there beside a copy is not dropped in Sieve.
+                // In `include sieve`, storing twice in a folder stores once, and the last
+                // flags count, as in Sieve. But what is dropped there beside a copy is
+                // not dropped in Sieve.
                 if self.options.included.is_some() {
                     if before.copied && !copy {
                         let why = format!("it may be put into {folder} as a copy before");
@@ -238,7 +240,7 @@ impl Lowering<'_> {
         Ok(again)
     }
 
-    /// Notes to whom a message is sent.
+    /// Records to whom a message is sent.
     fn sends(&mut self, to: &str, copy: bool) {
         let before = Rc::make_mut(&mut self.state.sent).insert(to.to_owned(), copy);
         if let Some(copied) = before {
@@ -270,7 +272,8 @@ impl Lowering<'_> {
                 let again = self.stored_in(&folder, &flags, false)?;
                 let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
                 match folder {
-                    // Twice into one folder is once, but for what ends the run.
+                    // Storing twice in one folder stores once, except where it ends the
+                    // run.
                     SievePlace::Inbox if again => {
                         effects.push(Effect::FileInto("INBOX".into(), marks.here));
                         effects.push(Effect::Stop);
@@ -424,8 +427,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Whether `deleteheader` finds one to take out, RFC 5293 §5: any, or one with such
-    /// a value.
+    /// Whether `deleteheader` finds a header to remove, RFC 5293 §5: any, or one with
+    /// such a value.
     fn headers_with_value(
         &mut self,
         name: &str,
@@ -451,7 +454,7 @@ impl Lowering<'_> {
         Rc::make_mut(&mut self.state.edited).insert(name.to_ascii_lowercase());
     }
 
-    /// Where a name of Sieve's lies.
+    /// The place that a folder's name in Sieve stands for.
     fn place(&mut self, written: &str) -> Result<SievePlace, String> {
         let expansion = self.expand(written)?;
         if let Some(name) = expansion.constant() {
@@ -460,7 +463,7 @@ impl Lowering<'_> {
                 None => SievePlace::Inbox,
             });
         }
-        // A variable that has one of some known values gives one folder each.
+        // A variable with several known values stands for one folder per value.
         let variables: Vec<&String> = expansion
             .0
             .iter()
@@ -529,7 +532,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// A folder's name, a template, by ours; none for the inbox.
+    /// Our name for a folder, as a template; none for the inbox.
     fn folder(&mut self, name: &str) -> Result<Option<String>, String> {
         if name.eq_ignore_ascii_case("INBOX") {
             return Ok(None);
@@ -548,7 +551,7 @@ impl Lowering<'_> {
         if let Some(first) = parts.first_mut().filter(|_| self.options.included.is_some())
             && first.eq_ignore_ascii_case("INBOX")
         {
-            // Dovecot makes its folder in capitals, however it is asked for.
+            // Dovecot creates this folder in capitals, whatever case it is asked for in.
             *first = "INBOX";
         }
         let fs = self.options.layout.as_deref() == Some("fs");
@@ -576,8 +579,8 @@ impl Lowering<'_> {
     }
 }
 
-/// What stands behind the prefix of a namespace; `INBOX` in it may be written in any
-/// case (RFC 3501 §5.1).
+/// What comes after the prefix of a namespace; `INBOX` in it may be written in any case
+/// (RFC 3501 §5.1).
 fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     let (first, rest) = name.split_at_checked(prefix.len())?;
     let inbox = |text: &str| text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("INBOX"));
@@ -586,7 +589,7 @@ fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     (same && !rest.is_empty()).then_some(rest)
 }
 
-/// Whether two names of folders, templates, may come to the same.
+/// Whether two folder names, as templates, may turn out to be the same.
 fn may_be_same(one: &str, other: &str) -> bool {
     let value_of = |name: &str| name.replace("{{", "").replace("}}", "").contains('{');
     let is_inbox = one == "INBOX" || other == "INBOX";

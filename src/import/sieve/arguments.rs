@@ -1,9 +1,9 @@
-//! A command's or test's arguments, told apart: tags, with what belongs to them,
-//! and the rest by position.
+//! A command's or test's arguments, separated: tags, with what belongs to them, and the
+//! rest by position.
 
 use super::parse::{Argument, Node};
 
-/// Tags that an argument follows, whatever command they belong to.
+/// Tags that are followed by an argument, whatever command they belong to.
 const WITH_VALUE: [&str; 24] = [
     "comparator",
     "value",
@@ -60,12 +60,12 @@ impl<'n> Arguments<'n> {
         all
     }
 
-    /// Whether a tag is there.
+    /// Whether a tag is present.
     pub(super) fn has(&self, tag: &str) -> bool {
         self.tags.iter().any(|(name, _)| *name == tag)
     }
 
-    /// The strings behind a tag.
+    /// The strings after a tag.
     pub(super) fn tagged(&self, tag: &str) -> Option<&'n [String]> {
         match self.tags.iter().find(|(name, _)| *name == tag)?.1? {
             Argument::Strings(strings) => Some(strings),
@@ -73,12 +73,12 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// The one string behind a tag.
+    /// The one string after a tag.
     pub(super) fn text(&self, tag: &str) -> Option<&'n str> {
         self.tagged(tag)?.first().map(String::as_str)
     }
 
-    /// The number behind a tag.
+    /// The number after a tag.
     pub(super) fn number(&self, tag: &str) -> Option<u64> {
         match self.tags.iter().find(|(name, _)| *name == tag)?.1? {
             Argument::Number(number) => Some(*number),
@@ -91,7 +91,7 @@ impl<'n> Arguments<'n> {
         self.tags.iter().map(|(name, _)| *name)
     }
 
-    /// A tag that is none of these.
+    /// Fails if there is a tag that is not one of these.
     pub(super) fn unknown(&self, known: &[&str]) -> Result<(), String> {
         match self.tags().find(|tag| !known.contains(tag)) {
             Some(tag) => Err(format!("the argument `:{tag}` has no counterpart")),
@@ -116,7 +116,7 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// How many there are beside the tags.
+    /// How many there are besides the tags.
     pub(super) fn count(&self) -> usize {
         self.rest.len()
     }

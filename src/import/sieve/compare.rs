@@ -1,5 +1,5 @@
-//! Match types and comparators (RFC 5228 §2.7, 5231, the regex draft) as tests of
-//! ours; and what they come to where both sides are known.
+//! Match types and comparators (RFC 5228 §2.7, 5231, the regex draft) as tests of ours;
+//! and their result where both sides are known.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ pub(super) enum SieveAddressPart {
     Detail,
 }
 
-/// What a test says of how it compares.
+/// What a test says about how it compares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Matching {
     pub(super) kind: MatchType,
@@ -56,7 +56,7 @@ pub(super) struct Matching {
     pub(super) part: SieveAddressPart,
 }
 
-/// What a field is to a test.
+/// What a test takes a field for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ComparisonSort {
     /// One line of text.
@@ -65,14 +65,14 @@ pub(super) enum ComparisonSort {
     Body,
     /// An address; patterns see it with its name.
     Address,
-    /// The same, of which the local part is meant.
+    /// The same, but the local part is meant.
     Local,
     /// A domain.
     Domain,
 }
 
-/// Reads match type, comparator and part; `more` are tags that the test has beside
-/// them.
+/// Reads match type, comparator and part; `more` are the other tags that the test may
+/// have.
 pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Matching, String> {
     let mut found = Matching {
         kind: MatchType::Is,
@@ -117,13 +117,12 @@ pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Match
 }
 
 impl Matching {
-    /// Values are compared as texts, not as numbers.
+    /// Whether values are compared as texts, not as numbers.
     pub(super) fn is_text(&self) -> bool {
         self.collation != Collation::Numeric
     }
 
-    /// What it comes to for a value and a key that are known; none if that cannot be
-    /// told here.
+    /// The result for a known value and key; none if it cannot be decided here.
     pub(super) fn fits(&self, value: &str, key: &str) -> Option<bool> {
         let fold = |text: &str| match self.collation {
             Collation::Octet => text.to_owned(),
@@ -146,7 +145,7 @@ impl Matching {
     }
 }
 
-/// The values of a part that fit one of the keys.
+/// The values of a part that match one of the keys.
 pub(super) fn fitting(
     values: impl Iterator<Item = String>,
     how: Matching,
@@ -166,7 +165,7 @@ pub(super) fn fitting(
 }
 
 impl Matching {
-    /// Whether the case of some letter of a key counts, which plain tests of ours leave out:
+    /// Whether the case of some letter of a key counts that our plain tests ignore: that
     /// of letters beyond ASCII, unless a comparator says otherwise (RFC 4790 §9.2).
     fn minds_case(&self, key: &str) -> bool {
         match self.collation {
@@ -176,8 +175,8 @@ impl Matching {
         }
     }
 
-    /// What `:matches` and `:regex` capture of a value that is known: all of it first.
-    /// None if the key does not fit.
+    /// What `:matches` and `:regex` capture of a known value: the whole match first. None
+    /// if the key does not match.
     pub(super) fn captured(&self, value: &str, key: &str) -> Result<Option<Vec<String>>, String> {
         let pattern = match self.kind {
             MatchType::Matches => glob_pattern(&glob(key)),
@@ -200,11 +199,11 @@ impl Matching {
     }
 }
 
-/// For a field that is asked for.
+/// Per field that a test asks for.
 const STEPS_PER_FIELD: usize = 20;
 
 impl Lowering<'_> {
-    /// A test of fields of one sort; `captures` if what wildcards stand for is used.
+    /// A test of fields of one sort; `captures` if what the wildcards match is used.
     pub(super) fn compare(
         &mut self,
         fields: &[String],
@@ -213,7 +212,7 @@ impl Lowering<'_> {
         keys: &[String],
         captures: bool,
     ) -> Result<Cond, String> {
-        // Each value of each field meets each key.
+        // Each value of each field is compared with each key.
         self.spend(fields.len().saturating_mul(keys.len() + STEPS_PER_FIELD))?;
         let mut parts: Vec<(&'static str, Vec<Operand>)> = Vec::new();
         let mut known = HashSet::new();
@@ -238,7 +237,7 @@ impl Lowering<'_> {
         Ok(Cond::any(tests))
     }
 
-    /// The operator and the value for one key; none if no text fits it.
+    /// The operator and the value for one key; none if no text can match it.
     fn test_of(
         &mut self,
         sort: ComparisonSort,
@@ -248,7 +247,7 @@ impl Lowering<'_> {
     ) -> Result<Option<(&'static str, Operand)>, String> {
         let octet = how.collation == Collation::Octet;
         if how.collation == Collation::Numeric || how.minds_case(key) || captures {
-            // It is said by a pattern.
+            // It becomes a pattern.
             self.spend(PATTERN_STEPS / 4 + key.len())?;
         }
         if how.collation == Collation::Numeric {
@@ -286,7 +285,7 @@ impl Lowering<'_> {
                 }
                 return Ok(Some(glob_test(sort, &parts)));
             }
-            // No address is without a local part.
+            // Every address has a local part.
             MatchType::Value(Relation::Equal) | MatchType::Is
                 if sort == ComparisonSort::Local && key.is_empty() =>
             {
@@ -319,8 +318,8 @@ impl Lowering<'_> {
         Ok(Some(glob_test(sort, if key.is_empty() { &parts[..1] } else { &parts })))
     }
 
-    /// Text that is not the same here: what is compared has other blanks, and all
-    /// letters without case.
+    /// Finds text that cannot match here as it does in Sieve: our values have single
+    /// blanks, and letters in one normal form.
     fn judge_text(&mut self, text: &str, collation: Collation) -> Result<(), String> {
         let blank = |c: char| c.is_whitespace();
         if text.chars().any(|c| blank(c) && c != ' ') || text.contains("  ") {
@@ -335,7 +334,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Whether what a pattern of ours captures is what POSIX would.
+    /// Whether a pattern of ours captures what POSIX would.
     pub(super) fn captures_as_posix(&mut self, pattern: &str, case: bool) -> Result<bool, String> {
         self.spend(LONGEST_STEPS)?;
         Ok(is_longest_first(pattern, case))
@@ -395,7 +394,7 @@ impl Lowering<'_> {
     }
 }
 
-/// A glob as the plainest test that says it.
+/// A glob as the simplest test that expresses it.
 fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
     if sort == ComparisonSort::Local {
         return ("like", Operand::Text(format!("{}@*", our_glob(parts))));
@@ -404,7 +403,7 @@ fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
     match parts {
         [] => is_test(sort, ""),
         [Glob::Text(text)] => is_test(sort, text),
-        // A name is no part of the address.
+        // A name is not part of the address.
         [Glob::Star, Glob::Text(text), Glob::Star]
             if sort != ComparisonSort::Address && !stars(text) =>
         {
@@ -421,7 +420,7 @@ fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
 fn is_test(sort: ComparisonSort, key: &str) -> (&'static str, Operand) {
     match sort {
         ComparisonSort::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
-        // `check` holds these to be slips; so they are said otherwise.
+        // `check` takes these for slips, so they are expressed differently.
         ComparisonSort::Address if !key.contains('@') && !key.is_empty() => {
             let pattern = on_address(&pattern_literal(key), true, true, "");
             ("matches", Operand::Pattern(pattern, false))

@@ -14,19 +14,19 @@ use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit, literal};
 use crate::import::{Load, Options};
 use crate::source::{Sources, Span};
 
-/// A script that is being gone through.
+/// A script that is being processed.
 pub(super) struct SieveFrame {
     pub(super) number: usize,
     pub(super) path: PathBuf,
     /// Variables that it shares with others.
     pub(super) globals: HashSet<String>,
-    /// How many blocks are around.
+    /// How many blocks are around the current place.
     pub(super) depth: usize,
-    /// The rest of it is not translated; why.
+    /// Why the rest of it is not translated.
     pub(super) poisoned: Option<String>,
 }
 
-/// What comes of a script.
+/// The state of translating a script.
 pub(super) struct Lowering<'a> {
     pub(super) options: &'a Options,
     pub(super) load: Load<'a>,
@@ -37,19 +37,19 @@ pub(super) struct Lowering<'a> {
     pub(super) names: VariableNames,
     /// Why what is being lowered is approximate.
     pub(super) findings: Vec<String>,
-    /// What is to be told of it besides.
+    /// What else to report about it.
     pub(super) remarks: Vec<String>,
-    /// A test asks for what actions change.
+    /// A test asks for something that actions change.
     pub(super) stateful: bool,
     /// Actions that a test needs before it.
     pub(super) hoisted: Vec<Effect>,
     /// What a test of known text captured.
     pub(super) known_match: Option<Vec<String>>,
-    /// A test may have captured what hangs on the message.
+    /// A test may have captured something that depends on the message.
     pub(super) runtime_match: bool,
     /// What a test matches is captured as a whole, as the first group: `${0}` is used.
     pub(super) whole: bool,
-    /// A test asked for duplicates, the time counting from the last of them.
+    /// A test asked for duplicates, with the time counted from the last of them.
     pub(super) duplicate_last: bool,
     /// The part of a date that a test captured.
     pub(super) captured_date: Option<Rc<str>>,
@@ -62,25 +62,25 @@ pub(super) struct Lowering<'a> {
     /// Scripts are included, which may share variables.
     pub(super) includes: bool,
     pub(super) separator: char,
-    /// All folders are named as below `INBOX`.
+    /// All folder names are below `INBOX`.
     pub(super) below_inbox: bool,
     pub(super) dropped: Option<String>,
-    /// After how long messages expire, seconds.
+    /// After how long messages expire, in seconds.
     pub(super) expiries: BTreeSet<u64>,
-    /// It is asked for.
+    /// Whether anything asks for it.
     pub(super) dropped_counts: bool,
-    /// So much text has come of variables, bytes.
+    /// How much text has come from variables, in bytes.
     pub(super) expanded: usize,
-    /// So many steps may still be taken.
+    /// How many steps may still be taken.
     steps_left: u64,
 }
 
-/// Where variables make more text than this, bytes, no more of them is known: a few lines
-/// may double a text each. Pigeonhole ends each variable after 4 KB.
+/// Where variables produce more text than this, in bytes, no more of them is known: each
+/// of a few lines may double a text. Pigeonhole cuts each variable off at 4 KB.
 const EXPANDED_LIMIT: usize = 4 << 20;
 
-/// What a script that runs before each delivery may cost to judge, steps: half a
-/// microsecond or less, each. Some 13,000 filters of one test and one action.
+/// What it may cost to judge a script that runs before each delivery, in steps of half a
+/// microsecond or less: enough for some 13,000 filters of one test and one action.
 const STEPS: u64 = 2_000_000;
 
 /// For a command or a test.
@@ -128,7 +128,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Takes steps.
+    /// Uses up steps.
     ///
     /// # Errors
     /// [`TOO_LONG`]: none are left.
@@ -137,30 +137,30 @@ impl<'a> Lowering<'a> {
         if self.steps_left == 0 { Err(TOO_LONG.into()) } else { Ok(()) }
     }
 
-    /// Takes the steps for a command or a test.
+    /// Uses up the steps for a command or a test.
     pub(super) fn spend_node(&mut self) -> Result<(), String> {
         self.spend(STEPS_PER_NODE)
     }
 
-    /// Takes the steps for strings.
+    /// Uses up the steps for strings.
     pub(super) fn spend_strings(&mut self, texts: &[String]) -> Result<(), String> {
         let bytes: usize = texts.iter().map(String::len).sum();
         self.spend(texts.len() * STEPS_PER_STRING + bytes / 16)
     }
 
-    /// Takes the steps for what is known at a place being known in a branch of its own.
+    /// Uses up the steps for giving a branch its own copy of what is known at a place.
     pub(super) fn spend_branch(&mut self) -> Result<(), String> {
         self.spend(self.state.size())
     }
 
-    /// Something of the unit differs here; once a unit.
+    /// Records a difference of the unit; each only once.
     pub(super) fn approximately(&mut self, why: &str) {
         if !self.findings.iter().any(|known| known == why) {
             self.findings.push(why.to_owned());
         }
     }
 
-    /// Something is to be told of the unit.
+    /// Records something else to report about the unit.
     pub(super) fn remark(&mut self, what: impl Into<String>) {
         self.remarks.push(what.into());
     }
@@ -169,8 +169,8 @@ impl<'a> Lowering<'a> {
         self.required.contains(extension)
     }
 
-    /// What ends the run by what became of the implicit keep; `text` if rules
-    /// stand behind.
+    /// What ends the run, according to what became of the implicit keep; `text` if rules
+    /// come after.
     pub(super) fn ending(&mut self, text: bool) -> Vec<Effect> {
         let keep = self.state.keep;
         if keep == DROPPED {
@@ -191,7 +191,7 @@ impl<'a> Lowering<'a> {
         effects
     }
 
-    /// The variable that tells that the implicit keep was cancelled.
+    /// The variable that says that the implicit keep was cancelled.
     pub(super) fn dropped_name(&mut self) -> String {
         if let Some(name) = &self.dropped {
             return name.clone();
@@ -201,7 +201,7 @@ impl<'a> Lowering<'a> {
         name
     }
 
-    /// Commands that are not translated, and what hangs on them.
+    /// Commands that are not translated, and what depends on them.
     pub(super) fn not(&mut self, nodes: &[Node], why: &str, out: &mut Vec<Unit>) {
         let Some(mut unit) = self.unit_of(nodes) else { return };
         unit.fidelity = Fidelity::NotTranslated(why.to_owned());
@@ -247,14 +247,14 @@ impl<'a> Lowering<'a> {
         Some(unit)
     }
 
-    /// What was to be told of the unit that is made.
+    /// Puts what was recorded into the finished unit.
     pub(super) fn finish(&mut self, unit: &mut Unit) {
         let findings = std::mem::take(&mut self.findings);
         soften(unit, &findings);
         unit.notes.append(&mut self.remarks);
     }
 
-    /// What commands that are not translated may have changed.
+    /// Forgets what commands that are not translated may have changed.
     pub(super) fn forget(&mut self, nodes: &[Node]) {
         let Some(line) = nodes.first().map(|node| self.sources.line(node.span)) else { return };
         let why = format!("it depends on line {line}, which is not translated");
@@ -320,7 +320,7 @@ impl<'a> Lowering<'a> {
         self.includes
     }
 
-    /// A string with what is known put in.
+    /// A string with its known values inserted.
     pub(super) fn expand(&mut self, text: &str) -> Result<Expansion, String> {
         let mut expansion = Expansion::default();
         if !text.contains("${") {
@@ -396,7 +396,7 @@ impl<'a> Lowering<'a> {
         Ok(expansion)
     }
 
-    /// An expansion as a template; `change` goes to each value (`:lower`).
+    /// An expansion as a template; `change` is applied to each value (`:lower`).
     pub(super) fn template(&mut self, expansion: &Expansion, change: &str) -> String {
         let mut out = String::new();
         for piece in &expansion.0 {
@@ -455,8 +455,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether what a test asks for is as it came: tests of ours do not see what was
-    /// added or taken out.
+    /// Fails if what a test asks for was changed: tests of ours do not see headers that
+    /// were added or removed.
     pub(super) fn as_it_came(&self, names: &[String]) -> Result<(), String> {
         let changed = |name: &&String| self.state.edited.contains(&name.to_ascii_lowercase());
         match names.iter().find(changed) {
@@ -467,8 +467,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// `return`: whether it leaves the script that is read; an error if what follows
-    /// in it hangs on that.
+    /// `return`: whether it leaves the script that is being read; an error if what
+    /// follows in it depends on that.
     pub(super) fn leave(&mut self) -> Result<bool, String> {
         match self.frames.last_mut() {
             Some(frame) if frame.number == 0 => Ok(false),
@@ -482,8 +482,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// By the names of folders: what stands between their levels, and whether all
-    /// are below `INBOX`.
+    /// Guesses from the names of folders what separates their levels, and whether all are
+    /// below `INBOX`.
     pub(super) fn guess_folders(&mut self, nodes: &[Node]) {
         let mut names = Vec::new();
         folders(nodes, &mut names);
@@ -514,7 +514,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// A unit whose condition is approximate is so itself.
+/// Makes a unit approximate if its condition is.
 pub(super) fn soften(unit: &mut Unit, findings: &[String]) {
     if findings.is_empty() {
         return;

@@ -1,5 +1,5 @@
-//! `:originalzone`: dates in the zone of their writer, RFC 5260 §4.1, by the text of the
-//! header (RFC 5322 §3.3), since what stands there is what the writer's clock showed.
+//! `:originalzone`: dates in the zone of their writer, RFC 5260 §4.1, from the text of
+//! the header (RFC 5322 §3.3), because that is what the writer's clock showed.
 
 use super::compare::{Collation, MatchType, Matching, fitting};
 use super::regex::Relation;
@@ -8,7 +8,7 @@ use crate::import::ir::{Cond, Operand, Test, header};
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The parts of a date as a pattern each.
+/// The parts of a date, each as a pattern.
 #[derive(Clone)]
 struct DateLayout {
     day: String,
@@ -20,7 +20,7 @@ struct DateLayout {
     zone: String,
 }
 
-/// A part and what of its values stands before, at and behind a key.
+/// A part, and which of its values come before, at and after a key.
 type DateStep = (fn(&mut DateLayout) -> &mut String, [String; 3]);
 
 impl DateLayout {
@@ -36,7 +36,7 @@ impl DateLayout {
         }
     }
 
-    /// In a header like Received the date stands behind the last `;`.
+    /// In a header like Received the date comes after the last `;`.
     fn pattern(&self) -> String {
         let DateLayout { day, month, year, hour, minute, second, zone } = self;
         format!(
@@ -107,7 +107,7 @@ pub(super) fn date_text(
         }
     }
     let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
-    // A set without a value fits nothing: `[]` would be no pattern.
+    // A set without a value matches nothing: `[]` would not be a pattern.
     let fits = |layout: &&DateLayout| !layout.pattern().contains(NOTHING);
     let patterns = layouts.iter().filter(fits).map(DateLayout::pattern);
     let values: Vec<Operand> = patterns.map(|pattern| Operand::Pattern(pattern, false)).collect();
@@ -140,7 +140,7 @@ fn months(values: &[String]) -> String {
     one_of(&values.iter().filter_map(name).collect::<Vec<_>>())
 }
 
-/// Without seconds it is the first one of its minute.
+/// A time without seconds counts as the first second of its minute.
 fn seconds(values: &[String]) -> String {
     if values.is_empty() {
         return NOTHING.into();
@@ -149,7 +149,7 @@ fn seconds(values: &[String]) -> String {
     format!("(?::{}){maybe}", one_of(values))
 }
 
-/// Values before, at and behind a key.
+/// Values before, at and after a key.
 fn split(values: Vec<String>, key: &str, show: fn(&[String]) -> String) -> [String; 3] {
     let of = |fits: fn(&String, &str) -> bool| {
         let found: Vec<String> = values.iter().filter(|value| fits(value, key)).cloned().collect();
@@ -187,7 +187,7 @@ fn time_steps(key: &str) -> Option<Vec<DateStep>> {
     ])
 }
 
-/// The layouts that stand so to a key, compared part by part.
+/// The layouts in this relation to a key, compared part by part.
 fn related(steps: &[DateStep], relation: Relation) -> Vec<DateLayout> {
     let (less, equal, greater) = relation.of_orders();
     let mut found = Vec::new();

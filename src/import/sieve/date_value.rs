@@ -1,5 +1,5 @@
-//! Parts of a date as texts, for what no field says: each is kept at the start, in the zone
-//! that is asked for, and compared like any other text.
+//! Parts of a date as texts, where no field gives them: each is kept at the start, in the
+//! requested zone, and compared like any other text.
 
 use super::compare::{Collation, ComparisonSort, MatchType, Matching, fitting};
 use super::context::Lowering;
@@ -10,7 +10,7 @@ use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
 pub(super) struct DateMoment {
     /// `now`, or `date`, that of the Date header.
     pub(super) field: &'static str,
-    /// The zone that is asked for, as it stands behind an instant.
+    /// The requested zone, as written after an instant.
     pub(super) zone: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl DateMoment {
         exists(self.field)
     }
 
-    /// What holds for every moment holds only where there is one.
+    /// A test that every moment passes still needs one to exist.
     pub(super) fn there(&self, test: Cond) -> Cond {
         if test == Cond::Always { self.exists() } else { test }
     }
@@ -116,7 +116,7 @@ pub(super) fn relation(how: Matching) -> Result<Relation, String> {
     }
 }
 
-/// A test of some of a number of values.
+/// A test that `found` of `all` values pass; a constant if none or all of them do.
 pub(super) fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {
     if found == 0 {
         Cond::Never
@@ -127,7 +127,7 @@ pub(super) fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Co
     }
 }
 
-/// A part of a date by strftime, RFC 5260 §4.2.
+/// A part of a date as a strftime format, RFC 5260 §4.2.
 fn format(part: &str) -> Option<&'static str> {
     Some(match part {
         "year" => "%Y",
@@ -159,7 +159,8 @@ fn values(part: &str) -> Option<Vec<String>> {
     Some((from..=to).map(|number| format!("{number:02}")).collect())
 }
 
-/// How the values of a part look whose order is that of time: `0` stands for a digit.
+/// The form of a part's values, if their order as texts is that of time: `0` stands for a
+/// digit.
 fn shape(part: &str) -> Option<&'static str> {
     Some(match part {
         "year" => "0000",
@@ -169,8 +170,8 @@ fn shape(part: &str) -> Option<&'static str> {
     })
 }
 
-/// The texts of that shape that stand so to a key; none if the key has another shape. Of a
-/// pattern that nothing fits, nothing.
+/// A pattern for the texts of that shape in this relation to a key; none if the key has
+/// another shape, `Some(None)` if no text matches.
 pub(super) fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<String>> {
     if key.is_empty() || !has_shape(key, shape) {
         return None;
@@ -186,7 +187,7 @@ pub(super) fn order_pattern(key: &str, shape: &str, relation: Relation) -> Optio
             ways.push(before + &digits(digit + 1, b'9'));
         }
     }
-    // What is longer than a key that it begins with is more.
+    // A text that is longer than a key which it begins with is greater.
     let is_whole = key.len() == shape.len();
     if equal && is_whole || greater && !is_whole {
         ways.push(pattern_literal(key));

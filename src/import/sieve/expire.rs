@@ -1,6 +1,7 @@
 //! Proton's `expire "day" "14"`: a message is deleted some time after it came. Here it
-//! gets a keyword that tells so, and an `expire` of ours deletes what has it.
-//! `unexpire` takes the keyword away; `hasexpiration` and `expiration` ask which one it has.
+//! gets a keyword that says so, and an `expire` of ours deletes the messages that have
+//! it. `unexpire` removes the keyword; `hasexpiration` and `expiration` ask which one it
+//! has.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,14 +14,15 @@ use super::parse::Node;
 use super::script::{duration, has_expire, is_set};
 use crate::import::ir::{Cond, Effect, KeywordExpiry, Mark};
 
-/// Proton's longest, seconds; and how long what a rule may say.
+/// Proton's longest time, in seconds, and so the longest in a rule.
 const LONGEST: u64 = 730 * 86_400;
 
-/// More deliveries than these stay in their place, and what they store does not expire.
+/// If there are more deliveries than this, they stay in place, and what they store does
+/// not expire.
 const MOST_COPIED: usize = 16;
 
 impl Lowering<'_> {
-    /// The message expires so long after it came, and no longer when it did before.
+    /// Has the message expire that long after it came; replaces an earlier time.
     pub(super) fn expire(
         &mut self,
         arguments: &Arguments<'_>,
@@ -55,7 +57,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// It does not expire.
+    /// The message does not expire.
     pub(super) fn unexpire(
         &mut self,
         arguments: &Arguments<'_>,
@@ -70,7 +72,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Is about the message, wherever it was or will be stored: before what stores it here.
+    /// The expiry is about the message, wherever it was or will be stored, so it comes
+    /// before what stores it here.
     fn expires_after(&mut self, seconds: Option<u64>, acts: &mut Vec<SieveAct>) {
         let before = std::mem::take(&mut self.state.expiry);
         let gone: Vec<Mark> =
@@ -111,7 +114,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// Whether the message expires by now, after a time that fits.
+    /// Whether the message expires at this point, after a time that fits.
     fn expiration(&mut self, fits: impl Fn(u64) -> Result<bool, String>) -> Result<Cond, String> {
         if let Some(why) = &self.state.expiry_lost {
             return Err(why.clone());
@@ -164,8 +167,8 @@ pub(super) fn expiry(seconds: u64) -> KeywordExpiry {
     KeywordExpiry { after: duration(seconds), keyword: keyword(seconds) }
 }
 
-/// Has what only tells when a message expires stand before its deliveries, since here a
-/// delivery takes the keywords that are set by then: `fileinto "A"; if … { expire … }`.
+/// Puts first, before the deliveries, the commands that only say when a message expires:
+/// here a delivery has the keywords set by then (`fileinto "A"; if … { expire … }`).
 pub(super) fn first(nodes: Vec<Node>) -> Vec<Node> {
     if !nodes.iter().any(has_expire) {
         return nodes;
@@ -221,7 +224,7 @@ fn asks_for_flags(node: &Node) -> bool {
     node.name == "hasflag" || node.tests.iter().any(asks_for_flags)
 }
 
-/// Whether the script ends behind a branch, whatever it does.
+/// Whether the script ends after a branch, whatever it does.
 fn ends_by_itself(node: &Node) -> bool {
     let block = node.block.as_deref().unwrap_or_default();
     let last = block.iter().rfind(|inner| !inner.name.is_empty());
@@ -231,12 +234,12 @@ fn ends_by_itself(node: &Node) -> bool {
         && block.iter().all(|inner| inner.broken.is_none())
 }
 
-/// Without the comments, which stand there once.
+/// Copies without the comments, which are written once.
 fn copied(nodes: &[Node]) -> impl Iterator<Item = Node> + '_ {
     nodes.iter().map(|node| Node { comments: Vec::new(), ..node.clone() })
 }
 
-/// Whether a branch does no more than that, or ends the script.
+/// Whether a branch only sets the expiry, or ends the script.
 fn only_expires(node: &Node) -> bool {
     let fits = |inner: &Node| {
         inner.broken.is_none()

@@ -1,5 +1,5 @@
-//! Flags and keywords, RFC 5232: those that are set so far, those of a delivery, and
-//! those that a variable holds.
+//! Flags and keywords, RFC 5232: those set so far, those of a delivery, and those that a
+//! variable holds.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub(super) struct SieveMarks {
 }
 
 impl Lowering<'_> {
-    /// `:flags`, which stand in the place of those set so far.
+    /// `:flags`, which replace those set so far.
     pub(super) fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<FlagsHere, String> {
         let own = match arguments.tagged("flags") {
             Some(written) => Some(self.flags(written)?.into_iter().collect()),
@@ -33,7 +33,7 @@ impl Lowering<'_> {
         Ok(FlagsHere { own, must, may })
     }
 
-    /// Flags as they are written: several may stand in one string.
+    /// Flags as written: one string may hold several.
     fn flags(&mut self, written: &[String]) -> Result<Vec<Mark>, String> {
         let mut flags = Vec::new();
         for text in written {
@@ -95,7 +95,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Flags in a variable, RFC 5232 §2: known, or not sayable.
+    /// Flags in a variable, RFC 5232 §2: known, or impossible to express.
     fn flag_variable(
         &mut self,
         node: &Node,
@@ -136,8 +136,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The flags that a delivery names, and what of those set before has to be taken
-    /// away for it and set again.
+    /// The flags that a delivery names, and which of those set before have to be removed
+    /// for it and set again.
     pub(super) fn flags_for(
         &mut self,
         flags: FlagsHere,
@@ -153,7 +153,7 @@ impl Lowering<'_> {
                 again.push(Effect::Mark(vec![flag.clone()]));
                 continue;
             }
-            // Whether it was set is kept.
+            // Remember whether it was set.
             let name = self.fresh_name("was-set");
             let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
             let mut behind = before.clone();
@@ -232,7 +232,7 @@ impl Lowering<'_> {
     }
 }
 
-/// A flag of IMAP's; none for those that nobody may set.
+/// An IMAP flag; none for those that clients cannot set.
 fn flag(word: &str) -> Result<Option<Mark>, String> {
     if let Some(system) = word.strip_prefix('\\') {
         let system = system.to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! `spamtest` and `virustest`, RFC 5235: a grade that the server makes of what a scanner
-//! wrote, by its configuration. Ours know the scanner's verdict.
+//! `spamtest` and `virustest`, RFC 5235: a grade that the server derives from a scanner's
+//! result, as configured. Our classifiers know the scanner's verdict.
 
 use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, matching};
@@ -9,20 +9,20 @@ use crate::import::ir::Cond;
 
 /// A scanner's grades.
 struct Grades {
-    /// The classifier of ours for its verdict.
+    /// Our classifier for its verdict.
     verdict: &'static str,
-    /// From which on a grade may mean that verdict.
+    /// The lowest grade that may mean that verdict.
     lowest: u32,
     highest: u32,
 }
 
-/// 1 is surely no spam, 10 surely some.
+/// 1 is surely not spam, 10 surely spam.
 const SPAM: Grades = Grades { verdict: "spam", lowest: 2, highest: 10 };
 
 /// The same as a percentage.
 const SPAM_PERCENT: Grades = Grades { verdict: "spam", lowest: 1, highest: 100 };
 
-/// 1 is no virus, 2 and 3 one that was taken out, 4 and 5 one that may be there or is.
+/// 1 is no virus, 2 and 3 a virus that was removed, 4 and 5 one that may be or is there.
 const VIRUS: Grades = Grades { verdict: "virus", lowest: 4, highest: 5 };
 
 impl Lowering<'_> {
@@ -58,7 +58,7 @@ impl Lowering<'_> {
             (MatchType::Is, _) | (MatchType::Value(Relation::Equal), _) => Relation::Equal,
             _ => return Err("a grade is compared as a text".into()),
         };
-        // From which grade on it holds, or up to which.
+        // The grade from which, or up to which, it holds.
         let (from, upwards) = match relation {
             Relation::GreaterOrEqual => (grade, true),
             Relation::Greater => (grade.saturating_add(1), true),

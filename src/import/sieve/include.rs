@@ -1,4 +1,4 @@
-//! `include`, RFC 6609: the commands of another script in the place of it.
+//! `include`, RFC 6609: the commands of another script in its place.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::state::Tail;
 use crate::import::ir::Unit;
 use crate::source::reason;
 
-/// How deep scripts may include each other; Pigeonhole takes 10.
+/// How deep scripts may include each other; Pigeonhole allows 10.
 const MAX_INCLUDES: usize = 10;
 
-/// The steps for a script that is included: up to three files are looked for.
+/// The steps for an included script: up to three files are looked for.
 const INCLUDE_STEPS: usize = 1000;
 
 impl Lowering<'_> {

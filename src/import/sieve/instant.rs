@@ -6,14 +6,14 @@ use super::date_value::{DateMoment, exists, has_shape, order_pattern, relation};
 use super::regex::Relation;
 use crate::import::ir::{Cond, Operand, Test};
 
-/// The clock of `iso8601`, RFC 5260 §4.2: behind it stands the zone.
+/// The clock of `iso8601`, RFC 5260 §4.2: the zone comes after it.
 const CLOCK: &str = "0000-00-00T00:00:00";
 
 impl Lowering<'_> {
-    /// `iso8601`, which is compared as a text. Texts of one clock are in the order of time;
-    /// within the same second what stands behind the clock decides. So `10:00:30` comes
-    /// before all that begins with it, and `10:00:30Z` behind every zone but UTC, which is
-    /// equal to it.
+    /// `iso8601`, which is compared as a text. Texts of one clock are in the order of
+    /// time; within the same second, what comes after the clock decides. So `10:00:30`
+    /// comes before everything that begins with it, and `10:00:30Z` after every zone
+    /// except UTC, which is equal to it.
     pub(super) fn instant_part(
         &mut self,
         moment: &DateMoment,
@@ -56,7 +56,8 @@ impl Lowering<'_> {
         Ok(Cond::any(tests))
     }
 
-    /// Whether the zone of all rules, as it stands behind a clock, stands so to that of a key.
+    /// Whether the zone of all rules, as written after a clock, is in this relation to
+    /// that of a key.
     fn zone_order(
         &mut self,
         moment: &DateMoment,
@@ -65,7 +66,7 @@ impl Lowering<'_> {
     ) -> Result<Cond, String> {
         let (_, equal, greater) = relation.of_orders();
         let constant = |holds| if holds { Cond::Always } else { Cond::Never };
-        // What is more than nothing is more; and UTC is never written as `+00:00`, the first
+        // Any zone is greater than none; and UTC is never written as `+00:00`, the first
         // of all zones.
         if key.is_empty() || key == "+00:00" {
             return Ok(constant(greater));
@@ -102,7 +103,7 @@ impl Lowering<'_> {
     }
 }
 
-/// `+0900` as it stands behind an instant.
+/// `+0900` as written after an instant.
 pub(super) fn offset(zone: &str) -> Result<String, String> {
     let digits = zone.strip_prefix(['+', '-']).unwrap_or_default();
     let number = |part: Option<&str>, below: u32| {

@@ -1,10 +1,10 @@
-//! The way through a script: which actions are done under which conditions, what
-//! is known of keep, flags and variables at each place, and where it ends.
+//! The walk through a script: which actions are done under which conditions, what is
+//! known of keep, flags and variables at each place, and where it ends.
 //!
-//! Sieve goes on behind a delivery and ours ends there; `else` is nothing here.
-//! So each place knows what follows it ([`Tail`]): where nothing does, an action
-//! that ends the run stands for the last one of Sieve; and a branch whose end is
-//! not the end of the script keeps the branches behind it out.
+//! Sieve goes on after a delivery and ours ends there; there is no `else` here. So each
+//! place knows what follows it ([`Tail`]): where nothing does, an action that ends the
+//! run stands for the last one of Sieve; and a branch whose end is not the end of the
+//! script keeps out the branches after it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::state::{SieveCapture, State, Tail};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
 
-/// Branches before one that are kept out by `not`; more are told by a variable.
+/// How many earlier branches are excluded by `not`; a variable stands for more.
 const MOST_NEGATIONS: usize = 2;
 
 /// One branch of an `if`.
@@ -28,7 +28,7 @@ struct SieveBranch {
     condition: Cond,
     stateful: bool,
     unit: Unit,
-    /// It is done, and messages go on behind it.
+    /// It is done, and messages go on after it.
     goes_on: bool,
     is_written: bool,
 }
@@ -140,7 +140,7 @@ impl Lowering<'_> {
         at + 1 + more
     }
 
-    /// Ends the run where the script ends, but for what comes to that by itself.
+    /// Ends the run where the script ends, except where that happens by itself.
     fn close(&mut self, tail: Tail, out: &mut Vec<Unit>) {
         let effects = self.ending(tail == Tail::Branch);
         if !effects.is_empty() {
@@ -240,7 +240,7 @@ impl Lowering<'_> {
             complete = condition == Cond::Always;
             let date = std::mem::take(&mut self.captured_date);
             let test = node.tests.first();
-            // `not` alone holds where nothing fits, and then all is as it was.
+            // `not` alone holds where nothing matches, and then everything is as it was.
             let only_not = |test: &Node| {
                 test.name == "not" && test.tests.iter().all(|inner| inner.tests.is_empty())
             };
@@ -306,7 +306,7 @@ impl Lowering<'_> {
         self.assemble(parts, out);
     }
 
-    /// Puts branches one behind the other, each without what those before it took.
+    /// Puts branches one after the other, each without what those before it took.
     fn assemble(&mut self, mut parts: Vec<SieveBranch>, out: &mut Vec<Unit>) {
         let unfinished = |parts: &[SieveBranch]| {
             parts.iter().filter(|part| part.goes_on && part.is_written).count()
@@ -345,7 +345,7 @@ impl Lowering<'_> {
 }
 
 impl Unit {
-    /// Has its mail known as taken, also where nothing else of it stands.
+    /// Records its mail as taken, also where nothing else of it is written.
     fn note_taken(&mut self, taken: Effect) {
         if matches!(self.fidelity, Fidelity::Exact | Fidelity::Approximate(_)) {
             self.effects.insert(0, taken);
@@ -405,8 +405,8 @@ fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
     outer
 }
 
-/// The groups that capture what is one level of a folder's name: one sign at least, and
-/// none that separates levels or is a blank.
+/// The groups that capture what is one level of a folder's name: at least one character,
+/// and none that separates levels or is a blank.
 fn one_level_groups(condition: &Cond) -> BTreeSet<u32> {
     let of_all = |parts: &[Cond]| {
         let parts = parts.iter().filter(|part| has_groups(part)).map(one_level_groups);
@@ -440,7 +440,7 @@ fn has_groups(condition: &Cond) -> bool {
     }
 }
 
-/// A unit without what sets a variable that nobody asks for.
+/// Removes from a unit what sets a variable that nothing asks for.
 fn without(unit: &mut Unit, name: &str) {
     unit.effects.retain(|effect| !matches!(effect, Effect::Let(known, _) if known == name));
     for effect in &mut unit.effects {

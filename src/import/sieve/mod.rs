@@ -39,10 +39,10 @@ use crate::source::{SourceFile, Sources, Span};
 use context::Lowering;
 use parse::{Node, parse};
 
-/// Makes rules of a script; `load` gives the scripts that it includes.
+/// Turns a script into rules; `load` returns the scripts that it includes.
 ///
 /// # Errors
-/// [`Bug`]: what was made of it are no rules.
+/// [`Bug`]: the result is not valid rules.
 pub fn import(
     path: &Path,
     bytes: &[u8],
@@ -54,7 +54,7 @@ pub fn import(
     write(draft, sources, &options, "sieve")
 }
 
-/// What a script says; the files it is made of, and what stands between levels of folders.
+/// The draft of a script, the files it consists of, and what separates levels of folders.
 fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft, Sources, char) {
     let mut lowering = Lowering::new(options, load);
     let nodes = expire::first(lowering.read(path, bytes));
@@ -71,7 +71,7 @@ fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft
 }
 
 impl Lowering<'_> {
-    /// Takes a file in; its commands.
+    /// Adds a file; returns its commands.
     fn read(&mut self, path: &Path, bytes: &[u8]) -> Vec<Node> {
         let (file, garbled) = match self.options.included {
             Some(_) => utf8(path, bytes),
@@ -82,8 +82,8 @@ impl Lowering<'_> {
     }
 }
 
-/// A script that is run as it is, and where in it something stands that is not UTF-8. No
-/// charset is guessed then: nothing would tell if the guess was wrong.
+/// A script that is run as it is, and where in it something is not UTF-8. No charset is
+/// guessed then: nothing would show that the guess was wrong.
 fn utf8(path: &Path, bytes: &[u8]) -> (SourceFile, Vec<u32>) {
     let mut text = String::with_capacity(bytes.len());
     let mut garbled = Vec::new();
@@ -97,7 +97,7 @@ fn utf8(path: &Path, bytes: &[u8]) -> (SourceFile, Vec<u32>) {
     (SourceFile::new(path, text), garbled)
 }
 
-/// A script as `include sieve` runs it, or why it cannot be run; `load` gives the
+/// A script as `include sieve` runs it, or why it cannot be run; `load` returns the
 /// scripts that it includes, by their names in the folder of `path`.
 pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Load<'_>) -> Script {
     if bytes.contains(&0) {
@@ -144,7 +144,7 @@ pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Loa
     Script { files, rules, places, faults }
 }
 
-/// What is not exact.
+/// Everything that is not exact.
 fn faults_of_all(draft: &Draft) -> Vec<ScriptFault> {
     let mut faults = Vec::new();
     for unit in &draft.units {
@@ -153,7 +153,7 @@ fn faults_of_all(draft: &Draft) -> Vec<ScriptFault> {
     faults
 }
 
-/// What of a unit is not exact; `label` is that of the units around it.
+/// What in a unit is not exact; `label` is that of the units around it.
 fn faults_of(unit: &Unit, label: Option<&str>, faults: &mut Vec<ScriptFault>) {
     let label = unit.label.as_deref().or(label);
     let mut fault = |reason: &str| {

@@ -9,7 +9,7 @@ use super::regex::Relation;
 use super::script::is_name;
 use crate::import::ir::{Cond, Effect, header};
 
-/// Headers that stand once in a message, RFC 5322 §3.6.
+/// Headers that occur once in a message, RFC 5322 §3.6.
 const ONCE: [&str; 11] = [
     "from",
     "sender",
@@ -45,14 +45,14 @@ impl Occurrence {
         }
     }
 
-    /// Why it cannot be said.
+    /// Why it cannot be expressed.
     pub(super) fn unsayable<T>() -> Result<T, String> {
         Err("of several headers, all or the topmost can be tested, and no other (`:index`)".into())
     }
 }
 
 impl Lowering<'_> {
-    /// Whether headers stand once, as they have to; then any of them is the one that is
+    /// Whether headers occur once, as they must; then any of them is the one that is
     /// meant, whatever its number.
     pub(super) fn stand_once(&mut self, names: &[String]) -> bool {
         let once = |name: &String| ONCE.iter().any(|once| name.eq_ignore_ascii_case(once));
@@ -90,7 +90,7 @@ impl Lowering<'_> {
             keys,
             captures,
         )?];
-        // One that is empty is no value of ours.
+        // An empty one is not a value here.
         let fits = |key: &String| match how.kind {
             MatchType::Regex => how.captured("", key).is_ok_and(|found| found.is_some()),
             _ => how.fits("", key) == Some(true),

@@ -1,12 +1,12 @@
-//! Sieve's text to nodes, RFC 5228 §8.2: commands and tests are one kind of node,
-//! since both have arguments and tests. Nothing of an extension is known here. A
-//! mistake makes one node broken; comments go with the node that follows.
+//! Sieve's text to nodes, RFC 5228 §8.2: commands and tests are one kind of node, since
+//! both have arguments and tests. Nothing is known here about extensions. A mistake
+//! breaks one node; comments belong to the node that follows.
 
 use pest::Parser;
 
 use crate::source::{SourceFile, Span};
 
-// The derive documents nothing of what it makes.
+// The derive does not document what it generates.
 #[allow(missing_docs)]
 mod grammar {
     #[derive(pest_derive::Parser)]
@@ -15,18 +15,18 @@ mod grammar {
 }
 use grammar::{Rule, SieveGrammar};
 
-/// How deep blocks and tests may nest; Pigeonhole takes 32.
+/// How deep blocks and tests may nest; Pigeonhole allows 32.
 const MAX_DEPTH: usize = 48;
 const NOT_UTF_8: &str = "something in it is not UTF-8, as Sieve has to be";
 
 /// A command or a test.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Its name in lower case; empty for comments behind the last command.
+    /// Its name in lower case; empty for comments after the last command.
     pub name: String,
-    /// From its name to the end of it, its block included.
+    /// From its name to its end, including its block.
     pub span: Span,
-    /// Comments before it, a line each.
+    /// Comments before it, one per line.
     pub comments: Vec<String>,
     /// Its arguments.
     pub arguments: Vec<Argument>,
@@ -63,8 +63,8 @@ impl Node {
     }
 }
 
-/// Reads a script that is file `number` of its sources; `garbled` is where in it something
-/// stood that is not UTF-8, ascending.
+/// Reads a script that is file `number` of its sources; `garbled` lists the places in it
+/// that were not UTF-8, in ascending order.
 pub fn parse(number: u32, source: &SourceFile, garbled: &[u32]) -> Vec<Node> {
     let tokens = tokens(number, &source.text);
     let mut reader = SieveReader {
@@ -77,7 +77,7 @@ pub fn parse(number: u32, source: &SourceFile, garbled: &[u32]) -> Vec<Node> {
         end: 0,
     };
     let mut nodes = Vec::new();
-    // A `}` too many is told, and the rest is read.
+    // A `}` too many is reported, and the rest is read.
     while reader.at < reader.tokens.len() {
         nodes.append(&mut reader.commands(0));
         if let Some(token) = reader.next() {
@@ -113,9 +113,9 @@ struct SieveReader<'a> {
     at: usize,
     source: &'a SourceFile,
     garbled: &'a [u32],
-    /// Of what was read of this command, something is.
+    /// Something that was read of this command is garbled.
     is_garbled: bool,
-    /// Comments that wait for their node.
+    /// Comments waiting for their node.
     comments: Vec<String>,
     /// Where the last token ended.
     end: u32,
@@ -126,7 +126,7 @@ impl SieveReader<'_> {
         self.source.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
-    /// Takes comments in, up to the next other token.
+    /// Collects comments, up to the next other token.
     fn skip_comments(&mut self) {
         while let Some(token) = self.tokens.get(self.at).filter(|t| t.rule == Rule::comment) {
             let span = token.span;
@@ -162,7 +162,7 @@ impl SieveReader<'_> {
         Some(token)
     }
 
-    /// Commands up to a `}`, which is left, or to the end.
+    /// Commands up to a `}`, which is not consumed, or to the end.
     fn commands(&mut self, depth: usize) -> Vec<Node> {
         let mut nodes = Vec::new();
         loop {
@@ -317,7 +317,7 @@ impl SieveReader<'_> {
         let mut text = String::with_capacity(inner.len());
         let mut chars = inner.chars();
         while let Some(c) = chars.next() {
-            // RFC 5228 §2.4.2: the backslash in front of any other character is nothing.
+            // RFC 5228 §2.4.2: the backslash before any other character is ignored.
             text.extend(if c == '\\' { chars.next() } else { Some(c) });
         }
         text
@@ -381,7 +381,7 @@ fn number(written: &str) -> Result<u64, String> {
     number.ok_or_else(|| format!("`{written}` is too large a number"))
 }
 
-/// The lines between `text:` and the full stop, dots at their starts undone.
+/// The lines between `text:` and the full stop, with dot-stuffing undone.
 fn text_block(written: &str) -> String {
     let body = written.split_once('\n').map_or("", |(_, body)| body);
     let body = match body.strip_suffix('.') {

@@ -1,6 +1,6 @@
-//! Patterns: POSIX extended regular expressions as Sieve's `:regex` has them, globs
-//! as `:matches` has them, and numbers as `i;ascii-numeric` compares them, each as a
-//! regular expression of ours.
+//! Patterns: POSIX extended regular expressions as in Sieve's `:regex`, globs as in
+//! `:matches`, and numbers as `i;ascii-numeric` compares them, each as a regular
+//! expression of ours.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) enum Glob {
     One,
 }
 
-/// Takes a glob apart. A star behind a star is none.
+/// Takes a glob apart. A star after a star is dropped.
 pub(super) fn glob(text: &str) -> Vec<Glob> {
     let mut parts: Vec<Glob> = Vec::new();
     let mut chars = text.chars();
@@ -53,8 +53,8 @@ pub(super) fn our_glob(parts: &[Glob]) -> String {
     out
 }
 
-/// A glob as a pattern that captures what its wildcards stand for: as little as
-/// they can, RFC 5229 §3.2.
+/// A glob as a pattern that captures what its wildcards stand for: as little as possible,
+/// RFC 5229 §3.2.
 pub(super) fn glob_pattern(parts: &[Glob]) -> String {
     let mut out = String::from("(?s)^");
     for part in parts {
@@ -68,18 +68,18 @@ pub(super) fn glob_pattern(parts: &[Glob]) -> String {
     out
 }
 
-/// Whether a letter has two cases and is not of ASCII: `i;ascii-casemap` tells them apart.
+/// Whether a letter has two cases and is not ASCII: `i;ascii-casemap` tells them apart.
 pub(super) fn is_cased_beyond_ascii(c: char) -> bool {
     !c.is_ascii() && (c.to_lowercase().ne([c]) || c.to_uppercase().ne([c]))
 }
 
-/// A text as a pattern for which case counts as it does for `i;ascii-casemap`.
+/// A text as a pattern in which case counts as it does for `i;ascii-casemap`.
 pub(super) fn casemap_literal(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let cased = is_cased_beyond_ascii(first);
-        // A blank within words of such letters stands with them.
+        // A blank between words of such letters stays with them.
         let same = |c: char| is_cased_beyond_ascii(c) == cased || cased && !c.is_alphabetic();
         let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
         let (run, behind) = rest.split_at(end);
@@ -105,12 +105,12 @@ pub(super) struct Translated {
     pub(super) branches: bool,
 }
 
-/// `within` is an address: what any character stands for does not go beyond it.
+/// With `address`, what any character stands for does not go beyond the address.
 pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
     let mut out = String::with_capacity(source.len() + 8);
     let mut told = Translated { pattern: String::new(), start: false, end: false, branches: false };
     let mut depth = 0_usize;
-    // Whether something stands before that a repetition could belong to.
+    // Whether there is something before that a repetition could apply to.
     let mut atom = false;
     let mut chars = source.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -156,13 +156,13 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                 atom = false;
             }
             '*' | '+' | '?' if !atom => {
-                // In front there is nothing to repeat: glibc takes it as it stands.
+                // At the start there is nothing to repeat: glibc takes it literally.
                 out.push('\\');
                 out.push(c);
                 atom = true;
             }
             '*' | '+' | '?' => {
-                // `a*?` would be another thing here.
+                // `a*?` would mean something else here.
                 if out.ends_with(['*', '+', '?', '}'])
                     && !out.ends_with("\\*")
                     && !out.ends_with("\\+")
@@ -232,8 +232,8 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
     Ok(told)
 }
 
-/// The groups of a pattern of ours that match one sign at least, and none that separates
-/// levels of folders, is a blank or cannot be seen.
+/// The groups of a pattern of ours that match at least one character, and none that
+/// separates levels of folders, is a blank or is invisible.
 pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let Ok(hir) = regex_syntax::parse(pattern) else { return found };
@@ -254,7 +254,7 @@ pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
     found
 }
 
-/// A pattern whose first group is all that fits between its anchors.
+/// A pattern whose first group is everything that matches between its anchors.
 pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
     let (flags, inner) = match pattern.strip_prefix("(?s)") {
         Some(inner) => ("(?s)", inner),
@@ -271,7 +271,7 @@ pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
     format!("{flags}{begin}({inner}){close}")
 }
 
-/// Whether all that a pattern can match is ASCII that may stand in one level's name.
+/// Whether a pattern can match only ASCII that may be in the name of one level.
 fn is_plain(hir: &Hir) -> bool {
     let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '.' | '/' | '~');
     let mut open = vec![hir];
@@ -313,8 +313,8 @@ fn interval(text: &str) -> Option<usize> {
     (digits(from) && digits(to) && !inner.trim_matches(',').is_empty()).then_some(end + 1)
 }
 
-/// A bracket expression at the start of a text, and how long it is. A backslash
-/// in it is a backslash.
+/// A bracket expression at the start of a text, and its length. A backslash in it is
+/// literal.
 fn bracket(text: &str, address: bool) -> Result<(String, usize), String> {
     let mut out = String::from("[");
     let mut chars = text.char_indices().skip(1).peekable();
@@ -369,7 +369,7 @@ fn bracket(text: &str, address: bool) -> Result<(String, usize), String> {
     Err("a class that is never closed in a regular expression".into())
 }
 
-/// A pattern on an address as one on `Name <address>`, which patterns see.
+/// A pattern on an address as one on `Name <address>`, which is what patterns see.
 pub(super) fn on_address(inner: &str, start: bool, end: bool, behind: &str) -> String {
     let mut out = String::from("(?:^|<)");
     if !start {
@@ -386,7 +386,7 @@ pub(super) fn on_address(inner: &str, start: bool, end: bool, behind: &str) -> S
     out
 }
 
-/// How a number stands to another one.
+/// The relation of a number to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Relation {
     Greater,
@@ -401,7 +401,7 @@ pub(super) enum Relation {
 pub(super) const PATTERN_STEPS: usize = 400;
 
 impl Relation {
-    /// Whether what is less, equal or greater stands so.
+    /// Whether less, equal and greater are in this relation.
     pub(super) fn of_orders(self) -> (bool, bool, bool) {
         use std::cmp::Ordering::{Equal, Greater, Less};
         (self.holds(Less), self.holds(Equal), self.holds(Greater))
@@ -420,7 +420,7 @@ impl Relation {
         })
     }
 
-    /// Whether it holds of what a comparison came to.
+    /// Whether it holds for the result of a comparison.
     pub(super) fn holds(self, order: std::cmp::Ordering) -> bool {
         match self {
             Relation::Greater => order.is_gt(),
@@ -433,20 +433,21 @@ impl Relation {
     }
 }
 
-/// The number that a text begins with, as `i;ascii-numeric` reads it (RFC 4790
-/// §9.1): its digits without zeros in front; none is more than any number.
+/// The number that a text begins with, as `i;ascii-numeric` reads it (RFC 4790 §9.1): its
+/// digits without leading zeros; `None`, which is more than any number, if it begins with
+/// none.
 pub(super) fn leading_number(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let digits = text.get(..end).filter(|digits| !digits.is_empty())?;
     Some(digits.trim_start_matches('0'))
 }
 
-/// A text that begins with a number of that relation to `key`, as a pattern; none
-/// if there is no such text.
+/// A text that begins with a number in that relation to `key`, as a pattern; none if
+/// there is no such text.
 pub(super) fn number_pattern(relation: Relation, key: &str) -> Option<String> {
     const NONE: &str = "[^0-9]|$";
     let Some(number) = leading_number(key) else {
-        // Infinity, of which all others are less.
+        // Infinity: all others are less.
         return match relation {
             Relation::Greater => None,
             Relation::GreaterOrEqual | Relation::Equal => Some(format!("^(?:{NONE})")),
@@ -455,7 +456,7 @@ pub(super) fn number_pattern(relation: Relation, key: &str) -> Option<String> {
         };
     };
     let equal = format!("0*{number}(?:{NONE})");
-    // Zero is no digit here: at least one has to stand there.
+    // Zero has no digits left here: at least one has to be written.
     let equal = if number.is_empty() { format!("0+(?:{NONE})") } else { equal };
     let greater = || {
         let mut ways = vec![format!("[1-9][0-9]{{{},}}", number.len())];

@@ -1,4 +1,4 @@
-//! `return` under a condition, RFC 6609 §3.2: `if … { return; } REST` is said as
+//! `return` under a condition, RFC 6609 §3.2: `if … { return; } REST` is expressed as
 //! `if … { } else { REST }`.
 
 use super::parse::Node;
@@ -7,11 +7,11 @@ use crate::source::Span;
 /// More commands than these are not written into several branches.
 const MOST_COPIED: usize = 32;
 
-/// So deep may such branches lie in one another.
+/// How deep such branches may nest.
 const DEEPEST: usize = 12;
 
-/// The commands of an included script, none of which leaves it from within a branch. As
-/// they are, where that would take too many copies.
+/// The commands of an included script, rewritten so that none leaves it from within a
+/// branch. Unchanged where that would take too many copies.
 pub(super) fn without_returns(nodes: Vec<Node>) -> Vec<Node> {
     if !nodes.iter().any(|node| node.block.is_some() && returns(node)) {
         return nodes;
@@ -24,7 +24,7 @@ fn returns(node: &Node) -> bool {
     node.name == "return" || node.block.iter().flatten().any(returns)
 }
 
-/// Whether no command behind these is come to.
+/// Whether no command after these is reached.
 fn is_left(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| matches!(node.name.as_str(), "return" | "stop"))
 }
@@ -36,7 +36,7 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
     let mut rest = nodes.into_iter().peekable();
     while let Some(node) = rest.next() {
         match node.name.as_str() {
-            // What is behind it is never reached, and told so.
+            // What comes after it is never reached, and is reported so.
             "return" => {
                 let behind = rest.filter(|node| !node.name.is_empty() && node.name != "return");
                 return behind.count().eq(&0).then_some(out);

@@ -1,4 +1,4 @@
-//! What is seen in commands without going through them.
+//! What can be seen in commands without walking through them.
 
 use std::collections::HashSet;
 
@@ -36,18 +36,18 @@ pub(super) fn ends(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| matches!(node.name.as_str(), "stop" | "discard" | "reject" | "ereject"))
 }
 
-/// Whether `${1}` or the like stands in it.
+/// Whether `${1}` or similar occurs in it.
 pub(super) fn uses_captures(nodes: &[Node]) -> bool {
     uses(nodes, &|behind| behind.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Whether `${0}` stands in it.
+/// Whether `${0}` occurs in it.
 pub(super) fn uses_whole(nodes: &[Node]) -> bool {
     let is_zero = |behind: &str| behind.trim_start_matches('0').len() < behind.len();
     uses(nodes, &|behind| is_zero(behind) && behind.trim_start_matches('0').starts_with('}'))
 }
 
-/// Whether something stands in it behind `${`.
+/// Whether something that fits comes after a `${` in it.
 fn uses(nodes: &[Node], fits: &dyn Fn(&str) -> bool) -> bool {
     let in_text = |text: &String| {
         text.match_indices("${").any(|(at, _)| text.get(at + 2..).is_some_and(fits))
@@ -92,7 +92,7 @@ pub(super) fn has_expire(node: &Node) -> bool {
     matches!(node.name.as_str(), "expire" | "unexpire") || block.iter().any(has_expire)
 }
 
-/// Variables whose value hangs on the way: set in a branch, or twice.
+/// Variables whose value depends on the path taken: set in a branch, or twice.
 pub(super) fn changing(
     nodes: &[Node],
     in_branch: bool,
@@ -161,7 +161,8 @@ pub(super) fn may_capture(node: &Node) -> bool {
     node.arguments.iter().any(matches) || node.tests.iter().any(may_capture)
 }
 
-/// Whether a test may change what `${1}` means, also by what does not hold at last.
+/// Whether a test may change what `${1}` means, even by a part that does not hold in the
+/// end.
 pub(super) fn may_match(node: &Node) -> bool {
     may_capture(node) || node.tests.iter().any(may_match)
 }

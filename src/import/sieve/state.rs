@@ -1,5 +1,5 @@
 //! What is known at a place of a script: what became of the implicit keep, variables,
-//! flags, what tests have captured; and what of it is known where two ways meet.
+//! flags, what tests have captured; and what of it is still known where two paths meet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -12,13 +12,13 @@ use crate::import::ir::Mark;
 pub(super) enum Tail {
     /// More of the script.
     More,
-    /// Nothing, but other branches stand behind it in the text.
+    /// Nothing, but other branches come after it in the text.
     Branch,
     /// Nothing at all.
     End,
 }
 
-/// What may have become of the implicit keep: bits.
+/// What may have become of the implicit keep, as bits.
 pub(super) const KEPT: u8 = 1;
 
 /// Stored somewhere.
@@ -49,11 +49,11 @@ pub(super) struct State {
     pub(super) variables: Rc<SieveVariables>,
     pub(super) flags_must: Rc<BTreeSet<Mark>>,
     pub(super) flags_may: Rc<BTreeSet<Mark>>,
-    /// Flags may have been set that were not translated; why.
+    /// Why flags may have been set that were not translated.
     pub(super) flags_lost: Option<String>,
-    /// After how long the message may expire, seconds, or never.
+    /// After how long the message may expire, in seconds; none for never.
     pub(super) expiry: Rc<BTreeSet<Option<u64>>>,
-    /// That may have been changed by what was not translated; why.
+    /// Why something that was not translated may have changed that.
     pub(super) expiry_lost: Option<String>,
     pub(super) captured: SieveCapture,
     /// `${0}` and so on, where they are known.
@@ -66,15 +66,15 @@ pub(super) struct State {
     pub(super) stored: Rc<BTreeMap<String, SieveStored>>,
     /// To whom it may have been sent on, and whether as a copy, beside the implicit keep.
     pub(super) sent: Rc<BTreeMap<String, bool>>,
-    /// How often at most.
+    /// How often it may have been sent on, at most.
     pub(super) redirects: usize,
-    /// Nothing behind this place is reached.
+    /// Nothing after this place is reached.
     pub(super) ended: bool,
     /// The included script was left.
     pub(super) returned: bool,
 }
 
-/// How a message may lie in a folder already.
+/// How a message may already be stored in a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SieveStored {
     /// With these flags, if that is known.
@@ -116,7 +116,7 @@ impl State {
             + self.values.len()
     }
 
-    /// What is known where two ways meet.
+    /// What is known where two paths meet.
     pub(super) fn join(self, other: State) -> State {
         let variables = if Rc::ptr_eq(&self.variables, &other.variables) {
             self.variables

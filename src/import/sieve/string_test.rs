@@ -1,4 +1,4 @@
-//! `string`, RFC 5229 §5, and all tests whose both sides are known.
+//! `string`, RFC 5229 §5, and all tests with both sides known.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
 use crate::message::fold;
 
-/// For a known value and a key.
+/// Per comparison of a known value with a key.
 const STEPS_PER_COMPARISON: usize = 10;
 
 impl Lowering<'_> {
-    /// Values that are known, compared with keys.
+    /// Known values, compared with keys.
     pub(super) fn known_text(
         &mut self,
         values: &[String],
@@ -46,7 +46,7 @@ impl Lowering<'_> {
         let keys = self.constants(arguments.strings(1)?)?;
         let has_letters = |key: &String| key.chars().any(char::is_alphabetic);
         if !arguments.has("comparator") && keys.iter().any(has_letters) {
-            // Its `tst-string.c` had `i;octet` there, against RFC 5228 §2.7.3.
+            // Its `tst-string.c` used `i;octet` there, contrary to RFC 5228 §2.7.3.
             self.draft.note(
                 "`string` without a comparator does not mind the case of letters; with Dovecot \
                  before 2.4 it does",
@@ -139,9 +139,9 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether a variable that has one of some known values has this one.
+/// Whether a variable with several known values has this one.
 pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Result<Cond, String> {
-    // What was never set is no value of ours.
+    // What was never set has no value here.
     if value.is_empty() {
         return Ok(Cond::not(Cond::Word(format!("has {name}"))));
     }
@@ -158,7 +158,7 @@ pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Resu
     Ok(Cond::texts(name, "is", [value]))
 }
 
-/// A number of things that is known, compared with keys.
+/// A known number of things, compared with keys.
 pub(super) fn counted(count: usize, relation: Relation, keys: &[String]) -> Cond {
     let count = count.to_string();
     let holds = keys.iter().any(|key| relation.holds(compare_numbers(&count, key)));

@@ -65,13 +65,13 @@ impl Lowering<'_> {
                     let matched = self.known_match.take();
                     parts.push(self.test(test, wanted)?);
                     let now = self.known_match.take();
-                    // Whether it is come to hangs on what stands before it.
+                    // Whether it is reached depends on what comes before it.
                     let hangs = |part: &Cond| !matches!(part, Cond::Always | Cond::Never);
                     let before = parts.len() - 1;
                     let before = parts.get(..before).unwrap_or_default();
                     self.runtime_match |= now.is_some() && before.iter().any(hangs);
                     self.known_match = now.or(matched);
-                    // What decides it is the last that is looked at.
+                    // The last one that is evaluated decides.
                     let decides = if all { Cond::Never } else { Cond::Always };
                     if parts.last() == Some(&decides) {
                         break;
@@ -144,7 +144,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Strings that hold no value of the message.
+    /// Strings that contain no value from the message.
     pub(super) fn constants(&mut self, texts: &[String]) -> Result<Vec<String>, String> {
         self.spend_strings(texts)?;
         texts
@@ -230,7 +230,7 @@ impl Lowering<'_> {
     ) -> Result<Cond, String> {
         let part =
             |name: &str| fields.iter().map(|field| format!("{field}.{name}")).collect::<Vec<_>>();
-        // The fields of parts know no case.
+        // Our fields for parts ignore case.
         if how.collation == Collation::Octet && matches!(how.part, SieveAddressPart::Domain) {
             return self.octet_domain(fields, how, keys);
         }
@@ -390,12 +390,12 @@ impl Lowering<'_> {
     }
 }
 
-/// A header that is there, be it empty.
+/// A header that is present, even if empty.
 fn exists(name: &str) -> Result<Cond, String> {
     Ok(if is_name(name) { Cond::texts(header(name), "like", ["*"]) } else { Cond::Never })
 }
 
-/// Headers as fields; what can be no name is on no message.
+/// Headers as fields; a name that cannot be one is on no message.
 fn fields_of(names: &[String]) -> Vec<String> {
     names.iter().filter(|name| is_name(name)).map(|name| header_field(name)).collect()
 }

@@ -87,7 +87,7 @@ fn tests_are_said_as_plainly_as_they_can_be() {
         ),
     ] {
         if want == "time in 90:00" {
-            // `9` stands behind `22` as a text: no hour is more.
+            // As texts, `9` comes after `22`: no hour is greater.
             assert_eq!(exact(&format!("if {test} {{ discard; }}")), "", "{test}");
             continue;
         }
@@ -181,7 +181,7 @@ fn what_alternatives_capture_may_differ() {
     assert!(!captured("^(a|ab)(c|bcd)?"));
 }
 
-/// A branch of which nothing could be translated keeps its mail from those behind it.
+/// A branch of which nothing could be translated keeps its mail from those after it.
 #[test]
 fn mail_of_a_branch_that_is_not_translated_is_taken() {
     let script = "require [\"variables\", \"fileinto\"];\n\
@@ -230,7 +230,7 @@ fn variables_are_compared_by_the_comparator() {
     assert!(rules.contains(want), "{rules}");
 }
 
-/// What the language says of several headers, of grades and of the body as it came.
+/// What the language says about several headers, grades and the body as it came.
 #[test]
 fn what_web_mailers_offer_besides() {
     for (test, want) in [
@@ -305,7 +305,7 @@ fn headers_are_taken_out_by_their_value() {
     assert_eq!(totals.not, 1);
 }
 
-/// A value that makes one level is a folder's name alone, too; `INBOX` is the inbox.
+/// A value that makes one level is also a folder's name on its own; `INBOX` is the inbox.
 #[test]
 fn a_captured_name_of_one_level_is_a_folder() {
     let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/ {\nlet topic = \
@@ -342,8 +342,8 @@ fn a_captured_name_of_one_level_is_a_folder() {
     }
 }
 
-/// Proton's `hasexpiration` and `expiration` hang on what the script said before them, and
-/// `unexpire` takes it back.
+/// Proton's `hasexpiration` and `expiration` depend on what the script said before them,
+/// and `unexpire` takes it back.
 #[test]
 fn expirations_are_known_by_the_script() {
     const DELETES: &str = "expire \"*\" after 7d even unread, flagged unless not keyword is \
@@ -413,7 +413,7 @@ fn a_return_under_a_condition_leaves_the_included_script() {
         assert_eq!(totals.exact, totals.all, "{inner}: {rules}");
         assert_eq!(rules, want, "{inner}");
     }
-    // Too much would have to stand twice.
+    // Too much would have to be written twice.
     let mut inner = String::new();
     for number in 0..40 {
         inner.push_str(&format!("if size :over {number} {{ return; }} fileinto \"A{number}\";\n"));
@@ -449,7 +449,7 @@ fn moments_are_compared_as_texts() {
     }
 }
 
-/// A script as `include sieve` has it, beside others that it may include.
+/// A script as `include sieve` gets it, beside others that it may include.
 fn included(script: &str, files: &[(&str, &str)]) -> Script {
     let request = ScriptRequest {
         path: Path::new("x.sieve"),
@@ -465,7 +465,7 @@ fn included(script: &str, files: &[(&str, &str)]) -> Script {
     include(&request, request.path, script.as_bytes(), load)
 }
 
-/// What would keep a delivery waiting is refused, wherever it lies in the script.
+/// What would keep a delivery waiting is refused, wherever it is in the script.
 #[test]
 fn what_takes_too_long_to_judge_is_refused() {
     let head = "require [\"fileinto\", \"include\", \"variables\", \"regex\", \"imap4flags\"];\n";
@@ -490,7 +490,7 @@ fn what_takes_too_long_to_judge_is_refused() {
     }
 }
 
-/// More than anybody has by hand is still judged.
+/// More than anybody writes by hand is still judged.
 #[test]
 fn a_long_script_is_used() {
     let mut script = String::from("require [\"fileinto\", \"imap4flags\"];\n");

@@ -14,10 +14,10 @@ use crate::import::ir::Cond;
 const DAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-/// For a key, which is compared with all values of a part.
+/// Per key, which is compared with all values of a part.
 const STEPS_PER_DATE: usize = 60;
 
-/// For a key of which patterns for dates as they are written are made.
+/// Per key that is turned into patterns for dates as written.
 const STEPS_PER_LAYOUT: usize = 2000;
 
 impl Lowering<'_> {
@@ -77,7 +77,7 @@ impl Lowering<'_> {
             return Ok(moment.exists());
         }
         if !captures {
-            // What fields say is easier to read.
+            // Fields are easier to read.
             let said = match (&moment.zone, zone) {
                 (Some(offset), Some(zone)) => {
                     self.in_zone(&moment, offset, zone, &part, how, &keys)
@@ -91,7 +91,7 @@ impl Lowering<'_> {
         self.date_value_test(&moment, &part, how, &keys, captures)
     }
 
-    /// A part in a zone that is named, by instants.
+    /// A part in a named zone, by instants.
     fn in_zone(
         &mut self,
         moment: &DateMoment,
@@ -126,7 +126,7 @@ impl Lowering<'_> {
         how: Matching,
         keys: &[String],
     ) -> Result<Cond, String> {
-        // Of a date as a number, the year is all there is.
+        // Of a date as a number, only the year counts.
         let by_year = how.collation == Collation::Numeric && matches!(part, "date" | "iso8601");
         if by_year {
             let digits = |key: &String| key.chars().take_while(char::is_ascii_digit).collect();
@@ -179,7 +179,7 @@ fn time_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) {
             return Err(format!("`{key}` is no time of day"));
         }
-        // `17:00` stands before `17:00:00`.
+        // `17:00` comes before `17:00:00`.
         let operator = match (relation, second) {
             (Relation::GreaterOrEqual, None | Some(0)) | (Relation::Greater, None) => ">=",
             (Relation::Less, None | Some(0)) | (Relation::LessOrEqual, None) => "<",

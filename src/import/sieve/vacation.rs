@@ -9,7 +9,7 @@ use crate::import::ir::{AutomaticReply, Effect, literal};
 use crate::message::Message;
 use crate::rules::actions::is_mailbox;
 
-/// Shortest and longest answer interval of ours, seconds.
+/// Our shortest and longest answer interval, in seconds.
 const INTERVALS: std::ops::RangeInclusive<u64> = 3600..=52 * 7 * 86_400;
 /// The interval where none is named, seconds.
 const INTERVAL: u64 = 7 * 86_400;

@@ -1,5 +1,5 @@
-//! Variables, RFC 5229: what is known of them at each place, so that constants
-//! are put in and only what hangs on the message is kept by `let`.
+//! Variables, RFC 5229: what is known of them at each place, so that constants are
+//! inserted and `let` keeps only what depends on the message.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::import::ir::literal;
 use crate::rules::field;
 use crate::syntax::words;
 
-/// So many values a variable may have had that are told apart.
+/// How many possible values of a variable are told apart.
 const MOST_VALUES: usize = 16;
 
 /// What is known of a variable.
@@ -19,16 +19,16 @@ pub(super) enum KnownValue {
     Text(String),
     /// It is one of these.
     OneOf(BTreeSet<String>),
-    /// It hangs on the message.
+    /// It depends on the message.
     Runtime,
     /// The same, and it cannot make levels of folders: a part of a date.
     OneLevel,
-    /// What it is was not translated; why.
+    /// Why its value was not translated.
     Lost(String),
 }
 
 impl KnownValue {
-    /// What is known where two ways meet.
+    /// What is known where two paths meet.
     pub(super) fn join(self, other: KnownValue) -> KnownValue {
         if self == other {
             return self;
@@ -95,7 +95,7 @@ impl Expansion {
         }
     }
 
-    /// The one variable that it is.
+    /// The variable, if it is nothing but one.
     pub(super) fn variable(&self) -> Option<&str> {
         match self.0.as_slice() {
             [VariablePiece::Variable(name)] => Some(name),
@@ -167,8 +167,8 @@ impl VariableNames {
     }
 }
 
-/// `${hex: 40 41}` and `${unicode: 2603}`, RFC 5228 §2.4.2.4; what is none of these
-/// stays as it is.
+/// `${hex: 40 41}` and `${unicode: 2603}`, RFC 5228 §2.4.2.4; anything else stays as it
+/// is.
 pub(super) fn encoded_characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -208,8 +208,8 @@ fn decoded(inner: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// What stands between `${` and `}` at the start of a text: a name or a number,
-/// and how long all of it is.
+/// What is between `${` and `}` at the start of a text: a name or a number, and the
+/// length of the whole.
 pub(super) fn reference(text: &str) -> Option<(&str, usize)> {
     let inner = text.strip_prefix("${")?;
     let end = inner.find('}')?;
@@ -223,7 +223,7 @@ pub(super) fn reference(text: &str) -> Option<(&str, usize)> {
     (number || name.split('.').all(fits)).then_some((name, end + 3))
 }
 
-/// What a modifier of `set` makes of a text, RFC 5229 §4.1.
+/// What a modifier of `set` turns a text into, RFC 5229 §4.1.
 pub(super) fn modify(modifier: &str, text: &str) -> Option<String> {
     let first = |upper: bool| {
         let mut chars = text.chars();
@@ -243,7 +243,7 @@ pub(super) fn modify(modifier: &str, text: &str) -> Option<String> {
     })
 }
 
-/// A piece as a template says it; `change` is `:lower` or `:upper`.
+/// A piece as written in a template; `change` is `:lower` or `:upper`.
 pub(super) fn insert(name: &str, change: &str) -> String {
     format!("{{{}{change}}}", literal(name))
 }
