@@ -7,15 +7,15 @@ use crate::import::ir::{Effect, literal};
 use crate::import::shell::{is_program, shell_words, unquoted};
 use crate::source::Span;
 
-/// What a delivery does to the message's way.
+/// What a delivery does to the further processing of the message.
 #[derive(Debug)]
 pub(super) struct ProcmailDone {
     pub(super) effects: Vec<Effect>,
-    /// The way ends with it.
+    /// Processing ends with it.
     pub(super) ends: bool,
-    /// The headers that it has changed, lower case; `*` for any.
+    /// The headers that it has changed, in lower case; `*` for any.
     pub(super) edited: Vec<String>,
-    /// How many recipes it is.
+    /// How many recipes it stands for.
     pub(super) count: usize,
     /// How it differs.
     pub(super) differs: Option<String>,
@@ -31,7 +31,7 @@ impl ProcmailDone {
     }
 }
 
-/// The one of header and body that alone is delivered, by the flags.
+/// The half, header or body, that alone is delivered, according to the flags.
 fn half(flags: &str) -> Option<&'static str> {
     match (flags.contains('h'), flags.contains('b')) {
         (true, false) => Some("header"),
@@ -40,8 +40,8 @@ fn half(flags: &str) -> Option<&'static str> {
     }
 }
 
-/// A command for a shell that is given the header or the body alone; where it filters, the
-/// other half stays as it is.
+/// A shell command that is given only the header or the body; if it filters, the other
+/// half stays as it is.
 pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     const HEADER: &str = "sed '/^$/q'";
     const BODY: &str = "sed '1,/^$/d'";
@@ -52,7 +52,7 @@ pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     match (half, filters) {
         ("header", false) => format!("{HEADER} | {command}"),
         (_, false) => format!("{BODY} | {command}"),
-        // Read twice, so it is kept.
+        // It is read twice, so it is kept in a file.
         ("header", true) => {
             kept_in_file(&format!("{HEADER} \"$m\" | {command}; s=$?; {BODY} \"$m\""))
         }
@@ -96,7 +96,7 @@ impl RecipeLowering<'_> {
         Ok(if copy { ProcmailDone::going_on(vec![effect]) } else { ProcmailDone::ending(effect) })
     }
 
-    /// A file, a directory of mail.
+    /// A file or a directory of mail.
     pub(super) fn mailbox(&mut self, written: &str, flags: &str) -> Result<ProcmailDone, String> {
         let copy = flags.contains('c');
         let expanded = self.variables.expand(written, false)?;
@@ -104,7 +104,7 @@ impl RecipeLowering<'_> {
         if constant == Some("/dev/null") {
             return Ok(if copy { ProcmailDone::going_on(Vec::new()) } else { self.drop() });
         }
-        // A blank that is quoted is of the name.
+        // A quoted blank is part of the name.
         let words = shell_words(written);
         if words.len() > 1 {
             return self.mailboxes(&words, flags);
@@ -121,7 +121,7 @@ impl RecipeLowering<'_> {
         Ok(ProcmailDone { differs, ..done })
     }
 
-    /// Several Maildirs: the message lies in each.
+    /// Several Maildirs: the message is stored in each.
     fn mailboxes(&mut self, words: &[String], flags: &str) -> Result<ProcmailDone, String> {
         let is_maildir = |word: &String| unquoted(word).ends_with('/');
         if !words.iter().all(is_maildir) || half(flags).is_some() {
@@ -149,7 +149,7 @@ impl RecipeLowering<'_> {
         ProcmailDone::ending(end)
     }
 
-    /// The folder that a path is, none for the inbox.
+    /// The folder that a path stands for; none for the inbox.
     fn folder(&mut self, path: &Expanded) -> Result<Option<String>, String> {
         let places = MailPlaces {
             start: self.constant("MAILDIR"),
@@ -176,7 +176,7 @@ impl RecipeLowering<'_> {
                 Ok(done) if !done.edited.iter().any(|name| self.is_asked_behind(span, name)) => {
                     return edits;
                 }
-                // formail itself does it, and what is behind it sees what it did.
+                // formail itself does it, and what comes after it sees the result.
                 _ => self.note("formail is run, so it has to be installed"),
             }
         }
@@ -262,7 +262,7 @@ impl RecipeLowering<'_> {
                 joined.to_owned()
             };
             let expanded = self.variables.expand(&argument, false)?;
-            // The line that parts messages in an mbox: we have none.
+            // The line that separates messages in an mbox: we have none.
             if expanded.template == "From " {
                 continue;
             }
@@ -290,18 +290,18 @@ impl RecipeLowering<'_> {
         Ok(ProcmailDone { edited, ..ProcmailDone::going_on(effects) })
     }
 
-    /// Whether recipes behind a place ask for a header.
+    /// Whether recipes after a place ask for a header.
     fn is_asked_behind(&self, place: Span, name: &str) -> bool {
         let file = self.sources.files().get(place.file as usize);
         let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
         rest.lines().map(str::trim_start).filter(|line| line.starts_with('*')).any(|line| {
             let line = line.to_lowercase();
-            // Without the name of one header it asks for all of them.
+            // Without the name of a header it asks for all of them.
             line.contains(name) || !line.contains(':') && !line.contains('<') && !line.contains('>')
         })
     }
 
-    /// Dovecot's delivery agent: the folder behind `-m`.
+    /// Dovecot's delivery agent: the folder after `-m`.
     fn delivering_agent(&mut self, command: &str) -> Result<Option<Option<String>>, String> {
         let words = shell_words(command);
         let is_agent = words
@@ -337,7 +337,7 @@ impl RecipeLowering<'_> {
     }
 }
 
-/// Quotes stay for the shell: inside of double quotes they mean nothing to `expand`.
+/// Quotes are left for the shell: within double quotes they mean nothing to `expand`.
 fn without_quotes_lost(command: &str) -> String {
     command.replace('"', "\\\"")
 }

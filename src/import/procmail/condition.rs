@@ -5,24 +5,24 @@ use super::words::{ProcmailVariable, RcVariables};
 use crate::import::ir::Cond;
 use crate::import::shell::is_duplicate_check;
 
-/// Of how many weighted conditions all combinations are written out.
+/// For how many weighted conditions all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
 
-/// What a recipe asks.
+/// What a recipe tests.
 #[derive(Debug)]
 pub(super) struct RecipeTests {
     pub(super) condition: Cond,
-    /// The headers that it asks for, lower case.
+    /// The headers that it asks for, in lower case.
     pub(super) headers: Vec<String>,
-    /// It asks for other headers, too, or for any.
+    /// It also asks for other headers, or for any.
     pub(super) all_headers: bool,
     pub(super) captures: bool,
     pub(super) dots: bool,
     pub(super) words: bool,
 }
 
-/// The conditions of a recipe with these flags. An error says which cannot be said,
-/// and why.
+/// The conditions of a recipe with these flags. An error says which one cannot be
+/// expressed, and why.
 pub(super) fn asked(
     conditions: &[String],
     flags: &str,
@@ -40,7 +40,7 @@ pub(super) fn asked(
     for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
         let told = |why: String| format!("`* {text}`: {why}");
         let (weight, rest) = weight(text).map_err(told)?;
-        // procmailsc(5): the size is a factor there, no condition.
+        // procmailsc(5): the size is a factor there, not a condition.
         if weight.is_some() && rest.trim_start_matches(['!', ' ']).starts_with(['<', '>']) {
             return Err(told("a weight by the size".into()));
         }
@@ -68,15 +68,15 @@ pub(super) fn asked(
     Ok(asked)
 }
 
-/// More signs in front of a condition are none that somebody wrote: a variable may hold `$`
-/// and itself.
+/// Nobody writes more signs than this in front of a condition; but a variable may hold
+/// `$` and itself.
 const MOST_SIGNS: usize = 50;
 
 /// `w^x`
 #[derive(Debug, Clone, Copy)]
 struct RecipeWeight {
     weight: f64,
-    /// By which it changes each time that the condition holds again.
+    /// The factor by which it changes each further time that the condition holds.
     factor: f64,
 }
 
@@ -96,10 +96,10 @@ fn weight(text: &str) -> Result<(Option<RecipeWeight>, &str), String> {
     Ok((Some(RecipeWeight { weight, factor }), rest.trim_start()))
 }
 
-/// The sum of the weights of those that hold is above zero.
+/// The sum of the weights of the conditions that hold is above zero.
 fn scored(weighted: Vec<(RecipeWeight, Cond)>) -> Result<Cond, String> {
     let (mut sum, mut open) = (0.0, Vec::new());
-    // How often counts only where the sum could come out otherwise by it.
+    // The number of matches counts only where it could change the sign of the sum.
     let counts = weighted.iter().any(|(weight, _)| weight.factor != 0.0);
     if counts && weighted.iter().any(|(weight, _)| weight.weight <= 0.0) {
         return Err("it counts how often a pattern is found (a factor that is not 0), and mfilter only sees whether it is".into());
@@ -223,8 +223,8 @@ fn one(
     regex(first_unescaped(text), flags, None)
 }
 
-/// procmail takes a backslash away with which a pattern begins: it is there to have `!`,
-/// `$`, `?`, `<` and `>` stand for themselves, and leaves `[` of `\[` a bracket.
+/// procmail removes a backslash at the start of a pattern: it is there so that `!`, `$`,
+/// `?`, `<` and `>` stand for themselves, and it leaves the `[` of `\[` a bracket.
 fn first_unescaped(pattern: &str) -> &str {
     pattern.strip_prefix('\\').unwrap_or(pattern)
 }
@@ -237,7 +237,7 @@ fn variable(text: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, pattern))
 }
 
-/// A text that is the same for every message: only the plainest patterns.
+/// A text that is the same for every message: only the simplest patterns.
 fn constant(
     text: &str,
     pattern: &str,

@@ -1,4 +1,4 @@
-//! What an import knows while it goes through the recipes.
+//! What an import knows while it walks through the recipes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ pub(super) struct RecipeLowering<'a> {
     /// `EXITCODE`, if it is set.
     pub(super) exit_code: Option<i32>,
     pub(super) load: Load<'a>,
-    /// The files around, for circles.
+    /// The files being read, each included by the one before it, to detect circles.
     pub(super) around: Vec<PathBuf>,
-    /// Headers that recipes have changed, lower case; `*` for any.
+    /// Headers that recipes have changed, in lower case; `*` for any.
     pub(super) edited: BTreeSet<String>,
     /// Names that `let` keeps.
     pub(super) kept: BTreeSet<String>,
-    /// How many names were made.
+    /// How many names were created.
     pub(super) names: usize,
-    /// How many blocks of this file are around.
+    /// How many blocks of this file are around the current place.
     pub(super) depth: usize,
     /// The next recipe asks whether this one was done.
     pub(super) is_asked_for: bool,

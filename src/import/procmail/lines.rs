@@ -1,4 +1,4 @@
-//! The recipe of procmailex(5) and many others by which mutt knows how long messages are:
+//! The recipe of procmailex(5) and many others that gives mutt the length of messages:
 //!
 //! ```text
 //! :0 Bfh
@@ -7,7 +7,7 @@
 //! | formail -A "Lines: $="
 //! ```
 //!
-//! The weights count the body's line ends, of which there have to be some.
+//! The weights count the line ends of the body; there must be some.
 
 use super::action::{ProcmailDone, on_half};
 use super::read::{Recipe, RecipeAction};

@@ -14,10 +14,10 @@ use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
-/// Files that include one another deeper are not read.
+/// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
 
-/// What procmail keeps for itself and has no counterpart here.
+/// What procmail keeps for itself and what has no counterpart here.
 const WITHOUT_MEANING: [&str; 22] = [
     "VERBOSE",
     "LOGABSTRACT",
@@ -43,19 +43,19 @@ const WITHOUT_MEANING: [&str; 22] = [
     "TZ",
 ];
 
-/// What the recipe before this one came to, for `A`, `a`, `E` and `e`.
+/// The result of the recipe before this one, for `A`, `a`, `E` and `e`.
 #[derive(Clone)]
 enum Dependence {
-    /// None stands before it.
+    /// There is none before it.
     Nothing,
     Known {
         /// What `A` asks for: the condition of the last one without it.
         own: Cond,
-        /// It may come out otherwise now.
+        /// It may have another result now.
         is_stale: bool,
         /// What `E` asks for: the last one and those that it is an alternative to.
         chain: Vec<Cond>,
-        /// These may come out otherwise now.
+        /// These may have another result now.
         changes: bool,
         filters: bool,
     },
@@ -90,7 +90,8 @@ impl RecipeLowering<'_> {
         }
     }
 
-    /// The units of a file or a block; `before` is the recipe before them, and then the last.
+    /// The units of a file or a block; `before` is the recipe before them, and afterwards
+    /// the last of them.
     fn nodes(&mut self, nodes: &[RcNode], before: &mut Dependence) -> Vec<Unit> {
         let mut units = Vec::new();
         let mut ended = false;
@@ -218,7 +219,8 @@ impl RecipeLowering<'_> {
         Vec::new()
     }
 
-    /// `SWITCHRC=file`: what stands behind it in this file is not read. None ends the file.
+    /// `SWITCHRC=file`: what comes after it in this file is not read. `SWITCHRC` without
+    /// a value ends the file.
     fn switch(
         &mut self,
         span: Span,
@@ -234,7 +236,7 @@ impl RecipeLowering<'_> {
             Ok(units) => units,
             Err(why) => return not(why),
         };
-        // Behind a file that is included the one around goes on.
+        // After an included file, the including one goes on.
         self.switched = is_included;
         if !is_included {
             let effects = vec![Effect::Stop];
@@ -320,7 +322,7 @@ impl RecipeLowering<'_> {
         }
     }
 
-    /// What a block that is not translated would have set.
+    /// Forgets what a block that is not translated would have set.
     fn forget(&mut self, nodes: &[RcNode]) {
         for node in nodes {
             match &node.kind {
@@ -386,7 +388,7 @@ impl RecipeLowering<'_> {
             self.variables.set("MATCH", ProcmailVariable::Template(kept));
         }
         self.edited.extend(done.edited.iter().cloned());
-        // Whether it was done cannot be asked again where it changes what is tested.
+        // Whether it was done cannot be tested again if it changes what is tested.
         let changes =
             condition != Cond::Never && (!done.edited.is_empty() || changes_tests(&done.effects));
         let done_before = (changes && is_asked_for).then(|| {
@@ -399,7 +401,7 @@ impl RecipeLowering<'_> {
         let told = |condition: &Cond| done_before.clone().unwrap_or_else(|| condition.clone());
         let filters = matches!(done.effects.last(), Some(Effect::Program("filter", _)));
         *before = match (flags.contains(['A', 'a', 'e']), flags.contains('E'), &*before) {
-            // `A` looks at the last one without it.
+            // `A` refers to the last one without it.
             (true, _, Dependence::Known { own, is_stale, .. }) if !flags.contains('e') => {
                 Dependence::Known {
                     own: own.clone(),
@@ -449,7 +451,7 @@ impl RecipeLowering<'_> {
         Ok(unit)
     }
 
-    /// What `A` and `E` ask of the recipe before; and the alternatives so far.
+    /// What `A` and `E` ask about the recipe before, and the alternatives so far.
     fn dependence(&self, flags: &str, before: &Dependence) -> Result<(Cond, Vec<Cond>), String> {
         if !flags.contains(['A', 'a', 'E', 'e']) {
             return Ok((Cond::Always, Vec::new()));
@@ -531,11 +533,11 @@ impl RecipeLowering<'_> {
         self.depth -= 1;
         self.exit_code = exit_code;
         if copy {
-            // What it sets and changes is the copy's.
+            // What it sets and changes belongs to the copy.
             (self.variables, self.edited) = (variables, edited);
             return copied(units);
         }
-        // What is the same for every message in the block is not behind it.
+        // What is the same for every message within the block is not so after it.
         for node in nodes {
             if let NodeKind::Assign { name, .. } = &node.kind
                 && !self.kept.contains(name)
@@ -562,8 +564,9 @@ impl RecipeLowering<'_> {
     }
 }
 
-/// The units of a block for a copy of the message, which goes its own way: each of
-/// their deliveries is one more, and what one took the others do not.
+/// The units of a block for a copy of the message, which is processed on its own: each of
+/// their deliveries is an additional one, and mail that one took does not reach the
+/// others.
 fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
     let why = || "a block for a copy of the message, which goes on by itself".to_owned();
     let mut taken: Vec<Cond> = Vec::new();
@@ -604,7 +607,7 @@ fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
     Ok(ProcmailDone { count: 0, ..ProcmailDone::going_on(effects) })
 }
 
-/// What a block for a copy does not take.
+/// What a block for a copy does not consume.
 fn stored_twice(effect: &mut Effect) {
     let Effect::Rule(unit) = effect else { return };
     if unit.count > 0 && unit.fidelity == Fidelity::Exact {
@@ -614,7 +617,7 @@ fn stored_twice(effect: &mut Effect) {
     unit.effects.iter_mut().for_each(stored_twice);
 }
 
-/// Whether a condition comes to the same however the message is changed.
+/// Whether a condition has the same result however the message is changed.
 fn is_kept(condition: &Cond) -> bool {
     match condition {
         Cond::Always | Cond::Never => true,
@@ -623,7 +626,7 @@ fn is_kept(condition: &Cond) -> bool {
     }
 }
 
-/// Whether the same test may come out otherwise behind these.
+/// Whether the same test may have another result after these.
 fn changes_tests(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| match effect {
         Effect::Let(..) | Effect::Program("filter", _) => true,
@@ -632,8 +635,8 @@ fn changes_tests(effects: &[Effect]) -> bool {
     })
 }
 
-/// Whether what stands behind a recipe may ask if it was done: `A`, `E`. Files that are
-/// included are not looked into.
+/// Whether what comes after a recipe may ask if it was done: `A`, `E`. Included files are
+/// not searched.
 fn is_asked_for(behind: &[RcNode], is_included: bool) -> bool {
     for node in behind {
         match &node.kind {
@@ -669,7 +672,7 @@ fn is_special(name: &str) -> bool {
         )
 }
 
-/// The name by which `let` keeps a variable.
+/// The name under which `let` keeps a variable.
 pub(super) fn kept_name(name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect();

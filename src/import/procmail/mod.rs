@@ -19,10 +19,10 @@ use super::{Imported, Load, Options, source_file};
 use context::RecipeLowering;
 pub use trial::trial;
 
-/// Makes rules of a procmailrc; `load` gives the files that it includes.
+/// Turns a procmailrc into rules; `load` returns the files that it includes.
 ///
 /// # Errors
-/// [`Bug`]: what was made of it are no rules.
+/// [`Bug`]: the result is not valid rules.
 pub fn import(
     path: &Path,
     bytes: &[u8],

@@ -1,5 +1,5 @@
 //! procmail's regular expressions (procmailrc(5), "Extended regular expressions") as
-//! tests of ours: on one header where the pattern names it, else on every line of
+//! tests of ours: on one header where the pattern names it, otherwise on every line of
 //! the header, or on the body.
 
 use std::borrow::Cow;
@@ -8,10 +8,10 @@ use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::ir::{Cond, Operand, Test, header};
 use crate::import::longest::{is_longest_first, is_shortest_first};
 
-/// The group for what stands behind `\/`.
+/// The group for what comes after `\/`.
 const MATCH: &str = "(?P<match>";
 
-/// The headers in which `^TO_` and `^TO` look.
+/// The headers that `^TO_` and `^TO` search.
 const DESTINATIONS: [&str; 14] = [
     "To",
     "Cc",
@@ -29,21 +29,21 @@ const DESTINATIONS: [&str; 14] = [
     "Apparently-Resent-To",
 ];
 
-/// How a pattern came over.
+/// How a pattern was translated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ProcmailMatch {
     pub(super) condition: Cond,
-    /// The headers that it asks for, lower case; empty for all of them.
+    /// The headers that it asks for, in lower case; empty for all of them.
     pub(super) headers: Vec<String>,
-    /// `\/` stands in it: `{match}` is what is behind it.
+    /// It contains `\/`: `{match}` is what comes after it.
     pub(super) captures: bool,
-    /// A dot in an address or a host was taken for a dot.
+    /// A dot in an address or a host name was taken literally.
     pub(super) dots: bool,
-    /// `\<` or `\>` stands in it.
+    /// It contains `\<` or `\>`.
     pub(super) words: bool,
 }
 
-/// Where is looked.
+/// Where to search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum SearchPlace<'a> {
     Header,
@@ -52,7 +52,7 @@ pub(super) enum SearchPlace<'a> {
     Field(&'a str),
 }
 
-/// A pattern in a place. An error says why it cannot be said.
+/// A pattern in a place. An error says why it cannot be expressed.
 pub(super) fn matched(
     pattern: &str,
     place: SearchPlace<'_>,
@@ -110,7 +110,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
             let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
             return Ok(ProcmailMatch { condition: Cond::any(has), headers, ..found });
         }
-        // A list's address, and mailboxes without blanks: nothing of a word before it.
+        // A list's address, and mailboxes without blanks: no part of a word before it.
         let regex = translate(rest)?;
         let condition = pattern_test(fields, format!("(?:^|{before}){regex}"), case);
         return Ok(ProcmailMatch { condition, headers, ..found });
@@ -123,7 +123,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     if pattern.contains('$') && !pattern.ends_with('$') {
         return Err("a pattern over more than one line".into());
     }
-    // The line `From sender date`, which procmail sees, is the envelope's.
+    // The line `From sender date`, which procmail sees, stands for the envelope.
     let from_line = pattern.starts_with("^From ")
         || pattern.starts_with("^From.*") && !pattern.starts_with("^From.*:");
     if let Some(rest) = pattern.strip_prefix("^From ") {
@@ -146,7 +146,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     Ok(all)
 }
 
-/// `^Name:rest`, `^(A|B):rest`, `^Name.*:rest` not.
+/// `^Name:rest`, `^(A|B):rest`, but not `^Name.*:rest`.
 fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
     let rest = pattern.strip_prefix('^')?;
     let is_name = |name: &str| {
@@ -169,12 +169,12 @@ fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
     }
     let (name, value) = rest.split_once(':')?;
     let name = name.replace("\\-", "-");
-    // `:*` is about the colon.
+    // `:*` repeats the colon.
     let is_whole = is_name(&name) && !value.starts_with(['*', '+', '?']);
     is_whole.then_some((vec![name], value))
 }
 
-/// What procmail writes in place of `^TO_` and `^TO` within a pattern (regexp.c): for the
+/// What procmail substitutes for `^TO_` and `^TO` within a pattern (regexp.c): for the
 /// whole header, line by line.
 const WRITTEN_OUT: [(&str, &str); 2] = [
     (
@@ -189,7 +189,7 @@ const WRITTEN_OUT: [(&str, &str); 2] = [
     ),
 ];
 
-/// A pattern with the words within it written out; one at its start has a form of ours.
+/// A pattern with these words written out; one at its start has a form of ours.
 fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>, String> {
     let is_header = place == SearchPlace::Header;
     let within = if is_header { pattern.strip_prefix('^').unwrap_or(pattern) } else { pattern };
@@ -197,7 +197,7 @@ fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>
     let Some(word) = known.iter().find(|word| within.contains(**word)) else {
         return Ok(Cow::Borrowed(pattern));
     };
-    // Alternatives are taken one by one.
+    // Alternatives are handled one by one.
     if is_header && alternatives(pattern).is_some() && !pattern.contains("\\/") {
         return Ok(Cow::Borrowed(pattern));
     }
@@ -211,7 +211,8 @@ fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>
     Ok(Cow::Owned(text))
 }
 
-/// `(a(b\/c))` as `ab\/c`: groups that hold `\/`, are no alternatives and are not repeated.
+/// `(a(b\/c))` as `ab\/c`: groups that contain `\/`, are not alternatives and are not
+/// repeated.
 fn without_groups_around_match(pattern: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(pattern);
     while let Some(next) = without_one_group(&text) {
@@ -254,7 +255,7 @@ fn without_one_group(pattern: &str) -> Option<String> {
     None
 }
 
-/// A pattern on the value of headers, from behind the colon.
+/// A pattern on the value of headers, from after the colon.
 fn of_value(
     rest: &str,
     fields: Vec<String>,
@@ -262,7 +263,7 @@ fn of_value(
     found: ProcmailMatch,
 ) -> Result<ProcmailMatch, String> {
     let mut value = rest;
-    // The blank behind the colon is none of the value.
+    // The blank after the colon is not part of the value.
     let mut anchored = true;
     loop {
         let next = [
@@ -292,7 +293,7 @@ fn of_value(
     compared(value, anchored, fields, false, case, found)
 }
 
-/// Whether a `^` stands in a pattern that is more than one of several alternatives.
+/// Whether a pattern contains a `^` that is not itself one of several alternatives.
 fn begins_a_line(pattern: &str) -> bool {
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {
@@ -336,7 +337,7 @@ fn in_text(
     compared(value, anchored, vec![field.to_owned()], lines, case, found)
 }
 
-/// A test on fields: by a plain text where the pattern is one.
+/// A test on fields: by a plain text if the pattern is one.
 fn compared(
     value: &str,
     anchored: bool,
@@ -388,7 +389,7 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
 }
 
 /// The texts that a pattern stands for, if it stands for texts: `a\.b`, `(a|b)`; and
-/// whether a dot in it was taken for one.
+/// whether a dot in it was taken literally.
 fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     if let Some(inner) = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
         let parts = split_top(inner)?;
@@ -400,7 +401,7 @@ fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
         }
         return Some((texts, dots));
     }
-    // `a(b|c)d` is two texts.
+    // `a(b|c)d` means two texts.
     if let Some((before, rest)) = pattern.split_once('(')
         && let Some((inner, behind)) = rest.split_once(')')
         && !before.ends_with('\\')
@@ -420,12 +421,12 @@ fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     Some((vec![text], dots))
 }
 
-/// The one text that a pattern stands for, with nothing that has a meaning.
+/// The one text that a pattern stands for, if nothing in it has a special meaning.
 fn literal_of(pattern: &str) -> Option<(String, bool)> {
     plain_text(pattern, "*+?()|[^$", |c| matches!(c, '<' | '>' | '/'))
 }
 
-/// The alternatives of a whole pattern, if it has some.
+/// The alternatives of a whole pattern, if it has any.
 fn alternatives(pattern: &str) -> Option<Vec<&str>> {
     let whole = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     if let Some(inner) = whole
@@ -443,8 +444,8 @@ fn split_top(pattern: &str) -> Option<Vec<&str>> {
     split_alternatives(pattern, false)
 }
 
-/// In the syntax of the regex crate. What stands before `\/`
-/// takes as little as it can, what stands behind is the group `match`.
+/// In the syntax of the regex crate. What comes before `\/` takes as little as possible,
+/// what comes after it is the group `match`.
 fn translate(pattern: &str) -> Result<String, String> {
     let (mut regex, mut captured) = (String::new(), false);
     let lazy = pattern.contains("\\/");
@@ -526,7 +527,7 @@ fn escaped(c: char, regex: &mut String) {
     }
 }
 
-/// A set, in which a backslash is itself.
+/// A set, in which a backslash stands for itself.
 fn bracket(
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
     regex: &mut String,

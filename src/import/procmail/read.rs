@@ -1,5 +1,5 @@
 //! The text of a procmailrc as nodes, each with its place and its comments
-//! (procmailrc(5)). What cannot be read spoils one node.
+//! (procmailrc(5)). A mistake spoils only one node.
 
 use crate::source::{SourceFile, Span};
 
@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 32;
 pub(super) struct RcNode {
     /// All its lines.
     pub(super) span: Span,
-    /// The comments in front of it, without their signs.
+    /// The comments before it, without their signs.
     pub(super) comments: Vec<String>,
     pub(super) kind: NodeKind,
 }
@@ -32,7 +32,7 @@ pub(super) enum NodeKind {
 #[derive(Debug)]
 pub(super) struct Recipe {
     pub(super) flags: String,
-    /// What stands behind `*`.
+    /// What comes after `*`.
     pub(super) conditions: Vec<String>,
     pub(super) action: RecipeAction,
 }
@@ -54,7 +54,7 @@ pub(super) enum RecipeAction {
 pub(super) fn read(number: u32, file: &SourceFile) -> Vec<RcNode> {
     let mut reader = RecipeReader { number, text: &file.text, at: 0 };
     let mut nodes = reader.nodes(0);
-    // A `}` that closes nothing ends no file.
+    // A `}` that closes nothing does not end the file.
     while reader.at < reader.text.len() {
         nodes.extend(reader.nodes(0));
     }
@@ -97,7 +97,7 @@ impl RecipeReader<'_> {
                     nodes.push(self.node(start, &mut comments, kind));
                 }
             }
-            // A blank line parts a comment from what follows it.
+            // A blank line separates a comment from what follows it.
             if self.rest().starts_with("\n\n") {
                 comments.clear();
             }
@@ -126,7 +126,7 @@ impl RecipeReader<'_> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// To the end of the line; the next one follows a `\` before it.
+    /// To the end of the line; after a `\` at its end, the next line is part of it.
     fn line(&mut self) -> String {
         let mut line = String::new();
         loop {
@@ -140,7 +140,7 @@ impl RecipeReader<'_> {
             match part.strip_suffix('\\') {
                 Some(part) if self.at < self.text.len() => {
                     line.push_str(part);
-                    // Blanks at the start of what goes on mean nothing.
+                    // Blanks at the start of a continuation line mean nothing.
                     let rest = self.rest();
                     self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
                 }
@@ -152,7 +152,8 @@ impl RecipeReader<'_> {
         }
     }
 
-    /// `NAME=value`: quotes may hold line breaks, and several stand on one line.
+    /// `NAME=value`: quotes may contain line breaks, and several assignments may be on
+    /// one line.
     fn assignment(&mut self) -> NodeKind {
         let name: String =
             self.rest().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
@@ -181,7 +182,7 @@ impl RecipeReader<'_> {
                 (Some(open), c) if c == open => quote = None,
                 (None | Some('"'), '\\') => {
                     if let Some((_, next)) = chars.next() {
-                        // A line that goes on.
+                        // A continuation line.
                         if next != '\n' {
                             value.extend([c, next]);
                         }

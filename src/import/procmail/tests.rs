@@ -1,4 +1,4 @@
-//! Recipes, and the rules that come of them.
+//! Recipes, and the rules that they become.
 
 use super::import;
 use crate::import::{Options, report, testing};
@@ -151,7 +151,7 @@ fn flow() {
     exact("INCLUDERC=lists.rc\n", "when header \"List-Id\" contains \"rust\" -> folder \"rust\"");
 }
 
-/// Whether a recipe that changes the message was done is known behind it.
+/// Whether a recipe that changes the message was done is known after it.
 #[test]
 fn what_was_done_is_kept_where_the_message_is_changed() {
     exact(
@@ -185,7 +185,7 @@ fn what_was_done_is_kept_where_the_message_is_changed() {
     );
 }
 
-/// A file that delivers some mail ends nothing for the rest.
+/// A file that delivers some mail does not end processing for the rest.
 #[test]
 fn files_are_included_and_left() {
     let first = "when header \"List-Id\" contains \"rust\" -> folder \"rust\"\n";
@@ -216,7 +216,7 @@ fn several_maildirs_and_the_number_of_lines() {
     not(":0 Bfh\n* -1^0\n* 2^1 ^.*$\n| formail -A \"Lines: $=\"\n", "");
 }
 
-/// procmail writes `^TO` out wherever it stands.
+/// procmail expands `^TO` wherever it occurs.
 #[test]
 fn destinations_are_a_word_of_procmails() {
     let destinations = |condition: &str| {

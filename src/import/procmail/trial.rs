@@ -1,4 +1,4 @@
-//! A procmailrc that delivers nothing and runs no program of others, for
+//! A procmailrc that delivers nothing and runs no foreign program, for
 //! `mfilter import procmail --try`.
 
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::SourceFile;
 
-/// procmail goes into the directory that MAILDIR names, which is not there.
+/// procmail changes to the directory that MAILDIR names, which does not exist.
 const DIRECTORY: &str = "MFILTERDIR";
 
-/// Writes recipes anew so that they only say what they would do, in the log.
+/// Rewrites recipes so that they only say in the log what they would do.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
     let mut writer = ProcmailTrial { out: TrialWriter::new(path, load), files: 0, blocks: 0 };
     writer
@@ -26,7 +26,7 @@ pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
 
 struct ProcmailTrial<'a> {
     out: TrialWriter<'a>,
-    /// How many files are around.
+    /// How many files are around the current place.
     files: usize,
     /// How many blocks of the file are.
     blocks: usize,
@@ -42,7 +42,7 @@ impl ProcmailTrial<'_> {
         self.blocks = blocks;
     }
 
-    /// A line in the log; the target is procmail's to expand.
+    /// A line in the log; procmail expands the target.
     fn says(&mut self, kind: &str, target: &str) {
         let head =
             format!("{MARK}{kind}{PART}${DIRECTORY}{PART}${DIRECTORY}{PART}$DEFAULT{PART}{PART}");
@@ -177,7 +177,7 @@ fn own_directory(text: &str) -> String {
         .replace("$MAILDIR", &format!("${{{DIRECTORY}}}"))
 }
 
-/// Whether a text in backquotes runs what is neither `date` nor `formail`.
+/// Whether a text in backquotes runs anything except `date` and `formail`.
 fn runs_others(text: &str) -> bool {
     text.split('`').skip(1).step_by(2).any(|command| command_value(command).is_err())
 }

@@ -1,5 +1,5 @@
-//! Variables and what a shell would make of a text: constants are put in, what a
-//! message gives is a template, and what neither is has a reason.
+//! Variables, and what a shell would make of a text: constants are inserted, values from
+//! the message become a template, and for anything else there is a reason.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(super) enum ProcmailVariable {
 #[derive(Debug, Clone)]
 pub(super) struct RcVariables(HashMap<String, ProcmailVariable>);
 
-/// A text with its variables put in.
+/// A text with its variables inserted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Expanded {
     /// As a template of ours.
@@ -63,8 +63,8 @@ impl RcVariables {
         self.0.get(name)
     }
 
-    /// Puts variables and quotes in as a shell does; `in_quotes` as it does inside of
-    /// double quotes. An error is why it cannot be known.
+    /// Inserts variables and removes quotes as a shell does; `in_quotes` as it does
+    /// within double quotes. An error says why the result cannot be known.
     pub(super) fn expand(&self, text: &str, in_quotes: bool) -> Result<Expanded, String> {
         let mut out = TemplateBuilder { template: String::new(), constant: Some(String::new()) };
         let mut chars = text.chars().peekable();
@@ -106,8 +106,8 @@ impl RcVariables {
         Ok(Expanded { template: out.template, constant: out.constant })
     }
 
-    /// `echo $MATCH | tr A-Z a-z`, and `sed` that takes out what no name of a folder can
-    /// have, which is done anyway where a value is inserted.
+    /// `echo $MATCH | tr A-Z a-z`, and `sed` that removes what a folder's name cannot
+    /// contain, which happens anyway where a value is inserted.
     fn echoed(&self, command: &str) -> Option<String> {
         let (echo, change) = command.split_once('|')?;
         let words = shell_words(echo);
@@ -139,7 +139,7 @@ impl RcVariables {
         }
     }
 
-    /// Behind a `$`.
+    /// After a `$`.
     fn variable(
         &self,
         chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
@@ -213,7 +213,7 @@ impl RcVariables {
     fn value(&self, name: &str) -> ProcmailVariable {
         match self.get(name) {
             Some(value) => value.clone(),
-            // Whatever the mail server's environment has.
+            // Whatever is in the mail server's environment.
             None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
                 ProcmailVariable::Unknown(format!("{name} comes from the environment"))
             }
