@@ -10,11 +10,11 @@ use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
 use crate::import::shell::{is_program, shell_words, unquoted};
 use crate::source::Span;
 
-/// What a statement does to the way of a message.
+/// What a statement does to the further processing of a message.
 #[derive(Debug, Default)]
 pub(super) struct MaildropDone {
     pub(super) effects: Vec<Effect>,
-    /// The way ends with it.
+    /// Processing ends with it.
     pub(super) ends: bool,
     /// How it differs.
     pub(super) differs: Option<String>,
@@ -26,7 +26,7 @@ impl MaildropDone {
     }
 }
 
-/// Characters that a shell makes something of.
+/// Characters that are special to a shell.
 const SHELL_SIGNS: [char; 15] =
     ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
 
@@ -87,7 +87,7 @@ impl FilterLowering<'_> {
             Some(75 | 111) => Effect::Defer("4.3.0 try again later".into()),
             Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
             Some(77) => Effect::Reject("5.7.1 not wanted".into()),
-            // qmail's 99: delivered, and nothing further.
+            // qmail's 99: delivered, and nothing more.
             Some(0 | 99) | None => Effect::Discard(None),
             Some(_) => Effect::Reject("5.0.0 not delivered".into()),
         };
@@ -95,7 +95,7 @@ impl FilterLowering<'_> {
     }
 
     fn places(&self) -> MailPlaces {
-        // Folders lie in the Maildir, which is the inbox, too.
+        // Folders are in the Maildir, which is also the inbox.
         let inbox = self.inbox.clone();
         MailPlaces { start: "~".into(), maildir: inbox.clone(), inbox }
     }
@@ -127,7 +127,7 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// `$MAILDIR/.Folder`, where nobody can know what MAILDIR is: the user's own.
+    /// `$MAILDIR/.Folder`, where it is unknown what MAILDIR is: the user's own.
     pub(super) fn with_own_maildir(&mut self, target: &Expression) -> Option<MaildropText> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
@@ -159,7 +159,7 @@ impl FilterLowering<'_> {
         })
     }
 
-    /// A variable in a path that is one of several texts.
+    /// A variable in a path that may be any of several texts.
     fn kept_in(&self, target: &Expression) -> Option<(String, String, Vec<String>)> {
         target.names().into_iter().find_map(|name| match self.variables.get(name) {
             MaildropVariable::Kept(field, Some(values)) => Some((name.to_owned(), field, values)),
@@ -222,8 +222,8 @@ impl FilterLowering<'_> {
         Ok(MaildropDone::of(Effect::Forward { copy, to }, copy))
     }
 
-    /// A command with its first characters left out, as words; by a shell where that
-    /// has something to do.
+    /// A command as words, without its first characters; run by a shell if that has
+    /// something to do.
     fn command_words(&mut self, of: &Expression, skip: usize) -> Result<Vec<String>, String> {
         let outer = self.variables.clone();
         for (name, text) in [("HOME", "$HOME"), ("LOGNAME", "$LOGNAME"), ("USER", "$USER")] {
@@ -279,14 +279,14 @@ impl FilterLowering<'_> {
         Ok(MaildropDone { effects, ends: false, differs: None })
     }
 
-    /// A command that is run for what it does.
+    /// A command that is run for its effect.
     pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
         let words = self.command_words(command, 0)?;
         self.note("programs are run when the message is stored");
         Ok(MaildropDone::of(Effect::Program("run", words), true))
     }
 
-    /// `reformail -A "Name: value" -I "Name:"`, where nobody asks for these headers.
+    /// `reformail -A "Name: value" -I "Name:"`, where nothing asks for these headers.
     fn reformail(&mut self, command: &Expression) -> Result<Option<MaildropDone>, String> {
         let Ok(text) = self.text_of(command) else { return Ok(None) };
         let words = shell_words(&text.template);
@@ -339,7 +339,7 @@ impl FilterLowering<'_> {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
             marks.extend(words.map(|word| Mark::Keyword(literal(word))));
         }
-        // What was set before is gone.
+        // What was set before is replaced.
         let mut effects = Vec::new();
         if !self.marked.insert(name.to_owned()) {
             if name == "KEYWORDS" {

@@ -1,5 +1,5 @@
-//! Whether a pattern may begin with the blank that maildrop has behind the colon of a
-//! header. Values of ours begin behind it.
+//! Whether a pattern may begin with the blank that maildrop puts after the colon of a
+//! header. Our values begin after it.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 
-/// A pattern of which more states have to be looked at is taken for one that may.
+/// A pattern for which more states would have to be examined is treated as one that may.
 const MOST_STATES: usize = 200;
 
-/// Whether a pattern fits some text that begins with the blank, from there on; also if it
-/// fits nothing at all there.
+/// Whether a pattern matches some text that begins with the blank, from there on; also
+/// true if it can match nothing at all there.
 pub(super) fn may_take_blank(pattern: &str, case: bool) -> bool {
     takes(pattern, case).unwrap_or(true)
 }
 
-/// Whether there is a text that a pattern fits with the blank before it alone; `anywhere` if
-/// it may fit some way into the text as well.
+/// Whether there is a text that a pattern matches only with the blank before it;
+/// `anywhere` if it may also match further into the text.
 pub(super) fn needs_blank(pattern: &str, case: bool, anywhere: bool) -> bool {
     needs(pattern, case, anywhere).unwrap_or(true)
 }
@@ -42,7 +42,7 @@ fn takes(pattern: &str, case: bool) -> Option<bool> {
 
 fn needs(pattern: &str, case: bool, anywhere: bool) -> Option<bool> {
     let (with, mut of_with, from) = behind_blank(pattern, case)?;
-    // A match is told one byte late: this one is of nothing.
+    // A match is reported one byte late: this one is of nothing.
     if from.is_match() {
         return Some(false);
     }
@@ -53,7 +53,7 @@ fn needs(pattern: &str, case: bool, anywhere: bool) -> Option<bool> {
     let mut open = vec![(from, without.start_state(&mut of_without, &start).ok()?)];
     let mut known = HashSet::new();
     while let Some((one, other)) = open.pop() {
-        // What fits without it, fits.
+        // What matches without it, matches.
         if other.is_match() || one.is_dead() || !known.insert((one, other)) {
             continue;
         }
@@ -82,7 +82,8 @@ fn behind_blank(pattern: &str, case: bool) -> Option<(DFA, Cache, LazyStateID)> 
     Some((dfa, cache, from))
 }
 
-/// The states behind one, by the byte that leads there; none for the end of the text.
+/// The states after one, each with the byte that leads there; none for the end of the
+/// text.
 fn following(
     dfa: &DFA,
     cache: &mut Cache,

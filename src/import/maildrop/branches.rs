@@ -1,5 +1,5 @@
-//! `if`, `elsif`, `else`: a rule for each branch, without what those before it took,
-//! and what is known of variables behind them.
+//! `if`, `elsif`, `else`: a rule for each branch, without what those before it took, and
+//! what is known of variables after them.
 
 use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
@@ -12,13 +12,13 @@ use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::Span;
 
-/// A branch that stands.
+/// A branch that is written.
 struct OpenBranch {
     condition: Cond,
     unit: Unit,
-    /// Messages go on behind it.
+    /// Messages go on after it.
     goes_on: bool,
-    /// Its condition may come out otherwise behind it.
+    /// Its condition may have another result after it.
     changes: bool,
 }
 
@@ -140,7 +140,7 @@ impl FilterLowering<'_> {
     }
 
     /// What is known of `test -d` where the branches ask for it: a folder that one of
-    /// them makes is there, and so is a file that can be included.
+    /// them creates exists, and so does a file that can be included.
     fn look_for_files(&mut self, branches: &[IfBranch]) {
         let ReturnCode::Exists(path) = self.code.clone() else { return };
         let asks = branches.iter().any(|branch| match &branch.condition {
@@ -176,8 +176,8 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// Variables that a branch has set and that are read behind it: kept by `let`,
-    /// and known there by all that they can be.
+    /// Variables that a branch has set and that are read after it: kept by `let`, and
+    /// known there by all their possible values.
     fn keep(&mut self, branch: &IfBranch, entry: &MaildropVariables, effects: &mut Vec<Effect>) {
         let mut names = Vec::new();
         walk(&branch.body, &mut |statement| {
@@ -212,7 +212,7 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// Whether a branch only sets variables that nobody reads behind it.
+    /// Whether a branch only sets variables that nothing reads after it.
     fn is_without_use(&self, branch: &IfBranch) -> bool {
         let mut is_without = assigns_only(&branch.body);
         walk(&branch.body, &mut |statement| {
@@ -228,7 +228,8 @@ impl FilterLowering<'_> {
         is_without
     }
 
-    /// What variables were before the branches, where these may leave them so.
+    /// Keeps the values that variables had before the branches, where these may leave
+    /// them unchanged.
     fn keep_before(&mut self, entry: &MaildropVariables, units: &mut Vec<Unit>) {
         for (name, kept) in self.variables.kept() {
             if let MaildropVariable::Constant(text) = entry.get(&name)
@@ -240,7 +241,7 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// Puts branches one behind the other, each without what those before it took.
+    /// Puts branches one after the other, each without what those before it took.
     fn assemble(&mut self, taken: Vec<OpenBranch>, units: &mut Vec<Unit>) {
         let is_first = |at: usize| taken.iter().take(at).all(|before| !before.goes_on);
         let last = taken.iter().rposition(|part| part.condition != Cond::Never).unwrap_or(0);
@@ -279,7 +280,7 @@ impl OpenBranch {
     }
 }
 
-/// A unit that effects can be put into, also where nothing else of it stands.
+/// A unit that effects can be added to, even if nothing else of it is written.
 fn open(mut unit: Unit) -> Unit {
     if matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_)) {
         return unit;
@@ -293,7 +294,7 @@ fn open(mut unit: Unit) -> Unit {
     Unit { effects: vec![Effect::Rule(unit)], ..outer }
 }
 
-/// What the patterns of a branch shall capture.
+/// What the patterns of a branch have to capture.
 fn wanted(branch: &IfBranch) -> MaildropWanted {
     let body = names_in(&branch.body);
     let mut names: Vec<&str> = body.iter().map(String::as_str).collect();
@@ -311,7 +312,7 @@ fn wanted(branch: &IfBranch) -> MaildropWanted {
     }
 }
 
-/// Whether nothing is done but to set variables.
+/// Whether nothing is done except setting variables.
 fn assigns_only(body: &[MaildropStatement]) -> bool {
     let mut only = !body.is_empty();
     walk(body, &mut |statement| {
@@ -336,7 +337,7 @@ fn looks_up(of: &Expression) -> bool {
     }
 }
 
-/// What is known behind branches that leave these behind.
+/// What is known after branches that end in these states.
 fn joined(entry: &MaildropVariables, exits: &[MaildropVariables]) -> MaildropVariables {
     let Some((first, rest)) = exits.split_first() else { return entry.clone() };
     let mut all = first.clone();
@@ -346,7 +347,7 @@ fn joined(entry: &MaildropVariables, exits: &[MaildropVariables]) -> MaildropVar
     all
 }
 
-/// Whether the same test may come out otherwise behind these.
+/// Whether the same test may have another result after these.
 fn changes_tests(units: &[Unit]) -> bool {
     let changes = |effect: &Effect| match effect {
         Effect::Let(..) | Effect::Program("filter", _) => true,
@@ -356,7 +357,7 @@ fn changes_tests(units: &[Unit]) -> bool {
     units.iter().any(|unit| unit.effects.iter().any(changes))
 }
 
-/// A unit whose condition differs, with all in it.
+/// Makes a unit, and everything in it, approximate: its condition differs.
 fn soften(unit: &mut Unit, why: &str) {
     if unit.fidelity == Fidelity::Exact {
         unit.fidelity = Fidelity::Approximate(why.to_owned());
@@ -384,7 +385,7 @@ fn merged(mut outer: Unit, units: Vec<Unit>, goes_on: bool) -> Unit {
         return outer;
     }
     outer.count = 0;
-    // One that is alone is told as the branch.
+    // A single one is reported as the branch.
     let single = units.len() == 1
         && units.first().is_some_and(|unit| {
             unit.condition == Cond::Always && !matches!(unit.fidelity, Fidelity::Dead(_))

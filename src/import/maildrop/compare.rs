@@ -1,12 +1,12 @@
-//! Values compared and counted with, as conditions on the message.
+//! Values in comparisons and sums, as conditions on the message.
 
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Operand, Test};
 
-/// Of how many weights all combinations are written out.
+/// For how many weights all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
 
-/// The field that tests ask for.
+/// The field that tests use.
 pub(super) fn field_of(variable: &MaildropVariable) -> Result<String, String> {
     match variable {
         MaildropVariable::Field(field, _) => Ok(field.clone()),
@@ -19,7 +19,7 @@ pub(super) fn field_of(variable: &MaildropVariable) -> Result<String, String> {
     }
 }
 
-/// Neither empty nor `0`.
+/// Whether a value is neither empty nor `0`.
 pub(super) fn truth(value: Value) -> Result<Cond, String> {
     let certain = |holds: bool| if holds { Cond::Always } else { Cond::Never };
     match value {
@@ -62,7 +62,7 @@ fn holds(operator: &str, order: std::cmp::Ordering) -> bool {
     }
 }
 
-/// The operator with its sides changed.
+/// The operator with its sides exchanged.
 fn turned(operator: &str) -> &str {
     match operator {
         "<" => ">",
@@ -117,7 +117,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
                 (false, false) => Cond::Never,
             })
         }
-        // Which number it is nobody knows but that of `test`, 1.
+        // Which number it is cannot be known, except that of `test`, 1.
         Value::Code(condition) => match (fits("1")?, fits("0")?) {
             (true, true) => Ok(Cond::Always),
             (true, false) => Ok(condition),
@@ -153,7 +153,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
             let mut number = number(&constant).ok_or("a number is compared with a text")?;
             let mut operator = operator;
             if first.whole {
-                // 5.2 there is 5.
+                // 5.2 counts as 5 there.
                 if number.fract() != 0.0 || number < 0.0 {
                     return Err(format!("a whole number is compared with {constant}"));
                 }
@@ -180,7 +180,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
                 "eq" | "ne" => {
                     let condition = match constant.is_empty() {
                         true => Cond::not(Cond::Word(format!("has {field}"))),
-                        // Capitals count.
+                        // Case counts.
                         false => {
                             let pattern =
                                 format!("^{}$", crate::import::ir::pattern_literal(&constant));
@@ -208,7 +208,7 @@ pub(super) fn is_value(name: &str, value: &str, values: &[String]) -> Result<Con
     Ok(Cond::texts(name, "is", [value]))
 }
 
-/// The sums of weights for which something holds.
+/// The combinations of weights whose sum passes `fits`.
 fn summed(weights: Vec<(f64, Cond)>, sum: f64, fits: impl Fn(f64) -> bool) -> Result<Cond, String> {
     if weights.len() > MOST_WEIGHTS {
         return Err(format!("more than {MOST_WEIGHTS} weights"));

@@ -1,4 +1,4 @@
-//! What an import knows while it goes through a filter.
+//! What an import knows while it walks through a filter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,29 +17,29 @@ pub(super) struct FilterLowering<'a> {
     pub(super) load: Load<'a>,
     /// Where mail goes that no statement takes.
     pub(super) inbox: String,
-    /// The files around, for circles.
+    /// The files being read, each included by the one before it, to detect circles.
     pub(super) around: Vec<PathBuf>,
-    /// What the last program came to.
+    /// The result of the last program.
     pub(super) code: ReturnCode,
-    /// No statement is reached any more.
+    /// No further statement is reached.
     pub(super) ended: bool,
-    /// What goes wrong here is passed over.
+    /// Failures here are ignored.
     pub(super) in_exception: bool,
-    /// How many branches are around, each of which may be left out.
+    /// How many branches are around the current place, each of which may be skipped.
     pub(super) depth: usize,
-    /// What patterns shall capture.
+    /// What patterns have to capture.
     pub(super) wanted: MaildropWanted,
     /// How many patterns of this rule captured so far.
     pub(super) captured: usize,
-    /// How the condition that is read differs.
+    /// How the condition that is being read differs.
     pub(super) differs: Option<String>,
-    /// Where variables are read, and what is known of it.
+    /// Where variables are read, and what is known about that.
     pub(super) uses: Uses,
     /// Variables that are taken for folders of this Maildir, and why.
     pub(super) guessed: BTreeMap<String, String>,
     /// FLAGS, KEYWORDS: those that were set.
     pub(super) marked: BTreeSet<String>,
-    /// How many names were made.
+    /// How many names were created.
     pub(super) names: usize,
 }
 
@@ -49,18 +49,18 @@ pub(super) enum ReturnCode {
     Unknown,
     /// Not 0 if this holds.
     Known(Cond),
-    /// `test -d`, `test -f` of this path: 0 if it is there.
+    /// `test -d`, `test -f` of this path: 0 if it exists.
     Exists(Option<String>),
 }
 
 /// Which variables are read and set where, in all files read so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Uses {
-    /// Each reading of a variable.
+    /// Each use of a variable's value.
     pub(super) read: Vec<(String, Span)>,
     /// Variables that conditions ask for.
     pub(super) tested: BTreeSet<String>,
-    /// Headers that patterns ask for, lower case.
+    /// Headers that patterns ask for, in lower case.
     pub(super) headers: BTreeSet<String>,
     /// Patterns ask for any header.
     pub(super) all_headers: bool,

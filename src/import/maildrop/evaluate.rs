@@ -107,7 +107,7 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// The text of a pattern, its variables put in.
+    /// The text of a pattern with its variables inserted.
     fn pattern_source(&self, source: &[ExpressionPiece]) -> Result<String, String> {
         let text = self.variables.text(source)?;
         text.constant.ok_or_else(|| "text from the message is inserted in the pattern".into())
@@ -157,8 +157,8 @@ impl FilterLowering<'_> {
         })
     }
 
-    /// Groups that the pattern has not, or that take no part where it fits, keep what an
-    /// earlier one captured.
+    /// Groups that the pattern does not have, or that do not take part in the match, keep
+    /// what an earlier pattern captured.
     fn set_matches(&mut self, matched: &MaildropMatch, source: &str, wanted: MaildropWanted) {
         let never_set = MaildropVariable::Constant(String::new());
         let mut kept = optional_groups(source);
@@ -306,7 +306,8 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// `lookup(value, file)`: the patterns of a file, as they are now.
+    /// `lookup(value, file)`: the patterns of a file, as they are at the time of the
+    /// import.
     fn lookup(&mut self, what: &MaildropVariable, file: &str, case: bool) -> Result<Value, String> {
         let path = self.path_of(file);
         let bytes = (self.load)(&path).map_err(|error| {
@@ -346,7 +347,7 @@ impl FilterLowering<'_> {
         Ok(Value::Truth(Cond::Test(Test { fields: vec![field], operator: "matches", values })))
     }
 
-    /// Where a file lies that the filter names: `~` is where the filter lies.
+    /// The path of a file that the filter names: `~` is the directory of the filter.
     pub(super) fn path_of(&self, written: &str) -> PathBuf {
         let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
         match written.strip_prefix("~/") {
@@ -356,7 +357,7 @@ impl FilterLowering<'_> {
     }
 }
 
-/// A text is a variable where it is nothing but one.
+/// A text that is nothing but one variable is that variable.
 fn whole(text: MaildropText) -> Value {
     Value::Variable(match text.constant {
         Some(constant) => MaildropVariable::Constant(constant),
@@ -384,7 +385,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// A template in capitals or small letters.
+/// A template in upper or lower case.
 fn in_case(value: &MaildropVariable, how: &str) -> Result<MaildropVariable, String> {
     let (template, local) = match value {
         MaildropVariable::Field(_, template) => (template.clone(), false),
@@ -399,8 +400,8 @@ fn in_case(value: &MaildropVariable, how: &str) -> Result<MaildropVariable, Stri
     Ok(MaildropVariable::Template(cased, local))
 }
 
-/// Texts and values of a template, each in capitals or small letters; nothing where one
-/// of the values has a form already.
+/// Texts and values of a template, each in upper or lower case; none where one of the
+/// values has a form already.
 fn cased(template: &str, how: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
@@ -427,7 +428,7 @@ fn push_cased(out: &mut String, text: &str, how: &str) {
     }
 }
 
-/// Whether an expression asks for what a pattern captured.
+/// What a list of names asks for of what a pattern captured.
 pub(super) fn match_names(names: &[&str]) -> MaildropWanted {
     let whole = names.contains(&"MATCH");
     let groups = names.iter().any(|name| is_match(name) && *name != "MATCH");

@@ -1,4 +1,4 @@
-//! maildrop's expressions, by the precedence of maildropfilter(7).
+//! maildrop's expressions, with the precedence of maildropfilter(7).
 
 use super::tokens::{MAX_DEPTH, MaildropToken, Rule};
 
@@ -9,7 +9,7 @@ pub(super) enum Expression {
     Text(Vec<ExpressionPiece>),
     /// What a command prints.
     Command(Vec<ExpressionPiece>),
-    /// Several of these, one behind the other.
+    /// Several of these, one after the other.
     Joined(Vec<Expression>),
     /// `/pattern/:options`, in the message or in an expression.
     Pattern { of: Option<Box<Expression>>, source: Vec<ExpressionPiece>, options: String },
@@ -34,7 +34,7 @@ impl Expression {
         Expression::Text(vec![ExpressionPiece::Raw(text.to_owned())])
     }
 
-    /// All pieces in it, its own and those of what it is made of.
+    /// All pieces in it, including those of the expressions that it consists of.
     pub(super) fn pieces<'a>(&'a self, found: &mut Vec<&'a ExpressionPiece>) {
         match self {
             Expression::Text(pieces) | Expression::Command(pieces) => found.extend(pieces),
@@ -64,7 +64,7 @@ impl Expression {
         names.collect()
     }
 
-    /// Whether a pattern stands in it.
+    /// Whether it contains a pattern.
     pub(super) fn has_pattern(&self) -> bool {
         match self {
             Expression::Text(_) | Expression::Command(_) => false,
@@ -92,7 +92,7 @@ impl Expression {
         }
     }
 
-    /// Whether nothing was captured where it does not hold: no pattern of it was found.
+    /// Whether it captures nothing where it does not hold: none of its patterns matched.
     pub(super) fn captures_only_if_true(&self) -> bool {
         match self {
             Expression::Pattern { .. } => true,
@@ -107,7 +107,7 @@ impl Expression {
     }
 }
 
-/// The functions that have arguments.
+/// The functions that take arguments.
 const FUNCTIONS: [&str; 13] = [
     "length",
     "substr",
@@ -128,7 +128,7 @@ pub(super) struct ExpressionReader<'a> {
     tokens: &'a [MaildropToken],
     text: &'a str,
     at: usize,
-    /// What begins with a slash may be a path.
+    /// Something that begins with a slash may be a path.
     paths: bool,
 }
 
@@ -189,8 +189,8 @@ impl<'a> ExpressionReader<'a> {
                 break;
             }
             self.at += 1;
-            // What follows `&&` may stand on the next line, behind a backslash; the
-            // reader never sees that one.
+            // What follows `&&` may be on the next line, after a backslash, which the
+            // reader never sees.
             let right = self.level(level + 1, depth)?;
             left = Expression::Binary(text.to_owned(), Box::new(left), Box::new(right));
         }
@@ -246,7 +246,7 @@ impl<'a> ExpressionReader<'a> {
         }
     }
 
-    /// Texts one behind the other are one text.
+    /// Texts one after the other are one text.
     fn joined(&mut self) -> Result<Expression, String> {
         let mut parts = Vec::new();
         while let Some((rule, text)) = self.peek() {
@@ -302,7 +302,7 @@ fn pattern(text: &str, of: Option<Box<Expression>>) -> Expression {
     Expression::Pattern { of, source: pieces(source, Quoting::Pattern), options }
 }
 
-/// Where the slash stands that ends it.
+/// The position of the slash that ends it.
 fn pattern_end(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
@@ -336,7 +336,7 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
                 };
                 rest = rest.get(next.len_utf8()..).unwrap_or_default();
                 match (quoting, next) {
-                    // A line that goes on; the blanks at its start mean nothing.
+                    // A continuation line; the blanks at its start mean nothing.
                     (_, '\n') => rest = rest.trim_start_matches([' ', '\t']),
                     (Quoting::Double, '"' | '\\' | '$') | (Quoting::Command, '`') => raw.push(next),
                     (Quoting::Pattern, '/') => raw.push('/'),
@@ -344,7 +344,7 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
                 }
             }
             '$' => {
-                // `$1` is awk's there.
+                // `$1` belongs to awk there.
                 let is_awk =
                     quoting == Quoting::Command && rest.starts_with(|c: char| c.is_ascii_digit());
                 let (name, behind) = if is_awk { (None, rest) } else { variable(rest) };
@@ -368,7 +368,7 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
     pieces
 }
 
-/// The name behind a `$`, and what follows it.
+/// The name after a `$`, and what follows it.
 fn variable(text: &str) -> (Option<&str>, &str) {
     if let Some(inner) = text.strip_prefix('{') {
         return match inner.split_once('}') {

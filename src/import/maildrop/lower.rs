@@ -1,4 +1,4 @@
-//! The way through a filter: statements as units, one behind the other.
+//! The walk through a filter: statements as units, one after the other.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
-/// Files that include one another deeper are not read.
+/// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
 
 /// Variables that mean nothing here.
@@ -73,7 +73,7 @@ impl FilterLowering<'_> {
 
     pub(super) fn statements(&mut self, statements: &[MaildropStatement]) -> Vec<Unit> {
         let mut units: Vec<Unit> = Vec::new();
-        // A delivery that is not translated ends the way, too.
+        // A delivery that is not translated also ends processing.
         let mut stopped = false;
         for statement in statements {
             if self.ended || stopped {
@@ -153,7 +153,7 @@ impl FilterLowering<'_> {
             MaildropStatementKind::Exit => {
                 let done = self.leave();
                 match units.last_mut().and_then(copy_that_ends) {
-                    // `cc` and `exit` is `to`.
+                    // `cc` followed by `exit` is `to`.
                     Some(effect) if matches!(done.effects.as_slice(), [Effect::Discard(_)]) => {
                         *effect = match std::mem::replace(effect, Effect::Stop) {
                             Effect::Copy(name, marks) if name == "INBOX" => Effect::Inbox(marks),
@@ -206,7 +206,7 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// A unit of what is done.
+    /// A unit for what is done.
     fn action(
         &mut self,
         span: Span,
@@ -241,14 +241,14 @@ impl FilterLowering<'_> {
             let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
             MaildropDone { effects, ..MaildropDone::default() }
         });
-        // A line of the log is no rule.
+        // A line in the log is not a rule.
         match made {
             Ok(done) => Unit { count: 0, effects: done.effects, ..Unit::new(span) },
             Err(why) => Unit { count: 0, ..Unit::not(span, why) },
         }
     }
 
-    /// A command in backquotes, alone.
+    /// A command in backquotes, on its own.
     fn command(&mut self, span: Span, command: &Expression) -> Option<Unit> {
         let written = command_text(command).unwrap_or_default();
         let words: Vec<String> = shell_words(&written).iter().map(|word| unquoted(word)).collect();
@@ -280,7 +280,7 @@ impl FilterLowering<'_> {
             };
             return match makes {
                 true => dead("mfilter makes folders itself"),
-                // What comes of it is said where it is asked for.
+                // What results from it is reported where something asks for it.
                 false => None,
             };
         }
@@ -289,7 +289,7 @@ impl FilterLowering<'_> {
         Some(unit)
     }
 
-    /// A pattern alone: `MATCH` is the header that it names whole.
+    /// A pattern on its own: `MATCH` is the whole header that it names.
     fn search(&mut self, pattern: &Expression) {
         self.variables.forget_matches();
         let Expression::Pattern { of: None, source, .. } = pattern else { return };
@@ -368,7 +368,7 @@ impl FilterLowering<'_> {
                 self.variables.set(name, MaildropVariable::Constant(text));
                 None
             }
-            // What a pattern captured is gone with its rule, and tests ask for fields.
+            // What a pattern captured is gone after its rule, and tests need fields.
             MaildropVariable::Template(template, true)
             | MaildropVariable::Captured(MaildropCapture { template, .. })
                 if self.uses.tested.contains(name) =>
@@ -426,7 +426,7 @@ impl FilterLowering<'_> {
         units
     }
 
-    /// What statements that are not translated would have set.
+    /// Forgets what statements that are not translated would have set.
     pub(super) fn forget(&mut self, statements: &[MaildropStatement]) {
         let mut names = Vec::new();
         let mut includes = false;
@@ -453,14 +453,14 @@ pub(super) fn lost(span: Span, why: String, inner: &[MaildropStatement]) -> Unit
     Unit { would_end, count: units_in(inner).max(1), ..Unit::not(span, why) }
 }
 
-/// The last effect of a unit, if it is a copy in a folder and always made.
+/// The last effect of a unit, if it is a copy in a folder and made unconditionally.
 fn copy_that_ends(unit: &mut Unit) -> Option<&mut Effect> {
     let is_plain = unit.condition == Cond::Always
         && matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_));
     unit.effects.last_mut().filter(|effect| is_plain && matches!(effect, Effect::Copy(..)))
 }
 
-/// `rule:[Name]`, `Rule: Name`: taken out of the comments.
+/// `rule:[Name]`, `Rule: Name`: removed from the comments.
 pub(super) fn label_in(comments: &mut Vec<String>) -> Option<String> {
     let label = |line: &String| {
         let (word, rest) = line.split_once(':')?;
@@ -475,7 +475,7 @@ pub(super) fn label_in(comments: &mut Vec<String>) -> Option<String> {
     label(&comments.remove(at))
 }
 
-/// The name by which `let` keeps a variable.
+/// The name under which `let` keeps a variable.
 pub(super) fn kept_name(name: &str) -> String {
     let name: String = name
         .chars()

@@ -25,10 +25,10 @@ use super::{Imported, Load, Options, source_file};
 use context::FilterLowering;
 pub use trial::trial;
 
-/// Makes rules of a filter; `load` gives the files that it includes.
+/// Turns a filter into rules; `load` returns the files that it includes.
 ///
 /// # Errors
-/// [`Bug`]: what was made of it are no rules.
+/// [`Bug`]: the result is not valid rules.
 pub fn import(
     path: &Path,
     bytes: &[u8],

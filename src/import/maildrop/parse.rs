@@ -1,5 +1,5 @@
 //! maildrop's text to statements, maildropfilter(7). A mistake spoils one statement;
-//! comments go with the one that follows.
+//! comments belong to the statement that follows.
 
 use super::expression::{Expression, ExpressionReader};
 use super::tokens::{MAX_DEPTH, MaildropToken, Rule, tokens};
@@ -10,7 +10,7 @@ use crate::source::{SourceFile, Span};
 pub(super) struct MaildropStatement {
     /// From its first word to its last.
     pub(super) span: Span,
-    /// The comments in front of it, without their signs.
+    /// The comments before it, without their signs.
     pub(super) comments: Vec<String>,
     pub(super) kind: MaildropStatementKind,
 }
@@ -21,7 +21,7 @@ pub(super) enum MaildropStatementKind {
     Assign(String, Expression),
     /// `if … elsif … else …`
     If(Vec<IfBranch>),
-    /// `while` and `foreach`; the word and what is asked
+    /// `while` and `foreach`: the word, its condition, and its block
     Loop(&'static str, Span, Vec<MaildropStatement>),
     /// `exception { … }`
     Exception(Vec<MaildropStatement>),
@@ -33,13 +33,13 @@ pub(super) enum MaildropStatementKind {
     Import(String),
     /// `exit`
     Exit,
-    /// A command in backquotes, alone.
+    /// A command in backquotes, on its own.
     Command(Expression),
-    /// A pattern, alone, for what it captures.
+    /// A pattern on its own, for what it captures.
     Search(Expression),
-    /// Comments behind the last statement.
+    /// Comments after the last statement.
     Comments,
-    /// Why it cannot be read; what stands in its block.
+    /// Why it cannot be read; and the statements in its block.
     Broken(String, Vec<MaildropStatement>),
 }
 
@@ -70,7 +70,7 @@ pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<MaildropStatement> 
         number,
     };
     let mut all = Vec::new();
-    // A `}` too many is told, and the rest is read.
+    // A `}` too many is reported, and the rest is read.
     loop {
         all.append(&mut reader.statements(0));
         let Some(token) = reader.next() else { break };
@@ -120,7 +120,7 @@ impl MaildropReader<'_> {
         Some(token)
     }
 
-    /// Over line ends, `;` and comments, which are kept.
+    /// Skips line ends, `;` and comments, which are kept.
     fn lines(&mut self) {
         while let Some(token) = self.tokens.get(self.at).copied() {
             match token.rule {
@@ -140,7 +140,7 @@ impl MaildropReader<'_> {
         comments.into_iter().filter(|line| !line.is_empty()).collect()
     }
 
-    /// Statements up to a `}`, which is left, or to the end.
+    /// Statements up to a `}`, which is not consumed, or to the end.
     fn statements(&mut self, depth: usize) -> Vec<MaildropStatement> {
         let mut all = Vec::new();
         loop {
@@ -187,7 +187,7 @@ impl MaildropReader<'_> {
                 return Ok(MaildropStatementKind::Search(pattern));
             }
             Rule::open_block => {
-                // A block alone is what stands in it.
+                // A block on its own stands for the statements in it.
                 let inner = self.block(depth)?;
                 return Ok(MaildropStatementKind::Locked(inner));
             }
@@ -320,7 +320,8 @@ impl MaildropReader<'_> {
             };
             let span = Span { end: self.end, ..head };
             branches.push(IfBranch { span, head, comments, condition, body });
-            // `elsif` and `else` may stand behind line ends; else these are left.
+            // `elsif` and `else` may come after line ends; otherwise these are not
+            // consumed.
             let (at, kept) = (self.at, self.comments.clone());
             self.lines();
             if is_else || !(self.is_word("elsif") || self.is_word("else")) {
@@ -365,7 +366,7 @@ impl MaildropReader<'_> {
         }
     }
 
-    /// Over a condition that cannot be read, to its block or the end of its line.
+    /// Skips a condition that cannot be read, to its block or the end of its line.
     fn skip_to_block(&mut self) {
         while self.peek().is_some_and(|token| {
             !matches!(token.rule, Rule::newline | Rule::open_block | Rule::close_block)
@@ -374,7 +375,7 @@ impl MaildropReader<'_> {
         }
     }
 
-    /// What cannot be read, up to the end of its line or of its block.
+    /// Something that cannot be read, up to the end of its line or of its block.
     fn recover(&mut self, why: String, depth: usize) -> MaildropStatementKind {
         self.skip_to_block();
         let mut inner = Vec::new();
@@ -387,7 +388,7 @@ impl MaildropReader<'_> {
                 self.next();
             }
         }
-        // At least one token, so that it goes on.
+        // Consumes at least one token, so that reading goes on.
         if self.is(Rule::newline) || self.is(Rule::semicolon) {
             self.next();
         }

@@ -1,8 +1,8 @@
 //! maildrop's patterns, maildropfilter(7) "Patterns", as tests of ours: on one header
-//! where the pattern names it, else on every line of the header, or on the body.
+//! where the pattern names it, otherwise on every line of the header, or on the body.
 //!
-//! maildrop looks at a message that it has written anew: headers decoded, one blank
-//! behind their colons, the addresses in some of them put in order.
+//! maildrop searches a message that it has rewritten: headers decoded, one blank after
+//! each colon, the addresses in some of them put in order.
 
 use super::blank::{may_take_blank, needs_blank};
 use super::regex::{captures_quotes, literals, repeats_nothing, split_top, translate};
@@ -13,7 +13,7 @@ use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
 const ADDRESS_HEADERS: [&str; 8] =
     ["from", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc", "resent-bcc"];
 
-/// What is to be known of a match.
+/// What has to be known about a match.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct MaildropWanted {
     /// `$MATCH`
@@ -22,7 +22,7 @@ pub(super) struct MaildropWanted {
     pub(super) groups: bool,
     /// How many patterns of the same rule captured before.
     pub(super) number: usize,
-    /// How many groups stand before the text that is looked at.
+    /// How many groups come before the text that is searched.
     pub(super) skipped: usize,
 }
 
@@ -48,19 +48,19 @@ impl MaildropWanted {
     }
 }
 
-/// How a pattern came over.
+/// How a pattern was translated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MaildropMatch {
     pub(super) condition: Cond,
-    /// The headers that it asks for, lower case; empty for all of them.
+    /// The headers that it asks for, in lower case; empty for all of them.
     pub(super) headers: Vec<String>,
     /// It asks for the body.
     pub(super) body: bool,
-    /// A dot in an address or a host was taken for a dot.
+    /// A dot in an address or a host name was taken literally.
     pub(super) dots: bool,
-    /// `$MATCH` as a template, if it can be said.
+    /// `$MATCH` as a template, if it can be expressed.
     pub(super) whole: Option<String>,
-    /// How many groups it has, and how many of the first are not known.
+    /// How many groups it has, and how many of the first ones are unknown.
     pub(super) groups: usize,
     pub(super) skipped: usize,
     /// The first group is the first number in this header.
@@ -71,15 +71,15 @@ pub(super) struct MaildropMatch {
     pub(super) differs: Option<String>,
 }
 
-/// A number that stands at a known place in a header.
+/// A number at a known place in a header.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FirstNumber {
     pub(super) field: String,
-    /// Only what is in front of the dot.
+    /// Only what comes before the dot.
     pub(super) whole: bool,
 }
 
-/// A pattern in the message. An error says why it cannot be said.
+/// A pattern in the message. An error says why it cannot be expressed.
 pub(super) fn in_message(
     source: &str,
     options: &str,
@@ -185,7 +185,7 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
     on_line(source, case, wanted)
 }
 
-/// On header lines as they stand, names and all.
+/// On header lines as they are, including names.
 fn on_line(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
     let mut matched = found();
     let (regex, groups) = named_groups(source, wanted)?;
@@ -195,7 +195,7 @@ fn on_line(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropM
     Ok(matched)
 }
 
-/// `^Name:rest`, `^(A|B):rest`; and how many groups stand in the name.
+/// `^Name:rest`, `^(A|B):rest`; and how many groups are in the name.
 fn named(source: &str) -> Option<(Vec<String>, &str, usize)> {
     let rest = source.strip_prefix('^')?;
     let is_name = |name: &str| {
@@ -221,19 +221,19 @@ fn named(source: &str) -> Option<(Vec<String>, &str, usize)> {
     is_name(&name).then_some((vec![name], value, 0))
 }
 
-/// What stands for the blank behind the colon.
+/// What may stand for the blank after the colon.
 const BLANKS: [&str; 15] = [
     "[ \\t]*", "[ \t]*", "[ \\t]+", "[ \t]+", "[ ]*", "[ ]+", "[ ]", "\\s*", "\\s+", "\\s?", "\\s",
     " *", " +", " ?", " ",
 ];
 
-/// Why what a pattern captures is not known.
+/// Why it is not known what a pattern captures.
 pub(super) const KEPT_OF_NOTHING: &str =
     "where a part that may be empty is repeated, maildrop captures something else";
 
 const IN_ORDER: &str = "maildrop puts names and addresses in order before it looks";
 
-/// A pattern on the value of headers, from behind the colon.
+/// A pattern on the value of headers, from after the colon.
 fn of_value(
     source: &str,
     names: &[String],
@@ -249,7 +249,7 @@ fn of_value(
     }
     let beginning = Beginning::of(rest);
     let (value, anchored) = (beginning.rest, beginning.any.is_none());
-    // Of several headers nobody knows which was found.
+    // With several headers it is not known which was found.
     let wanted = MaildropWanted { whole: wanted.whole && names.len() == 1, ..wanted };
     let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
     let needs_line = beginning.needs_line(case, !wanted.nothing())?;
@@ -263,7 +263,7 @@ fn of_value(
         on_line.differs = matched.differs.or(on_line.differs);
         return Ok(MaildropMatch { headers: matched.headers, ..on_line });
     }
-    // maildrop has a blank behind each colon.
+    // maildrop has a blank after each colon.
     if !beginning.blank && anchored && !value.is_empty() {
         return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
@@ -335,20 +335,21 @@ fn of_value(
     if anchored {
         regex.insert(0, '^');
     } else if groups > 0 && wanted.groups {
-        // Which of several places it is hangs on what stands before them.
+        // Which of several places matches depends on what comes before them.
         regex.insert_str(0, &format!("^{}", beginning.any()));
     }
     matched.condition = pattern_test(fields, regex, case);
     Ok(matched)
 }
 
-/// What stands in a pattern between the colon and what is looked for.
+/// What a pattern has between the colon and the text searched for.
 struct Beginning<'a> {
-    /// Something that a blank fits.
+    /// Something that matches a blank.
     blank: bool,
-    /// How many blanks there have to be.
+    /// How many blanks there must be.
     blanks: usize,
-    /// `.*`, which takes as much as it can, or `.*?`, which takes as little.
+    /// `.*`, which takes as much as possible, or `.*?`, which takes as little as
+    /// possible.
     any: Option<bool>,
     rest: &'a str,
 }
@@ -385,8 +386,8 @@ impl<'a> Beginning<'a> {
         }
     }
 
-    /// Whether the blank behind the colon, which no value of ours has, may be part of what
-    /// is looked for; `captures` if what is found counts.
+    /// Whether the blank after the colon, which our values do not have, may be part of
+    /// what is searched for; `captures` if what is found counts.
     fn needs_line(&self, case: bool, captures: bool) -> Result<bool, String> {
         if self.rest.is_empty() {
             return Ok(self.blanks > 1);
@@ -407,7 +408,7 @@ fn without_blank<'a>(pattern: &'a str, blank: &str) -> Option<&'a str> {
     (!rest.starts_with(['*', '?', '+', '{'])).then_some(rest)
 }
 
-/// A plain text, where the pattern is one.
+/// A plain text, if the pattern is one.
 fn by_text(
     value: &str,
     anchored: bool,
@@ -459,7 +460,7 @@ fn by_text(
     })
 }
 
-/// Whether blanks and letters of it are compared as they stand.
+/// Whether its blanks and letters are compared as they are.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
 }
@@ -468,7 +469,7 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
     Cond::Test(Test { fields, operator: "matches", values: vec![Operand::Pattern(regex, case)] })
 }
 
-/// In our syntax, with names for its groups if they are wanted; and their number.
+/// In our syntax, with names for its groups if they are wanted; and the number of groups.
 fn named_groups(source: &str, wanted: MaildropWanted) -> Result<(String, usize), String> {
     let names = |group: usize| wanted.name(group + wanted.skipped);
     let (regex, groups) = translate(source, wanted.groups.then_some(&names))?;
@@ -482,7 +483,7 @@ fn named_groups(source: &str, wanted: MaildropWanted) -> Result<(String, usize),
     })
 }
 
-/// Whether one of these signs is meant as itself.
+/// Whether one of these signs is meant literally.
 fn literal_signs(value: &str, signs: &[char]) -> bool {
     let mut chars = value.chars();
     let mut found = false;
@@ -496,7 +497,7 @@ fn literal_signs(value: &str, signs: &[char]) -> bool {
     found
 }
 
-/// What maildrop has without quotes may have some here; `<` only follows a name.
+/// What maildrop has without quotes may have quotes here; `<` only follows a name.
 fn with_quotes(source: &str, anchored: bool) -> String {
     let mut out = String::new();
     let mut chars = source.chars().peekable();
@@ -530,8 +531,8 @@ fn with_quotes(source: &str, anchored: bool) -> String {
     out
 }
 
-/// `([0-9.]+)` behind blanks, or behind a text without digits: the first number there
-/// is in the header, which is how ours are compared.
+/// `([0-9.]+)` after blanks, or after a text without digits: the first number in the
+/// header, which is how we compare numbers.
 fn first_number(field: &str, value: &str) -> Option<FirstNumber> {
     let (before, rest) = value.split_once('(')?;
     let (group, _) = rest.split_once(')')?;

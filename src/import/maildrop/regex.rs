@@ -1,5 +1,5 @@
-//! Perl's regular expressions, pcrepattern(3), in the syntax of ours, and the texts
-//! that some of them are.
+//! Perl's regular expressions, pcrepattern(3), in our syntax, and the texts that some of
+//! them stand for.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,11 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::import::alternatives::{plain_text, split_alternatives};
 
-/// In the syntax of the regex crate, with these names for its groups; without any they
-/// capture nothing. With the number of groups.
+/// In the syntax of the regex crate, with these names for its groups; without names they
+/// capture nothing. Returns the number of groups, too.
 ///
 /// # Errors
-/// Why it cannot be said.
+/// Why it cannot be expressed.
 pub(super) fn translate(
     pattern: &str,
     names: Option<&dyn Fn(usize) -> String>,
@@ -97,7 +97,8 @@ pub(super) fn translate(
     }
 }
 
-/// Whether a pattern of ours repeats what may be empty: of that Perl's keeps something else.
+/// Whether a pattern of ours repeats something that may be empty: Perl captures something
+/// else there.
 pub(super) fn repeats_nothing(regex: &str) -> bool {
     let Ok(hir) = regex_syntax::parse(regex) else { return true };
     let mut open: Vec<&Hir> = vec![&hir];
@@ -118,7 +119,7 @@ pub(super) fn repeats_nothing(regex: &str) -> bool {
     false
 }
 
-/// Whether a group of a pattern of ours may hold a quote, and does not begin behind `<`.
+/// Whether a group of a pattern of ours may contain a quote and does not begin after `<`.
 pub(super) fn captures_quotes(regex: &str) -> bool {
     fn holds(hir: &Hir) -> bool {
         match hir.kind() {
@@ -154,7 +155,7 @@ pub(super) fn captures_quotes(regex: &str) -> bool {
     false
 }
 
-/// The groups of a pattern that may take no part where it fits.
+/// The groups of a pattern that may not take part in a match.
 pub(super) fn optional_groups(pattern: &str) -> HashSet<usize> {
     let name = |group: usize| format!("g{group}");
     let mut found = HashSet::new();
@@ -239,7 +240,7 @@ fn literal(c: char, out: &mut String) {
     }
 }
 
-/// A class, behind its `[`; where it ends.
+/// A class, after its `[`; returns where it ends.
 fn class(chars: &[char], mut at: usize, out: &mut String) -> Result<usize, String> {
     let get = |at: usize| chars.get(at).copied().filter(|_| at + 1 < chars.len());
     out.push('[');
@@ -273,7 +274,7 @@ fn class(chars: &[char], mut at: usize, out: &mut String) -> Result<usize, Strin
                     c => in_class(c, out),
                 }
             }
-            // A range, or a sign of its own.
+            // A range, or a literal sign.
             '-' if first || get(at) == Some(']') => out.push_str("\\-"),
             '-' => out.push('-'),
             c => in_class(c, out),
@@ -294,13 +295,13 @@ fn in_class(c: char, out: &mut String) {
     }
 }
 
-/// The one text that a pattern stands for, with nothing that has a meaning.
+/// The one text that a pattern stands for, if nothing in it has a special meaning.
 fn literal_of(pattern: &str) -> Option<(String, bool)> {
     plain_text(pattern, "*+?()|[^${", char::is_control)
 }
 
 /// The texts that a pattern stands for, if it stands for texts: `a\.b`, `a(b|c)d`; and
-/// whether a dot in it was taken for one.
+/// whether a dot in it was taken literally.
 pub(super) fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     let opens = |text: &str| text.matches('(').count();
     if opens(pattern) == 0 {

@@ -1,4 +1,4 @@
-//! Filters, and the rules that come of them.
+//! Filters, and the rules that they become.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn conditions() {
         ("/^Subject: hello/:D", "headers matches /^Subject: hello/c"),
         ("/^(To|Cc):.*rust/:h", "[header \"To\", header \"Cc\"] contains \"rust\""),
         ("/^X-Loop:/", "has header \"X-Loop\""),
-        // The blank behind the colon may be what is found.
+        // The blank after the colon may be what is found.
         ("/^Subject: *[^a]x/", "headers matches /^Subject: *[^a]x/"),
         ("/^Subject:.* sale/", "headers matches /^Subject:.* sale/"),
         ("/^Subject:.*[^b]*c/", "header \"Subject\" matches /[^b]*c/"),
@@ -214,7 +214,7 @@ fn what_cannot_be_said_is_not_said_broader() {
     }
 }
 
-/// What cannot be decided counts only where something hangs on it.
+/// What cannot be decided counts only where something depends on it.
 #[test]
 fn a_branch_that_sets_what_nobody_reads_is_dead() {
     let unread = "`test -e x`\nif ($RETURNCODE == 0)\n{\n MAILDIRQUOTA=`head -n1 x`\n A=1\n}\n";
@@ -236,8 +236,8 @@ fn comments_come_along() {
     assert!(imported.rules.contains("# end"), "{}", imported.rules);
 }
 
-/// `.*` takes as much as it can, a group that takes no part keeps what was captured before,
-/// and what may be empty is repeated otherwise.
+/// `.*` takes as much as possible, a group that does not take part keeps what was
+/// captured before, and something that may be empty is repeated differently.
 #[test]
 fn what_is_captured() {
     let to = |condition: &str| format!("if ({condition})\n{{\n  to \"Maildir/.$MATCH1\"\n}}\n");

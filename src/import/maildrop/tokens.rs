@@ -4,7 +4,7 @@ use pest::Parser;
 
 use crate::source::Span;
 
-// The derive documents nothing of what it makes.
+// The derive does not document what it generates.
 #[allow(missing_docs)]
 mod grammar {
     #[derive(pest_derive::Parser)]

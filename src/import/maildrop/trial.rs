@@ -1,4 +1,4 @@
-//! A filter that delivers nothing and runs no program of others, for
+//! A filter that delivers nothing and runs no foreign program, for
 //! `mfilter import maildrop --try`.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::{SourceFile, Span};
 
-/// Writes a filter anew so that it only says what it would do.
+/// Rewrites a filter so that it only says what it would do.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
     let mut writer = MaildropTrial { out: TrialWriter::new(path, load) };
     writer.out.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
@@ -66,7 +66,7 @@ impl MaildropTrial<'_> {
                 self.block(file, inner);
             }
             MaildropStatementKind::Locked(inner) => self.statements(file, inner),
-            // The environment is the mail server's.
+            // The environment belongs to the mail server.
             MaildropStatementKind::Import(name) => {
                 self.out.text.push_str(&format!("import {name}\n"))
             }

@@ -7,7 +7,7 @@ use crate::import::shell::makes_folders;
 use crate::source::Span;
 
 impl Uses {
-    /// Takes in what these statements ask for.
+    /// Adds what these statements ask for.
     pub(super) fn collect(&mut self, statements: &[MaildropStatement]) {
         for statement in statements {
             let span = statement.span;
@@ -79,7 +79,7 @@ impl Uses {
         }
     }
 
-    /// Whether a variable is read behind a place.
+    /// Whether a variable is read after a place.
     pub(super) fn is_read_behind(&self, name: &str, place: Span) -> bool {
         let behind = |span: &Span| span.file != place.file || span.start >= place.end;
         self.read.iter().any(|(read, span)| read == name && behind(span))
@@ -114,7 +114,7 @@ pub(super) fn walk<'a>(
     }
 }
 
-/// How many units these statements are.
+/// How many units these statements make.
 pub(super) fn units_in(statements: &[MaildropStatement]) -> usize {
     let mut count = 0;
     walk(statements, &mut |statement| {
@@ -131,7 +131,7 @@ pub(super) fn units_in(statements: &[MaildropStatement]) -> usize {
     count
 }
 
-/// Whether mail may end in one of these.
+/// Whether processing of a message may end in one of these.
 pub(super) fn may_end(statements: &[MaildropStatement]) -> bool {
     let mut ends = false;
     walk(statements, &mut |statement| {
@@ -143,7 +143,7 @@ pub(super) fn may_end(statements: &[MaildropStatement]) -> bool {
     ends
 }
 
-/// Whether one of these makes folders.
+/// Whether one of these creates folders.
 pub(super) fn makes_a_folder(statements: &[MaildropStatement]) -> bool {
     let mut makes = false;
     walk(statements, &mut |statement| {
@@ -154,7 +154,7 @@ pub(super) fn makes_a_folder(statements: &[MaildropStatement]) -> bool {
     makes
 }
 
-/// Of a command that only looks for folders or makes them: whether it makes some.
+/// For a command that only checks for folders or creates them: whether it creates any.
 pub(super) fn command_of(command: &Expression) -> Option<bool> {
     makes_folders(&command_text(command)?)
 }

@@ -1,5 +1,5 @@
-//! What variables and expressions come to: the same for every message, a value of
-//! ours, or unknown.
+//! What variables and expressions evaluate to: the same for every message, one of our
+//! values, or unknown.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ use crate::import::ir::{Cond, literal};
 pub(super) enum MaildropVariable {
     /// The same for every message.
     Constant(String),
-    /// A field of ours: as tests name it, and as a template.
+    /// A field of ours: its name in tests, and as a template.
     Field(String, String),
-    /// A text that `let` keeps; and all that it can be, if that is the same for every
-    /// message.
+    /// A text that `let` keeps; and all its possible values, if they are the same for
+    /// every message.
     Kept(String, Option<Vec<String>>),
-    /// A template; `true`: of what a pattern captured, so of its rule alone.
+    /// A template; `true`: from what a pattern captured, so only valid in its rule.
     Template(String, bool),
     /// What a pattern captured.
     Captured(MaildropCapture),
@@ -25,7 +25,7 @@ pub(super) enum MaildropVariable {
     Unknown(String),
 }
 
-/// What a pattern captured, and what else that is.
+/// What a pattern captured, and what else that is known to be.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MaildropCapture {
     pub(super) template: String,
@@ -35,13 +35,13 @@ pub(super) struct MaildropCapture {
     pub(super) rest: Option<String>,
 }
 
-/// What an expression comes to.
+/// What an expression evaluates to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Variable(MaildropVariable),
     /// The size of the message.
     Size,
-    /// `1` if it holds, else `0`.
+    /// `1` if it holds, otherwise `0`.
     Truth(Cond),
     /// `0`, or another number if it holds.
     Code(Cond),
@@ -55,14 +55,14 @@ impl Value {
     }
 }
 
-/// A text with its variables put in.
+/// A text with its variables inserted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MaildropText {
     /// As a template of ours.
     pub(super) template: String,
     /// As it is, if it is the same for every message.
     pub(super) constant: Option<String>,
-    /// It has something in it that a pattern captured.
+    /// It contains something that a pattern captured.
     pub(super) local: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct MaildropText {
 #[derive(Debug, Clone)]
 pub(super) struct MaildropVariables {
     all: HashMap<String, MaildropVariable>,
-    /// Why a variable that is not set may be set all the same.
+    /// Why a variable that is not set here may be set nevertheless.
     pub(super) maybe_set: Option<String>,
 }
 
@@ -123,12 +123,12 @@ impl MaildropVariables {
         }
     }
 
-    /// After a pattern that may have been found: nobody knows what it captured.
+    /// After a pattern that may have matched: what it captured is unknown.
     pub(super) fn forget_matches(&mut self) {
         self.forget_matches_to(9);
     }
 
-    /// The same of a pattern with so many groups at most.
+    /// The same for a pattern with at most this many groups.
     pub(super) fn forget_matches_to(&mut self, groups: usize) {
         for number in 0..=groups.min(9) {
             let name = if number == 0 { "MATCH".to_owned() } else { format!("MATCH{number}") };
@@ -139,7 +139,7 @@ impl MaildropVariables {
         }
     }
 
-    /// Pieces of a text as one; an error is why it is not known.
+    /// The pieces of a text as one text; an error says why it is not known.
     pub(super) fn text(&self, pieces: &[ExpressionPiece]) -> Result<MaildropText, String> {
         let mut text =
             MaildropText { template: String::new(), constant: Some(String::new()), local: false };
@@ -191,7 +191,7 @@ impl MaildropText {
 }
 
 impl MaildropVariables {
-    /// The variables that `let` keeps, and under which names.
+    /// The variables that `let` keeps, and their names there.
     pub(super) fn kept(&self) -> Vec<(String, String)> {
         let kept = self.all.iter().filter_map(|(name, value)| match value {
             MaildropVariable::Kept(kept, _) => Some((name.clone(), kept.clone())),
@@ -202,7 +202,7 @@ impl MaildropVariables {
         kept
     }
 
-    /// What is known where two ways meet.
+    /// What is known where two paths meet.
     pub(super) fn join(&mut self, other: &MaildropVariables) {
         let mut names: Vec<String> = self.all.keys().cloned().collect();
         names.extend(other.all.keys().filter(|name| !self.all.contains_key(*name)).cloned());
