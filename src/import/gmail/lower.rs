@@ -8,9 +8,9 @@ use crate::import::Options;
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, Mark, Unit, literal};
 use crate::source::{SourceFile, Sources};
 
-/// Where mail lies that is archived without a label.
+/// Where mail is stored that is archived without a label.
 const ARCHIVE: &str = "Archive";
-/// Properties that say nothing by themselves.
+/// Properties that mean nothing by themselves.
 const SILENT: [&str; 3] = ["sizeOperator", "sizeUnit", "excludeChats"];
 
 pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> Sources {
@@ -43,7 +43,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> S
 /// A filter in our words.
 ///
 /// # Errors
-/// Why it cannot be said.
+/// Why it cannot be expressed.
 fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
     if let Some(why) = &entry.odd {
         return Err(why.clone());
@@ -67,7 +67,7 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
             "subject" => parts.push(query(QueryScope::Subject, &mut differs)?),
             "hasTheWord" => parts.push(query(QueryScope::Message, &mut differs)?),
             "doesNotHaveTheWord" => {
-                // None of the words that stand side by side.
+                // None of the words that are listed side by side.
                 let words = match query::parse(value)?.query {
                     GmailQuery::All(words) => GmailQuery::Any(words),
                     other => other,
@@ -141,7 +141,7 @@ struct GmailActions {
     archives: bool,
     trashes: bool,
     spam: bool,
-    /// Something that is done by Gmail alone.
+    /// Something that only Gmail does.
     silent: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Gmail's filters, as it exports them: `mailFilters.xml`.
 //!
-//! Gmail's filters have no order, and all that fit are applied. So filters that throw
-//! mail into the trash come first here and end the rules; all others file a message and
-//! go on.
+//! Gmail's filters have no order, and all that match are applied. So filters that move
+//! mail to the trash come first here and end the rules; all others file a message and go
+//! on.
 
 mod lower;
 mod query;
@@ -17,10 +17,10 @@ use super::ir::Draft;
 use super::write::{Bug, write};
 use super::{Imported, Load, Options, source_file};
 
-/// Makes rules of exported filters; they include no other file.
+/// Turns exported filters into rules; they include no other file.
 ///
 /// # Errors
-/// [`Bug`]: what was made of it are no rules.
+/// [`Bug`]: the result is not valid rules.
 pub fn import(
     path: &Path,
     bytes: &[u8],

@@ -3,7 +3,7 @@
 /// Deeper queries are not read.
 const DEPTH_MAX: usize = 32;
 
-/// A query as it stands.
+/// A query as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum GmailQuery {
     /// A word, or words in this order.
@@ -22,7 +22,8 @@ pub(super) enum GmailQuery {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed {
     pub(super) query: GmailQuery,
-    /// `OR` stands beside words without it, and no parentheses say what belongs together.
+    /// There is an `OR` beside words without it, and no parentheses say what belongs
+    /// together.
     pub(super) mixed: bool,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Parsed {
 enum QueryToken {
     Word(String),
     Phrase(String),
-    /// `name:`, before what it is about.
+    /// `name:`, before its value.
     Field(String),
     Open(char),
     Close(char),
@@ -41,7 +42,7 @@ enum QueryToken {
 /// Reads a query.
 ///
 /// # Errors
-/// What of it cannot be read.
+/// What in it cannot be read.
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     let mut parser = QueryParser { tokens: tokens(text)?, at: 0, mixed: false };
     let query = parser.sequence(None, 0)?;
@@ -88,7 +89,7 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
 fn word_tokens(word: &str, tokens: &mut Vec<QueryToken>) {
     match word {
         "OR" => return tokens.push(QueryToken::Or),
-        // What stands side by side has to be there anyway.
+        // Terms side by side must all match anyway.
         "AND" => return,
         _ => {}
     }
@@ -124,13 +125,13 @@ impl QueryParser {
         token
     }
 
-    /// All up to the closing sign of `within`: of `{ }` one, else all, where `OR` joins
-    /// its neighbours.
+    /// Everything up to the closing sign of `within`: in `{ }` one of the terms must
+    /// match, otherwise all, where `OR` joins its neighbours.
     fn sequence(&mut self, within: Option<char>, depth: usize) -> Result<GmailQuery, String> {
         if depth > DEPTH_MAX {
             return Err("the search is nested too deeply".into());
         }
-        // Each holds what `OR` has joined.
+        // Each contains what `OR` has joined.
         let mut groups: Vec<Vec<GmailQuery>> = Vec::new();
         let mut joins = false;
         loop {

@@ -7,7 +7,7 @@ use quick_xml::reader::Reader;
 
 use crate::source::{SourceFile, Span};
 
-/// A filter as it stands.
+/// A filter as it is in the file.
 #[derive(Debug, Default)]
 pub(super) struct FilterEntry {
     pub(super) properties: Vec<(String, String)>,
@@ -16,7 +16,7 @@ pub(super) struct FilterEntry {
     pub(super) odd: Option<String>,
 }
 
-/// The filters of a file. What is no XML spoils all from the filter on in which it stands.
+/// The filters of a file. Invalid XML spoils the filter that contains it and all after it.
 pub(super) fn read(number: u32, file: &SourceFile) -> Vec<FilterEntry> {
     let text = &*file.text;
     let mut reader = Reader::from_str(text);
@@ -28,7 +28,7 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<FilterEntry> {
         match reader.read_event() {
             Ok(Event::Start(tag)) if tag.local_name().as_ref() == "entry" => {
                 let span = Span { file: number, start: begin, end: begin };
-                // One that was not closed takes in nothing of the next.
+                // An entry that was not closed absorbs nothing of the next.
                 if let Some(mut entry) =
                     open.replace(FilterEntry { span, ..FilterEntry::default() })
                 {

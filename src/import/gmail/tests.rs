@@ -126,7 +126,7 @@ fn actions_in_our_words() {
     let (rules, totals, _) = made(&feed(std::slice::from_ref(&labelled)), true);
     assert_eq!(rules, "when from is \"a@b.example\" -> mark \"_ber_x\", fileinto \"Archive\"");
     assert_eq!(totals.approximate, 1);
-    // Trash comes first and ends it: nothing of it is filed elsewhere too.
+    // Trash comes first and ends the rules: nothing of it is also filed elsewhere.
     let trash = entry(&[("subject", "x"), ("shouldTrash", "true")]);
     let (rules, ..) = made(&feed(&[labelled, trash]), false);
     assert!(rules.starts_with("when subject matches /\\bx\\b/ -> folder \"Trash\"\n"), "{rules}");
@@ -135,7 +135,7 @@ fn actions_in_our_words() {
     assert_eq!((rules.as_str(), totals.exact), ("", 1));
 }
 
-/// Nothing fires for what is not known, and the filters around it stand.
+/// A filter that is not understood does nothing, and those around it are kept.
 #[test]
 fn what_cannot_be_said_spoils_its_filter_alone() {
     let good = || entry(&[("from", "c@d.example"), READ]);

@@ -1,10 +1,10 @@
-//! Searches in our words. Gmail looks for whole words and passes over the signs between
+//! Searches in our words. Gmail looks for whole words and ignores the punctuation between
 //! them, so words are patterns here.
 
 use super::query::GmailQuery;
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
 
-/// What is looked at.
+/// What is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueryScope {
     /// Everything.
@@ -47,13 +47,13 @@ impl QueryScope {
     }
 }
 
-/// What is to be said of a search that is not quite the same here.
+/// What to report about a search that is not quite the same here.
 pub(super) type Differences = Vec<String>;
 
 /// A search in our words.
 ///
 /// # Errors
-/// Why it cannot be said.
+/// Why it cannot be expressed.
 pub(super) fn condition(
     query: &GmailQuery,
     scope: QueryScope,
@@ -105,7 +105,7 @@ fn field(
     condition(of, scope, differs)
 }
 
-/// Fields with values of their own, of which several may stand in parentheses.
+/// Fields with their own kind of value, of which parentheses may contain several.
 fn valued(name: &str, of: &GmailQuery, differs: &mut Differences) -> Result<Cond, String> {
     let value = match of {
         GmailQuery::Words(value) => value.trim(),
@@ -235,7 +235,7 @@ fn is_address(text: &str) -> bool {
     })
 }
 
-/// Scripts whose words no blanks part: Chinese, Japanese, Thai and their neighbours.
+/// Scripts without blanks between words: Chinese, Japanese, Thai and their neighbours.
 fn is_unspaced(letter: char) -> bool {
     matches!(letter as u32, 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x2E80..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x20000..=0x3FFFF)
 }

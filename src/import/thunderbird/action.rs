@@ -9,16 +9,16 @@ use crate::maildir::mutf7;
 pub(super) struct ThunderbirdDone {
     /// Flags, copies and what is sent, in the order of the filter.
     pub(super) effects: Vec<Effect>,
-    /// What ends it, if something does.
+    /// What ends it, if anything does.
     pub(super) end: Option<Effect>,
-    /// What of it is not done, or differently.
+    /// What of it is not done, or is done differently.
     pub(super) differs: Vec<String>,
-    /// What has no meaning here, and is no loss.
+    /// What has no meaning here, and is not a loss.
     pub(super) without_meaning: Vec<String>,
 }
 
 impl ThunderbirdDone {
-    /// Whether messages do not go on behind it.
+    /// Whether messages do not go on after it.
     pub(super) fn ends(actions: &[ThunderbirdAction]) -> bool {
         let ends = ["Move to folder", "Delete", "Stop execution"];
         actions.iter().any(|action| ends.contains(&action.word.as_str()))
@@ -28,7 +28,7 @@ impl ThunderbirdDone {
 /// What the actions of a filter do.
 ///
 /// # Errors
-/// Why that cannot be said.
+/// Why that cannot be expressed.
 pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, String> {
     let mut done = ThunderbirdDone::default();
     for action in actions {
@@ -49,7 +49,7 @@ pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, Str
                 ended(&mut done, Effect::Folder("Trash".into(), vec![Mark::Flag("seen")]))?;
             }
             "Stop execution" => {
-                // Behind a move it says nothing.
+                // After a move it means nothing.
                 if done.end.is_none() {
                     done.end = Some(Effect::Stop);
                 }
@@ -121,7 +121,7 @@ pub(super) fn folder(url: &str) -> Result<Option<String>, String> {
         .filter(|level| !level.is_empty())
         .map(|level| {
             let level = percent_decoded(level).ok_or_else(wrong)?;
-            // Older versions have the server's spelling.
+            // Older versions write the server's spelling.
             let level = match mutf7::decode(&level) {
                 Some(decoded) if level.contains('&') => decoded,
                 _ => level,

@@ -50,7 +50,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> S
 /// A filter in our words.
 ///
 /// # Errors
-/// Why it cannot be said.
+/// Why it cannot be expressed.
 fn filter_unit(filter: &Filter, options: &Options, draft: &mut Draft) -> Result<Unit, String> {
     if let Some(why) = &filter.odd {
         return Err(why.clone());

@@ -13,10 +13,10 @@ use super::ir::Draft;
 use super::write::{Bug, write};
 use super::{Imported, Load, Options, source_file};
 
-/// Makes rules of the filters of an account; they include no other file.
+/// Turns the filters of an account into rules; they include no other file.
 ///
 /// # Errors
-/// [`Bug`]: what was made of it are no rules.
+/// [`Bug`]: the result is not valid rules.
 pub fn import(
     path: &Path,
     bytes: &[u8],

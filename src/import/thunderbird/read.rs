@@ -1,9 +1,9 @@
-//! The file: attributes `name="value"`, one after the other, of which `name` begins a
-//! filter. In a value `\"` is a quote and `\\` a backslash.
+//! The file: attributes `name="value"`, one after the other; each `name` attribute begins
+//! a filter. In a value `\"` is a quote and `\\` a backslash.
 
 use crate::source::{SourceFile, Span};
 
-/// A filter as it stands.
+/// A filter as it is in the file.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     pub(super) name: String,
@@ -18,20 +18,20 @@ pub(super) struct Filter {
     pub(super) odd: Option<String>,
 }
 
-/// An action, and what it is done with.
+/// An action and its argument.
 #[derive(Debug, Default)]
 pub(super) struct ThunderbirdAction {
     pub(super) word: String,
     pub(super) value: String,
 }
 
-/// What stands at one place.
+/// What is at one place.
 enum ThunderbirdPiece {
     Attribute { name: String, value: String },
     Odd(String),
 }
 
-/// The filters of a file; with what stands before the first one and cannot be read.
+/// The filters of a file, including anything unreadable before the first one.
 pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
     let text = &*file.text;
     let mut filters: Vec<Filter> = Vec::new();
@@ -91,21 +91,21 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
     filters
 }
 
-/// Notes of the last filter that it cannot be read.
+/// Notes on the last filter that it cannot be read.
 fn continue_with(filters: &mut [Filter], why: String) {
     if let Some(filter) = filters.last_mut() {
         filter.odd = Some(why);
     }
 }
 
-/// The next attribute, from where to where it stands; or a line that is none.
+/// The next attribute, and where it begins and ends; or a line that is not an attribute.
 fn next(text: &str, from: usize) -> Option<(usize, usize, ThunderbirdPiece)> {
     let rest = text.get(from..)?;
     let begin = from + rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
     let rest = text.get(begin..)?;
     let line_end = begin + rest.find('\n').unwrap_or(rest.len());
     let odd = |why: &str| Some((begin, line_end, ThunderbirdPiece::Odd(why.to_owned())));
-    // Of its own line alone: a file of other lines is read in one walk.
+    // Only in its own line, so that a file of other lines is read in one pass.
     let line = text.get(begin..line_end).unwrap_or_default();
     let Some((name, _)) = line.split_once("=\"") else { return odd("this is no attribute") };
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

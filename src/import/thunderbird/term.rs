@@ -10,7 +10,7 @@ pub(super) struct Term {
     value: String,
 }
 
-/// A condition as it stands.
+/// A condition as it is in the file.
 #[derive(Debug, PartialEq)]
 pub(super) enum Terms {
     /// Every message.
@@ -56,7 +56,7 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
     }
 }
 
-/// What stands before a sign, perhaps in quotes; and what behind it.
+/// What comes before a sign, perhaps in quotes; and what comes after it.
 fn part(text: &str, end: char) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (part, behind) = text.split_once(end)?;
@@ -93,7 +93,7 @@ impl ThunderbirdTest {
     }
 }
 
-/// The operators on text, and whether they deny.
+/// The operators on text, and whether they negate.
 #[derive(Clone, Copy, PartialEq)]
 enum ThunderbirdOperator {
     Contains,
@@ -126,7 +126,7 @@ enum ThunderbirdFields {
 /// A term in our words.
 ///
 /// # Errors
-/// Why it cannot be said.
+/// Why it cannot be expressed.
 pub(super) fn test(term: &Term) -> Result<ThunderbirdTest, String> {
     let Term { attribute, operator, value } = term;
     let lower = attribute.to_ascii_lowercase();
@@ -190,7 +190,7 @@ fn unknown_operator(operator: &str) -> String {
     format!("the operator `{operator}` is not known here")
 }
 
-/// Whether a text can be compared by us as there.
+/// Whether we can compare a text as Thunderbird does.
 fn sound(value: &str) -> Result<(), String> {
     if value.trim().is_empty() {
         return Err("an empty text is compared".into());
@@ -218,7 +218,7 @@ fn text_test(fields: &[String], how: ThunderbirdOperator, value: &str) -> Cond {
     }
 }
 
-/// Thunderbird compares names and addresses, each by itself.
+/// Thunderbird compares names and addresses separately.
 fn address_test(fields: &[&str], how: ThunderbirdOperator, value: &str) -> Cond {
     let plain: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let names: Vec<String> = fields.iter().map(|field| format!("{field}.name")).collect();
@@ -313,7 +313,7 @@ fn age(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     }))
 }
 
-/// In kilobytes, of which parts do not count.
+/// In kilobytes; fractions do not count.
 fn size(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let kilobytes = number(value)?;
     let from = kilobytes.checked_mul(1024).ok_or("the size is too large")?;

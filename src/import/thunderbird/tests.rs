@@ -1,4 +1,4 @@
-//! Filters, and the rules that come of them.
+//! Filters, and the rules that they become.
 
 use super::action::folder;
 use super::import;
@@ -71,7 +71,7 @@ fn terms_that_are_exact() {
     assert_eq!(rules, "mark seen");
 }
 
-/// Nothing fires for what is not known, and the filters around it stand.
+/// A filter that is not understood does nothing, and those around it are kept.
 #[test]
 fn what_cannot_be_said_spoils_its_filter_alone() {
     for condition in [
