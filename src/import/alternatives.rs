@@ -1,6 +1,6 @@
-//! The texts in a foreign pattern: its alternatives, and what a part stands for.
+//! The texts in a foreign pattern: its alternatives, and the text that a part stands for.
 
-/// Split at the `|` outside of parentheses and brackets; none if they do not match.
+/// Splits at the `|` outside of parentheses and brackets; none if these are not balanced.
 /// `escapes`: whether a backslash in brackets escapes what follows, as in PCRE.
 pub(super) fn split_alternatives(pattern: &str, escapes: bool) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_u32);
@@ -32,9 +32,9 @@ pub(super) fn split_alternatives(pattern: &str, escapes: bool) -> Option<Vec<&st
     (depth == 0).then_some(parts)
 }
 
-/// The text that a pattern stands for if no character of `special` is in it, and no
-/// escape of a letter, a digit or what `is_escape` says; and whether a dot in it was
-/// taken for one.
+/// The text that a pattern stands for, if it contains no character of `special`, and no
+/// escape of a letter, a digit or what `is_escape` accepts; and whether a dot in it was
+/// taken literally.
 pub(super) fn plain_text(
     pattern: &str,
     special: &str,
@@ -52,7 +52,8 @@ pub(super) fn plain_text(
                 text.push(next);
             }
             '.' => {
-                // Between letters and digits of an address or a host it is meant as one.
+                // Between letters and digits of an address or a host name, a dot is meant
+                // literally.
                 let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
                 let behind = chars.peek().is_some_and(|c| c.is_ascii_alphanumeric());
                 if !before || !behind {

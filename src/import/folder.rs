@@ -1,12 +1,12 @@
-//! Paths of mail, as procmail and maildrop have them, as folders of ours.
+//! Paths of mail, as in procmail and maildrop, as folders of ours.
 
 use super::ir::{Draft, literal};
 
-/// Where mail lies, from the home: `~/Maildir/`.
+/// Where mail is stored, from the home: `~/Maildir/`.
 pub(super) struct MailPlaces {
-    /// Where relative paths begin.
+    /// Where relative paths start.
     pub(super) start: String,
-    /// The directory that folders lie in.
+    /// The directory that contains the folders.
     pub(super) maildir: String,
     /// Where mail goes that no rule takes.
     pub(super) inbox: String,
@@ -25,10 +25,10 @@ const MAIL_DIRECTORIES: [&str; 8] = [
 ];
 
 impl MailPlaces {
-    /// The folder that a path is, a template; none for the inbox.
+    /// The folder that a path stands for, as a template; none for the inbox.
     ///
     /// # Errors
-    /// Why it is no folder.
+    /// Why it is not a folder.
     pub(super) fn folder(
         &self,
         written: &str,
@@ -104,7 +104,7 @@ fn trimmed(path: &str) -> String {
     path.trim_end_matches("/.").trim_end_matches('/').to_owned()
 }
 
-/// A template without what is inserted.
+/// A template without the inserted values.
 fn without_inserts(template: &str) -> String {
     let mut depth = 0_i32;
     let mut text = String::new();
@@ -119,7 +119,7 @@ fn without_inserts(template: &str) -> String {
     text
 }
 
-/// With a character of the text itself, not of what is inserted, replaced.
+/// Replaces a character in the text itself, not in inserted values.
 pub(super) fn replaced_outside(template: &str, from: char, to: &str) -> String {
     let mut depth = 0_i32;
     let mut text = String::new();

@@ -1,12 +1,12 @@
-//! What all foreign languages are lowered to: rules as data, each with the
-//! place it came from and how well it could be said.
+//! What all foreign languages are lowered to: rules as data, each with the place it came
+//! from and how well it could be translated.
 
 use std::fmt::Write;
 
 use crate::source::Span;
 pub use crate::syntax::quote;
 
-/// All that an import makes of a file and what it includes.
+/// Everything that an import makes of a file and the files that it includes.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     /// `set NAME VALUE`: the value as it is written, quotes included.
@@ -15,7 +15,7 @@ pub struct Draft {
     pub lists: Vec<(String, String)>,
     /// What is deleted some time after it came.
     pub expiries: Vec<KeywordExpiry>,
-    /// Actions that stand before all units.
+    /// Actions before all units.
     pub prelude: Vec<Effect>,
     /// The rules, in order.
     pub units: Vec<Unit>,
@@ -35,7 +35,7 @@ impl Draft {
     }
 }
 
-/// What has this keyword is deleted so long after it came, wherever it lies.
+/// Messages with this keyword are deleted this long after they came, in whatever folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeywordExpiry {
     /// As it is written (`7d`).
@@ -47,9 +47,9 @@ pub struct KeywordExpiry {
 /// A file beside the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFile {
-    /// As the rules name it.
+    /// The name that the rules use for it.
     pub name: String,
-    /// What shall stand in it.
+    /// What it should contain.
     pub content: String,
     /// What it is, for the report: `the text of an answer`.
     pub purpose: &'static str,
@@ -58,9 +58,9 @@ pub struct TextFile {
 /// What the foreign rules do at one place.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    /// Where it stands: the lines that are shown.
+    /// Where it is: the lines that are shown.
     pub span: Span,
-    /// Comments in front of it, a line each, without their signs.
+    /// Comments before it, one per line, without their signs.
     pub comments: Vec<String>,
     /// What the foreign rules call it.
     pub label: Option<String>,
@@ -68,14 +68,14 @@ pub struct Unit {
     pub condition: Cond,
     /// What is done, in order.
     pub effects: Vec<Effect>,
-    /// Whether messages may go on behind it.
+    /// Whether messages may go on after it.
     pub falls_through: bool,
-    /// How well it could be said.
+    /// How well it could be translated.
     pub fidelity: Fidelity,
-    /// What is to be told of it, whatever its fidelity.
+    /// What to report about it, whatever its fidelity.
     pub notes: Vec<String>,
-    /// How many units of the foreign language it stands for; none for a group,
-    /// whose members are counted.
+    /// How many units of the foreign language it stands for; 0 for a group, whose members
+    /// are counted.
     pub count: usize,
     /// Not translated, and its mail would not have gone on.
     pub would_end: bool,
@@ -84,7 +84,7 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// A unit that always does nothing: to be filled in.
+    /// A unit that always does nothing, to be filled in.
     pub fn new(span: Span) -> Unit {
         Unit {
             span,
@@ -101,12 +101,12 @@ impl Unit {
         }
     }
 
-    /// One that could not be translated.
+    /// A unit that could not be translated.
     pub fn not(span: Span, why: impl Into<String>) -> Unit {
         Unit { fidelity: Fidelity::NotTranslated(why.into()), ..Unit::new(span) }
     }
 
-    /// The units in it, itself first.
+    /// Visits the units in it, itself first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Unit)) {
         visit(self);
         for effect in &self.effects {
@@ -117,30 +117,30 @@ impl Unit {
     }
 }
 
-/// How well a unit could be said.
+/// How well a unit could be translated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fidelity {
-    /// Every message goes the same way.
+    /// Every message is treated the same.
     Exact,
     /// It did nothing in the foreign rules either; why.
     Dead(String),
-    /// It stands, and differs so.
+    /// It is written, but differs in this way.
     Approximate(String),
-    /// Nothing of it stands; why.
+    /// Nothing of it is written; why.
     NotTranslated(String),
 }
 
-/// A condition. Build it by [`Cond::all`], [`Cond::any`] and [`Cond::not`], which
-/// take out what always or never holds.
+/// A condition. Build it with [`Cond::all`], [`Cond::any`] and [`Cond::not`], which
+/// remove parts that always or never hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cond {
     /// Holds for every message.
     Always,
-    /// Holds for none.
+    /// Holds for no message.
     Never,
     /// A classifier, `has FIELD`, a flag: as it is written.
     Word(String),
-    /// A test on fields: true if one of them fits one of the values.
+    /// A test on fields: true if one of them matches one of the values.
     Test(Test),
     /// All of them.
     All(Vec<Cond>),
@@ -290,7 +290,7 @@ pub enum Effect {
     Defer(String),
     /// `forward [copy] "address" …`
     Forward {
-        /// One more, and go on.
+        /// An additional delivery; processing goes on.
         copy: bool,
         /// To whom.
         to: Vec<String>,
@@ -322,17 +322,17 @@ pub struct AutomaticReply {
     pub text: String,
     /// In place of the usual one.
     pub subject: Option<String>,
-    /// Whom it is from, where that is said.
+    /// The sender, if it is given.
     pub from: Option<String>,
     /// Addresses that count as the user's for it.
     pub mine: Vec<String>,
     /// How often, as it is written (`7d`).
     pub every: String,
-    /// What it is remembered by, where that is said.
+    /// What it is remembered by, if that is given.
     pub handle: Option<String>,
 }
 
-/// Foreign text as a template that says just that.
+/// Foreign text as a template that produces exactly that text.
 pub fn literal(text: &str) -> String {
     if text.contains(['{', '}']) {
         text.replace('{', "{{").replace('}', "}}")
@@ -346,7 +346,7 @@ pub fn header(name: &str) -> String {
     format!("header {}", quote(name))
 }
 
-/// A text as a glob that fits just it.
+/// A text as a glob that matches only that text.
 pub fn glob_literal(text: &str) -> String {
     let mut glob = String::with_capacity(text.len());
     for c in text.chars() {
@@ -358,7 +358,7 @@ pub fn glob_literal(text: &str) -> String {
     glob
 }
 
-/// A text as a regular expression that fits just it.
+/// A text as a regular expression that matches only that text.
 pub fn pattern_literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,7 +1,7 @@
-//! Which kind of file it is, so that a wrong one is told and not half read.
+//! What kind of file it is, so that a wrong one is reported and not half read.
 
-/// What a file is instead of the rules that were asked for, in words; none if
-/// nothing speaks against its being `wanted`: `sieve`, `procmail`, `maildrop`.
+/// What a file is instead of the rules that were asked for, in words; none if nothing
+/// indicates that it is not `wanted`: `sieve`, `procmail`, `maildrop`.
 pub fn other_than(wanted: &str, bytes: &[u8]) -> Option<&'static str> {
     if let Some(binary) = binary(bytes) {
         return Some(binary);
@@ -27,7 +27,7 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
 
 const SIEVE: &str = "a Sieve script: `mfilter import sieve` is for it";
 
-/// By their first lines that say anything: the kind, and its name for people.
+/// Judges by the first lines that mean anything: the kind, and its name for people.
 fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let start = bytes.get(..bytes.len().min(64 << 10)).unwrap_or(bytes);
     let text = String::from_utf8_lossy(start);
@@ -75,7 +75,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             headers += 1;
         }
         match lower.as_str() {
-            // Nothing else begins so.
+            // Nothing else begins like this.
             "require" if line.contains(['"', '[']) => return Some(("sieve", SIEVE)),
             "fileinto" | "redirect" | "keep" | "stop" | "discard" if line.ends_with(';') => {
                 vote("sieve");
@@ -90,7 +90,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
                 vote("sieve")
             }
-            // `LOGFILE=$HOME/log` is procmail's.
+            // `LOGFILE=$HOME/log` belongs to procmail.
             "to" | "cc" | "xfilter" | "import" | "logfile"
                 if word == lower && line.contains(['"', '$', '|']) && !assigns(line, word) =>
             {
@@ -116,7 +116,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         return Some(("message", "a message, and no rules"));
     }
     let (name, count) = votes.iter().max_by_key(|(_, count)| *count)?;
-    // What another language has more of.
+    // Sure with two votes, or with one and none for another language.
     let alone = votes.iter().filter(|(_, count)| *count > 0).count() == 1;
     let sure = *count >= 2 || *count == 1 && alone;
     sure.then_some(match *name {

@@ -1,6 +1,6 @@
-//! Whether a pattern captures the same by the first way in which it fits, which ours take,
-//! as by the longest one, which POSIX takes (glibc as it is, not as the standard has it),
-//! or by the shortest one, which procmail takes before `\/`.
+//! Whether a pattern captures the same with the first match, which ours take, as with the
+//! longest one, which POSIX takes (as glibc does it, not the standard), or with the
+//! shortest one, which procmail takes before `\/`.
 
 use std::collections::HashSet;
 
@@ -10,21 +10,22 @@ use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::{Hir, HirKind};
 
-/// A pattern of which more states have to be looked at is taken for one that differs.
+/// A pattern for which more states would have to be examined is treated as one that
+/// differs.
 const MOST_STATES: usize = 200;
 
-/// The steps for looking at them.
+/// The steps for examining them.
 pub(super) const LONGEST_STEPS: usize = 5000;
 
-/// Whether the first match of a pattern of ours is always the longest, and what its groups
-/// hold then is the same.
+/// Whether the first match of a pattern of ours is always the longest, and its groups
+/// then contain the same.
 pub(super) fn is_longest_first(pattern: &str, case: bool) -> bool {
     let repeats = regex_syntax::parse(pattern).is_ok_and(|hir| repeats_alike(&hir));
     repeats && ends_alike(pattern, case).unwrap_or(false)
 }
 
-/// Of a group that is repeated glibc keeps something else where it may be empty, and of the
-/// groups in it.
+/// False for a repeated group that may be empty or contains groups: glibc captures
+/// something else for it.
 fn repeats_alike(hir: &Hir) -> bool {
     let mut open = vec![hir];
     while let Some(hir) = open.pop() {
@@ -47,8 +48,8 @@ fn repeats_alike(hir: &Hir) -> bool {
     true
 }
 
-/// Whether the first match ends where the longest does, of every text: both are followed
-/// through all states that they can come to. None if they cannot be.
+/// Whether the first match ends where the longest does, for every text: both are followed
+/// through all states that they can reach. None if that is impossible.
 fn ends_alike(pattern: &str, case: bool) -> Option<bool> {
     let first = automaton(pattern, case, MatchKind::LeftmostFirst)?;
     let longest = automaton(pattern, case, MatchKind::All)?;
@@ -85,8 +86,8 @@ pub(super) fn is_shortest_first(pattern: &str, case: bool) -> bool {
     ends_at_once(pattern, case).unwrap_or(false)
 }
 
-/// Whether nothing is left to be preferred where a match has ended. None if that is not
-/// known.
+/// Whether no preferred match is still possible where a match has ended. None if that is
+/// unknown.
 fn ends_at_once(pattern: &str, case: bool) -> Option<bool> {
     let first = automaton(pattern, case, MatchKind::LeftmostFirst)?;
     let mut cache = first.create_cache();
@@ -102,7 +103,8 @@ fn ends_at_once(pattern: &str, case: bool) -> Option<bool> {
         }
         for byte in first.byte_classes().representatives(0..=u8::MAX).filter_map(|u| u.as_u8()) {
             let next = first.next_state(&mut cache, state, byte).ok()?;
-            // A match is told one byte late: whoever goes on then was preferred to it.
+            // A match is reported one byte late: a state that goes on was preferred to
+            // it.
             if state.is_match() && !next.is_dead() {
                 return Some(false);
             }
@@ -120,7 +122,7 @@ fn automaton(pattern: &str, case: bool, kind: MatchKind) -> Option<DFA> {
     builder.build(pattern).ok()
 }
 
-/// At the start of a text, and behind something.
+/// At the start of a text, and after something.
 fn beginnings() -> impl Iterator<Item = start::Config> {
     let before = [None, Some(b' '), Some(b'a')].into_iter();
     before.map(|byte| start::Config::new().anchored(Anchored::Yes).look_behind(byte))
@@ -156,11 +158,11 @@ mod tests {
             ("(a|ab)(c|bcd)?", false),
             ("(x*|y)", false),
             ("(|a)", false),
-            // Without alternatives, too.
+            // Also without alternatives.
             ("(a*)(ab)?", false),
             ("(a*)(ab)?$", true),
             ("^aa*(ab?)?", false),
-            // Of what is repeated other groups are kept.
+            // In repeated groups, other captures are kept.
             ("(ab)*$", true),
             ("(b?)*$", false),
             ("((a)|b)*$", false),

@@ -1,40 +1,40 @@
-//! Rules of other filters, made into mailrules: what `mfilter import` does.
+//! Rules of other filters, converted into mailrules: what `mfilter import` does.
 //!
-//! A language is a folder of its own here, and has three steps: its text is
-//! *parsed* (every node keeps its place and its comments; what is not known
-//! spoils one node and not the file), *resolved* (includes and constants), and
-//! *lowered* to [`ir`]. From there on all languages go the same way:
+//! A language is a folder of its own here, and has three steps: its text is *parsed*
+//! (every node keeps its place and its comments; anything unknown spoils one node and not
+//! the file), *resolved* (includes and constants), and *lowered* to [`ir`]. From there on
+//! all languages are treated the same:
 //!
 //! ```text
 //! foreign text ─ parse ─ resolve ─ lower ─► ir::Draft ─ write::write ─► Imported ─► rules (stdout)
 //!                                                                        └ report ► text or JSON
 //! ```
 //!
-//! **What a lowering makes.** A [`ir::Draft`]: settings, lists and
-//! their files, notes on the whole, and [`ir::Unit`]s in the order in which they are to
-//! stand. A unit is what the foreign language does at one place: its source, a
-//! [`ir::Cond`], what is done ([`ir::Effect`], which may be a unit again: a
-//! group), and how well that could be said, its [`ir::Fidelity`]:
+//! **What a lowering produces.** An [`ir::Draft`]: settings, lists and their files, notes
+//! on the whole, and [`ir::Unit`]s in the order in which they are to be written. A unit is
+//! what the foreign language does at one place: its source, an [`ir::Cond`], what is done
+//! ([`ir::Effect`], which may again be a unit: a group), and how well that could be
+//! translated, its [`ir::Fidelity`]:
 //!
-//! - `Exact`: every message goes the same way. Differences that hold for a whole
+//! - `Exact`: every message is treated the same. Differences that hold for a whole
 //!   language (blanks, case, decoded text) are notes of the draft.
-//! - `Approximate`: the rule stands, and differs as the reason says.
-//! - `NotTranslated`: nothing that fires is written, the foreign lines stand as a
-//!   comment behind `# todo import`. Set `would_end` if its mail would not have
-//!   gone on: the report says that it does now.
-//! - `Dead`: it did nothing there either (switched off, never reached). The foreign
-//!   lines stand as a comment; it counts as exact.
+//! - `Approximate`: the rule is written, and differs as the reason says.
+//! - `NotTranslated`: nothing that has an effect is written; the foreign lines become a
+//!   comment after `# todo import`. Set `would_end` if its mail would not have gone on:
+//!   the report says that it does now.
+//! - `Dead`: it did nothing there either (switched off, never reached). The foreign lines
+//!   become a comment; it counts as exact.
 //!
-//! **Never broader.** What depends on a unit that is not translated (an `else`, a
-//! recipe with `E`) is not translated either; a lowering has to see to that, the
-//! writer cannot.
+//! **Never broader.** What depends on a unit that is not translated (an `else`, a recipe
+//! with `E`) is not translated either; a lowering must ensure that, because the writer
+//! cannot.
 //!
-//! **What a lowering need not care about.** Quoting, parentheses, layout, the order
-//! of `set` and `list`, line numbers: [`mod@write`] does that. It reads its own text
-//! with the parser and the check of the rules, so what comes out of it has passed
-//! both; a mistake there is a bug of the lowering ([`write::Bug`], exit status 2).
-//! Text from the foreign file goes into a template by [`ir::literal`], a value by
-//! `{name}`; into tests as it is.
+//! **What a lowering need not care about.** Quoting, parentheses, layout, the order of
+//! `set` and `list`, line numbers: [`mod@write`] does that. It reads its own text with
+//! the parser and the check of the rules, so its output has passed both; a mistake there
+//! is a bug of the lowering ([`write::Bug`], exit status 2). Text from the foreign file
+//! is put into a template by [`ir::literal`], a value by `{name}`; into tests it is put
+//! as it is.
 
 mod alternatives;
 mod folder;
@@ -60,7 +60,7 @@ use std::path::Path;
 
 use crate::source::{SourceFile, Span, reason};
 
-/// How the user wants it; what is not said is guessed, or left at its default.
+/// What the user asks for; anything not given is guessed, or left at its default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The separator between folder levels in the foreign rules.
@@ -71,19 +71,19 @@ pub struct Options {
     pub layout: Option<String>,
     /// Where list files are named, ending with `/`; empty: beside the rules.
     pub lists: String,
-    /// The rules are for `include sieve`, which runs them as they are: what the names
-    /// of the script's folders begin with, and nothing is guessed.
+    /// Set if the rules are for `include sieve`, which runs them as they are: what the
+    /// names of the script's folders begin with. Nothing is guessed then.
     pub included: Option<String>,
     /// The rules are site rules, in a category of this name.
     pub category: Option<String>,
-    /// Gmail's labels become keywords, and no folders.
+    /// Gmail's labels become keywords, not folders.
     pub keywords: bool,
 }
 
 /// Reads a file that the foreign rules include.
 pub type Load<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The rules, in the canonical layout.
@@ -118,8 +118,8 @@ fn unreadable(what: &str, path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Text of a foreign file: UTF-8, else what Latin-1 says; `true` for the latter.
-/// Windows' line ends become line feeds.
+/// The text of a foreign file: UTF-8, otherwise read as Latin-1; `true` for the latter.
+/// Windows line ends become line feeds.
 pub fn decode(bytes: &[u8]) -> (String, bool) {
     let (text, latin) = match std::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), false),

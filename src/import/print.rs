@@ -1,5 +1,5 @@
-//! The text of an IR: rules as they are written before the parser and the check have
-//! had their say.
+//! The text of an IR: rules as they are written before the parser and the check have seen
+//! them.
 
 use super::Options;
 use super::ir::{AutomaticReply, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
@@ -8,7 +8,7 @@ use crate::source::Sources;
 use crate::syntax::{quote, slashed};
 use crate::text::is_invisible;
 
-/// How a rule begins that could not be translated; `check` looks for it.
+/// How a rule that could not be translated begins; `check` looks for it.
 pub use crate::syntax::words::UNTRANSLATED;
 
 /// What a line of the rules is about.
@@ -20,12 +20,12 @@ pub(super) enum LinePlace {
     Comment(usize),
 }
 
-/// What is told of site rules in their file.
+/// What the file of site rules says about them.
 const SITE_HEAD: &str = "\
 On for all users, who can switch the category off; with `mandatory` behind its name
 they cannot. mailrules(5), THE PROVIDER'S FILTER, says what is to be considered.";
 
-/// How the comment of a unit begins that does nothing.
+/// How the comment of a unit that does nothing begins.
 pub(super) const DEAD: &str = "# import: nothing to do";
 
 struct Writer<'a> {
@@ -43,7 +43,7 @@ struct Writer<'a> {
 /// The text of a draft, before it was checked.
 pub(super) struct Printed {
     pub(super) text: String,
-    /// Where the units begin, behind the head.
+    /// Where the units begin, after the head.
     pub(super) start: usize,
     /// What each line of them is about.
     pub(super) places: Vec<LinePlace>,
@@ -72,7 +72,7 @@ pub(super) fn print(draft: &Draft, sources: &Sources, options: &Options, head: &
 }
 
 impl Writer<'_> {
-    /// What stands before the rules of a site.
+    /// The comment before the rules of a site.
     fn site_head(&mut self) {
         for line in SITE_HEAD.lines() {
             self.comment(line, 0);
@@ -97,7 +97,7 @@ impl Writer<'_> {
             settings.push(("layout".into(), layout.clone()));
         }
         if options.included.is_some() {
-            // The importer has taken the prefix off.
+            // The importer has removed the prefix.
             settings.push(("folder-prefix".into(), quote("")));
         }
         for (name, value) in &settings {
@@ -122,7 +122,7 @@ impl Writer<'_> {
             self.text.push('\n');
         }
         if let Some(name) = &options.category {
-            // Actions of site rules stand in it, too.
+            // Actions of site rules are in it, too.
             self.statement(None, &format!("category {} {{", quote(name)), 0);
         }
         for effect in &draft.prelude {
@@ -167,7 +167,7 @@ impl Writer<'_> {
             }
             Fidelity::Exact => {}
         }
-        // What does nothing may hold units that are not translated.
+        // A unit that does nothing may contain units that are not translated.
         let is_always = unit.condition == Cond::Always;
         let keeps_label = self.keeps_labels && unit.label.is_some();
         if is_always && !keeps_label || !unit.is_written() {
@@ -196,7 +196,7 @@ impl Writer<'_> {
         self.text.push_str("}\n");
     }
 
-    /// Actions one after the other on one line, units each by itself.
+    /// Actions one after the other on one line, each unit on its own.
     fn effects(&mut self, effects: &[Effect], order: usize, depth: usize) {
         let mut line: Vec<String> = Vec::new();
         for effect in effects {
@@ -264,7 +264,7 @@ impl Writer<'_> {
     }
 }
 
-/// What binds tighter than what stands around needs no parentheses.
+/// A condition needs no parentheses if it binds tighter than what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
     Or,

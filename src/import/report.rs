@@ -1,5 +1,5 @@
-//! What an import says of itself: each unit that is not exact, with its line
-//! there and here, and how many there are of each kind; as text or as JSON.
+//! What an import reports: each unit that is not exact, with its line there and here, and
+//! how many there are of each kind; as text or as JSON.
 
 use std::fmt::Write;
 
@@ -37,7 +37,7 @@ pub fn totals(of: &Imported) -> Totals {
     totals
 }
 
-/// For how many units it counts: what is not translated does, whatever it is.
+/// How many units it counts for: one that is not translated always counts.
 fn count(unit: &Unit) -> usize {
     match unit.fidelity {
         Fidelity::NotTranslated(_) => unit.count.max(1),
@@ -91,7 +91,7 @@ fn block(of: &Imported, unit: &Unit, out: &mut String) {
     }
 }
 
-/// The report for programs; with the rules in it.
+/// The report for programs, including the rules.
 pub fn to_json(of: &Imported) -> Value {
     let mut units = Vec::new();
     each(of, &mut |unit| {

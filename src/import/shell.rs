@@ -1,7 +1,7 @@
-//! Commands for a shell, as far as we know what they do: their words, and what
-//! those that are often used print.
+//! Shell commands, as far as we know what they do: their words, and what some common ones
+//! print.
 
-/// The words of a command as a shell parts them, quotes and all left in them.
+/// The words of a command as a shell separates them, with all their quotes.
 pub(super) fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     let mut chars = command.chars();
@@ -62,11 +62,11 @@ pub(super) fn is_duplicate_check(command: &str) -> bool {
         && words.next().is_some_and(|word| word.starts_with("-D"))
 }
 
-/// What a program prints, where that can be said: the date, and headers of the
-/// message; as a template.
+/// What a program prints, if that can be expressed: the date, and headers of the message;
+/// as a template.
 ///
 /// # Errors
-/// It cannot be said.
+/// It cannot be expressed.
 pub(super) fn command_value(command: &str) -> Result<String, String> {
     let unknown = || Err(format!("its value is what the program `{command}` prints"));
     let words: Vec<String> = shell_words(command).iter().map(|word| unquoted(word)).collect();
@@ -78,7 +78,7 @@ pub(super) fn command_value(command: &str) -> Result<String, String> {
             }
             _ => unknown(),
         },
-        // Without `z` the blank behind the colon stays, which nobody means.
+        // Without `z` the blank after the colon stays, which nobody intends.
         [program, "-x" | "-zx" | "-xz", name] | [program, "-z", "-x", name]
             if is_program(program, "formail") || is_program(program, "reformail") =>
         {
@@ -100,8 +100,8 @@ fn header_value(name: &str) -> Option<String> {
     (is_name && !name.is_empty()).then(|| format!("{{header \"{name}\"}}"))
 }
 
-/// Whether a command only makes folders, or looks whether they are there: mfilter
-/// makes them itself.
+/// Whether a command only creates folders, or checks whether they exist: mfilter creates
+/// them itself.
 pub(super) fn makes_folders(command: &str) -> Option<bool> {
     let mut makes = false;
     for part in command.split(['\n', ';']).flat_map(|part| part.split("&&")) {

@@ -1,15 +1,15 @@
-//! Rules that run before the users' own, made into a category of site rules.
+//! Rules that run before the users' own, converted into a category of site rules.
 //!
-//! There the run goes on behind the category, with the users' rules, unless the
-//! category has taken the message. So what ended the foreign rules and took nothing
-//! must not end the run: a text that is kept (`let`) tells that they are over, and
-//! all that stands behind is done only without it. What was filed and did not end
-//! the run ends it where they are over.
+//! There the run goes on after the category, with the users' rules, unless the category
+//! has taken the message. So what ended the foreign rules without taking the message must
+//! not end the run: a text that is kept (`let`) records that they are over, and
+//! everything after it is done only if that is not set. What was filed without ending the
+//! run ends it where the foreign rules are over.
 
 use super::ir::{Cond, Effect, Unit};
 use crate::source::Span;
 
-/// Names of texts that are kept.
+/// Names of the texts that are kept.
 pub(super) struct SiteNames {
     /// The message was filed.
     pub(super) filed: String,
@@ -17,7 +17,7 @@ pub(super) struct SiteNames {
     pub(super) over: String,
 }
 
-/// The units as they stand in a category.
+/// The units as they are written in a category.
 pub(super) fn in_category(units: Vec<Unit>, names: &SiteNames) -> Vec<Unit> {
     let files =
         units.iter().any(|unit| holds(unit, &|effect| matches!(effect, Effect::FileInto(..))));
@@ -40,7 +40,7 @@ struct Work<'n> {
 }
 
 impl Work<'_> {
-    /// What is done one after the other; whether the rules may be over behind it.
+    /// What is done, in order; and whether the rules may be over after it.
     fn list(&self, effects: Vec<Effect>) -> (Vec<Effect>, bool) {
         let mut done = Vec::new();
         let mut effects = effects.into_iter();
@@ -51,7 +51,7 @@ impl Work<'_> {
                         done.push(self.end_if_filed());
                     }
                     done.push(Effect::Let(self.names.over.clone(), "yes".into()));
-                    // Nothing behind it is come to.
+                    // Nothing after it is reached.
                     return (done, true);
                 }
                 Effect::FileInto(..) => {
@@ -84,7 +84,7 @@ impl Work<'_> {
     }
 }
 
-/// A unit that stands for none of the foreign ones.
+/// A unit that stands for no foreign unit.
 fn of_none(condition: Cond, effects: Vec<Effect>) -> Unit {
     Unit { condition, effects, count: 0, ..Unit::new(Span::default()) }
 }

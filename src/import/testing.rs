@@ -1,4 +1,4 @@
-//! What the tests of all importers do: rules made of a text, without what is not of
+//! What the tests of all importers do: turn a text into rules, without what is not of
 //! interest.
 
 use std::io;
@@ -9,8 +9,8 @@ use super::{Imported, Load, Options, report};
 
 type Importer = fn(&Path, &[u8], &Options, Load<'_>) -> Result<Imported, Box<Bug>>;
 
-/// The rules that come of a text, without comments, blanks and empty lines, the totals
-/// and the report. It can include `files`.
+/// The rules for a text, without comments, blanks and empty lines, the totals and the
+/// report. The text can include `files`.
 pub(super) fn rules(
     import: Importer,
     (name, text): (&str, &str),

@@ -1,6 +1,6 @@
-//! What foreign rules do with a message, as the program that they were written for
-//! says it: rules are written anew so that it delivers nothing, and writes a line for
-//! each delivery instead.
+//! What foreign rules do with a message, according to the program that they were written
+//! for: they are rewritten so that it delivers nothing, and writes a line for each
+//! delivery instead.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,18 @@ use super::shell::{is_program, shell_words};
 
 /// How such a line begins.
 pub(super) const MARK: &str = "mfilter-trial:";
-/// What stands between its parts: kind, start, Maildir, inbox, flags, target.
+/// What separates its parts: kind, start, Maildir, inbox, flags, target.
 pub(super) const PART: char = '\t';
 
 /// How many files may include each other.
 const MAX_INCLUDES: usize = 16;
 
-/// Rules that are being written anew.
+/// Rules that are being rewritten.
 pub(super) struct TrialWriter<'a> {
     pub(super) text: String,
     load: Load<'a>,
-    /// The files around what is being written, the first one the user's.
+    /// The files being written, each included by the one before it; the first is the
+    /// user's.
     around: Vec<PathBuf>,
 }
 
@@ -30,7 +31,7 @@ impl<'a> TrialWriter<'a> {
         TrialWriter { text: String::new(), load, around: vec![path.to_owned()] }
     }
 
-    /// Begins an included file, whose path is below that of the user's. None if it
+    /// Begins an included file, whose path is below that of the user's file. None if it
     /// cannot be read, or includes itself.
     pub(super) fn enter(&mut self, below: &str) -> Option<(PathBuf, Vec<u8>)> {
         let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
@@ -67,11 +68,11 @@ pub enum TrialStep {
     Program,
     /// Nowhere, with this exit status.
     Left(i32),
-    /// Somewhere that is no folder.
+    /// Somewhere that is not a folder.
     Elsewhere(String),
 }
 
-/// The steps in what the program wrote; none if it did not come to an end.
+/// The steps in the program's output; none if it did not finish.
 pub fn steps(output: &str) -> Option<Vec<TrialStep>> {
     let marked: Vec<&str> =
         output.lines().filter_map(|line| line.trim_start().strip_prefix(MARK)).collect();

@@ -1,6 +1,6 @@
-//! IR to rules. What is printed is read again by the parser and the check of the
-//! rules, and brought into the canonical layout: so no import gives rules that
-//! mfilter does not take. A unit of which it takes none is not translated.
+//! IR to rules. The printed text is read again by the parser and the check of the rules,
+//! and brought into the canonical layout. So no import produces rules that mfilter does
+//! not accept; a unit that is not accepted counts as not translated.
 
 use std::path::Path;
 
@@ -13,22 +13,22 @@ use crate::source::{SourceFile, Sources, Span};
 use crate::syntax;
 use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
 
-/// How often units are left out one by one, before all are.
+/// How many times units are left out one by one, before all are.
 const MOST_ROUNDS: usize = 20;
 
-/// So many mistakes are shown of what is no rule.
+/// How many mistakes are shown in text that is not valid rules.
 const MOST_SHOWN: usize = 20;
 
-/// What was written is not what mfilter takes: a mistake of ours.
+/// The written rules are not accepted by mfilter: a mistake of ours.
 #[derive(Debug)]
 pub struct Bug {
-    /// What the check says, drawn.
+    /// What the check reports, rendered.
     pub mistakes: String,
     /// What was written.
     pub rules: String,
 }
 
-/// Writes the rules of a draft that was made of a file in this language, the first of
+/// Writes the rules of a draft that was made from a file in this language, the first of
 /// `sources`.
 ///
 /// # Errors
@@ -49,8 +49,8 @@ pub fn write(
             Ok(rules) => break (rules, places),
             Err((bug, errors)) => {
                 rounds += 1;
-                // What is left out may be missed by others, in turn; a script that is
-                // included is not used then.
+                // Others may in turn need what is left out; an included script is not
+                // used then.
                 let most = if options.included.is_some() { 1 } else { MOST_ROUNDS };
                 let is_mended =
                     rounds <= most && leave_out(&mut draft.units, &errors, &text, start, &ends);
@@ -71,7 +71,7 @@ pub fn write(
     Ok(Imported { rules, draft, places, sources, separator })
 }
 
-/// The canonical layout of what was written, rules or site rules, if it has no mistake.
+/// The canonical layout of the written text, rules or site rules, if it has no mistake.
 fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
     let path = Path::new("mailrules");
     let mut sources = Sources::default();
@@ -97,9 +97,10 @@ fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)
     Err((Box::new(Bug { mistakes, rules: text.to_owned() }), errors))
 }
 
-/// Leaves out the units that make no rules, and those that ask for a text which these
-/// would have kept: without it they could take more mail. Whether there were any;
-/// `start` is where the first unit begins in what was written, `ends` where each ends.
+/// Leaves out the units that are not valid rules, and those that ask for a text which
+/// these would have kept: without it they could take more mail. Returns whether there
+/// were any; `start` is where the first unit begins in the written text, `ends` where
+/// each ends.
 fn leave_out(
     units: &mut [Unit],
     errors: &[Diagnostic],
@@ -132,7 +133,7 @@ fn leave_out(
     any
 }
 
-/// Whether a name stands in a text, not as a part of another one.
+/// Whether a name occurs in a text, not as a part of another one.
 fn has_word(text: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '-';
     text.match_indices(name).any(|(at, _)| {
@@ -142,7 +143,7 @@ fn has_word(text: &str, name: &str) -> bool {
     })
 }
 
-/// Leaves all units out; whether any was still there.
+/// Leaves all units out; returns whether any was still there.
 fn leave_all_out(units: &mut [Unit]) -> bool {
     let mut any = false;
     for unit in units {
@@ -152,8 +153,8 @@ fn leave_all_out(units: &mut [Unit]) -> bool {
     any
 }
 
-/// Where each statement stands in the rules, and which unit it is of; units are
-/// numbered in the order in which they are walked.
+/// Where each statement is in the rules, and which unit it belongs to; units are numbered
+/// in the order in which they are walked.
 fn statements(rules: &str, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
     let (ast, _) = syntax::parse(0, &SourceFile::new("mailrules", rules));
     let mut spans = Vec::new();
@@ -165,8 +166,8 @@ fn statements(rules: &str, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
     spans.into_iter().zip(units).collect()
 }
 
-/// The place in the foreign rules of what each statement was made of. What was made
-/// of nothing that stands there is of what stands before it.
+/// The place in the foreign rules that each statement was made from. A statement that has
+/// none gets that of the statement before it.
 fn foreign_places(draft: &Draft, statements: &[(Span, Option<usize>)]) -> Vec<(u32, Span)> {
     let mut spans = Vec::new();
     for unit in &draft.units {
@@ -240,7 +241,7 @@ fn place(unit: &mut Unit, lines: &[(usize, u32)], order: &mut usize) {
 }
 
 impl Unit {
-    /// Makes it one that is not translated, with all that is in it.
+    /// Makes it a unit that is not translated, with everything in it.
     fn leave_out(&mut self, why: String) {
         let mut count = 0;
         self.walk(&mut |unit| count += unit.count);
@@ -262,7 +263,7 @@ impl Unit {
         names
     }
 
-    /// Whether a blank line stands around it.
+    /// Whether it is set off by blank lines.
     pub(super) fn stands_apart(&self) -> bool {
         !self.comments.is_empty()
             || self.label.is_some()
@@ -286,7 +287,7 @@ mod tests {
     use super::*;
     use crate::import::report::totals;
 
-    /// What the check of the rules refuses is left out, with what needs it.
+    /// What the check of the rules refuses is left out, with everything that needs it.
     #[test]
     fn of_what_makes_no_rules_nothing_fires() {
         let mut sources = Sources::default();
@@ -300,7 +301,7 @@ mod tests {
         let units = vec![
             unit(Effect::Let("kept".into(), "{nothing}".into())),
             folder("{kept}"),
-            // Kept here too, so that the check alone would take what asks for it.
+            // Kept here too, so that the check alone would accept what asks for it.
             unit(Effect::Let("kept".into(), "x".into())),
             Unit {
                 condition: Cond::not(Cond::Word("has kept".into())),
