@@ -1,7 +1,7 @@
-//! Copies handed over to another store: the same two halves as in a Maildir, but
-//! that nothing is taken back. A copy has an id by which the store knows a retry of it, or
-//! the journal knows where it was being put, so what was stored before a later step failed
-//! is not stored twice.
+//! Copies handed over to another store: the same two halves as in a Maildir, except that
+//! nothing is undone. A copy has an id by which the store recognises a retry of it, or
+//! the journal knows where it was being put. So what was stored before a later step
+//! failed is not stored twice.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::context::DeliveryContext;
 use super::work_list::Copy;
 use super::{DeliveryReport, StoredCopy, note};
 
-/// The key of ids, in the state directory.
+/// The file in the state directory with the key of ids.
 const KEY_FILE: &str = "store-key";
 /// Where the locks are.
 const LOCKS: &str = "hand-over";
@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// For the log.
 const NO_JOURNAL: &str = "no journal can be kept: a retry of this hand-over may double";
 
-/// So long before the delivery's deadline it is over, so that whoever waits hears it
-/// and does not end the process.
+/// How long before the delivery's deadline the hand-over ends, so that the waiting
+/// process gets the result and does not kill this one.
 const MARGIN: Duration = Duration::from_secs(20);
 
 /// A mailbox of another store.
@@ -40,13 +40,13 @@ pub struct RemoteMailbox<'a> {
     pub store: &'a MailStore,
     /// Its address there, without detail: never what a sender wrote.
     pub address: &'a str,
-    /// What becomes of mail for which there is no room.
+    /// What happens to mail for which there is no room.
     pub over_quota: OverQuota,
-    /// Whether folders that have to be made are subscribed.
+    /// Whether folders that have to be created are subscribed.
     pub subscribe: bool,
 }
 
-/// Hands copies over, and tells the report and the journal of each that is stored.
+/// Hands copies over, and reports each stored one to the report and the journal.
 pub(super) fn store(
     copies: &[&Copy<'_>],
     original: &Message,
@@ -87,7 +87,7 @@ pub(super) fn store(
     let done = staged.commit(&mut Record { copies, journal, report });
     report.notes.extend(staged.notes());
     done.map_err(|error| {
-        // Nobody is told that it is refused of which a copy is there.
+        // Mail is not refused when a copy of it has been stored.
         let is_there = report.stored.len() > before;
         let over_quota = if is_there { OverQuota::Temporary } else { mailbox.over_quota };
         outcome(&error, RemoteMailbox { over_quota, ..mailbox })
@@ -98,7 +98,7 @@ pub(super) fn store(
     Ok(())
 }
 
-/// Where the report and the journal are told how far a hand-over is.
+/// Passes the progress of a hand-over on to the report and the journal.
 struct Record<'a, 'c> {
     copies: &'a [&'c Copy<'c>],
     journal: &'a mut Option<Journal>,
@@ -130,9 +130,9 @@ impl HandOverNotes for Record<'_, '_> {
     }
 }
 
-/// What the store knows each copy by: a code of the message as it came, its envelope
-/// and the step. A retry has the same; where no key can be kept it has another one, and
-/// a copy of which the reply was lost is stored twice.
+/// The ids by which the store knows the copies: a code of the message as it came, its
+/// envelope and the step. A retry has the same ids. Where no key can be kept it has
+/// others, and a copy whose reply was lost is stored twice.
 fn ids(
     copies: &[&Copy<'_>],
     original: &Message,
@@ -161,8 +161,7 @@ fn ids(
     Ok(copies.iter().map(code).collect())
 }
 
-/// The right to be the one that hands over to a mailbox. None where it cannot be had
-/// for want of a place for it.
+/// The exclusive right to hand over to a mailbox. None if there is no place for the lock.
 fn alone(
     mailbox: &str,
     reach: &DeliveryContext,
@@ -185,10 +184,9 @@ fn alone(
     }
 }
 
-/// What the MTA is told. The store's refusal is never ours to pass on: whether it is
-/// about the message or about how the two are set up cannot be known, and the MTA
-/// bounces by itself what is refused for days. A mailbox that is full is what the
-/// site says.
+/// What the MTA is told. The store's refusal is never passed on: it cannot be known
+/// whether it is about the message or about how the two are set up, and the MTA itself
+/// bounces what has been deferred for days. For a full mailbox, the site decides.
 fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
     let text = format!("the store {}: {error}", mailbox.store.address().place());
     let status = match error {
@@ -288,7 +286,7 @@ mod tests {
         hand_over(&store, Some(other.path()), &["A"], "a\n\nc\n", OverQuota::Temporary);
         let known = recipients(&store);
         assert_ne!(known[6], known[7]);
-        // Where none can be kept nobody can foretell it either.
+        // Where no key can be kept, nobody can predict the id either.
         for _ in 0..2 {
             let report = hand_over(&store, None, &["A"], "a\n\nc\n", OverQuota::Temporary);
             assert!(report.notes[0].starts_with("no key can be kept"), "{report:?}");
@@ -326,8 +324,8 @@ mod tests {
         let later: Answer = |at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
         assert_eq!(told(later, OverQuota::Permanent).1, 75, "a copy is there");
     }
-    /// An IMAP server knows no ids: what was begun and what is done stands in the journal,
-    /// until all is.
+    /// An IMAP server does not know ids: what was begun and what is done is in the
+    /// journal, until everything is done.
     #[test]
     fn a_retry_knows_where_a_copy_was_being_put() {
         let home = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! `/etc/mfilter/lmtp.conf`: one setting a line, `name = value`; `#` begins a comment.
-//! The command line says the same things by the same names and wins.
+//! `/etc/mfilter/lmtp.conf`: one setting per line, `name = value`; `#` begins a comment.
+//! The command line accepts the same settings by the same names, and takes precedence.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::rules::mistake::nearest;
 use crate::source::{ReadError, read_bytes};
 use crate::user::DeliveryLog;
 
-/// Where the settings are, if nothing else is said.
+/// Where the settings are, unless given otherwise.
 pub const CONFIG: &str = "/etc/mfilter/lmtp.conf";
 /// The system's list of users.
 const USERS: &str = "/etc/passwd";
-/// Longer files are not read, bytes.
+/// Longer files are not read; in bytes.
 const LARGEST: u64 = 16 << 20;
-/// The longest `program-timeout`, seconds: MTAs do not wait for longer.
+/// The longest `program-timeout`, in seconds: MTAs do not wait for longer.
 const LONGEST_PROGRAM: u64 = 4 * 60;
 
 /// What is wrong with the settings, and where.
@@ -25,7 +25,7 @@ const LONGEST_PROGRAM: u64 = 4 * 60;
 pub struct ConfigError {
     /// The file.
     pub file: PathBuf,
-    /// From 1; none if it is the whole file.
+    /// Counted from 1; none if it is the whole file.
     pub line: Option<usize>,
     /// What.
     pub kind: ConfigErrorKind,
@@ -36,15 +36,15 @@ pub struct ConfigError {
 pub enum ConfigErrorKind {
     /// It cannot be read.
     Unread(ReadError),
-    /// It is no text in UTF-8.
+    /// It is not UTF-8 text.
     NotText,
     /// A line without `=`.
     NoValue(String),
     /// There is no such setting.
     Unknown {
-        /// As it stands there.
+        /// As written there.
         name: String,
-        /// What it may be meant for.
+        /// What it may be meant to be.
         near: Option<String>,
     },
     /// It was set before.
@@ -88,7 +88,8 @@ impl std::error::Error for ConfigError {}
 /// How a setting is read.
 type Setter = fn(&mut LmtpSettings, &str) -> Result<(), String>;
 
-/// Every setting but `program`, which has a name of its own and may stand more than once.
+/// Every setting except `program`, which has a name of its own and may occur more than
+/// once.
 pub const SETTINGS: &[(&str, Setter)] = &[
     ("listen", |to, text| {
         to.listen = Some(text.parse()?);
@@ -196,7 +197,7 @@ pub const SETTINGS: &[(&str, Setter)] = &[
     }),
 ];
 
-/// Puts one setting in the place of what was there.
+/// Sets one setting, replacing its previous value.
 ///
 /// # Errors
 /// As in a file.
@@ -220,8 +221,8 @@ pub fn set(settings: &mut LmtpSettings, name: &str, value: &str) -> Result<(), C
     }
 }
 
-/// The settings of a file; `asked` tells whether the user named it, else it need not be
-/// there.
+/// The settings of a file; `asked` says whether the user named it, otherwise it need not
+/// exist.
 ///
 /// # Errors
 /// The first mistake in it.
@@ -235,7 +236,7 @@ pub fn read(file: &Path, asked: bool) -> Result<LmtpSettings, ConfigError> {
     parse(&text).map_err(|(line, kind)| failed(Some(line), kind))
 }
 
-/// The same of a text; the error is with its line.
+/// The same for a text; the error comes with its line.
 fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
     let mut settings = LmtpSettings::default();
     let mut known = std::collections::HashSet::new();
@@ -248,7 +249,7 @@ fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
             return Err((number, ConfigErrorKind::NoValue(line.to_owned())));
         };
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Behind a value a comment needs a blank before it: a path may hold the sign.
+        // After a value a comment needs a blank before it: a path may contain the sign.
         let value = value.split(" #").next().unwrap_or_default().trim();
         if !known.insert(name.clone()) {
             return Err((number, ConfigErrorKind::Twice(name)));
@@ -282,7 +283,7 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// `""` is nothing at all.
+/// `""` is an empty value.
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }

@@ -1,5 +1,5 @@
-//! Whether a server could start and deliver by its settings: what it needs is looked at,
-//! each thing alone, and of what is missing it is said what to do. Nothing is changed.
+//! Whether a server could start and deliver with its settings: each thing that it needs
+//! is checked on its own, and for what is missing there is advice. Nothing is changed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -29,9 +29,9 @@ use crate::world::World;
 
 /// How long the store may take to greet.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest path of a unix socket, bytes: unix(7).
+/// The longest path of a unix socket, in bytes: unix(7).
 const SOCKET_PATH: usize = 107;
-/// Someone who is no user, so that only the source itself is asked.
+/// Somebody who is not a user, so that only the source itself is tested.
 const NOBODY: (&str, &str) = ("mfilter-check", "mfilter.invalid");
 
 /// Something that the server needs.
@@ -39,7 +39,7 @@ const NOBODY: (&str, &str) = ("mfilter-check", "mfilter.invalid");
 pub struct ServerNeed {
     /// A setting, or what it is about.
     pub name: String,
-    /// How it is, or what is wrong and what to do.
+    /// Its state, or what is wrong and what to do.
     pub found: Result<String, String>,
 }
 
@@ -47,7 +47,7 @@ fn need(name: &str, found: Result<String, String>) -> ServerNeed {
     ServerNeed { name: name.to_owned(), found }
 }
 
-/// Whether the address can be listened at; for who binds it.
+/// Whether we can listen on the address; for the process that binds it.
 pub fn listening(settings: &LmtpSettings) -> ServerNeed {
     let found = match &settings.listen {
         None => Ok("standard input is to be the socket, as systemd gives it".into()),
@@ -84,7 +84,7 @@ fn unix_socket(path: &Path) -> Result<String, String> {
     })
 }
 
-/// Whether files can be made in a directory.
+/// Whether files can be created in a directory.
 fn writable(directory: &Path) -> Result<(), String> {
     let shown = directory.display();
     match fs::metadata(directory) {
@@ -103,7 +103,7 @@ fn writable(directory: &Path) -> Result<(), String> {
     })
 }
 
-/// Everything else, for who delivers; `sample` is a user to be looked up.
+/// Everything else, for the process that delivers; `sample` is a user to look up.
 pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
     let mut needs = vec![need("users", users(settings))];
     if let Some(address) = sample {
@@ -135,7 +135,7 @@ pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
 }
 
 fn users(settings: &LmtpSettings) -> Result<String, String> {
-    // Without a network nobody but the machine's own users is known for certain.
+    // Without a network, only the machine's own users are known for certain.
     let (local, domain) = match settings.users {
         UserSource::Passwd => ("root", ""),
         _ => NOBODY,
@@ -183,7 +183,7 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     let user = user_of(&account, settings)?;
     let world = World { user, ..World::default() };
     let maildir = mda::location(None, &Program::default(), &world)?.path;
-    // What is missing is made below what is there.
+    // Missing directories are created below what exists.
     let there = maildir.ancestors().find(|above| above.exists()).unwrap_or(home);
     if !settings.own_uids {
         writable(there)?;
@@ -195,7 +195,7 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     ))
 }
 
-/// Whether the kernel can keep users below a directory.
+/// Whether the kernel can confine users below a directory.
 fn confined(state: &Path) -> Result<String, String> {
     let shown = state.display();
     match Bounds::below(state).open_directory(state) {
@@ -220,7 +220,7 @@ fn site(settings: &LmtpSettings) -> Result<String, String> {
     }
 }
 
-/// `sample` is a user in whose name it is logged in, where it is logged in at all.
+/// `sample` is a user to log in for, if the store needs a login at all.
 fn store(settings: &LmtpSettings, sample: Option<&str>) -> Result<String, String> {
     let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
     let place = store.address();
@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of one thing.
+    /// What is reported about one thing.
     fn of(needs: &[ServerNeed], name: &str) -> Result<String, String> {
         needs.iter().find(|need| need.name == name).unwrap().found.clone()
     }

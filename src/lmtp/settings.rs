@@ -1,5 +1,5 @@
-//! What `mfilter lmtp` is told: where it listens, who its users are, where their mail
-//! is stored, and how much it takes on at once.
+//! The settings of `mfilter lmtp`: where it listens, who its users are, where their mail
+//! is stored, and how much it handles at once.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,52 +14,53 @@ use crate::hand_over::address::{ImapAddress, LmtpAddress, StoreAddress, StorePla
 use crate::mda::PATIENCE;
 use crate::user::Confinement;
 
-/// Where the state of users who share a uid is kept, unless it is said.
+/// Where the state of users who share a uid is kept, unless it is set.
 pub const STATE: &str = "/var/lib/mfilter";
 
-/// All settings of a server. Workers are given them when they are started.
+/// All settings of a server. Workers get them when they are started.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct LmtpSettings {
     /// Where clients connect; none if standard input is the listening socket.
     pub listen: Option<ListenAddress>,
-    /// The mode of a unix socket that we make.
+    /// The mode of a unix socket that we create.
     pub socket_mode: u32,
     /// Where users are looked up.
     pub users: UserSource,
     /// Where mail is stored.
     pub store: StoreSetting,
-    /// Who logs in to a store that is spoken to by IMAP.
+    /// The login name at a store that is reached by IMAP.
     pub store_login: Option<String>,
     /// The file with the password of that login.
     pub store_password_file: Option<PathBuf>,
-    /// Workers at the same time; of users with uids of their own, users whose mail is
-    /// being delivered at the same time.
+    /// The most workers at the same time; for users with uids of their own, the most
+    /// users whose mail is being delivered at the same time.
     pub workers: usize,
-    /// Connections at the same time. Others wait to be taken.
+    /// The most connections at the same time. Others wait to be accepted.
     pub connections: usize,
-    /// What stands between the local part and the detail, any of these characters; none
-    /// if there are no details.
+    /// What separates the local part from the detail, any of these characters; empty if
+    /// there are no details.
     pub delimiter: String,
-    /// The largest message, bytes; 0 for no limit of ours. One that is below the MTA's
+    /// The largest message, in bytes; 0 for no limit of ours. One that is below the MTA's
     /// own makes the MTA bounce mail.
     pub message_size: u64,
-    /// Recipients of one message. An MTA's own limit must be below.
+    /// The most recipients of one message. An MTA's own limit must be lower.
     pub recipients: usize,
     /// The provider's site rules, if not where a delivery looks for them.
     pub site: Option<PathBuf>,
-    /// The system account that a server which was started as root becomes before it
-    /// takes a connection.
+    /// The system account that a server started as root switches to before it accepts a
+    /// connection.
     pub identity: Option<Identity>,
-    /// Each user has a uid of the account's; else all mail belongs to the server's own.
+    /// Each user has their own uid from the account; otherwise all mail belongs to the
+    /// server's own.
     pub own_uids: bool,
-    /// No worker is started for a uid below.
+    /// No worker is started for a lower uid.
     pub first_uid: u32,
-    /// Where the state of users who share a uid is kept, a directory for each; out of their
-    /// own reach.
+    /// Where the state of users who share a uid is kept, a directory for each, out of
+    /// their own reach.
     pub state: PathBuf,
     /// Their Maildirs: below `~/`, or a path with `{user}` and `{domain}`.
     pub maildir: String,
-    /// What their rules may.
+    /// What their rules may do.
     pub confinement: Confinement,
     /// Where the metrics go.
     pub metrics: MetricsPlaces,
@@ -96,10 +97,10 @@ impl Default for LmtpSettings {
 }
 
 impl LmtpSettings {
-    /// The store that has mail which lies in no Maildir.
+    /// The store for mail that is not kept in Maildirs.
     ///
     /// # Errors
-    /// It makes no sense.
+    /// The settings for it are invalid.
     pub fn mail_store(&self) -> Result<Option<MailStore>, String> {
         let address = match &self.store {
             StoreSetting::Maildir => return Ok(None),
@@ -117,7 +118,8 @@ impl LmtpSettings {
                     ));
                 };
                 if self.own_uids {
-                    // Whatever runs as the user could read it in the worker.
+                    // Otherwise any program that runs as the user could read it in the
+                    // worker.
                     return Err(format!(
                         "`store = {text}` needs one account that has all mail, `user-id`: the \
                          password opens every mailbox, and workers of users' own uids must not \
@@ -140,20 +142,20 @@ pub struct MetricsPlaces {
     pub socket: Option<PathBuf>,
 }
 
-/// What a worker may use up.
+/// The limits of a worker.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// Address space, bytes; programs that rules run inherit it.
+    /// Address space, in bytes; programs that rules run inherit it.
     pub memory: u64,
-    /// Open files.
+    /// The number of open files.
     pub files: u64,
     /// Processor time of one delivery.
     pub processor: Duration,
-    /// Time of one delivery by the clock.
+    /// Wall-clock time of one delivery.
     pub wall: Duration,
-    /// Deliveries, then the worker is replaced.
+    /// The number of deliveries after which the worker is replaced.
     pub jobs: u32,
-    /// Its age, then it is replaced.
+    /// The age at which it is replaced.
     pub age: Duration,
     /// How long one with a uid of its own waits for more mail.
     pub idle: Duration,
@@ -165,7 +167,7 @@ impl Default for WorkerLimits {
             memory: 1 << 30,
             files: 256,
             processor: Duration::from_secs(30),
-            // What a delivery waits for gives up before.
+            // Whatever a delivery waits for gives up earlier.
             wall: PATIENCE + Duration::from_secs(20),
             jobs: 1000,
             age: Duration::from_secs(600),
@@ -184,11 +186,11 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
-    /// The addresses of a host and port to listen at: of this machine alone, since LMTP
-    /// knows neither TLS nor passwords.
+    /// The addresses to listen on for a host and port: only of this machine, because LMTP
+    /// has neither TLS nor passwords.
     ///
     /// # Errors
-    /// Why not.
+    /// Why they cannot be used.
     pub fn loopback(host: &str) -> Result<Vec<SocketAddr>, String> {
         let found = host.to_socket_addrs().map_err(|error| format!("`{host}`: {error}"))?;
         let found: Vec<SocketAddr> = found.collect();
@@ -237,7 +239,7 @@ pub enum UserSource {
     Dovecot(PathBuf),
     /// The system's list of users.
     Passwd,
-    /// A file as Dovecot's `passwd-file`.
+    /// A file in the format of Dovecot's `passwd-file`.
     PasswdFile(PathBuf),
     /// Directories: the path has `{user}`, and perhaps `{domain}`.
     Template(String),
@@ -308,7 +310,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// That of this process.
+    /// The identity of this process.
     pub fn of_process() -> Identity {
         Identity {
             uid: rustix::process::geteuid().as_raw(),
@@ -316,7 +318,7 @@ impl Identity {
         }
     }
 
-    /// A name out of a list of users as passwd(5) describes it, or `UID:GID`.
+    /// A name from a list of users in the format of passwd(5), or `UID:GID`.
     ///
     /// # Errors
     /// There is no such user, or it is root.
