@@ -1,6 +1,6 @@
-//! How a store is named: `lmtp:unix:PATH` or `lmtp:HOST:PORT`, and behind commas what
-//! is particular about it; `imap:unix:PATH` or `imap:HOST:PORT`, which says itself how it
-//! names things.
+//! How a store is named: `lmtp:unix:PATH` or `lmtp:HOST:PORT`, and after commas its
+//! particular options; `imap:unix:PATH` or `imap:HOST:PORT`, where the server itself says
+//! how it names things.
 //!
 //! ```text
 //! lmtp:unix:/run/dovecot/lmtp-mfilter
@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a store is, and how it is spoken to.
+/// Where a store is, and which protocol it speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreAddress {
     /// By LMTP.
@@ -42,27 +42,27 @@ impl fmt::Display for StoreAddress {
     }
 }
 
-/// Where a store is that is spoken to by IMAP, and as whom.
+/// Where a store is that speaks IMAP, and as whom we log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImapAddress {
     /// Where it listens.
     pub place: StorePlace,
-    /// Who logs in, for every user.
+    /// The account that logs in, for every user.
     pub login: String,
     /// The file with the password, which is read for each login.
     pub password_file: PathBuf,
 }
 
-/// Where a store is that is spoken to by LMTP, and how it names things.
+/// Where a store is that speaks LMTP, and how it names things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LmtpAddress {
     /// Where it listens.
     pub place: StorePlace,
-    /// Between the levels of a folder's name.
+    /// Separates the levels of a folder's name.
     pub separator: char,
-    /// Before the name of every folder but the inbox.
+    /// Comes before the name of every folder except the inbox.
     pub prefix: String,
-    /// Between user and detail in an address.
+    /// Separates user and detail in an address.
     pub delimiter: char,
 }
 
@@ -71,8 +71,8 @@ pub struct LmtpAddress {
 pub enum StorePlace {
     /// A socket in the file system.
     Unix(PathBuf),
-    /// An address and a port. No names: to look one up a statically linked program
-    /// has no resolver that can be relied on.
+    /// An address and a port. No host names: a statically linked program has no reliable
+    /// resolver to look them up.
     Tcp(SocketAddr),
 }
 
@@ -135,11 +135,11 @@ impl FromStr for LmtpAddress {
 }
 
 impl StorePlace {
-    /// That of a store which is spoken to by IMAP, `imap:unix:PATH` or `imap:HOST:PORT`: of
-    /// this machine, since a password goes there and nothing is encrypted.
+    /// The place of a store that speaks IMAP, `imap:unix:PATH` or `imap:HOST:PORT`: only
+    /// on this machine, because a password is sent there and nothing is encrypted.
     ///
     /// # Errors
-    /// It is no such name.
+    /// It is not such a name.
     pub fn of_imap(text: &str) -> Result<StorePlace, BadStore> {
         let Some(rest) = text.strip_prefix("imap:") else {
             return bad("a store is `imap:unix:PATH` or `imap:HOST:PORT`");
@@ -155,7 +155,7 @@ impl StorePlace {
     }
 }
 
-/// Whether an address is of this machine alone.
+/// Whether an address belongs to this machine alone.
 pub fn is_loopback(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_loopback(),

@@ -1,11 +1,12 @@
-//! A circuit breaker: a store that was not there three times is not tried for a while,
-//! so that nobody waits for it. Then one try finds out.
+//! A circuit breaker: a store that could not be reached three times is not tried for a
+//! while, so that nothing waits for it. Then a single try tests it.
 
 use std::time::{Duration, Instant};
 
-/// So many failures one after the other open the circuit.
+/// How many consecutive failures open the circuit.
 const MOST_FAILURES: u32 = 3;
-/// How long it is open the first time; twice as long each time, up to the longest.
+/// How long it is open the first time; the time doubles with each failure, up to the
+/// longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -14,13 +15,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Breaker {
     /// Failures since the last success.
     failures: u32,
-    /// No try before.
+    /// No try before this time.
     until: Option<Instant>,
 }
 
 impl Breaker {
-    /// Whether the store may be tried now; the error says why not. Of those who ask
-    /// when a pause is over, one tries.
+    /// Whether the store may be tried now; the error says why not. When a pause is over,
+    /// only one caller may try.
     pub(super) fn may_try(&mut self, now: Instant) -> Result<(), String> {
         match self.until {
             Some(until) if now < until => {

@@ -1,4 +1,4 @@
-//! What a test knows of copies between the tries of a hand-over.
+//! What a test knows about copies between the tries of a hand-over.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::HandOverNotes;
 
 #[derive(Debug, Default)]
 pub(crate) struct TestNotes {
-    /// In the order in which it was told.
+    /// In the order in which they were reported.
     pub(crate) stored: Vec<usize>,
     pub(crate) begun: HashMap<usize, String>,
 }

@@ -1,5 +1,5 @@
 //! A connection on which nothing takes longer than its step may, however slowly bytes
-//! drip, and no reply is longer than replies are.
+//! arrive, and no reply is longer than the limit.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -17,11 +17,11 @@ use crate::source::reason;
 
 use super::address::StorePlace;
 
-/// A reply is no longer than this, bytes.
+/// The longest reply, in bytes.
 pub(super) const REPLY_MAX: usize = 64 << 10;
-/// What of a reply is told, bytes.
+/// How much of a reply is reported, in bytes.
 pub(super) const TEXT_MAX: usize = 300;
-/// Between two tries to connect to a socket whose queue is full.
+/// The pause between two tries to connect to a socket whose queue is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
 enum StoreStream {
@@ -33,13 +33,13 @@ enum StoreStream {
 pub(super) struct Wire {
     stream: StoreStream,
     buffer: Vec<u8>,
-    /// When the step that runs must be over, and all of them.
+    /// When the current step must be over, and when all steps must be.
     until: Instant,
     deadline: Instant,
 }
 
 impl Wire {
-    /// Connects within `limit`; all must be over at `deadline`.
+    /// Connects within `limit`; everything must be over at `deadline`.
     pub(super) fn connect(
         place: &StorePlace,
         limit: Duration,
@@ -61,19 +61,19 @@ impl Wire {
         Ok(Wire { stream, buffer: Vec::new(), until, deadline })
     }
 
-    /// What follows may take so long.
+    /// Begins a step, which may take up to `limit`.
     pub(super) fn step(&mut self, limit: Duration) {
         self.until = self.deadline.min(Instant::now() + limit);
     }
 
-    /// How long the step that runs may still take.
+    /// How long the current step may still take.
     fn left(&self) -> io::Result<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
-        // The system counts microseconds, and none is for ever.
+        // The system counts microseconds, and zero means no time-out.
         if left < Duration::from_millis(1) { Err(late()) } else { Ok(left) }
     }
 
-    /// Sends all of it.
+    /// Sends all of `bytes`.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let left = Some(self.left()?);
@@ -97,7 +97,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Whether the other side has said nothing that is unread.
+    /// Whether there is nothing unread from the other side.
     pub(super) fn is_silent(&self) -> bool {
         let now = Timespec::default();
         let fd = match &self.stream {
@@ -108,8 +108,7 @@ impl Wire {
         self.buffer.is_empty() && matches!(poll(&mut fds, Some(&now)), Ok(0))
     }
 
-    /// The next line, without its line feed; one that is longer than `most` bytes, or has
-    /// not so much room left of a reply, is an error.
+    /// The next line, without its line feed; an error if it is longer than `most` bytes.
     pub(super) fn line(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let mut looked = 0;
         loop {
@@ -127,7 +126,7 @@ impl Wire {
         }
     }
 
-    /// The next bytes, one at least and `most` at most.
+    /// The next bytes, at least one and at most `most`.
     pub(super) fn bytes(&mut self, most: usize) -> io::Result<Vec<u8>> {
         while self.buffer.is_empty() {
             self.read_more()?;
@@ -160,11 +159,11 @@ impl Wire {
     }
 }
 
-/// Connects to a unix socket, before `until`: connect(2) on a socket of this kind waits as
-/// long as its queue is full.
+/// Connects to a unix socket, before `until`: connect(2) on such a socket blocks while
+/// its queue is full.
 ///
 /// # Errors
-/// The system's; `TimedOut`.
+/// Those of the system; `TimedOut`.
 pub fn connect_unix(path: &Path, until: Instant) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let stream = UnixStream::from(socket(AddressFamily::UNIX, SocketType::STREAM, None)?);

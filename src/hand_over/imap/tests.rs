@@ -50,7 +50,7 @@ impl Site {
         Site::new(ImapBehaviour { answer, ..ImapBehaviour::default() })
     }
 
-    /// Hands over, and gives what is to be noted in the log.
+    /// Hands over, and returns what is to be noted in the log.
     fn try_once(
         &self,
         copies: &[CopyToStore<'_>],
@@ -63,7 +63,7 @@ impl Site {
         done.map(|()| staged.notes())
     }
 
-    /// The same of one text to folders; a retry goes on with what is not stored.
+    /// The same for one text to folders; a retry continues with what is not stored.
     fn hand_over(
         &self,
         text: &[u8],
@@ -148,7 +148,7 @@ fn each_copy_is_appended_with_its_flags_into_a_folder_that_is_there() {
     assert_eq!(of("A/B"), [(flagged.clone(), text.clone()), (String::new(), text.clone())]);
     assert_eq!(of("INBOX"), [(flagged, format!("X-One: 1\r\n{text}"))]);
     assert_eq!(of("&j,dg0Q-"), [(String::new(), text)]);
-    // Made once, and subscribed if that is asked.
+    // Created once, and subscribed if that is requested.
     let quiet =
         HandOver { subscribe: false, copies: &copies[..1], mailbox: "b@x.example", ..hand_over };
     site.store.stage(&quiet, soon()).unwrap();
@@ -171,8 +171,8 @@ fn folders_are_named_as_the_server_tells() {
     }
 }
 
-/// Wherever the server breaks off, no copy counts of which it did not say so, and when
-/// the message comes again each copy is there once.
+/// Wherever the server breaks off, a copy counts only if the server confirmed it, and
+/// when the message comes again each copy is there once.
 #[test]
 fn a_reply_that_is_lost_at_any_byte_neither_loses_nor_doubles() {
     for offers in ["AUTH=PLAIN SASL-IR LITERAL+ NAMESPACE", "AUTH=PLAIN"] {
@@ -294,7 +294,7 @@ fn what_is_no_response_or_has_no_end_is_none() {
     }
 }
 
-/// What is said before the end of a command is no answer to it.
+/// A reply before the end of a command is not an answer to it.
 #[test]
 fn a_yes_that_comes_early_stores_nothing() {
     for early in ["+ go\r\nTAG OK there\r\n", "+ go\r\n* 3 EXISTS\r\nTAG NO [OVERQUOTA] full\r\n"] {
@@ -402,7 +402,7 @@ fn a_no_says_why_and_what_was_stored_before_counts() {
     }
 }
 
-/// A large message is sent when the server has said that it takes it.
+/// A large message is sent only when the server has said that it accepts it.
 #[test]
 fn a_message_that_is_refused_by_its_size_is_not_sent() {
     let large = b"A: b\n\n".repeat(1000);
@@ -447,7 +447,7 @@ fn a_login_that_is_refused_says_who_and_for_whom() {
         at.starts_with("AUTHENTICATE").then(|| "TAG NO [UNAVAILABLE] x\r\n".into())
     });
     assert!(why(&site).contains("for `hana@x.example`: NO [UNAVAILABLE] x"));
-    // An address says nothing but itself (RFC 4616 parts the three by NUL).
+    // An address cannot add fields (RFC 4616 separates the three by NUL).
     let mailbox = "a\0mfilter\0x@x.example";
     let all = HandOver { mailbox, sender: "", copies: &[], subscribe: true };
     let why = site.store.stage(&all, soon()).err().map(|why| why.to_string());
@@ -481,7 +481,7 @@ fn a_keyword_that_is_not_kept_costs_a_note() {
         (note.as_str(), flags.as_str()),
         ("the store keeps no keyword `$Forwarded`, `$W` in `A`", "\\Seen")
     );
-    // Why it says no is something else.
+    // The reason for a refusal is another matter.
     let full: Answer = |at, _| at.starts_with("APPEND").then(|| "TAG NO [OVERQUOTA] x\r\n".into());
     let site = Site::new(ImapBehaviour { answer: full, offers, ..ImapBehaviour::default() });
     let known = &mut TestNotes::default();
@@ -502,7 +502,8 @@ fn a_folder_that_cannot_be_made_is_the_inbox() {
         "{note}"
     );
     assert_eq!((stored, site.counts()), (vec![0], vec![("INBOX".to_owned(), 1)]));
-    // One that another has made meanwhile is there; one that is not subscribed is made.
+    // A folder created by another client in the meantime is used; one that cannot be
+    // subscribed is created anyway.
     let site = Site::answering(|at, n| match at {
         "STATUS \"A\" (UIDNEXT UIDVALIDITY)" if n == 0 => Some("TAG NO none\r\n".into()),
         at if at.starts_with("SUBSCRIBE") => Some("TAG NO not you\r\n".into()),
@@ -514,7 +515,7 @@ fn a_folder_that_cannot_be_made_is_the_inbox() {
     assert!(done.unwrap().concat().contains("cannot subscribe `A`: the store says NO not you"));
 }
 
-/// What a retry takes for its own message, and what not.
+/// What a retry takes for its own message, and what it does not.
 #[test]
 fn only_the_same_message_is_taken_for_what_was_begun() {
     let text = b"A: \xe8\n\nb\0c\n";
@@ -554,7 +555,7 @@ fn only_the_same_message_is_taken_for_what_was_begun() {
             },
             false,
         ),
-        // It came and was taken away: there is no knowing.
+        // It came and was removed: nobody can know.
         (|folder| folder.next += 1, false),
     ];
     for (number, (change, is_found)) in cases.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The client's side of LMTP: the greeting, what the store offers, and transactions.
+//! The client side of LMTP: the greeting, what the store offers, and transactions.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use super::super::content::WireContent;
 use super::super::wire::{Wire, told};
 use super::reply::StoreReply;
 
-/// To be connected.
+/// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(5);
-/// For the greeting, and for what is offered.
+/// For the greeting, and for the reply to `LHLO`.
 const GREETING: Duration = Duration::from_secs(30);
 /// For the replies to `MAIL` and all `RCPT`, and to `DATA`.
 const COMMANDS: Duration = Duration::from_secs(60);
-/// For each piece of the message to be taken.
+/// For each piece of the message to be accepted.
 const PIECE: Duration = Duration::from_secs(60);
 /// For each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks for ten
-/// minutes, and whoever waits for us has less.
+/// minutes, but our own client does not wait that long.
 const STORED: Duration = Duration::from_secs(180);
 
 /// What the store offers (RFC 1870, RFC 2920, RFC 6152, RFC 6531).
@@ -27,12 +27,12 @@ pub(super) struct Offers {
     pub(super) pipelining: bool,
     pub(super) eight_bit: bool,
     pub(super) smtputf8: bool,
-    /// The largest message, bytes; zero where it does not say.
+    /// The largest message, in bytes; zero if the store does not say.
     pub(super) size: Option<u64>,
 }
 
 impl Offers {
-    /// Reads what stands behind the first line of the reply to `LHLO`.
+    /// Reads what comes after the first line of the reply to `LHLO`.
     fn of(lines: &[String]) -> Offers {
         let mut offers = Offers::default();
         for line in lines.iter().skip(1) {
@@ -56,12 +56,12 @@ impl Offers {
 pub(super) struct LmtpClient {
     wire: Wire,
     pub(super) offers: Offers,
-    /// It refused a sender, so the null sender stands for it.
+    /// It refused a sender, so the null sender is used instead.
     pub(super) minded_sender: bool,
 }
 
 impl LmtpClient {
-    /// Connects, and hears what is offered.
+    /// Connects, and reads what is offered.
     pub(super) fn connect(
         place: &StorePlace,
         deadline: Instant,
@@ -81,8 +81,8 @@ impl LmtpClient {
         Ok(LmtpClient { wire, offers: Offers::of(&reply.lines), minded_sender: false })
     }
 
-    /// Hands one content over for some recipients. `stored` is told the number of each
-    /// that the store has taken, as soon as it says so.
+    /// Hands one content over for some recipients. `stored` is called with the number of
+    /// each one that the store has accepted, as soon as it says so.
     pub(super) fn transact<'r>(
         &mut self,
         sender: &str,
@@ -92,8 +92,8 @@ impl LmtpClient {
     ) -> Result<(), HandOverError> {
         let count = recipients.len();
         if !self.envelope(sender, recipients.clone(), content)? {
-            // It minds how the sender is written, and not whom the mail is for. A
-            // sender's own address is no reason to keep mail away.
+            // It objects to how the sender is written, not to the recipients. A sender's
+            // own address is no reason to withhold mail.
             self.wire.step(COMMANDS);
             self.say(b"RSET\r\n")?;
             self.reply()?;
@@ -114,8 +114,8 @@ impl LmtpClient {
         refused.map_or(Ok(()), |reply| Err(HandOverError::Refused(reply.into())))
     }
 
-    /// `MAIL` and each `RCPT`, at once where the store offers it. All of them are
-    /// accepted; false if the sender, which is not null, is refused for good.
+    /// `MAIL` and each `RCPT`, all at once if the store offers that. Returns true if all
+    /// are accepted; false if the sender, when not null, is permanently refused.
     fn envelope<'r>(
         &mut self,
         sender: &str,
@@ -157,8 +157,8 @@ impl LmtpClient {
         }
     }
 
-    /// `DATA` and all up to the dot, which is sent when nothing was said meanwhile:
-    /// what comes early is no answer to it.
+    /// `DATA` and everything up to the dot, which is sent only if the store has said
+    /// nothing in the meantime: what comes early is not an answer to it.
     fn data(&mut self, content: &WireContent<'_>) -> Result<(), HandOverError> {
         self.wire.step(COMMANDS);
         self.say(b"DATA\r\n")?;
@@ -207,7 +207,7 @@ impl LmtpClient {
         StoreReply::read(&mut self.wire).map_err(broken)
     }
 
-    /// Sends commands, to which no reply can be there yet.
+    /// Sends commands, to which there can be no reply yet.
     fn say(&mut self, bytes: &[u8]) -> Result<(), HandOverError> {
         match self.early() {
             Some(error) => Err(error),
@@ -215,7 +215,7 @@ impl LmtpClient {
         }
     }
 
-    /// Says farewell; nobody waits for the answer.
+    /// Sends `QUIT`; the answer is not waited for.
     pub(super) fn quit(&mut self) {
         self.wire.step(Duration::from_millis(100));
         let _ = self.wire.send(b"QUIT\r\n");
@@ -226,7 +226,7 @@ fn broken(error: io::Error) -> HandOverError {
     HandOverError::Broken(told(&error))
 }
 
-/// What we are called: letters, digits, dots and dashes.
+/// Our host name: letters, digits, dots and dashes.
 fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');

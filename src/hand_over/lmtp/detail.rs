@@ -1,10 +1,10 @@
-//! Folder, flags and keywords of a copy, said to a store by the detail of its
+//! Folder, flags and keywords of a copy, passed to a store in the detail of its
 //! recipient: `"user+mf:ID:LETTERS:KEYWORDS:FOLDER"@domain`. The script in
 //! examples/dovecot is the other side.
 //!
-//! What a recipient cannot hold, a name beyond ASCII for one, stands in a header
-//! `X-Mfilter-ID: KEYWORDS (FOLDER)` that the script takes out again; FOLDER is `=`
-//! then. ID nobody can foretell, so no sender writes that header.
+//! What a recipient cannot hold, such as a name beyond ASCII, is in a header
+//! `X-Mfilter-ID: KEYWORDS (FOLDER)` that the script removes again; FOLDER is `=` then.
+//! Nobody can predict ID, so no sender can write that header.
 
 use crate::flags::Flags;
 use crate::message::HeaderEdit;
@@ -13,24 +13,24 @@ use crate::plan::Folder;
 
 use super::super::address::LmtpAddress;
 
-/// Longer local parts are not made, bytes: RFC 5321 §4.5.3.1.1 knows 64, servers take
-/// more.
+/// Longer local parts are not made; in bytes. RFC 5321 §4.5.3.1.1 allows 64, servers
+/// accept more.
 const LONGEST_LOCAL: usize = 200;
 
-/// The keyword that stands for `P` of a Maildir: "passed" is `$Forwarded` in IMAP
-/// (RFC 9051 §2.3.2).
+/// The keyword for the `P` of a Maildir: "passed" is `$Forwarded` in IMAP (RFC 9051
+/// §2.3.2).
 const FORWARDED: &str = "$Forwarded";
 
-/// What is said of a copy.
+/// What is said about a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// Forward-path, without brackets.
     pub recipient: String,
-    /// What it could not hold.
+    /// What the recipient could not hold.
     pub header: Option<HeaderEdit>,
 }
 
-/// Says where a copy goes and what flags it has.
+/// Says where a copy goes and which flags it has.
 pub fn say(
     mailbox: &Address,
     id: &str,
@@ -61,12 +61,12 @@ pub fn say(
     Said { recipient: recipient("", "=").1, header: Some(header) }
 }
 
-/// The header of a copy that says more.
+/// The name of the header of a copy that says more.
 fn header_name(id: &str) -> String {
     format!("X-Mfilter-{id}")
 }
 
-/// A folder's name in the store; the inbox has none.
+/// A folder's name in the store; empty for the inbox.
 fn name(folder: &Folder, store: &LmtpAddress) -> String {
     match folder.parts.as_slice() {
         [] => String::new(),
@@ -79,7 +79,7 @@ fn name(folder: &Folder, store: &LmtpAddress) -> String {
     }
 }
 
-/// Whether a text means itself in a quoted local part and between the colons.
+/// Whether a text is literal in a quoted local part and between the colons.
 fn is_plain(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/$!#&'+ ".contains(&byte);
     text.bytes().all(is_plain)

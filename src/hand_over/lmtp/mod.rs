@@ -1,8 +1,8 @@
 //! Copies handed over by LMTP (RFC 2033): transactions, one for each content, with a
-//! recipient for each copy. What a copy is to be (folder, flags, keywords) is said by the
+//! recipient for each copy. The properties of a copy (folder, flags, keywords) are in the
 //! recipient's detail, which the script in examples/dovecot reads ([`detail`]). Each copy
-//! has an id that a retry has again, so the store takes it once, however often a reply is
-//! lost.
+//! has an id, which a retry uses again, so the store accepts it once, however often a
+//! reply is lost.
 
 pub mod detail;
 
@@ -19,8 +19,8 @@ use super::content::WireContent;
 use super::{CopyToStore, HandOver, HandOverError};
 use client::LmtpClient;
 
-/// So many recipients has a transaction at most: RFC 5321 §4.5.3.1.8 asks servers for
-/// a hundred.
+/// The most recipients of a transaction: RFC 5321 §4.5.3.1.8 asks servers to accept a
+/// hundred.
 const MOST_RECIPIENTS: usize = 50;
 
 /// One transaction: a content, and the copies that have it.
@@ -30,12 +30,12 @@ struct Transaction<'m> {
     recipients: Vec<(String, usize)>,
 }
 
-/// Transactions of which all is ready.
+/// Transactions that are ready to be sent.
 pub(super) struct StagedTransactions<'m> {
     client: LmtpClient,
     sender: String,
     transactions: Vec<Transaction<'m>>,
-    /// A sender that the store has no words for; the null sender stands for it.
+    /// A sender that cannot be expressed to the store; the null sender is used instead.
     unsaid: String,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn reach(address: &LmtpAddress, deadline: Instant) -> Result<(), Hand
     LmtpClient::connect(&address.place, deadline).map(|mut client| client.quit())
 }
 
-/// Reaches the store and lays out what will be said to it.
+/// Reaches the store and prepares what will be said to it.
 pub(super) fn stage<'m>(
     address: &LmtpAddress,
     hand_over: &HandOver<'_, 'm>,
@@ -77,8 +77,8 @@ pub(super) fn stage<'m>(
     Ok(StagedTransactions { client, sender, transactions, unsaid })
 }
 
-/// The transactions for copies: those of the same content together, but for one
-/// that says something in its header, which is then a content of its own.
+/// The transactions for copies: those of the same content together, except one that needs
+/// a header of its own, which makes it a separate content.
 fn transactions<'m>(
     address: &LmtpAddress,
     mailbox: &Address,
@@ -103,7 +103,7 @@ fn transactions<'m>(
 }
 
 impl StagedTransactions<'_> {
-    /// What is not as it was asked.
+    /// What differs from what was asked for.
     pub(super) fn note(&self) -> Option<String> {
         let sender = match (self.unsaid.as_str(), self.client.minded_sender) {
             ("", false) => return None,
@@ -129,7 +129,7 @@ impl StagedTransactions<'_> {
     }
 }
 
-/// Whether a domain can stand in a path without saying anything else there.
+/// Whether a domain can be in a path without meaning anything else there.
 fn is_domain(text: &str) -> bool {
     let is_of_domains = |c: char| !c.is_ascii() || c.is_alphanumeric() || "-._:[]".contains(c);
     text.chars().all(is_of_domains)

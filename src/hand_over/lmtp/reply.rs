@@ -1,4 +1,4 @@
-//! Replies as LMTP has them (RFC 5321 §4.2): a code, and lines.
+//! LMTP replies (RFC 5321 §4.2): a code, and lines.
 
 use std::fmt;
 use std::io;
@@ -14,16 +14,16 @@ use super::super::wire::{REPLY_MAX, TEXT_MAX, Wire, invalid};
 pub(super) struct StoreReply {
     /// RFC 5321 §4.2: 200 to 599.
     pub(super) code: u16,
-    /// `x.y.z` of RFC 2034, where it is there and of the code's class.
+    /// `x.y.z` of RFC 2034, if it is present and belongs to the code's class.
     pub(super) status: Option<String>,
     /// All of it, as one harmless line.
     pub(super) text: String,
-    /// What stands in each line behind the code.
+    /// What comes after the code in each line.
     pub(super) lines: Vec<String>,
 }
 
 impl StoreReply {
-    /// The next one: all its lines.
+    /// Reads the next reply: all its lines.
     pub(super) fn read(wire: &mut Wire) -> io::Result<StoreReply> {
         let (mut left, mut code, mut lines) = (REPLY_MAX, None, Vec::new());
         loop {
@@ -52,13 +52,13 @@ impl StoreReply {
         StoreReply { code, status, text, lines }
     }
 
-    /// Whether it says yes.
+    /// Whether it is positive.
     pub(super) fn is_positive(&self) -> bool {
         self.code < 300
     }
 
-    /// Whether it says that a mailbox is full: RFC 3463 x.2.2, else 552. A 452 alone may
-    /// mean the store's disk, which no mail may bounce for.
+    /// Whether it says that a mailbox is full: RFC 3463 x.2.2, or else 552. A 452 alone
+    /// may mean the store's disk, and no mail may bounce because of that.
     fn is_full(&self) -> bool {
         match &self.status {
             Some(status) => status.ends_with(".2.2"),
@@ -71,7 +71,7 @@ impl From<StoreReply> for StoreRefusal {
     fn from(reply: StoreReply) -> StoreRefusal {
         let status = match &reply.status {
             Some(status) if is_status(status, '4') => status,
-            // What is set up here does not fit what is set up there.
+            // Our setup does not match the setup there.
             _ if reply.code >= 500 => "4.3.5",
             _ => "4.3.0",
         };
@@ -85,7 +85,7 @@ impl fmt::Display for StoreReply {
     }
 }
 
-/// The code, whether more lines follow, and what is said.
+/// The code, whether more lines follow, and the text.
 fn parse(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (code, rest) = line.split_at_checked(3)?;

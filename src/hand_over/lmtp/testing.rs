@@ -1,5 +1,5 @@
-//! A store for tests: it speaks LMTP on a socket as it is told to, and keeps what it
-//! takes.
+//! A store for tests: it speaks LMTP on a socket, behaves as instructed, and keeps what
+//! it accepts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::hand_over::MailStore;
 use crate::hand_over::address::StoreAddress;
 
-/// A transaction that was taken.
+/// A transaction that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TestTransaction {
     pub(crate) mail: String,
@@ -22,9 +22,9 @@ pub(crate) struct TestTransaction {
 #[derive(Clone)]
 pub(crate) struct Behaviour {
     pub(crate) offers: &'static str,
-    /// The connection is closed when it has said so many bytes.
+    /// The connection is closed when it has sent this many bytes.
     pub(crate) says: usize,
-    /// It says no more when it has said so many bytes.
+    /// It falls silent when it has sent this many bytes.
     pub(crate) stalls: usize,
     /// What it says to a command (`greeting`, `LHLO x`, …, `.` for each recipient)
     /// instead of yes.
@@ -42,7 +42,7 @@ impl Default for Behaviour {
     }
 }
 
-/// A store that is there as long as the value.
+/// A store that lives as long as the value.
 pub(crate) struct TestStore {
     pub(crate) store: MailStore,
     taken: Arc<Mutex<Vec<TestTransaction>>>,
@@ -81,12 +81,12 @@ struct Mouth<'b> {
 impl Mouth<'_> {
     fn say(&mut self, text: &str) -> std::io::Result<()> {
         if self.behaviour.says.min(self.behaviour.stalls) == usize::MAX {
-            // At once, so that who reads the first line has them all.
+            // All at once, so that a client that reads the first line has all of them.
             return self.stream.write_all(text.as_bytes());
         }
         for byte in text.bytes() {
             if self.said == self.behaviour.stalls {
-                // The client is to go first.
+                // The client should close first.
                 self.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
                 let mut rest = Vec::new();
                 let _ = self.stream.read_to_end(&mut rest);

@@ -19,7 +19,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// Two copies of a message to folders A and B; gives which are stored.
+/// Two copies of a message to folders A and B; returns which are stored.
 fn hand_over(
     store: &MailStore,
     sender: &str,
@@ -88,8 +88,8 @@ fn copies_of_one_content_are_one_transaction() {
     }
 }
 
-/// Wherever the store breaks off, no copy counts of which it did not say so, and none
-/// is handed to it that it did not get whole.
+/// Wherever the store breaks off, a copy counts only if the store confirmed it, and the
+/// store accepts none that it did not get whole.
 #[test]
 fn a_store_that_goes_at_any_byte_costs_a_deferral() {
     let whole = TestStore::start(Behaviour::default());
@@ -123,7 +123,7 @@ fn a_store_that_stalls_at_any_step_costs_a_bounded_time() {
     }
 }
 
-/// It reads nothing, so a large message cannot be sent.
+/// The store reads nothing, so a large message cannot be sent.
 #[test]
 fn a_store_that_does_not_read_costs_a_bounded_time() {
     let server = with(|command, _| {
@@ -162,7 +162,7 @@ fn what_is_no_reply_or_has_no_end_is_none() {
     assert_eq!(why, "it is not there: it greets with `421 4.3.2 full`");
 }
 
-/// Replies that come before the dot are no answer to it.
+/// Replies that come before the dot are not an answer to it.
 #[test]
 fn a_yes_that_nobody_asked_for_stores_nothing() {
     for early in [
