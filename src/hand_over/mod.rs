@@ -190,7 +190,7 @@ impl MailStore {
         }
     }
 
-    /// Reaches the store and lays out what will be said to it.
+    /// Reaches the store and prepares what will be said to it.
     ///
     /// # Errors
     /// The store is away, or could not take the message.
@@ -241,12 +241,12 @@ impl StagedHandOver<'_, '_> {
         }
     }
 
-    /// Hands everything over. `known` is told of each copy as soon as the store has it for
-    /// good, also before an error.
+    /// Hands everything over. `known` is told about each copy as soon as the store has it
+    /// for good, even if an error follows.
     ///
     /// # Errors
-    /// A copy that `known` was not told of is not known to be there; a retry with the
-    /// same ids, and what was noted, doubles none.
+    /// A copy that `known` was not told about is not known to be stored; a retry with the
+    /// same ids and the same notes duplicates none.
     pub fn commit(&mut self, known: &mut dyn HandOverNotes) -> Result<(), HandOverError> {
         let done = match &mut self.staged {
             StagedCopies::Lmtp(staged) => staged.commit(&mut |copy| known.stored(copy)),

@@ -259,7 +259,7 @@ impl ImapClient {
             (Err(_), Some(error)) => return Err(self.connection.early().unwrap_or(error)),
             (Err(error), None) => return Err(HandOverError::Unread(error.to_string())),
         }
-        // What comes before the end of a command is no answer to it.
+        // What comes before the end of a command is not an answer to it.
         if let Some(error) = self.connection.early() {
             return Err(error);
         }

@@ -126,8 +126,9 @@ pub(super) fn stage<'m>(
     Ok(StagedAppends { client, appends, notes })
 }
 
-/// A folder as it stands, made where it was missing. None if the server does not let it
-/// be made: what would never fit is no reason to keep mail away, so it is the inbox.
+/// A folder as it is, created if it was missing. None if the server does not let us
+/// create it: a name that will never fit is no reason to withhold mail, so the inbox is
+/// used instead.
 fn folder(
     client: &mut ImapClient,
     name: &str,
@@ -205,7 +206,7 @@ impl StagedAppends<'_> {
 }
 
 impl StagedAppend<'_> {
-    /// Appends it; without keywords if it is these that the server minds.
+    /// Appends it; without keywords if it is these that the server refuses.
     fn append(
         &mut self,
         client: &mut ImapClient,
@@ -230,8 +231,8 @@ impl StagedAppend<'_> {
     }
 }
 
-/// What stands in the first line of the file, which is nobody's to read but whose mail it
-/// opens.
+/// The first line of the file. Nobody should be able to read it except the account whose
+/// mail it opens.
 fn password(file: &Path) -> Result<String, HandOverError> {
     let bad = |why: &dyn std::fmt::Display| {
         HandOverError::Setup(format!("the password in `{}` is not used: {why}", file.display()))

@@ -1,4 +1,4 @@
-//! Filters, and the rules that come of them.
+//! Filters, and the rules that they become.
 
 use super::import;
 use crate::import::{Options, report, testing};

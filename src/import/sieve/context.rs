@@ -1,4 +1,5 @@
-//! What a script is gone through with, and what its parts are said with: names, strings with variables in them, comments, and what was found of a unit.
+//! What a walk through a script carries along, and what expresses its parts: names,
+//! strings with variables in them, comments, and the findings about a unit.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;

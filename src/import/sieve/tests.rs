@@ -1,4 +1,4 @@
-//! Scripts, and the rules that come of them.
+//! Scripts, and the rules that they become.
 
 use std::path::Path;
 
