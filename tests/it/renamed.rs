@@ -61,14 +61,14 @@ fn a_renamed_folder_is_told_before_and_after_it_is_made_again() {
     let told = check(&home);
     assert!(told.contains(WARNING), "{told}");
     assert!(told.contains("if it was, write `\"Shop/Bargains\"`"), "{told}");
-    assert!(!log(&home).contains("made again"));
+    assert!(!log(&home).contains("created again"));
 
     deliver(&home);
     assert_eq!(folders(&home), [(".Shop.Bargains".into(), 4), (".Shop.Sale".into(), 1)]);
     assert!(log(&home).contains(NOTE), "{}", log(&home));
     assert!(check(&home).contains(WARNING), "the old one is there again");
     deliver(&home);
-    assert_eq!(log(&home).matches("made again").count(), 1, "told once");
+    assert_eq!(log(&home).matches("created again").count(), 1, "told once");
 
     home.write(".mailrules", "folder \"Shop/Bargains\"\n");
     assert!(!check(&home).contains("folder-renamed"));
@@ -128,7 +128,7 @@ fn what_is_thrown_away_or_spread_or_little_is_not_renamed() {
         fs::remove_dir_all(maildir.join(".Shop.Sale")).expect("removed");
         assert!(!check(&home).contains("folder-renamed"), "{targets:?}");
         deliver(&home);
-        assert!(!log(&home).contains("made again"), "{targets:?}");
+        assert!(!log(&home).contains("created again"), "{targets:?}");
     }
 }
 
