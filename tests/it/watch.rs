@@ -366,7 +366,7 @@ fn no_two_watch_and_sort_can_run_meanwhile() {
     lies(&home, 1, ".Lists.a/new ");
     let second = home.run(&["watch"], b"");
     assert_eq!(second.code, Some(2));
-    let who = format!("another mfilter watch (process {}) is at work", watch.pid());
+    let who = format!("another mfilter watch (process {}) is already watching", watch.pid());
     assert!(second.stderr.contains(&who), "{}", second.stderr);
     let sorted = home.run(&["sort", "Lists/a"], b"");
     assert_eq!(sorted.code, Some(0), "{sorted:?}");
