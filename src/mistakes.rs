@@ -11,7 +11,7 @@ use crate::file;
 use crate::load::{self, OpenText};
 use crate::mailbox::expire::may_delete;
 use crate::mailbox::renamed::renamed;
-use crate::mailbox::sent::{Sent, named};
+use crate::mailbox::sent::Sent;
 use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
 use crate::mda::{location, log as mail_log, sent as mail_sent};
@@ -139,7 +139,7 @@ fn unlike_the_store(
 ) -> Vec<Diagnostic> {
     let world = World { user: user.clone(), ..World::default() };
     let Ok(location) = location(None, program, &world) else { return Vec::new() };
-    let names: Vec<Folder> = folders.iter().map(|folder| named(&folder.value)).collect();
+    let names: Vec<Folder> = folders.iter().map(|folder| Folder::named(&folder.value)).collect();
     let log = mail_log(program, &world, StateDir::of(user).as_ref());
     let renamed = renamed(&location, program, &log, &names);
     store_check::judge(&location, folders, &renamed, layout)

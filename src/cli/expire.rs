@@ -15,8 +15,8 @@ use crate::load;
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
 use crate::mailbox::known::take_in;
-use crate::mailbox::sent::named;
 use crate::maildir::{Location, Place};
+use crate::plan::Folder;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
@@ -92,9 +92,9 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     }
     let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let folders: Vec<Place> =
-        call.folders.iter().map(|name| location.place(&named(name))).collect();
+        call.folders.iter().map(|name| location.place(&Folder::named(name))).collect();
     let is_named = |expiry: &Expiry, place: &Place| {
-        expiry.folder == ALL_FOLDERS || location.place(&named(&expiry.folder)).is(place)
+        expiry.folder == ALL_FOLDERS || location.place(&Folder::named(&expiry.folder)).is(place)
     };
     for (name, place) in call.folders.iter().zip(&folders) {
         if !program.expiries.iter().any(|expiry| is_named(expiry, place)) {

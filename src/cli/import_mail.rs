@@ -90,9 +90,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
     let state = super::state_of(&user)?;
-    let folder = call.folder.as_ref().map(|name| Folder {
-        parts: name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
-    });
+    let folder = call.folder.as_deref().map(Folder::named);
     let by_rules = call.sort || call.files.rules.is_some();
     let import = MailImport {
         location: &location,

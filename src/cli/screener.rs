@@ -11,10 +11,10 @@ use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::evaluate::is_verified;
-use crate::mailbox::sent::named;
 use crate::mailbox::{self, MessageSource};
 use crate::message::Message;
 use crate::outcome::Failure;
+use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::text::{counted, escape, json_line};
 use crate::user::User;
@@ -59,7 +59,7 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     let now = World::default().now();
     let world = || World { now: Some(now), ..World::of(user.clone()) };
     let location = super::location(call.mailbox.maildir.as_deref(), program, &world())?;
-    let folder = named(&call.folder);
+    let folder = Folder::named(&call.folder);
     let path = location.folder_path(&folder);
     if !path.is_dir() {
         return Err(format!("there is no folder `{}` in {}", call.folder, location.path.display()));

@@ -18,7 +18,6 @@ use crate::log::{self, Log, MoveLine as Line};
 use crate::mailbox::judge::{Judge, Judgement};
 use crate::mailbox::known::take_in;
 use crate::mailbox::refile::{Refile, Skip};
-use crate::mailbox::sent::named;
 use crate::mailbox::sort::{SortEvent, SortOutcome, SortReportLine, Sorter, StayReason};
 use crate::mailbox::special::Special;
 use crate::maildir::mover::Mover;
@@ -206,8 +205,7 @@ fn places(
     location: &Location,
 ) -> Result<(Vec<Place>, Vec<Failure>), String> {
     let place = |name: &str| {
-        let parts = name.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
-        let place = location.place(&Folder { parts: parts.collect() });
+        let place = location.place(&Folder::named(name));
         match place.note {
             Some(_) => Err(format!("the name of the folder `{name}` is too long")),
             None => Ok(place),
@@ -248,7 +246,7 @@ fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
     let lists = (0..).map_while(|at| program.list(at));
     lists
         .filter_map(|list| match &list.entries {
-            Entries::Sent(folder) => Some(named(folder)),
+            Entries::Sent(folder) => Some(Folder::named(folder)),
             _ => None,
         })
         .collect()

@@ -11,7 +11,6 @@ use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, NoFilters, habits};
-use crate::mailbox::sent::named;
 use crate::mailbox::special::Special;
 use crate::mailbox::suggest::{HabitTally, Proposal};
 use crate::mailbox::{self, MessageSource};
@@ -98,7 +97,7 @@ fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder
         return Ok(vec![(location.path.clone(), Folder::default())]);
     }
     let path = |name: &String| {
-        let folder = named(name);
+        let folder = Folder::named(name);
         let path = location.folder_path(&folder);
         if path.is_dir() { Ok((path, folder)) } else { Err(format!("there is no folder `{name}`")) }
     };

@@ -27,10 +27,10 @@ use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
-use crate::mailbox::sent::named;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
+use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::state::at_hand::Hand;
@@ -338,7 +338,7 @@ impl WatchService<'_> {
         let names = if self.call.folders.is_empty() { &inbox[..] } else { &self.call.folders };
         let mut places: Vec<Place> = Vec::new();
         for name in names {
-            let place = location.place(&named(name));
+            let place = location.place(&Folder::named(name));
             if place.note.is_some() {
                 return Err(format!("the name of the folder `{name}` is too long"));
             }

@@ -172,7 +172,7 @@ impl Query {
             lines.iter().all(|line| line.get("file") != Some(file) || line.word == "copied")
         });
         let in_folder = |(folder, file): &(&str, &str)| {
-            search::in_folder(&location.folder_path(&named(folder)), file)
+            search::in_folder(&location.folder_path(&Folder::named(folder)), file)
         };
         stored
             .iter()
@@ -220,11 +220,6 @@ fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome
 /// Words for how a message ended.
 const ENDS: [&str; 8] =
     ["delivered", "moved", "discarded", "refused", "deferred", "piped", "forwarded", "copied"];
-
-/// The folder of a name in the log.
-fn named(folder: &str) -> Folder {
-    Folder { parts: folder.split('/').map(str::to_owned).collect() }
-}
 
 fn open(path: &Path) -> Result<Message, String> {
     let fail = |error: std::io::Error| {
@@ -473,10 +468,7 @@ impl LineExplanation<'_> {
 
     /// The folder that a file lies in, where it is another one than the log names.
     fn moved_to(&self, file: &Path, logged: &str) -> Option<Folder> {
-        let logged = match Folder::default() {
-            inbox if inbox.to_string() == logged => self.location.path.clone(),
-            _ => self.location.folder_path(&named(logged)),
-        };
+        let logged = self.location.folder_path(&Folder::named(logged));
         let whole = |path: &Path| fs::canonicalize(path).ok();
         let is_there = whole(file.parent()?.parent()?) == whole(&logged);
         (!is_there).then(|| mailbox::folder_in(&self.location.path, file))?

@@ -403,7 +403,7 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> Folder {
-        Folder { parts: name.split('/').map(str::to_string).collect() }
+        Folder::named(name)
     }
 
     fn to(as_: DeliveryWord, name: &str) -> StepKind {

@@ -16,7 +16,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::sent::named;
 use super::sort::{BATCH, SortEvent, finish_killed, remember};
 use super::special::{Special, Use};
 use crate::evaluate;
@@ -26,6 +25,7 @@ use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::message::arrived_by_name;
 use crate::outcome::Failure;
+use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
@@ -103,7 +103,7 @@ type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 
 /// Whether a rule may delete messages in its folder.
 pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
-    let place = location.place(&named(&expiry.folder));
+    let place = location.place(&Folder::named(&expiry.folder));
     expiry.anywhere || matches!(special.use_of(&place), Some(Use::Trash | Use::Junk))
 }
 
@@ -147,7 +147,7 @@ impl Expirer<'_> {
 
     /// The folders that an `expire` is for, as far as they are meant.
     fn places(&self, mover: &Mover<'_>, expiry: &Expiry, tell: ExpiryListener<'_>) -> Vec<Place> {
-        let named_place = self.location.place(&named(&expiry.folder));
+        let named_place = self.location.place(&Folder::named(&expiry.folder));
         let is_meant = |place: &Place| {
             self.folders.is_empty()
                 || self.folders.iter().any(|one| one.is(place) || one.is(&named_place))
@@ -156,7 +156,7 @@ impl Expirer<'_> {
             ALL_FOLDERS => {
                 let (places, problems) = mover.folders();
                 problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
-                let to = expiry.to.as_ref().map(|to| self.location.place(&named(to)));
+                let to = expiry.to.as_ref().map(|to| self.location.place(&Folder::named(to)));
                 places
                     .into_iter()
                     .filter(|place| !to.as_ref().is_some_and(|to| to.is(place)))
@@ -197,7 +197,7 @@ impl Expirer<'_> {
         }
         let maildir = fs::canonicalize(&self.location.path)
             .map_err(|error| Failure::new("open the Maildir", &self.location.path, error))?;
-        let named_place = self.location.place(&named(&expiry.folder));
+        let named_place = self.location.place(&Folder::named(&expiry.folder));
         let taken = ExpiredFolder::new(&maildir, named_place.directories(), expiry.to.is_none());
         let many = count * 2 > all && !self.is_meant;
         if many && !self.state.is_some_and(|state| taken.is_known(state)) {
@@ -234,7 +234,7 @@ impl Expirer<'_> {
             }
             let gone = match &expiry.to {
                 Some(to) => {
-                    let to = self.location.place(&named(to));
+                    let to = self.location.place(&Folder::named(to));
                     self.move_batch(mover, (expiry, place, &to), batch, (state, journal), tell)?
                 }
                 None => self.delete_batch(mover, expiry, place, batch, tell),

@@ -9,12 +9,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::sent::named;
 use crate::log::Log;
 use crate::log::reader::{LogLine, read_from};
 use crate::maildir::Location;
 use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::message::Message;
+use crate::plan::Folder;
 use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity, logged_key, message_key};
 use crate::state::places::message_hash;
 
@@ -99,7 +99,7 @@ fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
         return None;
     }
     let key = logged_key(line.get("id")?, size_in(line.get("file")?)?)?;
-    let place = location.place(&named(line.get("folder")?));
+    let place = location.place(&Folder::named(line.get("folder")?));
     Some(DeliveryRecord {
         key,
         at: line.time.as_second(),
@@ -145,7 +145,7 @@ mod tests {
         let mut memory = Memory::at(&state, 1_800_000_000);
         let who = |memory: &Memory<'_>, id: &str, folder: &str| {
             let identity = MessageIdentity { message: None, logged: logged_key(id, 81) };
-            memory.who(&identity, location.place(&named(folder)).directories())
+            memory.who(&identity, location.place(&Folder::named(folder)).directories())
         };
         take_in(&mut memory, &log, &location, true);
         fs::write(&path, line(1, "<1@x>", "INBOX") + "2026-01-02T03:04:06Z deliv").unwrap();

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::moves::MovedMessage;
-use super::sent::named;
 use super::special::Special;
 use crate::deliver::list_edit::{self, Change, EditContext};
 use crate::evaluate::on_moved;
@@ -18,7 +17,7 @@ use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::message::address::canonical;
 use crate::outcome::Failure;
-use crate::plan::{RuleRef, StepKind};
+use crate::plan::{Folder, RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
 use crate::state::StateDir;
@@ -104,7 +103,7 @@ pub fn plan(
         // Deleting is not a judgement: the trash counts only where it is named.
         let fits = |end: Option<&str>, place: &Place| match end {
             Some(folder) => {
-                let named = location.place(&named(folder));
+                let named = location.place(&Folder::named(folder));
                 named.note.is_none() && named.is(place)
             }
             None => !special.is_trash(place),

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> Folder {
-        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() }
+        Folder::named(name)
     }
 
     fn flags(letters: &str, keywords: &[&str]) -> Flags {

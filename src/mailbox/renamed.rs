@@ -9,7 +9,6 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::sent::named;
 use super::special::{Special, Use};
 use crate::log::Log;
 use crate::log::reader::{self, LogLine, base};
@@ -35,7 +34,7 @@ pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, F
             }
         });
     }
-    let folders = names.iter().map(|name| named(name));
+    let folders = names.iter().map(|name| Folder::named(name));
     let gone: Vec<Folder> =
         folders.filter(|folder| !location.folder_path(folder).exists()).collect();
     renamed(location, program, log, &gone)

@@ -85,7 +85,7 @@ impl Sent {
     }
 
     fn path(&self, folder: &str) -> PathBuf {
-        self.location.folder_path(&named(folder))
+        self.location.folder_path(&Folder::named(folder))
     }
 
     /// Reads what is new in a folder, for at most `budget`.
@@ -206,14 +206,6 @@ impl world::SentMail for Sent {
     fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
         self.refresh(folder, side, self.budget).map(|done| done.known)
     }
-}
-
-/// A folder by its name in the rules.
-pub fn named(folder: &str) -> Folder {
-    if folder.eq_ignore_ascii_case("INBOX") {
-        return Folder::default();
-    }
-    Folder { parts: folder.split('/').map(str::to_owned).collect() }
 }
 
 /// Words of a subject or a local part that unsubscribe from a list.

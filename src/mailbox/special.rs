@@ -8,10 +8,10 @@
 
 use crate::maildir::{Location, Place};
 use crate::message::fold::fold;
+use crate::plan::Folder;
 use crate::rules::program::{Layout, Settings};
 
 use super::dovecot_conf;
-use super::sent::named;
 
 /// What a folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,7 +104,7 @@ impl<'a> Special<'a> {
             (Use::Drafts, &settings.drafts),
         ];
         let set = folders.into_iter().filter_map(|(purpose, folder)| {
-            Some((purpose, location.place(&named(folder.as_ref()?.as_str()))))
+            Some((purpose, location.place(&Folder::named(folder.as_ref()?.as_str()))))
         });
         Special::with(location, set.collect(), &dovecot_conf::special_uses())
     }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn place(location: &Location, name: &str) -> Place {
-        location.place(&Folder { parts: name.split('/').map(str::to_owned).collect() })
+        location.place(&Folder::named(name))
     }
 
     #[test]

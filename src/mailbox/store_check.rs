@@ -12,8 +12,6 @@ use crate::rules::mistake::{PlaceMistake, RuleErrorKind, difference};
 use crate::rules::program::Layout;
 use crate::source::{Span, Spanned};
 
-use super::sent::named;
-
 /// Names shorter than this are not compared by single letters, characters.
 const SHORT_NAME: usize = 5;
 
@@ -34,16 +32,18 @@ pub fn judge(
     }
     let mistakes = folders.iter().filter_map(|folder| {
         let name = folder.value.as_str();
-        if let Some((_, other)) = renamed.iter().find(|(gone, _)| *gone == named(name)) {
+        if let Some((_, other)) = renamed.iter().find(|(gone, _)| *gone == Folder::named(name)) {
             let (name, other) = (name.to_owned(), other.to_string());
             return Some(place(PlaceMistake::Renamed { name, other }).at(folder.span));
         }
-        if let Some(other) = location.other_spelling(&named(name)) {
-            let used = location.place(&named(name)).directories().join("/");
+        if let Some(other) = location.other_spelling(&Folder::named(name)) {
+            let used = location.place(&Folder::named(name)).directories().join("/");
             let (name, other) = (name.to_owned(), other.join("/"));
             return Some(place(PlaceMistake::TwoSpellings { name, used, other }).at(folder.span));
         }
-        if location.folder_path(&named(name)).is_dir() || there.iter().any(|other| other == name) {
+        if location.folder_path(&Folder::named(name)).is_dir()
+            || there.iter().any(|other| other == name)
+        {
             return None;
         }
         let (other, how) = meant(name, &there)?;

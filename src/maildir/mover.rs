@@ -484,8 +484,7 @@ mod tests {
     }
 
     fn place(location: &Location, name: &str) -> Place {
-        let parts = name.split('/').filter(|part| !part.is_empty());
-        location.place(&Folder { parts: parts.map(str::to_owned).collect() })
+        location.place(&Folder::named(name))
     }
 
     fn write(path: PathBuf, text: &str) {

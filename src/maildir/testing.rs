@@ -16,7 +16,7 @@ pub(super) fn flags(letters: &str, keywords: &[&str]) -> Flags {
 
 /// A folder by its name with `/` between levels; the inbox for none.
 pub(super) fn folder(name: &str) -> Folder {
-    Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
+    Folder::named(name)
 }
 
 pub(super) fn plus(home: &Path) -> Location {

@@ -225,6 +225,18 @@ pub struct Folder {
     pub parts: Vec<String>,
 }
 
+impl Folder {
+    /// The folder of a name as people write it, `/` between its levels: what
+    /// [`Display`](std::fmt::Display) shows. `INBOX` in any case, and no name, is the inbox.
+    pub fn named(name: &str) -> Folder {
+        if name.eq_ignore_ascii_case("INBOX") {
+            return Folder::default();
+        }
+        let parts = name.split('/').filter(|part| !part.is_empty());
+        Folder { parts: parts.map(str::to_owned).collect() }
+    }
+}
+
 impl std::fmt::Display for Folder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.parts.is_empty() {

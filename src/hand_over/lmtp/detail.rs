@@ -94,8 +94,7 @@ mod tests {
     use crate::message::path;
 
     fn said(mailbox: &str, folder: &str, letters: &str, keywords: &[&str]) -> (String, String) {
-        let parts = folder.split('/').filter(|part| !part.is_empty());
-        let folder = Folder { parts: parts.map(str::to_owned).collect() };
+        let folder = Folder::named(folder);
         let keywords = keywords.iter().map(|keyword| keyword.to_string()).collect();
         let flags = Flags { letters: letters.into(), keywords };
         let store: LmtpAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
