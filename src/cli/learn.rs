@@ -152,7 +152,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         say(&text);
     }
     if is_first && !call.json && (show || std::io::stdout().is_terminal()) {
-        say(&output::say("this was the first look: what you move from now on is learned from"));
+        say(&output::say("this was the first run: mfilter learns from what you move from now on"));
     }
     Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
 }

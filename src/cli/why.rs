@@ -182,8 +182,8 @@ impl Query {
     }
 }
 
-/// Lists what the log has from an envelope sender, since who misses a message knows who
-/// sent it and not its Message-ID.
+/// Lists the log lines of an envelope sender: whoever misses a message knows its sender,
+/// not its Message-ID.
 fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome, String> {
     let none = || {
         format!(

@@ -26,7 +26,7 @@ const LOCKS: &str = "hand-over";
 /// what it was given when it gets two at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// For the log.
+/// What the log says if no journal can be kept.
 const NO_JOURNAL: &str = "no journal can be kept: a retry of this hand-over may double";
 
 /// How long before the delivery's deadline the hand-over ends, so that the waiting
@@ -324,6 +324,7 @@ mod tests {
         let later: Answer = |at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
         assert_eq!(told(later, OverQuota::Permanent).1, 75, "a copy is there");
     }
+
     /// An IMAP server does not know ids: what was begun and what is done is in the
     /// journal, until everything is done.
     #[test]

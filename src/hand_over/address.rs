@@ -146,7 +146,7 @@ impl StorePlace {
         };
         match rest.parse()? {
             StorePlace::Tcp(address) if !is_loopback(address.ip()) => bad(format!(
-                "{} is no address of this machine alone, and a password goes there unencrypted: \
+                "{} can be reached from other machines, and the password is sent unencrypted: \
                  `imap:127.0.0.1:143`, `imap:[::1]:143` or `imap:unix:PATH`",
                 address.ip()
             )),
@@ -230,8 +230,8 @@ mod tests {
             ("imap:127.0.0.1:143", ""),
             ("imap:localhost:143", ""),
             ("imap:[::1]:143", ""),
-            ("imap:192.0.2.1:143", "192.0.2.1 is no address of this machine"),
-            ("imap:0.0.0.0:143", "0.0.0.0 is no address of this machine"),
+            ("imap:192.0.2.1:143", "192.0.2.1 can be reached from other machines"),
+            ("imap:0.0.0.0:143", "0.0.0.0 can be reached from other machines"),
             ("imap:mail.example:143", "a store is at"),
             ("imap:unix:x", "`unix:` takes"),
             ("imap:127.0.0.1:143,prefix=x", "a store is at"),

@@ -143,15 +143,15 @@ pub trait HandOverNotes {
     /// The store has a copy for good.
     fn stored(&mut self, copy: usize);
 
-    /// What was noted last when an earlier try began to hand a copy over and did not hear
-    /// what became of it.
+    /// The last note of an earlier try that began to hand a copy over and did not learn the
+    /// result.
     fn begun(&self, copy: usize) -> Option<String>;
 
     /// Notes that a copy is about to be handed over, for the next try.
     fn begin(&mut self, copy: usize, note: &str);
 }
 
-/// A hand-over of which all is ready; dropped, nothing was handed over.
+/// A hand-over that is ready. If it is dropped, nothing has been handed over.
 pub struct StagedHandOver<'s, 'm> {
     store: &'s MailStore,
     staged: StagedCopies<'m>,
@@ -173,16 +173,16 @@ impl MailStore {
         &self.address
     }
 
-    /// Whether it takes a copy once that it is given twice, by its id. Of another one it
-    /// has to be noted what was begun.
+    /// Whether it recognises a copy by its id, and stores once what it is given twice. For
+    /// another store we have to note what was begun.
     pub fn knows_ids(&self) -> bool {
         matches!(self.address, StoreAddress::Lmtp(_))
     }
 
-    /// Reaches it, for a mailbox if one is named, and goes away again.
+    /// Connects to it, logs in for a mailbox if one is named, and disconnects.
     ///
     /// # Errors
-    /// Why not.
+    /// It cannot be reached, or refuses the login.
     pub fn reach(&self, mailbox: Option<&str>, deadline: Instant) -> Result<(), HandOverError> {
         match &self.address {
             StoreAddress::Lmtp(address) => lmtp::reach(address, deadline),
@@ -216,7 +216,7 @@ impl MailStore {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes for the next ones how reaching it or speaking to it went.
+    /// Records for the next hand-overs how this one failed.
     fn judge(&self, error: &HandOverError) {
         match error {
             HandOverError::Away(_) | HandOverError::Broken(_) => {
@@ -233,7 +233,7 @@ impl MailStore {
 }
 
 impl StagedHandOver<'_, '_> {
-    /// What is not as it was asked, though the message is or will be stored.
+    /// What differs from what was asked for, though the message is or will be stored.
     pub fn notes(&self) -> Vec<String> {
         match &self.staged {
             StagedCopies::Lmtp(staged) => staged.note().into_iter().collect(),

@@ -23,7 +23,7 @@ const STORED: Duration = Duration::from_secs(180);
 /// How much is sent without asking where the server allows it, octets: what `LITERAL-`
 /// permits (RFC 7888 §5). For more we wait until it asks.
 const AT_ONCE: u64 = 4096;
-/// Where we look for a message that may have been appended.
+/// How many messages are compared with the one that may have been appended.
 const MOST_FOUND: usize = 100;
 
 /// What the server can do (RFC 9051 §7.2.2).
@@ -56,7 +56,7 @@ pub(super) struct FolderStatus {
     pub(super) validity: u64,
     /// The lowest UID that the next message may get.
     pub(super) next: u64,
-    /// Keywords that the server keeps; none if it keeps any.
+    /// Keywords that the server keeps; `None` if it keeps any keyword.
     pub(super) keywords: Option<Vec<String>>,
 }
 
@@ -168,7 +168,7 @@ impl ImapClient {
                 }
             })?)?;
         }
-        naming.ok_or_else(|| HandOverError::Broken("it does not tell how folders are named".into()))
+        naming.ok_or_else(|| HandOverError::Broken("it does not say how folders are named".into()))
     }
 
     /// A folder as it is now. To learn its keywords it is selected, since nothing
@@ -199,7 +199,7 @@ impl ImapClient {
                         status.next = value.number().unwrap_or(status.next);
                     }
                     [name, DataWord::Open] if name.is("PERMANENTFLAGS") => {
-                        status.keywords = kept(&words);
+                        status.keywords = permanent_keywords(&words);
                     }
                     _ => {}
                 }
@@ -354,8 +354,8 @@ impl ImapClient {
     }
 }
 
-/// The keywords among permanent flags; none if the server keeps any.
-fn kept(words: &[DataWord<'_>]) -> Option<Vec<String>> {
+/// The keywords among the permanent flags; `None` if the server keeps any keyword.
+fn permanent_keywords(words: &[DataWord<'_>]) -> Option<Vec<String>> {
     let atoms = words.iter().filter_map(|word| match word {
         DataWord::Atom(atom) => Some(String::from_utf8_lossy(atom).into_owned()),
         _ => None,

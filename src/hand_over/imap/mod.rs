@@ -245,7 +245,7 @@ fn password(file: &Path) -> Result<String, HandOverError> {
     }
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() || line.contains(char::is_control) {
-        return Err(bad(&"its first line is none"));
+        return Err(bad(&"its first line is empty or holds control characters"));
     }
     Ok(line.to_owned())
 }

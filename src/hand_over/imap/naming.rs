@@ -76,7 +76,7 @@ fn sign(word: &DataWord<'_>) -> Option<Option<char>> {
     }
 }
 
-/// Whether a name is valid modified UTF-7.
+/// Whether a name is printable ASCII, as modified UTF-7 is.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
