@@ -14,9 +14,9 @@ pub(super) fn flags(letters: &str, keywords: &[&str]) -> Flags {
     }
 }
 
-/// A folder by its name with `/` between levels; the inbox for none.
+/// A folder by its levels with `/` between them, `INBOX` as it stands; the inbox for none.
 pub(super) fn folder(name: &str) -> Folder {
-    Folder::named(name)
+    Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
 }
 
 pub(super) fn plus(home: &Path) -> Location {

@@ -431,7 +431,9 @@ fn a_login_that_is_refused_says_who_and_for_whom() {
         "it refuses the login of `mfilter` for `hana@x.example`: NO [AUTHENTICATIONFAILED] wrong now"
     );
     site.set_password("\nsecret\n", 0o600);
-    assert!(why(&site).ends_with("is not used: its first line is empty or holds control characters"));
+    assert!(
+        why(&site).ends_with("is not used: its first line is empty or holds control characters")
+    );
     site.set_password("secret\n", 0o604);
     assert!(why(&site).contains("everybody may read it"));
     fs::remove_file(site.password.path()).unwrap();
