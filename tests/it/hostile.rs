@@ -20,7 +20,7 @@ use crate::support::{Home, MFILTER, long};
 /// How much processor time a message may cost.
 const MOST_TIME: Duration = Duration::from_secs(5);
 /// The same without optimisation, as a multiple of what an ordinary large body costs on
-/// this machine. Patterns then cost most, thirty to forty times as much.
+/// this machine. Patterns then cost most, about forty times as much.
 const MOST_TIMES: u32 = 60;
 /// How much memory a message may cost, KB.
 const MOST_MEMORY: u64 = 96 << 10;
@@ -353,21 +353,29 @@ fn is_linear(one: Duration, two: Duration) -> bool {
     two <= one * 3 + Duration::from_millis(500)
 }
 
+/// Whether it holds three times in a row. A busy machine makes one measurement longer, and
+/// processor time too, but never each.
+fn each_time(measurement: impl Fn() -> bool) -> bool {
+    (0..3).all(|_| measurement())
+}
+
 #[test]
 fn hostile_mail_is_delivered_whole_and_soon() {
     let mut complaints = Vec::new();
     let messages = messages(1);
     let count = messages.len();
-    let most_time = match cfg!(debug_assertions) {
+    let ordinary = messages.iter().find(|(name, ..)| *name == ORDINARY).expect("is there");
+    let ordinary = ordinary.1.clone();
+    let most_time = || match cfg!(debug_assertions) {
         true => {
-            let ordinary = messages.iter().find(|(name, ..)| *name == ORDINARY).expect("is there");
-            let time = || deliver(&Home::with_rules(RULES), &ordinary.1, &[]).time;
+            let time = || deliver(&Home::with_rules(RULES), &ordinary, &[]).time;
             let mut times = [time(), time(), time()];
             times.sort();
             times[1] * MOST_TIMES
         }
         false => MOST_TIME,
     };
+    let limit = most_time();
     for (name, message, said) in messages {
         let home = Home::with_rules(RULES);
         let Ran { code, time, memory, said: told } = deliver(&home, &message, &[]);
@@ -379,7 +387,8 @@ fn hostile_mail_is_delivered_whole_and_soon() {
         if code != Some(0) {
             complain(format!("{code:?} {told}"));
         }
-        if time > most_time {
+        let again = || deliver(&Home::with_rules(RULES), &message, &[]).time;
+        if time > limit && each_time(|| again() > most_time()) {
             complain(format!("{time:?}"));
         }
         if memory > MOST_MEMORY {
@@ -409,9 +418,8 @@ fn hostile_mail_costs_in_proportion() {
     let mut complaints = Vec::new();
     for ((name, one, _), (_, two, _)) in messages(1).into_iter().zip(messages(2)) {
         let time = |message: &[u8]| deliver(&Home::with_rules(RULES), message, &[]).time;
-        let (one, two) = (time(&one), time(&two));
-        if !is_linear(one, two) {
-            complaints.push(format!("{name}: {one:?}, of twice as much {two:?}"));
+        if each_time(|| !is_linear(time(&one), time(&two))) {
+            complaints.push(name);
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -429,9 +437,10 @@ fn hostile_headers_are_edited() {
     let fields = "X-Spam:\nA:\nB:\n".repeat(size(15 << 20) / 14);
     let message = fields.clone() + "\nneedle";
     let home = Home::with_rules(EDITS);
-    let Ran { code, time, memory, said } = deliver(&home, message.as_bytes(), &[]);
+    let Ran { code, memory, said, .. } = deliver(&home, message.as_bytes(), &[]);
     assert_eq!((code, said.as_str()), (Some(0), ""));
-    assert!(time < MOST_TIME, "{time:?}");
+    let again = || deliver(&Home::with_rules(EDITS), message.as_bytes(), &[]).time;
+    assert!(!each_time(|| again() >= MOST_TIME));
     assert!(memory < MOST_MEMORY, "{memory} KB");
     let mail = home.mail();
     let want = format!("X-Seen: 2\nA: 1\n{}\nneedle", "B:\n".repeat(fields.len() / 14));
