@@ -8,10 +8,10 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -22,12 +22,13 @@ use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
-use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Shortage, WatchRole};
+use crate::mailbox::arrivals::{Arrivals, Ready};
+use crate::mailbox::dir_watcher::{DirChanges, DirWatcher, Shortage, WatchRole};
 use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
-use crate::maildir::folder::{Entry, MaildirFolder, Sub};
+use crate::maildir::folder::Sub;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::plan::Folder;
@@ -36,7 +37,7 @@ use crate::rules::rule_set::RuleSet;
 use crate::state::at_hand::Hand;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
-use crate::state::places::{PlacesFile, name_hash};
+use crate::state::places::PlacesFile;
 use crate::state::{StateDir, sorted};
 use crate::text::escape;
 use crate::user::User;
@@ -59,13 +60,6 @@ pub(super) struct WatchArgs {
 
 /// How long after the last move we look at moves.
 const QUIET: Duration = Duration::from_millis(1200);
-/// How long a file that is written in place must not have grown to count as complete.
-const GROWN: Duration = Duration::from_secs(1);
-/// How long to wait for an empty file to grow.
-const EMPTY: Duration = Duration::from_secs(60);
-/// How often, and for how long, to look for a file that is renamed repeatedly.
-const SOON: Duration = Duration::from_millis(250);
-const LOST: Duration = Duration::from_secs(3);
 /// After which time to try again what failed, and how long to wait for `sort`.
 const AGAIN: Duration = Duration::from_secs(60);
 const BUSY: Duration = Duration::from_secs(1);
@@ -101,8 +95,7 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
         stop: Arc::clone(&stop),
         claim: None,
         watched: None,
-        known: HashMap::new(),
-        begun: HashMap::new(),
+        arrivals: Arrivals::default(),
         told: HashSet::new(),
         vanished: HashSet::new(),
         broken: None,
@@ -148,10 +141,7 @@ struct WatchService<'c> {
     claim: Option<(PathBuf, LockFile)>,
     /// The Maildir whose directories are watched.
     watched: Option<Location>,
-    /// Messages that stay in `new`, by the hash of their names, for each folder.
-    known: HashMap<Vec<String>, HashSet<u64>>,
-    /// Files that have arrived.
-    begun: HashMap<PathBuf, Arriving>,
+    arrivals: Arrivals,
     told: HashSet<String>,
     /// Files that were not found under their names, and were looked for again.
     vanished: HashSet<PathBuf>,
@@ -167,23 +157,6 @@ struct WatchService<'c> {
     polls: bool,
     /// When we last looked for mail that is old enough to expire.
     expired: Option<Instant>,
-}
-
-/// A file that has arrived.
-struct Arriving {
-    /// Whether it is complete, as far as is known.
-    whole: bool,
-    since: Instant,
-    /// Its size, and when that was first seen.
-    size: u64,
-    looked: Instant,
-}
-
-impl Arriving {
-    fn new(whole: bool) -> Arriving {
-        let now = Instant::now();
-        Arriving { whole, since: now, size: 0, looked: now }
-    }
 }
 
 impl WatchService<'_> {
@@ -231,10 +204,10 @@ impl WatchService<'_> {
         }
         self.claim(&location)?;
         self.learn |= seen.messages.is_some() || scan;
-        self.begin(&seen.arrived);
+        self.arrivals.record(&seen.arrived, now);
         let expires = !program.expiries.is_empty()
             && self.expired.is_none_or(|at| now.duration_since(at) >= EXPIRES);
-        let busy = !self.begun.is_empty() || scan || self.learn || expires;
+        let busy = !self.arrivals.is_empty() || scan || self.learn || expires;
         if !busy {
             return Ok(Some(self.round));
         }
@@ -313,7 +286,7 @@ impl WatchService<'_> {
                 output::error(&text);
                 let _ = log.note(&text);
                 if std::mem::take(&mut self.unruled) {
-                    self.known.clear();
+                    self.arrivals.judge_all_again();
                     self.round = Instant::now();
                 }
             }
@@ -448,18 +421,6 @@ impl WatchService<'_> {
         Ok(claim)
     }
 
-    /// Records which files have arrived.
-    fn begin(&mut self, arrived: &HashMap<PathBuf, Arrival>) {
-        for (path, arrival) in arrived {
-            match arrival {
-                Arrival::Whole => drop(self.begun.insert(path.clone(), Arriving::new(true))),
-                Arrival::Begun => {
-                    self.begun.entry(path.clone()).or_insert_with(|| Arriving::new(false));
-                }
-            }
-        }
-    }
-
     /// Files what has arrived in a folder. Returns when to look again.
     fn folder(
         &mut self,
@@ -475,7 +436,9 @@ impl WatchService<'_> {
             }
             Err(failure) => return Err(failure.to_string()),
         };
-        let (entries, mut again) = self.ready(&shelf, place, scan, work.log);
+        let Ready { entries, mut again, problems } =
+            self.arrivals.ready(&shelf, place, scan, Instant::now());
+        problems.iter().for_each(|failure| self.tell(work.log, &failure.to_string()));
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
         let hand = Hand::of(&state, &work.location.path).map_err(|error| error.to_string())?;
         if entries.is_empty() && hand.read().is_none() {
@@ -523,90 +486,24 @@ impl WatchService<'_> {
                     false
                 }
                 Disposition::Vanished => {
-                    // Try once more: it may just have been renamed very often.
                     let path = shelf.path().join("new").join(filed.entry.key());
                     if self.vanished.len() >= TOLD {
                         self.vanished.clear();
                     }
                     if self.vanished.insert(path.clone()) {
-                        self.begun.insert(path, Arriving::new(true));
-                        again = Some(Instant::now() + SOON);
+                        again = Some(self.arrivals.look_for(path, Instant::now()));
                     }
                     false
                 }
                 Disposition::Moved => false,
             };
             if stays && filed.entry.sub == Sub::New {
-                let known = self.known.entry(place.directories().to_vec()).or_default();
-                known.insert(name_hash(&filed.entry.key()));
+                self.arrivals.stays(place, &filed.entry);
             }
             work.tell(place, &filed, self.call.verbose > 0);
         };
         filer.file(place, &entries, &mut filed).map_err(|failure| failure.to_string())?;
         Ok(again)
-    }
-
-    /// The messages that arrived in a folder and are complete. Also returns when to look
-    /// again at others.
-    fn ready(
-        &mut self,
-        shelf: &MaildirFolder,
-        place: &Place,
-        scan: bool,
-        log: &Log,
-    ) -> (Vec<Entry>, Option<Instant>) {
-        let new = shelf.path().join("new");
-        let mut again: Option<Instant> = None;
-        if scan {
-            let (mut there, problems) = shelf.list();
-            problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
-            there.retain(|entry| entry.sub == Sub::New);
-            let hashes: HashSet<u64> = there.iter().map(|entry| name_hash(&entry.key())).collect();
-            let known = self.known.entry(place.directories().to_vec()).or_default();
-            known.retain(|hash| hashes.contains(hash));
-            there.retain(|entry| !known.contains(&name_hash(&entry.key())));
-            for path in there.iter().map(|entry| new.join(&entry.name)) {
-                self.begun.entry(path).or_insert_with_key(|path| Arriving::new(is_old(path)));
-            }
-        }
-        let mut entries = Vec::new();
-        let mut there = None;
-        let now = Instant::now();
-        self.begun.retain(|path, begun| {
-            if path.parent() != Some(&new) {
-                // It is in another folder, or in one that is no longer watched.
-                return now.duration_since(begun.since) < ROUND;
-            }
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-            if name.starts_with('.') {
-                return false;
-            }
-            let entry = Entry { sub: Sub::New, name: name.to_owned() };
-            let Ok(about) = std::fs::symlink_metadata(path) else {
-                // A mail reader or IMAP server has moved it to `cur` at once. A listing
-                // that is made while files are renamed may lack some.
-                if !there.get_or_insert_with(|| shelf.by_key()).contains_key(&entry.key()) {
-                    again = Some(again.map_or(now + SOON, |known| known.min(now + SOON)));
-                    return now.duration_since(begun.since) < LOST;
-                }
-                entries.extend(there.as_mut().and_then(|there| there.remove(&entry.key())));
-                return false;
-            };
-            let size = about.len();
-            if size != begun.size {
-                (begun.looked, begun.size) = (now, size);
-            }
-            let grown = now.duration_since(begun.looked) >= GROWN;
-            if size > 0 && (begun.whole || grown) {
-                entries.push(entry);
-                return false;
-            }
-            let at = if grown { now } else { begun.looked } + GROWN;
-            again = Some(again.map_or(at, |known| known.min(at)));
-            size > 0 || now.duration_since(begun.since) < EMPTY
-        });
-        entries.sort_unstable();
-        (entries, again)
     }
 
     /// Learns from moves and brings lists of sent mail up to date. Returns true if there
@@ -652,14 +549,6 @@ impl WatchService<'_> {
         }
         Ok(more)
     }
-}
-
-/// Whether nobody has written to a file for a while.
-fn is_old(path: &Path) -> bool {
-    let age = std::fs::symlink_metadata(path)
-        .and_then(|about| about.modified())
-        .map(|at| SystemTime::now().duration_since(at));
-    matches!(age, Ok(Ok(age)) if age > GROWN * 2)
 }
 
 /// Whether there is anything to learn.

@@ -6,6 +6,7 @@
 //! order. What cannot be read, is not a message or has vanished since it was listed is an
 //! item of its own, and the walk continues.
 
+pub mod arrivals;
 pub mod dir_watcher;
 pub mod expire;
 pub mod incoming;
