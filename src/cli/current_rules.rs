@@ -98,7 +98,7 @@ impl CurrentRules {
     /// Each rule, with those of the site if that is asked for.
     pub(super) fn listed(&self, with_site: bool) -> Vec<RuleEntry> {
         let mut rules = listing::rules(&self.rules.user);
-        let site = self.rules.site.as_ref().filter(|_| with_site);
+        let site = self.rules.site.as_deref().filter(|_| with_site);
         for rule in site.map(listing::rules).unwrap_or_default() {
             let file = rule.span.file + self.rules.first_site_file();
             rules.push(RuleEntry { span: Span { file, ..rule.span }, ..rule });

@@ -54,7 +54,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
     let mut finding = CommandOutcome::Fine;
     if !call.words.is_empty() {
-        let asked = asked(&call.words, rules.site.as_ref())?;
+        let asked = asked(&call.words, rules.site.as_deref())?;
         apply(&asked, &mut words);
         switch::write(&path, &words, user.home())
             .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
@@ -235,7 +235,7 @@ impl Shown {
             // The text differs from that of the rules in force.
             Some(_) => Sources::default(),
         };
-        let site = rules.site.as_ref();
+        let site = rules.site.as_deref();
         let state = |switched: SwitchSetting, category: Option<&str>| SwitchState {
             on: switched.on,
             why: rules.why(switched),

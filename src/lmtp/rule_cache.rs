@@ -14,8 +14,9 @@ use crate::user::User;
 
 /// How many users' rules are kept.
 const USERS: usize = 500;
-/// How large the files of all these rules may be together, bytes. In memory, rules take
-/// some 25 times as much. The rules in use are kept, whatever their size.
+/// How large the files of all these rules may be together, bytes, without the site's. In
+/// memory, rules take some 25 times as much. The rules in use are kept, whatever their
+/// size.
 const TEXT: u64 = 1 << 20;
 
 /// Kept rules, by home.
@@ -47,7 +48,9 @@ impl RuleCache {
         if !is_current {
             self.kept.remove(home);
             let files = RuleFiles { rules: None, site };
-            let rules = ActiveRules::load(files, user, Proof::Whole)?;
+            let mut rules = ActiveRules::load(files, user, Proof::Whole)?;
+            // The first whose site rules are the same is enough.
+            self.kept.values().any(|kept| rules.share_site(&kept.rules));
             let size = rules.text_size().unwrap_or(0);
             self.make_room(size);
             let kept = Box::new(KeptRules { rules, size, used: 0 });
@@ -88,6 +91,8 @@ impl RuleCache {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Loads the rules of `users` users, each of `size` bytes; returns how many were kept
@@ -118,5 +123,33 @@ mod tests {
         // Rules larger than the limit for all are kept while they are in use.
         cache.make_room(2 * TEXT);
         assert!(cache.kept.is_empty());
+    }
+
+    #[test]
+    fn site_rules_are_in_memory_once_for_each_version() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: site rules belong to root");
+            return;
+        }
+        let homes = tempfile::tempdir().unwrap();
+        let site = homes.path().join("site.mailrules");
+        let write = |folder: &str| {
+            let text = format!("category \"spam\" {{\n    when spam -> folder \"{folder}\"\n}}\n");
+            std::fs::write(&site, text).unwrap();
+        };
+        let mut cache = RuleCache::default();
+        let mut of = |user: &str| {
+            let rules = cache.of(&User::at(&homes.path().join(user)), Some(&site)).unwrap();
+            Arc::clone(rules.set.site.as_ref().unwrap())
+        };
+        write("Junk");
+        let first = of("a");
+        assert!(Arc::ptr_eq(&first, &of("b")));
+        write("Quarantine");
+        let second = of("c");
+        assert!(!Arc::ptr_eq(&first, &second));
+        for user in ["a", "b", "c"] {
+            assert!(Arc::ptr_eq(&second, &of(user)), "{user}");
+        }
     }
 }

@@ -128,9 +128,22 @@ impl ActiveRules {
         ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
     }
 
-    /// The size of the files of these rules, bytes; none if the rules cannot be kept.
+    /// The size of the files of the user's rules, bytes; none if the rules cannot be kept.
     pub fn text_size(&self) -> Option<u64> {
-        self.kept.as_ref().map(|kept| kept.user.size().saturating_add(kept.site.size()))
+        self.kept.as_ref().map(|kept| kept.user.size())
+    }
+
+    /// Uses the site rules of `other` if they were made from the same files, so that they
+    /// are in memory only once. Returns whether they were.
+    pub fn share_site(&mut self, other: &ActiveRules) -> bool {
+        let same = match (&self.kept, &other.kept) {
+            (Some(own), Some(others)) => own.site == others.site,
+            _ => false,
+        };
+        if same {
+            self.set.site.clone_from(&other.set.site);
+        }
+        same
     }
 
     /// Whether these kept rules are still those that would be loaded.

@@ -1,5 +1,7 @@
 //! All rules that a message goes through, and which of the provider's are switched on.
 
+use std::sync::Arc;
+
 use super::compiled::CompiledProgram;
 use super::switch::{self, By, Switches, Words, decide, said_in};
 use crate::message::unmark::Marks;
@@ -11,8 +13,8 @@ pub type Reload = Box<dyn Fn() -> Option<CompiledProgram> + Send + Sync>;
 pub struct RuleSet {
     /// The user's own.
     pub user: CompiledProgram,
-    /// The provider's, if there are any.
-    pub site: Option<CompiledProgram>,
+    /// The provider's, if there are any; the same for all users.
+    pub site: Option<Arc<CompiledProgram>>,
     /// Which of the provider's rules are on.
     pub switches: Switches,
     /// For cached rules whose integrity is checked only while they are used:
@@ -24,7 +26,7 @@ impl RuleSet {
     /// `words` contains the user's choices on the command line of `mfilter isp-filter`.
     pub fn new(user: CompiledProgram, site: Option<CompiledProgram>, words: &Words) -> RuleSet {
         let switches = decide(site.as_ref(), &user.settings, words);
-        RuleSet { user, site, switches, reload: None }
+        RuleSet { user, site: site.map(Arc::new), switches, reload: None }
     }
 
     /// Rules of a user without a provider.
@@ -34,7 +36,7 @@ impl RuleSet {
 
     /// The same rules with other choices.
     pub fn switch(&mut self, words: &Words) {
-        self.switches = decide(self.site.as_ref(), &self.user.settings, words);
+        self.switches = decide(self.site.as_deref(), &self.user.settings, words);
     }
 
     /// Whether a rule could ask for duplicates.
@@ -83,6 +85,6 @@ impl RuleSet {
 
     /// The marks of everything that is off.
     pub fn marks(&self) -> Marks {
-        switch::marks(self.site.as_ref(), &self.user.settings, &self.switches)
+        switch::marks(self.site.as_deref(), &self.user.settings, &self.switches)
     }
 }
