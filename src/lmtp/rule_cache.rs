@@ -126,6 +126,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::print_stderr, reason = "a skipped test says so")]
     fn site_rules_are_in_memory_once_for_each_version() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: site rules belong to root");
