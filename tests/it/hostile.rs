@@ -305,16 +305,17 @@ fn times_cut(size: usize) -> bool {
 }
 
 /// The result of a delivery.
-struct Ran {
+pub(crate) struct Ran {
     code: Option<i32>,
     /// Processor time.
-    time: Duration,
+    pub(crate) time: Duration,
     /// The most memory it had at any time, in kilobytes.
     memory: u64,
     said: String,
 }
 
-fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
+/// Delivers a message and measures what that costs.
+pub(crate) fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
     home.write("message", message);
     let input = std::fs::File::open(home.path().join("message")).expect("the message");
     let mut command = Command::new(MFILTER);

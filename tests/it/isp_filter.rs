@@ -8,6 +8,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::hostile::deliver;
 use crate::support;
 use crate::support::{Home, skipped};
 use mfilter::evaluate::{self, Detail, NoFilters};
@@ -372,17 +373,14 @@ fn large_site_rules_are_laid_out_once() {
     rules += "    when spam -> folder \"Junk\"\n}\n";
     let home = Home::new();
     let site = site_file(&home, &rules);
-    let time = || {
-        let start = std::time::Instant::now();
-        assert_eq!(home.run(&["--site", &site], SPAM.as_bytes()).code, Some(0));
-        start.elapsed()
-    };
-    let checked: std::time::Duration = (0..5).map(|_| time()).min().expect("five");
+    let time = || (0..5).map(|_| deliver(&home, SPAM.as_bytes(), &["--site", &site]).time).min();
+    let checked = time().expect("five");
     let keep = home.run(&["check", "--site", &site, "--keep"], b"");
     assert_eq!(keep.code, Some(0), "{}", keep.stdout);
-    let kept: std::time::Duration = (0..5).map(|_| time()).min().expect("five");
-    assert!(kept < checked, "{kept:?}, without what is kept {checked:?}");
-    assert!(home.mail().iter().all(|mail| mail.folder == ".Junk"));
+    let kept = time().expect("five");
+    assert!(kept < checked, "{kept:?} of processor time, before it was kept {checked:?}");
+    let mail = home.mail();
+    assert!(mail.len() == 10 && mail.iter().all(|mail| mail.folder == ".Junk"));
     let mut size = 0;
     let mut folders = vec![home.path().join(".cache"), home.path().join(".config")];
     while let Some(folder) = folders.pop() {
