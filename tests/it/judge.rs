@@ -67,7 +67,7 @@ fn json_tells_what_else_the_rules_ask() {
     assert_eq!((&gone["outcome"], &gone["folder"]), (&"discard".into(), &"INBOX".into()));
 }
 
-/// Broken rules stop nobody's mail: the last valid ones are used, as in a delivery.
+/// Broken rules do not stop mail: the last valid ones are used, as in a delivery.
 #[test]
 fn broken_rules_are_told_and_the_last_good_ones_count() {
     let home = Home::with_rules("when subject starts \"list\" -> folder \"Lists\"\n");

@@ -1,5 +1,5 @@
-//! Kinds of mail, one small message each as the programs in use write them,
-//! and what the classifiers make of it; and how much of it they read.
+//! Kinds of mail, one small message of each as programs in use write them: how the
+//! classifiers classify it, and how much of it they read.
 
 use std::io::{Seek, Write};
 
@@ -8,10 +8,10 @@ use mfilter::message::Message;
 
 use crate::corpus::measure::mail;
 
-/// The classifiers that this is about.
+/// The classifiers under test.
 const ASKED: &[&str] = &["automatic", "bounce", "bulk", "daemon", "mailing-list"];
 
-/// Those that hold, in order; a bounce's codes; the list's name.
+/// The classifiers that match, in order; a bounce's codes; the list's name.
 #[track_caller]
 fn check(what: &str, text: &str, holds: &[&str], statuses: &[&str], name: Option<&str>) {
     let message = Message::from_bytes(text.as_bytes().to_vec());
@@ -329,7 +329,7 @@ fn newsletters() {
     check("a receipt", receipt, &[], &[], None);
 }
 
-/// A message of which no more than `left` bytes of the body can be read.
+/// A message of which at most `left` bytes of the body can be read.
 fn cut(head: &str, body: &str, left: u64) -> Message {
     let mut file = tempfile::tempfile().expect("a file");
     write!(file, "{head}\n{body}").expect("written");
@@ -339,7 +339,7 @@ fn cut(head: &str, body: &str, left: u64) -> Message {
     message
 }
 
-/// Those that could not be told, since they wanted more of the body.
+/// The classifiers that could not decide, because they needed more of the body.
 fn that_want_more(message: &Message) -> Vec<&'static str> {
     let mail = mail(message);
     let asked = CLASSIFIERS.iter().filter(|each| (each.find)(&mail).is_err());
@@ -355,12 +355,12 @@ fn header_classifiers_read_no_body() {
     let without_me = |names: Vec<&'static str>| -> Vec<&'static str> {
         names.into_iter().filter(|name| !me.contains(name)).collect()
     };
-    // Armour of OpenPGP and archives stand in the body.
+    // OpenPGP armour and archives are in the body.
     assert_eq!(
         without_me(that_want_more(&cut(PERSON, &body, 0))),
         ["encrypted", "password-protected", "signed"]
     );
-    // A system's mail may be a bounce in words.
+    // Mail from a system may be a bounce in words.
     let system = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n";
     let wants = without_me(that_want_more(&cut(system, &body, 0)));
     assert_eq!(

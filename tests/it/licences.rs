@@ -1,5 +1,5 @@
-//! Every crate that mfilter is made of has a licence that `deny.toml` allows:
-//! what `cargo deny check licenses` says, where cargo-deny is not installed.
+//! Every crate that mfilter is built from has a licence that `deny.toml` allows: the
+//! check of `cargo deny check licenses`, where cargo-deny is not installed.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn every_licence_is_allowed() {
         })
         .collect();
     assert!(wrong.is_empty(), "not allowed by deny.toml:\n{}", wrong.join("\n"));
-    // Fuzzing has exceptions too; its crates need not be here.
+    // Fuzzing has exceptions too; its crates may be missing here.
     let locks = ["Cargo.lock", "fuzz/Cargo.lock"].map(read).concat();
     for exception in &deny.licenses.exceptions {
         let used = locks.contains(&format!("name = \"{}\"\n", exception.name));
@@ -115,7 +115,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What is built on this machine: crates for others need not be downloaded.
+/// Only what is built on this machine: crates for other targets may not be downloaded.
 fn packages() -> Vec<Package> {
     let host = Command::new("rustc").arg("-vV").output().expect("rustc runs").stdout;
     let host = String::from_utf8(host).expect("UTF-8");

@@ -1,5 +1,5 @@
-//! `link/cc`: what is linked where there is a libc.a, and where there is none;
-//! what SECURITY.md says of the program; and `link/dist`, which names no path.
+//! `link/cc`: what is linked with a libc.a and without one; what SECURITY.md says
+//! about the program; and `link/dist`, which leaves no path in the binary.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -39,8 +39,8 @@ fn a_dynamic_one_else_and_that_is_said() {
     assert!(String::from_utf8_lossy(&linked.stderr).contains("linked dynamically"));
 }
 
-/// Where it is linked statically, as `.cargo/config.toml` asks: at a fixed address,
-/// with no loader, data that cannot be executed, and tables that are read-only.
+/// A static link, as `.cargo/config.toml` asks for: at a fixed address, with no loader,
+/// data that cannot be executed, and tables that are read-only.
 #[test]
 fn the_program_is_as_security_md_says() {
     let program = fs::read(crate::support::MFILTER).expect("the program");
@@ -49,7 +49,7 @@ fn the_program_is_as_security_md_says() {
         bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
     };
     assert_eq!(program.get(..6), Some(b"\x7fELF\x02\x01".as_slice()), "64 bits, little-endian");
-    // Of the ELF header: e_type, e_phoff, e_phentsize, e_phnum.
+    // From the ELF header: e_type, e_phoff, e_phentsize, e_phnum.
     let (kind, table, size, count) = (number(16, 2), number(32, 8), number(54, 2), number(56, 2));
     let headers: Vec<(usize, usize)> = (0..count)
         .map(|at| (number(table + at * size, 4), number(table + at * size + 4, 4)))
@@ -71,8 +71,8 @@ fn the_program_is_as_security_md_says() {
     }
 }
 
-/// A small program whose dependency lies among cargo's own files, built as packages
-/// are: no path of this machine is in it, and it is linked as it ought to be.
+/// A small program with a dependency among cargo's own files, built as packages are:
+/// it contains no path of this machine, and it is linked as it should be.
 #[test]
 fn what_is_built_for_packages_names_no_path_of_the_machine() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -104,7 +104,7 @@ fn what_is_built_for_packages_names_no_path_of_the_machine() {
          [[package]]\nname = \"mfilter\"\nversion = \"0.1.0\"\ndependencies = [\n \"dep\",\n]\n",
     );
     write("work/src/main.rs", "fn main() { std::process::exit(dep::fail(0).into()) }\n");
-    // Not by its own name: a process that another test starts may still hold it open.
+    // Not under its own name: a process that another test starts may still hold it open.
     let mut command = Command::new("bash");
     command.arg(at("work/link/dist"));
     command.env("CARGO_HOME", at("cargo")).env("CARGO_TARGET_DIR", at("target"));

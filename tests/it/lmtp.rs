@@ -1,5 +1,5 @@
-//! `mfilter lmtp` with a client that speaks LMTP: each recipient's mail as the program
-//! for one message files it, whatever a client sends, whoever is killed or restarted.
+//! `mfilter lmtp` with a client that speaks LMTP: each recipient's mail is filed as the
+//! program for one message files it, whatever a client sends or whatever is killed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use crate::support::lmtp_site::{Client, Site, signal, wire};
 use crate::support::{Numbers, left_in_tmp, long, mail, wait_for};
 
-/// Folder, `new` or `cur`, flags and bytes of all mail, in no order.
+/// Folder, `new` or `cur`, flags and bytes of all mail, in no particular order.
 fn stored(maildir: &Path) -> Vec<(String, String, String, String)> {
     let mut all: Vec<_> = mail(maildir)
         .into_iter()
@@ -103,7 +103,7 @@ fn each_recipient_gets_what_the_program_for_one_message_files() {
     }
     for user in &users {
         let notice = |all: Vec<(String, String, String, String)>| {
-            // The mail about a mistake has the moment and the path in it.
+            // The mail about a mistake contains the time and the path.
             all.into_iter()
                 .map(|(folder, sub, flags, text)| match text.contains("From: mfilter <") {
                     true => (folder, sub, flags, "notice".to_owned()),
@@ -131,7 +131,7 @@ fn a_change_of_rules_counts_with_the_next_message() {
     site.start(&["--workers", "1"]);
     let mut client = site.connect();
     for (at, folder) in ["A", "B", "C"].into_iter().enumerate() {
-        // Of the same length, within one tick of any clock.
+        // Of the same length, within one clock tick.
         fs::write(&more, format!("folder \"{folder}\"\n")).expect("written");
         for _ in 0..2 {
             let answers = client.deliver(&["taro"], &wire(b"Subject: x\n\nx\n")).expect("there");
@@ -158,7 +158,7 @@ fn nothing_smuggled_is_a_second_message() {
         let text = format!("Subject: x\r\n\r\nbefore{end}{evil}");
         let answers = client.deliver(&["taro"], format!("{text}\r\n.\r\n").as_bytes());
         assert!(answers.expect("there")[0].starts_with("250"), "{end:?}");
-        // One answer a command, and none beyond.
+        // One answer per command, and no more.
         assert!(client.ask("NOOP").expect("there").starts_with("250 2.0.0"));
         let kept = text.replace("\r\n.\n", "\r\n\n").replace("\r\n.\r", "\r\n\r");
         let kept = format!("{kept}\r\n").replace("\r\n", "\n");
@@ -198,7 +198,8 @@ fn large_messages_go_by_a_file_and_arrive_whole() {
     site.stop();
 }
 
-/// Each message until it is taken, on several connections; gives how many tries there were.
+/// Sends each message until it is accepted, on several connections; returns the number of
+/// tries.
 fn deliver_all(site: &Site, users: &[String], messages: usize, connections: usize) -> usize {
     let socket = site.socket();
     let tries = std::sync::atomic::AtomicUsize::new(0);
@@ -235,13 +236,13 @@ fn deliver_all(site: &Site, users: &[String], messages: usize, connections: usiz
     tries.into_inner()
 }
 
-/// Whether each message is there once and whole.
+/// Whether each message is there exactly once and whole.
 fn check_all(site: &Site, users: &[String], messages: usize, leaves_nothing: bool) {
     assert_eq!(wrong_counts(site, users, messages, leaves_nothing), []);
 }
 
-/// Of messages that are not there once: their number, and how often they are there. Those
-/// that are there are whole.
+/// For messages that are not there exactly once: their number, and how often they are
+/// there. Messages that are there must be whole.
 fn wrong_counts(
     site: &Site,
     users: &[String],
@@ -261,7 +262,7 @@ fn wrong_counts(
             assert_eq!(&users[number % users.len()], user);
             *count.entry(number).or_insert(0) += 1;
         }
-        // A notice that was interrupted is nobody's mail.
+        // A notice that was interrupted is not a user's mail.
         let left = left_in_tmp(&site.maildir(user));
         assert!(left.is_empty() || !leaves_nothing, "{left:?}");
     }
@@ -337,7 +338,7 @@ fn a_message_that_kills_is_in_the_inbox_after_the_third_try() {
 }
 
 /// Delivers messages while the server behind one socket is ended again and again, each
-/// time by `end`, after so many milliseconds; gives how often that was.
+/// time by `end`, after that many milliseconds; returns how often it was ended.
 fn deliver_through_restarts(
     site: &Site,
     users: &[String],
@@ -345,7 +346,7 @@ fn deliver_through_restarts(
     mut wait: impl FnMut() -> u64 + Send,
     end: impl Fn(&mut Child) + Sync,
 ) -> usize {
-    // As systemd does: the socket is there, whoever serves it.
+    // As systemd does: the socket exists whether or not a server runs.
     let listener = UnixListener::bind(site.socket()).expect("bound");
     let start = || {
         let socket = OwnedFd::from(listener.try_clone().expect("a copy"));
@@ -372,7 +373,7 @@ fn deliver_through_restarts(
     })
 }
 
-/// Of the client whose server is restarted.
+/// About the client whose server is restarted.
 const CONNECTIONS: usize = 3;
 
 fn users_without_rules(site: &Site) -> Vec<String> {
@@ -398,16 +399,16 @@ fn restarts_lose_and_double_nothing() {
     check_all(&site, &users, messages, true);
 }
 
-/// A server that dies between storing a message and saying so cannot but have it come
-/// again. Its workers take back what they cannot tell it of, so that this is a part of
-/// what its clients were at.
+/// After a server that dies between storing a message and acknowledging it, the message
+/// unavoidably comes again. Workers take back what they cannot report to it, so these are
+/// only some of the messages that its clients were sending.
 #[test]
 fn a_server_that_is_killed_loses_and_cuts_nothing() {
     let site = Site::new();
     let users = users_without_rules(&site);
     let messages = if long() { 20_000 } else { 600 };
     let mut numbers = Numbers(7);
-    // The time that it takes to start is part of it.
+    // The time that it takes to start is included.
     let wait = move || 30 + numbers.below(120);
     let kills = deliver_through_restarts(&site, &users, messages, wait, |server| {
         server.kill().expect("it is ours");
@@ -426,7 +427,7 @@ fn who_stalls_or_floods_costs_nobody_else_anything() {
     let mut site = Site::new();
     site.user("taro", "");
     site.start(&["--connections", "10"]);
-    // In the midst of a message, and without reading answers.
+    // In the middle of a message, and without reading answers.
     let mut stalled = site.connect();
     stalled
         .send("LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: half")
@@ -435,14 +436,14 @@ fn who_stalls_or_floods_costs_nobody_else_anything() {
     flood.set_nonblocking(true).expect("set");
     while (&flood).write(&b"NOOP\r\n".repeat(1000)).is_ok() {}
     let idle: Vec<Client> = (0..8).map(|_| site.connect()).collect();
-    // More than there are places for: who is idle gives way.
+    // More connections than there are places: an idle one is closed.
     for _ in 0..5 {
         let mut client = site.connect();
         let answers = client.deliver(&["taro"], &wire(b"Subject: x\n\nx\n")).expect("there");
         assert!(answers[0].starts_with("250"), "{answers:?}");
     }
     drop((idle, flood));
-    // Cut off at any byte: never half a message.
+    // Cut off at any byte: never half a message is stored.
     let whole =
         b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: cut\r\n\r\nx\r\n.\r\n";
     for end in (0..whole.len()).step_by(if long() { 1 } else { 9 }) {
@@ -454,7 +455,7 @@ fn who_stalls_or_floods_costs_nobody_else_anything() {
         assert!(said.starts_with("220 "), "{said}");
     }
     assert_eq!(mail(&site.maildir("taro")).len(), 5);
-    // SIGTERM: the one that is in the midst of a message may end it.
+    // SIGTERM: a client in the middle of a message may finish it.
     let server = site.server.as_ref().expect("started").id();
     signal(server, Signal::TERM);
     wait_for("the server to hear of it", || site.said().contains("ending").then_some(()));
@@ -535,7 +536,7 @@ fn metrics_move_with_deliveries() {
         stream.read_to_string(&mut text).expect("answered to the end");
         text
     };
-    // Who never reads holds up nobody.
+    // A client that never reads delays nobody else.
     let silent: Vec<UnixStream> =
         (0..20).map(|_| wait_for("the socket", || UnixStream::connect(&socket).ok())).collect();
     let before = metrics(&scrape());

@@ -1,5 +1,5 @@
-//! `mfilter lmtp` with more users than it can keep anything of: its memory does not grow
-//! with them. Prints what front and workers use.
+//! `mfilter lmtp` with more users than it can keep data of: its memory does not grow
+//! with their number. Prints the memory of front and workers.
 
 #![allow(clippy::print_stderr, reason = "it prints figures")]
 
@@ -8,14 +8,14 @@ use std::fs;
 use crate::support::lmtp_site::{Site, children, wire};
 use crate::support::{long, mail};
 
-/// What is a process's own and in memory, and its part of what others have too, kB.
+/// A process's own memory, and its share of memory it has in common with others, in kB.
 fn memory_of(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Users in turn, each of whom gets one message; the memory is looked at on the way.
+/// Users in turn, each of whom gets one message; memory is measured on the way.
 #[test]
 fn memory_does_not_grow_with_users() {
     let counts = if long() { [1_000, 10_000, 100_000] } else { [100, 200, 400] };
@@ -40,7 +40,7 @@ fn memory_does_not_grow_with_users() {
             let folder = &mail(&site.maildir(&name))[0].folder;
             assert_eq!(folder, ".F7", "{name}");
         }
-        // A worker that has just been replaced has kept little: the most of some moments.
+        // A worker that was just replaced holds little, so the largest of several samples counts.
         let looks = counts.iter().any(|count| user < *count && user + count / 10 >= *count);
         if looks && user % 10 == 9 {
             sum = sum.max(children(front).into_iter().map(memory_of).sum());
@@ -56,12 +56,12 @@ fn memory_does_not_grow_with_users() {
             );
             sum = 0;
         }
-        // What a user had is of no use any more, and would fill the disk.
+        // A user's files are not needed any more, and would fill the disk.
         fs::remove_dir_all(site.home(&name)).expect("removed");
         let state = site.path("state").join(&name);
         let _ = fs::remove_dir_all(state);
     }
     site.stop();
-    // Debug builds and allocators have their own ups and downs.
+    // Debug builds and allocators vary.
     assert!(used[2] <= used[1] * 5 / 4 + 4096, "{used:?} kB");
 }

@@ -85,7 +85,7 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
         let mut call = vec!["lmtp", "--check", "--config", &config, "--listen", &listen];
         let identity = format!("{VMAIL}:{VMAIL}");
         if rustix::process::geteuid().is_root() {
-            // The list of users is root's alone otherwise.
+            // Otherwise only root can read the list of users.
             fs::set_permissions(at("users"), fs::Permissions::from_mode(0o644)).unwrap();
             call.extend(["--user-id", &identity]);
         }
@@ -145,7 +145,7 @@ fn root_becomes_who_has_the_files() {
         let about = fs::metadata(home.path().join(made)).unwrap();
         assert_eq!((about.uid(), about.gid()), (VMAIL, VMAIL), "{made}");
     }
-    // Nobody's rules and links are followed as root.
+    // No user's rules and links are followed as root.
     let line = format!("taro@a.example:x::::{}:\n", home.path().join("h").display());
     home.write("users", line);
     let refused = as_user(&home, &["sort"], "taro@a.example", b"");
@@ -153,7 +153,7 @@ fn root_becomes_who_has_the_files() {
     assert!(refused.stderr.contains("nothing but root is known to have"), "{refused:?}");
 }
 
-/// A Dovecot that looks users up, in a home of its own.
+/// A Dovecot that looks up users, in a home of its own.
 struct Dovecot {
     home: Home,
     child: Option<std::process::Child>,
@@ -178,7 +178,7 @@ impl Dovecot {
                  service auth {{\n unix_listener auth-userdb {{\n mode = 0600\n }}\n}}\n"
             ),
         );
-        // Its processes are other users.
+        // Its processes run as other users.
         fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
         fs::set_permissions(home.path().join("users"), PermissionsExt::from_mode(0o644)).unwrap();
         let mut dovecot = Dovecot { home, child: None };
@@ -230,7 +230,7 @@ fn a_real_dovecot_says_who_the_users_are() {
     for unknown in ["jiro", "ta\tro", "taro\u{1}", "%u", "*", "日本"] {
         assert_eq!(find(unknown), Ok(None), "{unknown:?}");
     }
-    // Many at once, over connections that are kept.
+    // Many at once, over connections that are kept open.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -242,7 +242,7 @@ fn a_real_dovecot_says_who_the_users_are() {
         }
     });
     dovecot.stop();
-    // Its process may still answer on the connections that are kept.
+    // Its process may still answer on the connections that are kept open.
     let anew = accounts::Dovecot::new(&dovecot.socket(), Identity { uid: 7, gid: 8 });
     assert!(anew.find(&Recipient::split("taro", "a.example", "+")).is_err(), "it is away");
     dovecot.start();

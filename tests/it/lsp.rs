@@ -1,4 +1,4 @@
-//! `mfilter lsp`, as an editor speaks with it: over the pipes of a process.
+//! `mfilter lsp`, spoken to as an editor does: over the pipes of a process.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,13 +17,13 @@ struct Editor {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What came unasked while an answer was waited for.
+    /// Messages that arrived while waiting for an answer.
     unasked: Vec<Value>,
     requests: u64,
 }
 
 impl Editor {
-    /// A server that has not been spoken to.
+    /// A server before `initialize`.
     fn silent(home: &Home) -> Editor {
         let mut command = home.command(&["lsp", "--stdio"]);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -84,7 +84,7 @@ impl Editor {
         }
     }
 
-    /// The next message of a method.
+    /// The next message with this method.
     fn told(&mut self, method: &str) -> Value {
         if let Some(at) = self.unasked.iter().position(|it| it["method"] == method) {
             return self.unasked.remove(at)["params"].take();
@@ -98,7 +98,7 @@ impl Editor {
         }
     }
 
-    /// The mistakes of a file, when they are told next.
+    /// The mistakes of a file, when they are next published.
     fn mistakes(&mut self, path: &Path) -> Vec<Value> {
         loop {
             let params = self.told("textDocument/publishDiagnostics");
@@ -123,7 +123,7 @@ impl Editor {
         self.mistakes(path)
     }
 
-    /// Asks about the place of `marked` in a text.
+    /// Asks about the marked place in a text.
     fn at(&mut self, method: &str, path: &Path, text: &str, marked: &str) -> Value {
         let params =
             json!({ "textDocument": { "uri": uri(path) }, "position": place(text, marked) });
@@ -161,7 +161,7 @@ fn place(text: &str, marked: &str) -> Value {
     json!({ "line": line, "character": column })
 }
 
-/// A text after edits of one file.
+/// A text after the edits of one file.
 fn edited(text: &str, edits: &Value) -> String {
     let offset = |place: &Value| {
         let (line, column) = (place["line"].as_u64(), place["character"].as_u64());
@@ -277,7 +277,7 @@ fn what_is_included_is_checked_with_the_rules_that_include_it() {
     let mut editor = Editor::new(&home);
     let text = "when from in friends -> folder \"A\"\n";
     assert_eq!(editor.open(&more, text), [Value::Null; 0], "the list is known");
-    // The open text counts, not the file.
+    // The text in the editor counts, not the file.
     let mistakes = editor.change(&more, "when from in freinds -> inbox\n");
     assert_eq!(mistakes[0]["code"], "unknown-list");
     let found = editor.at("textDocument/definition", &more, "when from in freinds", "in");
@@ -400,7 +400,7 @@ fn names_are_found_and_renamed_in_all_files() {
     assert_eq!(edited(text, &changes[uri(&path)]), text.replace("friends", "友だち"));
     let of_more = fs::read_to_string(&more).expect("it is there");
     assert_eq!(edited(&of_more, &changes[uri(&more)]), of_more.replace("friends", "友だち"));
-    // What the pattern captures keeps its name, and so does a brace that is one.
+    // What the pattern captures keeps its name, and so does a literal brace.
     let changes = rename("has te", "group")["result"]["changes"].take();
     let wanted = text
         .replace("let team", "let group")
@@ -439,7 +439,7 @@ fn what_is_no_message_is_told_and_the_next_one_answered() {
     assert_eq!(editor.ask("no/such", json!({}))["error"]["code"], -32601);
     assert_eq!(editor.ask("textDocument/hover", json!({ "a": 1 }))["error"]["code"], -32602);
     assert_eq!(editor.ask("initialize", json!({ "capabilities": {} }))["error"]["code"], -32600);
-    // Of a file that is not open nothing is known.
+    // Nothing is known of a file that is not open.
     let found = editor.at("textDocument/hover", Path::new("/no/such"), "a", "a");
     assert_eq!(found, Value::Null);
     editor.tell("textDocument/didChange", json!({ "textDocument": 1 }));
@@ -527,8 +527,8 @@ fn a_megabyte_of_garbage_does_no_harm() {
     assert_eq!(editor.say_goodbye().code(), Some(0));
 }
 
-/// A text that stands in place of a mistake mends it: in the examples of `explain` and
-/// in all golden cases.
+/// A replacement for a mistake fixes it: in the examples of `explain` and in all golden
+/// cases.
 #[test]
 fn what_is_written_instead_mends_the_mistake() {
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();

@@ -1,5 +1,5 @@
-//! Tests of the whole program that any user can run: one binary, one module
-//! for each subject, so that the library is linked once.
+//! Tests of the whole program that any user can run: one binary with one module per
+//! subject, so that the library is linked once.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,6 @@
 //! `mfilter managesieve`: scripts that cannot be run are refused when they are saved,
-//! and all else passes as it is. Before a server that notes what it gets, and between
-//! Dovecot's own login process and server.
+//! and everything else passes unchanged. In front of a server that records what it gets,
+//! and between Dovecot's own login process and server.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -22,7 +22,7 @@ const GOOD: &str = "require \"fileinto\";\nfileinto \"A\";\n";
 const BAD: &str =
     "require \"enotify\";\n# rule:[Boss by SMS]\nif true { notify \"mailto:a@b\"; }\n";
 
-/// The program, before a server; it ends with the value.
+/// The program, in front of a server; it ends when the value is dropped.
 struct Gateway {
     child: Child,
     address: SocketAddr,
@@ -37,7 +37,7 @@ impl Gateway {
         let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut line = String::new();
         said.read_line(&mut line).expect("it says where it listens");
-        // What it says later is nobody's to wait for.
+        // What it says later need not be waited for.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let address = line.split(" at ").nth(1).and_then(|rest| rest.split(' ').next());
         let address = address.unwrap_or_else(|| panic!("{line}"));
@@ -56,7 +56,7 @@ impl Drop for Gateway {
     }
 }
 
-/// One that speaks ManageSieve over TCP.
+/// A connection that speaks ManageSieve over TCP.
 struct Client {
     stream: BufReader<TcpStream>,
 }
@@ -72,7 +72,7 @@ impl Client {
         let _ = self.stream.get_mut().write_all(bytes);
     }
 
-    /// An answer, its lines and literals; empty at the end.
+    /// An answer, with its lines and literals; empty at the end.
     fn answer(&mut self) -> String {
         let mut answer = String::new();
         loop {
@@ -98,7 +98,7 @@ impl Client {
     }
 }
 
-/// A server that notes each command, and takes all.
+/// A server that records each command and accepts all.
 fn server() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -174,7 +174,7 @@ fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
     assert!(answers[2].ends_with("\"a\" ACTIVE\r\nOK\r\n"), "{}", answers[2]);
     assert!(answers[3].starts_with("NO") && answers[4].starts_with("NO"), "{answers:?}");
     assert_eq!(answers[5], "OK \"done\"\r\n");
-    // Byte by byte; and a script in an answer to a challenge is none.
+    // Byte by byte; and a script in an answer to a challenge is not a script.
     for byte in put("b", GOOD).bytes() {
         client.send(&[byte]);
     }
@@ -218,7 +218,7 @@ fn what_is_malformed_ends_the_connection_and_comes_to_no_server() {
         assert!(answer.starts_with("BYE"), "{}: {answer}", String::from_utf8_lossy(bytes));
         assert_eq!(client.answer(), "");
     }
-    // Who goes in the midst of a command has sent none.
+    // A client that leaves in the middle of a command has not sent it.
     let mut client = gateway.connect();
     client.answer();
     client.send(b"PUTSCRIPT \"a\" {500+}\r\nkeep;");
@@ -244,7 +244,7 @@ fn nobody_is_kept_waiting() {
     assert!(Gateway::start(port, &[]).connect().answer().starts_with("BYE"));
 }
 
-/// A Dovecot with a network of its own ports; it ends with the value.
+/// A Dovecot with ports of its own; it ends when the value is dropped.
 struct Dovecot<'h> {
     home: &'h Home,
 }
@@ -263,13 +263,13 @@ fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
-/// Where a whole Dovecot cannot be had, a test says so.
+/// Where a whole Dovecot is not available, a test says so.
 fn lacks_dovecot(test: &str) -> bool {
     skipped(test, &[DOVECOT, MANAGESIEVE], true)
 }
 
-/// Dovecot's login process before and behind the program, as the example has it; taro's
-/// password is `secret`.
+/// Dovecot's login process in front of the program and Dovecot behind it, as in the
+/// example; taro's password is `secret`.
 fn with_dovecot(work: impl FnOnce(&Home, SocketAddr)) {
     let home = Home::new();
     let path = home.path().display();
@@ -334,7 +334,7 @@ fn scripts(home: &Home) -> Vec<String> {
     names
 }
 
-/// What Dovecot takes, and mfilter cannot do.
+/// A script that Dovecot accepts, and mfilter cannot run.
 const RAW: &str = "require \"body\";\n# rule:[Raw]\nif body :raw :contains \"x\" { discard; }\n";
 
 #[test]
@@ -368,7 +368,7 @@ fn passes_between(home: &Home, address: SocketAddr) {
             "{answer}"
         );
     }
-    // And what Dovecot itself does not take is Dovecot's to say.
+    // And what Dovecot itself refuses is left for Dovecot to report.
     client.send(b"PUTSCRIPT \"x\" \"fileinto \\\"A\\\";\"\r\n");
     assert!(client.answer().starts_with("NO"));
     client.send(b"SETACTIVE \"good\"\r\n");
@@ -420,7 +420,7 @@ fn sieve_connect_saves_and_is_refused() {
     });
 }
 
-/// sievelib, which Modoboa has and many scripts use.
+/// sievelib, which Modoboa and many scripts use.
 #[test]
 fn sievelib_does_all_that_it_can() {
     const PYTHON: &str = "/usr/bin/python3";

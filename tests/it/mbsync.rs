@@ -1,4 +1,4 @@
-//! The whole set: a Dovecot that keeps the mail, mbsync that fetches it and
+//! All programs together: a Dovecot that keeps the mail, mbsync that fetches it and
 //! takes moves back, `mfilter watch` between them, and an IMAP client.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
@@ -31,7 +31,7 @@ when subject starts "junk"   -> folder "迷惑メール" as seen
 when subject starts "list"   -> folder "Lists/a"
 "#;
 
-/// How the mail lies here.
+/// How the mail is laid out here.
 #[derive(Clone, Copy)]
 enum Near {
     /// mbsync's `SubFolders Maildir++`.
@@ -54,8 +54,8 @@ impl Near {
         }
     }
 
-    /// The folder for lists. OfflineIMAP takes one that only holds others for
-    /// a folder, and fails.
+    /// The folder for lists. OfflineIMAP takes a directory that only holds folders for a
+    /// folder itself, and fails.
     fn list(self) -> &'static [&'static str] {
         if matches!(self, Near::Offline) { &["Lists"] } else { &["Lists", "a"] }
     }
@@ -133,12 +133,12 @@ impl Drop for Watch {
     }
 }
 
-/// Where the server has each message, by its subject; each is there once.
+/// Where the server has each message, by its subject; each is there exactly once.
 fn on_server(home: &Home) -> BTreeMap<String, String> {
     ask_server(home).expect("nothing moves")
 }
 
-/// The same; none if something moved meanwhile.
+/// The same; `None` if something moved while it was read.
 fn ask_server(home: &Home) -> Option<BTreeMap<String, String>> {
     let fetch = ["-f", "tab", "fetch", "mailbox flags hdr.subject", "ALL"];
     let output = doveadm(home, &fetch).output().expect("doveadm runs");
@@ -160,7 +160,7 @@ fn ask_server(home: &Home) -> Option<BTreeMap<String, String>> {
     Some(found)
 }
 
-/// Mail comes to the server.
+/// Mail arrives at the server.
 fn comes(home: &Home, server: &str, sender: &str, subject: &str) {
     let text = format!(
         "From: {sender}@x.example\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\nDate: Thu, 24 Dec 2026 20:00:00 +0900\r\n\r\nhi\r\n"
@@ -201,7 +201,7 @@ fn what_offlineimap_fetches_is_filed_and_taken_back_and_moves_teach() {
     moves_there_and_here(Near::Offline);
 }
 
-/// Mail comes to the server and is filed here; what is moved there teaches, and
+/// Mail arrives at the server and is filed here; what is moved there teaches, and
 /// stays, read or not.
 fn moves_there_and_here(near: Near) {
     let home = home("Server", near);
@@ -227,7 +227,7 @@ fn moves_there_and_here(near: Near) {
     assert_eq!(on_server(&home), wanted(&[("junk1", "迷惑メール \\Seen")]));
     assert_eq!((text(&home, "white"), text(&home, "black")), Default::default());
 
-    // On the phone: not junk.
+    // On the phone: this is not junk.
     let mut imap = Imap::start(&home);
     imap.done(&format!("SELECT \"{JUNK}\""));
     let (_, found) = imap.call("SEARCH SUBJECT junk1");
@@ -244,7 +244,7 @@ fn moves_there_and_here(near: Near) {
     mbsync(&home);
     assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
 
-    // On the phone: a message that is not read yet belongs into the inbox.
+    // On the phone: a message not yet read belongs in the inbox.
     let mut imap = Imap::start(&home);
     imap.done(&format!("SELECT {}", place.trim()));
     imap.done("MOVE 1 INBOX");
@@ -300,14 +300,14 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
     imap.done("MOVE 1 INBOX");
     wait_for("white", || (text(&home, "white").lines().count() == 1).then_some(()));
     eprintln!("white after {:.1} s", began.elapsed().as_secs_f64());
-    // A client that knows no MOVE.
+    // A client that does not know MOVE.
     imap.done("COPY 1 INBOX");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(text(&home, "white").lines().count(), 1, "a copy teaches nothing");
     imap.done("STORE 1 +FLAGS (\\Deleted)");
     imap.done("EXPUNGE");
     wait_for("white", || (text(&home, "white").lines().count() == 2).then_some(()));
-    // What was filed and is not read yet: it stays in `new`, and in the inbox.
+    // Mail that was filed and not yet read: it stays in `new`, and in the inbox.
     imap.done("SELECT Lists/a");
     imap.done("MOVE 1 INBOX");
     comes(&home, "Maildir", "last", "list-last");
@@ -316,7 +316,7 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
     });
     let lists = on_server(&home).values().filter(|place| place.starts_with("Lists/a")).count();
     assert_eq!(lists, MANY / 3, "one was moved away, one has come");
-    // Deleted as most readers do it: no word about the sender.
+    // Deleted as most readers do it: that says nothing about the sender.
     imap.done("CREATE Trash");
     imap.done(&format!("SELECT \"{JUNK}\""));
     imap.done("MOVE 1 Trash");

@@ -1,5 +1,5 @@
-//! What a move means: where mail was put by mfilter, where by the user, and
-//! what `learn`, `watch` and `sort` make of it.
+//! What a move means: where mfilter put mail, where the user put it, and what `learn`,
+//! `watch` and `sort` make of it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -67,8 +67,8 @@ fn places(home: &Home) -> Vec<(usize, String)> {
     places
 }
 
-/// Moves a message from one folder to another between two calls of `learn`;
-/// gives what is white and black afterwards.
+/// Moves a message from one folder to another between two calls of `learn`; returns what
+/// is on the white and black lists afterwards.
 fn taught(rules: &str, text_of_it: &str, from: &str, to: &str) -> (String, String) {
     let home = home(rules);
     make(&home, from);
@@ -92,7 +92,7 @@ fn a_move_to_the_trash_teaches_nothing_unless_the_trash_is_named() {
         ".Deleted Messages/",
         ".INBOX.Trash/",
         ".Trash.2026/",
-        // ごみ箱 and Gelöschte Elemente, as they stand on disk.
+        // ごみ箱 and Gelöschte Elemente, as they are named on disk.
         ".&MFQwf3ux-/",
         ".Gel&APY-schte Elemente/",
     ] {
@@ -157,8 +157,8 @@ fn learn_without_sent_mail_is_no_failure() {
     learn(&home("list known sent \"Sent\"\nwhen from in known -> inbox\n"));
 }
 
-/// Automatic answers, what leaves a list, drafts and what is to be deleted were
-/// written to nobody whom the user knows.
+/// Automatic answers, mail that leaves a list, drafts and mail to be deleted were not
+/// written to anybody whom the user knows.
 #[test]
 fn known_sent_leaves_out_whom_the_user_has_not_written_to() {
     let home = home("list known sent \"Sent\"\nwhen from in known -> inbox\n");
@@ -173,7 +173,7 @@ fn known_sent_leaves_out_whom_the_user_has_not_written_to() {
     sent("4.mx:2,S", "To: caller@x.example\nSubject: away\nAuto-Submitted: auto-replied");
     sent("5.mx:2,DS", "To: draft@x.example\nSubject: not yet");
     sent("6.mx:2,ST", "To: deleted@x.example\nSubject: never mind");
-    // As isync and OfflineIMAP write flags where no name may hold a colon.
+    // As isync and OfflineIMAP write flags where a name must not hold a colon.
     sent("8.mx;2,DS", "To: draft-elsewhere@x.example\nSubject: not yet");
     sent("9.mx!2,T", "To: deleted-elsewhere@x.example\nSubject: never mind");
     sent("7.mx:2,S", "To: asker@x.example\nSubject: away\nPrecedence: auto_reply");
@@ -297,7 +297,7 @@ fn what_the_user_has_moved_is_not_sorted_back() {
             assert!(table.contains("1 stay, since you have moved them there"), "{table}");
             assert_eq!(places(&home), [(1, "/cur".to_owned())]);
         }
-        // Back where the rules want it, it may be sorted by other rules.
+        // Once the rules want it where it is, other rules may sort it.
         rename(&home, "cur/1.dovecot:2,S", ".News/cur/1.dovecot:2,S");
         home.write(".mailrules", "when subject is \"news\" -> folder \"Other\"\n");
         assert!(sort(&["News"]).contains("1 News -> Other"));

@@ -1,5 +1,5 @@
-//! What the commands print: to a disk that is full, to a reader that went away,
-//! and as JSON where a message holds what cannot be seen.
+//! What the commands print: to a disk that is full, to a reader that went away, and as
+//! JSON where a message holds invisible characters.
 
 use std::fs::File;
 use std::io::pipe;
@@ -128,7 +128,7 @@ fn json_holds_nothing_that_cannot_be_seen() {
     assert!(escaped > 3, "{escaped} commands had something to escape");
 }
 
-/// Nobody reads a Subject of 140 KB: people are shown its beginning, programs all.
+/// A Subject of 140 KB is too long to read: people see its beginning, programs all of it.
 #[test]
 fn what_is_longer_than_anybody_reads_is_cut_for_people() {
     let long = "é".repeat(140 << 10);

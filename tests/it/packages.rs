@@ -1,6 +1,6 @@
-//! What `packaging/build` makes: a Debian package and a tarball, each installed as a
-//! user would, used for a delivery, and taken away again. Of the program under test, so
-//! that nothing has to be compiled.
+//! What `packaging/build` builds: a Debian package and a tarball, each installed as a
+//! user would, used for a delivery, and removed again. They contain the program under
+//! test, so that nothing has to be compiled.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -14,10 +14,10 @@ use crate::support::{Home, MFILTER, Run, run, skipped};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: a sale\n\nhello\n";
 const RULES: &str = "when subject contains \"sale\" -> folder \"Sale\"\n";
-/// Who the mail is for in a root of the test's own.
+/// The user whose mail is delivered, in a root directory of the test's own.
 const USER: u32 = 12_345;
 
-/// Builds a package; none, which is said, where it cannot be.
+/// Builds a package; `None`, with a note, where that is impossible.
 fn build(test: &str, kind: &str, folder: &Path) -> Option<PathBuf> {
     let tool = if kind == "deb" { "/usr/bin/dpkg-deb" } else { "/usr/bin/gzip" };
     if skipped(test, &[tool, "/usr/bin/strip"], false) {
@@ -42,7 +42,7 @@ fn succeeds(program: &str, arguments: &[&str]) -> Run {
     told
 }
 
-/// The files below a directory, without what `besides` names.
+/// The files below a directory, except those that `besides` names.
 fn files(directory: &Path, besides: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![directory.to_owned()];
@@ -104,7 +104,7 @@ fn the_debian_package_installs_delivers_and_is_purged() {
         assert_eq!(there.permissions().mode() & 0o7777, mode, "{file}");
     }
 
-    // Nothing else is there, not even a library of C.
+    // Nothing else is there, not even a C library.
     let taro = root.join("home/taro");
     fs::write(taro.join(".mailrules"), RULES).expect("written");
     for path in [taro.clone(), taro.join(".mailrules")] {
@@ -168,7 +168,7 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     assert_eq!(run(deliver, MESSAGE).code, Some(0));
     assert_eq!(home.mail().len(), 1);
 
-    // Over itself, while it may run.
+    // Installed over itself, while it may be running.
     assert_eq!(install(&[]).code, Some(0));
     home.write(".forward", &line);
     let told = install(&["--uninstall"]);

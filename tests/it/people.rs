@@ -1,4 +1,4 @@
-//! Lists that are made of mail and of address books, and who pretends to be in them.
+//! Lists made from mail and address books, and senders who pretend to be in them.
 
 use crate::support::Home;
 
@@ -43,7 +43,7 @@ fn names_of_those_one_has_written_to_tell_who_pretends_to_be_them() {
         "From: taro@example.jp\nTo: \"Hanako  Yamada\" <hanako@example.jp>, b@c.example\n\nx\n";
     home.write("Maildir/.Sent/cur/1.a:2,S", sent);
     assert_eq!(goes(&home, "Hanako Yamada <hanako@evil.example>"), ".P");
-    // As the list was kept.
+    // As the list was before.
     assert_eq!(goes(&home, "\"Yamada, Hanako\" <other@evil.example>"), ".P");
     assert_eq!(goes(&home, "Hanako Yamada <hanako@example.jp>"), "");
     assert_eq!(goes(&home, "Jiro Sato <jiro@evil.example>"), "");

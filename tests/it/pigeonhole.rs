@@ -1,10 +1,10 @@
-//! Pigeonhole's own test suite, read as facts: a message, a piece of a script, and that
-//! its `test_fail` is not reached. `MFILTER_PIGEONHOLE` names the folder `tests` of its
-//! source, of which nothing is kept here; without it the test is skipped.
+//! Pigeonhole's own test suite, read as facts: a message, a piece of a script, and the
+//! claim that its `test_fail` is not reached. `MFILTER_PIGEONHOLE` names the folder `tests`
+//! of its source, which is not copied here; without it the test is skipped.
 //!
-//! A fact is a statement of a `test "…" { … }`, with what stands before it. What is about
-//! the suite itself (scripts that are compiled or run, settings of the server) is left
-//! out. Of those whose script comes over exactly none may be wrong.
+//! A fact is a statement of a `test "…" { … }`, with the statements before it. What is
+//! about the suite itself (scripts compiled or run, server settings) is left out. No fact
+//! whose script is imported exactly may be wrong.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so, and how many facts there were")]
 
@@ -15,7 +15,7 @@ use std::process::Command;
 
 use crate::support::MFILTER;
 
-/// How many facts have to be sayable at least.
+/// How many facts must at least be expressible.
 const LEAST: usize = 480;
 
 /// Facts about messages that no standard covers, which differ on purpose: the name of the
@@ -68,7 +68,7 @@ fn statement(text: &str) -> usize {
     text.len()
 }
 
-/// The statements of a text, without comments between them.
+/// The statements of a text, without the comments between them.
 fn statements(mut text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     loop {
@@ -101,7 +101,7 @@ fn value(statement: &str) -> String {
     inner[start..].replace("\\\"", "\"").replace("\\\\", "\\")
 }
 
-/// A statement with something else in the place of each `test_fail`.
+/// A statement with each `test_fail` replaced by something else.
 fn with(statement: &str, instead: &str) -> String {
     let mut out = String::new();
     let mut rest = statement;
@@ -114,7 +114,7 @@ fn with(statement: &str, instead: &str) -> String {
     out + rest
 }
 
-/// `<address>` without what stands around it.
+/// `<address>` without what surrounds it.
 fn bare(path: &str) -> String {
     let inner = path.trim().strip_prefix('<').and_then(|path| path.strip_suffix('>'));
     inner.unwrap_or(path).to_owned()
@@ -153,8 +153,8 @@ impl World {
     }
 }
 
-/// Whether a fact is one about mail as it comes: not where the suite runs, and no
-/// envelope that no mail server lets through.
+/// Whether a fact is about ordinary mail: not about the suite's environment, and not with
+/// an envelope that no mail server accepts.
 fn of_mail(statement: &str, world: &World) -> bool {
     let plain = |address: &str| {
         address.is_empty()
@@ -187,14 +187,14 @@ fn facts(path: &Path, text: &str) -> Vec<Fact> {
             require.push('\n');
             continue;
         }
-        // The server is another one from here.
+        // The server differs from the one here.
         if statement.starts_with("test_config") {
             break;
         }
         if world.set(statement) {
             continue;
         }
-        // Which message it is hangs on the machine.
+        // Which message it is depends on the machine.
         if !statement.starts_with("test ") && statement.contains("test_set") {
             break;
         }
@@ -221,7 +221,7 @@ fn facts(path: &Path, text: &str) -> Vec<Fact> {
                 continue;
             }
             if inner.replace("test_fail", "").contains("test_") {
-                // What follows hangs on what was done to the suite.
+                // What follows depends on what was done to the suite.
                 break;
             }
             if !inner.contains("test_fail") {
@@ -298,7 +298,7 @@ fn what_comes_over_exactly_is_what_pigeonhole_says() {
         for fact in facts(shown, &text) {
             all += 1;
             fs::write(place.join("s.sieve"), &fact.script).expect("written");
-            // As it is sent: sizes are those.
+            // As it is sent: sizes are counted that way.
             let message = fact.world.message.replace('\n', "\r\n");
             fs::write(place.join("m"), message).expect("written");
             let json = mfilter(place, &["import", "sieve", "--json", "s.sieve"]);

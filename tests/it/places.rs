@@ -1,5 +1,5 @@
-//! Where the rules and the mail are: rules that went, rules that a group may
-//! write, headers behind a line that is none.
+//! Where the rules and the mail are: rules that disappeared, rules that a group may
+//! write, headers after a line that is not one.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 
-/// The folders that mail lies in, `.` for the inbox, each with its subjects.
+/// The folders that contain mail, `.` for the inbox, each with its subjects.
 fn filed(home: &Home) -> Vec<String> {
     let subject = |text: &str| {
         let line = text.lines().find(|line| line.starts_with("Subject:")).map(str::to_owned);
@@ -51,7 +51,7 @@ fn rules_that_went_go_on_and_the_user_is_told_each_time() {
     let run = home.run(&["sort"], b"");
     assert_eq!(run.code, Some(2), "what has no rules moves nothing: {run:?}");
 
-    // Others now, and those go too: that is told again.
+    // Other rules now, and those disappear too: that is reported again.
     home.write(".mailrules", "folder \"B\"\n");
     deliver(&home);
     fs::remove_file(&rules).expect("removed");
@@ -77,7 +77,7 @@ fn rules_behind_a_link_that_leads_nowhere_are_missing() {
     let check = home.run(&["check"], b"");
     assert!(check.stderr.contains("a symbolic link to dotfiles/mailrules"), "{check:?}");
 
-    // Where no good ones are known either, all mail is in the inbox, and that is told.
+    // Without last good rules all mail goes to the inbox, and that is reported.
     let home = Home::new();
     symlink("nowhere", home.path().join(".mailrules")).expect("linked");
     deliver(&home);
@@ -98,7 +98,7 @@ fn rules_that_only_a_private_group_may_write_are_used() {
         eprintln!("skipped: only root can give files to other groups");
         return;
     }
-    // Group and mode of the file, and whether it is used by root, whose group has nobody else.
+    // Group and mode of the file, and whether root, whose group has no other members, uses it.
     for (gid, mode, used) in [
         (0, 0o664, true),
         (0, 0o660, true),
@@ -173,7 +173,7 @@ fn a_first_line_that_is_no_field_hides_no_header() {
             assert_eq!(run.code, Some(0), "{run:?}");
             let mail = home.mail();
             assert_eq!((mail.len(), mail[0].folder.as_str()), (1, ".A"), "{opening:?}, {crlf}");
-            // It is stored as it came, but for the one line that mbox puts there.
+            // It is stored as it came, except for the one line that mbox adds there.
             let came = match opening.strip_prefix("From ") {
                 Some(_) => message.split_once('\n').expect("a line").1,
                 None => message.as_str(),
@@ -239,7 +239,7 @@ fn the_inbox_may_be_a_folder_beside_the_others() {
         ("set inbox \"INBOX\"\n", "INBOX"),
         ("set inbox \"Posteingang\"\n", "Posteingang"),
         ("set inbox \"Konto/In\"\n", "Konto/In"),
-        // What mbsync made is found by itself.
+        // What mbsync created is found without settings.
         ("", "INBOX"),
     ] {
         let home = Home::with_rules(&format!("{BESIDE}{setting}{RULES}"));
@@ -259,7 +259,7 @@ fn the_inbox_may_be_a_folder_beside_the_others() {
         let check = home.run(&["check"], b"");
         assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{check:?}");
 
-        // `sort` files what lies there, and what is below stays.
+        // `sort` files the mail of the inbox, and what is below stays.
         let other = String::from_utf8(subject("junk")).expect("ASCII").replace("<junk@", "<other@");
         home.write(&format!(".mail/{inbox}/cur/1.x:2,S"), other);
         let sort = home.run(&["sort"], b"");
@@ -400,7 +400,7 @@ fn check_knows_a_store_of_the_other_layout() {
             )
         });
         assert_eq!(found(&home), Vec::from_iter(wanted), "{setting}{folder}");
-        // Both are there: nobody knows.
+        // Both exist: which one is meant cannot be known.
         folders(&home, &["Other", ".Other"]);
         assert_eq!(found(&home), Vec::<String>::new());
     }
@@ -429,7 +429,7 @@ fn folder_names_may_begin_with_what_is_not_on_disk() {
         let mail = home.mail();
         assert_eq!(mail[0].folder, lies, "{setting}{folder}");
     }
-    // What learning and sent mail name is the same.
+    // Learned names and names from sent mail are the same.
     let home = Home::with_rules(
         "set folder-prefix \"Mail/\"\nlist known sent \"Mail/Sent\"\nlist a \"~/a\"\n\
          on moved to \"Mail/Junk\" -> add from to a\nfolder \"X\"\n",

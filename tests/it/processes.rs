@@ -44,8 +44,8 @@ fn what_is_wrong_with_the_machine_defers_with_one_line() {
     }
 }
 
-/// Of many rules a message reads only what it meets, so damage is found in the
-/// middle of a delivery: it then goes by the rules themselves.
+/// Of many rules a message reads only those that it needs, so damage is found in the
+/// middle of a delivery: it then uses the rules themselves.
 #[test]
 fn damage_in_kept_rules_changes_nothing() {
     let rules = (0..2000)

@@ -1,6 +1,6 @@
-//! mfilter as qmail-local(8) calls it, which no package of Debian has: the
-//! envelope in the environment, `SENDER` without the quotes that its local part
-//! needs, and a message with nothing in front.
+//! mfilter as qmail-local(8), which Debian does not package, calls it: the envelope in
+//! the environment, `SENDER` without the quotes that its local part needs, and a message
+//! without a line in front.
 
 use crate::support::{Home, Run, run};
 
@@ -18,7 +18,7 @@ Subject: x
 x
 ";
 
-/// A delivery with the lines and words that qmail makes of a sender.
+/// A delivery with the lines and words that qmail forms from a sender.
 fn deliver(home: &Home, quoted: &str, unquoted: &str, lines: bool) -> Run {
     let mut command = home.command(&[]);
     command

@@ -1,4 +1,4 @@
-//! The quota of Maildir++: kept up to date, minded, and shared with a real Dovecot.
+//! The Maildir++ quota: kept up to date, respected, and shared with a real Dovecot.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -15,7 +15,7 @@ fn subject(subject: &str) -> Vec<u8> {
 const FOLDERS: &str = "when subject is \"junk\" -> folder \"迷惑メール\"\n\
                        when subject is \"deep\" -> folder \"A/B\"\n";
 
-/// What `maildirsize` sums up to, bytes and messages.
+/// The sum of `maildirsize`, in bytes and messages.
 fn used(home: &Home) -> (i64, i64) {
     let text = fs::read_to_string(home.path().join("Maildir/maildirsize")).expect("there");
     text.lines().skip(1).fold((0, 0), |(bytes, count), line| {
@@ -39,7 +39,7 @@ fn a_quota_is_kept_up_to_date_and_minded() {
         assert_eq!(home.deliver(&subject(name)).code, Some(0));
         assert_eq!(used(&home), (size as i64 * count, count), "{name}");
     }
-    // Three copies at once do not fit, and none is stored.
+    // Three copies at once do not fit, and none of them is stored.
     let before = home.mail().len();
     let full = home.deliver(&subject("c"));
     assert_eq!((full.code, full.stderr.as_str()), (Some(75), "4.2.2 the mailbox is full\n"));
@@ -49,7 +49,7 @@ fn a_quota_is_kept_up_to_date_and_minded() {
     home.write(".mailrules", "set over-quota permanent\n");
     let full = home.deliver(&subject("e"));
     assert_eq!((full.code, full.stderr.as_str()), (Some(77), "5.2.2 the mailbox is full\n"));
-    // What a reader removes makes room, though it noted nothing.
+    // What a reader removes frees room, though the reader recorded nothing.
     let mail = home.mail().into_iter().find(|mail| mail.folder.is_empty()).expect("there");
     fs::remove_file(mail.path).expect("removed");
     home.deliver(&subject("e"));
@@ -80,7 +80,7 @@ fn what_is_moved_into_the_trash_and_out_of_it_is_noted() {
     assert_eq!(used(&home), (size, 1), "a second run");
     assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
     assert_eq!(used(&home), (all, 4));
-    // Where there is no quota none is made.
+    // Without a quota no file is created.
     fs::remove_file(home.path().join("Maildir/maildirsize")).expect("removed");
     assert_eq!(home.run(&["sort"], b"").code, Some(0));
     assert!(!home.path().join("Maildir/maildirsize").exists());
@@ -143,7 +143,7 @@ fn dovecot_and_we_keep_one_quota() {
         assert_eq!(home.deliver(&subject(name)).code, Some(0));
     }
     assert_eq!(quota(), "3");
-    // What Dovecot stores counts for us.
+    // What Dovecot stores counts here too.
     own(&home, NOBODY);
     let mut save = imap::doveadm(&home, &["save", "-m", "A/B"]);
     save.stdin(Stdio::piped());

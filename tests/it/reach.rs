@@ -73,7 +73,7 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
 fn programs_inherit_no_descriptors() {
     let rules = "set sendmail \"SENDMAIL\"\nset me \"taro@example.jp\"\nfilter \"PROGRAM\"\n\
                  run \"PROGRAM\"\nreply \"~/away\"\nforward copy \"a@x.example\"\npipe \"PROGRAM\"\n";
-    // What `ls` itself has open to list them is none of it.
+    // What `ls` itself opens to list them does not count.
     let script = "ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> \\(.*\\)/\\1 \\2/p' | \
                   grep -v ' /proc/' >> fds; echo ---- >> fds; cat";
     let home = home(rules, script);
@@ -128,7 +128,7 @@ fn programs_end_when_their_time_is_over() {
     ] {
         let home = home("set program-timeout 1s\npipe \"PROGRAM\"\n", script);
         let run = home.deliver(&large);
-        // Ten gigabytes in a second is more than any pipe can.
+        // Ten gigabytes in a second are more than any pipe can carry.
         assert_eq!(run.code, Some(code), "{script}: {run:?}");
     }
 }
@@ -229,7 +229,7 @@ fn forward_copy_and_another_sender() {
     assert!(log(&home).contains("no forward: `-rf hello` is no address"));
     assert_eq!(home.mail().len(), 1);
 
-    // Its bounce finds the way back.
+    // Its bounce is sent back to the original sender.
     let rules = "when bounce and extension matches /(.+)=(.+)/ -> forward \"{1}@{2}\"\n";
     let sendmail = home.path().join("bin/program").display().to_string();
     home.write(".mailrules", format!("set sendmail \"{sendmail}\"\n{rules}"));
@@ -254,7 +254,7 @@ fn a_retry_does_only_what_is_missing() {
     assert_eq!(home.mail().len(), 1, "stored before what cannot be undone");
     let shown = home.run(&["state"], b"").stdout;
     assert!(shown.contains("copy \"A\"") && shown.contains("run "), "{shown}");
-    // Another message is not taken for this one.
+    // Another message is not mistaken for this one.
     let other = [MESSAGE, b"more\n"].concat();
     delivered(&home.deliver(&other));
     assert_eq!(home.mail().len(), 2);
@@ -314,7 +314,7 @@ fn a_refused_copy_is_told_and_loses_nothing() {
         for state in ["", "set log off\n"] {
             let home = home(&format!("{set}{state}{rules}"), "exit 67");
             if !state.is_empty() {
-                // Where nothing can be noted it is no other.
+                // Where nothing can be recorded the result is the same.
                 home.write(".local/state", "no directory\n");
             }
             delivered(&home.deliver(MESSAGE));
@@ -325,8 +325,8 @@ fn a_refused_copy_is_told_and_loses_nothing() {
     }
 }
 
-/// A copy that goes nowhere, since what a template yields is no address, or the
-/// message has gone in circles, is no reason to drop the message.
+/// A copy that is not sent, because a template yields something that is not an address or
+/// the message has gone in circles, is not a reason to drop the message.
 #[test]
 fn what_could_not_be_forwarded_is_not_dropped() {
     let target = "forward copy \"{subject}\"";
@@ -352,7 +352,7 @@ fn what_could_not_be_forwarded_is_not_dropped() {
 
 #[test]
 fn what_was_refused_for_good_is_not_done_again() {
-    // The first is refused, the second one's server is busy.
+    // The first address is refused, the second one's server is busy.
     let script = "case \"$*\" in *a@x*) echo a >> refused; exit 67 ;; esac; \
                   echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; cat > sent";
     let rules = "set sendmail \"SENDMAIL\"\nforward copy \"a@x.example\"\n\
@@ -367,7 +367,7 @@ fn what_was_refused_for_good_is_not_done_again() {
     assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
     assert!(!log(&home).contains("\tdiscarded") && !log(&home).contains(" discarded "));
 
-    // Refused too, at last: one copy in the inbox is enough.
+    // Finally refused too: one copy in the inbox is enough.
     let home = self::home(rules, &script.replace("cat > sent", "exit 67"));
     deferred(&home.deliver(MESSAGE));
     delivered(&home.deliver(MESSAGE));
@@ -635,8 +635,8 @@ fn an_answer_goes_once_to_people_alone() {
     assert!(log(&home).contains("cannot be read"), "{}", log(&home));
 }
 
-/// What a sender wrote cannot add a header to an answer, its addresses are those of the
-/// rule, and by its handle it is known whatever it says.
+/// What a sender wrote cannot add a header to an answer; the answer's addresses are those
+/// of the rule, and its handle identifies it whatever it says.
 #[test]
 fn an_answer_in_the_rules_has_what_they_say_and_no_header_more() {
     let rules = |text: &str| {

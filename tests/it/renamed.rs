@@ -17,7 +17,7 @@ fn deliver(home: &Home) {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
 }
 
-/// How many messages lie in each folder.
+/// How many messages are in each folder.
 fn folders(home: &Home) -> Vec<(String, usize)> {
     let mut folders: Vec<(String, usize)> = Vec::new();
     for mail in home.mail() {
@@ -30,7 +30,7 @@ fn folders(home: &Home) -> Vec<(String, usize)> {
     folders
 }
 
-/// A home in which so many messages were delivered to `Shop/Sale`.
+/// A home in which that many messages were delivered to `Shop/Sale`.
 fn home_with(settings: &str, messages: usize) -> Home {
     let home = Home::with_rules(&format!("{settings}folder \"Shop/Sale\"\n"));
     for _ in 0..messages {
@@ -78,7 +78,7 @@ fn a_renamed_folder_is_told_before_and_after_it_is_made_again() {
 fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
     let home = home_with("set remake-folders off\n", 3);
     rename(&home, ".Shop.Bargains");
-    // What is foretold is what happens.
+    // What is predicted is what happens.
     let note = "`Shop/Sale` is gone and its mail is in `Shop/Bargains`, so the inbox";
     let told = home.run(&["--test"], MESSAGE).stdout;
     assert!(told.contains(note), "{told}");
@@ -87,7 +87,7 @@ fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
     assert!(told.contains(&format!("\"path\":\"{path}\"")), "{told}");
     deliver(&home);
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
-    // Nor does sorting make it again.
+    // Nor does sorting create it again.
     let told = home.run(&["sort", "INBOX"], b"").stdout;
     assert!(told.contains("it was probably renamed"), "{told}");
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
@@ -97,7 +97,7 @@ fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
         "{log}"
     );
     assert!(check(&home).contains(WARNING));
-    // A folder that nothing speaks for is made, now as ever.
+    // A folder without evidence of a rename is created as usual.
     fs::remove_dir_all(home.path().join("Maildir/.Shop.Bargains")).expect("removed");
     deliver(&home);
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Sale".into(), 1)]);
@@ -106,12 +106,12 @@ fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
 #[test]
 fn what_is_thrown_away_or_spread_or_little_is_not_renamed() {
     for (messages, targets) in [
-        // Too few to say anything.
+        // Too few to be evidence.
         (2, &[".Shop.Bargains"][..]),
         // Thrown away, with the folder.
         (4, &[".Trash"]),
         (4, &[".Junk"]),
-        // Taken back into the inbox.
+        // Moved back to the inbox.
         (4, &[""]),
         // Sorted by hand.
         (8, &[".Shop.Bargains", ".Work"]),
@@ -138,7 +138,7 @@ fn a_maildir_that_was_restored_has_no_renamed_folders() {
     let maildir = home.path().join("Maildir");
     let old = home.path().join("old");
     fs::rename(&maildir, &old).expect("moved");
-    // As a backup brings it back: all of it is younger than its mail.
+    // As restored from a backup: every directory is younger than its mail.
     for mail in crate::support::mail(&old) {
         let path = maildir.join(mail.path.strip_prefix(&old).expect("below"));
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");

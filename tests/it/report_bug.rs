@@ -1,4 +1,4 @@
-//! `mfilter report-bug`: what it tells, and what it keeps to itself.
+//! `mfilter report-bug`: what it reports, and what it keeps private.
 
 use crate::support::{Home, run};
 
