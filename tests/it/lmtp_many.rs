@@ -40,7 +40,7 @@ fn memory_does_not_grow_with_users() {
             let folder = &mail(&site.maildir(&name))[0].folder;
             assert_eq!(folder, ".F7", "{name}");
         }
-        // A worker that was just replaced holds little, so the largest of several samples counts.
+        // A new worker holds little, so the largest of several samples counts.
         let looks = counts.iter().any(|count| user < *count && user + count / 10 >= *count);
         if looks && user % 10 == 9 {
             sum = sum.max(children(front).into_iter().map(memory_of).sum());

@@ -1,6 +1,6 @@
 //! Pigeonhole's own test suite, read as facts: a message, a piece of a script, and the
-//! claim that its `test_fail` is not reached. `MFILTER_PIGEONHOLE` names the folder `tests`
-//! of its source, which is not copied here; without it the test is skipped.
+//! claim that its `test_fail` is not reached. `MFILTER_PIGEONHOLE` names the folder
+//! `tests` of its source, which is not copied here; without it the test is skipped.
 //!
 //! A fact is a statement of a `test "…" { … }`, with the statements before it. What is
 //! about the suite itself (scripts compiled or run, server settings) is left out. No fact

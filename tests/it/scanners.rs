@@ -1,5 +1,5 @@
-//! Real scanners as filters: what SpamAssassin's and rspamd's clients print is
-//! tested and delivered.
+//! Real scanners as filters: what SpamAssassin's and rspamd's clients print is tested and
+//! delivered.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use crate::support::{Home, skipped, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A daemon on a port of its own; ended with the test.
+/// A daemon on a port of its own; it ends with the test.
 struct Daemon {
     child: Child,
     port: u16,
@@ -32,7 +32,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It takes its own children with it.
+        // It ends its own children, too.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }

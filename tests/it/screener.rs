@@ -36,7 +36,7 @@ fn message(number: usize, from: &str, result: &str) -> String {
     )
 }
 
-/// Delivers a message; gives the folder that it is in then.
+/// Delivers a message; returns the folder that it is then in.
 fn deliver(home: &Home, number: usize, from: &str, result: &str) -> String {
     let run = home.deliver(message(number, from, result).as_bytes());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
@@ -50,7 +50,7 @@ fn find(home: &Home, number: usize) -> (String, std::path::PathBuf) {
     (mail.folder.clone(), mail.path.clone())
 }
 
-/// The user moves a message in his reader, and mfilter learns.
+/// The user moves a message in a mail reader, and mfilter learns.
 fn move_to(home: &Home, number: usize, folder: &str) {
     let (_, path) = find(home, number);
     let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -74,11 +74,11 @@ fn a_stranger_waits_until_the_user_lets_him_in() {
     assert_eq!(run.code, Some(0), "{run:?}");
     let pass = |domain: &str| format!("dmarc=pass header.from={domain}");
 
-    // Who is known from the archive is no stranger on the first day.
+    // Senders known from the archive are not strangers on the first day.
     home.write("Maildir/.Archive/cur/1.a:2,S", message(1, "old@friend.example", "none"));
     assert_eq!(deliver(&home, 2, "old@friend.example", &pass("friend.example")), "");
 
-    // An address is let in; what is forged in its name is not.
+    // An address is let in; mail forged in its name is not.
     let stranger = "Jiro <jiro@new.example>";
     assert_eq!(deliver(&home, 3, stranger, &pass("new.example")), ".Screener");
     assert_eq!(deliver(&home, 4, stranger, "dmarc=fail header.from=new.example"), ".Screener");
@@ -111,7 +111,7 @@ fn a_stranger_waits_until_the_user_lets_him_in() {
     let white = fs::read_to_string(home.path().join(".mail/white")).expect("learned");
     assert_eq!(white, "jiro@new.example\n@firm.example\n");
 
-    // Who is thrown out does not come again.
+    // A sender who is thrown out does not come in again.
     move_to(&home, 5, ".Junk");
     assert_eq!(deliver(&home, 13, "other@x.example", "none"), ".Junk");
 }

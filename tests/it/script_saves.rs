@@ -1,9 +1,9 @@
-//! However a script of `include sieve` is saved, a delivery reads one version of it whole:
-//! renamed into place, behind another link, written over, emptied and written again, or
-//! taken away in between. `MFILTER_LONG=1` tries 10,000 reads each.
+//! However a script of `include sieve` is saved, a delivery reads one whole version of it:
+//! renamed into place, through another link, overwritten, emptied and written again, or
+//! removed in between. `MFILTER_LONG=1` tries 10,000 reads each.
 //!
-//! Who writes in place and pauses for longer than a reader waits cannot be told from one who
-//! is done; where the machine was that busy, what was read in between is no mistake.
+//! A writer that writes in place and pauses for longer than a reader waits looks like one
+//! that is done; where the machine was that busy, a partial read is not a failure.
 
 #![allow(clippy::print_stderr, reason = "it says what was read")]
 
@@ -35,7 +35,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 /// A reader waits for twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Writes in pieces, as programs do that have a small buffer; notes if it came to a pause.
+/// Writes in pieces, as programs with a small buffer do; notes whether there was a pause.
 fn in_pieces(mut file: File, text: &str, mut last: Instant, paused: &AtomicBool) {
     for piece in text.as_bytes().chunks(4096) {
         file.write_all(piece).expect("written");
@@ -65,7 +65,7 @@ fn save(pattern: &str, script: &Path, number: usize, paused: &AtomicBool) {
             symlink(&target, &link).expect("a link");
             let old = fs::read_link(script).ok();
             fs::rename(link, script).expect("renamed");
-            // Who has it open still has it.
+            // Programs that have it open keep it.
             old.into_iter().for_each(|old| fs::remove_file(old).expect("it was there"));
         }
         "written over" => {
@@ -103,7 +103,7 @@ fn a_script_is_read_whole_however_it_is_saved() {
                 while !over.load(Ordering::Relaxed) {
                     let number = versions.fetch_add(1, Ordering::Relaxed) + 1;
                     save(pattern, &script, number, &paused);
-                    // Now again at once, now after a time in which it can be read.
+                    // Sometimes again at once, sometimes after enough time to read it.
                     std::thread::sleep(Duration::from_millis([0, 30, 400][dice.roll(3)]));
                 }
             });
@@ -121,7 +121,7 @@ fn a_script_is_read_whole_however_it_is_saved() {
                                 Err(ReadError::BeingSaved) => {
                                     busy.fetch_add(1, Ordering::Relaxed);
                                 }
-                                // A link that is read while its target goes away, too.
+                                // A link whose target disappears while it is read, too.
                                 Err(error)
                                     if error.is_missing()
                                         || matches!(error, ReadError::Dangling(_)) =>

@@ -1,11 +1,11 @@
-//! Text of a sender's in each place of what a border prints that a sender
-//! chooses changes no result but to "not believed".
+//! A sender's text, in each place of a border's output that a sender controls, changes no
+//! result except to "not believed".
 
 use proptest::prelude::*;
 
 use crate::support::printed::{Chosen, believed};
 
-/// What might be read as a result, or end what stands before it.
+/// Text that might be read as a result, or end what comes before it.
 const PIECES: [&str; 32] = [
     ";",
     "; ",
@@ -59,7 +59,7 @@ fn a_helo_with_a_parenthesis_hides_no_result() {
     }
 }
 
-/// The signature itself is not among the headers: an empty line stands above it.
+/// The signature itself is not among the headers: an empty line precedes it.
 #[test]
 fn an_identity_that_cannot_be_looked_up_hides_no_result() {
     for identity in ["a;dkim=pass header.i=", "a;dkim=pass header.d=bad.example header.i="] {
@@ -79,7 +79,7 @@ proptest! {
         prop_assert_eq!(believed(&chosen), None);
     }
 
-    // One place at a time: what spoils one result hides nothing in another.
+    // One place at a time: text that spoils one result must not hide anything in another.
     #[test]
     fn in_one_place_it_changes_no_result(place in 0..5_u8, text in text()) {
         let mut chosen = Chosen::default();

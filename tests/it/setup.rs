@@ -11,7 +11,7 @@ use crate::support::{Home, Run, mail, run, write};
 const MESSAGE: &[u8] = b"From: shop@shop.example\nTo: taro@example.jp\nSubject: autumn\n\
       List-Unsubscribe: <https://shop.example/leave>\nMessage-ID: <a@shop.example>\n\nhello\n";
 
-/// A Dovecot whose settings say nothing of mail.
+/// A Dovecot whose settings do not mention mail.
 const UNSET_DOVECOT: &str = "[ \"$2\" = mail_location ] && echo";
 const POSTFIX: &str = "printf '\\n$home/.forward\\n'";
 
@@ -26,7 +26,7 @@ impl Machine {
         let machine = Machine { home: Home::new(), programs: tempfile::tempdir().unwrap() };
         machine.program("postconf", postconf);
         machine.program("doveconf", doveconf);
-        // Those of the machine are not to be found.
+        // The machine's own must not be found.
         for name in ["exim", "exim4"] {
             machine.program(name, "exit 1");
         }
@@ -59,7 +59,7 @@ impl Machine {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// What stands in the home, without what mfilter keeps for itself.
+    /// The files of the home, without those that mfilter keeps for itself.
     fn files(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut folders = vec![self.home.path().to_owned()];
@@ -132,7 +132,7 @@ fn what_is_applied_delivers_to_where_dovecot_looks() {
         assert_eq!(machine.deliver().code, Some(0), "{doveconf}");
         assert_eq!(folders_of(&machine.path(maildir)), [folder], "{doveconf}");
 
-        // Once more changes nothing.
+        // A second run changes nothing.
         let (rules, forward) = (machine.read(".mailrules"), machine.read(".forward"));
         let again = machine.setup(&["--apply"]);
         assert_eq!(again.code, Some(0), "{again:?}");
@@ -169,7 +169,7 @@ fn what_is_not_understood_is_left_alone() {
     assert_eq!(machine.read("dotfiles/forward") + &machine.read("dotfiles/rules"), "x\nx\n");
 }
 
-/// A message that no rule takes has to be where the mail reader looks for the inbox.
+/// A message that no rule matches must be where the mail reader looks for the inbox.
 #[test]
 fn the_inbox_is_where_dovecot_has_it() {
     let machine = Machine::new(POSTFIX, "echo maildir:~/Mail:INBOX=~/Mail/INBOX:LAYOUT=fs");
@@ -182,7 +182,7 @@ fn the_inbox_is_where_dovecot_has_it() {
     assert_eq!(folders_of(&machine.path("Mail")), ["INBOX"]);
 
     for doveconf in [
-        // In this layout the inbox is the Maildir itself; outside of it there is no folder.
+        // In this layout the inbox is the Maildir itself; no folder is outside it.
         "echo maildir:~/Maildir:INBOX=~/Maildir/.INBOX",
         "echo maildir:~/Maildir:INBOX=/var/mail/taro",
         "[ \"$1\" = -h ] || printf 'mail_driver = maildir\\nmail_path = ~/Mail\\n\
@@ -192,7 +192,7 @@ fn the_inbox_is_where_dovecot_has_it() {
          mail_inbox_path = /var/mail/%%{user}\\n'",
         "[ \"$1\" = -h ] || printf 'mail_driver = maildir\\nmail_path = ~/Mail\\n\
          mail_inbox_path =\\n'",
-        // Dovecot is there, and nobody may read its settings.
+        // Dovecot is installed, but its settings cannot be read.
         "exit 1",
     ] {
         let machine = Machine::new(POSTFIX, doveconf);

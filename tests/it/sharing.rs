@@ -1,4 +1,4 @@
-//! `set shared on`: files and folders take a default ACL, or group and
+//! `set shared on`: files and folders take over a default ACL, or the group and
 //! permissions of a set-group-id directory.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
@@ -39,7 +39,7 @@ fn a_set_group_id_directory_gives_its_permissions() {
     let shared = |mode| delivered("set shared on", mode, |_| {});
     assert_eq!(shared(0o2770), [0o2770, 0o2770, 0o2770, 0o2770, 0o660, 0o660]);
     assert_eq!(shared(0o2750), [0o2750, 0o2750, 0o2750, 0o2750, 0o640, 0o640]);
-    // Without the bit the group is no business of the directory's.
+    // Without the bit the directory does not determine the group.
     assert_eq!(shared(0o770), [0o700, 0o700, 0o700, 0o700, 0o600, 0o600]);
 }
 

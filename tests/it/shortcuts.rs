@@ -1,5 +1,5 @@
-//! What is fast gives the answers of what is plain: rules with their index
-//! and without, checked just now and kept, over random rules and messages.
+//! The fast ways give the same answers as the plain ones: rules with their index and
+//! without, just checked and from the cache, over random rules and messages.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -28,13 +28,13 @@ fn plan(rules: &RuleSet, message: &str, detail: Detail) -> Plan {
     run.evaluation.plan
 }
 
-/// The plan by the index, which must be that of the plain way.
+/// The plan found with the index, which must equal that of the plain way.
 fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let indexed = CompiledProgram::new(program.clone());
     let (head, blocks) = indexed.to_parts().expect("it is small");
     let kept = CompiledProgram::from_parts(&head, blocks.into_iter().collect()).expect("intact");
     let [indexed, kept] = [indexed, kept].map(RuleSet::alone);
-    // In a trace no rule is skipped.
+    // A trace skips no rule.
     let wanted = plan(&indexed, message, Detail::Trace);
     for compiled in [&indexed, &kept] {
         let found = plan(compiled, message, Detail::Plan);
@@ -72,7 +72,7 @@ fn pattern() -> impl Strategy<Value = String> {
 
 fn test() -> impl Strategy<Value = String> {
     let field = prop_oneof![
-        // Most ask for the same, so that there are enough for an index.
+        // Most ask for the same thing, so that there are enough for an index.
         12 => Just("subject"),
         6 => Just("from"),
         1 => Just("to"),
@@ -164,11 +164,11 @@ proptest! {
         let head = "define d = subject contains \"aa\" or has bcc\n\
                     score s { +1 subject contains \"a\" +2 from contains \"b\" }\n\
                     when has bcc -> let kept = \"a\"\ndefine later = kept is \"b\"\n";
-        // Without those that have a mistake: a capture of no pattern, say.
+        // Leaves out those with a mistake, such as a capture without a pattern.
         let rules = rules.into_iter().filter(|rule| program(&format!("{head}{rule}")).is_some());
         let text = head.to_owned() + &rules.collect::<String>();
         let program = program(&text).ok_or_else(|| TestCaseError::fail(text.clone()))?;
-        // Words of the rules, so that some of them hold.
+        // Words from the rules, so that some of them match.
         let words: Vec<&str> = text.split(['"', '/']).skip(1).step_by(2).collect();
         let picked: Vec<&str> = picks.iter().map(|pick| *pick.get(&words)).collect();
         let subject = format!("{} {}", subject.join(" "), picked.join(" "));

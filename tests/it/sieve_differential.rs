@@ -1,12 +1,12 @@
-//! Rules made of Sieve scripts, against Pigeonhole itself: each script and message is
-//! judged by `sieve-test`, which says what Dovecot would do, and by `mfilter --test`
-//! with the rules that were made of the script. Where the report calls all units
-//! exact, both have to come to the same.
+//! Rules imported from Sieve scripts, compared with Pigeonhole itself: each script and
+//! message is judged by `sieve-test`, which says what Dovecot would do, and by
+//! `mfilter --test` with the rules imported from the script. Where the report calls all
+//! units exact, both must give the same result.
 //!
-//! Scripts are put together at random of tests and actions in which every extension has
-//! its part, messages of the scripts' own strings. `MFILTER_LONG=1` tries 5,000 pairs,
-//! `MFILTER_SEED` (a number) other ones.
-//! Answers (`vacation`) are left out: whom they go to is another matter.
+//! Scripts are random combinations of tests and actions in which every extension has its
+//! part; messages use the scripts' own strings. `MFILTER_LONG=1` tries 5,000 pairs,
+//! `MFILTER_SEED` (a number) selects others.
+//! Answers (`vacation`) are left out: their recipients are another matter.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
 
@@ -146,7 +146,7 @@ fn test(dice: &mut Dice, depth: usize) -> String {
     }
 }
 
-/// Tests on the Date header and on the present moment.
+/// Tests on the Date header and on the current time.
 fn date(dice: &mut Dice) -> String {
     let zone = dice.pick(&["", "", ":zone \"+0000\" ", ":zone \"+0900\" ", ":zone \"-0330\" "]);
     let relation = dice.pick(&["ge", "gt", "le", "lt"]);
@@ -299,7 +299,7 @@ fn statements(dice: &mut Dice, depth: usize, out: &mut String) {
     }
 }
 
-/// A word of the script's in other clothes.
+/// A word of the script in a different form.
 fn dressed(dice: &mut Dice, word: &str) -> String {
     match dice.roll(6) {
         0 => word.to_ascii_uppercase(),
@@ -367,7 +367,7 @@ pub(crate) struct Done {
     pub(crate) stored: Vec<(String, BTreeSet<String>)>,
     pub(crate) sent: Vec<String>,
     refused: bool,
-    /// An answer is wanted; whether it is sent hangs on more than the script.
+    /// An answer is wanted; whether it is sent depends on more than the script.
     pub(crate) answered: bool,
 }
 
@@ -380,7 +380,7 @@ impl Done {
     }
 }
 
-/// `sieve-test`'s words; none if the script failed, which is no fact about it.
+/// What `sieve-test` printed; `None` if the script failed, which says nothing about it.
 fn by_pigeonhole(output: &str) -> Done {
     let mut done = Done::default();
     let mut folder: Option<String> = None;
@@ -448,7 +448,7 @@ pub(crate) const SIEVE_TEST: &str = "/usr/bin/sieve-test";
 pub(crate) const SENDER: &str = "bot+ci@lists.example";
 pub(crate) const RECIPIENT: &str = "taro+shop@example.jp";
 
-/// A directory that everybody may read, since `sieve-test` refuses to be root.
+/// A directory that everybody can read, because `sieve-test` refuses to run as root.
 pub(crate) fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a temporary directory");
     let open = fs::Permissions::from_mode(0o777);
@@ -462,12 +462,12 @@ pub(crate) fn place() -> tempfile::TempDir {
     place
 }
 
-/// What Pigeonhole does with each message; none where the script fails.
+/// What Pigeonhole does with each message; `None` where the script fails.
 pub(crate) fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
     pigeonhole_in("UTC", place, script, message)
 }
 
-/// The same on a machine in that zone.
+/// The same on a machine in that time zone.
 fn pigeonhole_in(zone: &str, place: &Path, script: &str, message: &str) -> Option<Done> {
     let root = rustix::process::geteuid().is_root();
     let mut command = if root {
@@ -485,12 +485,12 @@ fn pigeonhole_in(zone: &str, place: &Path, script: &str, message: &str) -> Optio
     success.then(|| by_pigeonhole(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Runs mfilter in that directory; what it prints.
+/// Runs mfilter in that directory; returns its output.
 pub(crate) fn mfilter(place: &Path, arguments: &[&str]) -> String {
     mfilter_in("UTC", place, arguments)
 }
 
-/// The same on a machine in that zone.
+/// The same on a machine in that time zone.
 fn mfilter_in(zone: &str, place: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(MFILTER);
     command.env_clear().env("HOME", place).env("TZ", zone).current_dir(place);
@@ -499,7 +499,7 @@ fn mfilter_in(zone: &str, place: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What became of the pairs.
+/// The results of the pairs.
 #[derive(Debug, Default)]
 struct Tally {
     pairs: usize,
@@ -509,7 +509,7 @@ struct Tally {
     reached: usize,
 }
 
-/// Compares a script's messages; differences, in words.
+/// Compares the messages of a script; returns the differences in words.
 fn compare(place: &Path, script: &str, messages: &[String], tally: &mut Tally) -> Vec<String> {
     fs::write(place.join("s.sieve"), script).expect("written");
     tally.scripts += 1;
@@ -570,8 +570,8 @@ fn exact_rules_do_what_pigeonhole_does() {
     assert!(tally.reached * 2 >= tally.pairs, "too few messages reach a rule: {tally:?}");
 }
 
-/// Moments, days and times of day change at the same second in both, wherever the machine
-/// is. All tests of a zone are one script; each that holds sets a keyword.
+/// Times, days and times of day change at the same second in both, wherever the machine
+/// is. All tests of a time zone are one script; each that holds sets a keyword.
 #[test]
 fn moments_change_at_the_same_second_in_all_zones() {
     if skipped("sieve_differential, moments", &[SIEVE_TEST, "/usr/bin/setpriv"], false) {
@@ -584,7 +584,7 @@ fn moments_change_at_the_same_second_in_all_zones() {
     let place = place();
     let at = |name: &str| place.path().join(name);
     for zone_name in ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"] {
-        // Pigeonhole takes the offset of the present for all dates of a zone.
+        // Pigeonhole uses the current UTC offset of a time zone for all dates.
         let zone = jiff::tz::TimeZone::get(zone_name).expect("a zone");
         let present = zone.to_offset(jiff::Timestamp::now());
         let seasons = ["2026-01-14T22:00:00Z", "2026-07-14T22:00:00Z"];

@@ -1,6 +1,6 @@
-//! Many deliveries at a time, killed at random and tried again as an MTA
-//! does, while the rules are edited and broken: every message arrives, more
-//! than once only where a kill fell.
+//! Many deliveries at a time, killed at random and tried again as an MTA does, while the
+//! rules are edited and broken: every message arrives, and more than once only where a
+//! delivery was killed.
 //!
 //! 2,000 deliveries; the long form makes 100,000:
 //!
@@ -32,12 +32,12 @@ const RULES: &[&str] = &[
     "{{{ \" /",
 ];
 
-/// One try; true if it was acknowledged. `kill` after so many microseconds.
+/// One try; true if it was acknowledged. `kill` is a time in microseconds.
 fn attempt(home: &Home, message: &[u8], kill: Option<u64>) -> Result<bool, String> {
     let mut command = home.command(&[]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
-    // Killed, it does not read to the end.
+    // A killed process does not read to the end.
     let _ = child.stdin.take().expect("it was asked for").write_all(message);
     if let Some(after) = kill {
         std::thread::sleep(Duration::from_micros(after));
@@ -79,7 +79,7 @@ fn nothing_is_lost_in_many_deliveries() {
             while !done.load(Ordering::Relaxed) {
                 let rules = RULES[numbers.below(RULES.len() as u64) as usize];
                 let path = home.path().join(".mailrules");
-                // As editors do it: in place, or by a new file.
+                // As editors do it: in place, or as a new file.
                 if numbers.below(2) == 0 {
                     let _ = fs::write(&path, rules);
                 } else {

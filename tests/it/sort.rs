@@ -1,5 +1,5 @@
-//! `mfilter sort`: mail that is there goes where the rules want it, once,
-//! whatever happens meanwhile, and comes back.
+//! `mfilter sort`: existing mail moves to where the rules want it, once, whatever happens
+//! during the run, and can be moved back.
 //!
 //! 3,000 messages are sorted under kills; the long form takes 50,000:
 //!
@@ -44,15 +44,15 @@ fn sort(home: &Home, arguments: &[&str]) -> Run {
     home.run(&arguments, b"")
 }
 
-/// Sorts without trouble; gives the table.
+/// Sorts without errors; returns the table.
 fn sorted(home: &Home, arguments: &[&str]) -> String {
     let run = sort(home, arguments);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     run.stdout
 }
 
-/// What was filed and went on lies in the first folder it was filed in; to sort it
-/// changes nothing, and brings back what was moved.
+/// A message that was filed and went on to other rules is in the first folder it was
+/// filed in; sorting it changes nothing, and moves back what was moved elsewhere.
 #[test]
 fn what_is_filed_stays_where_it_was_filed() {
     let home = Home::with_rules(
@@ -289,7 +289,7 @@ fn what_is_judged_without_certainty_stays() {
         "list odd \"~/odd\"\nwhen from in odd -> inbox\notherwise -> folder \"A\"\n",
     );
     put(&home, "cur/1.a:2,", "x", 1);
-    // A delivery would pass that rule over, as if it were not there.
+    // A delivery would skip that rule, as if it did not exist.
     symlink("odd", home.path().join("odd")).unwrap();
     let run = sort(&home, &[]);
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -357,7 +357,7 @@ fn all_folders_are_sorted_with_care() {
         "new/6.a",
     ];
     assert_eq!(files(&home), wanted);
-    // Named, a folder is sorted whatever it is; what no rule takes stays there.
+    // A named folder is sorted, whatever it is for; mail that no rule takes stays there.
     let table = sorted(&home, &["Sent", "Old/2"]);
     assert!(table.contains("1 Sent -> A") && table.contains("1 Old/2 -> A"), "{table}");
     assert!(table.contains("1 stay: no rule"), "{table}");
@@ -396,7 +396,7 @@ fn a_path_that_is_not_utf_8_is_shown_to_programs_too() {
     let run = support::run(command, b"");
     let line: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(line["message"].as_str().unwrap().contains("/Mail\u{fffd}/"), "{line}");
-    // What was moved is noted as text, so nothing is moved there.
+    // Moves are recorded as text, so nothing is moved there.
     let mut command = Command::new(support::MFILTER);
     command.arg("sort").arg("--maildir").arg(&odd);
     command.env("HOME", home.path());
@@ -405,7 +405,7 @@ fn a_path_that_is_not_utf_8_is_shown_to_programs_too() {
     assert!(odd.join("cur/1.a:2,S").exists());
 }
 
-/// A Maildir of many messages of all sorts; and what each is, by its number.
+/// A Maildir of many messages of all sorts; and the sort of each, by its number.
 fn many(home: &Home, count: usize) {
     let mut numbers = Numbers(7);
     home.write("Maildir/dovecot-keywords", "0 $Work\n1 todo\n");
@@ -469,7 +469,7 @@ fn capitals(mail: &Mail) -> String {
     mail.flags.chars().filter(char::is_ascii_uppercase).collect()
 }
 
-/// Checks that all are where they shall be, with all flags that they had and
+/// Checks that all messages are where they should be, with all flags that they had and
 /// those that the rules add.
 fn check(before: &BTreeMap<usize, Mail>, after: &BTreeMap<usize, Mail>, far: &str) {
     assert_eq!(before.len(), after.len());
@@ -500,8 +500,7 @@ fn check(before: &BTreeMap<usize, Mail>, after: &BTreeMap<usize, Mail>, far: &st
     }
 }
 
-/// Runs `sort` until it comes to its end, killing it a moment after it has
-/// begun to move.
+/// Runs `sort` until it finishes, killing it a moment after it has begun to move.
 fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
     let journals = home.path().join(".local/state/mfilter/sorted");
     let count = || fs::read_dir(&journals).map_or(0, Iterator::count);
@@ -513,7 +512,7 @@ fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
         while count() == before && child.try_wait().expect("a child").is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // So that it comes to an end at last.
+        // So that it finishes eventually.
         let longest = 40_000 * (kills as u64 + 20) / 20;
         std::thread::sleep(Duration::from_micros(numbers.below(longest)));
         let _ = child.kill();
@@ -527,7 +526,7 @@ fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
     unreachable!("the loop has no end")
 }
 
-/// Takes all runs back, killed on the way.
+/// Undoes all runs, which are killed on the way.
 fn undone_under_kills(home: &Home, numbers: &mut Numbers) -> (usize, usize) {
     let (mut runs, mut kills) = (0, 0);
     loop {
@@ -567,7 +566,7 @@ fn killed_at_random_nothing_is_lost_doubled_or_not_taken_back() {
     eprintln!("{} messages sorted, {kills} kills; {runs} runs taken back, {killed} kills", count());
 }
 
-/// A file system of memory, unmounted at the end.
+/// A file system in memory, unmounted at the end.
 struct Disk(PathBuf);
 
 impl Drop for Disk {
@@ -622,7 +621,7 @@ fn a_reader_that_renames_meanwhile_loses_nothing() {
     let maildir = home.path().join("Maildir");
     let before = by_number(&maildir);
     let (done, renamed) = (AtomicBool::new(false), AtomicUsize::new(0));
-    // Takes what is new, answers and marks as a reader does, in all folders.
+    // Moves new mail to `cur`, answers and marks it as a reader does, in all folders.
     let reader = |seed| {
         let mut numbers = Numbers(seed);
         while !done.load(Ordering::Relaxed) {
@@ -667,7 +666,7 @@ fn a_reader_that_renames_meanwhile_loses_nothing() {
         assert_eq!(marked, between[number].flags.contains('T'), "{number}");
         if marked {
             mail.flags.retain(|flag| flag != 'T');
-            // It is in `cur` because the reader took it there.
+            // It is in `cur` because the reader moved it there.
             mail.sub.clone_from(&before[number].sub);
             if mail.sub == "new" && (!capitals(mail).is_empty() || mail.folder == ".News") {
                 mail.sub = "cur".into();
@@ -700,7 +699,7 @@ fn a_signal_ends_it_between_messages() {
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         match output.status.code() {
             Some(0) => break,
-            // Before it listens to signals.
+            // Before it handles signals.
             None => {}
             Some(1) => {
                 assert!(out.contains(" messages\n") && err.contains("interrupted"), "{out}{err}");

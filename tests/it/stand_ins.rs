@@ -1,7 +1,6 @@
-//! Whatever stands in the place of a file that mfilter opens: a FIFO, a device,
-//! a directory, a socket, a link. Nothing waits, nothing panics, and no message is
-//! lost. Which files there are strace tells, of a delivery and of each command
-//! with rules that ask for everything.
+//! Anything in place of a file that mfilter opens: a FIFO, a device, a directory, a
+//! socket, a link. Nothing waits, nothing panics, and no message is lost. strace finds the
+//! files, in a delivery and in each command with rules that ask for everything.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -21,7 +20,7 @@ use crate::support::{Home, MFILTER, Run, for_each, run};
 const MESSAGE: &[u8] = b"Return-Path: <hanako@x.example>\nMessage-ID: <1@x.example>\n\
     From: hanako@x.example\nTo: taro@b.example\nSubject: hello\n\nbody\n";
 
-/// Asks for every kind of file there is.
+/// Asks for every kind of file.
 const RULES: &str = "include \"~/more\"\n\
     set layout fs\nset sendmail \"/bin/true\"\nset me \"taro@b.example\"\n\
     set timezone \"Asia/Tokyo\"\nset log \"~/log\"\n\
@@ -87,7 +86,7 @@ fn opened(home: &Home, words: &[&str]) -> BTreeSet<PathBuf> {
         };
         Some(path.strip_prefix(home.path()).ok()?.to_owned())
     });
-    // Names that are made anew each time cannot be taken by anybody.
+    // Nobody can occupy names that are newly chosen each time.
     let fresh = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         path.parent().is_some_and(|parent| parent.ends_with("tmp"))
@@ -99,7 +98,7 @@ fn opened(home: &Home, words: &[&str]) -> BTreeSet<PathBuf> {
     kept.into_iter().filter(|path| !home.path().join(path).is_dir()).collect()
 }
 
-/// Puts something else into the place of a file.
+/// Puts something else in place of a file.
 fn put(kind: &str, at: &Path, home: &Home) -> Option<UnixListener> {
     let _ = fs::remove_file(at);
     fs::create_dir_all(at.parent().expect("below the home")).expect("a directory");
@@ -124,9 +123,9 @@ fn put(kind: &str, at: &Path, home: &Home) -> Option<UnixListener> {
     None
 }
 
-/// Runs a command; an error, and it is killed, if it does not end.
+/// Runs a command; it is killed, and an error returned, if it does not end.
 fn ends(home: &Home, words: &[&str]) -> Result<Run, String> {
-    // Waiting would be for ever: however slow the machine is, this is no measure.
+    // A waiting process would wait for ever, so this does not measure how slow the machine is.
     let mut command = Command::new("/usr/bin/timeout");
     command.args(["--signal=KILL", "30", MFILTER]).args(arguments(home, words));
     command.env_clear().env("HOME", home.path()).env("USER", "taro").env("PATH", "/usr/bin:/bin");
@@ -166,7 +165,7 @@ fn nothing_in_the_place_of_a_file_holds_a_delivery_or_a_command() {
     assert!(tried > 150, "{tried} things tried");
 }
 
-/// A home as after some use: everything that is kept is there.
+/// A home after some use: every file that mfilter keeps exists.
 fn used() -> Home {
     let home = home();
     for words in COMMANDS {
@@ -176,7 +175,7 @@ fn used() -> Home {
     home
 }
 
-/// Runs a command with something else in the place of a file, which is put back.
+/// Runs a command with something else in place of a file, which is put back.
 fn with_stand_in(home: &Home, words: &[&str], file: &Path, kind: &str) -> Result<(), String> {
     let at = home.path().join(file);
     let before = fs::read(&at).ok();

@@ -1,5 +1,5 @@
-//! Conditions on what happened so far: flags and keywords, how the last `filter`
-//! ended, and in which folder a message lies that is there already.
+//! Conditions on what has happened so far: flags and keywords, how the last `filter`
+//! ended, and in which folder a stored message is.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_failed_filter_can_defer() {
     assert_eq!(run.code, Some(75), "{run:?}");
     assert!(run.stderr.contains("scanner away"), "{run:?}");
     assert_eq!(home.mail().len(), 0);
-    // Rules that do not ask get the message as it was.
+    // Rules that do not ask get the message unchanged.
     home.write(".mailrules", "filter \"/bin/false\"\nfolder \"A\"\n");
     assert_eq!(home.deliver(MESSAGE).code, Some(0));
     assert_eq!(home.mail().len(), 1);
@@ -79,7 +79,7 @@ fn mail_that_is_there_has_its_flags_and_its_folder() {
     ] {
         assert!(there.iter().any(|path| path.starts_with(wanted)), "{wanted}: {there:?}");
     }
-    // The folder in which it lay then, by the log.
+    // The folder in which it was then, according to the log.
     let why = home.run(&["why", "<3@b.example>"], b"").stdout;
     assert!(why.contains("in-folder is \"Lists/rust\": \"Lists/rust\""), "{why}");
 }

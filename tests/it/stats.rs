@@ -1,4 +1,4 @@
-//! `mfilter stats`: bars on a terminal, and the page for a browser, looked at by one.
+//! `mfilter stats`: bars on a terminal, and the page for a browser, opened in one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const RULES: &str = "rule \"<b>shops & offers</b>\" when subject contains \"sale
      when subject contains \"never\" -> folder \"Never\"\n\
      when subject contains \"no\" -> reject \"5.7.1 <script>alert(1)</script>\"\n";
 
-/// A home in which rules had something to do.
+/// A home in which rules have handled some mail.
 fn home() -> Home {
     let home = Home::with_rules(RULES);
     for (number, subject) in ["sale", "sale", "list", "hello", "no", "sale"].into_iter().enumerate()
@@ -22,7 +22,7 @@ fn home() -> Home {
             format!("From: a@b.example\nSubject: {subject}\nMessage-ID: <{number}@b>\n\nx\n");
         home.run(&["-f", "bounces@shop.example"], message.as_bytes());
     }
-    // Some days before, with a name that is long and one in Japanese.
+    // Some days before, with one long name and one in Japanese.
     let log = home.path().join(".local/state/mfilter/log");
     let long = "a-very-long-folder-name-without-any-blank".repeat(4);
     let old: String = (1..20)
@@ -81,7 +81,7 @@ fn chromium(arguments: &[String]) -> Run {
     run(command, b"")
 }
 
-/// `MFILTER_SCREENSHOTS=FOLDER` keeps the pictures, for looking at them.
+/// `MFILTER_SCREENSHOTS=FOLDER` keeps the pictures, to look at them.
 #[test]
 fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
     if skipped("the look at the page of stats", &[CHROMIUM], false) {
@@ -91,7 +91,7 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
     let (page, _) = page(&home);
     let data = format!("--user-data-dir={}", home.path().join("chromium").display());
 
-    // Nothing is wider than a phone; the page around it asks, since the page has no script.
+    // Nothing is wider than a phone; the page around it measures, as the page has no script.
     let outer = home.path().join("outer.html");
     fs::write(
         &outer,

@@ -1,4 +1,4 @@
-//! Folders that are made are subscribed, beside a real Dovecot.
+//! Folders that are created are subscribed to, beside a real Dovecot.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -33,13 +33,13 @@ fn folders_that_are_made_are_subscribed_where_the_file_is_there() {
             lines.sort();
             lines
         };
-        // Without the file nothing is subscribed, and none is made.
+        // Without the file nothing is subscribed to, and the file is not created.
         assert_eq!(home.deliver(&subject("deep")).code, Some(0));
         assert!(!home.path().join("Maildir/subscriptions").exists());
         ask(&["mailbox", "create", "-s", "Mine"]);
         assert_eq!(home.deliver(&subject("junk")).code, Some(0));
         assert_eq!(ask(&["mailbox", "list", "-s"]), ["Mine", "迷惑メール"]);
-        // What the user unsubscribes stays so.
+        // What the user unsubscribes from stays unsubscribed.
         ask(&["mailbox", "unsubscribe", "迷惑メール"]);
         assert_eq!(home.deliver(&subject("junk")).code, Some(0));
         assert_eq!(ask(&["mailbox", "list", "-s"]), ["Mine"]);

@@ -1,5 +1,5 @@
-//! `mfilter suggest`: of a Maildir whose owner's habits are known, it finds these and no
-//! other.
+//! `mfilter suggest`: in a Maildir whose owner's habits are known, it finds these and no
+//! others.
 //!
 //! 3,000 messages; the long form takes 100,000:
 //!
@@ -14,7 +14,7 @@ use crate::support::{Home, Numbers, long};
 const RULES: &str = "set me [\"taro@example.jp\"]\nset trust [\"mx.example.jp\"]\n\
                      when from is \"known@old.example\" -> folder \"Known\"\n";
 
-/// Mail of somebody's habits.
+/// Mail of a user with habits.
 struct Mailbox {
     home: Home,
     count: usize,
@@ -99,8 +99,8 @@ fn mailbox(size: usize) -> Mailbox {
             }
         }
     }
-    // What is no habit: forged, half here and half there, few, thrown away, left in the
-    // inbox, or done already.
+    // Not habits: forged mail, half here and half there, too few, thrown away, left in the
+    // inbox, or covered by a rule already.
     for number in 0..50 {
         mail.put("Forged", "boss@bank.example", "", to);
         mail.put(if number % 2 == 0 { "A" } else { "B" }, "half@half.example", "half.example", to);
@@ -137,7 +137,7 @@ fn the_habits_are_found_and_nothing_that_is_none() {
     let line = run.stdout.lines().find(|line| line.starts_with(list)).expect("it was planted");
     assert!(line.ends_with(": 29 of 30 lie there; would move 1 more"), "{line}");
 
-    // The lines are rules, and say nothing new any more once they are pasted.
+    // The lines are rules, and once they are pasted nothing new is suggested.
     let json = mail.home.run(&["suggest", "--json", "People/3", "Firms/1"], b"");
     let lines: Vec<serde_json::Value> =
         json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -8,7 +8,7 @@ use crate::support::{Home, MFILTER, run, skipped};
 
 const SCRIPT: &str = "/usr/bin/script";
 
-/// What a call prints on a terminal of so many columns.
+/// What a command prints on a terminal with that many columns.
 fn on_terminal(home: &Home, call: &str, columns: u32, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(SCRIPT);
     let call = format!("stty cols {columns}; {MFILTER} {call}");

@@ -1,4 +1,4 @@
-//! Conversations: one message is moved, and what is said later follows it.
+//! Conversations: one message is moved, and later messages follow it.
 
 use std::fs;
 
@@ -55,7 +55,7 @@ fn what_is_said_later_in_a_moved_thread_follows_it() {
     assert_eq!(deliver(&home, 5, "In-Reply-To: <22@x.example>\n"), "");
     let check = home.run(&["check"], b"");
     assert_eq!((check.code, check.stderr.as_str()), (Some(0), ""), "no bad entries: {check:?}");
-    // Moved back, it is heard again.
+    // Moved back, the conversation goes to the inbox again.
     fs::rename(
         home.path().join("Maildir/.Muted/cur/2.mx:2,S"),
         home.path().join("Maildir/cur/2.mx:2,S"),
@@ -83,7 +83,7 @@ fn an_answer_to_mail_that_was_sent_or_kept_is_in_my_thread() {
     assert_eq!(answer(12, 2), "", "a draft was not sent");
     assert_eq!(answer(13, 77), "");
     assert_eq!(deliver(&home, 14, ""), "", "its own Message-ID is no answer");
-    // Known by References alone, and as the list was kept.
+    // Known by References alone, and as the list was before.
     home.write("Maildir/.Sent/cur/4.a:2,S", message(4, ""));
     assert_eq!(deliver(&home, 15, "References: <9@y.example>\n <4@x.example>\n"), ".Doubtful");
     let proven = format!(

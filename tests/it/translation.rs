@@ -1,4 +1,4 @@
-//! Messages, help and notices in Japanese: none lacks its translation, none is left over,
+//! Messages, help and notices in Japanese: none lacks its translation, none is unused,
 //! and what people see is right.
 
 #![allow(clippy::print_stderr, reason = "what was skipped is told")]
@@ -17,8 +17,8 @@ use crate::support::{Home, run, skipped};
 const JAPANESE: (&str, &str) = ("LANG", "ja_JP.UTF-8");
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Files with messages of mistakes alone: what stands in quotes there is for people, be it
-/// a single word.
+/// Files whose strings are all messages about mistakes: text in quotes there is for people,
+/// even a single word.
 const WORDINGS: [&str; 2] = ["src/rules/mistake", "src/syntax/mistake.rs"];
 
 /// Files with sentences and phrases for people, of several words.
@@ -41,8 +41,8 @@ const PHRASES: [&str; 16] = [
     "src/cli/usage.rs",
 ];
 
-/// What in them is for no reader of mail: the language of rules itself, and what a mail
-/// and the log are made of.
+/// Text in them that is not for people: the language of rules itself, and the text of
+/// mail and the log.
 const NOT_FOR_PEOPLE: &[&str] = &[
     "or",
     "all {:?}",
@@ -85,7 +85,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "Content-Type: text/plain; charset=UTF-8",
     "Auto-Submitted: auto-generated",
     "Content-Transfer-Encoding: 8bit",
-    // Of `mfilter import` alone.
+    // Only for `mfilter import`.
     "switched off",
     "its condition never holds",
     "a list, to be filled",
@@ -95,7 +95,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "a sender is answered once in {}",
 ];
 
-/// Where texts come from that stand in no source of ours.
+/// Where texts come from that are not in our own source.
 const FOREIGN: [&str; 4] = ["clap", "jiff", "regex-syntax", "strerror(3)"];
 
 /// A string in the source.
@@ -104,7 +104,7 @@ struct Literal {
     /// What it is an argument of, `format!`, and which one.
     call: String,
     argument: usize,
-    /// The sign before it and the one behind it.
+    /// The character before it and the one after it.
     around: [String; 2],
 }
 
@@ -133,8 +133,8 @@ impl Literal {
     }
 }
 
-/// The strings of a source, and its comments for documents joined as clap joins them;
-/// what is for tests alone is left out.
+/// The strings of a source, and its doc comments joined as clap joins them; strings only
+/// for tests are left out.
 fn literals(path: &Path) -> (Vec<Literal>, Vec<String>) {
     let source = fs::read_to_string(path).expect("UTF-8");
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -159,7 +159,7 @@ fn walk(stream: TokenStream, call: &str, found: &mut Vec<Literal>, comments: &mu
     for (at, token) in tokens.iter().enumerate() {
         let before = [at.checked_sub(2), at.checked_sub(1)].map(sign);
         match token {
-            // What a file is about, and what lints it allows.
+            // What a file is about, and which lints it allows.
             TokenTree::Group(_) if before.concat() == "#!" => {}
             TokenTree::Group(group) if before[1] == "#" => {
                 let mut inside = group.stream().into_iter();
@@ -212,7 +212,7 @@ fn string(token: &TokenTree) -> Option<String> {
     Some(literal.value())
 }
 
-/// Whether there are words in it beside code and holes.
+/// Whether there are words in it besides code and placeholders.
 fn has_words(text: &str, is_format: bool) -> bool {
     let mut outside = String::new();
     let mut depth = 0;
@@ -224,13 +224,13 @@ fn has_words(text: &str, is_format: bool) -> bool {
         depth -= i32::from(c == '}' && is_format);
     }
     let outside: Vec<&str> = outside.split('`').step_by(2).collect();
-    // Lists of code are translated by their joints.
+    // Lists of code are translated by their separators.
     let outside: String =
         outside.into_iter().filter(|text| ![" or ", " and "].contains(text)).collect();
     outside.as_bytes().windows(2).any(|two| two.iter().all(u8::is_ascii_alphabetic))
 }
 
-/// The sources below these.
+/// The source files below these paths.
 fn sources(roots: &[&str]) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut left: Vec<PathBuf> = roots.iter().map(|path| root.join(path)).collect();
@@ -250,7 +250,7 @@ fn sources(roots: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-/// The entries of the catalogue: text, whether it is a template, where it is from.
+/// The entries of the catalogue: text, whether it is a template, where it comes from.
 fn catalogue() -> Vec<(String, bool, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("po/ja.po");
     let messages = parse_from_reader(fs::File::open(path).unwrap()).unwrap();
@@ -313,7 +313,7 @@ fn no_message_lacks_its_translation() {
     assert!(lacking.is_empty(), "po/ja.po lacks:\n\n{}", lacking.join("\n"));
 }
 
-/// Those of a filter are told together, with such a sign between them.
+/// Those of a filter are printed together, with this separator between them.
 #[test]
 fn no_reason_holds_what_stands_between_reasons() {
     for path in sources(&["src/import/sieve"]) {
@@ -336,7 +336,7 @@ fn no_translation_is_left_over() {
         }
         texts.extend(comments);
     }
-    // What stands behind `it wants to`, and between the members of a list.
+    // Text after `it wants to`, and between the members of a list.
     let parts = ["send a notification", "{} or {}", "{} and {}", "{}, {}", "{}; {}"];
     texts.extend(parts.map(str::to_owned));
     let mut left = catalogue();
@@ -344,7 +344,7 @@ fn no_translation_is_left_over() {
     assert!(left.is_empty(), "nothing says: {left:#?}");
 }
 
-/// What of a drawing are words: messages, labels, hints.
+/// The words in a drawing: messages, labels, hints.
 fn words_of(line: &str) -> Option<&str> {
     let line = line.trim_start();
     if line.starts_with("エラー[") || line.starts_with("警告[") {
@@ -359,7 +359,7 @@ fn words_of(line: &str) -> Option<&str> {
     is_label.then(|| label.trim_start_matches(['^', '-', '_']).trim()).filter(|it| !it.is_empty())
 }
 
-/// Whether two English words stand beside one another, outside of code.
+/// Whether two English words are next to each other, outside code.
 fn is_english(text: &str) -> bool {
     let outside: Vec<&str> = text.split('`').step_by(2).collect();
     let outside = outside.join(" ` ");
@@ -368,7 +368,7 @@ fn is_english(text: &str) -> bool {
     words.windows(2).any(|two| two.iter().all(|word| is_word(word)))
 }
 
-/// Of these a part of the message is in another language than ours, that of the rules
+/// Part of each of these messages is in another language than ours, that of the rules
 /// themselves.
 const IN_ENGLISH: [&str; 2] = ["[untranslated]", "[expectation-failed]"];
 
@@ -410,7 +410,7 @@ fn what_check_says_of_examples_and_cases_is_japanese() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whatever a script wants that cannot be done: all that the importer's own tests have.
+/// Everything a script can ask for that is impossible: all cases of the importer's tests.
 #[test]
 fn what_check_says_of_scripts_is_japanese() {
     let home = Home::new();
@@ -516,7 +516,7 @@ fn help_is_japanese_wherever_it_is_asked_for() {
     let values = values.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(values.contains("[指定できる値: maildir++, fs]"), "{values}");
     assert!(values.contains("[既定値: folders] [指定できる値: folders, keywords]"), "{values}");
-    // Without what it needs, a command shows its help as in English.
+    // A command that lacks an argument shows its help as in English.
     let alone = told(&["import"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
     assert!(alone.stderr.contains("\nコマンド:\n"), "{alone:?}");
@@ -525,7 +525,7 @@ fn help_is_japanese_wherever_it_is_asked_for() {
     assert!(mistake.stderr.starts_with("エラー: 引数 '--nonsense' は使えません\n"), "{mistake:?}");
 }
 
-/// What Python's email package reads in the one mail that is no `x`: subject and body.
+/// What Python's email package reads in the one mail that is not an `x`: subject and body.
 fn notice(home: &Home) -> (String, String) {
     let notices = home.mail();
     let notices: Vec<String> = notices.iter().map(|mail| mail.text()).collect();
@@ -578,7 +578,7 @@ fn a_notice_is_japanese_where_the_locale_is() {
   = ヒント: `subject` ではありませんか？
 ";
     assert_eq!(body, expected);
-    // It is the same version of the rules in any language, and told of once.
+    // It is the same version of the rules in any language, and is reported once.
     deliver(&[]);
     notice(&home);
     assert_eq!(home.mail().len(), 3);
@@ -620,7 +620,7 @@ fn a_notice_of_filters_is_japanese_too() {
     assert_eq!(subject, "フィルターは使われていません");
     let lines: Vec<&str> = body.lines().collect();
     assert!(lines[0].ends_with(" に保存されたフィルターは使われていません。"), "{body}");
-    // Its name is the user's, and stays.
+    // Its name is the user's, and is not translated.
     assert_eq!(
         lines[1..],
         [

@@ -1,5 +1,5 @@
-//! What senders write into headers, and what other users of the machine put
-//! where a delivery looks: nothing leaves the Maildir, nothing is waited for.
+//! What senders write into headers, and what other users of the machine put where a
+//! delivery looks: nothing leaves the Maildir, and nothing is waited for.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -188,7 +188,7 @@ fn an_attachments_name_is_seen_through() {
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 
-/// Delivers, and fails if that never ends.
+/// Delivers, and fails if the delivery does not end.
 fn soon(home: &Home) -> Run {
     let plain = home.command(&[]);
     let mut bounded = Command::new("/usr/bin/timeout");
@@ -204,7 +204,7 @@ fn fifo(path: &Path) {
     assert!(made.is_ok_and(|status| status.success()));
 }
 
-/// Rules, an include or a list that is no plain file of the user's.
+/// Rules, an include or a list that is not a plain file of the user.
 fn plant(what: &str, path: &Path) {
     let _ = fs::remove_file(path);
     match what {
@@ -308,7 +308,7 @@ fn files_of_other_users_are_not_believed() {
     chown(home.path().join(".mailrules"), Some(OTHER), None).expect("given away");
     assert_eq!((soon(&home).code, home.mail().len()), (Some(0), 2), "the message and a notice");
 
-    // Last good rules of another user would decide about mail.
+    // Another user's last good rules would decide about the mail.
     for other in [false, true] {
         let home = Home::with_rules("discard\n");
         assert_eq!(soon(&home).code, Some(0));
@@ -323,7 +323,7 @@ fn files_of_other_users_are_not_believed() {
         assert_eq!(stored, usize::from(other));
     }
 
-    // A home of another user, as a web server's may be, is no reason to lose mail.
+    // A home that belongs to another user, as a web server's may, is no reason to lose mail.
     let home = Home::with_rules("folder \"A\"\n");
     chown(home.path(), Some(OTHER), None).expect("given away");
     assert_eq!((soon(&home).code, home.mail().len()), (Some(0), 1));

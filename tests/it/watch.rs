@@ -1,5 +1,5 @@
-//! `mfilter watch` and `mfilter learn` as processes, beside programs that fill
-//! a Maildir, read it and move mail in it.
+//! `mfilter watch` and `mfilter learn` as processes, beside programs that fill a Maildir,
+//! read it and move mail in it.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -29,7 +29,7 @@ when subject is "send"       -> forward copy "x@example.jp", folder "Sent on"
 when subject is "drop"       -> discard
 "#;
 
-/// A `mfilter watch` that runs.
+/// A running `mfilter watch`.
 struct Watch {
     child: Option<Child>,
 }
@@ -90,12 +90,12 @@ fn make(home: &Home, folder: &str) {
     }
 }
 
-/// Delivers as others do it: written in `tmp`, renamed to `new`.
+/// Delivers as other programs do: written in `tmp`, renamed to `new`.
 fn put(home: &Home, number: usize, subject: &str) {
     put_from(home, number, number, subject);
 }
 
-/// The same from another message's sender.
+/// The same, from the sender of another message.
 fn put_from(home: &Home, sender: usize, number: usize, subject: &str) {
     let name = format!("{number}.other.mx");
     let text = message(number, subject).replace(&format!("s{number}@"), &format!("s{sender}@"));
@@ -104,8 +104,8 @@ fn put_from(home: &Home, sender: usize, number: usize, subject: &str) {
     fs::rename(file(home, &format!("tmp/{name}")), to).expect("renamed");
 }
 
-/// `folder/sub flags` of each message, by its number, as far as it stays where
-/// it is while one looks.
+/// `folder/sub flags` of each message, by its number, as far as messages do not move
+/// while they are read.
 fn look(home: &Home) -> Vec<(usize, String)> {
     let maildir = home.path().join("Maildir");
     let mut found = Vec::new();
@@ -178,7 +178,7 @@ fn mail_is_filed_as_it_comes() {
     put(&home, 5, "send");
     lies(&home, 2, ".Junk/cur S");
     lies(&home, 5, ".Sent on/new ");
-    // One that writes in place, slowly.
+    // A program that writes in place, slowly.
     let mut slow = fs::File::create(file(&home, "new/6.other.mx")).expect("made");
     for part in ["From: s6@x.example\nSubj", "ect: list\nMessage-ID: <6@x>\n\nhi"] {
         slow.write_all(part.as_bytes()).expect("written");
@@ -199,22 +199,22 @@ fn mail_is_filed_as_it_comes() {
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }
-    // At the start what came meanwhile is filed.
+    // At the start, mail that arrived before it is filed.
     put(&home, 7, "list");
     let watch = Watch::start(&home, &[]);
     lies(&home, 7, ".Lists.a/new ");
     watch.end();
 }
 
-/// Waits for a text in the log; gives how often it is there.
+/// Waits for a text in the log; returns how often it is there.
 fn logged(home: &Home, what: &str) -> usize {
     wait_for(what, || log(home).contains(what).then_some(()));
     log(home).matches(what).count()
 }
 
-/// Each message is new once, whether it is moved, into a folder that is watched
-/// too, or stays: not when mbsync renames it, not after a kill. Of one sender's
-/// that come together the first is judged by the list as it was, the others by
+/// Each message is new once, whether it is moved, even into a folder that is watched too,
+/// or stays: not again when mbsync renames it, or after a kill. When several messages of
+/// one sender arrive together, the first is judged by the list as it was, the others by
 /// the list as it then is.
 #[test]
 fn lines_of_the_log_and_edits_of_lists_are_done_once_for_new_mail() {
@@ -247,7 +247,7 @@ fn lines_of_the_log_and_edits_of_lists_are_done_once_for_new_mail() {
     let one_write = about_1.iter().all(|line| line.split(' ').next() == told.split(' ').next());
     assert!(one_write, "a rule counts once for a message: {about_1:?}");
 
-    // All of it is looked at again.
+    // All of it is checked again.
     fs::rename(file(&home, ".Notes/new/5.other.mx"), file(&home, ".Notes/new/5.other.mx,U=5"))
         .expect("renamed");
     home.write("known", "s1@x.example\ns6@x.example\n");
@@ -391,7 +391,7 @@ fn bad_input_is_told_and_never_a_stop() {
     for number in 1..20 {
         put(&home, number, "list");
         if number % 3 == 0 {
-            // Gone as soon as it is there.
+            // Gone as soon as it appears.
             let _ = fs::remove_file(file(&home, &format!("new/{number}.other.mx")));
         }
     }
@@ -409,10 +409,10 @@ fn bad_input_is_told_and_never_a_stop() {
     }
 }
 
-/// A burst comes while a mail reader takes messages to `cur` and flags them,
-/// as Dovecot does for a client that waits; then the process is killed and
-/// begins again. None is lost, none is doubled, each is logged once, but for the
-/// one that was at hand when the kill came, and nothing is learned.
+/// A burst arrives while a mail reader moves messages to `cur` and flags them, as Dovecot
+/// does for a waiting client; then the process is killed and starts again. None is lost,
+/// none is doubled, each is logged once, except the one in progress when the process was
+/// killed, and nothing is learned.
 #[test]
 fn a_burst_beside_a_reader_and_a_kill_lose_nothing() {
     let home = home();
@@ -496,7 +496,7 @@ fn a_move_teaches_within_seconds() {
     assert_eq!(text(&home, "black"), "", "what watch files teaches nothing");
     fs::rename(file(&home, "new/2.other.mx"), file(&home, ".Junk/cur/2.other.mx:2,S")).expect("");
     wait_for("black", || text(&home, "black").contains("s2@x.example\n").then_some(()));
-    // As Dovecot does it: a copy under another name, then the original goes.
+    // As Dovecot does it: a copy under another name, then the original is removed.
     let junk = file(&home, ".Junk/cur/1.other.mx:2,S");
     fs::copy(&junk, file(&home, "cur/99.dovecot.mx:2,S")).expect("copied");
     std::thread::sleep(Duration::from_secs(2));
@@ -576,7 +576,7 @@ fn learn_learns_once_and_takes_it_back() {
     assert_eq!(text(&home, "black"), "kept@x.example\n");
     assert_eq!(learn(&home, &["--undo"]).code, Some(1), "nothing is left");
 
-    // What `sort` moves and takes back teaches nothing.
+    // What `sort` moves and moves back teaches nothing.
     home.write(
         ".mailrules",
         format!("{RULES}when from.domain is \"x.example\" -> folder \"Other\"\n"),
@@ -611,8 +611,8 @@ fn a_list_that_cannot_be_edited_is_told_and_the_rest_is_learned() {
     assert_eq!(text(&home, "white"), "# friends\n");
 }
 
-/// Unread mail stays in `new` when Dovecot, mutt or mbsync moves it back: it is
-/// the user's word, and neither filed away again nor forgotten.
+/// Unread mail stays in `new` when Dovecot, mutt or mbsync moves it back: the user has
+/// decided, so it is neither filed again nor forgotten.
 #[test]
 fn what_the_user_moves_back_unread_stays_and_teaches() {
     for learns in [true, false] {
@@ -628,7 +628,7 @@ fn what_the_user_moves_back_unread_stays_and_teaches() {
             lies(&home, number, ".Lists.a/new ");
         }
         if learns {
-            // Put there by somebody else, before anything was watched.
+            // Put there by another program, before anything was watched.
             fs::write(file(&home, ".Junk/new/4.other.mx"), message(4, "list")).expect("written");
             std::thread::sleep(Duration::from_secs(3));
         }
@@ -649,7 +649,7 @@ fn what_the_user_moves_back_unread_stays_and_teaches() {
                 .expect("renamed");
             wait_for("white", || text(&home, "white").contains("s4@x.example").then_some(()));
         }
-        // One that is new passes by them.
+        // A new one arrives in the same place.
         put(&home, 5, "list");
         lies(&home, 5, ".Lists.a/new ");
         watch.kill();
@@ -667,8 +667,8 @@ fn what_the_user_moves_back_unread_stays_and_teaches() {
     }
 }
 
-/// A sender who repeats what he has written before gets no message past the
-/// rules: what our own border wrote is part of what it is known by.
+/// A sender who repeats earlier text cannot get a message past the rules: the lines that
+/// our own border wrote are part of a message's identity.
 #[test]
 fn a_message_that_is_sent_again_is_filed_again() {
     let home = home();
@@ -692,8 +692,8 @@ fn a_message_that_is_sent_again_is_filed_again() {
     assert_eq!((text(&home, "white"), text(&home, "black")), (String::new(), String::new()));
 }
 
-/// A delivery knows the envelope, and has logged and edited lists: `watch`
-/// beside it judges no message again.
+/// A delivery knows the envelope, and has logged and edited lists: `watch` beside it does
+/// not judge the message again.
 #[test]
 fn beside_deliveries_nothing_is_judged_twice() {
     let home = Home::with_rules(
@@ -719,7 +719,7 @@ fn beside_deliveries_nothing_is_judged_twice() {
     }
     put(&home, 91, "work");
     lies(&home, 91, ".Work/new ");
-    // Moved away and back by a server, which gives it a name of its own.
+    // Moved away and back by a server, which gives it a new name.
     let name = |number: usize| {
         let entries = fs::read_dir(file(&home, "new")).expect("listed").flatten();
         let paths = entries.map(|entry| entry.path());
@@ -748,8 +748,8 @@ fn beside_deliveries_nothing_is_judged_twice() {
     assert_eq!(text(&home, "known").lines().count(), 7, "each sender once");
 }
 
-/// With a limit of the kernel's watches that is far too low for 300 folders, the
-/// inbox is watched, the rest is looked at, and one line says so.
+/// With a limit on the kernel's watches that is far too low for 300 folders, the inbox is
+/// watched, the rest is scanned, and one line reports it.
 #[test]
 fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     const LIMIT: &str = "/proc/sys/user/max_inotify_watches";
@@ -775,7 +775,7 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
         make(&home, &format!(".Folder {number:03}/"));
     }
     let watch = start(&home, limited(&format!("exec {} watch", crate::support::MFILTER)));
-    // Another one that can watch nothing at all.
+    // Another process that can watch nothing at all.
     let blind = self::home();
     make(&blind, "");
     put(&blind, 1, "list");
@@ -791,7 +791,7 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     wait_for("the line", || log(&home).contains("too few inotify watches").then_some(()));
     put(&home, 1, "list");
     lies(&home, 1, ".Lists.a/new ");
-    // Nobody tells of this one; it is found by looking.
+    // No event reports this one; a scan finds it.
     let folder = file(&home, ".Folder 299/cur/2.mx:2,S");
     fs::write(&folder, message(2, "x")).expect("written");
     std::thread::sleep(Duration::from_secs(35));
@@ -800,7 +800,7 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     wait_for("black", || text(&home, "black").contains("s2@x.example").then_some(()));
     watch.kill();
     assert_eq!(log(&home).matches("too few inotify watches").count(), 1);
-    // What came since is found by looking.
+    // Mail that has arrived since is found by a scan.
     lies(&blind, 2, ".Lists.a/new ");
     polls.end();
     assert_eq!(

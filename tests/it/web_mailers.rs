@@ -1,10 +1,10 @@
-//! Scripts in the shapes that web mailers and KMail write, by `include sieve`: each has to
-//! be usable, and its messages to come to what Pigeonhole's `sieve-test` says.
+//! Scripts in the shapes that web mailers and KMail write, with `include sieve`: each must
+//! be usable, and give the same result for its messages as Pigeonhole's `sieve-test`.
 //!
 //! Each editor has its own way to lay out, quote and name filters, its own tests and its
-//! own vacation; what stands in them is put together at random. `MFILTER_LONG=1` tries 500
-//! pairs an editor. What an editor offers and nobody can say here is left out: the body as
-//! it is transferred or by media type, `:count`, notifications.
+//! own vacation; their contents are put together at random. `MFILTER_LONG=1` tries 500
+//! pairs per editor. What an editor offers and mfilter cannot express is left out: the
+//! body as transferred or by media type, `:count`, notifications.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
 
@@ -59,7 +59,7 @@ fn some(dice: &mut Dice, from: &[&str], comma: &str) -> String {
     if texts.len() == 1 { texts[0].clone() } else { format!("[{}]", texts.join(comma)) }
 }
 
-/// A match type and keys that go with it.
+/// A match type and the keys that fit it.
 fn matched(dice: &mut Dice, words: &[&str], regex: bool) -> (&'static str, String) {
     match dice.roll(if regex { 8 } else { 6 }) {
         0..=2 => (":contains", some(dice, words, ",")),
@@ -73,7 +73,7 @@ fn not(dice: &mut Dice) -> &'static str {
     if dice.roll(3) == 0 { "not " } else { "" }
 }
 
-/// What a filter does, one command each; `stop` is drawn by the caller.
+/// What a filter does, one command each; the caller draws `stop`.
 fn actions(dice: &mut Dice) -> Vec<String> {
     let mut all = Vec::new();
     for _ in 0..=dice.roll(2) {
@@ -156,7 +156,7 @@ fn roundcube(dice: &mut Dice) -> String {
     script
 }
 
-/// A test on the Date header or the present.
+/// A test on the Date header or the current time.
 fn date(dice: &mut Dice) -> String {
     let (part, key) = match dice.roll(8) {
         0 => ("date", dice.pick(&DAYS)),
@@ -478,7 +478,7 @@ fn modoboa(dice: &mut Dice) -> String {
     script
 }
 
-/// A word in other clothes.
+/// A word in a different form.
 fn dressed(dice: &mut Dice, word: &str) -> String {
     let word = word.replace('*', dice.pick(&["", "some "]));
     match dice.roll(6) {
@@ -489,15 +489,15 @@ fn dressed(dice: &mut Dice, word: &str) -> String {
     }
 }
 
-/// A message of words, people and dates that scripts ask for, most of them of this one: of
-/// all words and people at random, a script of two filters asks for few.
+/// A message of words, people and dates that scripts ask for, most of them from this
+/// script: a script of two filters would ask for few of all words and people.
 fn message(dice: &mut Dice, script: &str) -> String {
     let asked = |from: &[&'static str]| -> Vec<&'static str> {
         let plain = |text: &str| quoted(text).trim_matches('"').to_owned();
         from.iter().copied().filter(|text| script.contains(&plain(text))).collect()
     };
     let words: Vec<&'static str> = [&WORDS[..], &GLOBS[..], &["boss", "12"]].concat();
-    // Pigeonhole reads no address that is not ASCII (RFC 6532).
+    // Pigeonhole cannot read an address that is not ASCII (RFC 6532).
     let people: Vec<&'static str> = PEOPLE.into_iter().filter(|it| it.is_ascii()).collect();
     let (words_asked, people_asked) = (asked(&words), asked(&people));
     let one_of = |dice: &mut Dice, asked: &[&'static str], all: &[&'static str]| {
@@ -598,7 +598,7 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
         }
         eprintln!("{editor}: {pairs} pairs, {reached} of them reach a rule");
         assert!(wrong.is_empty(), "{}", wrong.join("\n=====\n"));
-        // Of three scripts of an editor one may be for nobody.
+        // One in three scripts of an editor may match nothing.
         assert!(reached * 3 >= pairs || !long(), "{editor}: too few messages reach a rule");
         all_pairs += pairs;
         all_reached += reached;

@@ -1,5 +1,5 @@
-//! `mfilter why` and `mfilter stats`: what the log tells of deliveries, by the
-//! rules as they stood.
+//! `mfilter why` and `mfilter stats`: what the log says about deliveries, by the rules as
+//! they were then.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -70,7 +70,7 @@ fn a_message_is_found_wherever_it_went() {
     let one = home.mail().remove(0);
     let name = one.path.file_name().expect("a name").to_string_lossy().into_owned();
 
-    // A mail reader changes its flags, then moves it, at last under another name.
+    // A mail reader changes its flags, then moves it, finally under another name.
     let flagged = one.path.with_file_name(name.replace(":2,S", ":2,FS"));
     fs::rename(&one.path, &flagged).expect("renamed");
     let found = |wanted: &std::path::Path| {
@@ -86,7 +86,7 @@ fn a_message_is_found_wherever_it_went() {
     fs::rename(&moved, &other).expect("renamed");
     found(&other);
 
-    // By its file it is known too, also when the header was lost.
+    // Its file identifies it too, even if the header was lost.
     let told = json(&why(&home, &[other.to_str().expect("UTF-8"), "--json"]));
     assert_eq!(told["log"][0]["folder"], "Shop");
     fs::rename(&other, &moved).expect("renamed");
@@ -116,7 +116,7 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
         run.stdout.contains("=> folder \"Shop\" as seen")
             && !run.stdout.contains("the current rules would")
     );
-    // In the Maildir it is found by its header.
+    // In the Maildir its header identifies it.
     home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
     assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
 
@@ -129,7 +129,7 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     }
 }
 
-/// Who misses a message knows its sender; who finds it elsewhere is told that it was moved.
+/// A user who misses a message knows its sender, and is told if it was moved elsewhere.
 #[test]
 fn mail_of_a_sender_and_mail_that_was_moved() {
     let home = Home::with_rules("when subject is \"no\" -> discard\n");
@@ -157,7 +157,7 @@ fn mail_of_a_sender_and_mail_that_was_moved() {
     assert!(run.stdout.contains(note), "{run:?}");
     assert!(!run.stdout.contains("then no rule decided"), "the rules of then: {run:?}");
 
-    // The rules are the same, and the list is not.
+    // The rules are the same, but the list is not.
     let home = Home::with_rules("list black \"black\"\nwhen from in black -> inbox as seen\n");
     home.write("black", "");
     delivered(&home, &message("3@a", "hello"));

@@ -1,10 +1,9 @@
-//! The programs that write results, with senders who would write them
-//! themselves: whatever they print of hostile signatures, envelope senders,
-//! HELOs and From, nothing of it is believed that only the sender said, and
-//! honest mail is `verified`. OpenDKIM, OpenDMARC, policyd-spf and rspamd as
-//! milters and policy servers of Postfix, Exim, Haraka and amavis whole; each test
-//! has a name server of its own. `tests/cases/border-*` holds messages as they
-//! print them, for machines that have none of them.
+//! The programs that write results, with senders who would write the results themselves:
+//! whatever these programs print of hostile signatures, envelope senders, HELOs and From,
+//! nothing that only the sender said is believed, and honest mail is `verified`. OpenDKIM,
+//! OpenDMARC, policyd-spf and rspamd as milters and policy servers of Postfix; Exim,
+//! Haraka and amavis as a whole. Each test has a name server of its own.
+//! `tests/cases/border-*` holds messages as they print them, for machines without them.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -23,11 +22,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use names::signature;
 
-/// The client that SPF allows for every domain but the bank's.
+/// The client that SPF allows for every domain except the bank's.
 const CLIENT: &str = "203.0.113.9";
 const BODY: &str = "Please log in.\r\n";
 
-/// A daemon; ended with the test.
+/// A daemon; it ends with the test.
 struct Daemon(Child);
 
 impl Drop for Daemon {
@@ -37,7 +36,7 @@ impl Drop for Daemon {
     }
 }
 
-/// A program that asks the test's name server, by a resolv.conf of its own.
+/// A program that asks the test's name server, through a resolv.conf of its own.
 fn among_names(home: &Home, program: &str, arguments: &[&str]) -> Command {
     let script = "mount --bind resolv.conf /etc/resolv.conf && exec \"$@\"";
     let mut command = Command::new("unshare");
@@ -69,7 +68,7 @@ fn daemon(home: &Home, program: &str, configuration: impl FnOnce(u16) -> String)
     (daemon, port)
 }
 
-/// What the policy server has Postfix put in front.
+/// What the policy server has Postfix add at the top.
 fn policyd(home: &Home, kind: &str, helo: &str, sender: &str) -> String {
     home.write(
         "policyd.conf",
@@ -89,7 +88,7 @@ fn policyd(home: &Home, kind: &str, helo: &str, sender: &str) -> String {
     line.unwrap_or_else(|| panic!("{told:?}")).to_owned()
 }
 
-/// What nobody but the sender says of these messages.
+/// What only the sender says about these messages.
 const CONDITIONS: [&str; 9] = [
     "verified",
     "dmarc is pass",
@@ -102,7 +101,7 @@ const CONDITIONS: [&str; 9] = [
     "spam-score <= -50",
 ];
 
-/// Which of these conditions hold.
+/// Which of these conditions match.
 fn holding<'c>(home: &Home, conditions: &[&'c str], sender: &str, message: &str) -> Vec<&'c str> {
     let rules = (0..).zip(conditions).map(|(at, each)| format!("when {each} -> copy \"f{at}\"\n"));
     let rules: String = rules.collect();
@@ -131,8 +130,8 @@ const FORGED: &str = "Authentication-Results: mx.example.jp; dmarc=pass \
 /// The headers of a border, above and directly below its Received line.
 fn layouts(printed: &[String], helo: &str, message: &[String]) -> [String; 2] {
     let printed: String = printed.iter().map(|header| format!("{header}\r\n")).collect();
-    // Where the border writes no Authentication-Results, `set trust` may not
-    // name it: then the sender's own would be believed.
+    // Where the border writes no Authentication-Results, `set trust` must not name it,
+    // because then the sender's own would be believed.
     let is_ar = printed.contains("Authentication-Results");
     let forged = if is_ar { FORGED } else { "" };
     let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
@@ -154,7 +153,7 @@ fn headers(from: &str) -> Vec<String> {
     std::iter::once(from).chain(rest.map(str::to_owned)).collect()
 }
 
-/// One who sends: From, HELO, the tags of the signature, the envelope sender.
+/// A sender: From, HELO, the tags of the signature, the envelope sender.
 struct Sender {
     from: &'static str,
     helo: &'static str,
@@ -163,8 +162,8 @@ struct Sender {
 }
 
 impl Sender {
-    /// The header that they send, signed; below a signature that they found
-    /// elsewhere where there is one.
+    /// The headers that they send, signed; below a signature copied from elsewhere where
+    /// there is one.
     fn signed(&self, home: &Home, replayed: &[&str]) -> Vec<String> {
         let mut message = headers(self.from);
         let signed = signature(home, &self.tags, &message);
@@ -178,7 +177,7 @@ const PLAIN: &str = "d=evil.example; s=sel";
 const REPLAYED: &str = "DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=sel; h=from; bh=AAAA; \
     b=bankbankbank";
 
-/// Those who would be the bank.
+/// Senders who pretend to be the bank.
 fn hostile() -> Vec<Sender> {
     const BANK: &str = "Bank <info@bank.example>";
     const HELO: &str = "mail.evil.example";
@@ -244,7 +243,7 @@ fn honest() -> Vec<Sender> {
     ]
 }
 
-/// Tries each message that a writer made of each hostile sender's.
+/// Tries each message that a writer produced for each hostile sender.
 fn nobody_is_believed(home: &Home, made: impl Fn(&Sender) -> Vec<String>) {
     let (mut wrong, mut tried) = (Vec::new(), 0);
     for sender in hostile() {
@@ -260,8 +259,8 @@ fn nobody_is_believed(home: &Home, made: impl Fn(&Sender) -> Vec<String>) {
     assert!(wrong.is_empty(), "{} are believed:\n{}", wrong.len(), wrong.join("\n---\n"));
 }
 
-/// Tries each message that a writer made of the honest senders' against what
-/// holds of them.
+/// Tries each message that a writer produced for the honest senders, and compares with the
+/// conditions that should match.
 fn the_honest_are_verified(
     home: &Home,
     conditions: &[&str],
@@ -319,7 +318,7 @@ fn opendkim_opendmarc_and_policyd_spf() {
     the_honest_are_verified(&home, &["verified"], |sender| {
         let message = sender.signed(&home, &[]);
         let printed = print(sender, &message);
-        // Received-SPF names nobody, so it counts above the line alone.
+        // Received-SPF names no server, so it counts only above the line.
         let is_spf = |printed: &[String]| printed[0].starts_with("Received-SPF");
         let count = |printed: &[String]| if is_spf(printed) { 1 } else { 2 };
         let all = printed.iter().flat_map(|printed| {
@@ -376,7 +375,7 @@ fn exim_s_authresults() {
     }
     let made = |sender: &Sender, forged: &str, message: Vec<String>| {
         let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
-        // What it does not take at all needs no judgement.
+        // A message that it refuses needs no judgement.
         exim.deliver(sender, &format!("{forged}{message}\r\n{BODY}")).into_iter().collect()
     };
     nobody_is_believed(&home, |sender| made(sender, FORGED, sender.signed(&home, &[REPLAYED])));
@@ -418,7 +417,7 @@ fn haraka_with_its_plugins() {
     let Some(haraka) = haraka::Haraka::new(test, &home) else { return };
     let made = |sender: &Sender, forged: &str, message: Vec<String>| {
         let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
-        // What it does not take at all needs no judgement.
+        // A message that it refuses needs no judgement.
         haraka.deliver(sender, &format!("{forged}{message}\r\n{BODY}")).into_iter().collect()
     };
     nobody_is_believed(&home, |sender| made(sender, FORGED, sender.signed(&home, &[REPLAYED])));
