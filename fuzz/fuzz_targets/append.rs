@@ -1,6 +1,6 @@
-//! An IMAP server says any bytes while mail is handed over to it, some at each command: no
-//! copy counts as stored of which it did not say `OK` behind its `APPEND`, and nothing
-//! takes longer than it may.
+//! An IMAP server sends any bytes while mail is handed over to it, some after each
+//! command: a copy counts as stored only after an `OK` to its `APPEND`, and nothing
+//! exceeds its time limit.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Rules and a message, parted by a line `--`: kept rules, evaluated by their
-//! index as in a delivery, give the plan that fresh ones give without one.
+//! Rules and a message, separated by a line `--`: cached rules, evaluated with their
+//! index as in a delivery, give the same plan as fresh ones without one.
 
 #![no_main]
 
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());
     let cached = kept.read(Print::of(rules), Proof::AsMet, &mut none).expect("it is as it was");
     let [fresh, cached] = [fresh, cached].map(RuleSet::alone);
-    // In a trace no rule is passed over.
+    // A trace skips no rule.
     let wanted = plan(&fresh, message, Detail::Trace);
     assert_eq!(plan(&cached, message, Detail::Plan), wanted);
     assert_eq!(plan(&cached, message, Detail::Trace), wanted);

@@ -1,5 +1,5 @@
-//! Rules and a message, parted by a line `--`, all the way to a plan: no
-//! panic, always an end, and no folder that climbs.
+//! Rules and a message, separated by a line `--`, all the way to a plan: no panic,
+//! always an end, and no folder outside the mail directory.
 
 #![no_main]
 

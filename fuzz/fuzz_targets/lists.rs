@@ -1,5 +1,5 @@
-//! A list and addresses, parted by a line `--`: what the index beside a big
-//! list answers is what the list itself answers.
+//! A list and addresses, separated by a line `--`: the index beside a big list gives the
+//! same answers as the list itself.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Files of the state directory hold any bytes: nothing panics, nothing stays
-//! damaged, and what is noted behind the damage counts.
+//! Files of the state directory hold any bytes: nothing panics, nothing stays damaged,
+//! and what is recorded after the damage counts.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Text of a sender's in each place of what a border prints that a sender
-//! chooses: it changes no result but to "not believed".
+//! A sender's text, in each place of a border's output that a sender controls, changes no
+//! result except to "not believed".
 
 #![no_main]
 

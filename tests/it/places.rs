@@ -98,7 +98,7 @@ fn rules_that_only_a_private_group_may_write_are_used() {
         eprintln!("skipped: only root can give files to other groups");
         return;
     }
-    // Group and mode of the file, and whether root uses it, whose group has no other members.
+    // Group and mode of the file, and whether root, alone in its group, uses it.
     for (gid, mode, used) in [
         (0, 0o664, true),
         (0, 0o660, true),

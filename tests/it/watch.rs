@@ -649,7 +649,7 @@ fn what_the_user_moves_back_unread_stays_and_teaches() {
                 .expect("renamed");
             wait_for("white", || text(&home, "white").contains("s4@x.example").then_some(()));
         }
-        // A new one arrives in the same place.
+        // A new message is still filed.
         put(&home, 5, "list");
         lies(&home, 5, ".Lists.a/new ");
         watch.kill();

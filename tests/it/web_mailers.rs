@@ -598,7 +598,7 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
         }
         eprintln!("{editor}: {pairs} pairs, {reached} of them reach a rule");
         assert!(wrong.is_empty(), "{}", wrong.join("\n=====\n"));
-        // One in three scripts of an editor may match nothing.
+        // At least a third of an editor's pairs must reach a rule.
         assert!(reached * 3 >= pairs || !long(), "{editor}: too few messages reach a rule");
         all_pairs += pairs;
         all_reached += reached;

@@ -23,10 +23,10 @@ expire \"List\" after 14d -> folder \"Far\"
 expire \"Trash\" after 1s -> delete
 ";
 
-/// Where a message is that was deleted.
+/// Where a deleted message is.
 const GONE: &str = "";
 
-/// What each message is, where it lies before and after, below the Maildir.
+/// What each message is, and where it is before and after, below the Maildir.
 const MAIL: &[(&str, &str, &str)] = &[
     ("old", ".News/cur/1000000001.M1P1.a:2,S", ".Near/cur/1000000001.M1P1.a:2,S"),
     ("old", ".News/cur/1000000002.M2P1.a,U=4:2,RS", ".Near/cur/1000000002.M2P1.a:2,RS"),
@@ -63,7 +63,7 @@ impl Mailbox {
         Mailbox { home, _far: far }
     }
 
-    /// Runs it under strace; gives the exit code.
+    /// Runs it under strace; returns the exit code.
     fn trace(&self, options: &[&str]) -> Option<i32> {
         let mut command = Command::new(STRACE);
         let log = self.home.path().join("strace");

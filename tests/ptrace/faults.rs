@@ -242,7 +242,7 @@ fn errors(call: &str) -> &'static [&'static str] {
     }
 }
 
-/// Every point in the long form, else `wanted` of them, evenly.
+/// Every point in the long form, otherwise `wanted` of them, evenly.
 fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
     if long() || points.len() <= wanted {
         return points;
@@ -262,7 +262,7 @@ fn undisturbed(scenario: &Scenario) -> Vec<Call> {
     calls(&fs::read_to_string(log).expect("strace's log"))
 }
 
-/// Where the sync of the last copy's directory stands.
+/// Where the sync of the last copy's directory is.
 fn done(calls: &[Call], copies: usize) -> usize {
     let commits = calls.iter().enumerate().filter(|(_, call)| is_commit(call));
     let last = commits.take(copies).last().map_or(0, |(at, _)| at);
@@ -319,7 +319,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             if !elsewhere {
                 scenario.look_at_effects(&home, &mut complaints);
             }
-            // What comes later is a notice's.
+            // Later calls belong to a notice.
             if name == "fsync" && *at <= done(calls, wanted.len()) && !in_state(injected) {
                 complaints.push("exit 0 though a sync failed".into());
             }
@@ -407,8 +407,8 @@ fn what_cannot_be_read_now_is_not_discarded() {
     assert_eq!(run.code, Some(75), "{run:?}");
 }
 
-/// What the machine cannot read at this moment is no mistake of the user's:
-/// the last good rules, else the message is tried again, and no mail about it.
+/// What the machine cannot read at this moment is not the user's mistake: the last good
+/// rules are used, or the message is tried again, and no mail is sent about it.
 #[test]
 fn rules_that_cannot_be_read_now_are_no_mistake() {
     if cannot_trace("fault injection") {
@@ -463,7 +463,7 @@ fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<Str
     scenario.look(&home, &mut complaints);
     let again = scenario.deliver(&home);
     let counts = scenario.look(&home, &mut complaints);
-    // SIGTERM lets the call come to its end.
+    // SIGTERM lets the call finish.
     let committed = calls.iter().take(at + 1).any(is_commit);
     let most = if committed { 2 } else { 1 };
     let places: BTreeSet<String> = counts.keys().cloned().collect();
@@ -543,7 +543,7 @@ fn all_is_synced_before_a_delivery_is_acknowledged() {
                 _ => {}
             }
         }
-        // What is remade when it is missing.
+        // Files that are created again when they are missing.
         unsafe_entries.retain(|(directory, name)| directory.contains("/Maildir") && name != "tmp");
         assert_eq!(unsafe_entries, BTreeSet::new(), "{}", scenario.name);
         assert!(commits >= scenario.copies.len(), "{}: {commits}", scenario.name);

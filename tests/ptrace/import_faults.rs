@@ -49,7 +49,7 @@ fn trace(home: &Home, options: &[&str]) -> Option<i32> {
     run(command, b"").code
 }
 
-/// What is wrong when all is done.
+/// What is wrong when everything is done.
 fn compare(home: &Home) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
@@ -90,7 +90,7 @@ fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
     if first.is_some_and(|code| code > 2 && code != 137) {
         complaints.push(format!("ended with {first:?}"));
     }
-    // A date that could not be set is told, and no reason to leave mail out.
+    // A date that could not be set is reported, and is no reason to leave mail out.
     let dates = name != "utimensat" || what.starts_with("signal");
     let lock = home.path().join("Maildir/.mbox/dovecot-keywords.lock");
     let _ = fs::remove_file(&lock);
@@ -163,7 +163,7 @@ fn what_was_staged_and_is_gone_is_filed_again() {
         return;
     }
     let home = home();
-    // Killed before the first message is seen.
+    // Killed before the first message is read.
     trace(&home, &["-etrace=renameat2", "-einject=renameat2:signal=SIGKILL:when=2"]);
     let tmp = home.path().join("Maildir/.mbox/tmp");
     let staged = fs::read_dir(&tmp).expect("there").count();

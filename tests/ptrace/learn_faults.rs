@@ -73,7 +73,7 @@ fn learn(home: &Home) -> Run {
     home.run(&["learn"], b"")
 }
 
-/// The lists, sorted, and where each message lies.
+/// The lists, sorted, and where each message is.
 fn state(home: &Home) -> Vec<String> {
     let list = |name: &str| {
         let text = fs::read_to_string(home.path().join(name)).expect("a list");

@@ -28,7 +28,7 @@ when subject is \"far\"  -> folder \"Far\" as seen
 when subject is \"flag\" -> inbox as seen
 ";
 
-/// Where each message lies before and after, below the Maildir.
+/// Where each message is before and after, below the Maildir.
 const MAIL: &[(&str, &str, &str)] = &[
     ("near", "new/1.a,S=3", ".Near/cur/1.a,S=3:2,F $New"),
     ("near", "cur/2.a,U=4:2,Sa", ".Near/cur/2.a:2,FS $Old $New"),
@@ -103,7 +103,7 @@ impl Mailbox {
             let mut wanted = vec![wanted(before, after)];
             // What the rules add is left out where it cannot be entered.
             wanted.extend(wanted[0].strip_suffix(" $New").map(str::to_owned));
-            // Who never moved has isync's number still.
+            // A message that never moved still has isync's number.
             let named = places.iter().map(|place| without_number(&self.named(place)));
             let named: Vec<String> = named.collect();
             if named.len() != 1 || !wanted.contains(&named[0]) {
@@ -230,7 +230,7 @@ pub(crate) const FAULTS: &[(&str, &[&str])] = &[
     ("lseek", &["EIO"]),
 ];
 
-/// Injects something, sorts again, and takes all back.
+/// Injects something, sorts again, and undoes everything.
 fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
     let mail = Mailbox::new();
     let log = mail.home.path().join("strace");

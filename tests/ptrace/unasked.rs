@@ -128,7 +128,7 @@ fn no_file_is_opened_before_a_rule_asks() {
     for (declared, asks, opened) in ASKING {
         for length in [100, 1_200_000] {
             let home = home(&format!("{declared}\n{FIRES}{asks}\n"));
-            // The rules are checked here, and kept.
+            // The rules are checked here, and cached.
             let first = touched(&home, &message(length));
             for path in [*opened, "/etc/passwd", "/etc/nsswitch.conf", "/etc/localtime"] {
                 assert!(!first.contains(path), "{asks}: {path} of {first:?}");
@@ -241,7 +241,7 @@ fn a_small_message_is_kept_in_memory() {
     assert_eq!(touched(&home, &message(100)), set(PLAIN));
 }
 
-/// A body that notes that somebody has asked for it.
+/// A body that records that it was asked for.
 struct Body {
     text: io::Cursor<&'static str>,
     asked: Rc<Cell<bool>>,

@@ -188,7 +188,7 @@ impl Mailbox {
     }
 }
 
-/// What the table says.
+/// What the table expects.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for (number, State(_, _, _, lies, list)) in STATES.iter().enumerate() {
@@ -227,7 +227,7 @@ fn attempt(name: &str, number: usize, wanted: &BTreeSet<String>, log: &Log) -> V
     let mailbox = Mailbox::new();
     let inject = format!("-einject={name}:signal=SIGKILL:when={number}");
     let mut traced = mailbox.trace(&[&format!("-etrace={name}"), &inject]);
-    // The step may lie behind the last that there is to do.
+    // The step may come after the last one.
     let mut killed = false;
     until(|| {
         killed = traced.try_wait().is_ok_and(|status| status.is_some());

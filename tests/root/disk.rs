@@ -12,7 +12,7 @@ use std::process::Command;
 use crate::support;
 use crate::support::{Home, Run, left_in_tmp, run, skipped};
 
-/// A small file system of memory, unmounted at the end.
+/// A small file system in memory, unmounted at the end.
 struct Disk {
     path: PathBuf,
 }
@@ -173,7 +173,7 @@ fn tmpdir_without_room_defers_only_what_needs_it() {
         disk.spoil(how, 0);
         assert_eq!(deliver(&home, &message(100)).code, Some(0), "{how}");
         assert_eq!(home.mail().len(), 2);
-        // A rule asks for the body, and what comes behind it must not decide.
+        // A rule asks for the body, and the rule after it must not decide.
         home.write(".mailrules", "when body contains \"end\" -> inbox\notherwise -> discard\n");
         let large = message(1_500_000);
         let run = deliver(&home, &large);

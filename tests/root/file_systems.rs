@@ -47,7 +47,7 @@ impl Odd {
         self.home.deliver(MESSAGE)
     }
 
-    /// What really lies there.
+    /// What is really stored there.
     fn root(&self) -> PathBuf {
         self.home.path().join("root")
     }
@@ -74,7 +74,7 @@ impl Drop for Odd {
     }
 }
 
-/// A Python that knows FUSE.
+/// A Python with FUSE.
 fn python() -> Option<&'static str> {
     ["python3", "/usr/bin/python3"].into_iter().find(|python| {
         let known = "try: import fuse\nexcept ImportError: import fusepy";
@@ -141,7 +141,7 @@ fn a_call_whose_reply_was_lost_is_done() {
         assert_eq!(run.code, Some(0), "{oddities:?}: {run:?}");
         assert_eq!(odd.stored(), BOTH, "{oddities:?}");
     }
-    // Not known to be done for good: taken back, for the retry.
+    // Not certain to be done: taken back, for the retry.
     let odd = Odd::mount(&["link=EPERM", "rename=EIO:after"]);
     let run = odd.deliver();
     assert_eq!(run.code, Some(75), "{run:?}");

@@ -75,7 +75,7 @@ fn one_user_has_the_filter_and_two_have_not() {
         assert!(text.ends_with("\n\nこんにちは\n[SPAM] in the body stays\n"), "{text}");
     }
 
-    // What is mandatory is for all.
+    // Mandatory rules apply to everybody.
     for user in [&filtered, &by_rules, &by_command] {
         let infected = spam("X-Virus-Status: Infected (Eicar-Signature)\n").replace("9.1", "1.0");
         postfix.send(SENDER, &user.address(), &infected);
@@ -134,11 +134,11 @@ fn a_forward_file_does_not_go_around_the_site_rules() {
             let folders: Vec<String> =
                 mail(&user.home.join("Maildir")).into_iter().map(|mail| mail.folder).collect();
             match (settings, is_read) {
-                // Without a setting a user does without the site rules.
+                // Without a setting a user can avoid the site rules.
                 ("", _) => {
                     assert_eq!((status.word.as_str(), folders), ("sent", vec![String::new()]))
                 }
-                // The mail of one who tries bounces.
+                // The mail of a user who tries bounces.
                 (_, true) => {
                     assert_eq!((status.word.as_str(), folders), ("bounced", vec![]), "{status:?}")
                 }

@@ -76,14 +76,14 @@ impl Drop for Image {
     }
 }
 
-/// Message `number`, of one folder or two.
+/// Message `number`, for one folder or two.
 fn message(number: usize) -> Vec<u8> {
     let word = if number.is_multiple_of(2) { "one" } else { "two" };
     let body = format!("line {number}\n").repeat(1 + number * 37 % 4000);
     format!("From: a@b.example\nSubject: {word} {}\n\n{body}", number / 5).into_bytes()
 }
 
-/// Folders in which it shall be, with `cur` or `new`.
+/// Folders in which it should be, with `cur` or `new`.
 fn places(number: usize) -> Vec<String> {
     match number.is_multiple_of(2) {
         true => vec![".C/new".into()],
@@ -117,7 +117,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
         }
         let run = home.deliver(&message(number));
         assert_eq!(run.code, Some(0), "{run:?}");
-        // At no moment within a kernel's own five seconds may it matter when.
+        // The moment must not matter within the kernel's own five seconds.
         std::thread::sleep(Duration::from_millis((number as u64 * 7919) % 40));
         let cut = image.cut(home.path().join("cut"), home.path().join("after"));
         for number in first..=number {
@@ -127,7 +127,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
     eprintln!("power cuts: {cuts}");
 }
 
-/// The test above would notice: with syncs that only pretend, mail is gone.
+/// The test above would notice: with syncs that only pretend, mail is lost.
 #[test]
 fn a_delivery_that_does_not_sync_would_be_noticed() {
     let test = "a test of power cuts";
