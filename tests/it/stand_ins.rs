@@ -125,7 +125,7 @@ fn put(kind: &str, at: &Path, home: &Home) -> Option<UnixListener> {
 
 /// Runs a command; it is killed, and an error returned, if it does not end.
 fn ends(home: &Home, words: &[&str]) -> Result<Run, String> {
-    // A waiting process would wait for ever, so this does not measure how slow the machine is.
+    // A process that waits would wait for ever, so a generous limit is enough.
     let mut command = Command::new("/usr/bin/timeout");
     command.args(["--signal=KILL", "30", MFILTER]).args(arguments(home, words));
     command.env_clear().env("HOME", home.path()).env("USER", "taro").env("PATH", "/usr/bin:/bin");

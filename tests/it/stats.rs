@@ -91,7 +91,7 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
     let (page, _) = page(&home);
     let data = format!("--user-data-dir={}", home.path().join("chromium").display());
 
-    // Nothing is wider than a phone; the page around it measures, as the page has no script.
+    // Nothing is wider than a phone; the enclosing page checks, since this has no script.
     let outer = home.path().join("outer.html");
     fs::write(
         &outer,

@@ -323,7 +323,7 @@ fn files_of_other_users_are_not_believed() {
         assert_eq!(stored, usize::from(other));
     }
 
-    // A home that belongs to another user, as a web server's may, is no reason to lose mail.
+    // Another user's home, as a web server may have, is no reason to lose mail.
     let home = Home::with_rules("folder \"A\"\n");
     chown(home.path(), Some(OTHER), None).expect("given away");
     assert_eq!((soon(&home).code, home.mail().len()), (Some(0), 1));
