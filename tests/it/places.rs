@@ -1,5 +1,5 @@
 //! Where the rules and the mail are: rules that disappeared, rules that a group may
-//! write, headers after a line that is not one.
+//! write, headers after a line that is not a header.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
