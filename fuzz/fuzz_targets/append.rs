@@ -19,15 +19,15 @@ use mfilter::hand_over::{CopyToStore, HandOver, HandOverNotes, MailStore};
 use mfilter::message::Message;
 use mfilter::plan::Folder;
 
-/// So often it waits for a command.
+/// How many commands it waits for.
 const PIECES: usize = 24;
 
-/// A server that says what it is told next.
+/// A server that sends what the input contains next.
 struct Server {
     address: ImapAddress,
-    /// What it says; each piece waits for a command.
+    /// What it sends; each piece waits for a command.
     said: Sender<Vec<u8>>,
-    /// What it heard.
+    /// What it received.
     heard: Receiver<Vec<u8>>,
 }
 
@@ -52,7 +52,7 @@ fn server() -> &'static Mutex<Server> {
             for script in to_say {
                 let (mut stream, _) = listener.accept().expect("a client");
                 let mut all = Vec::new();
-                // Where each waits for the other, the server goes on.
+                // If each waits for the other, the server continues.
                 stream.set_read_timeout(Some(Duration::from_millis(2))).expect("set");
                 for (number, piece) in script.splitn(PIECES, |byte| *byte == 0).enumerate() {
                     if number > 0 {
@@ -94,7 +94,7 @@ impl HandOverNotes for Notes {
     }
 
     fn begun(&self, copy: usize) -> Option<String> {
-        // The first is of an earlier try.
+        // The first one belongs to an earlier try.
         (copy == 0).then(|| "7 9 11 11 00112233445566778899aabbccddeeff INBOX".into())
     }
 
@@ -124,7 +124,7 @@ fuzz_target!(|data: &[u8]| {
     drop(store);
     let heard = server.heard.recv().expect("it heard something");
     assert_eq!(done.is_ok(), notes.stored.len() == copies.len());
-    // Nothing but what we say: lines of ASCII, and the messages.
+    // Only what we send: lines of ASCII, and the messages.
     assert!(heard.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')));
     let appends = heard.windows(7).filter(|seven| seven == b"APPEND ").count();
     // The first may have been found.

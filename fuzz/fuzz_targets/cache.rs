@@ -1,7 +1,7 @@
-//! A file of kept rules that was changed: as a file it is not believed; and
-//! were its checksum right, evaluating what it holds would end all the same.
+//! A file of cached rules that was changed: as a file it is not believed; and even if
+//! its checksum were right, evaluating its content would end.
 //!
-//! Input: rules, a line `--`, then changes: two bytes of place, one of value.
+//! Input: rules, a line `--`, then changes: two bytes for the place, one for the value.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
 //! Any bytes as a Sieve script, a procmailrc, a maildrop filter, Thunderbird's filters and
-//! Gmail's: what comes of it are rules without a mistake, and each unit is counted once.
+//! Gmail's: the results are rules without a mistake, and each unit is counted once.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! A client of the LMTP server sends any bytes, in pieces of any size: each command has
-//! one answer, each message as many as it has recipients, no answer holds what would end
-//! it early, and the same bytes come to the same however they are cut.
+//! one answer, each message as many as it has recipients, no answer contains what would
+//! end it early, and the same bytes have the same result however they are split.
 
 #![no_main]
 

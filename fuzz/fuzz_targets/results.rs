@@ -1,5 +1,5 @@
-//! Authentication results. What a border wrote may be any bytes; and whatever
-//! stands below a true result, none gets better by it.
+//! Authentication results. What a border wrote may be any bytes; and whatever follows a
+//! true result, none becomes better by it.
 
 #![no_main]
 
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let results = authentication::of(&mail);
     if kind % 3 == 2 {
-        // What the border says of From, and all behind it, is not known where From is odd.
+        // What the border says about From, and all after it, is unknown if From is odd.
         let head = message.head();
         let is_plain =
             head.values("from").map(<[u8]>::trim_ascii).eq([b"a@bad.example".as_slice()])

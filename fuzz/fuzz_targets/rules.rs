@@ -1,5 +1,5 @@
-//! Any bytes as a rule file: parsed, checked, formatted; what formats must
-//! format to itself.
+//! Any bytes as a rule file: parsed, checked, formatted; formatting the result must not
+//! change it.
 
 #![no_main]
 

@@ -52,7 +52,7 @@ fn each_recipient_gets_what_the_program_for_one_message_files() {
         assert!(!checked.stdout.contains("error"), "{rules}: {checked:?}");
     }
     for (at, user) in users.iter().enumerate() {
-        // Not each has one rule alone, and the last mistake does not belong to an ordinary user first rules.
+        // Most have several rules.
         let rules = format!("{}{}", RULES[at % 11], RULES[(at * 7 + at / 11) % 11]);
         let rules = if at == 5 { RULES[11].to_owned() } else { rules };
         site.user(user, &rules);

@@ -1,6 +1,6 @@
 //! Each system call of `mfilter expire` fails once, and at each one the program is
-//! killed once, on two file systems: no message is lost, none is doubled when the next
-//! run has ended, and all comes back.
+//! killed once, on two file systems: no message is lost, none is doubled after the
+//! next run, and everything can be undone.
 
 #![allow(clippy::print_stderr, reason = "what was tried is told, and what was skipped")]
 

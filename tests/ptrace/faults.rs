@@ -18,18 +18,18 @@ use crate::support;
 use crate::support::strace::{STRACE, call, cannot_trace, described, quoted};
 use crate::support::{Home, Run, for_each, long, run};
 
-/// A delivery that is done again and again.
+/// A delivery that is repeated, each time with another fault.
 struct Scenario {
     name: &'static str,
-    /// Whether a delivery was made before, so that folders, rules, log are there.
+    /// Whether a delivery was made before, so that folders, cached rules and the log exist.
     warm: bool,
     /// Written after that delivery.
     broken_rules: Option<&'static str>,
     /// Length of the body; beyond 1 MiB it goes through a file in TMPDIR.
     body: usize,
-    /// A list is edited too, which follows when all copies are stored.
+    /// A list is edited too, after all copies are stored.
     effects: bool,
-    /// Behind rules of which so much is kept that a delivery reads a part of it.
+    /// After so many rules that a delivery reads only a part of what is cached.
     many: bool,
     /// Folder, `new` or `cur`, flags of each copy.
     copies: &'static [(&'static str, &'static str, &'static str)],
@@ -194,14 +194,14 @@ impl Scenario {
 /// One system call of a delivery.
 struct Call {
     name: String,
-    /// Which of that name, from 1.
+    /// Which call of that name, from 1.
     number: usize,
     line: String,
     /// Whether `main` has begun; before it there is only the loader and Rust's runtime.
     in_main: bool,
 }
 
-/// The calls that strace wrote down.
+/// The calls that strace recorded.
 fn calls(log: &str) -> Vec<Call> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut in_main = false;
@@ -217,7 +217,7 @@ fn calls(log: &str) -> Vec<Call> {
     calls
 }
 
-/// The errors that a call may end with, beside those that only a wrong call gives.
+/// The errors that a call may end with, except those that only a wrong call gives.
 fn errors(call: &str) -> &'static [&'static str] {
     match call {
         "open" | "openat" | "mkdir" | "mkdirat" | "linkat" | "symlinkat" => &[
@@ -236,7 +236,7 @@ fn errors(call: &str) -> &'static [&'static str] {
         "fcntl" | "flock" => &["ENOLCK", "EINTR", "EAGAIN", "EMFILE"],
         "mmap" | "mremap" | "mprotect" | "munmap" => &["ENOMEM"],
         "getrandom" => &["EAGAIN", "EINTR", "ENOSYS", "EPERM"],
-        // brk says no by giving the old break; an error of it is an address to libc.
+        // brk refuses by returning the old break; libc would take an error as an address.
         "brk" | "execve" | "exit_group" | "exit" | "rt_sigreturn" | "restart_syscall" => &[],
         _ => &["EIO", "EACCES", "ENOMEM", "EINTR", "ENOSYS", "EPERM"],
     }
@@ -248,7 +248,7 @@ fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
         return points;
     }
     let all = points.len();
-    // A step that has no divisor in common with the number of errors of a call.
+    // A step that has no divisor in common with the number of a call's errors.
     let keep = |at: &usize| at * wanted / all != (at + 1) * wanted / all;
     points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, point)| point).collect()
 }
@@ -277,7 +277,7 @@ fn is_message(line: &str) -> bool {
     path.contains("/Maildir/") && parent.is_some_and(|parent| parent.ends_with("tmp"))
 }
 
-/// Caches and state are conveniences: what fails there costs no mail.
+/// Caches and state are conveniences: a failure there costs no mail.
 fn in_state(line: &str) -> bool {
     line.contains("/.local/state/") || line.contains("/.cache/")
 }
@@ -338,7 +338,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             }
             scenario.look_at_effects(&home, &mut complaints);
         }
-        // Rust's way to say that there is no memory; and before main nothing is ours.
+        // Rust's way to report that there is no memory; and before main nothing is our code.
         _ if matches!(name.as_str(), "mmap" | "mremap") && run.signal == Some(6) => {}
         _ if !call.in_main && counts.is_empty() => {}
         _ => complaints.push(format!("ends as {run:?}")),

@@ -1,6 +1,6 @@
 //! `mfilter import mbox`: each of its system calls fails once, and at each one it is
-//! killed once. Behind the next run each message is stored once, with its flags and its
-//! date, and the file it came from is as it was.
+//! killed once. After the next run each message is stored once, with its flags and its
+//! date, and the file it came from is unchanged.
 //!
 //! Without `MFILTER_LONG` an even sample of the points is tried.
 
@@ -156,7 +156,8 @@ fn no_failing_call_and_no_kill_loses_or_doubles_old_mail() {
     assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-/// What a cleaner of old files took from `tmp` long after a kill is filed once more.
+/// A message that a cleaner of old files removed from `tmp` long after a kill is filed
+/// once more.
 #[test]
 fn what_was_staged_and_is_gone_is_filed_again() {
     if cannot_trace("fault injection") {

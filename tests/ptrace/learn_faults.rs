@@ -1,5 +1,5 @@
-//! `mfilter learn` over a table of states: run whole, a second run changes
-//! nothing; killed at each step and run again, it comes to the same.
+//! `mfilter learn` over a table of states: after a complete run, a second one changes
+//! nothing; killed at each step and run again, it gives the same result.
 //!
 //! Without `MFILTER_LONG` an even sample of the steps is tried.
 
@@ -32,7 +32,7 @@ const STATES: &[(&str, &str, bool, &str)] = &[
     (".Junk/cur/10.mx:2,S", ".Junk/cur/10.mx:2,FS", false, ""),
     (".Trash/cur/11.mx:2,S", ".Junk/cur/11.mx:2,S", false, ""),
 ];
-/// One that was delivered since the last look, and moved.
+/// A message that was delivered since the last look, and moved.
 const FRESH: usize = 99;
 
 fn message(number: usize) -> String {

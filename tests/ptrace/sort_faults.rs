@@ -1,6 +1,6 @@
 //! Each system call of `mfilter sort` fails once, and at each one the program
 //! is killed once, on two file systems: no message is lost, none is doubled
-//! when the next run has ended, and all comes back.
+//! after the next run, and everything can be undone.
 //!
 //! Without `MFILTER_LONG` an even sample of the points is tried. The long form:
 //!
@@ -74,7 +74,7 @@ impl Mailbox {
         self.home.run(&[&["sort"], arguments].concat(), b"")
     }
 
-    /// The places of each message by its text; complains of what is not whole.
+    /// The places of each message by its text; complains about messages that are cut.
     fn look(&self, complaints: &mut Vec<String>) -> BTreeMap<String, Vec<String>> {
         let maildir = self.home.path().join("Maildir");
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -101,9 +101,9 @@ impl Mailbox {
         for (subject, before, after) in MAIL {
             let places = found.get(&text(subject, before)).cloned().unwrap_or_default();
             let mut wanted = vec![wanted(before, after)];
-            // What the rules add is left out where it cannot be entered.
+            // Keywords that the rules add are left out where they cannot be recorded.
             wanted.extend(wanted[0].strip_suffix(" $New").map(str::to_owned));
-            // A message that never moved still has isync's number.
+            // A message that was never moved still has isync's number.
             let named = places.iter().map(|place| without_number(&self.named(place)));
             let named: Vec<String> = named.collect();
             if named.len() != 1 || !wanted.contains(&named[0]) {
@@ -112,7 +112,7 @@ impl Mailbox {
         }
     }
 
-    /// Each file of the Maildir, the log and the journals, with what it holds.
+    /// Each file of the Maildir, the log and the journals, with its content.
     fn files(&self) -> BTreeMap<PathBuf, String> {
         let state = self.home.path().join(".local/state/mfilter");
         let log = fs::read_to_string(state.join("log")).expect("a log");
@@ -154,7 +154,7 @@ impl Mailbox {
             .join(" ")
     }
 
-    /// Lets two minutes go by, after which Dovecot overrides a lock.
+    /// Pretends that two minutes have passed, after which Dovecot overrides a lock.
     fn wait_for_locks(&self) {
         let lock = self.home.path().join("Maildir/.Near/dovecot-keywords.lock");
         if let Ok(file) = fs::File::options().append(true).open(lock) {
@@ -200,7 +200,7 @@ pub(crate) fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     (most, lines)
 }
 
-/// What may fail, with the errors that it may fail with.
+/// The calls that may fail, with the errors that they may fail with.
 pub(crate) const FAULTS: &[(&str, &[&str])] = &[
     ("openat", &["EMFILE", "EACCES", "EIO", "ENOSPC"]),
     ("open", &["EMFILE", "EACCES"]),
@@ -306,8 +306,8 @@ fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
 }
 
 /// A kill between the two halves of a move to another file system leaves the
-/// message in both. The next run knows that by the journal, also with rules
-/// that would not move it, and so does taking back.
+/// message in both. The next run knows that from the journal, even with rules
+/// that would not move it, and so does undoing.
 #[test]
 fn half_a_move_is_finished_whatever_comes_next() {
     if cannot_trace("fault injection") {

@@ -1,5 +1,5 @@
-//! What no rule asks for costs nothing: no file is opened for it, and the
-//! body of a message is not read.
+//! What no rule asks for costs nothing: no file is opened for it, and the body of the
+//! message is not read.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ use mfilter::world::World;
 
 const FIRES: &str = "when subject is \"hello\" -> folder \"A\"\n";
 
-/// All that is touched where rules that are known look at the header.
+/// Everything that is touched when cached rules look at the header.
 const PLAIN: &[&str] = &[
     "/etc/mfilter/site.mailrules",
     "~/.cache/mfilter/rules",
@@ -65,7 +65,7 @@ fn message(length: usize) -> String {
     )
 }
 
-/// A home with these rules where all is that they may ask for.
+/// A home with these rules and everything that they may ask for.
 fn home(rules: &str) -> Home {
     let home = Home::with_rules(&format!("set sendmail \"/bin/true\"\n{rules}"));
     home.write("friends", "hanako@x.example\n");
@@ -77,8 +77,8 @@ fn home(rules: &str) -> Home {
     home
 }
 
-/// Every path that a delivery touches once it begins with the rules, found
-/// there or not, and whatever else it makes: processes, threads, connections.
+/// Every path that a delivery touches from the rules on, whether it exists or not, and
+/// whatever else it creates: processes, threads, connections.
 fn touched(home: &Home, message: &str) -> BTreeSet<String> {
     let (log, tmp) = (home.path().join("strace"), home.path().join("tmp"));
     let calls = "trace=%file,%network,clone,clone3,fork,vfork,memfd_create";
@@ -104,7 +104,7 @@ fn touched(home: &Home, message: &str) -> BTreeSet<String> {
     touched.collect()
 }
 
-/// A path as the same for every home, message and set of rules.
+/// A path in a form that is the same for every home, message and set of rules.
 fn plain(path: &str, home: &Path) -> String {
     let path = path.replace(&home.display().to_string(), "~");
     match path.rsplit_once('/') {
@@ -143,8 +143,8 @@ fn no_file_is_opened_before_a_rule_asks() {
     }
 }
 
-/// Of a script that has not changed the link and the file behind it are opened: not what
-/// is kept of its versions and mistakes.
+/// Of an unchanged script only the link and its target are opened, not what is kept of
+/// its versions and mistakes.
 #[test]
 fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     if cannot_trace("counting what is opened for a script") {
@@ -160,8 +160,8 @@ fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     let mut wanted = set(PLAIN);
     wanted.extend(["~/.dovecot.sieve".into(), "~/sieve/a.sieve".into()]);
     assert_eq!(touched(&home, &message(100)), wanted);
-    // Of one that cannot be used what is known is kept too, the last good one in its place:
-    // beside it only that the user was told.
+    // What is known of an unusable one is cached too, with the last valid one in its place;
+    // in addition only the record that the user was told is opened.
     home.write("sieve/a.sieve", "require \"enotify\"; notify \"mailto:a@b.example\";\n");
     let first = touched(&home, &message(100));
     assert!(first.iter().any(|path| path.contains("/last-good")), "{first:?}");
@@ -171,9 +171,9 @@ fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     assert_eq!((told.len(), rest), (2, wanted));
 }
 
-/// Whatever rules ask for, no socket is opened but that of the system's log, and
-/// no program is started but those that rules name: no shell, whatever a value
-/// holds that a shell would take for more than a word.
+/// Whatever rules ask for, no socket is opened except that of the system's log, and no
+/// program is started except those that rules name: no shell, even if a value contains
+/// what a shell would interpret.
 #[test]
 fn no_socket_is_opened_and_no_shell_is_started() {
     if cannot_trace("watching sockets and programs") {

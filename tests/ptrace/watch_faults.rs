@@ -1,5 +1,5 @@
-//! `mfilter watch` over a table of states: run whole, a second run changes
-//! nothing; killed at each step and started again, it comes to the same.
+//! `mfilter watch` over a table of states: after a complete run, a second one changes
+//! nothing; killed at each step and started again, it gives the same result.
 //!
 //! Without `MFILTER_LONG` an even sample of the steps is tried.
 
@@ -35,9 +35,8 @@ when subject is "add"  -> add from to known
 when subject is "first" and not from in known -> add from to known, folder "First"
 "#;
 
-/// A message: its subject, where it lay when it was looked at first (nowhere if
-/// it is new), where others have put it, where it lies in the end, and which
-/// list its sender comes into.
+/// A message: its subject, where it was at the first look (nowhere if it is new), where
+/// others have put it, where it is in the end, and to which list its sender is added.
 struct State(&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const STATES: &[State] = &[
@@ -130,7 +129,7 @@ impl Mailbox {
         self.start(command)
     }
 
-    /// Where each message lies, and what the lists hold; not what comes last.
+    /// Where each message is, and what the lists contain, without what is learned last.
     fn state(&self) -> BTreeSet<String> {
         let mut state = BTreeSet::new();
         let folders = ["", ".Far/", ".First/", ".Junk/", ".Trash/", ".Work/"];
@@ -139,7 +138,7 @@ impl Mailbox {
         {
             let path = self.home.path().join("Maildir").join(&sub);
             for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-                // What is moved meanwhile is seen the next time.
+                // A message that is moved in the meantime is seen the next time.
                 let Ok(bytes) = fs::read(entry.path()) else { continue };
                 let whole = STATES.iter().enumerate().any(|(number, State(subject, ..))| {
                     bytes == message(number, subject).as_bytes()
@@ -158,7 +157,7 @@ impl Mailbox {
         state
     }
 
-    /// How often the log has each line, without its time; not what comes last.
+    /// How often each line is in the log, without its time and what is learned last.
     fn log(&self) -> BTreeMap<String, usize> {
         let path = self.home.path().join(".local/state/mfilter/log");
         let mut lines = BTreeMap::new();
@@ -188,7 +187,7 @@ impl Mailbox {
     }
 }
 
-/// What the table expects.
+/// What the table expects after a run.
 fn wanted() -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for (number, State(_, _, _, lies, list)) in STATES.iter().enumerate() {
@@ -200,7 +199,7 @@ fn wanted() -> BTreeSet<String> {
     wanted
 }
 
-/// Whether something comes true before long.
+/// Whether a condition becomes true before long.
 fn until(mut ask: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(30) {
@@ -212,7 +211,7 @@ fn until(mut ask: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// Ends it as systemd does, below strace too.
+/// Ends it as systemd does, also under strace.
 fn end(mut child: Child) {
     let id = child.id();
     let below = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();

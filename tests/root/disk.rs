@@ -1,6 +1,6 @@
-//! Disks that are full, without inodes, or read-only: the Maildir's, and each
-//! alone of state, cache and TMPDIR, without which mail flows on. Needs root,
-//! to mount.
+//! Disks that are full, without inodes, or read-only: the Maildir's, and one at a time
+//! those of state, cache and TMPDIR, without which mail is still delivered. Mounting
+//! needs root.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -36,7 +36,7 @@ impl Disk {
         assert!(done.is_ok_and(|status| status.success()));
     }
 
-    /// Makes it `full`, without `inodes`, or `read-only`; `room` bytes stay free.
+    /// Makes it `full`, `read-only` or without `inodes`; `room` bytes stay free.
     fn spoil(&self, how: &str, room: u64) {
         match how {
             "full" => {
@@ -94,7 +94,7 @@ fn a_maildir_without_room_defers_and_the_retry_stores_each_copy_once() {
     if skipped("a test of small disks", &[], true) {
         return;
     }
-    // Where there is some room, a write ends half-way.
+    // With some room left, a write ends half-way.
     for (how, room, warm) in [
         ("full", 0, false),
         ("full", 0, true),

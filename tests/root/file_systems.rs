@@ -1,6 +1,5 @@
-//! Network and foreign file systems, imitated by a loop-back one in user space
-//! (`odd_fs.py`): errors at close(2), missing links, short names, replies that
-//! were lost.
+//! Network and foreign file systems, imitated by a loopback one in user space
+//! (`odd_fs.py`): errors at close(2), missing links, short names, lost replies.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -13,7 +12,7 @@ use crate::support::{Home, Run, left_in_tmp, mail, skipped, wait_for};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/root/odd_fs.py");
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: hello\nMessage-ID: <1@b.example>\n\nbody\n";
-/// Longer than eCryptfs takes.
+/// A name longer than eCryptfs accepts.
 const LONG: &str = "a-hundred-and-sixty-characters-that-no-encrypted-file-system-takes-\
                     but-all-others-do-a-hundred-and-sixty-characters-and-still-some-more-of-them";
 
@@ -47,7 +46,7 @@ impl Odd {
         self.home.deliver(MESSAGE)
     }
 
-    /// What is really stored there.
+    /// What is really stored in it.
     fn root(&self) -> PathBuf {
         self.home.path().join("root")
     }
@@ -141,7 +140,7 @@ fn a_call_whose_reply_was_lost_is_done() {
         assert_eq!(run.code, Some(0), "{oddities:?}: {run:?}");
         assert_eq!(odd.stored(), BOTH, "{oddities:?}");
     }
-    // Not certain to be done: taken back, for the retry.
+    // It is not certain that it was stored: removed again, for the retry.
     let odd = Odd::mount(&["link=EPERM", "rename=EIO:after"]);
     let run = odd.deliver();
     assert_eq!(run.code, Some(75), "{run:?}");
@@ -183,8 +182,8 @@ fn a_name_that_the_file_system_does_not_take_is_no_failure() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(odd.stored(), [".A/new:", ".B/new:"]);
     assert!(odd.log().contains("A: this file system allows no colons"), "{}", odd.log());
-    // A message that is there is moved nonetheless, and flagged where others have
-    // written flags behind a delimiter of theirs.
+    // An existing message is moved all the same, and flagged where others have written
+    // flags after a delimiter of theirs.
     odd.home.write(".mailrules", "when subject is \"hello\" -> folder \"C\" as seen\n");
     let sort = |folder: &str, told: &str| {
         let run = odd.home.run(&["sort", folder], b"");

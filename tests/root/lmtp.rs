@@ -1,5 +1,5 @@
 //! `mfilter lmtp` where users have uids of their own: each user's mail is filed by a
-//! process of that uid, and nothing that is root sees a byte of it.
+//! process of that uid, and no process of root's sees a byte of it.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -74,7 +74,7 @@ fn no_root_process_reads_a_client_or_a_message() {
             readers.insert(pid.to_owned());
         }
     }
-    // Threads of the front have ids of their own, and were never root.
+    // The front's threads have ids of their own, and were never root.
     let main = launcher.to_string();
     assert!(!readers.contains(&main) && !dropped.contains(&main), "{readers:?}");
     assert!(readers.len() >= 3 && dropped.len() == 3, "{readers:?} {dropped:?}");

@@ -1,5 +1,5 @@
 //! Real Postfix, real users: SMTP in, local(8), `mailbox_command` and
-//! `.forward`, and what ends in the Maildir, in the queue, or comes back.
+//! `.forward`, and what ends up in the Maildir, in the queue, or is bounced.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 

@@ -1,5 +1,5 @@
-//! A real Postfix, one site file, the same spam to two users, one of whom has
-//! switched the provider's filter off, and one who does it by the command.
+//! A real Postfix, one site file and the same spam to users who have switched the
+//! provider's filter off in their rules or by the command, and to one who has not.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -104,7 +104,7 @@ fn switch_off(postfix: &Postfix, user: &User, site: &std::path::Path) {
     assert!(user.home.join(".config/mfilter/isp-filter").exists());
 }
 
-/// mailrules(5), "For providers": what keeps users from going around the site rules.
+/// mailrules(5), "For providers": what keeps users from bypassing the site rules.
 #[test]
 fn a_forward_file_does_not_go_around_the_site_rules() {
     if skipped("`.forward` with a real Postfix", postfix::PROGRAMS, true) {

@@ -1,10 +1,10 @@
 //! A Maildir on a file system of its own in a loop device: the power is cut
-//! right after a delivery was acknowledged, the disk goes away during one, the
+//! right after a delivery was acknowledged, the disk disappears during one, the
 //! user's quota is used up. Needs root.
 //!
-//! What a program has synced is in the image the moment it ends; what it has
-//! not is still in the memory of the mounted file system. So a copy of the
-//! image is what a machine finds that lost its power at that moment.
+//! When a program ends, what it has synced is in the image; the rest is still in the
+//! memory of the mounted file system. So a copy of the image is what a machine finds
+//! that lost its power at that moment.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -19,7 +19,7 @@ use crate::support::strace::{STRACE, cannot_trace};
 use crate::support::{Home, Run, long, run, skipped};
 
 const MKFS: &str = "/sbin/mkfs.ext4";
-/// The one file system whose quota every kernel that has it can enforce on root too.
+/// The only file system whose quota every kernel that supports it can enforce on root.
 const MKFS_BTRFS: &str = "/sbin/mkfs.btrfs";
 const RULES: &str = "\
 when subject contains \"two\" -> copy \"A\", folder \"B/{subject}\" as seen flagged
@@ -57,13 +57,13 @@ impl Image {
         None
     }
 
-    /// What is on the disk at this moment, as another file system.
+    /// What is on the disk at this moment, mounted as another file system.
     fn cut(&self, file: PathBuf, at: PathBuf) -> Image {
         fs::copy(&self.file, &file).expect("a copy");
         Image { file, at }.mount().expect("what was mounted once can be mounted")
     }
 
-    /// Takes it away though a program uses it.
+    /// Removes it while a program uses it.
     fn vanish(&self) {
         let gone = Command::new("umount").arg("-l").arg(&self.at).status();
         assert!(gone.is_ok_and(|status| status.success()));
@@ -164,7 +164,7 @@ fn a_disk_that_goes_away_during_a_delivery_takes_nothing_acknowledged_with_it() 
         let Some(image) = image.mount() else { return };
         let there = found(&image.at, number);
         match run.code {
-            // Or it lies where the disk was, and comes to light when it goes again.
+            // Or it is in the mount point's directory, and appears when the disk is unmounted.
             Some(0) => {
                 image.vanish();
                 let below = found(&maildir, number);

@@ -1,4 +1,4 @@
-//! A server of IMAP whose answers are lost.
+//! A relay to an IMAP server that loses answers.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-/// Between mfilter and the server: it passes everything on, but of each message and
-/// folder the first answer to its `APPEND` is lost when the server has it.
+/// Between mfilter and the server: it passes everything on, except that for each message
+/// and folder the first answer to `APPEND` is lost after the server has stored it.
 pub struct LostReplies {
     path: PathBuf,
     lost: Arc<AtomicUsize>,
@@ -20,7 +20,7 @@ pub struct LostReplies {
 }
 
 impl LostReplies {
-    /// Before a server at a socket; at a path that is none yet, if one is said.
+    /// In front of a server at a socket; at `path` if one is given, which must not exist.
     pub fn before(server: PathBuf, path: Option<PathBuf>) -> LostReplies {
         let directory = path.is_none().then(|| tempfile::tempdir().expect("a directory"));
         let path = path.or_else(|| Some(directory.as_ref()?.path().join("imap"))).expect("one");
@@ -43,7 +43,7 @@ impl LostReplies {
         LostReplies { path, lost, _directory: directory }
     }
 
-    /// Where it listens.
+    /// The socket on which it listens.
     pub fn path(&self) -> &Path {
         &self.path
     }

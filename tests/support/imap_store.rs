@@ -1,5 +1,5 @@
-//! An IMAP server for tests: it keeps what is appended for as long as it lives, and says
-//! what it is told to. The tests of `src/hand_over/imap` have it, too.
+//! An IMAP server for tests: it keeps what is appended for as long as it runs, and
+//! answers as the test wants. The tests of `src/hand_over/imap` use it, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,21 +14,21 @@ use data_encoding::BASE64;
 /// How it behaves.
 #[derive(Clone)]
 pub struct ImapBehaviour {
-    /// Its capabilities beside IMAP4rev1.
+    /// Its capabilities in addition to IMAP4rev1.
     pub offers: &'static str,
-    /// What `NAMESPACE` and `LIST "" ""` are answered.
+    /// Its answers to `NAMESPACE` and `LIST "" ""`.
     pub namespace: &'static str,
     pub list: &'static str,
     /// The keywords that it keeps.
     pub keywords: &'static str,
-    /// The connection is closed when it has said so many bytes.
+    /// How many bytes it sends before it closes the connection.
     pub says: usize,
-    /// It says no more when it has said so many bytes.
+    /// How many bytes it sends before it falls silent.
     pub stalls: usize,
-    /// What it says to a command (`greeting`, `STATUS "A" (…)`, …), of which this is so
-    /// many's, instead of doing it. `TAG` stands for its tag.
+    /// What it answers to the n-th of a command (`greeting`, `STATUS "A" (…)`, …) instead
+    /// of obeying it. `TAG` stands for its tag.
     pub answer: fn(&str, usize) -> Option<String>,
-    /// What it makes of a message.
+    /// What it turns a message into.
     pub stores: fn(Vec<u8>) -> Vec<u8>,
 }
 
@@ -47,16 +47,16 @@ impl Default for ImapBehaviour {
     }
 }
 
-/// A message that it keeps.
+/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptMessage {
     pub uid: u64,
-    /// As they were said.
+    /// As the client wrote them.
     pub flags: String,
     pub bytes: Vec<u8>,
 }
 
-/// A folder of a user's.
+/// A user's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFolder {
     pub validity: u64,
@@ -82,11 +82,11 @@ struct Kept {
     behaviour: Mutex<ImapBehaviour>,
     /// By user and name.
     folders: Mutex<BTreeMap<(String, String), KeptFolder>>,
-    /// All lines that were said to it.
+    /// All lines that clients sent.
     commands: Mutex<Vec<String>>,
 }
 
-/// A server that is there as long as the value.
+/// A server that runs as long as the value exists.
 pub struct ImapStore {
     kept: Arc<Kept>,
     directory: tempfile::TempDir,
@@ -116,7 +116,7 @@ impl ImapStore {
         self.directory.path().join("imap")
     }
 
-    /// How it behaves from the next connection on.
+    /// Changes how it behaves from the next connection on.
     pub fn behave(&self, behaviour: ImapBehaviour) {
         *self.kept.behaviour.lock().unwrap() = behaviour;
     }
@@ -128,7 +128,7 @@ impl ImapStore {
         of_user.map(|((_, name), folder)| (name.clone(), folder.clone())).collect()
     }
 
-    /// Has something happen to a user's folder.
+    /// Changes a user's folder.
     pub fn change(&self, user: &str, name: &str, change: impl FnOnce(&mut KeptFolder)) {
         let mut all = self.kept.folders.lock().unwrap();
         change(all.entry((user.into(), name.into())).or_insert_with(KeptFolder::new));
@@ -143,7 +143,7 @@ struct Session<'k> {
     stream: UnixStream,
     said: usize,
     behaviour: ImapBehaviour,
-    /// How often each command was said.
+    /// How often each command was sent.
     times: HashMap<String, usize>,
     user: Option<String>,
     selected: String,
@@ -158,7 +158,7 @@ impl Session<'_> {
         self.said += now.len();
         if now.len() < text.len() {
             if self.behaviour.stalls < self.behaviour.says {
-                // The client is to go first.
+                // The client goes first.
                 self.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
                 let mut rest = Vec::new();
                 let _ = self.stream.read_to_end(&mut rest);
@@ -168,7 +168,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What it is told to say instead of doing this.
+    /// The answer that the test wants in place of obeying this.
     fn told(&mut self, command: &str) -> Option<String> {
         let word = command.split(' ').next().unwrap_or_default().to_owned();
         let times = self.times.entry(word).or_default();
@@ -176,7 +176,7 @@ impl Session<'_> {
         (self.behaviour.answer)(command, *times - 1)
     }
 
-    /// What comes of a command: lines before the end, and the end.
+    /// The answer to a command: lines before the completion, and the completion.
     fn answer(&mut self, command: &str, literal: Vec<u8>) -> (Vec<u8>, String) {
         let words = words(command);
         let word = |at: usize| words.get(at).map_or("", String::as_str);

@@ -1,11 +1,11 @@
-//! Messages put together at random of the words that random foreign rules ask for.
+//! Random messages made from the words that random foreign rules ask for.
 
 use super::dice::Dice;
 
 pub const WORDS: [&str; 9] =
     ["sale", "Sale today", "[build]", "a.b", "invoice 12", "C++", "what?", "two words", "{x}"];
 
-/// The same as patterns.
+/// The same words as patterns.
 pub const ESCAPED: [&str; 9] = [
     "sale",
     "Sale today",
@@ -27,7 +27,7 @@ pub const ADDRESSES: [&str; 6] = [
     "bounce-12@news.example",
 ];
 
-/// A message; what parts recipients and words in it is `fold`, a blank or a line break.
+/// A message; recipients and words in it are separated by `fold`, a blank or a line break.
 pub fn message(dice: &mut Dice, fold: &str) -> String {
     let mailbox = |dice: &mut Dice| {
         let address = dice.pick(&ADDRESSES);
