@@ -34,7 +34,9 @@ pub(super) fn read(bytes: &[u8], path: &Path, book: &mut AddressBook) {
             for each in value.split(',').filter(|each| !each.trim().is_empty()) {
                 match addresses(each) {
                     Some(found) => open.extend(found),
-                    None => book.problem(path, number, format!("`{}` is no address", each.trim())),
+                    None => {
+                        book.problem(path, number, format!("`{}` is not an address", each.trim()))
+                    }
                 }
             }
         }
@@ -65,6 +67,6 @@ mod tests {
                 contact("jiro@example.jp", "Jiro"),
             ]
         );
-        assert_eq!(book.problems[0].to_string(), "/a:12: `x` is no address");
+        assert_eq!(book.problems[0].to_string(), "/a:12: `x` is not an address");
     }
 }

@@ -310,7 +310,7 @@ mod tests {
         let told: Vec<String> = book.problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].ends_with("3.vcf: it contains no card"), "{told:?}");
-        assert!(told[1].ends_with("6.vcf:4: `nobody` is no address"), "{told:?}");
+        assert!(told[1].ends_with("6.vcf:4: `nobody` is not an address"), "{told:?}");
         assert!(read(&home.path().join("none"), &User::default()).unwrap_err().is_missing());
     }
 

@@ -110,7 +110,7 @@ fn take(card: &mut Card, property: &Property<'_>, line: u32, path: &Path, book: 
                 None if value.trim().is_empty() => {}
                 None => {
                     let value: String = value.trim().chars().take(80).collect();
-                    book.problem(path, line, format!("`{value}` is no address"));
+                    book.problem(path, line, format!("`{value}` is not an address"));
                 }
             }
         }
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(book("").1, ["/a: it contains no card"]);
         assert_eq!(
             book("BEGIN:VCARD\nEMAIL:\nEMAIL:x\nEND:VCARD\n").1,
-            ["/a:3: `x` is no address"]
+            ["/a:3: `x` is not an address"]
         );
     }
 

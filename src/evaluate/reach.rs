@@ -250,7 +250,7 @@ pub(super) fn no_target(text: &str) -> String {
     if text.contains('@') && text.len() > LONGEST_TARGET {
         format!("`{shown}` is longer than an address can be, {LONGEST_TARGET} bytes")
     } else {
-        format!("`{shown}` is no address")
+        format!("`{shown}` is not an address")
     }
 }
 

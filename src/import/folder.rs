@@ -51,7 +51,7 @@ impl MailPlaces {
             None => {
                 let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
                 base.ok_or_else(|| {
-                    format!("`{whole}` lies outside the Maildir: `--maildir` says where that is")
+                    format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
                 })?
                 .to_owned()
             }
@@ -75,7 +75,7 @@ impl MailPlaces {
             || name.split('/').any(|part| part.trim().is_empty() || part == "..")
             || name.contains(['$', '~', '`']);
         if is_bad {
-            return Err(format!("`{whole}` is no folder"));
+            return Err(format!("`{whole}` is not a folder"));
         }
         Ok(Some(name))
     }

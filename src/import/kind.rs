@@ -113,7 +113,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         }
     }
     if headers >= 2 && votes.iter().all(|(_, count)| *count == 0) {
-        return Some(("message", "a message, and no rules"));
+        return Some(("message", "a message, not rules"));
     }
     let (name, count) = votes.iter().max_by_key(|(_, count)| *count)?;
     // Sure with two votes, or with one and none for another language.

@@ -22,7 +22,7 @@ pub(super) enum LinePlace {
 
 /// What the file of site rules says about them.
 const SITE_HEAD: &str = "\
-On for all users, who can switch the category off; with `mandatory` behind its name
+On for all users, who can switch the category off; with `mandatory` after its name
 they cannot. mailrules(5), THE PROVIDER'S FILTER, says what is to be considered.";
 
 /// How the comment of a unit that does nothing begins.

@@ -84,7 +84,7 @@ fn block(of: &Imported, unit: &Unit, out: &mut String) {
         let _ = writeln!(out, "    {}", escape(note));
     }
     if unit.would_end && matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
-        let _ = writeln!(out, "    mail that line {line} took now goes on to the rules behind it");
+        let _ = writeln!(out, "    mail that line {line} took now goes on to the rules after it");
     }
     if let Some(line) = unit.line {
         let _ = writeln!(out, "    -> line {line} of the new rules");

@@ -271,7 +271,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn absolute(text: &str) -> Result<PathBuf, String> {
     match Path::new(text).is_absolute() {
         true => Ok(text.into()),
-        false => Err(format!("`{text}` is no path that begins with `/`")),
+        false => Err(format!("`{text}` is not a path that begins with `/`")),
     }
 }
 

@@ -196,7 +196,7 @@ impl ListenAddress {
         let found: Vec<SocketAddr> = found.collect();
         match found.iter().find(|address| !is_loopback(address.ip())) {
             Some(other) => Err(format!(
-                "{} is no address of this machine alone; LMTP has neither TLS nor passwords, so \
+                "{} is not an address of this machine alone; LMTP has neither TLS nor passwords, so \
                  listen at 127.0.0.1, [::1] or a unix socket",
                 other.ip()
             )),
@@ -251,7 +251,7 @@ impl FromStr for UserSource {
     fn from_str(text: &str) -> Result<UserSource, String> {
         let absolute = |path: &str| match Path::new(path).is_absolute() {
             true => Ok(path.to_owned()),
-            false => Err(format!("`{path}` is no path that begins with `/`")),
+            false => Err(format!("`{path}` is not a path that begins with `/`")),
         };
         match text.split_once(':') {
             None if text == "passwd" => Ok(UserSource::Passwd),

@@ -226,7 +226,7 @@ fn forward_copy_and_another_sender() {
         "{sent}"
     );
     assert!(sent.contains("--\nhanako@sender.example\n"), "{sent}");
-    assert!(log(&home).contains("no forward: `-rf hello` is no address"));
+    assert!(log(&home).contains("no forward: `-rf hello` is not an address"));
     assert_eq!(home.mail().len(), 1);
 
     // Its bounce is sent back to the original sender.
@@ -345,7 +345,7 @@ fn what_could_not_be_forwarded_is_not_dropped() {
         let found: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
         assert_eq!(found, folders, "{rules}");
         let log = log(&home);
-        assert!(log.contains("is no address"), "{log}");
+        assert!(log.contains("is not an address"), "{log}");
         assert_eq!(log.contains("no discard: "), folders == [""], "{log}");
     }
 }
@@ -400,7 +400,7 @@ fn a_target_that_is_too_long_is_none() {
             let shown = home.run(&["--test"], mail).stdout;
             for told in [log(&home), shown] {
                 let is_told = told.contains("is longer than an address can be, 254 bytes")
-                    || field == "reply-to" && length > 320 && told.contains("is no address");
+                    || field == "reply-to" && length > 320 && told.contains("is not an address");
                 assert!(is_told != is_sent, "{field} {length}");
                 let why = told.lines().find(|line| line.contains("no forward")).unwrap_or_default();
                 assert!(why.len() < 3000, "{why}");

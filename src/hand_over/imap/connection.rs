@@ -181,7 +181,7 @@ impl ImapConnection {
         }
         parse(&all).ok_or_else(|| {
             let said = one_line(&String::from_utf8_lossy(&all), 80);
-            invalid(format!("it said `{said}`, which is no response of IMAP"))
+            invalid(format!("it said `{said}`, which is not an IMAP response"))
         })
     }
 }

@@ -157,7 +157,7 @@ fn what_is_no_reply_or_has_no_end_is_none() {
         assert!(stored.is_empty() && why.starts_with("it broke off: "), "{why}");
     }
     let (_, why) = told(|command, _| (command == "greeting").then(|| "SSH-2.0\r\n".into()));
-    assert_eq!(why, "it is not there: it said `SSH-2.0`, which is no reply of LMTP");
+    assert_eq!(why, "it is not there: it said `SSH-2.0`, which is not an LMTP reply");
     let (_, why) = told(|command, _| (command == "greeting").then(|| "421 4.3.2 full\r\n".into()));
     assert_eq!(why, "it is not there: it greets with `421 4.3.2 full`");
 }

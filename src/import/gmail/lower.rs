@@ -98,7 +98,7 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
             }
             "forwardTo" => {
                 if !value.contains('@') || value.contains(char::is_whitespace) {
-                    return Err(format!("`{value}` is no address"));
+                    return Err(format!("`{value}` is not an address"));
                 }
                 done.forwards.push(literal(value));
             }
@@ -216,7 +216,7 @@ fn size(entry: &FilterEntry, value: &str) -> Result<Cond, String> {
         "s_ss" => "<",
         other => return Err(format!("the operator `{other}` is not known")),
     };
-    let number: u64 = value.trim().parse().map_err(|_| format!("`{value}` is no size"))?;
-    let bytes = number.checked_mul(unit).ok_or_else(|| format!("`{value}` is no size"))?;
+    let number: u64 = value.trim().parse().map_err(|_| format!("`{value}` is not a size"))?;
+    let bytes = number.checked_mul(unit).ok_or_else(|| format!("`{value}` is not a size"))?;
     Ok(Cond::plain("size", operator, bytes.to_string()))
 }

@@ -148,7 +148,7 @@ impl QueryParser {
                 Some(QueryToken::Or) => {
                     self.at += 1;
                     if groups.is_empty() || joins {
-                        return Err("`OR` stands without a word on both sides".into());
+                        return Err("`OR` needs a word on both sides".into());
                     }
                     joins = true;
                 }
@@ -163,7 +163,7 @@ impl QueryParser {
             }
         }
         if joins {
-            return Err("`OR` stands without a word on both sides".into());
+            return Err("`OR` needs a word on both sides".into());
         }
         if groups.is_empty() {
             return Err("the search is empty".into());

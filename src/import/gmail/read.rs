@@ -62,7 +62,7 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<FilterEntry> {
                 let mut entry =
                     open.take().unwrap_or(FilterEntry { span, ..FilterEntry::default() });
                 entry.span.end = span.end;
-                entry.odd = Some(format!("it is no XML from here on: {error}"));
+                entry.odd = Some(format!("it is not valid XML from here on: {error}"));
                 entries.push(entry);
                 return entries;
             }

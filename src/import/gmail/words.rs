@@ -89,7 +89,7 @@ fn field(
     differs: &mut Differences,
 ) -> Result<Cond, String> {
     if scope != QueryScope::Message {
-        return Err(format!("`{name}:` stands within another field"));
+        return Err(format!("`{name}:` is inside another field"));
     }
     let scope = match name {
         "from" => QueryScope::From,
@@ -136,7 +136,7 @@ fn valued(name: &str, of: &GmailQuery, differs: &mut Differences) -> Result<Cond
         "larger" | "size" => size(value).map(|bytes| Cond::plain("size", ">", bytes)),
         "smaller" => size(value).map(|bytes| Cond::plain("size", "<", bytes)),
         "older_than" | "newer_than" => {
-            let days = days(&lower).ok_or_else(|| format!("`{value}` is no time"))?;
+            let days = days(&lower).ok_or_else(|| format!("`{value}` is not a time"))?;
             let operator = if name == "older_than" { ">" } else { "<" };
             if lower.ends_with(['m', 'y']) {
                 differ(differs, "a month is 30 days here, a year 365");
@@ -152,7 +152,7 @@ fn valued(name: &str, of: &GmailQuery, differs: &mut Differences) -> Result<Cond
 
 /// Bytes, `10K`, `5M`.
 fn size(value: &str) -> Result<String, String> {
-    let wrong = || format!("`{value}` is no size");
+    let wrong = || format!("`{value}` is not a size");
     let lower = value.to_ascii_lowercase();
     let lower = lower.strip_suffix('b').unwrap_or(&lower);
     let (number, unit) = match lower.chars().next_back() {
@@ -185,7 +185,7 @@ fn day(value: &str) -> Result<String, String> {
         let date = jiff::civil::Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
         parts.next().is_none().then(|| date.to_string())
     };
-    date().ok_or_else(|| format!("`{value}` is no date"))
+    date().ok_or_else(|| format!("`{value}` is not a date"))
 }
 
 /// A word, or words one after the other.

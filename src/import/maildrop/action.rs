@@ -209,7 +209,7 @@ impl FilterLowering<'_> {
         let written = text.template.trim_start().trim_start_matches('!');
         let to: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
         if to.is_empty() {
-            return Err("it names no address".into());
+            return Err("it does not name an address".into());
         }
         if let Some(option) = to.iter().find(|address| address.starts_with('-')) {
             return Err(format!("`{option}` is an option of sendmail's"));
@@ -244,7 +244,7 @@ impl FilterLowering<'_> {
         let text: String = text.trim_start().chars().skip(skip).collect();
         let text = text.trim().replace("~/", "$HOME/");
         if text.is_empty() {
-            return Err("it names no program".into());
+            return Err("it does not name a program".into());
         }
         if text.contains("formail -r") || text.contains("mailbot") {
             return Err("an automatic answer: `reply \"file\"` is for that".into());
@@ -332,7 +332,7 @@ impl FilterLowering<'_> {
             for letter in text.chars() {
                 let known = FLAGS.iter().find(|(_, known)| *known == letter);
                 let known = known.filter(|(_, letter)| "DFRS".contains(*letter));
-                let (word, _) = known.ok_or_else(|| format!("`{letter}` is no flag"))?;
+                let (word, _) = known.ok_or_else(|| format!("`{letter}` is not a flag"))?;
                 marks.push(Mark::Flag(word));
             }
         } else {

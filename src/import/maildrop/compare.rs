@@ -92,7 +92,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
         }
         let (left, right) = (number(text), number(&constant));
         let (Some(left), Some(right)) = (left, right) else {
-            return Err(format!("`{text}` is no number"));
+            return Err(format!("`{text}` is not a number"));
         };
         Ok(holds(operator, left.total_cmp(&right)))
     };
@@ -129,7 +129,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
             let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);
             let number = match whole {
                 true => format!("{number:.0}"),
-                false => return Err(format!("`{constant}` is no size")),
+                false => return Err(format!("`{constant}` is not a size")),
             };
             Ok(match operator {
                 "!=" => Cond::not(Cond::plain("size", "=", number)),
@@ -229,7 +229,7 @@ pub(super) fn arithmetic(operator: &str, left: Value, right: Value) -> Result<Va
     let numbers = |value: Value| -> Result<(Vec<(f64, Cond)>, f64), String> {
         match value {
             Value::Variable(MaildropVariable::Constant(text)) => {
-                Ok((Vec::new(), number(&text).ok_or(format!("`{text}` is no number"))?))
+                Ok((Vec::new(), number(&text).ok_or(format!("`{text}` is not a number"))?))
             }
             Value::Truth(condition) => Ok((vec![(1.0, condition)], 0.0)),
             Value::Sum(weights, sum) => Ok((weights, sum)),

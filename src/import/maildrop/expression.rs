@@ -208,7 +208,7 @@ impl<'a> ExpressionReader<'a> {
                 self.at += 1;
                 Ok(pattern(text, Some(Box::new(left))))
             }
-            _ => Err("expected a pattern behind `=~`".into()),
+            _ => Err("expected a pattern after `=~`".into()),
         }
     }
 

@@ -199,7 +199,7 @@ impl MaildropReader<'_> {
             self.at += 2;
             let name = word.trim_matches(['"', '\'']).to_owned();
             if name.is_empty() || name.contains('$') {
-                return Err(format!("`{word}` is no name of a variable"));
+                return Err(format!("`{word}` is not a name of a variable"));
             }
             let value = match self.peek() {
                 None => Expression::text(""),
@@ -222,7 +222,7 @@ impl MaildropReader<'_> {
         }
         match word.as_str() {
             "if" => self.branches(depth).map(MaildropStatementKind::If),
-            "elsif" | "else" => Err(format!("`{word}` stands behind no `if`")),
+            "elsif" | "else" => Err(format!("`{word}` has no `if` before it")),
             "while" | "foreach" => {
                 self.next();
                 self.expression()?;
@@ -243,7 +243,7 @@ impl MaildropReader<'_> {
             "import" => {
                 self.next();
                 let Some(token) = self.next().filter(|token| token.rule == Rule::word) else {
-                    return Err("`import` names no variable".into());
+                    return Err("`import` does not name a variable".into());
                 };
                 let name = self.text(token.span).to_owned();
                 self.ends_here()?;

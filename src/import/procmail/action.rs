@@ -81,7 +81,7 @@ impl RecipeLowering<'_> {
             .map(str::to_owned)
             .collect();
         if to.is_empty() {
-            return Err("it names no address".into());
+            return Err("it does not name an address".into());
         }
         if let Some(option) = to.iter().find(|address| address.starts_with('-')) {
             return Err(format!("`{option}` is an option of sendmail's"));
@@ -127,7 +127,7 @@ impl RecipeLowering<'_> {
         if !words.iter().all(is_maildir) || half(flags).is_some() {
             return Err("several mailboxes, linked".into());
         }
-        let (first, others) = words.split_first().ok_or("it names no mailbox")?;
+        let (first, others) = words.split_first().ok_or("it does not name a mailbox")?;
         let mut effects = Vec::new();
         for word in others {
             effects.extend(self.mailbox(word, "c")?.effects);
@@ -215,7 +215,7 @@ impl RecipeLowering<'_> {
             }
             words
         };
-        let Some(program) = words.first() else { return Err("it names no program".into()) };
+        let Some(program) = words.first() else { return Err("it does not name a program".into()) };
         if program.contains('{') && !program.contains("{{") || program.is_empty() {
             return Err("the name of the program comes from the message".into());
         }
@@ -270,7 +270,7 @@ impl RecipeLowering<'_> {
                 expanded.template.split_once(':').ok_or("a header without a `:`")?;
             let is_name = name.bytes().all(|b| b.is_ascii_graphic()) && !name.is_empty();
             if !is_name || name.contains('{') {
-                return Err(format!("`{name}` is no name of a header"));
+                return Err(format!("`{name}` is not a name of a header"));
             }
             edited.push(name.to_lowercase());
             let (name, value) = (name.to_owned(), value.trim().to_owned());

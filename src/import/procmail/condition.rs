@@ -173,7 +173,7 @@ fn one(
     }
     if let Some(sign @ ("<" | ">")) = text.get(..1) {
         let number = text.get(1..).unwrap_or_default().trim();
-        let size: u64 = number.parse().map_err(|_| format!("`{number}` is no size"))?;
+        let size: u64 = number.parse().map_err(|_| format!("`{number}` is not a size"))?;
         return Ok((
             Cond::plain("size", if sign == "<" { "<" } else { ">" }, size.to_string()),
             None,
@@ -196,7 +196,7 @@ fn one(
             return Err("it depends on what a program says".into());
         }
         if weight(pattern)?.0.is_some() {
-            return Err("a weight behind `??`".into());
+            return Err("a weight after `??`".into());
         }
         if variable(pattern).is_some() {
             return Err("`??` twice".into());

@@ -230,7 +230,7 @@ impl RecipeLowering<'_> {
         let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
         let is_included = self.around.len() > 1;
         if self.depth > 0 && is_included {
-            return not("SWITCHRC under a condition leaves the file that is included".into());
+            return not("SWITCHRC under a condition leaves the included file".into());
         }
         let mut units = match self.read_included(path, before) {
             Ok(units) => units,
@@ -346,7 +346,7 @@ impl RecipeLowering<'_> {
     ) -> Result<Unit, String> {
         let flags = recipe.flags.as_str();
         if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
-            return Err(format!("`{flag}` is no flag"));
+            return Err(format!("`{flag}` is not a flag"));
         }
         let is_asked_for = self.is_asked_for;
         let (depends, chain) = self.dependence(flags, before)?;
@@ -465,7 +465,7 @@ impl RecipeLowering<'_> {
                 };
                 Ok((Cond::all([own.clone(), failed]), chain.clone()))
             }
-            Dependence::Nothing => Err("no recipe stands before it".into()),
+            Dependence::Nothing => Err("there is no recipe before it".into()),
             Dependence::Unknown => Err("the recipe before it is not translated".into()),
             Dependence::Known { changes: true, .. } if flags.contains('E') => {
                 Err("the recipe before it changes what is tested".into())

@@ -159,7 +159,7 @@ impl RecipeReader<'_> {
             self.rest().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         if name.is_empty() {
             let line = self.line();
-            return NodeKind::Unreadable(format!("`{}` is no statement", line.trim()));
+            return NodeKind::Unreadable(format!("`{}` is not a statement", line.trim()));
         }
         self.at += name.len();
         let blanks = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();

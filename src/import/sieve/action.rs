@@ -334,7 +334,7 @@ impl Lowering<'_> {
             "keep" if self.options.category.is_some() => {
                 arguments.unknown(&[])?;
                 if self.state.keep != KEPT || acts.iter().any(SieveAct::closes) {
-                    return Err("a `keep` behind what files or drops the message".into());
+                    return Err("a `keep` after something that files or drops the message".into());
                 }
                 // The message is the users' rules to file.
             }
@@ -363,7 +363,7 @@ impl Lowering<'_> {
                     Some(written) => {
                         let address = plain_address(written);
                         if !is_target(address) {
-                            return Err(format!("`{written}` is no address"));
+                            return Err(format!("`{written}` is not an address"));
                         }
                         literal(address)
                     }
@@ -390,7 +390,7 @@ impl Lowering<'_> {
                 arguments.unknown(&["last"])?;
                 let name = arguments.string(0)?;
                 if !is_name(name) {
-                    return Err(format!("`{name}` is no name of a header"));
+                    return Err(format!("`{name}` is not a name of a header"));
                 }
                 let value = self.text(arguments.string(1)?)?;
                 self.edited(name);
@@ -399,7 +399,7 @@ impl Lowering<'_> {
             "deleteheader" => {
                 let name = arguments.string(0)?;
                 if !is_name(name) {
-                    return Err(format!("`{name}` is no name of a header"));
+                    return Err(format!("`{name}` is not a name of a header"));
                 }
                 let remove = Effect::RemoveHeader(name.to_owned());
                 let remove = match self.headers_with_value(name, arguments)? {
@@ -416,10 +416,7 @@ impl Lowering<'_> {
             "unexpire" => self.unexpire(arguments, acts)?,
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
             "pipe" | "execute" | "filter" => {
-                return Err(format!(
-                    "the program of `{}` stands in a folder of the server's",
-                    node.name
-                ));
+                return Err(format!("the program of `{}` is in a folder of the server", node.name));
             }
             "error" => return Err("it ends the script with a mistake".into()),
             other => return Err(format!("the command `{other}` is not known")),

@@ -294,7 +294,7 @@ impl Lowering<'_> {
             MatchType::Value(Relation::Equal) | MatchType::Is => {
                 self.judge_text(key, how.collation)?;
                 if sort == ComparisonSort::Body {
-                    self.approximately("a body is compared without the line end behind it");
+                    self.approximately("a body is compared without its final line end");
                 }
                 if how.minds_case(key) {
                     let pattern = format!("^{}$", casemap_literal(key));

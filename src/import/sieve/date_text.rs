@@ -83,7 +83,7 @@ pub(super) fn date_text(
         "zone" if how.kind == MatchType::Is => {
             for key in keys {
                 if key.len() != 5 || !key.starts_with(['+', '-']) {
-                    return Err(format!("`{key}` is no time zone"));
+                    return Err(format!("`{key}` is not a time zone"));
                 }
             }
             let keys: Vec<String> = keys.iter().map(|key| format!("\\{key}")).collect();

@@ -247,7 +247,7 @@ fn flag(word: &str) -> Result<Option<Mark>, String> {
     }
     let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
     if !word.chars().all(fits) || word.len() > 100 {
-        return Err(format!("`{word}` is no keyword of IMAP"));
+        return Err(format!("`{word}` is not an IMAP keyword"));
     }
     Ok(Some(Mark::Keyword(literal(word))))
 }

@@ -52,7 +52,7 @@ impl Lowering<'_> {
         arguments.unknown(&["personal", "global", "optional", "once"])?;
         let name = self.constants(&[arguments.string(0)?.to_owned()])?.remove(0);
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            return Err(format!("`{name}` is no name of a script"));
+            return Err(format!("`{name}` is not a name of a script"));
         }
         if arguments.has("global") && self.options.included.is_some() {
             return match arguments.has("optional") {

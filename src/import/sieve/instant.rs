@@ -37,7 +37,7 @@ impl Lowering<'_> {
             // A leap second is read as the one before it.
             let read = read.filter(|_| clock.is_some_and(|clock| !clock.ends_with("60")));
             let (Some(clock), Some(clock_zone)) = (read, folded.get(CLOCK.len()..)) else {
-                return Err(format!("`{key}` is no moment"));
+                return Err(format!("`{key}` is not a moment"));
             };
             let in_same_second = match moment.zone.as_deref() {
                 Some(zone) if relation.holds(zone.cmp(clock_zone)) => Cond::Always,
@@ -87,7 +87,7 @@ impl Lowering<'_> {
         };
         let whole = Some(key).filter(|key| key.len() == shape.len());
         let Some(same_sign) = whole.and_then(|key| order_pattern(key, shape, relation)) else {
-            return Err(format!("`{key}` is no zone"));
+            return Err(format!("`{key}` is not a zone"));
         };
         let patterns = same_sign.into_iter().chain(other_sign.map(str::to_owned));
         let values: Vec<Operand> =
@@ -116,7 +116,7 @@ pub(super) fn offset(zone: &str) -> Result<String, String> {
     match fits {
         true if digits == "0000" => Ok("Z".into()),
         true => Ok(format!("{}:{}", &zone[..3], &zone[3..])),
-        false => Err(format!("`{zone}` is no time zone")),
+        false => Err(format!("`{zone}` is not a time zone")),
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn day_by_instants(
     for key in keys {
         let day = key.parse::<jiff::civil::Date>().ok().filter(|_| key.len() == 10);
         let Some((day, next)) = day.and_then(|day| Some((day, day.tomorrow().ok()?))) else {
-            return Err(format!("`{key}` is no date"));
+            return Err(format!("`{key}` is not a date"));
         };
         let first = instant(day.at(0, 0, 0, 0), offset);
         let behind = instant(next.at(0, 0, 0, 0), offset);

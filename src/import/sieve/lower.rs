@@ -101,7 +101,7 @@ impl Lowering<'_> {
                 }
                 "if" => self.chain(here, tail_here, out),
                 "include" => self.include(node, tail_here, out),
-                "elsif" | "else" => self.not(here, "it stands behind no `if`", out),
+                "elsif" | "else" => self.not(here, "it has no `if` before it", out),
                 _ if node.block.is_some() => {
                     let why = format!("`{}` is not known", node.name);
                     self.not(here, &why, out);

@@ -58,7 +58,7 @@ impl Lowering<'_> {
         let once = |name: &String| ONCE.iter().any(|once| name.eq_ignore_ascii_case(once));
         let one = matches!(names, [name] if once(name));
         if one {
-            self.approximately("the header is taken to stand there once (`:index`)");
+            self.approximately("the header is assumed to occur once (`:index`)");
         }
         one
     }

@@ -17,7 +17,7 @@ use grammar::{Rule, SieveGrammar};
 
 /// How deep blocks and tests may nest; Pigeonhole allows 32.
 const MAX_DEPTH: usize = 48;
-const NOT_UTF_8: &str = "something in it is not UTF-8, as Sieve has to be";
+const NOT_UTF_8: &str = "something in it is not UTF-8, which Sieve requires";
 
 /// A command or a test.
 #[derive(Debug, Clone)]

@@ -416,7 +416,7 @@ impl Relation {
             "le" => Relation::LessOrEqual,
             "eq" => Relation::Equal,
             "ne" => Relation::NotEqual,
-            _ => return Err(format!("`{word}` is no relation")),
+            _ => return Err(format!("`{word}` is not a relation")),
         })
     }
 

@@ -48,8 +48,8 @@ impl Lowering<'_> {
         if !arguments.has("comparator") && keys.iter().any(has_letters) {
             // Its `tst-string.c` used `i;octet` there, contrary to RFC 5228 §2.7.3.
             self.draft.note(
-                "`string` without a comparator does not mind the case of letters; with Dovecot \
-                 before 2.4 it does",
+                "`string` without a comparator ignores the case of letters; Dovecot \
+                 before 2.4 did not",
             );
         }
         if let MatchType::Count(relation) = how.kind {

@@ -174,10 +174,10 @@ fn time_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         };
         let parts = (next(), next(), next());
         let (Ok(Some(hour)), Ok(Some(minute)), Ok(second)) = parts else {
-            return Err(format!("`{key}` is no time of day"));
+            return Err(format!("`{key}` is not a time of day"));
         };
         if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) {
-            return Err(format!("`{key}` is no time of day"));
+            return Err(format!("`{key}` is not a time of day"));
         }
         // `17:00` comes before `17:00:00`.
         let operator = match (relation, second) {
@@ -222,10 +222,10 @@ fn hour_ranges(field: &str, hours: &[String]) -> Cond {
 
 /// A Modified Julian Day, RFC 5260 §4.2, as a date.
 fn julian(key: &str) -> Result<String, String> {
-    let days: i64 = key.parse().map_err(|_| format!("`{key}` is no day"))?;
+    let days: i64 = key.parse().map_err(|_| format!("`{key}` is not a day"))?;
     let first = jiff::civil::date(1858, 11, 17);
     let day = first.checked_add(jiff::SignedDuration::from_hours(24 * days.clamp(0, 1_000_000)));
-    day.map(|day| day.to_string()).map_err(|_| format!("`{key}` is no day"))
+    day.map(|day| day.to_string()).map_err(|_| format!("`{key}` is not a day"))
 }
 
 fn date_part(moment: &DateMoment, how: Matching, keys: &[String]) -> Result<Cond, String> {
@@ -234,7 +234,7 @@ fn date_part(moment: &DateMoment, how: Matching, keys: &[String]) -> Result<Cond
     let mut tests = Vec::new();
     for key in keys {
         if key.parse::<jiff::civil::Date>().is_err() || key.len() != 10 {
-            return Err(format!("`{key}` is no date"));
+            return Err(format!("`{key}` is not a date"));
         }
         tests.push(match relation {
             Relation::NotEqual => {
@@ -262,7 +262,7 @@ fn year_part(moment: &DateMoment, how: Matching, keys: &[String]) -> Result<Cond
     for key in keys {
         if key.len() != 4 || !key.bytes().all(|byte| byte.is_ascii_digit()) || key.as_str() < "1900"
         {
-            return Err(format!("`{key}` is no year"));
+            return Err(format!("`{key}` is not a year"));
         }
         let within = Cond::plain(field, "in", format!("{key}-01-01..{key}-12-31"));
         tests.push(match relation {

@@ -61,7 +61,7 @@ pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, Str
             "Label" => done.effects.push(Effect::Mark(vec![keyword(&format!("$label{value}"))?])),
             "JunkScore" => {
                 let score: u32 =
-                    value.trim().parse().map_err(|_| format!("`{value}` is no score"))?;
+                    value.trim().parse().map_err(|_| format!("`{value}` is not a score"))?;
                 let (set, other) =
                     if score > 50 { ("Junk", "NonJunk") } else { ("NonJunk", "Junk") };
                 done.effects.push(Effect::Unmark(vec![Mark::Keyword(other.into())]));
@@ -69,7 +69,7 @@ pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, Str
             }
             "Forward" => {
                 if !value.contains('@') || value.contains(char::is_whitespace) {
-                    return Err(format!("`{value}` is no address"));
+                    return Err(format!("`{value}` is not an address"));
                 }
                 done.effects.push(Effect::Forward { copy: true, to: vec![literal(value)] });
                 done.differs.push("it is sent on as it is, not as a new message of yours".into());
@@ -110,10 +110,10 @@ fn keyword(value: &str) -> Result<Mark, String> {
 /// The folder that a URL names, `imap://taro%40example.jp@imap.example.jp/INBOX/A%20B`;
 /// none for the inbox.
 pub(super) fn folder(url: &str) -> Result<Option<String>, String> {
-    let wrong = || format!("`{url}` names no folder");
+    let wrong = || format!("`{url}` does not name a folder");
     let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
     if !matches!(scheme, "imap" | "mailbox" | "mailbox-message") {
-        return Err(format!("`{url}` is no folder for mail"));
+        return Err(format!("`{url}` is not a folder for mail"));
     }
     let (_, path) = rest.split_once('/').ok_or_else(wrong)?;
     let levels: Result<Vec<String>, String> = path

@@ -71,7 +71,7 @@ fn filter_unit(filter: &Filter, options: &Options, draft: &mut Draft) -> Result<
         }
     }
     if filter.kind & (AS_IT_COMES | PERIODIC) == 0x20 {
-        draft.note("filters that run behind Thunderbird's junk filter run with the others");
+        draft.note("filters that run after Thunderbird's junk filter run with the others");
     }
     let terms = filter.condition.as_deref().ok_or("it has no condition")?;
     let mut condition = Cond::Always;

@@ -69,7 +69,7 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
             "type" => match value.parse() {
                 Ok(kind) => filter.kind = kind,
                 Err(_) => {
-                    filter.odd.get_or_insert(format!("`{value}` is no type"));
+                    filter.odd.get_or_insert(format!("`{value}` is not a type"));
                 }
             },
             "description" => filter.description = value,
@@ -79,7 +79,7 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
             "actionValue" | "customId" => match filter.actions.last_mut() {
                 Some(action) if action.value.is_empty() => action.value = value,
                 _ => {
-                    filter.odd.get_or_insert(format!("`{name}` stands behind no action"));
+                    filter.odd.get_or_insert(format!("`{name}` has no action before it"));
                 }
             },
             "condition" if filter.condition.is_none() => filter.condition = Some(value),
@@ -107,9 +107,9 @@ fn next(text: &str, from: usize) -> Option<(usize, usize, ThunderbirdPiece)> {
     let odd = |why: &str| Some((begin, line_end, ThunderbirdPiece::Odd(why.to_owned())));
     // Only in its own line, so that a file of other lines is read in one pass.
     let line = text.get(begin..line_end).unwrap_or_default();
-    let Some((name, _)) = line.split_once("=\"") else { return odd("this is no attribute") };
+    let Some((name, _)) = line.split_once("=\"") else { return odd("this is not an attribute") };
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return odd("this is no attribute");
+        return odd("this is not an attribute");
     }
     let mut value = String::new();
     let start = begin + name.len() + 2;

@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
     let mut terms = Vec::new();
     while !rest.is_empty() {
         let Some((word, behind)) = rest.split_once('(') else {
-            return Err(format!("`{rest}` is no condition"));
+            return Err(format!("`{rest}` is not a condition"));
         };
         let any = match word.trim() {
             word if word.eq_ignore_ascii_case("AND") => false,
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
             word => return Err(format!("`{word}` is neither AND nor OR")),
         };
         if joint.is_some_and(|known| known != any) {
-            return Err("AND and OR stand side by side".into());
+            return Err("AND and OR are mixed".into());
         }
         joint = Some(any);
         let cut = || "a condition is cut short".to_owned();
@@ -165,7 +165,7 @@ pub(super) fn test(term: &Term) -> Result<ThunderbirdTest, String> {
         _ => {
             let is_name = attribute.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
             if !is_name {
-                return Err(format!("`{attribute}` is no header"));
+                return Err(format!("`{attribute}` is not a header"));
             }
             ThunderbirdFields::Text(vec![header(attribute)])
         }
@@ -285,7 +285,7 @@ fn date(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
         let date = jiff::civil::Date::new(year, month, i8::try_from(day).ok()?).ok()?;
         (parts.next().is_none() && year >= 1000).then(|| date.to_string())
     };
-    let day = day().ok_or_else(|| format!("`{value}` is no date"))?;
+    let day = day().ok_or_else(|| format!("`{value}` is not a date"))?;
     let test = |operator| Cond::plain("date", operator, day.clone());
     Ok(ThunderbirdTest::exact(match operator {
         "is" => test("="),
@@ -297,7 +297,7 @@ fn date(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
 }
 
 fn number(value: &str) -> Result<u64, String> {
-    value.trim().parse().map_err(|_| format!("`{value}` is no number"))
+    value.trim().parse().map_err(|_| format!("`{value}` is not a number"))
 }
 
 fn age(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {

@@ -106,7 +106,10 @@ impl Dovecot {
         let home = value("home").filter(|home| !home.is_empty()).ok_or("Dovecot gives no home")?;
         let home = Path::new(home);
         if !home.is_absolute() {
-            return Err(format!("the home `{}` is no path that begins with `/`", home.display()));
+            return Err(format!(
+                "the home `{}` is not a path that begins with `/`",
+                home.display()
+            ));
         }
         let (uid, gid) = (number("uid", self.owner.uid)?, number("gid", self.owner.gid)?);
         // `user=` is there if a lookup has changed the name.
