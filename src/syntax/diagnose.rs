@@ -167,6 +167,11 @@ impl<'a> View<'a> {
             let whole = SyntaxToken { start, end: start + found.len() as u32, ..token };
             return self.mistake(SyntaxErrorKind::CurlyQuote(found), whole);
         }
+        if bad == Bad::UnclosedText
+            && let Some(opening) = self.closed_too_late(at, token)
+        {
+            return self.mistake(SyntaxErrorKind::UnclosedText, opening);
+        }
         let first = written.chars().next().unwrap_or_default();
         let kind = match bad {
             Bad::UnclosedText if written.len() == 1 => SyntaxErrorKind::LoneQuote,
@@ -198,6 +203,23 @@ impl<'a> View<'a> {
             _ => token.end,
         };
         self.mistake(kind, SyntaxToken { end, ..token })
+    }
+
+    /// `"x -> folder "A"`: the quote of a string that was closed by the opening quote of
+    /// the next one. `last` is the quote that remained.
+    fn closed_too_late(&self, at: usize, last: SyntaxToken) -> Option<SyntaxToken> {
+        let line = self.text.get(..last.start as usize)?.rfind('\n').map_or(0, |end| end + 1);
+        (self.piece.tokens.start..at).find_map(|at| {
+            let text = self.token(at).filter(|token| token.kind == TokenShape::Text)?;
+            let next = self.token(at + 1)?;
+            let opens_next = matches!(next.kind, TokenShape::Word | TokenShape::Quantity)
+                && next.start == text.end;
+            let content = self.written(text).strip_prefix('"')?.strip_suffix('"')?;
+            (text.start as usize >= line
+                && opens_next
+                && content.ends_with([' ', '\t', '[', '(', ',']))
+            .then_some(SyntaxToken { end: text.start + 1, ..text })
+        })
     }
 
     fn unexpected(
@@ -296,6 +318,12 @@ impl<'a> View<'a> {
         }
         if let Some(mistake) = before.and_then(|before| self.torn_quantity(before, found)) {
             return mistake;
+        }
+        if let Some(not) = before.filter(|before| {
+            let word = self.written(*before);
+            expects(Rule::operator) && word != "not" && word.eq_ignore_ascii_case("not")
+        }) {
+            return self.mistake(capital(self.written(not), "`not`"), not);
         }
         let kind = match (found.kind, self.word(at)) {
             (TokenShape::Signs, _) => self.sign(at, written, expected),
@@ -399,6 +427,19 @@ impl<'a> View<'a> {
             return Some(SyntaxErrorKind::NeedlessSign(found));
         }
         let next = self.token(at + 1);
+        if expected.contains(&Rule::operator) && matches!(sign, ":" | "::" | ":=") {
+            let tests = self.word(at + 1).is_some_and(|word| words::OPERATORS.contains(&word));
+            let value = |token: SyntaxToken| {
+                matches!(token.kind, TokenShape::Text | TokenShape::Pattern | TokenShape::OpenSet)
+            };
+            if tests {
+                return Some(SyntaxErrorKind::FieldColon(found));
+            }
+            if next.is_some_and(value) {
+                let instead = "an operator: `is`, `contains`, …";
+                return Some(SyntaxErrorKind::ForeignSign { found, instead });
+            }
+        }
         let acts = next.is_some_and(|token| token.kind == TokenShape::OpenBlock)
             || self.word(at + 1).is_some_and(|word| words::ACTIONS.contains(&word));
         if expected.contains(&Rule::arrow)
@@ -447,6 +488,13 @@ impl<'a> View<'a> {
         if words::SLIPS.contains(&word) {
             return Some(SyntaxErrorKind::Slip(found));
         }
+        if expects(Rule::and_word) || expects(Rule::or_word) {
+            match word.to_ascii_lowercase().as_str() {
+                "and" => return Some(capital(word, "`and`")),
+                "or" => return Some(capital(word, "`or`")),
+                _ => {}
+            }
+        }
         // `does not contain`
         if matches!(word, "does" | "do" | "did") && self.word(at + 1) == Some("not") {
             let operator = self.word(at + 2).and_then(words::nearest_operator)?;
@@ -492,6 +540,11 @@ impl<'a> View<'a> {
         }
         None
     }
+}
+
+/// `AND`: a word of ours in capital letters.
+fn capital(found: &str, instead: &'static str) -> SyntaxErrorKind {
+    SyntaxErrorKind::ForeignSign { found: found.to_owned(), instead }
 }
 
 /// What was expected, for people: the most informative names, each once.

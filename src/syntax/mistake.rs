@@ -51,6 +51,8 @@ pub(super) enum SyntaxErrorKind {
         found: String,
         instead: &'static str,
     },
+    /// `cc: is`: the sign.
+    FieldColon(String),
     /// `is not`, `not in`: the operator.
     NegatedOperator(String),
     UnknownOperator {
@@ -257,6 +259,12 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             format!("write {instead}"),
         ),
+        SyntaxErrorKind::FieldColon(found) => word(
+            "operator",
+            format!("no `{}` follows a field", clip(found)),
+            "",
+            "a condition is written `FIELD OPERATOR VALUE`, as in `subject contains \"sale\"`",
+        ),
         SyntaxErrorKind::NegatedOperator(operator) => word(
             "operator",
             format!("`not` goes before the whole test, not before `{operator}`"),
@@ -419,6 +427,7 @@ fn instead(kind: &SyntaxErrorKind) -> Option<String> {
         SyntaxErrorKind::LookAlike(found) => found.chars().filter_map(scan::narrow).collect(),
         SyntaxErrorKind::Invisible(_)
         | SyntaxErrorKind::Semicolon
+        | SyntaxErrorKind::FieldColon(_)
         | SyntaxErrorKind::NeedlessSign(_) => String::new(),
         SyntaxErrorKind::NotAnArrow(_) => String::from("->"),
         SyntaxErrorKind::Slip(found) if found == "then" => String::from("->"),
@@ -482,6 +491,9 @@ fn slip(found: &str) -> SyntaxWording {
 fn quantity(found: &str) -> SyntaxWording {
     let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = found.split_at(digits);
+    if let Some(hint) = date_hint(found).or_else(|| days(number, unit.trim_start())) {
+        return not_a_quantity(found, hint);
+    }
     let hint = match words::unit(unit.trim_start()) {
         Some(meant) if meant == unit => String::from("the number is too large"),
         Some(meant) => format!("write `{number}{meant}`"),
@@ -506,12 +518,52 @@ fn quantity(found: &str) -> SyntaxWording {
              durations; a name begins with a letter, and strings must be quoted",
         ),
     };
+    not_a_quantity(found, hint)
+}
+
+fn not_a_quantity(found: &str, hint: String) -> SyntaxWording {
     word(
         "quantity",
         format!("`{}` is not a number, size, duration, date or time", clip(found)),
         "",
         hint,
     )
+}
+
+/// `1.12.2026`, `12/1/2026`, `2026/12/1`: a hint with the date that is meant.
+pub fn date_hint(found: &str) -> Option<String> {
+    let sign = found.chars().find(|c| !c.is_ascii_digit()).filter(|c| "./-".contains(*c))?;
+    let parts: Vec<&str> = found.split(sign).collect();
+    let [first, second, third] = parts.as_slice() else { return None };
+    let number = |part: &str| part.parse::<u32>().ok().filter(|_| part.len() <= 2);
+    let written = |year: &str, month: u32, day: u32| {
+        let real = year.len() == 4 && (1..=12).contains(&month) && (1..=31).contains(&day);
+        let year = year.parse::<u32>().ok().filter(|_| real)?;
+        Some(format!("{year:04}-{month:02}-{day:02}"))
+    };
+    if first.len() == 4 {
+        let date = written(first, number(second)?, number(third)?)?;
+        return Some(format!("write `{date}`"));
+    }
+    let (one, two) = (number(first)?, number(second)?);
+    let day_first = written(third, two, one);
+    // With dots nobody writes the month first.
+    let month_first = written(third, one, two).filter(|_| sign != '.' && one != two);
+    Some(match (day_first, month_first) {
+        (Some(date), Some(other)) => {
+            format!("a date is year-month-day: `{date}`, or `{other}` if the month came first")
+        }
+        (date, other) => {
+            let date = date.or(other)?;
+            format!("write `{date}`")
+        }
+    })
+}
+
+/// `1 month`, `2 years`: a hint with the duration in days.
+fn days(number: &str, unit: &str) -> Option<String> {
+    let days = number.parse::<u64>().ok()?.checked_mul(words::days_of(unit)?)?;
+    Some(format!("write `{days}d`"))
 }
 
 /// What a user wrote, short enough for a message.

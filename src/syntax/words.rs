@@ -48,7 +48,16 @@ pub fn is_reserved(word: &str) -> bool {
 
 /// Whether people write it after a number, as a unit.
 pub(super) fn is_unit(word: &str) -> bool {
-    unit(word).is_some()
+    unit(word).is_some() || days_of(word).is_some()
+}
+
+/// The days of a unit that the language does not have, because it is not always equally long.
+pub(super) fn days_of(word: &str) -> Option<u64> {
+    Some(match word {
+        "mo" | "month" | "months" => 30,
+        "y" | "yr" | "year" | "years" => 365,
+        _ => return None,
+    })
 }
 
 /// The unit of a size or a duration that was meant.
@@ -97,6 +106,21 @@ const FOREIGN_ACTIONS: &[(&str, &str)] = &[
     ("unflag", "unmark"), ("addheader", "add-header"), ("deleteheader", "remove-header"),
     ("starred", "mark flagged"), ("read", "mark seen"), ("unread", "unmark seen"),
     ("execute", "run"), ("exec", "run"), ("notify", "run"),
+    ("store", "folder"), ("put", "folder"), ("archive", "folder"), ("junk", "folder"),
+    ("quarantine", "folder"), ("moveto", "folder"), ("move-to", "folder"), ("file-into", "folder"),
+    ("ignore", "discard"),
+];
+
+/// Fields of other filters and words of mail readers, and our fields.
+#[rustfmt::skip]
+const FOREIGN_FIELDS: &[(&str, &str)] = &[
+    ("text", "body"), ("message", "body"), ("mail", "body"), ("content", "body"),
+    ("title", "subject"), ("topic", "subject"), ("author", "from"), ("from-address", "from"),
+    ("domain", "from.domain"), ("from-domain", "from.domain"), ("from-name", "from.name"),
+    ("to-or-cc", "recipient"), ("to-cc", "recipient"), ("rcpt", "recipient"),
+    ("filename", "attachment.name"), ("file", "attachment.name"), ("list-address", "list-id"),
+    ("mailing-list", "list-id"), ("mailinglist", "list-id"), ("today", "now"), ("hour", "time"),
+    ("day", "weekday"), ("url", "link"), ("html", "body"),
 ];
 
 /// Flags of other programs, and ours.
@@ -114,6 +138,11 @@ fn ours(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
 /// The action that corresponds to a word of another filter.
 pub fn action_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_ACTIONS, word)
+}
+
+/// The field that corresponds to a word of another filter.
+pub fn field_meant(word: &str) -> Option<&'static str> {
+    ours(FOREIGN_FIELDS, word)
 }
 
 /// The flag that a keyword was probably meant to be: one of ours in another case,

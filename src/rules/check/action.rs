@@ -79,9 +79,25 @@ impl<'r> ActionReader<'r, '_, '_> {
         match &value.kind {
             ValueKind::Text(text) => Ok(ArgumentText { text, span: value.span }),
             _ => {
-                let hint = format!("put it in quotes: `\"{}\"`", self.checker.written(value));
+                let hint = self.unquoted(value);
                 self.wrong_value("a quoted string", value, Some(hint))
             }
+        }
+    }
+
+    /// What to do with an argument that is not a string: `to` in `folder to "A"`, `A` in
+    /// `folder A`.
+    fn unquoted(&self, value: &ValueNode) -> String {
+        let written = self.checker.written(value);
+        let arguments = self.action.arguments.iter();
+        let next = arguments.skip_while(|argument| argument.span != value.span).nth(1);
+        let is_needless = matches!(written.as_str(), "to" | "into");
+        match next {
+            Some(next) if is_needless && matches!(next.kind, ValueKind::Text(_)) => {
+                let text = self.checker.written(next);
+                format!("write `{} {text}`", self.action.name.value)
+            }
+            _ => format!("put it in quotes: `\"{}\"`", self.checker.written(value)),
         }
     }
 
@@ -155,8 +171,7 @@ impl<'r> ActionReader<'r, '_, '_> {
             match &argument.kind {
                 ValueKind::Text(text) => texts.push(ArgumentText { text, span: argument.span }),
                 _ => {
-                    let hint =
-                        format!("put it in quotes: `\"{}\"`", self.checker.written(argument));
+                    let hint = self.unquoted(argument);
                     self.checker.wrong_value("a quoted string", argument, Some(hint));
                 }
             }

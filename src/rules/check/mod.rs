@@ -441,6 +441,9 @@ impl<'a, 's> Checker<'a, 's> {
             || declared(|declared| matches!(declared, NameKind::Score(_) | NameKind::Value(_)));
         match what {
             WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
+            WordKind::Field if words::field_meant(name).is_some() => {
+                words::field_meant(name).map(str::to_owned)
+            }
             WordKind::Field | WordKind::Part | WordKind::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }

@@ -14,6 +14,7 @@ use crate::rules::program::{
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
+use crate::syntax::date_hint;
 
 /// The results of a method of authentication, RFC 8601 §2.7.
 pub const RESULTS: &[&str] =
@@ -344,7 +345,13 @@ impl Checker<'_, '_> {
             (FieldKind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
             (FieldKind::Number, _) => Some(String::from("`5`, `-2.5`")),
             (FieldKind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
-            (FieldKind::Date, _) => Some(String::from("`2026-12-24`, `2026-12-24T18:00`")),
+            (FieldKind::Date, other) => {
+                let meant = match other {
+                    ValueKind::Text(text) => date_hint(text),
+                    _ => None,
+                };
+                meant.or_else(|| Some(String::from("`2026-12-24`, `2026-12-24T18:00`")))
+            }
             (FieldKind::Time, _) => Some(String::from("`22:00`")),
             _ => None,
         };

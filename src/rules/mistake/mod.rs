@@ -443,8 +443,11 @@ impl RuleErrorKind {
                     format!("`{operator}` does not fit `{field}`, which is {}", kind.name());
                 let fitting: Vec<String> =
                     kind.operators().map(|word| format!("`{word}`")).collect();
-                error("operator-does-not-fit", message, "does not fit")
-                    .or_hint(Some(format!("these do: {}", fitting.join(" "))))
+                let hint = match operator.as_str() {
+                    "=" if kind.is_text() => String::from("write `is`"),
+                    _ => format!("these do: {}", fitting.join(" ")),
+                };
+                error("operator-does-not-fit", message, "does not fit").or_hint(Some(hint))
             }
             RuleErrorKind::WrongValue { wanted, found, hint } => {
                 let message = format!("expected {wanted}, found {found}");
@@ -562,8 +565,11 @@ impl RuleErrorKind {
             }
             RuleErrorKind::NoFlags { action } => {
                 let message = format!("`{action}` does not deliver, so it takes no flags");
-                error("no-flags", message, "`as` is not allowed here")
-                    .or_hint(Some("`as` may follow `inbox`, `folder`, `fileinto` and `copy`"))
+                let hint = match action.as_str() {
+                    "mark" | "unmark" => "leave `as` out: `mark seen`",
+                    _ => "`as` may follow `inbox`, `folder`, `fileinto` and `copy`",
+                };
+                error("no-flags", message, "`as` is not allowed here").or_hint(Some(hint))
             }
             RuleErrorKind::BadKeyword { name } => {
                 error("bad-keyword", format!("`{name}` is not a valid keyword"), "invalid keyword")
