@@ -83,11 +83,18 @@ impl Catalogue {
         if depth > DEPTH {
             return None;
         }
-        // Done first, so that a hole in the first reason does not match all of them.
+        let phrase = |text: &str| self.find(text, depth + 1);
+        // A text of ours with this separator is not several reasons.
+        let mut whole = self.templates.iter().filter(|template| template.has(REASONS));
+        if let Some(found) =
+            whole.find_map(|template| Some(template.filled(&template.found(text)?, phrase)))
+        {
+            return Some(found);
+        }
+        // Before the others, so that a hole in the first reason does not match all of them.
         if let Some(found) = self.list(text, REASONS, depth) {
             return Some(found);
         }
-        let phrase = |text: &str| self.find(text, depth + 1);
         for template in &self.templates {
             if let Some(found) = template.found(text) {
                 return Some(template.filled(&found, phrase));
@@ -132,6 +139,11 @@ enum FilledPart {
 }
 
 impl TextTemplate {
+    /// Whether it contains a separator in its own text.
+    fn has(&self, joint: &str) -> bool {
+        self.pieces.iter().any(|piece| piece.contains(joint))
+    }
+
     /// None if the translation has a hole that the English text does not have.
     fn new(english: &str, translation: &str) -> Option<TextTemplate> {
         let mut template = TextTemplate {
@@ -312,6 +324,12 @@ mod tests {
         assert_eq!(translated("unknown", Language::English), "unknown");
         assert_eq!(japanese("what nobody has translated"), "what nobody has translated");
         assert_eq!(japanese(""), "");
+    }
+
+    #[test]
+    fn a_separator_in_a_text_of_ours_separates_no_reasons() {
+        let text = "there is no mistake `mistake`; did you mean `x`?";
+        assert_eq!(japanese(text), "`mistake` という誤りはありません。`x` ではありませんか？");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::file;
 use crate::language::Language;
 use crate::load;
 use crate::mistakes;
-use crate::rules::explanation::{Explanation, codes, of};
+use crate::rules::explanation::{Explanation, codes, of, summary};
 use crate::text::escape;
 use crate::user::User;
 
@@ -32,7 +32,13 @@ const MISTAKES: usize = 2;
 
 pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     let Some(code) = &call.code else {
-        let all: String = codes().map(|code| format!("{code}\n")).collect();
+        let language = Language::of_locale();
+        let widest = codes().map(str::len).max().unwrap_or_default();
+        let line = |code| {
+            let summary = summary(code, language).unwrap_or_default();
+            format!("{code:widest$}  {summary}\n")
+        };
+        let all: String = codes().map(line).collect();
         output::print(&all);
         return Ok(CommandOutcome::Fine);
     };

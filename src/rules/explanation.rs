@@ -55,6 +55,17 @@ pub fn meaning(code: &str, language: Language) -> Option<String> {
     }
 }
 
+/// The first sentence of what a code means.
+pub fn summary(code: &str, language: Language) -> Option<String> {
+    let meaning = meaning(code, language)?;
+    let (end, length) = match language {
+        Language::English => (". ", 1),
+        Language::Japanese => ("。", "。".len()),
+    };
+    let first = meaning.find(end).and_then(|at| meaning.get(..at + length)).map(str::to_owned);
+    Some(first.unwrap_or(meaning))
+}
+
 /// The explanation of a code, its meaning in a language.
 ///
 /// # Errors
@@ -151,6 +162,16 @@ mod tests {
         assert_eq!(explained.len(), codes().count(), "a code stands there twice");
         assert!(explained.len() > 100);
         assert_eq!(codes_of_the_source(), explained);
+    }
+
+    #[test]
+    fn a_summary_is_the_first_sentence() {
+        let found = summary("unclosed-string", Language::English).unwrap();
+        assert_eq!(found, "A string has a quote at its beginning and none at its end.");
+        let found = summary("unclosed-string", Language::Japanese).unwrap();
+        assert_eq!(found, "文字列の始まりに引用符がありますが、終わりにありません。");
+        let all = || codes().map(|code| summary(code, Language::English).unwrap());
+        assert!(all().all(|text| text.ends_with('.') && !text.contains(". ")));
     }
 
     #[test]

@@ -110,7 +110,12 @@ fn the_message_is_the_one_of_check() {
     let unknown = home.run(&["explain", "unknown-feild"], b"");
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("did you mean `unknown-field`?"), "{unknown:?}");
-    assert_eq!(home.run(&["explain"], b"").stdout.lines().count(), codes().count());
+    let all = home.run(&["explain"], b"").stdout;
+    assert_eq!(all.lines().count(), codes().count());
+    let quote = all.lines().find(|line| line.starts_with("unclosed-string "));
+    assert!(
+        quote.unwrap().ends_with("  A string has a quote at its beginning and none at its end.")
+    );
 }
 
 #[test]
