@@ -22,7 +22,7 @@ use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
-use crate::mailbox::arrivals::{Arrivals, Ready};
+use crate::mailbox::arrivals::{Arrivals, ReadyMail};
 use crate::mailbox::dir_watcher::{DirChanges, DirWatcher, Shortage, WatchRole};
 use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
@@ -436,7 +436,7 @@ impl WatchService<'_> {
             }
             Err(failure) => return Err(failure.to_string()),
         };
-        let Ready { entries, mut again, problems } =
+        let ReadyMail { entries, mut again, problems } =
             self.arrivals.ready(&shelf, place, scan, Instant::now());
         problems.iter().for_each(|failure| self.tell(work.log, &failure.to_string()));
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());

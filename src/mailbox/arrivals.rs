@@ -52,7 +52,7 @@ impl Arriving {
 
 /// What a look at a folder has found.
 #[derive(Debug, Default)]
-pub struct Ready {
+pub struct ReadyMail {
     /// The messages to file, in the order of their names.
     pub entries: Vec<Entry>,
     /// When to look again at files that are not complete yet.
@@ -61,7 +61,7 @@ pub struct Ready {
     pub problems: Vec<Failure>,
 }
 
-impl Ready {
+impl ReadyMail {
     fn look_again(&mut self, at: Instant) {
         self.again = Some(self.again.map_or(at, |known| known.min(at)));
     }
@@ -114,9 +114,9 @@ impl Arrivals {
         place: &Place,
         scan: bool,
         now: Instant,
-    ) -> Ready {
+    ) -> ReadyMail {
         let new = shelf.path().join(Sub::New.name());
-        let mut ready = Ready::default();
+        let mut ready = ReadyMail::default();
         if scan {
             let (mut there, problems) = shelf.list();
             ready.problems = problems;
