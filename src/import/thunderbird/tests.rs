@@ -133,7 +133,7 @@ fn actions_in_our_words() {
         (&[("Change priority", "High")], false, "priority"),
         (&[("Custom", "addon")], false, "add-on"),
         (&[("Explode", "")], false, "not known"),
-        (&[("Move to folder", "news://x/y")], false, "no folder for mail"),
+        (&[("Move to folder", "news://x/y")], false, "is not a folder for mail"),
         (&[("Move to folder", "imap://a@c/A"), ("Move to folder", "imap://a@c/B")], false, "twice"),
     ] {
         let (rules, totals, report) = rules(&filter("AND (subject,is,x)", actions));
