@@ -535,11 +535,10 @@ pub fn date_hint(found: &str) -> Option<String> {
     let sign = found.chars().find(|c| !c.is_ascii_digit()).filter(|c| "./-".contains(*c))?;
     let parts: Vec<&str> = found.split(sign).collect();
     let [first, second, third] = parts.as_slice() else { return None };
-    let number = |part: &str| part.parse::<u32>().ok().filter(|_| part.len() <= 2);
-    let written = |year: &str, month: u32, day: u32| {
-        let real = year.len() == 4 && (1..=12).contains(&month) && (1..=31).contains(&day);
-        let year = year.parse::<u32>().ok().filter(|_| real)?;
-        Some(format!("{year:04}-{month:02}-{day:02}"))
+    let number = |part: &str| part.parse::<i8>().ok().filter(|_| part.len() <= 2);
+    let written = |year: &str, month: i8, day: i8| {
+        let year = year.parse().ok().filter(|_| year.len() == 4)?;
+        Some(jiff::civil::Date::new(year, month, day).ok()?.to_string())
     };
     if first.len() == 4 {
         let date = written(first, number(second)?, number(third)?)?;

@@ -447,6 +447,7 @@ mod tests {
         ("when age > 1moon -> stop", "1moon", "`1moon` is not a number, size, duration, date or time", "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` durations; a name begins with a letter, and strings must be quoted"),
         ("when date is 2026/12/24 -> stop", "2026/12/24", "`2026/12/24` is not a number, size, duration, date or time", "write `2026-12-24`"),
         ("when date is 2026-1-2 -> stop", "2026-1-2", "`2026-1-2` is not a number, size, duration, date or time", "write `2026-01-02`"),
+        ("when date is 31/2/2026 -> stop", "31/2/2026", "`31/2/2026` is not a number, size, duration, date or time", "a date is written `2026-12-24`"),
         ("when date is 1/12/26 -> stop", "1/12/26", "`1/12/26` is not a number, size, duration, date or time", "a date is written `2026-12-24`"),
         ("when time in 22:00-07:00 -> stop", "22:00-07:00", "`22:00-07:00` is not a number, size, duration, date or time", "a range is written `22:00..07:00`"),
         ("when time is 25:00 -> stop", "25:00", "`25:00` is not a number, size, duration, date or time", "a time is written `22:00`, from `00:00` to `23:59`"),
