@@ -91,7 +91,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "a list, to be filled",
     "# The entries of {uri}, one a line.",
     "what stands in the list {uri} has to be put into {file}",
-    "`{separator}` is taken to stand between the levels of folders; `--separator` says otherwise",
+    "`{separator}` is assumed to separate the levels of folders; `--separator` says otherwise",
     "a sender is answered once in {}",
 ];
 

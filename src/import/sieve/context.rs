@@ -503,7 +503,7 @@ impl<'a> Lowering<'a> {
         self.below_inbox = !named.is_empty() && named.iter().all(|name| below(name));
         if self.options.separator.is_none() && names.iter().any(|name| name.contains(separator)) {
             self.draft.note(format!(
-                "`{separator}` is taken to stand between the levels of folders; `--separator` says otherwise"
+                "`{separator}` is assumed to separate the levels of folders; `--separator` says otherwise"
             ));
         }
         if self.below_inbox {
