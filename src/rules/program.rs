@@ -220,7 +220,7 @@ pub struct DuplicateKey {
 }
 
 /// How texts are compared.
-#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TextOperator {
     /// Equal.
     Is,

@@ -5,6 +5,7 @@
 
 mod action;
 mod condition;
+mod cover;
 mod expire;
 mod folder;
 mod include;

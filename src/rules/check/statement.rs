@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::cover::TakenMail;
 use super::expire::ExpiryNode;
 use super::{Checker, MAX_GROUP_DEPTH, NameKind};
 use crate::classify;
@@ -55,6 +56,8 @@ struct RuleBlock {
     told: bool,
     /// If one of these conditions holds.
     under: HashMap<u32, Span>,
+    /// If one of these tests holds.
+    taken: TakenMail,
 }
 
 /// What one rule's patterns capture.
@@ -205,7 +208,7 @@ impl Checker<'_, '_> {
             Body::Block(_) => self.head(span, label, condition),
         };
         self.in_category("rule", head);
-        let before = self.reach(what, head, class);
+        let before = self.reach(what, head, index);
         let at = self.program.statements.len();
         let when = program::StatementKind::When {
             condition: index,
@@ -230,6 +233,13 @@ impl Checker<'_, '_> {
             match class {
                 Some(class) => {
                     block.under.entry(class).or_insert(head);
+                    let mut taken = std::mem::take(&mut block.taken);
+                    if let Some(index) = index {
+                        self.take(index, head, &mut taken);
+                    }
+                    if let Some(block) = self.statements.blocks.last_mut() {
+                        block.taken = taken;
+                    }
                 }
                 None => block.ended = block.ended.or(Some(head)),
             }
@@ -276,6 +286,7 @@ impl Checker<'_, '_> {
             for (class, span) in inner.under {
                 block.under.entry(class).or_insert(span);
             }
+            block.taken.extend(inner.taken);
         }
     }
 
@@ -301,7 +312,10 @@ impl Checker<'_, '_> {
                     block.ended = block.ended.or(Some(action.span));
                 }
                 if lowered.changes_tests() {
-                    self.statements.blocks.iter_mut().for_each(|block| block.under.clear());
+                    for block in &mut self.statements.blocks {
+                        block.under.clear();
+                        block.taken.clear();
+                    }
                 }
                 let stops = matches!(&lowered, Action::InboxAction(inbox) if inbox.unless_filed);
                 let kind = match self.in_script && stops {
@@ -328,8 +342,13 @@ impl Checker<'_, '_> {
 
     /// Reports this place if it is unreachable. Returns whether its surroundings
     /// were unreachable; the caller restores that afterwards.
-    pub(super) fn reach(&mut self, what: &'static str, span: Span, class: Option<u32>) -> bool {
+    pub(super) fn reach(&mut self, what: &'static str, span: Span, condition: Option<u32>) -> bool {
         self.begin();
+        let class = condition.map(|condition| self.conditions.class(condition));
+        let blocks = self.statements.blocks.iter();
+        let taken = condition.and_then(|condition| {
+            blocks.rev().find_map(|block| self.taken(condition, &block.taken))
+        });
         let way = &mut self.statements;
         let same = way.blocks.iter().find_map(|block| block.under.get(&class?).copied());
         let mut told = way.dead;
@@ -338,7 +357,9 @@ impl Checker<'_, '_> {
                 told |= std::mem::replace(before, true);
                 Some((DeadEnd::Always, *at))
             }
-            _ => same.map(|at| (DeadEnd::SameCondition, at)),
+            _ => same
+                .map(|at| (DeadEnd::SameCondition, at))
+                .or(taken.map(|at| (DeadEnd::WiderCondition, at))),
         };
         let before = way.dead;
         way.dead |= found.is_some();

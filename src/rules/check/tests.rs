@@ -337,6 +337,23 @@ fn what_can_never_hold_is_a_warning() {
 }
 
 #[test]
+fn a_rule_that_gets_some_mail_is_reachable() {
+    for text in [
+        "when from.domain is \"b.example\" -> inbox\nwhen to is \"a@b.example\" -> stop",
+        "when from.domain is \"b.example\" -> inbox\nwhen from is \"a@c.b.example\" -> stop",
+        "when from.domain is \"b.example\" -> log \"x\"\nwhen from is \"a@b.example\" -> stop",
+        "when from.domain is \"b.example\" and has cc -> inbox\nwhen from is \"a@b.example\" -> stop",
+        "when subject contains \"sale\" -> inbox\nwhen subject contains [\"sales\", \"x\"] -> stop",
+        "when subject contains \"sale\" -> inbox\nwhen not subject contains \"sales\" -> stop",
+        "when subject contains \"sales\" -> inbox\nwhen subject contains \"sale\" -> stop",
+        "when subject starts \"sale\" -> inbox\nwhen subject ends \"a sale\" -> stop",
+        "when subject starts \"sale\" -> inbox\nwhen subject is \"a sale\" -> stop",
+    ] {
+        program(text);
+    }
+}
+
+#[test]
 fn what_is_never_come_to_is_a_warning() {
     for (text, marked, message) in [
         ("inbox\nlog \"x\"", "log \"x\"", "this action is unreachable"),
@@ -369,6 +386,23 @@ fn what_is_never_come_to_is_a_warning() {
         (
             "when from in [\"a@b.example\"] -> inbox\nwhen from in [\"a@b.example\"] -> stop",
             "when from in [\"a@b.example\"] -> stop",
+            "this rule is unreachable",
+        ),
+        (
+            "when from.domain is \"B.example\" -> inbox\nwhen from is \"a@b.example\" -> stop",
+            "when from is \"a@b.example\" -> stop",
+            "this rule is unreachable",
+        ),
+        (
+            "when subject contains [\"sale\", \"offer\"] -> inbox\n\
+             when has cc and subject contains \"Summer Sale\" -> stop",
+            "when has cc and subject contains \"Summer Sale\" -> stop",
+            "this rule is unreachable",
+        ),
+        (
+            "when list-id ends \".b.example\" or has to and has cc -> inbox\n\
+             when list-id is [\"x.b.example\", \"y.b.example\"] -> stop",
+            "when list-id is [\"x.b.example\", \"y.b.example\"] -> stop",
             "this rule is unreachable",
         ),
     ] {

@@ -320,6 +320,8 @@ pub enum DeadEnd {
     Always,
     /// Rule processing already stopped under the same condition.
     SameCondition,
+    /// Rule processing already stopped under a condition that holds whenever this one does.
+    WiderCondition,
 }
 
 /// The parts of a [`Diagnostic`] that follow from the kind.
@@ -652,6 +654,10 @@ impl RuleErrorKind {
                     DeadEnd::Always => ("rule processing always stops here", None),
                     DeadEnd::SameCondition => (
                         "the same condition stops rule processing here",
+                        Some("the first delivery wins; put the narrower rule first"),
+                    ),
+                    DeadEnd::WiderCondition => (
+                        "rule processing stops here for all mail of the rule below",
                         Some("the first delivery wins; put the narrower rule first"),
                     ),
                 };
