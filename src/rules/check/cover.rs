@@ -2,7 +2,8 @@
 //! another thing: the domain of the address, or a part of the text. Only what is certain
 //! counts, so most operators are left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Included, Unbounded};
 
 use super::Checker;
 use crate::rules::program::{AddressPart, ConditionKind, Field, TextOperator};
@@ -11,20 +12,9 @@ use crate::source::Span;
 /// The tests under which rule processing has stopped.
 #[derive(Default)]
 pub(super) struct TakenMail {
-    /// By field and operator.
-    tests: HashMap<(u32, TextOperator), TakenTexts>,
+    /// By field and operator: the texts, and the rule that asks for each.
+    tests: HashMap<(u32, TextOperator), BTreeMap<String, Span>>,
 }
-
-/// The texts of such tests, and the rules that ask for them.
-#[derive(Default)]
-struct TakenTexts {
-    rules: HashMap<String, Span>,
-    /// The length of the shortest one, bytes.
-    shortest: usize,
-}
-
-/// Longer texts are not compared with all their parts.
-const LONGEST_TEXT: usize = 128;
 
 impl TakenMail {
     /// From here on, none of the tests is known to have failed.
@@ -34,45 +24,53 @@ impl TakenMail {
 
     /// Adds what an inner block has taken.
     pub(super) fn extend(&mut self, inner: TakenMail) {
-        for ((field, operator), texts) in inner.tests {
-            for (text, rule) in texts.rules {
-                self.insert(field, operator, &text, rule);
+        for (test, texts) in inner.tests {
+            let taken = self.tests.entry(test).or_default();
+            for (text, rule) in texts {
+                taken.entry(text).or_insert(rule);
             }
         }
     }
 
-    fn insert(&mut self, field: u32, operator: TextOperator, text: &str, rule: Span) {
-        let texts = self.tests.entry((field, operator)).or_default();
-        texts.shortest = match texts.rules.is_empty() {
-            true => text.len(),
-            false => texts.shortest.min(text.len()),
-        };
-        texts.rules.entry(text.to_owned()).or_insert(rule);
-    }
-
     /// The rule that takes all mail with this text.
     fn find(&self, field: u32, operator: TextOperator, text: &str) -> Option<Span> {
-        let of = |operator| self.tests.get(&(field, operator));
-        let whole = || of(operator)?.rules.get(text).copied();
-        let part = |operator| {
-            let taken = of(operator).filter(|_| text.len() <= LONGEST_TEXT)?;
-            let ends = || text.char_indices().map(|(at, c)| at + c.len_utf8());
-            let starts = match operator {
-                TextOperator::Starts => 1,
-                _ => usize::MAX,
-            };
-            text.char_indices().take(starts).find_map(|(start, _)| {
-                let ends = ends().filter(|end| *end >= start.saturating_add(taken.shortest));
-                let last = (operator == TextOperator::Ends).then_some(text.len());
-                let mut ends = ends.filter(|end| last.is_none_or(|last| *end == last));
-                ends.find_map(|end| taken.rules.get(text.get(start..end)?).copied())
-            })
+        let taken = |operator| self.tests.get(&(field, operator));
+        let starts = || text.char_indices().filter_map(|(at, _)| text.get(at..));
+        let start = |operator| prefix(taken(operator)?, text);
+        let end = |operator| {
+            let taken = taken(operator)?;
+            starts().find_map(|end| taken.get(end).copied())
         };
-        whole().or_else(|| match operator {
-            TextOperator::Is => part(TextOperator::Starts).or_else(|| part(TextOperator::Ends)),
-            TextOperator::Contains | TextOperator::Starts | TextOperator::Ends => part(operator),
-            TextOperator::Like | TextOperator::Resembles => None,
-        })
+        let part = || {
+            let taken = taken(TextOperator::Contains)?;
+            starts().find_map(|rest| prefix(taken, rest))
+        };
+        match operator {
+            TextOperator::Is => taken(operator)
+                .and_then(|taken| taken.get(text).copied())
+                .or_else(|| start(TextOperator::Starts))
+                .or_else(|| end(TextOperator::Ends)),
+            TextOperator::Starts => start(operator),
+            TextOperator::Ends => end(operator),
+            TextOperator::Contains => part(),
+            TextOperator::Like | TextOperator::Resembles => taken(operator)?.get(text).copied(),
+        }
+    }
+}
+
+/// The rule of a text with which `text` starts.
+fn prefix(taken: &BTreeMap<String, Span>, text: &str) -> Option<Span> {
+    let mut bound = text;
+    loop {
+        // A prefix of `text` that is before this neighbour in the order is one of the neighbour too.
+        let (neighbour, rule) = taken.range::<str, _>((Unbounded, Included(bound))).next_back()?;
+        if text.starts_with(neighbour.as_str()) {
+            return Some(*rule);
+        }
+        let both = bound.char_indices().zip(neighbour.chars());
+        let (differs, _) =
+            both.map(|((at, ours), theirs)| (at, ours == theirs)).find(|(_, same)| !same)?;
+        bound = bound.get(..differs)?;
     }
 }
 
@@ -85,7 +83,8 @@ impl Checker<'_, '_> {
             }
             Some(ConditionKind::Text { field, operator, needles }) => {
                 for needle in needles {
-                    taken.insert(*field, *operator, &needle.folded, rule);
+                    let texts = taken.tests.entry((*field, *operator)).or_default();
+                    texts.entry(needle.folded.clone()).or_insert(rule);
                 }
             }
             _ => {}
@@ -141,5 +140,48 @@ impl Checker<'_, '_> {
 
     fn kind_of(&self, condition: u32) -> Option<&ConditionKind> {
         self.program.conditions.get(condition as usize).map(|condition| &condition.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeMap, Span, TakenMail, TextOperator};
+
+    /// All texts of `a` and `b` of up to three letters.
+    fn texts() -> Vec<String> {
+        let longer = |texts: &[String]| {
+            texts.iter().flat_map(|text| [format!("{text}a"), format!("{text}b")]).collect()
+        };
+        let mut last = vec![String::new()];
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            last = longer(&last);
+            all.extend(last.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn mail_is_taken_if_and_only_if_one_of_the_texts_is_met() {
+        let texts = texts();
+        for (operator, met) in [
+            (TextOperator::Is, (|text, taken| text == taken) as fn(&str, &str) -> bool),
+            (TextOperator::Starts, |text, taken| text.starts_with(taken)),
+            (TextOperator::Ends, |text, taken| text.ends_with(taken)),
+            (TextOperator::Contains, |text, taken| text.contains(taken)),
+        ] {
+            for first in &texts {
+                for second in &texts {
+                    let both = [first, second].map(|text| (text.clone(), Span::default()));
+                    let tests = [((0, operator), BTreeMap::from(both))].into();
+                    let taken = TakenMail { tests };
+                    for text in &texts {
+                        let wanted = met(text, first) || met(text, second);
+                        let found = taken.find(0, operator, text).is_some();
+                        assert_eq!(found, wanted, "{text} {operator:?} {first}, {second}");
+                    }
+                }
+            }
+        }
     }
 }
