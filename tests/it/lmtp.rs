@@ -406,7 +406,7 @@ fn restarts_lose_and_double_nothing() {
 fn a_server_that_is_killed_loses_and_cuts_nothing() {
     let site = Site::new();
     let users = users_without_rules(&site);
-    let messages = if long() { 30_000 } else { 600 };
+    let messages = if long() { 60_000 } else { 600 };
     let mut numbers = Numbers(7);
     // The time that it takes to start is included.
     let wait = move || 30 + numbers.below(120);
