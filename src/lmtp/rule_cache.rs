@@ -15,7 +15,7 @@ use crate::user::User;
 /// How many users' rules are kept.
 const USERS: usize = 500;
 /// How large the files of all these rules may be together, bytes, without the site's. In
-/// memory, rules take some 25 times as much. The rules in use are kept, whatever their
+/// memory, rules take some 10 times as much. The rules in use are kept, whatever their
 /// size.
 const TEXT: u64 = 1 << 20;
 
@@ -49,6 +49,7 @@ impl RuleCache {
             self.kept.remove(home);
             let files = RuleFiles { rules: None, site };
             let mut rules = ActiveRules::load(files, user, Proof::Whole)?;
+            rules.set.user.pack();
             // The first whose site rules are the same is enough.
             self.kept.values().any(|kept| rules.share_site(&kept.rules));
             let size = rules.text_size().unwrap_or(0);

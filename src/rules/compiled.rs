@@ -101,6 +101,17 @@ impl CompiledProgram {
         Some((postcard::to_stdvec(&head).ok()?, blocks))
     }
 
+    /// Changes a program that was just checked to the form in which it is cached: half as
+    /// large, and a record is decoded when it is needed.
+    pub fn pack(&mut self) {
+        if matches!(self.statements, Row::Here(_))
+            && let Some((head, blocks)) = self.to_parts()
+            && let Some(packed) = CompiledProgram::from_parts(&head, blocks.into_iter().collect())
+        {
+            *self = packed;
+        }
+    }
+
     /// Whether a record differed from what was cached: results since then must
     /// not be believed.
     pub fn is_damaged(&self) -> bool {
@@ -193,8 +204,8 @@ enum Row<T> {
     Kept { extent: RowExtent, met: Vec<OnceLock<Met<T>>> },
 }
 
-/// The records of a block that have been decoded.
-type Met<T> = Box<[OnceLock<T>]>;
+/// The records of a block that have been decoded. Boxed, since usually few are.
+type Met<T> = Box<[OnceLock<Box<T>>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
     /// From checked records. It may be kept for long, so spare capacity is released.
@@ -236,9 +247,10 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
             let place = met.get(at)?;
             if place.get().is_none() {
                 let block = blocks.get((extent.block as usize).checked_add(before)?)?;
-                let _ = place.set(postcard::from_bytes(record(block, together, at)?).ok()?);
+                let decoded = postcard::from_bytes(record(block, together, at)?).ok()?;
+                let _ = place.set(Box::new(decoded));
             }
-            place.get()
+            place.get().map(Box::as_ref)
         };
         blocks.or_mark_damaged(record())
     }
@@ -279,6 +291,23 @@ fn record(block: &[u8], together: usize, at: usize) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::program::StatementKind;
+    use crate::source::Span;
+
+    #[test]
+    fn a_packed_program_is_the_same() {
+        let action = |line| Statement { span: Span::default(), line, kind: StatementKind::Leave };
+        let statements: Vec<Statement> = (1..=70).map(action).collect();
+        let program = Program { statements: statements.clone(), ..Program::default() };
+        let mut packed = CompiledProgram::new(program);
+        packed.pack();
+        assert!(matches!(packed.statements, Row::Kept { .. }));
+        assert_eq!(packed.statements(), 70);
+        for (at, statement) in statements.iter().enumerate() {
+            assert_eq!(packed.statement(at), Some(statement));
+        }
+        assert_eq!((packed.statement(70), packed.conditions()), (None, 0));
+    }
 
     #[test]
     fn every_record_is_found_at_its_number() {
