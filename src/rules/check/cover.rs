@@ -12,8 +12,16 @@ use crate::source::Span;
 /// The tests under which rule processing has stopped.
 #[derive(Default)]
 pub(super) struct TakenMail {
-    /// By field and operator: the texts, and the rule that asks for each.
-    tests: HashMap<(u32, TextOperator), BTreeMap<String, Span>>,
+    /// By field and operator.
+    tests: HashMap<(u32, TextOperator), TakenTexts>,
+}
+
+/// The texts of such tests, and the rule that asks for each.
+#[derive(Default)]
+struct TakenTexts {
+    rules: BTreeMap<String, Span>,
+    /// The length of the shortest one, bytes.
+    shortest: usize,
 }
 
 impl TakenMail {
@@ -24,53 +32,62 @@ impl TakenMail {
 
     /// Adds what an inner block has taken.
     pub(super) fn extend(&mut self, inner: TakenMail) {
-        for (test, texts) in inner.tests {
-            let taken = self.tests.entry(test).or_default();
-            for (text, rule) in texts {
-                taken.entry(text).or_insert(rule);
+        for ((field, operator), texts) in inner.tests {
+            for (text, rule) in texts.rules {
+                self.insert(field, operator, text, rule);
             }
         }
     }
 
+    fn insert(&mut self, field: u32, operator: TextOperator, text: String, rule: Span) {
+        let first = TakenTexts { shortest: text.len(), ..TakenTexts::default() };
+        let texts = self.tests.entry((field, operator)).or_insert(first);
+        texts.shortest = texts.shortest.min(text.len());
+        texts.rules.entry(text).or_insert(rule);
+    }
+
     /// The rule that takes all mail with this text.
     fn find(&self, field: u32, operator: TextOperator, text: &str) -> Option<Span> {
-        let taken = |operator| self.tests.get(&(field, operator));
+        let of = |operator| self.tests.get(&(field, operator));
         let starts = || text.char_indices().filter_map(|(at, _)| text.get(at..));
-        let start = |operator| prefix(taken(operator)?, text);
+        let start = |operator| of(operator)?.prefix(text);
         let end = |operator| {
-            let taken = taken(operator)?;
-            starts().find_map(|end| taken.get(end).copied())
+            let taken = of(operator)?;
+            starts().find_map(|end| taken.rules.get(end).copied())
         };
         let part = || {
-            let taken = taken(TextOperator::Contains)?;
-            starts().find_map(|rest| prefix(taken, rest))
+            let taken = of(TextOperator::Contains)?;
+            starts().find_map(|rest| taken.prefix(rest))
         };
         match operator {
-            TextOperator::Is => taken(operator)
-                .and_then(|taken| taken.get(text).copied())
+            TextOperator::Is => of(operator)
+                .and_then(|taken| taken.rules.get(text).copied())
                 .or_else(|| start(TextOperator::Starts))
                 .or_else(|| end(TextOperator::Ends)),
             TextOperator::Starts => start(operator),
             TextOperator::Ends => end(operator),
             TextOperator::Contains => part(),
-            TextOperator::Like | TextOperator::Resembles => taken(operator)?.get(text).copied(),
+            TextOperator::Like | TextOperator::Resembles => of(operator)?.rules.get(text).copied(),
         }
     }
 }
 
-/// The rule of a text with which `text` starts.
-fn prefix(taken: &BTreeMap<String, Span>, text: &str) -> Option<Span> {
-    let mut bound = text;
-    loop {
-        // A prefix of `text` that is before this neighbour in the order is one of the neighbour too.
-        let (neighbour, rule) = taken.range::<str, _>((Unbounded, Included(bound))).next_back()?;
-        if text.starts_with(neighbour.as_str()) {
-            return Some(*rule);
+impl TakenTexts {
+    /// The rule of a text with which `text` starts.
+    fn prefix(&self, text: &str) -> Option<Span> {
+        let mut bound = text;
+        while bound.len() >= self.shortest {
+            // A prefix of `text` before this neighbour is one of the neighbour, too.
+            let before = (Unbounded, Included(bound));
+            let (neighbour, rule) = self.rules.range::<str, _>(before).next_back()?;
+            if text.starts_with(neighbour.as_str()) {
+                return Some(*rule);
+            }
+            let mut both = bound.char_indices().zip(neighbour.chars());
+            let (differs, _) = both.find(|((_, ours), theirs)| ours != theirs)?.0;
+            bound = bound.get(..differs)?;
         }
-        let both = bound.char_indices().zip(neighbour.chars());
-        let (differs, _) =
-            both.map(|((at, ours), theirs)| (at, ours == theirs)).find(|(_, same)| !same)?;
-        bound = bound.get(..differs)?;
+        None
     }
 }
 
@@ -83,8 +100,7 @@ impl Checker<'_, '_> {
             }
             Some(ConditionKind::Text { field, operator, needles }) => {
                 for needle in needles {
-                    let texts = taken.tests.entry((*field, *operator)).or_default();
-                    texts.entry(needle.folded.clone()).or_insert(rule);
+                    taken.insert(*field, *operator, needle.folded.clone(), rule);
                 }
             }
             _ => {}
@@ -145,7 +161,7 @@ impl Checker<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Span, TakenMail, TextOperator};
+    use super::{Span, TakenMail, TextOperator};
 
     /// All texts of `a` and `b` of up to three letters.
     fn texts() -> Vec<String> {
@@ -172,9 +188,10 @@ mod tests {
         ] {
             for first in &texts {
                 for second in &texts {
-                    let both = [first, second].map(|text| (text.clone(), Span::default()));
-                    let tests = [((0, operator), BTreeMap::from(both))].into();
-                    let taken = TakenMail { tests };
+                    let mut taken = TakenMail::default();
+                    for text in [first, second] {
+                        taken.insert(0, operator, text.clone(), Span::default());
+                    }
                     for text in &texts {
                         let wanted = met(text, first) || met(text, second);
                         let found = taken.find(0, operator, text).is_some();
