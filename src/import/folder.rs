@@ -100,8 +100,11 @@ impl MailPlaces {
     }
 }
 
-fn trimmed(path: &str) -> String {
-    path.trim_end_matches("/.").trim_end_matches('/').to_owned()
+fn trimmed(mut path: &str) -> String {
+    while let Some(shorter) = path.strip_suffix("/.").or_else(|| path.strip_suffix('/')) {
+        path = shorter;
+    }
+    path.to_owned()
 }
 
 /// A template without the inserted values.

@@ -94,6 +94,11 @@ pub(super) fn command_value(command: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a command prints the working directory: maildrop works in the user's home.
+pub(super) fn prints_directory(command: &str) -> bool {
+    matches!(command.trim(), "pwd" | "/bin/pwd" | "/usr/bin/pwd")
+}
+
 fn header_value(name: &str) -> Option<String> {
     let name = name.trim_end_matches(':');
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

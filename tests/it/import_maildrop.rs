@@ -109,13 +109,14 @@ fn condition(dice: &mut Dice, depth: usize) -> String {
 }
 
 fn action(dice: &mut Dice) -> String {
-    match dice.roll(12) {
+    match dice.roll(13) {
         0..=4 => format!("to Maildir/.{}", dice.pick(&FOLDERS)),
         5 => format!("to \"$M/.{}/\"", dice.pick(&FOLDERS)),
         6 | 7 => format!("cc Maildir/.{}", dice.pick(&COPIES)),
         8 => dice.pick(&["exit", "to \"/dev/null\""]).into(),
         9 => format!("FLAGS={}", dice.pick(&["S", "F", "RS"])),
         10 => format!("D={}", dice.pick(&["A", "Work", "E"])),
+        11 => format!("to \"$HERE/Maildir/.{}\"", dice.pick(&FOLDERS)),
         _ => "to $DEFAULT".into(),
     }
 }
@@ -174,8 +175,20 @@ fn statement(dice: &mut Dice, depth: usize, out: &mut String) {
     }
 }
 
+/// Nothing is delivered where the Maildir is missing.
+const MISSING: &str = "`test -d $M`\nif ($RETURNCODE != 0)\n{\nexit\n}\n";
+
+/// The folders above a folder are made.
+const PARENTS: &str = "UP=Maildir/.Lists.C.D\nwhile ($UP =~ /^(.*)\\.[^.]+$/)\n{\n\
+    `test -d \"$UP\" || maildirmake \"$UP\"`\nUP=$MATCH1\n}\n";
+
 fn filter(dice: &mut Dice) -> String {
-    let mut text = "DEFAULT=\"Maildir/\"\nM=Maildir\nD=F\n".to_owned();
+    let mut text = "DEFAULT=\"Maildir/\"\nM=Maildir\nD=F\nHERE=`pwd`\n".to_owned();
+    match dice.roll(4) {
+        0 => text.push_str(MISSING),
+        1 => text.push_str(PARENTS),
+        _ => {}
+    }
     for _ in 0..3 + dice.roll(4) {
         statement(dice, 0, &mut text);
     }

@@ -6,7 +6,7 @@ use super::expression::{Expression, ExpressionPiece};
 use super::value::{MaildropText, MaildropVariable, Value};
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
-use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
+use crate::import::ir::{Cond, Draft, Effect, Mark, Unit, literal};
 use crate::import::shell::{is_program, shell_words, unquoted};
 use crate::source::Span;
 
@@ -67,7 +67,8 @@ impl FilterLowering<'_> {
         if text.constant.as_deref() == Some("/dev/null") {
             return Ok(if copy { MaildropDone::default() } else { self.leave() });
         }
-        let folder = self.places().folder(&text.template, &mut self.draft)?;
+        let folder = self.places().folder(&text.template, &mut self.draft);
+        let folder = folder.map_err(|why| self.never_set(target).unwrap_or(why))?;
         let effect = match (folder, copy) {
             (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
             (None, false) => Effect::Inbox(Vec::new()),
@@ -92,6 +93,21 @@ impl FilterLowering<'_> {
             Some(_) => Effect::Reject("5.0.0 not delivered".into()),
         };
         MaildropDone::of(effect, false)
+    }
+
+    /// Why a path is none, if it begins with a variable that nothing sets.
+    fn never_set(&self, target: &Expression) -> Option<String> {
+        let mut pieces = Vec::new();
+        target.pieces(&mut pieces);
+        let Some(ExpressionPiece::Variable(name)) = pieces.first() else { return None };
+        (!self.variables.is_set(name)).then(|| {
+            format!("`${name}` is not set here: where another file includes this one, import that")
+        })
+    }
+
+    /// Whether a path is where mail goes that no statement takes.
+    pub(super) fn is_inbox(&self, path: &str) -> bool {
+        self.places().folder(&literal(path), &mut Draft::default()) == Ok(None)
     }
 
     fn places(&self) -> MailPlaces {

@@ -4,10 +4,10 @@
 use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
-use super::lower::{WITHOUT_MEANING, kept_name, label_in, lost};
+use super::lower::{MAKES_FOLDERS, WITHOUT_MEANING, kept_name, label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::MaildropWanted;
-use super::uses::{makes_a_folder, names_in, units_in, walk};
+use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::Span;
@@ -89,7 +89,7 @@ impl FilterLowering<'_> {
             if condition == Cond::Never {
                 unit.count = count;
                 let why = match makes_a_folder(&branch.body) {
-                    true => "mfilter makes folders itself",
+                    true => MAKES_FOLDERS,
                     false => "its condition never holds",
                 };
                 unit.fidelity = Fidelity::Dead(why.into());
@@ -218,10 +218,9 @@ impl FilterLowering<'_> {
         walk(&branch.body, &mut |statement| {
             if let MaildropStatementKind::Assign(name, value) = &statement.kind {
                 let is_own = WITHOUT_MEANING.contains(&name.as_str());
-                let is_told = ["DEFAULT", "EXITCODE", "FLAGS", "KEYWORDS", "SENDMAIL"];
                 is_without &= is_own
                     || !value.runs_a_program()
-                        && !is_told.contains(&name.as_str())
+                        && !HAS_EFFECT.contains(&name.as_str())
                         && !self.uses.is_read_behind(name, branch.span);
             }
         });

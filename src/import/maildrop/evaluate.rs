@@ -12,7 +12,7 @@ use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_m
 use super::regex::{optional_groups, repeats_nothing, translate};
 use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
 use crate::import::ir::{Cond, Operand, Test};
-use crate::import::shell::command_value;
+use crate::import::shell::{command_value, prints_directory};
 use crate::import::unreadable;
 
 /// Longer list files are not read.
@@ -68,6 +68,9 @@ impl FilterLowering<'_> {
                 let command = command
                     .constant
                     .ok_or("a shell would be given text from the message, which it might run")?;
+                if prints_directory(&command) {
+                    return Ok(Value::constant("~"));
+                }
                 let template = command_value(&command)?;
                 let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 Ok(Value::Variable(match field.filter(|field| field.starts_with("header ")) {

@@ -6,7 +6,7 @@ use super::action::MaildropDone;
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropStatement, MaildropStatementKind, parse};
-use super::uses::{command_of, command_text, may_end, units_in};
+use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{is_program, shell_words, unquoted};
@@ -16,6 +16,9 @@ use crate::syntax::quote;
 
 /// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
+
+/// Why there is nothing to do for what only creates folders.
+pub(super) const MAKES_FOLDERS: &str = "mfilter makes folders itself";
 
 /// Variables that mean nothing here.
 pub(super) const WITHOUT_MEANING: [&str; 10] = [
@@ -128,8 +131,13 @@ impl FilterLowering<'_> {
                 let inner = self.statements(inner);
                 units.extend(inner);
             }
-            MaildropStatementKind::Loop(word, _, inner) => {
+            MaildropStatementKind::Loop(word, head, inner) => {
                 self.forget(inner);
+                if only_makes_folders(inner) && !self.sources.text(*head).contains('`') {
+                    let fidelity = Fidelity::Dead(MAKES_FOLDERS.into());
+                    units.push(Unit { fidelity, ..Unit::new(span) });
+                    return;
+                }
                 let why = match *word {
                     "foreach" => {
                         "`foreach` repeats its block for each match of a pattern, and mfilter has no loops"
@@ -269,17 +277,13 @@ impl FilterLowering<'_> {
         }
         if let Some(makes) = command_of(command) {
             self.code = match (makes, words.as_slice()) {
-                (false, [test, _, path]) if test == "test" => {
-                    ReturnCode::Exists(self.path_in(path))
-                }
-                (false, [test, _, path, _]) if test == "[" => {
-                    ReturnCode::Exists(self.path_in(path))
-                }
+                (false, [test, sign, path]) if test == "test" => self.exists(sign, path),
+                (false, [test, sign, path, _]) if test == "[" => self.exists(sign, path),
                 (false, _) => ReturnCode::Exists(None),
                 (true, _) => ReturnCode::Known(Cond::Never),
             };
             return match makes {
-                true => dead("mfilter makes folders itself"),
+                true => dead(MAKES_FOLDERS),
                 // What results from it is reported where something asks for it.
                 false => None,
             };
@@ -313,6 +317,18 @@ impl FilterLowering<'_> {
             "(.*)" => self.variables.set("MATCH1", MaildropVariable::Field(field, template)),
             _ => {}
         }
+    }
+
+    /// What `test -d path` says, and its like. The Maildir is there.
+    fn exists(&mut self, sign: &str, path: &str) -> ReturnCode {
+        let path = self.path_in(path);
+        let is_maildir = |path: &String| self.is_inbox(path);
+        if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && path.as_ref().is_some_and(is_maildir)
+        {
+            self.note("the Maildir is taken to be there: mfilter makes it itself");
+            return ReturnCode::Known(Cond::Never);
+        }
+        ReturnCode::Exists(path)
     }
 
     /// A path in a command, with its variables.

@@ -227,6 +227,49 @@ fn a_branch_that_sets_what_nobody_reads_is_dead() {
     assert_eq!((totals.all, totals.not), (2, 2), "{report}");
 }
 
+/// maildrop works in the home, and the Maildir is there.
+#[test]
+fn what_is_where() {
+    exact("H=`pwd`\nto \"$H/Maildir/.A\"\n", "folder \"A\"");
+    let asks = |test: &str| format!("`{test}`\nif ($RETURNCODE != 0)\n exit\nto Maildir/.A\n");
+    for there in ["test -d Maildir", "test -d \"$HOME/Maildir/\"", "[ -e $DEFAULT ]"] {
+        exact(&asks(there), "folder \"A\"");
+    }
+    for unknown in ["test -f Maildir", "test -d Maildir/.B", "test ! -d Maildir"] {
+        not(&asks(unknown), "folder \"A\"");
+    }
+    let makes = "`test -d Maildir/.A`\nif ($RETURNCODE == 1)\n M=`maildirmake Maildir/.A`\n";
+    exact(&format!("{makes}to Maildir/.A\n"), "folder \"A\"");
+}
+
+#[test]
+fn a_loop_that_only_makes_folders_is_dead() {
+    let folders = |more: &str| {
+        format!(
+            "D=Maildir/.A.B\nH=$D\nwhile ($H =~ /^(.*)(\\.[^.]+)$/)\n{{\n `test -d $MATCH`\n \
+             if ($RETURNCODE == 1)\n {{\n  `maildirmake $MATCH`\n }}\n H=$MATCH1\n{more}}}\n\
+             to \"$D\"\n"
+        )
+    };
+    exact(&folders(""), "folder \"A/B\"");
+    for more in ["cc Maildir/.C\n", "DEFAULT=$H\n", "`touch x`\n", "xfilter cat\n", "exit\n"] {
+        not(&folders(more), "folder \"A/B\"");
+    }
+    // What it computes is not known after it.
+    not(&folders("").replace("to \"$D\"", "to \"$H\""), "");
+    not(&folders("").replace("maildirmake $MATCH", "test -d $MATCH"), "folder \"A/B\"");
+}
+
+/// A file that another one includes, on its own.
+#[test]
+fn a_folder_below_what_is_not_set_is_none() {
+    let (_, report, totals) = came_of("to \"$LISTS/rust/\"\n");
+    assert_eq!(totals.not, 1, "{report}");
+    assert!(report.contains("`$LISTS` is not set here: where another file includes"), "{report}");
+    let (_, report, _) = came_of("LISTS=/srv/lists\nto \"$LISTS/rust/\"\n");
+    assert!(report.contains("is outside the Maildir"), "{report}");
+}
+
 #[test]
 fn comments_come_along() {
     let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text};
-use crate::import::shell::command_value;
+use crate::import::shell::{command_value, prints_directory};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::{SourceFile, Span};
@@ -45,6 +45,9 @@ impl MaildropTrial<'_> {
         let written = text(file, statement.span);
         match &statement.kind {
             MaildropStatementKind::Assign(name, value) => match command_text(value) {
+                Some(command) if prints_directory(&command) => {
+                    self.out.text.push_str(&format!("{name}=\"~\"\n"));
+                }
                 Some(command) if command_value(&command).is_err() => {
                     self.out.text.push_str(&format!("{name}=\"\"\nRETURNCODE=0\n"));
                 }

@@ -6,6 +6,9 @@ use super::parse::{MaildropStatement, MaildropStatementKind};
 use crate::import::shell::makes_folders;
 use crate::source::Span;
 
+/// Variables that maildrop itself reads: setting them has an effect.
+pub(super) const HAS_EFFECT: [&str; 5] = ["DEFAULT", "EXITCODE", "FLAGS", "KEYWORDS", "SENDMAIL"];
+
 impl Uses {
     /// Adds what these statements ask for.
     pub(super) fn collect(&mut self, statements: &[MaildropStatement]) {
@@ -147,11 +150,35 @@ pub(super) fn may_end(statements: &[MaildropStatement]) -> bool {
 pub(super) fn makes_a_folder(statements: &[MaildropStatement]) -> bool {
     let mut makes = false;
     walk(statements, &mut |statement| {
-        if let MaildropStatementKind::Command(command) = &statement.kind {
+        if let MaildropStatementKind::Command(command) | MaildropStatementKind::Assign(_, command) =
+            &statement.kind
+        {
             makes |= command_of(command) == Some(true);
         }
     });
     makes
+}
+
+/// Whether these do nothing but create folders, and compute which.
+pub(super) fn only_makes_folders(statements: &[MaildropStatement]) -> bool {
+    let mut only = makes_a_folder(statements);
+    walk(statements, &mut |statement| {
+        only &= match &statement.kind {
+            MaildropStatementKind::Assign(name, value) => {
+                !HAS_EFFECT.contains(&name.as_str())
+                    && (!value.runs_a_program() || command_of(value).is_some())
+            }
+            MaildropStatementKind::If(branches) => branches.iter().all(|branch| {
+                matches!(&branch.condition, Ok(of) if of.as_ref().is_none_or(|of| !of.runs_a_program()))
+            }),
+            MaildropStatementKind::Command(command) => command_of(command).is_some(),
+            MaildropStatementKind::Loop(..)
+            | MaildropStatementKind::Comments
+            | MaildropStatementKind::Word("log" | "echo", _) => true,
+            _ => false,
+        };
+    });
+    only
 }
 
 /// For a command that only checks for folders or creates them: whether it creates any.

@@ -109,6 +109,11 @@ impl MaildropVariables {
         self.all.insert(name.to_owned(), value);
     }
 
+    /// Whether something sets a variable, or may.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.maybe_set.is_some() || self.all.contains_key(name)
+    }
+
     /// A variable; one that is not set is empty.
     pub(super) fn get(&self, name: &str) -> MaildropVariable {
         if let Some(value) = self.all.get(name) {

@@ -216,7 +216,11 @@ impl RecipeLowering<'_> {
             words
         };
         let Some(program) = words.first() else { return Err("it does not name a program".into()) };
-        if program.contains('{') && !program.contains("{{") || program.is_empty() {
+        if program.is_empty() {
+            let word = shell_words(command).first().cloned().unwrap_or_default();
+            return Err(format!("`{word}` is not set, so no program is named"));
+        }
+        if program.contains('{') && !program.contains("{{") {
             return Err("the name of the program comes from the message".into());
         }
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");

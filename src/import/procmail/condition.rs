@@ -206,8 +206,8 @@ fn one(
             let case = if flags.contains('D') { "D" } else { "" };
             return regex(pattern, &format!("{name}{case}"), None);
         }
-        return match variables.get(name) {
-            Some(ProcmailVariable::Template(template)) => {
+        return match variables.value(name) {
+            ProcmailVariable::Template(template) => {
                 let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 match field.filter(|name| !name.contains(['{', '}', ':', '"'])) {
                     Some("match") => Err("MATCH is tested in its own recipe".into()),
@@ -215,9 +215,8 @@ fn one(
                     None => Err(format!("{name} is more than one value")),
                 }
             }
-            Some(ProcmailVariable::Unknown(why)) => Err(why.clone()),
-            Some(ProcmailVariable::Constant(text)) => constant(text, pattern, flags),
-            None => constant("", pattern, flags),
+            ProcmailVariable::Unknown(why) => Err(why),
+            ProcmailVariable::Constant(text) => constant(&text, pattern, flags),
         };
     }
     regex(first_unescaped(text), flags, None)

@@ -253,7 +253,10 @@ impl RecipeLowering<'_> {
     ) -> Vec<Unit> {
         match self.read_included(path, before) {
             Ok(units) => units,
-            Err(why) => vec![Unit { would_end: true, ..Unit::not(span, why) }],
+            Err(why) => {
+                self.variables.maybe_set = true;
+                vec![Unit { would_end: true, ..Unit::not(span, why) }]
+            }
         }
     }
 

@@ -301,3 +301,24 @@ fn what_cannot_be_said_is_not_said_broader() {
     not(":0\n* ^Subject: x\\/(a|ab)(c)?\n$MATCH\n", "");
     not(":0\n* ^Subject: (Re:|Re)\\/.*\n$MATCH\n", "");
 }
+
+/// A file that is missing may set any variable that is not set here.
+#[test]
+fn what_an_unread_file_may_set_is_not_taken_as_empty() {
+    for recipe in [
+        "* $ ^Subject:.*$WORD\nA/",
+        "* WORD ?? ^$\nA/",
+        "* $ ^Subject:.*${WORD:-x}\nA/",
+        "* $ ^Subject:.*${WORD-x}\nA/",
+        "* ^X-A:\n| $FORMAIL -x",
+    ] {
+        not(&format!("INCLUDERC=none.rc\n:0\n{recipe}\n"), "");
+    }
+    let (rules, _) = rules("INCLUDERC=none.rc\nWORD=x\n:0\n* $ ^Subject:.*$WORD\nA/\n");
+    assert_eq!(rules, "when header \"Subject\" contains \"x\" -> folder \"A\"");
+    exact(
+        ":0\n* $ ^Subject:.*a$WORD\nA/\n",
+        "when header \"Subject\" contains \"a\" -> folder \"A\"",
+    );
+    exact("MAILDIR=$HOME/Maildir\nDEFAULT=$MAILDIR/\n:0\n./\n", "inbox");
+}

@@ -19,7 +19,11 @@ pub(super) enum ProcmailVariable {
 
 /// All variables.
 #[derive(Debug, Clone)]
-pub(super) struct RcVariables(HashMap<String, ProcmailVariable>);
+pub(super) struct RcVariables {
+    all: HashMap<String, ProcmailVariable>,
+    /// A file that is not read may set others.
+    pub(super) maybe_set: bool,
+}
 
 /// A text with its variables inserted.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -44,7 +48,8 @@ impl RcVariables {
         ];
         let constants = constants
             .map(|(name, value)| (name.to_owned(), ProcmailVariable::Constant(value.to_owned())));
-        let mut variables = RcVariables(constants.into_iter().collect());
+        let all = constants.into_iter().collect();
+        let mut variables = RcVariables { all, maybe_set: false };
         for name in ["LOGNAME", "USER"] {
             variables.set(name, ProcmailVariable::Template("{user}".into()));
         }
@@ -52,15 +57,15 @@ impl RcVariables {
     }
 
     pub(super) fn set(&mut self, name: &str, value: ProcmailVariable) {
-        self.0.insert(name.to_owned(), value);
+        self.all.insert(name.to_owned(), value);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
-        self.0.remove(name);
+        self.all.remove(name);
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&ProcmailVariable> {
-        self.0.get(name)
+        self.all.get(name)
     }
 
     /// Inserts variables and removes quotes as a shell does; `in_quotes` as it does
@@ -165,6 +170,9 @@ impl RcVariables {
             let set = self.get(&name).cloned();
             let is_empty =
                 matches!(&set, Some(ProcmailVariable::Constant(text)) if text.is_empty());
+            if set.is_none() && self.maybe_set {
+                return Ok(self.value(&name));
+            }
             return match (rest.get(..2), rest.get(..1)) {
                 (Some(":-" | ":="), _) if set.is_none() || is_empty => {
                     self.nested(rest.get(2..).unwrap_or_default())
@@ -210,12 +218,16 @@ impl RcVariables {
         })
     }
 
-    fn value(&self, name: &str) -> ProcmailVariable {
+    /// What a variable holds; nothing if it is not set.
+    pub(super) fn value(&self, name: &str) -> ProcmailVariable {
         match self.get(name) {
             Some(value) => value.clone(),
             // Whatever is in the mail server's environment.
             None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
                 ProcmailVariable::Unknown(format!("{name} comes from the environment"))
+            }
+            None if self.maybe_set => {
+                ProcmailVariable::Unknown(format!("{name}: a file that is not read may set it"))
             }
             None => ProcmailVariable::Constant(String::new()),
         }

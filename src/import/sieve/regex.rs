@@ -232,8 +232,8 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
     Ok(told)
 }
 
-/// The groups of a pattern of ours that match at least one character, and none that
-/// separates levels of folders, is a blank or is invisible.
+/// The groups of a pattern of ours that always match at least one character, and none
+/// that separates levels of folders, is a blank or is invisible.
 pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let Ok(hir) = regex_syntax::parse(pattern) else { return found };
@@ -246,8 +246,9 @@ pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
                 }
                 open.push(&capture.sub);
             }
-            HirKind::Repetition(repetition) => open.push(&repetition.sub),
-            HirKind::Concat(parts) | HirKind::Alternation(parts) => open.extend(parts),
+            // Elsewhere a group may capture nothing.
+            HirKind::Repetition(repetition) if repetition.min > 0 => open.push(&repetition.sub),
+            HirKind::Concat(parts) => open.extend(parts),
             _ => {}
         }
     }

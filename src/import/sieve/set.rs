@@ -68,7 +68,9 @@ impl Lowering<'_> {
             VariablePiece::Date(_) => true,
             VariablePiece::Text(text) => !text.contains(['/', '.']),
             VariablePiece::Group(group) => self.state.one_level.contains(group),
-            _ => false,
+            VariablePiece::Variable(key) => {
+                matches!(self.state.variables.get(key), Some(KnownValue::OneLevel))
+            }
         };
         let one_level = expansion.0.iter().all(dates);
         let known =

@@ -321,6 +321,19 @@ fn a_captured_name_of_one_level_is_a_folder() {
     for loose in ["<([a-z.]+)@", "<([a-z]*)@", "<(.+)@"] {
         assert_eq!(rules(&script(loose)).1.approximate, 1, "{loose}");
     }
+    // Below a folder, and kept under another name.
+    let below = |pattern: &str, group: u8| {
+        let script = format!(
+            "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"{pattern}\" {{ \
+             set \"one\" \"${{{group}}}\"; set :upper \"other\" \"x-${{one}}\"; \
+             fileinto \"L/${{other}}\"; stop; }}"
+        );
+        rules(&script).1.approximate
+    };
+    assert_eq!(below("^([a-z]+)@", 1), 0);
+    // A group that may take no part in the match is empty then.
+    assert_eq!(below("^(([a-z]+)[@])?b", 2), 1);
+    assert_eq!(below("^(a@|([b-z]+)@)", 2), 1);
     // It may be that of another delivery.
     let twice = |name: &str, more: &str| {
         rules(&format!(
