@@ -296,7 +296,7 @@ fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
         3 => "HB",
         4 if !first => "A",
         5 if !first => "E",
-        6 => "c",
+        6 => "c X",
         _ => "",
     };
     out.push_str(&format!(":0{}{flags}\n", if flags.is_empty() { "" } else { " " }));

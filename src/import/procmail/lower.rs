@@ -348,9 +348,6 @@ impl RecipeLowering<'_> {
         before: &mut Dependence,
     ) -> Result<Unit, String> {
         let flags = recipe.flags.as_str();
-        if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
-            return Err(format!("`{flag}` is not a flag"));
-        }
         let is_asked_for = self.is_asked_for;
         let (depends, chain) = self.dependence(flags, before)?;
         let conditions = match counts_lines(recipe) {

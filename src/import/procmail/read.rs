@@ -28,6 +28,9 @@ pub(super) enum NodeKind {
     Unreadable(String),
 }
 
+/// The flags of a recipe.
+const FLAGS: &str = "HBDAaEehbfcwWir";
+
 /// `:0 flags`, conditions, an action.
 #[derive(Debug)]
 pub(super) struct Recipe {
@@ -207,7 +210,9 @@ impl RecipeReader<'_> {
         let digits = behind.chars().take_while(char::is_ascii_digit).count();
         let behind = behind.get(digits..).unwrap_or_default();
         let flags = behind.split(':').next().unwrap_or_default();
-        let flags: String = flags.chars().filter(|c| !c.is_whitespace()).collect();
+        // procmail skips what comes after the first flag that it does not know.
+        let flags = flags.chars().filter(|c| !c.is_whitespace());
+        let flags: String = flags.take_while(|flag| FLAGS.contains(*flag)).collect();
         let mut conditions = Vec::new();
         loop {
             self.blanks();

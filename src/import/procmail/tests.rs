@@ -110,6 +110,19 @@ fn targets() {
 }
 
 #[test]
+fn flags_are_read_up_to_the_first_that_is_none() {
+    let copy = "when header \"Subject\" contains \"a\" -> copy \"x\"";
+    for (head, want) in [
+        (":0 c", copy),
+        (":0 c Xh", copy),
+        (":0 Xc", "when header \"Subject\" contains \"a\" -> folder \"x\""),
+        (":O:", "when header \"Subject\" contains \"a\" -> folder \"x\""),
+    ] {
+        exact(&format!("{head}\n* ^Subject:.*a\nx\n"), want);
+    }
+}
+
+#[test]
 fn flow() {
     exact(
         ":0 c\n* ^Subject:.*a\nx\n:0 A\n* ^To:.*b\ny\n:0 E\nz\n",
