@@ -151,7 +151,7 @@ impl FilterLowering<'_> {
             return;
         }
         if branches.iter().any(|branch| makes_a_folder(&branch.body)) {
-            self.note("mfilter makes folders itself where they are missing");
+            self.note("mfilter creates missing folders itself");
             self.code = ReturnCode::Known(Cond::Never);
             return;
         }

@@ -18,7 +18,7 @@ use crate::syntax::quote;
 const MAX_INCLUDES: usize = 16;
 
 /// Why there is nothing to do for what only creates folders.
-pub(super) const MAKES_FOLDERS: &str = "mfilter makes folders itself";
+pub(super) const MAKES_FOLDERS: &str = "mfilter creates folders itself";
 
 /// Variables that mean nothing here.
 pub(super) const WITHOUT_MEANING: [&str; 10] = [
@@ -319,13 +319,13 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// What `test -d path` says, and its like. The Maildir is there.
+    /// What `test -d path` says, and its like. The Maildir exists.
     fn exists(&mut self, sign: &str, path: &str) -> ReturnCode {
         let path = self.path_in(path);
         let is_maildir = |path: &String| self.is_inbox(path);
         if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && path.as_ref().is_some_and(is_maildir)
         {
-            self.note("the Maildir is taken to be there: mfilter makes it itself");
+            self.note("the Maildir is assumed to exist: mfilter creates it itself");
             return ReturnCode::Known(Cond::Never);
         }
         ReturnCode::Exists(path)
