@@ -10,12 +10,10 @@
 
 #![allow(clippy::print_stderr, reason = "what it took is told")]
 
-use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-
-use crate::support::{Home, MFILTER, long};
+use crate::support::measured::{MeasuredRun, deliver};
+use crate::support::{Home, long};
 
 /// How much processor time a message may cost.
 const MOST_TIME: Duration = Duration::from_secs(5);
@@ -304,51 +302,6 @@ fn times_cut(size: usize) -> bool {
     size >= 1 << 20
 }
 
-/// The result of a delivery.
-pub(crate) struct Ran {
-    code: Option<i32>,
-    /// Processor time.
-    pub(crate) time: Duration,
-    /// The most memory it had at any time, in kilobytes.
-    memory: u64,
-    said: String,
-}
-
-/// Delivers a message and measures what that costs.
-pub(crate) fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
-    home.write("message", message);
-    let input = std::fs::File::open(home.path().join("message")).expect("the message");
-    let mut command = Command::new(MFILTER);
-    command.args(arguments);
-    command.env_clear().env("HOME", home.path()).env("TMPDIR", home.path()).env("TZ", "UTC");
-    let said = std::fs::File::create(home.path().join("said")).expect("made");
-    command.stdin(input).stderr(said.try_clone().expect("a copy")).stdout(said);
-    let mut child = command.spawn().expect("the program starts");
-    let of = |file: &str| {
-        std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default()
-    };
-    let pid = WaitId::Pid(Pid::from_child(&child));
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    let mut memory = 0;
-    while matches!(waitid(pid.clone(), options), Ok(None)) {
-        // A high-water mark: only the very last moment is missed.
-        let most = of("status")
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse().ok());
-        memory = memory.max(most.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // It has ended but still exists.
-    let stat = of("stat");
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 =
-        behind_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    let code = child.wait().expect("it has ended").code();
-    let said = std::fs::read(home.path().join("said")).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    Ran { code, time: Duration::from_millis(ticks * 10), memory, said }
-}
-
 /// Whether twice as much takes at most about twice as long: linear, plus a constant.
 fn is_linear(one: Duration, two: Duration) -> bool {
     two <= one * 3 + Duration::from_millis(500)
@@ -379,7 +332,7 @@ fn hostile_mail_is_delivered_whole_and_soon() {
     let limit = most_time();
     for (name, message, said) in messages {
         let home = Home::with_rules(RULES);
-        let Ran { code, time, memory, said: told } = deliver(&home, &message, &[]);
+        let MeasuredRun { code, time, memory, said: told } = deliver(&home, &message, &[]);
         let mut complain = |why: String| complaints.push(format!("{name}: {why}"));
         if long() {
             let (time, memory) = (time.as_millis(), memory >> 10);
@@ -438,7 +391,7 @@ fn hostile_headers_are_edited() {
     let fields = "X-Spam:\nA:\nB:\n".repeat(size(15 << 20) / 14);
     let message = fields.clone() + "\nneedle";
     let home = Home::with_rules(EDITS);
-    let Ran { code, memory, said, .. } = deliver(&home, message.as_bytes(), &[]);
+    let MeasuredRun { code, memory, said, .. } = deliver(&home, message.as_bytes(), &[]);
     assert_eq!((code, said.as_str()), (Some(0), ""));
     let again = || deliver(&Home::with_rules(EDITS), message.as_bytes(), &[]).time;
     assert!(!each_time(|| again() >= MOST_TIME));

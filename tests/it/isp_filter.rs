@@ -8,8 +8,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::hostile::deliver;
 use crate::support;
+use crate::support::measured::deliver;
 use crate::support::{Home, skipped};
 use mfilter::evaluate::{self, Detail, NoFilters};
 use mfilter::load;

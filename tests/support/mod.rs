@@ -12,6 +12,7 @@ pub mod imap_store;
 pub mod dovecot;
 pub mod lmtp_site;
 pub mod managesieve;
+pub mod measured;
 pub mod postfix;
 pub mod printed;
 pub mod random_mail;
