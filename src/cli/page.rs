@@ -31,6 +31,17 @@ pub(super) fn wrapped(text: &str, columns: usize) -> String {
     out
 }
 
+/// A text after `before`, wrapped to the terminal; further lines begin where the text
+/// does. Without a terminal it is one line.
+pub(super) fn hanging(before: &str, text: &str, terminal: Option<usize>) -> String {
+    let indent = before.width();
+    let text = match terminal {
+        Some(columns) => wrapped(text, columns.saturating_sub(indent)),
+        None => text.to_owned(),
+    };
+    format!("{before}{}\n", text.replace('\n', &format!("\n{}", " ".repeat(indent))))
+}
+
 /// A text split wherever a line may end.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
@@ -63,6 +74,13 @@ mod tests {
         assert_eq!(wrapped("a word or two", 5), "a\nword\nor\ntwo");
         assert_eq!(wrapped("unbreakable", 3), "unbreakable");
         assert_eq!(wrapped("", 3), "");
+    }
+
+    #[test]
+    fn a_text_hangs_below_its_beginning() {
+        assert_eq!(hanging("名: ", "a word or two", Some(10)), "名: a word\n    or two\n");
+        assert_eq!(hanging("- ", "a word or two", None), "- a word or two\n");
+        assert_eq!(hanging("long: ", "a word", Some(3)), "long: a\n      word\n");
     }
 
     #[test]

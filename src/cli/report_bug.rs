@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::setup::seen;
+use super::setup::table;
 use super::{CommandOutcome, output};
 use crate::file;
+use crate::language::Language;
 use crate::setup::look::{SetupFindings, UserFile, look};
 use crate::text::{counted, escape};
 use crate::user::User;
@@ -50,7 +51,8 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
     for (number, path) in found.mboxes.iter_mut().enumerate() {
         *path = format!("MBOX{}", number + 1).into();
     }
-    text.push_str(&without_names(&seen(&found), &user));
+    let seen = table(&found, Language::English, None);
+    text.push_str(&without_names(&seen, &user));
     text.push_str(&rules_in_numbers(&found));
     let lines = text.lines().map(|line| escape(&output::with_tilde(line)) + "\n");
     let mut text: String = lines.collect();

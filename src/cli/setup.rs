@@ -3,11 +3,17 @@
 
 use std::path::PathBuf;
 
-use super::{CommandOutcome, output};
+use unicode_width::UnicodeWidthStr;
+
+use super::output::say;
+use super::{CommandOutcome, output, page};
+use crate::language::Language;
 use crate::setup::look::{DovecotStore, MailServer, OtherRules, SetupFindings, look};
-use crate::setup::steps::{SetupAction, steps};
+use crate::setup::steps::{SetupAction, SetupStep, steps};
 use crate::setup::write::replace;
+use crate::source::reason;
 use crate::text::escape;
+use crate::translation::translated;
 use crate::user::User;
 
 /// `mfilter setup`
@@ -18,49 +24,74 @@ pub(super) struct SetupArgs {
     pub(super) apply: bool,
 }
 
+/// What has become of the steps so far.
+#[derive(Default)]
+struct SetupProgress {
+    failed: bool,
+    /// Whether `--apply` would write something.
+    could_write: bool,
+}
+
 pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
-    let home = user.home().ok_or("no home directory is known: set HOME")?.to_owned();
+    let home = user.home().ok_or_else(|| say("no home directory is known: set HOME"))?.to_owned();
     let found = look(&user, &home, program());
-    let mut text = seen(&found);
-    let (mut failed, mut could_write) = (false, false);
+    let mut text = table(&found, Language::of_locale(), output::columns());
+    let mut progress = SetupProgress::default();
     for (number, step) in steps(&found).into_iter().enumerate() {
-        text.push_str(&format!("\n{}. {}\n", number + 1, step.title));
-        for reason in &step.reasons {
-            text.push_str(&format!("   {reason}\n"));
-        }
-        match step.action {
-            SetupAction::Done => text.push_str("   Nothing to do.\n"),
-            SetupAction::ByHand(lines) => {
-                text.push('\n');
-                text.extend(lines.iter().map(|line| format!("       {line}\n")));
-            }
-            SetupAction::Write { path, before, text: content } if call.apply => {
-                let written = replace(&path, before.as_deref(), &content);
-                let what = match &written {
-                    Ok(Some(backup)) => format!("Written; the old file is {}.", backup.display()),
-                    Ok(None) => "Written.".into(),
-                    Err(error) => format!("Not written: {error}"),
-                };
-                failed |= written.is_err();
-                text.push_str(&format!("   {}: {what}\n", path.display()));
-            }
-            SetupAction::Write { path, text: content, .. } => {
-                could_write = true;
-                text.push_str(&format!("   `mfilter setup --apply` writes {}", path.display()));
-                match content.lines().count() {
-                    1 => text.push_str(&format!(":\n\n       {content}")),
-                    lines => text.push_str(&format!(" ({lines} lines).\n")),
-                }
-            }
-        }
+        text.push_str(&format!("\n{}. {}\n", number + 1, say(&step.title)));
+        text.push_str(&told(step, call.apply, &mut progress));
     }
-    if could_write {
-        text.push_str("\nNothing was changed.\n");
+    if progress.could_write {
+        text.push_str(&format!("\n{}\n", say("Nothing was changed.")));
     }
-    let lines = text.lines().map(|line| escape(&output::with_tilde(line)) + "\n");
+    let lines = text.lines().map(|line| escape(line) + "\n");
     output::print(&lines.collect::<String>());
-    Ok(if failed { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(if progress.failed { CommandOutcome::Found } else { CommandOutcome::Fine })
+}
+
+/// The text of a step below its title; with `apply`, its file is written.
+fn told(step: SetupStep, apply: bool, progress: &mut SetupProgress) -> String {
+    let mut sentences = step.reasons;
+    let mut code = Vec::new();
+    match step.action {
+        SetupAction::Done => sentences.push("Nothing to do.".into()),
+        SetupAction::ByHand(lines) => code = lines,
+        SetupAction::Write { path, before, text } if apply => {
+            let written = replace(&path, before.as_deref(), &text);
+            progress.failed |= written.is_err();
+            let path = path.display();
+            sentences.push(match &written {
+                Ok(Some(backup)) => {
+                    format!("{path} is written; the old file is {}.", backup.display())
+                }
+                Ok(None) => format!("{path} is written."),
+                Err(error) => format!("{path} cannot be written: {}", reason(error)),
+            });
+        }
+        SetupAction::Write { path, text, .. } => {
+            progress.could_write = true;
+            let path = path.display();
+            match text.lines().count() {
+                1 => {
+                    sentences.push(format!("`mfilter setup --apply` writes this to {path}:"));
+                    code.push(text.trim_end().to_owned());
+                }
+                lines => sentences
+                    .push(format!("`mfilter setup --apply` writes {path} ({lines} lines).")),
+            }
+        }
+    }
+    let columns = output::columns();
+    let mut text = String::new();
+    for sentence in sentences {
+        text.push_str(&page::hanging("   ", &output::with_tilde(&say(&sentence)), columns));
+    }
+    if !code.is_empty() {
+        text.push('\n');
+    }
+    text.extend(code.iter().map(|line| format!("       {}\n", output::with_tilde(line))));
+    text
 }
 
 /// The path with which others should call this program.
@@ -68,54 +99,61 @@ fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "/usr/bin/mfilter".into())
 }
 
-/// What was found, in a table.
-pub(super) fn seen(found: &SetupFindings) -> String {
-    let mut text = String::from("Found:\n");
-    let mut line = |what: &str, value: String| text.push_str(&format!("  {what:<14}{value}\n"));
-    line(
-        "mail server",
-        match &found.server {
-            Some(MailServer::Postfix { mailbox_command, .. }) if !mailbox_command.is_empty() => {
-                format!("Postfix, which calls {mailbox_command}")
-            }
-            Some(MailServer::SendOnly(name)) => format!("none that delivers ({name} only sends)"),
-            Some(server) => server.name().to_owned(),
-            None => "none".into(),
-        },
-    );
-    line(
-        "IMAP server",
-        match &found.dovecot {
-            Some(DovecotStore::Maildir { path, is_fs, .. }) => {
-                let layout = if *is_fs { ", folders as directories" } else { "" };
-                format!("Dovecot, mail in {path}{layout}")
-            }
-            Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
-            Some(DovecotStore::Unset) => "Dovecot; its settings do not say where mail is".into(),
-            Some(DovecotStore::Unknown) => {
-                "Dovecot; root can ask where mail is: doveconf -h mail_location".into()
-            }
-            None => "none".into(),
-        },
-    );
-    let fetchers: Vec<String> =
-        found.fetchers.iter().map(|(_, file)| format!("~/{file}")).collect();
-    let others: Vec<String> = found.others.iter().map(|(_, file)| format!("~/{file}")).collect();
-    let maildirs: Vec<String> =
-        found.maildirs.iter().map(|(name, _)| format!("~/{name}")).collect();
-    let mboxes: Vec<String> = found.mboxes.iter().map(|path| path.display().to_string()).collect();
+/// What was found, as a table.
+pub(super) fn table(found: &SetupFindings, language: Language, columns: Option<usize>) -> String {
+    let rows = rows(found);
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(what, value)| (translated(what, language), translated(value, language)))
+        .collect();
+    let wide = rows.iter().map(|(what, _)| what.width()).max().unwrap_or(0) + 3;
+    let mut text = format!("{}\n", translated("Found:", language));
+    for (what, value) in &rows {
+        let before = format!("  {what}{}", " ".repeat(wide - what.width()));
+        text.push_str(&page::hanging(&before, &output::with_tilde(value), columns));
+    }
+    text
+}
+
+/// What was found: what it is, and its value.
+fn rows(found: &SetupFindings) -> Vec<(&'static str, String)> {
+    let server = match &found.server {
+        Some(MailServer::Postfix { mailbox_command, .. }) if !mailbox_command.is_empty() => {
+            format!("Postfix, which calls {mailbox_command}")
+        }
+        Some(MailServer::SendOnly(name)) => format!("none that delivers ({name} only sends)"),
+        Some(server) => server.name().to_owned(),
+        None => "none".into(),
+    };
+    let dovecot = match &found.dovecot {
+        Some(DovecotStore::Maildir { path, is_fs: true, .. }) => {
+            format!("Dovecot, mail in {path}, folders as directories")
+        }
+        Some(DovecotStore::Maildir { path, .. }) => format!("Dovecot, mail in {path}"),
+        Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
+        Some(DovecotStore::Unset) => "Dovecot; its settings do not say where mail is".into(),
+        Some(DovecotStore::Unknown) => "Dovecot; only root can ask it where mail is".into(),
+        None => "none".into(),
+    };
+    let mut rows = vec![("mail server", server), ("IMAP server", dovecot)];
+    let in_home = |name: &str| format!("~/{name}");
+    let mboxes = found.mboxes.iter().map(|path| path.display().to_string());
     for (what, values) in [
-        ("fetched by", fetchers),
-        ("other rules", others),
-        ("Maildirs", maildirs),
-        ("mboxes", mboxes),
+        ("fetched by", joined(found.fetchers.iter().map(|(_, file)| in_home(file)))),
+        ("other rules", joined(found.others.iter().map(|(_, file)| in_home(file)))),
+        ("Maildirs", joined(found.maildirs.iter().map(|(name, _)| in_home(name)))),
+        ("mboxes", joined(mboxes)),
     ] {
         if !values.is_empty() {
-            line(what, values.join(", "));
+            rows.push((what, values));
         }
     }
     if found.others.iter().any(|(other, _)| *other == OtherRules::Sieve) {
-        line("", "(filters of a web mailer can stay: docs/guide/web-mailers.md)".into());
+        rows.push(("", "(filters of a web mailer can stay: docs/guide/web-mailers.md)".into()));
     }
-    text
+    rows
+}
+
+fn joined(values: impl Iterator<Item = String>) -> String {
+    values.collect::<Vec<_>>().join(", ")
 }

@@ -20,7 +20,7 @@ const UNIT_PROGRAM: &str = "ExecStart=/usr/bin/mfilter ";
 pub struct SetupStep {
     /// What it is about, in one line.
     pub title: String,
-    /// Why, or why not; one sentence each.
+    /// Why, why not, or how; one sentence each.
     pub reasons: Vec<String>,
     /// What has to be done.
     pub action: SetupAction,
@@ -54,21 +54,22 @@ enum MailRoute<'f> {
 enum MailHome {
     /// In a Maildir, with the settings that say so; none for `~/Maildir`.
     Maildir { path: String, settings: String },
-    /// Not yet in a Maildir, and what the administrator has to do about it.
-    NotYet { reason: String, lines: Vec<String> },
+    /// Not yet where mfilter could deliver, and what has to be done about it.
+    NotYet { title: &'static str, reasons: Vec<String>, lines: Vec<String> },
 }
+
+/// Why a step cannot be done yet.
+const AFTER_FIRST: &str = "Not yet: step 1 comes first.";
 
 /// All steps, in order.
 pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     let (way, place) = (way(found), place(found));
     let mut steps = Vec::new();
-    if let MailHome::NotYet { reason, lines } = &place {
+    if let MailHome::NotYet { title, reasons, lines } = &place {
+        let why = "Until then your mail reader would not show what mfilter delivers.";
         steps.push(SetupStep {
-            title: "Have Dovecot keep mail in Maildirs".into(),
-            reasons: vec![
-                "Until then your mail reader does not show what mfilter delivers.".into(),
-                reason.clone(),
-            ],
+            title: (*title).into(),
+            reasons: [&[why.to_owned()], reasons.as_slice()].concat(),
             action: SetupAction::ByHand(lines.clone()),
         });
     }
@@ -79,15 +80,18 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     let waits = match (&place, are_ready) {
         // A user who has set where the mail is knows better.
         (MailHome::NotYet { .. }, true) if says_where => None,
-        (MailHome::NotYet { .. }, _) => Some("Dovecot has to keep mail in Maildirs first"),
-        (_, false) => Some("the rules come first"),
+        (MailHome::NotYet { .. }, _) => Some(AFTER_FIRST),
+        (_, false) => Some("Not yet: the rules come first."),
         _ => None,
     };
     steps.extend(delivery(found, way, waits));
     steps.extend(old_mail(found));
     steps.push(SetupStep {
         title: "Try it".into(),
-        reasons: vec!["Send yourself a message; then ask why it is where it is.".into()],
+        reasons: vec![
+            "Send yourself a message; then ask why it is where it is.".into(),
+            "MESSAGE is its file; for `mfilter why`, its Message-ID will do.".into(),
+        ],
         action: SetupAction::ByHand(vec![
             "mfilter check".into(),
             "mfilter --test MESSAGE".into(),
@@ -112,6 +116,9 @@ fn way(found: &SetupFindings) -> MailRoute<'_> {
     }
 }
 
+const WHERE: &str = "Say where your mail is";
+const SET_MAILDIR: &str = "Write the path of your Maildir into ~/.mailrules, as in:";
+
 fn place(found: &SetupFindings) -> MailHome {
     if let Some((path, inbox)) = &found.synced {
         return maildir(path, true, inbox.as_deref().unwrap_or_default());
@@ -121,14 +128,22 @@ fn place(found: &SetupFindings) -> MailHome {
             // The values of other Dovecot variables (`%u`) are not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return MailHome::NotYet {
-                    reason: format!("Dovecot keeps mail in `{path}`: write that path, as it is for you, into the rules."),
-                    lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
+                    title: WHERE,
+                    reasons: vec![
+                        format!("Dovecot keeps mail in `{path}`, whose variables only it knows."),
+                        SET_MAILDIR.into(),
+                    ],
+                    lines: vec!["set maildir \"…\"".into()],
                 };
             }
             subscribed(maildir(path, *is_fs, inbox))
         }
         Some(DovecotStore::Other { driver, is_new }) => MailHome::NotYet {
-            reason: format!("Dovecot keeps mail as {driver}, and mfilter delivers only to Maildirs. As root:"),
+            title: "Have Dovecot keep mail in Maildirs",
+            reasons: vec![
+                format!("Dovecot keeps mail as {driver}, and mfilter delivers only to Maildirs."),
+                "Run this as root:".into(),
+            ],
             lines: match is_new {
                 false => vec![
                     "echo 'mail_location = maildir:~/Maildir' > /etc/dovecot/conf.d/99-maildir.conf".into(),
@@ -143,8 +158,12 @@ fn place(found: &SetupFindings) -> MailHome {
         store => match found.maildirs.first() {
             Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, ""),
             None if *store == Some(DovecotStore::Unknown) => MailHome::NotYet {
-                reason: "Dovecot is here, and you may not read where it keeps mail.".into(),
-                lines: vec!["doveconf -h mail_location    # as root; then set it".into()],
+                title: WHERE,
+                reasons: vec![
+                    "Only root can ask Dovecot where it keeps mail: `doveconf -n`.".into(),
+                    SET_MAILDIR.into(),
+                ],
+                lines: vec!["set maildir \"…\"".into()],
             },
             None => maildir("~/Maildir", false, ""),
         },
@@ -169,14 +188,22 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
         _ if inbox.is_empty() || inbox == path => None,
         Some(Some(folder)) if is_fs => Some(folder.to_owned()),
         _ => {
-            let (reason, line) = if is_fs {
-                let line = format!("{path}/INBOX    # set the inbox to this, and move it there");
-                (format!("The inbox, `{inbox}`, is not within `{path}`, where folders are."), line)
+            let (reason, place) = if is_fs {
+                let reason =
+                    format!("The inbox `{inbox}` is not a folder of the Maildir `{path}`.");
+                (reason, format!("{path}/INBOX"))
             } else {
-                let line = format!("{path}    # set the inbox to this, and move its mail there");
-                (format!("The inbox, `{inbox}`, is not the Maildir itself, `{path}`."), line)
+                let reason = format!("The inbox `{inbox}` is not the Maildir `{path}` itself.");
+                (reason, path.to_owned())
             };
-            return MailHome::NotYet { reason, lines: vec![line] };
+            return MailHome::NotYet {
+                title: "Move the inbox",
+                reasons: vec![
+                    reason,
+                    "Set the inbox of Dovecot or mbsync to this, and move its mail there:".into(),
+                ],
+                lines: vec![place],
+            };
         }
     };
     let mut settings = String::new();
@@ -192,6 +219,21 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
     MailHome::Maildir { path: path.to_owned(), settings }
 }
 
+const RULES: &str = "Write rules";
+
+/// The last line of a step that cannot be done yet.
+fn again() -> SetupAction {
+    SetupAction::ByHand(vec!["mfilter setup".into()])
+}
+
+fn is_kept(file: &str) -> String {
+    format!("~/{file} exists and is kept as it is.")
+}
+
+fn is_left_alone(file: &str, why: &str) -> String {
+    format!("~/{file} {why}; it is left alone.")
+}
+
 /// The step for the rules, and whether there will be rules after it.
 fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
     let path = found.home.join(".mailrules");
@@ -202,15 +244,11 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
     };
     match (&found.rules, found.others.first(), place) {
         (UserFile::Text(_), ..) => {
-            let reason = "~/.mailrules exists and is kept.".into();
-            (step("Rules", vec![reason], SetupAction::Done), true)
+            (step(RULES, vec![is_kept(".mailrules")], SetupAction::Done), true)
         }
         (UserFile::Strange(why), ..) => {
-            let reason = format!("~/.mailrules {why}; it is left alone.");
-            (
-                step("Rules", vec![reason], SetupAction::ByHand(vec!["ls -l ~/.mailrules".into()])),
-                false,
-            )
+            let action = SetupAction::ByHand(vec!["ls -l ~/.mailrules".into()]);
+            (step(RULES, vec![is_left_alone(".mailrules", why)], action), false)
         }
         (UserFile::Missing, Some((other, file)), _) => {
             let word = other.word();
@@ -221,16 +259,13 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
                 "mfilter setup".into(),
             ];
             let reasons = vec![
-                format!(
-                    "~/{file} is translated into rules, and old mail shows where these differ."
-                ),
-                "What could not be translated is in them as a comment: read it.".into(),
+                format!("These commands translate ~/{file} and try both on your old mail."),
+                "Comments in ~/.mailrules say what could not be translated: read them.".into(),
             ];
             (step("Translate your rules", reasons, SetupAction::ByHand(lines)), false)
         }
         (UserFile::Missing, None, MailHome::NotYet { .. }) => {
-            let reason = "Rules are written once Dovecot keeps mail in Maildirs.".into();
-            (step("Rules", vec![reason], SetupAction::ByHand(vec!["mfilter setup".into()])), false)
+            (step(RULES, vec![AFTER_FIRST.into()], again()), false)
         }
         (UserFile::Missing, None, MailHome::Maildir { path: maildir, settings }) => {
             let text = match settings.is_empty() {
@@ -238,10 +273,10 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
                 false => format!("# Where your mail is.\n{settings}\n{FIRST_RULES}"),
             };
             let reasons = vec![
-                format!("A first set, to make your own; mail goes to {maildir}."),
+                format!("A first set of rules for you to change; mail is stored in {maildir}."),
                 "Mail that no rule matches goes to the inbox.".into(),
             ];
-            (step("Rules", reasons, SetupAction::Write { path, before: None, text }), true)
+            (step(RULES, reasons, SetupAction::Write { path, before: None, text }), true)
         }
     }
 }
@@ -251,8 +286,8 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
     if let Some(waits) = waits {
         return vec![SetupStep {
             title: "Switch delivery to mfilter".into(),
-            reasons: vec![format!("Not yet: {waits}.")],
-            action: SetupAction::ByHand(vec!["mfilter setup".into()]),
+            reasons: vec![waits.into()],
+            action: again(),
         }];
     }
     match way {
@@ -260,12 +295,13 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
         MailRoute::Watch => by_watch(found),
         MailRoute::Fetch(fetcher, file) => vec![by_fetcher(found, fetcher, file)],
         MailRoute::None => vec![SetupStep {
-            title: "Bring mail here".into(),
+            title: "Get mail to this machine".into(),
             reasons: vec![
                 "No mail server, mbsync, OfflineIMAP, fetchmail, getmail or mpop was found.".into(),
-                "docs/guide/without-a-mail-server.md has whole files for each.".into(),
+                "docs/guide/without-a-mail-server.md has complete settings for each.".into(),
+                "When one of them is set up, continue with:".into(),
             ],
-            action: SetupAction::ByHand(vec!["mfilter setup".into()]),
+            action: again(),
         }],
     }
 }
@@ -294,34 +330,41 @@ fn plain(path: &Path) -> Option<&str> {
 fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
     let name = server.forward_file();
     let path = found.home.join(name);
-    let title = format!("Have {} call mfilter", server.name());
+    let caller = server.name();
+    let title = format!("Have {caller} call mfilter");
     let step =
         |reason: String, action| SetupStep { title: title.clone(), reasons: vec![reason], action };
     if let MailServer::Postfix { mailbox_command, reads_forward } = server {
         if mailbox_command.contains("mfilter") && found.forward == UserFile::Missing {
             return step(
-                "It does so for everyone, through mailbox_command.".into(),
+                "Postfix already does so for all users, with `mailbox_command`.".into(),
                 SetupAction::Done,
             );
         }
         if !reads_forward {
             let line = format!("postconf -e 'mailbox_command = {}'", found.program.display());
-            let reason = "It reads no ~/.forward here (forward_path is empty): root sets this.";
+            let reason = "It ignores ~/.forward here (`forward_path` is empty). Run this as root:";
             return step(reason.into(), SetupAction::ByHand(vec![line]));
         }
     }
     let Some(line) = forward_line(found, server) else {
-        let reason = format!("`{}` has to be quoted, see mailrules(5).", found.program.display());
-        return step(reason, SetupAction::ByHand(vec![format!("$EDITOR ~/{name}")]));
+        let reason = format!(
+            "`{}` has characters with a meaning in ~/{name}: install mfilter elsewhere.",
+            found.program.display()
+        );
+        return step(reason, again());
     };
-    let by_hand = || SetupAction::ByHand(vec![format!("~/{name}:  {}", line.trim_end())]);
+    let by_hand = |reason: String| SetupStep {
+        title: title.clone(),
+        reasons: vec![reason, "To call mfilter, it needs this line:".into()],
+        action: SetupAction::ByHand(vec![line.trim_end().into()]),
+    };
     let mut written = match &found.forward {
         UserFile::Missing => {
-            let action = SetupAction::Write { path, before: None, text: line };
-            step(
-                format!("By a line in ~/{name}; without that file everything is as before."),
-                action,
-            )
+            let reason = format!(
+                "This takes a line in ~/{name}; without that file everything is as before."
+            );
+            step(reason, SetupAction::Write { path, before: None, text: line })
         }
         UserFile::Text(text) if text.contains("mfilter") => {
             step(format!("~/{name} does so already."), SetupAction::Done)
@@ -330,15 +373,13 @@ fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
             let reason = format!("~/{name} calls another filter; a copy of it is kept.");
             step(reason, SetupAction::Write { path, before: Some(text.clone()), text: line })
         }
-        UserFile::Text(_) => {
-            step(format!("~/{name} does something else and is left alone."), by_hand())
-        }
-        UserFile::Strange(why) => step(format!("~/{name} {why}; it is left alone."), by_hand()),
+        UserFile::Text(_) => by_hand(format!("~/{name} does something else; it is left alone.")),
+        UserFile::Strange(why) => by_hand(is_left_alone(name, why)),
     };
     if *server == MailServer::Exim {
         written.reasons.push(
-            "Exim's stock transport for it bounces where others wait: see \
-             docs/guide/mail-servers.md."
+            "Exim's stock transport bounces mail where others try again: change it as \
+             docs/guide/mail-servers.md says."
                 .into(),
         );
     }
@@ -367,16 +408,18 @@ fn calls_a_filter(text: &str) -> bool {
 
 fn by_watch(found: &SetupFindings) -> Vec<SetupStep> {
     let title = "Have synced mail filed";
+    let by_hand = |reasons: Vec<String>| SetupStep {
+        title: title.into(),
+        reasons,
+        action: SetupAction::ByHand(vec![format!("{} watch", found.program.display())]),
+    };
     if !found.has_systemd {
-        return vec![SetupStep {
-            title: title.into(),
-            reasons: vec!["There is no systemd here: start it as you start other programs.".into()],
-            action: SetupAction::ByHand(vec![format!("{} watch", found.program.display())]),
-        }];
+        let reason = "There is no systemd here: start this as you start other programs:";
+        return vec![by_hand(vec![reason.into()])];
     }
     let start = SetupStep {
         title: "Start it".into(),
-        reasons: vec!["The second line has it run while you are not logged in, too.".into()],
+        reasons: vec!["The second command keeps it running while you are logged out.".into()],
         action: SetupAction::ByHand(vec![
             "systemctl --user enable --now mfilter-watch".into(),
             "loginctl enable-linger".into(),
@@ -384,15 +427,15 @@ fn by_watch(found: &SetupFindings) -> Vec<SetupStep> {
     };
     let path = found.home.join(UNIT);
     let (reason, action) = match &found.unit {
-        UserFile::Text(_) => (format!("~/{UNIT} exists and is kept."), SetupAction::Done),
+        UserFile::Text(_) => (is_kept(UNIT), SetupAction::Done),
         UserFile::Strange(why) => {
-            let line = format!("{} watch", found.program.display());
-            (format!("~/{UNIT} {why}; it is left alone."), SetupAction::ByHand(vec![line]))
+            let next = "The program to start is:".into();
+            return vec![by_hand(vec![is_left_alone(UNIT, why), next]), start];
         }
         UserFile::Missing => {
             let program = format!("ExecStart={} ", found.program.display());
             let text = WATCH_UNIT.replace(UNIT_PROGRAM, &program);
-            let reason = "By a unit of systemd, which runs `mfilter watch`.".into();
+            let reason = "A user unit of systemd runs `mfilter watch`.".into();
             (reason, SetupAction::Write { path, before: None, text })
         }
     };
@@ -401,7 +444,7 @@ fn by_watch(found: &SetupFindings) -> Vec<SetupStep> {
 
 fn by_fetcher(found: &SetupFindings, fetcher: Fetcher, file: &str) -> SetupStep {
     let program = found.program.display();
-    let (name, lines) = match fetcher {
+    let (caller, lines) = match fetcher {
         Fetcher::Getmail => (
             "getmail",
             vec![
@@ -417,8 +460,8 @@ fn by_fetcher(found: &SetupFindings, fetcher: Fetcher, file: &str) -> SetupStep 
         _ => ("fetchmail", vec![format!("mda \"{program}\"")]),
     };
     SetupStep {
-        title: format!("Have {name} call mfilter"),
-        reasons: vec![format!("In ~/{file}, for the account; other lines of it stay.")],
+        title: format!("Have {caller} call mfilter"),
+        reasons: vec![format!("Add this to the account in ~/{file}, and keep its other lines:")],
         action: SetupAction::ByHand(lines),
     }
 }
@@ -437,10 +480,10 @@ fn old_mail(found: &SetupFindings) -> Option<SetupStep> {
         })
         .collect();
     (!lines.is_empty()).then(|| SetupStep {
-        title: "Old mail".into(),
+        title: "Import old mail".into(),
         reasons: vec![
-            "Mboxes are only read; each message comes into the Maildir once.".into(),
-            "Do it when new mail arrives there.".into(),
+            "Mboxes are only read; each message is filed once, however often you run this.".into(),
+            "Do this once new mail arrives in the Maildir.".into(),
         ],
         action: SetupAction::ByHand(lines),
     })

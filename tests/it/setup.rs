@@ -43,9 +43,14 @@ impl Machine {
     }
 
     fn setup(&self, arguments: &[&str]) -> Run {
+        self.setup_in("C", arguments)
+    }
+
+    fn setup_in(&self, locale: &str, arguments: &[&str]) -> Run {
         let arguments = [&["setup"], arguments].concat();
         let mut command = self.home.command(&arguments);
         command
+            .env("LANG", locale)
             .env("PATH", format!("{}:/usr/bin:/bin", self.programs.path().display()))
             .env("MAIL", self.path("spool"));
         run(command, b"")
@@ -136,7 +141,7 @@ fn what_is_applied_delivers_to_where_dovecot_looks() {
         let (rules, forward) = (machine.read(".mailrules"), machine.read(".forward"));
         let again = machine.setup(&["--apply"]);
         assert_eq!(again.code, Some(0), "{again:?}");
-        assert!(!again.stdout.contains("Written"), "{again:?}");
+        assert!(!again.stdout.contains("is written"), "{again:?}");
         assert_eq!((machine.read(".mailrules"), machine.read(".forward")), (rules, forward));
         assert!(!machine.files().iter().any(|name| name.contains("before-mfilter")));
     }
@@ -269,4 +274,65 @@ fn who_has_no_mail_server_is_told_the_line_for_fetchmail() {
     let told = machine.setup(&["--apply"]);
     assert!(told.stdout.contains("mda \""), "{told:?}");
     assert_eq!(machine.read(".fetchmailrc"), "poll pop.example.org user hana\n");
+}
+
+/// Whether two English words are next to each other, outside code.
+fn is_english(text: &str) -> bool {
+    let outside: Vec<&str> = text.split('`').step_by(2).collect();
+    let outside = outside.join(" ` ");
+    let words: Vec<&str> = outside.split_whitespace().collect();
+    let is_word = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    words.windows(2).any(|two| two.iter().all(|word| is_word(word)))
+}
+
+#[test]
+fn setup_speaks_japanese_and_what_is_to_be_typed_stays_as_it_is() {
+    for (postconf, doveconf, files) in [
+        (POSTFIX, "echo maildir:~/Maildir", &[][..]),
+        (POSTFIX, "echo maildir:/srv/%u", &[(".forward", "hana@example.org\n")]),
+        (POSTFIX, "echo mbox:~/mail", &[("spool", "From a@b.example x\n\nhello\n")]),
+        (POSTFIX, UNSET_DOVECOT, &[(".forward", "|/usr/bin/procmail\n"), (".mailrules", "")]),
+        ("echo mfilter; echo x", UNSET_DOVECOT, &[(".procmailrc", "")]),
+        ("echo; echo", "exit 1", &[(".dovecot.sieve", ""), (".mailrules", "set maildir \"~/M\"")]),
+        ("exit 1", UNSET_DOVECOT, &[(".fetchmailrc", "")]),
+        ("exit 1", UNSET_DOVECOT, &[(".mbsyncrc", "MaildirStore x\nPath ~/.mail/\n")]),
+        ("exit 1", "exit 1", &[(".forward/x", "")]),
+    ] {
+        let machine = Machine::new(postconf, doveconf);
+        files.iter().for_each(|(name, text)| machine.home.write(name, text));
+        let [english, japanese] = ["C", "ja_JP.UTF-8"].map(|locale| machine.setup_in(locale, &[]));
+        assert_eq!(japanese.code, Some(0), "{japanese:?}");
+        let typed =
+            |line: &&str| line.strip_prefix("       ").is_some_and(|line| !line.starts_with(' '));
+        let [in_english, in_japanese] =
+            [&english, &japanese].map(|run| run.stdout.lines().filter(typed).collect::<Vec<_>>());
+        assert_eq!(in_english, in_japanese, "{japanese:?}");
+        for line in japanese.stdout.lines().filter(|line| !typed(line)) {
+            assert!(!is_english(line), "{line}");
+        }
+        // The table has its second column below each other.
+        assert!(
+            japanese.stdout.starts_with("見つかったもの:\n  メールサーバー   "),
+            "{japanese:?}"
+        );
+        assert!(japanese.stdout.contains("\n  IMAP サーバー    "), "{japanese:?}");
+        let applied = machine.setup_in("ja_JP.UTF-8", &["--apply"]);
+        for line in applied.stdout.lines().filter(|line| !typed(line)) {
+            assert!(!is_english(line), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_reported() {
+    let machine = Machine::new(POSTFIX, UNSET_DOVECOT);
+    // Whoever is root may write anywhere, but not below a file.
+    machine.home.write(".mbsyncrc", "MaildirStore x\nPath ~/.mail/\n");
+    machine.home.write(".config", "");
+    if !Path::new("/run/systemd/system").exists() {
+        return;
+    }
+    let applied = machine.setup_in("ja_JP.UTF-8", &["--apply"]);
+    assert_eq!(applied.code, Some(1), "{applied:?}");
+    assert!(applied.stdout.contains(" に書き込めません: "), "{applied:?}");
 }

@@ -19,10 +19,10 @@ const PYTHON: &str = "/usr/bin/python3";
 
 /// Files whose strings are all messages about mistakes: text in quotes there is for people,
 /// even a single word.
-const WORDINGS: [&str; 2] = ["src/rules/mistake", "src/syntax/mistake.rs"];
+const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 16] = [
+const PHRASES: [&str; 17] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -39,6 +39,7 @@ const PHRASES: [&str; 16] = [
     "src/file.rs",
     "src/import/sieve",
     "src/cli/usage.rs",
+    "src/setup",
 ];
 
 /// Text in them that is not for people: the language of rules itself, and the text of
@@ -85,6 +86,46 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "Content-Type: text/plain; charset=UTF-8",
     "Auto-Submitted: auto-generated",
     "Content-Transfer-Encoding: 8bit",
+    // What to type, and the text of files.
+    "/usr/bin/mfilter",
+    "{} watch",
+    "ExecStart={} ",
+    "ExecStart=/usr/bin/mfilter ",
+    "set maildir",
+    "set maildir {}",
+    "set inbox {}",
+    "set maildir \"…\"",
+    "set layout fs",
+    "set subscribe on",
+    "# Where your mail is.",
+    "mfilter check",
+    "mfilter setup",
+    "mfilter --test MESSAGE",
+    "mfilter why MESSAGE",
+    "mfilter import {word} ~/{file} -o ~/.mailrules",
+    "mfilter import {word} ~/{file} --try ~/Maildir | less",
+    "mfilter import mbox {}",
+    "mfilter import mbox {} --folder INBOX",
+    "ls -l ~/.mailrules",
+    "echo 'mail_location = maildir:~/Maildir' > /etc/dovecot/conf.d/99-maildir.conf",
+    "printf 'mail_driver = maildir\\nmail_path = ~/Maildir\\nmail_inbox_path = ~/Maildir\\n' > \
+     /etc/dovecot/conf.d/99-maildir.conf",
+    "doveadm reload",
+    "postconf -e 'mailbox_command = {}'",
+    "systemctl --user enable --now mfilter-watch",
+    "loginctl enable-linger",
+    "\"|test -x {program} || exit 75; exec {program}\"",
+    "\"|test -x {program} || exit 75; HOME={home} exec {program}\"",
+    "type = MDA_external",
+    "path = {program}",
+    "arguments = (\"-f\", \"%(sender)\")",
+    "delivery mda \"{program}\"",
+    "received_header off",
+    "mda \"{program}\"",
+    // What is read in the files of others.
+    "IFS=' '",
+    "exec ",
+    "exit 75",
     // Only for `mfilter import`.
     "switched off",
     "its condition never holds",
