@@ -2,9 +2,10 @@
 //! locale says nothing else.
 
 /// A language in which there are texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Language {
     /// The language of all texts.
+    #[default]
     English,
     /// The language of some texts.
     Japanese,

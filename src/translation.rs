@@ -8,6 +8,7 @@
 //! phrases translated.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -20,7 +21,7 @@ use crate::language::Language;
 pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
     let found = match language {
         Language::English => None,
-        Language::Japanese => JAPANESE.find(text, 0),
+        Language::Japanese => JAPANESE.find(text, 0, &Cell::new(MOST_PHRASES)),
     };
     found.map_or(Cow::Borrowed(text), Cow::Owned)
 }
@@ -30,6 +31,10 @@ static JAPANESE: LazyLock<Catalogue> =
 
 /// How deep phrases in phrases are translated.
 const DEPTH: u8 = 3;
+
+/// How many phrases of a text are looked for: text from a message can look like a list of
+/// lists.
+const MOST_PHRASES: u32 = 500;
 
 /// What separates several reasons in one text.
 const REASONS: &str = "; ";
@@ -44,6 +49,8 @@ struct Catalogue {
     texts: HashMap<String, String>,
     /// Templates, those with the most text of their own first.
     templates: Vec<TextTemplate>,
+    /// Which of them contain the separator of reasons, by their index.
+    with_reasons: Vec<usize>,
     /// Templates for the members of a list, by their separator.
     lists: HashMap<&'static str, TextTemplate>,
 }
@@ -72,27 +79,32 @@ impl Catalogue {
             }
         }
         catalogue.templates.sort_by_key(|template| std::cmp::Reverse(template.own()));
+        let each = catalogue.templates.iter().enumerate();
+        let with_reasons = each.filter(|(_, template)| template.has(REASONS));
+        catalogue.with_reasons = with_reasons.map(|(at, _)| at).collect();
         catalogue
     }
 
-    /// The translation of a text, or of a phrase in a text.
-    fn find(&self, text: &str, depth: u8) -> Option<String> {
+    /// The translation of a text, or of a phrase in a text; `left` is how many more phrases
+    /// are looked for.
+    fn find(&self, text: &str, depth: u8, left: &Cell<u32>) -> Option<String> {
         if let Some(translation) = self.texts.get(text) {
             return Some(translation.clone());
         }
-        if depth > DEPTH {
+        if depth > DEPTH || left.get() == 0 {
             return None;
         }
-        let phrase = |text: &str| self.find(text, depth + 1);
+        left.set(left.get() - 1);
+        let phrase = |text: &str| self.find(text, depth + 1, left);
         // A text of ours with this separator is not several reasons.
-        let mut whole = self.templates.iter().filter(|template| template.has(REASONS));
+        let mut whole = self.with_reasons.iter().filter_map(|at| self.templates.get(*at));
         if let Some(found) =
             whole.find_map(|template| Some(template.filled(&template.found(text)?, phrase)))
         {
             return Some(found);
         }
         // Before the others, so that a hole in the first reason does not match all of them.
-        if let Some(found) = self.list(text, REASONS, depth) {
+        if let Some(found) = self.list(text, REASONS, depth, left) {
             return Some(found);
         }
         for template in &self.templates {
@@ -106,14 +118,15 @@ impl Catalogue {
         if is_code(text) && JOINTS.iter().all(|joint| split(text, joint).is_none()) {
             return Some(text.to_owned());
         }
-        JOINTS.iter().find_map(|joint| self.list(text, joint, depth))
+        JOINTS.iter().find_map(|joint| self.list(text, joint, depth, left))
     }
 
     /// Translates a list if all its members can be translated; otherwise it is not a list
     /// of ours.
-    fn list(&self, text: &str, joint: &str, depth: u8) -> Option<String> {
+    fn list(&self, text: &str, joint: &str, depth: u8, left: &Cell<u32>) -> Option<String> {
         let (most, last) = split(text, joint)?;
-        let members = [self.find(most, depth)?, self.find(last, depth + 1)?];
+        let last = self.find(last, depth + 1, left)?;
+        let members = [self.find(most, depth, left)?, last];
         Some(self.lists.get(joint)?.filled(&members.each_ref().map(String::as_str), |_| None))
     }
 }
@@ -160,7 +173,7 @@ impl TextTemplate {
                 }
                 FormatPart::Hole(name) => {
                     let is_code = before.matches('`').count() % 2 == 1;
-                    let is_quoted = is_code || before.ends_with(['"', '\'']);
+                    let is_quoted = is_code || before.ends_with(['"', '\'', '=']);
                     template.holes.push(Hole { name, is_quoted });
                     template.pieces.push(String::new());
                 }
@@ -197,6 +210,11 @@ impl TextTemplate {
             rest = behind;
         }
         found.push(rest);
+        // What is in quotes is one value, whatever it contains.
+        let mut each = self.holes.iter().zip(&found);
+        if each.any(|(hole, value)| !hole.is_quoted && value.matches('"').count() % 2 == 1) {
+            return None;
+        }
         let first_of = |name: &str| self.holes.iter().position(|hole| hole.name == name);
         let mut each = self.holes.iter().zip(&found);
         each.all(|(hole, value)| first_of(&hole.name).is_some_and(|at| found[at] == *value))
@@ -326,6 +344,21 @@ mod tests {
         assert_eq!(japanese(""), "");
     }
 
+    /// Without a limit this would not end.
+    #[test]
+    fn text_from_a_message_may_look_like_a_list_of_lists() {
+        let hostile = "mine, ".to_owned() + &"unknown, unknown or unknown and ".repeat(1000);
+        assert_eq!(JAPANESE.find(&hostile, 1, &Cell::new(MOST_PHRASES)), None);
+    }
+
+    #[test]
+    fn what_is_in_quotes_is_one_value() {
+        let catalogue = catalogue(&[("{name} of {id}", "{id} の {name}")]);
+        let find = |text| catalogue.find(text, 0, &Cell::new(MOST_PHRASES));
+        assert_eq!(find("\"best of 2026\""), None);
+        assert_eq!(find("\"best\" of \"2026\"").unwrap(), "\"2026\" の \"best\"");
+    }
+
     #[test]
     fn a_separator_in_a_text_of_ours_separates_no_reasons() {
         let text = "there is no mistake `mistake`; did you mean `x`?";
@@ -377,7 +410,7 @@ mod tests {
             ("it has `{}`", "`{}` があります"),
             ("line {line} is wrong", "{line} 行目が違います"),
         ]);
-        let find = |text| catalogue.find(text, 0);
+        let find = |text| catalogue.find(text, 0, &Cell::new(MOST_PHRASES));
         assert_eq!(
             find("`a list` is a list").unwrap(),
             "`a list` は リストです".replace("は リ", "はリ")
@@ -407,9 +440,10 @@ mod tests {
             ("`{0}` or `{0}.{1}`", "`{1}`、`{0}`"),
             ("U+{:04X} `{{{name}}}`", "`{{{name}}}` と {}"),
         ]);
-        assert_eq!(catalogue.find("`a` or `a.b`", 0).unwrap(), "`b`、`a`");
-        assert_eq!(catalogue.find("`a` or `c.b`", 0), None);
-        assert_eq!(catalogue.find("U+200B `{日本}`", 0).unwrap(), "`{日本}` と 200B");
+        let find = |text| catalogue.find(text, 0, &Cell::new(MOST_PHRASES));
+        assert_eq!(find("`a` or `a.b`").unwrap(), "`b`、`a`");
+        assert_eq!(find("`a` or `c.b`"), None);
+        assert_eq!(find("U+200B `{日本}`").unwrap(), "`{日本}` と 200B");
         for broken in ["{", "}", "{a", "a}", "{{{", "{a}}"] {
             assert!(parts(broken).is_none(), "{broken}");
         }

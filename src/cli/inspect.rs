@@ -7,10 +7,11 @@ use super::output::Output;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::evaluate::{every_field, inspect};
+use crate::language::Language;
 use crate::load;
 use crate::mailbox::{self, MessageSource};
 use crate::outcome::Failure;
-use crate::report;
+use crate::report::{self, ReportStyle};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Settings;
 use crate::user::User;
@@ -47,7 +48,8 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
         paths => mailbox::message_sources(paths.iter().cloned()),
     };
     let progress = ProgressMeter::start(&call.paths, false);
-    let colour = output::colour();
+    let style =
+        ReportStyle { colour: output::colour(), verbose: false, language: Language::of_locale() };
     let one = |world: &World, lead: MessageSource| {
         let message = lead.open()?;
         let found = inspect(program, &message, world);
@@ -57,7 +59,7 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
         }
         Ok(match call.json {
             true => report::inspection_json(&lead.label, &found),
-            false => report::inspection(&lead.label, &found, colour),
+            false => report::inspection(&lead.label, &found, style),
         })
     };
     let (mut first, mut finding, mut out) = (true, CommandOutcome::Fine, Output::default());

@@ -130,7 +130,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(CommandOutcome::Fine) => ended(0),
         Ok(CommandOutcome::Found) => ended(1),
         Err(why) => {
-            output::error(&why);
+            output::error(&output::say(&why));
             ended(2)
         }
     }

@@ -34,7 +34,7 @@ struct SetupProgress {
 
 pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
-    let home = user.home().ok_or_else(|| say("no home directory is known: set HOME"))?.to_owned();
+    let home = user.home().ok_or("no home directory is known: set HOME")?.to_owned();
     let found = look(&user, &home, program());
     let mut text = table(&found, Language::of_locale(), output::columns());
     let mut progress = SetupProgress::default();

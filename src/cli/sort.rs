@@ -13,6 +13,7 @@ use super::interrupt::stop;
 use super::progress::ProgressMeter;
 use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
+use crate::language::Language;
 use crate::load;
 use crate::log::{self, Log, MoveLine as Line};
 use crate::mailbox::judge::{Judge, Judgement};
@@ -353,7 +354,7 @@ impl SortReport<'_> {
         };
         let flags = target.add.as_written();
         let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
-        let rule = target.rule.as_ref().map(|rule| place(rule, self.sources));
+        let rule = target.rule.as_ref().map(|rule| place(rule, self.sources, Language::English));
         let rule = rule.unwrap_or_else(|| "end of the rules".into());
         let about = &told.judged.about;
         let (from, to) = (escape(from), escape(to));

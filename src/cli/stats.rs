@@ -10,6 +10,7 @@ use super::current_rules::{self, CurrentRules};
 use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::file;
+use crate::language::Language;
 use crate::log::reader;
 use crate::report::log_stats::{LogEvent, LogStats, RuleName};
 use crate::report::one_line;
@@ -45,7 +46,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
-    note.iter().for_each(|note| output::error(note));
+    note.iter().for_each(|note| output::error(&output::say(note)));
     let world = World::of(user.clone());
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
@@ -91,7 +92,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     if let Some(path) = &call.html {
         return write(path, &output::with_tilde(&report.html()));
     }
-    let text = || output::with_tilde(&report.text(output::bars()));
+    let text = || output::with_tilde(&report.text(output::bars(), Language::of_locale()));
     output::print(&if call.json { report.json() } else { text() });
     Ok(CommandOutcome::Fine)
 }

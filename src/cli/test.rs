@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::args::Args;
 use super::current_rules::CurrentRules;
-use super::output::Output;
+use super::output::{Output, say};
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::deliver::filter::Programs;
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
+use crate::language::Language;
 use crate::mailbox::{self, Copies, MessageSource, Turn};
 use crate::maildir::Location;
 use crate::message::Message;
@@ -62,7 +63,11 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
         rules: &rules,
         other: other.as_ref(),
         location: &location,
-        style: ReportStyle { colour: output::colour(), verbose: args.mda.delivery.verbose > 0 },
+        style: ReportStyle {
+            colour: output::colour(),
+            verbose: args.mda.delivery.verbose > 0,
+            language: Language::of_locale(),
+        },
         copies: Copies::default(),
         duplicates: std::iter::once(&rules)
             .chain(&other)
@@ -75,9 +80,9 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
 pub(super) fn standard_input() -> Stdin {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        output::error(
+        output::error(&say(
             "reading a message from standard input; end it with Ctrl-D on a line of its own",
-        );
+        ));
     }
     stdin
 }
@@ -109,10 +114,10 @@ impl MailTest<'_> {
                 let lead = MessageSource::read("standard input", standard_input())
                     .map_err(|error| format!("standard input: {error}"))?;
                 if lead.is_mbox() {
-                    output::error(
+                    output::error(&say(
                         "standard input is an mbox, which is judged as one message here; \
                          name its file to have each message judged",
-                    );
+                    ));
                 }
                 lead.into()
             }
@@ -150,7 +155,7 @@ impl MailTest<'_> {
             tally.merge(other);
         }
         if tally.messages == 0 {
-            output::error("there is no message to test");
+            output::error(&say("there is no message to test"));
         }
         output::print(&self.tables(&tally)?);
         let found = unread > 0 || tally.moved() > 0;
@@ -166,13 +171,9 @@ impl MailTest<'_> {
             let asked = self.args.quiet || moves;
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }
         } else if moves {
-            let what = match self.other {
-                Some(_) => "would be handled differently",
-                None => "are in another folder",
-            };
-            tally.moves_text(what)
+            tally.moves_text(self.other.is_some(), self.style)
         } else if self.args.quiet || many && tally.messages > 0 {
-            let tables = tally.text(&rules, &self.rules.sources, self.style.verbose);
+            let tables = tally.text(&rules, &self.rules.sources, self.style);
             if self.args.quiet { tables.trim_start_matches('\n').to_owned() } else { tables }
         } else {
             String::new()

@@ -11,10 +11,12 @@ use serde_json::{Map, Value, json};
 use super::args::MailboxOptions;
 use super::current_rules::{self, CurrentRules};
 use super::for_user::ForUser;
+use super::output::say;
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::file;
 use crate::flags::Flags;
+use crate::language::Language;
 use crate::log::Log;
 use crate::log::reader::{self, LogLine};
 use crate::mailbox::{self, search};
@@ -22,11 +24,12 @@ use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
 use crate::report::diff::{self, RunResult};
+use crate::report::log_stats::damaged_lines;
 use crate::report::{self, ReportStyle};
 use crate::rules::listing;
 use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
-use crate::text::{counted, escape, json_line, shown_sentence, shown_value, were};
+use crate::text::{escape, json_line, shown_sentence, shown_value};
 use crate::user::User;
 use crate::world::{DuplicateStatus, StoredMessage, World};
 
@@ -62,12 +65,12 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let asked = Query::of(call)?;
     let (told, damaged) = lines(&log, |line| asked.concerns(line), &mut notes)?;
     if damaged > 0 {
-        notes.push(format!("{} skipped", were(damaged, "damaged log line")));
+        notes.push(damaged_lines(damaged));
     }
     let decisive = asked.decisive(&told);
     let file = asked.find(&told, &location);
     if told.is_empty() && file.is_none() {
-        notes.iter().for_each(|note| output::error(note));
+        notes.iter().for_each(|note| output::error(&say(note)));
         return from_sender(&log, &asked, call.json);
     }
     if told.is_empty() {
@@ -126,7 +129,7 @@ impl Query {
             return Ok(Query { file: Some(path), id });
         }
         if !text.contains('@') && (text.contains('/') || path.exists()) {
-            return Err(format!("{}: there is no such file", escape(&text)));
+            return Err(format!("there is no file `{}`", escape(&text)));
         }
         let id = text.trim().trim_start_matches('<').trim_end_matches('>');
         Ok(Query { file: None, id: format!("<{id}>") })
@@ -207,12 +210,17 @@ fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome
         output::print(&(json_line(&json!({"sender": sender, "log": lines})) + "\n"));
         return Ok(CommandOutcome::Fine);
     }
-    let mut out = format!("{} from {}\n", counted(told.len(), "log entry"), escape(sender));
+    let sender = escape(sender);
+    let title = match told.len() {
+        1 => format!("1 log entry from {sender}"),
+        many => format!("{many} log entries from {sender}"),
+    };
+    let mut out = format!("{}\n", say(&title));
     for line in &told {
         let id = line.get("id").map(|id| format!("  {}", escape(id))).unwrap_or_default();
         out.push_str(&format!("  {}{id}\n", describe(line)));
     }
-    out.push_str("`mfilter why MESSAGE-ID` explains one of them\n");
+    out.push_str(&format!("{}\n", say("`mfilter why MESSAGE-ID` explains one of them")));
     output::print(&out);
     Ok(CommandOutcome::Fine)
 }
@@ -313,35 +321,41 @@ impl LineExplanation<'_> {
         for line in self.told {
             out.push_str(&format!("  {}\n", describe(line)));
         }
-        let mut row = |name: &str, text: String| out.push_str(&format!("  {name:8} {text}\n"));
+        let mut row = |name: &str, text: String| report::row(&mut out, name, &text);
         if let Some(file) = self.file.filter(|_| self.asked.file.is_none()) {
-            row("file", escape(&file.display().to_string()));
+            row(&say("file"), escape(&file.display().to_string()));
         }
         if let Some((since, later)) = self.since {
-            let later = match later {
-                0 => "still in force".to_owned(),
-                more => format!("{} came after them", counted(more, "version")),
+            let since = time(since);
+            let rules = match later {
+                0 => format!("as of {since}, still in force"),
+                1 => format!("as of {since}, with 1 newer version"),
+                more => format!("as of {since}, with {more} newer versions"),
             };
-            row("rules", format!("as of {}, {later}", time(since)));
+            row(&say("rules"), say(&rules).into_owned());
         }
         if let Some((place, _, text)) = &rule {
-            row("rule", format!("{}  {}", escape(place), escape(text)).trim_end().to_owned());
+            row(&say("rule"), format!("{}  {}", escape(place), escape(text)).trim_end().to_owned());
         }
         for note in &self.notes {
-            row("note", shown_sentence(note));
+            row(&say("note"), shown_sentence(&say(note)));
         }
         if let Some((file, message, world, evaluation)) = &then_way {
-            let style = ReportStyle { colour: output::colour(), verbose: true };
+            let language = Language::of_locale();
+            let style = ReportStyle { colour: output::colour(), verbose: true, language };
             let label = file.display().to_string();
             out.push('\n');
             out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));
         }
         match &today_way {
-            Some((true, _)) => out.push_str("\nthe current rules would do the same\n"),
+            Some((true, _)) => {
+                out.push_str(&format!("\n{}\n", say("the current rules would do the same")));
+            }
             Some((false, now)) => {
-                out.push_str("\nthe current rules would give a different result\n");
+                let differ = say("the current rules would give a different result");
+                out.push_str(&format!("\n{differ}\n"));
                 let way = RunResult { evaluation: now, sources: &today.sources };
-                out.push_str(&diff::steps(way));
+                out.push_str(&diff::steps(way, Language::of_locale()));
             }
             None => {}
         }
@@ -496,13 +510,14 @@ fn text_of(rules: &CurrentRules, place: &str) -> Option<String> {
 
 /// A line of the log for people.
 fn describe(line: &LogLine) -> String {
-    let mut out = format!("{} {}", line.time, escape(&line.word));
+    let mut out = format!("{} {}", line.time, escape(&say(&line.word)));
     for (name, value) in &line.fields {
         match name.as_str() {
             "id" => {}
             "ms" => out.push_str(&format!("  {} ms", escape(value))),
-            _ => {
-                out.push_str(&format!("  {} {}", escape(name), shown_value(&format!("{value:?}"))))
+            name => {
+                let value = shown_value(&format!("{value:?}"));
+                out.push_str(&format!("  {} {value}", escape(&say(name))));
             }
         }
     }

@@ -10,7 +10,7 @@ use super::Detail;
 use super::context::Context;
 use super::prefilter::Candidates;
 use super::run_state::RunState;
-use super::trace::{TestTrace, TestVerdict};
+use super::trace::{IGNORED, TestTrace, TestVerdict};
 use super::truth::{self, Truth};
 use super::values::{FieldValue, Values, values};
 use crate::classify::people::People;
@@ -419,8 +419,8 @@ impl<'a> Conditions<'a> {
         let truth = found.as_ref().map(|(by, _)| by.is_some()).map_err(String::clone);
         self.record(condition, &truth, || match &found {
             Ok((by, _)) if let Some(state) = self.shown_state(field, by.is_some()) => state.into(),
-            Ok((Some(value), _)) => value.shown() + &self.source_of(field),
-            Ok((None, values)) => values.shown() + &self.source_of(field),
+            Ok((Some(value), _)) => self.with_source(field, value.shown()),
+            Ok((None, values)) => self.with_source(field, values.shown()),
             Err(why) => why.clone(),
         });
         truth
@@ -439,22 +439,23 @@ impl<'a> Conditions<'a> {
         })
     }
 
-    /// For results: which header was believed, or why none was.
-    fn source_of(&self, field: u32) -> String {
+    /// Adds to the value of a result which header was believed, or why none was.
+    fn with_source(&self, field: u32, shown: String) -> String {
         let asks = matches!(
             self.program.fields.get(field as usize),
             Some(Field::Result(_) | Field::DkimDomain | Field::SpfDomain)
         );
         if !asks {
-            return String::new();
+            return shown;
         }
         let results = self.mail().results();
         if !results.used.is_empty() {
-            return format!("; believed: {}", results.used.join("; "));
+            return format!("{shown}; believed: {}", results.used.join("; "));
         }
         const MOST: usize = 3;
         let ignored = results.ignored.iter().take(MOST);
-        ignored.map(|each| format!("; ignored: {}: {}", each.header, each.why)).collect()
+        let ignored = ignored.map(|each| format!("{IGNORED}{}: {}", each.header, each.why));
+        shown + &ignored.collect::<String>()
     }
 
     fn record(&self, condition: &Condition, truth: &Truth, why: impl FnOnce() -> String) {

@@ -30,7 +30,7 @@ pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};
 pub use site::SITE_HEADER;
 pub use thread::own_hash;
-pub use trace::{RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
+pub use trace::{IGNORED, RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
 
 use std::time::Instant;
 

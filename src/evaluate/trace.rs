@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::source::Span;
 
+/// Precedes each header, in the reason of a test, whose results were not believed.
+pub const IGNORED: &str = "; ignored: ";
+
 /// The way through the rules. Empty unless it was requested.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {

@@ -23,7 +23,6 @@ use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{AddressField, AddressPart, Field, Moment, Network, ResultField};
 use crate::rules::template::MomentFormat;
-use crate::text::plural;
 
 /// All values of one field, in the order of the message.
 pub(super) struct Values<'m>(Vec<FieldValue<'m>>);
@@ -359,7 +358,8 @@ fn domains<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<FieldValue
 }
 
 fn bytes<'m>(size: u64) -> FieldValue<'m> {
-    FieldValue::Number(size as f64, format!("{size} {}", plural(size as usize, "byte")))
+    let shown = if size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") };
+    FieldValue::Number(size as f64, shown)
 }
 
 /// Seconds as people say them, rounded down to a unit.
@@ -518,8 +518,9 @@ fn parts<'m>(
     for read in read {
         let room = ADDRESS_LIMIT - all.len();
         if read.len() > room {
-            let what = "addresses of one field were looked at";
-            on.message.leave_out(format!("only the first {ADDRESS_LIMIT} {what}"));
+            on.message.leave_out(format!(
+                "only the first {ADDRESS_LIMIT} addresses of one field were looked at"
+            ));
         }
         let some = (0..read.len()).take(room);
         all.extend(some.filter_map(|at| take(&read, at, part, on)));

@@ -5,12 +5,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Paint, ReportStyle, StepReport, head, one_line, outcome};
+use super::{Paint, ReportStyle, StepReport, head, one_line, outcome, row, sentence};
 use crate::evaluate::Evaluation;
+use crate::language::Language;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use crate::source::Sources;
-use crate::text::{escape, json_line, shown_sentence};
+use crate::text::{escape, json_line};
+use crate::translation::translated;
 
 /// The evaluation of a message, and the rules that it is based on.
 #[derive(Clone, Copy)]
@@ -32,9 +34,9 @@ impl RunResult<'_> {
         json!({"outcome": outcome(&self.evaluation.plan), "steps": steps})
     }
 
-    fn text(&self, out: &mut String, mark: &str, step: &Step) {
-        let _ = writeln!(out, "  {mark} {}", shown_sentence(&step.kind.sentence()));
-        let _ = writeln!(out, "      {}", by(step, self.sources));
+    fn text(&self, out: &mut String, mark: &str, step: &Step, language: Language) {
+        let _ = writeln!(out, "  {mark} {}", sentence(&step.kind, language));
+        let _ = writeln!(out, "      {}", by(step, self.sources, language));
     }
 }
 
@@ -66,8 +68,10 @@ fn plain(step: &StepKind) -> StepKind {
 }
 
 /// The rule that asked for a step: file, line, label, text.
-fn by(step: &Step, sources: &Sources) -> String {
-    let Some(rule) = &step.rule else { return "(end of the rules)".into() };
+fn by(step: &Step, sources: &Sources, language: Language) -> String {
+    let Some(rule) = &step.rule else {
+        return format!("({})", translated("end of the rules", language));
+    };
     let file = escape(&sources.shown(sources.path(rule.span)));
     let label = rule.label.as_ref().map(|label| format!(" \"{}\"", escape(label)));
     let text = escape(&one_line(sources.text(rule.span)));
@@ -75,10 +79,10 @@ fn by(step: &Step, sources: &Sources) -> String {
 }
 
 /// The steps of an evaluation, each with its rule, for people.
-pub fn steps(way: RunResult<'_>) -> String {
+pub fn steps(way: RunResult<'_>, language: Language) -> String {
     let mut out = String::new();
     for step in way.steps() {
-        way.text(&mut out, "=>", step);
+        way.text(&mut out, "=>", step, language);
     }
     out
 }
@@ -98,7 +102,7 @@ pub fn changed(
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
-    head(&mut out, label, message, paint);
+    head(&mut out, label, message, style);
     let (before, after) = (old.steps(), new.steps());
     // If only the order differs, everything is shown.
     let in_both = |step: &Step, others: &[&Step]| {
@@ -108,10 +112,10 @@ pub fn changed(
     let come: Vec<_> = after.iter().filter(|step| !in_both(step, &before)).collect();
     let all = gone.is_empty() && come.is_empty();
     for step in if all { before.iter().collect() } else { gone } {
-        old.text(&mut out, &paint.red("-"), step);
+        old.text(&mut out, &paint.red("-"), step, style.language);
     }
     for step in if all { after.iter().collect() } else { come } {
-        new.text(&mut out, &paint.green("+"), step);
+        new.text(&mut out, &paint.green("+"), step, style.language);
     }
     out
 }
@@ -131,12 +135,12 @@ pub fn elsewhere(
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
-    head(&mut out, label, message, paint);
-    let _ = writeln!(out, "  lies in  {}", escape(&lies_in.to_string()));
+    head(&mut out, label, message, style);
+    row(&mut out, &style.say("is in"), &escape(&lies_in.to_string()));
     let steps = way.steps();
     let goes = |step: &&&Step| !matches!(step.kind, StepKind::Edit(_) | StepKind::Filter { .. });
     for step in steps.iter().filter(goes) {
-        way.text(&mut out, &paint.bold("=>"), step);
+        way.text(&mut out, &paint.bold("=>"), step, style.language);
     }
     out
 }

@@ -8,8 +8,10 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::escape;
-use crate::text::{json_line, were};
+use super::{escape, padded_before};
+use crate::language::Language;
+use crate::text::json_line;
+use crate::translation::translated;
 
 /// One line of the log, as far as it is counted.
 #[derive(Debug, Clone, Copy)]
@@ -387,27 +389,27 @@ impl StatsReport {
     }
 
     /// The report for people; on a terminal, with bars.
-    pub fn text(&self, bars: Option<Bars>) -> String {
+    pub fn text(&self, bars: Option<Bars>, language: Language) -> String {
+        let say = |text: &str| translated(text, language).into_owned();
         let mut out = String::new();
         let bar = |part: usize, most: usize| match bars {
             Some(bars) => bars.bar(part, most),
             None => String::new(),
         };
-        match (&self.since, &self.until) {
-            (Some(since), Some(until)) => {
-                let _ = writeln!(out, "the log from {since} to {until}");
-            }
-            _ => out.push_str("the log is empty\n"),
-        }
+        let period = match (&self.since, &self.until) {
+            (Some(since), Some(until)) => say(&format!("the log from {since} to {until}")),
+            _ => say("the log is empty"),
+        };
+        let _ = writeln!(out, "{period}");
         for (word, number) in &self.words {
-            let _ = writeln!(out, "{number:>7} {}", escape(word));
+            let _ = writeln!(out, "{number:>7} {}", escape(&say(word)));
         }
         if let Some(bars) = bars {
             let first = self.days.len().saturating_sub(DAYS_SHOWN);
             let days = self.days.get(first..).unwrap_or_default();
             let most = days.iter().map(|day| day.messages).max().unwrap_or(0);
             if most > 0 {
-                out.push_str("\nmessages by day\n");
+                let _ = writeln!(out, "\n{}", say("messages by day"));
             }
             for day in days {
                 let bar = bars.bar(day.messages, most);
@@ -415,23 +417,30 @@ impl StatsReport {
             }
         }
         let most = self.folders.iter().map(|folder| folder.came).max().unwrap_or(0);
+        let head = [say("arrived"), say("left"), say("last 7 days"), say("per day")];
         if !self.folders.is_empty() {
-            out.push_str("\n   came    left  in 7 days  per day  folder\n");
+            let head = head.iter().zip(COLUMNS).map(|(name, wide)| padded_before(name, wide));
+            let _ = writeln!(out, "\n{}  {}", head.collect::<String>(), say("folder"));
         }
         for folder in &self.folders {
+            let row = [
+                folder.came.to_string(),
+                folder.left.to_string(),
+                format!("{:+}", folder.grew_in_week),
+                format!("{:.1}", folder.per_day),
+            ];
+            let row = row.iter().zip(COLUMNS).map(|(text, wide)| padded_before(text, wide));
             let _ = writeln!(
                 out,
-                "{:>7} {:>7} {:>10} {:>8.1}{}  {}",
-                folder.came,
-                folder.left,
-                format!("{:+}", folder.grew_in_week),
-                folder.per_day,
+                "{}{}  {}",
+                row.collect::<String>(),
                 bar(folder.came, most),
                 escape(&folder.folder)
             );
         }
         if !self.rules.is_empty() {
-            out.push_str("\nmessages  by rule\n");
+            let messages = padded_before(&say("messages"), 8);
+            let _ = writeln!(out, "\n{messages}  {}", say("by rule"));
         }
         let most = self.rules.iter().map(|rule| rule.messages).max().unwrap_or(0);
         for rule in &self.rules {
@@ -447,20 +456,29 @@ impl StatsReport {
             let _ = writeln!(out, "{}", line.trim_end());
         }
         if !self.never_fired.is_empty() {
-            out.push_str("\nrules that never fired in this time\n");
+            let _ = writeln!(out, "\n{}", say("rules that never fired in this period"));
         }
         for never in &self.never_fired {
             let _ = writeln!(out, "  {}  {}", escape(&never.place), escape(&never.text));
         }
         if let (Some(median), Some(slowest)) = (self.median_ms, self.slowest_ms) {
-            let _ = writeln!(
-                out,
-                "\nthe median message took {median:.1} ms, the slowest {slowest:.1} ms"
-            );
+            let times = format!("median time per message {median:.1} ms, slowest {slowest:.1} ms");
+            let _ = writeln!(out, "\n{}", say(&times));
         }
         if self.damaged > 0 {
-            let _ = writeln!(out, "\n{} skipped", were(self.damaged, "damaged line"));
+            let _ = writeln!(out, "\n{}", say(&damaged_lines(self.damaged)));
         }
         out
+    }
+}
+
+/// How wide the columns of the table of folders are.
+const COLUMNS: [usize; 4] = [7, 8, 13, 9];
+
+/// What is said about lines of the log that could not be read.
+pub fn damaged_lines(number: usize) -> String {
+    match number {
+        1 => "1 damaged log line was skipped".into(),
+        _ => format!("{number} damaged log lines were skipped"),
     }
 }

@@ -7,15 +7,20 @@ mod stats_html;
 pub mod diff;
 pub mod summary;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evaluate::{Evaluation, InspectedValue, Inspection, RuleTrace, TestVerdict};
+use unicode_width::UnicodeWidthStr;
+
+use crate::evaluate::{Evaluation, IGNORED, InspectedValue, Inspection, RuleTrace, TestVerdict};
+use crate::language::Language;
 use crate::message::Message;
 use crate::plan::{Plan, RuleRef, Step, StepKind, StepWords};
 use crate::source::{Sources, Span};
 use crate::text::{escape, json_line, shown_sentence, shown_value};
+use crate::translation::translated;
 use crate::world::World;
 
 /// How to draw reports.
@@ -25,6 +30,14 @@ pub struct ReportStyle {
     pub colour: bool,
     /// Whether to show also what the MTA reports around the message.
     pub verbose: bool,
+    /// The language of what is said about messages.
+    pub language: Language,
+}
+
+impl ReportStyle {
+    fn say(self, text: &str) -> Cow<'_, str> {
+        translated(text, self.language)
+    }
 }
 
 /// A block of text for people about one message.
@@ -38,44 +51,100 @@ pub fn text(
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
-    head(&mut out, label, message, paint);
+    head(&mut out, label, message, style);
     if style.verbose {
         let sender = world.envelope_sender(message).map(|sender| format!("<{sender}>"));
         let to = world.envelope_recipients(message).join(", ");
-        let to = (!to.is_empty()).then(|| format!("to {to}"));
+        let to = (!to.is_empty()).then(|| format!("{} {to}", style.say("to")));
         let known: Vec<String> = [sender, to].into_iter().flatten().collect();
-        let known = if known.is_empty() { "not known".to_owned() } else { known.join(" ") };
-        let _ = writeln!(out, "  envelope {}", shown_sentence(&known));
+        let known = match known.is_empty() {
+            true => style.say("not reported").into_owned(),
+            false => known.join(" "),
+        };
+        row(&mut out, &style.say("envelope"), &shown_sentence(&known));
     }
     for looked in &evaluation.trace.looked {
-        rule(&mut out, looked, sources, paint);
+        rule(&mut out, looked, sources, style);
     }
     for warning in &evaluation.trace.warnings {
-        let _ = writeln!(out, "  note: {}", shown_sentence(warning));
+        let note = shown_sentence(&style.say(warning));
+        let _ = writeln!(out, "  {}: {note}", style.say("note"));
     }
     for step in &evaluation.plan.steps {
-        let by = step.rule.as_ref().map(|rule| format!("  ({})", place(rule, sources)));
-        let what = paint.bold(&format!("=> {}", shown_sentence(&step.kind.sentence())));
-        let _ = writeln!(out, "  {what}{}", by.unwrap_or_else(|| "  (end of the rules)".into()));
+        let what = paint.bold(&format!("=> {}", sentence(&step.kind, style.language)));
+        let by = match &step.rule {
+            Some(rule) => place(rule, sources, style.language),
+            None => style.say("end of the rules").into_owned(),
+        };
+        let _ = writeln!(out, "  {what}  ({by})");
     }
     out
 }
 
 /// Which message it is.
-fn head(out: &mut String, label: &str, message: &Message, paint: Paint) {
-    let _ = writeln!(out, "{}", paint.bold(&escape(label)));
-    for (name, header) in [("from", "From"), ("subject", "Subject")] {
+fn head(out: &mut String, label: &str, message: &Message, style: ReportStyle) {
+    let _ = writeln!(out, "{}", Paint(style.colour).bold(&escape(label)));
+    for (name, header) in [(style.say("from"), "From"), (style.say("subject"), "Subject")] {
         let texts = message.texts(header);
         let value = texts.first().map_or("", |text| text.text());
-        let _ = writeln!(out, "  {name:8} {}", shown_value(value));
+        row(out, &name, &shown_value(value));
     }
 }
 
-fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, paint: Paint) {
+/// A name and its value, the values below one another.
+pub fn row(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "  {} {value}", padded(name, 8));
+}
+
+/// A text with blanks after it, as wide as these columns of a terminal.
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// The same with the blanks before it.
+fn padded_before(text: &str, columns: usize) -> String {
+    format!("{}{text}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// A step for people: in the words of the rules, which are in no language, unless it is
+/// none of them.
+pub fn sentence(step: &StepKind, language: Language) -> String {
+    let sentence = step.sentence();
+    match step {
+        StepKind::Skipped { .. } | StepKind::Remember { .. } => {
+            shown_sentence(&translated(&sentence, language))
+        }
+        _ => shown_sentence(&sentence),
+    }
+}
+
+/// Why a test has its result. The text of a header in it is not translated.
+fn why(text: &str, language: Language) -> String {
+    let mut pieces = text.split(IGNORED);
+    let mut out = translated(pieces.next().unwrap_or_default(), language).into_owned();
+    for piece in pieces {
+        // Where the header ends and the reason begins.
+        let reasons = piece.match_indices(": ").map(|(at, colon)| piece.split_at(at + colon.len()));
+        let reason = reasons
+            .map(|(header, why)| (header, translated(why, language)))
+            .find(|(_, why)| matches!(why, Cow::Owned(_)));
+        let (header, why) = reason.unwrap_or((piece, Cow::Borrowed("")));
+        let _ = write!(out, "{}{header}{why}", translated(IGNORED, language));
+    }
+    shown_sentence(&out)
+}
+
+fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, style: ReportStyle) {
+    let paint = Paint(style.colour);
+    let say = |text| style.say(text);
+    let verdicts = [say("yes"), say("no"), say("skipped")];
+    // In English the third is longer than the others, and rare.
+    let wide = verdicts.iter().take(2).map(|verdict| verdict.width()).max().unwrap_or(0);
+    let [yes, no, skipped] = verdicts.map(|verdict| padded(&verdict, wide));
     let verdict = match &looked.verdict {
-        TestVerdict::Yes => paint.green("yes"),
-        TestVerdict::No => paint.dim("no "),
-        TestVerdict::Skipped(_) => paint.yellow("skipped"),
+        TestVerdict::Yes => paint.green(&yes),
+        TestVerdict::No => paint.dim(&no),
+        TestVerdict::Skipped(_) => paint.yellow(&skipped),
     };
     let indent = "  ".repeat(looked.depth);
     let text = one_line(sources.text(looked.span));
@@ -87,12 +156,13 @@ fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, paint: Paint) {
             TestVerdict::No => '-',
             TestVerdict::Skipped(_) => '?',
         };
+        let why = why(&test.why, style.language);
         // A rule with one test shows the test already.
         let line = match looked.tests.len() {
-            1 => format!("{mark} {}", shown_sentence(&test.why)),
+            1 => format!("{mark} {why}"),
             _ => {
                 let text = one_line(sources.text(test.span));
-                format!("{mark} {}: {}", escape(&text), shown_sentence(&test.why))
+                format!("{mark} {}: {why}", escape(&text))
             }
         };
         let _ = writeln!(out, "            {indent}{}", paint.dim(&line));
@@ -108,9 +178,12 @@ fn other_file(span: Span, sources: &Sources) -> String {
 }
 
 /// Where a rule is, for people who know which rules are meant.
-pub fn place(rule: &RuleRef, sources: &Sources) -> String {
-    let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
-    format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
+pub fn place(rule: &RuleRef, sources: &Sources, language: Language) -> String {
+    let place = match &rule.label {
+        Some(label) => format!("line {}, rule \"{label}\"", rule.line),
+        None => format!("line {}", rule.line),
+    };
+    other_file(rule.span, sources) + &escape(&translated(&place, language))
 }
 
 /// What happens to the message in the end, as one word of `MessageReport::outcome`.
@@ -249,9 +322,9 @@ impl StepReport<'_> {
 }
 
 /// A block of text for people with what is known about a message.
-pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
+pub fn inspection(label: &str, found: &Inspection, style: ReportStyle) -> String {
     const MOST: usize = 20;
-    let paint = Paint(colour);
+    let paint = Paint(style.colour);
     let mut out = format!("{}\n", paint.bold(&escape(label)));
     let line = |out: &mut String, name: &str, value: &str| {
         let _ = writeln!(out, "  {name:18}{}", shown_value(value));
@@ -261,24 +334,27 @@ pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
             line(&mut out, if number == 0 { name } else { "" }, &value.text);
         }
         if values.len() > MOST {
-            line(&mut out, "", &format!("({} more)", values.len() - MOST));
+            line(&mut out, "", &style.say(&format!("({} more)", values.len() - MOST)));
         }
     }
-    let mut section = |title: &str, lines: Vec<(&str, &str)>| {
+    let mut section = |title: &str, lines: Vec<(&str, Cow<'_, str>)>| {
         if !lines.is_empty() {
-            let _ = writeln!(out, "{}", paint.bold(title));
+            let _ = writeln!(out, "{}", paint.bold(&style.say(title)));
         }
         for (name, value) in lines {
-            line(&mut out, name, value);
+            line(&mut out, name, &value);
         }
     };
-    let known = found.classifiers.iter().map(|(name, why)| (*name, why.as_str()));
+    let known = found.classifiers.iter().map(|(name, why)| (*name, style.say(why)));
     section("classifiers that match", known.collect());
-    section("results believed", found.believed.iter().map(|used| ("", used.as_str())).collect());
-    let ignored: Vec<String> =
-        found.ignored.iter().map(|each| format!("{}: {}", each.why, each.header)).collect();
-    section("results ignored", ignored.iter().map(|why| ("", why.as_str())).collect());
-    section("notes", found.warnings.iter().map(|note| ("", note.as_str())).collect());
+    let believed = found.believed.iter().map(|used| ("", style.say(used)));
+    section("results believed", believed.collect());
+    let ignored = found.ignored.iter().map(|each| {
+        let reason = style.say(&each.why);
+        ("", Cow::Owned(format!("{reason}: {}", each.header)))
+    });
+    section("results ignored", ignored.collect());
+    section("notes", found.warnings.iter().map(|note| ("", style.say(note))).collect());
     out
 }
 

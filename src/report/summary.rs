@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{destination, file_name, one_line, other_file};
+use super::{ReportStyle, destination, file_name, one_line, other_file};
 use crate::evaluate::Evaluation;
 use crate::rules::listing::{RuleEntry, never_fired};
 use crate::source::{Sources, Span};
-use crate::text::{counted, escape, json_line};
+use crate::text::{escape, json_line};
 
 /// How many of the slowest rules are shown.
 const SLOWEST: usize = 5;
@@ -133,16 +133,15 @@ impl Summary {
         rows
     }
 
-    /// The tables for people. What was slow is reported if that is asked for, or if it
+    /// The tables for people. What was slow is reported if `style` is verbose, or if it
     /// took a second or more.
-    pub fn text(&self, rules: &[RuleEntry], sources: &Sources, ask_slow: bool) -> String {
-        let mut out = format!("\n{:>7} messages\n", self.messages);
+    pub fn text(&self, rules: &[RuleEntry], sources: &Sources, style: ReportStyle) -> String {
+        let say = |text: &str| style.say(text).into_owned();
+        let mut out = format!("\n{:>7} {}\n", self.messages, say("messages"));
         for (folder, number) in self.went() {
             let _ = writeln!(out, "{number:>7} {}", escape(folder));
         }
-        if self.unread > 0 {
-            let _ = writeln!(out, "\n{:>7} could not be read", self.unread);
-        }
+        self.unread_text(&mut out, style);
         let place = |span: Span| {
             let line = sources.line(span);
             let text = escape(&one_line(sources.text(span)));
@@ -150,16 +149,18 @@ impl Summary {
         };
         let never = never_fired(rules, &|rule| self.fired(rule.span));
         if !never.is_empty() {
-            out.push_str("\nrules that never fired\n");
+            let _ = writeln!(out, "\n{}", say("rules that never fired"));
         }
         for rule in never {
             let _ = writeln!(out, "  {}", place(rule.span));
         }
-        if ask_slow || self.time >= SLOW {
-            let _ = writeln!(out, "\nslowest, of {} ms in all", ms(self.time));
+        if style.verbose || self.time >= SLOW {
+            let _ = writeln!(out, "\n{}", say(&format!("slowest, of {} ms in all", ms(self.time))));
             for (span, rule) in self.slow_rules() {
-                let times =
-                    if rule.looked == 1 { "once" } else { &format!("{} times", rule.looked) };
+                let times = match rule.looked {
+                    1 => say("once"),
+                    many => say(&format!("{many} times")),
+                };
                 let _ = writeln!(out, "{:>9} ms {} ({times})", ms(rule.took), place(span));
             }
             for (took, label) in &self.slow {
@@ -169,16 +170,25 @@ impl Summary {
         out
     }
 
-    /// The table of `--diff` and `--misplaced`; `what` describes those that move.
-    pub fn moves_text(&self, what: &str) -> String {
-        let messages = counted(self.messages, "message");
-        let mut out = format!("\n{:>7} of {messages} {what}\n", self.moved());
+    fn unread_text(&self, out: &mut String, style: ReportStyle) {
+        if self.unread > 0 {
+            let _ = writeln!(out, "\n{:>7} {}", self.unread, style.say("could not be read"));
+        }
+    }
+
+    /// The table of `--diff`, or of `--misplaced`.
+    pub fn moves_text(&self, is_diff: bool, style: ReportStyle) -> String {
+        let what = match (is_diff, self.messages) {
+            (true, 1) => "of 1 message would be handled differently".to_owned(),
+            (true, all) => format!("of {all} messages would be handled differently"),
+            (false, 1) => "of 1 message is in another folder".to_owned(),
+            (false, all) => format!("of {all} messages are in another folder"),
+        };
+        let mut out = format!("\n{:>7} {}\n", self.moved(), style.say(&what));
         for (from, to, number) in self.moves() {
             let _ = writeln!(out, "{number:>7} {} -> {}", escape(from), escape(to));
         }
-        if self.unread > 0 {
-            let _ = writeln!(out, "\n{:>7} could not be read", self.unread);
-        }
+        self.unread_text(&mut out, style);
         out
     }
 

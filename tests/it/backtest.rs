@@ -87,7 +87,7 @@ fn what_is_known_of_the_envelope_is_told() {
     home.write("both.eml", "Return-Path: <>\nDelivered-To: c@d.example\nSubject: x\n\nx\n");
     home.write("to.eml", "Delivered-To: c@d.example\nSubject: x\n\nx\n");
     for (name, wanted) in [
-        ("plain.eml", "not known"),
+        ("plain.eml", "not reported"),
         ("path.eml", "<a@b.example>"),
         ("both.eml", "<> to c@d.example"),
         ("to.eml", "to c@d.example"),
@@ -171,7 +171,7 @@ fn what_lies_elsewhere() {
 ";
     assert!(run.stdout.ends_with(table), "{}", run.stdout);
     assert!(run.stdout.contains(
-        "/Maildir/new/12.a\n  from     a@b\n  subject  a SALE\n  lies in  INBOX\n  => discard\n"
+        "/Maildir/new/12.a\n  from     a@b\n  subject  a SALE\n  is in    INBOX\n  => discard\n"
     ));
     // mfilter knows which folder a single folder is; a message whose copy is in its
     // folder is not misplaced.

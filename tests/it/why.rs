@@ -45,7 +45,7 @@ fn the_rule_as_it_stood_and_what_today_would_do() {
             "<1@a>\n",
             "Z delivered  folder \"Shop\"",
             "from \"a@b.example\"  for \"taro+x@c.example\"",
-            ", 1 version came after them\n",
+            ", with 1 newer version\n",
             ".mailrules:1  rule \"shop\" when subject contains \"sale\" -> folder \"Shop\" as seen\n",
             "  yes    1  rule \"shop\" when",
             "  => folder \"Shop\" as seen  (line 1, rule \"shop\")\n",
@@ -120,9 +120,10 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
     assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
 
-    for (asked, told) in
-        [("7@a", "no log entry for <7@a>, neither"), ("no/such/file", "there is no such file")]
-    {
+    for (asked, told) in [
+        ("7@a", "no log entry for <7@a>, neither"),
+        ("no/such/file", "there is no file `no/such/file`"),
+    ] {
         let run = why(&home, &[asked]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
         assert!(run.stderr.contains(told), "{run:?}");
@@ -249,7 +250,7 @@ fn nothing_in_the_log_reaches_a_terminal_raw() {
         assert!(!all.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{all:?}");
     }
     let stats = home.run(&["stats"], b"");
-    assert!(stats.stdout.contains("2 damaged lines were skipped"), "{stats:?}");
+    assert!(stats.stdout.contains("2 damaged log lines were skipped"), "{stats:?}");
     let told = json(&why(&home, &["1\u{1b}[31m@a", "--json"]));
     assert_eq!(told["log"].as_array().map(Vec::len), Some(3), "values are as they were: {told}");
 }
@@ -295,10 +296,10 @@ fn what_the_rules_did() {
     let text = home.run(&["stats"], b"").stdout;
     for part in [
         "      5 delivered\n",
-        "      4       1         +3",
+        "      4       1           +3",
         "       4  ",
-        "\nrules that never fired in this time\n",
-        "\n1 damaged line was skipped\n",
+        "\nrules that never fired in this period\n",
+        "\n1 damaged log line was skipped\n",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
