@@ -516,6 +516,9 @@ fn describe(line: &LogLine) -> String {
             "id" => {}
             "ms" => out.push_str(&format!("  {} ms", escape(value))),
             name => {
+                // What mfilter itself has to say; the log has it in English.
+                let is_note = (line.word.as_str(), name) == ("note", "text");
+                let value = if is_note { say(value) } else { value.into() };
                 let value = shown_value(&format!("{value:?}"));
                 out.push_str(&format!("  {} {value}", escape(&say(name))));
             }

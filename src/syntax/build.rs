@@ -43,7 +43,7 @@ impl Builder {
     /// For cases that the grammar rules out.
     pub(super) fn impossible(&self) -> Mistake {
         Mistake {
-            kind: SyntaxErrorKind::Unexpected { found: None, expected: Vec::new() },
+            kind: SyntaxErrorKind::Unexpected { found: None, expected: Vec::new(), meant: None },
             span: Span { file: self.file, start: self.base, end: self.base },
         }
     }
@@ -400,6 +400,7 @@ impl Builder {
                     let kind = SyntaxErrorKind::Unexpected {
                         found: None,
                         expected: vec![words::name_of(Rule::operator)],
+                        meant: None,
                     };
                     return Err(Mistake { kind, span: Span { start: span.end, ..span } });
                 }

@@ -228,7 +228,7 @@ impl<'a> View<'a> {
         expected: Vec<&'static str>,
     ) -> SyntaxErrorKind {
         let found = found.map(|token| self.written(token).to_string());
-        SyntaxErrorKind::Unexpected { found, expected }
+        SyntaxErrorKind::Unexpected { found, expected, meant: None }
     }
 
     /// The mistake that pest could not get past.
@@ -300,6 +300,15 @@ impl<'a> View<'a> {
                 return mistake;
             }
         }
+        if let Some(meant) = self.expiry(at, expected) {
+            let expected = names(expected);
+            let kind =
+                SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant: Some(meant) };
+            return self.mistake(kind, found);
+        }
+        if let Some(date) = self.date_in_words(at) {
+            return date;
+        }
         let next = self.token(at + 1);
         let is_text = match found.kind {
             TokenShape::Word => {
@@ -357,9 +366,84 @@ impl<'a> View<'a> {
             if is_score && expected.is_empty() {
                 expected.push("`{`");
             }
-            self.unexpected(Some(found), expected)
+            let argument = if expects(Rule::string) { self.argument(at) } else { None };
+            let meant = argument.or_else(|| {
+                let is_duration = expects(Rule::quantity) && found.kind == TokenShape::Text;
+                is_duration.then(|| words::duration(written.trim_matches('"'))).flatten()
+            });
+            SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant }
         });
         self.mistake(kind, found)
+    }
+
+    /// `put in "x"`, `folder: "x"`, `folder("x")`: the action as it is written, if the token
+    /// is between its word and its only argument.
+    fn argument(&self, at: usize) -> Option<String> {
+        let word = self.word(at.wrapping_sub(1))?;
+        let opens =
+            |token: SyntaxToken| matches!(token.kind, TokenShape::Arrow | TokenShape::Comma);
+        let is_first = at == self.piece.tokens.start + 1;
+        if !is_first && !self.token(at.wrapping_sub(2)).is_some_and(opens) {
+            return None;
+        }
+        let is_needless = match self.token(at)?.kind {
+            TokenShape::OpenParen => {
+                self.token(at + 2).is_some_and(|token| token.kind == TokenShape::CloseParen)
+            }
+            _ => matches!(self.written(self.token(at)?), "in" | ":" | "="),
+        };
+        let text = self.token(at + 1).filter(|token| token.kind == TokenShape::Text)?;
+        let action = words::ACTIONS.iter().copied().find(|action| *action == word);
+        let action = action.or_else(|| words::action_meant(word))?;
+        is_needless.then(|| format!("{action} {}", self.written(text)))
+    }
+
+    /// `expire "A" every 1 week`, `expire after "7d" from "A"`: the statement as it is
+    /// written, if the folder and the time can be recognized.
+    fn expiry(&self, at: usize, expected: &[Rule]) -> Option<String> {
+        let start = self.piece.tokens.start;
+        let is_head = at == start + 1
+            || [Rule::after_word, Rule::quantity].iter().any(|rule| expected.contains(rule));
+        if self.word(start) != Some("expire") || !is_head {
+            return None;
+        }
+        let (mut folder, mut time) = (None, None);
+        for at in start + 1..self.piece.tokens.end {
+            let Some(token) = self.token(at) else { continue };
+            let written = self.written(token);
+            match token.kind {
+                TokenShape::Arrow => break,
+                TokenShape::Text => match words::duration(written.trim_matches('"')) {
+                    Some(duration) => time = time.or(Some(duration)),
+                    None => folder = folder.or(Some(written)),
+                },
+                TokenShape::Quantity => {
+                    let unit = self.word(at + 1).unwrap_or_default();
+                    let duration = words::duration(written);
+                    time =
+                        time.or(duration).or_else(|| words::duration(&format!("{written} {unit}")));
+                }
+                _ => {}
+            }
+        }
+        Some(format!("expire {} after {}", folder?, time?))
+    }
+
+    /// `1 December 2026`, `December 1, 2026`, of which the second token is at `at`.
+    fn date_in_words(&self, at: usize) -> Option<Mistake> {
+        let before = self.token(at.wrapping_sub(1))?;
+        let has_month = [at.wrapping_sub(1), at]
+            .iter()
+            .any(|at| self.word(*at).and_then(words::month).is_some());
+        let after = self.token(at + 1)?;
+        let year = match after.kind {
+            TokenShape::Comma => self.token(at + 2)?,
+            _ => after,
+        };
+        let whole = SyntaxToken { end: year.end, ..before };
+        let written = self.written(whole);
+        (has_month && super::mistake::date_hint(written).is_some())
+            .then(|| self.mistake(SyntaxErrorKind::BadQuantity(written.into()), whole))
     }
 
     /// `when "a"`, `from is "a" or "b"`, `"a" in subject`: a value without a test.

@@ -16,11 +16,12 @@ pub(super) struct Mistake {
 /// The kinds of mistake. Strings are what the user wrote, unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum SyntaxErrorKind {
-    /// Nothing is known except what would have been valid; `None` is the end of
-    /// the statement.
+    /// What would have been valid, and perhaps what was meant; `found` is `None` at the
+    /// end of the statement.
     Unexpected {
         found: Option<String>,
         expected: Vec<&'static str>,
+        meant: Option<String>,
     },
     UnclosedText,
     /// Three quotes that are never closed.
@@ -142,13 +143,14 @@ fn word(
 
 fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
     match kind {
-        SyntaxErrorKind::Unexpected { found, expected } => {
+        SyntaxErrorKind::Unexpected { found, expected, meant } => {
             let expected = listing(expected, "or");
             let message = match found {
                 Some(found) => format!("expected {expected}, found `{}`", clip(found)),
                 None => format!("expected {expected}, found the end of the statement"),
             };
-            word("syntax", message, "", "")
+            let hint = meant.as_ref().map(|meant| format!("write `{meant}`"));
+            word("syntax", message, "", hint.unwrap_or_default())
         }
         SyntaxErrorKind::UnclosedText => word(
             "unclosed-string",
@@ -530,8 +532,12 @@ fn not_a_quantity(found: &str, hint: String) -> SyntaxWording {
     )
 }
 
-/// `1.12.2026`, `12/1/2026`, `2026/12/1`: a hint with the date that is meant.
+/// `1.12.2026`, `12/1/2026`, `2026/12/1`, `1 December 2026`: a hint with the date that is
+/// meant.
 pub fn date_hint(found: &str) -> Option<String> {
+    if let Some(date) = date_in_words(found) {
+        return Some(format!("write `{date}`"));
+    }
     let sign = found.chars().find(|c| !c.is_ascii_digit()).filter(|c| "./-".contains(*c))?;
     let parts: Vec<&str> = found.split(sign).collect();
     let [first, second, third] = parts.as_slice() else { return None };
@@ -557,6 +563,18 @@ pub fn date_hint(found: &str) -> Option<String> {
             format!("write `{date}`")
         }
     })
+}
+
+/// `1 December 2026`, `Dec 1, 2026`
+fn date_in_words(found: &str) -> Option<jiff::civil::Date> {
+    let parts: Vec<&str> = found.split([' ', ',']).filter(|part| !part.is_empty()).collect();
+    let [first, second, year] = parts.as_slice() else { return None };
+    let (month, day) = match words::month(first) {
+        Some(month) => (month, second),
+        None => (words::month(second)?, first),
+    };
+    let year = year.parse().ok().filter(|_| year.len() == 4)?;
+    jiff::civil::Date::new(year, month, day.parse().ok()?).ok()
 }
 
 /// `1 month`, `2 years`: a hint with the duration in days.

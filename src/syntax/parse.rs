@@ -227,7 +227,11 @@ impl StatementReader<'_> {
             Err(error) => return Err(view.explain(&error)),
         };
         pair.ok_or(Mistake {
-            kind: SyntaxErrorKind::Unexpected { found: None, expected: vec!["a statement"] },
+            kind: SyntaxErrorKind::Unexpected {
+                found: None,
+                expected: vec!["a statement"],
+                meant: None,
+            },
             span,
         })
     }

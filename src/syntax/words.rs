@@ -75,6 +75,38 @@ pub(super) fn unit(word: &str) -> Option<&'static str> {
     })
 }
 
+/// The duration that was meant: `7d`, `1 week`, `2 months`.
+pub(super) fn duration(text: &str) -> Option<String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, word) = text.split_at(digits);
+    let (count, word) = (number.parse::<u64>().ok()?, word.trim());
+    match unit(word) {
+        Some(unit) => "smhdw".contains(unit).then(|| format!("{number}{unit}")),
+        None => Some(format!("{}d", count.checked_mul(days_of(word)?)?)),
+    }
+}
+
+/// The number of a month in English, in full or shortened.
+pub(super) fn month(word: &str) -> Option<i8> {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let word = word.to_ascii_lowercase();
+    let at = MONTHS.iter().position(|month| word.len() >= 3 && month.starts_with(&word))?;
+    i8::try_from(at + 1).ok()
+}
+
 /// Operators of other languages, and ours.
 #[rustfmt::skip]
 const SYNONYMS: &[(&str, &str)] = &[

@@ -98,6 +98,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "address {}",
     " of first",
     "duplicate of {} within {within}{first}",
+    "expire {} after {}",
     "list {uri}:{plain}",
     "Rule name:",
     "filter name:",
@@ -622,15 +623,83 @@ fn what_a_test_says_of_the_cases_is_japanese() {
 #[test]
 fn a_test_of_a_message_is_japanese_but_for_rules_and_values() {
     let home = Home::with_rules(
-        "when bulk and subject contains \"unknown\" {\n\
+        "set me [\"taro@example.jp\"]\n\
+         when bulk and subject contains \"unknown\" {\n    \
          rule \"店\" when size > 10 -> copy \"Shop\"\n}\n\
-         when spam -> discard\nwhen from in me -> stop\nreply \"x\"\n",
+         when dmarc is pass -> discard\nreply \"a.txt\"\n",
     );
-    home.write("m.eml", "From: a@b.example\nSubject: unknown\nPrecedence: bulk\n\nx\n");
-    let mut command = home.command(&["--test", "-v", "m.eml"]);
-    command.envs([JAPANESE]).current_dir(home.path());
-    let told = run(command, b"").stdout;
-    assert_eq!(told, "");
+    home.write("a.txt", "Subject: a\n\nb\n");
+    let results = "Authentication-Results: mx.example.jp; dmarc=pass";
+    let message = format!(
+        "Return-Path: <x@b.example>\nDelivered-To: taro@example.jp\n{results}\n\
+         From: 花子 <a@b.example>\nTo: taro@example.jp\nSubject: unknown\n\
+         Precedence: bulk\nMessage-ID: <q@b.example>\n\nx\n"
+    );
+    home.write("m.eml", &message);
+    let japanese = |arguments: &[&str], input: &[u8]| {
+        let mut command = home.command(arguments);
+        command.envs([JAPANESE]).current_dir(home.path());
+        let run = run(command, input);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        run.stdout
+    };
+    let told = japanese(&["--test", "-v", "m.eml"], b"");
+    let expected = format!(
+        "\
+m.eml
+  差出人   花子 <a@b.example>
+  件名     unknown
+  送受信者 <x@b.example> 宛先 taro@example.jp
+  一致      2  when bulk and subject contains \"unknown\"
+            + bulk: Precedence: bulk
+            + subject contains \"unknown\": \"unknown\"
+  一致      3    rule \"店\" when size > 10 -> copy \"Shop\"
+              + {} バイト
+  不一致    5  when dmarc is pass -> discard
+            - 空か、ありません。無視: {results}: `mx.example.jp` は信用していません
+  => copy \"Shop\"  (3 行目、ルール \"店\")
+  => `reply` はしません: 大量配信のメールです（Precedence）  (6 行目)
+  => inbox  (ルールの終わり)
+",
+        message.len()
+    );
+    assert_eq!(told, expected);
+    // The log is in English, and what is shown of it is not.
+    japanese(&[], message.as_bytes());
+    let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap();
+    assert!(log.contains(" note text=\"no reply: it is mass mail (Precedence)\" rule="), "{log}");
+    let why = japanese(&["why", "q@b.example"], b"");
+    for part in [
+        " 注意  テキスト \"`reply` はしません: 大量配信のメールです（Precedence）\"  ルール \"",
+        " 配送  フォルダー \"INBOX\"  ファイル \"",
+        "\n  ファイル /",
+        " の版（今も有効）\n",
+        "\n今のルールでも同じ結果になります\n",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert_eq!(why.matches("  => copy \"Shop\"  (3 行目、ルール \"店\")\n").count(), 1, "{why}");
+    let stats = japanese(&["stats"], b"");
+    for part in [
+        "\n      1 配送\n      1 注意\n",
+        "\n   着信    移出 7 日間の増減 1 日平均  フォルダー\n      1       0           +1      1.0  INBOX\n",
+        "\n      通  ルール別\n       1  ",
+        "\nこの期間に一度も適用されなかったルール\n  ",
+        "\n1 通の処理時間: 中央値 ",
+    ] {
+        assert!(stats.contains(part), "{part}: {stats}");
+    }
+    for arguments in [&["--test", "--json", "m.eml"][..], &["inspect", "--json", "m.eml"]] {
+        let mut command = home.command(arguments);
+        command.current_dir(home.path());
+        let english = run(command, b"").stdout;
+        let now = ["\"now\"", "\"time\"", "age"];
+        let stays = |text: &str| !now.iter().any(|name| text.contains(name));
+        let parts = |text: &str| -> Vec<String> {
+            text.split(',').filter(|text| stays(text)).map(str::to_owned).collect()
+        };
+        assert_eq!(parts(&japanese(arguments, b"")), parts(&english));
+    }
 }
 
 #[test]
