@@ -347,7 +347,7 @@ error[unknown-name]: nothing is called `blakc`
     }
 
     #[test]
-    fn the_caret_stands_below_what_follows_wide_characters() {
+    fn the_caret_is_below_text_after_wide_characters() {
         let text = "when subject is \"迷惑ﾒｰﾙ\" and blakc -> stop";
         let drawn = render(&[mistake(text, "blakc")], &sources(text), false);
         let lines: Vec<&str> = drawn.lines().collect();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_there_once() {
+    fn each_exists_once() {
         let both = flags("RS", &["$Work"]).and(&flags("FS", &["$work", "a"]));
         assert_eq!(both, flags("FRS", &["$Work", "a"]));
         assert_eq!(both.without(&flags("S", &["A"])), flags("FR", &["$Work"]));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_nothing_invisible_and_means_the_same() {
+    fn json_contains_nothing_invisible_and_means_the_same() {
         for code in 0..=0x10_ffff {
             let Some(c) = char::from_u32(code).filter(|c| is_invisible(*c)) else { continue };
             let value = format!("a{c}\"\\b");

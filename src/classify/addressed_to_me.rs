@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn without_me_it_cannot_be_told() {
+    fn without_me_it_is_unknown() {
         let message = message("To: taro@example.jp\n\n");
         let mut mail = mail(&message);
         mail.me = None;

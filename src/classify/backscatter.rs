@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_back_tells() {
+    fn mail_that_came_back_is_recognized() {
         let forged =
             bounce("Return-Path: <taro@example.jp>\nFrom: spam@far.example\nSubject: x\n\nx\n");
         let shown = evidence(&BACKSCATTER, &forged);

@@ -88,7 +88,7 @@ mod tests {
     };
 
     #[test]
-    fn who_pretends_to_be_somebody() {
+    fn senders_who_pretend_to_be_somebody() {
         for (from, evidence) in [
             (
                 "Hanako Yamada <h.yamada@gmail.com>",

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_whose_name_holds_a_word() {
+    fn senders_whose_name_contains_a_word() {
         check("From: MAILER-DAEMON@mx.example", true, true);
         check("From: Mail Delivery System <mailer-daemon@mx.example>", true, true);
         check("Sender: postmaster@mx.example", true, true);

@@ -638,7 +638,7 @@ mod tests {
         with ESMTP id 1; x\n";
 
     #[test]
-    fn what_stands_above_the_border_comes_first() {
+    fn headers_above_the_border_come_first() {
         let says = |text: &str| of(&text.replace("BORDER\n", BORDER));
         for (text, expected) in [
             // The sender's headers count only if ours say nothing.

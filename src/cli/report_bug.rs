@@ -220,7 +220,7 @@ mod tests {
     use super::scrubbed;
 
     #[test]
-    fn of_a_message_the_structure_is_left_and_nothing_else() {
+    fn only_the_structure_of_a_message_is_left() {
         let message = "Return-Path: <hanako@example.jp>\r\n\
                        Subject: =?UTF-8?B?5aSn5LqL?= secret 42\n\
                        Content-Type: multipart/mixed; charset=\"utf-8\";\n boundary=\"Hanako1\"\n\

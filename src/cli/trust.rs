@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_stands_on_all_messages_of_its_server_is_fine() {
+    fn an_id_on_all_messages_of_its_server_is_fine() {
         let (text, finding) = telling(&[
             ("mx.example.jp", &["mx.example.jp"]),
             ("mx.example.jp", &["mx.example.jp", "x"]),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_missing_somewhere_is_told() {
+    fn an_id_that_is_missing_somewhere_is_reported() {
         let (text, finding) =
             telling(&[("mx.example.jp", &["mx.example.jp"]), ("mx.example.jp", &[])]);
         assert!(text.contains("on 1 of 2") && text.contains("missing on m1, say"), "{text}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_stands_for_every_name_below() {
+    fn a_suffix_means_every_name_below() {
         let mut borders = BTreeMap::new();
         for id in ["a.mail.example", "b.mail.example"] {
             let crossing = Crossing { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_stands_on_all_of_many_is_proposed() {
+    fn an_id_on_all_of_many_messages_is_proposed() {
         let many = [("mx.other.example", &["other.example"][..]); FEWEST];
         assert!(told(&borders(&many), &[]).0.starts_with("other.example: on all 10 messages"));
         assert!(told(&borders(&many[1..]), &[]).0.starts_with("no server writes"));

@@ -286,7 +286,7 @@ mod tests {
     const CARD: &str = "BEGIN:VCARD\nVERSION:3.0\nFN:Hanako\nEMAIL:hanako@example.jp\nEND:VCARD\n";
 
     #[test]
-    fn a_folder_of_cards_is_read_and_a_broken_one_is_told() {
+    fn a_folder_of_cards_is_read_and_a_broken_one_reported() {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);

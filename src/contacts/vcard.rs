@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_card_is_told_and_costs_no_other() {
+    fn a_broken_card_is_reported_and_the_others_are_read() {
         let good = |name: &str| {
             format!("BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nEMAIL:{name}@example.jp\nEND:VCARD\n")
         };

@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_read_the_list_cannot_lock_us_out() {
+    fn a_reader_of_the_list_cannot_lock_us_out() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("white");
         fs::write(&path, "a@b\n").unwrap();

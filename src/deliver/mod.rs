@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_reach_the_copies_behind_them() {
+    fn edits_reach_later_copies() {
         let home = tempfile::tempdir().unwrap();
         let report = run(
             home.path(),
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_be_told_of_is_known_to_the_next_try() {
+    fn what_could_not_be_reported_is_known_to_the_next_try() {
         let home = tempfile::tempdir().unwrap();
         let (front, ours) = UnixStream::pair().unwrap();
         let ran = home.path().join("ran");

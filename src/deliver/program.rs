@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_program_ends_is_told() {
+    fn how_a_program_ended_is_reported() {
         for (words, why) in [
             (shell("exit 3"), "ended with status 3"),
             (shell("kill -9 $$"), "was ended by signal 9"),
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_end_is_killed_with_its_children() {
+    fn a_program_that_does_not_end_is_killed_with_its_children() {
         let marker = tempfile::NamedTempFile::new().unwrap();
         let path = marker.path().display().to_string();
         for script in [
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_forks_and_ends_keeps_nobody_waiting() {
+    fn a_program_that_forks_and_exits_keeps_nobody_waiting() {
         assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
         let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
         assert!(made.unwrap_err().contains("left a child"));

@@ -275,7 +275,7 @@ mod tests {
     use super::{exact_entry, in_a_local_part, with_ascii_domain};
 
     #[test]
-    fn an_entry_stands_for_one_address_alone() {
+    fn an_entry_means_one_address_only() {
         assert_eq!(exact_entry("Hanako@Example.JP").as_deref(), Some("hanako@example.jp"));
         for hostile in ["*@example.jp", "a?@x.example", "@example.jp", "/.*/@x", "#a@b", "a", "a@"]
         {

@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_are_told_by_their_names() {
+    fn machines_are_recognized_by_their_names() {
         for machine in
             ["mailer-daemon", "owner-x", "x-request", "no-reply", "noreply+1", "x-bounces+a=b"]
         {

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_evaluated_behind_what_decides() {
+    fn nothing_is_evaluated_after_the_decision() {
         let panics = || std::iter::once_with(|| unreachable!("evaluated"));
         assert_eq!(all([Ok(false)].into_iter().chain(panics())), Ok(false));
         assert_eq!(any([Ok(true)].into_iter().chain(panics())), Ok(true));

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_nowhere_but_on_this_machine() {
+    fn a_password_never_leaves_this_machine() {
         for (text, why) in [
             ("imap:unix:/run/imap", ""),
             ("imap:127.0.0.1:143", ""),

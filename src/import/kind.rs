@@ -136,7 +136,7 @@ mod tests {
     use super::other_than;
 
     #[test]
-    fn the_kind_of_a_wrong_file_is_told() {
+    fn the_kind_of_a_wrong_file_is_reported() {
         for (text, word) in [
             (":0:\n* ^From.*x\nfolder\n", "procmailrc"),
             ("if (/^From: x/)\n{\n  to \"Mail/x\"\n}\n", "maildrop"),

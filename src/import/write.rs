@@ -289,7 +289,7 @@ mod tests {
 
     /// What the check of the rules refuses is left out, with everything that needs it.
     #[test]
-    fn of_what_makes_no_rules_nothing_fires() {
+    fn no_rule_fires_of_what_is_not_rules() {
         let mut sources = Sources::default();
         sources.add(SourceFile::new("x", "one\ntwo\nthree\n"));
         let unit = |effect: Effect| Unit {

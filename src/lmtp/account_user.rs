@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_maildir_lies_where_the_site_says() {
+    fn the_site_decides_where_a_maildir_is() {
         let of = |name, template| maildir(&account(name), template).map_err(drop);
         assert_eq!(of("a@b", "~/Maildir"), Ok("/m/h/Maildir".into()));
         assert_eq!(of("a@b", "~"), Ok("/m/h/".into()));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_a_uid_is_confined() {
+    fn users_who_share_a_uid_are_confined() {
         let settings = LmtpSettings { state: "/s".into(), ..LmtpSettings::default() };
         let user = user_of(&account("a@b"), &settings).unwrap();
         assert!(user.confinement().is_some());

@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nobody_named_need_not_be_there() {
+    fn a_file_that_nobody_named_may_be_missing() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("lmtp.conf");
         assert_eq!(read(&file, false).unwrap(), LmtpSettings::default());

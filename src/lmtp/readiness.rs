@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_what_to_do() {
+    fn what_is_missing_is_reported_with_what_to_do() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         let settings = LmtpSettings {

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_large_lies_in_a_file_and_is_the_same() {
+    fn a_large_message_is_in_a_file_and_the_same() {
         for size in [0, 10, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY] {
             let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
             let mut spool = Spool::default();

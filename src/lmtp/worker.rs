@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_be_told_of_is_not_stored() {
+    fn what_cannot_be_reported_is_not_stored() {
         let home = tempfile::tempdir().unwrap();
         let (front, ours) = UnixStream::pair().unwrap();
         let (settings, rules) = (LmtpSettings::default(), RuleCache::default());

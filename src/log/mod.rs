@@ -541,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_tells_where_the_message_was() {
+    fn a_move_says_where_the_message_was() {
         let home = tempfile::tempdir().unwrap();
         let log = Log::File(home.path().join("log"));
         let moved = MoveLine {

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_costs_no_other() {
+    fn what_is_not_a_message_costs_no_other() {
         let good = "Content-Length: 15\r\n\r\n{\"method\":\"a\"} ";
         let input = [
             "no header\r\n",

@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn each_message_is_told_where_it_stands() {
+    fn each_message_is_reported_by_its_place() {
         let first = measured("1", "a\n");
         let text = format!("{first}{FROM}B: 2\nContent-Length: 100\n\ncut");
         let mut file = tempfile::tempfile().unwrap();
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_meanwhile_is_told_and_not_read() {
+    fn what_is_written_meanwhile_is_reported_and_not_read() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("m");
         let read = |before: &str, after: &str| {

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_there_is_not_taken_out() {
+    fn what_did_not_exist_is_not_removed() {
         let head = Head::parse("Status: R\nContent-Length: 3\nX-Mozilla-Keys:\n\n");
         let names = |measured| -> Vec<String> {
             edits(&head, measured)

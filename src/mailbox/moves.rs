@@ -653,7 +653,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_first_comes_within_the_hour() {
+    fn what_is_removed_first_is_due_within_the_hour() {
         let mut home = Home::begun();
         fs::remove_file(home.path("new/1.mx")).unwrap();
         fs::remove_file(home.path("cur/2.mx:2,S")).unwrap();
@@ -787,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_state_begins_anew_and_a_killed_look_is_made_again() {
+    fn a_damaged_state_starts_afresh_and_a_killed_scan_is_repeated() {
         let mut home = Home::begun();
         home.rename("new/1.mx", ".A/cur/1.mx:2,");
         let mut watcher = Watcher::open(&home.location, &home.state).unwrap();

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_of_it_is_in_the_walks_order() {
+    fn the_result_is_in_the_order_of_the_walk() {
         let home = tempfile::tempdir().unwrap();
         many(home.path(), 1000);
         let mut labels = Vec::new();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_no_more_stops_it() {
+    fn a_reader_that_closes_stops_it() {
         let home = tempfile::tempdir().unwrap();
         many(home.path(), 1000);
         let mut took = 0;

@@ -154,7 +154,7 @@ mod tests {
     use DeliveryWord::{Copy, Folder as Into, Inbox};
 
     #[test]
-    fn the_step_that_ends_the_way_decides() {
+    fn the_step_that_stops_rule_processing_decides() {
         let none = Flags::default;
         let copied = vec![to(Copy, "C", flags("S", &[])), to(Into, "A/B", none())];
         let (went, skipped) = decide(copied, "", none());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_shall_be_and_as_it_shall_be_nothing_happens() {
+    fn nothing_happens_to_mail_that_is_already_right() {
         let plan = || vec![to(Into, "A", flags("FS", &["$Work"]))];
         assert_eq!(decide(plan(), "A", flags("FRS", &["$work", "x"])).0, None);
         let added = decide(plan(), "A", flags("F", &["x"])).0;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filed_lies_where_it_was_filed_first() {
+    fn what_is_filed_is_where_it_was_filed_first() {
         use DeliveryWord::FileInto;
         let file = |name: &str| to(FileInto, name, Flags::default());
         let (went, skipped) = decide(vec![file("A"), file("B")], "", Flags::default());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_elsewhere_stays_and_is_told() {
+    fn what_ends_elsewhere_stays_and_is_reported() {
         let ends = [
             StepKind::Discard { why: None },
             StepKind::Reject { status: "5.7.1".into(), text: "no".into() },

@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_told_and_never_a_stop() {
+    fn trouble_is_reported_and_stops_nothing() {
         let home = tempfile::tempdir().unwrap();
         write(home.path().join("M/cur/no-info"), "");
         write(home.path().join("M/cur/1.x:2,S"), "");
@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn what_vanishes_meanwhile_is_told() {
+    fn what_vanishes_meanwhile_is_reported() {
         let home = tempfile::tempdir().unwrap();
         write(home.path().join("new/1"), "");
         write(home.path().join("new/2"), "");

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_is_told() {
+    fn too_long_is_reported() {
         let long = "あ".repeat(85);
         let names = |parts: &[&str], names| directories(&folder(parts), Layout::Fs, names);
         assert!(names(&[&long], FolderNames::Utf8).is_some());

@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_told_and_hidden_files_are_nothing() {
+    fn what_is_not_a_message_is_reported_and_hidden_files_are_ignored() {
         let home = tempfile::tempdir().unwrap();
         for file in ["cur/2.a:2,", "cur/1.a:2,S", "new/9.a", "new/.hidden"] {
             fs::create_dir_all(home.path().join(file).parent().unwrap()).unwrap();

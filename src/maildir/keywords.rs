@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_27th_is_left_out_and_told() {
+    fn the_27th_is_left_out_and_reported() {
         let folder = tempfile::tempdir().unwrap();
         let all: Vec<String> = (0..26).map(|number| format!("k{number}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inbox_that_is_there_is_found() {
+    fn an_existing_inbox_is_found() {
         let home = tempfile::tempdir().unwrap();
         let location = fs_layout(home.path());
         assert_eq!(location.find_inbox(), Folder::default());

@@ -597,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reader_renamed_is_found_and_what_is_gone_is_no_failure() {
+    fn what_a_reader_renamed_is_found_and_what_was_removed_is_no_failure() {
         let home = tempfile::tempdir().unwrap();
         let location = location(home.path(), Layout::Fs);
         write(location.path.join("cur/1.a,U=4:2,RS"), "x");
@@ -661,7 +661,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_whole_to_another_file_system() {
+    fn a_message_arrives_whole_on_another_file_system() {
         let home = tempfile::tempdir().unwrap();
         let Some((location, far)) = with_far(home.path()) else { return };
         let old = location.path.join("cur/1.a,U=3:2,S");

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_differ_and_hold_nothing_that_a_maildir_minds() {
+    fn names_differ_and_contain_nothing_a_maildir_forbids() {
         let names: HashSet<String> = (0..1000).map(|_| unique()).collect();
         assert_eq!(names.len(), 1000);
         for name in names {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_stand_behind_a_delimiter() {
+    fn flags_follow_a_delimiter() {
         for (name, expected) in [
             ("1.a:2,FS", Some(("1.a", "FS"))),
             ("1.a:2,", Some(("1.a", ""))),

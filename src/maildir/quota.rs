@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_counted_anew_where_it_may_be_wrong() {
+    fn it_is_counted_again_where_it_may_be_wrong() {
         let home = tempfile::tempdir().unwrap();
         let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
         for (file, text) in [

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_all_there_stays_and_what_is_half_there_goes() {
+    fn what_is_complete_stays_and_what_is_incomplete_is_removed() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         assert_eq!(found(&root.join("none"), None), RecoverOutcome::Nothing);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_journal_tells_of_stays() {
+    fn what_a_journal_names_stays() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let (inbox, staged) = (file(root, "new", 1), file(root, "A/tmp", 1));

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyword_alone_stands_in_the_name_too() {
+    fn a_keyword_alone_is_in_the_name_too() {
         let home = tempfile::tempdir().unwrap();
         let path = store(&plus(home.path()), "", &flags("", &["work"])).unwrap();
         assert!(path.to_str().unwrap().ends_with(",S=18:2,a"), "{path:?}");
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_ones_own_to_a_folder_is_followed_but_nothing_is_made_behind_it() {
+    fn a_users_own_link_to_a_folder_is_followed_but_nothing_is_created_through_it() {
         let home = tempfile::tempdir().unwrap();
         let other = Location::new(home.path().join("Other"), Layout::Fs, None);
         store(&other, "", &Flags::default()).unwrap();

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_files_that_are_there_each_folder_once() {
+    fn each_folder_is_once_in_existing_files() {
         use Layout::{Fs, MaildirPlusPlus};
         let after = |before, layout| after(before, layout, None);
         assert_eq!(after([None, None], Fs), ["-", "-"]);

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_end_behind_their_literals() {
+    fn commands_end_after_their_literals() {
         let all =
             b"PUTSCRIPT \"a\" {9+}\r\nNOOP\r\n\r\n!\r\nNOOP\r\nPUTSCRIPT {1+}\r\na {2+}\r\nxy\r\n";
         assert_eq!(

@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_lie_are_not_believed() {
+    fn false_charset_labels_are_not_believed() {
         let jis = b"\x1b$B=EMW\x1b(B ok";
         for label in ["utf-8", "shift_jis", "iso-8859-1", "us-ascii", "gb2312"] {
             assert_eq!(decode(Some(label), jis), "重要 ok", "{label}");

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn written_words_keep_the_limits() {
+    fn formatted_text_keeps_the_limits() {
         let encoded = encode(&"日本語のとても長い件名 ".repeat(20));
         for line in encoded.split('\n') {
             let word = line.trim_start();

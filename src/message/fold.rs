@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_or_told_apart_does_not_count() {
+    fn what_cannot_be_seen_or_distinguished_does_not_count() {
         assert_eq!(fold("vi\u{200b}ag\u{ad}ra\u{feff}é"), "viagraé");
         assert_eq!(fold("10\u{301c}20"), fold("10\u{ff5e}20"));
         assert_eq!(fold("\u{2212}5 \u{2225}"), fold("\u{ff0d}5 \u{2016}"));

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn both_what_comes_in_and_what_comes_of_it_count() {
+    fn both_input_and_result_count() {
         let gathered = |text: &str, limit| {
             let mut gatherer = Gatherer::new(limit);
             gatherer.push(text);

@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_may_stand_straight_behind_the_header() {
+    fn a_boundary_may_directly_follow_the_header() {
         let message = "Content-Type: multipart/mixed; boundary=\"b c\"\n--b c\nContent-Type: text / plain\n\nhello\n--b c--\n";
         let message = Message::from_bytes(message.into());
         assert_eq!(message.body_texts().unwrap()[0].text(), "hello");

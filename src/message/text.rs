@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_list_puts_behind_base64_is_read_as_it_stands() {
+    fn what_a_list_appends_to_base64_is_read_as_it_is() {
         for (wrapped, want) in [
             ("aGVsbG8=\n_____\nA list\n", "hello\n_____\nA list"),
             ("aGVsbG8h\n--\nlist@example.org\n", "hello!\n--\nlist@example.org"),

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told_as_the_rules_say_it() {
+    fn a_step_is_shown_in_the_words_of_the_rules() {
         let flags = Flags { letters: "S".into(), keywords: words(&["$Work"]) };
         let folder = Folder { parts: words(&["A", "B"]) };
         let deliver = |as_, folder: &Folder| StepKind::Deliver {

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_meaning_is_there_in_japanese() {
+    fn every_meaning_has_its_japanese() {
         let japanese: Vec<&str> =
             JAPANESE.lines().filter_map(|line| line.strip_prefix("== ")).collect();
         assert_eq!(japanese, codes().collect::<Vec<_>>());

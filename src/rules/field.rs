@@ -591,7 +591,7 @@ mod tests {
     use crate::rules::program::{AddressField, AddressPart, Field};
 
     #[test]
-    fn every_name_is_found_and_stands_once() {
+    fn every_name_is_found_once() {
         let all: Vec<String> = names().collect();
         for name in &all {
             assert!(find(name).is_some(), "{name}");

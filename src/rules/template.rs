@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn all_braces_without_their_like_are_told() {
+    fn all_unmatched_braces_are_reported() {
         assert_eq!(split("a{b").1, [TemplateError::Unclosed(1..2)]);
         assert_eq!(split("a{b{c}").1, [TemplateError::Unclosed(1..2)]);
         assert_eq!(

@@ -61,7 +61,7 @@ mod tests {
     use std::fs::Permissions;
 
     #[test]
-    fn what_was_there_is_kept_and_nothing_else_is_overwritten() {
+    fn what_existed_is_kept_and_nothing_else_is_overwritten() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(".config/x/.forward");
         assert_eq!(replace(&path, None, "one\n").unwrap(), None);

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_in_hand_is_there_until_it_is_freed() {
+    fn what_is_claimed_exists_until_it_is_freed() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let hand = Hand::of(&state, home.path()).unwrap();

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_or_too_many_goes_and_the_last_one_stays() {
+    fn old_or_excess_entries_are_removed_and_the_last_one_stays() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         note(&state, "a", 1);

@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_and_nothing_is_filed_twice_for_it() {
+    fn damage_is_reported_and_nothing_is_filed_twice() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         file(&mut open(&state), &["a"]);

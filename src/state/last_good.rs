@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_remembered_comes_back() {
+    fn what_was_remembered_is_read_back() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let main = Path::new("/home/太郎/.mailrules");

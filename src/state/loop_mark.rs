@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_the_mark_is_plain_and_a_damaged_one_is_made_anew() {
+    fn without_a_key_the_mark_is_plain_and_a_damaged_key_is_replaced() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
         let none = StateDir::at(home.path().join("file"));

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_damage_is_a_new_beginning() {
+    fn what_is_kept_is_read_back_and_damage_starts_afresh() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let kept = PlacesFile::of(&state, home.path()).unwrap();

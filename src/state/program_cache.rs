@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_foreign_or_of_other_rules_is_as_good_as_nothing() {
+    fn what_is_damaged_foreign_or_of_other_rules_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let kept =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_no_id_is_none() {
+    fn a_placeholder_for_an_id_is_none() {
         for none in [
             "<>",
             "< >",

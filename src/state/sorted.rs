@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_does_not_count_and_damage_is_told() {
+    fn half_a_line_does_not_count_and_damage_is_reported() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("state"));
         write(&state, &[moved(1, "A"), moved(2, "A")], false);

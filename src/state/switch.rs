@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_read_again_and_takes_a_few_hundred_bytes() {
+    fn what_is_reported_is_read_again_and_takes_a_few_hundred_bytes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config/mfilter/isp-filter");
         assert_eq!(read(&path), Ok(Words::default()));
@@ -117,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_say_nothing_are_skipped_and_the_last_word_counts() {
+    fn empty_lines_are_skipped_and_the_last_word_counts() {
         let text = "# x\n\noff\nmaybe spam\r\non  spam \noff SPAM\non\n";
         assert_eq!(parse(text), words(Some(true), &[("SPAM", false)]));
     }
 
     #[test]
-    fn a_file_that_others_can_write_says_nothing() {
+    fn a_file_that_others_can_write_is_not_believed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("isp-filter");
         fs::write(&path, "off\n").unwrap();

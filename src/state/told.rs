@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_dead_did_not_tell_is_told_once() {
+    fn what_a_killed_process_did_not_report_is_reported_once() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut dead = claim(&state, Path::new("/m"), "v").unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_where_it_cannot_be_written_down() {
+    fn nothing_is_reported_where_it_cannot_be_recorded() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
         let state = StateDir::at(home.path().join("file"));

@@ -88,7 +88,7 @@ mod tests {
     use crate::source::{SourceFile, Sources};
 
     #[test]
-    fn a_shift_jis_file_is_told_by_line_and_name() {
+    fn a_shift_jis_file_is_reported_by_line_and_name() {
         let (mut bytes, _, _) = SHIFT_JIS.encode("迷惑メールを別の箱に入れる");
         bytes.to_mut().splice(..0, *b"stop\n# ");
         let error = decode(&bytes).expect_err("this is no UTF-8");
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_fits_the_text_that_is_shown_even_behind_a_byte_order_mark() {
+    fn the_place_fits_the_shown_text_even_after_a_byte_order_mark() {
         let bytes = b"\xef\xbb\xbf# \xff\nstop";
         let error = decode(bytes).expect_err("this is no UTF-8");
         let (text, diagnostic) = error.explain(0, bytes);

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_that_mean_nothing_are_told_by_their_place() {
+    fn escapes_that_mean_nothing_are_reported_by_their_place() {
         let mut wrong = Vec::new();
         let written = r#""C:\dir \u{} \u{110000} \u{zz}""#;
         unquote(written, |at| wrong.push(&written[at]));
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn three_quotes_hold_lines_without_their_common_indentation() {
+    fn three_quotes_contain_lines_without_their_common_indentation() {
         let read = |written| unquote(written, |at| panic!("{written} has a mistake at {at:?}"));
         for (written, text) in [
             ("\"\"\"\n    Hello,\n\n      \\\"\"\"x\n    \"\"\"", "Hello,\n\n  \"\"\"x\n"),
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn quantities_are_told_apart_by_their_shape() {
+    fn quantities_are_distinguished_by_their_shape() {
         assert_eq!(quantity("-2.5"), Some(ValueKind::Number(-2.5)));
         assert_eq!(quantity("20K"), Some(ValueKind::Size(20 << 10)));
         assert_eq!(quantity("2w"), Some(ValueKind::Duration(1_209_600)));

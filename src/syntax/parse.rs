@@ -473,7 +473,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_mistake_is_told_once_at_its_place_with_a_hint() {
+    fn each_mistake_is_reported_once_at_its_place_with_a_hint() {
         for (rules, marked, message, hint) in MISTAKES {
             let (ast, told) = read(&format!("{rules}\ninclude \"after\"\n"));
             let told: Vec<(&str, &str, &str)> = told
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn five_mistakes_are_told_in_one_run_and_the_rest_is_read() {
+    fn five_mistakes_are_reported_in_one_run_and_the_rest_is_read() {
         let text = "\
 set me [\"a@b.c\"
 list white \"white\"
@@ -535,7 +535,7 @@ otherwise -> folder \"A\" as seen
     }
 
     #[test]
-    fn a_missing_brace_is_told_where_the_indentation_says() {
+    fn a_missing_brace_is_reported_where_the_indentation_says() {
         let text = "\
 when a {
     when b {
@@ -576,7 +576,7 @@ score s {
     }
 
     #[test]
-    fn an_action_further_in_than_the_rule_above_is_no_error_but_told() {
+    fn an_action_indented_more_than_the_rule_above_is_a_warning() {
         let text =
             "when a -> mark flagged\n    copy \"X\"\n    inbox\nwhen b ->\n    inbox\nstop\n";
         let source = SourceFile::new("rules", text);
@@ -682,7 +682,7 @@ score s {
     }
 
     #[test]
-    fn a_large_file_is_read_in_time_and_a_hopeless_one_told_briefly() {
+    fn a_large_file_is_read_in_time_and_a_hopeless_one_reported_briefly() {
         let rule =
             "when from in white and (subject is \"a\" or size > 20K) -> folder \"A\" as seen\n";
         let (ast, told) = read(&rule.repeat(14_000));

@@ -123,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn qmail_tells_the_null_sender_by_a_whole_line() {
+    fn qmail_passes_the_null_sender_in_a_whole_line() {
         let world = world(&[("RPLINE", "Return-Path: <>\n"), ("SENDER", "x@y.example")]);
         assert_eq!(world.envelope_sender(&message("Subject: x\n\n")).unwrap(), "");
     }
 
     #[test]
-    fn qmail_tells_the_envelope_by_whole_lines() {
+    fn qmail_passes_the_envelope_in_whole_lines() {
         let world = world(&[
             ("RPLINE", "Return-Path: <\"a b\"@sender.example>\n"),
             ("DTLINE", "Delivered-To: taro-shop@example.jp\n"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_says_nothing_hides_nothing() {
+    fn an_empty_option_hides_nothing() {
         let mail = "From a@from.example Thu Jan  1 00:00:00 1970\nReturn-Path: <o'brien@b.example>\nReceived: by x\n\n";
         for (option, text, wanted) in [
             ("-", mail, "o'brien@b.example"),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn no_room_uses_one_that_stands_below_it() {
+fn no_room_uses_a_room_below_it() {
     let rooms = rooms();
     let mut wrong = Vec::new();
     for (number, room) in rooms.iter().enumerate() {
@@ -39,7 +39,7 @@ fn the_map_shows_the_rooms() {
 
 /// A room, or a part of one, is either a file or a folder with a `mod.rs`.
 #[test]
-fn no_file_stands_beside_a_folder_of_its_name() {
+fn no_file_is_beside_a_folder_of_its_name() {
     let mut wrong = Vec::new();
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
@@ -58,7 +58,7 @@ fn no_file_stands_beside_a_folder_of_its_name() {
 /// A reader who has met a name once knows what it means everywhere (CONTRIBUTING.md,
 /// Words).
 #[test]
-fn a_type_name_stands_once() {
+fn a_type_name_is_used_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for room in rooms() {
         for file in files_of(&room) {

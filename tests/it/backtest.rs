@@ -80,7 +80,7 @@ rules that never fired
 }
 
 #[test]
-fn what_is_known_of_the_envelope_is_told() {
+fn what_is_known_of_the_envelope_is_shown() {
     let home = Home::with_rules("");
     message(&home, "plain.eml", 1, "x");
     home.write("path.eml", "Return-Path: <a@b.example>\nSubject: x\n\nx\n");
@@ -160,7 +160,7 @@ fn other_rules_and_what_they_change() {
 }
 
 #[test]
-fn what_lies_elsewhere() {
+fn misplaced_mail() {
     let home = mailbox(RULES);
     let maildir = home.path().join("Maildir").display().to_string();
     let run = home.run(&["--test", "--misplaced", &maildir], b"");
@@ -230,7 +230,7 @@ fn of_a_mailbox_the_second_copy_is_the_duplicate() {
 }
 
 #[test]
-fn trouble_is_told_skipped_and_counted() {
+fn trouble_is_reported_skipped_and_counted() {
     let home = mailbox(RULES);
     let maildir = home.path().join("Maildir").display().to_string();
     home.write("Maildir/dovecot-uidlist", "3 V1\n");

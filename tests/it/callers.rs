@@ -68,7 +68,7 @@ fn descriptors_that_the_caller_has_closed() {
 }
 
 #[test]
-fn a_sender_option_that_says_nothing_hides_nothing() {
+fn an_empty_sender_option_hides_nothing() {
     let home = Home::with_rules(
         "when envelope-from is \"o'brien@b.example\" -> folder \"A\"\n\
          when has envelope-from -> folder \"B\"\nfolder \"C\"\n",
@@ -92,7 +92,7 @@ fn a_sender_option_that_says_nothing_hides_nothing() {
 }
 
 #[test]
-fn a_log_on_standard_error_is_there_in_a_container() {
+fn a_container_logs_to_standard_error() {
     for (path, first) in [("/dev/stderr", ":"), ("/dev/stdout", ":"), ("/dev/stderr", "exec 2>&-")]
     {
         let home = Home::with_rules(&format!("set log \"{path}\"\nfolder \"A\"\n"));
@@ -110,7 +110,7 @@ fn a_log_on_standard_error_is_there_in_a_container() {
 }
 
 #[test]
-fn a_zone_that_is_not_known_is_told() {
+fn an_unknown_time_zone_is_reported() {
     let home =
         Home::with_rules("set timezone \"Asia/Tokyo\"\nwhen time >= 00:00 -> folder \"A\"\n");
     home.write("zones/none", "");

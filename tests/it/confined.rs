@@ -414,7 +414,7 @@ fn forwarding_is_limited_and_what_is_not_forwarded_is_kept() {
 }
 
 #[test]
-fn the_check_tells_what_is_not_allowed() {
+fn the_check_reports_what_is_not_allowed() {
     let site = Site::new();
     site.rules(
         "set maildir \"~/Mail\"\nset log off\nset sendmail \"/bin/x\"\nset layout fs\n\

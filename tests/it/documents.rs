@@ -125,7 +125,7 @@ fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
 
 /// Anyone who changes one manual has to change the other.
 #[test]
-fn the_japanese_manuals_stand_beside_the_english_ones() {
+fn the_japanese_manuals_are_beside_the_english_ones() {
     let mut compared = 0;
     for entry in fs::read_dir(root().join("man/ja")).expect("is there") {
         let name = entry.expect("readable").file_name().into_string().expect("UTF-8");
@@ -233,7 +233,7 @@ fn run_block(block: &str, home: &Path, work: &Path) -> String {
 /// `module::name` of a test refers to `fn name()` in a file of that name, or in one in
 /// a folder of that name.
 #[test]
-fn the_tests_that_claims_name_are_there() {
+fn the_tests_that_claims_name_exist() {
     let text = read("SECURITY.md");
     let named: BTreeSet<&str> = text
         .split('`')

@@ -168,7 +168,7 @@ fn the_test_itself_would_notice() {
 }
 
 #[test]
-fn a_server_that_falls_silent_or_goes_ends_the_client() {
+fn a_silent_or_closed_server_ends_the_client() {
     let says = |script: &str| {
         let mut server = Command::new("/bin/sh");
         server.args(["-c", &format!("echo '* PREAUTH'; read -r x; {script}")]);

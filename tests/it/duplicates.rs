@@ -70,7 +70,7 @@ fn a_time_of_its_own_and_of_the_longest_is_kept() {
 }
 
 #[test]
-fn of_mail_that_is_there_another_value_is_not_known() {
+fn another_value_of_existing_mail_is_not_known() {
     let home = Home::with_rules("when duplicate of \"{subject}\" -> folder \"Again\"\n");
     home.write("Maildir/cur/1.a.b:2,S", message(1, "s"));
     home.write("Maildir/cur/2.a.b:2,S", message(1, "s"));

@@ -60,7 +60,7 @@ fn the_fuzzers_know_the_words() {
 }
 
 #[test]
-fn the_extension_for_vscode_names_files_that_are_there() {
+fn the_extension_for_vscode_names_existing_files() {
     let manifest: Value = serde_json::from_str(&read("vscode/package.json")).expect("JSON");
     let given = &manifest["contributes"];
     for file in

@@ -72,7 +72,7 @@ fn home() -> Home {
 }
 
 #[test]
-fn what_is_old_goes_and_what_is_unread_or_flagged_stays() {
+fn old_mail_is_removed_and_unread_or_flagged_mail_stays() {
     let home = home();
     let before = places(&home);
     let run = expire(&home, &["--dry-run"]);
@@ -103,7 +103,7 @@ fn what_is_old_goes_and_what_is_unread_or_flagged_stays() {
 }
 
 #[test]
-fn what_cannot_be_told_keeps_a_message() {
+fn unknown_properties_keep_a_message() {
     let home = Home::with_rules(
         "expire \"News\" after 14d unless keyword is \"$Keep\" -> folder \"Trash\"\n",
     );
@@ -145,7 +145,7 @@ fn a_folder_is_not_half_emptied_the_first_time_unless_that_is_meant() {
 }
 
 #[test]
-fn mail_is_deleted_in_the_trash_and_where_that_is_said_twice_alone() {
+fn mail_is_deleted_only_in_the_trash_or_where_that_is_said_twice() {
     let home = Home::with_rules(
         "expire \"Trash\" after 1s -> delete\nexpire \"News\" after 1s -> delete\n\
          expire \"Logs\" after 1s -> delete, delete\nexpire \"Junk\" after 1h even unread -> delete\n",
@@ -213,7 +213,7 @@ fn a_star_is_all_folders_and_they_count_as_one() {
 }
 
 #[test]
-fn what_expires_teaches_nothing_and_json_tells_it() {
+fn what_expires_teaches_nothing_and_is_in_json() {
     let home = Home::with_rules(
         "list black \"~/black\"\non moved to \"Trash\" -> add from to black\n\
          expire \"News\" after 14d -> folder \"Trash\"\n",

@@ -70,7 +70,7 @@ fn shell(home: &Home, folder: &Path, path: &str, script: &str) -> Run {
 }
 
 #[test]
-fn the_tarball_of_the_readme_installs_and_goes_away() {
+fn the_tarball_of_the_readme_installs_and_uninstalls() {
     if skipped("the tarball of the README", &["/usr/bin/gzip", "/usr/bin/strip"], false) {
         return;
     }
@@ -93,7 +93,7 @@ fn the_tarball_of_the_readme_installs_and_goes_away() {
 }
 
 #[test]
-fn the_package_of_the_readme_installs_and_goes_away() {
+fn the_package_of_the_readme_installs_and_uninstalls() {
     let tools = ["/usr/bin/dpkg", "/usr/bin/dpkg-deb", "/usr/bin/strip"];
     if skipped("the package of the README", &tools, true) {
         return;
@@ -129,7 +129,7 @@ fn the_package_of_the_readme_installs_and_goes_away() {
 }
 
 #[test]
-fn the_cargo_command_of_the_readme_installs_and_goes_away() {
+fn the_cargo_command_of_the_readme_installs_and_uninstalls() {
     let (install, away) = way("cargo install");
     if !long() {
         eprintln!("skipped: cargo install takes minutes; MFILTER_LONG=1 runs it");

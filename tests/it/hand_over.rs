@@ -124,7 +124,7 @@ fn folders_flags_and_keywords_in_dovecots_maildir() {
 /// Details and headers like ours have no effect if a sender writes them, nor does a
 /// recipient whose detail others have chosen.
 #[test]
-fn what_a_sender_writes_is_no_word_to_the_store() {
+fn what_a_sender_writes_is_no_command_to_the_store() {
     if cannot_run() {
         return;
     }
@@ -399,7 +399,7 @@ fn a_server_hands_over_to_the_store() {
 }
 
 #[test]
-fn a_store_that_is_not_there_defers() {
+fn a_missing_store_defers() {
     let home = Home::with_rules("folder \"A\"\n");
     let store = format!("lmtp:unix:{}/none", home.path().display());
     let run = deliver(&home, &store, TARO, &message("x"));

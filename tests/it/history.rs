@@ -56,7 +56,7 @@ fn a_version_is_shown_compared_and_restored() {
 }
 
 #[test]
-fn each_file_of_a_version_stands_under_its_name() {
+fn each_file_of_a_version_has_its_name() {
     let home = Home::with_rules("include \"more\"\n");
     home.write("more", "folder \"A\"\n");
     assert_eq!(home.deliver(MESSAGE).code, Some(0));
@@ -99,7 +99,7 @@ fn rules_that_a_call_names_have_to_be_there() {
 }
 
 #[test]
-fn an_mbox_on_standard_input_is_said_to_be_one() {
+fn an_mbox_on_standard_input_is_recognized() {
     let home = Home::with_rules("inbox\n");
     let one = "From a@b.example Mon Jan  1 00:00:00 2024\nFrom: a@b.example\n\nFrom here on\n\n";
     let run = home.run(&["--test"], one.as_bytes());
@@ -109,7 +109,7 @@ fn an_mbox_on_standard_input_is_said_to_be_one() {
 }
 
 #[test]
-fn a_person_is_told_the_command_that_was_meant() {
+fn the_command_that_was_meant_is_suggested() {
     if crate::support::skipped("a terminal", &["/usr/bin/script"], false) {
         return;
     }

@@ -404,7 +404,7 @@ fn hostile_headers_are_edited() {
 /// Content beyond a limit is treated as if it were not there: nothing that is found can
 /// be taken for more than it is, and a `not` that depends on it is reported.
 #[test]
-fn what_is_beyond_a_limit_is_not_there() {
+fn what_is_beyond_a_limit_is_left_out() {
     let home = Home::with_rules(
         r#"when header "X" contains "needle" -> folder "Found"
         when not header "X" contains "needle" -> folder "Missing"

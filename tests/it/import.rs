@@ -147,7 +147,7 @@ fn lines_of_the_new_rules_are_those_of_the_units() {
 }
 
 #[test]
-fn bad_files_are_told() {
+fn bad_files_are_reported() {
     let home = home(&[
         ("binary", "require\0"),
         ("procmailrc", ":0:\n* ^Subject:.*x\nfolder\n"),
@@ -269,7 +269,7 @@ fn what_expires_is_deleted() {
 
 /// The files in examples/import are the result of their script.
 #[test]
-fn the_example_is_what_comes_of_it() {
+fn the_example_shows_the_real_result() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
     let (rules, report, _) = came_of(&folder, &["sieve", "filters.sieve"]);
     for (name, found) in [("filters.mailrules", rules), ("filters.report", report)] {

@@ -117,7 +117,7 @@ fn flags_dates_and_counts_over_imap() {
 
 /// Python's writers: mboxo with its own flags, and an MH folder with sequences.
 #[test]
-fn what_python_writes_comes_back() {
+fn what_python_writes_is_read_back() {
     if skipped("the test with Python's mailboxes", &[PYTHON], false) {
         return;
     }
@@ -284,7 +284,7 @@ fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
 }
 
 #[test]
-fn what_is_no_mbox_is_told_and_nothing_is_made() {
+fn what_is_not_an_mbox_is_reported_and_nothing_is_created() {
     let home = Home::new();
     home.write("text", "Dear all,\nhello\n");
     home.write("zip.gz", b"\x1f\x8b\x08");
@@ -315,7 +315,7 @@ fn what_is_no_mbox_is_told_and_nothing_is_made() {
 
 /// Anything odd within an mbox is reported with its place, and the rest continues.
 #[test]
-fn odd_messages_are_told_and_filed_as_they_are() {
+fn odd_messages_are_reported_and_filed_as_they_are() {
     let home = Home::new();
     let mut bytes = mbox(&[message("first", "")]).into_bytes();
     let nul_at = bytes.len();

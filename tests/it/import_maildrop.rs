@@ -28,7 +28,7 @@ fn every_filter_gives_what_is_expected() {
 
 /// The files in examples/import are the result of their filter.
 #[test]
-fn the_example_is_what_comes_of_it() {
+fn the_example_shows_the_real_result() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
     let run = import(&folder, &["maildrop", "mailfilter"]);
     compare(&folder.join("mailfilter.mailrules"), &run.stdout);
@@ -36,7 +36,7 @@ fn the_example_is_what_comes_of_it() {
 }
 
 #[test]
-fn bad_files_are_told() {
+fn bad_files_are_reported() {
     let home = tempfile::tempdir().expect("a directory");
     let write =
         |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes).expect("written");

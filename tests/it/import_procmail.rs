@@ -24,7 +24,7 @@ fn every_file_gives_what_is_expected() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_told() {
+fn a_file_of_another_kind_is_reported() {
     let home = tempfile::tempdir().expect("a directory");
     for (text, word) in [("require \"fileinto\";\nkeep;\n", "Sieve"), ("a\0b", "binary")] {
         fs::write(home.path().join("x"), text).expect("written");

@@ -38,7 +38,7 @@ fn every_file_gives_what_is_expected() {
 }
 
 #[test]
-fn the_examples_are_what_comes_of_them() {
+fn the_examples_show_the_real_result() {
     let folder = root().join("examples/import");
     for (language, ending, name) in LANGUAGES {
         let run = import(&folder, &[language, &format!("{name}.{ending}")]);
@@ -48,7 +48,7 @@ fn the_examples_are_what_comes_of_them() {
 }
 
 #[test]
-fn files_of_another_kind_are_told_and_strict_writes_nothing() {
+fn files_of_another_kind_are_reported_and_strict_writes_nothing() {
     let home = Home::new();
     let sample = |language: &str, ending: &str| {
         fs::read_to_string(&files_of(language, ending)[0]).expect("readable")

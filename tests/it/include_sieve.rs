@@ -190,7 +190,7 @@ fn commands_know_the_script_by_its_own_lines_and_labels() {
 }
 
 #[test]
-fn check_tells_what_a_script_wants_by_its_line() {
+fn check_reports_what_a_script_wants_by_its_line() {
     let home = Home::new();
     let script = "require [\"fileinto\", \"enotify\"];\n# rule:[Boss by SMS]\n\
         if header :contains \"subject\" \"x\" { notify \"mailto:a@example.jp\"; }\n";
@@ -226,7 +226,7 @@ fn check_tells_what_a_script_wants_by_its_line() {
 }
 
 #[test]
-fn mistakes_in_the_statement_are_told() {
+fn mistakes_in_the_statement_are_reported() {
     for (rules, code) in [
         ("include sieve \"a\"\ninclude sieve \"b\"\n", "script-twice"),
         ("when spam {\n  include sieve \"a\"\n}\n", "script-in-group"),
@@ -460,7 +460,7 @@ fn a_first_script_that_cannot_be_used_is_none() {
 }
 
 #[test]
-fn another_version_that_cannot_be_used_is_told_of_again() {
+fn another_version_that_cannot_be_used_is_reported_again() {
     let home = home_with(STATEMENT, "keep");
     spoil(&home, "notify");
     deliver(&home, "order 1");
@@ -544,7 +544,7 @@ fn each_absence_has_its_own_minute() {
 }
 
 #[test]
-fn included_scripts_lie_beside_the_script() {
+fn included_scripts_are_beside_the_script() {
     let home = home_with(
         STATEMENT,
         "require [\"include\", \"fileinto\"];\ninclude :personal \"shop\";\n\
@@ -662,7 +662,7 @@ fn places(maildir: &Path, is_sent_on: bool) -> BTreeSet<String> {
 }
 
 #[test]
-fn folders_lie_where_dovecot_has_them() {
+fn folders_are_where_dovecot_has_them() {
     if skipped("the test with Dovecot's delivery agent", &[LDA], false) {
         return;
     }
@@ -792,7 +792,7 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
 /// `import sieve --site`: what a provider runs before users' scripts, as site rules
 /// before the statement.
 #[test]
-fn a_script_before_comes_over_as_site_rules() {
+fn a_script_before_becomes_site_rules() {
     if skipped("the test with Dovecot's delivery agent and site rules", &[LDA], true) {
         return;
     }

@@ -140,7 +140,7 @@ fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<
 }
 
 #[test]
-fn what_a_site_rule_did_is_told_on_the_message_and_in_the_log() {
+fn what_a_site_rule_did_is_in_the_message_and_in_the_log() {
     if !is_root("site rules") {
         return;
     }
@@ -178,7 +178,7 @@ fn off_delivers_what_was_sent_byte_for_byte() {
 }
 
 #[test]
-fn off_holds_with_rules_that_cannot_be_used() {
+fn off_counts_with_rules_that_cannot_be_used() {
     if !is_root("site rules") {
         return;
     }
@@ -191,7 +191,7 @@ fn off_holds_with_rules_that_cannot_be_used() {
 }
 
 #[test]
-fn a_switch_that_others_can_write_is_not_believed_and_the_log_says_so() {
+fn a_switch_that_others_can_write_is_ignored_and_logged() {
     if !is_root("site rules") {
         return;
     }

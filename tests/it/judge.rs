@@ -20,7 +20,7 @@ fn judge(home: &Home, arguments: &[&str], subject: &str) -> Run {
 }
 
 #[test]
-fn the_folder_and_the_flags_are_told_and_nothing_is_done() {
+fn the_folder_and_the_flags_are_shown_and_nothing_is_done() {
     let home = Home::with_rules(&format!("set layout fs\n{RULES}"));
     for (subject, code, printed) in [
         ("list", 0, "Lists/rust.lang\t\\Seen\t$News\n"),
@@ -41,7 +41,7 @@ fn the_folder_and_the_flags_are_told_and_nothing_is_done() {
 }
 
 #[test]
-fn json_tells_what_else_the_rules_ask() {
+fn json_has_what_else_the_rules_ask() {
     let home = Home::with_rules(&format!("set layout fs\n{RULES}"));
     let json = |subject| -> Value {
         let run = judge(&home, &["--json"], subject);
@@ -69,7 +69,7 @@ fn json_tells_what_else_the_rules_ask() {
 
 /// Broken rules do not stop mail: the last valid ones are used, as in a delivery.
 #[test]
-fn broken_rules_are_told_and_the_last_good_ones_count() {
+fn broken_rules_are_reported_and_the_last_valid_ones_count() {
     let home = Home::with_rules("when subject starts \"list\" -> folder \"Lists\"\n");
     assert_eq!(judge(&home, &[], "list").stdout, "Lists\n");
     assert_eq!(home.deliver(b"Subject: list\n\nx\n").code, Some(0));

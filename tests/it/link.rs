@@ -32,7 +32,7 @@ fn a_static_program_where_there_is_a_libc_for_it() {
 }
 
 #[test]
-fn a_dynamic_one_else_and_that_is_said() {
+fn otherwise_a_dynamic_one_with_a_note() {
     let linked = link("libc.a");
     let said = String::from_utf8_lossy(&linked.stdout);
     assert_eq!(said, "<-m64>\n<a b.o>\n<-no-pie>\n<>\n<-o>\n<x>\n");

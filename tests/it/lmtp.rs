@@ -423,7 +423,7 @@ fn a_server_that_is_killed_loses_and_cuts_nothing() {
 }
 
 #[test]
-fn who_stalls_or_floods_costs_nobody_else_anything() {
+fn a_client_that_stalls_or_floods_costs_others_nothing() {
     let mut site = Site::new();
     site.user("taro", "");
     site.start(&["--connections", "10"]);

@@ -55,7 +55,7 @@ fn check_and_test_go_by_what_the_site_allows() {
 }
 
 #[test]
-fn who_is_unknown_and_settings_that_are_wrong_are_told() {
+fn unknown_users_and_wrong_settings_are_reported() {
     let home = site("inbox\n");
     for command in
         [&["check"][..], &["stats"], &["history"], &["sort"], &["isp-filter"], &["why", "x@y"]]
@@ -130,7 +130,7 @@ fn sort_and_history_use_the_state_of_the_site() {
 }
 
 #[test]
-fn root_becomes_who_has_the_files() {
+fn root_becomes_the_owner_of_the_files() {
     if !rustix::process::geteuid().is_root() {
         return;
     }

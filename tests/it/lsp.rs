@@ -194,7 +194,7 @@ fn rules(home: &Home) -> PathBuf {
 }
 
 #[test]
-fn a_mistake_is_told_mended_and_gone() {
+fn a_mistake_is_reported_until_it_is_mended() {
     let home = Home::new();
     let path = rules(&home);
     let mut editor = Editor::new(&home);
@@ -424,7 +424,7 @@ fn names_are_found_and_renamed_in_all_files() {
 }
 
 #[test]
-fn what_is_no_message_is_told_and_the_next_one_answered() {
+fn what_is_not_a_message_is_reported_and_the_next_one_answered() {
     let home = Home::new();
     let mut editor = Editor::silent(&home);
     assert_eq!(editor.ask("textDocument/hover", json!({}))["error"]["code"], -32002);
@@ -450,7 +450,7 @@ fn what_is_no_message_is_told_and_the_next_one_answered() {
 }
 
 #[test]
-fn who_leaves_without_a_word_is_not_served_on() {
+fn a_client_that_disconnects_silently_is_served_no_longer() {
     let home = Home::new();
     assert_eq!(Editor::new(&home).ended().code(), Some(1));
     let mut editor = Editor::new(&home);

@@ -202,7 +202,7 @@ fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
 }
 
 #[test]
-fn what_is_malformed_ends_the_connection_and_comes_to_no_server() {
+fn malformed_input_ends_the_connection_and_reaches_no_server() {
     let (address, noted) = server();
     let gateway = Gateway::start(address, &[]);
     for bytes in [

@@ -136,7 +136,7 @@ fn a_move_has_two_ends() {
 }
 
 #[test]
-fn ones_own_address_is_never_made_black() {
+fn a_users_own_address_is_never_blacklisted() {
     let rules = "on moved to \"Junk\" -> add from to black\n";
     let mine = |head: &str| {
         let text = message(1, "a").replace("s1@x.example", "taro+shop@b.example");

@@ -108,7 +108,7 @@ fn a_reader_that_went_away_is_no_failure() {
 }
 
 #[test]
-fn json_holds_nothing_that_cannot_be_seen() {
+fn json_contains_nothing_invisible() {
     let home = home();
     let mut escaped = 0;
     let json = |words: &Vec<String>| words.iter().any(|word| word == "--json");

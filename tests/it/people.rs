@@ -19,7 +19,7 @@ fn goes(home: &Home, from: &str) -> String {
 }
 
 #[test]
-fn who_wrote_what_lies_in_a_folder_is_in_its_list() {
+fn the_senders_of_a_folder_are_in_its_list() {
     let home = Home::with_rules(
         "set me [\"taro@example.jp\"]\nlist seen senders \"Archive\"\n\
          when not from in seen -> folder \"Screener\"\n",
@@ -37,7 +37,7 @@ fn who_wrote_what_lies_in_a_folder_is_in_its_list() {
 }
 
 #[test]
-fn names_of_those_one_has_written_to_tell_who_pretends_to_be_them() {
+fn known_names_under_new_addresses_are_found() {
     let home = Home::with_rules("list known sent \"Sent\"\nwhen pretender -> folder \"P\"\n");
     let sent =
         "From: taro@example.jp\nTo: \"Hanako  Yamada\" <hanako@example.jp>, b@c.example\n\nx\n";
@@ -57,7 +57,7 @@ fn names_of_those_one_has_written_to_tell_who_pretends_to_be_them() {
 }
 
 #[test]
-fn an_address_book_that_is_not_there_is_no_reason_to_defer() {
+fn a_missing_address_book_is_no_reason_to_defer() {
     let home = Home::with_rules(
         "list friends vcard \"~/cards\"\nwhen not from in friends -> folder \"Strangers\"\n",
     );

@@ -274,7 +274,7 @@ fn mfilter(place: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_comes_over_exactly_is_what_pigeonhole_says() {
+fn what_is_exact_is_what_pigeonhole_expects() {
     let Some(suite) = std::env::var_os("MFILTER_PIGEONHOLE").map(PathBuf::from) else {
         eprintln!("skipped: MFILTER_PIGEONHOLE names no copy of Pigeonhole's tests");
         return;

@@ -86,7 +86,7 @@ fn rules_behind_a_link_that_leads_nowhere_are_missing() {
 }
 
 #[test]
-fn who_never_had_rules_is_told_nothing() {
+fn a_user_who_never_had_rules_gets_no_notice() {
     let home = Home::new();
     deliver(&home);
     assert_eq!(filed(&home), [" Subject: x"]);
@@ -315,7 +315,7 @@ fn found(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn check_names_the_folder_that_is_there() {
+fn check_names_the_existing_folder() {
     let home = Home::with_rules(
         "when subject is \"a\" -> folder \"lists/rust\"\n\
          when subject is \"b\" -> folder \"迷惑ﾒｰﾙ\"\n\
@@ -366,7 +366,7 @@ fn people_read_paths_below_the_home_with_a_tilde() {
 }
 
 #[test]
-fn check_tells_of_a_folder_in_two_spellings() {
+fn check_reports_a_folder_in_two_spellings() {
     let home = Home::with_rules("when subject is \"a\" -> folder \"日記\"\n");
     folders(&home, &["", ".日記"]);
     assert_eq!(found(&home), Vec::<String>::new());

@@ -11,7 +11,7 @@ use crate::support::{Home, run};
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 
 #[test]
-fn fifty_at_once_into_a_folder_that_is_not_there() {
+fn fifty_deliveries_at_once_to_a_new_folder() {
     for settings in ["", "set layout fs\n"] {
         let home = Home::with_rules(&format!("{settings}otherwise -> folder \"A\" as seen\n"));
         let home = &home;

@@ -97,7 +97,7 @@ fn what_is_taken_back_is_no_use_of_the_quota() {
 }
 
 #[test]
-fn the_site_says_what_becomes_of_mail_without_room() {
+fn the_site_decides_about_mail_over_quota() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root has site rules");
         return;

@@ -301,7 +301,7 @@ fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
 }
 
 #[test]
-fn a_refused_copy_is_told_and_loses_nothing() {
+fn a_refused_copy_is_reported_and_loses_nothing() {
     let set = "set sendmail \"SENDMAIL\"\n";
     for (rules, folders) in [
         ("forward copy \"a@x.example\"\nfolder \"A\"\n", vec![".A"]),
@@ -570,7 +570,7 @@ fn lists_learn_and_nothing_hostile_gets_in() {
 }
 
 #[test]
-fn a_list_that_is_too_large_is_told() {
+fn a_list_that_is_too_large_is_reported() {
     let rules = "list white \"~/white\"\n\
                  when from in white -> folder \"Known\"\nadd from to white\n";
     let home = home(rules, "true");

@@ -54,7 +54,7 @@ fn check(home: &Home) -> String {
 }
 
 #[test]
-fn a_renamed_folder_is_told_before_and_after_it_is_made_again() {
+fn a_renamed_folder_is_reported_before_and_after_it_is_created_again() {
     let home = home_with("", 4);
     assert!(!check(&home).contains("folder-renamed"));
     rename(&home, ".Shop.Bargains");

@@ -157,7 +157,7 @@ fn a_move_in_a_mail_reader_lets_a_stranger_in() {
 }
 
 #[test]
-fn nobody_waits_and_no_folder_are_told() {
+fn nobody_waits_and_no_folder_are_reported() {
     let home = Home::with_rules("folder \"Later\"\n");
     home.write("Maildir/cur/1.a:2,S", message(1, "a@b.example", "none"));
     let missing = home.run(&["screener"], b"");

@@ -268,7 +268,7 @@ fn what_mbsync_brings_is_watched() {
 }
 
 #[test]
-fn who_has_no_mail_server_is_told_the_line_for_fetchmail() {
+fn without_a_mail_server_the_line_for_fetchmail_is_shown() {
     let machine = Machine::new("exit 1", UNSET_DOVECOT);
     machine.home.write(".fetchmailrc", "poll pop.example.org user hana\n");
     let told = machine.setup(&["--apply"]);

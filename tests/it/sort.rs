@@ -142,7 +142,7 @@ fn without_numbers(files: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn mail_goes_where_the_rules_want_it_and_comes_back() {
+fn mail_moves_where_the_rules_want_it_and_back() {
     for layout in ["maildir++", "fs"] {
         let home = Home::with_rules(&format!("set layout {layout}\n{RULES}"));
         let (rust, news) = match layout {
@@ -246,7 +246,7 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_no_stop() {
+fn what_cannot_be_read_is_reported_and_stops_nothing() {
     let home = Home::with_rules(RULES);
     put(&home, "cur/1.a:2,", "list", 1);
     put(&home, "cur/no-info", "list", 2);

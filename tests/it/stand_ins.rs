@@ -137,7 +137,7 @@ fn ends(home: &Home, words: &[&str]) -> Result<Run, String> {
 }
 
 #[test]
-fn nothing_in_the_place_of_a_file_holds_a_delivery_or_a_command() {
+fn nothing_in_place_of_a_file_blocks_a_delivery_or_a_command() {
     if cannot_trace("what stands in for files") {
         return;
     }

@@ -47,7 +47,7 @@ fn what_is_marked_is_asked_for_in_a_delivery() {
 }
 
 #[test]
-fn mail_that_is_there_has_its_flags_and_its_folder() {
+fn existing_mail_has_its_flags_and_its_folder() {
     let home = Home::with_rules(
         "when in-folder is \"INBOX\" and seen and flagged -> folder \"Read\"\n\
          when in-folder is \"Lists/rust\" and not seen -> folder \"New\"\n\

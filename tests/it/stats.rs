@@ -49,7 +49,7 @@ fn page(home: &Home) -> (PathBuf, String) {
 }
 
 #[test]
-fn the_page_has_all_in_it_and_nothing_of_a_message_is_markup() {
+fn the_page_is_self_contained_and_nothing_of_a_message_is_markup() {
     let (_, page) = page(&home());
     for part in ["Shops", "仕事/請求書", "Rules that never fired", "shop.example", "5.7.1"] {
         assert!(page.contains(part), "{part}: {page}");
@@ -61,7 +61,7 @@ fn the_page_has_all_in_it_and_nothing_of_a_message_is_markup() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_told() {
+fn a_page_that_cannot_be_written_is_reported() {
     let home = home();
     let told = home.run(&["stats", "--html", "/nowhere/page.html"], b"");
     assert_eq!(told.code, Some(2), "{told:?}");

@@ -16,7 +16,7 @@ const FOLDERS: &str = "when subject is \"junk\" -> folder \"迷惑メール\"\n\
                        when subject is \"deep\" -> folder \"A/B\"\n";
 
 #[test]
-fn folders_that_are_made_are_subscribed_where_the_file_is_there() {
+fn new_folders_are_subscribed_if_the_file_exists() {
     for (settings, location) in [("", ""), ("set layout fs\n", ":LAYOUT=fs")] {
         if skipped("the test with a real Dovecot", &[DOVEADM], false) {
             return;

@@ -120,7 +120,7 @@ fn mailbox(size: usize) -> Mailbox {
 }
 
 #[test]
-fn the_habits_are_found_and_nothing_that_is_none() {
+fn only_real_habits_are_found() {
     let mail = mailbox(if long() { 100_000 } else { 3_000 });
     let run = mail.home.run(&["suggest"], b"");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");

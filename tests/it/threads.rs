@@ -25,7 +25,7 @@ fn deliver(home: &Home, number: usize, more: &str) -> String {
 }
 
 #[test]
-fn what_is_said_later_in_a_moved_thread_follows_it() {
+fn later_messages_of_a_moved_thread_follow_it() {
     let home = Home::with_rules(
         "list muted \"~/muted\"\n\
          on moved from \"INBOX\" to \"Muted\" -> add thread to muted\n\

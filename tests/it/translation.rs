@@ -427,7 +427,7 @@ fn no_message_lacks_its_translation() {
 
 /// Those of a filter are printed together, with this separator between them.
 #[test]
-fn no_reason_holds_what_stands_between_reasons() {
+fn no_reason_contains_the_separator_of_reasons() {
     for path in sources(&["src/import/sieve"]) {
         for Literal { text, call, .. } in literals(&path).0 {
             let is_note = matches!(call.as_str(), "note" | "remark");
@@ -649,7 +649,7 @@ fn a_test_of_a_message_is_japanese_but_for_rules_and_values() {
 m.eml
   差出人   花子 <a@b.example>
   件名     unknown
-  送受信者 <x@b.example> 宛先 taro@example.jp
+  エンベロープ <x@b.example> 宛先 taro@example.jp
   一致      2  when bulk and subject contains \"unknown\"
             + bulk: Precedence: bulk
             + subject contains \"unknown\": \"unknown\"

@@ -287,7 +287,7 @@ fn what_is_planted_in_place_of_state_and_cache_costs_no_mail() {
 }
 
 #[test]
-fn what_stands_in_a_folders_place_defers() {
+fn a_file_in_place_of_a_folder_defers() {
     for what in PLANTED {
         let home = Home::with_rules("otherwise -> folder \"A\"\n");
         fs::create_dir(home.path().join("Maildir")).expect("made");

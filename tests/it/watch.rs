@@ -266,7 +266,7 @@ fn lines_of_the_log_and_edits_of_lists_are_done_once_for_new_mail() {
 }
 
 #[test]
-fn a_list_that_cannot_be_edited_holds_no_mail_back() {
+fn a_list_that_cannot_be_edited_delays_no_mail() {
     let home = Home::with_rules(
         "list white \"white\"\nwhen subject is \"a\" -> add from to white, log \"a\", folder \"A\"\n\
          when subject is \"b\" -> add from to white, defer \"4.3.0 later\"\n",
@@ -378,7 +378,7 @@ fn no_two_watch_and_sort_can_run_meanwhile() {
 }
 
 #[test]
-fn bad_input_is_told_and_never_a_stop() {
+fn bad_input_is_reported_and_stops_nothing() {
     let home = home();
     make(&home, "");
     fs::create_dir(file(&home, "new/directory")).expect("made");
@@ -595,7 +595,7 @@ fn learn_learns_once_and_takes_it_back() {
 }
 
 #[test]
-fn a_list_that_cannot_be_edited_is_told_and_the_rest_is_learned() {
+fn a_list_that_cannot_be_edited_is_reported_and_the_rest_is_learned() {
     let home = home();
     make(&home, "");
     make(&home, ".Junk/");

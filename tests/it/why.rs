@@ -32,7 +32,7 @@ fn delivered(home: &Home, message: &[u8]) {
 }
 
 #[test]
-fn the_rule_as_it_stood_and_what_today_would_do() {
+fn the_rule_as_it_was_and_what_today_would_do() {
     let home = Home::with_rules(OLD);
     delivered(&home, &message("1@a", "a sale"));
     home.write(".mailrules", NEW);
@@ -347,7 +347,7 @@ fn the_log_costs_one_write_and_the_history_none_when_nothing_changed() {
 }
 
 #[test]
-fn a_syslog_that_is_not_there_costs_nothing() {
+fn a_missing_syslog_costs_nothing() {
     let home = Home::with_rules(&format!("set log syslog\n{OLD}"));
     let _ = UnixDatagram::unbound();
     delivered(&home, &message("1@a", "a sale"));

@@ -51,7 +51,7 @@ fn the_border_host_and_this_machine_are_believed_unasked() {
 }
 
 #[test]
-fn what_is_used_and_ignored_is_told() {
+fn what_is_used_and_ignored_is_shown() {
     let text = format!(
         "{}{}{BORDER}",
         ar("mx.example.jp; dmarc=pass"),
@@ -334,7 +334,7 @@ fn an_attached_message_has_no_say() {
 }
 
 #[test]
-fn the_envelope_sender_stands_in_for_what_a_border_left_out() {
+fn the_envelope_sender_replaces_what_a_border_left_out() {
     let text = format!("{}{BORDER}\n", ar("mx.example.jp; spf=pass"));
     let world =
         TestWorld { envelope_sender: Some("b@Bounces.example.org"), ..TestWorld::default() };

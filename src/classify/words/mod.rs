@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_is_told() {
+    fn a_malformed_line_is_reported() {
         for (text, told) in [
             ("a\n", "1: a line before the first heading: a"),
             ("[a]\nx\n\ny \n", "4: a blank at the start or end: y "),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between() {
+    fn text_between_units() {
         let phrases = &["message to * bounced", "邮箱* 已满"];
         assert_eq!(find(phrases, "your message to a@b.example bounced"), Some(phrases[0]));
         assert_eq!(find(phrases, "您的邮箱已满"), Some(phrases[1]));

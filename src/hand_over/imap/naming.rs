@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_as_the_server_tells() {
+    fn names_are_those_of_the_server() {
         let folder = |name: &str| {
             let parts = name.split('/').filter(|part| !part.is_empty());
             Folder { parts: parts.map(str::to_owned).collect() }

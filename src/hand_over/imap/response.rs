@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_told_from_data() {
+    fn conditions_are_distinguished_from_data() {
         let Some(ImapResponse::Tagged(tag, told)) = parse(b"a7 no [TRYCREATE] there is none {5}")
         else {
             panic!("it is one")

@@ -113,7 +113,7 @@ fn count(folder: &KeptFolder) -> usize {
 }
 
 #[test]
-fn each_copy_is_appended_with_its_flags_into_a_folder_that_is_there() {
+fn each_copy_is_appended_with_its_flags_to_an_existing_folder() {
     let site = Site::new(ImapBehaviour::default());
     let message = Message::from_bytes("Subject: a\n\n.b\nあ".as_bytes().to_vec());
     let edits = [HeaderEdit::Add { name: "X-One".into(), value: "1".into() }];
@@ -158,7 +158,7 @@ fn each_copy_is_appended_with_its_flags_into_a_folder_that_is_there() {
 }
 
 #[test]
-fn folders_are_named_as_the_server_tells() {
+fn folders_are_named_as_the_server_names_them() {
     for (offers, namespace, list, wanted) in [
         ("AUTH=PLAIN NAMESPACE", "NAMESPACE ((\"INBOX.\" \".\")) NIL NIL", "", "INBOX.A.B"),
         ("AUTH=PLAIN NAMESPACE", "NAMESPACE NIL NIL NIL", "LIST () \"^\" \"\"", "A^B"),

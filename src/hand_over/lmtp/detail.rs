@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_recipient_holds_is_said_by_it() {
+    fn a_recipient_reports_what_it_has() {
         for (mailbox, folder, letters, keywords, wanted) in [
             ("a@b", "", "", &[][..], "\"a+mf:0a1b:::\"@b"),
             ("a@b", "inbox", "FS", &[], "\"a+mf:0a1b:FS::\"@b"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_hold_stands_in_the_header() {
+    fn what_it_does_not_contain_is_in_the_header() {
         let long = "x".repeat(200);
         for (folder, keywords, value) in [
             ("迷惑/メール", &["$Work"][..], "$Work (Mail.迷惑.メール)"),

@@ -91,7 +91,7 @@ fn copies_of_one_content_are_one_transaction() {
 /// Wherever the store breaks off, a copy counts only if the store confirmed it, and the
 /// store accepts none that it did not get whole.
 #[test]
-fn a_store_that_goes_at_any_byte_costs_a_deferral() {
+fn a_store_that_disconnects_at_any_byte_costs_a_deferral() {
     let whole = TestStore::start(Behaviour::default());
     assert_eq!(hand_over(&whole.store, "", "a\n\nb\n", soon()), (vec![0, 1], Ok(None)));
     let mut ends = Vec::new();

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told() {
+    fn what_cannot_be_read_is_reported() {
         let deep = "(".repeat(100) + "a" + &")".repeat(100);
         let minus = "-".repeat(100) + "a";
         for text in [

@@ -166,7 +166,7 @@ fn what_cannot_be_said_spoils_its_filter_alone() {
 }
 
 #[test]
-fn damage_spoils_what_it_stands_in() {
+fn damage_spoils_only_its_own_unit() {
     let good = || entry(&[("from", "c@d.example"), READ]);
     let one = "when from is \"c@d.example\" -> mark seen";
     for damaged in [

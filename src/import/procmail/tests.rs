@@ -273,7 +273,7 @@ fn half_of_a_message() {
 }
 
 #[test]
-fn a_pattern_begins_behind_its_backslash() {
+fn a_pattern_begins_after_its_backslash() {
     for (condition, want) in [
         ("\\[build\\]", "headers matches /[build\\\\]/ or envelope-from matches /[build\\\\]/"),
         ("B ?? \\.c", "body matches /(?m).c/"),

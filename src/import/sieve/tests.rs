@@ -20,7 +20,7 @@ fn exact(script: &str) -> String {
 }
 
 #[test]
-fn where_the_script_ends_a_delivery_ends_the_run() {
+fn a_delivery_ends_the_run_at_the_end_of_the_script() {
     for (script, want) in [
         (
             "require \"fileinto\"; if size :over 1 { fileinto \"A\"; stop; } keep;",

@@ -163,7 +163,7 @@ fn when_a_filter_runs_is_minded() {
 }
 
 #[test]
-fn damage_spoils_what_it_stands_in() {
+fn damage_spoils_only_its_own_unit() {
     let good = filter("AND (subject,is,x)", READ);
     for damage in [
         good.replace("type=\"17\"", "type=\"17"),

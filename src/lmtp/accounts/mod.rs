@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_detail_stands_behind_the_first_delimiter() {
+    fn the_detail_follows_the_first_delimiter() {
         for (local, delimiters, wanted) in [
             ("taro+shop", "+", ("taro", Some("shop"))),
             ("taro+a+b", "+", ("taro", Some("a+b"))),

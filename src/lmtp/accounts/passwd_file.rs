@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_and_a_file_that_is_away_makes_nobody_unknown() {
+    fn a_change_is_seen_and_a_missing_file_makes_no_user_unknown() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("users");
         let users = PasswdFile::new(&file, OWNER);

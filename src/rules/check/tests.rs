@@ -155,7 +155,7 @@ fn names_that_are_something_else() {
 }
 
 #[test]
-fn definitions_stand_before_their_use_and_without_themselves() {
+fn definitions_come_before_their_use_and_do_not_contain_themselves() {
     mistakes(
         "when news -> inbox\ndefine news = has to",
         &[("used-before", "news", "`news` is used before it is declared")],
@@ -273,7 +273,7 @@ fn operators_and_values_fit_the_field() {
 }
 
 #[test]
-fn what_can_never_hold_is_a_warning() {
+fn a_condition_that_is_never_true_is_a_warning() {
     for (test, marked, message) in [
         ("size < 0", "0", "this condition is never true: `size` is a whole number, never below 0"),
         (
@@ -354,7 +354,7 @@ fn a_rule_that_gets_some_mail_is_reachable() {
 }
 
 #[test]
-fn what_is_never_come_to_is_a_warning() {
+fn an_unreachable_rule_is_a_warning() {
     for (text, marked, message) in [
         ("inbox\nlog \"x\"", "log \"x\"", "this action is unreachable"),
         (
@@ -673,7 +673,7 @@ fn includes_end() {
 }
 
 #[test]
-fn lists_that_are_not_there_and_lists_of_words() {
+fn missing_lists_and_lists_of_words() {
     mistakes(
         "list white \"gone\"\nlist again \"gone\"\nwhen from in white or from in again -> inbox",
         &[("list-unreadable", "\"gone\"", "cannot read the list `gone`: there is no such file")],
@@ -692,7 +692,7 @@ fn lists_that_are_not_there_and_lists_of_words() {
 }
 
 #[test]
-fn who_compares_with_a_list_is_shown_how_to_look_in_it() {
+fn a_comparison_with_a_list_is_shown_the_right_form() {
     let shown = hint("set me [\"taro@example.jp\"]\nwhen from is me -> inbox");
     assert_eq!(shown, "`from in me`, if the list is meant");
     let shown = hint("when from is me -> inbox");
@@ -700,7 +700,7 @@ fn who_compares_with_a_list_is_shown_how_to_look_in_it() {
 }
 
 #[test]
-fn every_mistake_of_a_set_is_told() {
+fn every_mistake_of_a_set_is_reported() {
     let name = "expected a quoted string, found a name";
     let group = "this pattern cannot be used: unclosed group";
     mistakes(

@@ -640,14 +640,14 @@ expect "a.eml" -> mark seen, folder "X" as seen flagged
     }
 
     #[test]
-    fn what_belongs_to_an_answer_stands_on_one_line_or_each_on_its_own() {
+    fn an_answer_is_on_one_line_or_each_part_on_its_own() {
         let written = "when a -> reply {text \"x\" every 3d}, mark seen\nreply { # b\n  text \"\"\"\n x\n\n   y\n \"\"\" }\nset a 2026-12-24T07:05:00+00:00\n";
         let laid_out = "when a -> reply { text \"x\" every 3d }, mark seen\nreply {  # b\n    text \"\"\"\n        x\n\n          y\n        \"\"\"\n}\nset a 2026-12-24T07:05Z\n";
         assert_eq!(formatted(written), laid_out);
     }
 
     #[test]
-    fn nothing_stays_nothing_and_comments_alone_stay() {
+    fn an_empty_file_stays_empty_and_comments_stay() {
         assert_eq!(formatted(" \n\n"), "");
         assert_eq!(formatted("\n\n# a  \n\n\n\n  # b"), "# a\n\n# b\n");
     }
