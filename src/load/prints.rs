@@ -50,8 +50,10 @@ impl FilePrints {
         }
     }
 
-    /// Returns them, if they are needed.
-    pub(super) fn all(self) -> Option<FilePrints> {
+    /// Returns them, if they are needed. They may be kept for long, so spare capacity is
+    /// released.
+    pub(super) fn all(mut self) -> Option<FilePrints> {
+        self.files.shrink_to_fit();
         self.wanted.then_some(self)
     }
 

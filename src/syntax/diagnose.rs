@@ -106,10 +106,37 @@ impl<'a> View<'a> {
             }
             _ if word.contains('_') => Some(SyntaxErrorKind::Underscore(word.to_string())),
             _ => {
-                let near = words::nearest_opening(word);
-                Some(SyntaxErrorKind::UnknownStatement { found: word.to_string(), near })
+                let (found, near) = (word.to_string(), words::nearest_opening(word));
+                let rule = || self.rule_meant(start, word);
+                Some(match near.map_or_else(rule, |_| None) {
+                    meant @ Some(_) => SyntaxErrorKind::Unexpected {
+                        found: Some(found),
+                        expected: vec!["a statement"],
+                        meant,
+                    },
+                    None => SyntaxErrorKind::UnknownStatement { found, near },
+                })
             }
         }
+    }
+
+    /// `from "x" -> discard`, `block "x"`: the rule that was meant.
+    fn rule_meant(&self, start: usize, word: &str) -> Option<String> {
+        /// Longer conditions are not repeated.
+        const MOST: usize = 60;
+        let next = self.token(start + 1)?;
+        let is_text = next.kind == TokenShape::Text;
+        if is_text && words::BLOCKS.contains(&word) {
+            return Some(format!("when from is {} -> discard", self.written(next)));
+        }
+        let arrow = |at: &usize| self.token(*at).is_some_and(|it| it.kind == TokenShape::Arrow);
+        let end = self.token(self.piece.tokens.clone().find(arrow)?)?.start;
+        let rest = self.text.get(next.start as usize..end as usize)?.trim_end();
+        let is_rule = is_text || rest.is_empty() || words::OPERATORS.contains(&self.written(next));
+        let is = if is_text { "is " } else { "" };
+        let condition = format!("{word} {is}{rest}");
+        (is_rule && rest.len() <= MOST && !rest.contains('\n'))
+            .then(|| format!("when {} -> …", condition.trim_end()))
     }
 
     /// Whether nothing is between a token and the one before it.
@@ -371,6 +398,9 @@ impl<'a> View<'a> {
                 let is_duration = expects(Rule::quantity) && found.kind == TokenShape::Text;
                 is_duration.then(|| words::duration(written.trim_matches('"'))).flatten()
             });
+            let is_test = expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name);
+            let without_field = is_test && words::OPERATORS.contains(&written);
+            let meant = meant.or_else(|| without_field.then(|| format!("FIELD {written} …")));
             SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant }
         });
         self.mistake(kind, found)
@@ -602,6 +632,10 @@ impl<'a> View<'a> {
         if expects(Rule::operator) && is_value && !words::is_reserved(word) {
             let near = words::nearest_operator(word);
             return Some(SyntaxErrorKind::UnknownOperator { found, near });
+        }
+        if word == "list" && (expects(Rule::test) || expects(Rule::unary)) {
+            let (expected, meant) = (names(expected), Some("mailing-list".to_owned()));
+            return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, meant });
         }
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
         let wants_name = [

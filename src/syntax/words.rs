@@ -41,6 +41,9 @@ pub const JOINTS: &[&str] = &["and", "or", "not", "has", "as"];
 /// its place.
 pub const SLIPS: &[&str] = &["if", "unless", "elseif", "elsif", "elif", "else", "then"];
 
+/// What other programs call a rule that keeps a sender out.
+pub(super) const BLOCKS: &[&str] = &["block", "ban", "blacklist", "deny"];
+
 /// Whether a word cannot be the name of a list, a score or a classifier.
 pub fn is_reserved(word: &str) -> bool {
     [STATEMENTS, ACTIONS, OPERATORS, JOINTS, SLIPS].iter().any(|words| words.contains(&word))

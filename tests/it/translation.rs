@@ -94,6 +94,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "has {name}",
     "has {variable}",
     "not has {name}",
+    "when from is {} -> discard",
     "address ",
     "address {}",
     " of first",

@@ -622,8 +622,12 @@ impl RuleErrorKind {
             }
             RuleErrorKind::ReplyUnreadable { path, reason } => {
                 let message = format!("cannot read the text `{path}`: {reason}");
-                warning("reply-unreadable", message, "no such text")
-                    .or_hint(Some("no answers are sent until it can be read"))
+                warning("reply-unreadable", message, "no such text").or_hint(Some(
+                    match path.contains(char::is_whitespace) {
+                        true => "for a text in the rules write `reply { text \"…\" }`",
+                        false => "no answers are sent until it can be read",
+                    },
+                ))
             }
             RuleErrorKind::BadFolder(why) => why.wording(),
 
