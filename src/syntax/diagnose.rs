@@ -133,10 +133,11 @@ impl<'a> View<'a> {
         let end = self.token(self.piece.tokens.clone().find(arrow)?)?.start;
         let rest = self.text.get(next.start as usize..end as usize)?.trim_end();
         let is_rule = is_text || rest.is_empty() || words::OPERATORS.contains(&self.written(next));
-        let is = if is_text { "is " } else { "" };
-        let condition = format!("{word} {is}{rest}");
+        let parts =
+            [Some(word), is_text.then_some("is"), Some(rest).filter(|rest| !rest.is_empty())];
+        let condition: Vec<&str> = parts.into_iter().flatten().collect();
         (is_rule && rest.len() <= MOST && !rest.contains('\n'))
-            .then(|| format!("when {} -> …", condition.trim_end()))
+            .then(|| format!("when {} -> …", condition.join(" ")))
     }
 
     /// Whether nothing is between a token and the one before it.

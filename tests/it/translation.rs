@@ -95,6 +95,8 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "has {variable}",
     "not has {name}",
     "when from is {} -> discard",
+    "when {} -> …",
+    "FIELD {written} …",
     "address ",
     "address {}",
     " of first",
