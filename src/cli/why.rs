@@ -514,6 +514,8 @@ fn describe(line: &LogLine) -> String {
     for (name, value) in &line.fields {
         match name.as_str() {
             "id" => {}
+            // Discarded without a reason.
+            "text" if value.is_empty() => {}
             "ms" => out.push_str(&format!("  {} ms", escape(value))),
             name => {
                 // What mfilter itself has to say; the log has it in English.

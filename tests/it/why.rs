@@ -145,7 +145,9 @@ fn mail_of_a_sender_and_mail_that_was_moved() {
     assert!(lines[2].contains(" discarded") && lines[2].ends_with("  <2@a>"), "{run:?}");
     let told = json(&why(&home, &["a@b.example", "--json"]));
     assert_eq!(told["log"][1]["id"], "<2@a>");
-    assert!(why(&home, &["2@a"]).stdout.contains("it was discarded: there is no file"));
+    let run = why(&home, &["2@a"]);
+    assert!(run.stdout.contains("it was discarded: there is no file"), "{run:?}");
+    assert!(!run.stdout.contains("text \"\""), "{run:?}");
 
     assert!(!why(&home, &["1@a"]).stdout.contains("moved it"));
     let file = home.mail().remove(0).path;
