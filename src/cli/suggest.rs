@@ -234,7 +234,7 @@ fn as_rule(number: usize, proposal: &Proposal) -> String {
         0 => String::new(),
         more => format!("; would move {more} more"),
     };
-    escape(&format!("{}   # {number}: {there} of {all} lie there{more}", rule(proposal)))
+    escape(&format!("{}   # {number}: {there} of {all} are already there{more}", rule(proposal)))
 }
 
 fn as_json(number: usize, proposal: &Proposal) -> String {

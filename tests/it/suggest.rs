@@ -135,7 +135,7 @@ fn only_real_habits_are_found() {
     assert!(found >= 0.95, "{} of {}", rules.len(), mail.planted.len());
     let list = "when list-id is \"users.l3.example\" -> folder \"Lists/l3\"";
     let line = run.stdout.lines().find(|line| line.starts_with(list)).expect("it was planted");
-    assert!(line.ends_with(": 29 of 30 lie there; would move 1 more"), "{line}");
+    assert!(line.ends_with(": 29 of 30 are already there; would move 1 more"), "{line}");
 
     // The lines are rules, and once they are pasted nothing new is suggested.
     let json = mail.home.run(&["suggest", "--json", "People/3", "Firms/1"], b"");
