@@ -40,7 +40,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     let mut progress = SetupProgress::default();
     for (number, step) in steps(&found).into_iter().enumerate() {
         text.push_str(&format!("\n{}. {}\n", number + 1, say(&step.title)));
-        text.push_str(&told(step, call.apply, &mut progress));
+        text.push_str(&step_text(step, call.apply, &mut progress));
     }
     if progress.could_write {
         text.push_str(&format!("\n{}\n", say("Nothing was changed.")));
@@ -51,7 +51,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
 }
 
 /// The text of a step below its title; with `apply`, its file is written.
-fn told(step: SetupStep, apply: bool, progress: &mut SetupProgress) -> String {
+fn step_text(step: SetupStep, apply: bool, progress: &mut SetupProgress) -> String {
     let mut sentences = step.reasons;
     let mut code = Vec::new();
     match step.action {

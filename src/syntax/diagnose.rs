@@ -18,20 +18,20 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn token(&self, at: usize) -> Option<SyntaxToken> {
+    pub(super) fn token(&self, at: usize) -> Option<SyntaxToken> {
         self.tokens.get(at).copied().filter(|_| self.piece.tokens.contains(&at))
     }
 
-    fn written(&self, token: SyntaxToken) -> &'a str {
+    pub(super) fn written(&self, token: SyntaxToken) -> &'a str {
         self.text.get(token.start as usize..token.end as usize).unwrap_or_default()
     }
 
-    fn word(&self, at: usize) -> Option<&'a str> {
+    pub(super) fn word(&self, at: usize) -> Option<&'a str> {
         let token = self.token(at).filter(|token| token.kind == TokenShape::Word)?;
         Some(self.written(token))
     }
 
-    fn mistake(&self, kind: SyntaxErrorKind, token: SyntaxToken) -> Mistake {
+    pub(super) fn mistake(&self, kind: SyntaxErrorKind, token: SyntaxToken) -> Mistake {
         Mistake { kind, span: Span { file: self.file, start: token.start, end: token.end } }
     }
 
@@ -118,26 +118,6 @@ impl<'a> View<'a> {
                 })
             }
         }
-    }
-
-    /// `from "x" -> discard`, `block "x"`: the rule that was meant.
-    fn rule_meant(&self, start: usize, word: &str) -> Option<String> {
-        /// Longer conditions are not repeated.
-        const MOST: usize = 60;
-        let next = self.token(start + 1)?;
-        let is_text = next.kind == TokenShape::Text;
-        if is_text && words::BLOCKS.contains(&word) {
-            return Some(format!("when from is {} -> discard", self.written(next)));
-        }
-        let arrow = |at: &usize| self.token(*at).is_some_and(|it| it.kind == TokenShape::Arrow);
-        let end = self.token(self.piece.tokens.clone().find(arrow)?)?.start;
-        let rest = self.text.get(next.start as usize..end as usize)?.trim_end();
-        let is_rule = is_text || rest.is_empty() || words::OPERATORS.contains(&self.written(next));
-        let parts =
-            [Some(word), is_text.then_some("is"), Some(rest).filter(|rest| !rest.is_empty())];
-        let condition: Vec<&str> = parts.into_iter().flatten().collect();
-        (is_rule && rest.len() <= MOST && !rest.contains('\n'))
-            .then(|| format!("when {} -> …", condition.join(" ")))
     }
 
     /// Whether nothing is between a token and the one before it.
@@ -390,136 +370,14 @@ impl<'a> View<'a> {
         };
         let is_score = self.word(start) == Some("score");
         let kind = kind.unwrap_or_else(|| {
-            let mut expected = names(expected);
+            let (rules, mut expected) = (expected, names(expected));
             if is_score && expected.is_empty() {
                 expected.push("`{`");
             }
-            let argument = if expects(Rule::string) { self.argument(at) } else { None };
-            let meant = argument.or_else(|| {
-                let is_duration = expects(Rule::quantity) && found.kind == TokenShape::Text;
-                is_duration.then(|| words::duration(written.trim_matches('"'))).flatten()
-            });
-            let is_test = expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name);
-            let without_field = is_test && words::OPERATORS.contains(&written);
-            let meant = meant.or_else(|| without_field.then(|| format!("FIELD {written} …")));
+            let meant = self.place_meant(at, found, rules);
             SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant }
         });
         self.mistake(kind, found)
-    }
-
-    /// `put in "x"`, `folder: "x"`, `folder("x")`: the action as it is written, if the token
-    /// is between its word and its only argument.
-    fn argument(&self, at: usize) -> Option<String> {
-        let word = self.word(at.wrapping_sub(1))?;
-        let opens =
-            |token: SyntaxToken| matches!(token.kind, TokenShape::Arrow | TokenShape::Comma);
-        let is_first = at == self.piece.tokens.start + 1;
-        if !is_first && !self.token(at.wrapping_sub(2)).is_some_and(opens) {
-            return None;
-        }
-        let is_needless = match self.token(at)?.kind {
-            TokenShape::OpenParen => {
-                self.token(at + 2).is_some_and(|token| token.kind == TokenShape::CloseParen)
-            }
-            _ => matches!(self.written(self.token(at)?), "in" | ":" | "="),
-        };
-        let text = self.token(at + 1).filter(|token| token.kind == TokenShape::Text)?;
-        let action = words::ACTIONS.iter().copied().find(|action| *action == word);
-        let action = action.or_else(|| words::action_meant(word))?;
-        is_needless.then(|| format!("{action} {}", self.written(text)))
-    }
-
-    /// `expire "A" every 1 week`, `expire after "7d" from "A"`: the statement as it is
-    /// written, if the folder and the time can be recognized.
-    fn expiry(&self, at: usize, expected: &[Rule]) -> Option<String> {
-        let start = self.piece.tokens.start;
-        let is_head = at == start + 1
-            || [Rule::after_word, Rule::quantity].iter().any(|rule| expected.contains(rule));
-        if self.word(start) != Some("expire") || !is_head {
-            return None;
-        }
-        let (mut folder, mut time) = (None, None);
-        for at in start + 1..self.piece.tokens.end {
-            let Some(token) = self.token(at) else { continue };
-            let written = self.written(token);
-            match token.kind {
-                TokenShape::Arrow => break,
-                TokenShape::Text => match words::duration(written.trim_matches('"')) {
-                    Some(duration) => time = time.or(Some(duration)),
-                    None => folder = folder.or(Some(written)),
-                },
-                TokenShape::Quantity => {
-                    let unit = self.word(at + 1).unwrap_or_default();
-                    let duration = words::duration(written);
-                    time =
-                        time.or(duration).or_else(|| words::duration(&format!("{written} {unit}")));
-                }
-                _ => {}
-            }
-        }
-        Some(format!("expire {} after {}", folder?, time?))
-    }
-
-    /// `1 December 2026`, `December 1, 2026`, of which the second token is at `at`.
-    fn date_in_words(&self, at: usize) -> Option<Mistake> {
-        let before = self.token(at.wrapping_sub(1))?;
-        let has_month = [at.wrapping_sub(1), at]
-            .iter()
-            .any(|at| self.word(*at).and_then(words::month).is_some());
-        let after = self.token(at + 1)?;
-        let year = match after.kind {
-            TokenShape::Comma => self.token(at + 2)?,
-            _ => after,
-        };
-        let whole = SyntaxToken { end: year.end, ..before };
-        let written = self.written(whole);
-        (has_month && super::mistake::date_hint(written).is_some())
-            .then(|| self.mistake(SyntaxErrorKind::BadQuantity(written.into()), whole))
-    }
-
-    /// `when "a"`, `from is "a" or "b"`, `"a" in subject`: a value without a test.
-    fn value_alone(&self, at: usize, kind: TokenShape, written: &str) -> Option<SyntaxErrorKind> {
-        let opens =
-            self.token(at.wrapping_sub(1)).is_some_and(|set| set.kind == TokenShape::OpenSet);
-        let start = if opens { at.wrapping_sub(1) } else { at };
-        let word_before = |count: usize| self.word(start.wrapping_sub(count));
-        let is_joint = matches!(word_before(1), Some("or" | "and" | "not"));
-        if word_before(1) == Some("has") || opens && !is_joint {
-            return None;
-        }
-        let known = |word: &&str| words::OPERATORS.contains(word);
-        if matches!(word_before(1), Some("or" | "and"))
-            && let Some(before) = self.token(start.wrapping_sub(2)).filter(|token| token.kind == kind)
-            && let Some(operator) = word_before(3).filter(known)
-            // `header "X-A" is` has one word more.
-            && let Some(field) = word_before(4).map(str::to_owned).or_else(|| {
-                let name = self.written(self.token(start.wrapping_sub(4))?);
-                Some(format!("{} {name}", word_before(5)?))
-            })
-        {
-            let meant = format!("{field} {operator} [{}, {written}]", self.written(before));
-            return Some(SyntaxErrorKind::ValueAlone {
-                found: written.into(),
-                meant,
-                is_set: true,
-            });
-        }
-        let test = match kind {
-            TokenShape::Text => "contains",
-            TokenShape::Pattern => "matches",
-            _ => ">",
-        };
-        let turned = self.word(at + 1).filter(|word| *word == "in" || known(word));
-        let field = turned.and_then(|_| self.word(at + 2));
-        let test = turned.filter(|word| *word != "in").unwrap_or(test);
-        let field = field.unwrap_or(match kind {
-            TokenShape::Quantity if written.contains(':') => "time",
-            TokenShape::Quantity if written.matches('-').count() == 2 => "date",
-            TokenShape::Quantity => "size",
-            _ => "subject",
-        });
-        let meant = format!("{field} {test} {written}");
-        Some(SyntaxErrorKind::ValueAlone { found: written.into(), meant, is_set: false })
     }
 
     /// `2026/12/24`, `20 K`

@@ -8,6 +8,7 @@ mod format;
 mod grammar;
 mod layout;
 mod literal;
+mod meant;
 mod mistake;
 mod outline;
 mod parse;

@@ -22,13 +22,14 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 25] = [
+const PHRASES: [&str; 26] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
     "src/rules/pattern.rs",
     "src/syntax/words.rs",
     "src/syntax/diagnose.rs",
+    "src/syntax/meant.rs",
     "src/syntax/decode.rs",
     "src/syntax/parse.rs",
     "src/mailbox/store_check.rs",
