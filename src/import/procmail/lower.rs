@@ -1,67 +1,17 @@
-//! Nodes of a procmailrc as units: control flow, variables, includes.
+//! Nodes of a procmailrc as units: control flow.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::action::ProcmailDone;
+use super::assignment::kept_name;
 use super::condition::{RecipeTests, asked};
-use super::context::RecipeLowering;
+use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
-use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::import::shell::is_duplicate_check;
-use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
-use crate::syntax::quote;
-
-/// Files that are included more deeply than this are not read.
-const MAX_INCLUDES: usize = 16;
-
-/// What procmail keeps for itself and what has no counterpart here.
-const WITHOUT_MEANING: [&str; 22] = [
-    "VERBOSE",
-    "LOGABSTRACT",
-    "LOGFILE",
-    "LOCKFILE",
-    "LOCKEXT",
-    "LOCKSLEEP",
-    "LOCKTIMEOUT",
-    "TIMEOUT",
-    "NORESRETRY",
-    "SUSPEND",
-    "COMSAT",
-    "LINEBUF",
-    "UMASK",
-    "SHELL",
-    "SHELLFLAGS",
-    "SHELLMETAS",
-    "PATH",
-    "DROPPRIVS",
-    "DELIVERED",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-];
-
-/// The result of the recipe before this one, for `A`, `a`, `E` and `e`.
-#[derive(Clone)]
-enum Dependence {
-    /// There is none before it.
-    Nothing,
-    Known {
-        /// What `A` asks for: the condition of the last one without it.
-        own: Cond,
-        /// It may have another result now.
-        is_stale: bool,
-        /// What `E` asks for: the last one and those that it is an alternative to.
-        chain: Vec<Cond>,
-        /// These may have another result now.
-        changes: bool,
-        filters: bool,
-    },
-    /// It is not translated.
-    Unknown,
-}
 
 impl RecipeLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
@@ -72,27 +22,9 @@ impl RecipeLowering<'_> {
         self.draft.units.extend(units);
     }
 
-    /// Variables that blocks set, which are kept by `let`.
-    fn collect(&mut self, nodes: &[RcNode]) {
-        for node in nodes {
-            let NodeKind::Recipe(Recipe { action: RecipeAction::Block(inner), .. }) = &node.kind
-            else {
-                continue;
-            };
-            self.collect(inner);
-            for node in inner {
-                if let NodeKind::Assign { name, .. } = &node.kind
-                    && !is_special(name)
-                {
-                    self.kept.insert(name.clone());
-                }
-            }
-        }
-    }
-
     /// The units of a file or a block; `before` is the recipe before them, and afterwards
     /// the last of them.
-    fn nodes(&mut self, nodes: &[RcNode], before: &mut Dependence) -> Vec<Unit> {
+    pub(super) fn nodes(&mut self, nodes: &[RcNode], before: &mut Dependence) -> Vec<Unit> {
         let mut units = Vec::new();
         let mut ended = false;
         for (number, node) in nodes.iter().enumerate() {
@@ -132,169 +64,6 @@ impl RecipeLowering<'_> {
             units.extend(made);
         }
         units
-    }
-
-    /// `NAME=value`
-    fn assign(
-        &mut self,
-        span: Span,
-        name: &str,
-        value: Option<&str>,
-        before: &mut Dependence,
-    ) -> Vec<Unit> {
-        let Some(written) = value else {
-            self.variables.unset(name);
-            return Vec::new();
-        };
-        let expanded = self.variables.expand(written, false);
-        match name {
-            "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
-            "SWITCHRC" => return self.switch(span, expanded.map(|text| text.constant), before),
-            "HOST" => {
-                let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
-                return vec![Unit { effects, falls_through: false, ..Unit::new(span) }];
-            }
-            "TRAP" => return vec![Unit::not(span, "TRAP runs a program at the end")],
-            "LOG" => {
-                return match expanded {
-                    Ok(text) => {
-                        let text = text.template.trim().to_owned();
-                        let effects =
-                            if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
-                        vec![Unit { effects, ..Unit::new(span) }]
-                    }
-                    Err(why) => vec![Unit::not(span, why)],
-                };
-            }
-            "EXITCODE" => {
-                let code = expanded.ok().and_then(|text| text.constant?.trim().parse().ok());
-                self.exit_code = code;
-                return match code {
-                    Some(_) => Vec::new(),
-                    None => vec![Unit::not(span, "EXITCODE is no number")],
-                };
-            }
-            "SENDMAIL" => {
-                if let Ok(text) = &expanded
-                    && let Some(path) =
-                        text.constant.as_deref().filter(|path| path.starts_with('/'))
-                {
-                    self.draft.settings.push(("sendmail".into(), quote(path)));
-                }
-            }
-            _ => {}
-        }
-        if WITHOUT_MEANING.contains(&name) {
-            if let Ok(text) = expanded
-                && let Some(text) = text.constant
-            {
-                self.variables.set(name, ProcmailVariable::Constant(text));
-            }
-            return Vec::new();
-        }
-        if self.kept.contains(name) {
-            let kept = kept_name(name);
-            return match expanded {
-                Ok(text) => {
-                    self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
-                    vec![Unit {
-                        effects: vec![Effect::Let(kept, text.template)],
-                        ..Unit::new(span)
-                    }]
-                }
-                Err(why) => {
-                    self.variables.set(name, ProcmailVariable::Unknown(format!("{name}: {why}")));
-                    vec![Unit::not(span, why)]
-                }
-            };
-        }
-        let value = match expanded {
-            Ok(text) => match text.constant {
-                Some(constant) => ProcmailVariable::Constant(constant),
-                None => ProcmailVariable::Template(text.template),
-            },
-            Err(why) => ProcmailVariable::Unknown(format!("{name}: {why}")),
-        };
-        self.variables.set(name, value);
-        Vec::new()
-    }
-
-    /// `SWITCHRC=file`: what comes after it in this file is not read. `SWITCHRC` without
-    /// a value ends the file.
-    fn switch(
-        &mut self,
-        span: Span,
-        path: Result<Option<String>, String>,
-        before: &mut Dependence,
-    ) -> Vec<Unit> {
-        let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
-        let is_included = self.around.len() > 1;
-        if self.depth > 0 && is_included {
-            return not("SWITCHRC under a condition leaves the included file".into());
-        }
-        let mut units = match self.read_included(path, before) {
-            Ok(units) => units,
-            Err(why) => return not(why),
-        };
-        // After an included file, the including one goes on.
-        self.switched = is_included;
-        if !is_included {
-            let effects = vec![Effect::Stop];
-            units.push(Unit { effects, falls_through: false, count: 0, ..Unit::new(span) });
-        }
-        units
-    }
-
-    fn include(
-        &mut self,
-        span: Span,
-        path: Result<Option<String>, String>,
-        before: &mut Dependence,
-    ) -> Vec<Unit> {
-        match self.read_included(path, before) {
-            Ok(units) => units,
-            Err(why) => {
-                self.variables.maybe_set = true;
-                vec![Unit { would_end: true, ..Unit::not(span, why) }]
-            }
-        }
-    }
-
-    /// The units of a file.
-    fn read_included(
-        &mut self,
-        path: Result<Option<String>, String>,
-        before: &mut Dependence,
-    ) -> Result<Vec<Unit>, String> {
-        let written = path?.ok_or("the name of the file comes from the message")?;
-        if written.is_empty() || written == "/dev/null" {
-            return Ok(Vec::new());
-        }
-        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-        let path = match written.strip_prefix("~/") {
-            Some(rest) => base.join(rest),
-            None if written.starts_with('/') => PathBuf::from(&written),
-            None => base.join(&written),
-        };
-        if self.around.contains(&path) {
-            return Err(format!("`{written}` includes itself"));
-        }
-        if self.around.len() > MAX_INCLUDES {
-            return Err("files include one another too deeply".into());
-        }
-        let bytes = (self.load)(&path)
-            .map_err(|error| unreadable(&format!("`{written}`"), &path, &error))?;
-        let file = SourceFile::new(&path, decode(&bytes).0);
-        let number = self.sources.files().len() as u32;
-        self.sources.add(file.clone());
-        let nodes = read(number, &file);
-        self.collect(&nodes);
-        self.around.push(path);
-        let depth = std::mem::take(&mut self.depth);
-        let units = self.nodes(&nodes, before);
-        self.depth = depth;
-        self.around.pop();
-        Ok(units)
     }
 
     fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Dependence) -> Unit {
@@ -651,30 +420,4 @@ fn is_asked_for(behind: &[RcNode], is_included: bool) -> bool {
         }
     }
     is_included
-}
-
-fn is_special(name: &str) -> bool {
-    WITHOUT_MEANING.contains(&name)
-        || matches!(
-            name,
-            "INCLUDERC"
-                | "SWITCHRC"
-                | "HOST"
-                | "TRAP"
-                | "LOG"
-                | "EXITCODE"
-                | "SENDMAIL"
-                | "MAILDIR"
-                | "DEFAULT"
-                | "ORGMAIL"
-                | "HOME"
-                | "LOGNAME"
-        )
-}
-
-/// The name under which `let` keeps a variable.
-pub(super) fn kept_name(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect();
-    format!("rc-{}", literal(&name))
 }

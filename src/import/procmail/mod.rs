@@ -1,8 +1,10 @@
 //! procmail's recipes, procmailrc(5), with formail's and the scanners' idioms.
 
 mod action;
+mod assignment;
 mod condition;
 mod context;
+mod include;
 mod lines;
 mod lower;
 mod pattern;

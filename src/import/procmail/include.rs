@@ -1,0 +1,92 @@
+//! Files that a procmailrc includes, or goes on with: `INCLUDERC` and `SWITCHRC`.
+
+use std::path::{Path, PathBuf};
+
+use super::context::{Dependence, RecipeLowering};
+use super::read::read;
+use crate::import::ir::{Effect, Unit};
+use crate::import::{decode, unreadable};
+use crate::source::{SourceFile, Span};
+
+/// Files that are included more deeply than this are not read.
+const MAX_INCLUDES: usize = 16;
+
+impl RecipeLowering<'_> {
+    /// `SWITCHRC=file`: what comes after it in this file is not read. `SWITCHRC` without
+    /// a value ends the file.
+    pub(super) fn switch(
+        &mut self,
+        span: Span,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Vec<Unit> {
+        let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
+        let is_included = self.around.len() > 1;
+        if self.depth > 0 && is_included {
+            return not("SWITCHRC under a condition leaves the included file".into());
+        }
+        let mut units = match self.read_included(path, before) {
+            Ok(units) => units,
+            Err(why) => return not(why),
+        };
+        // After an included file, the including one goes on.
+        self.switched = is_included;
+        if !is_included {
+            let effects = vec![Effect::Stop];
+            units.push(Unit { effects, falls_through: false, count: 0, ..Unit::new(span) });
+        }
+        units
+    }
+
+    pub(super) fn include(
+        &mut self,
+        span: Span,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Vec<Unit> {
+        match self.read_included(path, before) {
+            Ok(units) => units,
+            Err(why) => {
+                self.variables.maybe_set = true;
+                vec![Unit { would_end: true, ..Unit::not(span, why) }]
+            }
+        }
+    }
+
+    /// The units of a file.
+    fn read_included(
+        &mut self,
+        path: Result<Option<String>, String>,
+        before: &mut Dependence,
+    ) -> Result<Vec<Unit>, String> {
+        let written = path?.ok_or("the name of the file comes from the message")?;
+        if written.is_empty() || written == "/dev/null" {
+            return Ok(Vec::new());
+        }
+        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let path = match written.strip_prefix("~/") {
+            Some(rest) => base.join(rest),
+            None if written.starts_with('/') => PathBuf::from(&written),
+            None => base.join(&written),
+        };
+        if self.around.contains(&path) {
+            return Err(format!("`{written}` includes itself"));
+        }
+        if self.around.len() > MAX_INCLUDES {
+            return Err("files include one another too deeply".into());
+        }
+        let bytes = (self.load)(&path)
+            .map_err(|error| unreadable(&format!("`{written}`"), &path, &error))?;
+        let file = SourceFile::new(&path, decode(&bytes).0);
+        let number = self.sources.files().len() as u32;
+        self.sources.add(file.clone());
+        let nodes = read(number, &file);
+        self.collect(&nodes);
+        self.around.push(path);
+        let depth = std::mem::take(&mut self.depth);
+        let units = self.nodes(&nodes, before);
+        self.depth = depth;
+        self.around.pop();
+        Ok(units)
+    }
+}
