@@ -9,6 +9,7 @@ mod date_text;
 mod date_value;
 mod expire;
 mod flags;
+mod folder;
 mod grade;
 mod include;
 mod instant;

@@ -1,0 +1,144 @@
+//! Names of folders in Sieve as folders of ours: the server's separator and namespace, and
+//! values of variables in a name.
+
+use super::act::SievePlace;
+use super::context::Lowering;
+use super::string_test::has_value;
+use super::variables::{KnownValue, VariablePiece};
+use crate::import::ir::{Cond, literal};
+
+impl Lowering<'_> {
+    /// The place that a folder's name in Sieve stands for.
+    pub(super) fn place(&mut self, written: &str) -> Result<SievePlace, String> {
+        let expansion = self.expand(written)?;
+        if let Some(name) = expansion.constant() {
+            return Ok(match self.folder(&literal(name))? {
+                Some(folder) => SievePlace::Folder(folder),
+                None => SievePlace::Inbox,
+            });
+        }
+        // A variable with several known values stands for one folder per value.
+        let variables: Vec<&String> = expansion
+            .0
+            .iter()
+            .filter_map(|piece| match piece {
+                VariablePiece::Variable(key) => Some(key),
+                _ => None,
+            })
+            .collect();
+        let groups = expansion.0.iter().any(|piece| matches!(piece, VariablePiece::Group(_)));
+        if let [key] = variables.as_slice()
+            && !groups
+            && let Some(KnownValue::OneOf(values)) = self.state.variables.get(*key)
+        {
+            let (key, values) = ((*key).clone(), values.clone());
+            let name = self.our_name(&key);
+            let mut folders = Vec::new();
+            let mut fails = false;
+            for value in &values {
+                let whole: String = expansion
+                    .0
+                    .iter()
+                    .map(|piece| match piece {
+                        VariablePiece::Text(text) => text.as_str(),
+                        _ => value.as_str(),
+                    })
+                    .collect();
+                // With an empty name, Sieve fails, which keeps the message.
+                if whole.is_empty() {
+                    fails = true;
+                    continue;
+                }
+                let folder = self.folder(&literal(&whole))?;
+                folders.push((has_value(&name, value, &values)?, folder));
+            }
+            if fails {
+                self.remark("where the folder's name is empty, nothing is stored");
+            }
+            return Ok(SievePlace::ByValue(folders, fails));
+        }
+        let template = self.template(&expansion, "");
+        let one_level = |piece: &VariablePiece| match piece {
+            VariablePiece::Text(_) | VariablePiece::Date(_) => true,
+            VariablePiece::Variable(key) => {
+                matches!(self.state.variables.get(key), Some(KnownValue::OneLevel))
+            }
+            VariablePiece::Group(group) => self.state.one_level.contains(group),
+        };
+        // `INBOX` alone is the inbox.
+        if let [VariablePiece::Variable(key)] = expansion.0.as_slice()
+            && expansion.0.iter().all(one_level)
+        {
+            let is_inbox = Cond::texts(self.our_name(key), "is", ["INBOX"]);
+            let folders =
+                vec![(is_inbox.clone(), None), (Cond::not(is_inbox), self.folder(&template)?)];
+            return Ok(SievePlace::ByValue(folders, false));
+        }
+        let is_below =
+            matches!(expansion.0.first(), Some(VariablePiece::Text(_) | VariablePiece::Date(_)));
+        if !is_below || !expansion.0.iter().all(one_level) {
+            let why = "a value inserted in a folder's name becomes one level of it at most";
+            self.approximately(why);
+        }
+        Ok(match self.folder(&template)? {
+            Some(folder) => SievePlace::Folder(folder),
+            None => SievePlace::Inbox,
+        })
+    }
+
+    /// Our name for a folder, as a template; none for the inbox.
+    fn folder(&mut self, name: &str) -> Result<Option<String>, String> {
+        if name.eq_ignore_ascii_case("INBOX") {
+            return Ok(None);
+        }
+        let name = match self.options.included.as_deref() {
+            Some(prefix) if !prefix.is_empty() => below_prefix(name, prefix).ok_or_else(|| {
+                format!("the folder `{name}` is not in the namespace, which begins with `{prefix}`")
+            })?,
+            _ => name,
+        };
+        let mut parts: Vec<&str> = name.split(self.separator).collect();
+        if self.below_inbox && parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"))
+        {
+            parts.remove(0);
+        }
+        if let Some(first) = parts.first_mut().filter(|_| self.options.included.is_some())
+            && first.eq_ignore_ascii_case("INBOX")
+        {
+            // Dovecot creates this folder in capitals, whatever case it is asked for in.
+            *first = "INBOX";
+        }
+        let fs = self.options.layout.as_deref() == Some("fs");
+        for part in &parts {
+            let bad = if part.trim().is_empty() {
+                Some("an empty level")
+            } else if part.contains('/') {
+                Some("a slash in a level")
+            } else if part.contains('.') && !fs {
+                Some("a dot in a level, which the layout maildir++ cannot have")
+            } else if fs && part.starts_with('.') {
+                Some("a level that begins with a dot")
+            } else if part.starts_with('~') || part.chars().any(char::is_control) {
+                Some("what no name of a folder here may have")
+            } else if part.len() > 200 {
+                Some("a level that is too long")
+            } else {
+                None
+            };
+            if let Some(why) = bad {
+                return Err(format!("the folder `{name}` has {why}"));
+            }
+        }
+        Ok(Some(parts.join("/")))
+    }
+}
+
+/// What comes after the prefix of a namespace; `INBOX` in it may be written in any case
+/// (RFC 3501 §5.1).
+fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    let (first, rest) = name.split_at_checked(prefix.len())?;
+    let inbox = |text: &str| text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("INBOX"));
+    let same =
+        first == prefix || inbox(first) && inbox(prefix) && first.get(5..) == prefix.get(5..);
+    (same && !rest.is_empty()).then_some(rest)
+}
