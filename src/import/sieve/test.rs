@@ -376,7 +376,14 @@ impl Lowering<'_> {
         let name = arguments.string(0)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(1)?)?;
         match name.as_str() {
-            "vnd.proton.spam-threshold" => Ok(Cond::Always),
+            // A number.
+            "vnd.proton.spam-threshold" => match how.kind {
+                MatchType::Matches if keys.iter().any(|key| key == "*") => Ok(Cond::Always),
+                MatchType::Is | MatchType::Matches if keys.iter().all(String::is_empty) => {
+                    Ok(Cond::Never)
+                }
+                _ => Err(format!("the value of `{name}` is not known")),
+            },
             "phase" => self.known_text(&["during".into()], how, &keys),
             "location" => self.known_text(&["MDA".into()], how, &keys),
             "vnd.dovecot.default-mailbox" => self.known_text(&["INBOX".into()], how, &keys),
