@@ -46,7 +46,12 @@ impl MailPlaces {
             return Ok(None);
         }
         let maildir = trimmed(&self.path_from_home(&literal(&self.maildir)));
-        let below = match whole.strip_prefix(&format!("{maildir}/")) {
+        // From the home, `Maildir/.A/` is a folder of the Maildir there.
+        let in_home = MAIL_DIRECTORIES
+            .iter()
+            .filter_map(|base| whole.strip_prefix(base))
+            .find(|name| maildir == "~" && name.starts_with('.'));
+        let below = match in_home.or_else(|| whole.strip_prefix(&format!("{maildir}/"))) {
             Some(below) => below.to_owned(),
             None => {
                 let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
