@@ -19,6 +19,8 @@ pub(super) struct RecipeTests {
     pub(super) captures: bool,
     pub(super) dots: bool,
     pub(super) words: bool,
+    /// How it differs.
+    pub(super) differs: Option<&'static str>,
 }
 
 /// The conditions of a recipe with these flags. An error says which one cannot be
@@ -35,6 +37,7 @@ pub(super) fn asked(
         captures: false,
         dots: false,
         words: false,
+        differs: None,
     };
     let (mut plain, mut weighted) = (Vec::new(), Vec::new());
     for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
@@ -52,6 +55,7 @@ pub(super) fn asked(
             asked.captures |= found.captures;
             asked.dots |= found.dots;
             asked.words |= found.words;
+            asked.differs = asked.differs.or(found.differs);
         }
         match weight {
             Some(weight) => weighted.push((weight, condition)),
@@ -265,6 +269,46 @@ fn constant(
     Ok((if holds { Cond::Always } else { Cond::Never }, None))
 }
 
+/// The headers that people read, which may be encoded.
+const READ_BY_PEOPLE: [&str; 6] = ["subject", "from", "to", "cc", "reply-to", "sender"];
+
+/// How the names of charsets begin that people filter by.
+const CHARSETS: [&str; 9] = [
+    "gb2312",
+    "gb18030",
+    "big5",
+    "koi8",
+    "iso-2022",
+    "iso-8859",
+    "windows-125",
+    "euc-kr",
+    "ks_c_5601",
+];
+
+/// How a pattern on the header differs: procmail sees encoded words (RFC 2047) as they were
+/// sent, mfilter as people read them.
+fn in_encoded_text(pattern: &str, found: &ProcmailMatch) -> Result<Option<&'static str>, String> {
+    let lower = pattern.to_ascii_lowercase();
+    let is_letter = |(_, rest): (&str, &str)| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let is_encoded = ["=\\?", "=[?]", "\\?="].iter().any(|sign| lower.contains(sign))
+        || lower.split_once("=?").is_some_and(is_letter);
+    if is_encoded {
+        return Err(
+            "it is about encoded text in the header, which mfilter decodes (see `charset`)".into(),
+        );
+    }
+    if !pattern.is_ascii() {
+        return Ok(Some("procmail does not find this in an encoded header, mfilter does"));
+    }
+    let headers = &found.headers;
+    let may_be_encoded = found.condition != Cond::Always
+        && (headers.is_empty()
+            || headers.iter().any(|name| READ_BY_PEOPLE.contains(&name.as_str())));
+    let has_charset = CHARSETS.iter().any(|name| lower.contains(name));
+    let why = "procmail finds the name of a charset in encoded headers, too (see `charset`)";
+    Ok((has_charset && may_be_encoded).then_some(why))
+}
+
 fn regex(
     pattern: &str,
     flags: &str,
@@ -273,7 +317,8 @@ fn regex(
     let case = flags.contains('D');
     if let Some(field) = field {
         let found = matched(pattern, SearchPlace::Field(field), case)?;
-        let found = ProcmailMatch { headers: vec![String::new()], ..found };
+        let differs = in_encoded_text(pattern, &found)?;
+        let found = ProcmailMatch { headers: vec![String::new()], differs, ..found };
         return Ok((found.condition.clone(), Some(found)));
     }
     let body = flags.contains('B');
@@ -281,7 +326,8 @@ fn regex(
     let mut found = None;
     let mut conditions = Vec::new();
     if head {
-        let of = matched(pattern, SearchPlace::Header, case)?;
+        let mut of = matched(pattern, SearchPlace::Header, case)?;
+        of.differs = in_encoded_text(pattern, &of)?;
         conditions.push(of.condition.clone());
         found = Some(of);
     }

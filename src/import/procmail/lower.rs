@@ -214,7 +214,7 @@ impl RecipeLowering<'_> {
             };
         } else if nothing && !is_block {
             unit.fidelity = Fidelity::Dead("it does nothing".into());
-        } else if let Some(why) = done.differs {
+        } else if let Some(why) = done.differs.or(found.differs.map(str::to_owned)) {
             unit.fidelity = Fidelity::Approximate(why);
         }
         Ok(unit)

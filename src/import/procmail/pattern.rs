@@ -41,6 +41,8 @@ pub(super) struct ProcmailMatch {
     pub(super) dots: bool,
     /// It contains `\<` or `\>`.
     pub(super) words: bool,
+    /// How it differs.
+    pub(super) differs: Option<&'static str>,
 }
 
 /// Where to search.
@@ -70,6 +72,7 @@ pub(super) fn matched(
         captures,
         dots: false,
         words: pattern.contains("\\<") || pattern.contains("\\>"),
+        differs: None,
     };
     if !captures && let Some(parts) = alternatives(pattern) {
         let mut all = translated;
@@ -363,7 +366,12 @@ fn compared(
         let plain = |text: &String| {
             !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
         };
-        if texts.iter().all(plain) {
+        // Before the colon, where the name of a header ends, a dot is any character.
+        let in_name = |text: &String| {
+            let name = text.split(':').next().unwrap_or_default();
+            anchored && fields == ["headers"] && name.contains('.')
+        };
+        if texts.iter().all(plain) && !(dots && texts.iter().any(in_name)) {
             found.dots |= dots;
             let values = texts.into_iter().map(Operand::Text).collect();
             found.condition = Cond::Test(Test { fields, operator, values });

@@ -72,6 +72,37 @@ fn headers_are_tested_where_the_pattern_names_them() {
 }
 
 #[test]
+fn encoded_headers() {
+    for condition in
+        ["^Subject: =\\?gb2312\\?", "^From:.*=[?]koi8-r", "^Subject:.*=?big5?b?", "aGk=\\?="]
+    {
+        let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
+        assert_eq!(totals.not, 1, "{condition}");
+    }
+    for condition in ["^Subject:.*周報", "^(From|Subject):.*big5", "koi8-r"] {
+        let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
+        assert_eq!(totals.approximate, 1, "{condition}");
+    }
+    exact(
+        ":0\n* ^Content-Type:.*big5\nx\n",
+        "when header \"Content-Type\" contains \"big5\" -> folder \"x\"",
+    );
+    exact(":0\n* B ?? =\\?x\nx\n", "when body contains \"=?x\" -> folder \"x\"");
+}
+
+#[test]
+fn a_dot_in_place_of_the_colon_is_any_character() {
+    exact(
+        ":0\n* ^(To|Cc).me@example.org\nx\n",
+        "when headers matches /^(?:To|Cc).me@example.org/ -> folder \"x\"",
+    );
+    exact(
+        ":0\n* ^X.Spam: yes@a.example\nx\n",
+        "when headers matches /^X.Spam: yes@a.example/ -> folder \"x\"",
+    );
+}
+
+#[test]
 fn targets() {
     for (action, want) in [
         ("/dev/null", "discard"),
@@ -97,6 +128,7 @@ fn targets() {
         "when duplicate -> discard \"duplicate\"",
     );
     exact(":0 c\ncopies\n", "copy \"copies\"");
+    exact(":0\nMaildir/.Lists.rust/\n", "folder \"Lists/rust\"");
     exact(":0 fw\n| bogofilter -p\n", "filter \"bogofilter\" \"-p\"");
     exact(
         ":0\n* ^Subject: (Re|Fwd): *\\/(a+|bc).*\nlists/$MATCH\n",
