@@ -121,15 +121,18 @@ mod tests {
     use super::*;
 
     /// The wordings of all mistakes, as source code.
-    const WORDINGS: [&str; 12] = [
+    const WORDINGS: [&str; 15] = [
+        include_str!("mistake/action.rs"),
         include_str!("mistake/confined.rs"),
         include_str!("mistake/folder.rs"),
         include_str!("mistake/learn.rs"),
         include_str!("mistake/expire.rs"),
+        include_str!("mistake/include.rs"),
         include_str!("mistake/mod.rs"),
         include_str!("mistake/place.rs"),
         include_str!("mistake/script.rs"),
         include_str!("mistake/site.rs"),
+        include_str!("mistake/template.rs"),
         include_str!("mistake/word.rs"),
         include_str!("../syntax/mistake.rs"),
         include_str!("../syntax/decode.rs"),

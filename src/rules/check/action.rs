@@ -7,7 +7,9 @@ use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
 use crate::rules::address_list::judge;
 use crate::rules::field::{self, FieldKind, FieldLookup};
-use crate::rules::mistake::{ConfinedMistake, LearnMistake, RuleErrorKind, WordKind};
+use crate::rules::mistake::{
+    ActionMistake, ConfinedMistake, LearnMistake, RuleErrorKind, TemplateMistake, WordKind,
+};
 use crate::rules::program::{AddressPart, Entries, Field};
 use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
 use crate::rules::template::{SplitPart, TemplateError, split};
@@ -38,7 +40,7 @@ impl Checker<'_, '_> {
             return None;
         };
         if let (false, Some(first)) = (word.takes_flags, action.flags.first()) {
-            self.report(first.span, RuleErrorKind::NoFlags { action: name.to_owned() });
+            self.report(first.span, ActionMistake::NoFlags { action: name.to_owned() });
             return None;
         }
         match (word.read)(&mut ActionReader { checker: self, action, word }) {
@@ -46,7 +48,7 @@ impl Checker<'_, '_> {
             Err(ArgumentError::Reported) => None,
             Err(ArgumentError::WrongArguments) => {
                 let mistake =
-                    RuleErrorKind::WrongArguments { action: name.to_owned(), usage: word.usage };
+                    ActionMistake::WrongArguments { action: name.to_owned(), usage: word.usage };
                 self.report(action.span, mistake);
                 None
             }
@@ -55,7 +57,11 @@ impl Checker<'_, '_> {
 }
 
 impl<'r> ActionReader<'r, '_, '_> {
-    fn report<T>(&mut self, span: Span, mistake: RuleErrorKind) -> Result<T, ArgumentError> {
+    fn report<T>(
+        &mut self,
+        span: Span,
+        mistake: impl Into<RuleErrorKind>,
+    ) -> Result<T, ArgumentError> {
         self.checker.report(span, mistake);
         Err(ArgumentError::Reported)
     }
@@ -127,7 +133,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         text: &str,
         span: Span,
     ) -> Result<T, ArgumentError> {
-        self.report(span, RuleErrorKind::BadSender { text: text.to_owned() })
+        self.report(span, ActionMistake::BadSender { text: text.to_owned() })
     }
 
     /// Entries as in `set me`.
@@ -226,16 +232,16 @@ impl<'r> ActionReader<'r, '_, '_> {
         };
         let [TemplatePart::Text(keyword)] = template.parts.as_slice() else {
             if template.parts.is_empty() {
-                return self.report(value.span, RuleErrorKind::BadKeyword { name: word.clone() });
+                return self.report(value.span, ActionMistake::BadKeyword { name: word.clone() });
             }
             flags.inserted.push(template);
             return Ok(());
         };
         if !is_keyword(keyword) {
-            return self.report(value.span, RuleErrorKind::BadKeyword { name: word.clone() });
+            return self.report(value.span, ActionMistake::BadKeyword { name: word.clone() });
         }
         if let Some(flag) = words::flag_of_keyword(keyword) {
-            let mistake = RuleErrorKind::KeywordLikeFlag { name: word.clone(), flag };
+            let mistake = ActionMistake::KeywordLikeFlag { name: word.clone(), flag };
             self.checker.report(value.span, mistake);
         }
         let keyword = Flags { letters: String::new(), keywords: vec![keyword.clone()] };
@@ -275,11 +281,11 @@ impl<'r> ActionReader<'r, '_, '_> {
         let action = self.word.name.to_owned();
         let (status, rest) = text.text.split_once(' ').unwrap_or((text.text, ""));
         if !is_status(status, class) {
-            return self.report(text.span, RuleErrorKind::BadStatus { action, class });
+            return self.report(text.span, ActionMistake::BadStatus { action, class });
         }
         let words = rest.trim_start();
         if words.is_empty() {
-            return self.report(text.span, RuleErrorKind::NoReason { action, class });
+            return self.report(text.span, ActionMistake::NoReason { action, class });
         }
         let skip = text.text.len() - words.len();
         let words = self.checker.template(words, skip, text.span).ok_or(ArgumentError::Reported)?;
@@ -300,14 +306,14 @@ impl<'r> ActionReader<'r, '_, '_> {
             _ => None,
         };
         if let Some(why) = wrong {
-            let mistake = RuleErrorKind::BadProgram { name: program.text.to_owned(), why };
+            let mistake = ActionMistake::BadProgram { name: program.text.to_owned(), why };
             self.checker.report(program.span, mistake);
         } else if let Some(site) = self.checker.surroundings.confinement {
             if !site.programs.contains_key(program.text) {
                 let (name, allowed) =
                     (program.text.to_owned(), site.programs.keys().cloned().collect());
                 let mistake = ConfinedMistake::Program { name, allowed };
-                self.checker.report(program.span, RuleErrorKind::Confined(mistake));
+                self.checker.report(program.span, mistake);
             }
         } else {
             let named = Spanned { value: program.text.to_owned(), span: program.span };
@@ -323,7 +329,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         to: &[ArgumentText<'_>],
     ) -> Result<Vec<Template>, ArgumentError> {
         if let Some(more) = to.get(MOST_TARGETS) {
-            return self.report(more.span, RuleErrorKind::TooManyTargets { limit: MOST_TARGETS });
+            return self.report(more.span, ActionMistake::TooManyTargets { limit: MOST_TARGETS });
         }
         let targets: Vec<_> = to.iter().map(|to| self.target(to)).collect();
         targets.into_iter().collect()
@@ -333,7 +339,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         let template = self.template(to)?;
         let literal = template.parts.iter().all(|part| matches!(part, TemplatePart::Text(_)));
         if literal && !is_target(to.text) {
-            return self.report(to.span, RuleErrorKind::BadAddress { text: to.text.to_owned() });
+            return self.report(to.span, ActionMistake::BadAddress { text: to.text.to_owned() });
         }
         Ok(template)
     }
@@ -401,9 +407,11 @@ impl<'r> ActionReader<'r, '_, '_> {
             Some(Entries::File(_)) => {}
             Some(Entries::Sent(_) | Entries::Senders(_) | Entries::Cards(_)) => {
                 let mistake = LearnMistake::MadeListEdited { name };
-                return self.report(span, RuleErrorKind::Learn(mistake));
+                return self.report(span, mistake);
             }
-            _ => return self.report(span, RuleErrorKind::ListInTheRules { name }),
+            _ => {
+                return self.report(span, ActionMistake::ListInTheRules { name });
+            }
         }
         if let (true, Some(list)) = (grows, list) {
             list.grows = true;
@@ -425,9 +433,9 @@ impl Checker<'_, '_> {
         let mut fine = errors.is_empty();
         for error in errors {
             let (range, mistake) = match error {
-                TemplateError::Unclosed(range) => (range, RuleErrorKind::BraceUnclosed),
-                TemplateError::Unopened(range) => (range, RuleErrorKind::BraceUnopened),
-                TemplateError::Empty(range) => (range, RuleErrorKind::BraceEmpty),
+                TemplateError::Unclosed(range) => (range, TemplateMistake::BraceUnclosed),
+                TemplateError::Unopened(range) => (range, TemplateMistake::BraceUnopened),
+                TemplateError::Empty(range) => (range, TemplateMistake::BraceEmpty),
             };
             self.report(place(self, range), mistake);
         }
@@ -453,7 +461,7 @@ impl Checker<'_, '_> {
             return match wanted.filter(|wanted| anything || (1..=groups).contains(wanted)) {
                 Some(group) => Some(Insert::Group(group)),
                 None => {
-                    self.report(span, RuleErrorKind::NoCapture { name: name.to_owned(), groups });
+                    self.report(span, TemplateMistake::NoCapture { name: name.to_owned(), groups });
                     None
                 }
             };
@@ -472,7 +480,7 @@ impl Checker<'_, '_> {
         };
         match found {
             Some((_, FieldKind::Date | FieldKind::Time | FieldKind::Duration)) => {
-                self.report(span, RuleErrorKind::NoInsert { name: name.to_owned() });
+                self.report(span, TemplateMistake::NoInsert { name: name.to_owned() });
                 None
             }
             Some((field, _)) => Some(Insert::Field(self.field(field))),

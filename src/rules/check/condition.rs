@@ -7,7 +7,7 @@ use super::test::AskedField;
 use super::{Checker, DUPLICATE, MAX_CONDITION_DEPTH, NameKind, YEAR};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field;
-use crate::rules::mistake::{RuleErrorKind, WordKind};
+use crate::rules::mistake::{RuleErrorKind, TemplateMistake, WordKind};
 use crate::rules::program::{Comparison, ConditionKind, DuplicateKey, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, ConditionNode, Fields, ValueKind, ValueNode};
@@ -113,7 +113,7 @@ impl Checker<'_, '_> {
             }
         });
         if let Some(span) = first.filter(|_| of.is_none()) {
-            self.report(span, RuleErrorKind::FirstOfMessages);
+            self.report(span, TemplateMistake::FirstOfMessages);
             fine = false;
         }
         fine.then_some(ConditionKind::Duplicate { of, within, first: first.is_some() })

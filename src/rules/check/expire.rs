@@ -1,7 +1,7 @@
 //! `expire`: what is removed from a folder when it has been there for a long time.
 
 use super::Checker;
-use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
+use crate::rules::mistake::{ExpireMistake, LearnMistake};
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::source::Span;
 use crate::syntax::ast::{ActionNode, ConditionNode, SpannedText, ValueKind, ValueNode};
@@ -28,9 +28,9 @@ impl Checker<'_, '_> {
     ) {
         if self.site {
             let what = "`expire`";
-            self.report(span, RuleErrorKind::Learn(LearnMistake::OfSite { what }));
+            self.report(span, LearnMistake::OfSite { what });
         } else if self.statements.in_group() {
-            self.report(span, RuleErrorKind::Expire(ExpireMistake::InGroup));
+            self.report(span, ExpireMistake::InGroup);
         }
         let folder = match node.folder.value.as_str() {
             ALL_FOLDERS => Some(ALL_FOLDERS.to_owned()),
@@ -49,7 +49,7 @@ impl Checker<'_, '_> {
             return;
         };
         if to.as_ref() == Some(&folder) {
-            self.report(span, RuleErrorKind::Expire(ExpireMistake::SameFolder));
+            self.report(span, ExpireMistake::SameFolder);
             return;
         }
         let line = self.sources.line(span);
@@ -91,7 +91,7 @@ impl Checker<'_, '_> {
     }
 
     fn not_an_end<T>(&mut self, span: Span) -> Option<T> {
-        self.report(span, RuleErrorKind::Expire(ExpireMistake::End));
+        self.report(span, ExpireMistake::End);
         None
     }
 }

@@ -81,17 +81,14 @@ impl Checker<'_, '_> {
         } else {
             return;
         };
-        self.report(span, RuleErrorKind::Place(mistake));
+        self.report(span, mistake);
     }
 
     /// Checks for a path in which a shell or a mail server would substitute something.
     pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
         if let Some(meant) = meant_path(text) {
             let text = text.to_owned();
-            self.report(
-                span,
-                RuleErrorKind::Place(PlaceMistake::ShellPath { text, meant, is_setting }),
-            );
+            self.report(span, PlaceMistake::ShellPath { text, meant, is_setting });
         }
     }
 

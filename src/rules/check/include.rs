@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Checker, resolve};
-use crate::rules::mistake::RuleErrorKind;
+use crate::rules::mistake::IncludeMistake;
 use crate::syntax::ast::{Ast, SpannedText};
 use crate::syntax::parse_bytes;
 
@@ -39,15 +39,15 @@ impl Checker<'_, '_> {
         let path = tidy(&path);
         self.shell_path(written, file.span, false);
         let mistake = if self.included.stack.contains(&path) {
-            RuleErrorKind::IncludeCycle { path: written.clone() }
+            IncludeMistake::Cycle { path: written.clone() }
         } else if self.included.stack.len() > MAX_DEPTH {
-            RuleErrorKind::IncludeTooDeep { limit: MAX_DEPTH }
+            IncludeMistake::TooDeep { limit: MAX_DEPTH }
         } else if self.included.followed >= MAX_INCLUDES {
             if self.included.followed > MAX_INCLUDES {
                 return;
             }
             self.included.followed += 1;
-            RuleErrorKind::IncludeTooMany { limit: MAX_INCLUDES }
+            IncludeMistake::TooMany { limit: MAX_INCLUDES }
         } else {
             self.included.followed += 1;
             match self.read(&path) {
@@ -58,10 +58,9 @@ impl Checker<'_, '_> {
                     self.included.stack.pop();
                     return;
                 }
-                Err(error) => RuleErrorKind::IncludeUnreadable {
-                    path: written.clone(),
-                    reason: reason(&error),
-                },
+                Err(error) => {
+                    IncludeMistake::Unreadable { path: written.clone(), reason: reason(&error) }
+                }
             }
         };
         self.incomplete = true;

@@ -1,7 +1,7 @@
 //! The meaning of what is between braces in a string.
 
 use super::Checker;
-use crate::rules::mistake::RuleErrorKind;
+use crate::rules::mistake::TemplateMistake;
 use crate::rules::template::{
     Case, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, wanted,
 };
@@ -31,7 +31,7 @@ impl Checker<'_, '_> {
             },
             PlaceholderPart::UnknownCase(name, word) => {
                 let (name, word) = (name.to_owned(), word.to_owned());
-                self.report(span, RuleErrorKind::UnknownCase { name, word });
+                self.report(span, TemplateMistake::UnknownCase { name, word });
                 return None;
             }
         };
@@ -45,7 +45,7 @@ impl Checker<'_, '_> {
         span: Span,
     ) -> Option<Insert> {
         if name.is_none() {
-            let mistake = RuleErrorKind::InsertWantsQuotes { field: word.to_owned() };
+            let mistake = TemplateMistake::InsertWantsQuotes { field: word.to_owned() };
             self.report(span, mistake);
             return None;
         }
@@ -75,7 +75,7 @@ impl Checker<'_, '_> {
             Err(error) => error.to_string(),
         };
         let format = format.to_owned();
-        self.report(span, RuleErrorKind::BadDateFormat { format, reason });
+        self.report(span, TemplateMistake::BadDateFormat { format, reason });
         None
     }
 }

@@ -8,7 +8,7 @@ use super::{CheckResult, Checker, NameKind, Surroundings, include, programs, sor
 use crate::rules::address_list::{
     AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
 };
-use crate::rules::mistake::{RuleErrorKind, WordKind};
+use crate::rules::mistake::{ActionMistake, RuleErrorKind, WordKind};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
 use crate::source::{SourceFile, Sources, Span, Spanned};
@@ -51,7 +51,10 @@ pub fn check_lists(
     for reply in &checked.reply_files {
         if let Err(error) = (surroundings.load)(&reply.path) {
             let path = sources.text(reply.span).trim_matches('"').to_owned();
-            let mistake = RuleErrorKind::ReplyUnreadable { path, reason: include::reason(&error) };
+            let mistake = RuleErrorKind::Action(ActionMistake::ReplyUnreadable {
+                path,
+                reason: include::reason(&error),
+            });
             checked.diagnostics.push(mistake.at(reply.span));
         }
     }

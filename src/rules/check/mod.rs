@@ -409,8 +409,8 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    fn report(&mut self, span: Span, mistake: RuleErrorKind) {
-        self.diagnostics.push(mistake.at(span));
+    fn report(&mut self, span: Span, mistake: impl Into<RuleErrorKind>) {
+        self.diagnostics.push(mistake.into().at(span));
     }
 
     /// Records a name that nothing has declared so far.

@@ -117,6 +117,6 @@ impl Checker<'_, '_> {
     }
 
     fn learn_mistake(&mut self, span: Span, mistake: LearnMistake) {
-        self.report(span, RuleErrorKind::Learn(mistake));
+        self.report(span, mistake);
     }
 }

@@ -73,7 +73,7 @@ impl Checker<'_, '_> {
     }
 
     fn script_mistake(&mut self, span: Span, mistake: ScriptMistake) {
-        self.report(span, RuleErrorKind::Script(mistake));
+        self.report(span, mistake);
     }
 
     fn namespace(&mut self, options: &[ScriptOption]) -> ScriptNamespace {

@@ -39,7 +39,7 @@ impl Checker<'_, '_> {
         self.site_setting(name);
         if self.surroundings.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
             let mistake = ConfinedMistake::Setting { name: name.value.clone() };
-            self.report(span, RuleErrorKind::Confined(mistake));
+            self.report(span, mistake);
             return;
         }
         if self.statements.has_rules() {

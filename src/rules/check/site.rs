@@ -31,7 +31,7 @@ const LONGEST: usize = 60;
 
 impl Checker<'_, '_> {
     fn site_mistake(&mut self, span: Span, mistake: SiteMistake) {
-        self.report(span, RuleErrorKind::Site(mistake));
+        self.report(span, mistake);
     }
 
     /// Whether site rules may have a setting that users' rules may have.

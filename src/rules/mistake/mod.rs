@@ -3,24 +3,30 @@
 
 #![allow(missing_docs, reason = "each variant's line explains its fields")]
 
+mod action;
 mod confined;
 mod folder;
 mod expire;
+mod include;
 mod learn;
 mod near;
 mod place;
 mod script;
 mod site;
+mod template;
 mod word;
 
+pub use action::ActionMistake;
 pub use confined::ConfinedMistake;
 pub use expire::ExpireMistake;
 pub use folder::{BadFolder, BadPath};
+pub use include::IncludeMistake;
 pub use learn::LearnMistake;
 pub use near::{difference, nearest};
 pub use place::PlaceMistake;
 pub use script::ScriptMistake;
 pub use site::SiteMistake;
+pub use template::TemplateMistake;
 pub use word::WordKind;
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -31,222 +37,66 @@ use crate::source::Span;
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleErrorKind {
     /// A word without a meaning here.
-    Unknown {
-        what: WordKind,
-        name: String,
-        near: Option<String>,
-    },
+    Unknown { what: WordKind, name: String, near: Option<String> },
     /// A bare name in a condition that means something else.
-    NotACondition {
-        name: String,
-        what: &'static str,
-    },
+    NotACondition { name: String, what: &'static str },
     /// `NAME is …`, and the name is not a field.
-    NotAField {
-        name: String,
-        what: &'static str,
-    },
+    NotAField { name: String, what: &'static str },
     /// `in NAME`, and the name is not a list.
-    NotAList {
-        name: String,
-        what: &'static str,
-    },
+    NotAList { name: String, what: &'static str },
     /// A name that is declared only later.
-    UsedBefore {
-        name: String,
-        what: &'static str,
-        at: Span,
-    },
+    UsedBefore { name: String, what: &'static str, at: Span },
     /// A `define` or `score` that refers to itself.
-    OwnDefinition {
-        name: String,
-    },
+    OwnDefinition { name: String },
     /// A name that is already used.
-    NameTaken {
-        name: String,
-        by: &'static str,
-        at: Option<Span>,
-    },
+    NameTaken { name: String, by: &'static str, at: Option<Span> },
     /// `list me`
     MeIsASetting,
     /// `in me` without `set me`.
     NoMe,
     /// `set` after a rule or in a group.
-    SettingTooLate {
-        name: String,
-    },
+    SettingTooLate { name: String },
     /// `expect` in a group.
     ExpectInGroup,
     /// The same setting twice.
-    SettingTwice {
-        name: String,
-        at: Span,
-    },
+    SettingTwice { name: String, at: Span },
     /// A setting's value that it cannot have.
-    BadSetting {
-        name: String,
-        wanted: &'static str,
-    },
+    BadSetting { name: String, wanted: &'static str },
 
     /// An operator that does not fit the field's kind.
-    OperatorDoesNotFit {
-        field: String,
-        kind: FieldKind,
-        operator: String,
-    },
+    OperatorDoesNotFit { field: String, kind: FieldKind, operator: String },
     /// A value of another kind.
-    WrongValue {
-        wanted: &'static str,
-        found: &'static str,
-        hint: Option<String>,
-    },
+    WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
     /// A date that does not exist.
-    NoSuchDate {
-        text: String,
-    },
+    NoSuchDate { text: String },
     /// A time that does not exist.
-    NoSuchTime {
-        text: String,
-    },
+    NoSuchTime { text: String },
     /// `header` or `env` without a name.
-    FieldWantsName {
-        field: String,
-    },
+    FieldWantsName { field: String },
     /// A name after a field that needs none.
-    FieldTakesNoName {
-        field: String,
-    },
+    FieldTakesNoName { field: String },
     /// `header "N".domain`
-    NoParts {
-        field: String,
-        hint: Option<String>,
-    },
+    NoParts { field: String, hint: Option<String> },
     /// `[subject, size] …`
-    NoTextInSet {
-        field: String,
-        kind: FieldKind,
-    },
+    NoTextInSet { field: String, kind: FieldKind },
     /// A header's name that RFC 5322 does not allow.
-    BadHeaderName {
-        name: String,
-    },
+    BadHeaderName { name: String },
     /// A name that no environment variable can have.
-    BadEnvName {
-        name: String,
-    },
+    BadEnvName { name: String },
     /// A pattern that cannot be used.
-    BadPattern {
-        reason: String,
-    },
+    BadPattern { reason: String },
     /// Conditions or groups that are nested too deep.
     TooDeep,
 
-    /// `{` without `}`.
-    BraceUnclosed,
-    /// `}` without `{`.
-    BraceUnopened,
-    /// `{}`
-    BraceEmpty,
-    /// A field that cannot be inserted into a text.
-    NoInsert {
-        name: String,
-    },
-    /// `{1}` or `{name}`, and no enclosing pattern captures it.
-    NoCapture {
-        name: String,
-        groups: u32,
-    },
-    /// `{subject:title}`
-    UnknownCase {
-        name: String,
-        word: String,
-    },
-    /// `{header X-Name}`
-    InsertWantsQuotes {
-        field: String,
-    },
-    FirstOfMessages,
-    /// A date format that strftime does not know.
-    BadDateFormat {
-        format: String,
-        reason: String,
-    },
-
-    /// Arguments that do not fit the action.
-    WrongArguments {
-        action: String,
-        usage: &'static str,
-    },
-    /// `as` after an action that delivers nothing.
-    NoFlags {
-        action: String,
-    },
-    /// A keyword that IMAP would not accept.
-    BadKeyword {
-        name: String,
-    },
-    /// A keyword with the name of a flag.
-    KeywordLikeFlag {
-        name: String,
-        flag: &'static str,
-    },
-    /// `reject` or `defer` without its status code.
-    BadStatus {
-        action: String,
-        class: char,
-    },
-    /// `reject` or `defer` without a text.
-    NoReason {
-        action: String,
-        class: char,
-    },
-    /// A program that cannot be run.
-    BadProgram {
-        name: String,
-        why: &'static str,
-    },
-    /// Something to which mail cannot be sent.
-    BadAddress {
-        text: String,
-    },
-    /// Something that cannot be the author of an answer.
-    BadSender {
-        text: String,
-    },
-    /// More addresses than a message may be forwarded to.
-    TooManyTargets {
-        limit: usize,
-    },
-    /// `add from to NAME`, and the list is in the rules.
-    ListInTheRules {
-        name: String,
-    },
-    /// The text of a reply that does not exist or cannot be read.
-    ReplyUnreadable {
-        path: String,
-        reason: String,
-    },
     /// A folder name that is not possible.
     BadFolder(BadFolder),
 
-    /// An included file that cannot be read.
-    IncludeUnreadable {
-        path: String,
-        reason: String,
-    },
-    /// A file that includes itself, perhaps through others.
-    IncludeCycle {
-        path: String,
-    },
-    /// More than 16 files that include each other.
-    IncludeTooDeep {
-        limit: usize,
-    },
-    /// So many includes that it cannot be intended.
-    IncludeTooMany {
-        limit: usize,
-    },
-
+    /// What is wrong with an action.
+    Action(ActionMistake),
+    /// What is wrong between the braces of a string.
+    Template(TemplateMistake),
+    /// Why a file is not included.
+    Include(IncludeMistake),
     /// What is wrong with learning.
     Learn(LearnMistake),
     /// About `expire`.
@@ -263,54 +113,48 @@ pub enum RuleErrorKind {
     Confined(ConfinedMistake),
 
     /// Something unreachable.
-    Unreachable {
-        what: &'static str,
-        why: DeadEnd,
-        at: Span,
-    },
+    Unreachable { what: &'static str, why: DeadEnd, at: Span },
     /// A test that can never hold.
-    NeverHolds {
-        why: String,
-        hint: Option<String>,
-    },
+    NeverHolds { why: String, hint: Option<String> },
     /// A test that always holds, whatever the value is.
-    AlwaysHolds {
-        field: String,
-    },
+    AlwaysHolds { field: String },
     /// Something that is allowed, but hardly intended.
-    Unlikely {
-        why: String,
-        hint: Option<String>,
-    },
+    Unlikely { why: String, hint: Option<String> },
     /// A program that does not exist, or cannot be executed.
-    ProgramMissing {
-        name: String,
-        why: &'static str,
-    },
+    ProgramMissing { name: String, why: &'static str },
     /// Two folders that a reader cannot tell apart.
-    FolderCase {
-        name: String,
-        other: String,
-        at: Span,
-    },
+    FolderCase { name: String, other: String, at: Span },
     /// A list's file that does not exist or cannot be read.
-    ListUnreadable {
-        path: String,
-        reason: String,
-    },
+    ListUnreadable { path: String, reason: String },
     /// A list's entry that no address can match.
-    BadEntry {
-        entry: String,
-        reason: String,
-    },
+    BadEntry { entry: String, reason: String },
     /// A time zone that this system does not know.
-    UnknownTimezone {
-        name: String,
-    },
+    UnknownTimezone { name: String },
     /// A comment in the place of a foreign rule that could not be translated.
-    Untranslated {
-        what: String,
-    },
+    Untranslated { what: String },
+}
+
+/// Lets a mistake of a group be reported like any other.
+macro_rules! groups {
+    ($($variant:ident($mistake:ident)),* $(,)?) => {
+        $(impl From<$mistake> for RuleErrorKind {
+            fn from(mistake: $mistake) -> RuleErrorKind {
+                RuleErrorKind::$variant(mistake)
+            }
+        })*
+    };
+}
+
+groups! {
+    Action(ActionMistake),
+    Template(TemplateMistake),
+    Include(IncludeMistake),
+    Learn(LearnMistake),
+    Expire(ExpireMistake),
+    Place(PlaceMistake),
+    Site(SiteMistake),
+    Script(ScriptMistake),
+    Confined(ConfinedMistake),
 }
 
 /// Why something is unreachable.
@@ -508,144 +352,11 @@ impl RuleErrorKind {
                     .or_hint(Some("split it with `define`, or flatten the groups"))
             }
 
-            RuleErrorKind::BraceUnclosed => {
-                error("brace", String::from("unclosed `{`"), "opened here")
-                    .or_hint(Some("for a literal brace, write `{{`"))
-            }
-            RuleErrorKind::BraceUnopened => {
-                error("brace", String::from("unmatched `}`"), "closed here")
-                    .or_hint(Some("for a literal brace, write `}}`"))
-            }
-            RuleErrorKind::BraceEmpty => error("brace", String::from("empty braces"), "empty")
-                .or_hint(Some("name what is to be inserted: `{subject}`, `{1}`")),
-            RuleErrorKind::NoInsert { name } => {
-                error("no-insert", format!("`{name}` cannot be inserted"), "no text")
-                    .or_hint(Some("texts, numbers, `{date:%Y-%m-%d}` and `{now:%Y-%m-%d}` can"))
-            }
-            RuleErrorKind::UnknownCase { name, word } => {
-                let message = format!("unknown form `{word}` of an inserted value");
-                error("unknown-case", message, "unknown form")
-                    .or_hint(Some(format!("`{{{name}:lower}}` or `{{{name}:upper}}`")))
-            }
-            RuleErrorKind::FirstOfMessages => {
-                let message = "`of first` goes with `duplicate of`".to_owned();
-                error("first-of-messages", message, "not of the message itself")
-                    .or_hint(Some("`duplicate of \"{message-id}\" within 1d of first`"))
-            }
-            RuleErrorKind::InsertWantsQuotes { field } => {
-                let message = format!("`{field}` must be followed by a quoted name");
-                error("insert-quotes", message, "missing name").or_hint(Some(format!(
-                    "in a string a quote is written `\\\"`: `{{{field} \\\"X-Name\\\"}}`"
-                )))
-            }
-            RuleErrorKind::NoCapture { name, groups } => {
-                let message = match groups {
-                    0 => format!("`{{{name}}}` is not captured by any pattern of this rule"),
-                    1 => format!(
-                        "`{{{name}}}` is used, but this rule's patterns capture only one group"
-                    ),
-                    _ => format!(
-                        "`{{{name}}}` is used, but this rule's patterns capture only {groups} groups"
-                    ),
-                };
-                error("no-capture", message, "no such capture").or_hint(Some(
-                    "captures come from `FIELD matches /(…)/` in this rule's own conditions, \
-                     not under `not`",
-                ))
-            }
-            RuleErrorKind::BadDateFormat { format, reason } => error(
-                "bad-date-format",
-                format!("invalid date format `{format}`: {reason}"),
-                "here",
-            )
-            .or_hint(Some("as in strftime: `{date:%Y-%m-%d}`")),
-
-            RuleErrorKind::WrongArguments { action, usage } => {
-                let message = format!("wrong arguments for `{action}`");
-                error("wrong-arguments", message, "see the hint")
-                    .or_hint(Some(format!("usage: {usage}")))
-            }
-            RuleErrorKind::NoFlags { action } => {
-                let message = format!("`{action}` does not deliver, so it takes no flags");
-                let hint = match action.as_str() {
-                    "mark" | "unmark" => "leave `as` out: `mark seen`",
-                    _ => "`as` may follow `inbox`, `folder`, `fileinto` and `copy`",
-                };
-                error("no-flags", message, "`as` is not allowed here").or_hint(Some(hint))
-            }
-            RuleErrorKind::BadKeyword { name } => {
-                error("bad-keyword", format!("`{name}` is not a valid keyword"), "invalid keyword")
-                    .or_hint(Some("a keyword has letters, digits, `$`, `-` or `_`: `\"Work\"`"))
-            }
-            RuleErrorKind::KeywordLikeFlag { name, flag } => {
-                let message = format!("the keyword `{name}` is not the flag `{flag}`");
-                warning("keyword-like-flag", message, "a string is a keyword")
-                    .or_hint(Some(format!("the flag is the word without quotes: `{flag}`")))
-                    .instead(flag)
-            }
-            RuleErrorKind::BadStatus { action, class } => {
-                let message = format!("`{action}` takes a status code `{class}.x.x` and a text");
-                let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
-                error("bad-status", message, "missing status code")
-                    .or_hint(Some(format!("`{action} \"{text}\"`, for example (RFC 3463)")))
-            }
-            RuleErrorKind::NoReason { action, class } => {
-                let message = format!("`{action}` has no text for the sender");
-                let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
-                error("no-reason", message, "missing text")
-                    .or_hint(Some(format!("`{action} \"{text}\"`, for example")))
-            }
-            RuleErrorKind::BadProgram { name, why } => {
-                let message = format!("`{name}` is not a valid program name: {why}");
-                error("bad-program", message, "invalid program name")
-                    .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for example; there is no shell"))
-            }
-            RuleErrorKind::BadAddress { text } => {
-                error("bad-address", format!("`{text}` is not a valid address"), "invalid address")
-                    .or_hint(Some("a bare address: `\"hanako@example.jp\"`"))
-            }
-            RuleErrorKind::BadSender { text } => {
-                let message = format!("`{text}` is not a valid sender address");
-                error("bad-sender", message, "invalid sender").or_hint(Some(
-                    "one address: `\"taro@example.jp\"`, `\"Taro <taro@example.jp>\"`",
-                ))
-            }
-            RuleErrorKind::TooManyTargets { limit } => {
-                let message = format!("a message is forwarded to {limit} addresses at most");
-                error("too-many-targets", message, "too many")
-                    .or_hint(Some("use an alias or a mailing list for more"))
-            }
-            RuleErrorKind::ListInTheRules { name } => {
-                let message = format!("`{name}` is defined in the rules and cannot be edited");
-                error("list-in-the-rules", message, "not a file")
-                    .or_hint(Some(format!("keep it in a file: `list {name} \"~/.mail/{name}\"`")))
-            }
-            RuleErrorKind::ReplyUnreadable { path, reason } => {
-                let message = format!("cannot read the text `{path}`: {reason}");
-                warning("reply-unreadable", message, "no such text").or_hint(Some(
-                    match path.contains(char::is_whitespace) {
-                        true => "for a text in the rules write `reply { text \"…\" }`",
-                        false => "no answers are sent until it can be read",
-                    },
-                ))
-            }
             RuleErrorKind::BadFolder(why) => why.wording(),
 
-            RuleErrorKind::IncludeUnreadable { path, reason } => {
-                error("include-unreadable", format!("cannot read `{path}`: {reason}"), "here")
-            }
-            RuleErrorKind::IncludeCycle { path } => {
-                error("include-cycle", format!("`{path}` includes itself"), "comes back here")
-            }
-            RuleErrorKind::IncludeTooDeep { limit } => error(
-                "include-too-deep",
-                format!("more than {limit} files include each other"),
-                "too many",
-            ),
-            RuleErrorKind::IncludeTooMany { limit } => {
-                error("include-too-many", format!("more than {limit} includes"), "too many")
-            }
-
+            RuleErrorKind::Action(mistake) => mistake.wording(),
+            RuleErrorKind::Template(mistake) => mistake.wording(),
+            RuleErrorKind::Include(mistake) => mistake.wording(),
             RuleErrorKind::Place(mistake) => mistake.wording(),
             RuleErrorKind::Script(mistake) => mistake.wording(),
             RuleErrorKind::Expire(mistake) => mistake.wording(),
