@@ -746,6 +746,11 @@ fn values_become_what_fields_are_compared_with() {
     assert_eq!(needles("from ends \"@xn--wgv71a119e.jp\""), "@日本語.jp");
     assert_eq!(needles("from.domain is \"XN--WGV71A119E.JP.\""), "日本語.jp");
     assert_eq!(needles("from.domain starts \"Mail.\""), "mail.");
+    assert_eq!(needles("from.domain is \"Mail.Example.\""), "mail.example");
+    assert_eq!(needles("from ends \"@Mail.Example.\""), "@mail.example");
+    assert_eq!(needles("from.domain ends \".xn--wgv71a119e.jp\""), ".日本語.jp");
+    assert_eq!(needles("from starts \"Taro@XN--WGV71A119E.jp\""), "taro@日本語.jp");
+    assert_eq!(needles("from starts \"Taro@Mail.\""), "taro@mail.");
     let of_set = |test: &str| match program(&format!("when {test} -> inbox")).lists.pop() {
         Some(list) => match list.entries {
             Entries::Inline(entries) => entries,
@@ -824,6 +829,158 @@ fn a_chain_of_definitions_ends() {
         (found[0].0.as_str(), found[0].2.as_str()),
         ("too-deep", "this is nested too deeply")
     );
+}
+
+#[test]
+fn texts_that_only_look_like_mistakes_are_accepted() {
+    let sha = "0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdefABCD";
+    for test in [
+        "subject is \"  \"",
+        "subject contains \"<b>\"",
+        "subject like \"*\"",
+        "subject like \"\"",
+        "subject contains \"***\"",
+        "attachment.type is \"application/pdf\"",
+        &format!("attachment.sha256 is \"{sha}\""),
+        "subject matches /a ? b/",
+        "subject matches /a *  ?b/",
+        "subject matches /[  ]/",
+        "subject matches /a\\  b/",
+        "subject matches /(?x) a  b/",
+        "size in 5..5",
+        "size <= 0",
+        "attachments = 0",
+        "time >= 23:59",
+        "date in 2026-12-24T18:00..2026-12-26",
+    ] {
+        program(&format!("when {test} -> inbox"));
+    }
+    // A score may be below 0.
+    program("score junk { -1 has from }\nwhen junk < 0 or junk = -1.5 -> inbox");
+    // Only `recipient` is the user in all mail.
+    let names = "set me [\"taro@example.jp\"]\nlist white [\"a@b.example\"]\n";
+    program(&format!("{names}when not to in me or not recipient in white -> inbox"));
+    for (test, code, marked) in [
+        ("attachment.sha256 is \"", "never-holds", &*format!("{}x\"", &sha[..63])),
+        ("attachment.sha256 is \"", "never-holds", &*format!("{sha}0\"")),
+        ("subject matches ", "never-holds", "/a  b/"),
+        ("subject matches ", "never-holds", "/[a]  b/"),
+        ("subject matches ", "never-holds", "/ax  b/"),
+        ("subject matches ", "never-holds", "/(?i)  b/"),
+        ("size <= ", "never-holds", "-1"),
+        ("attachments = ", "never-holds", "-1"),
+        ("date in [", "unlikely", "2026-12-24T18:00"),
+        ("time > ", "quantity", "24:00"),
+        ("time > ", "quantity", "23:60"),
+        ("has env ", "bad-env-name", "\"\""),
+    ] {
+        let close = if test.ends_with('[') { "]" } else { "" };
+        let text = format!("when {test}{marked}{close} -> inbox");
+        let (sources, checked) = check_files(&[("main", &text)]);
+        let found = told(&sources, &checked);
+        let codes: Vec<_> = found.iter().map(|each| each.0.as_str()).collect();
+        assert_eq!(codes, [code], "{text}");
+        assert!(found[0].1.trim_start_matches('"') == marked.trim_start_matches('"'), "{found:?}");
+    }
+}
+
+#[test]
+fn days_of_the_week_and_results_are_words() {
+    program("when weekday is thurs or weekday in [mon, tue, Monday] -> inbox");
+    for (test, code, marked) in [
+        ("weekday is mo", "unknown-weekday", "mo"),
+        ("weekday is tuesda", "unknown-weekday", "tuesda"),
+        ("weekday is 5", "wrong-value", "5"),
+        ("spf is 5", "wrong-value", "5"),
+    ] {
+        let (sources, checked) = check_files(&[("main", &format!("when {test} -> inbox"))]);
+        let found = told(&sources, &checked);
+        let found: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
+        assert_eq!(found, [(code, marked)], "{test}");
+    }
+}
+
+#[test]
+fn networks_are_read_up_to_their_last_bit() {
+    let network =
+        |text: &str| match conditions(&format!("when client.ip in [\"{text}\"] -> inbox")).pop() {
+            Some(ConditionKind::Network { mut networks, .. }) => networks.pop(),
+            _ => None,
+        };
+    let all = network("::/0").map(|network| (network.first, network.last));
+    assert_eq!(all, Some(([0; 16], [0xff; 16])));
+    let one = network("2001:db8::1/128").map(|network| (network.first, network.last));
+    assert!(one.is_some_and(|(first, last)| first == last));
+    for text in ["192.0.2.0/33", "2001:db8::/129", "192.0.2", "192.0.2.0/x"] {
+        let (_, checked) =
+            check_files(&[("main", &format!("when client.ip in [\"{text}\"] -> inbox"))]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, ["wrong-value"], "{text}");
+    }
+    let named = "list blocked [\"192.0.2.7\"]\nwhen client.ip in blocked -> inbox";
+    assert!(matches!(conditions(named).as_slice(), [ConditionKind::In { .. }]));
+}
+
+#[test]
+fn a_header_is_compared_with_texts_or_with_numbers() {
+    for (test, is_number) in [
+        ("header \"X\" in [\"a@b.example\"]", false),
+        ("header \"X\" in [1, 5]", true),
+        ("header \"X\" in [1..2, 5K]", true),
+        ("header \"X\" in 1..5", true),
+        ("header \"X\" in words", false),
+    ] {
+        let rules = format!("list words [\"a@b.example\"]\nwhen {test} -> inbox");
+        let of_list =
+            conditions(&rules).iter().any(|kind| matches!(kind, ConditionKind::In { .. }));
+        assert_eq!(of_list, !is_number, "{test}");
+    }
+}
+
+#[test]
+fn the_same_question_is_known_in_another_order() {
+    for (first, second) in [
+        ("has to or has cc", "has cc or has to"),
+        ("has to or has cc", "has cc or has to or has cc"),
+        ("not has to", "not has to"),
+    ] {
+        let rules = format!("when {first} -> inbox\nwhen {second} -> stop");
+        let (_, checked) = check_files(&[("main", &rules)]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, ["unreachable"], "{rules}");
+    }
+    program("when not has to -> inbox\nwhen not has cc -> stop");
+}
+
+#[test]
+fn captures_outlive_a_duplicate_test() {
+    program(
+        "when subject matches /(a)/ { when duplicate of \"{subject}\" within 1d -> folder \"{1}\" }",
+    );
+}
+
+#[test]
+fn a_rule_with_a_mistake_hides_no_other_mistake() {
+    let codes = |text: &str| -> Vec<&str> {
+        check_files(&[("main", text)]).1.diagnostics.iter().map(|each| each.code).collect()
+    };
+    let broken = "when subject is { log \"{1}\"\n folder \"a//b\" }\n";
+    let alone = codes("when subject is { log \"x\" }\n");
+    assert_eq!(alone.len(), 1, "{alone:?}");
+    assert_eq!(codes(broken), [alone[0], "folder-empty-part"]);
+    let behind = format!("{broken}log \"{{1}}\"");
+    assert_eq!(codes(&behind), [alone[0], "folder-empty-part", "no-capture"]);
+}
+
+#[test]
+fn a_chain_of_scores_ends() {
+    let mut text = String::from("score s0 { +1 has to }\n");
+    for number in 1..1_000 {
+        text += &format!("score s{number} {{ +1 s{} > 0 }}\n", number - 1);
+    }
+    let (_, checked) = check_files(&[("main", &text)]);
+    let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+    assert_eq!(codes, ["too-deep"]);
 }
 
 #[test]
