@@ -273,22 +273,48 @@ fn constant(
 const READ_BY_PEOPLE: [&str; 6] = ["subject", "from", "to", "cc", "reply-to", "sender"];
 
 /// How the names of charsets begin that people filter by.
-const CHARSETS: [&str; 9] = [
-    "gb2312",
-    "gb18030",
+const CHARSETS: [&str; 15] = [
     "big5",
-    "koi8",
+    "cp125",
+    "euc-",
+    "gb18030",
+    "gb2312",
+    "gbk",
     "iso-2022",
     "iso-8859",
-    "windows-125",
-    "euc-kr",
+    "koi8",
     "ks_c_5601",
+    "shift_jis",
+    "us-ascii",
+    "utf-8",
+    "utf8",
+    "windows-125",
 ];
+
+/// The pattern in lower case, with `[gG]` as `g`.
+fn without_case(pattern: &str) -> String {
+    let lower: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
+    let mut rest = lower.as_slice();
+    let mut text = String::with_capacity(pattern.len());
+    while let [first, after @ ..] = rest {
+        match rest {
+            ['[', one, other, ']', after @ ..] if one == other => {
+                text.push(*one);
+                rest = after;
+            }
+            _ => {
+                text.push(*first);
+                rest = after;
+            }
+        }
+    }
+    text
+}
 
 /// How a pattern on the header differs: procmail sees encoded words (RFC 2047) as they were
 /// sent, mfilter as people read them.
 fn in_encoded_text(pattern: &str, found: &ProcmailMatch) -> Result<Option<&'static str>, String> {
-    let lower = pattern.to_ascii_lowercase();
+    let lower = without_case(pattern);
     let is_letter = |(_, rest): (&str, &str)| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
     let is_encoded = ["=\\?", "=[?]", "\\?="].iter().any(|sign| lower.contains(sign))
         || lower.split_once("=?").is_some_and(is_letter);

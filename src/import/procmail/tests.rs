@@ -73,13 +73,23 @@ fn headers_are_tested_where_the_pattern_names_them() {
 
 #[test]
 fn encoded_headers() {
-    for condition in
-        ["^Subject: =\\?gb2312\\?", "^From:.*=[?]koi8-r", "^Subject:.*=?big5?b?", "aGk=\\?="]
-    {
+    for condition in [
+        "^Subject: =\\?gb2312\\?",
+        "^From:.*=[?]koi8-r",
+        "^Subject:.*=?big5?b?",
+        "^Subject:.*=?[bB]ig5?",
+        "aGk=\\?=",
+    ] {
         let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
         assert_eq!(totals.not, 1, "{condition}");
     }
-    for condition in ["^Subject:.*周報", "^(From|Subject):.*big5", "koi8-r"] {
+    for condition in [
+        "^Subject:.*周報",
+        "^(From|Subject):.*big5",
+        "koi8-r",
+        "^Subject:.*[gG][bB]2312",
+        "^From:.*Shift_JIS",
+    ] {
         let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
         assert_eq!(totals.approximate, 1, "{condition}");
     }

@@ -376,7 +376,7 @@ impl Lowering<'_> {
         let name = arguments.string(0)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(1)?)?;
         match name.as_str() {
-            // A number.
+            // A number that only Proton's server knows.
             "vnd.proton.spam-threshold" => match how.kind {
                 MatchType::Matches if keys.iter().any(|key| key == "*") => Ok(Cond::Always),
                 MatchType::Is | MatchType::Matches if keys.iter().all(String::is_empty) => {
