@@ -332,12 +332,7 @@ impl Checker<'_, '_> {
                 return found;
             }
             (FieldKind::Time, ValueKind::Time { hour, minute }) => {
-                if *hour < 24 && *minute < 60 {
-                    return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
-                }
-                let text = self.written(value);
-                self.report(value.span, RuleErrorKind::NoSuchTime { text });
-                return None;
+                return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
             }
             (FieldKind::Duration, ValueKind::Number(_)) => {
                 Some(format!("`{0}d` is days, `{0}h` hours", self.written(value)))
@@ -429,8 +424,9 @@ impl Checker<'_, '_> {
         let never = match operator {
             Comparison::Less => to <= least,
             Comparison::LessOrEqual => to < least,
-            Comparison::Equal => to < least || to > most || to.fract() != 0.0,
-            Comparison::GreaterOrEqual => to > most,
+            Comparison::Equal => to < least || to.fract() != 0.0,
+            // No value that can be written is above the greatest.
+            Comparison::GreaterOrEqual => false,
             Comparison::Greater => to >= most,
         };
         if never {

@@ -69,8 +69,6 @@ pub enum RuleErrorKind {
     WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
     /// A date that does not exist.
     NoSuchDate { text: String },
-    /// A time that does not exist.
-    NoSuchTime { text: String },
     /// `header` or `env` without a name.
     FieldWantsName { field: String },
     /// A name after a field that needs none.
@@ -302,10 +300,6 @@ impl RuleErrorKind {
             RuleErrorKind::NoSuchDate { text } => {
                 error("no-such-date", format!("there is no day `{text}`"), "no such day")
                     .or_hint(Some("a date is year-month-day: `2026-12-24`"))
-            }
-            RuleErrorKind::NoSuchTime { text } => {
-                error("quantity", format!("there is no time `{text}`"), "no such time")
-                    .or_hint(Some("times are `00:00` to `23:59`"))
             }
             RuleErrorKind::FieldWantsName { field } => {
                 let hint = match field.as_str() {
