@@ -1,6 +1,6 @@
-//! What handing a message over to another store costs us: processor time of the thread
-//! that does it, with a store that accepts everything. The store's own time is not
-//! included.
+//! What handing a message over to another store costs us, by LMTP and by IMAP: processor
+//! time of the thread that does it, with a store that accepts everything. The store's own
+//! time is not included.
 //!
 //! `cargo bench --bench hand_over`
 
@@ -14,13 +14,19 @@ use mfilter::deliver::context::DeliveryContext;
 use mfilter::deliver::{RemoteMailbox, Store, deliver};
 use mfilter::flags::Flags;
 use mfilter::hand_over::MailStore;
-use mfilter::hand_over::address::StoreAddress;
+use mfilter::hand_over::address::{ImapAddress, StoreAddress, StorePlace};
 use mfilter::message::Message;
 use mfilter::outcome::Outcome;
 use mfilter::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use mfilter::rules::program::OverQuota;
 use mfilter::state::StateDir;
 use rustix::time::{ClockId, clock_gettime};
+
+use self::imap_store::{ImapBehaviour, ImapStore};
+
+#[allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
+#[path = "../tests/support/imap_store.rs"]
+mod imap_store;
 
 const ROUNDS: usize = 2000;
 
@@ -34,9 +40,22 @@ fn main() {
         }
     });
     let address = format!("lmtp:unix:{}", path.display()).parse().expect("a store");
-    let store = MailStore::new(StoreAddress::Lmtp(address));
-    let state = StateDir::at(directory.path().join("state"));
+    let over_lmtp = MailStore::new(StoreAddress::Lmtp(address));
+    let server = ImapStore::start(ImapBehaviour::default());
+    let password_file = directory.path().join("password");
+    std::fs::write(&password_file, "secret\n").expect("written");
+    let place = StorePlace::Unix(server.socket());
+    let address = ImapAddress { place, login: "mfilter".into(), password_file };
+    let over_imap = MailStore::new(StoreAddress::Imap(address));
     println!("processor time of a hand-over, µs, mean of {ROUNDS}");
+    for (protocol, store) in [("LMTP", &over_lmtp), ("IMAP", &over_imap)] {
+        // A journal for each store.
+        let state = StateDir::at(directory.path().join(protocol));
+        measure(protocol, store, &state);
+    }
+}
+
+fn measure(protocol: &str, store: &MailStore, state: &StateDir) {
     for (what, folders, size) in [
         ("2 KB, one folder", &["A"][..], 2 << 10),
         ("2 KB, a name beyond ASCII", &["迷惑メール"], 2 << 10),
@@ -52,7 +71,7 @@ fn main() {
             let reach = DeliveryContext { state, deadline, ..DeliveryContext::nothing() };
             let over_quota = OverQuota::Temporary;
             let address = "taro@x.example";
-            let mailbox = RemoteMailbox { store: &store, address, over_quota, subscribe: true };
+            let mailbox = RemoteMailbox { store, address, over_quota, subscribe: true };
             let before = now();
             let report = deliver(&plan, &[&message], Store::Remote(mailbox), &reach);
             assert_eq!(report.outcome, Outcome::Delivered);
@@ -60,7 +79,7 @@ fn main() {
         };
         hand_over(ROUNDS);
         let all: Duration = (0..ROUNDS).map(hand_over).sum();
-        println!("{what:30} {:6.0}", all.as_secs_f64() * 1e6 / ROUNDS as f64);
+        println!("{protocol}, {what:30} {:6.0}", all.as_secs_f64() * 1e6 / ROUNDS as f64);
     }
 }
 
