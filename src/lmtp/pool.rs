@@ -22,7 +22,7 @@ use super::record::DeliveryResult;
 use super::session::{Addressee, Envelope};
 use super::settings::LmtpSettings;
 use super::spool::MessageData;
-use super::warm_worker::{Spawner, WarmWorker, WorkerReaction, ask};
+use super::warm_worker::{Spawner, WarmWorker, WorkerReaction};
 use super::wire::{Job, WorkerAnswer, WorkerOrder};
 use crate::mda::Filtering;
 use crate::outcome::Outcome;
@@ -191,8 +191,11 @@ impl Pool {
         if let Some(home) = home {
             state.busy.remove(home);
         }
+        let someone_waits = !state.waiting.is_empty();
         drop(state);
-        self.changed.notify_all();
+        if someone_waits {
+            self.changed.notify_all();
+        }
     }
 
     /// Ends all idle workers.
@@ -374,7 +377,7 @@ impl Seat<'_> {
                 Some(worker) => worker,
                 None => self.start(account)?,
             };
-            match ask(&worker.socket, order, message, time) {
+            match worker.ask(order, message, time) {
                 WorkerReaction::Answered(answer) => {
                     worker.jobs += 1;
                     worker.used = Instant::now();
@@ -422,7 +425,7 @@ impl Seat<'_> {
         metrics.workers_started.count();
         let now = Instant::now();
         let settings = &self.settings;
-        let worker = WarmWorker {
+        let mut worker = WarmWorker {
             socket,
             process,
             owner: settings.own_uids.then(|| account.home.clone()),
@@ -430,9 +433,10 @@ impl Seat<'_> {
             started: now,
             used: now,
             generation: self.generation,
+            patience: None,
         };
         let order = WorkerOrder::Settings(Box::new((**settings).clone()));
-        match ask(&worker.socket, &order, &MessageData::Memory(Vec::new()), START_TIME) {
+        match worker.ask(&order, &MessageData::Memory(Vec::new()), START_TIME) {
             WorkerReaction::Answered(WorkerAnswer::Ready) => Ok(worker),
             failed => {
                 metrics.workers_died.count();

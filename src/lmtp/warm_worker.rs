@@ -43,9 +43,45 @@ pub(super) struct WarmWorker {
     pub(super) started: Instant,
     pub(super) used: Instant,
     pub(super) generation: u64,
+    /// How long the socket waits for an answer, if that was set.
+    pub(super) patience: Option<Duration>,
 }
 
 impl WarmWorker {
+    /// Gives it something to do, and waits for the result until `time` is over.
+    pub(super) fn ask(
+        &mut self,
+        order: &WorkerOrder,
+        message: &MessageData,
+        time: Duration,
+    ) -> WorkerReaction {
+        let socket = &self.socket;
+        let timed = match self.patience.replace(time) {
+            Some(patience) if patience == time => Ok(()),
+            _ => socket
+                .set_read_timeout(Some(time))
+                .and_then(|()| socket.set_write_timeout(Some(time))),
+        };
+        let sent = timed.and_then(|()| match message {
+            MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
+            MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
+        });
+        match sent {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => return WorkerReaction::WasDead,
+            Err(error) => return WorkerReaction::Died(error.to_string()),
+        }
+        match wire::receive::<WorkerAnswer>(socket) {
+            Ok(Some(WorkerFrame { head, .. })) => WorkerReaction::Answered(head),
+            Ok(None) => WorkerReaction::Died("it ended".into()),
+            Err(error) if is_gone(&error) => WorkerReaction::Died("it ended".into()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                WorkerReaction::Died(format!("it did not end within {} s", time.as_secs()))
+            }
+            Err(error) => WorkerReaction::Died(error.to_string()),
+        }
+    }
+
     /// Lets it end, and kills it if it does not.
     pub(super) fn end(self) {
         let WarmWorker { socket, mut process, .. } = self;
@@ -75,35 +111,6 @@ pub(super) enum WorkerReaction {
     WasDead,
     /// It died while doing it, or did not finish.
     Died(String),
-}
-
-/// Gives a worker something to do, and waits for the result.
-pub(super) fn ask(
-    socket: &UnixStream,
-    order: &WorkerOrder,
-    message: &MessageData,
-    time: Duration,
-) -> WorkerReaction {
-    let timed =
-        socket.set_read_timeout(Some(time)).and_then(|()| socket.set_write_timeout(Some(time)));
-    let sent = timed.and_then(|()| match message {
-        MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
-        MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
-    });
-    match sent {
-        Ok(()) => {}
-        Err(error) if is_gone(&error) => return WorkerReaction::WasDead,
-        Err(error) => return WorkerReaction::Died(error.to_string()),
-    }
-    match wire::receive::<WorkerAnswer>(socket) {
-        Ok(Some(WorkerFrame { head, .. })) => WorkerReaction::Answered(head),
-        Ok(None) => WorkerReaction::Died("it ended".into()),
-        Err(error) if is_gone(&error) => WorkerReaction::Died("it ended".into()),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            WorkerReaction::Died(format!("it did not end within {} s", time.as_secs()))
-        }
-        Err(error) => WorkerReaction::Died(error.to_string()),
-    }
 }
 
 fn is_gone(error: &io::Error) -> bool {

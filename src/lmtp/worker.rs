@@ -43,12 +43,13 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
     let store = settings.mail_store().map_err(io::Error::other)?.map(Arc::new);
     let front = Some(Caller::at(socket.try_clone()?.into()));
     let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store, front };
+    let mut processor_time = None;
     while let Some(WorkerFrame { head, body, descriptor }) = wire::receive(socket)? {
         let message = match descriptor {
             Some(descriptor) => JobInput::File(File::from(descriptor)),
             None => JobInput::Memory(body),
         };
-        allow_processor_time(&worker.settings.limits);
+        allow_processor_time(&worker.settings.limits, &mut processor_time);
         let answer = match head {
             WorkerOrder::Settings(_) => WorkerAnswer::Ready,
             WorkerOrder::Deliver(job) => worker.deliver(&job, message),
@@ -195,9 +196,14 @@ fn limit(limits: &WorkerLimits) {
 }
 
 /// Lets the system kill the worker once it has used this much more processor time.
-fn allow_processor_time(limits: &WorkerLimits) {
+/// `allowed` is the limit that was set last, in seconds, so that it is set again only when
+/// it changes.
+fn allow_processor_time(limits: &WorkerLimits, allowed: &mut Option<u64>) {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
     let most = u64::try_from(used).unwrap_or(0) + limits.processor.as_secs().max(1) + 1;
+    if allowed.replace(most) == Some(most) {
+        return;
+    }
     let maximum = getrlimit(Resource::Cpu).maximum;
     let current = Some(maximum.map_or(most, |maximum| maximum.min(most)));
     let _ = setrlimit(Resource::Cpu, Rlimit { current, maximum });
