@@ -267,6 +267,22 @@ fn the_tests_that_claims_name_exist() {
     }
 }
 
+#[test]
+fn the_fuzz_targets_are_those_of_the_reliability_table() {
+    let document = read("docs/RELIABILITY.md");
+    let rows = document.lines().skip_while(|line| !line.starts_with("| target |")).skip(2);
+    let named: BTreeSet<String> = rows
+        .map_while(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    let files = fs::read_dir(root().join("fuzz/fuzz_targets")).expect("is there");
+    let targets: BTreeSet<String> = files
+        .filter_map(|file| file.expect("readable").file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned()))
+        .collect();
+    assert_eq!(named, targets);
+    assert!(document.contains(&format!("| fuzzing, {} targets |", targets.len())));
+}
+
 fn is_identifier(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
