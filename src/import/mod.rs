@@ -43,6 +43,7 @@ pub mod ir;
 pub mod kind;
 mod longest;
 pub mod maildrop;
+mod perl;
 pub mod procmail;
 pub mod report;
 mod shell;

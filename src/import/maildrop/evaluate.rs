@@ -9,9 +9,10 @@ use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_message};
-use super::regex::{optional_groups, repeats_nothing, translate};
+use super::regex::{optional_groups, repeats_nothing};
 use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
 use crate::import::ir::{Cond, Operand, Test};
+use crate::import::perl::translate;
 use crate::import::shell::{command_value, prints_directory};
 use crate::import::unreadable;
 

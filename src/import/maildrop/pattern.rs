@@ -5,8 +5,9 @@
 //! each colon, the addresses in some of them put in order.
 
 use super::blank::{may_take_blank, needs_blank};
-use super::regex::{captures_quotes, literals, repeats_nothing, split_top, translate};
+use super::regex::{captures_quotes, literals, repeats_nothing, split_top};
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
+use crate::import::perl::translate;
 
 /// Headers in which maildrop puts addresses in order: `a@b (Name)` and `"Name" <a@b>`
 /// are `Name <a@b>`, `<a@b>` is `a@b`.

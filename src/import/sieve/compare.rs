@@ -8,12 +8,14 @@ use regex_automata::util::syntax::Config;
 
 use super::arguments::Arguments;
 use super::context::Lowering;
+use super::posix::regex;
 use super::regex::{
     Glob, PATTERN_STEPS, Relation, as_group, casemap_literal, compare_numbers, glob, glob_pattern,
-    is_cased_beyond_ascii, number_pattern, on_address, our_glob, regex,
+    is_cased_beyond_ascii, number_pattern, on_address, our_glob,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::import::longest::{LONGEST_STEPS, is_longest_first};
+use crate::import::perl;
 use crate::message::fold;
 use crate::rules::pattern::{self, Engine};
 
@@ -348,6 +350,20 @@ impl Lowering<'_> {
         captures: bool,
     ) -> Result<(&'static str, Operand), String> {
         let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
+        if is_perl(key) {
+            let line = matches!(sort, ComparisonSort::Text | ComparisonSort::Domain);
+            let why = "a group with `(?` in a regular expression";
+            if captures || !line {
+                return Err(why.into());
+            }
+            let (pattern, _) = perl::translate(key, None).map_err(|_| why)?;
+            self.spend(PATTERN_STEPS + 2 * key.len() + pattern::list_cost(&pattern) / 64)?;
+            if pattern::build(&pattern, case, Engine::Full).is_err() {
+                return Err("a regular expression that is not known here".into());
+            }
+            self.remark("a group with `(?` is read as in Perl; Dovecot refuses the script");
+            return Ok(("matches", Operand::Pattern(pattern, case)));
+        }
         let mut found = regex(key, address)?;
         if captures && !self.captures_as_posix(&found.pattern, case)? {
             self.approximately("the first text that fits is captured, not the longest");
@@ -392,6 +408,17 @@ impl Lowering<'_> {
         };
         Ok(("matches", Operand::Pattern(pattern, case)))
     }
+}
+
+/// Whether a regular expression is one of Perl's and none of POSIX: a group begins with
+/// `(?`.
+fn is_perl(pattern: &str) -> bool {
+    let escaped = |at: usize| {
+        let before = pattern.get(..at).unwrap_or_default();
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        backslashes % 2 == 1
+    };
+    pattern.match_indices("(?").any(|(at, _)| !escaped(at))
 }
 
 /// A glob as the simplest test that expresses it.

@@ -387,7 +387,12 @@ impl<'a> Lowering<'a> {
                     expansion.push_text(value);
                 }
                 Some(KnownValue::Lost(why)) => return Err(why.clone()),
-                Some(KnownValue::OneOf(_) | KnownValue::Runtime | KnownValue::OneLevel) => {
+                Some(
+                    KnownValue::OneOf(_)
+                    | KnownValue::Runtime
+                    | KnownValue::OneLevel
+                    | KnownValue::Word,
+                ) => {
                     self.stateful = true;
                     expansion.0.push(VariablePiece::Variable(key));
                 }

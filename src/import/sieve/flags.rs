@@ -9,9 +9,10 @@ use super::arguments::Arguments;
 use super::compare::{MatchType, matching};
 use super::context::Lowering;
 use super::parse::Node;
+use super::regex::is_keyword_character;
 use super::script::is_set;
 use super::string_test::counted;
-use super::variables::KnownValue;
+use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
 use crate::source::Span;
 
@@ -39,6 +40,11 @@ impl Lowering<'_> {
         for text in written {
             let expansion = self.expand(text)?;
             let Some(text) = expansion.constant() else {
+                if !expansion.0.iter().all(|piece| self.is_word(piece)) {
+                    self.approximately(
+                        "a value inserted in a keyword is a part of it, whatever it consists of",
+                    );
+                }
                 let template = self.template(&expansion, "");
                 flags.push(Mark::Keyword(template));
                 continue;
@@ -48,6 +54,26 @@ impl Lowering<'_> {
             }
         }
         Ok(flags)
+    }
+
+    /// Whether a piece consists of what a keyword may consist of. Sieve makes a keyword of
+    /// each word otherwise, or none.
+    pub(super) fn is_word(&self, piece: &VariablePiece) -> bool {
+        match piece {
+            VariablePiece::Text(text) => text.chars().all(is_keyword_character),
+            VariablePiece::Group(group) => self.state.one_level.contains(group),
+            VariablePiece::Variable(key) => {
+                self.state.variables.get(key).is_some_and(KnownValue::is_word)
+            }
+            VariablePiece::Date(template) => {
+                let inner = template.trim_start_matches('{').trim_end_matches('}');
+                inner.rsplit(':').next().is_some_and(|format| {
+                    format.split('%').skip(1).all(|part| part.len() == 1)
+                        && format.starts_with('%')
+                        && !format.contains(['a', 'A', 'b', 'B', 'c', 'x', 'z', 'Z'])
+                })
+            }
+        }
     }
 
     pub(super) fn flag_action(
@@ -245,8 +271,7 @@ fn flag(word: &str) -> Result<Option<Mark>, String> {
             _ => return Ok(None),
         })));
     }
-    let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
-    if !word.chars().all(fits) || word.len() > 100 {
+    if !word.chars().all(is_keyword_character) || word.len() > 100 {
         return Err(format!("`{word}` is not an IMAP keyword"));
     }
     Ok(Some(Mark::Keyword(literal(word))))

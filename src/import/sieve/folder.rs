@@ -61,7 +61,7 @@ impl Lowering<'_> {
         let one_level = |piece: &VariablePiece| match piece {
             VariablePiece::Text(_) | VariablePiece::Date(_) => true,
             VariablePiece::Variable(key) => {
-                matches!(self.state.variables.get(key), Some(KnownValue::OneLevel))
+                self.state.variables.get(key).is_some_and(KnownValue::is_one_level)
             }
             VariablePiece::Group(group) => self.state.one_level.contains(group),
         };

@@ -35,6 +35,7 @@ impl Lowering<'_> {
                 });
                 let mut seen = HashSet::new();
                 changing(&nodes, false, &mut seen, &mut self.changing);
+                self.report_missing(&nodes);
                 // A `return` leads back here, so what follows is not the end there.
                 self.block(&nodes, tail, out);
                 self.state.returned = false;

@@ -37,6 +37,7 @@ impl Lowering<'_> {
     /// Lowers the main script.
     pub(super) fn main(&mut self, path: &Path, nodes: &[Node]) {
         self.guess_folders(nodes);
+        self.report_missing(nodes);
         self.frames.push(SieveFrame {
             number: 0,
             path: path.to_owned(),

@@ -1,6 +1,5 @@
-//! Patterns: POSIX extended regular expressions as in Sieve's `:regex`, globs as in
-//! `:matches`, and numbers as `i;ascii-numeric` compares them, each as a regular
-//! expression of ours.
+//! Patterns: globs as in `:matches`, and numbers as `i;ascii-numeric` compares them, each
+//! as a regular expression of ours; and what such expressions match.
 
 use std::collections::BTreeSet;
 
@@ -92,146 +91,6 @@ pub(super) fn casemap_literal(text: &str) -> String {
     out
 }
 
-/// A regular expression, translated; or why it cannot be.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Translated {
-    /// In our syntax, with its anchors.
-    pub(super) pattern: String,
-    /// It begins with `^`, alone.
-    pub(super) start: bool,
-    /// It ends with `$`, alone.
-    pub(super) end: bool,
-    /// It has an alternation outside of groups.
-    pub(super) branches: bool,
-}
-
-/// With `address`, what any character stands for does not go beyond the address.
-pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
-    let mut out = String::with_capacity(source.len() + 8);
-    let mut told = Translated { pattern: String::new(), start: false, end: false, branches: false };
-    let mut depth = 0_usize;
-    // Whether there is something before that a repetition could apply to.
-    let mut atom = false;
-    let mut chars = source.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => {
-                let Some((_, next)) = chars.next() else {
-                    return Err("a regular expression that ends with a backslash".into());
-                };
-                match next {
-                    '1'..='9' => return Err("a back-reference in a regular expression".into()),
-                    'w' | 'W' | 's' | 'S' | 'b' | 'B' => out.extend(['\\', next]),
-                    '<' | '>' => out.push_str("\\b"),
-                    '`' => out.push('^'),
-                    '\'' => out.push('$'),
-                    _ => out.push_str(&casemap_literal(&next.to_string())),
-                }
-                atom = true;
-            }
-            '[' => {
-                let (class, length) = bracket(&source[at..], address)?;
-                out.push_str(&class);
-                while chars.peek().is_some_and(|(next, _)| *next < at + length) {
-                    chars.next();
-                }
-                atom = true;
-            }
-            '(' => {
-                if chars.peek().is_some_and(|(_, next)| *next == '?') {
-                    return Err("a group with `(?` in a regular expression".into());
-                }
-                depth += 1;
-                out.push('(');
-                atom = false;
-            }
-            ')' if depth > 0 => {
-                depth -= 1;
-                out.push(')');
-                atom = true;
-            }
-            '|' => {
-                told.branches |= depth == 0;
-                out.push('|');
-                atom = false;
-            }
-            '*' | '+' | '?' if !atom => {
-                // At the start there is nothing to repeat: glibc takes it literally.
-                out.push('\\');
-                out.push(c);
-                atom = true;
-            }
-            '*' | '+' | '?' => {
-                // `a*?` would mean something else here.
-                if out.ends_with(['*', '+', '?', '}'])
-                    && !out.ends_with("\\*")
-                    && !out.ends_with("\\+")
-                    && !out.ends_with("\\?")
-                    && !out.ends_with("\\}")
-                {
-                    if c == '*' && out.ends_with('*') || c == '+' && out.ends_with('+') {
-                        continue;
-                    }
-                    return Err("a repetition of a repetition in a regular expression".into());
-                }
-                out.push(c);
-            }
-            '{' => match interval(&source[at..]) {
-                Some(length) if atom => {
-                    if out.ends_with(['*', '+', '?']) {
-                        return Err("a repetition of a repetition in a regular expression".into());
-                    }
-                    let text = &source[at..at + length];
-                    out.push_str(&text.replace("{,", "{0,"));
-                    while chars.peek().is_some_and(|(next, _)| *next < at + length) {
-                        chars.next();
-                    }
-                }
-                _ => {
-                    out.push_str("\\{");
-                    atom = true;
-                }
-            },
-            '.' => {
-                out.push_str(if address { "[^<>]" } else { "." });
-                atom = true;
-            }
-            '^' => {
-                if at == 0 {
-                    told.start = true;
-                } else if address {
-                    return Err("a `^` inside of a regular expression for addresses".into());
-                }
-                out.push('^');
-                atom = false;
-            }
-            '$' => {
-                if at + 1 == source.len() {
-                    told.end = true;
-                } else if address {
-                    return Err("a `$` inside of a regular expression for addresses".into());
-                }
-                out.push('$');
-                atom = true;
-            }
-            _ => {
-                if c == ')' || c == '}' || c == ']' {
-                    out.push('\\');
-                    out.push(c);
-                } else {
-                    out.push_str(&casemap_literal(&c.to_string()));
-                }
-                atom = true;
-            }
-        }
-    }
-    if depth > 0 {
-        return Err("a group that is never closed in a regular expression".into());
-    }
-    told.pattern = out;
-    Ok(told)
-}
-
 /// The groups of a pattern of ours that always match at least one character, and none
 /// that separates levels of folders, is a blank or is invisible.
 pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
@@ -272,9 +131,15 @@ pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
     format!("{flags}{begin}({inner}){close}")
 }
 
-/// Whether a pattern can match only ASCII that may be in the name of one level.
+/// RFC 9051 §9: `flag-keyword`
+pub(super) fn is_keyword_character(c: char) -> bool {
+    c.is_ascii_graphic() && !"(){%*\"\\]".contains(c)
+}
+
+/// Whether a pattern can match only ASCII that may be in the name of one level, and in a
+/// keyword.
 fn is_plain(hir: &Hir) -> bool {
-    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '.' | '/' | '~');
+    let fits = |c: char| is_keyword_character(c) && !matches!(c, '.' | '/' | '~');
     let mut open = vec![hir];
     while let Some(hir) = open.pop() {
         let fine = match hir.kind() {
@@ -303,71 +168,6 @@ fn is_plain(hir: &Hir) -> bool {
         }
     }
     true
-}
-
-/// `{2}`, `{2,}`, `{2,5}`, `{,5}`: how long it is.
-fn interval(text: &str) -> Option<usize> {
-    let end = text.find('}')?;
-    let inner = text.get(1..end)?;
-    let (from, to) = inner.split_once(',').unwrap_or((inner, inner));
-    let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit()) && part.len() < 4;
-    (digits(from) && digits(to) && !inner.trim_matches(',').is_empty()).then_some(end + 1)
-}
-
-/// A bracket expression at the start of a text, and its length. A backslash in it is
-/// literal.
-fn bracket(text: &str, address: bool) -> Result<(String, usize), String> {
-    let mut out = String::from("[");
-    let mut chars = text.char_indices().skip(1).peekable();
-    let negated = chars.next_if(|(_, c)| *c == '^').is_some();
-    if negated {
-        out.push('^');
-        if address {
-            out.push_str("<>");
-        }
-    }
-    let mut first = true;
-    while let Some((at, c)) = chars.next() {
-        match c {
-            ']' if !first => return Ok((out + "]", at + 1)),
-            '[' if chars.peek().is_some_and(|(_, next)| matches!(next, ':' | '.' | '=')) => {
-                let rest = text.get(at..).unwrap_or_default();
-                let end = rest.find(":]").ok_or("a class in a regular expression")?;
-                let class = rest.get(..end + 2).unwrap_or_default();
-                const CLASSES: [&str; 12] = [
-                    "[:alpha:]",
-                    "[:digit:]",
-                    "[:alnum:]",
-                    "[:upper:]",
-                    "[:lower:]",
-                    "[:space:]",
-                    "[:blank:]",
-                    "[:punct:]",
-                    "[:print:]",
-                    "[:graph:]",
-                    "[:cntrl:]",
-                    "[:xdigit:]",
-                ];
-                if !CLASSES.contains(&class) {
-                    return Err(format!("`{class}` in a regular expression"));
-                }
-                out.push_str(class);
-                while chars.peek().is_some_and(|(next, _)| *next < at + class.len()) {
-                    chars.next();
-                }
-            }
-            '-' => {
-                // A range, or itself at either end.
-                let edge = first || chars.peek().is_some_and(|(_, next)| *next == ']');
-                out.push_str(if edge { "\\-" } else { "-" });
-            }
-            '[' | '\\' | ']' | '&' | '~' | '^' => out.extend(['\\', c]),
-            '\n' | '\t' => out.push_str(if c == '\n' { "\\n" } else { "\\t" }),
-            _ => out.push(c),
-        }
-        first = false;
-    }
-    Err("a class that is never closed in a regular expression".into())
 }
 
 /// A pattern on an address as one on `Name <address>`, which is what patterns see.
@@ -558,28 +358,6 @@ mod tests {
                     assert_eq!(found, wanted, "{text:?} {relation:?} {key:?}: {pattern:?}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn posix_patterns_are_translated() {
-        for (posix, ours) in [
-            ("^a.b$", "^a.b$"),
-            ("a{2,}b{", "a{2,}b\\{"),
-            ("[^a-z\\]x", "[^a-z\\\\]x"),
-            ("[]a-]", "[\\]a\\-]"),
-            ("\\d\\w", "d\\w"),
-            ("(a|b)+", "(a|b)+"),
-            ("[[:alpha:]_&&b]", "[[:alpha:]_\\&\\&b]"),
-            ("*a", "\\*a"),
-            ("a#b", "a\\#b"),
-            ("a)", "a\\)"),
-        ] {
-            assert_eq!(regex(posix, false).unwrap().pattern, ours, "{posix}");
-            assert!(regex_automata::meta::Regex::new(ours).is_ok(), "{ours}");
-        }
-        for bad in ["(a)\\1", "(?:a)", "a\\", "[a", "(a"] {
-            assert!(regex(bad, false).is_err(), "{bad}");
         }
     }
 

@@ -69,12 +69,15 @@ impl Lowering<'_> {
             VariablePiece::Text(text) => !text.contains(['/', '.']),
             VariablePiece::Group(group) => self.state.one_level.contains(group),
             VariablePiece::Variable(key) => {
-                matches!(self.state.variables.get(key), Some(KnownValue::OneLevel))
+                self.state.variables.get(key).is_some_and(KnownValue::is_one_level)
             }
         };
         let one_level = expansion.0.iter().all(dates);
-        let known =
-            known.unwrap_or(if one_level { KnownValue::OneLevel } else { KnownValue::Runtime });
+        let known = known.unwrap_or(match one_level {
+            true if expansion.0.iter().all(|piece| self.is_word(piece)) => KnownValue::Word,
+            true => KnownValue::OneLevel,
+            false => KnownValue::Runtime,
+        });
         Rc::make_mut(&mut self.state.variables).insert(key, known);
         Ok(())
     }

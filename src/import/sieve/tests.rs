@@ -13,6 +13,12 @@ fn rules(script: &str) -> (String, report::Totals) {
     (rules, totals)
 }
 
+/// What the report says of the whole script.
+fn notes(script: &str) -> Vec<String> {
+    let (_, _, report) = testing::rules(import, ("x.sieve", script), &Options::default(), &[]);
+    report.lines().filter_map(|line| line.strip_prefix("note: ")).map(str::to_owned).collect()
+}
+
 fn exact(script: &str) -> String {
     let (rules, totals) = rules(script);
     assert_eq!(totals.exact, totals.all, "{script}\n{rules}");
@@ -303,6 +309,65 @@ fn headers_are_taken_out_by_their_value() {
     }
     let (_, totals) = rules("deleteheader :index 1 \"Received\"; fileinto \"A\";");
     assert_eq!(totals.not, 1);
+}
+
+/// Sieve makes a keyword of each word of a value, and none of what cannot be one.
+#[test]
+fn a_captured_keyword_is_exact_if_it_can_be_nothing_else() {
+    let approximate = |pattern: &str, set: &str, flag: &str| {
+        let script = format!(
+            "require [\"variables\", \"regex\", \"imap4flags\"]; if header :regex \"x-tag\" \
+             \"{pattern}\" {{ {set} addflag \"{flag}\"; }}"
+        );
+        let totals = rules(&script).1;
+        assert_eq!(totals.not, 0, "{script}");
+        totals.approximate > 0
+    };
+    for (pattern, set, flag, want) in [
+        ("([a-z_0-9-]+)", "", "t-${1}", false),
+        ("([a-z_0-9-]+)", "set \"v\" \"${1}-x\";", "${v}", false),
+        ("([a-z ]+)", "", "t-${1}", true),
+        ("([a-z(]+)", "", "${1}", true),
+        ("(.*)", "", "t-${1}", true),
+        ("([a-z]+)", "set \"v\" \"two ${1}\";", "${v}", true),
+        ("([a-z]+)", "", "two ${1}", true),
+    ] {
+        assert_eq!(approximate(pattern, set, flag), want, "{pattern} {set} {flag}");
+    }
+}
+
+/// A default and a captured value are both one level.
+#[test]
+fn a_value_that_is_one_level_on_all_paths_is_a_folder() {
+    let approximate = |default: &str| {
+        rules(&format!(
+            "require [\"variables\", \"regex\", \"fileinto\"]; set \"t\" \"{default}\"; if header \
+             :regex \"x-tag\" \"([a-z]+)\" {{ set \"t\" \"${{1}}\"; }} fileinto \"L/${{t}}\";"
+        ))
+        .1
+        .approximate
+    };
+    for (default, want) in [("other", 0), ("", 1), ("a/b", 1), ("a b", 1)] {
+        assert_eq!(approximate(default), want, "{default}");
+    }
+}
+
+#[test]
+fn extensions_that_are_not_required_are_reported() {
+    for (script, want) in [
+        ("fileinto \"A\";", Some("`fileinto`")),
+        ("require \"fileinto\"; fileinto :copy \"A\";", Some("`:copy`")),
+        (
+            "require \"fileinto, regex\"; if header :regex \"a\" \"b\" { fileinto \"A\"; }",
+            Some("`:regex`, `fileinto`"),
+        ),
+        ("require [\"fileinto\", \"Copy\"]; if true { fileinto :copy \"A\"; }", None),
+        ("keep;", None),
+    ] {
+        let note = notes(script).into_iter().find(|note| note.contains("`require`"));
+        let words = note.map(|note| note.split(" without").next().unwrap_or_default().to_owned());
+        assert_eq!(words.as_deref(), want, "{script}");
+    }
 }
 
 /// A value that makes one level is also a folder's name on its own; `INBOX` is the inbox.

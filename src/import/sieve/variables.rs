@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+use super::regex::is_keyword_character;
 use crate::classify::CLASSIFIERS;
 use crate::import::ir::literal;
 use crate::rules::field;
@@ -23,11 +24,32 @@ pub(super) enum KnownValue {
     Runtime,
     /// The same, and it cannot make levels of folders: a part of a date.
     OneLevel,
+    /// The same, and it can be a part of a keyword.
+    Word,
     /// Why its value was not translated.
     Lost(String),
 }
 
 impl KnownValue {
+    /// Whether it is one level of a folder's name, and can be a part of a keyword.
+    pub(super) fn is_word(&self) -> bool {
+        let fits = |text: &String| {
+            let fits = |c: char| is_keyword_character(c) && !matches!(c, '.' | '/' | '~');
+            !text.is_empty() && text.chars().all(fits)
+        };
+        match self {
+            KnownValue::Word => true,
+            KnownValue::Text(text) => fits(text),
+            KnownValue::OneOf(texts) => texts.iter().all(fits),
+            KnownValue::OneLevel | KnownValue::Runtime | KnownValue::Lost(_) => false,
+        }
+    }
+
+    /// Whether it cannot make levels of folders.
+    pub(super) fn is_one_level(&self) -> bool {
+        matches!(self, KnownValue::OneLevel | KnownValue::Word)
+    }
+
     /// What is known where two paths meet.
     pub(super) fn join(self, other: KnownValue) -> KnownValue {
         if self == other {
@@ -38,6 +60,22 @@ impl KnownValue {
             KnownValue::OneOf(values) => Some(values.clone()),
             _ => None,
         };
+        // Both as one level, or as a word.
+        if !matches!(
+            (&self, &other),
+            (
+                KnownValue::Text(_) | KnownValue::OneOf(_),
+                KnownValue::Text(_) | KnownValue::OneOf(_)
+            )
+        ) {
+            match (self.is_word(), other.is_word()) {
+                (true, true) => return KnownValue::Word,
+                (one, two) if (one || self.is_one_level()) && (two || other.is_one_level()) => {
+                    return KnownValue::OneLevel;
+                }
+                _ => {}
+            }
+        }
         match (self, other) {
             (KnownValue::Lost(why), _) | (_, KnownValue::Lost(why)) => KnownValue::Lost(why),
             (one, other) => match (values(&one), values(&other)) {

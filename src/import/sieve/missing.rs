@@ -1,0 +1,100 @@
+//! Extensions that a script uses without `require` (RFC 5228 §3.2): a server refuses it.
+
+use std::collections::BTreeSet;
+
+use super::context::Lowering;
+use super::parse::{Argument, Node};
+
+/// Commands and tests, and the extensions that offer them.
+const WORDS: [(&str, &[&str]); 33] = [
+    ("addflag", FLAGS),
+    ("addheader", &["editheader"]),
+    ("body", &["body"]),
+    ("currentdate", &["date"]),
+    ("date", &["date"]),
+    ("deleteheader", &["editheader"]),
+    ("duplicate", &["duplicate", "vnd.dovecot.duplicate"]),
+    ("envelope", &["envelope"]),
+    ("environment", &["environment"]),
+    ("ereject", &["ereject"]),
+    ("execute", &["vnd.dovecot.execute"]),
+    ("expire", &["vnd.proton.expire"]),
+    ("fileinto", &["fileinto"]),
+    ("filter", &["vnd.dovecot.filter"]),
+    ("global", &["include"]),
+    ("hasflag", FLAGS),
+    ("include", &["include"]),
+    ("mailboxexists", &["mailbox"]),
+    ("metadata", &["mboxmetadata"]),
+    ("metadataexists", &["mboxmetadata"]),
+    ("notify", &["enotify", "notify"]),
+    ("pipe", &["vnd.dovecot.pipe"]),
+    ("reject", &["reject", "ereject"]),
+    ("removeflag", FLAGS),
+    ("return", &["include"]),
+    ("servermetadata", &["servermetadata"]),
+    ("set", &["variables"]),
+    ("setflag", FLAGS),
+    ("spamtest", &["spamtest", "spamtestplus"]),
+    ("string", &["variables"]),
+    ("unexpire", &["vnd.proton.expire"]),
+    ("vacation", &["vacation", "vacation-seconds"]),
+    ("virustest", &["virustest"]),
+];
+
+const FLAGS: &[&str] = &["imap4flags", "imapflags"];
+
+/// Arguments, likewise.
+const TAGS: [(&str, &[&str]); 9] = [
+    (":copy", &["copy"]),
+    (":count", &["relational"]),
+    (":create", &["mailbox"]),
+    (":detail", &["subaddress"]),
+    (":flags", FLAGS),
+    (":list", &["extlists"]),
+    (":regex", &["regex"]),
+    (":user", &["subaddress"]),
+    (":value", &["relational"]),
+];
+
+impl Lowering<'_> {
+    /// Reports which extensions a script uses and does not require.
+    pub(super) fn report_missing(&mut self, nodes: &[Node]) {
+        let (mut required, mut used) = (BTreeSet::new(), Vec::new());
+        collect(nodes, &mut required, &mut used);
+        let missing: BTreeSet<String> = used
+            .into_iter()
+            .filter(|(_, any)| !any.iter().any(|name| required.contains(*name)))
+            .map(|(word, _)| format!("`{word}`"))
+            .collect();
+        if !missing.is_empty() {
+            let words = missing.into_iter().collect::<Vec<_>>().join(", ");
+            self.draft.note(format!(
+                "{words} without `require`: a server refuses this script, and does nothing of it"
+            ));
+        }
+    }
+}
+
+type Used = Vec<(&'static str, &'static [&'static str])>;
+
+/// What is required, and which words of extensions occur.
+fn collect(nodes: &[Node], required: &mut BTreeSet<String>, used: &mut Used) {
+    for node in nodes {
+        let find = |all: &'static [(&'static str, &'static [&'static str])], word: &str| {
+            all.iter().copied().find(|(name, _)| name.trim_start_matches(':') == word)
+        };
+        used.extend(find(&WORDS, &node.name));
+        for argument in &node.arguments {
+            match argument {
+                Argument::Strings(names) if node.name == "require" => {
+                    required.extend(names.iter().map(|name| name.to_ascii_lowercase()));
+                }
+                Argument::Tag(tag) => used.extend(find(&TAGS, tag)),
+                _ => {}
+            }
+        }
+        collect(&node.tests, required, used);
+        collect(node.block.as_deref().unwrap_or_default(), required, used);
+    }
+}
