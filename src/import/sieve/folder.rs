@@ -7,11 +7,22 @@ use super::string_test::has_value;
 use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, literal};
 
+/// Uses of folders, RFC 6154 §2, which Fastmail's scripts name in place of a folder.
+const USES: [&str; 6] = ["Archive", "Drafts", "Inbox", "Junk", "Sent", "Trash"];
+
 impl Lowering<'_> {
     /// The place that a folder's name in Sieve stands for.
     pub(super) fn place(&mut self, written: &str) -> Result<SievePlace, String> {
         let expansion = self.expand(written)?;
         if let Some(name) = expansion.constant() {
+            let is_use = name
+                .strip_prefix('\\')
+                .is_some_and(|word| USES.iter().any(|known| known.eq_ignore_ascii_case(word)));
+            if is_use {
+                self.remark(format!(
+                    "Fastmail takes `{name}` for its folder of that use; here it is a folder's name"
+                ));
+            }
             return Ok(match self.folder(&literal(name))? {
                 Some(folder) => SievePlace::Folder(folder),
                 None => SievePlace::Inbox,

@@ -1,4 +1,5 @@
-//! Extensions that a script uses without `require` (RFC 5228 §3.2): a server refuses it.
+//! What makes a server refuse a whole script that can be read here: extensions without
+//! `require`, and a `require` in the wrong place (RFC 5228 §3.2).
 
 use std::collections::BTreeSet;
 
@@ -67,6 +68,13 @@ impl Lowering<'_> {
             .filter(|(_, any)| !any.iter().any(|name| required.contains(*name)))
             .map(|(word, _)| format!("`{word}`"))
             .collect();
+        let mut commands = nodes.iter().filter(|node| !node.name.is_empty());
+        let is_require = |node: &&Node| node.name == "require";
+        if commands.by_ref().any(|node| !is_require(&node))
+            && commands.any(|node| is_require(&node))
+        {
+            self.draft.note("a `require` after other commands: a server refuses this script");
+        }
         if !missing.is_empty() {
             let words = missing.into_iter().collect::<Vec<_>>().join(", ");
             self.draft.note(format!(

@@ -353,6 +353,27 @@ fn a_value_that_is_one_level_on_all_paths_is_a_folder() {
 }
 
 #[test]
+fn a_require_in_the_wrong_place_is_reported() {
+    for (script, want) in [
+        ("require \"fileinto\"; # a\nrequire \"copy\"; keep;", false),
+        ("keep; require \"copy\";", true),
+    ] {
+        let told = notes(script).iter().any(|note| note.starts_with("a `require` after"));
+        assert_eq!(told, want, "{script}");
+    }
+}
+
+#[test]
+fn a_folder_of_fastmails_uses_is_reported() {
+    let report = |name: &str| {
+        let script = format!("require \"fileinto\"; fileinto \"{name}\";");
+        testing::rules(import, ("x.sieve", &script), &Options::default(), &[]).2
+    };
+    assert!(report("\\\\Junk").contains("folder of that use"));
+    assert!(!report("Junk").contains("folder of that use"));
+}
+
+#[test]
 fn extensions_that_are_not_required_are_reported() {
     for (script, want) in [
         ("fileinto \"A\";", Some("`fileinto`")),
