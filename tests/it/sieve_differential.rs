@@ -51,7 +51,7 @@ const ADDRESSES: [&str; 8] = [
 ];
 // Pigeonhole finds `?ale*` in `a.b`, so no glob begins with `?`.
 const GLOBS: [&str; 8] = ["*sale*", "[*] *", "*report", "re:*", "*12", "a.b", "*\\\\**", "* *"];
-const REGEXES: [&str; 8] = [
+const REGEXES: [&str; 11] = [
     "^sale",
     "report$",
     "[0-9]{2}",
@@ -60,6 +60,9 @@ const REGEXES: [&str; 8] = [
     "^[a-z]+ [a-z]+$",
     "\\\\[build\\\\]",
     "x.y|off",
+    "^s?*a+?l.*?e",
+    "x\\\\*{1}y",
+    "[0-9]{1}{2}",
 ];
 const NUMBERS: [&str; 8] = ["0", "5", "7.5", "12", "100", "-3", "x", "09"];
 const HEADERS: [&str; 5] = ["Subject", "X-Tag", "X-Score", "List-Id", "X-None"];

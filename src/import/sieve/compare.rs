@@ -361,7 +361,7 @@ impl Lowering<'_> {
             if pattern::build(&pattern, case, Engine::Full).is_err() {
                 return Err("a regular expression that is not known here".into());
             }
-            self.remark("a group with `(?` is read as in Perl; Dovecot refuses the script");
+            self.remark("a group with `(?` is read as in Perl, and Dovecot refuses the script");
             return Ok(("matches", Operand::Pattern(pattern, case)));
         }
         let mut found = regex(key, address)?;

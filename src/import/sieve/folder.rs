@@ -20,7 +20,7 @@ impl Lowering<'_> {
                 .is_some_and(|word| USES.iter().any(|known| known.eq_ignore_ascii_case(word)));
             if is_use {
                 self.remark(format!(
-                    "Fastmail takes `{name}` for its folder of that use; here it is a folder's name"
+                    "Fastmail takes `{name}` for its folder of that use, and here it is a folder's name"
                 ));
             }
             return Ok(match self.folder(&literal(name))? {

@@ -8,6 +8,8 @@ foreverypart { if header :mime :type "Content-Type" "text" { discard; } }
 include "nowhere";
 if header :regex "subject" "(a)\\1" { keep; }
 if header :contains "subject" "two  blanks" { keep; }
+if header :regex "subject" "*invoice" { keep; }
+if header :regex "subject" "(?i)invoice [0-9]+?" { fileinto "Bills"; }
 pipe "program";
 fileinto "Last" discard;
 if size :over 10 { fileinto "A..B"; }
