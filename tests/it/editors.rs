@@ -31,8 +31,11 @@ fn the_words_of_vim_emacs_and_vscode_are_the_programs() {
     let vim = read("vim/syntax/mailrules.vim");
     let keywords = vim.lines().filter(|line| !line.contains("Todo"));
     let keywords = keywords.filter_map(|line| line.strip_prefix("syntax keyword "));
+    let matched = vim.lines().filter_map(|line| {
+        line.strip_prefix("syntax match mailrulesOperator /\\<")?.strip_suffix("\\>/")
+    });
     let of_vim: BTreeSet<&str> =
-        keywords.flat_map(|line| line.split_whitespace().skip(1)).collect();
+        keywords.flat_map(|line| line.split_whitespace().skip(1)).chain(matched).collect();
     assert_eq!(of_vim, words());
 
     let emacs = read("emacs/mailrules-mode.el");
@@ -79,16 +82,16 @@ fn vim_colours_rules() {
     }
     let home = Home::new();
     let rules = "# a comment\nwhen subject matches /sale/ and mailing-list -> folder \"A/{list-name}\" as seen\n\
-                 when size > 5M -> add-header \"X\" \"y\"\n";
+                 when size > 5M -> add-header \"X\" \"y\"\nwhen subject contains \"b\" -> stop\n";
     home.write("a.mailrules", rules);
     let editors = Path::new(env!("CARGO_MANIFEST_DIR")).join("editors/vim");
     // The syntax group at the place where each of these begins.
     let script = format!(
         "set runtimepath^={}\nsyntax on\nfiletype on\nedit {}\nlet out = [&filetype]\n\
-         for word in ['a comment', 'when', 'sale', 'mailing-list', '->', 'folder', 'A/', '{{list', 'seen', '5M', 'add-header']\n\
+         for word in ['a comment', 'when', 'sale', 'mailing-list', '->', 'folder', 'A/', '{{list', 'seen', '5M', 'add-header', 'contains']\n\
          call cursor(1, 1)\ncall search('\\V' . word, 'c')\n\
          call add(out, word . '=' . synIDattr(synID(line('.'), col('.'), 1), 'name'))\nendfor\n\
-         call writefile(out, '{}')\nqall!\n",
+         call add(out, v:errmsg)\ncall writefile(out, '{}')\nqall!\n",
         editors.display(),
         home.path().join("a.mailrules").display(),
         home.path().join("out").display()
@@ -114,6 +117,8 @@ fn vim_colours_rules() {
         "seen=mailrulesFlag",
         "5M=mailrulesNumber",
         "add-header=mailrulesAction",
+        "contains=mailrulesOperator",
+        "",
     ];
     assert_eq!(out.lines().collect::<Vec<_>>(), wanted, "{told:?}");
 }

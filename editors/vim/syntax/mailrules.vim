@@ -24,7 +24,9 @@ syntax keyword mailrulesStatement when otherwise rule on
 syntax keyword mailrulesAction inbox folder copy fileinto let mark unmark discard reject defer
 syntax keyword mailrulesAction add-header set-header remove-header log stop forward pipe run filter
 syntax keyword mailrulesAction reply add remove
-syntax keyword mailrulesOperator is contains starts ends like matches resembles in and or not has as
+syntax keyword mailrulesOperator is starts ends like matches resembles in and or not has as
+" As a keyword it would be an argument of this command.
+syntax match mailrulesOperator /\<contains\>/
 syntax keyword mailrulesFlag draft flagged passed replied seen trashed
 syntax keyword mailrulesClassifier addressed-to-me authenticated auto-generated automatic backscatter
 syntax keyword mailrulesClassifier bounce bulk calendar daemon duplicate encrypted forged-self
