@@ -9,8 +9,10 @@ use std::ops::{Range, RangeInclusive};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthChar;
 
 use crate::language::Language;
+use crate::page::{ESCAPE, RESET, hanging, shown_width, visible, wrapped};
 use crate::source::{SourceFile, Sources, Span};
 use crate::text::{escape, is_invisible};
 use crate::translation::translated;
@@ -89,22 +91,98 @@ pub fn render_within(
         Some(columns) => renderer.term_width(columns.max(FEWEST)),
         None => renderer,
     };
+    let terminal = columns.map(|columns| columns.max(FEWEST));
     let mut out = String::new();
     let mut columns = Columns::default();
     for diagnostic in diagnostics {
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&draw(
-            &diagnostic.in_language(language),
-            sources,
-            &mut columns,
-            &renderer,
-            language,
-        ));
+        let diagnostic = diagnostic.in_language(language);
+        let drawn = draw(&diagnostic, sources, &mut columns, &renderer, language, terminal);
+        out.push_str(&match terminal {
+            Some(terminal) => fitted(&drawn, terminal),
+            None => drawn,
+        });
         out.push('\n');
     }
     out
+}
+
+/// A drawing whose title, labels and hint are wrapped to the terminal.
+fn fitted(drawn: &str, columns: usize) -> String {
+    let mut out = String::new();
+    for (number, line) in drawn.lines().enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        let shown: String = visible(line).map(|(_, c)| c).collect();
+        let begins = shown.trim_start();
+        out.push_str(&match () {
+            () if shown_width(line) <= columns => line.to_owned(),
+            () if number == 0 => wrapped(line, columns),
+            () if begins.starts_with("= ") => hanging_hint(line, columns),
+            () if begins.starts_with('|') => below_the_mark(line, columns),
+            () => cut(line, columns),
+        });
+    }
+    out
+}
+
+/// A source line without what does not fit: some characters are wider here than where
+/// lines are drawn.
+fn cut(line: &str, columns: usize) -> String {
+    const DOTS: &str = "...";
+    let is_source = visible(line).any(|(_, c)| c == '|');
+    if !is_source {
+        return line.to_owned();
+    }
+    let mut taken = 0;
+    let mut ends = visible(line).map(|(at, c)| (at, c.width().unwrap_or(0)));
+    let end = ends.find(|(_, width)| {
+        taken += width;
+        taken + DOTS.len() > columns
+    });
+    let kept = end.map_or(line, |(at, _)| &line[..at]);
+    let reset = if kept.contains(ESCAPE) { RESET } else { "" };
+    format!("{kept}{reset}{DOTS}")
+}
+
+/// `  = hint: …`; further lines begin where the text of the hint does.
+fn hanging_hint(line: &str, columns: usize) -> String {
+    let start = visible(line).find(|(_, c)| *c == ':').map_or(0, |(at, _)| at + 1);
+    let text = line.get(start..).unwrap_or_default();
+    let start = start + visible(text).find(|(_, c)| *c != ' ').map_or(0, |(at, _)| at);
+    let (before, text) = line.split_at(start);
+    hanging(before, text, Some(columns)).trim_end().to_owned()
+}
+
+/// `  |   ^^^ label` with the label on a line of its own.
+fn below_the_mark(line: &str, columns: usize) -> String {
+    let gutter = visible(line).find(|(_, c)| *c == '|').map_or(0, |(at, _)| at + 1);
+    let marks = line.get(gutter..).unwrap_or_default();
+    let label = visible(marks).find(|(_, c)| !" ^-_|".contains(*c)).map(|(at, _)| gutter + at);
+    let Some(label) = label else { return line.to_owned() };
+    let (drawn, text) = line.split_at(label);
+    let marks = visible(marks).take_while(|(at, _)| gutter + at < label);
+    let end = marks.filter(|(_, c)| *c != ' ').last().map(|(at, _)| gutter + at + 1);
+    // The colours of the label.
+    let style = drawn.rfind(RESET).map_or(0, |at| at + RESET.len());
+    let style: String = drawn
+        .get(style..)
+        .unwrap_or_default()
+        .split(ESCAPE)
+        .skip(1)
+        .filter_map(|part| Some(format!("{ESCAPE}{}m", part.split_once('m')?.0)))
+        .collect();
+    let (gutter, reset) = (&line[..gutter], if line.contains(ESCAPE) { RESET } else { "" });
+    let first = end.map(|end| format!("{}{reset}\n", &line[..end])).unwrap_or_default();
+    let room = columns.saturating_sub(shown_width(gutter) + 1);
+    let text = wrapped(text, room);
+    let widest = text.lines().map(shown_width).max().unwrap_or(0);
+    let indent = " ".repeat(1 + room.saturating_sub(widest));
+    let lines = text.lines().map(|text| format!("{gutter}{reset}{indent}{style}{text}"));
+    first + &lines.collect::<Vec<_>>().join("\n")
 }
 
 fn draw(
@@ -113,6 +191,7 @@ fn draw(
     columns: &mut Columns,
     renderer: &Renderer,
     language: Language,
+    terminal: Option<usize>,
 ) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR.with_name(translated("error", language)),
@@ -132,7 +211,7 @@ fn draw(
     let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     for drawing in &drawings {
-        group = group.element(drawing.snippet(sources));
+        group = group.element(drawing.snippet(sources, terminal));
     }
     if let Some(hint) = &diagnostic.hint {
         group = group
@@ -213,7 +292,11 @@ impl<'a> Drawing<'a> {
         before.unwrap_or_default().chars().count() + 1
     }
 
-    fn snippet(&self, sources: &Sources) -> Snippet<'static, Annotation<'static>> {
+    fn snippet(
+        &self,
+        sources: &Sources,
+        terminal: Option<usize>,
+    ) -> Snippet<'static, Annotation<'static>> {
         let text = self.file.text.get(self.bytes.clone()).unwrap_or_default();
         let marks = self.marks.iter().map(|(kind, span, label)| {
             let within = |at: u32| {
@@ -221,6 +304,10 @@ impl<'a> Drawing<'a> {
                 (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
             };
             let (from, to) = (within(span.start), within(span.end));
+            let to = match terminal {
+                Some(columns) if to > from => from + room_for_mark(text, from..to, columns),
+                _ => to,
+            };
             let mark = kind.span(from..to.max(from));
             if label.is_empty() { mark } else { mark.label(escape(label)) }
         });
@@ -229,6 +316,29 @@ impl<'a> Drawing<'a> {
             .line_start(*self.lines.start() as usize)
             .annotations(marks)
     }
+}
+
+/// How many bytes of a mark are drawn: half a terminal's columns where its line is too
+/// long, so that there is room for what is around it.
+fn room_for_mark(text: &str, mark: Range<usize>, terminal: usize) -> usize {
+    /// The line number and the lines around it, columns.
+    const GUTTER: usize = 8;
+    let length = mark.len();
+    let marked = text.get(mark.clone()).unwrap_or_default();
+    let before = text.get(..mark.start).unwrap_or_default().rsplit('\n').next();
+    let after = text.get(mark.end..).unwrap_or_default().split('\n').next();
+    let line = [before.unwrap_or_default(), marked, after.unwrap_or_default()];
+    let whole: usize = line.iter().map(|part| shown_width(part)).sum();
+    if marked.contains('\n') || whole + GUTTER <= terminal {
+        return length;
+    }
+    let mut taken = 0;
+    let mut ends = marked.char_indices().map(|(at, c)| (at, c.width().unwrap_or(0)));
+    let end = ends.find(|(_, width)| {
+        taken += width;
+        taken > terminal / 2
+    });
+    end.map_or(length, |(at, _)| at)
 }
 
 /// Source text with invisible characters replaced by something of the same length in

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod text;
+pub mod page;
 pub mod language;
 pub mod translation;
 pub mod file;

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::page::{width, wrapped};
 use super::{CommandOutcome, output};
 use crate::diagnostic::render_within;
 use crate::file;
 use crate::language::Language;
 use crate::load;
 use crate::mistakes;
+use crate::page::{shown_width, width, wrapped};
 use crate::rules::explanation::{Explanation, codes, of, summary};
 use crate::text::escape;
 use crate::user::User;
@@ -58,7 +58,7 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
         "{}\n\n{example}\n\n{}\n{mended_head}\n\n{}",
         wrapped(&explanation.meaning, width(output::columns())),
         indented(&message),
-        indented(&mended)
+        indented(&for_terminal(&mended))
     ));
     Ok(CommandOutcome::Fine)
 }
@@ -131,6 +131,18 @@ fn short(drawing: &str, home: &Path) -> String {
         None => format!("{line}\n"),
     });
     lines.collect()
+}
+
+/// Rules with those in two lines that do not fit: a rule may go on before its arrow.
+fn for_terminal(rules: &str) -> String {
+    let Some(columns) = output::columns() else { return rules.to_owned() };
+    let line = |line: &str| match line.split_once(" -> ") {
+        Some((conditions, actions)) if shown_width(line) + 4 > columns => {
+            format!("{conditions}\n    -> {actions}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    rules.lines().map(line).collect()
 }
 
 fn indented(text: &str) -> String {

@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::args::Args;
 use super::output;
-use super::page::{width, wrapped};
 use crate::language::Language;
+use crate::page::{width, wrapped};
 use crate::translation::translated;
 
 /// With fewer columns for its text, a list has the text below the name.

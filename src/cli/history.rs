@@ -124,7 +124,7 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
     if !versions.is_empty() {
         text.insert_str(0, &format!("{}\n", shown(main)));
     }
-    output::print(&text);
+    output::report(&text);
     Ok(CommandOutcome::Fine)
 }
 

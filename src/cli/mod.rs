@@ -31,7 +31,6 @@ mod lmtp;
 mod lsp;
 mod managesieve;
 mod output;
-mod page;
 mod progress;
 mod state;
 mod stats;

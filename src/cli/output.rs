@@ -11,6 +11,7 @@ use rustix::termios::tcgetwinsize;
 use super::CommandOutcome;
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
+use crate::page;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
 use crate::text::{escape, json_line};
@@ -44,6 +45,19 @@ pub(super) fn failure() -> Option<String> {
     FAILURE.get().map(|why| format!("standard output cannot be written: {why}"))
 }
 
+/// Prints a report, wrapped to the terminal.
+pub(super) fn report(text: &str) -> bool {
+    print(&for_terminal(text))
+}
+
+/// A report wrapped to the terminal; elsewhere it stays as it is.
+pub(super) fn for_terminal(text: &str) -> Cow<'_, str> {
+    match columns() {
+        Some(columns) => page::fitted(text, columns).into(),
+        None => text.into(),
+    }
+}
+
 /// Prints mistakes that prevent a command from working.
 pub(super) fn mistakes(drawn: &str) -> CommandOutcome {
     print(drawn);
@@ -74,8 +88,8 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     match found.first() {
         None => print(&format!("{}\n", say("no mistakes"))),
         Some(first) => {
-            let more = format!("for more, with an example: mfilter explain {}", first.code);
-            print(&format!("\n{}\n", say(&more)))
+            let more = format!("for more, with an example: `mfilter explain {}`", first.code);
+            report(&format!("\n{}\n", say(&more)))
         }
     };
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
 use super::output::say;
-use super::{CommandOutcome, output, page};
+use super::{CommandOutcome, output};
 use crate::language::Language;
+use crate::page;
 use crate::setup::look::{DovecotStore, MailServer, OtherRules, SetupFindings, look};
 use crate::setup::steps::{SetupAction, SetupStep, steps};
 use crate::setup::write::replace;

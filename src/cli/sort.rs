@@ -159,7 +159,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     report.progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
     if !call.json {
-        output::print(&report.counts.table(call.dry_run));
+        output::report(&report.counts.table(call.dry_run));
     }
     if interrupted && !call.dry_run {
         output::error(
@@ -330,7 +330,7 @@ impl SortReport<'_> {
         let heard = if self.call.json {
             output::print(&(json_line(&self.json(told, refile, &from)) + "\n"))
         } else if self.call.dry_run || self.call.delivery.verbose > 0 {
-            self.line(told, refile, &from, &to).is_none_or(|line| output::print(&line))
+            self.line(told, refile, &from, &to).is_none_or(|line| output::report(&line))
         } else {
             true
         };

@@ -92,8 +92,12 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     if let Some(path) = &call.html {
         return write(path, &output::with_tilde(&report.html()));
     }
-    let text = || output::with_tilde(&report.text(output::bars(), Language::of_locale()));
-    output::print(&if call.json { report.json() } else { text() });
+    if call.json {
+        output::print(&report.json());
+        return Ok(CommandOutcome::Fine);
+    }
+    let text = report.text(output::bars(), output::columns(), Language::of_locale());
+    output::report(&output::with_tilde(&text));
     Ok(CommandOutcome::Fine)
 }
 

@@ -137,7 +137,8 @@ impl MailTest<'_> {
             |came| {
                 progress.done(came.number);
                 match came.told {
-                    Ok(text) => out.print(&text),
+                    Ok(text) if self.args.json => out.print(&text),
+                    Ok(text) => out.print(&output::for_terminal(&text)),
                     Err(why) => {
                         unread += 1;
                         let goes_on = out.flush();
@@ -157,7 +158,9 @@ impl MailTest<'_> {
         if tally.messages == 0 {
             output::error(&say("there is no message to test"));
         }
-        output::print(&self.tables(&tally)?);
+        let tables = self.tables(&tally)?;
+        let is_json = self.args.json;
+        output::print(&if is_json { tables.into() } else { output::for_terminal(&tables) });
         let found = unread > 0 || tally.moved() > 0;
         Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
     }

@@ -106,7 +106,11 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     }
     answer.then = then.as_ref();
     let text = answer.tell(call.json, &today)?;
-    output::print(&text);
+    if call.json {
+        output::print(&text)
+    } else {
+        output::report(&text)
+    };
     Ok(CommandOutcome::Fine)
 }
 
@@ -221,7 +225,7 @@ fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome
         out.push_str(&format!("  {}{id}\n", describe(line)));
     }
     out.push_str(&format!("{}\n", say("`mfilter why MESSAGE-ID` explains one of them")));
-    output::print(&out);
+    output::report(&out);
     Ok(CommandOutcome::Fine)
 }
 
@@ -335,7 +339,12 @@ impl LineExplanation<'_> {
             row(&say("rules"), say(&rules).into_owned());
         }
         if let Some((place, _, text)) = &rule {
-            row(&say("rule"), format!("{}  {}", escape(place), escape(text)).trim_end().to_owned());
+            row(
+                &say("rule"),
+                format!("{}  {}", output::with_tilde(&escape(place)), escape(text))
+                    .trim_end()
+                    .to_owned(),
+            );
         }
         for note in &self.notes {
             row(&say("note"), shown_sentence(&say(note)));

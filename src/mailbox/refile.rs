@@ -97,7 +97,7 @@ const TOO_LONG: Skip =
 
 fn skip(step: &StepKind, new: bool) -> Option<Skip> {
     let (action, why, stays) = match step {
-        StepKind::Deliver { as_, .. } => (as_.word(), "each run would make one more", false),
+        StepKind::Deliver { as_, .. } => (as_.word(), "each run would store another", false),
         StepKind::Discard { .. } => ("discard", "existing mail is not removed", true),
         StepKind::Reject { .. } => ("reject", "it was accepted", true),
         StepKind::Defer { .. } => ("defer", "it was accepted", true),

@@ -388,8 +388,11 @@ impl StatsReport {
         json_line(self) + "\n"
     }
 
-    /// The report for people; on a terminal, with bars.
-    pub fn text(&self, bars: Option<Bars>, language: Language) -> String {
+    /// The report for people; on a terminal, with bars, and on a narrow one with fewer
+    /// columns.
+    pub fn text(&self, bars: Option<Bars>, terminal: Option<usize>, language: Language) -> String {
+        let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
+        let shown = |column: &usize| !is_narrow || ON_NARROW.contains(column);
         let say = |text: &str| translated(text, language).into_owned();
         let mut out = String::new();
         let bar = |part: usize, most: usize| match bars {
@@ -419,7 +422,9 @@ impl StatsReport {
         let most = self.folders.iter().map(|folder| folder.came).max().unwrap_or(0);
         let head = [say("arrived"), say("left"), say("last 7 days"), say("per day")];
         if !self.folders.is_empty() {
-            let head = head.iter().zip(COLUMNS).map(|(name, wide)| padded_before(name, wide));
+            let head = (0..head.len())
+                .filter(shown)
+                .map(|column| padded_before(&head[column], COLUMNS[column]));
             let _ = writeln!(out, "\n{}  {}", head.collect::<String>(), say("folder"));
         }
         for folder in &self.folders {
@@ -429,7 +434,9 @@ impl StatsReport {
                 format!("{:+}", folder.grew_in_week),
                 format!("{:.1}", folder.per_day),
             ];
-            let row = row.iter().zip(COLUMNS).map(|(text, wide)| padded_before(text, wide));
+            let row = (0..row.len())
+                .filter(shown)
+                .map(|column| padded_before(&row[column], COLUMNS[column]));
             let _ = writeln!(
                 out,
                 "{}{}  {}",
@@ -474,6 +481,9 @@ impl StatsReport {
 
 /// How wide the columns of the table of folders are.
 const COLUMNS: [usize; 4] = [7, 8, 13, 9];
+/// On a terminal with fewer columns than this, only two are shown.
+const NARROW: usize = 60;
+const ON_NARROW: [usize; 2] = [0, 2];
 
 /// What is said about lines of the log that could not be read.
 pub fn damaged_lines(number: usize) -> String {

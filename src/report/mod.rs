@@ -165,7 +165,8 @@ fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, style: ReportSt
                 format!("{mark} {}: {why}", escape(&text))
             }
         };
-        let _ = writeln!(out, "            {indent}{}", paint.dim(&line));
+        let below_the_rule = " ".repeat(wide + 9);
+        let _ = writeln!(out, "{below_the_rule}{indent}{}", paint.dim(&line));
     }
 }
 

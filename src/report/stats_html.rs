@@ -28,7 +28,7 @@ i{display:block;height:.8rem;margin-top:.35rem;background:var(--bar);border-radi
 small{color:var(--soft);display:block}\
 code{font:.85rem ui-monospace,monospace}\
 .days{display:flex;align-items:flex-end;height:9rem;gap:2px;border-bottom:1px solid var(--line)}\
-.days b{flex:1;min-width:2px;background:var(--bar);border-radius:2px 2px 0 0}\
+.days b{flex:1;min-width:2px;max-width:4rem;background:var(--bar);border-radius:2px 2px 0 0}\
 .ends{display:flex;justify-content:space-between;color:var(--soft);font-size:.85rem}\
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7rem,1fr));gap:.6rem;margin:1rem 0}\
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.4rem;font-variant-numeric:tabular-nums}\

@@ -164,7 +164,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
       2 INBOX -> News
       1 already in the right folder
       1 stay, because what the rules ask for is not done
-      1 without copy: each run would make one more
+      1 without copy: each run would store another
       1 without discard: existing mail is not removed
 ";
         let dry = sorted(&home, &["--dry-run"]);

@@ -65,32 +65,41 @@ fn mistakes_in_japanese_fit_on_a_phone_and_a_terminal() {
         "set timezon \"Asia/Tokyo\"\nwhen subject contains \"とても長い件名の言葉をここに書く\" and \
          from.domain is \"a.example\" -> fodler \"仕事\"\n",
     );
-    for (columns, source) in [
+    for (columns, hint, source) in [
         (
             80,
+            "`timezone` ではありませんか？",
             "2 | ...omain is \"a.example\" -> fodler \"仕事\"\n  |                            ^^^^^^",
         ),
-        (40, "2 | ... -> fodler \"仕事\"\n  |        ^^^^^^"),
+        (
+            40,
+            "`timezone` ではありません\n            か？",
+            "2 | ... -> fodler \"仕事\"\n  |        ^^^^^^",
+        ),
     ] {
+        let wrapped = if columns == 40 { "\n" } else { "" };
         let expected = format!(
             "\
-エラー[unknown-setting]: `timezon` という設定はありません
+エラー[unknown-setting]: `timezon` とい{}う設定はありません
  --> ~/.mailrules:1:5
   |
 1 | set timezon \"Asia/Tokyo\"
   |     ^^^^^^^ 未知の名前です
   |
-  = ヒント: `timezone` ではありませんか？
+  = ヒント: {hint}
 
-エラー[unknown-action]: `fodler` というアクションはありません
+エラー[unknown-action]: `fodler` という{}アクションはありません
  --> ~/.mailrules:2:76
   |
 {source} 未知の名前です
   |
   = ヒント: `folder` ではありませんか？
 
-詳しい説明と例は mfilter explain unknown-setting で表示します
-"
+詳しい説明と例は `mfilter explain{}unknown-setting` で表示します
+",
+            wrapped,
+            wrapped,
+            if wrapped.is_empty() { " " } else { "\n  " }
         );
         let japanese = [("NO_COLOR", "1"), ("LC_ALL", "ja_JP.UTF-8")];
         assert_eq!(on_terminal(&home, "check", columns, &japanese), expected, "{columns}");
@@ -98,6 +107,105 @@ fn mistakes_in_japanese_fit_on_a_phone_and_a_terminal() {
         let is_wide = |line: &&str| line.width() > columns as usize;
         assert_eq!(help.lines().find(is_wide), None, "{help}");
         assert!(help.contains("使い方: mfilter check [OPTIONS] [RULES]\n"), "{help}");
+    }
+}
+
+#[test]
+fn titles_labels_and_hints_are_wrapped_between_words() {
+    if skipped("a narrow terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules(
+        "include \"gone.mailrules\"\nwhen subject contains \"a\notherwise -> folder \"Everything\"\n\
+         when subject contains \"システム①🎉\" and has list-unsubscribe -> folder \"News\"\n",
+    );
+    for colour in ["", "1"] {
+        let variables = [("NO_COLOR", colour), ("LC_ALL", "C.UTF-8")];
+        let shown = plain(&on_terminal(&home, "check", 40, &variables));
+        let is_wide = |line: &&str| line.width() > 40;
+        assert_eq!(shown.lines().find(is_wide), None, "{shown}");
+        for part in [
+            "error[include-unreadable]: cannot read\n`gone.mailrules`: there is no such file\n",
+            "  = hint: a relative name starts at the\n          directory of this file\n",
+            "  |                       ^ opened here\n",
+            "  = hint: a string ends on the line on\n          which it begins; `\\n` in it is\n",
+            "3 | otherwise -> folder \"Everything\"\n  | --------------------------------\n  |    rule processing always stops here\n",
+            "  | ^^^^^^^^^^^^^^^^^^^^ unreachable\n",
+        ] {
+            assert!(shown.contains(part), "{part}{shown}");
+        }
+    }
+    let japanese = [("NO_COLOR", "1"), ("LC_ALL", "ja_JP.UTF-8")];
+    let shown = on_terminal(&home, "check", 40, &japanese);
+    assert_eq!(shown.lines().find(|line| line.width() > 40), None, "{shown}");
+    // The code is not taken for the word of that name.
+    let home = Home::with_rules("otherwise -> inbox\nwhen spam -> discard\n");
+    let shown = on_terminal(&home, "check", 80, &japanese);
+    assert!(shown.contains("`mfilter explain unreachable`"), "{shown}");
+}
+
+/// A text without its colours.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    first + &pieces.filter_map(|piece| Some(piece.split_once('m')?.1)).collect::<String>()
+}
+
+#[test]
+fn reports_go_on_below_their_column() {
+    if skipped("a narrow terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules(
+        "when subject contains [\"invoice\", \"請求書\"] -> copy \"Invoices\"\n\
+         when has list-unsubscribe and not has list-post -> folder \"News\" as seen\n",
+    );
+    home.write(
+        "m.eml",
+        "From: The Newsletter Shop <news@shop.example>\nSubject: 明日の会議の資料をお送りします\n\
+         Message-ID: <a@shop.example>\nList-Unsubscribe: <https://shop.example/>\n\nhello\n",
+    );
+    let english = [("LC_ALL", "C.UTF-8")];
+    let shown = plain(&on_terminal(&home, "--test ~/m.eml", 40, &english));
+    let below_the_path = shown.split_once('\n').map(|(_, rest)| rest);
+    assert_eq!(
+        below_the_path,
+        Some(
+            "  from     The Newsletter Shop
+           <news@shop.example>
+  subject  明日の会議の資料をお送りしま
+           す
+  no     1  when subject contains
+            [\"invoice\", \"請求書\"] ->
+            copy \"Invoices\"
+            - \"明日の会議の資料をお送り
+              します\"
+  yes    2  when has list-unsubscribe
+            and not has list-post ->
+            folder \"News\" as seen
+            + has list-unsubscribe:
+              \"<https://shop.example/>\"
+            - has list-post: empty or
+              missing
+  => folder \"News\" as seen  (line 2)
+"
+        )
+    );
+    let japanese = [("LC_ALL", "ja_JP.UTF-8")];
+    let shown = plain(&on_terminal(&home, "--test ~/m.eml", 40, &japanese));
+    assert!(
+        shown.contains("\n               - has list-post: 空か、あ\n                 りません\n"),
+        "{shown}"
+    );
+
+    let message = std::fs::read(home.path().join("m.eml")).expect("written above");
+    home.run(&[], &message);
+    for variables in [&english, &japanese] {
+        let shown = plain(&on_terminal(&home, "stats", 40, variables));
+        assert_eq!(shown.lines().find(|line| line.width() > 40), None, "{shown}");
+        assert!(shown.contains("1           +1  News\n"), "{shown}");
+        let why = plain(&on_terminal(&home, "why '<a@shop.example>'", 40, variables));
+        assert!(why.contains("  ~/.mailrules:2  when has\n           list-unsubscribe"), "{why}");
     }
 }
 
@@ -113,4 +221,28 @@ fn a_terminal_that_cannot_or_shall_not_gets_no_colours() {
     assert!(colours(&[("NO_COLOR", "")]), "an empty one says nothing, no-color.org");
     assert!(!colours(&[("NO_COLOR", "1")]));
     assert!(!colours(&[("TERM", "dumb")]));
+}
+
+#[test]
+fn the_japanese_manual_fills_its_lines() {
+    const MAN: &str = "/usr/bin/man";
+    if skipped("the manual in Japanese", &[MAN, "/usr/bin/groff"], false) {
+        return;
+    }
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/man/ja/mfilter.1");
+    let shown = |columns: &str| {
+        let mut command = Command::new(MAN);
+        command.args(["-l", page]).env_clear().env("PATH", "/usr/bin:/bin");
+        command.envs([("LC_ALL", "C.UTF-8"), ("MANPAGER", "cat"), ("MANWIDTH", columns)]);
+        run(command, b"").stdout
+    };
+    for columns in ["80", "100"] {
+        let text = shown(columns);
+        let columns: usize = columns.parse().expect("a number");
+        // Examples stay as they are.
+        let is_wide = |line: &&str| line.width() > columns && line.contains(['、', '。']);
+        assert_eq!(text.lines().find(is_wide), None);
+    }
+    // Narrow pages end, too.
+    assert!(shown("40").contains("mfilter"));
 }

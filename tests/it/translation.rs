@@ -655,12 +655,12 @@ m.eml
   件名     unknown
   エンベロープ <x@b.example> 宛先 taro@example.jp
   一致      2  when bulk and subject contains \"unknown\"
-            + bulk: Precedence: bulk
-            + subject contains \"unknown\": \"unknown\"
+               + bulk: Precedence: bulk
+               + subject contains \"unknown\": \"unknown\"
   一致      3    rule \"店\" when size > 10 -> copy \"Shop\"
-              + {} バイト
+                 + {} バイト
   不一致    5  when dmarc is pass -> discard
-            - 空か、ありません。無視: {results}: `mx.example.jp` は信用していません
+               - 空か、ありません。無視: {results}: `mx.example.jp` は信用していません
   => copy \"Shop\"  (3 行目、ルール \"店\")
   => `reply` はしません: 大量配信のメールです（Precedence）  (6 行目)
   => inbox  (ルールの終わり)

@@ -22,17 +22,21 @@ impl IncludeMistake {
         match self {
             IncludeMistake::Unreadable { path, reason } => {
                 error("include-unreadable", format!("cannot read `{path}`: {reason}"), "here")
+                    .or_hint(Some("a relative name starts at the directory of this file"))
             }
             IncludeMistake::Cycle { path } => {
                 error("include-cycle", format!("`{path}` includes itself"), "comes back here")
+                    .or_hint(Some("delete this line; what both files need can go into a third one"))
             }
             IncludeMistake::TooDeep { limit } => error(
                 "include-too-deep",
                 format!("more than {limit} files include each other"),
                 "too many",
-            ),
+            )
+            .or_hint(Some("include some of these files directly in your main file")),
             IncludeMistake::TooMany { limit } => {
                 error("include-too-many", format!("more than {limit} includes"), "too many")
+                    .or_hint(Some("join small files into one"))
             }
         }
     }
