@@ -179,7 +179,21 @@ fn parameters(text: &[u8], out: &mut Vec<u8>) {
 /// encoded words and of quoted-printable is kept.
 fn scrub(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
+    // In ISO-2022-JP (RFC 1468) signs are parts of letters, too.
+    let mut is_ascii = true;
     while let Some(&byte) = rest.first() {
+        if let Some(sequence) = escape_sequence(rest) {
+            is_ascii = matches!(sequence, b"\x1b(B" | b"\x1b(J");
+            out.extend_from_slice(sequence);
+            rest = &rest[sequence.len()..];
+            continue;
+        }
+        if !is_ascii {
+            // Two of them are a character, too.
+            out.push(if byte.is_ascii_graphic() { b'0' } else { byte });
+            rest = &rest[1..];
+            continue;
+        }
         // `=?charset?B?`
         if rest.starts_with(b"=?")
             && let Some(charset) = rest[2..].iter().position(|byte| *byte == b'?')
@@ -215,9 +229,30 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// An escape sequence at the start that chooses a character set (ISO/IEC 2022): `$B`,
+/// `$(D`, `(B`.
+fn escape_sequence(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.strip_prefix(b"\x1b")?;
+    let before_the_last = rest.iter().take_while(|byte| (0x20..=0x2f).contains(*byte)).count();
+    let is_one = (1..=3).contains(&before_the_last);
+    let last = rest.get(before_the_last).filter(|last| is_one && last.is_ascii_graphic());
+    last.and_then(|_| text.get(..before_the_last + 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::scrubbed;
+
+    #[test]
+    fn japanese_in_seven_bits_is_scrubbed_as_well() {
+        let secret = b"$3$s$K$A$O!#";
+        let message = [b"Subject: x\n\nHi \x1b$B", &secret[..], b"\x1b(B taro.\n"].concat();
+        let wanted = b"Subject: x\n\nXx \x1b$B000000000000\x1b(B xxxx.\n";
+        assert_eq!(scrubbed(&message), wanted);
+        // Not a sequence: nothing is kept for its sake.
+        let strange = b"Subject: x\n\n\x1b$$$$secret\n";
+        assert_eq!(scrubbed(strange), b"Subject: x\n\n\x1b$$$$xxxxxx\n");
+    }
 
     #[test]
     fn only_the_structure_of_a_message_is_left() {
