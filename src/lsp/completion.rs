@@ -186,7 +186,26 @@ impl WordsBefore<'_> {
         if let Some(kind) = self.field_before() {
             return kind.operators().map(|word| proposal(word, Offer::Word, "")).collect();
         }
-        words(&["and", "or", "as"], Offer::Word)
+        words(self.continuation(), Offer::Word)
+    }
+
+    /// What continues the condition or the action that the last token ends.
+    fn continuation(&self) -> &'static [&'static str] {
+        const CONDITION: &[&str] = &["and", "or"];
+        const ACTION: &[&str] = &["as"];
+        if self.block() == Some("score") {
+            return CONDITION;
+        }
+        let begun = (1..=self.tokens.len()).find_map(|back| match self.kind_back(back)? {
+            TokenShape::Arrow | TokenShape::OpenBlock | TokenShape::CloseBlock => Some(ACTION),
+            TokenShape::Word => match self.back(back) {
+                "when" | "and" | "or" | "not" | "unless" | "define" => Some(CONDITION),
+                "set" | "list" | "include" | "let" | "rule" => Some(&[][..]),
+                _ => None,
+            },
+            _ => None,
+        });
+        begun.unwrap_or(ACTION)
     }
 
     /// The number of tokens after the open `[`.
@@ -389,7 +408,13 @@ mod tests {
             ("when weekday in [|", "monday", "friends"),
             ("when [to, |", "cc", "folder"),
             ("when junk |", ">=", "folder"),
-            ("when bulk |", "and", "folder"),
+            ("when bulk |", "and", "as"),
+            ("when bulk and from is \"a\" |", "or", "as"),
+            ("define x = bulk |", "and", "as"),
+            ("score s {\n  +3 bulk |", "and", "as"),
+            ("when bulk -> folder \"A\" |", "as", "and"),
+            ("when bulk -> inbox\nfolder \"A\" |", "as", "or"),
+            ("when bulk {\n  folder \"A\" |", "as", "or"),
             ("when bulk -> |", "folder", "from"),
             ("when bulk -> mark seen, |", "folder", "from"),
             ("when bulk -> inbox as |", "seen", "folder"),
@@ -425,6 +450,7 @@ mod tests {
             "when subject is \"|",
             "when subject matches /a|",
             "list |",
+            "set maildir \"x\" |",
             "rule \"|",
         ] {
             assert_eq!(offered(text), [""; 0], "{text}");
