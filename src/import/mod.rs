@@ -37,6 +37,7 @@
 //! as it is.
 
 mod alternatives;
+mod blank;
 mod folder;
 pub mod gmail;
 pub mod ir;

@@ -105,6 +105,9 @@ fn header_value(name: &str) -> Option<String> {
     (is_name && !name.is_empty()).then(|| format!("{{header \"{name}\"}}"))
 }
 
+/// Why there is nothing to do for what only creates folders.
+pub(super) const MAKES_FOLDERS: &str = "mfilter creates folders itself";
+
 /// Whether a command only creates folders, or checks whether they exist: mfilter creates
 /// them itself.
 pub(super) fn makes_folders(command: &str) -> Option<bool> {

@@ -40,6 +40,22 @@ const RECIPES: &str = r#"
 * ^Subject:.*\<urgent\>
 urgent/
 
+:0 c
+* ^Subject:.hello
+dot/
+
+:0 c
+* ^(From|Sender).*boss@
+from/
+
+:0
+* ^Subject: \/[a-z]+
+{
+    WORD=`echo "$MATCH" | tr A-Z a-z | sed -e 's/p$//' -e 's/^he/s/'`
+    :0 c
+    sed-$WORD/
+}
+
 :0
 * ^Subject: *\[\/[a-z]+
 tag-$MATCH/

@@ -4,12 +4,13 @@
 use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
-use super::lower::{MAKES_FOLDERS, WITHOUT_MEANING, kept_name, label_in, lost};
+use super::lower::{WITHOUT_MEANING, kept_name, label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::MaildropWanted;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::import::shell::MAKES_FOLDERS;
 use crate::source::Span;
 
 /// A branch that is written.

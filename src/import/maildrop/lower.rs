@@ -9,16 +9,13 @@ use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
-use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::shell::{MAKES_FOLDERS, is_program, shell_words, unquoted};
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
 /// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
-
-/// Why there is nothing to do for what only creates folders.
-pub(super) const MAKES_FOLDERS: &str = "mfilter creates folders itself";
 
 /// Variables that mean nothing here.
 pub(super) const WITHOUT_MEANING: [&str; 10] = [

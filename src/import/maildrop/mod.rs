@@ -1,7 +1,6 @@
 //! maildrop's filters, maildropfilter(7).
 
 mod action;
-mod blank;
 mod branches;
 mod compare;
 mod context;

@@ -4,8 +4,8 @@
 //! maildrop searches a message that it has rewritten: headers decoded, one blank after
 //! each colon, the addresses in some of them put in order.
 
-use super::blank::{may_take_blank, needs_blank};
 use super::regex::{captures_quotes, literals, repeats_nothing, split_top};
+use crate::import::blank::{may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
 use crate::import::perl::translate;
 
@@ -167,6 +167,8 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
         return Ok(all);
     }
     if let Some((names, rest, skipped)) = named(source) {
+        let same = any_outside(rest).filter(|_| plain);
+        let rest = same.as_deref().unwrap_or(rest);
         return of_value(source, &names, rest, case, MaildropWanted { skipped, ..wanted });
     }
     // `[A-Z]` of a name would be of its own case.
@@ -184,6 +186,17 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
         return Ok(matched);
     }
     on_line(source, case, wanted)
+}
+
+/// `(.*a|.*b)` as `.*(a|b)`.
+fn any_outside(rest: &str) -> Option<String> {
+    let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
+    let parts = split_top(inner.strip_prefix("?:").unwrap_or(inner))?;
+    let behind: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| part.strip_prefix(".*").filter(|behind| !behind.starts_with(['?', '+', '*'])))
+        .collect();
+    Some(format!(".*({})", behind?.join("|")))
 }
 
 /// On header lines as they are, including names.

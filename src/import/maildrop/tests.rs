@@ -53,6 +53,7 @@ fn conditions() {
             "header \"To\" ends \"@b.example\" or header \"To\" matches /(?:^|,\\s*)<[^<>]*@b\\.example>$/",
         ),
         ("/^From: Boss/", "header \"From\" starts [\"\\\"Boss\", \"Boss\"]"),
+        ("/^(To|Cc):(.*a|.*b)/", "[header \"To\", header \"Cc\"] contains [\"a\", \"b\"]"),
         ("/^Subject:.*(a|b c)/", "header \"Subject\" contains [\"a\", \"b c\"]"),
         (
             "/^From:.*a/ || /^To:.*b/",

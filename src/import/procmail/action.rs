@@ -1,7 +1,7 @@
 //! What a recipe does, as effects of ours.
 
 use super::context::RecipeLowering;
-use super::words::Expanded;
+use super::words::{Expanded, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
 use crate::import::shell::{is_program, shell_words, unquoted};
@@ -109,9 +109,27 @@ impl RecipeLowering<'_> {
         if words.len() > 1 {
             return self.mailboxes(&words, flags);
         }
-        let folder = self.folder(&expanded)?;
-        let differs = half(flags)
+        let mut differs = half(flags)
             .map(|half| format!("procmail stores the {half} alone, mfilter the whole message"));
+        let folder = match (self.folder(&expanded), self.never_set(written)) {
+            (Err(_), Some((name, rest))) if !rest.is_empty() => {
+                let expanded = self.variables.expand(rest, false)?;
+                differs.get_or_insert(format!(
+                    "taken for a folder of this Maildir: nothing here sets {name}"
+                ));
+                self.folder(&expanded)?
+            }
+            (Err(_), Some((name, _))) => return Err(format!("nothing here sets {name}")),
+            (folder, _) => folder?,
+        };
+        let inserts = written.contains("$MATCH") || written.contains("${MATCH");
+        if self.captures_blank && inserts && !written.contains('"') {
+            differs.get_or_insert(
+                "where MATCH contains a blank, procmail takes what comes after it for another \
+                 mailbox"
+                    .into(),
+            );
+        }
         let done = match (folder, copy) {
             (None, true) => ProcmailDone::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
             (None, false) => ProcmailDone::ending(Effect::Inbox(Vec::new())),
@@ -119,6 +137,21 @@ impl RecipeLowering<'_> {
             (Some(name), false) => ProcmailDone::ending(Effect::Folder(name, Vec::new())),
         };
         Ok(ProcmailDone { differs, ..done })
+    }
+
+    /// `$NAME/folder` where nothing sets the variable: its name, and what is below it.
+    fn never_set<'w>(&self, written: &'w str) -> Option<(&'w str, &'w str)> {
+        let inner = written.trim_start_matches('"').strip_prefix('$')?;
+        let end = |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let (name, rest) = match inner.strip_prefix('{') {
+            Some(inner) => inner.split_once('}')?,
+            None => inner.split_at(end(inner).unwrap_or(inner.len())),
+        };
+        let rest = rest.trim_end_matches('"');
+        let is_below = rest.trim_matches(['/', '.']).is_empty() || rest.starts_with('/');
+        let is_set = self.variables.value(name) != ProcmailVariable::Constant(String::new());
+        (!name.is_empty() && end(name).is_none() && is_below && !is_set)
+            .then(|| (name, rest.trim_matches('/')))
     }
 
     /// Several Maildirs: the message is stored in each.

@@ -2,8 +2,10 @@
 
 use super::context::{Dependence, RecipeLowering};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
+use super::sed::{TextChange, changes};
 use super::words::ProcmailVariable;
-use crate::import::ir::{Effect, Unit, literal};
+use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
+use crate::import::shell::{MAKES_FOLDERS, is_program, makes_folders, shell_words};
 use crate::source::Span;
 use crate::syntax::quote;
 
@@ -64,6 +66,16 @@ impl RecipeLowering<'_> {
             self.variables.unset(name);
             return Vec::new();
         };
+        if only_makes_folders(written) {
+            self.note(MAKES_FOLDERS);
+            self.variables.set(name, ProcmailVariable::Constant(String::new()));
+            return Vec::new();
+        }
+        if !is_special(name)
+            && let Some(unit) = self.changed(span, name, written)
+        {
+            return vec![unit];
+        }
         let expanded = self.variables.expand(written, false);
         match name {
             "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
@@ -81,7 +93,13 @@ impl RecipeLowering<'_> {
                             if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
                         vec![Unit { effects, ..Unit::new(span) }]
                     }
-                    Err(why) => vec![Unit::not(span, why)],
+                    // A line in the log says what it can.
+                    Err(why) => {
+                        let text = literal(written.trim_matches(['"', '\'', '\n', ' ']));
+                        let why = format!("the line in the log stays as it is written: {why}");
+                        let fidelity = Fidelity::Approximate(why);
+                        vec![Unit { effects: vec![Effect::Log(text)], fidelity, ..Unit::new(span) }]
+                    }
                 };
             }
             "EXITCODE" => {
@@ -136,6 +154,53 @@ impl RecipeLowering<'_> {
         self.variables.set(name, value);
         Vec::new()
     }
+}
+
+impl RecipeLowering<'_> {
+    /// ``NAME=`echo "$MATCH" | sed 's/-l$//'` ``: the text, and then its changes.
+    fn changed(&mut self, span: Span, name: &str, written: &str) -> Option<Unit> {
+        let inner = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
+        let (echo, pipeline) = inner.split_once('|')?;
+        // What a backslash is within backquotes is not what it is to sed.
+        if ["`", "\\\\", "\\$"].iter().any(|sign| inner.contains(sign)) {
+            return None;
+        }
+        let echo = shell_words(echo);
+        let [program, text] = echo.as_slice() else { return None };
+        if !is_program(program, "echo") {
+            return None;
+        }
+        let text = self.variables.expand(text, false).ok()?;
+        let changes = changes(pipeline)?;
+        if text.constant.is_some() || changes.iter().all(|change| !change.is_replacement()) {
+            return None;
+        }
+        let kept = kept_name(name);
+        let mut effects = vec![Effect::Let(kept.clone(), text.template)];
+        effects.extend(changes.into_iter().map(|change| match change {
+            TextChange::Case(case) => Effect::Let(kept.clone(), format!("{{{kept}:{case}}}")),
+            TextChange::Replaced { pattern, case, template } => {
+                let values = vec![Operand::Pattern(pattern, case)];
+                let test = Test { fields: vec![kept.clone()], operator: "matches", values };
+                Effect::Rule(Unit {
+                    condition: Cond::Test(test),
+                    effects: vec![Effect::Let(kept.clone(), template)],
+                    count: 0,
+                    ..Unit::new(span)
+                })
+            }
+        }));
+        self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
+        let count = usize::from(self.kept.contains(name));
+        Some(Unit { effects, count, ..Unit::new(span) })
+    }
+}
+
+/// A value that is what a command prints that only creates folders: nothing.
+fn only_makes_folders(written: &str) -> bool {
+    let inner = written.trim().trim_matches('"').strip_prefix('`');
+    let command = inner.and_then(|rest| rest.strip_suffix('`'));
+    command.is_some_and(|command| !command.contains('`') && makes_folders(command) == Some(true))
 }
 
 fn is_special(name: &str) -> bool {

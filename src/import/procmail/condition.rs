@@ -1,9 +1,12 @@
 //! The conditions of a recipe as one condition of ours.
 
+use regex_automata::meta;
+use regex_automata::util::syntax;
+
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
-use crate::import::ir::Cond;
-use crate::import::shell::is_duplicate_check;
+use crate::import::ir::{Cond, Operand};
+use crate::import::shell::{is_duplicate_check, makes_folders};
 
 /// For how many weighted conditions all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
@@ -170,9 +173,11 @@ fn one(
         return one(&text);
     }
     if let Some(command) = text.strip_prefix('?') {
-        return match is_duplicate_check(command) {
-            true => Ok((Cond::Word("duplicate".into()), None)),
-            false => Err("it depends on what a program says".into()),
+        return match (is_duplicate_check(command), makes_folders(command)) {
+            (true, _) => Ok((Cond::Word("duplicate".into()), None)),
+            // It is there, or it is made.
+            (_, Some(true)) if command.contains("||") => Ok((Cond::Always, None)),
+            _ => Err("it depends on what a program says".into()),
         };
     }
     if let Some(sign @ ("<" | ">")) = text.get(..1) {
@@ -240,7 +245,7 @@ fn variable(text: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, pattern))
 }
 
-/// A text that is the same for every message: only the simplest patterns.
+/// A text that is the same for every message.
 fn constant(
     text: &str,
     pattern: &str,
@@ -252,7 +257,7 @@ fn constant(
         _ => {
             let plain = pattern.trim_start_matches('^').trim_end_matches(['^', '$']);
             if !plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/@ ".contains(&b)) {
-                return Err("a pattern on what is the same for every message".into());
+                return found_in(text, pattern, flags.contains('D'));
             }
             let (text, plain) = match flags.contains('D') {
                 true => (text.to_owned(), plain.to_owned()),
@@ -267,6 +272,60 @@ fn constant(
         }
     };
     Ok((if holds { Cond::Always } else { Cond::Never }, None))
+}
+
+/// Whether a pattern is found in one line.
+fn found_in(
+    text: &str,
+    pattern: &str,
+    case: bool,
+) -> Result<(Cond, Option<ProcmailMatch>), String> {
+    let found = matched(pattern, SearchPlace::Field("text"), case)?;
+    if found.captures || text.contains('\n') {
+        return Err("a pattern on what is the same for every message".into());
+    }
+    Ok((held(&found.condition, text)?, None))
+}
+
+/// A condition on one text: whether it holds.
+fn held(condition: &Cond, text: &str) -> Result<Cond, String> {
+    let all = |parts: &[Cond]| {
+        parts.iter().map(|part| held(part, text)).collect::<Result<Vec<_>, String>>()
+    };
+    Ok(match condition {
+        Cond::All(parts) => Cond::all(all(parts)?),
+        Cond::Any(parts) => Cond::any(all(parts)?),
+        Cond::Not(inner) => Cond::not(held(inner, text)?),
+        Cond::Test(test) => {
+            let mut holds = false;
+            for value in &test.values {
+                holds |= value_holds(test.operator, value, text)?;
+            }
+            if holds { Cond::Always } else { Cond::Never }
+        }
+        Cond::Always | Cond::Never | Cond::Word(_) => condition.clone(),
+    })
+}
+
+fn value_holds(operator: &str, value: &Operand, text: &str) -> Result<bool, String> {
+    let (wanted, lower) = match value {
+        Operand::Text(wanted) => (wanted.to_lowercase(), text.to_lowercase()),
+        Operand::Plain(_) => return Err("a comparison of a text".into()),
+        Operand::Pattern(pattern, case) => {
+            let regex = meta::Regex::builder()
+                .syntax(syntax::Config::new().case_insensitive(!case))
+                .configure(meta::Config::new().nfa_size_limit(Some(1 << 20)))
+                .build(pattern)
+                .map_err(|_| "the pattern is too large".to_owned())?;
+            return Ok(regex.is_match(text));
+        }
+    };
+    Ok(match operator {
+        "is" => lower == wanted,
+        "starts" => lower.starts_with(&wanted),
+        "ends" => lower.ends_with(&wanted),
+        _ => lower.contains(&wanted),
+    })
 }
 
 /// The headers that people read, which may be encoded.
@@ -353,7 +412,7 @@ fn regex(
     let mut conditions = Vec::new();
     if head {
         let mut of = matched(pattern, SearchPlace::Header, case)?;
-        of.differs = in_encoded_text(pattern, &of)?;
+        of.differs = in_encoded_text(pattern, &of)?.or(of.differs);
         conditions.push(of.condition.clone());
         found = Some(of);
     }

@@ -46,6 +46,8 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) names: usize,
     /// How many blocks of this file are around the current place.
     pub(super) depth: usize,
+    /// What this recipe captures may contain a blank.
+    pub(super) captures_blank: bool,
     /// The next recipe asks whether this one was done.
     pub(super) is_asked_for: bool,
     /// The rest of this file is not read.
@@ -65,6 +67,7 @@ impl<'a> RecipeLowering<'a> {
             kept: BTreeSet::new(),
             names: 0,
             depth: 0,
+            captures_blank: false,
             is_asked_for: false,
             switched: false,
         }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::action::ProcmailDone;
 use super::assignment::kept_name;
+use super::captured::may_capture_blank;
 use super::condition::{RecipeTests, asked};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
-use crate::import::shell::is_duplicate_check;
+use crate::import::shell::{MAKES_FOLDERS, is_duplicate_check, makes_folders};
 use crate::source::{SourceFile, Span};
 
 impl RecipeLowering<'_> {
@@ -67,6 +68,11 @@ impl RecipeLowering<'_> {
     }
 
     fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Dependence) -> Unit {
+        if makes_folders_only(recipe) {
+            *before = Dependence::Unknown;
+            let fidelity = Fidelity::Dead(MAKES_FOLDERS.into());
+            return Unit { fidelity, ..Unit::new(span) };
+        }
         match self.try_recipe(span, recipe, before) {
             Ok(unit) => unit,
             Err(why) => {
@@ -143,7 +149,13 @@ impl RecipeLowering<'_> {
         if found.captures {
             self.variables.set("MATCH", ProcmailVariable::Template("{match}".into()));
         }
+        let outer_blank = self.captures_blank;
+        self.captures_blank = match found.captures {
+            true => may_capture_blank(&found.condition),
+            false => outer_blank,
+        };
         let done = self.action(span, recipe);
+        self.captures_blank = outer_blank;
         if found.captures {
             match outer_match {
                 Some(value) => self.variables.set("MATCH", value),
@@ -402,6 +414,20 @@ fn changes_tests(effects: &[Effect]) -> bool {
         Effect::Rule(unit) => changes_tests(&unit.effects),
         _ => false,
     })
+}
+
+/// Whether a recipe for a copy does nothing but create a folder that is missing.
+fn makes_folders_only(recipe: &Recipe) -> bool {
+    let RecipeAction::Pipe(command) = &recipe.action else { return false };
+    let is_test = |text: &String| {
+        text.trim_start_matches(['!', ' ', '\t'])
+            .strip_prefix('?')
+            .is_some_and(|command| makes_folders(command).is_some())
+    };
+    recipe.flags.contains('c')
+        && !recipe.flags.contains(['A', 'a', 'E', 'e', 'f'])
+        && makes_folders(command) == Some(true)
+        && recipe.conditions.iter().all(is_test)
 }
 
 /// Whether what comes after a recipe may ask if it was done: `A`, `E`. Included files are

@@ -2,13 +2,16 @@
 
 mod action;
 mod assignment;
+mod captured;
 mod condition;
 mod context;
+mod from_line;
 mod include;
 mod lines;
 mod lower;
 mod pattern;
 mod read;
+mod sed;
 #[cfg(test)]
 mod tests;
 mod trial;

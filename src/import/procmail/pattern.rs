@@ -4,7 +4,10 @@
 
 use std::borrow::Cow;
 
+use super::captured::without_groups_around_match;
+use super::from_line::behind_from;
 use crate::import::alternatives::{plain_text, split_alternatives};
+use crate::import::blank::{may_begin, may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header};
 use crate::import::longest::{is_longest_first, is_shortest_first};
 
@@ -81,6 +84,7 @@ pub(super) fn matched(
             let part = matched(part, place, case)?;
             conditions.push(part.condition);
             all.dots |= part.dots;
+            all.differs = all.differs.or(part.differs);
             all.headers.extend(part.headers);
         }
         all.condition = Cond::any(conditions);
@@ -138,15 +142,47 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     }
     let mut all = in_text(pattern, "headers", false, case, found.clone())?;
     let anchored = pattern.starts_with('^');
+    let mut envelope = Vec::new();
     if from_line {
         let rest = pattern.strip_prefix("^From.*").unwrap_or_default();
-        let envelope = of_value(&format!(".*{rest}"), vec!["envelope-from".into()], case, found)?;
-        all.condition = Cond::any([all.condition, envelope.condition]);
-    } else if !anchored {
-        let envelope = in_text(pattern, "envelope-from", false, case, found)?;
-        all.condition = Cond::any([all.condition, envelope.condition]);
+        envelope.push(of_value(&format!(".*{rest}"), vec!["envelope-from".into()], case, found)?);
+    } else {
+        if !anchored {
+            envelope.push(in_text(pattern, "envelope-from", false, case, found.clone())?);
+        }
+        match behind_from(pattern) {
+            // That line is always there.
+            Some(rest) if rest.is_empty() => all.condition = Cond::Always,
+            Some(rest) => {
+                envelope.push(of_value(&rest, vec!["envelope-from".into()], case, found)?);
+            }
+            None if anchored
+                && !is_behind_colon(pattern)
+                && may_begin(&translate(pattern)?, "From ", case) =>
+            {
+                all.differs = Some("procmail also finds it in the line `From sender date`");
+            }
+            None => {}
+        }
     }
+    let envelope = envelope.into_iter().map(|part| part.condition);
+    all.condition = match all.captures {
+        // It is the first line.
+        true => Cond::any(envelope.chain([all.condition])),
+        false => Cond::any([all.condition].into_iter().chain(envelope)),
+    };
     Ok(all)
+}
+
+/// Whether a pattern asks for a text after a colon, as in `^.*:.*text`: in the line `From
+/// sender date` only the time has colons.
+fn is_behind_colon(pattern: &str) -> bool {
+    let Some(rest) = pattern.strip_prefix("^.*:").filter(|rest| !rest.starts_with(['*', '?', '+']))
+    else {
+        return false;
+    };
+    let has_letter = |text: &String| text.contains(|c: char| c.is_ascii_alphabetic());
+    literals(rest.trim_start_matches(".*")).is_some_and(|(texts, _)| texts.iter().all(has_letter))
 }
 
 /// `^Name:rest`, `^(A|B):rest`, but not `^Name.*:rest`.
@@ -156,6 +192,8 @@ fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
         !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
+    // `:*` repeats the colon.
+    let is_repeated = |value: &str| value.starts_with(['*', '+', '?']);
     if let Some(inner) = rest.strip_prefix('(') {
         let (group, behind) = inner.split_once(')')?;
         let names: Vec<&str> = group.split('|').collect();
@@ -168,13 +206,12 @@ fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
         };
         let names: Vec<String> =
             names.iter().map(|name| name.trim_end_matches(':').to_owned()).collect();
-        return names.iter().all(|name| is_name(name)).then_some((names, value));
+        let is_whole = names.iter().all(|name| is_name(name)) && !is_repeated(value);
+        return is_whole.then_some((names, value));
     }
     let (name, value) = rest.split_once(':')?;
     let name = name.replace("\\-", "-");
-    // `:*` repeats the colon.
-    let is_whole = is_name(&name) && !value.starts_with(['*', '+', '?']);
-    is_whole.then_some((vec![name], value))
+    (is_name(&name) && !is_repeated(value)).then_some((vec![name], value))
 }
 
 /// What procmail substitutes for `^TO_` and `^TO` within a pattern (regexp.c): for the
@@ -214,50 +251,6 @@ fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>
     Ok(Cow::Owned(text))
 }
 
-/// `(a(b\/c))` as `ab\/c`: groups that contain `\/`, are not alternatives and are not
-/// repeated.
-fn without_groups_around_match(pattern: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(pattern);
-    while let Some(next) = without_one_group(&text) {
-        text = Cow::Owned(next);
-    }
-    text
-}
-
-fn without_one_group(pattern: &str) -> Option<String> {
-    let mut open: Vec<usize> = Vec::new();
-    let mut chars = pattern.char_indices();
-    let mut around: Option<usize> = None;
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' if chars.next()?.1 == '/' && around.is_none() => around = Some(*open.last()?),
-            '\\' => {}
-            '[' => {
-                let mut first = true;
-                for (_, c) in chars.by_ref() {
-                    if c == ']' && !first {
-                        break;
-                    }
-                    first &= c == '^';
-                }
-            }
-            '(' => open.push(at),
-            ')' => {
-                let from = open.pop()?;
-                if around == Some(from) {
-                    let (before, inner) = (pattern.get(..from)?, pattern.get(from + 1..at)?);
-                    let behind = pattern.get(at + 1..)?;
-                    let is_plain = split_top(inner).is_some_and(|parts| parts.len() == 1)
-                        && !behind.starts_with(['*', '+', '?']);
-                    return is_plain.then(|| format!("{before}{inner}{behind}"));
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
 /// A pattern on the value of headers, from after the colon.
 fn of_value(
     rest: &str,
@@ -267,7 +260,7 @@ fn of_value(
 ) -> Result<ProcmailMatch, String> {
     let mut value = rest;
     // The blank after the colon is not part of the value.
-    let mut anchored = true;
+    let (mut anchored, mut has_blank) = (true, false);
     loop {
         let next = [
             "[ \t]*", "[\t ]*", "[ \t]+", "[\t ]+", "\\ *", " *", " +", "( )*", "( )+", "( )", " ",
@@ -276,7 +269,7 @@ fn of_value(
         .iter()
         .find_map(|blank| value.strip_prefix(blank));
         match next {
-            Some(next) => value = next,
+            Some(next) => (has_blank, value) = (true, next),
             None => break,
         }
     }
@@ -293,8 +286,32 @@ fn of_value(
     if begins_a_line(value) {
         return Err("a pattern over more than one line".into());
     }
+    let mut found = found;
+    if anchored
+        && !has_blank
+        && !found.headers.is_empty()
+        && let Ok(regex) = translate(value)
+    {
+        if !may_take_blank(&regex, case) {
+            found.differs = Some(NO_BLANK);
+        } else if needs_blank(&regex, case, false) {
+            let names = found.headers.join("|");
+            let names = match (case, found.headers.len()) {
+                (true, _) => format!("(?i:{names})"),
+                (false, 1) => names,
+                (false, _) => format!("(?:{names})"),
+            };
+            let regex = format!("^{names}:{regex}");
+            found.condition = pattern_test(vec!["headers".into()], regex, case);
+            return Ok(found);
+        }
+    }
     compared(value, anchored, fields, false, case, found)
 }
+
+/// How a pattern such as `^Subject:text` differs.
+const NO_BLANK: &str = "procmail finds it only where no blank follows the colon of the header, \
+                        mfilter after a blank, too";
 
 /// Whether a pattern contains a `^` that is not itself one of several alternatives.
 fn begins_a_line(pattern: &str) -> bool {

@@ -141,7 +141,7 @@ fn targets() {
     exact(":0\nMaildir/.Lists.rust/\n", "folder \"Lists/rust\"");
     exact(":0 fw\n| bogofilter -p\n", "filter \"bogofilter\" \"-p\"");
     exact(
-        ":0\n* ^Subject: (Re|Fwd): *\\/(a+|bc).*\nlists/$MATCH\n",
+        ":0\n* ^Subject: (Re|Fwd): *\\/(a+|bc).*\n\"lists/$MATCH\"\n",
         "when header \"Subject\" matches /^(?:Re|Fwd): *?(?P<match>(?:a+|bc).*)/ \
          -> folder \"lists/{match}\"",
     );
@@ -291,6 +291,113 @@ fn destinations_are_a_word_of_procmails() {
     for condition in ["^TO*boss", "B ?? ^TO_boss", "(^FROM_DAEMON|^X)a", "H ?? B ?? a"] {
         not(&format!(":0\n* {condition}\nx/\n"), "");
     }
+}
+
+#[track_caller]
+fn approximate(text: &str, want: &str) {
+    let (rules, totals) = rules(text);
+    assert_eq!(rules, want, "{text}");
+    assert_eq!(totals.approximate, 1, "{text}");
+}
+
+/// In nearly every message a blank follows the colon.
+#[test]
+fn a_blank_after_the_colon_is_minded() {
+    for (condition, want) in [
+        ("^Subject:.foo", "headers matches /^subject:.foo/"),
+        ("^List-Id:[^>]+<a", "headers matches /^list-id:[^>]+<a/"),
+        ("^(To|Cc):[^a]b", "headers matches /^(?:to|cc):[^a]b/"),
+        ("^Subject:[^a]*b", "header \"Subject\" matches /^[^a]*b/"),
+        ("^Subject:(.*a|.*b)", "header \"Subject\" matches /^(?:.*a|.*b)/"),
+    ] {
+        exact(&format!(":0\n* {condition}\nx/\n"), &format!("when {want} -> folder \"x\""));
+    }
+    for (condition, want) in [
+        ("^Subject:foo", "header \"Subject\" starts \"foo\""),
+        ("^X-A:[a-z]", "header \"X-A\" matches /^[a-z]/"),
+        ("! ^X-A:b", "not header \"X-A\" starts \"b\""),
+    ] {
+        approximate(&format!(":0\n* {condition}\nx/\n"), &format!("when {want} -> folder \"x\""));
+    }
+}
+
+/// procmail sees `From sender date` as the first line.
+#[test]
+fn the_line_of_the_envelope_is_searched() {
+    for (condition, want) in [
+        (
+            "^(From|Sender).*boss",
+            "headers matches /^(?:From|Sender).*boss/ or envelope-from contains \"boss\"",
+        ),
+        (
+            "^(Sender:|From[: ]).*boss",
+            "headers matches /^(?:Sender:|From[: ]).*boss/ or envelope-from contains \"boss\"",
+        ),
+        (
+            "^(Sender|From):? *boss",
+            "headers matches /^(?:Sender|From):? *boss/ or envelope-from starts \"boss\"",
+        ),
+        ("^(Sender|To).*boss", "headers matches /^(?:Sender|To).*boss/"),
+        ("^.*:.*boss", "headers matches /^.*:.*boss/"),
+        ("^(To|From).boss", "headers matches /^(?:To|From).boss/ or envelope-from starts \"boss\""),
+        (
+            "From.*boss",
+            "headers matches /From.*boss/ or envelope-from matches /From.*boss/ \
+             or envelope-from contains \"boss\"",
+        ),
+    ] {
+        let (rules, totals) = rules(&format!(":0\n* {condition}\nx/\n"));
+        let rules: Vec<&str> = rules.split_whitespace().collect();
+        assert_eq!(rules.join(" "), format!("when {want} -> folder \"x\""));
+        assert_eq!(totals.exact, 1, "{condition}");
+    }
+    approximate(":0\n* ^F.*m boss\nx/\n", "when headers matches /^F.*m boss/ -> folder \"x\"");
+}
+
+#[test]
+fn a_captured_blank_parts_names_without_quotes() {
+    let rule = "when header \"Subject\" matches /^(?P<match>[^\\]]*)/ -> folder \"{match}\"";
+    approximate(":0\n* ^Subject: \\/[^]]*\n$MATCH/\n", rule);
+    exact(":0\n* ^Subject: \\/[^]]*\n\"$MATCH/\"\n", rule);
+    approximate(
+        ":0\n* ^X-Mailing-List: \\/.*\n$MATCH/\n",
+        "when header \"X-Mailing-List\" matches /^(?P<match>.*)/ -> folder \"{match}\"",
+    );
+    exact(
+        ":0\n* ^Subject: \\/[a-z]+\n$MATCH/\n",
+        "when header \"Subject\" matches /^(?P<match>[a-z]+)/ -> folder \"{match}\"",
+    );
+}
+
+#[test]
+fn a_text_is_changed_by_sed() {
+    exact(
+        ":0\n* ^Subject: \\/[a-z-]+\n{\n X=`echo \"$MATCH\" | tr A-Z a-z | sed 's/-l$//'`\n :0\n l-$X/\n}\n",
+        "when header \"Subject\" matches /^(?P<match>[a-z\\-]+)/ {\n\
+         let rc-x = \"{match}\", let rc-x = \"{rc-x:lower}\"\n\
+         when rc-x matches /^(?P<left>.*?)(?:\\-l)$/c -> let rc-x = \"{left}\"\n\
+         folder \"l-{rc-x}\"\n}",
+    );
+    not(":0\n* ^Subject: \\/[a-z-]+\n{\n X=`echo $MATCH | sed 's/a/b/g'`\n :0\n l-$X/\n}\n", "");
+}
+
+#[test]
+fn what_only_makes_folders_does_nothing() {
+    exact("X=`test -d $HOME/a || mkdir $HOME/a`\n:0\nx/\n", "folder \"x\"");
+    exact(":0 ic\n* ? test ! -d $HOME/a\n| mkdir -p $HOME/a\n:0\nx/\n", "folder \"x\"");
+    exact(":0\n* ? test -d $HOME/a || mkdir $HOME/a\nx/\n", "folder \"x\"");
+    not(":0\n* ? test -d $HOME/a\nx/\n", "");
+    not(":0\n* ? test ! -d $HOME/a\n* ? foo\n| mkdir -p $HOME/a\n", "");
+}
+
+#[test]
+fn what_procmail_sets_itself_is_not_empty() {
+    not(":0 c\na/\n:0\n* LASTFOLDER ?? a\nb/\n", "copy \"a\"");
+    exact("NODE=mail.example.org\n:0\n* NODE ?? ^mail\\.[a-z]+\\.org$\nx/\n", "folder \"x\"");
+    exact("NODE=mail.example.com\n:0\n* NODE ?? ^mail\\.[a-z]+\\.org$\nx/\n", "");
+    approximate(":0\n$FOLDERS/a/\n", "folder \"a\"");
+    not(":0\n$FOLDER\n", "");
+    approximate("X=`uname`\nLOG=\"on $X\"\n", "log \"on $X\"");
 }
 
 #[test]

@@ -226,6 +226,10 @@ impl RcVariables {
             None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
                 ProcmailVariable::Unknown(format!("{name} comes from the environment"))
             }
+            // procmail sets them itself.
+            None if matches!(name, "LASTFOLDER" | "PROCMAIL_VERSION" | "PROCMAIL_OVERFLOW") => {
+                ProcmailVariable::Unknown(format!("{name} has no counterpart here"))
+            }
             None if self.maybe_set => {
                 ProcmailVariable::Unknown(format!("{name}: a file that is not read may set it"))
             }

@@ -1,5 +1,5 @@
-//! Whether a pattern may begin with the blank that maildrop puts after the colon of a
-//! header. Our values begin after it.
+//! Whether a pattern may begin with the blank after the colon of a header. Our values
+//! begin after it.
 
 use std::collections::HashSet;
 
@@ -22,6 +22,25 @@ pub(super) fn may_take_blank(pattern: &str, case: bool) -> bool {
 /// `anywhere` if it may also match further into the text.
 pub(super) fn needs_blank(pattern: &str, case: bool, anywhere: bool) -> bool {
     needs(pattern, case, anywhere).unwrap_or(true)
+}
+
+/// Whether a pattern may match at the start of a text that begins like this.
+pub(super) fn may_begin(pattern: &str, text: &str, case: bool) -> bool {
+    begins(pattern, text, case).unwrap_or(true)
+}
+
+fn begins(pattern: &str, text: &str, case: bool) -> Option<bool> {
+    let dfa = automaton(pattern, case)?;
+    let mut cache = dfa.create_cache();
+    let start = start::Config::new().anchored(Anchored::Yes);
+    let mut state = dfa.start_state(&mut cache, &start).ok()?;
+    for byte in text.bytes() {
+        state = dfa.next_state(&mut cache, state, byte).ok()?;
+        if state.is_match() {
+            return Some(true);
+        }
+    }
+    Some(!state.is_dead())
 }
 
 fn takes(pattern: &str, case: bool) -> Option<bool> {
@@ -108,7 +127,21 @@ fn automaton(pattern: &str, case: bool) -> Option<DFA> {
 
 #[cfg(test)]
 mod tests {
-    use super::{may_take_blank, needs_blank};
+    use super::{may_begin, may_take_blank, needs_blank};
+
+    #[test]
+    fn what_may_begin_like_a_text_is_known() {
+        for (pattern, begins) in [
+            ("^from", true),
+            ("^from:", false),
+            ("^.*x", true),
+            ("^(?:to|f)r", true),
+            ("^t", false),
+        ] {
+            assert_eq!(may_begin(pattern, "From ", false), begins, "{pattern}");
+        }
+        assert!(!may_begin("^from", "From ", true));
+    }
 
     #[test]
     fn what_may_begin_with_a_blank_is_known() {
