@@ -98,6 +98,12 @@ pub(super) fn matched(
 }
 
 fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<ProcmailMatch, String> {
+    // The start of everything is the line `From sender date`.
+    if let Some(rest) = pattern.strip_prefix("^^").filter(|rest| !rest.is_empty())
+        && !may_be_from_line(rest, case)
+    {
+        return Ok(ProcmailMatch { condition: Cond::Never, ..found });
+    }
     for (name, word) in [("^FROM_DAEMON", "from-daemon"), ("^FROM_MAILER", "from-mailer")] {
         if pattern == name {
             return Ok(ProcmailMatch { condition: Cond::Word(word.into()), ..found });
@@ -156,10 +162,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
             Some(rest) => {
                 envelope.push(of_value(&rest, vec!["envelope-from".into()], case, found)?);
             }
-            None if anchored
-                && !is_behind_colon(pattern)
-                && may_begin(&translate(pattern)?, "From ", case) =>
-            {
+            None if anchored && !is_behind_colon(pattern) && may_be_from_line(pattern, case) => {
                 all.differs = Some("procmail also finds it in the line `From sender date`");
             }
             None => {}
@@ -172,6 +175,12 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
         false => Cond::any([all.condition].into_iter().chain(envelope)),
     };
     Ok(all)
+}
+
+/// Whether an anchored pattern may be found in the line `From sender date`.
+fn may_be_from_line(pattern: &str, case: bool) -> bool {
+    let line = format!("^{}", pattern.trim_matches('^'));
+    translate(&line).is_ok_and(|regex| may_begin(&regex, "From ", case))
 }
 
 /// Whether a pattern asks for a text after a colon, as in `^.*:.*text`: in the line `From
@@ -290,7 +299,7 @@ fn of_value(
     if anchored
         && !has_blank
         && !found.headers.is_empty()
-        && let Ok(regex) = translate(value)
+        && let Ok(regex) = translate(value.trim_end_matches("^^"))
     {
         if !may_take_blank(&regex, case) {
             found.differs = Some(NO_BLANK);

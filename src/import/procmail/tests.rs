@@ -351,6 +351,7 @@ fn the_line_of_the_envelope_is_searched() {
         assert_eq!(rules.join(" "), format!("when {want} -> folder \"x\""));
         assert_eq!(totals.exact, 1, "{condition}");
     }
+    exact(":0\n* ^^rom[ ]\nx/\n", "");
     approximate(":0\n* ^F.*m boss\nx/\n", "when headers matches /^F.*m boss/ -> folder \"x\"");
 }
 
