@@ -229,10 +229,16 @@ fn the_japanese_manual_fills_its_lines() {
     if skipped("the manual in Japanese", &[MAN, "/usr/bin/groff"], false) {
         return;
     }
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/man/ja/mfilter.1");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut packaged = Command::new(format!("{root}/packaging/japanese-manual"));
+    packaged.arg(format!("{root}/man/ja/mfilter.1"));
+    let packaged = run(packaged, b"").stdout;
+    let home = Home::new();
+    home.write("mfilter.1", packaged);
+    let page = home.path().join("mfilter.1");
     let shown = |columns: &str| {
         let mut command = Command::new(MAN);
-        command.args(["-l", page]).env_clear().env("PATH", "/usr/bin:/bin");
+        command.arg("-l").arg(&page).env_clear().env("PATH", "/usr/bin:/bin");
         command.envs([("LC_ALL", "C.UTF-8"), ("MANPAGER", "cat"), ("MANWIDTH", columns)]);
         run(command, b"").stdout
     };
