@@ -36,6 +36,14 @@ fn a_file_of_another_kind_is_reported() {
 
 /// All recipes are exact.
 const RECIPES: &str = r#"
+:0 Dc
+* ^X-rank: [0-9l]
+case/
+
+:0 Dc
+* ^(Subject|X-rank):.*[A-Z]
+capitals/
+
 :0
 * ^Subject:.*\<urgent\>
 urgent/

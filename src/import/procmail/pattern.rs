@@ -131,7 +131,8 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     if let Some((names, rest)) = named(pattern) {
         let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
-        return of_value(rest, fields, case, ProcmailMatch { headers, ..found });
+        let found = of_value(rest, fields, case, ProcmailMatch { headers, ..found })?;
+        return Ok(if case { named_as_written(found, &names) } else { found });
     }
     if pattern.contains('$') && !pattern.ends_with('$') {
         return Err("a pattern over more than one line".into());
@@ -175,6 +176,21 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
         false => Cond::any([all.condition].into_iter().chain(envelope)),
     };
     Ok(all)
+}
+
+/// With the flag `D`, procmail also compares the case of a header's name.
+fn named_as_written(found: ProcmailMatch, names: &[String]) -> ProcmailMatch {
+    if found.captures {
+        let differs = found.differs.or(Some(CASE_OF_NAME));
+        return ProcmailMatch { differs, ..found };
+    }
+    let name = match names {
+        [name] => format!("^{name}:"),
+        names => format!("^(?:{}):", names.join("|")),
+    };
+    let written = pattern_test(vec!["headers".into()], name, true);
+    let condition = Cond::all([found.condition.clone(), written]);
+    ProcmailMatch { condition, ..found }
 }
 
 /// Whether an anchored pattern may be found in the line `From sender date`.
@@ -321,6 +337,10 @@ fn of_value(
 /// How a pattern such as `^Subject:text` differs.
 const NO_BLANK: &str = "procmail finds it only where no blank follows the colon of the header, \
                         mfilter after a blank, too";
+
+/// How a pattern with a header's name and the flag `D` differs.
+const CASE_OF_NAME: &str = "with the flag `D`, procmail also compares the case of the header's \
+                            name";
 
 /// Whether a pattern contains a `^` that is not itself one of several alternatives.
 fn begins_a_line(pattern: &str) -> bool {

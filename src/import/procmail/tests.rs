@@ -436,6 +436,14 @@ fn a_pattern_begins_after_its_backslash() {
     }
     exact(":0 D\n* B ?? a\nx\n", "when body matches /(?m)a/c -> folder \"x\"");
     exact("V=Ab\n:0 D\n* V ?? ab\nx\n", "");
+    exact(
+        ":0 D\n* ^Subject: a\nx\n",
+        "when header \"Subject\" matches /^a/c and headers matches /^Subject:/c -> folder \"x\"",
+    );
+    approximate(
+        ":0 D\n* ^Subject: \\/[a-z]+\n$MATCH/\n",
+        "when header \"Subject\" matches /^(?P<match>[a-z]+)/c -> folder \"{match}\"",
+    );
     exact("V=Ab\n:0\n* V ?? ab\nx\n", "folder \"x\"");
     not("X='! $ $X'\n:0\n* $ $X\nx\n", "");
     not(&format!(":0\n* {}a\nx\n", "!".repeat(100_000)), "");
