@@ -44,8 +44,29 @@ impl View<'_> {
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
             return words::duration(written.trim_matches('"'));
         }
+        if let Some(test) = self.test_without_operator(at, found, expected) {
+            return Some(test);
+        }
         let is_test = expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name);
         (is_test && words::OPERATORS.contains(&written)).then(|| format!("FIELD {written} …"))
+    }
+
+    /// `when from "a@b.example"`: the test with an operator.
+    fn test_without_operator(
+        &self,
+        at: usize,
+        found: SyntaxToken,
+        expected: &[Rule],
+    ) -> Option<String> {
+        let takes_one = [Rule::operator, Rule::operator_word, Rule::sign];
+        if !expected.iter().any(|rule| takes_one.contains(rule)) || found.kind != TokenShape::Text {
+            return None;
+        }
+        let field = self.word(at.wrapping_sub(1)).filter(|it| words::TEXT_FIELDS.contains(it))?;
+        let begins = matches!(self.word(at.wrapping_sub(2))?, "when" | "and" | "or" | "not");
+        let value = self.written(found);
+        let operator = if value.contains('@') { "is" } else { "contains" };
+        begins.then(|| format!("{field} {operator} {value}"))
     }
 
     /// `put in "x"`, `folder: "x"`, `folder("x")`: the action as it is written, if the token

@@ -44,6 +44,20 @@ pub const SLIPS: &[&str] = &["if", "unless", "elseif", "elsif", "elif", "else", 
 /// What other programs call a rule that keeps a sender out.
 pub(super) const BLOCKS: &[&str] = &["block", "ban", "blacklist", "deny"];
 
+/// Fields that are often written without an operator.
+pub(super) const TEXT_FIELDS: &[&str] = &[
+    "from",
+    "to",
+    "cc",
+    "sender",
+    "reply-to",
+    "recipient",
+    "subject",
+    "body",
+    "envelope-from",
+    "envelope-to",
+];
+
 /// Whether a word cannot be the name of a list, a score or a classifier.
 pub fn is_reserved(word: &str) -> bool {
     [STATEMENTS, ACTIONS, OPERATORS, JOINTS, SLIPS].iter().any(|words| words.contains(&word))
