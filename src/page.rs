@@ -42,11 +42,15 @@ pub fn wrapped(text: &str, columns: usize) -> String {
 /// does. Without a terminal it is one line.
 pub fn hanging(before: &str, text: &str, terminal: Option<usize>) -> String {
     let indent = shown_width(before);
-    let text = match terminal {
-        Some(columns) => wrapped(text, columns.saturating_sub(indent)),
-        None => text.to_owned(),
-    };
-    format!("{before}{}\n", text.replace('\n', &format!("\n{}", " ".repeat(indent))))
+    let columns = terminal.map_or(usize::MAX, |columns| columns.saturating_sub(indent));
+    indented(before, text, columns, indent)
+}
+
+/// A text after `before` in lines of at most `columns` columns, of which all but the first
+/// are indented.
+fn indented(before: &str, text: &str, columns: usize, indent: usize) -> String {
+    let below = format!("\n{}", " ".repeat(indent));
+    format!("{before}{}\n", wrapped(text, columns).replace('\n', &below))
 }
 
 /// A report for a terminal: a line that does not fit is wrapped, and goes on below its
@@ -65,8 +69,7 @@ fn fitted_line(line: &str, columns: usize) -> String {
         blanks if before.trim().is_empty() && blanks < 4 => blanks + 2,
         indent => indent,
     };
-    let text = wrapped(text.trim_end(), columns.saturating_sub(indent));
-    format!("{before}{}\n", text.replace('\n', &format!("\n{}", " ".repeat(indent))))
+    indented(before, text.trim_end(), columns.saturating_sub(indent), indent)
 }
 
 /// Where the last text of a row begins: after two blanks, and after the mark of evidence.
