@@ -42,7 +42,7 @@ impl Lowering<'_> {
             let Some(text) = expansion.constant() else {
                 if !expansion.0.iter().all(|piece| self.is_word(piece)) {
                     self.approximately(
-                        "a value inserted in a keyword is a part of it, whatever it consists of",
+                        "Sieve makes several keywords of a value with blanks, and mfilter one",
                     );
                 }
                 let template = self.template(&expansion, "");

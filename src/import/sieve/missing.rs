@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 use super::context::Lowering;
 use super::parse::{Argument, Node};
 
-/// Commands and tests, and the extensions that offer them.
-const WORDS: [(&str, &[&str]); 33] = [
+/// A word of Sieve, and the extensions that offer it.
+type ExtensionWord = (&'static str, &'static [&'static str]);
+
+/// Commands and tests.
+const WORDS: [ExtensionWord; 33] = [
     ("addflag", FLAGS),
     ("addheader", &["editheader"]),
     ("body", &["body"]),
@@ -45,8 +48,8 @@ const WORDS: [(&str, &[&str]); 33] = [
 
 const FLAGS: &[&str] = &["imap4flags", "imapflags"];
 
-/// Arguments, likewise.
-const TAGS: [(&str, &[&str]); 9] = [
+/// Tagged arguments.
+const TAGS: [ExtensionWord; 9] = [
     (":copy", &["copy"]),
     (":count", &["relational"]),
     (":create", &["mailbox"]),
@@ -78,18 +81,16 @@ impl Lowering<'_> {
         if !missing.is_empty() {
             let words = missing.into_iter().collect::<Vec<_>>().join(", ");
             self.draft.note(format!(
-                "{words} without `require`: a server refuses this script, and does nothing of it"
+                "{words} without `require`: a server refuses this script and runs none of it"
             ));
         }
     }
 }
 
-type Used = Vec<(&'static str, &'static [&'static str])>;
-
 /// What is required, and which words of extensions occur.
-fn collect(nodes: &[Node], required: &mut BTreeSet<String>, used: &mut Used) {
+fn collect(nodes: &[Node], required: &mut BTreeSet<String>, used: &mut Vec<ExtensionWord>) {
     for node in nodes {
-        let find = |all: &'static [(&'static str, &'static [&'static str])], word: &str| {
+        let find = |all: &[ExtensionWord], word: &str| {
             all.iter().copied().find(|(name, _)| name.trim_start_matches(':') == word)
         };
         used.extend(find(&WORDS, &node.name));
