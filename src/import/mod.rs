@@ -38,6 +38,8 @@
 
 mod alternatives;
 mod blank;
+mod bracket;
+mod constant;
 mod folder;
 pub mod gmail;
 pub mod ir;

@@ -152,7 +152,8 @@ fn escape(c: char, out: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-fn literal(c: char, out: &mut String) {
+/// A character that stands for itself.
+pub(super) fn literal(c: char, out: &mut String) {
     match c {
         '\n' => out.push_str("\\n"),
         '\t' => out.push_str("\\t"),

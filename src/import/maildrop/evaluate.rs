@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use regex_automata::meta;
-use regex_automata::util::syntax;
-
 use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_message};
 use super::regex::{optional_groups, repeats_nothing};
 use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
+use crate::import::constant::constant_pattern;
 use crate::import::ir::{Cond, Operand, Test};
 use crate::import::perl::translate;
 use crate::import::shell::{command_value, prints_directory};
@@ -242,11 +240,7 @@ impl FilterLowering<'_> {
     fn in_constant(&mut self, text: &str, source: &str, case: bool) -> Result<Value, String> {
         let names = |group: usize| format!("m{group}");
         let (regex, groups) = translate(source, Some(&names))?;
-        let regex = meta::Regex::builder()
-            .syntax(syntax::Config::new().case_insensitive(!case))
-            .configure(meta::Config::new().nfa_size_limit(Some(1 << 20)))
-            .build(&regex)
-            .map_err(|_| "the pattern is too large".to_owned())?;
+        let regex = constant_pattern(&regex, case)?;
         let mut captures = regex.create_captures();
         regex.captures(text, &mut captures);
         if !captures.is_match() {

@@ -1,10 +1,8 @@
 //! The conditions of a recipe as one condition of ours.
 
-use regex_automata::meta;
-use regex_automata::util::syntax;
-
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
+use crate::import::constant::constant_pattern;
 use crate::import::ir::{Cond, Operand};
 use crate::import::shell::{is_duplicate_check, makes_folders};
 
@@ -312,12 +310,7 @@ fn value_holds(operator: &str, value: &Operand, text: &str) -> Result<bool, Stri
         Operand::Text(wanted) => (wanted.to_lowercase(), text.to_lowercase()),
         Operand::Plain(_) => return Err("a comparison of a text".into()),
         Operand::Pattern(pattern, case) => {
-            let regex = meta::Regex::builder()
-                .syntax(syntax::Config::new().case_insensitive(!case))
-                .configure(meta::Config::new().nfa_size_limit(Some(1 << 20)))
-                .build(pattern)
-                .map_err(|_| "the pattern is too large".to_owned())?;
-            return Ok(regex.is_match(text));
+            return Ok(constant_pattern(pattern, *case)?.is_match(text));
         }
     };
     Ok(match operator {

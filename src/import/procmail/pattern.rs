@@ -10,6 +10,7 @@ use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::blank::{may_begin, may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header};
 use crate::import::longest::{is_longest_first, is_shortest_first};
+use crate::import::perl::literal;
 
 /// The group for what comes after `\/`.
 const MATCH: &str = "(?P<match>";
@@ -516,7 +517,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                     regex.push_str(MATCH);
                     captured = true;
                 }
-                Some(next) => escaped(next, &mut regex),
+                Some(next) => literal(next, &mut regex),
                 None => return Err("the pattern ends with `\\`".into()),
             },
             '[' => bracket(&mut chars, &mut regex)?,
@@ -549,7 +550,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                 return Err("a pattern over more than one line".into());
             }
             '.' | '|' | '^' | '$' => regex.push(c),
-            c => escaped(c, &mut regex),
+            c => literal(c, &mut regex),
         }
     }
     if depth > 0 {
@@ -565,20 +566,6 @@ fn translate(pattern: &str) -> Result<String, String> {
         regex.push(')');
     }
     Ok(regex)
-}
-
-fn escaped(c: char, regex: &mut String) {
-    match c {
-        '\n' => regex.push_str("\\n"),
-        '\t' => regex.push_str("\\t"),
-        c if c.is_control() => regex.push_str(&format!("\\x{{{:x}}}", c as u32)),
-        '\\' | '{' | '}' | '(' | ')' | '[' | ']' | '.' | '*' | '+' | '?' | '|' | '^' | '$'
-        | '#' | '&' | '~' => {
-            regex.push('\\');
-            regex.push(c);
-        }
-        c => regex.push(c),
-    }
 }
 
 /// A set, in which a backslash stands for itself.

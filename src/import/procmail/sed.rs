@@ -1,6 +1,7 @@
 //! What `sed` and `tr` make of one line of text, as far as patterns of ours can do it.
 
 use crate::import::alternatives::split_alternatives;
+use crate::import::bracket::bracket;
 use crate::import::ir::literal;
 use crate::import::longest::is_longest_first;
 use crate::import::shell::{shell_words, unquoted};
@@ -151,11 +152,11 @@ fn up_to(chars: &mut std::str::Chars<'_>, sign: char) -> Option<String> {
 /// sed's regular expressions, basic or extended, in the syntax of the regex crate.
 fn translate(pattern: &str, extended: bool) -> Option<String> {
     let mut out = String::new();
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut chars = pattern.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
         let (c, is_special) = match c {
             '\\' => {
-                let next = chars.next()?;
+                let (_, next) = chars.next()?;
                 match next {
                     '(' | ')' | '|' | '+' | '?' => (next, !extended),
                     next if next.is_ascii_punctuation() && !"<>'`{}".contains(next) => {
@@ -166,7 +167,9 @@ fn translate(pattern: &str, extended: bool) -> Option<String> {
             }
             '(' | ')' | '|' | '+' | '?' => (c, extended),
             '[' => {
-                bracket(&mut chars, &mut out)?;
+                let (set, length) = bracket(pattern.get(at..)?).ok()?;
+                out.push_str(&set);
+                while chars.next_if(|(next, _)| *next < at + length).is_some() {}
                 continue;
             }
             '.' | '*' => (c, true),
@@ -186,32 +189,6 @@ fn translate(pattern: &str, extended: bool) -> Option<String> {
         }
     }
     Some(out)
-}
-
-/// A set, after its `[`: a backslash in it stands for itself.
-fn bracket(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) -> Option<()> {
-    out.push('[');
-    if chars.next_if_eq(&'^').is_some() {
-        out.push('^');
-    }
-    let mut is_first = true;
-    loop {
-        match chars.next()? {
-            ']' if !is_first => break,
-            '[' if chars.next_if_eq(&':').is_some() => {
-                let name: String = chars.by_ref().take_while(|c| *c != ':').collect();
-                chars.next_if_eq(&']')?;
-                out.push_str(&format!("[:{name}:]"));
-            }
-            '[' if matches!(chars.peek(), Some('.' | '=')) => return None,
-            c @ ('[' | ']' | '\\' | '&' | '~' | '#') => out.extend(['\\', c]),
-            '-' if is_first || chars.peek() == Some(&']') => out.push_str("\\-"),
-            c => out.push(c),
-        }
-        is_first = false;
-    }
-    out.push(']');
-    Some(())
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //! ours. glibc is the reference: Pigeonhole compiles them with it.
 
 use super::regex::casemap_literal;
+use crate::import::bracket::bracket;
 
-/// A regular expression, translated; or why it cannot be.
+/// What a regular expression of POSIX is in our syntax.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Translated {
+pub(super) struct PosixPattern {
     /// In our syntax, with its anchors.
     pub(super) pattern: String,
     /// It begins with `^`, alone.
@@ -18,7 +19,7 @@ pub(super) struct Translated {
 
 /// What a repetition applies to.
 #[derive(Debug, Clone, Copy)]
-enum Before {
+enum RepeatTarget {
     /// Nothing: it is a mistake.
     Nothing,
     /// What begins here in our pattern.
@@ -31,15 +32,16 @@ const OF_NOTHING: &str =
     "a repetition of nothing in a regular expression: Dovecot refuses the script";
 
 /// With `address`, what any character stands for does not go beyond the address.
-pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
+pub(super) fn regex(source: &str, address: bool) -> Result<PosixPattern, String> {
     let mut out = String::with_capacity(source.len() + 8);
-    let mut told = Translated { pattern: String::new(), start: false, end: false, branches: false };
+    let mut told =
+        PosixPattern { pattern: String::new(), start: false, end: false, branches: false };
     // Where the open groups begin.
     let mut open: Vec<usize> = Vec::new();
-    let mut before = Before::Nothing;
+    let mut before = RepeatTarget::Nothing;
     let mut chars = source.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        let here = Before::Atom(out.len());
+        let here = RepeatTarget::Atom(out.len());
         match c {
             '\\' => {
                 let Some((_, next)) = chars.next() else {
@@ -54,10 +56,13 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                     _ => out.push_str(&casemap_literal(&next.to_string())),
                 }
                 let is_anchor = matches!(next, 'b' | 'B' | '<' | '>' | '`' | '\'');
-                before = if is_anchor { Before::Nothing } else { here };
+                before = if is_anchor { RepeatTarget::Nothing } else { here };
             }
             '[' => {
-                let (class, length) = bracket(&source[at..], address)?;
+                let (mut class, length) = bracket(&source[at..])?;
+                if address && class.starts_with("[^") {
+                    class.insert_str("[^".len(), "<>");
+                }
                 out.push_str(&class);
                 while chars.peek().is_some_and(|(next, _)| *next < at + length) {
                     chars.next();
@@ -70,12 +75,12 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                 }
                 open.push(out.len());
                 out.push('(');
-                before = Before::Nothing;
+                before = RepeatTarget::Nothing;
             }
             ')' => match open.pop() {
                 Some(start) => {
                     out.push(')');
-                    before = Before::Atom(start);
+                    before = RepeatTarget::Atom(start);
                 }
                 None => {
                     out.push_str("\\)");
@@ -85,25 +90,25 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
             '|' => {
                 told.branches |= open.is_empty();
                 out.push('|');
-                before = Before::Nothing;
+                before = RepeatTarget::Nothing;
             }
             '*' | '+' | '?' => match before {
-                Before::Nothing => return Err(OF_NOTHING.into()),
-                Before::Atom(start) => {
+                RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
+                RepeatTarget::Atom(start) => {
                     out.push(c);
-                    before = Before::Repeated(start, c);
+                    before = RepeatTarget::Repeated(start, c);
                 }
-                Before::Repeated(_, last) if last == c => {}
+                RepeatTarget::Repeated(_, last) if last == c => {}
                 // `a*?` would mean something else here.
-                Before::Repeated(start, '{') => {
+                RepeatTarget::Repeated(start, '{') => {
                     out.insert_str(start, "(?:");
                     out.extend([')', c]);
-                    before = Before::Repeated(start, c);
+                    before = RepeatTarget::Repeated(start, c);
                 }
-                Before::Repeated(start, _) => {
+                RepeatTarget::Repeated(start, _) => {
                     out.pop();
                     out.push('*');
-                    before = Before::Repeated(start, '*');
+                    before = RepeatTarget::Repeated(start, '*');
                 }
             },
             '{' => {
@@ -113,9 +118,9 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                         .into());
                 };
                 let start = match before {
-                    Before::Nothing => return Err(OF_NOTHING.into()),
-                    Before::Atom(start) => start,
-                    Before::Repeated(start, _) => {
+                    RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
+                    RepeatTarget::Atom(start) => start,
+                    RepeatTarget::Repeated(start, _) => {
                         out.insert_str(start, "(?:");
                         out.push(')');
                         start
@@ -125,7 +130,7 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                 while chars.peek().is_some_and(|(next, _)| *next < at + length) {
                     chars.next();
                 }
-                before = Before::Repeated(start, '{');
+                before = RepeatTarget::Repeated(start, '{');
             }
             '.' => {
                 out.push_str(if address { "[^<>]" } else { "." });
@@ -138,7 +143,7 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                     return Err("a `^` inside of a regular expression for addresses".into());
                 }
                 out.push('^');
-                before = Before::Nothing;
+                before = RepeatTarget::Nothing;
             }
             '$' => {
                 if at + 1 == source.len() {
@@ -147,7 +152,7 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                     return Err("a `$` inside of a regular expression for addresses".into());
                 }
                 out.push('$');
-                before = Before::Nothing;
+                before = RepeatTarget::Nothing;
             }
             _ => {
                 if c == '}' || c == ']' {
@@ -174,62 +179,6 @@ fn interval(text: &str) -> Option<usize> {
     let (from, to) = inner.split_once(',').unwrap_or((inner, inner));
     let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit()) && part.len() < 4;
     (digits(from) && digits(to) && !inner.trim_matches(',').is_empty()).then_some(end + 1)
-}
-
-/// A bracket expression at the start of a text, and its length. A backslash in it is
-/// literal.
-fn bracket(text: &str, address: bool) -> Result<(String, usize), String> {
-    let mut out = String::from("[");
-    let mut chars = text.char_indices().skip(1).peekable();
-    let negated = chars.next_if(|(_, c)| *c == '^').is_some();
-    if negated {
-        out.push('^');
-        if address {
-            out.push_str("<>");
-        }
-    }
-    let mut first = true;
-    while let Some((at, c)) = chars.next() {
-        match c {
-            ']' if !first => return Ok((out + "]", at + 1)),
-            '[' if chars.peek().is_some_and(|(_, next)| matches!(next, ':' | '.' | '=')) => {
-                let rest = text.get(at..).unwrap_or_default();
-                let end = rest.find(":]").ok_or("a class in a regular expression")?;
-                let class = rest.get(..end + 2).unwrap_or_default();
-                const CLASSES: [&str; 12] = [
-                    "[:alpha:]",
-                    "[:digit:]",
-                    "[:alnum:]",
-                    "[:upper:]",
-                    "[:lower:]",
-                    "[:space:]",
-                    "[:blank:]",
-                    "[:punct:]",
-                    "[:print:]",
-                    "[:graph:]",
-                    "[:cntrl:]",
-                    "[:xdigit:]",
-                ];
-                if !CLASSES.contains(&class) {
-                    return Err(format!("`{class}` in a regular expression"));
-                }
-                out.push_str(class);
-                while chars.peek().is_some_and(|(next, _)| *next < at + class.len()) {
-                    chars.next();
-                }
-            }
-            '-' => {
-                // A range, or itself at either end.
-                let edge = first || chars.peek().is_some_and(|(_, next)| *next == ']');
-                out.push_str(if edge { "\\-" } else { "-" });
-            }
-            '[' | '\\' | ']' | '&' | '~' | '^' => out.extend(['\\', c]),
-            '\n' | '\t' => out.push_str(if c == '\n' { "\\n" } else { "\\t" }),
-            _ => out.push(c),
-        }
-        first = false;
-    }
-    Err("a class that is never closed in a regular expression".into())
 }
 
 #[cfg(test)]
