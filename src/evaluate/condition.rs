@@ -84,7 +84,7 @@ pub(super) struct Conditions<'a> {
     defines: Vec<OnceCell<Truth>>,
     inline: Vec<OnceCell<AddressList>>,
     captures: RefCell<Captures>,
-    /// Inside `not` or a `define`, matches do not capture anything.
+    /// Inside `not`, a `define` or a score, matches do not capture anything.
     capturing: Cell<bool>,
     tests: RefCell<Vec<TestTrace>>,
     /// The nesting depth of the condition that is being evaluated.
@@ -187,13 +187,11 @@ impl<'a> Conditions<'a> {
     /// The sum of the weights whose conditions hold.
     fn score(&self, index: u32) -> Result<Values<'a>, String> {
         let score = self.program.scores.get(index as usize).ok_or("no such score")?;
-        let mut sum = 0.0;
-        for entry in score.entries.iter() {
-            if self.holds(entry.1)? {
-                sum += entry.0;
-            }
-        }
-        Ok(Values::number(sum))
+        let before = self.capturing.replace(false);
+        let weight = |(weight, of): &(f64, u32)| Ok(if self.holds(*of)? { *weight } else { 0.0 });
+        let sum = score.entries.iter().map(weight).sum::<Result<f64, String>>();
+        self.capturing.set(before);
+        sum.map(Values::number)
     }
 
     /// The first statement from this one on that can do anything: rules that
