@@ -14,7 +14,7 @@ use crate::mailbox::renamed::renamed;
 use crate::mailbox::sent::Sent;
 use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
-use crate::mda::{location, log as mail_log, sent as mail_sent};
+use crate::mda::{location, log as mail_log, sent as mail_sent, with_mail};
 use crate::message::Message;
 use crate::plan::{Folder, Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
@@ -25,7 +25,7 @@ use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
 use crate::user::User;
-use crate::world::{SentMail, World};
+use crate::world::World;
 
 /// Every mistake in a user's rules, and their settings.
 ///
@@ -147,8 +147,7 @@ fn unlike_the_store(
 
 /// The user's sent mail, for reading.
 fn sent(program: &Program, user: &User) -> Option<Sent> {
-    let state = StateDir::of(user);
-    let world = World { user: user.clone(), state, ..World::default() };
+    let world = World::of(user.clone());
     let location = location(None, program, &world).ok()?;
     Some(mail_sent(program, &location, &world, false))
 }
@@ -186,8 +185,12 @@ fn fails(
 ) -> Option<(String, String)> {
     let rule_file = sources.path(expectation.span);
     let path = resolve(&expectation.message, rule_file, user.home_or_nowhere());
-    let sent = sent(program, user).map(|sent| Box::new(sent) as Box<dyn SentMail>);
-    let world = World { user: user.clone(), sent, ..World::default() };
+    let plain = World::of(user.clone());
+    let world = match location(None, program, &plain) {
+        Ok(location) => with_mail(plain, program, &location, false),
+        Err(_) => plain,
+    };
+    let world = World { state: None, ..world };
     let message = match user.bounds().open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {

@@ -23,7 +23,7 @@
 
 (defconst mailrules-classifiers
   '("addressed-to-me" "authenticated" "auto-generated" "automatic"
-      "backscatter" "bounce" "bulk" "calendar" "daemon" "duplicate" "encrypted"
+      "backscatter" "bounce" "bulk" "calendar" "daemon" "duplicate" "encrypted" "folder-exists"
       "forged-self" "from-daemon" "from-mailer" "mailing-list"
       "password-protected" "pretender" "s25r" "signed" "spam" "transactional"
       "verified" "virus" "virus-warning"))

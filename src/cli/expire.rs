@@ -104,8 +104,8 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     let log = super::log(&program, &world, Some(&state));
     let mut memory = Memory::at(&state, world.now().as_second());
     take_in(&mut memory, &log, &location, !call.dry_run);
-    let sent = super::sent(&program, &location, &world, !call.dry_run);
-    let world = World { state: None, sent: Some(Box::new(sent)), ..world };
+    let world = super::with_mail(world, &program, &location, !call.dry_run);
+    let world = World { state: None, ..world };
     let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
     let mut report = ExpireReport::new(&location, &files, log);
     report.prints = call.json || call.dry_run || call.verbose > 0;

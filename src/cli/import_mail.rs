@@ -86,8 +86,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     let now = world.now();
     let new_world = || {
         let world = World { now: Some(now), ..World::of(user.clone()) };
-        let sent = super::sent(program, &location, &world, !call.dry_run);
-        World { state: None, sent: Some(Box::new(sent)), ..world }
+        World { state: None, ..super::with_mail(world, program, &location, !call.dry_run) }
     };
     let state = super::state_of(&user)?;
     let folder = call.folder.as_deref().map(Folder::named);

@@ -13,7 +13,7 @@ use crate::plan::{DeliveryWord, Folder, Plan, StepKind};
 use crate::report;
 use crate::text::json_line;
 use crate::user::User;
-use crate::world::World;
+use crate::world::FolderSource;
 
 /// `mfilter judge`
 #[derive(clap::Args, Debug)]
@@ -62,8 +62,10 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);
     let plain = call.delivery.world(None, user);
     let location = super::location(call.delivery.mailbox.maildir.as_deref(), &rules.user, &plain)?;
-    let sent = super::sent(&rules.user, &location, &plain, true);
-    let world = World { sent: Some(Box::new(sent)), ..plain };
+    let mut world = super::with_mail(plain, &rules.user, &location, true);
+    if !location.path.is_dir() {
+        world.folders = FolderSource::OtherStore;
+    }
     let message = MessageSource::read("standard input", super::test::standard_input())
         .map_err(|error| format!("standard input: {error}"))?
         .open()

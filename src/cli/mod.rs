@@ -59,7 +59,7 @@ use clap::error::ErrorKind;
 use crate::language::Language;
 use crate::mailbox::renamed;
 use crate::maildir::Location;
-use crate::mda::{guarded, location, log, reach, sent};
+use crate::mda::{guarded, location, log, reach, sent, with_mail};
 use crate::rules::program::Program;
 use crate::state::StateDir;
 use crate::user::User;

@@ -116,8 +116,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     // a duplicate of itself.
     let new_world = || {
         let world = call.delivery.world(Some(now), user.clone());
-        let sent = super::sent(program, &location, &world, !call.dry_run);
-        World { state: None, sent: Some(Box::new(sent)), ..world }
+        World { state: None, ..super::with_mail(world, program, &location, !call.dry_run) }
     };
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));

@@ -60,11 +60,7 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let world = || {
-        let world = plain();
-        let sent = super::sent(program, &location, &world, false);
-        World { sent: Some(Box::new(sent)), ..world }
-    };
+    let world = || super::with_mail(plain(), program, &location, false);
     let mut unread = Vec::new();
     let tally = count(&rules, &paths(call, &location)?, &location, &world, &mut unread)?;
     let inbox = location.place(&Folder::default());

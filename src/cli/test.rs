@@ -53,11 +53,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let program = &rules.rules.user;
     let maildir = args.mda.delivery.mailbox.maildir.as_deref();
     let location = super::filing_location(maildir, program, &plain())?;
-    let world = || {
-        let world = plain();
-        let sent = super::sent(program, &location, &world, false);
-        World { sent: Some(Box::new(sent)), ..world }
-    };
+    let world = || super::with_mail(plain(), program, &location, false);
     let test = MailTest {
         args,
         rules: &rules,

@@ -257,9 +257,8 @@ impl WatchService<'_> {
 
     /// Moves or deletes mail that is old enough to expire.
     fn expire(&mut self, program: &CompiledProgram, location: &Location, log: &Log) {
-        let plain = World::of(self.user.clone());
-        let sent = super::sent(program, location, &plain, true);
-        let world = World { state: None, sent: Some(Box::new(sent)), ..plain };
+        let world = super::with_mail(World::of(self.user.clone()), program, location, true);
+        let world = World { state: None, ..world };
         let (state, stop) = (self.state.clone(), Arc::clone(&self.stop));
         let prints = self.call.verbose > 0;
         let told = super::expire::in_watch(program, location, &state, &world, log, &stop, prints);
@@ -448,8 +447,8 @@ impl WatchService<'_> {
         // Without a state, so that nothing counts as delivered before, as in `sort`.
         let new_world = || {
             let world = World::of(user.clone());
-            let sent = super::sent(&work.rules.user, work.location, &world, true);
-            World { state: None, sent: Some(Box::new(sent)), ..world }
+            let world = super::with_mail(world, &work.rules.user, work.location, true);
+            World { state: None, ..world }
         };
         let kept = match &work.rules.user.moves.is_empty() {
             true => None,

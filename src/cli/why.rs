@@ -415,7 +415,7 @@ impl LineExplanation<'_> {
         let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
         let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
         let world = World { now, ..World::of(self.user.clone()) };
-        let sent = super::sent(program, self.location, &world, false);
+        let world = super::with_mail(world, program, self.location, false);
         let recipients = self.decisive.and_then(|line| line.get("for"));
         let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());
         let before = self.decisive.map(|line| self.before(line, program));
@@ -431,7 +431,6 @@ impl LineExplanation<'_> {
         World {
             sender: self.decisive.and_then(|line| line.get("from")).map(str::to_owned),
             recipients: recipients.unwrap_or_default(),
-            sent: Some(Box::new(sent)),
             ..world
         }
     }

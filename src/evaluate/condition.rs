@@ -7,6 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::Detail;
+use super::captures::Captures;
 use super::context::Context;
 use super::prefilter::Candidates;
 use super::run_state::RunState;
@@ -19,11 +20,12 @@ use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::file::Bounds;
 use crate::message::Message;
 use crate::message::address::Address;
+use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::MAX_CONDITION_DEPTH;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::glob;
-use crate::rules::pattern::{Patterns, Search};
+use crate::rules::pattern::Patterns;
 use crate::rules::program::{
     Comparison, Condition, ConditionKind, DuplicateKey, Entries, Field, Needle, TextOperator,
 };
@@ -35,45 +37,6 @@ use crate::world::{DuplicateStatus, World};
 /// Why `duplicate` cannot be decided for existing mail.
 const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
-/// What the patterns of one rule's condition captured.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Captures {
-    found: Vec<PatternMatch>,
-}
-
-/// The groups of one match.
-#[derive(Debug, Clone)]
-struct PatternMatch {
-    groups: Vec<Option<String>>,
-    names: Vec<(String, usize)>,
-}
-
-impl PatternMatch {
-    fn by(search: &Search, text: &str) -> Option<PatternMatch> {
-        let mut captures = search.regex.create_captures();
-        search.regex.captures(search.input(text), &mut captures);
-        let names = captures.group_info().pattern_names(captures.pattern()?);
-        let names = names.enumerate().filter_map(|(at, name)| Some((name?.to_owned(), at)));
-        let groups = captures.iter().map(|group| Some(text.get(group?.range())?.to_owned()));
-        Some(PatternMatch { groups: groups.collect(), names: names.collect() })
-    }
-}
-
-impl Captures {
-    /// `{1}`: from the last pattern that has such a group.
-    pub(super) fn group(&self, number: usize) -> Option<&str> {
-        self.found.iter().rev().find_map(|found| found.groups.get(number)?.as_deref())
-    }
-
-    /// `{name}`
-    pub(super) fn named(&self, name: &str) -> Option<&str> {
-        self.found.iter().rev().find_map(|found| {
-            let (_, group) = found.names.iter().find(|(known, _)| known == name)?;
-            found.groups.get(*group)?.as_deref()
-        })
-    }
-}
-
 /// Everything that a condition is evaluated against, with the results so far.
 pub(super) struct Conditions<'a> {
     /// What values are looked up in.
@@ -83,7 +46,8 @@ pub(super) struct Conditions<'a> {
     patterns: Patterns<'a>,
     defines: Vec<OnceCell<Truth>>,
     inline: Vec<OnceCell<AddressList>>,
-    captures: RefCell<Captures>,
+    /// What the condition that is being evaluated has captured so far.
+    pub(super) captures: RefCell<Captures>,
     /// Inside `not`, a `define` or a score, matches do not capture anything.
     capturing: Cell<bool>,
     tests: RefCell<Vec<TestTrace>>,
@@ -95,6 +59,8 @@ pub(super) struct Conditions<'a> {
     pub(super) key: OnceCell<Result<Key, String>>,
     /// The keys that `duplicate of` has asked for.
     pub(super) asked: RefCell<Vec<Key>>,
+    /// The folders that were looked for, so that within a run each exists or does not.
+    pub(super) folders: RefCell<Vec<(Folder, Truth)>>,
 }
 
 impl<'a> Deref for Conditions<'a> {
@@ -129,6 +95,7 @@ impl<'a> Conditions<'a> {
             possible: Candidates::new(program),
             key: OnceCell::new(),
             asked: RefCell::default(),
+            folders: RefCell::default(),
         }
     }
 
@@ -306,6 +273,18 @@ impl<'a> Conditions<'a> {
                     }
                     Ok(None) => "it has no such value".into(),
                     Err(why) => why,
+                });
+                truth
+            }
+            ConditionKind::FolderExists(name) => {
+                let folder =
+                    name.as_ref().map_or(Ok(Folder::default()), |name| self.asked_folder(name));
+                let truth = folder.as_ref().map_err(String::clone);
+                let truth = truth.and_then(|folder| self.folder_exists(folder));
+                self.record(condition, &truth, || match (&folder, &truth) {
+                    (Ok(folder), Ok(true)) => format!("there is a folder `{folder}`"),
+                    (Ok(folder), Ok(false)) => format!("there is no folder `{folder}`"),
+                    (_, Err(why)) | (Err(why), _) => why.clone(),
                 });
                 truth
             }
@@ -487,8 +466,7 @@ impl<'a> Conditions<'a> {
                     }
                     continue;
                 }
-                if let Some(found) = PatternMatch::by(&search, text) {
-                    self.captures.borrow_mut().found.push(found);
+                if self.captures.borrow_mut().add(&search, text) {
                     return Ok(Some(value));
                 }
             }

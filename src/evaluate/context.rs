@@ -11,6 +11,7 @@ use crate::file::{ANYWHERE, Bounds};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::compiled::CompiledProgram;
+use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
 /// Everything that a value may be looked up in.
@@ -21,6 +22,8 @@ pub(super) struct Context<'a> {
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
     pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
     pub(super) people: &'a dyn Fn() -> Result<Rc<People>, String>,
+    /// All rules, during the run of the site rules.
+    pub(super) site_of: Option<&'a RuleSet>,
     mail: OnceCell<Mail<'a>>,
     /// What rules have done so far.
     pub(super) state: RunState,
@@ -36,7 +39,8 @@ impl<'a> Context<'a> {
         people: &'a dyn Fn() -> Result<Rc<People>, String>,
     ) -> Context<'a> {
         let (mail, state) = (OnceCell::new(), RunState::default());
-        Context { program, message, world, variable, me, people, mail, state }
+        let site_of = None;
+        Context { program, message, world, variable, me, people, site_of, mail, state }
     }
 
     /// Whether the rules are the site's.

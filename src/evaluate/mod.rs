@@ -6,8 +6,10 @@
 //! cannot be read) is neither true nor false, not even under `not`, and a rule
 //! that depends on it does not fire.
 
+mod captures;
 mod condition;
 mod context;
+mod folder;
 mod habits;
 mod inspect;
 mod mail_context;
@@ -34,10 +36,11 @@ pub use trace::{IGNORED, RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
 
 use std::time::Instant;
 
-use condition::{Captures, Conditions};
+use captures::Captures;
+use condition::Conditions;
 use mail_context::MailContext;
 use planner::ActionPlanner;
-use run_state::RunState;
+use run_state::{OpenRule, RunState, ScriptRun};
 use truth::Truth;
 
 use crate::classify::verified;
@@ -48,7 +51,6 @@ use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::actions::Action;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{OnMoved, StatementKind};
-use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
@@ -87,7 +89,7 @@ pub fn on_moved(
     let plan = Detail::Plan;
     let conditions = Conditions::new(program, message, world, &variable, None, &people, plan);
     let mut progress = Progress::default();
-    let mut evaluator = Evaluator { conditions, progress: &mut progress, site_of: None };
+    let mut evaluator = Evaluator { conditions, progress: &mut progress };
     let rule = RuleRef { span: moved.span, line: moved.line, label: None, category: None };
     for action in &moved.actions {
         evaluator.act(action, rule.clone());
@@ -132,14 +134,10 @@ struct Progress {
     trace: Trace,
     /// Between two filters, the conditions hold the state.
     state: RunState,
-    /// The rules around the current statement, outermost first.
-    open: Vec<OpenRule>,
     /// The next statement.
     at: usize,
     /// An action stopped rule processing.
     ended: bool,
-    /// The script of `include sieve` that the run is in.
-    script: Option<ScriptRun>,
     /// Site rules use `duplicate`.
     duplicates: bool,
     /// The category of the current statement.
@@ -160,35 +158,16 @@ impl Progress {
     }
 }
 
-/// The progress through a script.
-#[derive(Debug, Clone, Copy)]
-struct ScriptRun {
-    /// The first statement after it.
-    end: usize,
-    /// It has filed the message: the run ends after the script.
-    has_filed: bool,
-}
-
 /// Runs statements on a message, up to the next `filter`.
 struct Evaluator<'a> {
     conditions: Conditions<'a>,
     progress: &'a mut Progress,
-    /// All rules, during the run of the site rules.
-    site_of: Option<&'a RuleSet>,
 }
 
 /// A `filter` that a run has reached.
 struct FilterCall {
     argv: Vec<String>,
     rule: RuleRef,
-}
-
-/// A rule that holds and has not ended yet.
-#[derive(Debug, Clone)]
-struct OpenRule {
-    end: usize,
-    rule: RuleRef,
-    captures: Captures,
 }
 
 impl Evaluator<'_> {
@@ -211,7 +190,7 @@ impl Evaluator<'_> {
 
     /// Plans what happens at the end of the rules.
     fn finish(&mut self) {
-        if self.site_of.is_some() {
+        if self.conditions.site_of.is_some() {
             self.progress.duplicates = self.wants_duplicates();
             if !self.progress.ended {
                 return;
@@ -280,17 +259,15 @@ impl Evaluator<'_> {
         while !program.is_damaged() {
             self.progress.at = self.conditions.next_possible(self.progress.at);
             let at = self.progress.at;
-            if let Some(script) = self.progress.script.filter(|script| script.end <= at) {
-                self.progress.script = None;
-                if script.has_filed {
-                    self.progress.ended = true;
-                    return None;
-                }
+            let state = &mut self.conditions.context.state;
+            if let Some(script) = state.script.take_if(|script| script.end <= at)
+                && script.has_filed
+            {
+                self.progress.ended = true;
+                return None;
             }
             let statement = program.statement(at)?;
-            while self.progress.open.last().is_some_and(|open| open.end <= at) {
-                self.progress.open.pop();
-            }
+            while state.open.pop_if(|open| open.end <= at).is_some() {}
             self.progress.at += 1;
             let line = statement.line;
             let span = self.span(statement.span);
@@ -306,12 +283,16 @@ impl Evaluator<'_> {
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
                         let own = label.clone();
-                        let around =
-                            self.progress.open.last().and_then(|open| open.rule.label.clone());
+                        let around = self
+                            .conditions
+                            .state
+                            .open
+                            .last()
+                            .and_then(|open| open.rule.label.clone());
                         let label = own.or(around);
                         let category = self.progress.category.clone();
                         let rule = RuleRef { span, line, label, category };
-                        self.progress.open.push(OpenRule { end, rule, captures });
+                        self.conditions.context.state.open.push(OpenRule { end, rule, captures });
                     } else {
                         self.progress.at = end.max(at + 1);
                     }
@@ -324,24 +305,26 @@ impl Evaluator<'_> {
                 }
                 StatementKind::Script { end } => {
                     let end = (*end as usize).max(at + 1);
-                    self.progress.script = Some(ScriptRun { end, has_filed: false });
+                    self.conditions.context.state.script =
+                        Some(ScriptRun { end, has_filed: false });
                 }
                 StatementKind::Leave => {
-                    let end = self.progress.script.map_or(at + 1, |script| script.end);
+                    let end = self.conditions.state.script.map_or(at + 1, |script| script.end);
                     self.progress.at = end.max(at + 1);
                 }
                 StatementKind::Act(action) => {
-                    if self.progress.open.is_empty() {
+                    if self.conditions.state.open.is_empty() {
                         self.count(span, true, self.clock());
                     }
-                    let rule = self.progress.open.last().map(|open| open.rule.clone()).unwrap_or(
-                        RuleRef {
-                            span,
-                            line,
-                            label: None,
-                            category: self.progress.category.clone(),
-                        },
-                    );
+                    let rule =
+                        self.conditions.state.open.last().map(|open| open.rule.clone()).unwrap_or(
+                            RuleRef {
+                                span,
+                                line,
+                                label: None,
+                                category: self.progress.category.clone(),
+                            },
+                        );
                     let before = self.progress.plan.steps.len();
                     if let Some(words) = action.as_filter() {
                         let mut argv = self.argv(words, &rule);
@@ -365,7 +348,9 @@ impl Evaluator<'_> {
 
     /// Plans an action; true if it stops rule processing.
     fn act(&mut self, action: &Action, rule: RuleRef) -> bool {
-        if let (Some(script), Action::FileIntoAction(_)) = (&mut self.progress.script, action) {
+        if let (Some(script), Action::FileIntoAction(_)) =
+            (&mut self.conditions.context.state.script, action)
+        {
             script.has_filed = true;
         }
         action.plan(&mut ActionPlanner { evaluator: self, rule });
@@ -398,7 +383,8 @@ impl Evaluator<'_> {
         let Some(mut tests) = self.conditions.take_tests() else { return };
         tests.iter_mut().for_each(|test| test.span = self.span(test.span));
         let verdict = TestVerdict::from(truth);
-        let depth = self.progress.open.len() + usize::from(self.progress.category.is_some());
+        let depth =
+            self.conditions.state.open.len() + usize::from(self.progress.category.is_some());
         self.progress.trace.looked.push(RuleTrace { span, line, depth, verdict, tests });
     }
 }

@@ -19,7 +19,7 @@ impl Planner for ActionPlanner<'_, '_> {
     }
 
     fn folder(&self, template: Option<&Template>) -> Folder {
-        template.map_or_else(Folder::default, |template| self.evaluator.folder(template))
+        template.map_or_else(Folder::default, |template| self.evaluator.conditions.folder(template))
     }
 
     fn flags(&self, flags: &FlagsTemplate) -> Flags {
@@ -56,7 +56,7 @@ impl Planner for ActionPlanner<'_, '_> {
     /// delivery is dropped even for a copy, and the last flags count (RFC 5232
     /// §5).
     fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool {
-        if self.evaluator.progress.script.is_none() {
+        if self.evaluator.conditions.state.script.is_none() {
             return as_ != DeliveryWord::Copy && self.filed().contains(&folder);
         }
         let steps = self.evaluator.progress.plan.since_filter();

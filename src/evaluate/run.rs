@@ -81,7 +81,7 @@ pub fn run(
         return course.end(progress, false);
     }
     (progress.at, progress.category) = (0, None);
-    progress.open.clear();
+    progress.state.open.clear();
     progress.state.forget_values();
     let (before, count) = (progress.clone(), course.filtered.len());
     course.go_through(&rules.user, None, &mut progress);
@@ -137,10 +137,11 @@ impl Course<'_> {
             let mut conditions =
                 Conditions::new(program, message, self.world, &variable, me, &people, self.detail);
             conditions.context.state = std::mem::take(&mut progress.state);
+            conditions.context.site_of = site_of;
             if let Some(key) = progress.key.take() {
                 let _ = conditions.key.set(key);
             }
-            let mut evaluator = Evaluator { conditions, progress, site_of };
+            let mut evaluator = Evaluator { conditions, progress };
             let Some(call) = evaluator.go_on() else {
                 evaluator.finish();
                 evaluator.progress.state = evaluator.conditions.context.state;

@@ -1,6 +1,8 @@
 //! What rules have done so far, as later tests and values can use it.
 
+use super::captures::Captures;
 use crate::flags::Flags;
+use crate::plan::RuleRef;
 
 /// How a `filter` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +16,23 @@ pub(super) enum FilterEnd {
     NotRun,
 }
 
+/// The progress through a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScriptRun {
+    /// The first statement after it.
+    pub(super) end: usize,
+    /// It has filed the message: the run ends after the script.
+    pub(super) has_filed: bool,
+}
+
+/// A rule that holds and has not ended yet.
+#[derive(Debug, Clone)]
+pub(super) struct OpenRule {
+    pub(super) end: usize,
+    pub(super) rule: RuleRef,
+    pub(super) captures: Captures,
+}
+
 /// The state of a run, which continues after a `filter`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunState {
@@ -21,6 +40,10 @@ pub(super) struct RunState {
     pub(super) flags: Flags,
     /// How the last `filter` ended.
     pub(super) filter: FilterEnd,
+    /// The rules around the current statement, outermost first.
+    pub(super) open: Vec<OpenRule>,
+    /// The script of `include sieve` that the run is in.
+    pub(super) script: Option<ScriptRun>,
     /// From `let`, by number; of the current program only.
     values: Vec<Option<String>>,
 }

@@ -15,7 +15,7 @@ pub const SITE_HEADER: &str = "X-Mfilter-Site";
 impl Evaluator<'_> {
     /// A place in the rules, as plan and trace refer to it.
     pub(super) fn span(&self, span: Span) -> Span {
-        match self.site_of {
+        match self.conditions.site_of {
             Some(rules) => Span { file: span.file + rules.first_site_file(), ..span },
             None => span,
         }
@@ -26,7 +26,7 @@ impl Evaluator<'_> {
         let program = self.conditions.program;
         let name = program.categories.get(category as usize).map(|category| category.name.as_str());
         self.progress.category = name.map(str::to_owned);
-        let off = self.site_of.and_then(|rules| rules.why_off(category));
+        let off = self.conditions.site_of.and_then(|rules| rules.why_off(category));
         if self.conditions.take_tests().is_some() {
             let verdict = off.clone().map_or(TestVerdict::Yes, TestVerdict::Skipped);
             let tests = off.iter().map(|why| TestTrace {
@@ -78,7 +78,7 @@ impl Evaluator<'_> {
 
     /// `site.mailrules:12`
     fn place(&self, rule: &RuleRef) -> String {
-        let first = self.site_of.map_or(0, RuleSet::first_site_file);
+        let first = self.conditions.site_of.map_or(0, RuleSet::first_site_file);
         let file = rule.span.file.saturating_sub(first) as usize;
         let path = self.conditions.program.files.get(file).map_or("", |file| file.as_str());
         format!("{}:{}", path.rsplit('/').next().unwrap_or_default(), rule.line)

@@ -9,7 +9,7 @@ use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, PARTICULARS};
 use crate::rules::check::{RESULTS, SETTINGS};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
-use crate::syntax::words::{JOINTS, ON, OPERATORS, STATEMENTS};
+use crate::syntax::words::{FOLDER_EXISTS, JOINTS, ON, OPERATORS, STATEMENTS};
 use crate::syntax::{Bad, SyntaxToken, TokenShape, scan};
 
 /// The kind of a proposed word.
@@ -98,7 +98,7 @@ fn in_string(
     }
     let last = words.back(1);
     let is_folder = match last {
-        "folder" | "copy" | "fileinto" | "expire" | "sent" | "senders" => true,
+        "folder" | "copy" | "fileinto" | "expire" | "sent" | "senders" | FOLDER_EXISTS => true,
         "trash" | "junk" | "drafts" | "inbox" => words.back(2) == "set",
         "to" | "from" => (2..=4).any(|back| words.back(back) == "moved"),
         _ => false,
@@ -297,7 +297,8 @@ impl WordsBefore<'_> {
 
     fn conditions(&self) -> Vec<CompletionWord> {
         let mut all = self.fields();
-        let known = CLASSIFIERS.iter().map(|it| it.name).chain(words_of_run()).chain(["duplicate"]);
+        let known = CLASSIFIERS.iter().map(|it| it.name).chain(words_of_run());
+        let known = known.chain(["duplicate", FOLDER_EXISTS]);
         all.extend(known.map(|word| proposal(word, Offer::Condition, "")));
         all.extend(self.declared(NameRole::Condition, Offer::Condition));
         let joints = JOINTS.iter().filter(|word| matches!(**word, "not" | "has"));
@@ -422,6 +423,9 @@ mod tests {
             ("when bulk -> folder \"|", "Lists/rust", "folder"),
             ("when bulk -> folder \"Li|\"", "迷惑", "folder"),
             ("when bulk -> folder \"Lists/{|", "list-name", "Lists/rust"),
+            ("when bulk and not fol|", "folder-exists", "folder"),
+            ("when folder-exists \"|", "Lists/rust", "folder"),
+            ("when folder-exists \"A\" |", "and", "as"),
             ("on moved to \"|", "Lists/rust", "folder"),
             ("on moved from \"A\" to \"|", "Lists/rust", "folder"),
             ("set junk \"|", "Lists/rust", "folder"),

@@ -129,6 +129,7 @@ impl NameWalk<'_> {
             ConditionNodeKind::Duplicate { of, .. } => {
                 of.iter().for_each(|text| self.inserts(text.span));
             }
+            ConditionNodeKind::FolderExists(name) => self.inserts(name.span),
             ConditionNodeKind::Has(fields) => self.fields(fields),
             ConditionNodeKind::Test { fields, value, .. } => {
                 self.fields(fields);

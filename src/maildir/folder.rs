@@ -235,6 +235,33 @@ impl Maildir<'_> {
 }
 
 impl Location {
+    /// Whether a folder exists, as a delivery would find it; nothing is created.
+    ///
+    /// # Errors
+    /// That cannot be determined.
+    pub fn has_folder(&self, folder: &Folder) -> Result<bool, Failure> {
+        let place = self.place(folder);
+        if place.note.is_some() {
+            return Ok(false);
+        }
+        if place.is(&self.place(&Folder::default())) {
+            return Ok(true);
+        }
+        let maildir = match Maildir::open_existing(self) {
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+                return self.find_home().map(|()| false);
+            }
+            opened => opened?,
+        };
+        match maildir.shelf(&place) {
+            // Any other directory may be an index of a mail reader's.
+            Ok(shelf) => Ok(shelf.new.is_some() || shelf.cur.is_some()),
+            // A delivery creates the folder, fails, or goes to the inbox.
+            Err(failure) if is_no_folder(&failure.error) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The path of a folder, for people and for watching.
     pub fn path_of_place(&self, place: &Place) -> PathBuf {
         self.path_of(&place.directories)
@@ -263,6 +290,13 @@ impl Location {
         let parts = names.map(|name| decoded(name).unwrap_or_else(|| name.to_owned()));
         Folder { parts: parts.collect() }
     }
+}
+
+/// Whether an error means that there is no such folder.
+fn is_no_folder(error: &io::Error) -> bool {
+    let none = [Errno::NOENT, Errno::NOTDIR, Errno::NAMETOOLONG];
+    Errno::from_io_error(error).is_some_and(|error| none.contains(&error))
+        || file::is_leading_out(error)
 }
 
 impl MaildirFolder {
@@ -439,6 +473,63 @@ mod tests {
         }
         assert!(!Entry::of("cur/a").unwrap().is_regular());
         assert_eq!(entry.to_string(), "cur/1.a,S=3,U=12,W=4:2,FSab,x");
+    }
+
+    #[test]
+    fn a_folder_exists_where_a_delivery_finds_one() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::create_dir_all(home.path().join(name)).unwrap();
+        for name in
+            ["m/new", "m/.A.B/cur", "m/.&j,dg0TDhMPww6w-/new", "m/A/B/cur", "m/.index", "out/cur"]
+        {
+            make(name);
+        }
+        fs::write(home.path().join("m/.file"), "").unwrap();
+        for (link, target) in
+            [("in", ".A.B"), ("gone", "none"), ("out", "../out"), ("ring", "."), ("loop", ".loop")]
+        {
+            symlink(target, home.path().join("m").join(format!(".{link}"))).unwrap();
+        }
+        let mut location = Location::new(home.path().join("m"), Layout::MaildirPlusPlus, None);
+        let has = |location: &Location, name: &str| {
+            location.has_folder(&Folder::named(name)).map_err(|failure| failure.to_string())
+        };
+        for (name, there) in [
+            ("", true),
+            ("INBOX", true),
+            ("A/B", true),
+            ("A", false),
+            ("A/C", false),
+            ("迷惑メール", true),
+            ("index", false),
+            ("file", false),
+            ("in", true),
+            ("gone", false),
+            ("out", true),
+            ("ring", true),
+            (&"あ/".repeat(60), false),
+        ] {
+            assert_eq!(has(&location, name), Ok(there), "{name}");
+        }
+        assert!(has(&location, "loop").is_err());
+        location.inbox = Folder::named("In");
+        assert_eq!(has(&location, "In"), Ok(true), "the inbox always exists");
+        location.renamed = vec![(Folder::named("A/B"), Folder::named("in"))];
+        assert_eq!(has(&location, "A/B"), Ok(false));
+        let fs_layout = Location::new(home.path().join("m"), Layout::Fs, None);
+        for (name, there) in [("A/B", true), ("A", false), ("inbox", true), ("A/B/C", false)] {
+            assert_eq!(has(&fs_layout, name), Ok(there), "{name}");
+        }
+
+        // No Maildir yet: the first delivery creates it, if the home is there.
+        let mut none = Location::new(home.path().join("none"), Layout::Fs, None);
+        none.home = Some(home.path().to_owned());
+        assert_eq!(has(&none, "A"), Ok(false));
+        assert!(!none.path.exists());
+        none.home = Some(none.path.clone());
+        assert!(has(&none, "A").unwrap_err().contains("home directory"));
+        let file = Location::new(home.path().join("m/.file"), Layout::Fs, None);
+        assert!(has(&file, "A").is_err());
     }
 
     #[test]

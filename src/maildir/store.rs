@@ -24,7 +24,7 @@
 
 use std::cell::RefCell;
 use std::fs::FileTimes;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,8 +85,21 @@ impl<'a> Maildir<'a> {
             }
             other => other,
         };
-        let root = root.map_err(|error| Failure::new("open the Maildir", path, error))?;
-        Ok(Maildir { location, root: Arc::new(root), problems: RefCell::default() })
+        Maildir::opened(location, root)
+    }
+
+    /// Opens the Maildir, which must exist.
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened.
+    pub(super) fn open_existing(location: &'a Location) -> Result<Maildir<'a>, Failure> {
+        Maildir::opened(location, location.bounds.open_directory(&location.path))
+    }
+
+    fn opened(location: &'a Location, root: io::Result<OwnedFd>) -> Result<Maildir<'a>, Failure> {
+        let fail = |error| Failure::new("open the Maildir", &location.path, error);
+        let root = Arc::new(root.map_err(fail)?);
+        Ok(Maildir { location, root, problems: RefCell::default() })
     }
 
     /// Writes and syncs a message in the `tmp` of a folder, which is created if it is
@@ -263,16 +276,23 @@ impl<'a> Maildir<'a> {
     }
 }
 
+impl Location {
+    /// Fails if the Maildir is in a home that does not exist: its disk is not mounted yet.
+    pub(super) fn find_home(&self) -> Result<(), Failure> {
+        let missing = |home: &&Path| self.path.starts_with(home) && !home.is_dir();
+        match self.home.as_deref().filter(missing) {
+            Some(home) => Err(Failure::new("find the home directory", home, Errno::NOENT)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Creates the Maildir's directory and what is missing above it, except the home: one
 /// that is not mounted yet is not a place for mail. Its content is created as for every
 /// folder.
 fn make_root(location: &Location) -> Result<(), Failure> {
     let (path, sharing) = (location.path.as_path(), location.sharing);
-    if let Some(home) =
-        location.home.as_deref().filter(|home| path.starts_with(home) && !home.is_dir())
-    {
-        return Err(Failure::new("find the home directory", home, Errno::NOENT));
-    }
+    location.find_home()?;
     if location.bounds.directory().is_some_and(|directory| directory != path) {
         let made = location.bounds.make_directory(path, sharing.directory_mode());
         return made.map_err(|error| Failure::new("make the Maildir", path, error));

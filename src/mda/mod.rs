@@ -34,7 +34,7 @@ use crate::rules::switch::Words;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen, switch};
 use crate::user::User;
-use crate::world::World;
+use crate::world::{FolderSource, World};
 
 /// A whole delivery must finish within this time, before the MTA's own deadline: an MTA
 /// may bounce the message of a delivery that it kills. OpenSMTPD waits 300 s, Postfix
@@ -235,6 +235,12 @@ impl Delivery {
         if program.asks_for_sent_mail {
             world.sent = Some(Box::new(sent(program, &location, &world, true)));
         }
+        if rules.set.asks_for_folders() {
+            world.folders = match &self.remote {
+                Some(_) => FolderSource::OtherStore,
+                None => FolderSource::Maildir(location.clone()),
+            };
+        }
         let deadline = self.started + PATIENCE;
         let message =
             read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
@@ -423,6 +429,14 @@ pub fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
 pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
     let me = program.settings.me.clone();
     Sent::new(location, world.state.as_ref(), writes, me)
+}
+
+/// A world with what rules may ask about the mail in a Maildir; `writes` says whether the
+/// lists of people may be written.
+pub fn with_mail(world: World, program: &Program, location: &Location, writes: bool) -> World {
+    let sent = sent(program, location, &world, writes);
+    let folders = FolderSource::Maildir(location.clone());
+    World { sent: Some(Box::new(sent)), folders, ..world }
 }
 
 /// Where to deliver: the Maildir that the caller names, or the site's for a confined

@@ -360,9 +360,9 @@ impl IndexBuilder<'_> {
             | ConditionKind::Within { field, .. } => {
                 ConditionFacts { need: None, pure: self.is_pure(*field) }
             }
-            ConditionKind::Classifier(_) | ConditionKind::Duplicate { .. } => {
-                ConditionFacts::default()
-            }
+            ConditionKind::Classifier(_)
+            | ConditionKind::Duplicate { .. }
+            | ConditionKind::FolderExists(_) => ConditionFacts::default(),
         }
     }
 

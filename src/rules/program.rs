@@ -60,6 +60,8 @@ pub struct Program {
     pub longest_within: u64,
     /// Whether there is a list made from the mail in a folder.
     pub asks_for_sent_mail: bool,
+    /// Whether any rule uses `folder-exists`.
+    pub asks_for_folders: bool,
     /// The script of `include sieve`, if it exists and cannot be used.
     pub unused_script: Option<UnusedScript>,
 }
@@ -208,6 +210,8 @@ pub enum ConditionKind {
         /// The last value in the range.
         to: f64,
     },
+    /// `folder-exists "…"`; `None` for the inbox.
+    FolderExists(Option<Template>),
 }
 
 /// `of "…"`: what is remembered of a message.

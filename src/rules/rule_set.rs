@@ -45,6 +45,12 @@ impl RuleSet {
         site || self.user.asks_for_duplicates
     }
 
+    /// Whether a rule could ask which folders there are.
+    pub fn asks_for_folders(&self) -> bool {
+        let site = self.site.as_ref().is_some_and(|site| site.asks_for_folders);
+        site || self.user.asks_for_folders
+    }
+
     /// The files of all rules, by the numbers in the spans of plan and trace: the
     /// site's come after the user's.
     pub fn files(&self) -> Vec<&str> {

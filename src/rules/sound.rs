@@ -78,6 +78,9 @@ impl Program {
                 let sound = of.as_ref().is_none_or(|of| self.template_is_sound(&of.template));
                 sound.then_some(0)?
             }
+            ConditionKind::FolderExists(name) => {
+                name.as_ref().is_none_or(|name| self.template_is_sound(name)).then_some(0)?
+            }
             ConditionKind::Classifier(classifier) => {
                 ((*classifier as usize) < CLASSIFIERS.len()).then_some(0)?
             }

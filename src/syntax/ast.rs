@@ -208,6 +208,8 @@ pub enum ConditionNodeKind {
         /// The place of `of first`.
         first: Option<Span>,
     },
+    /// `folder-exists "template"`
+    FolderExists(SpannedText),
     /// `has FIELD`
     Has(Fields),
     /// `FIELD OPERATOR VALUE`
@@ -403,7 +405,9 @@ impl ConditionNode {
                 parts.iter_mut().for_each(ConditionNode::forget);
             }
             ConditionNodeKind::Not(inner) => inner.forget(),
-            ConditionNodeKind::Name(name) => name.span = Span::default(),
+            ConditionNodeKind::Name(text) | ConditionNodeKind::FolderExists(text) => {
+                text.span = Span::default();
+            }
             ConditionNodeKind::Duplicate { of, within, first } => {
                 *first = first.map(|_| Span::default());
                 of.iter_mut().for_each(|of| of.span = Span::default());

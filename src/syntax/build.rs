@@ -360,6 +360,12 @@ impl Builder {
                     let kind = ConditionNodeKind::Duplicate { of, within, first };
                     operand = Some(ConditionNode { span: place, kind });
                 }
+                Rule::folder_exists => {
+                    let name = part.into_inner().find(|part| part.as_rule() == Rule::string);
+                    let name = self.string(&name.ok_or_else(|| self.impossible())?);
+                    let kind = ConditionNodeKind::FolderExists(name);
+                    operand = Some(ConditionNode { span: place, kind });
+                }
                 Rule::test => operand = Some(self.test(part, place)?),
                 _ => {}
             }

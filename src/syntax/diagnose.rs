@@ -308,7 +308,7 @@ impl<'a> View<'a> {
                 return mistake;
             }
         }
-        if let Some(meant) = self.expiry(at, expected) {
+        if let Some(meant) = self.expiry(at, expected).or_else(|| self.folder_test(at)) {
             let expected = names(expected);
             let kind =
                 SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant: Some(meant) };

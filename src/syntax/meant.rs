@@ -7,6 +7,8 @@ use super::mistake::{Mistake, SyntaxErrorKind, date_hint};
 use super::scan::{SyntaxToken, TokenShape};
 use super::words;
 
+/// How many folders a hint repeats.
+const MOST_FOLDERS: usize = 3;
 /// A longer condition is not repeated in a hint, bytes.
 const LONGEST_CONDITION: usize = 60;
 
@@ -120,6 +122,46 @@ impl View<'_> {
             }
         }
         Some(format!("expire {} after {}", folder?, time?))
+    }
+
+    /// `mailboxexists "A"`, `folder exists "A"`, `folder-exists ["A", "B"]`: the condition as
+    /// it is written, if the token belongs to such a test.
+    pub(super) fn folder_test(&self, at: usize) -> Option<String> {
+        let before = |begin: usize| {
+            let before = self.written(self.token(begin.wrapping_sub(1))?);
+            matches!(before, "when" | "and" | "or" | "not" | "unless" | "(" | "=").then_some(before)
+        };
+        (at.saturating_sub(2)..=at).find_map(|begin| {
+            let is_negated = before(begin)? == "not";
+            let words: Vec<&str> = (begin..begin + 2).map_while(|at| self.word(at)).collect();
+            let value = begin + words.len();
+            match *words {
+                [words::FOLDER_EXISTS, name] if value > at && !words::is_reserved(name) => {
+                    return Some(format!("{} \"{name}\"", words::FOLDER_EXISTS));
+                }
+                [words::FOLDER_EXISTS] if self.token(value)?.kind == TokenShape::OpenSet => {}
+                _ if !words::is_folder_test(&words) => return None,
+                _ => {}
+            }
+            let names: Vec<String> = self.texts(value).take(MOST_FOLDERS).collect();
+            let tests = names.join(" and ");
+            let wrap = is_negated && names.len() > 1;
+            (value >= at && !names.is_empty())
+                .then(|| if wrap { format!("({tests})") } else { tests })
+        })
+    }
+
+    /// A test for each string at a token, which may be a set.
+    fn texts(&self, value: usize) -> impl Iterator<Item = String> {
+        let is_set = self.token(value).is_some_and(|token| token.kind == TokenShape::OpenSet);
+        let end = if is_set { self.piece.tokens.end } else { value + 1 };
+        (value + usize::from(is_set)..end)
+            .map_while(|at| {
+                let token = self.token(at)?;
+                matches!(token.kind, TokenShape::Text | TokenShape::Comma).then_some(token)
+            })
+            .filter(|token| token.kind == TokenShape::Text)
+            .map(|token| format!("{} {}", words::FOLDER_EXISTS, self.written(token)))
     }
 
     /// `1 December 2026`, `December 1, 2026`, of which the second token is at `at`.

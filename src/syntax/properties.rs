@@ -155,6 +155,7 @@ fn condition() -> impl Strategy<Value = ConditionNode> {
     let leaf = prop_oneof![
         word(name()).prop_map(ConditionNodeKind::Name),
         duplicate,
+        word(text()).prop_map(ConditionNodeKind::FolderExists),
         fields().prop_map(ConditionNodeKind::Has),
         test,
     ]

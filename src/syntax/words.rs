@@ -37,6 +37,9 @@ pub const OPERATORS: &[&str] =
 /// The words that join conditions and actions.
 pub const JOINTS: &[&str] = &["and", "or", "not", "has", "as"];
 
+/// The condition that is followed by the name of a folder.
+pub const FOLDER_EXISTS: &str = "folder-exists";
+
 /// Words of other languages that cannot be names, so that a slip is reported at
 /// its place.
 pub const SLIPS: &[&str] = &["if", "unless", "elseif", "elsif", "elif", "else", "then"];
@@ -172,6 +175,19 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
     ("day", "weekday"), ("url", "link"), ("html", "body"),
 ];
 
+/// How other languages and people ask whether a folder exists.
+#[rustfmt::skip]
+const FOLDER_TESTS: &[&[&str]] = &[
+    &["mailboxexists"], &["mailbox-exists"], &["mailbox", "exists"], &["folderexists"], &["folder", "exists"],
+    &["folder", "exist"], &["exists", "folder"], &["has", "folder"], &["has-folder"], &["is-folder"],
+];
+
+/// Whether these words before a name were meant to be `folder-exists`.
+pub(super) fn is_folder_test(words: &[&str]) -> bool {
+    let near = |word: &str| word != FOLDER_EXISTS && nearest(word, [FOLDER_EXISTS]).is_some();
+    FOLDER_TESTS.contains(&words) || matches!(words, [word] if near(word))
+}
+
 /// Flags of other programs, and ours.
 #[rustfmt::skip]
 const FOREIGN_FLAGS: &[(&str, &str)] = &[
@@ -280,6 +296,8 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::has
         | Rule::duplicate
         | Rule::duplicate_word
+        | Rule::folder_exists
+        | Rule::folder_exists_word
         | Rule::test => "a condition",
         Rule::field
         | Rule::keyed_field

@@ -4,6 +4,7 @@
 //! Everything is looked up when a rule first needs it, and only once.
 
 mod envelope;
+mod folders;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -28,6 +29,8 @@ use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
 use crate::user::User;
 use crate::zone;
+
+pub use folders::FolderSource;
 
 /// What the command line and the MTA say, and what has been looked up.
 #[derive(Default)]
@@ -54,6 +57,8 @@ pub struct World {
     pub before: Cell<Option<DuplicateStatus>>,
     /// The message's folder and flags, if it is already in a folder.
     pub stored: RefCell<Option<StoredMessage>>,
+    /// Where `folder-exists` looks for folders.
+    pub folders: FolderSource,
     /// Searches the user's sent mail; `None` if that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
     /// What has been looked up.

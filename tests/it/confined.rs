@@ -238,6 +238,9 @@ const CASES: &[Case] = &[
     ("a folder of the inbox of others", &[("Maildir/.F", "../../b/Maildir")], "copy \"F\"\ninbox\n", Inbox),
     ("a folder's new that is a link", &[("Maildir/.F/cur", "../../bin"), ("Maildir/.F/tmp", "../../bin"), ("Maildir/.F/new", "../../../b/Maildir/new")], "folder \"F\"\n", Inbox),
     ("an inbox's tmp that is a link", &[("Maildir/tmp", "../../b/Maildir/tmp")], "inbox\n", Back),
+    ("that there is a folder in a link", &[("Maildir/.F", "../../b/Maildir/.Box")], "when folder-exists \"F\" -> folder \"Hit\"\n", Inbox),
+    ("that there is a folder by ..", &[], "when folder-exists \"{subject}\" -> folder \"Hit\"\nwhen folder-exists \"../../b/Maildir/.Box\" -> folder \"Hit\"\n", Inbox),
+    ("that the site has a folder", &[("Maildir/.F/cur", "%/b/Maildir/cur")], "when folder-exists \"F\" -> folder \"Hit\"\n", Inbox),
     // The log.
     ("log by ..", &[], "set log \"../b/log\"\n", Inbox),
     ("log by path", &[], "set log \"%/b/lists/friends\"\n", Inbox),

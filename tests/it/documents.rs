@@ -12,7 +12,7 @@ use mfilter::flags::FLAGS;
 use mfilter::rules::actions::ACTIONS as BUILT_ACTIONS;
 use mfilter::rules::check::SETTINGS;
 use mfilter::rules::field::{FIELDS, FieldKind, HEADERS, PARTS, words_of_run};
-use mfilter::syntax::words::{ACTIONS, ON, OPERATORS, SLIPS, STATEMENTS};
+use mfilter::syntax::words::{ACTIONS, FOLDER_EXISTS, ON, OPERATORS, SLIPS, STATEMENTS};
 
 const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
 
@@ -423,7 +423,8 @@ fn the_actions_and_operators_are_those_of_the_manual() {
 fn the_classifiers_are_those_of_the_manual() {
     let of_manual = heads(&read("man/mailrules.5"), "classifiers");
     let names = CLASSIFIERS.iter().map(|classifier| classifier.name);
-    let of_code: BTreeSet<String> = names.chain(["duplicate"]).map(str::to_owned).collect();
+    let of_code: BTreeSet<String> =
+        names.chain(["duplicate", FOLDER_EXISTS]).map(str::to_owned).collect();
     assert_eq!(of_code, of_manual);
 
     let of_manual = heads(&read("man/mailrules.5"), "states");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use mfilter::classify::CLASSIFIERS;
 use mfilter::flags::FLAGS;
-use mfilter::syntax::words::{ACTIONS, JOINTS, ON, OPERATORS, STATEMENTS};
+use mfilter::syntax::words::{ACTIONS, FOLDER_EXISTS, JOINTS, ON, OPERATORS, STATEMENTS};
 use serde_json::Value;
 
 use crate::support::{Home, run, skipped};
@@ -20,7 +20,8 @@ fn read(name: &str) -> String {
 
 /// The words of the language that editors colour.
 fn words() -> BTreeSet<&'static str> {
-    let classifiers = CLASSIFIERS.iter().map(|classifier| classifier.name).chain(["duplicate"]);
+    let classifiers =
+        CLASSIFIERS.iter().map(|classifier| classifier.name).chain(["duplicate", FOLDER_EXISTS]);
     let flags = FLAGS.iter().map(|(flag, _)| *flag);
     let words = [STATEMENTS, ACTIONS, OPERATORS, JOINTS, &[ON]].concat();
     words.into_iter().chain(flags).chain(classifiers).collect()

@@ -22,6 +22,7 @@ mod fetchers;
 mod hand_over;
 mod hand_over_imap;
 mod history;
+mod folder_exists;
 mod guide;
 mod hostile;
 mod import;

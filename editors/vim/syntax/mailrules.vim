@@ -29,7 +29,7 @@ syntax keyword mailrulesOperator is starts ends like matches resembles in and or
 syntax match mailrulesOperator /\<contains\>/
 syntax keyword mailrulesFlag draft flagged passed replied seen trashed
 syntax keyword mailrulesClassifier addressed-to-me authenticated auto-generated automatic backscatter
-syntax keyword mailrulesClassifier bounce bulk calendar daemon duplicate encrypted forged-self
+syntax keyword mailrulesClassifier bounce bulk calendar daemon duplicate encrypted folder-exists forged-self
 syntax keyword mailrulesClassifier from-daemon from-mailer mailing-list password-protected pretender s25r
 syntax keyword mailrulesClassifier signed spam transactional verified virus virus-warning
 

@@ -2,10 +2,12 @@
 //! values of variables in a name.
 
 use super::act::SievePlace;
+use super::arguments::Arguments;
 use super::context::Lowering;
 use super::string_test::has_value;
 use super::variables::{KnownValue, VariablePiece};
-use crate::import::ir::{Cond, literal};
+use crate::import::ir::{Cond, literal, quote};
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// Uses of folders, RFC 6154 §2, which Fastmail's scripts name in place of a folder.
 const USES: [&str; 6] = ["Archive", "Drafts", "Inbox", "Junk", "Sent", "Trash"];
@@ -95,6 +97,30 @@ impl Lowering<'_> {
             Some(folder) => SievePlace::Folder(folder),
             None => SievePlace::Inbox,
         })
+    }
+
+    /// `mailboxexists`, RFC 5490 §3.1: all of them exist, and the user may store in them,
+    /// which is so in one's own Maildir.
+    pub(super) fn mailbox_exists(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        arguments.unknown(&[])?;
+        let names = arguments.strings(0)?;
+        self.spend_strings(names)?;
+        let mut all = Vec::with_capacity(names.len());
+        for name in names {
+            let exists = |folder: Option<String>| match folder {
+                Some(folder) => Cond::Word(format!("{FOLDER_EXISTS} {}", quote(&folder))),
+                None => Cond::Always,
+            };
+            all.push(match self.place(name)? {
+                SievePlace::Inbox => Cond::Always,
+                SievePlace::Folder(folder) => exists(Some(folder)),
+                SievePlace::ByValue(values, _) => {
+                    let each = values.into_iter();
+                    Cond::any(each.map(|(when, folder)| Cond::all([when, exists(folder)])))
+                }
+            });
+        }
+        Ok(Cond::all(all))
     }
 
     /// Our name for a folder, as a template; none for the inbox.

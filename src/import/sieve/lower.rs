@@ -6,18 +6,18 @@
 //! run stands for the last one of Sieve; and a branch whose end is not the end of the
 //! script keeps out the branches after it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::context::{Lowering, SieveFrame, soften};
+use super::groups::{has_groups, one_level_groups};
 use super::parse::{Argument, Node};
-use super::regex::one_level;
 use super::script::{
     changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures, uses_whole,
 };
 use super::state::{SieveCapture, State, Tail};
-use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
+use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::source::Span;
 
 /// How many earlier branches are excluded by `not`; a variable stands for more.
@@ -188,7 +188,7 @@ impl Lowering<'_> {
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
                     let captures = uses_captures(block);
-                    self.whole = uses_whole(block);
+                    self.whole = uses_whole(block) || uses_whole(&node.tests);
                     self.state.captured = entry.captured.clone();
                     self.known_match = None;
                     self.runtime_match = false;
@@ -254,9 +254,7 @@ impl Lowering<'_> {
             } else if test.is_some_and(may_capture) {
                 self.state.captured = match date {
                     Some(template) => SieveCapture::Date(template),
-                    None if has_groups(&condition) => {
-                        SieveCapture::Here { whole: uses_whole(block) }
-                    }
+                    None if has_groups(&condition) => SieveCapture::Here { whole: self.whole },
                     None => SieveCapture::Unknown,
                 };
                 self.state.one_level = Rc::new(one_level_groups(&condition));
@@ -404,41 +402,6 @@ fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
         None => outer.count = outer.count.max(1),
     }
     outer
-}
-
-/// The groups that capture what is one level of a folder's name: at least one character,
-/// and none that separates levels or is a blank.
-fn one_level_groups(condition: &Cond) -> BTreeSet<u32> {
-    let of_all = |parts: &[Cond]| {
-        let parts = parts.iter().filter(|part| has_groups(part)).map(one_level_groups);
-        parts.reduce(|one, other| &one & &other).unwrap_or_default()
-    };
-    match condition {
-        Cond::All(parts) | Cond::Any(parts) => of_all(parts),
-        Cond::Test(test) => {
-            let groups = test.values.iter().map(|value| match value {
-                Operand::Pattern(source, _) => one_level(source),
-                _ => BTreeSet::new(),
-            });
-            groups.reduce(|one, other| &one & &other).unwrap_or_default()
-        }
-        _ => BTreeSet::new(),
-    }
-}
-
-/// Whether a condition captures anything.
-fn has_groups(condition: &Cond) -> bool {
-    match condition {
-        Cond::All(parts) | Cond::Any(parts) => parts.iter().any(has_groups),
-        Cond::Test(test) => test.values.iter().any(|value| match value {
-            Operand::Pattern(source, _) => {
-                let plain = source.replace("\\\\", "").replace("\\(", "").replace("(?", "");
-                plain.contains('(')
-            }
-            _ => false,
-        }),
-        _ => false,
-    }
 }
 
 /// Removes from a unit what sets a variable that nothing asks for.

@@ -11,6 +11,7 @@ mod expire;
 mod flags;
 mod folder;
 mod grade;
+mod groups;
 mod include;
 mod instant;
 mod lower;

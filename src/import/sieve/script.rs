@@ -38,7 +38,29 @@ pub(super) fn ends(nodes: &[Node]) -> bool {
 
 /// Whether `${1}` or similar occurs in it.
 pub(super) fn uses_captures(nodes: &[Node]) -> bool {
-    uses(nodes, &|behind| behind.starts_with(|c: char| c.is_ascii_digit()))
+    uses(nodes, &is_number)
+}
+
+/// Whether a test asks for a folder in whose name `${1}` is, and nothing else for that.
+pub(super) fn asks_captured_folder(node: &Node) -> bool {
+    match node.tests.as_slice() {
+        [] => node.name == "mailboxexists" && uses_captures(std::slice::from_ref(node)),
+        tests => {
+            tests.iter().any(asks_captured_folder)
+                && tests.iter().all(|test| {
+                    asks_captured_folder(test) || !uses_captures(std::slice::from_ref(test))
+                })
+        }
+    }
+}
+
+fn is_number(behind: &str) -> bool {
+    behind.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether something that fits comes after a `${` in a text.
+fn in_text(text: &str, fits: &dyn Fn(&str) -> bool) -> bool {
+    text.match_indices("${").any(|(at, _)| text.get(at + 2..).is_some_and(fits))
 }
 
 /// Whether `${0}` occurs in it.
@@ -49,12 +71,9 @@ pub(super) fn uses_whole(nodes: &[Node]) -> bool {
 
 /// Whether something that fits comes after a `${` in it.
 fn uses(nodes: &[Node], fits: &dyn Fn(&str) -> bool) -> bool {
-    let in_text = |text: &String| {
-        text.match_indices("${").any(|(at, _)| text.get(at + 2..).is_some_and(fits))
-    };
     nodes.iter().any(|node| {
         let in_argument = |argument: &Argument| match argument {
-            Argument::Strings(texts) => texts.iter().any(in_text),
+            Argument::Strings(texts) => texts.iter().any(|text| in_text(text, fits)),
             _ => false,
         };
         node.arguments.iter().any(in_argument)
@@ -121,12 +140,13 @@ pub(super) fn includes(nodes: &[Node]) -> bool {
 /// The folders that are named.
 pub(super) fn folders(nodes: &[Node], names: &mut Vec<String>) {
     for node in nodes {
-        if node.name == "fileinto"
+        if matches!(node.name.as_str(), "fileinto" | "mailboxexists")
             && let Some(Argument::Strings(texts)) =
                 node.arguments.iter().rfind(|argument| matches!(argument, Argument::Strings(_)))
         {
             names.extend(texts.iter().cloned());
         }
+        folders(&node.tests, names);
         folders(node.block.as_deref().unwrap_or_default(), names);
     }
 }

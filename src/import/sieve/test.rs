@@ -1,12 +1,16 @@
 //! Tests to conditions.
 
+use std::rc::Rc;
+
 use super::arguments::Arguments;
 use super::compare::{Collation, ComparisonSort, MatchType, Matching, SieveAddressPart, matching};
 use super::context::{Lowering, STEPS_PER_NODE};
+use super::groups::{has_groups, one_level_groups};
 use super::occurrence::Occurrence;
 use super::parse::Node;
 use super::regex::{Glob, Relation, glob};
-use super::script::{duration, is_name, may_capture};
+use super::script::{asks_captured_folder, duration, is_name, may_capture, may_match};
+use super::state::SieveCapture;
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal, quote};
 
 /// Extensions that `ihave` finds.
@@ -56,28 +60,12 @@ impl Lowering<'_> {
                 Ok(Cond::not(self.test(inner, false)?))
             }
             "allof" | "anyof" => {
-                let all = node.name == "allof";
-                // Of several that match, the last one's captures count.
-                let last = node.tests.iter().rposition(may_capture);
-                let mut parts = Vec::with_capacity(node.tests.len());
-                for (number, test) in node.tests.iter().enumerate() {
-                    let wanted = captures && (!all || Some(number) == last);
-                    let matched = self.known_match.take();
-                    parts.push(self.test(test, wanted)?);
-                    let now = self.known_match.take();
-                    // Whether it is reached depends on what comes before it.
-                    let hangs = |part: &Cond| !matches!(part, Cond::Always | Cond::Never);
-                    let before = parts.len() - 1;
-                    let before = parts.get(..before).unwrap_or_default();
-                    self.runtime_match |= now.is_some() && before.iter().any(hangs);
-                    self.known_match = now.or(matched);
-                    // The last one that is evaluated decides.
-                    let decides = if all { Cond::Never } else { Cond::Always };
-                    if parts.last() == Some(&decides) {
-                        break;
-                    }
-                }
-                Ok(if all { Cond::all(parts) } else { Cond::any(parts) })
+                let (captured, values) = (self.state.captured.clone(), self.state.values.clone());
+                let one_level = self.state.one_level.clone();
+                let parts = self.several(&node.tests, node.name == "allof", captures);
+                self.state.one_level = one_level;
+                (self.state.captured, self.state.values) = (captured, values);
+                parts
             }
             "header" => self.header_test(arguments, captures),
             "address" => self.address_test(arguments, captures),
@@ -131,8 +119,9 @@ impl Lowering<'_> {
             "hasexpiration" => self.has_expiration(arguments),
             "expiration" => self.expiration_test(arguments),
             "spamtest" | "virustest" => self.grade_test(&node.name, arguments),
-            "mailboxexists" | "mailboxidexists" | "specialuse_exists" => {
-                Err("whether a folder exists cannot be tested".into())
+            "mailboxexists" => self.mailbox_exists(arguments),
+            "mailboxidexists" | "specialuse_exists" => {
+                Err("folders are not tested by their id or their use".into())
             }
             "valid_notify_method" | "notify_method_capability" => {
                 Err("mfilter sends no notifications".into())
@@ -142,6 +131,59 @@ impl Lowering<'_> {
             }
             other => Err(format!("the test `{other}` is not known")),
         }
+    }
+
+    /// The tests of `allof` and `anyof`. What one of them captures is what `${1}` means in
+    /// those after it.
+    fn several(&mut self, tests: &[Node], all: bool, captures: bool) -> Result<Cond, String> {
+        // Of several that match, the last one's captures count.
+        let last = tests.iter().rposition(may_capture);
+        let mut parts: Vec<Cond> = Vec::with_capacity(tests.len());
+        let mut captured: Option<SieveCapture> = None;
+        for (number, test) in tests.iter().enumerate() {
+            let later = tests.get(number + 1..).unwrap_or_default();
+            let is_last = Some(number) == last;
+            let wanted =
+                (captures || all && later.iter().any(asks_captured_folder)) && (!all || is_last);
+            if let Some(captured) = &captured {
+                // What a `let` would need comes before the whole condition.
+                let is_lost =
+                    matches!(captured, SieveCapture::Here { .. }) && !asks_captured_folder(test);
+                self.state.captured =
+                    if is_lost { SieveCapture::Unknown } else { captured.clone() };
+            }
+            let matched = self.known_match.take();
+            parts.push(self.test(test, wanted)?);
+            let now = self.known_match.take();
+            // Whether it is reached depends on what comes before it.
+            let hangs = |part: &Cond| !matches!(part, Cond::Always | Cond::Never);
+            let before = parts.len() - 1;
+            let before = parts.get(..before).unwrap_or_default();
+            self.runtime_match |= now.is_some() && before.iter().any(hangs);
+            self.known_match = now.or(matched);
+            let part = parts.last().unwrap_or(&Cond::Never);
+            // Another test comes after one that does not hold, which captures nothing.
+            let may_have_captured = may_match(test) && (all || !test.tests.is_empty());
+            match &self.known_match {
+                _ if !may_have_captured => {}
+                _ if self.runtime_match && all && is_last && has_groups(part) => {
+                    captured = Some(SieveCapture::Here { whole: self.whole });
+                    self.state.one_level = Rc::new(one_level_groups(part));
+                }
+                _ if self.runtime_match => captured = Some(SieveCapture::Unknown),
+                Some(values) => {
+                    captured = Some(SieveCapture::Known);
+                    self.state.values = Rc::new(values.clone());
+                }
+                None => {}
+            }
+            // The last one that is evaluated decides.
+            let decides = if all { Cond::Never } else { Cond::Always };
+            if *part == decides {
+                break;
+            }
+        }
+        Ok(if all { Cond::all(parts) } else { Cond::any(parts) })
     }
 
     /// Strings that contain no value from the message.

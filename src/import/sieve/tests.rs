@@ -26,6 +26,71 @@ fn exact(script: &str) -> String {
 }
 
 #[test]
+fn folders_that_exist() {
+    let mailbox = "require [\"fileinto\", \"mailbox\", \"variables\"]; ";
+    for (script, want) in [
+        (
+            "if mailboxexists \"A.B\" { fileinto \"A.B\"; }",
+            "when folder-exists \"A/B\" -> folder \"A/B\"",
+        ),
+        (
+            "if not mailboxexists [\"A\", \"INBOX\", \"B\"] { discard; }",
+            "when not (folder-exists \"A\" and folder-exists \"B\") -> discard",
+        ),
+        ("if mailboxexists \"inbox\" { discard; }", "discard"),
+        (
+            "set \"n\" \"A\"; if size :over 1 { set \"n\" \"B\"; } if mailboxexists \"${n}\" { discard; }",
+            "let n = \"A\"\nwhen size > 1 -> let n = \"B\"\n\
+             when n is \"A\" and folder-exists \"A\" or n is \"B\" and folder-exists \"B\" -> discard",
+        ),
+        (
+            "if mailboxexists \"A\" { fileinto \"A\"; } elsif mailboxexists \"B\" { fileinto \"B\"; }",
+            "when folder-exists \"A\" -> folder \"A\"\nwhen folder-exists \"B\" -> folder \"B\"",
+        ),
+        (
+            "if allof (header :regex \"subject\" \"^([a-z]+):\", mailboxexists \"L.${1}\") { fileinto \"L.${1}\"; }",
+            "when subject matches /^([a-z]+):/ and folder-exists \"L/{1}\" -> folder \"L/{1}\"",
+        ),
+    ] {
+        let flat = exact(&format!("{mailbox}{script}")).replace("\n    ", " ");
+        assert_eq!(flat, want, "{script}");
+    }
+    // The separator is guessed from these names, too.
+    assert!(exact(&format!("{mailbox}if mailboxexists \"A/B\" {{ discard; }}")).contains("A/B"));
+    for script in [
+        "if mailboxexists { keep; }",
+        "if mailboxexists \"A..B\" { keep; }",
+        "if specialuse_exists \"\\\\Junk\" { keep; }",
+        "if anyof (header :matches \"subject\" \"*x\", mailboxexists \"${1}\") { discard; }",
+    ] {
+        let (_, totals) = rules(&format!("{mailbox}{script}"));
+        assert_eq!((totals.not, totals.all), (1, 1), "{script}");
+    }
+}
+
+#[test]
+fn a_capture_is_not_known_in_the_same_condition() {
+    let variables = "require \"variables\"; ";
+    for test in [
+        "allof (header :matches \"subject\" \"[*]*\", string :is \"${1}\" \"x\")",
+        "anyof (allof (header :matches \"subject\" \"[*]*\", size :over 1), string :is \"${1}\" \"x\")",
+    ] {
+        let (_, totals) = rules(&format!("{variables}if {test} {{ discard; }}"));
+        assert_eq!((totals.not, totals.all), (1, 1), "{test}");
+    }
+    for (test, want) in [
+        ("allof (string :matches \"ab\" \"a*\", string :is \"${1}\" \"b\")", "discard"),
+        ("anyof (string :matches \"ab\" \"b*\", string :is \"${1}\" \"\")", "discard"),
+        (
+            "anyof (header :is \"subject\" \"a\", string :is \"${1}\" \"b\")",
+            "when subject is \"a\" -> discard",
+        ),
+    ] {
+        assert_eq!(exact(&format!("{variables}if {test} {{ discard; }}")), want, "{test}");
+    }
+}
+
+#[test]
 fn a_delivery_ends_the_run_at_the_end_of_the_script() {
     for (script, want) in [
         (

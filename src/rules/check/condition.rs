@@ -9,8 +9,10 @@ use crate::classify::CLASSIFIERS;
 use crate::rules::field;
 use crate::rules::mistake::{RuleErrorKind, TemplateMistake, WordKind};
 use crate::rules::program::{Comparison, ConditionKind, DuplicateKey, Field};
+use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::source::Span;
 use crate::syntax::ast::{self, ConditionNode, Fields, ValueKind, ValueNode};
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// What is known about the conditions so far.
 #[derive(Default)]
@@ -22,11 +24,18 @@ pub(super) struct KnownConditions {
     depths: Vec<u32>,
     /// The `define` or `score` that is being declared.
     pub(super) declaring: Option<String>,
-    /// What the patterns of the current condition capture; `None` under `not`.
-    pub(super) capturing: Option<Scope>,
+    /// What the patterns of the current condition have captured so far.
+    captured: Scope,
+    /// Whether more is captured: not under `not`.
+    capturing: bool,
 }
 
 impl KnownConditions {
+    /// Where a pattern's captures are recorded; `None` if nothing is captured here.
+    pub(super) fn captures(&mut self) -> Option<&mut Scope> {
+        self.capturing.then_some(&mut self.captured)
+    }
+
     pub(super) fn class(&self, condition: u32) -> u32 {
         self.classes.get(condition as usize).copied().unwrap_or(u32::MAX)
     }
@@ -39,9 +48,11 @@ impl KnownConditions {
 impl Checker<'_, '_> {
     /// The condition of one rule, and what its patterns capture.
     pub(super) fn condition_alone(&mut self, condition: &ConditionNode) -> (u32, Scope) {
-        self.conditions.capturing = Some(Scope::default());
+        self.conditions.captured = Scope::default();
+        self.conditions.capturing = true;
         let index = self.condition(condition);
-        (index, self.conditions.capturing.take().unwrap_or_default())
+        self.conditions.capturing = false;
+        (index, std::mem::take(&mut self.conditions.captured))
     }
 
     /// The parser limits how deep conditions are nested in a file.
@@ -58,7 +69,7 @@ impl Checker<'_, '_> {
             }
             ast::ConditionNodeKind::Not(of) => {
                 self.not_to_me(of);
-                let capturing = self.conditions.capturing.take();
+                let capturing = std::mem::replace(&mut self.conditions.capturing, false);
                 let of = self.condition(of);
                 self.conditions.capturing = capturing;
                 Some(ConditionKind::Not(of))
@@ -67,6 +78,7 @@ impl Checker<'_, '_> {
             ast::ConditionNodeKind::Duplicate { of, within, first } => {
                 self.duplicate(of.as_ref(), within.as_ref(), *first)
             }
+            ast::ConditionNodeKind::FolderExists(name) => self.folder_exists(name),
             ast::ConditionNodeKind::Has(fields) => self.one_of(fields, Self::has),
             ast::ConditionNodeKind::Test { fields, operator, value } => {
                 self.one_of(fields, |checker, field| {
@@ -117,6 +129,22 @@ impl Checker<'_, '_> {
             fine = false;
         }
         fine.then_some(ConditionKind::Duplicate { of, within, first: first.is_some() })
+    }
+
+    /// `folder-exists "…"`
+    fn folder_exists(&mut self, name: &ast::SpannedText) -> Option<ConditionKind> {
+        let scopes = &mut self.statements.scopes;
+        if self.conditions.declaring.is_some() {
+            // The result holds for other rules, too, which capture other things.
+            let around = std::mem::take(scopes);
+            let folder = self.folder(&name.value, name.span);
+            self.statements.scopes = around;
+            return Some(ConditionKind::FolderExists(folder?));
+        }
+        scopes.push(std::mem::take(&mut self.conditions.captured));
+        let folder = self.folder(&name.value, name.span);
+        self.conditions.captured = self.statements.scopes.pop().unwrap_or_default();
+        Some(ConditionKind::FolderExists(folder?))
     }
 
     /// `has FIELD`
@@ -175,8 +203,9 @@ impl Checker<'_, '_> {
             ConditionKind::Define(define) => {
                 self.program.defines.get(*define as usize).map(|define| of(&define.condition))
             }
-            ConditionKind::Duplicate { .. } => None,
-            ConditionKind::Classifier(_) => None,
+            ConditionKind::Duplicate { .. }
+            | ConditionKind::Classifier(_)
+            | ConditionKind::FolderExists(_) => None,
             ConditionKind::Has(field)
             | ConditionKind::Network { field, .. }
             | ConditionKind::Text { field, .. }
@@ -248,6 +277,11 @@ impl Checker<'_, '_> {
                 Some(set) if set.name.is_none() => format!("in {field} {:?}", set.entries),
                 _ => format!("in {field} {list}"),
             },
+            ConditionKind::FolderExists(Some(name)) if has_captures(name) => {
+                // In another rule the same text is another folder.
+                format!("folder of {}", self.conditions.classes.len())
+            }
+            ConditionKind::FolderExists(name) => format!("folder {} {name:?}", self.in_script),
             other => format!("{other:?}"),
         }
     }
@@ -310,8 +344,19 @@ impl Checker<'_, '_> {
                     RuleErrorKind::NotACondition { name: text.to_owned(), what: "field" },
                 );
             }
+            None if text == FOLDER_EXISTS => {
+                self.report(span, RuleErrorKind::FieldWantsName { field: text.to_owned() });
+            }
             None => self.missing(WordKind::Classifier, text, span),
         }
         None
     }
+}
+
+/// Whether what a pattern captured is inserted.
+fn has_captures(template: &Template) -> bool {
+    let is_capture = |part: &TemplatePart| {
+        matches!(part, TemplatePart::Insert(Insert::Group(_) | Insert::Capture(_), _))
+    };
+    template.parts.iter().any(is_capture)
 }

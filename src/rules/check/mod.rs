@@ -338,6 +338,8 @@ impl<'a, 's> Checker<'a, 's> {
             };
             let longest = conditions.iter().filter_map(|each| within(&each.kind)).max();
             self.program.longest_within = longest.unwrap_or(0);
+            let asks = |kind: &ConditionKind| matches!(kind, ConditionKind::FolderExists(_));
+            self.program.asks_for_folders = conditions.iter().any(|each| asks(&each.kind));
             let lists = &self.program.lists;
             self.program.asks_for_sent_mail =
                 lists.iter().any(|list| list.entries.folder().is_some());
@@ -452,7 +454,7 @@ impl<'a, 's> Checker<'a, 's> {
                 let defines = declared(|declared| matches!(declared, NameKind::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
                 let of_run = field::words_of_run().map(|word| -> &str { word });
-                let known = known.chain(of_run).chain([DUPLICATE]);
+                let known = known.chain(of_run).chain([DUPLICATE, words::FOLDER_EXISTS]);
                 nearest(name, defines.into_iter().chain(known))
             }
             WordKind::List => {

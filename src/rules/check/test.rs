@@ -7,6 +7,7 @@ use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// A field as a test names it.
 pub(super) struct AskedField {
@@ -51,6 +52,10 @@ impl Checker<'_, '_> {
                 None
             }
             (Some(asked), None) => Some(asked),
+            (None, _) if name == FOLDER_EXISTS => {
+                self.report(span, RuleErrorKind::FieldWantsName { field: name.to_owned() });
+                None
+            }
             (None, _)
                 if CLASSIFIERS.iter().any(|each| each.name == name)
                     || name == DUPLICATE
@@ -202,7 +207,7 @@ impl Checker<'_, '_> {
             match self.pattern(source, *case_sensitive, element.span) {
                 Some((index, captures)) => {
                     patterns.push(index);
-                    if let Some(scope) = &mut self.conditions.capturing {
+                    if let Some(scope) = self.conditions.captures() {
                         scope.groups = scope.groups.max(captures.groups);
                         scope.names.extend(captures.names);
                     }
@@ -210,7 +215,7 @@ impl Checker<'_, '_> {
                 None => {
                     // What it would capture is unknown, so nothing is reported
                     // about that.
-                    if let Some(scope) = &mut self.conditions.capturing {
+                    if let Some(scope) = self.conditions.captures() {
                         scope.anything = true;
                     }
                     fine = false;

@@ -953,6 +953,71 @@ fn the_same_question_is_known_in_another_order() {
 }
 
 #[test]
+fn a_folder_that_may_exist() {
+    let asks = |text: &str| {
+        let name = |kind| match kind {
+            ConditionKind::FolderExists(name) => Some(name),
+            _ => None,
+        };
+        conditions(&format!("when {text} -> inbox"))
+            .into_iter()
+            .find_map(name)
+            .expect("it asks for a folder")
+    };
+    let text = |text: &str| Some(Template { parts: vec![TemplatePart::Text(text.into())] });
+    assert_eq!(asks("folder-exists \"A/B\""), text("A/B"));
+    assert_eq!(asks("folder-exists \"INBOX/A\""), text("A"));
+    assert_eq!(asks("not folder-exists \"inbox\""), None);
+    assert!(program("when folder-exists \"A\" -> inbox").asks_for_folders);
+    assert!(!program("when has to -> folder \"A\"").asks_for_folders);
+
+    // Captures of this rule so far, and of those around.
+    let before = "subject matches /(a)(?<tag>b)/";
+    for rule in [
+        format!("when {before} and folder-exists \"{{1}}{{tag}}\" -> inbox"),
+        format!("when {before} and not folder-exists \"{{1}}\" -> folder \"{{2}}\""),
+        format!("when {before} {{ when folder-exists \"{{2}}\" -> inbox }}"),
+    ] {
+        program(&rule);
+    }
+    for rule in [
+        format!("when folder-exists \"{{1}}\" and {before} -> inbox"),
+        format!("when not {before} and folder-exists \"{{1}}\" -> inbox"),
+        format!("define d = {before} and folder-exists \"{{1}}\"\nwhen d -> inbox"),
+        format!("score s {{ +1 {before} and folder-exists \"{{1}}\" }}\nwhen s > 0 -> inbox"),
+    ] {
+        let (_, checked) = check_files(&[("main", &rule)]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, ["no-capture"], "{rule}");
+    }
+
+    // The same text is the same folder, but not with other captures.
+    for (text, is_reached) in [
+        ("when folder-exists \"A\" -> inbox\nwhen folder-exists \"A\" -> stop", false),
+        ("when folder-exists \"A\" -> inbox\nwhen not folder-exists \"A\" -> stop", true),
+        ("when folder-exists \"A\" -> inbox\nwhen folder-exists \"a/B\" -> stop", true),
+        (
+            "let x = \"a\"\nwhen folder-exists \"{x}\" -> inbox\nlet x = \"b\"\n\
+             when folder-exists \"{x}\" -> stop",
+            true,
+        ),
+        (
+            "when subject matches /(.)/ and folder-exists \"{1}\" -> inbox\n\
+             when to matches /(.)/ and folder-exists \"{1}\" -> stop\n\
+             when to matches /(.)/ { when folder-exists \"{1}\" -> inbox }",
+            true,
+        ),
+    ] {
+        let (_, checked) = check_files(&[("main", text)]);
+        assert_eq!(checked.diagnostics.is_empty(), is_reached, "{text}");
+    }
+    // A name that was declared before this word existed.
+    program(
+        "define folder-exists = has to\nwhen folder-exists and not folder-exists \"A\" -> inbox",
+    );
+}
+
+#[test]
 fn captures_outlive_a_duplicate_test() {
     program(
         "when subject matches /(a)/ { when duplicate of \"{subject}\" within 1d -> folder \"{1}\" }",

@@ -32,6 +32,7 @@ pub use word::WordKind;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::FieldKind;
 use crate::source::Span;
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -305,6 +306,7 @@ impl RuleErrorKind {
                 let hint = match field.as_str() {
                     "env" => "`env \"HOME\"`, for example",
                     "address" => "`address \"Resent-To\"`, for example",
+                    FOLDER_EXISTS => "`folder-exists \"Lists/rust\"`, for example",
                     _ => "`header \"X-Mailer\"`, for example",
                 };
                 error(

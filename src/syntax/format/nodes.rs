@@ -161,6 +161,9 @@ impl Formatter<'_> {
                     if first.is_some() { " of first" } else { "" },
                 ))
             }
+            ConditionNodeKind::FolderExists(name) => {
+                Doc::text(format!("{} {}", words::FOLDER_EXISTS, literal::quote(&name.value)))
+            }
             ConditionNodeKind::Has(fields) => {
                 Doc::group(vec![Doc::text("has "), self.fields(fields)])
             }

@@ -1,0 +1,145 @@
+//! Names of folders with `{…}` in them, and whether there is such a folder. Text from the
+//! message cannot leave the Maildir or add folder levels.
+
+use super::condition::Conditions;
+use super::truth::Truth;
+use crate::plan::Folder;
+use crate::rules::folder_name::{behind_prefix, is_taken};
+use crate::rules::program::Layout;
+use crate::rules::template::{Insert, Template, TemplatePart};
+use crate::text::is_invisible;
+
+/// How many bytes a folder's name may have: the limit for file names less what
+/// Maildir and Dovecot add.
+const LONGEST_NAME: usize = 240;
+/// Replaces an empty insert.
+const UNKNOWN: &str = "unknown";
+
+impl Conditions<'_> {
+    /// The folder that a condition asks for.
+    pub(super) fn asked_folder(&self, template: &Template) -> Result<Folder, String> {
+        for part in &template.parts {
+            if let TemplatePart::Insert(Insert::Field(field), _) = part {
+                // A value that cannot be determined is no name.
+                self.field(*field)?;
+            }
+        }
+        Ok(self.folder(template))
+    }
+
+    /// Whether a folder exists, looked up once in a run.
+    pub(super) fn folder_exists(&self, folder: &Folder) -> Truth {
+        let mut known = self.folders.borrow_mut();
+        if let Some((_, truth)) = known.iter().find(|(known, _)| known == folder) {
+            return truth.clone();
+        }
+        let truth = self.world.folder_exists(folder);
+        known.push((folder.clone(), truth.clone()));
+        truth
+    }
+
+    /// A folder; each insert is at most one level of its path.
+    pub(super) fn folder(&self, template: &Template) -> Folder {
+        let own = &self.program.settings;
+        let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
+        let (layout, prefix) = (settings.layout, settings.folder_prefix.as_deref());
+        // A script's folder names belong to its own namespace.
+        let prefix = if self.state.script.is_some() { Some("") } else { prefix };
+        // Site rules are checked without knowing the user's settings.
+        let unchecked = self.site_of.is_some() && prefix.is_some_and(|prefix| !prefix.is_empty());
+        let mut parts = vec![String::new()];
+        for (at, part) in template.parts.iter().enumerate() {
+            match part {
+                TemplatePart::Text(text) => {
+                    let first = at == 0 && unchecked;
+                    let behind = behind_prefix(text, prefix, layout).filter(|_| first);
+                    let text = behind.unwrap_or(text);
+                    for (number, piece) in text.split('/').enumerate() {
+                        if number > 0 {
+                            parts.push(String::new());
+                        }
+                        if let Some(last) = parts.last_mut() {
+                            last.push_str(piece);
+                        }
+                    }
+                }
+                insert => {
+                    let clean = clean(&self.part(insert), layout);
+                    if let Some(last) = parts.last_mut() {
+                        last.push_str(&clean);
+                    }
+                }
+            }
+        }
+        let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
+        // The fixed text of the rules is the inbox, or a folder below it.
+        let written = match template.parts.first() {
+            Some(TemplatePart::Text(text)) => {
+                text.split_once('/').is_some_and(|(first, _)| first.eq_ignore_ascii_case("INBOX"))
+            }
+            _ => false,
+        };
+        let is_inbox = !inserted && is_inbox(&parts);
+        if is_inbox || written && layout == Layout::MaildirPlusPlus && prefix.is_none() {
+            parts.remove(0);
+        }
+        let below_inbox = written && (layout == Layout::Fs || prefix.is_some());
+        if inserted { settle(parts, layout, below_inbox) } else { Folder { parts } }
+    }
+}
+
+fn is_inbox(parts: &[String]) -> bool {
+    matches!(parts, [only] if only.eq_ignore_ascii_case("INBOX"))
+}
+
+/// Text from a message as one level of a folder's path, or as a piece of it.
+fn clean(value: &str, layout: Layout) -> String {
+    let separates = |c: char| c == '/' || (c == '.' && layout == Layout::MaildirPlusPlus);
+    let text: String = value
+        .chars()
+        .take(LONGEST_NAME)
+        .map(|c| match c {
+            c if is_invisible(c) || separates(c) => '_',
+            c => c,
+        })
+        .collect();
+    let text = text.trim();
+    if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
+}
+
+/// Turns levels with inserted text into names that can be created on any disk.
+fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
+    let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
+    if let Some(first) =
+        parts.first_mut().filter(|first| !below_inbox && first.eq_ignore_ascii_case("INBOX"))
+    {
+        first.insert(0, '_');
+    }
+    loop {
+        let sizes: Vec<usize> = parts.iter().map(|part| bytes_on_disk(part) + 1).collect();
+        let size = match layout {
+            Layout::MaildirPlusPlus => sizes.iter().sum(),
+            Layout::Fs => sizes.iter().copied().max().unwrap_or(0),
+        };
+        let longest = sizes.iter().enumerate().max_by_key(|(_, size)| **size).map(|(at, _)| at);
+        match longest.and_then(|at| parts.get_mut(at)) {
+            Some(part) if size > LONGEST_NAME => part.pop(),
+            _ => break,
+        };
+    }
+    Folder { parts }
+}
+
+/// Names that mean something else to a file system, a Maildir or Dovecot.
+fn reserved(part: String, layout: Layout) -> String {
+    let trimmed = part.trim_end();
+    let taken = matches!(trimmed, "" | "." | "..")
+        || trimmed.starts_with('~')
+        || (layout == Layout::Fs && (trimmed.starts_with('.') || is_taken(trimmed)));
+    if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
+}
+
+/// The most bytes that a level can take in modified UTF-7 and in UTF-8.
+fn bytes_on_disk(part: &str) -> usize {
+    part.chars().map(|c| if c.is_ascii() && c != '&' { 1 } else { 3 * c.len_utf16() + 2 }).sum()
+}

@@ -1,0 +1,41 @@
+//! The groups of patterns in a condition.
+
+use std::collections::BTreeSet;
+
+use super::regex::one_level;
+use crate::import::ir::{Cond, Operand};
+
+/// The groups that capture what is one level of a folder's name: at least one character,
+/// and none that separates levels or is a blank.
+pub(super) fn one_level_groups(condition: &Cond) -> BTreeSet<u32> {
+    let of_all = |parts: &[Cond]| {
+        let parts = parts.iter().filter(|part| has_groups(part)).map(one_level_groups);
+        parts.reduce(|one, other| &one & &other).unwrap_or_default()
+    };
+    match condition {
+        Cond::All(parts) | Cond::Any(parts) => of_all(parts),
+        Cond::Test(test) => {
+            let groups = test.values.iter().map(|value| match value {
+                Operand::Pattern(source, _) => one_level(source),
+                _ => BTreeSet::new(),
+            });
+            groups.reduce(|one, other| &one & &other).unwrap_or_default()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Whether a condition captures anything.
+pub(super) fn has_groups(condition: &Cond) -> bool {
+    match condition {
+        Cond::All(parts) | Cond::Any(parts) => parts.iter().any(has_groups),
+        Cond::Test(test) => test.values.iter().any(|value| match value {
+            Operand::Pattern(source, _) => {
+                let plain = source.replace("\\\\", "").replace("\\(", "").replace("(?", "");
+                plain.contains('(')
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}
