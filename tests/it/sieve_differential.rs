@@ -70,6 +70,9 @@ const DAYS: [&str; 3] = ["2026-12-24", "2026-12-25", "2026-08-02"];
 const FOLDERS: [&str; 5] = ["A", "Lists.B", "Lists.C.D", "INBOX", "Work"];
 const FLAGS: [&str; 4] = ["\\\\Seen", "\\\\Flagged", "Work", "$Later"];
 
+/// The first three exist.
+const MAILBOXES: [&str; 5] = ["A", "Lists.B", "INBOX", "Lists", "Nowhere"];
+
 fn list(dice: &mut Dice, from: &[&str]) -> String {
     let count = 1 + dice.roll(2);
     let all: Vec<String> = (0..count).map(|_| format!("\"{}\"", dice.pick(from))).collect();
@@ -88,6 +91,9 @@ fn keys(dice: &mut Dice, plain: &[&str]) -> String {
 
 fn test(dice: &mut Dice, depth: usize) -> String {
     let kinds = if depth < 2 { 15 } else { 12 };
+    if dice.roll(16) == 0 {
+        return format!("mailboxexists {}", list(dice, &MAILBOXES));
+    }
     if dice.roll(8) == 0 {
         return date(dice);
     }
@@ -455,13 +461,21 @@ pub(crate) const RECIPIENT: &str = "taro+shop@example.jp";
 pub(crate) fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a temporary directory");
     let open = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(place.path(), open).expect("changed");
+    fs::set_permissions(place.path(), open.clone()).expect("changed");
     let home = place.path().display();
     let conf = format!(
         "mail_home = {home}\nmail_location = maildir:{home}/Maildir\nlog_path = /dev/stderr\n\
          plugin {{\n  sieve_max_redirects = 20\n  sieve_extensions = +vacation-seconds\n}}\n"
     );
     fs::write(place.path().join("conf"), conf).expect("written");
+    for directory in ["", ".A", ".Lists.B"] {
+        let directory = place.path().join("Maildir").join(directory);
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(directory.join(sub)).expect("made");
+            fs::set_permissions(directory.join(sub), open.clone()).expect("changed");
+        }
+        fs::set_permissions(directory, open.clone()).expect("changed");
+    }
     place
 }
 

@@ -30,6 +30,11 @@ impl MaildropDone {
 const SHELL_SIGNS: [char; 15] =
     ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
 
+/// How a path differs whose Maildir was guessed.
+pub(super) fn guessed_folder(why: &str) -> String {
+    format!("taken for a folder of this Maildir: {why}")
+}
+
 impl FilterLowering<'_> {
     /// `to`, and `cc` for a copy.
     pub(super) fn deliver(
@@ -50,14 +55,13 @@ impl FilterLowering<'_> {
             let action = if copy { "run" } else { "pipe" };
             return Ok(MaildropDone::of(Effect::Program(action, words), copy));
         }
-        let guess = |why: &str| format!("taken for a folder of this Maildir: {why}");
-        let mut differs =
-            target.names().iter().find_map(|name| self.guessed.get(*name)).map(|why| guess(why));
+        let guess = target.names().iter().find_map(|name| self.guessed.get(*name));
+        let mut differs = guess.map(|why| guessed_folder(why));
         let text = match self.text_of(target) {
             Ok(text) => text,
             Err(why) => {
                 let text = self.with_own_maildir(target).ok_or_else(|| why.clone())?;
-                differs = Some(guess(&why));
+                differs = Some(guessed_folder(&why));
                 text
             }
         };
@@ -108,6 +112,15 @@ impl FilterLowering<'_> {
     /// Whether a path is where mail goes that no statement takes.
     pub(super) fn is_inbox(&self, path: &str) -> bool {
         self.places().folder(&literal(path), &mut Draft::default()) == Ok(None)
+    }
+
+    /// The folder in the Maildir that a path names, if it is one beside the inbox.
+    pub(super) fn folder_at(&self, path: &str) -> Option<String> {
+        let (_, last) = path.trim_end_matches('/').rsplit_once('/')?;
+        // Other paths may be anything.
+        let is_folder = last.starts_with('.') && last.len() > 1;
+        let folder = || self.places().folder(&literal(path), &mut Draft::default()).ok()?;
+        is_folder.then(folder)?
     }
 
     fn places(&self) -> MailPlaces {

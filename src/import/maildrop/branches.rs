@@ -143,7 +143,11 @@ impl FilterLowering<'_> {
     /// What is known of `test -d` where the branches ask for it: a folder that one of
     /// them creates exists, and so does a file that can be included.
     fn look_for_files(&mut self, branches: &[IfBranch]) {
-        let ReturnCode::Exists(path) = self.code.clone() else { return };
+        let path = match self.code.clone() {
+            ReturnCode::Exists(path) => path,
+            ReturnCode::Folder { path, .. } => Some(path),
+            ReturnCode::Known(_) | ReturnCode::Unknown => return,
+        };
         let asks = branches.iter().any(|branch| match &branch.condition {
             Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
             _ => false,

@@ -41,6 +41,8 @@ pub(super) struct FilterLowering<'a> {
     pub(super) marked: BTreeSet<String>,
     /// How many names were created.
     pub(super) names: usize,
+    /// The filter creates folders itself.
+    pub(super) makes_folders: bool,
 }
 
 /// What `$RETURNCODE` is.
@@ -51,6 +53,15 @@ pub(super) enum ReturnCode {
     Known(Cond),
     /// `test -d`, `test -f` of this path: 0 if it exists.
     Exists(Option<String>),
+    /// `test -d` of this path, which is a folder of ours: 0 if it exists.
+    Folder {
+        /// As it is written there.
+        path: String,
+        /// Our name for it.
+        name: String,
+        /// Why it may be another Maildir's.
+        guess: Option<String>,
+    },
 }
 
 /// Which variables are read and set where, in all files read so far.
@@ -88,6 +99,7 @@ impl<'a> FilterLowering<'a> {
             guessed: BTreeMap::new(),
             marked: BTreeSet::new(),
             names: 0,
+            makes_folders: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::action::guessed_folder;
 use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
@@ -9,13 +10,17 @@ use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_m
 use super::regex::{optional_groups, repeats_nothing};
 use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
 use crate::import::constant::constant_pattern;
-use crate::import::ir::{Cond, Operand, Test};
+use crate::import::ir::{Cond, Operand, Test, quote};
 use crate::import::perl::translate;
 use crate::import::shell::{command_value, prints_directory};
 use crate::import::unreadable;
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// Longer list files are not read.
 const MOST_PATTERNS: usize = 500;
+
+/// How a test for a folder differs in a filter that creates folders.
+const MADE_LATER: &str = "a folder that it creates is created here when mail comes for it";
 
 impl FilterLowering<'_> {
     /// An expression as a condition. What its patterns captured is in the variables.
@@ -52,6 +57,13 @@ impl FilterLowering<'_> {
             Expression::Text(pieces) => match pieces.as_slice() {
                 [ExpressionPiece::Variable(name)] if name == "SIZE" => Ok(Value::Size),
                 [ExpressionPiece::Variable(name)] if name == "RETURNCODE" => match &self.code {
+                    ReturnCode::Folder { name, guess, .. } => {
+                        let exists = Cond::Word(format!("{FOLDER_EXISTS} {}", quote(name)));
+                        let makes = self.makes_folders.then(|| MADE_LATER.to_owned());
+                        let guess = guess.as_deref().map(guessed_folder);
+                        self.differs = self.differs.take().or(guess).or(makes);
+                        Ok(Value::Code(Cond::not(exists)))
+                    }
                     ReturnCode::Known(condition) => Ok(Value::Code(condition.clone())),
                     ReturnCode::Exists(_) => Err("it depends on which files there are".into()),
                     ReturnCode::Unknown => Err("it depends on what a program says".into()),

@@ -31,12 +31,16 @@ pub(super) const WITHOUT_MEANING: [&str; 10] = [
     "TIMEOUT",
 ];
 
+/// The program that creates folders.
+const MAKES: &str = "maildirmake";
+
 impl FilterLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
         self.sources.add(file.clone());
         self.around.push(path.to_owned());
         let statements = parse(0, file);
         self.uses.collect(&statements);
+        self.makes_folders = file.text.contains(MAKES);
         self.inbox = self.last_default(&statements);
         self.variables.set("DEFAULT", MaildropVariable::Constant(self.inbox.clone()));
         let mut units = self.statements(&statements);
@@ -317,15 +321,34 @@ impl FilterLowering<'_> {
     }
 
     /// What `test -d path` says, and its like. The Maildir exists.
-    fn exists(&mut self, sign: &str, path: &str) -> ReturnCode {
-        let path = self.path_in(path);
-        let is_maildir = |path: &String| self.is_inbox(path);
-        if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && path.as_ref().is_some_and(is_maildir)
-        {
+    fn exists(&mut self, sign: &str, written: &str) -> ReturnCode {
+        let (path, guess) = match self.path_in(written) {
+            Some(path) => {
+                let is_named = |name: &str| written.contains(&format!("${{{name}}}"));
+                let guess = self.guessed.iter().find(|(name, _)| is_named(name));
+                (path, guess.map(|(_, why)| why.clone()))
+            }
+            None => match self.path_in_own_maildir(written) {
+                Some((path, why)) => (path, Some(why)),
+                None => return ReturnCode::Exists(None),
+            },
+        };
+        if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && self.is_inbox(&path) {
             self.note("the Maildir is assumed to exist: mfilter creates it itself");
             return ReturnCode::Known(Cond::Never);
         }
-        ReturnCode::Exists(path)
+        match self.folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
+            Some(name) => ReturnCode::Folder { path, name, guess },
+            None => ReturnCode::Exists(Some(path)),
+        }
+    }
+
+    /// `${MAILDIR}/.Folder`, where it is unknown what MAILDIR is; and why it is.
+    fn path_in_own_maildir(&self, written: &str) -> Option<(String, String)> {
+        let below = written.strip_prefix("${MAILDIR}").filter(|below| below.starts_with("/."))?;
+        let MaildropVariable::Unknown(why) = self.variables.get("MAILDIR") else { return None };
+        let base = self.inbox.trim_end_matches('/');
+        Some((format!("{base}{}", self.path_in(below)?), why))
     }
 
     /// A path in a command, with its variables.
@@ -433,6 +456,7 @@ impl FilterLowering<'_> {
         self.sources.add(source.clone());
         let statements = parse(number, &source);
         self.uses.collect(&statements);
+        self.makes_folders |= source.text.contains(MAKES);
         self.around.push(path);
         let units = self.statements(&statements);
         self.around.pop();

@@ -236,9 +236,30 @@ fn what_is_where() {
     for there in ["test -d Maildir", "test -d \"$HOME/Maildir/\"", "[ -e $DEFAULT ]"] {
         exact(&asks(there), "folder \"A\"");
     }
-    for unknown in ["test -f Maildir", "test -d Maildir/.B", "test ! -d Maildir"] {
+    for unknown in
+        ["test -f Maildir", "test -f Maildir/.B", "test -d Maildir/B", "test ! -d Maildir"]
+    {
         not(&asks(unknown), "folder \"A\"");
     }
+    for (test, name) in [
+        ("test -d Maildir/.B", "B"),
+        ("test -d \"$HOME/Maildir/.B.C d/\"", "B/C d"),
+        ("[ -e $DEFAULT.B ]", "B"),
+    ] {
+        exact(&asks(test), &format!("when not folder-exists \"{name}\" -> discard\nfolder \"A\""));
+    }
+    exact(
+        "D=Maildir/.A\n`test -d $D`\nif ($RETURNCODE == 0)\n to $D\nelse\n to Maildir/.B\n",
+        "when folder-exists \"A\" -> folder \"A\"\nfolder \"B\"",
+    );
+    let (rules, report, totals) =
+        came_of("MAILDIR=`uname`\n`test -d $MAILDIR/.A`\nif ($RETURNCODE == 0)\n to Maildir/.A\n");
+    assert_eq!((totals.all, totals.approximate), (1, 1), "{report}{rules}");
+    assert!(rules.contains("when folder-exists \"A\" -> folder \"A\""), "{rules}");
+    let (rules, report, totals) = came_of(
+        "`test -d Maildir/.A`\nif ($RETURNCODE == 0)\n to Maildir/.A\n`maildirmake Maildir/.A`\n",
+    );
+    assert_eq!((totals.all, totals.approximate), (1, 1), "{report}{rules}");
     let makes = "`test -d Maildir/.A`\nif ($RETURNCODE == 1)\n M=`maildirmake Maildir/.A`\n";
     exact(&format!("{makes}to Maildir/.A\n"), "folder \"A\"");
 }

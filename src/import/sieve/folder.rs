@@ -105,6 +105,7 @@ impl Lowering<'_> {
         arguments.unknown(&[])?;
         let names = arguments.strings(0)?;
         self.spend_strings(names)?;
+        self.draft.note("only a directory with `cur` or `new` in it is a folder that exists");
         let mut all = Vec::with_capacity(names.len());
         for name in names {
             let exists = |folder: Option<String>| match folder {
