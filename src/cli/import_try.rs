@@ -36,8 +36,12 @@ pub(super) fn judge(
     let nothing = &mut |_: &Path| Err(io::ErrorKind::NotFound.into());
     let (_, checked) = load::check_bytes(path, imported.rules.as_bytes(), home, nothing);
     let program = checked.program.ok_or("the rules have a mistake")?;
+    let plain = World { now: Some(Timestamp::now()), ..World::of(user) };
+    let world = match super::location(None, &program, &plain) {
+        Ok(location) => super::with_mail(plain, &program, &location, false),
+        Err(_) => plain,
+    };
     let rules = RuleSet::alone(CompiledProgram::new(program));
-    let world = World { now: Some(Timestamp::now()), ..World::of(user) };
     let mut tried = TrialCounts::default();
     for source in
         mailbox::message_sources_in([(PathBuf::from(mail), Folder::default())]).take(MOST_MESSAGES)

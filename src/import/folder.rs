@@ -85,6 +85,15 @@ impl MailPlaces {
         Ok(Some(name))
     }
 
+    /// The folder in the Maildir that a path names, if it is one beside the inbox.
+    pub(super) fn folder_at(&self, path: &str) -> Option<String> {
+        let last = path.trim_end_matches('/').rsplit('/').next()?;
+        // Other paths may be anything.
+        let is_folder = last.starts_with('.') && last.len() > 1;
+        let folder = || self.folder(&literal(path), &mut Draft::default()).ok()?;
+        is_folder.then(folder)?
+    }
+
     /// A path from the home.
     fn path_from_home(&self, path: &str) -> String {
         let mut path = match path.starts_with(['/', '~']) {

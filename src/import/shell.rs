@@ -108,6 +108,15 @@ fn header_value(name: &str) -> Option<String> {
 /// Why there is nothing to do for what only creates folders.
 pub(super) const MAKES_FOLDERS: &str = "mfilter creates folders itself";
 
+/// How a test for a folder differs in rules that create folders.
+pub(super) const MADE_LATER: &str =
+    "a folder that it creates is created here when mail comes for it";
+
+/// Whether rules may create folders.
+pub(super) fn may_make_folders(rules: &str) -> bool {
+    rules.contains("maildirmake") || rules.contains("mkdir")
+}
+
 /// Whether a command only creates folders, or checks whether they exist: mfilter creates
 /// them itself.
 pub(super) fn makes_folders(command: &str) -> Option<bool> {

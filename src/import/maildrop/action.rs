@@ -114,16 +114,7 @@ impl FilterLowering<'_> {
         self.places().folder(&literal(path), &mut Draft::default()) == Ok(None)
     }
 
-    /// The folder in the Maildir that a path names, if it is one beside the inbox.
-    pub(super) fn folder_at(&self, path: &str) -> Option<String> {
-        let (_, last) = path.trim_end_matches('/').rsplit_once('/')?;
-        // Other paths may be anything.
-        let is_folder = last.starts_with('.') && last.len() > 1;
-        let folder = || self.places().folder(&literal(path), &mut Draft::default()).ok()?;
-        is_folder.then(folder)?
-    }
-
-    fn places(&self) -> MailPlaces {
+    pub(super) fn places(&self) -> MailPlaces {
         // Folders are in the Maildir, which is also the inbox.
         let inbox = self.inbox.clone();
         MailPlaces { start: "~".into(), maildir: inbox.clone(), inbox }

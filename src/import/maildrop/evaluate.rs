@@ -12,15 +12,12 @@ use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_ma
 use crate::import::constant::constant_pattern;
 use crate::import::ir::{Cond, Operand, Test, quote};
 use crate::import::perl::translate;
-use crate::import::shell::{command_value, prints_directory};
+use crate::import::shell::{MADE_LATER, command_value, prints_directory};
 use crate::import::unreadable;
 use crate::syntax::words::FOLDER_EXISTS;
 
 /// Longer list files are not read.
 const MOST_PATTERNS: usize = 500;
-
-/// How a test for a folder differs in a filter that creates folders.
-const MADE_LATER: &str = "a folder that it creates is created here when mail comes for it";
 
 impl FilterLowering<'_> {
     /// An expression as a condition. What its patterns captured is in the variables.

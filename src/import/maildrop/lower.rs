@@ -9,7 +9,7 @@ use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
-use crate::import::shell::{MAKES_FOLDERS, is_program, shell_words, unquoted};
+use crate::import::shell::{MAKES_FOLDERS, is_program, may_make_folders, shell_words, unquoted};
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
@@ -31,16 +31,13 @@ pub(super) const WITHOUT_MEANING: [&str; 10] = [
     "TIMEOUT",
 ];
 
-/// The program that creates folders.
-const MAKES: &str = "maildirmake";
-
 impl FilterLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
         self.sources.add(file.clone());
         self.around.push(path.to_owned());
         let statements = parse(0, file);
         self.uses.collect(&statements);
-        self.makes_folders = file.text.contains(MAKES);
+        self.makes_folders = may_make_folders(&file.text);
         self.inbox = self.last_default(&statements);
         self.variables.set("DEFAULT", MaildropVariable::Constant(self.inbox.clone()));
         let mut units = self.statements(&statements);
@@ -337,7 +334,7 @@ impl FilterLowering<'_> {
             self.note("the Maildir is assumed to exist: mfilter creates it itself");
             return ReturnCode::Known(Cond::Never);
         }
-        match self.folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
+        match self.places().folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
             Some(name) => ReturnCode::Folder { path, name, guess },
             None => ReturnCode::Exists(Some(path)),
         }
@@ -456,7 +453,7 @@ impl FilterLowering<'_> {
         self.sources.add(source.clone());
         let statements = parse(number, &source);
         self.uses.collect(&statements);
-        self.makes_folders |= source.text.contains(MAKES);
+        self.makes_folders |= may_make_folders(&source.text);
         self.around.push(path);
         let units = self.statements(&statements);
         self.around.pop();

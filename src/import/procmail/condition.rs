@@ -3,8 +3,10 @@
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::constant::constant_pattern;
-use crate::import::ir::{Cond, Operand};
-use crate::import::shell::{is_duplicate_check, makes_folders};
+use crate::import::folder::MailPlaces;
+use crate::import::ir::{Cond, Operand, quote};
+use crate::import::shell::{is_duplicate_check, makes_folders, shell_words};
+use crate::syntax::words::FOLDER_EXISTS;
 
 /// For how many weighted conditions all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
@@ -175,6 +177,9 @@ fn one(
             (true, _) => Ok((Cond::Word("duplicate".into()), None)),
             // It is there, or it is made.
             (_, Some(true)) if command.contains("||") => Ok((Cond::Always, None)),
+            _ if let Some(folder) = tested_folder(command, variables) => {
+                Ok((Cond::Word(format!("{FOLDER_EXISTS} {}", quote(&folder))), None))
+            }
             _ => Err("it depends on what a program says".into()),
         };
     }
@@ -244,6 +249,32 @@ fn variable(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A text that is the same for every message.
+/// Whether a condition asks for a folder.
+pub(super) fn asks_for_folder(condition: &Cond) -> bool {
+    match condition {
+        Cond::Word(word) => word.starts_with(FOLDER_EXISTS),
+        Cond::All(parts) | Cond::Any(parts) => parts.iter().any(asks_for_folder),
+        Cond::Not(inner) => asks_for_folder(inner),
+        Cond::Always | Cond::Never | Cond::Test(_) => false,
+    }
+}
+
+/// The folder that `test -d "$MAILDIR/.A"` looks for.
+fn tested_folder(command: &str, variables: &RcVariables) -> Option<String> {
+    let words = shell_words(command.trim());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (["test", "-d" | "-e", path] | ["[", "-d" | "-e", path, "]"]) = *words.as_slice() else {
+        return None;
+    };
+    let path = variables.expand(path, false).ok()?.constant?;
+    let constant = |name| match variables.value(name) {
+        ProcmailVariable::Constant(text) => text,
+        _ => String::new(),
+    };
+    let maildir = constant("MAILDIR");
+    MailPlaces { start: maildir.clone(), maildir, inbox: constant("DEFAULT") }.folder_at(&path)
+}
+
 fn constant(
     text: &str,
     pattern: &str,

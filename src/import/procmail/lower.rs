@@ -5,13 +5,15 @@ use std::path::Path;
 use super::action::ProcmailDone;
 use super::assignment::kept_name;
 use super::captured::may_capture_blank;
-use super::condition::{RecipeTests, asked};
+use super::condition::{RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
-use crate::import::shell::{MAKES_FOLDERS, is_duplicate_check, makes_folders};
+use crate::import::shell::{
+    MADE_LATER, MAKES_FOLDERS, is_duplicate_check, makes_folders, may_make_folders,
+};
 use crate::source::{SourceFile, Span};
 
 impl RecipeLowering<'_> {
@@ -129,7 +131,11 @@ impl RecipeLowering<'_> {
             true => &without_count(&recipe.conditions),
             false => &recipe.conditions,
         };
-        let found = asked(conditions, flags, &self.variables)?;
+        let mut found = asked(conditions, flags, &self.variables)?;
+        let mut files = self.sources.files().iter();
+        if asks_for_folder(&found.condition) && files.any(|file| may_make_folders(&file.text)) {
+            found.differs.get_or_insert(MADE_LATER);
+        }
         self.tests_what_was_edited(&found)?;
         if found.dots {
             self.note("a dot between letters in a pattern is taken for a dot, as it was meant");

@@ -383,6 +383,26 @@ fn a_text_is_changed_by_sed() {
 }
 
 #[test]
+fn folders_that_exist() {
+    let maildir = "MAILDIR=$HOME/Maildir\n";
+    for (test, want) in [
+        ("? test -d $MAILDIR/.A", "folder-exists \"A\""),
+        ("? [ -d \"$MAILDIR/.A B.C/\" ]", "folder-exists \"A B/C\""),
+        ("! ? test -d $HOME/Maildir/.A", "not folder-exists \"A\""),
+        ("? test -e .A", "folder-exists \"A\""),
+    ] {
+        exact(&format!("{maildir}:0\n* {test}\nx/\n"), &format!("when {want} -> folder \"x\""));
+    }
+    for test in ["? test -f $MAILDIR/.A", "? test -d $MAILDIR/A", "? test -d $OTHER", "? test -d"] {
+        not(&format!("{maildir}:0\n* {test}\nx/\n"), "");
+    }
+    approximate(
+        &format!("{maildir}X=`maildirmake .B`\n:0\n* ? test -d .A\nx/\n"),
+        "when folder-exists \"A\" -> folder \"x\"",
+    );
+}
+
+#[test]
 fn what_only_makes_folders_does_nothing() {
     exact("X=`test -d $HOME/a || mkdir $HOME/a`\n:0\nx/\n", "folder \"x\"");
     exact(":0 ic\n* ? test ! -d $HOME/a\n| mkdir -p $HOME/a\n:0\nx/\n", "folder \"x\"");
