@@ -243,12 +243,15 @@ mod tests {
     use crate::rules::actions::ACTIONS;
     use crate::rules::check::SETTINGS;
     use crate::rules::field::{FIELDS, OPERATORS};
-    use crate::syntax::words::STATEMENTS;
+    use crate::syntax::words::{FOLDER_EXISTS, STATEMENTS};
 
     #[test]
     fn every_word_of_a_table_has_an_entry() {
         let tables: [(&str, Vec<&str>); 6] = [
-            ("classifiers", CLASSIFIERS.iter().map(|each| each.name).collect()),
+            (
+                "classifiers",
+                CLASSIFIERS.iter().map(|each| each.name).chain([FOLDER_EXISTS]).collect(),
+            ),
             ("actions", ACTIONS.iter().map(|each| each.name).collect()),
             ("settings", SETTINGS.to_vec()),
             ("fields", FIELDS.iter().map(|each| each.name).collect()),

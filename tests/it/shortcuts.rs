@@ -111,6 +111,8 @@ fn test() -> impl Strategy<Value = String> {
         Just("seen".to_owned()),
         Just("keyword is \"AB\"".to_owned()),
         Just("filter-failed".to_owned()),
+        Just("folder-exists \"{subject}\"".to_owned()),
+        Just("folder-exists \"INBOX\"".to_owned()),
         Just("in-my-thread".to_owned()),
         Just("in-folder is \"INBOX\"".to_owned()),
         Just("d".to_owned()),
