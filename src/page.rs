@@ -66,13 +66,14 @@ fn fitted_line(line: &str, columns: usize) -> String {
     let (before, text) = line.split_at(text_column(line, columns / 2));
     let indent = match shown_width(before) {
         // Nothing but the text.
-        blanks if before.trim().is_empty() && blanks < 4 => blanks + 2,
+        blanks if before.trim().is_empty() && blanks <= 4 => blanks + 2,
         indent => indent,
     };
     indented(before, text.trim_end(), columns.saturating_sub(indent), indent)
 }
 
-/// Where the last text of a row begins: after two blanks, and after the mark of evidence.
+/// Where the last text of a row begins: after two blanks, and after the mark of evidence
+/// or a count.
 fn text_column(line: &str, farthest: usize) -> usize {
     let (mut start, mut blanks, mut column) = (0, 2, 0);
     for (at, c) in visible(line) {
@@ -86,8 +87,10 @@ fn text_column(line: &str, farthest: usize) -> usize {
         column += c.width().unwrap_or(0);
     }
     let text = line.get(start..).unwrap_or_default();
-    let mark = ["+ ", "- ", "? ", "=> "].into_iter().find(|mark| text.starts_with(mark));
-    start + mark.map_or(0, str::len)
+    let mark = ["+ ", "- ", "? ", "=> ", "-> "].into_iter().find(|mark| text.starts_with(mark));
+    let number = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let counted = (number > 0 && text[number..].starts_with(' ')).then_some(number + 1);
+    start + mark.map_or(0, str::len).max(counted.unwrap_or_default())
 }
 
 /// The columns that a text takes on a terminal, colours aside.
@@ -168,6 +171,9 @@ mod tests {
             "      - no spam filter's\n        header says so\n"
         );
         assert_eq!(fitted("one line of a text\nb", 12), "one line\n  of a text\nb");
+        assert_eq!(fitted("    one line of a text\n", 17), "    one line of\n      a text\n");
+        assert_eq!(fitted("     12 INBOX -> a b\n", 16), "     12 INBOX ->\n        a b\n");
+        assert_eq!(fitted("    -> line 4 of it\n", 16), "    -> line 4 of\n       it\n");
         assert_eq!(fitted("/a/path/that/cannot/be/broken\n", 9), "/a/path/that/cannot/be/broken\n");
         assert_eq!(
             fitted("  件名     明日の会議の資料です\n", 24),

@@ -125,7 +125,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     if program.expiries.is_empty() {
         output::error("there is no `expire` in the rules; see mailrules(5)");
     } else if !call.json {
-        output::print(&report.table(call.dry_run));
+        output::report(&report.table(call.dry_run));
     }
     if let Err(failure) = done {
         output::error(&failure.to_string());

@@ -2,7 +2,7 @@
 //! standard output or into a new file, the report to standard error.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -242,8 +242,7 @@ fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome
         if call.output.is_none() && !refused {
             output::print(&imported.rules);
         }
-        let text = output::with_tilde(&report::text(imported));
-        let _ = io::stderr().write_all(text.as_bytes());
+        output::to_stderr(&output::with_tilde(&report::text(imported)));
     }
     Ok(if exact { CommandOutcome::Fine } else { CommandOutcome::Found })
 }

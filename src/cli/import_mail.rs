@@ -124,7 +124,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     report.progress.end();
     let counts = &report.counts;
     if !call.json {
-        output::print(&counts.table(call.dry_run));
+        output::report(&counts.table(call.dry_run));
     }
     let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
     if (interrupted || failed) && !call.dry_run {
@@ -276,7 +276,7 @@ impl ImportReport<'_> {
         } else if let (true, Some((folder, flags))) = (self.call.verbose > 0, folder) {
             let flags = flags.as_written();
             let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
-            output::print(&format!("{} -> {}{flags}\n", escape(&source.label), escape(folder)));
+            output::report(&format!("{} -> {}{flags}\n", escape(&source.label), escape(folder)));
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn judge(
         let ours = destinations(&run.evaluation.plan);
         match theirs {
             None if judge.is_err() => {
-                output::print(&format!("{label}: {}\n", ours.join(", ")));
+                output::report(&format!("{label}: {}\n", ours.join(", ")));
             }
             // The script fails: that says nothing about the rules.
             None => tried.failed += 1,
@@ -73,12 +73,12 @@ pub(super) fn judge(
                 let (theirs, ours) = (theirs.join(", "), ours.join(", "));
                 let name = judge.as_ref().map_or("", ForeignProgram::name);
                 let name = format!("{name}:");
-                output::print(&format!("{label}\n    {name:<9} {theirs}\n    mfilter:  {ours}\n"));
+                output::report(&format!("{label}\n    {name:<9} {theirs}\n    mfilter:  {ours}\n"));
             }
             Some(_) => {}
         }
     }
-    output::print(&tried.told(judge.as_ref().err()));
+    output::report(&tried.told(judge.as_ref().err()));
     Ok(tried.different)
 }
 

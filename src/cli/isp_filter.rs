@@ -70,7 +70,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     if call.json {
         output::print(&(json_line(&shown) + "\n"));
     } else {
-        output::print(&shown.text());
+        output::report(&shown.text());
     }
     Ok(finding)
 }

@@ -158,7 +158,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
 }
 
 fn say(line: &str) {
-    output::print(&format!("{line}\n"));
+    output::report(&format!("{line}\n"));
 }
 
 /// Learns from the mail of one Maildir.

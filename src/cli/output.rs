@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
@@ -52,7 +53,11 @@ pub(super) fn report(text: &str) -> bool {
 
 /// A report wrapped to the terminal; elsewhere it stays as it is.
 pub(super) fn for_terminal(text: &str) -> Cow<'_, str> {
-    match columns() {
+    fitted(text, columns())
+}
+
+fn fitted(text: &str, columns: Option<usize>) -> Cow<'_, str> {
+    match columns {
         Some(columns) => page::fitted(text, columns).into(),
         None => text.into(),
     }
@@ -130,10 +135,11 @@ pub(super) fn error(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
 }
 
-/// Prints lines to standard error. A failure is ignored, as it cannot be reported
-/// anywhere.
+/// Prints lines to standard error, wrapped to the terminal. A failure is ignored, as it
+/// cannot be reported anywhere.
 pub(super) fn to_stderr(text: &str) {
     let lines: String = text.lines().map(|line| escape(line) + "\n").collect();
+    let lines = fitted(&lines, columns_of(io::stderr()));
     let _ = io::stderr().write_all(lines.as_bytes());
 }
 
@@ -157,7 +163,11 @@ pub(super) fn bars() -> Option<Bars> {
 /// The width of the terminal on standard output; none if it is not a terminal, or does
 /// not report its width.
 pub(super) fn columns() -> Option<usize> {
-    let size = tcgetwinsize(io::stdout()).ok()?;
+    columns_of(io::stdout())
+}
+
+fn columns_of(terminal: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(terminal).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 

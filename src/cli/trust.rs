@@ -77,7 +77,7 @@ pub(super) fn run(
     progress.end();
     threads.map_err(|error| format!("cannot start a thread: {error}"))?;
     let (text, finding) = told(&borders, &trusted);
-    output::print(&text);
+    output::report(&text);
     Ok(if failures > 0 { CommandOutcome::Found } else { finding })
 }
 

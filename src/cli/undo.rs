@@ -160,7 +160,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
             out.push_str(&format!("{number:>7} {text}\n"));
         }
-        output::print(&out);
+        output::report(&out);
     }
     if !over {
         let again = format!("run `mfilter {} --undo` again for the rest", call.command);

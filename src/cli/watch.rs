@@ -541,7 +541,7 @@ impl WatchService<'_> {
                 more |= found.unread > 0;
                 found.problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
                 for each in taught.iter().filter(|_| self.call.verbose > 0) {
-                    output::print(&format!("{}\n", escape(&line(each))));
+                    output::report(&format!("{}\n", escape(&line(each))));
                 }
             }
             Err(why) => self.tell(log, &why),
@@ -585,7 +585,7 @@ impl FilingContext<'_> {
         let _ = self.log.write(&entry);
         for stored in filed.report.stored.iter().filter(|_| verbose) {
             let text = format!("{was} -> {}: {}", stored.folder, filed.about.subject);
-            output::print(&format!("{}\n", escape(&text)));
+            output::report(&format!("{}\n", escape(&text)));
         }
     }
 }

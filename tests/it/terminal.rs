@@ -210,6 +210,68 @@ fn reports_go_on_below_their_column() {
 }
 
 #[test]
+fn an_import_reports_below_its_lines() {
+    if skipped("a narrow terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::new();
+    home.write("procmailrc", ":0\n* ? test -f $HOME/.away\n.仕事.とても長いフォルダーの名前/\n");
+    home.write(
+        "script.sieve",
+        "require [\"fileinto\", \"vnd.dovecot.execute\"];\n\
+         if header :contains \"subject\" \"請求書\" { fileinto \"仕事/とても長い名前\"; execute \"tell-me\"; }\n",
+    );
+    let mbox = "From a@a.example Thu Jan  1 00:00:00 2026\nSubject: a\nStatus: RO\n\nb\n\n";
+    home.write("mail/とても長いフォルダーの名前をここに書くとこうなる", mbox);
+    let rules = ">/dev/null";
+    for (call, apart, parts) in [
+        (
+            "import procmail ~/procmailrc",
+            rules,
+            &[
+                "~/procmailrc:1: not translated: `* ?\n  test -f $HOME/.away`: it depends on\n  what \
+                 a program says\n    :0 …\n    mail that line 1 took now goes on\n      to the rules \
+                 after it\n    -> line 5 of the new rules\n",
+            ][..],
+        ),
+        (
+            "import sieve ~/script.sieve",
+            rules,
+            &[
+                "script.sieve:2: not translated: the\n  program of `execute` is in a folder of\n  the server\n",
+                "\n    if header :contains \"subject\" \"請\n      求書\" { fileinto \"仕事/とても長い\n      名前\"; execute \"tell-me\"; }\n",
+            ],
+        ),
+        (
+            "import sieve ~/procmailrc",
+            rules,
+            &[
+                "mfilter: ~/procmailrc: this is a\n  procmailrc: `mfilter import procmail`\n  is for it\n",
+            ],
+        ),
+        (
+            "import mbox ~/mail -v",
+            "",
+            &["      1 -> mail/とても長いフォルダーの名\n        前をここに書くとこうなる\n"],
+        ),
+    ] {
+        for more in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let call = format!("{call} --maildir ~/{} {apart}", more.1);
+            let variables = [("LC_ALL", "C.UTF-8"), more];
+            let shown = on_terminal(&home, &call, 40, &variables);
+            let is_wide = |line: &&str| line.width() > 40;
+            assert_eq!(shown.lines().find(is_wide), None, "{shown}");
+            for part in parts {
+                assert!(shown.contains(part), "{call}: {part}{shown}");
+            }
+        }
+    }
+    let procmailrc = home.path().join("procmailrc");
+    let piped = home.run(&["import", "procmail", &procmailrc.to_string_lossy()], b"").stderr;
+    assert!(piped.contains("it depends on what a program says\n    :0 …\n"), "{piped}");
+}
+
+#[test]
 fn a_terminal_that_cannot_or_shall_not_gets_no_colours() {
     if skipped("a terminal", &[SCRIPT], false) {
         return;
