@@ -84,19 +84,19 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
         (_, false) => Some("Not yet: the rules come first."),
         _ => None,
     };
+    let sends = matches!(way, MailRoute::Server(_));
     steps.extend(delivery(found, way, waits));
     steps.extend(old_mail(found));
+    // Debian's users have no `sendmail` in their path.
+    let sent = sends.then(|| r#"echo "Subject: hello" | /usr/sbin/sendmail "$USER""#.to_owned());
+    let asked = ["mfilter check", "mfilter --test MESSAGE", "mfilter why MESSAGE"];
     steps.push(SetupStep {
         title: "Try it".into(),
         reasons: vec![
             "Send yourself a message; then ask why it is where it is.".into(),
             "MESSAGE is its file; for `mfilter why`, its Message-ID will do.".into(),
         ],
-        action: SetupAction::ByHand(vec![
-            "mfilter check".into(),
-            "mfilter --test MESSAGE".into(),
-            "mfilter why MESSAGE".into(),
-        ]),
+        action: SetupAction::ByHand(sent.into_iter().chain(asked.map(str::to_owned)).collect()),
     });
     steps
 }

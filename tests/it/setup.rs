@@ -108,7 +108,10 @@ fn a_fresh_home_is_told_what_to_do_and_nothing_is_changed() {
     let machine = Machine::new(POSTFIX, "echo maildir:~/Maildir");
     let told = machine.setup(&[]);
     assert_eq!(told.code, Some(0), "{told:?}");
-    for part in ["Postfix", "Dovecot, mail in ~/Maildir", ".mailrules", ".forward", "--apply"] {
+    let sent =
+        "       echo \"Subject: hello\" | /usr/sbin/sendmail \"$USER\"\n       mfilter check\n";
+    for part in ["Postfix", "Dovecot, mail in ~/Maildir", ".mailrules", ".forward", "--apply", sent]
+    {
         assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
     }
     assert_eq!(machine.files(), Vec::<String>::new());
@@ -273,6 +276,7 @@ fn without_a_mail_server_the_line_for_fetchmail_is_shown() {
     machine.home.write(".fetchmailrc", "poll pop.example.org user hana\n");
     let told = machine.setup(&["--apply"]);
     assert!(told.stdout.contains("mda \""), "{told:?}");
+    assert!(!told.stdout.contains("sendmail"), "{told:?}");
     assert_eq!(machine.read(".fetchmailrc"), "poll pop.example.org user hana\n");
 }
 

@@ -188,6 +188,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "printf 'mail_driver = maildir\\nmail_path = ~/Maildir\\nmail_inbox_path = ~/Maildir\\n' > \
      /etc/dovecot/conf.d/99-maildir.conf",
     "doveadm reload",
+    "echo \"Subject: hello\" | /usr/sbin/sendmail \"$USER\"",
     "postconf -e 'mailbox_command = {}'",
     "systemctl --user enable --now mfilter-watch",
     "loginctl enable-linger",
