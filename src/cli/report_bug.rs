@@ -7,6 +7,7 @@ use super::setup::table;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::language::Language;
+use crate::page;
 use crate::setup::look::{SetupFindings, UserFile, look};
 use crate::text::{counted, escape};
 use crate::user::User;
@@ -62,12 +63,16 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
         text.push_str("\nThe message, with letters and digits replaced:\n\n");
         text.push_str(&String::from_utf8_lossy(&scrubbed(&bytes)));
     }
-    text.push_str(&format!(
-        "\nRead this before you send it, say what you expected and what happened instead, and \
-         send both to\n{}/issues\nor, if it is about security, as SECURITY.md says.\n",
-        env!("CARGO_PKG_REPOSITORY")
-    ));
-    output::print(&text);
+    output::print(&(text + "\n"));
+    // What is above is to be copied, so it is not wrapped.
+    for line in [
+        "Read this before you send it, say what you expected and what happened instead, and \
+         send both to",
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"),
+        "or, if it is about security, as SECURITY.md says.",
+    ] {
+        output::print(&page::hanging("", line, output::columns()));
+    }
     Ok(CommandOutcome::Fine)
 }
 

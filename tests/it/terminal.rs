@@ -266,6 +266,11 @@ fn an_import_reports_below_its_lines() {
             }
         }
     }
+    let report = on_terminal(&home, "report-bug", 40, &[("LC_ALL", "C.UTF-8")]);
+    assert!(
+        report.contains("\n\nRead this before you send it, say what\nyou expected"),
+        "{report}"
+    );
     let procmailrc = home.path().join("procmailrc");
     let piped = home.run(&["import", "procmail", &procmailrc.to_string_lossy()], b"").stderr;
     assert!(piped.contains("it depends on what a program says\n    :0 …\n"), "{piped}");
