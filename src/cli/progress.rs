@@ -28,7 +28,11 @@ impl ProgressMeter {
         if !is_shown(quiet) {
             return ProgressMeter(None);
         }
-        let bar = ProgressBar::new(length());
+        let bar = match length() {
+            // Not known yet: with a length of 0 the bar would be full.
+            0 => ProgressBar::no_length(),
+            length => ProgressBar::new(length),
+        };
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
         ProgressMeter(Some(bar))
@@ -44,7 +48,7 @@ impl ProgressMeter {
         if let Some(bar) = &meter.0 {
             let (counted, paths) = (bar.clone(), paths.to_owned());
             // The thread ends by itself; if it cannot be started, the bar shows no total.
-            let count = move || counted.inc_length(mailbox::count(paths) as u64);
+            let count = move || lengthen(&counted, mailbox::count(paths) as u64);
             let _ = std::thread::Builder::new().spawn(count);
         }
         meter
@@ -64,6 +68,9 @@ impl ProgressMeter {
     pub(super) fn left(&self, count: usize) {
         if let Some(bar) = &self.0 {
             let length = bar.length().unwrap_or(0).max(count as u64);
+            if length == 0 {
+                return;
+            }
             bar.set_length(length);
             bar.set_position(length - count as u64);
         }
@@ -81,7 +88,7 @@ impl ProgressMeter {
         if let Some(bar) = &self.0 {
             // An mbox counts as one file until its messages are known.
             if number > 1 {
-                bar.inc_length(1);
+                lengthen(bar, 1);
             }
             bar.inc(1);
         }
@@ -101,4 +108,9 @@ impl ProgressMeter {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Adds to the length of a bar, even if it has none yet.
+fn lengthen(bar: &ProgressBar, by: u64) {
+    bar.update(|state| state.set_len(state.len().unwrap_or(0).saturating_add(by)));
 }
