@@ -73,6 +73,10 @@ fn the_extension_for_vscode_names_existing_files() {
         assert!(!read(&format!("vscode/{}", file.as_str().expect("a path"))).is_empty());
     }
     assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    let packed = concat!("mailrules-", env!("CARGO_PKG_VERSION"), ".vsix");
+    for page in ["vscode/README.md", "../docs/guide/editors.md"] {
+        assert!(read(page).contains(packed), "{page}");
+    }
 }
 
 #[test]
