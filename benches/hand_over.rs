@@ -6,7 +6,9 @@
 
 #![allow(clippy::print_stdout)]
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,7 @@ fn main() {
     let server = ImapStore::start(ImapBehaviour::default());
     let password_file = directory.path().join("password");
     std::fs::write(&password_file, "secret\n").expect("written");
+    std::fs::set_permissions(&password_file, Permissions::from_mode(0o600)).expect("private");
     let place = StorePlace::Unix(server.socket());
     let address = ImapAddress { place, login: "mfilter".into(), password_file };
     let over_imap = MailStore::new(StoreAddress::Imap(address));
