@@ -164,7 +164,13 @@ impl AddressList {
     /// Whether an entry equals a text as people read it, or is a glob or pattern
     /// that matches it. The text is in `message::fold::fold`'s form.
     pub fn matches_text(&self, folded: &str) -> bool {
-        self.key(folded) || folded.contains('@') && self.key(&key_of(folded)) || self.loose(folded)
+        let other_form = || {
+            let key = key_of(folded);
+            self.key(&key) || self.globs.iter().any(|glob| glob::matches(glob, &key))
+        };
+        self.key(folded)
+            || self.loose(folded)
+            || (folded.contains('@') || folded.contains(PUNYCODE)) && other_form()
     }
 
     /// The keys of all exact entries, if they are in memory.
@@ -413,6 +419,9 @@ pub fn key_of_exact(entry: &str) -> Option<String> {
     exact.then(|| key_of(entry))
 }
 
+/// How a label in Punycode begins, RFC 5890 §2.3.2.1.
+const PUNYCODE: &str = "xn--";
+
 /// The form in which an entry is compared.
 fn key_of(entry: &str) -> String {
     match entry.rsplit_once('@') {
@@ -420,7 +429,11 @@ fn key_of(entry: &str) -> String {
             Some(host) => format!("{}@.{}", fold::fold(local), domain::canonical(host)),
             None => address::canonical(entry).into_owned(),
         },
-        None => fold::fold(entry).into_owned(),
+        None => {
+            let folded = fold::fold(entry);
+            let is_domain = folded.contains(PUNYCODE);
+            if is_domain { domain::canonical(&folded).into_owned() } else { folded.into_owned() }
+        }
     }
 }
 
@@ -435,7 +448,7 @@ fn judge_exact(entry: &str) -> Option<BadEntryReason> {
     if address::is_too_long(local, domain) {
         return Some(BadEntryReason::LongAddress);
     }
-    let quoted = local.len() > 1 && local.starts_with('"') && local.ends_with('"');
+    let quoted = local.starts_with('"') && local.ends_with('"');
     let beyond = |letter: char| {
         letter.is_whitespace()
             || letter.is_control()
@@ -476,6 +489,8 @@ mod tests {
         *-bounces@*.list.example\n\
         /^a\\d+@num\\.example$/\n\
         ｊｉｒｏ@日本語.jp\n\
+        ＨＡＮＡ@wide.example\n\
+        /^(c|d #)1@num\\.example$/\n\
         c#@sharp.example\n\
         just words\n";
 
@@ -509,6 +524,8 @@ mod tests {
             ("rust-bounces@a.list.example", true),
             ("a12@num.example", true),
             ("jiro@日本語.jp", true),
+            ("hana@wide.example", true),
+            ("c1@num.example", true),
             ("c#@sharp.example", true),
             ("", false),
             ("taro", false),
@@ -525,6 +542,14 @@ mod tests {
             assert!(list.matches("x@日本語.jp"), "{entry}");
             assert!(list.matches_domain("日本語.jp"), "{entry}");
         }
+        let list = AddressList::from_entries(["XN--WGV71A119E.jp", "*.xn--wgv71a119e.jp"]);
+        for host in ["日本語.jp", "a.日本語.jp"] {
+            assert!(list.matches_domain(host) && list.matches_text(host), "{host}");
+        }
+        for text in ["xn--wgv71a119e.jp", "a.xn--wgv71a119e.jp"] {
+            assert!(list.matches_text(text), "{text}");
+        }
+        assert!(!list.matches_text("b.xn--wgv71a119e.example"));
     }
 
     #[test]
@@ -534,6 +559,7 @@ mod tests {
         assert!(list.matches_text("just words"));
         assert!(list.matches_text("big sale"));
         assert!(!list.matches_text("words"));
+        assert!(!list.matches_text("just words @ work"));
         assert!(list.matches_domain("work.example"));
         assert!(list.matches_domain("a.deep.example"));
         assert!(list.matches("just words"));
@@ -561,8 +587,35 @@ mod tests {
         assert!(list.matches("ok@x.example"));
         let bad = AddressList::check_patterns("/a/\n/(/ # no\n");
         assert_eq!((bad[0].line, bad[0].entry.as_str()), (2, "/(/"));
-        assert_eq!(judge("user@[192.0.2.1]"), None);
-        assert_eq!(judge("user@例え.jp"), None);
+        let long = format!("{}@x.example", "a".repeat(320));
+        assert_eq!(AddressList::parse(&long).bad_entries()[0].reason, BadEntryReason::LongAddress);
+    }
+
+    #[test]
+    fn which_entries_no_address_can_match() {
+        use BadEntryReason::{BadDomain, NotBare};
+        for (entry, reason) in [
+            ("user@[192.0.2.1]", None),
+            ("user@例え.jp", None),
+            ("user@", None),
+            ("@.deep.example", None),
+            ("user@.deep.example", Some(BadDomain)),
+            ("@.", Some(BadDomain)),
+            ("\"a b\"@x.example", None),
+            ("\"a b@x.example", Some(NotBare)),
+            ("a b\"@x.example", Some(NotBare)),
+        ] {
+            assert_eq!(judge(entry), reason, "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_is_added_later_is_in_the_list() {
+        let mut list = AddressList::parse("/^a@/\n");
+        assert!(!list.matches("b@x.example") && !list.matches("c@x.example"));
+        list.push("B@x.example");
+        list.push("/^c@/");
+        assert!(list.matches("b@x.example") && list.matches("c@x.example"));
     }
 
     #[test]

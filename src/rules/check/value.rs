@@ -195,7 +195,7 @@ impl Checker<'_, '_> {
 
     /// Entries of a set that domains are compared with.
     pub(super) fn canonical_domain(&self, entry: &mut Spanned<String>) {
-        if !entry.value.contains(['@', '/']) && !glob::is_glob(&entry.value) {
+        if !entry.value.contains(['@', '/']) {
             entry.value = domain::canonical(&entry.value).into_owned();
         }
     }
