@@ -105,42 +105,26 @@ impl Program {
         let mut open: Vec<usize> = vec![self.statements.len()];
         for at in 0..self.statements.len() {
             let Some(statement) = self.statements.get(at) else { return false };
-            while open.len() > 1 && open.last().is_some_and(|end| *end <= at) {
+            while open.last().is_some_and(|end| *end <= at) {
                 open.pop();
             }
-            match &statement.kind {
+            let (end, is_known) = match &statement.kind {
                 StatementKind::When { condition, end, .. } => {
-                    let end = *end as usize;
-                    let known = condition
-                        .as_ref()
-                        .is_none_or(|index| (*index as usize) < self.conditions.len());
-                    if !known || end <= at || open.last().is_none_or(|last| end > *last) {
-                        return false;
-                    }
-                    open.push(end);
+                    (*end, condition.is_none_or(|index| (index as usize) < self.conditions.len()))
                 }
                 StatementKind::Category { category, end } => {
-                    let end = *end as usize;
-                    let known = (*category as usize) < self.categories.len();
-                    if !known || end <= at || open.last().is_none_or(|last| end > *last) {
-                        return false;
-                    }
-                    open.push(end);
+                    (*end, (*category as usize) < self.categories.len())
                 }
-                StatementKind::Script { end } => {
-                    let end = *end as usize;
-                    if end <= at || open.last().is_none_or(|last| end > *last) {
-                        return false;
-                    }
-                    open.push(end);
-                }
-                StatementKind::Leave => {}
-                StatementKind::Act(action) => {
-                    if !self.action_is_sound(action) {
-                        return false;
-                    }
-                }
+                StatementKind::Script { end } => (*end, true),
+                StatementKind::Leave => continue,
+                StatementKind::Act(action) if self.action_is_sound(action) => continue,
+                StatementKind::Act(_) => return false,
+            };
+            let end = end as usize;
+            if !is_known || end <= at || open.last().is_none_or(|last| end > *last) {
+                return false;
             }
+            open.push(end);
         }
         true
     }

@@ -19,10 +19,6 @@ impl Checker<'_, '_> {
     /// outer `None` means a mistake.
     pub(super) fn folder(&mut self, text: &str, span: Span) -> Option<Option<Template>> {
         let mut template = self.template(text, 0, span)?;
-        if template.parts.is_empty() {
-            self.report(span, RuleErrorKind::BadFolder(BadFolder::Empty));
-            return None;
-        }
         let literal = match template.parts.as_slice() {
             [TemplatePart::Text(text)] => Some(text.clone()),
             _ => None,
