@@ -132,6 +132,7 @@ mod tests {
         for (glob, text, want) in [
             ("[a-c]x", "bx", true),
             ("[a-c]x", "dx", false),
+            ("[a-c]x", "-x", false),
             ("[!a-c]x", "dx", true),
             ("[!a-c]x", "ax", false),
             ("[]]", "]", true),

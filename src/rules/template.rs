@@ -240,6 +240,8 @@ mod tests {
             ("date+00:00", PlaceholderPart::Date("%Y-%m-%d", Some(0))),
             ("date+9:00:%H", PlaceholderPart::UnknownCase("date+9:00", "%H")),
             ("date+1:000", PlaceholderPart::UnknownCase("date+1", "000")),
+            ("now+24:00", PlaceholderPart::UnknownCase("now+24", "00")),
+            ("now+23:60", PlaceholderPart::UnknownCase("now+23", "60")),
             ("date-03", PlaceholderPart::Value("date-03", Case::Kept)),
             ("1:lower", PlaceholderPart::Value("1", Case::Lower)),
             ("from.domain:upper", PlaceholderPart::Value("from.domain", Case::Upper)),

@@ -4,10 +4,10 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{CheckResult, Surroundings, check, check_lists, no_script};
-use crate::rules::actions::Action;
+use crate::rules::actions::{Action, EditListAction};
 use crate::rules::program::{
-    Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
-    Statement, StatementKind, TextOperator,
+    Comparison, ConditionKind, Define, Entries, Field, FolderNames, Label, LabelKind, Layout,
+    LogSetting, OverQuota, Program, Score, Statement, StatementKind, TextOperator,
 };
 use crate::rules::template::{Case, Insert, Template, TemplatePart};
 use crate::source::{SourceFile, Sources, Span};
@@ -184,6 +184,29 @@ fn a_mistake_makes_no_others() {
     // Two broken conditions are not the same condition.
     let (_, checked) = check_files(&[("main", "when has a1 -> inbox\nwhen has b1 -> inbox")]);
     assert!(checked.diagnostics.iter().all(|each| each.code == "unknown-field"));
+    for (one, other) in [
+        ("subject is /a/", "subject is /b/"),
+        ("subject resembles \"?\"", "subject resembles \"~\""),
+        ("subject matches \"a\"", "subject matches \"b\""),
+        ("from in [5]", "from in [6]"),
+        ("weekday is mo", "weekday is tu"),
+        ("spf is 5", "spf is 6"),
+        ("spf is foo", "spf is bar"),
+        ("client.ip is \"a\"", "client.ip is \"b\""),
+        ("size > [1d, 5]", "size > [2d, 5]"),
+        ("size in 5", "size in 6"),
+        ("size in [1d..2, 3..4]", "size in [2d..2, 3..4]"),
+        ("size in [1d, 3..4]", "size in [2d, 3..4]"),
+        ("has []", "has []"),
+        ("duplicate of \"\"", "duplicate of \"\""),
+        ("duplicate of \"{subjekt}\"", "duplicate of \"{subjekt}\""),
+        ("duplicate within 0s", "duplicate within 0s"),
+    ] {
+        let rules = format!("when {one} -> inbox\nwhen {other} -> inbox");
+        let (_, checked) = check_files(&[("main", &rules)]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert!(codes.len() == 2 && codes[0] == codes[1], "{rules}: {codes:?}");
+    }
     // A file that cannot be read may have declared anything.
     mistakes(
         "include \"gone\"\nwhen news and from in white -> inbox",
@@ -269,7 +292,30 @@ fn operators_and_values_fit_the_field() {
         hint("when subject matches \"a/b\" -> inbox"),
         "a pattern is written between slashes: `/a\\/b/`"
     );
-    assert_eq!(hint("when subject is foo -> inbox"), "put it in quotes: `\"foo\"`");
+    for (test, meant) in [
+        ("subject is foo", "put it in quotes: `\"foo\"`"),
+        ("subject is /x/", "`subject matches /x/`"),
+        ("subject resembles \"?\"", "`subject resembles \"viagra\"`, for example"),
+        ("from is \"<>\"", "the null sender: `from is \"\"`"),
+        ("from is \"b.example\"", "for the part after the `@`: `from.domain is …`"),
+        ("from is \"taro\"", "for the part before the `@`: `from.local is …`"),
+        ("from in \"a@b.example\"", "`[\"a@b.example\"]`, or the name of a list"),
+        ("age > 2026-12-24", "`12h`, `7d`, `2w`"),
+        ("recipients > 5K", "`5`, `-2.5`"),
+        ("size > 7d", "`20K`, `5M`, or a number of bytes"),
+        ("time > 2026-12-24", "`22:00`"),
+        ("size in 5", "a range is `1M..5M`; for one value, `size = …`"),
+        ("age in 5d", "a range is `1d..7d`; for one value, `age = …`"),
+        ("recipients in 5", "a range is `1..5`; for one value, `recipients = …`"),
+        ("time in 22:00", "a range is `22:00..07:00`; for one value, `time = …`"),
+        ("date in 2026-12-24", "a range is `2026-12-24..2027-01-03`; for one value, `date = …`"),
+    ] {
+        assert_eq!(hint(&format!("when {test} -> inbox")), meant, "{test}");
+    }
+    mistakes(
+        "when header \"X\" > \"a\" -> inbox",
+        &[("wrong-value", "\"a\"", "expected a number, found a string")],
+    );
 }
 
 #[test]
@@ -348,6 +394,10 @@ fn a_rule_that_gets_some_mail_is_reachable() {
         "when subject contains \"sales\" -> inbox\nwhen subject contains \"sale\" -> stop",
         "when subject starts \"sale\" -> inbox\nwhen subject ends \"a sale\" -> stop",
         "when subject starts \"sale\" -> inbox\nwhen subject is \"a sale\" -> stop",
+        "when subject starts \"a\" -> inbox\nfilter \"cat\"\nwhen subject starts \"a\" -> stop",
+        "when subject starts \"a\" -> inbox\nfilter \"cat\"\nwhen subject starts \"ab\" -> stop",
+        "when seen -> inbox\nmark seen\nwhen seen -> stop",
+        "let x = \"a\"\nwhen x is \"b\" -> inbox\nlet x = \"b\"\nwhen x is \"b\" -> stop",
     ] {
         program(text);
     }
@@ -600,6 +650,12 @@ fn settings() {
             "unknown time zone `Nowhere/Land`",
         ),
         (
+            "set sendmail \"sendmail\"",
+            "bad-setting",
+            "\"sendmail\"",
+            "`set sendmail` takes a program by its path, `\"/usr/sbin/sendmail\"` for one",
+        ),
+        (
             "set me [\"taro\"]",
             "bad-entry",
             "\"taro\"",
@@ -607,6 +663,65 @@ fn settings() {
         ),
     ] {
         mistakes(text, &[(code, marked, message)]);
+    }
+    for name in ["maildir", "folder-names", "inbox", "trash", "shared", "remake-folders", "log"] {
+        let (_, checked) = check_files(&[("main", &format!("set {name} 5"))]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, ["bad-setting"], "{name}");
+    }
+}
+
+#[test]
+fn each_setting_sets_its_own() {
+    let settings = program(
+        "set layout maildir++\nset inbox \"inbox\"\nset folder-names mutf7\nset shared on\n\
+         set trash \"T\"\nset junk \"J\"\nset drafts \"D\"\nset remake-folders on\n\
+         set over-quota temporary\nset sendmail \"/s\"",
+    )
+    .settings;
+    let of_use = [&settings.trash, &settings.junk, &settings.drafts];
+    assert_eq!(of_use.map(|folder| folder.as_deref().unwrap_or_default()), ["T", "J", "D"]);
+    assert_eq!((settings.shared, settings.remake_folders), (true, Some(true)));
+    assert_eq!(settings.folder_names, Some(FolderNames::Mutf7));
+    assert_eq!(settings.over_quota, Some(OverQuota::Temporary));
+    assert_eq!((settings.inbox.as_deref(), settings.sendmail.as_deref()), (Some(""), Some("/s")));
+    let off = program("set shared off\nset remake-folders off").settings;
+    assert_eq!((off.shared, off.remake_folders), (false, Some(false)));
+}
+
+#[test]
+fn a_status_has_three_numbers_of_the_right_class() {
+    for status in ["5.0.0", "5.7.1", "5.10.999"] {
+        program(&format!("reject \"{status} no\""));
+    }
+    for status in ["4.7.1", "5.7", "5.7.1.1", "5..1", "5.07.1", "5.7.1000", "5.7.x", "55.7.1"] {
+        let (_, checked) = check_files(&[("main", &format!("reject \"{status} no\""))]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, ["bad-status"], "{status}");
+    }
+    mistakes(
+        "reject \"5.7.1  no {subjekt}\"",
+        &[("unknown-insert", "{subjekt}", "there is no value to insert `subjekt`")],
+    );
+}
+
+#[test]
+fn groups_end_over_all_files() {
+    let nested = |inner: &str| "when has to {\n".repeat(40) + inner + &"}".repeat(40);
+    let (sources, checked) =
+        check_files(&[("main", &nested("include \"a\"\n")), ("a", &nested("log \"x\"\n"))]);
+    let found = told(&sources, &checked);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "too-deep");
+}
+
+#[test]
+fn a_list_of_texts_may_hold_any_line() {
+    for (field, codes) in [("list-id", &[][..]), ("from", &["bad-entry"])] {
+        let rules = format!("list seen \"w\"\nadd {field} to seen");
+        let (_, checked) = check_files(&[("main", &rules), ("w", "sale\n")]);
+        let found: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(found, codes, "{field}");
     }
 }
 
@@ -759,6 +874,7 @@ fn values_become_what_fields_are_compared_with() {
         None => Vec::new(),
     };
     assert_eq!(of_set("from.domain in [\"XN--WGV71A119E.JP.\", \"x.jp\"]"), ["日本語.jp", "x.jp"]);
+    assert_eq!(of_set("from.domain in [\"*.XN--WGV71A119E.JP\"]"), ["*.日本語.jp"]);
     assert_eq!(needles("weekday is mon"), "monday");
     assert_eq!(needles("weekday in [sat, \"Sunday\"]"), "saturday sunday");
     assert_eq!(needles("weekday in fri..mon"), "monday friday saturday sunday");
@@ -1076,6 +1192,31 @@ fn what_somebody_changed_is_not_evaluated() {
         let kind = StatementKind::When { condition: Some(99), end: 3, label: None };
         it.statements.push(Statement { span: none, line: 1, kind });
     });
+    // One beyond the last of each kind.
+    bad(&|it| it.defines[0].condition = it.conditions.len() as u32);
+    bad(&|it| it.fields.push(Field::Score(1)));
+    bad(&|it| {
+        let (condition, end) = (Some(it.conditions.len() as u32), 3);
+        let kind = StatementKind::When { condition, end, label: None };
+        it.statements.push(Statement { span: none, line: 1, kind });
+    });
+    bad(&|it| {
+        let label = Label { kind: LabelKind::Header, text: "X".into(), category: Some(0) };
+        it.settings.labels.push(label);
+    });
+    // A rule that ends after the one around it.
+    bad(&|it| {
+        for end in [4, 3] {
+            let kind = StatementKind::When { condition: None, end, label: None };
+            it.statements.insert(0, Statement { span: none, line: 1, kind });
+        }
+        it.statements.truncate(2);
+        it.statements.extend([1, 2].map(|line| Statement {
+            span: none,
+            line,
+            kind: StatementKind::Leave,
+        }));
+    });
     for end in [0, 1, 99] {
         bad(&|it| {
             if let StatementKind::When { end: old, .. } = &mut it.statements[0].kind {
@@ -1090,9 +1231,19 @@ fn what_somebody_changed_is_not_evaluated() {
     });
     bad(&|it| {
         if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
-            folder.name.parts.push(TemplatePart::Insert(Insert::Field(99), Case::Kept));
+            let beyond = Insert::Field(it.fields.len() as u32);
+            folder.name.parts.push(TemplatePart::Insert(beyond, Case::Kept));
         }
     });
+    let good = program("list w \"w\"\nadd from to w");
+    assert!(sound(&good));
+    for change in [(|edit| edit.field += 1) as fn(&mut EditListAction), |edit| edit.list += 1] {
+        let mut program = good.clone();
+        if let StatementKind::Act(Action::EditListAction(edit)) = &mut program.statements[0].kind {
+            change(edit);
+        }
+        assert!(!sound(&program), "{program:?}");
+    }
 }
 
 #[test]
