@@ -407,8 +407,10 @@ mod tests {
     use regex_automata::util::syntax;
 
     use super::{
-        Built, Engine, Regex, STEP_LIMIT, build, check, literals, normalise, parse, width,
+        Built, CompiledProgram, Engine, Patterns, Regex, STEP_LIMIT, build, check, literals,
+        normalise, parse, width,
     };
+    use crate::rules::program::{Pattern, Program};
 
     /// Found by fuzzing: the bound of the enclosing group overflowed, so that a
     /// pattern passed that cannot be built.
@@ -424,6 +426,7 @@ mod tests {
     fn a_wide_pattern_looks_at_less_of_a_long_text() {
         let width = |source| width(&parse(source, true).unwrap());
         assert_eq!((width("needle"), width(r"\w{20,60}!"), width("(a|b)+x")), (1, 181, 3));
+        assert_eq!(width("a literal of 24 bytes!!!"), 4);
         assert_eq!(width(r"(([a-z0-9]{1,40}){1,100})!"), 4001);
 
         let found = |source: &str, text: &str| {
@@ -446,6 +449,22 @@ mod tests {
         let text = "-".repeat(most / 2 + 1);
         let cut = || built.get(wide, false, text.len()).unwrap().is_cut(&text);
         assert_eq!([cut(), cut(), cut()], [false, true, true]);
+        // Whoever asks is told.
+        let pattern = Pattern { source: wide.into(), case_sensitive: false, literals: Vec::new() };
+        let program = Program { patterns: vec![pattern], ..Program::default() };
+        let program = CompiledProgram::new(program);
+        let patterns = Patterns::new(&program);
+        assert!(patterns.get(0, "x").is_some() && !patterns.is_cut());
+        assert!(patterns.get(0, &"-".repeat(most + 1)).is_some() && patterns.is_cut());
+    }
+
+    #[test]
+    fn a_class_has_only_its_own_letters_beyond_ascii() {
+        let build = |source| build(source, true, Engine::Full).unwrap();
+        let high = build("^[\u{3000}-\u{10ffff}]$");
+        assert!(high.is_match("日") && !high.is_match("é") && !high.is_match("a"));
+        let beyond = build("^[^\\x00-\\x7f]$");
+        assert!(beyond.is_match("日") && beyond.is_match("\u{80}") && !beyond.is_match("a"));
     }
 
     #[test]

@@ -293,8 +293,6 @@ impl<'a, 's> Checker<'a, 's> {
     fn main(&mut self, file: u32, ast: &Ast) {
         let path = self.sources.files().get(file as usize).map(|file| file.path.clone());
         self.included.enter(path.unwrap_or_default());
-        // A file that is not text at all may have declared anything.
-        self.incomplete |= ast.statements.is_empty() && !self.diagnostics.is_empty();
         self.walk(&ast.statements);
         self.untranslated(ast);
         self.optional_categories();

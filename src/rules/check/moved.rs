@@ -61,25 +61,22 @@ impl Checker<'_, '_> {
         } else if self.statements.in_group() {
             self.learn_mistake(span, LearnMistake::InGroup);
         }
-        let (mut from, mut to, mut whole) = (None, None, true);
+        let (mut from, mut to) = (None, None);
         for end in ends {
             let folder = self.plain_folder(&end.folder.value, end.folder.span);
-            whole &= folder.is_some();
             let known = if end.way.value == Way::To { &mut to } else { &mut from };
             if known.is_some() {
                 let way = if end.way.value == Way::To { "to" } else { "from" };
                 self.learn_mistake(end.way.span, LearnMistake::EndTwice { way });
-                whole = false;
             } else {
+                // Empty if it has a mistake.
                 *known = Some(folder.unwrap_or_default());
             }
         }
-        if whole && from.is_some() && from == to {
+        if from.as_deref().is_some_and(|from| !from.is_empty()) && from == to {
             self.learn_mistake(span, LearnMistake::NoMove);
-            whole = false;
         }
-        let lowered: Vec<_> = actions.iter().map(|action| self.action_of_move(action)).collect();
-        let (true, Some(actions)) = (whole, lowered.into_iter().collect()) else { return };
+        let actions = actions.iter().filter_map(|action| self.action_of_move(action)).collect();
         let line = self.sources.line(span);
         self.program.moves.push(OnMoved { span, line, from, to, actions });
     }

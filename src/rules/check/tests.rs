@@ -439,6 +439,11 @@ fn an_unreachable_rule_is_a_warning() {
             "this rule is unreachable",
         ),
         (
+            "when subject matches /a/ -> inbox\nwhen subject matches /a/ -> stop",
+            "when subject matches /a/ -> stop",
+            "this rule is unreachable",
+        ),
+        (
             "when from.domain is \"B.example\" -> inbox\nwhen from is \"a@b.example\" -> stop",
             "when from is \"a@b.example\" -> stop",
             "this rule is unreachable",
@@ -713,6 +718,33 @@ fn groups_end_over_all_files() {
     let found = told(&sources, &checked);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].0, "too-deep");
+}
+
+#[test]
+fn old_mail_goes_to_one_folder_or_is_deleted() {
+    for (actions, is_fine) in [
+        ("delete", true),
+        ("delete, delete", true),
+        ("folder \"B\"", true),
+        ("delete, folder \"B\"", false),
+        ("folder \"B\", delete", false),
+        ("delete as seen", false),
+        ("delete \"x\"", false),
+        ("folder \"B\" as seen", false),
+        ("inbox", false),
+    ] {
+        let (_, checked) = check_files(&[("main", &format!("expire \"A\" after 1d -> {actions}"))]);
+        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        assert_eq!(codes, if is_fine { &[][..] } else { &["expire-action"] }, "{actions}");
+    }
+}
+
+#[test]
+fn what_is_remembered_depends_on_what_is_asked() {
+    let program = program(
+        "list known sent \"Sent\"\nwhen duplicate within 3d or duplicate within 5d -> discard",
+    );
+    assert_eq!((program.longest_within, program.asks_for_sent_mail), (5 * 86_400, true));
 }
 
 #[test]
