@@ -586,7 +586,13 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::{first_number, local_seconds};
+    use super::{FieldValue, first_number, local_seconds, time};
+
+    #[test]
+    fn a_time_of_day_has_hours_and_minutes() {
+        let at: jiff::Zoned = "2026-12-24T16:35:09+05:30[+05:30]".parse().unwrap();
+        assert!(matches!(time(&at), FieldValue::Number(995.0, shown) if shown == "16:35"));
+    }
 
     /// In Berlin clocks go back from 03:00 to 02:00, and forward from 02:00 to 03:00.
     #[test]
