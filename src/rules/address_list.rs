@@ -596,6 +596,7 @@ mod tests {
         use BadEntryReason::{BadDomain, NotBare};
         for (entry, reason) in [
             ("user@[192.0.2.1]", None),
+            ("user@[192.0.2.1", Some(BadDomain)),
             ("user@例え.jp", None),
             ("user@", None),
             ("@.deep.example", None),

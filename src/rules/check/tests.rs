@@ -214,6 +214,12 @@ fn a_mistake_makes_no_others() {
     );
     let (_, checked) = check_files(&[("main", "define news = \nwhen news -> inbox")]);
     assert!(checked.diagnostics.iter().all(|each| each.code != "unknown-classifier"));
+    let (_, checked) = check_files(&[("main", "define news = \nwhen news > 3 -> inbox")]);
+    assert!(checked.diagnostics.iter().all(|each| each.code != "not-a-field"));
+    mistakes(
+        "score address { +1 has to }\nwhen address \"To\" is \"a@b.example\" -> inbox",
+        &[("syntax", "\"To\"", "`address` takes no name")],
+    );
 }
 
 #[test]
@@ -315,6 +321,10 @@ fn operators_and_values_fit_the_field() {
     mistakes(
         "when header \"X\" > \"a\" -> inbox",
         &[("wrong-value", "\"a\"", "expected a number, found a string")],
+    );
+    mistakes(
+        "when from in 5 -> inbox",
+        &[("wrong-value", "5", "expected a list or a set, found a number")],
     );
 }
 
@@ -669,10 +679,30 @@ fn settings() {
     ] {
         mistakes(text, &[(code, marked, message)]);
     }
-    for name in ["maildir", "folder-names", "inbox", "trash", "shared", "remake-folders", "log"] {
-        let (_, checked) = check_files(&[("main", &format!("set {name} 5"))]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
-        assert_eq!(codes, ["bad-setting"], "{name}");
+    for setting in [
+        "maildir 5",
+        "maildir \" \"",
+        "folder-names 5",
+        "inbox 5",
+        "drafts 5",
+        "shared 5",
+        "subscribe 5",
+        "remake-folders 5",
+        "spam-score-header \"a b\"",
+        "log 5",
+        "log \"\"",
+        "me 5",
+        "trust \" \"",
+    ] {
+        let (_, checked) = check_files(&[("main", &format!("set {setting}"))]);
+        let told: Vec<_> =
+            checked.diagnostics.iter().map(|each| (each.code, &each.message)).collect();
+        let name = setting.split(' ').next().unwrap();
+        assert!(
+            matches!(told.as_slice(), [("bad-setting", message)]
+                if message.contains(name) && !message.contains("an address")),
+            "{setting}: {told:?}"
+        );
     }
 }
 
@@ -690,8 +720,22 @@ fn each_setting_sets_its_own() {
     assert_eq!(settings.folder_names, Some(FolderNames::Mutf7));
     assert_eq!(settings.over_quota, Some(OverQuota::Temporary));
     assert_eq!((settings.inbox.as_deref(), settings.sendmail.as_deref()), (Some(""), Some("/s")));
-    let off = program("set shared off\nset remake-folders off").settings;
-    assert_eq!((off.shared, off.remake_folders), (false, Some(false)));
+    let other = program(
+        "set shared off\nset remake-folders off\nset subscribe off\nset folder-names utf8\n\
+         set folder-prefix \"a/b/\"\nset over-quota permanent\nset log off\n\
+         set duplicates-for 3d\nset program-timeout 9s\nset me \"t@example.jp\"\n\
+         set forward-sender \"t+{sender}@example.jp\"",
+    )
+    .settings;
+    assert_eq!((other.duplicates_for, other.program_timeout), (Some(3 * 86_400), Some(9)));
+    assert_eq!((other.log, other.me), (LogSetting::Off, vec!["t@example.jp".to_owned()]));
+    assert_eq!(other.forward_sender.as_deref(), Some("t+{sender}@example.jp"));
+    assert_eq!(program("set log \"/l\"").settings.log, LogSetting::File("/l".into()));
+    let switches = (other.shared, other.remake_folders, other.subscribe);
+    assert_eq!(switches, (false, Some(false), Some(false)));
+    assert_eq!(other.folder_names, Some(FolderNames::Utf8));
+    assert_eq!(other.over_quota, Some(OverQuota::Permanent));
+    assert_eq!(other.folder_prefix.as_deref(), Some("a/b/"));
 }
 
 #[test]
@@ -736,6 +780,11 @@ fn old_mail_goes_to_one_folder_or_is_deleted() {
         let (_, checked) = check_files(&[("main", &format!("expire \"A\" after 1d -> {actions}"))]);
         let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
         assert_eq!(codes, if is_fine { &[][..] } else { &["expire-action"] }, "{actions}");
+    }
+    for (even, wanted) in [("", [false, false]), ("even unread", [true, false])] {
+        let program = program(&format!("expire \"A\" after 1d {even} -> delete"));
+        let expiry = &program.expiries[0];
+        assert_eq!([expiry.even_unread, expiry.even_flagged], wanted, "{even}");
     }
 }
 
@@ -907,6 +956,8 @@ fn values_become_what_fields_are_compared_with() {
     };
     assert_eq!(of_set("from.domain in [\"XN--WGV71A119E.JP.\", \"x.jp\"]"), ["日本語.jp", "x.jp"]);
     assert_eq!(of_set("from.domain in [\"*.XN--WGV71A119E.JP\"]"), ["*.日本語.jp"]);
+    assert_eq!(needles("from ends \".xn--wgv71a119e.JP\""), ".xn--wgv71a119e.jp");
+    assert_eq!(needles("spf in [pass, \"None\"]"), "pass none");
     assert_eq!(needles("weekday is mon"), "monday");
     assert_eq!(needles("weekday in [sat, \"Sunday\"]"), "saturday sunday");
     assert_eq!(needles("weekday in fri..mon"), "monday friday saturday sunday");
@@ -993,6 +1044,7 @@ fn texts_that_only_look_like_mistakes_are_accepted() {
         "subject matches /a ? b/",
         "subject matches /a *  ?b/",
         "subject matches /[  ]/",
+        "subject matches /[a  ]/",
         "subject matches /a\\  b/",
         "subject matches /(?x) a  b/",
         "size in 5..5",

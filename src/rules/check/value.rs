@@ -82,7 +82,6 @@ impl Checker<'_, '_> {
                         };
                         Some(format!("`{} in {name}`, if the list is meant{set}", asked.name))
                     }
-                    ValueKind::Set(_) => None,
                     _ => Some(format!("put it in quotes: `\"{}\"`", self.written(element))),
                 };
                 self.wrong_value("a quoted string", element, hint);
@@ -94,7 +93,6 @@ impl Checker<'_, '_> {
                 let hint = Some(String::from("`subject resembles \"viagra\"`, for example"));
                 self.wrong_value("a word with letters", element, hint);
                 fine = false;
-                continue;
             }
             needles.push(Needle { folded: needle(asked.kind, operator, text) });
         }
@@ -553,14 +551,11 @@ fn needle(kind: FieldKind, operator: TextOperator, text: &str) -> String {
     let punycode = folded.contains("xn--");
     match (kind, operator) {
         (FieldKind::Domain, TextOperator::Is) => domain::canonical(text).into_owned(),
-        (FieldKind::Address, TextOperator::Is) => address::canonical(text).into_owned(),
-        (FieldKind::Address, TextOperator::Ends) if text.contains('@') => {
+        (FieldKind::Address, TextOperator::Is | TextOperator::Ends) => {
             address::canonical(text).into_owned()
         }
         (FieldKind::Domain, _) if punycode => domain::canonical(text).into_owned(),
-        (FieldKind::Address, TextOperator::Starts | TextOperator::Ends | TextOperator::Like)
-            if punycode =>
-        {
+        (FieldKind::Address, TextOperator::Starts | TextOperator::Like) if punycode => {
             address::canonical(text).into_owned()
         }
         _ => folded.into_owned(),
