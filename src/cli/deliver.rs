@@ -54,7 +54,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         // It is delivered, and nothing must change that.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             for step in &plan.steps {
-                output::error(&crate::text::shown_sentence(&step.kind.sentence()));
+                output::log_line(&crate::text::shown_sentence(&step.kind.sentence()));
             }
         }));
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::claim::claim_unless_dry;
 use super::current_rules::checked;
 use super::interrupt::stop;
+use super::output::say;
 use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
 use crate::load;
@@ -275,7 +276,7 @@ impl<'r> ExpireReport<'r> {
             }
         };
         if matches!(fate, ExpireOutcome::Moved(_) | ExpireOutcome::Would | ExpireOutcome::Deleted) {
-            *self.counts.entry((was.clone(), goes.clone())).or_default() += 1;
+            *self.counts.entry((was.clone(), shown_target(expiry))).or_default() += 1;
         }
         if !self.prints {
             return;
@@ -288,23 +289,33 @@ impl<'r> ExpireReport<'r> {
             });
             json_line(&object)
         } else {
-            escape(&format!("{was} -> {goes}  ({rule})  {}  {result}", old.entry))
+            let goes = shown_target(expiry);
+            escape(&format!("{was} -> {goes}  ({rule})  {}  {}", old.entry, say(result)))
         };
         output::print(&(text + "\n"));
     }
 
     fn table(&self, dry_run: bool) -> String {
         let all: usize = self.counts.values().sum();
-        let nothing = if dry_run { "; nothing was changed" } else { "" };
-        let mut out = format!("{all:>7} {} old enough{nothing}\n", plural(all, "message"));
+        let messages = plural(all, "message");
+        let old = match dry_run {
+            true => format!("{messages} old enough; nothing was changed"),
+            false => format!("{messages} old enough"),
+        };
+        let mut out = format!("{all:>7} {}\n", say(&old));
         for ((was, goes), number) in &self.counts {
             out.push_str(&escape(&format!("{number:>7} {was} -> {goes}")));
             out.push('\n');
         }
         if self.vanished > 0 {
-            let number = self.vanished;
-            out.push_str(&format!("{number:>7} were moved, flagged or removed by someone else\n"));
+            let vanished = say("were moved, flagged or removed by someone else");
+            out.push_str(&format!("{:>7} {vanished}\n", self.vanished));
         }
         out
     }
+}
+
+/// Where mail goes, for people.
+fn shown_target(expiry: &Expiry) -> String {
+    expiry.to.clone().unwrap_or_else(|| say("deleted").into())
 }

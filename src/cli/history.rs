@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
 use super::for_user::ForUser;
+use super::output::say;
 use super::{CommandOutcome, output};
 use crate::file::{self, ANYWHERE};
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::text::{counted, escape, plural};
+use crate::text::{escape, plural};
 use crate::zone::zone;
 
 /// `mfilter history`
@@ -113,12 +114,12 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
         let files = history::read(state, version);
         let older = versions.get(at + 1).and_then(|older| history::read(state, older));
         let what = match (&files, &older) {
-            (None, _) => "damaged".to_owned(),
-            (Some(files), None) => counted(lines(files), "line"),
+            (None, _) => say("damaged").into_owned(),
+            (Some(files), None) => in_lines(lines(files)),
             (Some(files), Some(older)) => changes(older, files),
         };
         let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files));
-        let mark = if is_now { "  in force" } else { "" };
+        let mark = if is_now { format!("  {}", say("in force")) } else { String::new() };
         text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
     }
     if !versions.is_empty() {
@@ -126,6 +127,13 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
     }
     output::report(&text);
     Ok(CommandOutcome::Fine)
+}
+
+fn in_lines(number: usize) -> String {
+    match number {
+        1 => say("1 line").into_owned(),
+        number => say(&format!("{number} lines")).into_owned(),
+    }
 }
 
 /// A file's path for people.
@@ -166,7 +174,7 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     }
     let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
     removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
-    format!("+{added} -{removed} {}", plural(added + removed, "line"))
+    format!("+{added} -{removed} {}", say(&plural(added + removed, "line")))
 }
 
 fn text_of<'f>(files: &'f VersionFiles, path: &Path) -> &'f str {
@@ -226,8 +234,8 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
         restored.push(shown(&path));
     }
     match restored.as_slice() {
-        [] => output::print("the rules are that version already\n"),
-        names => output::print(&format!("restored {}\n", names.join(", "))),
+        [] => output::print(&format!("{}\n", say("the rules are that version already"))),
+        names => output::print(&format!("{}\n", say(&format!("restored {}", names.join(", "))))),
     };
     Ok(CommandOutcome::Fine)
 }

@@ -16,6 +16,7 @@ use crate::import::ir::TextFile;
 use crate::import::{
     Imported, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
 };
+use crate::language::Language;
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
 use crate::text::json_line;
 use crate::user::User;
@@ -242,7 +243,7 @@ fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome
         if call.output.is_none() && !refused {
             output::print(&imported.rules);
         }
-        output::to_stderr(&output::with_tilde(&report::text(imported)));
+        output::to_stderr(&output::with_tilde(&report::text(imported, Language::of_locale())));
     }
     Ok(if exact { CommandOutcome::Fine } else { CommandOutcome::Found })
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::args::RuleOptions;
 use super::current_rules::CurrentRules;
 use super::interrupt::stop;
+use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::file;
@@ -20,7 +21,7 @@ use crate::mailbox::mbox_lock::{self, MboxLockError};
 use crate::mailbox::old_mail::{Filing, FilingRules, ImportEvent, MailImport};
 use crate::mailbox::refile::Skip;
 use crate::plan::Folder;
-use crate::text::{escape, json_line, plural};
+use crate::text::{escape, json_line};
 use crate::user::User;
 use crate::world::World;
 
@@ -295,8 +296,7 @@ struct ImportCounts {
 impl ImportCounts {
     fn table(&self, dry_run: bool) -> String {
         let all = self.filed.values().sum::<usize>() + self.known;
-        let nothing = if dry_run { "; nothing was changed" } else { "" };
-        let mut out = format!("{all:>7} {}{nothing}\n", plural(all, "message"));
+        let mut out = output::messages_in_all(all, dry_run);
         let mut row = |number: usize, text: &str| {
             if number > 0 {
                 out.push_str(&format!("{number:>7} {}\n", escape(text)));
@@ -307,12 +307,12 @@ impl ImportCounts {
         for (folder, number) in filed {
             row(*number, &format!("-> {folder}"));
         }
-        row(self.known, "filed by an earlier run; --again files them again");
-        row(self.trashed, "deleted in the old mail reader, so flagged as trashed");
-        row(self.internal, "left out: the state of a mailbox, not a message");
-        row(self.troubles, "failed, see above");
+        row(self.known, &say("filed by an earlier run; --again files them again"));
+        row(self.trashed, &say("deleted in the old mail reader, so flagged as trashed"));
+        row(self.internal, &say("left out: the state of a mailbox, not a message"));
+        row(self.troubles, &say("failed, see above"));
         for (Skip { action, why, .. }, number) in &self.skipped {
-            row(*number, &format!("without {action}: {why}"));
+            row(*number, &say(&format!("without {action}: {why}")));
         }
         out
     }

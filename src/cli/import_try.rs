@@ -1,14 +1,13 @@
 //! `mfilter import … --try`: old mail judged by the new rules, and by the program that
 //! the foreign rules were written for, if it is installed. Nothing is changed anywhere.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::import_judge::{ForeignProgram, destination};
-use super::output;
+use super::output::{self, say};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::import::Imported;
 use crate::load;
@@ -91,17 +90,14 @@ struct TrialCounts {
 
 impl TrialCounts {
     fn told(&self, missing: Option<&String>) -> String {
-        let mut text = format!("{} messages", self.messages);
-        match missing {
-            Some(why) => {
-                let _ = write!(text, " by the new rules alone: {why}");
-            }
-            None => {
-                let _ = write!(text, ", {} are filed differently", self.different);
-            }
-        }
-        if self.failed > 0 {
-            let _ = write!(text, "; with {} of them the script fails", self.failed);
+        let TrialCounts { messages, different, failed } = self;
+        let text = match missing {
+            Some(why) => format!("{messages} messages by the new rules alone: {why}"),
+            None => format!("{messages} messages, {different} are filed differently"),
+        };
+        let mut text = say(&text).into_owned();
+        if *failed > 0 {
+            text.push_str(&say(&format!("; with {failed} of them the script fails")));
         }
         text.push('\n');
         text

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::claim::claim_unless_dry;
 use super::interrupt::stop;
+use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
@@ -30,7 +31,7 @@ use crate::rules::program::{Field, MailSide};
 use crate::state::lessons::{self, Lesson};
 use crate::state::memory::{Memory, MessageIdentity, message_key};
 use crate::state::{StateDir, list_index};
-use crate::text::{are, counted, escape, json_line, were};
+use crate::text::{counted, escape, json_line};
 use crate::user::User;
 use crate::world::World;
 
@@ -62,6 +63,8 @@ pub(super) struct LearnArgs {
     pub(super) verbose: u8,
 }
 
+/// What is said after an edit that changed nothing.
+const ALREADY: &str = ": it was already so";
 /// How long messages are read before checking whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -72,16 +75,13 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), &user)?;
     let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Proof::Whole)?;
     if let Some(notice) = &in_force.notice {
-        let text = if notice.last_good {
+        let what = if notice.last_good {
             "still using the last valid version"
         } else {
             "no rules are used"
         };
-        output::error(&format!(
-            "{} cannot be used; {text}\n{}",
-            notice.path.display(),
-            notice.text
-        ));
+        let path = notice.path.display();
+        output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
     }
     let program = &in_force.compiled;
     let world = World::of(user.clone());
@@ -103,7 +103,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         trouble |= !told.problems.is_empty();
         told.problems.iter().for_each(|text| output::error(&escape(text)));
         if call.verbose > 0 && !call.json {
-            told.news.iter().for_each(|text| say(&escape(text)));
+            told.news.iter().for_each(|text| print_line(&escape(&say(text))));
         }
     }
     if program.moves.is_empty() {
@@ -133,31 +133,23 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let show = call.verbose > 0 || call.dry_run;
     for each in &taught {
         if call.json {
-            say(&as_json(each));
+            print_line(&as_json(each));
         } else if let (false, ChangeOutcome::Failed(_)) = (show, &each.came) {
             output::error(&escape(&line(each)));
         } else if show {
-            say(&escape(&line(each)));
+            print_line(&escape(&line(each)));
         }
     }
     if show && !call.json {
-        let known = are(found.known, "message");
-        let moved = found.moved.len();
-        let were_moved = if moved == 1 { "was" } else { "were" };
-        let mut text = format!("{known} known, {moved} {were_moved} moved");
-        if found.first > 0 {
-            let folders = were(found.first, "folder");
-            text.push_str(&format!("; {folders} looked at for the first time"));
-        }
-        say(&text);
+        print_line(&in_numbers(&found));
     }
     if is_first && !call.json && (show || std::io::stdout().is_terminal()) {
-        say(&output::say("this was the first run: mfilter learns from what you move from now on"));
+        print_line(&say("this was the first run: mfilter learns from what you move from now on"));
     }
     Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     output::report(&format!("{line}\n"));
 }
 
@@ -366,15 +358,40 @@ fn words(what: &LearnStep) -> String {
     }
 }
 
+/// What was looked at, for people.
+fn in_numbers(found: &MoveScan) -> String {
+    let known = match found.known {
+        1 => say("1 message is known, "),
+        number => say(&format!("{number} messages are known, ")).into_owned().into(),
+    };
+    let moved = match found.moved.len() {
+        1 => say("1 was moved"),
+        number => say(&format!("{number} were moved")).into_owned().into(),
+    };
+    let first = match found.first {
+        0 => "".into(),
+        1 => say("; 1 folder was looked at for the first time"),
+        number => {
+            let first = format!("; {number} folders were looked at for the first time");
+            say(&first).into_owned().into()
+        }
+    };
+    format!("{known}{moved}{first}")
+}
+
 /// One change as a line for people.
 pub(super) fn line(each: &ListChange) -> String {
     let came = match &each.came {
         ChangeOutcome::Planned => String::new(),
         ChangeOutcome::Learned => String::new(),
-        ChangeOutcome::Known => ": it was already so".into(),
-        ChangeOutcome::Not(why) | ChangeOutcome::Failed(why) => format!(": not done, {why}"),
+        ChangeOutcome::Known => say(ALREADY).into(),
+        ChangeOutcome::Not(why) | ChangeOutcome::Failed(why) => {
+            say(&format!(": not done, {why}")).into_owned()
+        }
     };
-    format!("{} -> {}: {}  (line {}){came}", each.from, each.to, words(&each.what), each.rule.line)
+    let rule = format!("line {}", each.rule.line);
+    let rule = say(&rule);
+    format!("{} -> {}: {}  ({rule}){came}", each.from, each.to, words(&each.what))
 }
 
 fn as_json(each: &ListChange) -> String {
@@ -436,12 +453,12 @@ fn undo(
             let object = json!({"action": if lesson.add { "remove" } else { "add" },
                 "list": lesson.list, "entry": lesson.entry, "learned": lesson.at,
                 "result": result, "why": why});
-            say(&json_line(&object));
+            print_line(&json_line(&object));
         }
         match came {
             Ok(_) if call.json => {}
-            Ok(true) => say(&escape(&did)),
-            Ok(false) => say(&format!("{}: it was already so", escape(&did))),
+            Ok(true) => print_line(&escape(&did)),
+            Ok(false) => print_line(&(escape(&did) + &say(ALREADY))),
             Err(why) => {
                 failed = true;
                 output::error(&escape(why));

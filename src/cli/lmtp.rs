@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::output::{said, say};
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::lmtp::account_user::judge_state;
@@ -118,7 +119,7 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
         (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;
-            output::error(&format!("listening at {}", listener.place()));
+            output::log_line(&format!("listening at {}", listener.place()));
             let again = call.clone();
             let reload = move || self::settings(&again);
             launcher::run(&listener, settings, &reload, &tell).map(|()| CommandOutcome::Fine)
@@ -147,8 +148,10 @@ fn check(
     }
     for ServerNeed { name, found } in &needs {
         output::print(&match found {
-            Ok(how) => format!("{name}: {}\n", shown_sentence(how)),
-            Err(why) => format!("{name}: error: {}\n", shown_sentence(why)),
+            Ok(how) => format!("{name}: {}\n", shown_sentence(&say(how))),
+            Err(why) => {
+                format!("{name}: {} {}\n", say("error:"), shown_sentence(&said(why)))
+            }
         });
     }
     let own = needs.iter().all(|need| need.found.is_ok());
@@ -172,7 +175,7 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     // If it cannot be created, the next line says why.
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
-    output::error(&format!("listening at {}", listener.place()));
+    output::log_line(&format!("listening at {}", listener.place()));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let served = Arc::new(server).serve(listener, &move || self::settings(&call));
@@ -210,7 +213,7 @@ fn listener(settings: &LmtpSettings) -> Result<Listener, String> {
 
 /// Writes one line to the log. It may contain what clients sent.
 fn tell(text: &str) {
-    output::error(&shown_sentence(text));
+    output::log_line(&shown_sentence(text));
 }
 
 /// The settings that the command line asks for.
@@ -288,7 +291,7 @@ pub(super) fn play(role: Role) -> ExitCode {
     match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            output::error(&why);
+            output::log_line(&why);
             ExitCode::FAILURE
         }
     }

@@ -58,8 +58,8 @@ pub(super) fn run(call: &ManageSieveArgs) -> Result<CommandOutcome, String> {
         settings: Settings { layout, ..Settings::default() },
     };
     let judge = move |script: &[u8]| faults(script, &namespace);
-    let tell = |text: &str| output::error(text);
-    output::error(&format!("listening at {listening} for {}", call.server));
+    let tell = |text: &str| output::log_line(text);
+    output::log_line(&format!("listening at {listening} for {}", call.server));
     let mut gateway = Gateway::new(call.server, Box::new(judge), Box::new(tell));
     if let Some(most) = call.connections {
         gateway.limits.connections = usize::from(most);

@@ -98,7 +98,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return lmtp::play(role);
     }
     if let Some(word) = usage::unknown_command(&arguments) {
-        output::error(&output::say(&word));
+        output::error(&word);
         return ExitCode::from(2);
     }
     let args = match Args::try_parse_from(&arguments) {
@@ -129,7 +129,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(CommandOutcome::Fine) => ended(0),
         Ok(CommandOutcome::Found) => ended(1),
         Err(why) => {
-            output::error(&output::say(&why));
+            output::error(&why);
             ended(2)
         }
     }

@@ -15,7 +15,7 @@ use crate::language::Language;
 use crate::page;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, plural};
 use crate::translation::translated;
 use crate::user::User;
 
@@ -61,6 +61,16 @@ fn fitted(text: &str, columns: Option<usize>) -> Cow<'_, str> {
         Some(columns) => page::fitted(text, columns).into(),
         None => text.into(),
     }
+}
+
+/// How many messages there are, the first row of a table at the end.
+pub(super) fn messages_in_all(number: usize, dry_run: bool) -> String {
+    let messages = plural(number, "message");
+    let text = match dry_run {
+        true => say(&format!("{messages}; nothing was changed")).into_owned(),
+        false => say(&messages).into_owned(),
+    };
+    format!("{number:>7} {text}\n")
 }
 
 /// Prints mistakes that prevent a command from working.
@@ -129,10 +139,31 @@ pub(super) fn with_tilde(text: &str) -> String {
     User::of_process().with_tilde(text)
 }
 
-/// Prints a message to standard error, with the program's name. It may contain anything,
-/// such as the name of a file: it is escaped, except line ends.
+/// Prints a message to standard error, with the program's name, in the language of the
+/// locale. It may contain anything, such as the name of a file: it is escaped, except line
+/// ends.
 pub(super) fn error(text: &str) {
+    log_line(&said(text));
+}
+
+/// The same in English: a line that a log keeps.
+pub(super) fn log_line(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
+}
+
+/// A message in the language of the locale: its first line, or what that says of a place.
+pub(super) fn said(text: &str) -> Cow<'_, str> {
+    let end = text.find('\n').unwrap_or(text.len());
+    let (first, below) = text.split_at(end);
+    if let Cow::Owned(first) = say(first) {
+        return Cow::Owned(first + below);
+    }
+    let mut colons = first.match_indices(": ").map(|(at, colon)| first.split_at(at + colon.len()));
+    let found = colons.find_map(|(place, why)| match say(why) {
+        Cow::Owned(why) => Some(format!("{place}{why}{below}")),
+        Cow::Borrowed(_) => None,
+    });
+    found.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Prints lines to standard error, wrapped to the terminal. A failure is ignored, as it

@@ -33,7 +33,10 @@ impl ProgressMeter {
             0 => ProgressBar::no_length(),
             length => ProgressBar::new(length),
         };
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(&output::say(style))
+                .unwrap_or(ProgressStyle::default_bar()),
+        );
         bar.enable_steady_tick(Duration::from_millis(200));
         ProgressMeter(Some(bar))
     }

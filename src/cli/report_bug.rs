@@ -71,7 +71,7 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
         concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"),
         "or, if it is about security, as SECURITY.md says.",
     ] {
-        output::print(&page::hanging("", line, output::columns()));
+        output::print(&page::hanging("", &output::say(line), output::columns()));
     }
     Ok(CommandOutcome::Fine)
 }

@@ -10,6 +10,7 @@ use super::claim::claim_unless_dry;
 use super::current_rules::checked;
 use super::for_user::ForUser;
 use super::interrupt::stop;
+use super::output::say;
 use super::progress::ProgressMeter;
 use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
@@ -32,7 +33,7 @@ use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
 use crate::text::one_line;
-use crate::text::{escape, json_line, plural};
+use crate::text::{escape, json_line};
 use crate::world::World;
 
 /// `mfilter sort`
@@ -353,8 +354,9 @@ impl SortReport<'_> {
         };
         let flags = target.add.as_written();
         let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
-        let rule = target.rule.as_ref().map(|rule| place(rule, self.sources, Language::English));
-        let rule = rule.unwrap_or_else(|| "end of the rules".into());
+        let rule = target.rule.as_ref();
+        let rule = rule.map(|rule| place(rule, self.sources, Language::of_locale()));
+        let rule = rule.unwrap_or_else(|| say("end of the rules").into());
         let about = &told.judged.about;
         let (from, to) = (escape(from), escape(to));
         let subject = one_line(&about.subject, SUBJECT_MAX);
@@ -440,9 +442,7 @@ impl Counts {
     }
 
     fn table(&self, dry_run: bool) -> String {
-        let nothing = if dry_run { "; nothing was changed" } else { "" };
-        let messages = plural(self.all, "message");
-        let mut out = format!("{:>7} {messages}{nothing}\n", self.all);
+        let mut out = output::messages_in_all(self.all, dry_run);
         let mut row = |number: usize, text: &str| {
             if number > 0 {
                 out.push_str(&format!("{number:>7} {}\n", escape(text)));
@@ -452,15 +452,15 @@ impl Counts {
         moved.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
         for ((from, to), number) in moved {
             match from == to {
-                true => row(*number, &format!("{from}, flagged where they are")),
+                true => row(*number, &format!("{from}{}", say(", flagged where they are"))),
                 false => row(*number, &format!("{from} -> {to}")),
             }
         }
-        self.stay.iter().for_each(|(why, number)| row(*number, why));
-        row(self.vanished, "were moved or removed by someone else");
-        row(self.failed, "failed (see above)");
+        self.stay.iter().for_each(|(why, number)| row(*number, &say(why)));
+        row(self.vanished, &say("were moved or removed by someone else"));
+        row(self.failed, &say("failed (see above)"));
         for (Skip { action, why, .. }, number) in &self.skipped {
-            row(*number, &format!("without {action}: {why}"));
+            row(*number, &say(&format!("without {action}: {why}")));
         }
         out
     }

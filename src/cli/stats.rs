@@ -46,7 +46,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
-    note.iter().for_each(|note| output::error(&output::say(note)));
+    note.iter().for_each(|note| output::error(note));
     let world = World::of(user.clone());
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
@@ -90,7 +90,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let never = never(&today, &account)?;
     let report = account.report(never, seen.damaged);
     if let Some(path) = &call.html {
-        return write(path, &output::with_tilde(&report.html()));
+        return write(path, &output::with_tilde(&report.html(Language::of_locale())));
     }
     if call.json {
         output::print(&report.json());

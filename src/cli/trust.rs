@@ -9,12 +9,14 @@ use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::classify::authentication::names_id;
 use crate::evaluate::{Crossing, crossing, every_field};
+use crate::language::Language;
 use crate::mailbox;
 use crate::message::domain;
 use crate::outcome::Failure;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Settings;
 use crate::text::{counted, escape};
+use crate::translation::translated;
 use crate::user::User;
 use crate::world::World;
 
@@ -76,7 +78,7 @@ pub(super) fn run(
     );
     progress.end();
     threads.map_err(|error| format!("cannot start a thread: {error}"))?;
-    let (text, finding) = told(&borders, &trusted);
+    let (text, finding) = told(&borders, &trusted, Language::of_locale());
     output::report(&text);
     Ok(if failures > 0 { CommandOutcome::Found } else { finding })
 }
@@ -102,7 +104,12 @@ fn count(
 }
 
 /// The text of the report, and whether anything is wrong.
-fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, CommandOutcome) {
+fn told(
+    borders: &BTreeMap<String, Border>,
+    trusted: &[String],
+    language: Language,
+) -> (String, CommandOutcome) {
+    let say = |text: &str| translated(text, language).into_owned();
     let (mut text, mut finding) = (String::new(), CommandOutcome::Fine);
     for id in trusted {
         let mut stands = false;
@@ -110,37 +117,38 @@ fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Comm
             let Some(on) = border.trusted.get(id).copied() else { continue };
             stands = true;
             let (host, all) = (escape(host), counted(border.messages, "message"));
-            let _ = write!(text, "{id}: on {on} of {all} that came through {host}");
+            text.push_str(&say(&format!("{id}: on {on} of {all} that came through {host}")));
             if let Some(example) = border.missing.get(id) {
                 finding = CommandOutcome::Found;
                 let example = escape(example);
-                let _ = write!(
-                    text,
+                text.push_str(&say(&format!(
                     "; missing on {example}, say: there a sender could have written it, so take \
                      it out of `set trust`, or have {host} write it on every message"
-                );
+                )));
             }
             text.push('\n');
         }
         if !stands {
             finding = CommandOutcome::Found;
-            let _ = writeln!(text, "{id}: on no message at all, so it proves nothing");
+            let none = format!("{id}: on no message at all, so it proves nothing");
+            let _ = writeln!(text, "{}", say(&none));
         }
     }
     for (host, border) in borders.iter().filter(|(_, border)| border.messages >= FEWEST) {
         for (id, on) in &border.ids {
             if *on == border.messages && !trusted.iter().any(|word| names_id(word, id)) {
                 let (host, id) = (escape(host), escape(id));
-                let _ = writeln!(
-                    text,
+                let all = format!(
                     "{id}: on all {on} messages that came through {host}, and not in `set trust`: \
                      name it there if it is a server of yours"
                 );
+                let _ = writeln!(text, "{}", say(&all));
             }
         }
     }
     if text.is_empty() {
-        text.push_str("no server writes its results on all messages that came through it\n");
+        let none = say("no server writes its results on all messages that came through it");
+        let _ = writeln!(text, "{none}");
     }
     (text, finding)
 }
@@ -160,7 +168,7 @@ mod tests {
     }
 
     fn telling(messages: &[(&str, &[&str])]) -> (String, CommandOutcome) {
-        told(&borders(messages), &["mx.example.jp".to_owned()])
+        told(&borders(messages), &["mx.example.jp".to_owned()], Language::English)
     }
 
     #[test]
@@ -192,7 +200,7 @@ mod tests {
             let crossing = Crossing { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
             count(&mut borders, &[".mail.example".to_owned()], "m", crossing);
         }
-        let (text, finding) = told(&borders, &[".mail.example".to_owned()]);
+        let (text, finding) = told(&borders, &[".mail.example".to_owned()], Language::English);
         assert_eq!(text, ".mail.example: on 2 of 2 messages that came through mail.example\n");
         assert!(matches!(finding, CommandOutcome::Fine));
     }
@@ -200,7 +208,8 @@ mod tests {
     #[test]
     fn an_id_on_all_of_many_messages_is_proposed() {
         let many = [("mx.other.example", &["other.example"][..]); FEWEST];
-        assert!(told(&borders(&many), &[]).0.starts_with("other.example: on all 10 messages"));
-        assert!(told(&borders(&many[1..]), &[]).0.starts_with("no server writes"));
+        let telling = |messages| told(&borders(messages), &[], Language::English).0;
+        assert!(telling(&many).starts_with("other.example: on all 10 messages"));
+        assert!(telling(&many[1..]).starts_with("no server writes"));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::claim::claim;
 use super::current_rules::checked;
 use super::interrupt::stop;
+use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
@@ -150,7 +151,8 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     }
     if !call.json {
         let moved = run.moves.len();
-        let mut out = format!("{moved:>7} {} had been moved\n", plural(moved, "message"));
+        let had = format!("{} had been moved", plural(moved, "message"));
+        let mut out = format!("{moved:>7} {}\n", say(&had));
         let rows = [
             (back, "are back"),
             (already, "were there already"),
@@ -158,7 +160,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
             (failed, "could not be undone"),
         ];
         for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
-            out.push_str(&format!("{number:>7} {text}\n"));
+            out.push_str(&format!("{number:>7} {}\n", say(text)));
         }
         output::report(&out);
     }

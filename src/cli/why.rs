@@ -70,7 +70,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let decisive = asked.decisive(&told);
     let file = asked.find(&told, &location);
     if told.is_empty() && file.is_none() {
-        notes.iter().for_each(|note| output::error(&say(note)));
+        notes.iter().for_each(|note| output::error(note));
         return from_sender(&log, &asked, call.json);
     }
     if told.is_empty() {

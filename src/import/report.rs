@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::Imported;
 use super::ir::{Fidelity, Unit};
+use crate::language::Language;
 use crate::text::escape;
+use crate::translation::translated;
 
 /// How many units there are of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,25 +48,24 @@ fn count(unit: &Unit) -> usize {
 }
 
 /// The report for people.
-pub fn text(of: &Imported) -> String {
+pub fn text(of: &Imported, language: Language) -> String {
+    let say = |text: &str| escape(&translated(text, language));
     let mut out = String::new();
-    each(of, &mut |unit| block(of, unit, &mut out));
+    each(of, &mut |unit| block(of, unit, language, &mut out));
     for note in &of.draft.notes {
-        let _ = writeln!(out, "note: {}", escape(note));
+        let _ = writeln!(out, "{}: {}", say("note"), say(note));
     }
     for file in &of.draft.files {
-        let _ = writeln!(out, "{}: {}", escape(&file.name), file.purpose);
+        let _ = writeln!(out, "{}: {}", escape(&file.name), say(file.purpose));
     }
-    let totals = totals(of);
-    let _ = writeln!(
-        out,
-        "{} of {} exact, {} approximately, {} not",
-        totals.exact, totals.all, totals.approximate, totals.not
-    );
+    let Totals { all, exact, approximate, not } = totals(of);
+    let numbers = format!("{exact} of {all} exact, {approximate} approximately, {not} not");
+    let _ = writeln!(out, "{}", say(&numbers));
     out
 }
 
-fn block(of: &Imported, unit: &Unit, out: &mut String) {
+fn block(of: &Imported, unit: &Unit, language: Language, out: &mut String) {
+    let say = |text: &str| escape(&translated(text, language));
     let (verdict, why) = match &unit.fidelity {
         Fidelity::Exact | Fidelity::Dead(_) if unit.notes.is_empty() => return,
         Fidelity::Exact | Fidelity::Dead(_) => ("exact", ""),
@@ -74,20 +75,21 @@ fn block(of: &Imported, unit: &Unit, out: &mut String) {
     let path = of.sources.shown(of.sources.path(unit.span));
     let line = of.sources.line(unit.span);
     let joint = if why.is_empty() { "" } else { ": " };
-    let _ = writeln!(out, "{}:{line}: {verdict}{joint}{}", escape(&path), escape(why));
+    let _ = writeln!(out, "{}:{line}: {}{joint}{}", escape(&path), say(verdict), say(why));
     let quoted = of.sources.text(unit.span);
     if let Some(first) = quoted.lines().next() {
         let more = if quoted.lines().nth(1).is_some() { " …" } else { "" };
         let _ = writeln!(out, "    {}{more}", escape(first.trim()));
     }
     for note in &unit.notes {
-        let _ = writeln!(out, "    {}", escape(note));
+        let _ = writeln!(out, "    {}", say(note));
     }
     if unit.would_end && matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
-        let _ = writeln!(out, "    mail that line {line} took now goes on to the rules after it");
+        let goes_on = format!("mail that line {line} took now goes on to the rules after it");
+        let _ = writeln!(out, "    {}", say(&goes_on));
     }
     if let Some(line) = unit.line {
-        let _ = writeln!(out, "    -> line {line} of the new rules");
+        let _ = writeln!(out, "    -> {}", say(&format!("line {line} of the new rules")));
     }
 }
 

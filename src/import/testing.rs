@@ -27,5 +27,9 @@ pub(super) fn rules(
         imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let lines: Vec<String> =
         lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (lines.join("\n"), report::totals(&imported), report::text(&imported))
+    (
+        lines.join("\n"),
+        report::totals(&imported),
+        report::text(&imported, crate::language::Language::English),
+    )
 }

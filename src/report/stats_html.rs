@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use super::escape;
 use super::log_stats::{DayCount, StatsReport};
+use crate::language::Language;
+use crate::translation::translated;
 
 /// How many rows of a table are shown; the rest is only in `--json`.
 const ROWS: usize = 200;
@@ -39,67 +41,80 @@ type StatsRow = (usize, String, String);
 
 impl StatsReport {
     /// The whole page.
-    pub fn html(&self) -> String {
+    pub fn html(&self, language: Language) -> String {
+        let say = |text| translated(text, language);
+        let code = match language {
+            Language::English => "en",
+            Language::Japanese => "ja",
+        };
         let mut out =
-            String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+            format!("<!DOCTYPE html>\n<html lang=\"{code}\"><head><meta charset=\"utf-8\">");
         out.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-        let _ =
-            write!(out, "<title>mfilter: what the rules did</title><style>{STYLE}</style></head>");
-        out.push_str("<body><h1>What the rules did</h1>");
+        let title = say("mfilter: what the rules did");
+        let _ = write!(out, "<title>{title}</title><style>{STYLE}</style></head>");
+        let _ = write!(out, "<body><h1>{}</h1>", say("What the rules did"));
         let span = match (&self.since, &self.until) {
             (Some(since), Some(until)) => format!("The log from {} to {}.", day(since), day(until)),
             _ => "The log is empty.".into(),
         };
-        let _ = write!(out, "<p>{}</p>", text(&span));
-        self.numbers(&mut out);
-        self.days(&mut out);
+        let _ = write!(out, "<p>{}</p>", text(&say(&span)));
+        self.numbers(language, &mut out);
+        self.days(language, &mut out);
         let mut folders: Vec<_> = self.folders.iter().collect();
         folders.sort_by_key(|folder| std::cmp::Reverse(folder.came));
         let folders = folders.into_iter().map(|folder| {
-            let grew =
-                format!("{:+} in 7 days, {:.1} per day", folder.grew_in_week, folder.per_day);
-            (folder.came, folder.folder.clone(), grew)
+            let (grew, daily) = (folder.grew_in_week, folder.per_day);
+            let grew = format!("{grew:+} in 7 days, {daily:.1} per day");
+            (folder.came, folder.folder.clone(), translated(&grew, language).into_owned())
         });
-        table(&mut out, "Folders", folders.collect());
+        table(&mut out, language, &say("Folders"), folders.collect());
         let rules = self.rules.iter().map(|rule| {
             let name = rule.label.clone().or_else(|| rule.text.clone());
             let below = if name.is_some() { rule.place.clone() } else { String::new() };
             (rule.messages, name.unwrap_or_else(|| rule.place.clone()), below)
         });
-        table(&mut out, "Rules", rules.collect());
-        self.never(&mut out);
-        let pairs = |counts: &[super::log_stats::PairCount]| -> Vec<StatsRow> {
-            let row = |count: &super::log_stats::PairCount| {
-                (count.messages, count.what.clone(), count.of.clone())
-            };
-            counts.iter().map(row).collect()
-        };
-        table(&mut out, "Refused and deferred, by reason", pairs(&self.reasons));
-        table(&mut out, "The provider's filter", pairs(&self.provider));
+        table(&mut out, language, &say("Rules"), rules.collect());
+        self.never(language, &mut out);
+        // Of a reason and a category, only the word of the log is ours.
+        let reasons = self.reasons.iter();
+        let reasons = reasons
+            .map(|count| (count.messages, count.what.clone(), say(&count.of).into_owned()))
+            .collect();
+        table(&mut out, language, &say("Refused and deferred, by reason"), reasons);
+        let provider = self.provider.iter();
+        let provider = provider
+            .map(|count| (count.messages, say(&count.what).into_owned(), count.of.clone()))
+            .collect();
+        table(&mut out, language, &say("The provider's filter"), provider);
         let senders = self.senders.iter();
         let senders = senders.map(|sender| (sender.messages, sender.domain.clone(), String::new()));
-        table(&mut out, "Senders and lists by volume", senders.collect());
+        table(&mut out, language, &say("Senders and lists by volume"), senders.collect());
         out.push_str("</body></html>\n");
         out
     }
 
-    fn numbers(&self, out: &mut String) {
+    fn numbers(&self, language: Language, out: &mut String) {
+        let say = |text: &str| self::text(&translated(text, language));
         out.push_str("<dl>");
         for (word, number) in &self.words {
-            let _ = write!(out, "<div><dt>{}</dt><dd>{number}</dd></div>", text(word));
+            let _ = write!(out, "<div><dt>{}</dt><dd>{number}</dd></div>", say(word));
         }
         if let Some(median) = self.median_ms {
-            let _ = write!(out, "<div><dt>median, ms</dt><dd>{median:.1}</dd></div>");
+            let name = say("median, ms");
+            let _ = write!(out, "<div><dt>{name}</dt><dd>{median:.1}</dd></div>");
         }
         out.push_str("</dl>");
     }
 
-    fn days(&self, out: &mut String) {
+    fn days(&self, language: Language, out: &mut String) {
+        let say = |text: &str| self::text(&translated(text, language));
         let first = self.days.len().saturating_sub(DAYS);
         let days = self.days.get(first..).unwrap_or_default();
         let most = days.iter().map(|day| day.messages).max().unwrap_or(0).max(1);
         let (Some(from), Some(to)) = (days.first(), days.last()) else { return };
-        out.push_str("<h2>Messages by day</h2><div class=\"days\" role=\"img\" aria-label=\"Messages by day\">");
+        let title = say("Messages by day");
+        let _ =
+            write!(out, "<h2>{title}</h2><div class=\"days\" role=\"img\" aria-label=\"{title}\">");
         for day in days {
             let height = day.messages * 100 / most;
             let least = usize::from(day.messages > 0);
@@ -112,17 +127,19 @@ impl StatsReport {
         }
         let _ = write!(
             out,
-            "</div><div class=\"ends\"><span>{}</span><span>most: {most}</span><span>{}</span></div>",
+            "</div><div class=\"ends\"><span>{}</span><span>{}</span><span>{}</span></div>",
             text(&from.day),
+            say(&format!("most: {most}")),
             text(&to.day)
         );
     }
 
-    fn never(&self, out: &mut String) {
+    fn never(&self, language: Language, out: &mut String) {
         if self.never_fired.is_empty() {
             return;
         }
-        out.push_str("<h2>Rules that never fired</h2><table>");
+        let title = text(&translated("Rules that never fired", language));
+        let _ = write!(out, "<h2>{title}</h2><table>");
         for never in self.never_fired.iter().take(ROWS) {
             let _ = write!(
                 out,
@@ -144,7 +161,7 @@ fn title_of(day: &DayCount) -> String {
     format!("{}: {} ({})", day.day, day.messages, places.join(", "))
 }
 
-fn table(out: &mut String, heading: &str, rows: Vec<StatsRow>) {
+fn table(out: &mut String, language: Language, heading: &str, rows: Vec<StatsRow>) {
     let most = rows.iter().map(|(number, ..)| *number).max().unwrap_or(0).max(1);
     if rows.is_empty() {
         return;
@@ -164,7 +181,8 @@ fn table(out: &mut String, heading: &str, rows: Vec<StatsRow>) {
     }
     out.push_str("</table>");
     if rows.len() > ROWS {
-        let _ = write!(out, "<p>and {} more</p>", rows.len() - ROWS);
+        let more = format!("and {} more", rows.len() - ROWS);
+        let _ = write!(out, "<p>{}</p>", text(&translated(&more, language)));
     }
 }
 

@@ -22,7 +22,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 27] = [
+const PHRASES: [&str; 46] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -32,13 +32,11 @@ const PHRASES: [&str; 27] = [
     "src/syntax/meant.rs",
     "src/syntax/decode.rs",
     "src/syntax/parse.rs",
-    "src/mailbox/store_check.rs",
     "src/mistakes.rs",
     "src/contacts/vcard.rs",
     "src/load/script.rs",
     "src/deliver/notice.rs",
     "src/file.rs",
-    "src/import/sieve",
     "src/cli/usage.rs",
     "src/setup",
     "src/cli/test.rs",
@@ -50,11 +48,32 @@ const PHRASES: [&str; 27] = [
     "src/world/folders.rs",
     "src/classify",
     "src/message",
+    "src/import/sieve",
+    "src/cli/claim.rs",
+    "src/cli/expire.rs",
+    "src/cli/history.rs",
+    "src/cli/import.rs",
+    "src/cli/import_judge.rs",
+    "src/cli/import_mail.rs",
+    "src/cli/import_try.rs",
+    "src/cli/learn.rs",
+    "src/cli/lmtp.rs",
+    "src/cli/managesieve.rs",
+    "src/cli/mod.rs",
+    "src/cli/output.rs",
+    "src/cli/progress.rs",
+    "src/cli/report_bug.rs",
+    "src/cli/sort.rs",
+    "src/cli/trust.rs",
+    "src/cli/undo.rs",
+    "src/cli/watch.rs",
+    "src/lmtp/readiness.rs",
+    "src/mailbox",
 ];
 
 /// Files in them with nothing for people: words that are looked for in mail, text that is
-/// written into mail or rules, and the page of `stats`.
-const NO_PHRASES: [&str; 15] = [
+/// written into mail or rules, and names of folders.
+const NO_PHRASES: [&str; 16] = [
     "src/classify/words",
     "src/classify/received",
     "src/classify/bounce/free_form.rs",
@@ -69,7 +88,8 @@ const NO_PHRASES: [&str; 15] = [
     "src/message/html.rs",
     "src/message/date.rs",
     "src/message/mime.rs",
-    "src/report/stats_html.rs",
+    "src/mailbox/dovecot_conf.rs",
+    "src/mailbox/special.rs",
 ];
 
 /// Text in them that is not for people: the language of rules itself, and the text of
@@ -204,6 +224,48 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "IFS=' '",
     "exec ",
     "exit 75",
+    // Words of the rules and of results in JSON, text of the log and of files.
+    " as {flags}",
+    "log {text}",
+    "no {action}",
+    "no {}: {}",
+    "not done",
+    "taken back",
+    "program {name}",
+    "dropped, the file gives its locks back",
+    "written to",
+    "who wrote",
+    "# The messages in {path}; kept by mfilter.",
+    "# Everyone {what}, by the mail in {path}; kept by mfilter.",
+    "mfilter: {}",
+    "mfilter {} ({}-{})",
+    "listening at {}",
+    "listening at {listening} for {}",
+    "taken back, learned {}: {did}",
+    "what was learned is not remembered for --undo: {error}",
+    "what is to be done cannot be noted: {error}",
+    "where it was put cannot be noted: {error}",
+    "what has been done cannot be recorded: {error}",
+    // To a client of ManageSieve, whose language is not known.
+    "line {}: ",
+    // What `report-bug` prints for those who work on mfilter.
+    "The message, with letters and digits replaced:",
+    "  rules         none",
+    "  rules         ~/.mailrules {why}",
+    "  rules         ~/.mailrules, {}",
+    // What other programs are given, and what they print.
+    "mail_home = {home}",
+    "mail_location = maildir:{home}/Maildir",
+    "log_path = /dev/stderr",
+    "final result: success",
+    "store message in folder: ",
+    "redirect message to: ",
+    "+ add IMAP flags: ",
+    // Where two programs put a message, compared.
+    "to {to}",
+    "to {}",
+    "a program",
+    "    mfilter:  {ours}",
     // Only for `mfilter import`.
     "switched off",
     "its condition never holds",
@@ -228,6 +290,12 @@ struct Literal {
 }
 
 impl Literal {
+    /// What is said if this could not be done.
+    fn failure(&self) -> Option<String> {
+        let is_one = self.call == "Failure::new" && self.argument == 0;
+        is_one.then(|| format!("cannot {} `{{}}`: {{why}}", self.text))
+    }
+
     fn is_format(&self) -> bool {
         let first = match self.call.as_str() {
             "format!" => 0,
@@ -241,10 +309,7 @@ impl Literal {
     fn is_internal(&self) -> bool {
         let [before, behind] = self.around.each_ref().map(String::as_str);
         let is_code = matches!(self.call.as_str(), "error" | "warning" | "severe" | "word");
-        // What an import says, and `include sieve` does not.
-        let is_note = matches!(self.call.as_str(), "remark" | "note" | "dead" | "Dead");
-        is_note
-            || is_code && self.argument == 0
+        is_code && self.argument == 0 && !self.text.contains(' ')
             || self.call == "expect"
             || self.call == "matches!" && self.argument > 0
             || matches!(behind, "=>" | "|")
@@ -292,6 +357,7 @@ fn walk(stream: TokenStream, call: &str, found: &mut Vec<Literal>, comments: &mu
             TokenTree::Group(group) => {
                 let call = match (before[1].as_str(), at) {
                     ("!", 2..) => format!("{}!", name(at - 2)),
+                    (_, 4..) if name(at - 4) == "Failure" => "Failure::new".to_owned(),
                     (_, 1..) => name(at - 1),
                     _ => String::new(),
                 };
@@ -387,14 +453,19 @@ fn no_message_lacks_its_translation() {
     let mut lacking = Vec::new();
     let mut needed = 0;
     let mut need = |path: &Path, literal: &Literal, single: bool| {
+        let failure = literal.failure();
+        let text = failure.as_ref().unwrap_or(&literal.text);
         // A text of several lines is translated line by line.
-        for line in literal.text.lines() {
+        for line in text.lines() {
             let is_code = !line.contains(' ') && line.contains('-') && !line.contains('`');
-            let is_format = literal.is_format();
+            let is_format = literal.is_format() || failure.is_some();
             if !has_words(line, is_format)
                 || literal.is_internal()
                 || NOT_FOR_PEOPLE.contains(&line)
                 || !line.contains(' ') && (!single || is_code)
+                // Of a page: what is in quotes there is markup.
+                || line.starts_with('<')
+                || line.starts_with(":root{")
             {
                 continue;
             }
@@ -418,6 +489,7 @@ fn no_message_lacks_its_translation() {
         for literal in &literals(&path).0 {
             let is_said = match literal.call.as_str() {
                 "say" | "translated" | "wrong_value" => !path.ends_with("testing.rs"),
+                "Failure::new" => literal.argument == 0,
                 // How an action is used.
                 "new" => literal.argument == 1 && path.to_str().unwrap().contains("/actions/"),
                 // What a kind of field is called.
@@ -451,14 +523,17 @@ fn no_translation_is_left_over() {
     for path in sources(&["src"]) {
         let (literals, comments) = literals(&path);
         for literal in literals {
+            texts.extend(literal.failure());
             texts.extend(literal.text.lines().map(str::to_owned));
             texts.insert(literal.text);
         }
         texts.extend(comments);
     }
-    // Text after `it wants to`, and between the members of a list.
+    // Text after `it wants to`, between the members of a list, and things counted.
     let parts = ["send a notification", "{} or {}", "{} and {}", "{}, {}", "{}; {}"];
     texts.extend(parts.map(str::to_owned));
+    let counted = ["1 message", "{} messages", "1 address", "{} addresses", "lines"];
+    texts.extend(counted.map(str::to_owned));
     let mut left = catalogue();
     left.retain(|(text, _, source)| !texts.contains(text) && !FOREIGN.contains(&source.trim()));
     assert!(left.is_empty(), "nothing says: {left:#?}");
