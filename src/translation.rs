@@ -26,6 +26,21 @@ pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
     found.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// The same for a text of which only what follows a place or a name, and a colon, may have
+/// a translation.
+pub fn translated_behind(text: &str, language: Language) -> Cow<'_, str> {
+    let whole = translated(text, language);
+    if language == Language::English || matches!(whole, Cow::Owned(_)) {
+        return whole;
+    }
+    let mut colons = text.match_indices(": ").map(|(at, colon)| text.split_at(at + colon.len()));
+    let found = colons.find_map(|(place, why)| match translated(why, language) {
+        Cow::Owned(why) => Some(format!("{place}{why}")),
+        Cow::Borrowed(_) => None,
+    });
+    found.map_or(whole, Cow::Owned)
+}
+
 static JAPANESE: LazyLock<Catalogue> =
     LazyLock::new(|| Catalogue::read(include_str!("../po/ja.po")));
 

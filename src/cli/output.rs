@@ -16,7 +16,7 @@ use crate::page;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
 use crate::text::{escape, json_line, plural};
-use crate::translation::translated;
+use crate::translation::{translated, translated_behind};
 use crate::user::User;
 
 /// Why something could not be written to standard output.
@@ -151,19 +151,14 @@ pub(super) fn log_line(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
 }
 
-/// A message in the language of the locale: its first line, or what that says of a place.
+/// A message in the language of the locale; below its first line it may show anything.
 pub(super) fn said(text: &str) -> Cow<'_, str> {
     let end = text.find('\n').unwrap_or(text.len());
     let (first, below) = text.split_at(end);
-    if let Cow::Owned(first) = say(first) {
-        return Cow::Owned(first + below);
+    match translated_behind(first, Language::of_locale()) {
+        Cow::Owned(first) => Cow::Owned(first + below),
+        Cow::Borrowed(_) => Cow::Borrowed(text),
     }
-    let mut colons = first.match_indices(": ").map(|(at, colon)| first.split_at(at + colon.len()));
-    let found = colons.find_map(|(place, why)| match say(why) {
-        Cow::Owned(why) => Some(format!("{place}{why}{below}")),
-        Cow::Borrowed(_) => None,
-    });
-    found.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Prints lines to standard error, wrapped to the terminal. A failure is ignored, as it

@@ -9,7 +9,7 @@ use super::Imported;
 use super::ir::{Fidelity, Unit};
 use crate::language::Language;
 use crate::text::escape;
-use crate::translation::translated;
+use crate::translation::{translated, translated_behind};
 
 /// How many units there are of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +75,8 @@ fn block(of: &Imported, unit: &Unit, language: Language, out: &mut String) {
     let path = of.sources.shown(of.sources.path(unit.span));
     let line = of.sources.line(unit.span);
     let joint = if why.is_empty() { "" } else { ": " };
-    let _ = writeln!(out, "{}:{line}: {}{joint}{}", escape(&path), say(verdict), say(why));
+    let why = escape(&translated_behind(why, language));
+    let _ = writeln!(out, "{}:{line}: {}{joint}{why}", escape(&path), say(verdict));
     let quoted = of.sources.text(unit.span);
     if let Some(first) = quoted.lines().next() {
         let more = if quoted.lines().nth(1).is_some() { " …" } else { "" };

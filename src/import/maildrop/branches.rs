@@ -173,10 +173,10 @@ impl FilterLowering<'_> {
         if reads {
             let place = self.path_of(&path);
             let missing = (self.load)(&place).is_err();
-            self.note(&format!(
-                "{path} is {}there now, and so the rules take it",
-                if missing { "not " } else { "" }
-            ));
+            self.note(&match missing {
+                true => format!("{path} is not there now, and so the rules take it"),
+                false => format!("{path} is there now, and so the rules take it"),
+            });
             self.code = ReturnCode::Known(if missing { Cond::Always } else { Cond::Never });
         }
     }
