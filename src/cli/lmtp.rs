@@ -148,7 +148,7 @@ fn check(
     }
     for ServerNeed { name, found } in &needs {
         output::print(&match found {
-            Ok(how) => format!("{name}: {}\n", shown_sentence(&say(how))),
+            Ok(how) => format!("{name}: {}\n", shown_sentence(&said(how))),
             Err(why) => {
                 format!("{name}: {} {}\n", say("error:"), shown_sentence(&said(why)))
             }

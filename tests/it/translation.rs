@@ -22,7 +22,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 46] = [
+const PHRASES: [&str; 52] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -67,7 +67,13 @@ const PHRASES: [&str; 46] = [
     "src/cli/trust.rs",
     "src/cli/undo.rs",
     "src/cli/watch.rs",
+    "src/lmtp/account_user.rs",
+    "src/lmtp/accounts",
+    "src/lmtp/config.rs",
+    "src/lmtp/listen.rs",
     "src/lmtp/readiness.rs",
+    "src/lmtp/settings.rs",
+    "src/hand_over/mod.rs",
     "src/mailbox",
 ];
 
@@ -236,6 +242,12 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "not done",
     "taken back",
     "program {name}",
+    "program ",
+    "the socket that is standard input",
+    "a port",
+    "getent: {why}",
+    "getent: {error}",
+    "getent passwd: {status}",
     "dropped, the file gives its locks back",
     "written to",
     "who wrote",
