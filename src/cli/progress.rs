@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
 use crate::mailbox;
@@ -29,8 +29,8 @@ impl ProgressMeter {
             return ProgressMeter(None);
         }
         let bar = match length() {
-            // Not known yet: with a length of 0 the bar would be full.
-            0 => ProgressBar::no_length(),
+            // Not known yet, or nothing to do: with a length of 0 the bar would be full.
+            0 => ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
             length => ProgressBar::new(length),
         };
         bar.set_style(
@@ -76,6 +76,7 @@ impl ProgressMeter {
             }
             bar.set_length(length);
             bar.set_position(length - count as u64);
+            show(bar);
         }
     }
 
@@ -83,6 +84,7 @@ impl ProgressMeter {
     pub(super) fn done_bytes(&self, bytes: u64) {
         if let Some(bar) = &self.0 {
             bar.inc(bytes);
+            show(bar);
         }
     }
 
@@ -94,6 +96,7 @@ impl ProgressMeter {
                 lengthen(bar, 1);
             }
             bar.inc(1);
+            show(bar);
         }
     }
 
@@ -113,7 +116,18 @@ impl ProgressMeter {
     }
 }
 
+/// Shows a bar that was hidden while there was nothing to do.
+fn show(bar: &ProgressBar) {
+    if bar.is_hidden() {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.force_draw();
+    }
+}
+
 /// Adds to the length of a bar, even if it has none yet.
 fn lengthen(bar: &ProgressBar, by: u64) {
     bar.update(|state| state.set_len(state.len().unwrap_or(0).saturating_add(by)));
+    if by > 0 {
+        show(bar);
+    }
 }
