@@ -21,9 +21,14 @@ pub fn width(terminal: Option<usize>) -> usize {
 
 /// The text in lines of at most `columns` columns, unless a word is longer.
 pub fn wrapped(text: &str, columns: usize) -> String {
+    filled(pieces(text).into_iter(), columns)
+}
+
+/// Pieces in lines of at most `columns` columns.
+fn filled<'t>(pieces: impl Iterator<Item = &'t str>, columns: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
-    for piece in pieces(text) {
+    for piece in pieces {
         if column > 0 && column + shown_width(piece.trim_end()) > columns {
             out.truncate(out.trim_end().len());
             out.push('\n');
@@ -43,14 +48,25 @@ pub fn wrapped(text: &str, columns: usize) -> String {
 pub fn hanging(before: &str, text: &str, terminal: Option<usize>) -> String {
     let indent = shown_width(before);
     let columns = terminal.map_or(usize::MAX, |columns| columns.saturating_sub(indent));
-    indented(before, text, columns, indent)
+    indented(before, &wrapped(text, columns), indent)
 }
 
-/// A text after `before` in lines of at most `columns` columns, of which all but the first
-/// are indented.
-fn indented(before: &str, text: &str, columns: usize, indent: usize) -> String {
+/// Lines after `before`, of which all but the first are indented.
+fn indented(before: &str, lines: &str, indent: usize) -> String {
     let below = format!("\n{}", " ".repeat(indent));
-    format!("{before}{}\n", wrapped(text, columns).replace('\n', &below))
+    format!("{before}{}\n", lines.replace('\n', &below))
+}
+
+/// A line of code for a terminal: broken between words, whatever the script, and below its
+/// beginning.
+pub fn fitted_code(line: &str, columns: usize) -> String {
+    if shown_width(line.trim_end()) <= columns {
+        return line.to_owned();
+    }
+    let code = line.trim();
+    let blanks = line.len() - line.trim_start().len();
+    let lines = filled(code.split_inclusive(' '), columns.saturating_sub(blanks + 2));
+    indented(&" ".repeat(blanks), &lines, blanks + 2)
 }
 
 /// A report for a terminal: a line that does not fit is wrapped, and goes on below its
@@ -69,7 +85,8 @@ fn fitted_line(line: &str, columns: usize) -> String {
         blanks if before.trim().is_empty() && blanks <= 4 => blanks + 2,
         indent => indent,
     };
-    indented(before, text.trim_end(), columns.saturating_sub(indent), indent)
+    let columns = columns.saturating_sub(indent);
+    indented(before, &wrapped(text.trim_end(), columns), indent)
 }
 
 /// Where the last text of a row begins: after two blanks, and after the mark of evidence
@@ -179,6 +196,18 @@ mod tests {
             fitted("  件名     明日の会議の資料です\n", 24),
             "  件名     明日の会議の\n           資料です\n"
         );
+    }
+
+    #[test]
+    fn code_is_broken_between_words_alone() {
+        let line = "    if subject \"長い件名の例です\" stop\n";
+        let broken = "    if subject\n      \"長い件名の例です\"\n      stop\n";
+        assert_eq!(fitted_code(line, 28), broken);
+        // Then a report has nothing to break, unless a word is wider than the page.
+        assert_eq!(fitted(broken, 28), broken);
+        assert_eq!(fitted_code(line, 40), line);
+        let ascii = "    if a or b then c\n";
+        assert_eq!(fitted_code(ascii, 16), fitted(ascii, 16));
     }
 
     #[test]

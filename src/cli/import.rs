@@ -243,7 +243,8 @@ fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome
         if call.output.is_none() && !refused {
             output::print(&imported.rules);
         }
-        output::to_stderr(&output::with_tilde(&report::text(imported, Language::of_locale())));
+        let report = report::text(imported, Language::of_locale(), output::error_columns());
+        output::to_stderr(&output::with_tilde(&report));
     }
     Ok(if exact { CommandOutcome::Fine } else { CommandOutcome::Found })
 }

@@ -277,7 +277,8 @@ impl ImportReport<'_> {
         } else if let (true, Some((folder, flags))) = (self.call.verbose > 0, folder) {
             let flags = flags.as_written();
             let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
-            output::report(&format!("{} -> {}{flags}\n", escape(&source.label), escape(folder)));
+            let label = escape(&output::with_tilde(&source.label));
+            output::report(&format!("{label} -> {}{flags}\n", escape(folder)));
         }
     }
 }

@@ -165,7 +165,7 @@ pub(super) fn said(text: &str) -> Cow<'_, str> {
 /// cannot be reported anywhere.
 pub(super) fn to_stderr(text: &str) {
     let lines: String = text.lines().map(|line| escape(line) + "\n").collect();
-    let lines = fitted(&lines, columns_of(io::stderr()));
+    let lines = fitted(&lines, error_columns());
     let _ = io::stderr().write_all(lines.as_bytes());
 }
 
@@ -190,6 +190,11 @@ pub(super) fn bars() -> Option<Bars> {
 /// not report its width.
 pub(super) fn columns() -> Option<usize> {
     columns_of(io::stdout())
+}
+
+/// The same of standard error.
+pub(super) fn error_columns() -> Option<usize> {
+    columns_of(io::stderr())
 }
 
 fn columns_of(terminal: impl AsFd) -> Option<usize> {

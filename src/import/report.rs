@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Imported;
 use super::ir::{Fidelity, Unit};
 use crate::language::Language;
+use crate::page;
 use crate::text::escape;
 use crate::translation::{translated, translated_behind};
 
@@ -47,11 +48,11 @@ fn count(unit: &Unit) -> usize {
     }
 }
 
-/// The report for people.
-pub fn text(of: &Imported, language: Language) -> String {
+/// The report for people, on a terminal with this number of columns if there is one.
+pub fn text(of: &Imported, language: Language, columns: Option<usize>) -> String {
     let say = |text: &str| escape(&translated(text, language));
     let mut out = String::new();
-    each(of, &mut |unit| block(of, unit, language, &mut out));
+    each(of, &mut |unit| block(of, unit, language, columns, &mut out));
     for note in &of.draft.notes {
         let _ = writeln!(out, "{}: {}", say("note"), say(note));
     }
@@ -64,7 +65,7 @@ pub fn text(of: &Imported, language: Language) -> String {
     out
 }
 
-fn block(of: &Imported, unit: &Unit, language: Language, out: &mut String) {
+fn block(of: &Imported, unit: &Unit, language: Language, columns: Option<usize>, out: &mut String) {
     let say = |text: &str| escape(&translated(text, language));
     let (verdict, why) = match &unit.fidelity {
         Fidelity::Exact | Fidelity::Dead(_) if unit.notes.is_empty() => return,
@@ -80,7 +81,10 @@ fn block(of: &Imported, unit: &Unit, language: Language, out: &mut String) {
     let quoted = of.sources.text(unit.span);
     if let Some(first) = quoted.lines().next() {
         let more = if quoted.lines().nth(1).is_some() { " …" } else { "" };
-        let _ = writeln!(out, "    {}{more}", escape(first.trim()));
+        let quoted = format!("    {}{more}\n", escape(first.trim()));
+        out.push_str(
+            &columns.map_or(quoted.clone(), |columns| page::fitted_code(&quoted, columns)),
+        );
     }
     for note in &unit.notes {
         let _ = writeln!(out, "    {}", say(note));

@@ -30,6 +30,6 @@ pub(super) fn rules(
     (
         lines.join("\n"),
         report::totals(&imported),
-        report::text(&imported, crate::language::Language::English),
+        report::text(&imported, crate::language::Language::English, None),
     )
 }

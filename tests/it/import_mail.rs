@@ -395,8 +395,9 @@ fn a_directory_is_filed_with_its_folders() {
     home.write("Local/Inbox", mbox(&[message("in", "X-Mozilla-Status: 0009\n")]));
     home.write("Local/Inbox.sbd/Lists", mbox(&[message("list", "")]));
     home.write("Local/notes.txt", "no mail\n");
-    let run = import(&home, &[&path(&home, "Local"), "--folder", "Old"]);
+    let run = import(&home, &[&path(&home, "Local"), "--folder", "Old", "-v"]);
     assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stdout.starts_with("~/Local/Inbox -> Old/Inbox as "), "{run:?}");
     assert!(run.stderr.contains("notes.txt: neither an mbox nor a message"), "{run:?}");
     assert!(run.stdout.contains("      1 deleted in the old mail reader"), "{run:?}");
     let places: Vec<(String, String)> =

@@ -169,7 +169,9 @@ fn mutated_files_give_rules_and_a_report() {
                 .unwrap_or_else(|bug| panic!("{}\n{}\n{}", bug.mistakes, bug.rules, shown()));
             let totals = report::totals(&imported);
             assert_eq!(totals.all, totals.exact + totals.approximate + totals.not, "{}", shown());
-            assert!(!report::text(&imported, mfilter::language::Language::English).is_empty());
+            assert!(
+                !report::text(&imported, mfilter::language::Language::English, None).is_empty()
+            );
         }
     }
 }

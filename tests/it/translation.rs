@@ -827,6 +827,135 @@ m.eml
     }
 }
 
+/// What the commands that move mail and learn say, in Japanese. What other programs and the
+/// user wrote stays: paths, folders, rules, subjects.
+#[test]
+fn what_is_done_with_mail_is_told_in_japanese() {
+    let home = Home::with_rules(
+        "list known \"~/known\"\nwhen subject is \"a\" -> folder \"Lists\"\n\
+         rule \"急ぎ\" when subject contains \"急ぎ\" -> inbox as flagged\n\
+         when subject is \"no\" -> discard\non moved to \"Lists\" -> add from to known\n\
+         expire \"Lists\" after 1s -> folder \"Old\"\n",
+    );
+    for (number, subject) in ["a", "急ぎの件", "no", "b"].iter().enumerate() {
+        let message = format!("From: a{number}@b.example\nSubject: {subject}\n\nx\n");
+        home.write(&format!("Maildir/cur/{number}.x:2,"), &message);
+    }
+    fs::create_dir_all(home.path().join("Maildir/.Lists/cur")).unwrap();
+    let told = |arguments: &[&str], locale: (&str, &str), code: i32| {
+        let mut command = home.command(arguments);
+        command.envs([locale]).current_dir(home.path());
+        let run = run(command, b"");
+        assert_eq!(run.code, Some(code), "{run:?}");
+        run.stderr + &run.stdout
+    };
+    let japanese = |arguments: &[&str], code: i32, expected: &str| {
+        assert_eq!(told(arguments, JAPANESE, code), expected, "{arguments:?}");
+    };
+    let english = told(&["sort", "--dry-run"], ("LANG", "C"), 0);
+    japanese(
+        &["sort", "--dry-run"],
+        0,
+        "INBOX -> Lists  (2 行目)  cur/0.x:2,  a\n\
+         INBOX -> INBOX as flagged  (3 行目、ルール \"急ぎ\")  cur/1.x:2,  急ぎの件\n      \
+         4 通（何も変更していません）\n      1 INBOX（移さずにフラグだけ）\n      \
+         1 INBOX -> Lists\n      1 通はすでに正しいフォルダーにあります\n      \
+         1 通はそのままです（ルールの求める動作を、過去のメールには行いません）\n      \
+         1 通では discard を省きました: 過去のメールは破棄しません\n",
+    );
+    assert_eq!(told(&["sort", "--dry-run"], ("LANG", "C"), 0), english);
+    assert!(english.contains("      4 messages; nothing was changed\n"), "{english}");
+    let json = |locale| told(&["sort", "--dry-run", "--json"], locale, 0);
+    assert_eq!(json(JAPANESE), json(("LANG", "C")));
+    told(&["sort"], JAPANESE, 0);
+    japanese(&["sort", "--undo"], 0, "      2 通を移していました\n      2 通を元に戻しました\n");
+    japanese(&["sort", "--undo"], 1, "mfilter: 元に戻せる実行はありません\n");
+    japanese(
+        &["sort", "--maildir", "nowhere"],
+        2,
+        "mfilter: `nowhere` という Maildir はありません\n",
+    );
+    japanese(
+        &["sort", "None"],
+        1,
+        "mfilter: フォルダー `~/Maildir/.None` を開けません: \
+         そのファイルやディレクトリはありません\n      0 通\n      \
+         1 件の失敗がありました（上を参照）\n",
+    );
+    japanese(
+        &["learn", "-v"],
+        0,
+        "4 通は既知で、移されていたのは 0 通です。初めて調べたフォルダーが 2 個あります\n\
+         初めての確認でした。これから移すメールから学習します\n",
+    );
+    fs::rename(
+        home.path().join("Maildir/cur/3.x:2,"),
+        home.path().join("Maildir/.Lists/cur/3.x:2,"),
+    )
+    .unwrap();
+    japanese(
+        &["learn", "-v"],
+        0,
+        "INBOX -> Lists: add a3@b.example to known  (5 行目)\n\
+         4 通は既知で、移されていたのは 1 通です\n",
+    );
+    japanese(&["learn", "--undo"], 0, "remove a3@b.example from known\n");
+    japanese(&["learn", "--undo"], 1, "mfilter: 取り消すものはありません\n");
+    let history = told(&["history"], JAPANESE, 0);
+    assert!(history.ends_with("  6 行  有効\n"), "{history}");
+    japanese(
+        &["history", "show", "2"],
+        2,
+        "mfilter: 版 2 はありません。あるのは 1（最新）から 1 までです\n",
+    );
+    japanese(
+        &["expire", "--dry-run", "Nothing"],
+        2,
+        "mfilter: フォルダー `Nothing` の `expire` は、ルールにありません\n",
+    );
+    home.write("mbox", "From a@b.example Mon Jan  1 00:00:00 2024\nSubject: x\n\ny\n");
+    japanese(
+        &["import", "mbox", "mbox", "-v", "--dry-run"],
+        0,
+        "mbox -> mbox\n      1 通（何も変更していません）\n      1 -> mbox\n",
+    );
+    let page = told(&["stats", "--html", "-"], JAPANESE, 0);
+    assert!(
+        page.contains("<html lang=\"ja\">") && page.contains("<h1>ルールがしたこと</h1>"),
+        "{page}"
+    );
+}
+
+/// What the importers say of all examples: verdicts, reasons, notes and totals.
+#[test]
+fn what_an_import_says_is_japanese() {
+    let home = Home::new();
+    let (mut wrong, mut seen) = (BTreeSet::new(), 0);
+    for language in ["procmail", "maildrop", "sieve", "gmail", "thunderbird"] {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(language);
+        for file in fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.extension().is_some_and(|ending| ending == "expected") || file.is_dir() {
+                continue;
+            }
+            let mut command = home.command(&["import", language]);
+            command.arg(&file).envs([JAPANESE]).current_dir(home.path());
+            let told = run(command, b"");
+            assert!(told.stderr.contains("件のうち、正確 "), "{told:?}");
+            // Four blanks begin a line of the foreign code, too.
+            for line in told.stderr.lines().filter(|line| !line.starts_with("    ")) {
+                seen += 1;
+                let words = line.split_once(": ").map_or(line, |(_, words)| words);
+                let words: String = words.split('"').step_by(2).collect();
+                if is_english(&words) {
+                    wrong.insert(line.to_owned());
+                }
+            }
+        }
+    }
+    assert!(seen > 90, "only {seen} lines were looked at");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn json_and_other_locales_are_english() {
     let home = Home::with_rules("when subjct is \"a\" -> stop\n");
