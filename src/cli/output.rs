@@ -151,14 +151,18 @@ pub(super) fn log_line(text: &str) {
     to_stderr(&format!("mfilter: {}\n", with_tilde(text)));
 }
 
-/// A message in the language of the locale; below its first line it may show anything.
+/// A message in the language of the locale: its first line, and a second one, but not a
+/// drawing below it, which is in that language already and shows anything.
 pub(super) fn said(text: &str) -> Cow<'_, str> {
-    let end = text.find('\n').unwrap_or(text.len());
-    let (first, below) = text.split_at(end);
-    match translated_behind(first, Language::of_locale()) {
-        Cow::Owned(first) => Cow::Owned(first + below),
-        Cow::Borrowed(_) => Cow::Borrowed(text),
-    }
+    let language = Language::of_locale();
+    let said = match text.trim_end().split_once('\n') {
+        None => return translated_behind(text, language),
+        Some((first, below)) if !below.contains('\n') => {
+            [first, below].map(|line| translated_behind(line, language)).join("\n")
+        }
+        Some((first, below)) => format!("{}\n{below}", translated_behind(first, language)),
+    };
+    Cow::Owned(said + &text[text.trim_end().len()..])
 }
 
 /// Prints lines to standard error, wrapped to the terminal. A failure is ignored, as it
