@@ -239,7 +239,7 @@ fn an_import_reports_below_its_lines() {
             rules,
             &[
                 "script.sieve:2: not translated: the\n  program of `execute` is in a folder of\n  the server\n",
-                "\n    if header :contains \"subject\" \"請\n      求書\" { fileinto \"仕事/とても長い\n      名前\"; execute \"tell-me\"; }\n",
+                "\n    if header :contains \"subject\"\n      \"請求書\" { fileinto\n      \"仕事/とても長い名前\"; execute\n      \"tell-me\"; }\n",
             ],
         ),
         (
