@@ -75,16 +75,6 @@ pub fn counted(number: usize, thing: &str) -> String {
     format!("{number} {}", plural(number, thing))
 }
 
-/// The same with its verb: `1 line is`, `2 lines are`.
-pub fn are(number: usize, thing: &str) -> String {
-    counted(number, thing) + if number == 1 { " is" } else { " are" }
-}
-
-/// The same with its verb: `1 line was`, `2 lines were`.
-pub fn were(number: usize, thing: &str) -> String {
-    counted(number, thing) + if number == 1 { " was" } else { " were" }
-}
-
 /// Appends a character as JSON escapes it (RFC 8259 §7): two escapes beyond U+FFFF.
 pub fn push_json_escape(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
@@ -167,11 +157,6 @@ mod tests {
         ] {
             assert_eq!(counted(number, thing), text);
         }
-        assert_eq!((are(1, "day"), are(2, "day")), ("1 day is".into(), "2 days are".into()));
-        assert_eq!(
-            (were(1, "file"), were(0, "file")),
-            ("1 file was".into(), "0 files were".into())
-        );
     }
 
     #[test]
