@@ -1,7 +1,7 @@
 //! Users that Dovecot knows, through its socket for user lookups (`auth-userdb`).
 //!
 //! The protocol is lines of fields separated by tabs. Both sides send `VERSION`, the
-//! server then `SPID`; a request is `USER <id> <name> service=lmtp`, the answer `USER
+//! server then `SPID`; a request is `USER <id> <name> service=<service>`, the answer `USER
 //! <id> <name> <key=value>…`, `NOTFOUND <id>` or `FAIL <id> …`, which says that the
 //! database is not available. In a field `\x01` escapes what would separate fields or
 //! lines: `\x01` followed by `1`, `t`, `r` or `n`. Connections are kept and reused; a
@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAJOR: &str = "1";
 /// The longest line of an answer, bytes; Dovecot's own limit.
 const LONGEST_LINE: usize = 8192;
+/// For whom a user is looked up: Dovecot's settings can differ by it.
+const SERVICE: &str = "lmtp";
+/// By this service users log in.
+const LOGIN_SERVICE: &str = "imap";
 /// How many idle connections are kept.
 const MOST_KEPT: usize = 16;
 
@@ -61,7 +65,7 @@ impl Dovecot {
         }
     }
 
-    fn ask(&self, name: &str) -> Result<AuthAnswer, Unavailable> {
+    fn ask(&self, name: &str, service: &str) -> Result<AuthAnswer, Unavailable> {
         let told = |error: io::Error| {
             let why = match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
@@ -74,13 +78,13 @@ impl Dovecot {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut connection) = kept {
             // Dovecot may have been restarted since then.
-            if let Ok(answer) = connection.ask(id, name, deadline) {
+            if let Ok(answer) = connection.ask(id, name, service, deadline) {
                 self.keep(connection);
                 return Ok(answer);
             }
         }
         let mut connection = AuthConnection::open(&self.socket, deadline).map_err(told)?;
-        let answer = connection.ask(id, name, deadline).map_err(told)?;
+        let answer = connection.ask(id, name, service, deadline).map_err(told)?;
         self.keep(connection);
         Ok(answer)
     }
@@ -127,8 +131,19 @@ impl Accounts for Dovecot {
         if recipient.local.is_empty() || name.contains(char::is_control) {
             return Ok(None);
         }
-        match self.ask(&name)? {
-            AuthAnswer::Unknown => Ok(None),
+        match self.ask(&name, SERVICE)? {
+            // A user who can log in has mail. Debian's settings for Dovecot 2.4 take the
+            // domain away for LMTP only, so that no virtual user would be known.
+            AuthAnswer::Unknown => match self.ask(&name, LOGIN_SERVICE)? {
+                AuthAnswer::Unknown => Ok(None),
+                AuthAnswer::Away(why) => {
+                    Err(Unavailable(format!("Dovecot's users: `{name}`: {why}")))
+                }
+                AuthAnswer::Found(_) => Err(Unavailable(format!(
+                    "Dovecot knows `{name}` for IMAP and not for LMTP: look for \
+                     `auth_username_format` in its settings for `protocol lmtp`"
+                ))),
+            },
             AuthAnswer::Away(why) => Err(Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
             // Dovecot knows the user but we cannot serve them: that is not an unknown
             // user.
@@ -167,8 +182,14 @@ impl AuthConnection {
         }
     }
 
-    fn ask(&mut self, id: u32, name: &str, deadline: Instant) -> io::Result<AuthAnswer> {
-        self.send(&format!("USER\t{id}\t{}\tservice=lmtp\n", escaped(name)), deadline)?;
+    fn ask(
+        &mut self,
+        id: u32,
+        name: &str,
+        service: &str,
+        deadline: Instant,
+    ) -> io::Result<AuthAnswer> {
+        self.send(&format!("USER\t{id}\t{}\tservice={service}\n", escaped(name)), deadline)?;
         let id = id.to_string();
         loop {
             let line = self.line(deadline)?;
@@ -284,7 +305,9 @@ mod tests {
                 for line in lines.skip(1).take(each) {
                     let mut fields = line.split('\t').skip(1);
                     let (id, name) = (fields.next().unwrap(), fields.next().unwrap());
-                    let answer = answers.iter().find(|(known, _)| *known == name);
+                    let by_login = format!("{name} {}", fields.next().unwrap());
+                    let answer =
+                        answers.iter().find(|(known, _)| *known == name || *known == by_login);
                     let answer = answer.map_or("NOTFOUND\t%", |(_, answer)| answer);
                     if answer.is_empty() {
                         break;
@@ -316,6 +339,7 @@ mod tests {
             ("relative@a.example", "USER\t%\tr\thome=m"),
             ("odd@a.example", "USER\t%\to\thome=/m\tuid=x"),
             ("gone@a.example", ""),
+            ("login@a.example service=imap", "USER\t%\tlogin@a.example\thome=/m/login"),
         ];
         let users = serve(directory.path(), answers, usize::MAX);
         let taro = users.find(&recipient("taro")).unwrap().unwrap();
@@ -335,6 +359,7 @@ mod tests {
             ("relative", "begins with"),
             ("odd", "not a number"),
             ("gone", "end of file"),
+            ("login", "`protocol lmtp`"),
         ] {
             let told = users.find(&recipient(away)).unwrap_err().0;
             assert!(told.contains(why), "{away}: {told}");
