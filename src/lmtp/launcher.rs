@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{self, Account, Accounts, Recipient};
-use super::listen::{Listener, wait_for};
+use super::listen::{Listener, report_ready, wait_for};
 use super::pool::PoolLog;
 use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
@@ -76,6 +76,7 @@ pub fn run(
     let accounts = accounts::open(&settings.users)?;
     let mut launcher = Launcher { settings, accounts, reload, tell, workers: Vec::new() };
     let signals = Signals::register().map_err(|error| error.to_string())?;
+    report_ready();
     loop {
         let began = Instant::now();
         let started = launcher.start_front(listener);

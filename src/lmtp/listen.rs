@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -201,6 +201,16 @@ pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<
                 return Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect());
             }
         }
+    }
+}
+
+/// Tells the service manager that clients are served and signals are heard: sd_notify(3).
+/// Without one, nothing is done.
+pub(super) fn report_ready() {
+    if let Some(place) = std::env::var_os("NOTIFY_SOCKET") {
+        let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"READY=1", place));
+        // systemd then says itself that it has not heard of us.
+        let _ = sent;
     }
 }
 

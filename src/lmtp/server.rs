@@ -1,6 +1,7 @@
 //! The front: accepts connections, each served by a thread, until it is told to end.
 //!
-//! SIGTERM and SIGINT end it: no new transaction begins, and open ones are finished.
+//! SIGTERM and SIGINT end it: open transactions are finished, and so is the first one of a
+//! client that has just connected.
 //! SIGHUP makes it read the settings again.
 
 use std::io::{self, Read, Write};
@@ -16,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{Account, Accounts, Recipient, Unavailable};
 use super::exporter::Exporter;
-use super::listen::{ClientStream, Listener, wait_for};
+use super::listen::{ClientStream, Listener, report_ready, wait_for};
 use super::metrics::Metrics;
 use super::pool::{Pool, PoolLog};
 use super::record::RecipientRecord;
@@ -28,6 +29,9 @@ use super::warm_worker::Spawner;
 
 /// How long a client may wait between two commands, RFC 5321 §4.5.3.2.7.
 const IDLE: Duration = Duration::from_secs(300);
+/// How long a client whose transaction is still finished may wait between two commands
+/// when the server ends.
+const LAST_COMMAND: Duration = Duration::from_secs(5);
 /// How long one read may take within a command or message.
 const READ: Duration = Duration::from_secs(180);
 /// How long one write may take: a client that does not read its answers is disconnected.
@@ -134,6 +138,7 @@ impl Server {
             Arc::clone(&self.metrics),
             Arc::clone(&self.tell),
         );
+        report_ready();
         let mut looked = Instant::now();
         loop {
             let most = self.current().settings.connections.max(1);
@@ -179,7 +184,7 @@ impl Server {
     /// Lets open transactions come to their end.
     fn end(self: &Arc<Server>, listener: &Listener) {
         self.ending.store(true, Ordering::SeqCst);
-        (self.tell)("ending: no new transaction is accepted");
+        (self.tell)("ending: open transactions are finished");
         drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
         if listener.is_own() {
             // Clients in our own socket's queue would be cut off; the queue of an
@@ -390,10 +395,14 @@ struct ServedClient<'s> {
 }
 
 impl LmtpPeer for ServedClient<'_> {
-    fn wait(&mut self) -> io::Result<Ready> {
+    fn wait(&mut self, is_owed: bool) -> io::Result<Ready> {
         let (server, connection) = (self.server, self.connection);
         connection.idle_since.store(server.moment(), Ordering::SeqCst);
-        let ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
+        let mut ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
+        if is_owed && matches!(ready.as_deref(), Ok([false, true])) {
+            let input = wait_for(&[&self.stream.as_fd()], LAST_COMMAND);
+            ready = input.map(|input| [input, vec![true]].concat());
+        }
         connection.idle_since.store(0, Ordering::SeqCst);
         Ok(match ready?.as_slice() {
             // Whatever has arrived is answered, if only with the reply that the server is

@@ -103,7 +103,7 @@ pub trait Service: Sync {
         since: Instant,
     ) -> LmtpReply;
 
-    /// Whether the server is ending, so that no new transaction may begin.
+    /// Whether the server is ending.
     fn is_ending(&self) -> bool;
 }
 
@@ -120,11 +120,12 @@ pub enum Ready {
 
 /// A client's end of a connection. A read or write that stalls fails.
 pub trait LmtpPeer: Read + Write {
-    /// Waits for the next command.
+    /// Waits for the next command; `is_owed` says whether a client may still send it,
+    /// within a moment, when the server ends.
     ///
     /// # Errors
     /// The system's.
-    fn wait(&mut self) -> io::Result<Ready>;
+    fn wait(&mut self, is_owed: bool) -> io::Result<Ready>;
 }
 
 /// Serves a client until it is done.
@@ -182,6 +183,8 @@ struct Session<'s> {
     unread: std::ops::Range<usize>,
     output: Vec<u8>,
     greeted: bool,
+    /// A transaction came to its end.
+    served: bool,
     mistakes: usize,
     limits: SessionLimits,
     transaction: Option<MailTransaction>,
@@ -199,21 +202,29 @@ impl<'s> Session<'s> {
             unread: 0..0,
             output: Vec::new(),
             greeted: false,
+            served: false,
             mistakes: 0,
             limits: service.limits(),
             transaction: None,
         }
     }
 
+    /// Whether the client may go on although the server ends: with a transaction that it
+    /// has begun, and with its first one. Postfix tries again only after minutes if it is
+    /// refused as soon as it connects.
+    fn is_owed(&self) -> bool {
+        self.transaction.is_some() || !self.served
+    }
+
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            if self.transaction.is_none() && self.service.is_ending() {
+            if !self.is_owed() && self.service.is_ending() {
                 self.answer(&ENDING);
                 return Ok(());
             }
             if !self.has_line() {
                 self.flush()?;
-                match self.client.wait()? {
+                match self.client.wait(self.is_owed())? {
                     Ready::Input => {}
                     Ready::TimedOut => return Err(ErrorKind::TimedOut.into()),
                     // Before DATA nobody has been promised anything.
@@ -346,6 +357,7 @@ impl<'s> Session<'s> {
         let Some(MailTransaction { envelope, to }) = self.transaction.take() else {
             return Ok(None);
         };
+        self.served = true;
         for to in &to {
             let reply = match &message {
                 Ok(message) => self.service.deliver(&envelope, to, message, since),
@@ -508,7 +520,7 @@ mod tests {
     }
 
     impl LmtpPeer for ByteScript {
-        fn wait(&mut self) -> io::Result<Ready> {
+        fn wait(&mut self, _: bool) -> io::Result<Ready> {
             Ok(Ready::Input)
         }
     }
@@ -642,7 +654,13 @@ mod tests {
 
     #[test]
     fn a_server_that_ends_finishes_what_was_begun() {
-        let service = Mailboxes { ending: true, ..Mailboxes::default() };
-        assert_eq!(codes(&service, b"LHLO x\r\nMAIL FROM:<>\r\n", 100), [220, 421]);
+        let one = "MAIL FROM:<>\r\nRCPT TO:<a@x>\r\nDATA\r\n.\r\n";
+        let input = format!("LHLO x\r\n{one}{one}");
+        for size in [1, 7, 1000] {
+            let service = Mailboxes { ending: true, ..Mailboxes::default() };
+            let wanted = [220, 250, 250, 250, 354, 250, 421];
+            assert_eq!(codes(&service, input.as_bytes(), size), wanted);
+            assert_eq!(service.delivered.into_inner().unwrap().len(), 1);
+        }
     }
 }

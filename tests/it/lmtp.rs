@@ -468,6 +468,25 @@ fn a_client_that_stalls_or_floods_costs_others_nothing() {
     assert_eq!(mail(&site.maildir("taro")).len(), 6);
 }
 
+/// Postfix tries again only after minutes if it is refused as soon as it connects.
+#[test]
+fn a_client_that_has_just_connected_is_served_before_the_server_ends() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&[]);
+    let (mut served, mut new) = (site.connect(), site.connect());
+    let message = wire(b"Subject: x\n\nx\n");
+    served.deliver(&["taro"], &message).expect("there");
+    signal(site.server.as_ref().expect("started").id(), Signal::TERM);
+    wait_for("the server to hear of it", || site.said().contains("ending").then_some(()));
+    assert!(served.answer().expect("answered").starts_with("421"));
+    let answers = new.deliver(&["taro"], &message).expect("there");
+    assert!(answers[0].starts_with("250"), "{answers:?}");
+    assert!(new.answer().expect("answered").starts_with("421"));
+    site.stop();
+    assert_eq!(mail(&site.maildir("taro")).len(), 2);
+}
+
 #[test]
 fn users_that_are_unknown_or_away_are_answered_apart() {
     let mut site = Site::new();
