@@ -329,8 +329,27 @@ fn resolve(
 }
 
 fn told(error: Errno) -> io::Error {
-    if error == Errno::XDEV { leads_out() } else { error.into() }
+    match error {
+        Errno::XDEV => leads_out(),
+        Errno::NOSYS => io::Error::new(ErrorKind::Unsupported, NoOpenat2),
+        error => error.into(),
+    }
 }
+
+/// The system cannot keep paths below a directory.
+#[derive(Debug)]
+struct NoOpenat2;
+
+impl fmt::Display for NoOpenat2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "openat2(2), which keeps users apart, is not available: it needs Linux 5.6, and \
+             systemd's `RestrictSUIDSGID=` takes it away",
+        )
+    }
+}
+
+impl std::error::Error for NoOpenat2 {}
 
 /// Whether a path was not opened because it leads out of the bounds.
 pub fn is_leading_out(error: &io::Error) -> bool {

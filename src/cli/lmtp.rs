@@ -175,6 +175,7 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     // If it cannot be created, the next line says why.
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
+    readiness::confined(&settings.state)?;
     output::log_line(&format!("listening at {}", listener.place()));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
@@ -211,9 +212,10 @@ fn listener(settings: &LmtpSettings) -> Result<Listener, String> {
     }
 }
 
-/// Writes one line to the log. It may contain what clients sent.
+/// Writes one line to the log, with paths as they are: the homes in it are those of many
+/// users. It may contain what clients sent.
 fn tell(text: &str) {
-    output::log_line(&shown_sentence(text));
+    output::to_stderr(&format!("mfilter: {}\n", shown_sentence(text)));
 }
 
 /// The settings that the command line asks for.
@@ -256,6 +258,11 @@ fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
     }
     if let Some(mode) = call.socket_mode {
         settings.socket_mode = mode;
+    }
+    if settings.own_uids && settings.create_homes_below.is_some() {
+        return Err("`create-homes-below` is for users who share a uid; others cannot create \
+                    their homes"
+            .into());
     }
     // Workers, which need it, would say so to nobody.
     settings.mail_store()?;

@@ -2,12 +2,16 @@
 //! machine, or confined where all users share one uid.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::Mode;
+
 use super::accounts::{Account, Recipient, is_plain_name};
 use super::settings::LmtpSettings;
+use crate::file::Bounds;
 use crate::user::User;
 
 /// The user of an account.
@@ -37,6 +41,27 @@ fn maildir(account: &Account, template: &str) -> Result<PathBuf, String> {
     // Both in one pass, so that no name is taken for a placeholder.
     let parts = template.split("{user}").map(|part| part.replace("{domain}", domain));
     Ok(parts.collect::<Vec<_>>().join(user).into())
+}
+
+/// Creates the home of a user for whom mail comes for the first time, with mode 0700, if
+/// it is below `top` and missing. `top` itself is never created, and has to have entries:
+/// an empty one is probably a mount point with nothing mounted.
+///
+/// # Errors
+/// It cannot be created now.
+pub fn make_home(home: &Path, top: &Path) -> Result<(), String> {
+    let is_missing =
+        || matches!(fs::metadata(home), Err(error) if error.kind() == ErrorKind::NotFound);
+    if !home.starts_with(top) || home == top || !is_missing() {
+        return Ok(());
+    }
+    let failed = |why: String| format!("cannot create the home {}: {why}", home.display());
+    let is_empty = fs::read_dir(top).map(|mut entries| entries.next().is_none());
+    if is_empty.map_err(|error| failed(format!("{}: {error}", top.display())))? {
+        return Err(failed(format!("{} is empty; is it mounted?", top.display())));
+    }
+    let made = Bounds::below(top).make_directory(home, Mode::RWXU);
+    made.map_err(|error| failed(error.to_string()))
 }
 
 /// A name as the name of a directory, a different one for each.
@@ -109,6 +134,38 @@ mod tests {
         }
         assert!(judge_state(state.path(), owner + 1).unwrap_err().contains("chown"));
         assert!(judge_state(&state.path().join("none"), owner).is_err());
+    }
+
+    #[test]
+    fn homes_are_created_below_one_directory_only() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        let top = at("mail");
+        let make = |home: &str| make_home(&at(home), &top);
+        // Neither is a mount point a place for homes.
+        assert!(make("mail/a.example/taro").unwrap_err().contains("No such file"));
+        fs::create_dir(&top).unwrap();
+        assert!(make("mail/a.example/taro").unwrap_err().contains("is it mounted"));
+        fs::write(at("mail/file"), "").unwrap();
+        for _ in 0..2 {
+            assert_eq!(make("mail/a.example/taro"), Ok(()));
+        }
+        let mode = fs::metadata(at("mail/a.example/taro")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700);
+        // Outside nothing is made.
+        symlink(root.path(), at("mail/link")).unwrap();
+        for (home, is_fine) in [
+            ("mail", true),
+            ("other/taro", true),
+            ("mailbox/taro", true),
+            ("mail/../other/taro", false),
+            ("mail/link/other/taro", false),
+            ("mail/file/taro", true),
+        ] {
+            assert_eq!(make(home).is_ok(), is_fine, "{home}");
+        }
+        assert!(!at("other").exists() && !at("mailbox").exists());
     }
 
     fn account(name: &str) -> Account {

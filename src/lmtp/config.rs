@@ -151,6 +151,10 @@ pub const SETTINGS: &[(&str, Setter)] = &[
         to.maildir = fits.then(|| text.to_owned()).ok_or("a path below `~/`, or from `/`")?;
         Ok(())
     }),
+    ("create-homes-below", |to, text| {
+        to.create_homes_below = Some(absolute(text)?);
+        Ok(())
+    }),
     ("layout", |to, text| {
         to.confinement.fs_layout = word(text, &[("maildir++", false), ("fs", true)])?;
         Ok(())
@@ -306,7 +310,7 @@ mod tests {
              store = lmtp:127.0.0.1:24\nstore-login = proxy\n\
              store-password-file = /etc/p\nuser-id = 150:8\nworkers = 3\nconnections = 20\n\
              delimiter = \"+-\"\nmessage-size = 1000\nsite = /etc/x#y\nstate = /srv/state\n\
-             maildir = ~/M\nlayout = fs\nlog = syslog\nsendmail = /usr/sbin/sendmail\n\
+             maildir = ~/M\ncreate-homes-below = /srv/mail\nlayout = fs\nlog = syslog\nsendmail = /usr/sbin/sendmail\n\
              program-timeout = 2m\nforwards-per-hour = 7\n\
              program  spamc = /usr/bin/spamc\nprogram note = /usr/local/bin/note\n",
         )
@@ -322,6 +326,7 @@ mod tests {
         assert_eq!(settings.site.as_deref(), Some(Path::new("/etc/x#y")));
         assert_eq!(settings.state, Path::new("/srv/state"));
         assert_eq!(settings.maildir, "~/M");
+        assert_eq!(settings.create_homes_below.as_deref(), Some(Path::new("/srv/mail")));
         let site = &settings.confinement;
         assert!(site.fs_layout && site.log == DeliveryLog::Syslog);
         assert_eq!((site.program_timeout, site.forwards_per_hour), (Some(120), 7));
@@ -352,6 +357,7 @@ mod tests {
             ("user-id = root", 1, "is root"),
             ("front-id = nobody-at-all", 1, "there is no user"),
             ("maildir = Maildir", 1, "below `~/`"),
+            ("create-homes-below = mail", 1, "begins with `/`"),
             ("layout = mbox", 1, "`maildir++`, `fs`"),
             ("program-timeout = 5m", 1, "`4m` at most"),
             ("program-timeout = 99999999999999999m", 1, "`4m` at most"),

@@ -2,6 +2,7 @@
 //! is checked on its own, and for what is missing there is advice. Nothing is changed.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -9,7 +10,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
-use rustix::io::Errno;
 
 use super::account_user::{judge_state, user_of};
 use super::accounts::{self, Account, Recipient};
@@ -170,8 +170,22 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     let account = serves(settings, account).map_err(|why| why.to_string())?;
     let Account { name, home, uid, .. } = &account;
     let shown = home.display();
-    let about = fs::metadata(home)
-        .map_err(|error| format!("the home of {name}, {shown}: {}", reason(&error)))?;
+    let below = settings.create_homes_below.as_deref();
+    let about = match fs::metadata(home) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return match below.filter(|top| home.starts_with(top) && home != top) {
+                Some(top) => writable(top)
+                    .map(|()| format!("{name}, whose home {shown} the first mail creates")),
+                None => Err(format!(
+                    "the home of {name}, {shown}, does not exist, so mail waits: create it, or \
+                     set `create-homes-below`"
+                )),
+            };
+        }
+        about => {
+            about.map_err(|error| format!("the home of {name}, {shown}: {}", reason(&error)))?
+        }
+    };
     if !about.is_dir() || about.uid() != *uid {
         return Err(format!(
             "the home of {name}, {shown}, is not a directory of uid {uid}: `chown {uid} {shown}`"
@@ -195,18 +209,15 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     ))
 }
 
-/// Whether the kernel can confine users below a directory.
-fn confined(state: &Path) -> Result<String, String> {
+/// Whether users can be confined below a directory.
+///
+/// # Errors
+/// Why not.
+pub fn confined(state: &Path) -> Result<String, String> {
     let shown = state.display();
-    match Bounds::below(state).open_directory(state) {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSYS) => Err(
-            "this system has no openat2(2) (Linux 5.6), so users that share a uid cannot be kept \
-             apart: give them uids of their own"
-                .into(),
-        ),
-        Err(error) => Err(format!("{shown}: {}", reason(&error))),
-        Ok(_) => Ok(shown.to_string()),
-    }
+    let opened = Bounds::below(state).open_directory(state);
+    opened.map_err(|error| format!("{shown}: {}", reason(&error)))?;
+    Ok(shown.to_string())
 }
 
 fn site(settings: &LmtpSettings) -> Result<String, String> {

@@ -60,6 +60,8 @@ pub struct LmtpSettings {
     pub state: PathBuf,
     /// Their Maildirs: below `~/`, or a path with `{user}` and `{domain}`.
     pub maildir: String,
+    /// Their homes below this directory are created when the first mail comes.
+    pub create_homes_below: Option<PathBuf>,
     /// What their rules may do.
     pub confinement: Confinement,
     /// Where the metrics go.
@@ -89,6 +91,7 @@ impl Default for LmtpSettings {
             first_uid: 1000,
             state: STATE.into(),
             maildir: "~/Maildir".into(),
+            create_homes_below: None,
             confinement: Confinement::default(),
             metrics: MetricsPlaces::default(),
             limits: WorkerLimits::default(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::account_user::user_of;
+use super::account_user::{make_home, user_of};
 use super::rule_cache::RuleCache;
 use super::settings::{LmtpSettings, WorkerLimits};
 use super::spool::PositionedReader;
@@ -118,6 +118,11 @@ impl Worker {
             Ok(user) => user,
             Err(why) => return later(why),
         };
+        if let Some(top) = &self.settings.create_homes_below
+            && let Err(why) = make_home(&job.account.home, top)
+        {
+            return later(why);
+        }
         let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
         let delivery = Delivery {
@@ -264,6 +269,24 @@ mod tests {
         let inbox = files(&home.path().join("Maildir/new"));
         assert_eq!(inbox.len(), 2, "the message and the notice");
         assert!(inbox[0].contains("not filtered") && inbox[1] == wanted, "{inbox:?}");
+    }
+
+    #[test]
+    fn the_first_mail_creates_a_home() {
+        let top = tempfile::tempdir().unwrap();
+        std::fs::write(top.path().join("mounted"), "").unwrap();
+        let job = job(&top.path().join("a.example/taro"));
+        let deliver = |below: Option<&std::path::Path>| {
+            let create_homes_below = below.map(Into::into);
+            let settings = LmtpSettings { create_homes_below, ..LmtpSettings::default() };
+            let mut worker =
+                Worker { settings, rules: RuleCache::default(), store: None, front: None };
+            worker.deliver(&job, JobInput::Memory(b"Subject: x\n\nhi\n".to_vec()));
+            files(&job.account.home.join("Maildir/new")).len()
+        };
+        assert_eq!(deliver(None), 0);
+        assert_eq!(deliver(Some("/elsewhere".as_ref())), 0);
+        assert_eq!(deliver(Some(top.path())), 1);
     }
 
     #[test]
