@@ -72,7 +72,7 @@ const ACCOUNTS: &[&str] = &[
 pub struct Jail {
     unshare: Child,
     /// A process inside.
-    inside: u32,
+    pub inside: u32,
     _directory: TempDir,
 }
 
@@ -254,7 +254,7 @@ fn debs(folder: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect()
 }
 
-fn child_of(pid: u32) -> Option<u32> {
+pub fn child_of(pid: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }

@@ -21,7 +21,7 @@ use crate::support::{left_in_tmp, long, skipped, wait_for};
 
 /// Who has the mail behind a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Behind {
+pub enum Behind {
     Maildirs,
     /// By LMTP.
     Dovecot,
@@ -40,7 +40,7 @@ impl Behind {
     }
 }
 
-const POSTFIX: Server = Server {
+pub const POSTFIX: Server = Server {
     setup: r#"
 {
     cat /guide/1
@@ -56,7 +56,7 @@ const POSTFIX: Server = Server {
 };
 
 /// The addresses that Postfix takes mail for.
-const POSTFIX_MAP: &str = r#"
+pub const POSTFIX_MAP: &str = r#"
 printf '%s@test.example x\n' hana taro full > /etc/postfix/vmailbox
 postmap /etc/postfix/vmailbox
 "#;
@@ -119,13 +119,7 @@ impl Site {
             return None;
         }
         let jail = Jail::new(&test, server.packages)?;
-        let blocks = guide("lmtp.md", server.name);
-        // Those that a server's setup looks for and this guide does not have are empty.
-        for number in 1..=MOST_BLOCKS {
-            let text = blocks.get(number - 1).map_or("", String::as_str);
-            let text = text.replace("example.org", "test.example");
-            jail.write(&format!("/guide/{number}"), &text);
-        }
+        write_guide(&jail, &server);
         furnish(&jail, behind);
         let socket = bind(&jail, group);
         let mfilter = start_mfilter(&jail, &socket);
@@ -215,10 +209,21 @@ impl Site {
     }
 }
 
+/// The blocks of a server's chapter; those that its set-up looks for and the guide does not
+/// have are empty.
+pub fn write_guide(jail: &Jail, server: &Server) {
+    let blocks = guide("lmtp.md", server.name);
+    for number in 1..=MOST_BLOCKS {
+        let text = blocks.get(number - 1).map_or("", String::as_str);
+        let text = text.replace("example.org", "test.example");
+        jail.write(&format!("/guide/{number}"), &text);
+    }
+}
+
 /// Dovecot and the users, by the guide.
-fn furnish(jail: &Jail, behind: Behind) {
+pub fn furnish(jail: &Jail, behind: Behind) {
     let blocks = guide("lmtp.md", "Dovecot says who the users are");
-    let [auth, settings, ..] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let [auth, _, settings, ..] = blocks.as_slice() else { panic!("{blocks:?}") };
     let over_imap = guide("lmtp.md", "Cyrus and others over IMAP");
     let (store, protocols) = match behind {
         Behind::Maildirs => ("", ""),

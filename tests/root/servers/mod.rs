@@ -9,6 +9,7 @@ mod lmtp;
 mod lmtp_rate;
 mod scenario;
 mod sendmails;
+mod systemd;
 
 use scenario::Server;
 
