@@ -11,7 +11,7 @@
 
 use super::look::folded;
 use super::words::{answers, find as find_word, plain};
-use super::{Classifier, Finding, Mail, bounce, daemon, mailing_list};
+use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
 use crate::message::{Message, parameter, reply_prefix};
 
 /// A machine-made answer.
@@ -23,8 +23,13 @@ pub const AUTOMATIC: Classifier = Classifier {
 
 fn find(mail: &Mail<'_>) -> Finding {
     let message = mail.message;
-    let subject = || subject(message, daemon::null_sender(mail));
-    if let Some(evidence) = field(message).or_else(subject) {
+    if let Some(evidence) = field(message) {
+        return Ok(Some(evidence));
+    }
+    // A person may call an appointment so: `Out of office: Hanako`.
+    if let Some(evidence) = subject(message, daemon::null_sender(mail))
+        && (calendar::CALENDAR.find)(mail)?.is_none()
+    {
         return Ok(Some(evidence));
     }
     if let Some(report) = bounce::report(mail)? {
@@ -109,34 +114,48 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
 /// A subject of vacation notes, receipts and challenges, together with another sign.
 fn subject(message: &Message, null_sender: bool) -> Option<String> {
     let subject = plain(&folded(message, "subject"));
-    let by_machine = null_sender
-        || !auto_submitted(message).is_empty()
-        || {
-            let precedence = folded(message, "precedence");
-            matches!(precedence.as_str(), "bulk" | "junk")
-        }
-        || has(message, "x-auto-response-suppress");
     let to_many =
         ["list-id", "list-unsubscribe", "list-post"].iter().any(|name| has(message, name));
-    let quotes =
-        ["re:", "aw:", "sv:", "antw:"].iter().any(|re| subject.contains(&format!(" {re}")));
-    let signed = !to_many && (by_machine || answers_another(message) || quotes);
-    let note = note(&subject, signed).or_else(|| {
+    let bulk = || matches!(folded(message, "precedence").as_str(), "bulk" | "junk");
+    let said = !auto_submitted(message).is_empty() || has(message, "x-auto-response-suppress");
+    let by_machine = null_sender || said || bulk();
+    let refers = answers_another(message);
+    let quotes = quotes_subject(&subject);
+    let signs = AnswerSigns {
+        of_answer: !to_many && (by_machine || refers || quotes),
+        sure: !to_many && (null_sender || quotes || refers && by_machine),
+    };
+    let note = note(&subject, signs).or_else(|| {
         let asks = || find_word(answers::CHALLENGES, &subject);
-        let thanks = || find_word(answers::ACKNOWLEDGEMENTS, &subject).filter(|_| null_sender);
-        let asks = asks().filter(|_| by_machine && answers_another(message));
+        let asks = asks().filter(|_| by_machine && refers);
+        let thanks = || find_word(answers::ACKNOWLEDGEMENTS, &subject);
+        let thanks = || thanks().filter(|_| null_sender || said && refers);
         asks.or_else(thanks).filter(|_| !to_many)
     })?;
     Some(format!("the subject says `{note}`"))
+}
+
+/// What else than its subject shows that a message is an answer.
+#[derive(Clone, Copy)]
+struct AnswerSigns {
+    /// It answers, or a machine sent it.
+    of_answer: bool,
+    /// Nor did a person begin another subject in an answer.
+    sure: bool,
+}
+
+/// Whether the subject that is answered follows: `Ausente Re: oferta`.
+fn quotes_subject(subject: &str) -> bool {
+    let blanks = subject.char_indices().filter(|(_, c)| c.is_whitespace());
+    blanks.into_iter().any(|(at, _)| reply_prefix::begins(subject[at..].trim_start()))
 }
 
 fn has(message: &Message, name: &str) -> bool {
     message.head().first(name).is_some()
 }
 
-/// The words that make a folded subject that of a note; `signed` if there is
-/// another sign of an answer.
-fn note(subject: &str, signed: bool) -> Option<&'static str> {
+/// The words that make a folded subject that of a note.
+fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
     if reply_prefix::begins(subject) {
         return None;
     }
@@ -151,19 +170,25 @@ fn note(subject: &str, signed: bool) -> Option<&'static str> {
     };
     let alone = answers::NOTES_ALONE.iter().find(|note| match note.split_once('*') {
         Some(_) => find_word(&[note], start).is_some(),
-        None => start.strip_prefix(**note).is_some_and(|rest| signed || ends(rest)),
+        None => start.strip_prefix(**note).is_some_and(|rest| signs.of_answer || ends(rest)),
     });
-    if alone.is_some() || !signed {
+    if alone.is_some() || !signs.of_answer {
         return alone.copied();
     }
     let is_word = |rest: &str| !rest.starts_with(char::is_alphanumeric);
     let word = |note: &&&str| start.strip_prefix(**note).is_some_and(is_word);
+    // The rest of the word, and a colon: `Afwezigheid: offerte`.
+    let is_label =
+        |rest: &str| rest.trim_start_matches(char::is_alphanumeric).trim_start().starts_with(':');
+    let topic =
+        |note: &&&str| start.strip_prefix(**note).is_some_and(|rest| signs.sure || is_label(rest));
     let receipt = |note: &&&str| {
         start.strip_prefix(**note).is_some_and(|rest| rest.trim_start().starts_with(':'))
     };
     let notes = answers::NOTES.iter().find(|note| start.starts_with(**note));
     notes
         .or_else(|| answers::NOTES_WORDS.iter().find(word))
+        .or_else(|| answers::NOTES_TOPICS.iter().find(topic))
         .or_else(|| answers::RECEIPTS.iter().find(receipt))
         .copied()
         .or_else(|| find_word(answers::NOTES_ANYWHERE, subject))
@@ -197,6 +222,13 @@ mod tests {
             "Return-Path: <>\nSubject: Thank you for your mail",
             "Subject: AUTO: Hanako is out of the office (returning 2026-12-04)",
             "Subject: [Auto-Reply] hello",
+            "In-Reply-To: <1@example.jp>\nSubject: Urlaub AW: Angebot",
+            "In-Reply-To: <1@example.jp>\nSubject: Assente R: preventivo",
+            "In-Reply-To: <1@example.jp>\nSubject: Afwezigheid: offerte",
+            "In-Reply-To: <1@example.jp>\nPrecedence: bulk\nSubject: Vacation",
+            "Return-Path: <>\nSubject: Ferie",
+            "In-Reply-To: <1@example.jp>\nSubject: 我目前不在办公室",
+            "In-Reply-To: <1@example.jp>\nAuto-Submitted: auto-generated\nSubject: [Request received] x",
         ] {
             assert!(
                 finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),
@@ -223,6 +255,14 @@ mod tests {
             "X-MS-Exchange-Inbox-Rules-Loop: a@b.example\nSubject: Dinner?",
             "Auto-Submitted: auto-generated\nSubject: a bug",
             "Return-Path: <>\nSubject: a form",
+            "In-Reply-To: <1@example.jp>\nSubject: Vacation photos",
+            "In-Reply-To: <1@example.jp>\nSubject: Ich bin nicht einverstanden",
+            "In-Reply-To: <1@example.jp>\nSubject: No estoy de acuerdo",
+            "In-Reply-To: <1@example.jp>\nSubject: 休暇の申請について",
+            "In-Reply-To: <1@example.jp>\nSubject: 返信が遅れて申し訳ありません",
+            "Auto-Submitted: auto-generated\nSubject: Vacation request approved",
+            "Precedence: bulk\nSubject: Holiday sale",
+            "Subject: Out of office: Hanako\nContent-Type: text/calendar",
         ] {
             assert!(
                 !finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),

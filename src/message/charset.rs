@@ -88,9 +88,18 @@ fn known<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
         return Cow::Owned(with_shifts(encoding, bytes));
     }
     if encoding == UTF_8 || is_utf_8(encoding, bytes) {
-        return UTF_8.decode_with_bom_removal(bytes).0;
+        let (text, broken) = UTF_8.decode_with_bom_removal(bytes);
+        return if broken { mislabelled(bytes).unwrap_or(text) } else { text };
     }
-    encoding.decode_without_bom_handling(bytes).0
+    let (text, broken) = encoding.decode_without_bom_handling(bytes);
+    let of_japan = [EUC_JP, SHIFT_JIS].contains(&encoding);
+    if broken && of_japan { mislabelled(bytes).unwrap_or(text) } else { text }
+}
+
+/// Japanese in another charset than its label says, in which it cannot be read.
+fn mislabelled(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let most_is_utf_8 = Share::of(bytes).is_most();
+    if most_is_utf_8 { None } else { japanese(bytes).map(|(_, text)| text) }
 }
 
 /// ISO-2022-JP, which is 7-bit, among lines in the labelled charset.
@@ -480,6 +489,14 @@ mod tests {
         for label in ["iso-8859-1", "shift_jis", "koi8-r", "iso-2022-jp", "hz"] {
             assert_eq!(decode(Some(label), "重要です".as_bytes()), "重要です", "{label}");
         }
+        for (label, encoding) in
+            [("utf-8", SHIFT_JIS), ("utf-8", EUC_JP), ("shift_jis", EUC_JP), ("euc-jp", SHIFT_JIS)]
+        {
+            let text = "本日は重要なお知らせです。";
+            let (bytes, _, _) = encoding.encode(text);
+            assert_eq!(decode(Some(label), &bytes), text, "{label}");
+        }
+        assert_eq!(decode(Some("utf-8"), b"n\xe9"), "n\u{fffd}");
         let broken = [b"\xe9".as_slice(), "お知らせお知らせお知らせお知らせ".as_bytes()].concat();
         assert!(decode(Some("iso-8859-1"), &broken).ends_with("お知らせ"));
         assert_eq!(decode(Some("windows-1252"), b"n\xe9"), "né");

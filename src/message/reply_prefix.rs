@@ -1,7 +1,7 @@
 //! What mail programs put before the subject of an answer or a forwarded message:
 //! `Re:`, `AW:`, `Re[2]:`, `転送:`. The text after it was written by somebody else.
 
-/// The words, by language: en de nl sv/no/da fi fr it es pt pl cs/sk tr ru ja zh ko.
+/// The words, by language: en de nl sv/no/da fi fr it es pt pl cs/sk tr hu el ru ja zh ko.
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "re", "fw", "fwd",
@@ -14,6 +14,8 @@ const WORDS: &[&str] = &[
     "res", "enc",
     "odp", "pd",
     "ynt", "ilt",
+    "vá",
+    "απ", "πρθ",
     "отв", "на",
     "返信", "転送",
     "回复", "答复", "转发", "回覆", "轉寄",
@@ -54,6 +56,7 @@ mod tests {
             ("AW: Re: hello", Some(3)),
             ("転送：お知らせ", Some(9)),
             ("Отв: привет", Some(7)),
+            ("VÁ: ajánlat", Some(4)),
             ("report: hello", None),
             ("Re hello", None),
             ("Re[2]", None),

@@ -168,6 +168,8 @@ struct Signs {
     subject: String,
     subject_reports: bool,
     failed_recipients: bool,
+    /// It came through a list, so anybody may have written it.
+    to_list: bool,
 }
 
 impl Signs {
@@ -201,6 +203,7 @@ impl Signs {
             subject_reports: words::subject_reports(&subject),
             subject,
             failed_recipients: head.first("x-failed-recipients").is_some(),
+            to_list: !named && mailing_list::evidence(mail).is_some(),
         }
     }
 
@@ -231,12 +234,9 @@ impl Signs {
     ) -> Option<String> {
         let bad = reported.iter().any(RecipientFailure::is_bad);
         // Anyone may write one phrase, or one header.
-        let concrete = || {
-            let notes = &opening.notes;
-            bad || status::in_text(notes).is_some()
-                || status::reply(notes).is_some()
-                || !mention::mentioned(notes, own).is_empty()
-        };
+        let notes = &opening.notes;
+        let coded = || bad || status::in_text(notes).is_some() || status::reply(notes).is_some();
+        let concrete = || coded() || !mention::mentioned(notes, own).is_empty();
         // A person may forward the parts of a report, but the subject then shows it.
         let subject_reports = self.subject_reports && !self.is_answer();
         if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
@@ -263,31 +263,55 @@ impl Signs {
         }
         if let Some(system) = &self.system {
             let returned = || !opening.returned.trim().is_empty();
-            if self.subject_reports && (self.named || concrete() || returned()) {
+            // Parcels are not delivered, either, and people write to forms.
+            let text = &opening.folded;
+            let told = || {
+                report().is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
+                    || words::recipient_fault(text).is_some()
+            };
+            let shown = || coded() || returned() || told() && concrete();
+            if self.subject_reports && (self.named || shown()) {
                 return Some(format!("{system}, and the subject is a delivery report's"));
             }
             if said && bad {
                 return Some(format!("{system}, and the text has the fields of a delivery report"));
             }
-            let text = &opening.folded;
             let phrase = match self.named {
                 true => report().or_else(|| {
                     let fault = || words::recipient_fault(text).filter(|_| !self.is_answer());
                     words::failure(text).or_else(fault).filter(|_| concrete())
                 }),
-                false => report().or_else(|| words::failure_at_start(text)).filter(|_| concrete()),
+                // Forms send with the null sender what people write.
+                false => words::report_of_machine(text).filter(|_| concrete()).or_else(|| {
+                    let phrase = words::report_of_anyone(text);
+                    let phrase = phrase.or_else(|| words::failure_at_start(text));
+                    let fault = || words::recipient_fault(text).is_some() && concrete();
+                    let shown = |phrase: &&str| !words::is_of_own_mail(phrase, text);
+                    phrase.filter(|phrase| shown(phrase) && (coded() || fault()))
+                }),
             };
             return Some(format!("{system}, and the text says `{}`", phrase?));
         }
-        if self.is_answer() || !(self.subject_reports || self.unattended) {
+        if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_list {
             return None;
         }
-        // A person, or a ticket system, quotes the message that came.
-        let unquoted = |line: &&str| !line.trim_start().starts_with('>');
-        let lines: Vec<&str> = opening.notes.lines().filter(unquoted).collect();
-        let text = plain(&fold(&lines.join("\n")));
-        let phrase = words::report_at_start(&text).filter(|_| concrete())?;
-        Some(format!("the text begins `{phrase}`"))
+        // A person, or a ticket system, quotes the message that came, after own words.
+        let unquoted = opening.notes.lines().filter(|line| !line.trim_start().starts_with('>'));
+        let unquoted: Vec<&str> = unquoted.skip_while(|line| line.trim().is_empty()).collect();
+        let read = |lines: &[&str]| plain(&fold(&lines.join("\n")));
+        let first = unquoted.split(|line| line.trim().is_empty()).next().unwrap_or_default();
+        let announced = first.iter().position(|line| line.trim_end().ends_with([':', '：']));
+        let first = announced.and_then(|at| first.get(..=at)).unwrap_or(first);
+        let phrase = words::report_of_machine(&read(first)).or_else(|| {
+            let text = read(&unquoted);
+            let text = words::start(&text);
+            let phrase = words::report_of_machine(text).or_else(|| {
+                let phrase = words::report_of_anyone(text).filter(|_| coded())?;
+                (!words::is_of_own_mail(phrase, text)).then_some(phrase)
+            });
+            phrase.filter(|_| self.subject_reports && self.unattended)
+        });
+        Some(format!("the text begins `{}`", phrase.filter(|_| concrete())?))
     }
 }
 

@@ -108,6 +108,10 @@ fn words_of_many_languages() {
         ("Teslim edilemedi", "x@far.example adresli kullanıcı bulunamadı", "5.1.1"),
         ("配信エラー", "x@far.example のメールボックスが一杯です。", "5.2.2"),
         ("退信通知", "收件人：x@far.example 的邮箱不存在", "5.1.1"),
+        ("Sikertelen kézbesítés", "A postafiók (x@far.example) nem létezik.", "5.1.1"),
+        ("Лист не доставлено", "x@far.example: скриньку переповнено", "5.2.2"),
+        ("Leveransen misslyckades", "x@far.example: mottagarens brevlåda är full", "5.2.2"),
+        ("未達メール通知", "宛先: x@far.example\n容量が一杯です。", "5.2.2"),
         ("전송 실패", "받는 사람: x@far.example\n사서함 용량이 초과되었습니다.", "5.2.2"),
     ] {
         check(daemon, subject, text, "x@far.example", status);
@@ -139,6 +143,84 @@ fn mail_about_bounces_is_none() {
     ] {
         assert!(!finds(&BOUNCE, &message(text)), "{text}");
     }
+}
+
+#[test]
+fn people_who_ask_about_mail_are_none() {
+    let hanako = "From: Hanako <hanako@friend.example>";
+    let form = "Return-Path: <>\nFrom: Form <form@site.example>";
+    let desk = "From: Desk <noreply@desk.example>\nAuto-Submitted: auto-generated";
+    let list = "From: hanako@friend.example\nList-Post: <mailto:dev@lists.example>";
+    for (who, subject, text) in [
+        (
+            hanako,
+            "mail could not be delivered",
+            "Hi,\nmy mail to a@b.example could not be delivered.",
+        ),
+        (
+            hanako,
+            "E-Mail nicht zugestellt",
+            "meine E-Mail an a@b.example konnte nicht zugestellt werden",
+        ),
+        (hanako, "メールが届きません", "先日お送りしたメールは届きましたか。a@b.example 宛です。"),
+        (hanako, "退信", "我发给 a@b.example 的邮件被退回了"),
+        (hanako, "Your email was returned", "your message to a@b.example was returned: 550 5.1.1"),
+        (
+            hanako,
+            "Undeliverable",
+            "I got this today:\nThis is the mail system at host mx.example.\n<a@b.example>: 550 5.1.1",
+        ),
+        (
+            hanako,
+            "Mail delivery failed?",
+            "What is this?\n\nThis is the mail system at host mx.example.\n<a@b.example>: 550 5.1.1",
+        ),
+        (list, "Undeliverable", "This is the mail system at host mx.example.\n<a@b.example>: 550"),
+        (form, "question", "Was my mail to info@b.example not delivered?"),
+        (form, "Anfrage", "Die Mail an info@b.example wurde nicht beantwortet."),
+        (desk, "[12] mail bounces", "Hanako wrote: mail to a@b.example bounced with 550 5.1.1"),
+        (desk, "mail bounced", "Hanako wrote: my mail to a@b.example bounced with 550 5.1.1"),
+        (form, "Entrega fallida", "Su envío no pudo ser entregado. cliente@post.example"),
+        (form, "parcel", "お荷物をお届けできませんでした。tel@post.example"),
+    ] {
+        let text = format!(
+            "{who}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}\n"
+        );
+        assert!(!finds(&BOUNCE, &message(&text)), "{text}");
+    }
+}
+
+#[test]
+fn senders_without_a_name_that_report() {
+    let noreply = "From: Hosting <noreply@hosting.example>";
+    let null = "Return-Path: <>\nFrom: Gateway <gateway@far.example>";
+    for (who, subject, text, status) in [
+        (noreply, "Undeliverable", "Your message to x@far.example bounced: 550 5.1.1", "5.1.1"),
+        (null, "Message rejected", "Your mail to x@far.example was rejected: 550 5.7.1", "5.7.1"),
+        (null, "hello", "Your mail to x@far.example was rejected: 550 5.7.1", "5.7.1"),
+        (null, "Rückläufer", "Hallo,\n\nx@far.example: Postfach voll", "5.2.2"),
+        (null, "配送エラー", "宛先 x@far.example が存在しません", "5.1.1"),
+        (
+            "From: imss@far.example",
+            "Undeliverable",
+            "*** Message from InterScan ***\nx@far.example 550 5.1.1",
+            "5.1.1",
+        ),
+    ] {
+        check(who, subject, text, "x@far.example", status);
+    }
+}
+
+#[test]
+fn words_say_more_than_a_vague_code() {
+    let code = |diagnostic: &str| {
+        let vague = DSN.replace("Status: 5.1.1", "Status: 5.0.0");
+        let line = "Diagnostic-Code: smtp; 550 5.1.1 User unknown\n";
+        statuses(&mail(&message(&vague.replace(line, diagnostic)))).unwrap()
+    };
+    assert_eq!(code("Diagnostic-Code: x; mailbox is full\n"), ["5.2.2"]);
+    assert_eq!(code("Diagnostic-Code: x; it failed\n"), ["5.0.0"]);
+    assert_eq!(code("Diagnostic-Code: smtp; 550 5.7.1 User unknown\n"), ["5.7.1"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::classify::words::{bounces, find};
 /// A report begins within this many bytes of the text.
 const START: usize = 600;
 
-fn start(text: &str) -> &str {
+/// The beginning of a text.
+pub fn start(text: &str) -> &str {
     let end = (0..=START.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
@@ -16,14 +17,28 @@ pub fn subject_reports(subject: &str) -> bool {
     find(bounces::SUBJECTS, subject).is_some()
 }
 
-/// A phrase that only mail systems use.
+/// A phrase of a delivery report.
 pub fn report(text: &str) -> Option<&'static str> {
+    report_of_machine(text).or_else(|| report_of_anyone(text))
+}
+
+/// A phrase that only mail systems use.
+pub fn report_of_machine(text: &str) -> Option<&'static str> {
     find(bounces::REPORTS, text)
 }
 
-/// [`report`], but at the start.
-pub fn report_at_start(text: &str) -> Option<&'static str> {
-    report(start(text))
+/// A phrase that a person may use, too.
+pub fn report_of_anyone(text: &str) -> Option<&'static str> {
+    find(bounces::REPORTS_OF_ANYONE, text)
+}
+
+/// Whether a person speaks in a phrase of his own mail: `my message to …`.
+pub fn is_of_own_mail(phrase: &str, text: &str) -> bool {
+    let place = phrase.split('*').next().and_then(|first| text.find(first.trim_end()));
+    // The phrase may begin within a word: `meine e-mail an`.
+    let before = place.and_then(|at| text.get(..at)).unwrap_or_default();
+    let before = before.trim_end_matches(|c: char| !c.is_whitespace());
+    before.split_whitespace().next_back().is_some_and(|word| bounces::OWN.contains(&word))
 }
 
 /// A phrase that reports a failure if a mail system is the sender.
