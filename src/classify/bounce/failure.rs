@@ -35,17 +35,8 @@ impl RecipientFailure {
         let reply = status::reply(reason);
         let temporary = delayed || reply.is_some_and(|code| code < 500);
         let class = if temporary { '4' } else { '5' };
-        let said = || words::status_of(&reason.to_lowercase(), class);
-        let status = status::refine(stated, reason);
-        // `5.0.0` says no more than that it failed.
-        let vague = status.as_ref().is_some_and(|status| status.ends_with(".0.0"));
-        let status = match vague {
-            true if reason.is_empty() => words::status_of(report, class).or(status),
-            true => said().or(status),
-            false => status,
-        };
-        let status = status
-            .or_else(said)
+        let status = status::refine(stated, reason)
+            .or_else(|| words::status_of(&reason.to_lowercase(), class))
             .or_else(|| words::status_of(report, class))
             .or_else(|| reply.map(|code| status::of_reply(code).to_owned()))
             .unwrap_or_else(|| format!("{class}.0.0"));

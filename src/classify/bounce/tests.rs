@@ -212,18 +212,6 @@ fn senders_without_a_name_that_report() {
 }
 
 #[test]
-fn words_say_more_than_a_vague_code() {
-    let code = |diagnostic: &str| {
-        let vague = DSN.replace("Status: 5.1.1", "Status: 5.0.0");
-        let line = "Diagnostic-Code: smtp; 550 5.1.1 User unknown\n";
-        statuses(&mail(&message(&vague.replace(line, diagnostic)))).unwrap()
-    };
-    assert_eq!(code("Diagnostic-Code: x; mailbox is full\n"), ["5.2.2"]);
-    assert_eq!(code("Diagnostic-Code: x; it failed\n"), ["5.0.0"]);
-    assert_eq!(code("Diagnostic-Code: smtp; 550 5.7.1 User unknown\n"), ["5.7.1"]);
-}
-
-#[test]
 fn a_bounce_whose_lines_end_in_cr() {
     assert!(finds(&BOUNCE, &message(&DSN.replace('\n', "\r"))));
 }
