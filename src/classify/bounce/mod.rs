@@ -270,7 +270,7 @@ impl Signs {
                     || words::recipient_fault(text).is_some()
             };
             let shown = || coded() || returned() || told() && concrete();
-            if self.subject_reports && (self.named || shown()) {
+            if subject_reports && (self.named || shown()) {
                 return Some(format!("{system}, and the subject is a delivery report's"));
             }
             if said && bad {

@@ -151,7 +151,9 @@ fn people_who_ask_about_mail_are_none() {
     let form = "Return-Path: <>\nFrom: Form <form@site.example>";
     let desk = "From: Desk <noreply@desk.example>\nAuto-Submitted: auto-generated";
     let list = "From: hanako@friend.example\nList-Post: <mailto:dev@lists.example>";
+    let master = "From: Postmaster <postmaster@corp.example>";
     for (who, subject, text) in [
+        (master, "Re: Undeliverable", "Try again.\n> a@b.example 550 5.1.1"),
         (
             hanako,
             "mail could not be delivered",
@@ -196,6 +198,8 @@ fn senders_without_a_name_that_report() {
     let null = "Return-Path: <>\nFrom: Gateway <gateway@far.example>";
     for (who, subject, text, status) in [
         (noreply, "Undeliverable", "Your message to x@far.example bounced: 550 5.1.1", "5.1.1"),
+        (null, "Nav piegādājams", "x@far.example\n550 5.1.10 RESOLVER.ADR.NotFound", "5.1.10"),
+        (null, "प्रेषण", "x@far.example\n550 5.1.10 RESOLVER.ADR.NotFound", "5.1.10"),
         (null, "Message rejected", "Your mail to x@far.example was rejected: 550 5.7.1", "5.7.1"),
         (null, "hello", "Your mail to x@far.example was rejected: 550 5.7.1", "5.7.1"),
         (null, "Rückläufer", "Hallo,\n\nx@far.example: Postfach voll", "5.2.2"),
