@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::fold::is_unspaced;
+
 /// How the lines of a text part must be read (RFC 3676 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
@@ -57,6 +59,12 @@ pub fn unwrap(text: &str, flow: Flow) -> Cow<'_, str> {
             _ => None,
         };
         joined.push_str(kept.unwrap_or(content));
+        // A blank within Japanese or Chinese was put there by the mailer, without saying so:
+        // the break, which disappears in such text, stands for it.
+        let unspaced = |content: &str| content.chars().next_back().is_some_and(is_unspaced);
+        if open.is_some() && kept.is_none() && content.strip_suffix(' ').is_some_and(unspaced) {
+            joined.push('\n');
+        }
     }
     if text.ends_with('\n') {
         joined.push('\n');
@@ -78,6 +86,7 @@ mod tests {
             ("a \n-- \nb", Flow::Flowed, "a \n-- \nb"),
             (" >stuffed \nx", Flow::Flowed, ">stuffed x"),
             ("\n\na", Flow::Flowed, "\n\na"),
+            ("重要な \nお知らせ", Flow::Flowed, "重要な \nお知らせ"),
         ] {
             assert_eq!(unwrap(text, flow), want, "{text:?}");
         }

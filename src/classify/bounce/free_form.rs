@@ -38,6 +38,9 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
         segments.clear();
         before = notes.to_owned();
     }
+    if !segments.iter().all(|segment| segment.is_about(own)) {
+        segments.retain(|segment| !(segment.is_about(own) && segment.is_greeting()));
+    }
     for segment in segments {
         let failure = segment.failure();
         let known = failures.iter_mut().find(|known| known.recipient == failure.recipient);
@@ -109,6 +112,9 @@ pub fn complete(failures: &mut [RecipientFailure], notes: &str) {
 /// What may stand between a recipient and the reason.
 const MARKS: &[char] = &[' ', '\t', '>', ')', ']', ':', '：', ';', ',', '.', '<', '-', '」', '）'];
 
+/// A greeting has fewer letters beside the address.
+const GREETING: usize = 8;
+
 struct Segment {
     recipient: Option<String>,
     text: String,
@@ -118,6 +124,11 @@ impl Segment {
     fn is_about(&self, addresses: &[String]) -> bool {
         let about = self.recipient.as_deref().unwrap_or_default();
         addresses.iter().any(|address| address.eq_ignore_ascii_case(about))
+    }
+
+    /// Whether hardly anything stands behind the address: `user@host 様`.
+    fn is_greeting(&self) -> bool {
+        self.text.chars().filter(|c| c.is_alphanumeric()).take(GREETING).count() < GREETING
     }
 
     fn failure(self) -> RecipientFailure {
@@ -333,6 +344,8 @@ mod tests {
     fn a_greeting_names_who_is_told() {
         let notes = "me@here.example您好，\n您寄給 a@b.example 的郵件無法送達 5.1.1";
         assert_eq!(found(notes), [pair("a@b.example", "5.1.1")]);
+        let both = "me@here.example 様\n\na@b.example 宛のメールは届きません 5.1.1";
+        assert_eq!(found(both), [pair("a@b.example", "5.1.1")]);
         assert_eq!(found("a@b.example님에게 5.1.1"), [pair("a@b.example", "5.1.1")]);
         assert_eq!(found("<me@here.example>: 5.1.1"), [pair("me@here.example", "5.1.1")]);
     }

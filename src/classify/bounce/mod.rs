@@ -214,7 +214,7 @@ impl Signs {
     }
 
     fn is_answer(&self) -> bool {
-        reply_prefix::begins(&self.subject)
+        reply_prefix::begins(&self.subject) || words::is_note(&self.subject)
     }
 
     /// Sieve's `reject` answers with a disposition notification (RFC 5429 §2.1.1).
@@ -281,6 +281,8 @@ impl Signs {
                     let fault = || words::recipient_fault(text).filter(|_| !self.is_answer());
                     words::failure(text).or_else(fault).filter(|_| concrete())
                 }),
+                // An absent person's program quotes what came, or says that an address is old.
+                false if self.is_answer() => None,
                 // Forms send with the null sender what people write.
                 false => words::report_of_machine(text).filter(|_| concrete()).or_else(|| {
                     let phrase = words::report_of_anyone(text);

@@ -149,6 +149,7 @@ fn mail_about_bounces_is_none() {
 fn people_who_ask_about_mail_are_none() {
     let hanako = "From: Hanako <hanako@friend.example>";
     let form = "Return-Path: <>\nFrom: Form <form@site.example>";
+    let null = "Return-Path: <>\nFrom: Hanako <hanako@friend.example>";
     let desk = "From: Desk <noreply@desk.example>\nAuto-Submitted: auto-generated";
     let list = "From: hanako@friend.example\nList-Post: <mailto:dev@lists.example>";
     let master = "From: Postmaster <postmaster@corp.example>";
@@ -180,6 +181,8 @@ fn people_who_ask_about_mail_are_none() {
         (list, "Undeliverable", "This is the mail system at host mx.example.\n<a@b.example>: 550"),
         (form, "question", "Was my mail to info@b.example not delivered?"),
         (form, "Anfrage", "Die Mail an info@b.example wurde nicht beantwortet."),
+        (null, "Automatic reply: Undeliverable", "I am away.\n> a@b.example 550 5.1.1"),
+        (null, "Re: hello", "The address a@b.example does not exist any more."),
         (desk, "[12] mail bounces", "Hanako wrote: mail to a@b.example bounced with 550 5.1.1"),
         (desk, "mail bounced", "Hanako wrote: my mail to a@b.example bounced with 550 5.1.1"),
         (form, "Entrega fallida", "Su envío no pudo ser entregado. cliente@post.example"),

@@ -1,7 +1,7 @@
 //! The words in which mail systems report: `bounces.txt` of
 //! [`words`](crate::classify::words), and what each of its tables is used for.
 
-use crate::classify::words::{bounces, find};
+use crate::classify::words::{answers, bounces, find};
 
 /// A report begins within this many bytes of the text.
 const START: usize = 600;
@@ -15,6 +15,12 @@ pub fn start(text: &str) -> &str {
 /// Whether a subject is that of a delivery report.
 pub fn subject_reports(subject: &str) -> bool {
     find(bounces::SUBJECTS, subject).is_some()
+}
+
+/// Whether a program answered a mail of that subject: `Automatic reply: Undeliverable`.
+pub fn is_note(subject: &str) -> bool {
+    let note = |note: &&str| subject.strip_prefix(note).map(str::trim_start);
+    answers::NOTES_ALONE.iter().filter_map(note).any(|rest| rest.starts_with(':'))
 }
 
 /// A phrase of a delivery report.
