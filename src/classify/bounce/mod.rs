@@ -313,7 +313,8 @@ impl Signs {
             });
             phrase.filter(|_| self.subject_reports && self.unattended)
         });
-        Some(format!("the text begins `{}`", phrase.filter(|_| concrete())?))
+        let phrase = phrase.filter(|_| concrete())?;
+        Some(format!("the text begins `{phrase}`"))
     }
 }
 
