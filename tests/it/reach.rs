@@ -53,16 +53,29 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
     let script = "cat > mail; printf '%s\\n' \"$@\" > words; env | sort > env; \
                   pwd > pwd; ls -l /proc/self/fd > fds; echo chatter; echo noise >&2";
     let home = home("pipe \"PROGRAM\" \"{subject}\" \"-v\" \"x{subject}\" \"a b;$(id)\"\n", script);
-    let mut command = home.command(&[]);
-    command.env("PERL5LIB", "/tmp").env("SECRET", "x");
+    let mut command = home.command(&["-a", "shop\nSECRET=x"]);
+    command.env("PERL5LIB", "/tmp").env("SECRET", "x").env("LC_ALL", "C.UTF-8");
     delivered(&run(command, MESSAGE));
     assert_eq!(text(&home, "mail").as_bytes(), MESSAGE);
     assert_eq!(text(&home, "words"), "_-rf hello\n-v\nx-rf hello\na b;$(id)\n");
     assert_eq!(text(&home, "pwd").trim(), home.path().display().to_string());
     let env = text(&home, "env");
-    assert!(env.contains("SENDER=hanako@sender.example\n"), "{env}");
-    assert!(env.contains("RECIPIENT=taro@example.jp\n"), "{env}");
-    assert!(!env.contains("SECRET") && !env.contains("PERL5LIB"), "{env}");
+    // The shell adds where it is.
+    let env: Vec<&str> = env.lines().filter(|line| !line.contains("PWD=")).collect();
+    let path = home.path().display();
+    let wanted = [
+        "EXTENSION=shopSECRET=x",
+        &format!("HOME={path}"),
+        "LC_ALL=C.UTF-8",
+        "LOGNAME=taro",
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "RECIPIENT=taro@example.jp",
+        "SENDER=hanako@sender.example",
+        "SHELL=/bin/sh",
+        "TZ=UTC",
+        "USER=taro",
+    ];
+    assert_eq!(env, wanted);
     let log = log(&home);
     assert!(log.contains(" piped program=") && log.contains("says: chatter"), "{log}");
     assert!(log.contains("says: noise"), "{log}");
