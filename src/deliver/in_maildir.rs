@@ -74,13 +74,10 @@ pub(super) fn store(
             }
             Some(Err(failure)) => {
                 match journal {
+                    // Those before it stay.
                     Some(_) => {
-                        for (at, one) in staged.into_iter().enumerate() {
-                            if at < number {
-                                one.keep();
-                            } else {
-                                one.undo();
-                            }
+                        for one in staged.into_iter().skip(number) {
+                            one.undo();
                         }
                     }
                     None => used = used.plus(take_back(staged, report).negative()),

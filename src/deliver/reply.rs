@@ -157,22 +157,44 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_headers_of_the_standards() {
-        let text = compose(&reply(), 0);
-        for line in [
+        let text = compose(&reply(), 1_796_122_800);
+        let (head, body) = text.split_once("\n\n").unwrap();
+        let is_fixed = |line: &&str| !line.starts_with("Message-ID: <");
+        let lines: Vec<&str> = head.lines().collect();
+        assert_eq!(lines.iter().filter(|line| !is_fixed(line)).count(), 1, "{head}");
+        let wanted = [
+            "From: =?utf-8?B?5aSq6YOO?= <taro@example.jp>",
             "To: <hanako@example.jp>",
-            "Auto-Submitted: auto-replied",
+            "Subject: =?utf-8?B?5LiN5Zyo44Gn44GZ?=",
+            "Date: Tue, 1 Dec 2026 11:00:00 -0000",
             "In-Reply-To: <1@x>",
             "References: <0@x>",
             " <1@x>",
+            "Auto-Submitted: auto-replied",
+            "X-Auto-Response-Suppress: All",
+            "Precedence: bulk",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=UTF-8",
             "Content-Transfer-Encoding: base64",
-        ] {
-            assert!(text.lines().any(|known| known == line), "{line}: {text}");
-        }
+        ];
+        assert_eq!(lines.into_iter().filter(is_fixed).collect::<Vec<_>>(), wanted);
+        assert!(body.ends_with('\n'), "{body}");
         assert!(text.is_ascii(), "{text}");
         let message = Message::from_bytes(text.into_bytes());
         assert_eq!(message.texts("Subject")[0].text(), "不在です");
         assert_eq!(message.addresses("From")[0].display(), "太郎 <taro@example.jp>");
         assert_eq!(message.body_texts().unwrap()[0].text().trim(), "休みです。");
+    }
+
+    #[test]
+    fn a_name_that_is_no_plain_words_is_quoted() {
+        for (from, field) in [
+            ("Taro T2 <taro@example.jp>", "Taro T2 <taro@example.jp>"),
+            ("\"Taro, Sales\" <taro@example.jp>", "\"Taro, Sales\" <taro@example.jp>"),
+            ("<taro@example.jp>", "<taro@example.jp>"),
+        ] {
+            assert_eq!(mailboxes(from), field);
+        }
     }
 
     #[test]
@@ -183,5 +205,11 @@ mod tests {
         let text = compose(&reply, 0);
         assert!(text.contains("From: <taro@example.jp>\n"));
         assert!(text.ends_with("7bit\n\nAway.\n"), "{text}");
+        // RFC 5322 §2.1.1 allows lines of 998 characters, some servers fewer.
+        reply.body = format!("{}\n", "x".repeat(900));
+        assert!(compose(&reply, 0).contains("\n\nxxx"));
+        reply.body.insert(0, 'x');
+        let text = compose(&reply, 0);
+        assert!(text.lines().all(|line| line.len() <= 76), "{text}");
     }
 }

@@ -18,7 +18,7 @@ use crate::outcome::Failure;
 pub(super) const NO_COLONS: &str =
     "this file system allows no colons in names, so the message has no flags";
 
-/// A message in `tmp`, on disk, to be committed; if this is dropped, it is removed.
+/// A message in `tmp`, on disk, to be committed; if this is dropped before, it is removed.
 pub struct StagedMessage {
     pub(super) directory: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
