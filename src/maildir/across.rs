@@ -33,10 +33,6 @@ pub(super) fn across(
     };
     let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(new), error);
     let about = from.metadata().map_err(|error| fail("copy the message to", error))?;
-    if !about.is_file() {
-        let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(Failure::new("read", source.path_of(old), error));
-    }
     let (name, file) = create(tmp, &target.path, Sharing::Private, None, None)?;
     let copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
@@ -89,7 +85,7 @@ pub(super) fn has_bytes_of(
     let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
     let same = || -> io::Result<bool> {
         let (about, of) = (one.metadata()?, other.metadata()?);
-        if about.len() != of.len() || about.ino() == of.ino() || !about.is_file() || !of.is_file() {
+        if about.len() != of.len() || about.ino() == of.ino() {
             return Ok(false);
         }
         let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));

@@ -215,15 +215,15 @@ impl Maildir<'_> {
         for entry in Dir::read_from(&shelf.folder)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let known = matches!(name, "." | ".." | "new" | "cur" | "tmp");
-            let kind = entry.file_type();
-            let may_be = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown)
-                // The target of a link may be anything.
-                && (kind == FileType::Directory
-                    || statat(&shelf.folder, name, AtFlags::empty()).is_ok_and(|about| {
-                        FileType::from_raw_mode(about.st_mode) == FileType::Directory
-                    }));
-            if !known && name.starts_with('.') == plus && may_be {
+            if matches!(name, "." | ".." | "new" | "cur" | "tmp") || name.starts_with('.') != plus {
+                continue;
+            }
+            // It may be a link, and its target anything; file systems need not report it.
+            let is_directory = entry.file_type() == FileType::Directory
+                || statat(&shelf.folder, name, AtFlags::empty()).is_ok_and(|about| {
+                    FileType::from_raw_mode(about.st_mode) == FileType::Directory
+                });
+            if is_directory {
                 let mut directories = place.directories.clone();
                 directories.push(name.to_owned());
                 below.push(Place { directories, note: None });
@@ -398,15 +398,7 @@ impl MaildirFolder {
     pub fn open(&self, entry: &Entry) -> Result<Message, Failure> {
         let file = self.file(entry)?;
         let opened = Message::open(file).inspect(|message| message.is_stored_as(&entry.name));
-        opened.map_err(|error| {
-            let error = match error.kind() {
-                ErrorKind::InvalidInput => {
-                    io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")
-                }
-                _ => error,
-            };
-            Failure::new("read", self.path_of(entry), error)
-        })
+        opened.map_err(|error| Failure::new("read", self.path_of(entry), error))
     }
 
     pub(super) fn file(&self, entry: &Entry) -> Result<File, Failure> {
@@ -538,21 +530,29 @@ mod tests {
         for name in ["new", "cur", "tmp", "courierimapkeywords"] {
             fs::create_dir_all(home.path().join(name)).unwrap();
         }
-        for name in [".A.B", ".&j,dg0TDhMPww6w-", "A/B", "迷惑"] {
+        let other = tempfile::tempdir().unwrap();
+        fs::create_dir(other.path().join("cur")).unwrap();
+        for name in [".A.B/.C", ".A.B", ".&j,dg0TDhMPww6w-", "A/B", "迷惑"] {
             fs::create_dir_all(home.path().join(name).join("cur")).unwrap();
         }
         fs::create_dir(home.path().join(".nothing")).unwrap();
         fs::write(home.path().join(".file"), "").unwrap();
         symlink("..", home.path().join("A/ring")).unwrap();
-        symlink(".A.B", home.path().join(".again")).unwrap();
+        for (target, link) in [(".A.B", "again"), (".file", "to-file"), ("none", "to-none")] {
+            symlink(target, home.path().join(format!(".{link}"))).unwrap();
+            symlink(target, home.path().join(link)).unwrap();
+        }
+        for link in ["linked", ".linked"] {
+            symlink(other.path(), home.path().join(link)).unwrap();
+        }
         let found = |layout| {
             let location = Location::new(home.path(), layout, None);
             let (places, problems) = Maildir::open(&location).unwrap().folders();
             assert_eq!(problems.len(), 0, "{problems:?}");
             places.iter().map(|place| location.folder_of(place).to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(found(Layout::MaildirPlusPlus), ["INBOX", "迷惑メール", "A/B"]);
-        assert_eq!(found(Layout::Fs), ["INBOX", "A/B", "迷惑"]);
+        assert_eq!(found(Layout::MaildirPlusPlus), ["INBOX", "迷惑メール", "A/B", "linked"]);
+        assert_eq!(found(Layout::Fs), ["INBOX", "A/B", "again", "linked", "迷惑"]);
     }
 
     #[test]
@@ -573,8 +573,12 @@ mod tests {
         assert!(problems.is_empty());
         let read = |name: &str| shelf.open(&Entry::of(name).unwrap()).map(|_| ());
         assert!(read("new/9.a").is_ok());
-        assert!(read("cur/dir:2,").unwrap_err().to_string().contains("not a regular file"));
-        assert!(read("cur/link:2,").unwrap_err().to_string().contains("symbolic link"));
+        let why = |name: &str, doing: &str, why: &str| {
+            let said = read(name).unwrap_err().to_string();
+            assert!(said.starts_with(doing) && said.contains(why), "{said}");
+        };
+        why("cur/dir:2,", "cannot read", "not a regular file");
+        why("cur/link:2,", "cannot open", "symbolic link");
         assert_eq!(read("cur/gone").unwrap_err().error.kind(), ErrorKind::NotFound);
     }
 }

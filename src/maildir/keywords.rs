@@ -152,6 +152,7 @@ fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<KeywordFile> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
     use std::time::{Duration, SystemTime};
 
@@ -171,16 +172,20 @@ mod tests {
         assert_eq!(ask(folder.path(), &["WORK", "$junk", "new"]), ("bac".into(), vec![]));
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert_eq!(text, "0 $Junk\n1 work\n2 new\n");
+        assert_eq!(ask(folder.path(), &["new", "New"]), ("c".into(), vec![]));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no lock stays");
     }
 
     #[test]
     fn what_dovecot_wrote_stays_and_gaps_are_filled() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "0 a\n2 c\n30 far\nodd").unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, "0 a\n2 c\n30 far\nodd").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
         assert_eq!(ask(folder.path(), &["b", "c"]).0, "bc");
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert_eq!(text, "0 a\n2 c\n30 far\nodd\n1 b\n");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
     }
 
     #[test]
@@ -189,6 +194,8 @@ mod tests {
         let all: Vec<String> = (0..26).map(|number| format!("k{number}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         assert_eq!(ask(folder.path(), &all).0, "abcdefghijklmnopqrstuvwxyz");
+        // For what cannot be written no lock is needed.
+        std::fs::File::create(folder.path().join(LOCK)).unwrap();
         let (letters, problems) = ask(folder.path(), &["k3", "one-more"]);
         assert_eq!(letters, "d");
         assert_eq!(problems, ["keyword `one-more` left out"]);
@@ -200,6 +207,25 @@ mod tests {
         let (letters, problems) = ask(folder.path(), &["a b", "x\n0 y", "", "あ"]);
         assert_eq!((letters.as_str(), problems.len()), ("", 4));
         assert!(!folder.path().join(FILE).exists());
+        let long = "k".repeat(101);
+        assert_eq!(ask(folder.path(), &[&long[1..], &long]).0, "a");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_reported_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, vec![b'x'; MAX as usize]).unwrap();
+        for _ in 0..2 {
+            let (letters, problems) = ask(folder.path(), &["x"]);
+            assert_eq!((letters.as_str(), problems.len()), ("", 1));
+            assert!(problems[0].starts_with("keywords left out: cannot read"), "{problems:?}");
+            if path.is_file() {
+                assert_eq!(fs::metadata(&path).unwrap().len(), MAX);
+                fs::remove_file(&path).unwrap();
+                fs::create_dir(&path).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn no_recorded_name_leads_elsewhere() {
+        for name in ["", ".", "..", "a/b", "a\0"] {
+            assert_eq!(Place::of(vec!["A".into(), name.into()]), None, "{name:?}");
+        }
+        assert!(Place::of(vec!["A".into(), ".b".into()]).is_some());
+    }
+
+    #[test]
     fn the_inbox_may_be_a_folder_and_others_below_it() {
         let place = |location: &Location, name: &str| location.place(&folder(name)).directories;
         let mut location = fs_layout(Path::new("/m"));

@@ -265,9 +265,6 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The message is where it was.
     pub fn carry_out(&mut self, step: &FileMove) -> Result<MoveOutcome, Failure> {
-        if step.is_done() {
-            return Ok(MoveOutcome::Moved);
-        }
         let source = match self.shelf(&step.from) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 return Ok(MoveOutcome::Missing);
@@ -678,6 +675,84 @@ mod tests {
         assert_eq!((about.mode() & 0o7777, about.modified().unwrap()), (0o640, then));
         assert!(!old.exists());
         assert_eq!(fs::read_dir(far.path().join("tmp")).unwrap().count(), 0);
+        // What a reader renamed is found, and what was removed is no failure.
+        write(location.path.join("cur/2.a:2,RS"), "x");
+        let path = moved(&location, ("", "new/2.a"), "Far", Flags::default());
+        assert_eq!(path, ".Far/cur/2.a:2,RS");
+        assert_eq!(refile(&location, ("", "new/2.a"), "Far", Flags::default()).unwrap(), None);
+        // What is no message stays.
+        symlink("1.a", location.path.join("cur/3.a:2,")).unwrap();
+        assert!(refile(&location, ("", "cur/3.a:2,"), "Far", Flags::default()).is_err());
+        assert!(location.path.join("cur/3.a:2,").is_symlink());
+    }
+
+    #[test]
+    fn a_move_into_the_trash_that_was_cut_short_is_noted_once() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        let file = "cur/1.a,S=5:2,S";
+        write(location.path.join(file), "hello");
+        fs::create_dir_all(location.path.join("Trash/cur")).unwrap();
+        fs::hard_link(location.path.join(file), location.path.join("Trash").join(file)).unwrap();
+        write(location.path.join("maildirsize"), "100S\n5 1\n");
+        let step = |to| FileMove {
+            from: place(&location, ""),
+            old: entry(file),
+            to: place(&location, to),
+            new: entry(file),
+            problems: Vec::new(),
+        };
+        // One folder under two names has every message once.
+        symlink(".", location.path.join("again")).unwrap();
+        let mut mover = Mover::open(&location).unwrap();
+        assert!(!mover.finish(&step("again")).unwrap() && location.path.join(file).exists());
+        for finished in [true, false] {
+            assert_eq!(mover.finish(&step("Trash")).unwrap(), finished);
+            assert!(!location.path.join(file).exists());
+            assert!(location.path.join("Trash").join(file).exists());
+            let size = fs::read_to_string(location.path.join("maildirsize")).unwrap();
+            assert_eq!(size, "100S\n5 1\n-5 -1\n");
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_frees_room_unless_it_was_in_the_trash() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        write(location.path.join("maildirsize"), "100S\n");
+        write(location.path.join("cur/1.a,S=5:2,S"), "hello");
+        write(location.path.join("Trash/cur/2.a,S=7:2,S"), "hello 2");
+        let mut mover = Mover::open(&location).unwrap();
+        for (folder, file) in [("", "cur/1.a,S=5:2,S"), ("Trash", "cur/2.a,S=7:2,S")] {
+            for outcome in [MoveOutcome::Moved, MoveOutcome::Missing] {
+                let deleted = mover.delete(&place(&location, folder), &entry(file));
+                assert_eq!(deleted.unwrap(), outcome, "{file}");
+            }
+            assert!(!location.path.join(folder).join(file).exists());
+        }
+        let size = fs::read_to_string(location.path.join("maildirsize")).unwrap();
+        assert_eq!(size, "100S\n-5 -1\n");
+        // A directory is no message.
+        fs::create_dir(location.path.join("cur/3.a:2,")).unwrap();
+        assert!(mover.delete(&place(&location, ""), &entry("cur/3.a:2,")).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_opened_is_not_taken_for_an_empty_one() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        fs::create_dir_all(location.path.join("cur")).unwrap();
+        symlink("loop", location.path.join("loop")).unwrap();
+        for (from, to) in [("loop", ""), ("", "loop")] {
+            let step = FileMove {
+                from: place(&location, from),
+                old: entry("cur/1.a:2,"),
+                to: place(&location, to),
+                new: entry("cur/1.a:2,"),
+                problems: Vec::new(),
+            };
+            assert!(Mover::open(&location).unwrap().carry_out(&step).is_err(), "{from} {to}");
+        }
     }
 
     #[test]

@@ -165,6 +165,20 @@ mod tests {
         for name in ["1767.M1P2.mx,S=3", "1767.2_1.mx", "1767.M1P2Q3Rabc.mx", "x", ""] {
             assert!(!super::is_ours(name), "{name}");
         }
+        for start in [".M1P2Q3", "1.MxP2Q3", "1.M1PQ3", "1.M1P2Qx"] {
+            let name = format!("{start}R0123456789abcdef.mx");
+            assert!(!super::is_ours(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_an_id_of_its_own() {
+        let (id, other) = (message_id(), message_id());
+        let (left, host) = id.split_once('@').unwrap();
+        assert!(left.starts_with(|c: char| c.is_ascii_digit()) && id != other, "{id}");
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        assert!(left.chars().all(is_plain), "{id}");
+        assert!(!host.is_empty() && host.chars().all(is_plain), "{id}");
     }
 
     #[test]

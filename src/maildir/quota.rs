@@ -165,10 +165,7 @@ fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
         }
         before = after;
     }
-    size.lines = 1;
-    size.modified = SystemTime::now();
     let text = format!("{}\n{} {}\n", size.limit, size.used.bytes, size.used.messages);
-    size.length = text.len() as u64;
     // If the file cannot be written, the count is still right.
     let _ = replace(maildir, &text);
     Ok(size)
@@ -231,6 +228,7 @@ fn replace(maildir: &Maildir<'_>, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::super::Location;
     use super::*;
@@ -293,11 +291,19 @@ mod tests {
         assert_eq!(room(&maildir, amount(888, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "2000S\n1112 3\n");
         assert_eq!(room(&maildir, amount(889, 1)).unwrap(), QuotaRoom::Full);
-        // A file that has grown is rewritten.
-        fs::write(&path, format!("9999S\n{}", "1 0\n".repeat(1300))).unwrap();
-        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), QuotaRoom::Enough);
-        assert_eq!(text(), "9999S\n1112 3\n");
+        // A file that has grown is rewritten, for those who may read it now.
+        for (lines, last, rewritten) in [(1277, "10 0\n", false), (1277, "100 0\n", true)] {
+            fs::write(&path, format!("9999S\n{}{last}", "1 0\n".repeat(lines))).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+            assert_eq!(room(&maildir, amount(1, 1)).unwrap(), QuotaRoom::Enough);
+            assert_eq!(text() == "9999S\n1112 3\n", rewritten, "{last}");
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        }
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 5, "nothing else is left");
+        // What cannot be counted is not left out.
+        std::os::unix::fs::symlink("new", home.path().join(".A/new")).unwrap();
+        fs::write(&path, "10S\n1 1\n1 1\n").unwrap();
+        assert!(room(&maildir, amount(100, 1)).is_err());
     }
 
     #[test]

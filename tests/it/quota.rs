@@ -96,6 +96,25 @@ fn what_is_taken_back_is_no_use_of_the_quota() {
     assert_eq!((home.mail().len(), used(&home)), (0, (0, 0)));
 }
 
+/// A quota that cannot be read keeps no mail out; what is no file sets none.
+#[test]
+fn what_stands_in_for_the_quota_costs_no_mail() {
+    let home = Home::with_rules("");
+    fs::create_dir(home.path().join("Maildir")).expect("made");
+    let path = home.path().join("Maildir/maildirsize");
+    let log = || fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("there");
+    fs::create_dir(&path).expect("made");
+    assert_eq!(home.deliver(&subject("a")).code, Some(0));
+    assert!(!log().contains("the quota cannot be read"), "{}", log());
+    fs::remove_dir(&path).expect("removed");
+    std::os::unix::fs::symlink("maildirsize", &path).expect("made");
+    assert_eq!(home.deliver(&subject("b")).code, Some(0));
+    for told in ["the quota cannot be read: ", "the quota cannot be updated: "] {
+        assert!(log().contains(told), "{}", log());
+    }
+    assert_eq!(home.mail().len(), 2);
+}
+
 #[test]
 fn the_site_decides_about_mail_over_quota() {
     if !rustix::process::geteuid().is_root() {

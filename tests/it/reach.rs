@@ -275,7 +275,10 @@ fn a_retry_does_only_what_is_missing() {
     assert_eq!(home.mail().len(), 2, "not stored again");
     assert_eq!(text(&home, "ran"), "ran\nran\n", "not run again");
     assert!(text(&home, "sent").ends_with("\n\nbody\n"));
-    assert!(log(&home).contains("done by an earlier try: copy \\\"A\\\""), "{}", log(&home));
+    for step in ["copy \\\"A\\\"", "run \\\"~/bin/count\\\""] {
+        let told = format!("done by an earlier try: {step}");
+        assert!(log(&home).contains(&told), "{told}: {}", log(&home));
+    }
     assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
 }
 
@@ -289,12 +292,16 @@ fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
     let rules = "set sendmail \"SENDMAIL\"\nadd-header \"X-A\" \"b\"\nforward \"a@x.example\"\n";
     for code in [64, 65, 67, 69, 76, 77, 78] {
         let home = home(rules, &format!("echo unknown user >&2; exit {code}"));
+        fs::create_dir(home.path().join("Maildir")).expect("made");
+        std::os::unix::fs::symlink("maildirsize", home.path().join("Maildir/maildirsize"))
+            .expect("a quota that cannot be read");
         delivered(&home.deliver(MESSAGE));
         assert_eq!(places(&home), [(String::new(), true)], "{code}");
         assert_eq!(home.mail()[0].text().as_bytes(), [b"X-A: b\n", MESSAGE].concat());
         let log = log(&home);
         assert!(log.contains(&format!("ended with status {code}, which no other try")), "{log}");
         assert!(log.contains("unknown user") && !log.contains(" forwarded "), "{log}");
+        assert!(log.contains("the quota cannot be read: "), "{log}");
         assert!(
             log.contains(".mailrules:3\" id=") && log.contains("in the inbox instead"),
             "{log}"
@@ -334,6 +341,10 @@ fn a_refused_copy_is_reported_and_loses_nothing() {
             let mut found: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
             found.sort_unstable_by(|a, b| b.cmp(a));
             assert_eq!(found, folders, "{rules}");
+            if state.is_empty() {
+                let is_dropped = rules.starts_with("copy") && rules.ends_with("discard\n");
+                assert_eq!(log(&home).contains(" discarded "), is_dropped, "{}", log(&home));
+            }
         }
     }
 }
