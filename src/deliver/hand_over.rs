@@ -295,6 +295,77 @@ mod tests {
         assert_ne!(known[8], known[9]);
     }
 
+    /// What a later step fails for is not handed over again.
+    #[test]
+    fn a_retry_hands_over_what_is_missing() {
+        let (store, home) = (TestStore::start(Behaviour::default()), tempfile::tempdir().unwrap());
+        let mailbox = RemoteMailbox {
+            store: &store.store,
+            address: "hana@x.example",
+            over_quota: OverQuota::Temporary,
+            subscribe: true,
+        };
+        let ready = home.path().join("ready").display().to_string();
+        let mut plan = plan(&["A", "B"]);
+        plan.steps.truncate(1);
+        let argv = ["/usr/bin/test", "-e", &ready].map(str::to_owned).into();
+        plan.steps.push(Step { kind: StepKind::Pipe { argv }, rule: None });
+        let message = Message::from_bytes(b"a: b\n\nc\n".to_vec());
+        let deliver_once = || {
+            let state = Some(StateDir::at(home.path().join("state")));
+            let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
+            deliver(&plan, &[&message], Store::Remote(mailbox), &reach)
+        };
+        assert_eq!(deliver_once().outcome.exit_code(), 75);
+        std::fs::write(&ready, "").unwrap();
+        let report = deliver_once();
+        assert_eq!((report.outcome, recipients(&store).len()), (Outcome::Delivered, 1));
+        assert_eq!(report.notes, ["done by an earlier try: copy \"A\""]);
+    }
+
+    #[test]
+    fn two_hand_overs_to_a_mailbox_wait_for_one_another() {
+        let (store, home) = (TestStore::start(Behaviour::default()), tempfile::tempdir().unwrap());
+        let state = StateDir::at(home.path());
+        let name = Key::of(&[path::address("hana@x.example").canonical().as_bytes()]).name();
+        let hold = || LockFile::wait(&state, LOCKS, &name, Instant::now()).unwrap().unwrap();
+        let now = || hand_over(&store, Some(home.path()), &["A"], "a\n\nb\n", OverQuota::Temporary);
+        let lock = hold();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(300));
+                drop(lock);
+            });
+            assert_eq!(now().outcome, Outcome::Delivered);
+        });
+        let lock = hold();
+        let message = Message::from_bytes(b"a\n\nb\n".to_vec());
+        let reach = DeliveryContext {
+            state: Some(StateDir::at(home.path())),
+            deadline: Instant::now() + MARGIN,
+            ..DeliveryContext::nothing()
+        };
+        let mailbox = RemoteMailbox {
+            store: &store.store,
+            address: "hana@x.example",
+            over_quota: OverQuota::Temporary,
+            subscribe: true,
+        };
+        let report = deliver(&plan(&["A"]), &[&message], Store::Remote(mailbox), &reach);
+        let line = report.outcome.line().unwrap();
+        assert_eq!(line, "4.2.1 other mail is handed over to this mailbox");
+        drop(lock);
+        // Where no lock can be made, mail flows on.
+        std::fs::remove_dir_all(home.path().join(LOCKS)).unwrap();
+        std::fs::write(home.path().join(LOCKS), "").unwrap();
+        let report = now();
+        assert_eq!(report.outcome, Outcome::Delivered);
+        assert!(
+            report.notes[0].starts_with("hand-overs cannot wait for one another"),
+            "{report:?}"
+        );
+    }
+
     /// Whatever the store says, the mail is stored there or the MTA has it.
     #[test]
     fn a_refusal_of_the_store_is_not_passed_on() {

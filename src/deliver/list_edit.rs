@@ -426,7 +426,13 @@ mod tests {
         assert!(!home.path().join("no").exists());
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&target).unwrap(), "");
-        let remove = edit(&home.path().join("x/y"), context, Change::Remove, "c@d");
+        let remove = |name: &str| edit(&home.path().join(name), context, Change::Remove, "c@d");
+        for name in ["dangling", "real/list"] {
+            assert!(remove(name).is_err(), "{name}");
+        }
+        let why = |name: &str| add(name).unwrap_err().to_string();
+        assert_eq!(why("folder"), "it is not a regular file");
+        let remove = remove("x/y");
         assert!(!remove.unwrap() && !home.path().join("x").exists());
     }
 

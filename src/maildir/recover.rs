@@ -195,6 +195,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         assert_eq!(found(&root.join("none"), None), RecoverOutcome::Nothing);
+        symlink("loop", root.join("loop")).unwrap();
+        let location = Location::new(root.join("loop"), Layout::Fs, None);
+        assert!(recover(&location, 1, None).is_err());
         let other = file(root, "new", 7);
         let inbox = file(root, "new", 1);
         let folder = file(root, ".A/cur", 1);

@@ -60,3 +60,54 @@ pub fn resume(
         Err(error) => Err(failed(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::super::Location;
+    use super::super::testing::{flags, folder, fs_layout};
+    use super::*;
+    use crate::message::Message;
+
+    /// Stages a message as a process does that is then killed.
+    fn staged(location: &Location, letters: &str) -> Entry {
+        let message = Message::from_bytes(b"x\n".to_vec());
+        let maildir = Maildir::open(location).unwrap();
+        let place = location.place(&folder("A"));
+        let staged = maildir.stage(&place, &flags(letters, &[]), &message, &[]).unwrap();
+        let entry = Entry::of(&staged.file()).unwrap();
+        staged.keep();
+        entry
+    }
+
+    #[test]
+    fn what_was_staged_is_stored_once() {
+        let home = tempfile::tempdir().unwrap();
+        let location = fs_layout(home.path());
+        let folder = home.path().join("Maildir/A");
+        let count = |name: &str| fs::read_dir(folder.join(name)).unwrap().count();
+        let resumed = |name: &str, entry: &Entry| {
+            let maildir = Maildir::open(&location).unwrap();
+            resume(&maildir, &location.place(&super::super::testing::folder(name)), entry)
+        };
+        for (letters, sub) in [("", "new"), ("S", "cur")] {
+            let entry = staged(&location, letters);
+            assert_eq!((entry.sub.name(), count(sub), count("tmp")), (sub, 0, 1));
+            assert_eq!(resumed("A", &entry).unwrap(), ResumeOutcome::Stored);
+            assert!(folder.join(entry.to_string()).exists());
+            // It was stored before, and a reader has flagged it since.
+            let read = folder.join(format!("cur/{}:2,FS", entry.base()));
+            fs::rename(folder.join(entry.to_string()), &read).unwrap();
+            assert_eq!(resumed("A", &entry).unwrap(), ResumeOutcome::Stored);
+            assert_eq!((count("new"), count("cur"), count("tmp")), (0, 1, 0));
+            fs::remove_file(read).unwrap();
+            assert_eq!(resumed("A", &entry).unwrap(), ResumeOutcome::Missing);
+            assert_eq!(resumed("B", &entry).unwrap(), ResumeOutcome::Missing);
+        }
+        symlink("loop", home.path().join("Maildir/loop")).unwrap();
+        assert!(resumed("loop", &staged(&location, "")).is_err());
+        assert_eq!(count("tmp"), 1);
+    }
+}

@@ -381,6 +381,22 @@ mod tests {
         let path = store(&plus(home.path()), "", &flags("", &["work"])).unwrap();
         assert!(path.to_str().unwrap().ends_with(",S=18:2,a"), "{path:?}");
         assert_eq!(path.parent().unwrap(), home.path().join("Maildir/cur"));
+        let path = store(&plus(home.path()), "", &flags("SS", &[])).unwrap();
+        assert!(path.to_str().unwrap().ends_with(",S=18:2,S"), "{path:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_done_as_asked_is_reported() {
+        let home = tempfile::tempdir().unwrap();
+        let location = Location { subscribe: Some(true), ..plus(home.path()) };
+        fs::create_dir_all(location.path.join("subscriptions")).unwrap();
+        let maildir = Maildir::open(&location).unwrap();
+        let message = Message::from_bytes(b"x\n".to_vec());
+        let place = location.place(&folder("A"));
+        let staged = maildir.stage(&place, &flags("", &["a b"]), &message, &[]).unwrap();
+        let [subscription, keyword] = staged.problems() else { panic!("{:?}", staged.problems()) };
+        assert!(subscription.starts_with("cannot subscribe `A` in subscriptions: "));
+        assert_eq!(keyword, "`a b` is not a keyword");
     }
 
     /// The home may be on a disk that is not mounted yet.

@@ -170,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_is_reported_and_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let open = std::fs::File::open(root.path()).unwrap();
+        let path = root.path().join(DOVECOTS);
+        let problems = || subscribe(&open, &["A".into()], Layout::Fs, None);
+        std::os::unix::fs::symlink(DOVECOTS, &path).unwrap();
+        assert_eq!(problems().len(), 1);
+        fs::remove_file(&path).unwrap();
+        fs::File::create(&path).unwrap().set_len(LARGEST).unwrap();
+        assert_eq!(problems().len(), 1);
+        assert_eq!(fs::metadata(&path).unwrap().len(), LARGEST);
+        fs::File::create(&path).unwrap();
+        assert!(problems().is_empty());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "A\n");
+    }
+
+    #[test]
     fn as_the_user_says() {
         let after = |before, asked| after(before, Layout::MaildirPlusPlus, Some(asked));
         assert_eq!(after([None, None], true), ["V\t2\n\nA\t&U,BTFw-\n", "-"]);
