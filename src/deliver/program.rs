@@ -253,9 +253,7 @@ impl<'o> Running<'o> {
         if late {
             self.kill(Signal::TERM);
             self.until(Instant::now() + GRACE, |this| this.has_ended());
-        } else if !self.has_ended() {
-            self.kill(Signal::KILL);
-        } else if self.output.is_some() {
+        } else if self.has_ended() && self.output.is_some() {
             // Whoever still holds the output open might still write to it.
             self.until(Instant::now() + AFTERGLOW, |this| this.stdout.is_none());
         }
@@ -497,6 +495,25 @@ mod tests {
         assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
         let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
         assert!(made.unwrap_err().contains("left a child"));
+        // What it left behind ends with it.
+        let marker = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("(sleep 1; echo alive >{}) & exit 0", marker.path().display());
+        assert_eq!(ran(&shell(&script), 30_000).result, Ok(()));
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "");
+    }
+
+    #[test]
+    fn a_program_whose_time_is_over_may_tidy_up() {
+        let marker = tempfile::NamedTempFile::new().unwrap();
+        let path = marker.path().display();
+        let script = format!(
+            "trap 'sleep 0.3; echo tidy >{path}; exit 1' TERM; while :; do sleep 0.05; done"
+        );
+        assert!(ran(&shell(&script), 500).result.unwrap_err().starts_with("did not end within"));
+        assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "tidy\n");
+        let why = "was not started, because there is no time left".to_owned();
+        assert_eq!(ran(&shell("exit 0"), 0).result, Err(why));
     }
 
     #[test]
@@ -515,6 +532,9 @@ mod tests {
         assert_eq!(said, ["note"]);
         let (large, _) = filtered(&shell("cat; head -c 3000000 /dev/zero"), 10_000, 8 << 20);
         assert_eq!(large.unwrap().len(), MESSAGE.len() + 3_000_000);
+        let size = MESSAGE.len() as u64;
+        assert!(filtered(&argv(&["cat"]), 10_000, size).0.is_ok());
+        assert!(filtered(&argv(&["cat"]), 10_000, size - 1).0.is_err());
         for (script, why) in [
             ("cat; exit 1", "ended with status 1"),
             ("true", "printed nothing"),

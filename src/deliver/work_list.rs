@@ -153,3 +153,32 @@ fn inbox<'p>(
 ) -> Copy<'p> {
     Copy { step, kind: &INBOX, folder: &TOP, flags: &UNFLAGGED, edits: edits.to_vec(), message, id }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Step;
+
+    #[test]
+    fn what_can_be_done_again_comes_first() {
+        let argv = vec!["program".to_owned()];
+        let list = StepKind::EditList {
+            add: true,
+            list: "l".into(),
+            path: "l".into(),
+            entry: "a@b".into(),
+        };
+        let kinds = [
+            StepKind::Remember { key: [0; 16], within: 1 },
+            StepKind::Run { argv: argv.clone() },
+            list,
+            StepKind::Pipe { argv },
+        ];
+        let steps = kinds.into_iter().map(|kind| Step { kind, rule: None }).collect();
+        let (plan, message) = (Plan { steps }, Message::from_bytes(b"x".to_vec()));
+        let (work, end) = read_plan(&plan, &[&message]);
+        let order: Vec<usize> = work.effects.iter().map(|effect| effect.step).collect();
+        assert_eq!((order, end), (vec![2, 1, 3, 0], Outcome::Delivered));
+        assert!(work.copies.is_empty());
+    }
+}

@@ -8,7 +8,7 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Mode, chmodat, fchmod, fstat, statat};
+use rustix::fs::{AtFlags, Mode, chmodat, fchmod, fstat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -57,25 +57,23 @@ impl Sharing {
         }
     }
 
-    /// Sets the mode of a directory just created in `parent`; restores to the owner what
-    /// a very odd umask removed.
+    /// Sets the mode of a directory just created in `parent`.
     pub(super) fn settle_directory(
         self,
         parent: impl AsFd,
         name: impl Arg + Copy,
     ) -> Result<(), Errno> {
-        let about = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let mode = Mode::from_raw_mode(about.st_mode);
         let group = match self {
             Sharing::Private => None,
             Sharing::Shared => group_of(&parent),
         };
-        let wanted = match group {
-            Some(group) => PRIVATE_DIR | group | Mode::SGID,
-            None if mode.contains(PRIVATE_DIR) => return Ok(()),
-            None => mode | PRIVATE_DIR,
-        };
-        chmodat(&parent, name, wanted, AtFlags::empty())
+        match group {
+            Some(group) => {
+                let mode = PRIVATE_DIR | group | Mode::SGID;
+                chmodat(&parent, name, mode, AtFlags::empty())
+            }
+            None => Ok(()),
+        }
     }
 }
 

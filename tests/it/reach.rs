@@ -397,6 +397,14 @@ fn what_was_refused_for_good_is_not_done_again() {
     delivered(&home.deliver(MESSAGE));
     assert_eq!(places(&home), [(String::new(), true)], "stored once for both");
 
+    // So is one that an earlier try has put there.
+    let rules = "set sendmail \"SENDMAIL\"\ncopy \"INBOX\"\nforward \"a@x.example\"\n";
+    let busy = "echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; exit 67";
+    let home = self::home(rules, busy);
+    deferred(&home.deliver(MESSAGE));
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(places(&home), [(String::new(), true)], "stored once");
+
     // Where it cannot be stored, the next try does both.
     let rules = "set sendmail \"SENDMAIL\"\nrun \"~/bin/count\"\nforward \"a@x.example\"\n";
     let home = self::home(rules, "exit 67");
