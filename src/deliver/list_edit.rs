@@ -230,7 +230,6 @@ fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok((change == Change::Add).then(|| (Vec::new(), 0o600)));
         }
-        Err(error) if file::is_not_regular(&error) => return Err(EditError::NotAList),
         other => other?,
     };
     let about = file.metadata()?;

@@ -559,7 +559,7 @@ mod tests {
                 assert_eq!(count(home.path(), "Maildir/A/new"), 1);
                 assert_eq!(fs::read_to_string(&ran).unwrap(), "x\n");
                 // What is stored needs no room.
-                fs::write(home.path().join("Maildir/maildirsize"), "1S\n").unwrap();
+                fs::write(home.path().join("Maildir/maildirsize"), "1S\n9 1\n").unwrap();
             }
             leaving.join().unwrap();
         }
