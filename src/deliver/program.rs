@@ -510,7 +510,8 @@ mod tests {
         let script = format!(
             "trap 'sleep 0.3; echo tidy >{path}; exit 1' TERM; while :; do sleep 0.05; done"
         );
-        assert!(ran(&shell(&script), 500).result.unwrap_err().starts_with("did not end within"));
+        // A shell on a busy machine has begun by then.
+        assert!(ran(&shell(&script), 2000).result.unwrap_err().starts_with("did not end within"));
         assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "tidy\n");
         let why = "was not started, because there is no time left".to_owned();
         assert_eq!(ran(&shell("exit 0"), 0).result, Err(why));
