@@ -10,8 +10,8 @@ use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
-use mfilter::rules::rule_set::RuleSet;
 use mfilter::rules::compiled::CompiledProgram;
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::world::World;
 
 fuzz_target!(|data: &[u8]| {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use mfilter::import::{Options, gmail, maildrop, procmail, report, sieve, thunderbird};
+use mfilter::language::Language;
 
 fuzz_target!(|data: &[u8]| {
     for import in
@@ -23,6 +24,8 @@ fuzz_target!(|data: &[u8]| {
         let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
         let totals = report::totals(&imported);
         assert_eq!(totals.all, totals.exact + totals.approximate + totals.not);
-        let _ = report::text(&imported);
+        for language in [Language::English, Language::Japanese] {
+            let _ = report::text(&imported, language, Some(40));
+        }
     }
 });
