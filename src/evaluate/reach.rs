@@ -272,7 +272,10 @@ fn in_a_local_part(sender: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{exact_entry, in_a_local_part, with_ascii_domain};
+    use super::{
+        LONGEST_SHOWN, LONGEST_TARGET, exact_domain, exact_entry, exact_text, in_a_local_part,
+        no_target, with_ascii_domain,
+    };
 
     #[test]
     fn an_entry_means_one_address_only() {
@@ -282,6 +285,31 @@ mod tests {
             assert_eq!(exact_entry(hostile), None, "{hostile}");
         }
         assert_eq!(exact_entry(&format!("{}@example.jp", "a".repeat(310))), None);
+    }
+
+    /// A sender must not get more into a list than his own text.
+    #[test]
+    fn a_text_or_a_domain_is_an_entry_for_itself_only() {
+        for text in ["dev.list.example", "a b", "<1@x>", &"a".repeat(LONGEST_SHOWN)] {
+            assert_eq!(exact_text(text).as_deref(), Some(text));
+        }
+        let long = "a".repeat(LONGEST_SHOWN + 1);
+        for hostile in ["a*", "a?", "/a/", "@a", "a # b", "#", "a\"b", "a\tb", "a\nb", "", &long] {
+            assert_eq!(exact_text(hostile), None, "{hostile:?}");
+        }
+        assert_eq!(exact_domain("a.example").as_deref(), Some("@a.example"));
+        for hostile in ["", ".example", "*.example", "a?.example", "a.example\"", "a#b"] {
+            assert_eq!(exact_domain(hostile), None, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named_with_the_reason() {
+        let local = "a".repeat(LONGEST_TARGET - 2);
+        assert!(no_target(&format!("{local}@b")).ends_with("is not an address"));
+        assert!(no_target(&format!("a{local}@b")).contains("is longer than an address"));
+        assert!(no_target(&"a".repeat(LONGEST_TARGET + 1)).ends_with("…` is not an address"));
+        assert_eq!(no_target("x"), "`x` is not an address");
     }
 
     #[test]
