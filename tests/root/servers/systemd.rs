@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use super::jail::{Jail, child_of};
 use super::lmtp::{self, Behind, POSTFIX, POSTFIX_MAP};
+use super::scenario::guide;
 use crate::support::{skipped, wait_for};
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 const SERVICE: &str = include_str!("../../../examples/systemd/mfilter-lmtp.service");
+const USERS_SERVICE: &str = include_str!("../../../examples/systemd/mfilter-lmtp-users.service");
 const SOCKET: &str = include_str!("../../../examples/systemd/mfilter-lmtp.socket");
 
 /// Runs a command in the cgroup `$0`.
@@ -49,8 +51,9 @@ struct Booted {
 
 impl Booted {
     /// None where the system does not let us, which is said.
-    fn start(jail: &Jail, test: &str) -> Option<Booted> {
-        let cgroup = cgroups()?.join(format!("mfilter-test-{}", std::process::id()));
+    fn start(jail: &Jail, service: &str, test: &str) -> Option<Booted> {
+        let name = format!("mfilter-test-{}-{}", std::process::id(), jail.inside);
+        let cgroup = cgroups()?.join(name);
         if let Err(error) = fs::create_dir(&cgroup) {
             eprintln!("skipped: {test} cannot have a cgroup of its own: {error}");
             return None;
@@ -70,7 +73,7 @@ impl Booted {
             : > /etc/machine-id
             : > /etc/fstab",
         );
-        jail.write("/etc/systemd/system/mfilter-lmtp.service", SERVICE);
+        jail.write("/etc/systemd/system/mfilter-lmtp.service", service);
         jail.write("/etc/systemd/system/mfilter-lmtp.socket", SOCKET);
         // Its own cgroup is the top of those that it sees.
         let mut inside = jail.daemon("/usr/bin/unshare");
@@ -170,18 +173,36 @@ fn cgroups() -> Option<PathBuf> {
     Some(Path::new(found.get(1)?).to_owned())
 }
 
-#[test]
-fn the_units_deliver_with_all_their_restrictions() {
-    let test = "the units of `mfilter lmtp` under systemd";
-    let needed = [lmtp::DOVECOT, &[POSTFIX.program, SYSTEMD, "/usr/bin/journalctl"]].concat();
+/// A root for a test with Postfix; none where it cannot have one, which is said.
+fn root(test: &str, needed: &[&str]) -> Option<Jail> {
+    let needed = [needed, &[POSTFIX.program, SYSTEMD, "/usr/bin/journalctl"]].concat();
     if skipped(test, &needed, true) {
-        return;
+        return None;
     }
     if cgroups().is_none() {
         eprintln!("skipped: {test}: no cgroup2 is mounted");
-        return;
+        return None;
     }
-    let Some(jail) = Jail::new(test, None) else { return };
+    Jail::new(test, None)
+}
+
+/// Starts the socket's unit, then Postfix.
+fn start_postfix(jail: &Jail, booted: &Booted) {
+    booted.shell("systemctl start mfilter-lmtp.socket");
+    jail.shell(&format!("({}) > /dev/null 2>&1 < /dev/null", POSTFIX.start));
+    wait_for("Postfix", || jail.listens().then_some(()));
+}
+
+fn send(jail: &Jail, booted: &Booted, subject: &str) {
+    let text = format!("From: a@sender.example\nSubject: {subject}\n\nx\n");
+    let sent = jail.send("a@sender.example", "hana@test.example", &text);
+    sent.unwrap_or_else(|reply| panic!("{reply}\n{}", booted.log()));
+}
+
+#[test]
+fn the_units_deliver_with_all_their_restrictions() {
+    let test = "the units of `mfilter lmtp` under systemd";
+    let Some(jail) = root(test, lmtp::DOVECOT) else { return };
     lmtp::write_guide(&jail, &POSTFIX);
     lmtp::furnish(&jail, Behind::Maildirs);
     let user = |name: &str| format!("/var/vmail/test.example/{name}");
@@ -198,19 +219,12 @@ fn the_units_deliver_with_all_their_restrictions() {
         rm -rf /var/vmail/test.example/taro /var/lib/mfilter",
     );
     jail.shell(&format!("set -e\n{}\n{}\n{POSTFIX_MAP}", POSTFIX.setup, POSTFIX.then));
-    let Some(booted) = Booted::start(&jail, test) else { return };
-    booted.shell("systemctl start mfilter-lmtp.socket");
-    jail.shell(&format!("({}) > /dev/null 2>&1 < /dev/null", POSTFIX.start));
-    wait_for("Postfix", || jail.listens().then_some(()));
+    let Some(booted) = Booted::start(&jail, SERVICE, test) else { return };
+    start_postfix(&jail, &booted);
 
     let mail = |name: &str| jail.mail(&format!("{}/Maildir", user(name)));
-    let send = |subject: &str| {
-        let text = format!("From: a@sender.example\nSubject: {subject}\n\nx\n");
-        let sent = jail.send("a@sender.example", "hana@test.example", &text);
-        sent.unwrap_or_else(|reply| panic!("{reply}\n{}", booted.log()));
-    };
     for subject in ["list", "forward", "program"] {
-        send(subject);
+        send(&jail, &booted, subject);
     }
     let arrived = || {
         let listed = mail("hana").iter().any(|mail| mail.folder == ".&TtVOiw-");
@@ -222,7 +236,7 @@ fn the_units_deliver_with_all_their_restrictions() {
     booted.wait_for("three messages", arrived);
 
     for number in 0..20 {
-        send(&format!("n{number}"));
+        send(&jail, &booted, &format!("n{number}"));
         if number % 4 == 3 {
             booted.shell("systemctl restart mfilter-lmtp && systemctl reload mfilter-lmtp");
         }
@@ -232,4 +246,33 @@ fn the_units_deliver_with_all_their_restrictions() {
     });
     let status = booted.shell("systemctl show -p ActiveState,NRestarts mfilter-lmtp");
     assert_eq!(status, "NRestarts=0\nActiveState=active\n", "{}", booted.log());
+}
+
+#[test]
+fn the_unit_for_users_of_the_system_delivers_as_each_of_them() {
+    let test = "the unit for users of the system under systemd";
+    let Some(jail) = root(test, &[]) else { return };
+    let [settings, postfix] = guide("lmtp.md", "Users of the system").try_into().expect("two");
+    let transport = postfix.replace("unix:mfilter/lmtp", "unix:/run/mfilter/lmtp");
+    let local = "mydestination = test.example\nlocal_recipient_maps =\n";
+    jail.write("/guide/main", &format!("{transport}{local}"));
+    jail.write("/guide/master", "lmtp unix - - n - - lmtp\n");
+    jail.write("/etc/mfilter/lmtp.conf", &settings);
+    jail.account("mfilter", 2998, "/nonexistent");
+    jail.account("hana", 2999, "/home/hana");
+    jail.write("/home/hana/.mailrules", "folder \"Mine\"\n");
+    jail.shell("chown -R hana: /home/hana");
+    jail.shell(&format!("set -e\n{}", POSTFIX.then));
+    let Some(booted) = Booted::start(&jail, USERS_SERVICE, test) else { return };
+    start_postfix(&jail, &booted);
+    for number in 0..4 {
+        send(&jail, &booted, &format!("n{number}"));
+        if number == 1 {
+            booted.shell("systemctl restart mfilter-lmtp && systemctl reload mfilter-lmtp");
+        }
+    }
+    let maildir = "/home/hana/Maildir";
+    booted.wait_for("all messages", || jail.mail(maildir).len() == 4);
+    let owners = jail.shell(&format!("find {maildir}/.Mine/new -type f -printf '%U:%G\\n'"));
+    assert_eq!(owners, "2999:2999\n".repeat(4));
 }
