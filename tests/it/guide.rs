@@ -107,7 +107,8 @@ fn the_package_of_the_readme_installs_and_uninstalls() {
     }
     write(&machine.join("var/lib/dpkg/status"), "");
     let apt = home.path().join("bin/apt");
-    let dpkg = format!("dpkg --root={} --force-not-root", machine.display());
+    let dpkg =
+        format!("dpkg --root={} --force-not-root --force-script-chrootless", machine.display());
     write(
         &apt,
         format!(
