@@ -340,7 +340,7 @@ impl Service for Server {
         counter.count();
         if let Err(why) = &found {
             let Recipient { local, domain, .. } = recipient;
-            (self.tell)(&format!("{local}@{domain} is not known now: {why}"));
+            (self.tell)(&format!("{local}@{domain} gets no mail now: {why}"));
         }
         found
     }

@@ -35,7 +35,8 @@ const NO_MAIL: LmtpReply = LmtpReply::new(503, "5.5.1 Say MAIL first");
 const NESTED: LmtpReply = LmtpReply::new(503, "5.5.1 The sender was already given");
 const NO_RECIPIENT: LmtpReply = LmtpReply::new(503, "5.5.1 No recipient was accepted");
 const NO_USER: LmtpReply = LmtpReply::new(550, "5.1.1 There is no such user here");
-const UNAVAILABLE: LmtpReply = LmtpReply::new(451, "4.3.0 The users cannot be looked up now");
+const UNAVAILABLE: LmtpReply =
+    LmtpReply::new(451, "4.3.0 Mail for this user cannot be taken now; the log says why");
 const TOO_MANY: LmtpReply = LmtpReply::new(452, "4.5.3 Too many recipients of one message");
 const TOO_LARGE: LmtpReply = LmtpReply::new(552, "5.3.4 The message is too large");
 const NO_SPACE: LmtpReply = LmtpReply::new(452, "4.3.1 The message cannot be kept now");
