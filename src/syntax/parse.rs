@@ -349,6 +349,16 @@ mod tests {
         read(text).1.into_iter().map(|(line, marked, _, _)| (line, marked)).collect()
     }
 
+    /// Each word may stand on a line of its own, where a statement's ends the block.
+    #[test]
+    fn what_an_action_takes_is_not_named_like_a_statement() {
+        for word in ["when", "list", "set"] {
+            let wanted = [(1, word.to_owned())];
+            assert_eq!(places(&format!("reply {{ {word} \"x\" }}")), wanted);
+        }
+        assert_eq!(places("reply { on \"x\" }"), []);
+    }
+
     /// Rules, the marked text, the message, the hint.
     #[rustfmt::skip]
     const MISTAKES: &[(&str, &str, &str, &str)] = &[
