@@ -7,12 +7,17 @@
 //! results. A value must be followed by a blank and the next property, by `;` or
 //! by the end. Otherwise the result is marked as flawed: what was read up to a
 //! comment or a blank may differ from what was written.
-//! comment or a blank may be another than was written.
 
 use crate::classify::cfws;
 
 /// Further results in one header are ignored.
 const MOST_RESULTS: usize = 100;
+
+/// A border printed a text that contains a semicolon, and this is its end.
+const LEFTOVER: &str = "something in it is not a result";
+
+/// A result with more properties is not used.
+const MOST_PROPERTIES: usize = 100;
 
 /// The content of one header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -209,7 +214,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn method_result(&mut self) -> Result<Option<MethodResult>, &'static str> {
-        let Some((method, result)) = self.pair()? else { return Ok(None) };
+        let before = self.rest;
+        let Some((method, result)) = self.pair()? else {
+            self.rest = before;
+            return self.leftover();
+        };
         let (method, version) = method.split_once('/').unwrap_or((&method, "1"));
         if version != "1" || result.is_empty() {
             return Ok(None);
@@ -217,26 +226,40 @@ impl<'a> Cursor<'a> {
         let mut found = MethodResult {
             method: method.to_owned(),
             result: result.to_ascii_lowercase(),
+            flaw: result.contains('@').then_some(LEFTOVER),
             ..MethodResult::default()
         };
         loop {
             while let Some(comment) = self.comment()? {
                 found.comments.push((found.properties.len(), comment.to_owned()));
             }
-            if self.at_end_of_result() {
+            if self.at_end_of_result() || found.flaw.is_some() {
                 return Ok(Some(found));
             }
             match self.pair()? {
+                Some((name, _)) if found.properties.iter().any(|(each, _)| *each == name) => {
+                    found.flaw = Some("it states something twice");
+                }
+                Some(_) if found.properties.len() == MOST_PROPERTIES => {
+                    found.flaw = Some("it has too many words");
+                }
                 Some(property) => found.properties.push(property),
                 None => found.flaw = Some("something in it is not a property"),
             }
             if !self.at_end_of_value() {
                 found.flaw = Some("a value in it does not end where a value ends");
             }
-            if found.flaw.is_some() {
-                return Ok(Some(found));
-            }
         }
+    }
+
+    /// What stands in place of a result: nothing, `none`, or the rest of a text that
+    /// contains a semicolon.
+    fn leftover(&mut self) -> Result<Option<MethodResult>, &'static str> {
+        self.skip_blanks()?;
+        let word = self.value("")?;
+        let is_nothing = word.is_empty() || word.eq_ignore_ascii_case("none");
+        let flaw = (!is_nothing).then_some(LEFTOVER);
+        Ok(flaw.map(|flaw| MethodResult { flaw: Some(flaw), ..MethodResult::default() }))
     }
 
     fn skip_to_semicolon(&mut self) -> Result<(), &'static str> {
@@ -332,6 +355,21 @@ mod tests {
         assert_eq!(flaw("mx; spf=\"pass"), ("mx".to_owned(), "a quoted string in it has no end"));
     }
 
+    /// A border that prints `a;dmarc=pass …@evil.example` as it came.
+    #[test]
+    fn the_end_of_a_broken_text_is_no_result() {
+        for end in ["@evil.example", "x@evil.example", "x@evil.example y=z", "b=c@evil.example"] {
+            let text = format!("mx; spf=pass smtp.mailfrom=a;dmarc=pass header.from=b; {end}; a=b");
+            let results = parse(&text).expect("it can be read").results;
+            let flawed: Vec<bool> = results.iter().map(|each| each.flaw.is_some()).collect();
+            assert_eq!(flawed, [false, false, true, false], "{text}");
+        }
+        for nothing in ["none", "", "(x)", "dkim/2=pass"] {
+            let results = parse(&format!("mx; {nothing}; spf=pass")).expect("it can be read");
+            assert_eq!(results.results.len(), 1, "{nothing}");
+        }
+    }
+
     #[test]
     fn as_borders_in_use_write_it() {
         assert_eq!(
@@ -378,6 +416,7 @@ mod tests {
             "spf=pass smtp.mailfrom=a\"b\"@bank.example",
             "dmarc=pass header.from=bank.example evil",
             "dmarc=pass header.from=bank.example =evil",
+            "spf=pass smtp.mailfrom=bank.example smtp.mailfrom=x@evil.example",
             "dmarc=pass header.from=bank.example(); dkim=pass",
         ] {
             let header = parse(&format!("mx; {text}")).expect("it can be read");

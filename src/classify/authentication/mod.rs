@@ -37,7 +37,6 @@
 //! that the message has, a DMARC result about its whole From. A result that is
 //! unreadable, cut off or contradicted has no value at all: nothing was
 //! established.
-//! out.
 
 pub mod grammar;
 pub mod received_spf;
@@ -69,6 +68,9 @@ const LONGEST_HEADER: usize = 64 << 10;
 
 /// The longest excerpt of a header, in characters.
 const EXCERPT: usize = 120;
+
+/// Why a result that passes is not believed.
+const GARBLED: &str = "the border's results are garbled";
 
 /// The methods that are read.
 const METHODS: [&str; 5] = ["spf", "dkim", "dmarc", "arc", "iprev"];
@@ -236,6 +238,9 @@ impl ResultsReader<'_, '_> {
             found.iter().filter(|(result, _)| mail_from(result).is_some()).copied().collect();
         let found = if about_sender.is_empty() { found } else { &about_sender };
         let (result, verdict) = sceptical(found)?;
+        if verdict == Verdict::Pass && self.is_garbled() {
+            return Err(GARBLED.to_owned());
+        }
         let identity = mail_from(result).or_else(|| result.property("smtp.helo"));
         self.results.spf_domain = match identity {
             Some(identity) => domain_of(identity),
@@ -284,7 +289,12 @@ impl ResultsReader<'_, '_> {
 
     fn dmarc(&mut self, found: &[(&MethodResult, Verdict)]) -> Result<Verdict, String> {
         let (result, verdict) = sceptical(found)?;
-        let domain = result.property("header.from").and_then(domain_of);
+        // Cisco's gateways name it `d`.
+        let named = result.property("header.from").or_else(|| result.property("d"));
+        let domain = named.and_then(domain_of);
+        if named.is_some() && domain.is_none() {
+            return Err("the domain that it names cannot be read".to_owned());
+        }
         if verdict == Verdict::Pass {
             let from = self.mail.message.addresses("from");
             let is_of =
@@ -307,7 +317,7 @@ impl ResultsReader<'_, '_> {
             return Err(format!("{who} contains text that can mislead a border"));
         }
         if verdict == Verdict::Pass && self.is_garbled() {
-            return Err("the border's results are garbled".to_owned());
+            return Err(GARBLED.to_owned());
         }
         self.results.dmarc_domain = domain;
         Ok(verdict)

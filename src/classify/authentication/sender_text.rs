@@ -6,8 +6,6 @@
 //! If one of them can be read as more than a value, a header is read up to the
 //! place where such a text occurs, and no further. It is read on only if the
 //! border has evidently quoted the text, so that all of it was read as one value.
-//! the border has evidently quoted the text, so that all of it was read as one
-//! value.
 
 use crate::classify::Mail;
 use crate::classify::authentication::domain_of;
@@ -355,7 +353,10 @@ impl SenderText {
     /// `d=`, or else `header.i` is within it, and `header.b` is the beginning of
     /// its `b=`. `None` if the message has no such signature.
     pub fn signer(&self, result: &MethodResult) -> Option<&str> {
-        let identity = result.property("header.i").and_then(domain_of);
+        let identity = match result.property("header.i") {
+            Some(identity) => Some(domain_of(identity)?),
+            None => None,
+        };
         let signer = result.property("header.d").map(domain::canonical);
         let data = result.property("header.b");
         let fits = |signature: &&Signature| {
@@ -593,6 +594,23 @@ mod tests {
             let found = of_evil(&printed, "", Some(&quoted));
             assert_eq!(found.spf_domain.as_deref(), Some("evil.example"), "{found:#?}");
             assert_eq!(found.dmarc, Some(Verdict::Fail));
+        }
+    }
+
+    /// Without the envelope sender, only what is left of it shows that it was broken.
+    #[test]
+    fn a_sender_that_the_message_does_not_show() {
+        for local in [
+            "a;dmarc=pass header.from=bank.example;",
+            "a;dmarc=pass header.from=bank.example;x",
+            "a;dmarc=pass header.from=bank.example;x=y",
+            "bank.example;",
+            "x@bank.example;y",
+            "bank.example smtp.mailfrom=x",
+        ] {
+            let found = of_evil(&format!("spf=pass smtp.mailfrom={local}@evil.example"), "", None);
+            assert_not_believed(&found);
+            assert_eq!(found.spf, None, "{found:#?}");
         }
     }
 
