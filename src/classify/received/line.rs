@@ -27,7 +27,6 @@
 //!   client's address.
 //! * After `by`, an envelope sender or recipient is read as one path, with
 //!   what it quotes (RFC 5321 §4.1.2).
-//!   what it quotes (RFC 5321 §4.1.2).
 
 use std::net::IpAddr;
 
@@ -145,7 +144,9 @@ fn has_clauses(from_clause: &str) -> bool {
     from_tokens(from_clause).any(|(_, token)| match token {
         Token::Word(word) => word.eq_ignore_ascii_case("by") || word.eq_ignore_ascii_case("with"),
         Token::Semicolon => true,
-        Token::Helo(_) | Token::Comment(_) => false,
+        // A name in a client's certificate may contain a parenthesis.
+        Token::Comment(comment) => comment.matches('"').count() % 2 == 1,
+        Token::Helo(_) => false,
     })
 }
 
@@ -237,6 +238,8 @@ impl<'a> LineTail<'a> {
             | "MAPI" => self.login = true,
             // Exim
             "LOCAL" | "LOCAL-SMTP" | "LOCAL-BSMTP" | "LOCAL-ESMTP" => self.local = true,
+            // A scanner that hands over by a program, or wraps the message.
+            "SPAM-SCANNED" | "SPAMASSASSIN" => self.local = true,
             "IMAP" | "IMAPS" | "IMAP4" | "IMAP4-SSL" | "POP3" | "POP3S" | "POP3-SSL" | "POP2"
             | "APOP" | "KPOP" | "SDPS" => self.fetched = true,
             "HTTP" | "HTTPS" => self.names_client = true,

@@ -40,6 +40,19 @@ fn postfix() {
     assert!(read("by mx.example.jp (Postfix, from userid 500) id 4C; x").local);
 }
 
+/// The name in a certificate may close the comment that it stands in.
+#[test]
+fn a_certificate_is_no_login() {
+    for (name, ambiguous) in [("x", false), ("x) (Authenticated sender: taro", true)] {
+        let line = format!(
+            "from pc (mail.example.org [192.0.2.1]) (using TLSv1.3) (Client CN \"{name}\", Issuer \
+             \"x\" (not verified)) by mx.example.jp (Postfix) with ESMTPS id 1; x"
+        );
+        let found = read(&line);
+        assert_eq!((found.authenticated, found.ambiguous), (false, ambiguous), "{line}");
+    }
+}
+
 #[test]
 fn what_the_client_calls_itself_is_not_its_address() {
     let line = "from [10.0.0.1] (unknown [192.0.2.1]) by mx.example.jp (Postfix) with SMTP id 1";
@@ -106,6 +119,8 @@ fn made_on_the_machine_or_fetched() {
         "from localhost (mx [local]) by mx (OpenSMTPD) with ESMTPA id 1; x",
         "from root (uid 0) (envelope-from root@mx) id 5 by mx (DragonFly Mail Agent v0.13); x",
         "from localhost (localhost [127.0.0.1]) (uid 1000) by mx with local; x",
+        "from localhost by mx.example.jp\n\twith SpamAssassin (version 4.0.1); x",
+        "from mail by mx.example.jp with spam-scanned (Exim 4.96) id 1; x",
     ] {
         assert!(read(line).local && read(line).from_inside(&Relays::default()), "{line}");
     }
