@@ -9,7 +9,6 @@
 //! either place the topmost header of a name counts, because filters write above
 //! what is already there, and one `spam` among them is enough: senders do not
 //! call their own mail that. Without a border, all headers count alike.
-//! does not call his own mail that. Without a border, all counts alike.
 
 use crate::classify::look::folded;
 use crate::classify::words::spam;
@@ -42,6 +41,9 @@ const EXCERPT: usize = 60;
 
 /// The confidence level from which Exchange files a message as spam.
 const SPAM_CONFIDENCE: f64 = 5.0;
+
+/// The grade from which GMX and Yandex file a message as spam.
+const SPAM_GRADE: f64 = 4.0;
 
 /// A header that a filter writes.
 struct VerdictHeader {
@@ -78,7 +80,9 @@ fn reader(value: &str) -> Option<fn(&str) -> Reading> {
         "action" => action,
         "junk" => |value| spam_if(starts(value, "junk")),
         "dspam" => dspam,
-        "rule" => rule,
+        "stated" => stated,
+        "one" => |value| spam_if(first_number(value) == Some(1.0)),
+        "grade" => |value| spam_if(leading_number(value).is_some_and(|grade| grade >= SPAM_GRADE)),
         "score-and-threshold" => |value| spam_if(value.starts_with("yes")),
         "percentage" => percentage,
         "probability" => probability,
@@ -265,14 +269,18 @@ fn probability(value: &str) -> Reading {
     Reading { spam: percent.map(|percent| percent >= 50.0), ..Reading::default() }
 }
 
-/// `rule=spam`, `rule=notspam`.
-fn rule(value: &str) -> Reading {
-    let rule = value.split_whitespace().find_map(|word| word.strip_prefix("rule="));
-    let spam = rule.and_then(|rule| match rule {
-        "spam" => Some(true),
-        "notspam" => Some(false),
-        _ => None,
-    });
+/// `rule=spam`, `rule=inbound_notspam`, `state=HAM:…`, `st=legit`.
+fn stated(value: &str) -> Reading {
+    let words = value.split(|c: char| c.is_whitespace() || c == ';');
+    let stated = words.filter_map(|word| word.split_once('='));
+    let spam =
+        stated.filter(|(key, _)| ["rule", "state", "st"].contains(key)).find_map(|(_, verdict)| {
+            match verdict.split(':').next()?.rsplit('_').next()? {
+                "spam" => Some(true),
+                "notspam" | "ham" | "legit" => Some(false),
+                _ => None,
+            }
+        });
     Reading { spam, ..Reading::default() }
 }
 
@@ -692,6 +700,27 @@ mod tests {
     }
 
     #[test]
+    fn mail_scanner_with_a_name() {
+        assert_says("X-Uni-MailScanner: Found to be infected", false, true, None);
+        assert_says("X-Uni-MailScanner-SpamScore: ssssss", false, false, Some(6.0));
+    }
+
+    /// What is not spam for a filter of ours is not spam because a sender says so.
+    #[test]
+    fn a_verdict_of_our_border_comes_before_a_senders() {
+        let border =
+            "Received: from pc (pc.example.org [192.0.2.1]) by mx (Postfix) with SMTP id 1; x";
+        for ours in [
+            "X-Proofpoint-Spam-Details: rule=inbound_notspam policy=inbound score=0",
+            "X-UI-Filterresults: notjunk:1;V03:K0:x",
+            "X-VR-SPAMSTATE: OK",
+            "X-Gm-Spam: 0",
+        ] {
+            assert_says(&format!("{ours}\n{border}\nX-Spam-Flag: YES"), false, false, None);
+        }
+    }
+
+    #[test]
     fn a_score_header_of_ones_own() {
         let world = TestWorld { spam_score_header: Some("X-My-Score"), ..TestWorld::default() };
         let value =
@@ -737,6 +766,27 @@ mod tests {
             ("X-Proofpoint-Spam-Details: rule=spam policy=default score=99", true),
             ("X-Proofpoint-Spam-Details: rule=notspam policy=default score=0", false),
             ("X-Proofpoint-Spam-Details: rule=spam_outbound_notspam score=0", false),
+            ("X-Proofpoint-Spam-Details: rule=inbound_spam policy=inbound score=99", true),
+            ("X-ProXaD-SC: state=SPAM score=320", true),
+            ("X-ProXaD-SC: state=HAM:CommercialEmailGeneric score=17", false),
+            ("X-Xfinity-VMeta: sc=100.00;st=spam", true),
+            ("X-Xfinity-VMeta: sc=-100.00;st=legit", false),
+            ("X-UI-Filterresults: junk:10;V03:K0:x", true),
+            ("X-UI-Filterresults: notjunk:1;V03:K0:x", false),
+            ("X-GMX-Antispam: 6 (nemesis text pattern profiler); Detail=V3;", true),
+            ("X-GMX-Antispam: 0 (Mail was not recognized as spam); Detail=V3;", false),
+            ("X-Yandex-Spam: 4", true),
+            ("X-Yandex-Spam: 1", false),
+            ("X-Gm-Spam: 0\nX-Gm-Phishy: 1", true),
+            ("X-Gm-Spam: 0\nX-Gm-Phishy: 0", false),
+            ("X-Ovh-Spam-Status: SPAM", true),
+            ("X-VR-SPAMSTATE: OK", false),
+            ("X-Mailgun-Sflag: Yes", true),
+            ("X-NAI-Spam-Flag: YES", true),
+            ("X-purgate-type: spam", true),
+            ("X-Spam-Result: SPAM", true),
+            ("X-imss-scan-details: Yes-6.009-7.0-31-1;Yes-6.009-5.0-31-1", true),
+            ("X-BitDefender-Spam: No (14)", false),
             ("X-TM-AS-Result: Yes-48.583700-5.000000-31", true),
             ("X-TM-AS-Result: No--4.038400-4.000000-31", false),
             ("X-Mark-Spam-Flag: YES", true),
