@@ -33,9 +33,10 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
     let content_type = content_type(mail);
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
-        "multipart/mixed" => {
+        "multipart/mixed" | "multipart/signed" => {
             // A list wraps the message to add a footer; Exchange turns PGP/MIME
-            // into two attachments, the first of which says what the other is.
+            // into two attachments, the first of which says what the other is; and
+            // what is encrypted may be signed as a whole.
             let found = part(mail, |part| {
                 matches!(
                     part.media_type.as_str(),
@@ -100,6 +101,8 @@ enum Smime {
     Enveloped,
     /// CMS SignedData, RFC 5652 §5, certificates alone included; or a detached signature.
     Signed,
+    /// CMS CompressedData, RFC 3274.
+    Compressed,
 }
 
 /// Whether the message itself, or a part of it, is S/MIME of the wanted kind. If
@@ -107,7 +110,7 @@ enum Smime {
 fn smime(mail: &Mail<'_>, content_type: &Parameters, wanted: Smime) -> Finding {
     let media_type = content_type.value.as_str();
     let is_smime = media_type.contains("pkcs7") || media_type == "application/octet-stream";
-    if !is_smime && media_type != "multipart/mixed" {
+    if !is_smime && !matches!(media_type, "multipart/mixed" | "multipart/signed") {
         return Ok(None);
     }
     let smime_type = content_type.get("smime-type").unwrap_or_default();
@@ -138,18 +141,27 @@ fn by_smime_type(smime_type: &str) -> Option<Smime> {
     let is = |word: &str| smime_type.eq_ignore_ascii_case(word);
     let signed = is("signed-data") || is("certs-only");
     let enveloped = is("enveloped-data") || is("authEnveloped-data");
-    signed.then_some(Smime::Signed).or(enveloped.then_some(Smime::Enveloped))
+    let compressed = is("compressed-data").then_some(Smime::Compressed);
+    signed.then_some(Smime::Signed).or(enveloped.then_some(Smime::Enveloped)).or(compressed)
 }
 
 /// By the object identifier with which CMS begins: signed-data is
-/// 1.2.840.113549.1.7.2 (RFC 5652 §5.1). Anything else hides its content.
+/// 1.2.840.113549.1.7.2 (RFC 5652 §5.1), compressed-data 1.2.840.113549.1.9.16.1.9.
+/// Anything else hides its content.
 fn by_content(mail: &Mail<'_>, part: &Part) -> Result<Smime, String> {
     /// It comes after a tag and a length of up to six bytes.
     const OPENING: usize = 32;
     const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    const COMPRESSED_DATA: &[u8] = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09";
     let opening = mail.message.part_bytes(part, OPENING).map_err(unread)?;
-    let is_signed = memchr::memmem::find(&opening, SIGNED_DATA).is_some();
-    Ok(if is_signed { Smime::Signed } else { Smime::Enveloped })
+    let is = |kind| memchr::memmem::find(&opening, kind).is_some();
+    Ok(if is(SIGNED_DATA) {
+        Smime::Signed
+    } else if is(COMPRESSED_DATA) {
+        Smime::Compressed
+    } else {
+        Smime::Enveloped
+    })
 }
 
 fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
@@ -161,7 +173,8 @@ fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
 fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
     let is_line = |each: &[u8]| each.trim_ascii_end() == line.as_bytes();
     let has_line = |text: &[u8]| text.split(|byte| *byte == b'\n').any(is_line);
-    let plain = matches!(content_type.value.as_str(), "" | "text/plain");
+    // `application/pgp; x-action=encrypt` came before PGP/MIME.
+    let plain = matches!(content_type.value.as_str(), "" | "text/plain" | "application/pgp");
     let encoded = mail.message.head().first("content-transfer-encoding").is_some();
     let found = if plain && !encoded {
         has_line(&body_opening(mail.message, ARMOUR_LIMIT)?)
@@ -217,6 +230,7 @@ mod tests {
         for encrypted in [
             format!("{mixed}\n{armour}\n--b\n\nfooter\n--b--\n"),
             format!("Content-Transfer-Encoding: base64\n\n{base64}\n"),
+            format!("Content-Type: application/pgp; x-action=encrypt\n\n{armour}\n"),
             format!("{mixed}Content-Type: application/pgp-encrypted\n\nVersion: 1\n--b--\n"),
             format!("{mixed}Content-Type: multipart/encrypted; boundary=i\n\n--i--\n--b--\n"),
             "Content-Type: application/octet-stream; name=SMIME.p7m\n\nx\n".to_owned(),
@@ -250,6 +264,31 @@ mod tests {
             "Content-Type: application/octet-stream; name=x.p7m.zip\n\nx\n".to_owned(),
         ] {
             assert!(!finds(&ENCRYPTED, &message(&plain)), "{plain}");
+        }
+    }
+
+    #[test]
+    fn what_is_encrypted_and_then_signed() {
+        let signed = "Content-Type: multipart/signed; boundary=b\n\n--b\n";
+        for inner in [
+            "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\n\nx",
+            "Content-Type: multipart/encrypted; boundary=i\n\n--i--",
+        ] {
+            let message = message(&format!("{signed}{inner}\n--b--\n"));
+            assert!(finds(&ENCRYPTED, &message) && finds(&SIGNED, &message), "{inner}");
+        }
+        let plain = message(&format!("{signed}\nhello\n--b--\n"));
+        assert!(!finds(&ENCRYPTED, &plain));
+    }
+
+    #[test]
+    fn compressed_is_neither() {
+        // CMS compressed data
+        let cms = "Content-Transfer-Encoding: base64\n\nMIAGCyqGSIb3DQEJEAEJoIA=";
+        for kind in ["smime-type=compressed-data", "name=smime.p7z"] {
+            let message =
+                message(&format!("Content-Type: application/pkcs7-mime; {kind}\n{cms}\n"));
+            assert!(!finds(&ENCRYPTED, &message) && !finds(&SIGNED, &message), "{kind}");
         }
     }
 
