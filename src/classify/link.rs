@@ -157,7 +157,7 @@ impl Links {
                 continue;
             }
             let found = text.get(start..).unwrap_or_default();
-            let url = trim_text_url(found);
+            let url = without_text_behind_host(trim_text_url(found), scheme);
             behind = start + url.len();
             let parsed = match scheme {
                 true => parse(url),
@@ -175,7 +175,7 @@ impl Links {
 /// Text in NFKC, the form in which links are recognised. A full-width sign that ends a
 /// link for a reader is left as it is: NFKC would make it part of the link.
 fn half_width(text: &str) -> Cow<'_, str> {
-    let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～".contains(c);
+    let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～…＆％＝＋＊".contains(c);
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -256,11 +256,23 @@ fn trim_text_url(text: &str) -> &str {
     url
 }
 
+/// A host in running text ends at a sign that no host has: `(http://a.example)です`.
+fn without_text_behind_host(url: &str, scheme: bool) -> &str {
+    let behind = url.find(':').filter(|_| scheme).map_or(url, |colon| &url[colon + 1..]);
+    let place = behind.trim_start_matches(['/', '\\']);
+    let authority = place.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') || authority.starts_with('[') {
+        return url;
+    }
+    let end = authority.find(|c: char| "()[]',;!*&=+$~".contains(c));
+    end.map_or(url, |end| &url[..url.len() - place.len() + end])
+}
+
 /// A link in an HTML attribute. `None` for parts of the message itself (`cid:`,
 /// `#…`) and for addresses that lead nowhere without a base.
 pub fn of_attribute(url: &str) -> Option<Link> {
     let url = clean(url);
-    if url.starts_with("//") || url.starts_with("\\\\") {
+    if url.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count() >= 2 {
         return parse(&format!("http:{url}"));
     }
     if url.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) {
@@ -433,6 +445,7 @@ mod tests {
             ("ht\ntp://bad\t.exa\r\nmple/x", "http://bad.example/x", "bad.example"),
             ("http:bad.example", "http://bad.example", "bad.example"),
             ("//bad.example/x", "http://bad.example/x", "bad.example"),
+            ("/\\bad.example/x", "http://bad.example/x", "bad.example"),
             ("http://xn--wgv71a119e.jp/", "http://日本語.jp/", "日本語.jp"),
             ("http://日本語。ＪＰ/", "http://日本語.jp/", "日本語.jp"),
             ("http://3221225985/", "http://192.0.2.1/", "192.0.2.1"),
@@ -448,7 +461,21 @@ mod tests {
 
     #[test]
     fn full_width_signs_end_a_link() {
-        for sign in ["（24時間）", "！今", "：電話", "，次", "；次", "？", "）"] {
+        for sign in [
+            "（24時間）",
+            "！今",
+            "：電話",
+            "，次",
+            "；次",
+            "？",
+            "）",
+            "…",
+            "＆",
+            "％",
+            ")",
+            "']",
+            "㈱",
+        ] {
             let text = half_width(&format!("http://b.example.jp{sign}a")).into_owned();
             assert_eq!(hosts(&text), ["b.example.jp"], "{sign}");
         }
@@ -483,6 +510,15 @@ mod tests {
             ),
             ("詳しくはhttp://example.jpをご覧ください", vec!["http://example.jp"]),
             ("http://日本語.jpへ", vec!["http://日本語.jp"]),
+            ("詳細は(http://example.jp)です", vec!["http://example.jp"]),
+            (
+                "http://a,b@example.jp/ http://[::1]/",
+                vec!["http://a,b@example.jp/", "http://[::1]/"],
+            ),
+            (
+                "http://example.jp,http://example.org",
+                vec!["http://example.jp", "http://example.org"],
+            ),
             (
                 "http://bad.example/?http://good.example/",
                 vec!["http://bad.example/?http://good.example/"],

@@ -32,6 +32,8 @@ const PROGRAM: &[&str] = &[
 const ZIP: &[&str] = &["application/zip", "application/x-zip-compressed"];
 const OLE: &[&str] = &["application/x-ole-storage", "application/x-cfb"];
 const HTML: &[&str] = &["text/html"];
+
+const SVG: &[&str] = &["image/svg+xml"];
 const SCRIPT: &[&str] = &["text/x-shellscript", "text/x-script"];
 const ISO: &[&str] = &["application/x-iso9660-image", "application/vnd.efi.iso"];
 const RAR: &[&str] = &["application/vnd.rar", "application/x-rar-compressed", "application/x-rar"];
@@ -148,6 +150,7 @@ pub fn types(bytes: &[u8]) -> Vec<&'static str> {
         None if is_web_archive(bytes) => vec!["multipart/related", "application/x-mimearchive"],
         None if is_shortcut(bytes) => vec!["application/internet-shortcut"],
         None if is_word_xml(bytes) => vec!["application/vnd.ms-wordml", "application/msword"],
+        None if is_svg(bytes) => [SVG, if is_html(bytes) { HTML } else { &[] }].concat(),
         None if is_java(bytes) => vec!["application/java-vm"],
         None if is_html(bytes) => HTML.to_vec(),
         None => Vec::new(),
@@ -230,6 +233,14 @@ fn is_word_xml(bytes: &[u8]) -> bool {
     start.starts_with(b"<?xml")
         && (contains(start, b"progid=\"Word.Document\"")
             || contains(start, b"schemas.microsoft.com/office/word/2003/wordml"))
+}
+
+/// A drawing, which a browser opens with the scripts in it.
+fn is_svg(bytes: &[u8]) -> bool {
+    let start = bytes.get(..4096).unwrap_or(bytes);
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let is_xml = start.starts_with(b"<?xml") && !contains(start, b"<html");
+    start.starts_with(b"<svg") || (is_xml && contains(start, b"<svg"))
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
@@ -430,6 +441,8 @@ mod tests {
             (b"#!/bin/sh\n", "text/x-shellscript"),
             (b"\xef\xbb\xbf\r\n <!DOCTYPE HTML>", "text/html"),
             (b"<Script>", "text/html"),
+            (b"<svg onload=x>", "image/svg+xml"),
+            (b"<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg>", "image/svg+xml"),
             (b"\xca\xfe\xba\xbe\0\0\0\x34", "application/java-vm"),
             (b"PK\x05\x06\0\0", "application/zip"),
         ] {

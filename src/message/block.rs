@@ -40,7 +40,7 @@ pub struct Finder {
 }
 
 /// How many lines of a header are checked for being a boundary.
-const MOST_DASHES: usize = 10;
+pub const MOST_DASHES: usize = 10;
 
 impl Finder {
     /// For a header block of at most `limit` bytes.
@@ -129,7 +129,7 @@ impl Finder {
 
 /// Whether a line in a header is the boundary that the fields above it name: some
 /// programs forget the empty line.
-fn is_boundary(line: &[u8], fields: &[u8]) -> bool {
+pub fn is_boundary(line: &[u8], fields: &[u8]) -> bool {
     let word = line.strip_prefix(b"--").unwrap_or_default().trim_ascii_end();
     !word.is_empty()
         && memmem::find_iter(fields, word).any(|at| {

@@ -93,7 +93,19 @@ fn known<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     }
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
     let of_japan = [EUC_JP, SHIFT_JIS].contains(&encoding);
-    if broken && of_japan { mislabelled(bytes).unwrap_or(text) } else { text }
+    let wrong = broken && of_japan || encoding == SHIFT_JIS && looks_like_euc_jp(&text);
+    if wrong { mislabelled(bytes).unwrap_or(text) } else { text }
+}
+
+/// Whether a text read as Shift_JIS may be EUC-JP, whose kana come out as half-width
+/// signs, most of them a comma or a dot.
+fn looks_like_euc_jp(text: &str) -> bool {
+    let (mut kana, mut signs) = (0_usize, 0_usize);
+    for c in text.chars() {
+        kana += usize::from(matches!(c, '\u{3041}'..='\u{30fe}'));
+        signs += usize::from(matches!(c, '､' | '･'));
+    }
+    signs > kana
 }
 
 /// Japanese in another charset than its label says, in which it cannot be read.
@@ -492,9 +504,15 @@ mod tests {
         for (label, encoding) in
             [("utf-8", SHIFT_JIS), ("utf-8", EUC_JP), ("shift_jis", EUC_JP), ("euc-jp", SHIFT_JIS)]
         {
-            let text = "本日は重要なお知らせです。";
-            let (bytes, _, _) = encoding.encode(text);
-            assert_eq!(decode(Some(label), &bytes), text, "{label}");
+            for text in ["本日は重要なお知らせです。", "重要なお知らせです。"]
+            {
+                let (bytes, _, _) = encoding.encode(text);
+                assert_eq!(decode(Some(label), &bytes), text, "{label}");
+            }
+        }
+        for text in ["･予定､会議", "ｼﾞｭｳﾖｳ･ｱ､ｲ､ｳ｡"] {
+            let (bytes, _, _) = SHIFT_JIS.encode(text);
+            assert_eq!(decode(Some("shift_jis"), &bytes), text);
         }
         assert_eq!(decode(Some("utf-8"), b"n\xe9"), "n\u{fffd}");
         let broken = [b"\xe9".as_slice(), "お知らせお知らせお知らせお知らせ".as_bytes()].concat();

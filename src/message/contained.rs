@@ -239,6 +239,10 @@ mod tests {
             ("Content-Disposition: attachment (c); filename (c) = (c) \"x.exe\"", vec!["x.exe"]),
             ("Content-Disposition: attachment; filename=(1).exe", vec!["(1).exe"]),
             ("Content-Disposition: filename=\"x;y.exe\"", vec!["x;y.exe"]),
+            ("Content-Type: a/b (c) ; name (c) = (c) x.exe (c)", vec!["x.exe"]),
+            ("Content-Type: a/b; name=x (1)", vec!["x (1)"]),
+            ("Content-Type: a/b; name=x (1).exe", vec!["x (1).exe"]),
+            ("Content-Type: a/b; name=\"x.exe. \"", vec!["x.exe"]),
             (
                 "Content-Disposition: =?utf-8?q?attachment=3b_filename=3dx=2e?=\n =?utf-8?q?exe?=",
                 vec!["x.exe"],

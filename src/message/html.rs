@@ -55,6 +55,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
         done: false,
         element: String::new(),
         attribute: Attribute::Other,
+        attributes: Vec::new(),
         tag: Style::default(),
         by_sheet: Style::default(),
         sheet: Sheet::default(),
@@ -140,6 +141,8 @@ struct HtmlReader<'s> {
     done: bool,
     element: String,
     attribute: Attribute,
+    /// Those of the current tag that count: of several with one name, the first.
+    attributes: Vec<Name>,
     /// The style that the attributes of the current tag give its element.
     tag: Style,
     /// The style that style sheets give it by its class and its identifier.
@@ -164,6 +167,7 @@ impl HtmlReader<'_> {
                 self.element.clear();
                 self.element.push_str(&String::from_utf8_lossy(name));
                 self.attribute = Attribute::Other;
+                self.attributes.clear();
                 self.tag = Style::default();
                 self.by_sheet = Style::default();
                 self.alt = None;
@@ -187,6 +191,12 @@ impl HtmlReader<'_> {
                     }
                     _ => Attribute::Other,
                 };
+                if self.attribute != Attribute::Other {
+                    match self.attributes.contains(&name_of(name)) {
+                        true => self.attribute = Attribute::Other,
+                        false => self.attributes.push(name_of(name)),
+                    }
+                }
             }
             CallbackEvent::AttributeValue { value } => {
                 let value = String::from_utf8_lossy(value);
@@ -592,7 +602,8 @@ mod tests {
     #[test]
     fn addresses_of_links_and_pictures() {
         let mut events = Vec::new();
-        let html = "<a title=x href=' http://a.example/?b=1&amp;c=2 '>go</a><IMG SRC=cid:1>";
+        let html =
+            "<a title=x href=' http://a.example/?b=1&amp;c=2 '>go</a><IMG SRC=cid:1 src=cid:2>";
         read(html, |event| {
             events.push(format!("{event:?}"));
             true

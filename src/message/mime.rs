@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::block::{is_empty_line, opens_with_field};
+use super::block::{MOST_DASHES, is_boundary, is_empty_line, opens_with_field};
 use super::flowed::Flow;
 use super::head::Head;
 use super::parameter::{self, Parameters};
@@ -145,6 +145,8 @@ struct Walker {
     stack: Vec<OpenPart>,
     /// The header block so far of a part that is beginning, and its default type.
     header: Option<(Vec<u8>, &'static str)>,
+    /// How many of its lines were checked for being a boundary.
+    dashes: usize,
     /// A line in text that may begin a file: its place, and the file's name.
     begin: Option<(u64, String)>,
     /// Where the last closed part ended.
@@ -193,6 +195,7 @@ impl Walker {
         }
         if matches!(inside, Inside::Message) {
             self.header = Some((Vec::new(), "text/plain"));
+            self.dashes = 0;
         }
         self.stack.push(OpenPart { part: self.structure.parts.len(), inside });
         self.structure.parts.push(part);
@@ -227,6 +230,14 @@ impl Walker {
                     || header.is_empty() && piece.bytes.trim_ascii().is_empty();
                 // A part that does not begin with a header does not have one.
                 let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
+                let forgotten = piece.bytes.starts_with(b"--") && self.dashes < MOST_DASHES && {
+                    self.dashes += 1;
+                    is_boundary(piece.bytes, &header)
+                };
+                if forgotten {
+                    self.begin(&Head::parse(header), default, piece.start);
+                    return self.piece(piece);
+                }
                 if blank || text {
                     let skip = if blank { piece.bytes.len() as u64 } else { 0 };
                     self.begin(&Head::parse(header), default, piece.start + skip);
@@ -310,6 +321,7 @@ impl Walker {
             *seen = true;
             if !last {
                 self.header = Some((Vec::new(), *default));
+                self.dashes = 0;
             }
         }
         if last {
@@ -612,6 +624,15 @@ mod tests {
             parents,
             [None, Some(0), Some(1), Some(1), Some(0), Some(4), Some(5), Some(6), Some(0)]
         );
+    }
+
+    /// Some programs leave out the empty line, in the parts as at the top.
+    #[test]
+    fn a_boundary_ends_a_header() {
+        let message = "Content-Type: multipart/mixed; boundary=a\n\n\
+            --a\nContent-Type: multipart/alternative; boundary=\"b\"\n--b\n\none\n--b--\n\
+            --a\nX: y\n--c\n\ntwo\n--a--\n";
+        assert_eq!(parts(message), [text("one"), text("two")]);
     }
 
     #[test]

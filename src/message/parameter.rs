@@ -177,12 +177,16 @@ fn unquoted<'a>(name: &str, text: &'a str) -> (Cow<'a, str>, &'a str) {
             Some(_) => at += 1,
         }
     };
-    let mut value = text[..end].trim();
-    if !name.to_ascii_lowercase().contains("name")
-        && let Some((before, _)) = value.split_once(" (")
-    {
-        value = before.trim_end();
-    }
+    let value = text[..end].trim();
+    let is_name = name.to_ascii_lowercase().contains("name");
+    let comment = if is_name { value.rsplit_once(" (") } else { value.split_once(" (") };
+    let value = match comment {
+        // `a (1).exe` and `a (1)` are names.
+        Some((before, behind)) if !is_name || behind.ends_with(')') && before.contains('.') => {
+            before.trim_end()
+        }
+        _ => value,
+    };
     (Cow::Borrowed(value), &text[end..])
 }
 
