@@ -28,6 +28,21 @@ pub struct ResultsHeader {
     pub results: Vec<MethodResult>,
 }
 
+impl ResultsHeader {
+    /// Amazon SES goes on as `Received-SPF` does: `spf=pass (…) client-ip=192.0.2.1;
+    /// envelope-from=a@example.org; helo=…`. That is no end of a text if nothing else
+    /// in the header has the envelope sender.
+    fn accept_pairs_of_amazon(&mut self) {
+        let elsewhere = self.results.iter().any(|each| each.property("smtp.mailfrom").is_some());
+        let mut pairs = self.results.iter_mut().filter(|each| each.method == "envelope-from");
+        if let (Some(pair), None) = (pairs.next(), pairs.next())
+            && !elsewhere
+        {
+            pair.flaw = pair.flaw.filter(|flaw| *flaw != LEFTOVER);
+        }
+    }
+}
+
 /// A header that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
@@ -172,6 +187,7 @@ impl<'a> Cursor<'a> {
             }
             self.skip_to_semicolon()?;
         }
+        header.accept_pairs_of_amazon();
         Ok(())
     }
 
@@ -363,6 +379,15 @@ mod tests {
             let results = parse(&text).expect("it can be read").results;
             let flawed: Vec<bool> = results.iter().map(|each| each.flaw.is_some()).collect();
             assert_eq!(flawed, [false, false, true, false], "{text}");
+        }
+        for (text, flawed) in [
+            ("spf=pass client-ip=192.0.2.1; envelope-from=a@b.example; helo=c", 0),
+            ("spf=pass client-ip=192.0.2.1; envelope-from=a; dmarc=pass; envelope-from=x@b", 1),
+            ("spf=pass smtp.mailfrom=a; dmarc=pass; envelope-from=x@b", 1),
+        ] {
+            let results = parse(&format!("mx; {text}")).expect("it can be read").results;
+            let found = results.iter().filter(|each| each.flaw.is_some()).count();
+            assert_eq!(found, flawed, "{text}");
         }
         for nothing in ["none", "", "(x)", "dkim/2=pass"] {
             let results = parse(&format!("mx; {nothing}; spf=pass")).expect("it can be read");
