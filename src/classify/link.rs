@@ -157,7 +157,7 @@ impl Links {
                 continue;
             }
             let found = text.get(start..).unwrap_or_default();
-            let url = without_text_behind_host(trim_text_url(found), scheme);
+            let url = trim_text_url(without_text_behind_host(found, scheme));
             behind = start + url.len();
             let parsed = match scheme {
                 true => parse(url),
@@ -257,15 +257,17 @@ fn trim_text_url(text: &str) -> &str {
 }
 
 /// A host in running text ends at a sign that no host has: `(http://a.example)です`.
-fn without_text_behind_host(url: &str, scheme: bool) -> &str {
-    let behind = url.find(':').filter(|_| scheme).map_or(url, |colon| &url[colon + 1..]);
+/// Reads no further than the host, since the next link may begin there.
+fn without_text_behind_host(text: &str, scheme: bool) -> &str {
+    let behind = text.find(':').filter(|_| scheme).map_or(text, |colon| &text[colon + 1..]);
     let place = behind.trim_start_matches(['/', '\\']);
-    let authority = place.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let ends = |c: char| c.is_whitespace() || "/\\?#<>\"".contains(c);
+    let authority = place.split(ends).next().unwrap_or_default();
     if authority.contains('@') || authority.starts_with('[') {
-        return url;
+        return text;
     }
     let end = authority.find(|c: char| "()[]',;!*&=+$~".contains(c));
-    end.map_or(url, |end| &url[..url.len() - place.len() + end])
+    end.map_or(text, |end| &text[..text.len() - place.len() + end])
 }
 
 /// A link in an HTML attribute. `None` for parts of the message itself (`cid:`,
@@ -568,6 +570,9 @@ mod tests {
             ("", ":/"),
             ("", "www."),
             ("", "http://a%"),
+            ("", "http://("),
+            ("", "www.(x "),
+            ("", "http://a@b("),
         ] {
             linear(
                 |times| format!("{before}{}", repeated.repeat(2_000 * times)),
