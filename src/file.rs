@@ -448,6 +448,12 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()
 }
 
+/// Whether a file that was opened by its name is no longer there: another machine has
+/// replaced it, and NFS does not keep what is open elsewhere (ESTALE).
+pub fn is_stale(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::StaleNetworkFileHandle
+}
+
 /// Whether opening failed because it is not a regular file.
 pub fn is_not_regular(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())

@@ -29,7 +29,7 @@ use crate::rules::program::{Program, Settings};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::script::{IncludedScript, ScriptRequest};
 use crate::rules::switch::Words;
-use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};
+use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_current, read_rules};
 pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
@@ -109,7 +109,7 @@ enum Rules {
 
 /// The fingerprint of a file of rules or a script; none if it does not exist.
 fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
-    match open_rules(bounds, path).and_then(|file| file.print()) {
+    match read_current(|| open_rules(bounds, path)?.print()) {
         Ok(print) => Ok(Some(print)),
         Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
         Err(error) => Err(error.into()),
@@ -231,7 +231,8 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
     let state = StateDir::of(user);
     let state = state.as_ref();
     let kept = ProgramCache::of(path, user);
-    let opened = open_rules(bounds_of_main(path, user), path).and_then(|file| {
+    let opened = read_current(|| {
+        let file = open_rules(bounds_of_main(path, user), path)?;
         let print = file.print()?;
         let mut prints = FilePrints::of(path, Some(print), proof).within(user.bounds());
         let look = &mut |path: &Path| {

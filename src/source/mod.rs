@@ -240,6 +240,23 @@ pub const SCRIPT_LIMIT: u64 = 1 << 20;
 /// List files larger than this are not read, bytes.
 pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 
+/// How often a file is opened that other machines keep replacing.
+const MOST_OPENS: usize = 5;
+
+/// Opens and reads a file, and does so again if another machine replaces it in between.
+///
+/// # Errors
+/// The last one of `read`.
+pub fn read_current<T>(mut read: impl FnMut() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    for _ in 1..MOST_OPENS {
+        match read() {
+            Err(ReadError::Io(error)) if file::is_stale(&error) => {}
+            done => return done,
+        }
+    }
+    read()
+}
+
 /// Reads a file of rules. It must belong to the user or to root and be writable by nobody
 /// else, since whoever can write rules can read the mail. The user's private group counts
 /// as the user.
@@ -247,7 +264,7 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// # Errors
 /// The file cannot be read, or must not be used.
 pub fn read_rules(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
-    open_rules(bounds, path)?.bytes()
+    read_current(|| open_rules(bounds, path)?.bytes())
 }
 
 /// Opens a file of rules, see [`read_rules`].
@@ -411,8 +428,10 @@ pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
 /// # Errors
 /// The file cannot be read, or is larger than `limit` bytes.
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let (file, meta) = open(bounds, path)?;
-    read(&file, meta.len(), limit)
+    read_current(|| {
+        let (file, meta) = open(bounds, path)?;
+        read(&file, meta.len(), limit)
+    })
 }
 
 /// Opens a regular file and nothing else.

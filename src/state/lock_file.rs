@@ -48,12 +48,13 @@ impl LockFile {
             if !is_ours(&file) {
                 return Err(io::Error::other("writable by others, or not a regular file"));
             }
-            if !lock(&file, deadline)? {
-                return Ok(None);
-            }
-            // The previous holder may have removed the file between our two calls.
-            if is_at(&file, &path)? {
-                return Ok(Some(LockFile { file, path, keep: false }));
+            match lock(&file, &path, deadline) {
+                Ok(true) => return Ok(Some(LockFile { file, path, keep: false })),
+                // The previous holder removed it between our two calls.
+                Ok(false) if Instant::now() < deadline => {}
+                Ok(false) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -77,28 +78,44 @@ impl Drop for LockFile {
     }
 }
 
-/// Locks a file for this process alone; false if another process still holds it at
-/// `deadline`.
-pub(super) fn lock(file: &File, deadline: Instant) -> io::Result<bool> {
+/// Locks a file for this process alone; false if there is no longer this file at `path`,
+/// since another process has replaced or removed it in the meantime.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`]: another process still holds it at `deadline`.
+pub(super) fn lock(file: &File, path: &Path, deadline: Instant) -> io::Result<bool> {
+    hold(file, deadline).and_then(|()| is_at(file, path)).or_else(|error| {
+        // On another machine, see `file::is_stale`.
+        if file::is_stale(&error) { Ok(false) } else { Err(error) }
+    })
+}
+
+/// Waits for the lock of an open file.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`]: another process still holds it at `deadline`.
+pub fn hold(file: &File, deadline: Instant) -> io::Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(()),
             Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(Errno::AGAIN | Errno::INTR) => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Whether an open file is still the one with that name.
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+/// Whether an open file is still the one with that name. Over NFS the name may be looked
+/// up in a cache; that the file has no name any more is known once it is locked.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let about = file.metadata()?;
     let now = fs::symlink_metadata(path);
-    Ok(now.is_ok_and(|now| now.ino() == about.ino() && now.dev() == about.dev()))
+    Ok(about.nlink() > 0
+        && now.is_ok_and(|now| now.ino() == about.ino() && now.dev() == about.dev()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::lock_file::{is_at, lock};
+use super::lock_file::lock;
 use super::{StateDir, is_ours};
 use crate::file;
 
@@ -182,6 +182,7 @@ impl SlotTable<'_> {
         let mut head = [0; HEAD];
         let blocks = match file.read_exact_at(&mut head, 0) {
             Ok(()) => self.blocks(&head, file.metadata()?.len()),
+            Err(error) if file::is_stale(&error) => return Err(error),
             Err(_) => None,
         };
         match blocks {
@@ -225,15 +226,17 @@ impl SlotTable<'_> {
             if Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let Some((file, blocks)) = self.open(true)? else {
-                self.make(&|_, _| Ok(()), 1, false)?;
-                continue;
+            let (file, blocks) = match self.open(true) {
+                Ok(Some(table)) => table,
+                Ok(None) => {
+                    self.make(&|_, _| Ok(()), 1, false)?;
+                    continue;
+                }
+                Err(error) if file::is_stale(&error) => continue,
+                Err(error) => return Err(error),
             };
-            if !lock(&file, deadline)? {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            // Another process may have replaced it with a larger table in the meantime.
-            if is_at(&file, &path)? {
+            // Another process may replace it with a larger table in the meantime.
+            if lock(&file, &path, deadline)? {
                 return work(file, blocks);
             }
         }

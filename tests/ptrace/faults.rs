@@ -447,6 +447,43 @@ fn rules_that_cannot_be_read_now_are_no_mistake() {
     }
 }
 
+/// Over NFS, a file that another machine has just replaced cannot be read (ESTALE): the one
+/// that has its name now is read instead.
+#[test]
+fn a_file_that_another_machine_replaces_is_read_again() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let rules = "list friends \"~/friends\"\nwhen duplicate -> folder \"Double\"\n\
+                 when from in friends -> folder \"Friends\"\n";
+    let message = b"From: a@b.example\nMessage-ID: <1@b.example>\n\n";
+    let state = ".local/state/mfilter";
+    for (name, calls) in [
+        (".mailrules", "pread64,read"),
+        ("friends", "pread64,read"),
+        (".local/state/mfilter/seen", "pread64"),
+        (".local/state/mfilter/seen", "flock"),
+    ] {
+        let home = Home::with_rules(rules);
+        home.write("friends", "a@b.example\n");
+        assert_eq!(home.deliver(b"From: c@d.example\nMessage-ID: <0@b.example>\n\n").code, Some(0));
+        let deliver = |inject: &str| {
+            let mut command = Command::new(STRACE);
+            command.args(["-f", "-o", "/dev/null", "-e", inject, "-P"]).arg(home.path().join(name));
+            command.arg(support::MFILTER).env_clear().env("HOME", home.path());
+            run(command, message)
+        };
+        let first = deliver(&format!("inject={calls}:error=ESTALE:when=1"));
+        assert_eq!(first.code, Some(0), "{name} {calls}: {first:?}");
+        assert_eq!(home.deliver(message).code, Some(0));
+        let mut folders: Vec<_> = home.mail().into_iter().map(|mail| mail.folder).collect();
+        folders.sort();
+        assert_eq!(folders, ["", ".Double", ".Friends"], "{name} {calls}");
+        let log = fs::read_to_string(home.path().join(state).join("log")).expect("a log");
+        assert!(!log.contains("note"), "{name} {calls}: {log}");
+    }
+}
+
 fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<String> {
     let home = scenario.home();
     let log = home.path().join("strace");
