@@ -91,9 +91,10 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "ADDRESS", requires = "check")]
     pub(super) user: Option<String>,
 
-    /// The listening socket is standard input, whatever `--listen` says.
-    #[arg(long, hide = true)]
-    pub(super) inherited: bool,
+    /// The listening socket is standard input, whatever `--listen` says; its place is for
+    /// the log.
+    #[arg(long, hide = true, value_name = "PLACE")]
+    pub(super) inherited: Option<String>,
 }
 
 /// A mode as chmod(1) accepts it.
@@ -137,7 +138,7 @@ fn check(
     become_one: Option<Identity>,
 ) -> Result<CommandOutcome, String> {
     let mut needs = Vec::new();
-    if !call.inherited {
+    if call.inherited.is_none() {
         let version = Ok(env!("CARGO_PKG_VERSION").to_owned());
         needs.push(ServerNeed { name: "mfilter".into(), found: version });
         needs.push(readiness::listening(settings));
@@ -158,7 +159,7 @@ fn check(
     let others = match identity {
         Some(identity) => {
             let mut command = std::process::Command::new("/proc/self/exe");
-            command.args(std::env::args_os().skip(1)).arg("--inherited");
+            command.args(std::env::args_os().skip(1)).arg("--inherited=");
             let status = command.gid(identity.gid).uid(identity.uid).status();
             status
                 .map_err(|error| format!("cannot become uid {}: {error}", identity.uid))?
@@ -176,7 +177,8 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
     readiness::confined(&settings.state)?;
-    output::log_line(&format!("listening at {}", listener.place()));
+    let place = call.inherited.clone().unwrap_or_else(|| listener.place());
+    output::log_line(&format!("listening at {place}"));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let served = Arc::new(server).serve(listener, &move || self::settings(&call));
@@ -193,12 +195,13 @@ fn become_user(settings: &LmtpSettings, identity: Identity) -> String {
     command.arg0(program).args(arguments).gid(identity.gid).uid(identity.uid);
     if settings.listen.is_some() {
         let bound = listener(settings).and_then(|mut listener| {
+            command.arg(format!("--inherited={}", listener.place()));
             // The socket file stays for the program that replaces this process.
             std::mem::forget(listener.leave());
             listener.to_owned_fd().map_err(|error| error.to_string())
         });
         match bound {
-            Ok(socket) => command.stdin(socket).arg("--inherited"),
+            Ok(socket) => command.stdin(socket),
             Err(why) => return why,
         };
     }
@@ -225,7 +228,7 @@ fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
     if let Some(listen) = &call.listen {
         settings.listen = Some(listen.clone());
     }
-    if call.inherited {
+    if call.inherited.is_some() {
         settings.listen = None;
     }
     if let Some(state) = &call.state {

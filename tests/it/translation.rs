@@ -256,6 +256,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "mfilter: {}",
     "mfilter {} ({}-{})",
     "listening at {}",
+    "listening at {place}",
     "listening at {listening} for {}",
     "taken back, learned {}: {did}",
     "what was learned is not remembered for --undo: {error}",
