@@ -112,7 +112,12 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
     if !daemon::null_sender(mail) || mailing_list::evidence(mail).is_some() {
         return None;
     }
-    let reports = report_type(message).is_some_and(|kind| kind == "delivery-status");
+    let kind = report_type(message);
+    // Yahoo puts the subject of what is complained about behind `FW:`.
+    if matches!(kind.as_deref(), Some("feedback-report" | "tlsrpt")) {
+        return None;
+    }
+    let reports = kind.is_some_and(|kind| kind == "delivery-status");
     let subject = plain(&folded(message, "subject"));
     (reports || answers_another(message) || reply_prefix::begins(&subject))
         .then(|| "the envelope sender is null, and it answers".to_owned())
@@ -168,8 +173,9 @@ fn has(message: &Message, name: &str) -> bool {
 }
 
 /// Brackets and marks around a note.
-const OPENING: &[char] = &['[', '(', '<', '*', '【', '〈', '《', '〔', '「', '『', '■', '"', ' '];
-const CLOSING: &[char] = &[']', ')', '>', '*', '】', '〉', '》', '〕', '」', '』', '■', '"'];
+const OPENING: &[char] =
+    &['[', '(', '<', '*', '【', '〈', '《', '〔', '「', '『', '■', '※', '"', ' '];
+const CLOSING: &[char] = &[']', ')', '>', '*', '】', '〉', '》', '〕', '」', '』', '■', '※', '"'];
 
 /// The words that make a folded subject that of a note.
 fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
@@ -197,6 +203,11 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
         Some(_) => find_word(&[note], start).is_some(),
         None => start.strip_prefix(**note).is_some_and(fits),
     });
+    let in_brackets = |note: &&&str| {
+        let rest = start.strip_prefix(**note);
+        rest.is_some_and(|rest| bracketed && rest.trim_start().starts_with(CLOSING))
+    };
+    let alone = alone.or_else(|| answers::NOTES_IN_BRACKETS.iter().find(in_brackets));
     if alone.is_some() || !signs.of_answer {
         return alone.copied();
     }
@@ -257,6 +268,13 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nSubject: 〔自動返信〕お見積り",
             "In-Reply-To: <1@example.jp>\nSubject: 我目前不在办公室",
             "In-Reply-To: <1@example.jp>\nAuto-Submitted: auto-generated\nSubject: [Request received] x",
+            "In-Reply-To: <1@example.jp>\nSubject: 自動返信メール：x",
+            "Subject: 【自動返信メール】お問い合わせを承りました",
+            "Subject: ※自動返信※ お問い合わせ",
+            "In-Reply-To: <1@example.jp>\nSubject: Empfangsbestätigung (angezeigt) - hallo",
+            "In-Reply-To: <1@example.jp>\nSubject: Loetud: tere",
+            "Subject: Ateb awtomatig: cyfarfod",
+            "In-Reply-To: <1@example.jp>\nSubject: På semester Sv: offert",
         ] {
             assert!(
                 finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),
@@ -298,6 +316,11 @@ mod tests {
             "Auto-Submitted: auto-generated\nSubject: Vacation request approved",
             "Precedence: bulk\nSubject: Holiday sale",
             "Subject: Out of office: Hanako\nContent-Type: text/calendar",
+            "In-Reply-To: <1@example.jp>\nSubject: Automatyczna odpowiedź nie działa",
+            "In-Reply-To: <1@example.jp>\nSubject: Autoresponder defekt",
+            "Subject: 自動返信メールの文面",
+            "Subject: 自動返信メール",
+            "Return-Path: <>\nSubject: FW: hello\nContent-Type: multipart/report; report-type=feedback-report; boundary=b",
         ] {
             assert!(
                 !finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),

@@ -73,6 +73,8 @@ mod tests {
             "From: no-reply@far.example\nSubject: お支払いの領収書",
             "From: security@far.example\nSubject: Neue Anmeldung in Ihrem Konto",
             "From: noreply@far.example\nSubject: Votre commande 12",
+            "From: noreply@far.example\nSubject: Mã xác thực của bạn: 123456",
+            "From: noreply@far.example\nSubject: お荷物お届けのお知らせ",
         ] {
             check(header, true);
         }

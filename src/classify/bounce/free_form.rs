@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 
 use super::mention::{self, mentioned};
-use super::{RecipientFailure, status};
-use crate::classify::words::bounces;
+use super::{RecipientFailure, status, words};
+use crate::classify::words::{bounces, plain};
+use crate::message::fold::fold;
 
 /// How many recipients are looked for at most.
 pub(super) const RECIPIENTS_LIMIT: usize = 1000;
@@ -75,6 +76,14 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
     }
     failures
+}
+
+/// A fault that stands right behind an address, as Postfix and qmail write: `<user@host>: why`.
+pub fn fault_behind_address(notes: &str) -> Option<&'static str> {
+    notes.lines().find_map(|line| {
+        let (address, fault) = line.strip_prefix('<')?.split_once(">:")?;
+        words::fault(&plain(&fold(fault))).filter(|_| address.contains('@'))
+    })
 }
 
 /// The recipients of a notification in JSON (Amazon SES), which may itself be

@@ -163,6 +163,8 @@ struct Signs {
     system: Option<String>,
     /// Its name shows it, not only the null sender.
     named: bool,
+    /// It is MAILER-DAEMON, who writes nothing else, while a postmaster may be a person.
+    daemon: bool,
     /// No one reads answers to it.
     unattended: bool,
     subject: String,
@@ -197,6 +199,10 @@ impl Signs {
             kind,
             system,
             named,
+            daemon: mail.message.addresses("from").iter().any(|from| {
+                let local = from.local.to_lowercase();
+                local.starts_with("mailer") && local.ends_with("daemon")
+            }),
             unattended: from.replace(['-', '_', '.'], "").contains("noreply")
                 || !auto_submitted.is_empty() && auto_submitted != "no"
                 || !from.contains('@'),
@@ -233,8 +239,10 @@ impl Signs {
         own: &[String],
     ) -> Option<String> {
         let bad = reported.iter().any(RecipientFailure::is_bad);
+        // Forms send with the null sender what people write, who quote reports.
+        let spoken = (!self.named).then(|| unquoted(&opening.notes));
+        let notes = spoken.as_deref().unwrap_or(&opening.notes);
         // Anyone may write one phrase, or one header.
-        let notes = &opening.notes;
         let coded = || bad || status::in_text(notes).is_some() || status::reply(notes).is_some();
         let concrete = || coded() || !mention::mentioned(notes, own).is_empty();
         // A person may forward the parts of a report, but the subject then shows it.
@@ -264,9 +272,13 @@ impl Signs {
         if let Some(system) = &self.system {
             let returned = || !opening.returned.trim().is_empty();
             // Parcels are not delivered, either, and people write to forms.
-            let text = &opening.folded;
+            let folded = spoken.as_deref().map(|spoken| plain(&fold(spoken)));
+            let text = folded.as_deref().unwrap_or(&opening.folded);
+            if !self.named && !returned() && words::is_of_person(text) {
+                return None;
+            }
             let told = || {
-                report().is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
+                words::report(text).is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
                     || words::recipient_fault(text).is_some()
             };
             let shown = || coded() || returned() || told() && concrete();
@@ -278,7 +290,11 @@ impl Signs {
             }
             let phrase = match self.named {
                 true => report().or_else(|| {
-                    let fault = || words::recipient_fault(text).filter(|_| !self.is_answer());
+                    let fault = || {
+                        let fault = words::recipient_fault(text);
+                        fault.or_else(|| free_form::fault_behind_address(notes))
+                    };
+                    let fault = || fault().filter(|_| !self.is_answer());
                     words::failure(text).or_else(fault).filter(|_| concrete())
                 }),
                 // An absent person's program quotes what came, or says that an address is old.
@@ -292,14 +308,18 @@ impl Signs {
                     phrase.filter(|phrase| shown(phrase) && (coded() || fault()))
                 }),
             };
-            return Some(format!("{system}, and the text says `{}`", phrase?));
+            if let Some(phrase) = phrase {
+                return Some(format!("{system}, and the text says `{phrase}`"));
+            }
+            let shown = self.daemon && coded() && !mention::mentioned(notes, own).is_empty();
+            return shown.then(|| format!("{system}, and the text has a code and an address"));
         }
         if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_list {
             return None;
         }
         // A person, or a ticket system, quotes the message that came, after own words.
-        let unquoted = opening.notes.lines().filter(|line| !line.trim_start().starts_with('>'));
-        let unquoted: Vec<&str> = unquoted.skip_while(|line| line.trim().is_empty()).collect();
+        let unquoted = notes.lines().skip_while(|line| line.trim().is_empty());
+        let unquoted: Vec<&str> = unquoted.collect();
         let read = |lines: &[&str]| plain(&fold(&lines.join("\n")));
         let first = unquoted.split(|line| line.trim().is_empty()).next().unwrap_or_default();
         let announced = first.iter().position(|line| line.trim_end().ends_with([':', '：']));
@@ -316,6 +336,15 @@ impl Signs {
         let phrase = phrase.filter(|_| concrete())?;
         Some(format!("the text begins `{phrase}`"))
     }
+}
+
+/// A text without lines that are quoted from another; `>>>` begins what a client of SMTP said.
+fn unquoted(text: &str) -> String {
+    let quoted = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with('>') && !line.starts_with(">>>")
+    };
+    text.split_inclusive('\n').filter(|line| !quoted(line)).collect()
 }
 
 #[cfg(test)]

@@ -113,6 +113,17 @@ fn words_of_many_languages() {
         ("Leveransen misslyckades", "x@far.example: mottagarens brevlåda är full", "5.2.2"),
         ("未達メール通知", "宛先: x@far.example\n容量が一杯です。", "5.2.2"),
         ("전송 실패", "받는 사람: x@far.example\n사서함 용량이 초과되었습니다.", "5.2.2"),
+        (
+            "Nije isporučeno",
+            "Vašu poruku za x@far.example nije bilo moguće isporučiti. Korisnik ne postoji.",
+            "5.1.1",
+        ),
+        ("Thư không gửi được", "Hộp thư của x@far.example đã đầy.", "5.2.2"),
+        ("Mesaj nelivrat", "x@far.example: Utilizatorul nu există.", "5.1.1"),
+        ("पत्र", "<x@far.example>: उपयोगकर्ता मौजूद नहीं है", "5.1.1"),
+        // In a language that nobody has written down.
+        ("Verzögert", "<x@far.example>: connect to mx.far.example: Connection refused", "4.4.1"),
+        ("Kiri jäi toomata", "Kiri aadressile x@far.example jäi toomata, 550 5.7.1.", "5.7.1"),
     ] {
         check(daemon, subject, text, "x@far.example", status);
     }
@@ -187,6 +198,19 @@ fn people_who_ask_about_mail_are_none() {
         (desk, "mail bounced", "Hanako wrote: my mail to a@b.example bounced with 550 5.1.1"),
         (form, "Entrega fallida", "Su envío no pudo ser entregado. cliente@post.example"),
         (form, "parcel", "お荷物をお届けできませんでした。tel@post.example"),
+        (null, "letter", "Hi, мій лист на a@b.example не доставлено: 550 5.1.1"),
+        (null, "Returned mail", "My mail to a@b.example was returned: 550 5.1.1. Why?"),
+        (
+            null,
+            "不達メールの相談",
+            "どうしますか。\n\n> This is the mail system at host b.example\n> a@b.example 550 5.1.1",
+        ),
+        (
+            form,
+            "お問い合わせ",
+            "お名前: 花子\n内容: a@b.example 宛のメールが送信できません。550 5.1.1",
+        ),
+        (master, "Hello", "The address a@b.example has a code, 550 5.1.1."),
     ] {
         let text = format!(
             "{who}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}\n"

@@ -40,11 +40,30 @@ pub fn report_of_anyone(text: &str) -> Option<&'static str> {
 
 /// Whether a person speaks in a phrase of his own mail: `my message to …`.
 pub fn is_of_own_mail(phrase: &str, text: &str) -> bool {
-    let place = phrase.split('*').next().and_then(|first| text.find(first.trim_end()));
+    let (first, last) = phrase.split_once('*').unwrap_or((phrase, ""));
+    let Some(place) = text.find(first.trim_end()) else { return false };
+    let (before, behind) = text.split_at(place);
     // The phrase may begin within a word: `meine e-mail an`.
-    let before = place.and_then(|at| text.get(..at)).unwrap_or_default();
-    let before = before.trim_end_matches(|c: char| !c.is_whitespace());
-    before.split_whitespace().next_back().is_some_and(|word| bounces::OWN.contains(&word))
+    let words_before = before.trim_end_matches(|c: char| !c.is_whitespace());
+    let right_before = words_before.split_whitespace().next_back();
+    if right_before.is_some_and(|word| bounces::OWN.contains(&word)) {
+        return true;
+    }
+    let end = behind.find(last.trim_start()).unwrap_or_default();
+    let text = text.get(..place + end).unwrap_or_default();
+    let start = [". ", "! ", "? "].iter().filter_map(|mark| text.rfind(mark)).max();
+    let sentence = text.get(start.unwrap_or_default()..).unwrap_or_default();
+    let mut words = sentence.split(|c: char| !c.is_alphabetic());
+    words.any(|word| bounces::OWN_IN_SENTENCE.contains(&word))
+}
+
+/// Whether a person speaks of his own mail, or fills in a form, and no mail system speaks.
+pub fn is_of_person(text: &str) -> bool {
+    let phrase = report_of_anyone(text).or_else(|| failure_at_start(text));
+    let start = text.trim_start();
+    let own = phrase.is_some_and(|phrase| is_of_own_mail(phrase, text));
+    (own || bounces::FORMS.iter().any(|form| start.starts_with(form)))
+        && report_of_machine(text).is_none()
 }
 
 /// A phrase that reports a failure if a mail system is the sender.
@@ -61,6 +80,11 @@ pub fn failure_at_start(text: &str) -> Option<&'static str> {
 pub fn recipient_fault(text: &str) -> Option<&'static str> {
     let mut parts = bounces::STATUS.iter().filter(|(value, _)| value.starts_with(['1', '2']));
     parts.find_map(|(_, phrases)| find(phrases, text))
+}
+
+/// A phrase that says what is wrong, whatever it is.
+pub fn fault(text: &str) -> Option<&'static str> {
+    bounces::STATUS.iter().find_map(|(_, phrases)| find(phrases, text))
 }
 
 /// Whether the mail system keeps trying.
