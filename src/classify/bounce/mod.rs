@@ -170,8 +170,8 @@ struct Signs {
     subject: String,
     subject_reports: bool,
     failed_recipients: bool,
-    /// It came through a list, so anybody may have written it.
-    to_list: bool,
+    /// It came through a list, so anybody may have written it, or it is a newsletter.
+    to_many: bool,
 }
 
 impl Signs {
@@ -209,7 +209,9 @@ impl Signs {
             subject_reports: words::subject_reports(&subject),
             subject,
             failed_recipients: head.first("x-failed-recipients").is_some(),
-            to_list: !named && mailing_list::evidence(mail).is_some(),
+            to_many: !named
+                && (head.first("list-unsubscribe").is_some()
+                    || mailing_list::evidence(mail).is_some()),
         }
     }
 
@@ -314,7 +316,7 @@ impl Signs {
             let shown = self.daemon && coded() && !mention::mentioned(notes, own).is_empty();
             return shown.then(|| format!("{system}, and the text has a code and an address"));
         }
-        if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_list {
+        if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_many {
             return None;
         }
         // A person, or a ticket system, quotes the message that came, after own words.

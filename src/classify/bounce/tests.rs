@@ -162,6 +162,7 @@ fn people_who_ask_about_mail_are_none() {
     let form = "Return-Path: <>\nFrom: Form <form@site.example>";
     let null = "Return-Path: <>\nFrom: Hanako <hanako@friend.example>";
     let desk = "From: Desk <noreply@desk.example>\nAuto-Submitted: auto-generated";
+    let shop = "From: Shop <noreply@shop.example>\nList-Unsubscribe: <https://shop.example/u>";
     let list = "From: hanako@friend.example\nList-Post: <mailto:dev@lists.example>";
     let master = "From: Postmaster <postmaster@corp.example>";
     for (who, subject, text) in [
@@ -190,6 +191,11 @@ fn people_who_ask_about_mail_are_none() {
             "What is this?\n\nThis is the mail system at host mx.example.\n<a@b.example>: 550 5.1.1",
         ),
         (list, "Undeliverable", "This is the mail system at host mx.example.\n<a@b.example>: 550"),
+        (
+            shop,
+            "Mail delivery made easy",
+            "Your message could not be delivered? 550 reasons to ask sales@shop.example.",
+        ),
         (form, "question", "Was my mail to info@b.example not delivered?"),
         (form, "Anfrage", "Die Mail an info@b.example wurde nicht beantwortet."),
         (null, "Automatic reply: Undeliverable", "I am away.\n> a@b.example 550 5.1.1"),
