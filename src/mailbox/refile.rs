@@ -85,12 +85,19 @@ fn decide(
         }
         let add = flags.without(has);
         let wanted = !place.is(at) || add != Flags::default();
+        if wanted && step.rule.is_some() && has.letters.contains('T') {
+            skipped.push(DELETED);
+            return (None, skipped);
+        }
         let (folder, rule) = (folder.clone(), step.rule.clone());
         return (wanted.then_some(RefileTarget { place, folder, add, rule }), skipped);
     }
     (None, skipped)
 }
 
+/// Where a mail reader only marks what it deletes or moves, this may be the original of a
+/// message that the user has put elsewhere.
+const DELETED: Skip = Skip { action: "folder", why: "it is marked as deleted", stays: true };
 const RENAMED: Skip = Skip { action: "folder", why: "it was probably renamed", stays: true };
 const TOO_LONG: Skip =
     Skip { action: "folder", why: "its name is too long for a file system", stays: true };
@@ -123,6 +130,7 @@ mod tests {
     use crate::message::HeaderEdit;
     use crate::plan::{DeliveryWord, Step};
     use crate::rules::program::Layout;
+    use crate::source::Span;
 
     use super::*;
 
@@ -143,7 +151,8 @@ mod tests {
 
     fn decide(kinds: Vec<StepKind>, at: &str, has: Flags) -> (Option<(String, Flags)>, String) {
         let location = Location::new("/m", Layout::MaildirPlusPlus, None);
-        let steps = kinds.into_iter().map(|kind| Step { kind, rule: None }).collect();
+        let rule = RuleRef { span: Span::default(), line: 1, label: None, category: None };
+        let steps = kinds.into_iter().map(|kind| Step { kind, rule: Some(rule.clone()) }).collect();
         let at = location.place(&folder(at));
         let decision = refile(Plan { steps }, &location, &at, &has, false);
         let words: Vec<&str> = decision.skipped.iter().map(|skip| skip.action).collect();
@@ -172,6 +181,15 @@ mod tests {
         let moved = decide(plan(), "B", flags("FS", &["$Work"])).0;
         assert_eq!(moved, Some(("A".into(), Flags::default())));
         assert_eq!(decide(vec![to(Inbox, "", Flags::default())], "inbox", flags("S", &[])).0, None);
+    }
+
+    #[test]
+    fn what_is_marked_as_deleted_stays() {
+        let plan = || vec![to(Into, "A", flags("S", &[]))];
+        for at in ["", "A"] {
+            assert_eq!(decide(plan(), at, flags("T", &[])), (None, "folder".into()), "{at}");
+        }
+        assert_eq!(decide(plan(), "A", flags("ST", &[])), (None, String::new()));
     }
 
     #[test]

@@ -634,7 +634,7 @@ fn a_reader_that_renames_meanwhile_loses_nothing() {
                         }
                         let name = entry.file_name().into_string().unwrap();
                         let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
-                        let mut flags: Vec<char> = flags.chars().chain(['T']).collect();
+                        let mut flags: Vec<char> = flags.chars().chain(['P']).collect();
                         flags.sort_unstable();
                         flags.dedup();
                         let flags: String = flags.into_iter().collect();
@@ -662,10 +662,10 @@ fn a_reader_that_renames_meanwhile_loses_nothing() {
     assert_eq!(last.code, Some(0), "{last:?}");
     let mut after = by_number(&maildir);
     for (number, mail) in &mut after {
-        let marked = mail.flags.contains('T');
-        assert_eq!(marked, between[number].flags.contains('T'), "{number}");
+        let marked = mail.flags.contains('P');
+        assert_eq!(marked, between[number].flags.contains('P'), "{number}");
         if marked {
-            mail.flags.retain(|flag| flag != 'T');
+            mail.flags.retain(|flag| flag != 'P');
             // It is in `cur` because the reader moved it there.
             mail.sub.clone_from(&before[number].sub);
             if mail.sub == "new" && (!capitals(mail).is_empty() || mail.folder == ".News") {
