@@ -122,7 +122,8 @@ enum Task {
 enum SourceKind {
     /// A message or an mbox.
     Plain,
-    /// A message, with flags in `cur` of a Maildir and without in `new`.
+    /// A message of a Maildir, whose name may have flags in `new` (mutt writes them), and
+    /// must have them in `cur`.
     New,
     Cur,
 }
@@ -356,9 +357,9 @@ fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
             }
             return Ok(WalkEntry::Source(MessageSource::plain(path, folder, Source::Open(file))));
         }
-        SourceKind::New => String::new(),
-        SourceKind::Cur => match names::flags(&name.to_string_lossy()) {
+        kind => match names::flags(&name.to_string_lossy()) {
             Some(flags) => flags.to_owned(),
+            None if kind == SourceKind::New => String::new(),
             None => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "its name lacks `:2,`");
                 return Err(Failure::new("read", path, error));
@@ -456,6 +457,7 @@ mod tests {
         for name in [
             "M/new/2.x",
             "M/new/1.x",
+            "M/new/3.x:2,T",
             "M/cur/1.y:2,FS",
             "M/cur/3.y:2,",
             "M/tmp/partial",
@@ -473,6 +475,7 @@ mod tests {
             [
                 "M/new/1.x  INBOX",
                 "M/new/2.x  INBOX",
+                "M/new/3.x:2,T T INBOX",
                 "M/cur/1.y:2,FS FS INBOX",
                 "M/cur/3.y:2,  INBOX",
                 "M/.A.&j,dg0TDhMPww6w-/new/1.a  A/迷惑メール",
