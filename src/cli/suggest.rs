@@ -100,7 +100,8 @@ fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder
     call.folders.iter().map(path).collect()
 }
 
-/// Counts all mail, except in folders such as trash and junk, on all cores.
+/// Counts all mail, except in folders such as trash and junk and what is marked as
+/// deleted, on all cores.
 fn count(
     rules: &RuleSet,
     paths: &[(PathBuf, Folder)],
@@ -116,7 +117,7 @@ fn count(
             Some(known) => *known,
             None => *counter.counted.entry(source.folder.clone()).or_insert(counts(&source.folder)),
         };
-        if is_counted { counter.add(rules, source) } else { Ok(()) }
+        if is_counted && !source.flags.contains('T') { counter.add(rules, source) } else { Ok(()) }
     };
     let plain: Vec<PathBuf> = paths.iter().map(|(path, _)| path.clone()).collect();
     let progress = ProgressMeter::start(&plain, true);

@@ -24,6 +24,10 @@ struct Mailbox {
 impl Mailbox {
     /// Puts a message into a folder; `proven` is the domain that the border vouches for.
     fn put(&mut self, folder: &str, from: &str, proven: &str, more: &str) {
+        self.put_as("S", folder, from, proven, more);
+    }
+
+    fn put_as(&mut self, flags: &str, folder: &str, from: &str, proven: &str, more: &str) {
         self.count += 1;
         let number = self.count;
         let domain = from.rsplit('@').next().expect("a domain");
@@ -43,7 +47,7 @@ impl Mailbox {
             format!(".{}/", folder.replace('/', "."))
         };
         self.home.write(
-            &format!("Maildir/{directory}cur/{}.M{number}P1.mx:2,S", 1_700_000_000 + number),
+            &format!("Maildir/{directory}cur/{}.M{number}P1.mx:2,{flags}", 1_700_000_000 + number),
             text,
         );
     }
@@ -65,6 +69,10 @@ fn mailbox(size: usize) -> Mailbox {
             let more = format!("{to}List-Id: Users <{id}>\nSubject: [l{list}] hello\n");
             let from = format!("p{number}@m{}.example", numbers.below(5000));
             mail.put(lies_in, &from, &format!("l{list}.example"), &more);
+            if list == 3 {
+                // The original, which some readers only mark when they move a message.
+                mail.put_as("ST", "", &from, &format!("l{list}.example"), &more);
+            }
         }
     }
     for sender in 0..20 {
