@@ -44,6 +44,7 @@ mod lmtp_log;
 mod lmtp_many;
 mod lmtp_users;
 mod lsp;
+mod mail_readers;
 mod managesieve;
 mod mbsync;
 mod moves;
