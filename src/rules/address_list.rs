@@ -154,10 +154,12 @@ impl AddressList {
     }
 
     /// Whether a domain is in the list: as `@host`, `@.host`, or the domain
-    /// itself. The domain is in `message::domain::canonical`'s form.
+    /// itself, with or without the root's dot. The domain is in
+    /// `message::domain::canonical`'s form.
     pub fn matches_domain(&self, canonical: &str) -> bool {
+        let rooted = || self.key(&format!("{canonical}."));
         self.key(canonical)
-            || !canonical.is_empty() && self.domain_key(canonical)
+            || !canonical.is_empty() && (self.domain_key(canonical) || rooted())
             || self.loose(canonical)
     }
 
@@ -550,6 +552,21 @@ mod tests {
             assert!(list.matches_text(text), "{text}");
         }
         assert!(!list.matches_text("b.xn--wgv71a119e.example"));
+    }
+
+    /// RFC 1034 §3.1: a name that ends with a dot is the same name, written completely.
+    #[test]
+    fn a_dot_at_the_end_of_a_domain_does_not_count() {
+        for entry in ["work.example.", "@work.example.", "@.work.example."] {
+            assert!(AddressList::from_entries([entry]).matches_domain("work.example"), "{entry}");
+        }
+        for entry in ["@work.example.", "a@work.example.", "a*@work.example."] {
+            assert!(AddressList::from_entries([entry]).matches("a@work.example"), "{entry}");
+        }
+        // Of a text, a dot is a part.
+        let list = AddressList::from_entries(["see you.", "."]);
+        assert!(list.matches_text("see you.") && !list.matches_text("see you"));
+        assert!(!list.matches_domain(""));
     }
 
     #[test]
