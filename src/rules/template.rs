@@ -122,18 +122,21 @@ pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
             at += 2;
         } else if behind.starts_with('}') {
             errors.push(TemplateError::Unopened(at..at + 1));
+            plain.push('}');
             at += 1;
         } else if let Some(inner) = behind.strip_prefix('{') {
             let end = match inner.find(['{', '}']) {
                 Some(end) if inner[end..].starts_with('}') => end,
                 _ => {
                     errors.push(TemplateError::Unclosed(at..at + 1));
+                    plain.push('{');
                     at += 1;
                     continue;
                 }
             };
             let (inner, place) = (&inner[..end], at..at + end + 2);
             if inner.trim().is_empty() {
+                plain.push_str(text.get(place.clone()).unwrap_or_default());
                 at = place.end;
                 errors.push(TemplateError::Empty(place));
                 continue;
