@@ -35,7 +35,7 @@ use crate::state::slots::Key;
 use crate::world::{DuplicateStatus, World};
 
 /// Why `duplicate` cannot be decided for existing mail.
-const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
+pub(super) const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
 /// Everything that a condition is evaluated against, with the results so far.
 pub(super) struct Conditions<'a> {
@@ -112,8 +112,6 @@ impl<'a> Conditions<'a> {
 
     /// Evaluates a rule's condition; also returns what its patterns captured.
     pub(super) fn rule(&self, condition: u32) -> (Truth, Captures) {
-        self.captures.take();
-        self.capturing.set(true);
         let truth = self.holds(condition);
         (truth, self.captures.take())
     }
@@ -460,13 +458,12 @@ impl<'a> Conditions<'a> {
                 let text = value.readable();
                 let search = self.patterns.get(pattern, text);
                 let search = search.ok_or_else(|| self.damaged())?;
-                if !self.capturing.get() || search.regex.captures_len() == 1 {
-                    if search.is_match(text) {
-                        return Ok(Some(value));
-                    }
-                    continue;
-                }
-                if self.captures.borrow_mut().add(&search, text) {
+                let captures = self.capturing.get() && search.regex.captures_len() > 1;
+                let is_match = match captures {
+                    true => self.captures.borrow_mut().add(&search, text),
+                    false => search.is_match(text),
+                };
+                if is_match {
                     return Ok(Some(value));
                 }
             }

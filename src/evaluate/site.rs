@@ -43,9 +43,6 @@ impl Evaluator<'_> {
     /// Adds headers that tell the user what a site rule did to the message, if it
     /// did anything: `before` is how many steps there were.
     pub(super) fn tell(&mut self, before: usize, action: &Action, rule: &RuleRef) {
-        if rule.category.is_none() {
-            return;
-        }
         let done: Vec<String> = match action.done() {
             Some(done) => vec![done],
             None => {

@@ -30,17 +30,13 @@ pub(super) fn hashes(message: &Message) -> Vec<String> {
 /// determined.
 pub(super) fn mine(on: &Context<'_>) -> Result<Option<String>, String> {
     let lists = (0..).map_while(|at| on.program.list(at));
-    let mut folders: Vec<String> = lists
-        .filter_map(|list| list.entries.folder().map(|(folder, _)| folder.to_owned()))
-        .collect();
-    folders.sort();
-    folders.dedup();
+    let folders: Vec<&str> = lists.filter_map(|list| Some(list.entries.folder()?.0)).collect();
     if folders.is_empty() {
         return Err("no folder is known for your own mail: `list NAME sent \"Sent\"`".into());
     }
     let named = distinct(named(on.message));
     let mut unknown = None;
-    for folder in folders.iter().filter(|_| !named.is_empty()) {
+    for folder in folders.into_iter().filter(|_| !named.is_empty()) {
         match on.world.sent(folder, MailSide::Messages) {
             Ok(sent) => {
                 let is_there =
@@ -117,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_names_no_message_is_none_and_there_is_an_end() {
-        let none = "Message-ID: <>\nIn-Reply-To: <1> <@> <a b@c>\nReferences: a@b.example";
+        let none = "Message-ID: <>\nIn-Reply-To: <1> <@> <@b.example> <a@> <a b@c>\nReferences: a@b.example";
         assert_eq!(of(none), Vec::<String>::new());
         let many: String = (0..5000).map(|number| format!(" <{number}@x.example>\n")).collect();
         let hashes = of(&format!("Message-ID: <me@x.example>\nReferences:{}", many.trim_end()));

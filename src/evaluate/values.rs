@@ -568,11 +568,8 @@ fn first_number(text: &str) -> Option<f64> {
     let mut seen_dot = false;
     let end = digits
         .char_indices()
-        .find(|(at, c)| match c {
-            '.' if !seen_dot => {
-                seen_dot = true;
-                !digits[at + 1..].starts_with(|c: char| c.is_ascii_digit())
-            }
+        .find(|(_, c)| match c {
+            '.' => std::mem::replace(&mut seen_dot, true),
             c => !c.is_ascii_digit(),
         })
         .map_or(digits.len(), |(at, _)| at);
