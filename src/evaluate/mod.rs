@@ -398,3 +398,8 @@ impl From<&Truth> for TestVerdict {
         }
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
