@@ -143,3 +143,84 @@ fn reserved(part: String, layout: Layout) -> String {
 fn bytes_on_disk(part: &str) -> usize {
     part.chars().map(|c| if c.is_ascii() && c != '&' { 1 } else { 3 * c.len_utf16() + 2 }).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Detail;
+    use super::super::testing::{ask, compiled, message, rules, run_on, steps, with_site};
+    use super::*;
+    use crate::maildir::Location;
+    use crate::plan::{Step, StepKind};
+    use crate::world::{FolderSource, World};
+
+    /// The folder that rules name for a message with this subject.
+    fn folder(settings: &str, name: &str, subject: &str) -> String {
+        let rules = rules(&format!("{settings}\nfolder \"{name}\"\n"));
+        let run =
+            run_on(&rules, &format!("Subject: {subject}\n\n"), &World::default(), Detail::Plan);
+        steps(&run).join("")
+    }
+
+    #[test]
+    fn an_inserted_name_is_as_long_as_a_directory_may_be() {
+        let length = |subject: &str, name: &str| {
+            let shown = folder("", name, subject);
+            shown.trim_start_matches("folder \"").trim_end_matches('"').len()
+        };
+        let long = "a".repeat(300);
+        assert_eq!(length(&long, "{subject}"), LONGEST_NAME - 1);
+        assert_eq!(length(&long[..LONGEST_NAME - 1], "{subject}"), LONGEST_NAME - 1);
+        assert_eq!(length(&long, "Lists/{subject}"), LONGEST_NAME - 1);
+        assert_eq!(length(&long[..30], "Lists/{subject}"), 36);
+    }
+
+    #[test]
+    fn the_inbox_has_no_name_of_its_own() {
+        let rules = rules("folder \"Inbox\"\n");
+        let run = run_on(&rules, "Subject: x\n\n", &World::default(), Detail::Plan);
+        let inbox = |step: &Step| matches!(&step.kind, StepKind::Deliver { folder, .. } if *folder == Folder::default());
+        assert!(run.evaluation.plan.steps.iter().all(inbox));
+    }
+
+    /// A folder that another program creates meanwhile changes nothing in it.
+    #[test]
+    fn within_a_run_a_folder_exists_or_it_does_not() {
+        let home = tempfile::tempdir().unwrap();
+        let maildir = home.path().join("Maildir");
+        std::fs::create_dir_all(maildir.join("cur")).unwrap();
+        let location = Location::new(maildir.clone(), Layout::MaildirPlusPlus, None);
+        let world = World { folders: FolderSource::Maildir(location), ..World::default() };
+        let (program, message) = (compiled("inbox\n"), message("Subject: x\n\n"));
+        let exists = |on: &Conditions<'_>| on.folder_exists(&Folder::named("A"));
+        ask(&program, &message, &world, Detail::Plan, |on| {
+            assert_eq!(exists(on), Ok(false));
+            std::fs::create_dir_all(maildir.join(".A/cur")).unwrap();
+            assert_eq!(exists(on), Ok(false));
+            assert_eq!(on.folder_exists(&Folder::default()), Ok(true));
+        });
+        assert_eq!(ask(&program, &message, &world, Detail::Plan, exists), Ok(true));
+    }
+
+    #[test]
+    fn the_sites_folders_are_below_the_users_prefix() {
+        let folder = |name: &str, user: &str| {
+            let site = format!("category \"a\" {{\n  when has subject -> folder \"{name}\"\n}}\n");
+            let rules = with_site(&site, &format!("{user}\ninbox\n"));
+            let run = run_on(&rules, "Subject: s\n\n", &World::default(), Detail::Plan);
+            steps(&run).last().cloned().unwrap_or_default()
+        };
+        let mail = "set folder-prefix \"Mail/\"";
+        for (name, user, expected) in [
+            ("Mail/Sale", mail, "folder \"Sale\""),
+            ("Sale", mail, "folder \"Sale\""),
+            ("Mail/Mail/{subject}", mail, "folder \"Mail/s\""),
+            ("{subject}Mail/Sale", mail, "folder \"sMail/Sale\""),
+            ("Mail/Sale", "", "folder \"Mail/Sale\""),
+            ("INBOX/Sale", "", "folder \"Sale\""),
+            ("INBOX/{subject}", "", "folder \"s\""),
+            ("INBOX/Sale", "set folder-prefix \"\"", "folder \"INBOX/Sale\""),
+        ] {
+            assert_eq!(folder(name, user), expected, "{name} {user}");
+        }
+    }
+}

@@ -116,3 +116,52 @@ pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> 
     let host = domain::canonical(host).into_owned();
     Some(Crossing { host, ids: ids_at_border(on.mail()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{compiled, message};
+    use super::*;
+
+    const HEAD: &str = "Authentication-Results: mx.example.jp; spf=pass smtp.mailfrom=shop.example\n\
+        Received: from out (out.isp.example [192.0.2.1]) by MX.example.jp (Postfix) with ESMTPS id 1; \
+        Mon, 1 Jan 2024 00:00:00 +0000\n\
+        Authentication-Results: liar.example; dkim=pass header.d=bank.example\n\
+        From: news@shop.example\nSubject: 5 for 4\nList-Unsubscribe: <https://shop.example/u>\n";
+
+    fn every() -> CompiledProgram {
+        let settings = compiled("set trust [\"mx.example.jp\"]\n").settings.clone();
+        CompiledProgram::new(every_field(settings))
+    }
+
+    #[test]
+    fn what_is_known_about_a_message_is_shown_and_nothing_else() {
+        let variables = [("CLIENT_ADDRESS".to_owned(), "203.0.113.9".to_owned())].into();
+        let world = World { variables, ..World::default() };
+        let found = inspect(&every(), &message(&format!("{HEAD}\nhi\n")), &world);
+        let values = |name: &str| {
+            let field = found.fields.iter().find(|(known, _)| *known == name);
+            field.map(|(_, values)| values.as_slice())
+        };
+        let one = |text: &str, number| [InspectedValue { text: text.into(), number }];
+        assert_eq!(values("subject"), Some(&one("5 for 4", None)[..]));
+        assert_eq!(values("attachments"), Some(&one("0", Some(0.0))[..]));
+        assert_eq!(values("client.ip"), Some(&one("203.0.113.9", None)[..]));
+        assert_eq!(values("cc"), None);
+        assert_eq!((found.believed.len(), found.ignored.len()), (1, 1));
+        assert!(found.classifiers.iter().any(|(name, _)| *name == "bulk"));
+        let many = format!("{HEAD}To: {}\n\n", "a@b.example, ".repeat(50_000));
+        let warnings = inspect(&every(), &message(&many), &world).warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("were looked at")), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_message_crossed_the_border_where_its_topmost_line_says() {
+        let crossing =
+            |head: &str| crossing(&every(), &message(&format!("{head}\n\n")), &World::default());
+        let found = crossing(HEAD.trim_end()).expect("a border");
+        // A stranger can write the other: `mfilter trust` counts what many messages have.
+        assert_eq!(found.host, "mx.example.jp");
+        assert_eq!(found.ids, ["mx.example.jp", "liar.example"]);
+        assert_eq!(crossing("From: a@b.example"), None);
+    }
+}

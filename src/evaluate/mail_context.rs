@@ -65,3 +65,22 @@ impl<'a> MailContext<'a> {
         world.people(sources)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::compiled;
+    use super::*;
+
+    #[test]
+    fn nobody_is_known_until_the_rules_name_somebody() {
+        let known = |rules: &str| {
+            let (program, world) = (compiled(rules), World::default());
+            MailContext::new(&program, &world).people().map(|_| ())
+        };
+        assert!(known("inbox\n").is_err_and(|why| why.starts_with("nobody is known")));
+        assert_eq!(known("set me [\"taro@example.jp\"]\n"), Ok(()));
+        assert!(
+            known("list cards vcard \"~/cards\"\n").is_err_and(|why| !why.starts_with("nobody"))
+        );
+    }
+}

@@ -99,3 +99,62 @@ impl Candidates<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::super::Detail;
+    use super::super::testing::{ask, compiled, message};
+    use crate::world::World;
+
+    /// Where a run continues, from each statement on, and which fields were scanned.
+    fn continues(rules: &str, mail: &str, from: &[usize]) -> (Vec<usize>, Vec<u32>) {
+        let program = compiled(rules);
+        ask(&program, &message(mail), &World::default(), Detail::Plan, |on| {
+            let scanned = RefCell::new(Vec::new());
+            let next = |at: &usize| {
+                let values = |field| {
+                    scanned.borrow_mut().push(field);
+                    on.field(field)
+                };
+                on.possible.next(*at, &values).expect("not damaged")
+            };
+            (from.iter().map(next).collect(), scanned.into_inner())
+        })
+    }
+
+    /// `count` rules of a test and an action each.
+    fn rules(count: usize, test: impl Fn(usize) -> String) -> String {
+        (0..count).map(|number| format!("when {} -> discard\n", test(number))).collect()
+    }
+
+    #[test]
+    fn of_many_rules_only_those_that_may_hold_are_left() {
+        let mail = "Subject: word7\nX-Other: a\n\n";
+        let subject = rules(100, |number| format!("subject is \"word{number}\""));
+        // A field is scanned once; an action is always left.
+        let (next, scanned) = continues(&subject, mail, &[0, 1, 14, 15, 16]);
+        assert_eq!((next, scanned), (vec![14, 1, 14, 15, 200], vec![0]));
+        // The same where a text contains the word, or a pattern with it.
+        let long = "Subject: the WORD88xx\n\n";
+        for rules in [
+            rules(100, |number| format!("subject contains \"word{number}x\"")),
+            rules(100, |number| format!("subject matches /word{number}x./")),
+        ] {
+            assert_eq!(continues(&rules, long, &[0, 178]), (vec![176, 200], vec![0]));
+        }
+        let either = rules(20, |n| {
+            format!("(subject is \"other{n}\" or header \"X-Other\" is \"long{n}\")")
+        });
+        let (next, scanned) = continues(&format!("{subject}{either}"), mail, &[0, 16, 200]);
+        assert_eq!((next, scanned), (vec![14, 240, 240], vec![0, 1]));
+        assert_eq!(continues(&either, "X-Other: long7\n\n", &[0, 16]).0, [14, 40]);
+    }
+
+    #[test]
+    fn few_rules_are_all_left() {
+        let few = rules(3, |number| format!("subject is \"word{number}\""));
+        assert_eq!(continues(&few, "Subject: x\n\n", &[0, 2]), (vec![0, 2], vec![]));
+    }
+}

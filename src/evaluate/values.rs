@@ -583,7 +583,49 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::{FieldValue, first_number, local_seconds, time};
+    use super::super::Detail;
+    use super::super::testing::{rules, run_on, steps};
+    use super::{ADDRESS_LIMIT, FieldValue, duration, first_number, local_seconds, time};
+    use crate::world::World;
+
+    #[test]
+    fn a_duration_has_its_two_largest_units() {
+        for (seconds, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (3599, "59m 59s"),
+            (3600, "1h 0m"),
+            (86_399, "23h 59m"),
+            (86_400 + 7200, "1d 2h"),
+            (-1, "-1s"),
+            (-90, "-1m 30s"),
+        ] {
+            assert_eq!(duration(seconds), shown);
+        }
+    }
+
+    #[test]
+    fn of_very_many_addresses_the_first_are_used_and_a_trace_says_so() {
+        let many = |name: &str, count: usize| {
+            let all: Vec<String> = (0..count).map(|at| format!("{name}{at}@x")).collect();
+            format!("{name}: {}\n", all.join(",\n "))
+        };
+        let run = |to: usize, cc: usize, last: &str| {
+            let rules = rules(&format!("when recipient is \"{last}@x\" -> discard\n"));
+            let mail = format!("{}{}\n", many("To", to), many("Cc", cc));
+            run_on(&rules, &mail, &World::default(), Detail::Trace)
+        };
+        let said = |to, cc, last: &str| run(to, cc, last).evaluation.trace.warnings;
+        let warning =
+            format!("only the first {ADDRESS_LIMIT} addresses of one field were looked at");
+        let rest = ADDRESS_LIMIT - 3000;
+        assert_eq!(said(3000, rest, "none"), Vec::<String>::new());
+        assert_eq!(said(3000, rest + 1, "none"), [warning]);
+        let found = |to, cc, last: &str| steps(&run(to, cc, last)) == ["discard"];
+        assert!(found(3000, rest + 1, &format!("cc{}", rest - 1)));
+        assert!(!found(3000, rest + 1, &format!("cc{rest}")));
+    }
 
     #[test]
     fn a_time_of_day_has_hours_and_minutes() {
@@ -601,6 +643,7 @@ mod tests {
             local.to_string()
         };
         assert_eq!(at("2026-10-25T00:30:00Z"), "2026-10-25T02:30:00Z");
+        assert_eq!(at("2026-10-25T01:00:00Z"), "2026-10-25T03:00:00Z");
         assert_eq!(at("2026-10-25T01:30:00Z"), "2026-10-25T03:00:00Z");
         assert_eq!(at("2026-10-25T02:30:00Z"), "2026-10-25T03:30:00Z");
         assert_eq!(at("2026-03-29T00:59:59Z"), "2026-03-29T01:59:59Z");
