@@ -366,7 +366,125 @@ fn references(message: &Message, id: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{rules, run_on, steps};
     use super::*;
+
+    /// The answer to a message with this head, or the reason for which there is none.
+    fn answer(sender: &str, head: &str) -> Result<Reply, String> {
+        let rules =
+            rules("set me [\"taro@example.org\"]\nreply { text \"one\\n\\ttwo {subject}\" }\n");
+        let world = World { sender: Some(sender.into()), ..World::default() };
+        let mail = format!("From: {sender}\nTo: taro@example.org\n{head}\n\nhi\n");
+        let steps = run_on(&rules, &mail, &world, Detail::Plan).evaluation.plan.steps;
+        match steps.into_iter().next().expect("a step").kind {
+            StepKind::Reply(reply) => Ok(*reply),
+            StepKind::Skipped { action: "reply", why } => Err(why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_machine_and_no_list_is_answered() {
+        let lists =
+            OF_LISTS.map(|name| (format!("{name}: x"), format!("came through a list ({name})")));
+        let others = [
+            ("Auto-Submitted: auto-generated", "automatic mail (Auto-Submitted)"),
+            ("Auto-Submitted: no\nAuto-Submitted: yes", "automatic mail (Auto-Submitted)"),
+            ("Precedence: bulk", "mass mail (Precedence)"),
+            ("Precedence: list", "mass mail (Precedence)"),
+            ("Precedence: Junk", "mass mail (Precedence)"),
+            ("Precedence: auto_reply", "mass mail (Precedence)"),
+            ("X-Autoreply: yes", "automatic mail (X-Autoreply)"),
+            ("X-Autorespond: yes", "automatic mail (X-Autorespond)"),
+            ("X-Auto-Response-Suppress: OOF", "automatic mail (X-Auto-Response-Suppress)"),
+            ("Content-Type: multipart/report; boundary=x", "a report"),
+            ("Content-Type: message/rfc822", "a report"),
+            ("X-Spam-Flag: YES", "a filter calls it spam"),
+            ("X-Spam-Status: Yes, score=9", "a filter calls it spam"),
+            ("Subject: Automatic reply: x", "it is automatic mail: "),
+        ];
+        let others = others.map(|(head, why)| (head.to_owned(), why.to_owned()));
+        for (head, why) in lists.into_iter().chain(others) {
+            let found = answer("hanako@example.jp", &head).expect_err(&head);
+            assert!(found.contains(&why), "{head}: {found}");
+        }
+        for (sender, why) in [
+            ("", "it has the null sender"),
+            ("hanako", "`hanako` is not an address"),
+            ("taro@example.org", "it is from yourself"),
+            ("root@example.jp", "`root@example.jp` is no person"),
+        ] {
+            assert_eq!(answer(sender, "Subject: x"), Err(why.into()));
+        }
+        for head in [
+            "Auto-Submitted: no",
+            "Precedence: first-class",
+            "X-Spam-Flag: NO\nX-Spam-Status: No, score=-1",
+            "Content-Type: multipart/mixed; boundary=x",
+        ] {
+            assert_eq!(
+                answer("hanako@example.jp", head).map(|reply| reply.to),
+                Ok("hanako@example.jp".into())
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_in_the_rules_keeps_its_lines() {
+        let answer = answer("hanako@example.jp", "Subject: three").expect("an answer");
+        assert_eq!(answer.body, "one\n\ttwo three");
+    }
+
+    #[test]
+    fn an_answer_belongs_to_the_thread() {
+        let references = |head| answer("hanako@example.jp", head).expect("an answer").references;
+        let own = "Message-ID: <3@x>";
+        assert_eq!(references("Subject: x"), None);
+        assert_eq!(references(own).as_deref(), Some("<3@x>"));
+        let before = format!("{own}\nIn-Reply-To: <2@x>");
+        assert_eq!(references(&before).as_deref(), Some("<2@x> <3@x>"));
+        let both = format!("{before}\nReferences: <1@x> <2@x>");
+        assert_eq!(references(&both).as_deref(), Some("<1@x> <2@x> <3@x>"));
+    }
+
+    #[test]
+    fn a_text_file_is_filled_in_as_its_rules_say() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("away");
+        let fill = |text: &str, more: &str| {
+            std::fs::write(&file, text).unwrap();
+            let rules = rules(&format!(
+                "set me [\"taro@example.org\"]\nset delimiter \"-\"\nset timezone \"UTC\"\n\
+                 reply {{ file \"{}\" for [\"taro-shop@example.org\"]{more} }}\n",
+                file.display()
+            ));
+            let now = Some("2026-12-25T11:00:00Z".parse().unwrap());
+            let world = World { sender: Some("hanako@example.jp".into()), now, ..World::default() };
+            let mail = "From: =?utf-8?q?Hana=09ko=0Ax?= <hanako@example.jp>\n\
+                        To: taro-shop@example.org\nSubject: x\n\
+                        Date: Thu, 24 Dec 2026 09:00:00 +0900\n\nhi\nyou\tthere\n";
+            let run = run_on(&rules, mail, &world, Detail::Plan);
+            match run.evaluation.plan.steps.first().map(|step| step.kind.clone()) {
+                Some(StepKind::Reply(reply)) => *reply,
+                _ => panic!("{:?}", steps(&run)),
+            }
+        };
+        let reply = fill("Subject: {to.detail}\nFrom: Taro <t@example.org>\n\n{body}.", "");
+        assert_eq!((reply.subject.as_str(), reply.from.as_str()), ("shop", "Taro <t@example.org>"));
+        assert!(reply.body.starts_with("hi\nyou there"), "{:?}", reply.body);
+        assert_eq!(
+            fill("Of the rules.", " from \"Taro <a@example.org>\"").from,
+            "Taro <a@example.org>"
+        );
+        let body = |text: &str| fill(text, "").body;
+        assert_eq!(body("{date}, {date:%H:%M} {date+09:00:%H}"), "2026-12-24, 00:00 09");
+        assert_eq!(body("{now}, {now:%H:%M} {now-01:00:%H}"), "2026-12-25, 11:00 10");
+        assert_eq!(body("a } b {} c { d :-}"), "a } b {} c { d :-}");
+        assert_eq!(
+            body("{nonsense} {subject:upper} {subject:none} {"),
+            "{nonsense} X {subject:none} {"
+        );
+    }
 
     #[test]
     fn a_text_may_begin_with_a_header_block() {
@@ -385,6 +503,9 @@ mod tests {
             b"Subject: x\nContent-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B5Y\x1b(B\n";
         assert!(decoded(japanese).ends_with("\n\n休\n"));
         assert_eq!(decoded("休み".as_bytes()), "休み");
+        // What is no header block names no charset.
+        let text = b"Content-Type: text/plain; charset=iso-8859-1\nDear friend,\n\ncaf\xc3\xa9\n";
+        assert!(decoded(text).ends_with("\n\ncaf\u{e9}\n"));
     }
 
     #[test]
