@@ -130,3 +130,99 @@ pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Ve
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{compiled, message};
+    use super::*;
+
+    const RULES: &str = "set me [\"taro@example.jp\"]\nset trust [\"mx.example.jp\"]\n";
+
+    /// The conditions that could be proposed for a message, a doubtful one with `?`.
+    fn proposed(rules: &str, results: &str, host: &str, head: &str) -> Vec<String> {
+        let mail = format!(
+            "Authentication-Results: mx.example.jp; {results}\n\
+             Received: from out ({host} [192.0.2.1]) by mx.example.jp (Postfix) with ESMTPS id 1; \
+             Mon, 1 Jan 2024 00:00:00 +0000\n{head}\n\nhi\n"
+        );
+        let found = habits(&compiled(rules), &message(&mail), &World::default());
+        found
+            .into_iter()
+            .map(|Habit { key: (kind, value), is_proven }| {
+                assert_eq!(kind.condition(&value).split(' ').next(), Some(kind.field()));
+                format!("{}{}", kind.condition(&value), if is_proven { "" } else { "?" })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_sender_counts_if_he_is_verified_and_his_domain_if_it_is_not_everybodys() {
+        let of = |results: &str, from: &str| {
+            proposed(RULES, results, "out.isp.example", &format!("From: {from}"))
+        };
+        let pass = |domain: &str| format!("dmarc=pass header.from={domain}");
+        assert_eq!(
+            of(&pass("shop.example"), "Shop <News@SHOP.example>"),
+            ["from is news@shop.example and verified", "from.domain is shop.example and verified"]
+        );
+        assert_eq!(of("none", "news@shop.example"), Vec::<String>::new());
+        assert_eq!(of(&pass("gmail.com"), "a@gmail.com"), ["from is a@gmail.com and verified"]);
+        assert_eq!(of(&pass("a.example"), "a@a.example, b@a.example"), Vec::<String>::new());
+        assert_eq!(of("none", "nobody"), Vec::<String>::new());
+        // A long one is left out, its domain is not.
+        let count = |local: usize| {
+            of(&pass("a.example"), &format!("{}@a.example", "a".repeat(local))).len()
+        };
+        let longest = LONGEST - "@a.example".len();
+        assert_eq!((count(longest), count(longest + 1)), (2, 1));
+    }
+
+    #[test]
+    fn a_list_counts_by_what_a_stranger_cannot_write() {
+        let of = |results: &str, host: &str, id: &str| {
+            let head = format!("DKIM-Signature: d=lists.example\nList-Id: <{id}>");
+            proposed(RULES, results, host, &head)
+        };
+        let (mine, other) = ("out.lists.example", "out.isp.example");
+        let id = "users.lists.example";
+        let (proven, doubtful) =
+            (["list-id is users.lists.example"], ["list-id is users.lists.example?"]);
+        assert_eq!(of("none", mine, id), proven);
+        assert_eq!(of("none", other, id), doubtful);
+        assert_eq!(of("dkim=pass header.d=lists.example", other, id), proven);
+        assert_eq!(of("spf=pass smtp.mailfrom=a@lists.example", other, id), proven);
+        assert_eq!(of("spf=fail smtp.mailfrom=a@lists.example", other, id), doubtful);
+        assert_eq!(of("spf=pass smtp.mailfrom=a@isp.example", other, id), doubtful);
+    }
+
+    #[test]
+    fn a_detail_counts_if_the_address_is_the_users() {
+        let of = |rules: &str, to: &str| {
+            proposed(rules, "none", "out.isp.example", &format!("To: {to}"))
+        };
+        assert_eq!(of(RULES, "x@y.example, Taro+Shop@example.jp"), ["to.detail is shop"]);
+        assert_eq!(of(RULES, "jiro+shop@example.jp, taro@example.jp"), Vec::<String>::new());
+        assert_eq!(of(RULES, "taro-shop@example.jp"), Vec::<String>::new());
+        let other = format!("{RULES}set delimiter \"-\"\n");
+        assert_eq!(of(&other, "taro-shop@example.jp"), ["to.detail is shop"]);
+        assert_eq!(of("set delimiter \"+\"\n", "taro+shop@example.jp"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_tag_is_short_and_at_the_start_of_the_subject() {
+        let of = |subject: &str| {
+            proposed(RULES, "none", "out.isp.example", &format!("Subject: {subject}"))
+        };
+        let none = Vec::<String>::new();
+        assert_eq!(of("[Users] hello [x]"), ["subject contains [users]"]);
+        assert_eq!(of("Re: ] Fwd: x [a] b"), none, "too late");
+        assert_eq!(of("Re: Re: Re: [a] b"), ["subject contains [a]"]);
+        assert_eq!(of("Re: Re: Re: x[a] b"), none);
+        assert_eq!(of("[123] b"), none);
+        assert_eq!(of("[a b"), none);
+        assert_eq!(of("a]"), none);
+        let long = "a".repeat(TAG_LENGTH - 2);
+        assert_eq!(of(&format!("[{long}] b")).len(), 1);
+        assert_eq!(of(&format!("[{long}a] b")), none);
+    }
+}
