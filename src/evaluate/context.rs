@@ -76,3 +76,36 @@ impl<'a> Context<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Detail;
+    use super::super::testing::{confined, rules, run_on, steps, with_site};
+    use crate::world::World;
+
+    #[test]
+    fn a_list_outside_the_home_is_for_the_sites_rules_only() {
+        let place = tempfile::tempdir().unwrap();
+        let home = place.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let outside = place.path().join("list");
+        std::fs::write(&outside, "a@b.example\n").unwrap();
+        std::os::unix::fs::symlink(&outside, home.join("link")).unwrap();
+        std::fs::write(home.join("own"), "a@b.example\n").unwrap();
+        let world = World { user: confined(&home), ..World::default() };
+        let filed = |list: &str, of_site: bool| {
+            let list = format!("list l \"{list}\"\n");
+            let rule = "when from in l -> folder \"A\"\n";
+            let rules = match of_site {
+                true => with_site(&format!("{list}category \"c\" {{\n{rule}}}\n"), "inbox\n"),
+                false => rules(&format!("{list}{rule}")),
+            };
+            let run = run_on(&rules, "From: a@b.example\n\n", &world, Detail::Plan);
+            steps(&run).iter().any(|step| step == "folder \"A\"")
+        };
+        let outside = outside.to_str().unwrap();
+        assert!(filed(outside, true) && !filed(outside, false));
+        assert!(filed("~/own", true) && filed("~/own", false));
+        assert!(!filed("~/link", true) && !filed("~/link", false));
+    }
+}

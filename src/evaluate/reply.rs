@@ -480,6 +480,8 @@ mod tests {
         assert_eq!(body("{date}, {date:%H:%M} {date+09:00:%H}"), "2026-12-24, 00:00 09");
         assert_eq!(body("{now}, {now:%H:%M} {now-01:00:%H}"), "2026-12-25, 11:00 10");
         assert_eq!(body("a } b {} c { d :-}"), "a } b {} c { d :-}");
+        let long = "a".repeat(LONGEST_INSERT + 1);
+        assert_eq!(body(&long), long);
         assert_eq!(
             body("{nonsense} {subject:upper} {subject:none} {"),
             "{nonsense} X {subject:none} {"

@@ -1,7 +1,8 @@
 //! Rules and runs for the tests of this room.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::condition::Conditions;
 use super::{Detail, NoFilters, Run, run};
@@ -12,6 +13,7 @@ use crate::rules::program::Program;
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::Words;
 use crate::source::Sources;
+use crate::user::{Confinement, DeliveryLog, User};
 use crate::world::World;
 
 /// Rules without a mistake.
@@ -80,4 +82,18 @@ pub(super) fn ask<T>(
     let variable = |name: &str| world.variable(name);
     let people = || -> Result<Rc<_>, String> { Err("nobody".into()) };
     ask(&Conditions::new(program, message, world, &variable, None, &people, detail))
+}
+
+/// A user of a site where programs are listed: only `spamc`.
+pub(super) fn confined(home: &Path) -> User {
+    let programs = [("spamc".to_owned(), PathBuf::from("/usr/bin/spamc"))].into();
+    let site = Arc::new(Confinement {
+        fs_layout: false,
+        log: DeliveryLog::Off,
+        sendmail: None,
+        program_timeout: None,
+        programs,
+        forwards_per_hour: 10,
+    });
+    User::confined("taro", home, &home.join("Maildir"), &home.join("data"), site)
 }

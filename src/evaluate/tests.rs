@@ -1,10 +1,11 @@
 //! Runs of rules that are written here.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use super::testing::{ask, compiled, message, program, reasons, rules, run_on, steps, with_site};
+use super::testing::{
+    ask, compiled, confined, message, program, reasons, rules, run_on, steps, with_site,
+};
 use super::{Detail, FilterOutcome, FilterRunner, NoFilters, Run, TestVerdict, run};
 use crate::maildir::Location;
 use crate::message::{HeaderEdit, Message};
@@ -18,7 +19,6 @@ use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
-use crate::user::{Confinement, DeliveryLog, User};
 use crate::world::{Correspondents, DuplicateStatus, FolderSource, SentMail, World};
 
 const MAIL: &str = "From: Hanako <hanako@example.jp>\nTo: taro@example.org\nSubject: word7\n\
@@ -487,20 +487,9 @@ fn a_message_goes_to_few_addresses_and_not_in_circles() {
 
 #[test]
 fn a_program_that_the_site_does_not_list_is_not_run() {
+    let user = confined(Path::new("/nowhere/h"));
     let ran = |text: &str| {
-        let programs = [("spamc".to_owned(), PathBuf::from("/usr/bin/spamc"))].into();
-        let site = Arc::new(Confinement {
-            fs_layout: false,
-            log: DeliveryLog::Off,
-            sendmail: None,
-            program_timeout: None,
-            programs,
-            forwards_per_hour: 10,
-        });
-        let [home, maildir, data] =
-            ["/nowhere/h", "/nowhere/h/Maildir", "/nowhere/d"].map(Path::new);
-        let user = User::confined("taro", home, maildir, data, site);
-        let world = World { user, ..World::default() };
+        let world = World { user: user.clone(), ..World::default() };
         steps(&run_on(&rules(text), MAIL, &world, Detail::Plan))
     };
     let refused = |action| format!("no {action}: the provider does not let rules run `other`");
