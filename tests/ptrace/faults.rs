@@ -236,6 +236,8 @@ fn errors(call: &str) -> &'static [&'static str] {
         "fcntl" | "flock" => &["ENOLCK", "EINTR", "EAGAIN", "EMFILE"],
         "mmap" | "mremap" | "mprotect" | "munmap" => &["ENOMEM"],
         "getrandom" => &["EAGAIN", "EINTR", "ENOSYS", "EPERM"],
+        // POSIX: these always succeed.
+        "getuid" | "geteuid" | "getgid" | "getegid" | "getpid" | "gettid" => &[],
         // brk refuses by returning the old break; libc would take an error as an address.
         "brk" | "execve" | "exit_group" | "exit" | "rt_sigreturn" | "restart_syscall" => &[],
         _ => &["EIO", "EACCES", "ENOMEM", "EINTR", "ENOSYS", "EPERM"],
