@@ -17,8 +17,8 @@
 //! absent, the null sender is `""`; `for` is the envelope recipient. [`reader`] reads all
 //! this back.
 //!
-//! All lines of a message are one `write()` to a file opened for appending; over NFS,
-//! under a lock. A log that cannot be written never costs mail.
+//! All lines of a message are one `write()` to a file opened for appending. A
+//! log that cannot be written never costs mail.
 
 pub mod reader;
 
@@ -29,7 +29,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -39,14 +39,12 @@ use crate::deliver::DeliveryReport;
 use crate::file;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
-use crate::state::{StateDir, lock_file};
+use crate::state::StateDir;
 use crate::text::{is_invisible, push_json_escape};
 use crate::zone::zone;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
-/// How long a writer waits for writers on other machines.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest value, bytes: RFC 5322 §2.1.1 allows a line 998.
 pub(super) const VALUE_MAX: usize = 998;
 /// Facility mail, severity info: RFC 3164 §4.1.1.
@@ -413,24 +411,8 @@ fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
     let text = stamped(lines);
     let flags = flags | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
     let mut file = file::open(path, flags)?;
-    if is_shared_by_machines(&file) {
-        // The lines are more important than the lock.
-        let _ = lock_file::hold(&file, Instant::now() + PATIENCE);
-    }
     file.write_all(text.as_bytes())?;
     Ok(file)
-}
-
-/// Whether other machines may append to a file at the same moment, and write over our
-/// lines: over NFS, the client looks for the end of the file (RFC 7530 has no append).
-#[cfg(target_os = "linux")]
-fn is_shared_by_machines(file: &File) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|about| about.f_type == rustix::fs::NFS_SUPER_MAGIC)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_shared_by_machines(_: &File) -> bool {
-    false
 }
 
 /// Renames a log that has become large; the lock and the second check keep two processes

@@ -94,7 +94,7 @@ pub(super) fn lock(file: &File, path: &Path, deadline: Instant) -> io::Result<bo
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`]: another process still holds it at `deadline`.
-pub fn hold(file: &File, deadline: Instant) -> io::Result<()> {
+fn hold(file: &File, deadline: Instant) -> io::Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
