@@ -19,6 +19,9 @@ use crate::file;
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How often a lock that was removed is asked for again, whatever the deadline; later only
+/// until then, since a file system may never show the same file twice.
+const MOST_ATTEMPTS: u32 = 10;
 
 /// A lock that is held; when this is dropped, the file is removed, unless it is
 /// [kept](LockFile::keep).
@@ -43,20 +46,21 @@ impl LockFile {
     ) -> io::Result<Option<LockFile>> {
         let directory = state.make_inside(kind)?;
         let path = directory.join(name);
-        loop {
+        for attempt in 1.. {
             let file = file::open(&path, file::APPEND_OR_MAKE_OWN)?;
             if !is_ours(&file) {
                 return Err(io::Error::other("writable by others, or not a regular file"));
             }
             match lock(&file, &path, deadline) {
                 Ok(true) => return Ok(Some(LockFile { file, path, keep: false })),
-                // The previous holder removed it between our two calls.
-                Ok(false) if Instant::now() < deadline => {}
-                Ok(false) => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
+                // The previous holder removed it between our two calls: nobody holds it.
+                Ok(false) if attempt < MOST_ATTEMPTS || Instant::now() < deadline => {}
+                Ok(false) => break,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
                 Err(error) => return Err(error),
             }
         }
+        Ok(None)
     }
 
     /// The file, for reading and appending.
