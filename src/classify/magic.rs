@@ -32,7 +32,6 @@ const PROGRAM: &[&str] = &[
 const ZIP: &[&str] = &["application/zip", "application/x-zip-compressed"];
 const OLE: &[&str] = &["application/x-ole-storage", "application/x-cfb"];
 const HTML: &[&str] = &["text/html"];
-
 const SVG: &[&str] = &["image/svg+xml"];
 const SCRIPT: &[&str] = &["text/x-shellscript", "text/x-script"];
 const ISO: &[&str] = &["application/x-iso9660-image", "application/vnd.efi.iso"];

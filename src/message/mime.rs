@@ -230,11 +230,11 @@ impl Walker {
                     || header.is_empty() && piece.bytes.trim_ascii().is_empty();
                 // A part that does not begin with a header does not have one.
                 let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
-                let forgotten = piece.bytes.starts_with(b"--") && self.dashes < MOST_DASHES && {
+                let is_boundary = piece.bytes.starts_with(b"--") && self.dashes < MOST_DASHES && {
                     self.dashes += 1;
                     is_boundary(piece.bytes, &header)
                 };
-                if forgotten {
+                if is_boundary {
                     self.begin(&Head::parse(header), default, piece.start);
                     return self.piece(piece);
                 }

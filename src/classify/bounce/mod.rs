@@ -293,10 +293,10 @@ impl Signs {
             let phrase = match self.named {
                 true => report().or_else(|| {
                     let fault = || {
-                        let fault = words::recipient_fault(text);
-                        fault.or_else(|| free_form::fault_behind_address(notes))
+                        let said = words::recipient_fault(text);
+                        let said = said.or_else(|| free_form::fault_behind_address(notes));
+                        said.filter(|_| !self.is_answer())
                     };
-                    let fault = || fault().filter(|_| !self.is_answer());
                     words::failure(text).or_else(fault).filter(|_| concrete())
                 }),
                 // An absent person's program quotes what came, or says that an address is old.
@@ -320,14 +320,13 @@ impl Signs {
             return None;
         }
         // A person, or a ticket system, quotes the message that came, after own words.
-        let unquoted = notes.lines().skip_while(|line| line.trim().is_empty());
-        let unquoted: Vec<&str> = unquoted.collect();
+        let lines: Vec<&str> = notes.lines().skip_while(|line| line.trim().is_empty()).collect();
         let read = |lines: &[&str]| plain(&fold(&lines.join("\n")));
-        let first = unquoted.split(|line| line.trim().is_empty()).next().unwrap_or_default();
+        let first = lines.split(|line| line.trim().is_empty()).next().unwrap_or_default();
         let announced = first.iter().position(|line| line.trim_end().ends_with([':', '：']));
         let first = announced.and_then(|at| first.get(..=at)).unwrap_or(first);
         let phrase = words::report_of_machine(&read(first)).or_else(|| {
-            let text = read(&unquoted);
+            let text = read(&lines);
             let text = words::start(&text);
             let phrase = words::report_of_machine(text).or_else(|| {
                 let phrase = words::report_of_anyone(text).filter(|_| coded())?;
