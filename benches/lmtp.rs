@@ -3,7 +3,9 @@
 //! message of server and workers, for 1, 2 and 8 connections, and memory.
 //!
 //! `cargo bench --bench lmtp`, with `MESSAGES=20000` for more messages and
-//! `PLACE=/var/tmp` for a disk instead of memory.
+//! `PLACE=/var/tmp` for a disk instead of memory. The mail stays there until all is
+//! measured: for some minutes after files are removed, ext4 searches for an inode that
+//! was not one of theirs each time it makes a file, which would be most of the time.
 
 #![allow(clippy::print_stdout)]
 
@@ -37,9 +39,16 @@ fn main() {
         "| rules | connections | floor | mfilter | ratio | messages a second, of the floor's | memory, MB |"
     );
     println!("|--:|--:|--:|--:|--:|--:|--:|");
+    let mut kept = Vec::new();
     for rules in [10, 100, 1000] {
         for connections in [1, 2, 8] {
-            let round = |name| measure(name, rules, connections, messages);
+            let mut round = |name| {
+                let place = std::env::var_os("PLACE").map_or("/dev/shm".into(), PathBuf::from);
+                let directory = tempfile::tempdir_in(place).expect("a directory");
+                let measured = measure(name, rules, connections, messages, directory.path());
+                kept.push(directory);
+                measured
+            };
             // In turn, so that other load on the machine slows both.
             let mut rounds: Vec<_> = (0..3).map(|_| (round("floor"), round("mfilter"))).collect();
             rounds.sort_by(|a, b| (a.1.micros * b.0.micros).total_cmp(&(b.1.micros * a.0.micros)));
@@ -62,10 +71,14 @@ struct Measured {
     megabytes: f64,
 }
 
-fn measure(name: &str, rules: usize, connections: usize, messages: usize) -> Measured {
-    let place = std::env::var_os("PLACE").map_or("/dev/shm".into(), PathBuf::from);
-    let directory = tempfile::tempdir_in(place).expect("a directory");
-    let users = directory.path().join("users");
+fn measure(
+    name: &str,
+    rules: usize,
+    connections: usize,
+    messages: usize,
+    directory: &Path,
+) -> Measured {
+    let users = directory.join("users");
     let is_root = rustix::process::geteuid().is_root();
     let give = |path: &Path| {
         if is_root {
@@ -87,16 +100,16 @@ fn measure(name: &str, rules: usize, connections: usize, messages: usize) -> Mea
         fs::write(&path, &text).expect("written");
         give(&path);
     }
-    give(directory.path());
+    give(directory);
     give(&users);
-    let socket = directory.path().join("lmtp");
+    let socket = directory.join("lmtp");
     let mut command;
     if name == "floor" {
         command = Command::new(std::env::current_exe().expect("known"));
         command.arg("--floor").arg(&socket).arg(&users);
     } else {
         command = Command::new(env!("CARGO_BIN_EXE_mfilter"));
-        command.arg("lmtp").arg("--state").arg(directory.path().join("state"));
+        command.arg("lmtp").arg("--state").arg(directory.join("state"));
         command.arg("--listen").arg(format!("unix:{}", socket.display()));
         command.arg("--users").arg(format!("template:{}/{{user}}", users.display()));
         if is_root {

@@ -63,7 +63,7 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "USER")]
     pub(super) front_id: Option<String>,
 
-    /// Deliveries at the same time [default: twice the processors]
+    /// Deliveries at the same time [default: twice the processors, at least 16]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) workers: Option<u16>,
 

@@ -2,9 +2,10 @@
 //! its message.
 //!
 //! Two workers never deliver one user's mail at the same time. It goes to the worker that
-//! had it before, if that one is free. When a worker dies, its message gets a 451, unless
-//! it is found to be completely stored. A message that two workers have died of goes to
-//! the inbox without rules; if a third dies of it, the rules are not even loaded.
+//! had it before, if that one is free; a new one is started when all are busy. When a
+//! worker dies, its message gets a 451, unless it is found to be completely stored. A
+//! message that two workers have died of goes to the inbox without rules; if a third dies
+//! of it, the rules are not even loaded.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -336,30 +337,26 @@ impl Pool {
         Some(Seat { pool: self, home, slot, worker, settings, generation })
     }
 
-    /// A slot that is not busy: preferably one whose worker has the user's uid or rules,
-    /// otherwise one that has no worker yet, otherwise the one that has been idle
-    /// longest.
+    /// A slot that is not busy. Where each user has a uid: the one whose worker has the
+    /// user's, otherwise an empty one, otherwise the one that has been idle longest.
+    /// Elsewhere a worker is started only if all others are busy, and of those that are
+    /// idle the same one is chosen for a user each time: it has read the rules.
     fn choose(&self, state: &PoolState, home: &Path) -> Option<usize> {
-        let idle = |slot: &WorkerSlot| match slot {
-            WorkerSlot::Idle(worker) => Some(worker.used),
-            WorkerSlot::Empty | WorkerSlot::Busy => None,
-        };
         let slots = &state.slots;
+        let idle = slots.iter().enumerate().filter_map(|(at, slot)| match slot {
+            WorkerSlot::Idle(worker) => Some((at, worker)),
+            WorkerSlot::Empty | WorkerSlot::Busy => None,
+        });
         let first_empty = || slots.iter().position(|slot| matches!(slot, WorkerSlot::Empty));
-        let longest_idle = || {
-            let waiting = slots.iter().enumerate().filter_map(|(at, slot)| Some((idle(slot)?, at)));
-            waiting.min().map(|(_, at)| at)
-        };
+        let at = |(at, _): (usize, &WarmWorker)| at;
         if state.settings.own_uids {
-            let own = slots.iter().position(
-                |slot| matches!(slot, WorkerSlot::Idle(worker) if worker.owner.as_deref() == Some(home)),
-            );
-            return own.or_else(first_empty).or_else(longest_idle);
+            let own = idle.clone().find(|(_, worker)| worker.owner.as_deref() == Some(home));
+            let longest_idle = || idle.min_by_key(|(_, worker)| worker.used).map(at);
+            return own.map(at).or_else(first_empty).or_else(longest_idle);
         }
-        let count = u64::try_from(slots.len()).unwrap_or(1).max(1);
-        let own = usize::try_from(self.hasher.hash_one(home) % count).unwrap_or(0);
-        let is_free = slots.get(own).is_some_and(|slot| !matches!(slot, WorkerSlot::Busy));
-        is_free.then_some(own).or_else(longest_idle).or_else(first_empty)
+        let user = self.hasher.hash_one(home);
+        let own = idle.map(at).max_by_key(|at| self.hasher.hash_one((user, at)));
+        own.or_else(first_empty)
     }
 }
 
@@ -606,6 +603,29 @@ mod tests {
             let slow = [(); 4].map(|()| scope.spawn(|| deliver(&pool, "taro", "slow")));
             assert_eq!(slow.map(|slow| slow.join().unwrap()), [250; 4]);
         });
+    }
+
+    #[test]
+    fn a_worker_is_started_only_if_all_are_busy() {
+        let (pool, started) = pool(|settings| settings.workers = 4);
+        let users: Vec<String> = (0..200).map(|user| format!("user{user}")).collect();
+        assert!(users.iter().all(|user| deliver(&pool, user, "x") == 250));
+        assert_eq!(started.load(Ordering::Relaxed), 1);
+        let seats = users.iter().take(3).map(|user| {
+            let account = Account { name: user.clone(), home: user.into(), uid: 1, gid: 1 };
+            let mut seat = pool.seat(&account, Instant::now()).unwrap();
+            if seat.worker.is_none() {
+                seat.worker = Some(seat.start(&account).unwrap());
+            }
+            seat
+        });
+        drop(seats.collect::<Vec<_>>());
+        assert_eq!(started.load(Ordering::Relaxed), 3);
+        let state = pool.state();
+        let chosen = |user: &String| pool.choose(&state, Path::new(user)).unwrap();
+        let places: HashSet<usize> = users.iter().map(chosen).collect();
+        assert_eq!(places, HashSet::from([0, 1, 2]), "each has a share of the users");
+        assert!(users.iter().all(|user| chosen(user) == chosen(user)), "always the same one");
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::user::Confinement;
 
 /// Where the state of users who share a uid is kept, unless it is set.
 pub const STATE: &str = "/var/lib/mfilter";
+/// The workers that even a machine with few processors may have. Most of the time they
+/// wait for the disk, which syncs the messages of all with one flush.
+const LEAST_WORKERS: usize = 16;
 
 /// All settings of a server. Workers get them when they are started.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -80,7 +83,7 @@ impl Default for LmtpSettings {
             store: StoreSetting::Maildir,
             store_login: None,
             store_password_file: None,
-            workers: 2 * processors,
+            workers: LEAST_WORKERS.max(2 * processors),
             connections: 100,
             delimiter: "+".into(),
             message_size: 0,
