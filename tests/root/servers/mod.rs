@@ -10,6 +10,7 @@ mod lmtp_rate;
 mod scenario;
 mod sendmails;
 mod systemd;
+mod two_machines;
 
 use scenario::Server;
 
