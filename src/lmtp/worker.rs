@@ -231,6 +231,11 @@ mod tests {
         }
     }
 
+    /// Settings that keep the state of users in a test's own directory.
+    fn settings(directory: &std::path::Path) -> LmtpSettings {
+        LmtpSettings { state: directory.join("state"), ..LmtpSettings::default() }
+    }
+
     fn files(directory: &std::path::Path) -> Vec<String> {
         let mut all: Vec<String> = std::fs::read_dir(directory)
             .into_iter()
@@ -247,7 +252,8 @@ mod tests {
         let rules = "when envelope-to is \"info@a.example\" and env \"LOGNAME\" is \"taro\" -> \
                      folder \"A\"\n";
         std::fs::write(home.path().join(".mailrules"), rules).unwrap();
-        let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
+        let settings = LmtpSettings { state: home.path().join("state"), ..LmtpSettings::default() };
+        let rules = RuleCache::default();
         let mut worker = Worker { settings, rules, store: None, front: None };
         let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
         let job = job(home.path());
@@ -278,7 +284,7 @@ mod tests {
         let job = job(&top.path().join("a.example/taro"));
         let deliver = |below: Option<&std::path::Path>| {
             let create_homes_below = below.map(Into::into);
-            let settings = LmtpSettings { create_homes_below, ..LmtpSettings::default() };
+            let settings = LmtpSettings { create_homes_below, ..settings(top.path()) };
             let mut worker =
                 Worker { settings, rules: RuleCache::default(), store: None, front: None };
             worker.deliver(&job, JobInput::Memory(b"Subject: x\n\nhi\n".to_vec()));
@@ -293,7 +299,7 @@ mod tests {
     fn rules_that_must_not_be_loaded_are_not() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".mailrules"), "set maildir \"~/Other\"\n").unwrap();
-        let settings = LmtpSettings { own_uids: true, ..LmtpSettings::default() };
+        let settings = LmtpSettings { own_uids: true, ..settings(home.path()) };
         let rules = RuleCache::default();
         let mut worker = Worker { settings, rules, store: None, front: None };
         let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
@@ -311,7 +317,7 @@ mod tests {
     fn what_cannot_be_reported_is_not_stored() {
         let home = tempfile::tempdir().unwrap();
         let (front, ours) = UnixStream::pair().unwrap();
-        let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
+        let (settings, rules) = (settings(home.path()), RuleCache::default());
         let caller = Some(Caller::at(ours.into()));
         let mut worker = Worker { settings, rules, store: None, front: caller };
         let job = job(home.path());
