@@ -55,7 +55,12 @@ impl<'a> View<'a> {
             token @ SyntaxToken { kind: TokenShape::Bad(bad), .. } => {
                 Some(self.bad(bad, at, token))
             }
-            _ => None,
+            token => {
+                let meant = Some(self.flags_meant(at)?);
+                let (found, expected) =
+                    (Some(self.written(token).to_string()), vec!["a blank before the next flag"]);
+                Some(self.mistake(SyntaxErrorKind::Unexpected { found, expected, meant }, token))
+            }
         })
     }
 

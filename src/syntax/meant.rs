@@ -6,6 +6,7 @@ use super::grammar::Rule;
 use super::mistake::{Mistake, SyntaxErrorKind, date_hint};
 use super::scan::{SyntaxToken, TokenShape};
 use super::words;
+use crate::flags::FLAGS;
 
 /// How many folders a hint repeats.
 const MOST_FOLDERS: usize = 3;
@@ -91,6 +92,37 @@ impl View<'_> {
         let action = words::ACTIONS.iter().copied().find(|action| *action == word);
         let action = action.or_else(|| words::action_meant(word))?;
         is_needless.then(|| format!("{action} {}", self.written(text)))
+    }
+
+    /// `as seen, flagged`, `mark seen and "Work"`: the flags as they are written, if the token
+    /// is what stands between them.
+    pub(super) fn flags_meant(&self, at: usize) -> Option<String> {
+        let is_flag = |at: usize| match self.token(at).map(|token| token.kind) {
+            Some(TokenShape::Text) => true,
+            Some(TokenShape::Word) => FLAGS.iter().any(|(flag, _)| self.word(at) == Some(flag)),
+            _ => false,
+        };
+        let parts = |at: usize| {
+            let is_comma = self.token(at).is_some_and(|token| token.kind == TokenShape::Comma);
+            is_comma || self.word(at) == Some("and")
+        };
+        // `as seen, keyword "Work"`
+        let flag = |at: usize| {
+            let at = if self.word(at) == Some("keyword") { at + 1 } else { at };
+            is_flag(at).then_some(at)
+        };
+        if !parts(at) || flag(at + 1).is_none() {
+            return None;
+        }
+        let first = (self.piece.tokens.start..at).rev().take_while(|at| is_flag(*at)).last()?;
+        let opening = self.word(first.checked_sub(1)?)?;
+        let mut meant = vec![matches!(opening, "as" | "mark" | "unmark").then_some(opening)?];
+        let mut next = first;
+        while let Some(at) = flag(next) {
+            meant.push(self.written(self.token(at)?));
+            next = if parts(at + 1) { at + 2 } else { at + 1 };
+        }
+        Some(meant.join(" "))
     }
 
     /// `expire "A" every 1 week`, `expire after "7d" from "A"`: the statement as it is
