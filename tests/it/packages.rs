@@ -184,3 +184,15 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     assert_eq!(home.mail().len(), 1, "mail stays");
     assert_eq!(install(&["relative"]).code, Some(2));
 }
+
+/// What the profile allows was tried with a kernel that has AppArmor; here, that its parser
+/// takes it.
+#[test]
+fn apparmors_profile_compiles() {
+    const PARSER: &str = "/usr/sbin/apparmor_parser";
+    if skipped("AppArmor's profile", &[PARSER], false) {
+        return;
+    }
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/apparmor/mfilter-lmtp");
+    succeeds(PARSER, &["--skip-kernel-load", "--skip-cache", profile]);
+}
