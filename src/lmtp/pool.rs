@@ -621,11 +621,15 @@ mod tests {
         });
         drop(seats.collect::<Vec<_>>());
         assert_eq!(started.load(Ordering::Relaxed), 3);
-        let state = pool.state();
-        let chosen = |user: &String| pool.choose(&state, Path::new(user)).unwrap();
-        let places: HashSet<usize> = users.iter().map(chosen).collect();
+        let chosen = || -> Vec<usize> {
+            let state = pool.state();
+            users.iter().map(|user| pool.choose(&state, Path::new(user)).unwrap()).collect()
+        };
+        let before = chosen();
+        let places: HashSet<usize> = before.iter().copied().collect();
         assert_eq!(places, HashSet::from([0, 1, 2]), "each has a share of the users");
-        assert!(users.iter().all(|user| chosen(user) == chosen(user)), "always the same one");
+        assert!(users.iter().all(|user| deliver(&pool, user, "x") == 250));
+        assert_eq!(chosen(), before, "a user's worker stays the same");
     }
 
     #[test]

@@ -252,8 +252,7 @@ mod tests {
         let rules = "when envelope-to is \"info@a.example\" and env \"LOGNAME\" is \"taro\" -> \
                      folder \"A\"\n";
         std::fs::write(home.path().join(".mailrules"), rules).unwrap();
-        let settings = LmtpSettings { state: home.path().join("state"), ..LmtpSettings::default() };
-        let rules = RuleCache::default();
+        let (settings, rules) = (settings(home.path()), RuleCache::default());
         let mut worker = Worker { settings, rules, store: None, front: None };
         let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
         let job = job(home.path());
