@@ -142,7 +142,7 @@ impl Sent {
                         }
                     }
                 }
-                // It was moved in the meantime, and will be found the next time.
+                // It was moved in the meantime or is still empty; it is read the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
                     done.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
@@ -272,6 +272,10 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
         None => super::open_found(path).map_err(|failure| failure.error)?,
         Some(_) => file::open(path, file::READ_OWN)?,
     };
+    if file.metadata()?.len() == 0 {
+        // A program that writes it in place has only created it so far.
+        return Err(ErrorKind::NotFound.into());
+    }
     let message = Message::open(file)?;
     let headers: &[&str] = match side {
         MailSide::Recipients => &RECIPIENTS,

@@ -32,6 +32,9 @@ fn the_senders_of_a_folder_are_in_its_list() {
     assert_eq!(goes(&home, "news@shop.example"), "");
     assert_eq!(goes(&home, "stranger@example.jp"), ".Screener");
     assert_eq!(goes(&home, "taro@example.jp"), ".Screener", "the user is nobody he knows");
+    // A program that writes in place has only created it so far.
+    home.write("Maildir/.Archive/cur/4.a:2,S", "");
+    assert_eq!(goes(&home, "stranger@example.jp"), ".Screener");
     home.write("Maildir/.Archive/cur/4.a:2,S", message("stranger@example.jp"));
     assert_eq!(goes(&home, "stranger@example.jp"), "");
 }
