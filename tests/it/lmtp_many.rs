@@ -8,11 +8,30 @@ use std::fs;
 use crate::support::lmtp_site::{Site, children, wire};
 use crate::support::{long, mail};
 
-/// A process's own memory, and its share of memory it has in common with others, in kB.
-fn memory_of(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+/// The memory of processes, in kB: with each one's share of what they have in common with
+/// others, and without the files that they map, whose share depends on who else runs.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    shared: u64,
+    own: u64,
+}
+
+impl Memory {
+    fn of(pids: impl IntoIterator<Item = u32>) -> Memory {
+        pids.into_iter().fold(Memory::default(), |sum, pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            let number = |name: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+                line.split_whitespace().next()?.parse::<u64>().ok()
+            };
+            let number = |name| number(name).unwrap_or(0);
+            Memory { shared: sum.shared + number("Pss:"), own: sum.own + number("Anonymous:") }
+        })
+    }
+
+    fn max(self, other: Memory) -> Memory {
+        Memory { shared: self.shared.max(other.shared), own: self.own.max(other.own) }
+    }
 }
 
 /// Users in turn, each of whom gets one message; memory is measured on the way.
@@ -24,7 +43,7 @@ fn memory_does_not_grow_with_users() {
     let front = site.server.as_ref().expect("it runs").id();
     let mut client = site.connect();
     let mut used = Vec::new();
-    let mut sum = 0;
+    let mut sum = Memory::default();
     eprintln!("| users | front, MB | workers together, MB |\n|--:|--:|--:|");
     for user in 0..counts[2] {
         let name = format!("u{user}");
@@ -43,18 +62,19 @@ fn memory_does_not_grow_with_users() {
         // A new worker holds little, so the largest of several samples counts.
         let looks = counts.iter().any(|count| user < *count && user + count / 10 >= *count);
         if looks && user % 10 == 9 {
-            sum = sum.max(children(front).into_iter().map(memory_of).sum());
+            sum = sum.max(Memory::of(children(front)));
         }
         if counts.contains(&(user + 1)) {
-            used.push(memory_of(front) + sum);
+            let front = Memory::of([front]);
+            used.push(front.own + sum.own);
             let megabytes = |kilobytes: u64| kilobytes as f64 / 1024.0;
             eprintln!(
                 "| {} | {:.1} | {:.1} |",
                 user + 1,
-                megabytes(memory_of(front)),
-                megabytes(sum)
+                megabytes(front.shared),
+                megabytes(sum.shared)
             );
-            sum = 0;
+            sum = Memory::default();
         }
         // A user's files are not needed any more, and would fill the disk.
         fs::remove_dir_all(site.home(&name)).expect("removed");
