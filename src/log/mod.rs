@@ -17,8 +17,8 @@
 //! absent, the null sender is `""`; `for` is the envelope recipient. [`reader`] reads all
 //! this back.
 //!
-//! All lines of a message are one `write()` to a file opened for appending. A
-//! log that cannot be written never costs mail.
+//! All lines of a message are one `write()` to a file opened for appending. A log that
+//! cannot be written never costs mail.
 
 pub mod reader;
 
