@@ -275,14 +275,17 @@ impl<'a> Conditions<'a> {
                 truth
             }
             ConditionKind::FolderExists(name) => {
-                let folder =
-                    name.as_ref().map_or(Ok(Folder::default()), |name| self.asked_folder(name));
-                let truth = folder.as_ref().map_err(String::clone);
-                let truth = truth.and_then(|folder| self.folder_exists(folder));
+                let inbox = || Ok(Ok(Folder::default()));
+                let folder = name.as_ref().map_or_else(inbox, |name| self.asked_folder(name));
+                let truth = match &folder {
+                    Ok(Ok(folder)) => self.folder_exists(folder),
+                    Ok(Err(_)) => Ok(false),
+                    Err(why) => Err(why.clone()),
+                };
                 self.record(condition, &truth, || match (&folder, &truth) {
-                    (Ok(folder), Ok(true)) => format!("there is a folder `{folder}`"),
-                    (Ok(folder), Ok(false)) => format!("there is no folder `{folder}`"),
-                    (_, Err(why)) | (Err(why), _) => why.clone(),
+                    (Ok(Ok(folder)), Ok(true)) => format!("there is a folder `{folder}`"),
+                    (Ok(Ok(folder)), Ok(false)) => format!("there is no folder `{folder}`"),
+                    (Ok(Err(why)), Ok(_)) | (_, Err(why)) | (Err(why), _) => why.clone(),
                 });
                 truth
             }
@@ -324,12 +327,12 @@ impl<'a> Conditions<'a> {
     ) -> Result<Option<DuplicateStatus>, String> {
         let mut pieces: Vec<String> = vec![of.written.clone()];
         for part in &of.template.parts {
-            let TemplatePart::Insert(insert, case) = part else { continue };
+            let TemplatePart::Insert(insert, form) = part else { continue };
             if let Insert::Field(field) = insert {
                 // Two values that cannot be determined are not equal.
                 self.field(*field)?;
             }
-            pieces.push(case.of(self.inserted(insert)));
+            pieces.push(form.of(self.inserted(insert)));
         }
         if pieces.len() > 1 && pieces.iter().skip(1).all(|value| value.trim().is_empty()) {
             return Ok(None);

@@ -1,23 +1,30 @@
 //! Names of folders with `{…}` in them, and whether there is such a folder. Text from the
 //! message cannot leave the Maildir or add folder levels.
 
+use std::iter::once;
+
 use super::condition::Conditions;
 use super::truth::Truth;
 use crate::plan::Folder;
 use crate::rules::folder_name::{behind_prefix, is_taken};
 use crate::rules::program::Layout;
-use crate::rules::template::{Insert, Template, TemplatePart};
+use crate::rules::template::{Form, Insert, Template, TemplatePart};
 use crate::text::is_invisible;
 
 /// How many bytes a folder's name may have: the limit for file names less what
 /// Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
-/// Replaces an empty insert.
+/// Why no folder has a name.
+const NO_NAME: &str = "what it inserts makes no folder's name";
+/// Replaces an empty insert that is one level.
 const UNKNOWN: &str = "unknown";
 
 impl Conditions<'_> {
-    /// The folder that a condition asks for.
-    pub(super) fn asked_folder(&self, template: &Template) -> Result<Folder, String> {
+    /// The folder that a condition asks for; the inner error says why there is none.
+    pub(super) fn asked_folder(
+        &self,
+        template: &Template,
+    ) -> Result<Result<Folder, String>, String> {
         for part in &template.parts {
             if let TemplatePart::Insert(Insert::Field(field), _) = part {
                 // A value that cannot be determined is no name.
@@ -38,8 +45,12 @@ impl Conditions<'_> {
         truth
     }
 
-    /// A folder; each insert is at most one level of its path.
-    pub(super) fn folder(&self, template: &Template) -> Folder {
+    /// A folder. Each insert is at most one level of its path, or with `:levels` as many
+    /// as the value has.
+    ///
+    /// # Errors
+    /// That one of those levels is no name.
+    pub(super) fn folder(&self, template: &Template) -> Result<Folder, String> {
         let own = &self.program.settings;
         let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
         let (layout, prefix) = (settings.layout, settings.folder_prefix.as_deref());
@@ -53,39 +64,54 @@ impl Conditions<'_> {
                 TemplatePart::Text(text) => {
                     let first = at == 0 && unchecked;
                     let behind = behind_prefix(text, prefix, layout).filter(|_| first);
-                    let text = behind.unwrap_or(text);
-                    for (number, piece) in text.split('/').enumerate() {
-                        if number > 0 {
-                            parts.push(String::new());
-                        }
-                        if let Some(last) = parts.last_mut() {
-                            last.push_str(piece);
-                        }
-                    }
+                    append(&mut parts, behind.unwrap_or(text).split('/'));
                 }
-                insert => {
-                    let clean = clean(&self.part(insert), layout);
-                    if let Some(last) = parts.last_mut() {
-                        last.push_str(&clean);
-                    }
+                insert if has_levels(insert) => {
+                    let value = visible(&self.part(insert));
+                    append(&mut parts, value.split(|c| separates(c, layout)));
                 }
+                insert => append(&mut parts, once(clean(&self.part(insert), layout).as_str())),
             }
         }
         let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
-        // The fixed text of the rules is the inbox, or a folder below it.
+        let with_levels = template.parts.iter().any(has_levels);
+        if with_levels && parts.iter().any(|part| matches!(part.trim(), "" | "." | "..")) {
+            return Err(NO_NAME.into());
+        }
+        // The fixed text of the rules, or a value with levels, is the inbox or below it.
         let written = match template.parts.first() {
             Some(TemplatePart::Text(text)) => {
                 text.split_once('/').is_some_and(|(first, _)| first.eq_ignore_ascii_case("INBOX"))
             }
-            _ => false,
+            Some(insert) => {
+                let first = parts.first().is_some_and(|first| first.eq_ignore_ascii_case("INBOX"));
+                has_levels(insert) && first && parts.len() > 1
+            }
+            None => false,
         };
-        let is_inbox = !inserted && is_inbox(&parts);
+        let is_inbox = (!inserted || with_levels) && is_inbox(&parts);
         if is_inbox || written && layout == Layout::MaildirPlusPlus && prefix.is_none() {
             parts.remove(0);
         }
         let below_inbox = written && (layout == Layout::Fs || prefix.is_some());
-        if inserted { settle(parts, layout, below_inbox) } else { Folder { parts } }
+        Ok(match inserted && !is_inbox {
+            true => settle(parts, layout, below_inbox),
+            false => Folder { parts },
+        })
     }
+}
+
+/// `{…:levels}`
+fn has_levels(part: &TemplatePart) -> bool {
+    matches!(part, TemplatePart::Insert(_, Form::Levels))
+}
+
+/// Adds levels to a path, the first of them to its last level.
+fn append<'t>(parts: &mut Vec<String>, mut levels: impl Iterator<Item = &'t str>) {
+    if let (Some(last), Some(first)) = (parts.last_mut(), levels.next()) {
+        last.push_str(first);
+    }
+    parts.extend(levels.map(str::to_owned));
 }
 
 fn is_inbox(parts: &[String]) -> bool {
@@ -94,17 +120,19 @@ fn is_inbox(parts: &[String]) -> bool {
 
 /// Text from a message as one level of a folder's path, or as a piece of it.
 fn clean(value: &str, layout: Layout) -> String {
-    let separates = |c: char| c == '/' || (c == '.' && layout == Layout::MaildirPlusPlus);
-    let text: String = value
-        .chars()
-        .take(LONGEST_NAME)
-        .map(|c| match c {
-            c if is_invisible(c) || separates(c) => '_',
-            c => c,
-        })
-        .collect();
+    let text = visible(value).replace(|c| separates(c, layout), "_");
     let text = text.trim();
     if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
+}
+
+/// As much of a text as a name may have, with `_` for what no name has.
+fn visible(value: &str) -> String {
+    value.chars().take(LONGEST_NAME).map(|c| if is_invisible(c) { '_' } else { c }).collect()
+}
+
+/// What begins a level of a folder's path on disk.
+fn separates(c: char, layout: Layout) -> bool {
+    c == '/' || c == '.' && layout == Layout::MaildirPlusPlus
 }
 
 /// Turns levels with inserted text into names that can be created on any disk.

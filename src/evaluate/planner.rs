@@ -18,8 +18,9 @@ impl Planner for ActionPlanner<'_, '_> {
         self.evaluator.line(template)
     }
 
-    fn folder(&self, template: Option<&Template>) -> Folder {
-        template.map_or_else(Folder::default, |template| self.evaluator.conditions.folder(template))
+    fn folder(&self, template: Option<&Template>) -> Result<Folder, String> {
+        let inbox = || Ok(Folder::default());
+        template.map_or_else(inbox, |template| self.evaluator.conditions.folder(template))
     }
 
     fn flags(&self, flags: &FlagsTemplate) -> Flags {

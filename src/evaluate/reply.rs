@@ -18,7 +18,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::program::{Program, Settings};
 use crate::rules::template::{
-    Case, Insert, MomentFormat, PlaceholderPart, SplitPart, TemplatePart, split, wanted,
+    Form, Insert, MomentFormat, PlaceholderPart, SplitPart, TemplatePart, split, wanted,
 };
 use crate::source::read_bytes;
 use crate::world::World;
@@ -128,21 +128,22 @@ impl Evaluator<'_> {
             pieces.push(match wanted {
                 PlaceholderPart::Date(format, offset) => {
                     let format = MomentFormat { format: format.to_owned(), offset };
-                    TemplatePart::Insert(Insert::Date(format), Case::Kept)
+                    TemplatePart::Insert(Insert::Date(format), Form::Kept)
                 }
                 PlaceholderPart::Now(format, offset) => {
                     let format = MomentFormat { format: format.to_owned(), offset };
-                    TemplatePart::Insert(Insert::Now(format), Case::Kept)
+                    TemplatePart::Insert(Insert::Now(format), Form::Kept)
                 }
-                PlaceholderPart::Value(name, case)
-                    if let Some(FieldLookup::Field(field, kind)) = field::find(name)
+                PlaceholderPart::Value(name, form)
+                    if form != Form::Levels
+                        && let Some(FieldLookup::Field(field, kind)) = field::find(name)
                         && !matches!(
                             kind,
                             FieldKind::Date | FieldKind::Time | FieldKind::Duration
                         ) =>
                 {
                     program.fields.push(field);
-                    TemplatePart::Insert(Insert::Field(program.fields.len() as u32 - 1), case)
+                    TemplatePart::Insert(Insert::Field(program.fields.len() as u32 - 1), form)
                 }
                 _ => TemplatePart::Text(text.get(place).unwrap_or_default().to_owned()),
             });
@@ -156,8 +157,8 @@ impl Evaluator<'_> {
         for piece in pieces {
             match piece {
                 TemplatePart::Text(text) => filled.push_str(&text),
-                TemplatePart::Insert(insert, case) => {
-                    let value = case.of(conditions.inserted(&insert));
+                TemplatePart::Insert(insert, form) => {
+                    let value = form.of(conditions.inserted(&insert));
                     let shown = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
                     filled.extend(value.chars().take(LONGEST_INSERT).map(shown));
                 }

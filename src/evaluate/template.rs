@@ -64,13 +64,13 @@ impl Evaluator<'_> {
     /// The decoded text of a header, with the letters that the sender wrote: only
     /// text that is compared has to be normalised.
     fn header_as_written(&self, part: &TemplatePart) -> Option<String> {
-        let TemplatePart::Insert(Insert::Field(field), case) = part else { return None };
+        let TemplatePart::Insert(Insert::Field(field), form) = part else { return None };
         let field = self.conditions.program.fields.get(*field as usize)?;
         let Field::Header(name) = field else { return None };
         let head = self.conditions.message.head();
         let value = unfold(head.first(name)?);
         let text = encoded_word::decode(&value, head.declared_charset());
-        Some(case.of(text.trim().to_owned()))
+        Some(form.of(text.trim().to_owned()))
     }
 }
 
@@ -79,7 +79,7 @@ impl Conditions<'_> {
     pub(super) fn part(&self, part: &TemplatePart) -> String {
         match part {
             TemplatePart::Text(text) => text.clone(),
-            TemplatePart::Insert(insert, case) => case.of(self.inserted(insert)),
+            TemplatePart::Insert(insert, form) => form.of(self.inserted(insert)),
         }
     }
 

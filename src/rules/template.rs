@@ -27,8 +27,9 @@ pub enum TemplateError {
     Empty(Range<usize>),
 }
 
-/// Words after a value's name that determine in which case it is inserted.
-const CASES: &[(&str, Case)] = &[("lower", Case::Lower), ("upper", Case::Upper)];
+/// Words after a value's name that determine in which form it is inserted.
+const FORMS: [(&str, Form); 3] =
+    [("lower", Form::Lower), ("upper", Form::Upper), ("levels", Form::Levels)];
 
 /// A parsed text between braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +40,9 @@ pub enum PlaceholderPart<'t> {
     /// The same for `now`.
     Now(&'t str, Option<i32>),
     /// `subject:lower`
-    Value(&'t str, Case),
-    /// A value, and a word after it that is not a case.
-    UnknownCase(&'t str, &'t str),
+    Value(&'t str, Form),
+    /// A value, and a word after it that is no form.
+    UnknownForm(&'t str, &'t str),
 }
 
 /// Parses a text between braces.
@@ -54,11 +55,11 @@ pub fn wanted(text: &str) -> PlaceholderPart<'_> {
     }
     // A header's name has no colon.
     let Some((name, word)) = text.rsplit_once(':').filter(|(_, word)| !word.contains('"')) else {
-        return PlaceholderPart::Value(text, Case::Kept);
+        return PlaceholderPart::Value(text, Form::Kept);
     };
-    match CASES.iter().find(|(known, _)| *known == word.trim()) {
-        Some((_, case)) => PlaceholderPart::Value(name.trim_end(), *case),
-        None => PlaceholderPart::UnknownCase(name.trim_end(), word.trim()),
+    match FORMS.iter().find(|(known, _)| *known == word.trim()) {
+        Some((_, form)) => PlaceholderPart::Value(name.trim_end(), *form),
+        None => PlaceholderPart::UnknownForm(name.trim_end(), word.trim()),
     }
 }
 
@@ -176,7 +177,7 @@ pub enum TemplatePart {
     /// As written.
     Text(String),
     /// `{…}`
-    Insert(Insert, Case),
+    Insert(Insert, Form),
 }
 
 /// What is inserted.
@@ -203,31 +204,33 @@ pub struct MomentFormat {
     pub offset: Option<i32>,
 }
 
-/// In which case a value is inserted.
+/// In which form a value is inserted.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
+pub enum Form {
     /// Unchanged.
     Kept,
     /// `{subject:lower}`
     Lower,
     /// `{subject:upper}`
     Upper,
+    /// `{extension:levels}`: in a folder's name, where it may have levels of its own.
+    Levels,
 }
 
-impl Case {
-    /// A text in this case.
+impl Form {
+    /// A text in this form; what levels are is known where folders are named.
     pub fn of(self, text: String) -> String {
         match self {
-            Case::Kept => text,
-            Case::Lower => text.to_lowercase(),
-            Case::Upper => text.to_uppercase(),
+            Form::Kept | Form::Levels => text,
+            Form::Lower => text.to_lowercase(),
+            Form::Upper => text.to_uppercase(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, PlaceholderPart, SplitPart, TemplateError, keyed, split, wanted};
+    use super::{Form, PlaceholderPart, SplitPart, TemplateError, keyed, split, wanted};
 
     #[test]
     fn what_is_wanted() {
@@ -241,17 +244,18 @@ mod tests {
             ("now+09:00:%H:%M", PlaceholderPart::Now("%H:%M", Some(32_400))),
             ("date-03:30:%H", PlaceholderPart::Date("%H", Some(-12_600))),
             ("date+00:00", PlaceholderPart::Date("%Y-%m-%d", Some(0))),
-            ("date+9:00:%H", PlaceholderPart::UnknownCase("date+9:00", "%H")),
-            ("date+1:000", PlaceholderPart::UnknownCase("date+1", "000")),
-            ("now+24:00", PlaceholderPart::UnknownCase("now+24", "00")),
-            ("now+23:60", PlaceholderPart::UnknownCase("now+23", "60")),
-            ("date-03", PlaceholderPart::Value("date-03", Case::Kept)),
-            ("1:lower", PlaceholderPart::Value("1", Case::Lower)),
-            ("from.domain:upper", PlaceholderPart::Value("from.domain", Case::Upper)),
-            ("subject", PlaceholderPart::Value("subject", Case::Kept)),
-            ("header \"X-A\"", PlaceholderPart::Value("header \"X-A\"", Case::Kept)),
-            ("header \"X-A\":lower", PlaceholderPart::Value("header \"X-A\"", Case::Lower)),
-            ("1:title", PlaceholderPart::UnknownCase("1", "title")),
+            ("date+9:00:%H", PlaceholderPart::UnknownForm("date+9:00", "%H")),
+            ("date+1:000", PlaceholderPart::UnknownForm("date+1", "000")),
+            ("now+24:00", PlaceholderPart::UnknownForm("now+24", "00")),
+            ("now+23:60", PlaceholderPart::UnknownForm("now+23", "60")),
+            ("date-03", PlaceholderPart::Value("date-03", Form::Kept)),
+            ("1:lower", PlaceholderPart::Value("1", Form::Lower)),
+            ("from.domain:upper", PlaceholderPart::Value("from.domain", Form::Upper)),
+            ("subject", PlaceholderPart::Value("subject", Form::Kept)),
+            ("header \"X-A\"", PlaceholderPart::Value("header \"X-A\"", Form::Kept)),
+            ("header \"X-A\":lower", PlaceholderPart::Value("header \"X-A\"", Form::Lower)),
+            ("extension:levels", PlaceholderPart::Value("extension", Form::Levels)),
+            ("1:title", PlaceholderPart::UnknownForm("1", "title")),
         ] {
             assert_eq!(wanted(text), is, "{text}");
         }

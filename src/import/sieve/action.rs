@@ -453,6 +453,13 @@ impl Lowering<'_> {
 /// Whether two folder names, as templates, may turn out to be the same.
 fn may_be_same(one: &str, other: &str) -> bool {
     let value_of = |name: &str| name.replace("{{", "").replace("}}", "").contains('{');
+    let has_levels = |name: &str| name.contains(":levels}");
+    if has_levels(one) || has_levels(other) {
+        // Such a value may be any path, and the inbox.
+        let text = |name: &str| name.split('{').next().unwrap_or_default().to_owned();
+        let (one, other) = (text(one), text(other));
+        return one.starts_with(&other) || other.starts_with(&one);
+    }
     let is_inbox = one == "INBOX" || other == "INBOX";
     if one == other || is_inbox || !value_of(one) && !value_of(other) {
         return one == other;

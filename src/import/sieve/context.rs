@@ -404,23 +404,21 @@ impl<'a> Lowering<'a> {
 
     /// An expansion as a template; `change` is applied to each value (`:lower`).
     pub(super) fn template(&mut self, expansion: &Expansion, change: &str) -> String {
-        let mut out = String::new();
-        for piece in &expansion.0 {
-            match piece {
-                VariablePiece::Text(text) => out.push_str(&literal(&match change {
-                    ":lower" => text.to_ascii_lowercase(),
-                    ":upper" => text.to_ascii_uppercase(),
-                    _ => text.clone(),
-                })),
-                VariablePiece::Variable(key) => {
-                    let name = self.our_name(key);
-                    out.push_str(&insert(&name, change));
-                }
-                VariablePiece::Date(template) => out.push_str(template),
-                VariablePiece::Group(number) => out.push_str(&insert(&number.to_string(), change)),
-            }
+        expansion.0.iter().map(|piece| self.piece(piece, change)).collect()
+    }
+
+    /// A part of a string as a part of a template.
+    pub(super) fn piece(&mut self, piece: &VariablePiece, change: &str) -> String {
+        match piece {
+            VariablePiece::Text(text) => literal(&match change {
+                ":lower" => text.to_ascii_lowercase(),
+                ":upper" => text.to_ascii_uppercase(),
+                _ => text.clone(),
+            }),
+            VariablePiece::Variable(key) => insert(&self.our_name(key), change),
+            VariablePiece::Date(template) => template.to_string(),
+            VariablePiece::Group(number) => insert(&number.to_string(), change),
         }
-        out
     }
 
     /// A string as a template.

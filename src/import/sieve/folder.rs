@@ -5,7 +5,7 @@ use super::act::SievePlace;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::string_test::has_value;
-use super::variables::{KnownValue, VariablePiece};
+use super::variables::{Expansion, KnownValue, VariablePiece};
 use crate::import::ir::{Cond, literal, quote};
 use crate::syntax::words::FOLDER_EXISTS;
 
@@ -70,33 +70,40 @@ impl Lowering<'_> {
             }
             return Ok(SievePlace::ByValue(folders, fails));
         }
-        let template = self.template(&expansion, "");
-        let one_level = |piece: &VariablePiece| match piece {
-            VariablePiece::Text(_) | VariablePiece::Date(_) => true,
-            VariablePiece::Variable(key) => {
-                self.state.variables.get(key).is_some_and(KnownValue::is_one_level)
-            }
-            VariablePiece::Group(group) => self.state.one_level.contains(group),
-        };
-        // `INBOX` alone is the inbox.
-        if let [VariablePiece::Variable(key)] = expansion.0.as_slice()
-            && expansion.0.iter().all(one_level)
-        {
-            let is_inbox = Cond::texts(self.our_name(key), "is", ["INBOX"]);
-            let folders =
-                vec![(is_inbox.clone(), None), (Cond::not(is_inbox), self.folder(&template)?)];
-            return Ok(SievePlace::ByValue(folders, false));
-        }
-        let is_below =
-            matches!(expansion.0.first(), Some(VariablePiece::Text(_) | VariablePiece::Date(_)));
-        if !is_below || !expansion.0.iter().all(one_level) {
-            let why = "a value inserted in a folder's name becomes one level of it at most";
-            self.approximately(why);
-        }
+        let template = self.folder_template(&expansion);
         Ok(match self.folder(&template)? {
             Some(folder) => SievePlace::Folder(folder),
             None => SievePlace::Inbox,
         })
+    }
+
+    /// A folder's name with values from the message, which may have levels of their own, or
+    /// be the inbox.
+    fn folder_template(&mut self, expansion: &Expansion) -> String {
+        let mut template = String::new();
+        for (at, piece) in expansion.0.iter().enumerate() {
+            let is_level = match piece {
+                VariablePiece::Text(_) | VariablePiece::Date(_) => true,
+                VariablePiece::Variable(key) => {
+                    self.state.variables.get(key).is_some_and(KnownValue::is_one_level)
+                }
+                VariablePiece::Group(group) => self.state.one_level.contains(group),
+            };
+            if !is_level {
+                self.draft.note(
+                    "where a value makes a name that no folder can have, such as one with an \
+                     empty level, the message is in the inbox",
+                );
+                if self.separator == '/' && self.options.layout.as_deref() != Some("fs") {
+                    self.approximately("a dot in the value begins a level, too, in maildir++");
+                }
+            }
+            let is_whole =
+                at == 0 && !matches!(piece, VariablePiece::Text(_) | VariablePiece::Date(_));
+            let form = if is_level && !is_whole { "" } else { ":levels" };
+            template.push_str(&self.piece(piece, form));
+        }
+        template
     }
 
     /// `mailboxexists`, RFC 5490 §3.1: all of them exist, and the user may store in them,

@@ -401,20 +401,40 @@ fn a_captured_keyword_is_exact_if_it_can_be_nothing_else() {
     }
 }
 
-/// A default and a captured value are both one level.
+/// A default and a captured value are both one level; else the value may have several.
 #[test]
 fn a_value_that_is_one_level_on_all_paths_is_a_folder() {
-    let approximate = |default: &str| {
+    let imported = |default: &str| {
         rules(&format!(
             "require [\"variables\", \"regex\", \"fileinto\"]; set \"t\" \"{default}\"; if header \
-             :regex \"x-tag\" \"([a-z]+)\" {{ set \"t\" \"${{1}}\"; }} fileinto \"L/${{t}}\";"
+             :regex \"x-tag\" \"([a-z]+)\" {{ set \"t\" \"${{1}}\"; }} fileinto \"L.${{t}}\";"
         ))
-        .1
-        .approximate
     };
-    for (default, want) in [("other", 0), ("", 1), ("a/b", 1), ("a b", 1)] {
-        assert_eq!(approximate(default), want, "{default}");
+    for (default, name) in
+        [("other", "L/{t}"), ("", "L/{t:levels}"), ("a.b", "L/{t:levels}"), ("a b", "L/{t:levels}")]
+    {
+        let (text, totals) = imported(default);
+        assert_eq!(totals.approximate, 0, "{default}");
+        assert!(text.contains(&format!("folder \"{name}\"")), "{default}: {text}");
     }
+}
+
+/// In maildir++ a dot always begins a level, whatever separates levels in the script.
+#[test]
+fn a_value_with_dots_is_not_one_level_where_slashes_separate() {
+    let approximate = |separator: char, layout: &str| {
+        let options = Options {
+            separator: Some(separator),
+            layout: Some(layout.into()),
+            ..Options::default()
+        };
+        let script = "require [\"variables\", \"envelope\", \"subaddress\", \"fileinto\"]; if \
+                      envelope :detail :matches \"to\" \"*\" { fileinto \"${1}\"; }";
+        testing::rules(import, ("x.sieve", script), &options, &[]).1.approximate
+    };
+    assert_eq!(approximate('.', "maildir++"), 0);
+    assert_eq!(approximate('/', "maildir++"), 1);
+    assert_eq!(approximate('/', "fs"), 0);
 }
 
 #[test]
@@ -456,12 +476,11 @@ fn extensions_that_are_not_required_are_reported() {
     }
 }
 
-/// A value that makes one level is also a folder's name on its own; `INBOX` is the inbox.
+/// A value is also a folder's name on its own, and then it may be the inbox.
 #[test]
-fn a_captured_name_of_one_level_is_a_folder() {
-    let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/ {\nlet topic = \
-        \"{1:lower}\"\nwhen topic is \"INBOX\" -> inbox\nwhen not topic is \"INBOX\" -> folder \
-        \"{topic}\"\nstop\n}\ndiscard";
+fn a_captured_name_is_a_folder() {
+    let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/\n-> let topic = \
+        \"{1:lower}\", folder \"{topic:levels}\"\ndiscard";
     let script = |pattern: &str| {
         format!(
             "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"{pattern}\" {{ \
@@ -470,7 +489,7 @@ fn a_captured_name_of_one_level_is_a_folder() {
     };
     assert_eq!(exact(&script("<([a-z_0-9-]+)[.@]")), want);
     for loose in ["<([a-z.]+)@", "<([a-z]*)@", "<(.+)@"] {
-        assert_eq!(rules(&script(loose)).1.approximate, 1, "{loose}");
+        assert!(exact(&script(loose)).contains("folder \"{topic:levels}\""), "{loose}");
     }
     // Below a folder, and kept under another name.
     let below = |pattern: &str, group: u8| {
@@ -479,12 +498,12 @@ fn a_captured_name_of_one_level_is_a_folder() {
              set \"one\" \"${{{group}}}\"; set :upper \"other\" \"x-${{one}}\"; \
              fileinto \"L/${{other}}\"; stop; }}"
         );
-        rules(&script).1.approximate
+        exact(&script).contains(":levels}")
     };
-    assert_eq!(below("^([a-z]+)@", 1), 0);
+    assert!(!below("^([a-z]+)@", 1));
     // A group that may take no part in the match is empty then.
-    assert_eq!(below("^(([a-z]+)[@])?b", 2), 1);
-    assert_eq!(below("^(a@|([b-z]+)@)", 2), 1);
+    assert!(below("^(([a-z]+)[@])?b", 2));
+    assert!(below("^(a@|([b-z]+)@)", 2));
     // It may be that of another delivery.
     let twice = |name: &str, more: &str| {
         rules(&format!(

@@ -134,8 +134,11 @@ pub struct Extent {
 pub trait Planner {
     /// A string with its inserts, on one line.
     fn line(&self, template: &Template) -> String;
-    /// A folder; the inbox without a template.
-    fn folder(&self, template: Option<&Template>) -> Folder;
+    /// A folder, the inbox without a template.
+    ///
+    /// # Errors
+    /// Why no folder has that name.
+    fn folder(&self, template: Option<&Template>) -> Result<Folder, String>;
     /// Flags and keywords with their inserts.
     fn flags(&self, flags: &FlagsTemplate) -> Flags;
     /// A program and its arguments.
@@ -153,10 +156,20 @@ pub trait Planner {
     /// Adds a step.
     fn push(&mut self, step: StepKind);
     /// Plans a delivery with the marks so far and these flags, unless the plan
-    /// has already put the message into that folder and once is enough.
+    /// has already put the message into that folder and once is enough. Without a
+    /// folder of that name it goes to the inbox, where a copy would be one too many.
     fn deliver(&mut self, as_: DeliveryWord, name: Option<&Template>, flags: &FlagsTemplate) {
-        let (folder, flags) = (self.folder(name), self.flags(flags));
-        let flags = self.marks().and(&flags);
+        let folder = match self.folder(name) {
+            Ok(folder) => folder,
+            Err(why) => {
+                self.push(StepKind::Skipped { action: as_.word(), why });
+                if as_ == DeliveryWord::Copy {
+                    return;
+                }
+                Folder::default()
+            }
+        };
+        let flags = self.marks().and(&self.flags(flags));
         if !self.deliver_again(as_, &folder, &flags) {
             self.push(StepKind::Deliver { as_, folder, flags });
         }

@@ -426,6 +426,17 @@ impl<'r> ActionReader<'r, '_, '_> {
 impl Checker<'_, '_> {
     /// A string with `{…}` in it; it begins `skip` bytes into the literal.
     pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
+        self.filled(text, skip, span, false)
+    }
+
+    /// The same, where values may have levels in a folder's name.
+    pub(super) fn filled(
+        &mut self,
+        text: &str,
+        skip: usize,
+        span: Span,
+        is_folder: bool,
+    ) -> Option<Template> {
         let place = |checker: &Self, range: std::ops::Range<usize>| {
             inside(checker.sources, span, &(range.start + skip..range.end + skip))
         };
@@ -443,7 +454,7 @@ impl Checker<'_, '_> {
         for part in parts {
             let part = match part {
                 SplitPart::Text(text) => Some(TemplatePart::Text(text)),
-                SplitPart::Insert(name, range) => self.insert(name, place(self, range)),
+                SplitPart::Insert(name, range) => self.insert(name, is_folder, place(self, range)),
             };
             fine &= part.is_some();
             template.parts.extend(part);

@@ -3,39 +3,49 @@
 use super::Checker;
 use crate::rules::mistake::TemplateMistake;
 use crate::rules::template::{
-    Case, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, wanted,
+    Form, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, wanted,
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
 impl Checker<'_, '_> {
     /// The meaning of a text between braces.
-    pub(super) fn insert(&mut self, text: &str, span: Span) -> Option<TemplatePart> {
+    pub(super) fn insert(
+        &mut self,
+        text: &str,
+        is_folder: bool,
+        span: Span,
+    ) -> Option<TemplatePart> {
         // A pattern may name its group `date` or `now`.
         let scopes = &self.statements.scopes;
         if scopes.iter().any(|scope| scope.names.iter().any(|known| known == text)) {
-            return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Case::Kept));
+            return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Form::Kept));
         }
-        let (insert, case) = match wanted(text) {
+        let (insert, form) = match wanted(text) {
             PlaceholderPart::Date(format, offset) => {
-                (Insert::Date(self.date_format(format, offset, span)?), Case::Kept)
+                (Insert::Date(self.date_format(format, offset, span)?), Form::Kept)
             }
             PlaceholderPart::Now(format, offset) => {
-                (Insert::Now(self.date_format(format, offset, span)?), Case::Kept)
+                (Insert::Now(self.date_format(format, offset, span)?), Form::Kept)
             }
-            PlaceholderPart::Value(name, case) => match keyed(name) {
+            PlaceholderPart::Value(name, Form::Levels) if !is_folder => {
+                let name = name.to_owned();
+                self.report(span, TemplateMistake::LevelsElsewhere { name });
+                return None;
+            }
+            PlaceholderPart::Value(name, form) => match keyed(name) {
                 Some(field) if !self.names.contains_key(name) => {
-                    (self.insert_by_key(field, span)?, case)
+                    (self.insert_by_key(field, span)?, form)
                 }
-                _ => (self.insert_by_name(name, span)?, case),
+                _ => (self.insert_by_name(name, span)?, form),
             },
-            PlaceholderPart::UnknownCase(name, word) => {
+            PlaceholderPart::UnknownForm(name, word) => {
                 let (name, word) = (name.to_owned(), word.to_owned());
-                self.report(span, TemplateMistake::UnknownCase { name, word });
+                self.report(span, TemplateMistake::UnknownForm { name, word });
                 return None;
             }
         };
-        Some(TemplatePart::Insert(insert, case))
+        Some(TemplatePart::Insert(insert, form))
     }
 
     /// `{header "X-Name"}`, `{address "X-To".domain}`, `{env "HOME"}`

@@ -9,7 +9,7 @@ use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, FolderNames, Label, LabelKind, Layout,
     LogSetting, OverQuota, Program, Score, Statement, StatementKind, TextOperator,
 };
-use crate::rules::template::{Case, Insert, Template, TemplatePart};
+use crate::rules::template::{Form, Insert, Template, TemplatePart};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
 
@@ -1316,7 +1316,7 @@ fn what_somebody_changed_is_not_evaluated() {
     bad(&|it| {
         if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
             let beyond = Insert::Field(it.fields.len() as u32);
-            folder.name.parts.push(TemplatePart::Insert(beyond, Case::Kept));
+            folder.name.parts.push(TemplatePart::Insert(beyond, Form::Kept));
         }
     });
     let good = program("list w \"w\"\nadd from to w");

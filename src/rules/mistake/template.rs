@@ -18,7 +18,9 @@ pub enum TemplateMistake {
     /// `{1}` or `{name}`, and no enclosing pattern captures it.
     NoCapture { name: String, groups: u32 },
     /// `{subject:title}`
-    UnknownCase { name: String, word: String },
+    UnknownForm { name: String, word: String },
+    /// `{subject:levels}` in a text that is no folder's name.
+    LevelsElsewhere { name: String },
     /// `{header X-Name}`
     InsertWantsQuotes { field: String },
     /// `of first` at something else than a message.
@@ -59,10 +61,17 @@ impl TemplateMistake {
                      not under `not`",
                 ))
             }
-            TemplateMistake::UnknownCase { name, word } => {
+            TemplateMistake::UnknownForm { name, word } => {
                 let message = format!("unknown form `{word}` of an inserted value");
-                error("unknown-case", message, "unknown form")
-                    .or_hint(Some(format!("`{{{name}:lower}}` or `{{{name}:upper}}`")))
+                error("unknown-case", message, "unknown form").or_hint(Some(format!(
+                    "`{{{name}:lower}}` or `{{{name}:upper}}`, and in a folder's name \
+                     `{{{name}:levels}}`"
+                )))
+            }
+            TemplateMistake::LevelsElsewhere { name } => {
+                let message = String::from("only the name of a folder has levels");
+                error("levels", message, "not in a folder's name")
+                    .or_hint(Some(format!("`{{{name}}}` inserts the value as it is")))
             }
             TemplateMistake::InsertWantsQuotes { field } => {
                 let message = format!("`{field}` must be followed by a quoted name");
