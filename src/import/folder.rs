@@ -46,11 +46,12 @@ impl MailPlaces {
             return Ok(None);
         }
         let maildir = trimmed(&self.path_from_home(&literal(&self.maildir)));
-        // From the home, `Maildir/.A/` is a folder of the Maildir there.
+        // From the home, `Maildir/.A/` and `Mail/A/` are folders of what is there.
         let in_home = MAIL_DIRECTORIES
             .iter()
-            .filter_map(|base| whole.strip_prefix(base))
-            .find(|name| maildir == "~" && name.starts_with('.'));
+            .filter_map(|base| Some((*base, whole.strip_prefix(base)?)))
+            .find(|(base, name)| maildir == "~" && (*base != "~/" || name.starts_with('.')))
+            .map(|(_, name)| name);
         let below = match in_home.or_else(|| whole.strip_prefix(&format!("{maildir}/"))) {
             Some(below) => below.to_owned(),
             None => {
@@ -61,11 +62,20 @@ impl MailPlaces {
                 .to_owned()
             }
         };
+        let directory = trimmed(whole.strip_suffix(&below).unwrap_or(&whole));
         // In a Maildir `.A.B` is a folder within a folder.
         let name = match below.strip_prefix('.') {
             Some(name) => replaced_outside(name, '.', "/"),
             None => {
-                if !is_maildir {
+                if is_maildir && directory != "~" {
+                    draft.note(format!(
+                        "Maildirs below `{directory}` become folders of the Maildir; if all \
+                         folders are such, `set maildir \"{directory}\"` and `set layout fs` \
+                         leave them where they are"
+                    ));
+                } else if is_maildir {
+                    draft.note("Maildirs in the home become folders of the Maildir");
+                } else {
                     draft.note("mbox and MH folders become folders of the Maildir");
                 }
                 let name = below.trim_start_matches("./");

@@ -5,7 +5,7 @@ use super::act::SievePlace;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::string_test::has_value;
-use super::variables::{Expansion, KnownValue, VariablePiece};
+use super::variables::{Expansion, KnownValue, VariablePiece, insert};
 use crate::import::ir::{Cond, literal, quote};
 use crate::syntax::words::FOLDER_EXISTS;
 
@@ -70,11 +70,23 @@ impl Lowering<'_> {
             }
             return Ok(SievePlace::ByValue(folders, fails));
         }
+        // One level alone is a folder, or the inbox.
+        if let Some(key) = expansion.variable().filter(|key| self.is_one_level(key)) {
+            let name = self.our_name(key);
+            let is_inbox = Cond::texts(name.clone(), "is", ["INBOX"]);
+            let folder = self.folder(&insert(&name, ""))?;
+            let folders = vec![(is_inbox.clone(), None), (Cond::not(is_inbox), folder)];
+            return Ok(SievePlace::ByValue(folders, false));
+        }
         let template = self.folder_template(&expansion);
         Ok(match self.folder(&template)? {
             Some(folder) => SievePlace::Folder(folder),
             None => SievePlace::Inbox,
         })
+    }
+
+    fn is_one_level(&self, variable: &str) -> bool {
+        self.state.variables.get(variable).is_some_and(KnownValue::is_one_level)
     }
 
     /// A folder's name with values from the message, which may have levels of their own, or
@@ -84,10 +96,9 @@ impl Lowering<'_> {
         for (at, piece) in expansion.0.iter().enumerate() {
             let is_level = match piece {
                 VariablePiece::Text(_) | VariablePiece::Date(_) => true,
-                VariablePiece::Variable(key) => {
-                    self.state.variables.get(key).is_some_and(KnownValue::is_one_level)
-                }
-                VariablePiece::Group(group) => self.state.one_level.contains(group),
+                // The first may be the inbox.
+                VariablePiece::Variable(key) => at > 0 && self.is_one_level(key),
+                VariablePiece::Group(group) => at > 0 && self.state.one_level.contains(group),
             };
             if !is_level {
                 self.draft.note(
@@ -98,9 +109,7 @@ impl Lowering<'_> {
                     self.approximately("a dot in the value begins a level, too, in maildir++");
                 }
             }
-            let is_whole =
-                at == 0 && !matches!(piece, VariablePiece::Text(_) | VariablePiece::Date(_));
-            let form = if is_level && !is_whole { "" } else { ":levels" };
+            let form = if is_level { "" } else { ":levels" };
             template.push_str(&self.piece(piece, form));
         }
         template

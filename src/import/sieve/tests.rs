@@ -479,8 +479,9 @@ fn extensions_that_are_not_required_are_reported() {
 /// A value is also a folder's name on its own, and then it may be the inbox.
 #[test]
 fn a_captured_name_is_a_folder() {
-    let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/\n-> let topic = \
-        \"{1:lower}\", folder \"{topic:levels}\"\ndiscard";
+    let want = "when header \"list-id\" matches /<([a-z_0-9\\-]+)[.@]/ {\nlet topic = \
+        \"{1:lower}\"\nwhen topic is \"INBOX\" -> inbox\nwhen not topic is \"INBOX\" -> folder \
+        \"{topic}\"\nstop\n}\ndiscard";
     let script = |pattern: &str| {
         format!(
             "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"{pattern}\" {{ \
@@ -496,7 +497,7 @@ fn a_captured_name_is_a_folder() {
         let script = format!(
             "require [\"variables\", \"regex\"]; if header :regex \"list-id\" \"{pattern}\" {{ \
              set \"one\" \"${{{group}}}\"; set :upper \"other\" \"x-${{one}}\"; \
-             fileinto \"L/${{other}}\"; stop; }}"
+             fileinto \"L.${{other}}\"; stop; }}"
         );
         exact(&script).contains(":levels}")
     };
