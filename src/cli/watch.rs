@@ -485,7 +485,7 @@ impl WatchService<'_> {
                     false
                 }
                 Disposition::Vanished => {
-                    let path = shelf.path().join("new").join(filed.entry.key());
+                    let path = shelf.path().join("new").join(filed.entry.without_uid().base());
                     if self.vanished.len() >= TOLD {
                         self.vanished.clear();
                     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::VALUE_MAX;
 use crate::file;
-use crate::maildir::folder::without_uid;
+use crate::maildir::folder::key_of;
 use crate::maildir::name::split_info;
 
 /// The longest line, bytes; a longer one is damaged.
@@ -75,10 +75,9 @@ impl LogLine {
     }
 }
 
-/// The part of a file's name in a Maildir that never changes: the name without flags and
-/// what mbsync adds.
+/// The part of a file's name in a Maildir that never changes.
 pub fn base(name: &str) -> String {
-    without_uid(split_info(name).map_or(name, |(base, _)| base))
+    key_of(split_info(name).map_or(name, |(base, _)| base))
 }
 
 /// Whether a logged value is this one; long values are cut in the log.
@@ -228,7 +227,8 @@ mod tests {
         assert!(
             line.is_of_file("1.x,S=2")
                 && line.is_of_file("1.x,S=2,U=7:2,")
-                && !line.is_of_file("1.x")
+                && line.is_of_file("1.x,a=O,u=1:2,R")
+                && !line.is_of_file("1.y,S=2")
         );
         assert_eq!(line.began(), line.time.as_millisecond() - 4);
     }

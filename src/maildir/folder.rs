@@ -99,16 +99,15 @@ impl Entry {
         info.get(..end.unwrap_or(info.len())).unwrap_or_default()
     }
 
-    /// The part of the name that stays when the file is renamed in its folder: without
-    /// flags and isync's UID.
+    /// The part of the name that stays when the file is renamed in its folder.
     pub fn key(&self) -> String {
-        without_uid(self.base())
+        key_of(self.base())
     }
 
     /// The same without isync's UID.
     pub fn without_uid(&self) -> Entry {
         let rest = self.name.get(self.base().len()..).unwrap_or_default();
-        Entry { sub: self.sub, name: format!("{}{rest}", self.key()) }
+        Entry { sub: self.sub, name: format!("{}{rest}", without_uid(self.base())) }
     }
 
     /// Whether the name has the form that its directory requires.
@@ -127,13 +126,26 @@ impl fmt::Display for Entry {
 /// folder: in another folder it would belong to some other message, and mbsync refuses a
 /// folder in which a number occurs twice.
 pub fn without_uid(base: &str) -> String {
-    let is_uid = |part: &str| {
-        part.strip_prefix("U=")
-            .is_some_and(|uid| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit()))
-    };
+    without(base, |letter, value| {
+        letter == "U" && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The part of a name without flags that stays when programs rename the file: they add,
+/// correct and drop fields of one letter. `U=` is isync's; of the sizes `S=` and `W=`
+/// Dovecot corrects wrong ones, and GNU Mailutils has `a=` and `u=` in place of them.
+pub fn key_of(base: &str) -> String {
+    without(base, |letter, _| letter.len() == 1)
+}
+
+/// A name without some of its fields, `,NAME=VALUE`.
+fn without(base: &str, is_dropped: impl Fn(&str, &str) -> bool) -> String {
     let mut parts = base.split(',');
     let mut name = parts.next().unwrap_or_default().to_owned();
-    for part in parts.filter(|part| !is_uid(part)) {
+    for part in parts {
+        if part.split_once('=').is_some_and(|(field, value)| is_dropped(field, value)) {
+            continue;
+        }
         name.push(',');
         name.push_str(part);
     }
@@ -457,9 +469,13 @@ mod tests {
     fn a_name_has_parts() {
         let entry = Entry::of("cur/1.a,S=3,U=12,W=4:2,FSab,x").unwrap();
         assert_eq!((entry.base(), entry.info()), ("1.a,S=3,U=12,W=4", "FSab,x"));
-        assert_eq!((entry.letters(), entry.key().as_str()), ("FSab", "1.a,S=3,W=4"));
+        assert_eq!((entry.letters(), entry.key().as_str()), ("FSab", "1.a"));
         assert_eq!(entry.without_uid().name, "1.a,S=3,W=4:2,FSab,x");
         assert_eq!(without_uid("1.a,U=,U=x,XU=1,U=7"), "1.a,U=,U=x,XU=1");
+        for base in ["1.a", "1.a,S=3", "1.a,S=3,U=12,W=4", "1.a,a=FO,u=2"] {
+            assert_eq!(key_of(base), "1.a");
+        }
+        assert_eq!(key_of("1.a,b,FMD5=1,U=7"), "1.a,b,FMD5=1");
         for odd in ["tmp/a", "cur/", "cur/..", "new/a/b", "a", "../cur/a"] {
             assert_eq!(Entry::of(odd), None, "{odd}");
         }

@@ -220,7 +220,7 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     for number in 1..=5 {
         put(&home, &format!("new/{number}.a"), "s", number);
     }
-    put(&home, "cur/6.a:2,FS", "s", 6);
+    put(&home, "cur/6.a,S=79:2,FS", "s", 6);
     sorted(&home, &[]);
     home.write(".mailrules", "otherwise -> folder \"B\" as flagged\n");
     sorted(&home, &["A"]);
@@ -230,18 +230,20 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     rename("2.a:2,FSa", "2.a:2,FRSa"); // answered
     rename("3.a:2,FSa", "3.a:2,Fa"); // made unread again
     rename("4.a:2,FSa", "4.a,U=12:2,FSa"); // fetched by mbsync
+    rename("6.a,S=79:2,FSa", "6.a,a=FS,u=1:2,FSa"); // seen by GNU mail
     fs::remove_file(cur.join("5.a:2,FSa")).unwrap();
     let second = sort(&home, &["--undo"]);
     assert!(second.stdout.contains("5 are back\n      1 are no longer where"), "{second:?}");
     assert!(second.stderr.contains("5.a:2,FSa` no longer exists"), "{second:?}");
     assert_eq!(second.code, Some(1));
-    let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a:2,FSa"]
+    let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a,a=FS,u=1:2,FSa"]
         .map(|f| format!(".A/cur/{f}"));
     assert_eq!(files(&home), wanted);
     let first = sort(&home, &["--undo", "--json"]);
     assert!(first.stdout.contains(r#""result":"gone""#), "{first:?}");
     // The reader's `answered` stays; what the first run added goes.
-    assert_eq!(files(&home), ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a:2,FS", "new/1.a", "new/4.a"]);
+    let wanted = ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a,a=FS,u=1:2,FS", "new/1.a", "new/4.a"];
+    assert_eq!(files(&home), wanted);
     assert!(sort(&home, &["--undo"]).stderr.contains("no run to undo"));
 }
 
