@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::mh::Sequences;
+use super::mh::MhRecords;
 use super::refile::{Refile, Skip, refile};
 use super::{MessageSource, from_line, message_sources, metadata};
 use crate::evaluate::{Detail, NoFilters, run};
@@ -119,8 +119,8 @@ struct Import<'r, 'a> {
     base: Folder,
     pending: Vec<PendingImport>,
     world: Option<World>,
-    /// The sequences of the MH folder met last.
-    sequences: (PathBuf, Sequences),
+    /// The records of the MH folder met last.
+    mh_records: (PathBuf, MhRecords),
     tell: &'r mut dyn FnMut(ImportEvent<'_>),
 }
 
@@ -149,10 +149,10 @@ impl<'a> MailImport<'a> {
             })?);
         }
         let base = self.folder.clone().unwrap_or_else(|| named_after(&source));
-        let sequences = (PathBuf::new(), Sequences::default());
+        let mh_records = (PathBuf::new(), MhRecords::default());
         let (pending, world) = (Vec::new(), None);
         let mut import =
-            Import { of: self, maildir, journal, base, pending, world, sequences, tell };
+            Import { of: self, maildir, journal, base, pending, world, mh_records, tell };
         import.resume()?;
         for found in message_sources([path.to_owned()]) {
             if self.stop.load(Ordering::Relaxed) {
@@ -245,10 +245,10 @@ impl Import<'_, '_> {
         let mut said = metadata::read(message.head());
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
-            if self.sequences.0 != directory {
-                self.sequences = (directory.to_owned(), Sequences::of(directory));
+            if self.mh_records.0 != directory {
+                self.mh_records = (directory.to_owned(), MhRecords::of(directory));
             }
-            self.sequences.1.mark(number, &mut said);
+            self.mh_records.1.mark(number, &mut said);
         }
         for word in &said.no_keywords {
             (self.tell)(ImportEvent::Note(format!("{at}: `{word}` cannot be a keyword")));

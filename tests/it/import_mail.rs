@@ -190,6 +190,34 @@ for name in os.listdir('mh'):
     assert_eq!(of(".mh.sub").len(), 1);
 }
 
+/// Marks as Sylpheed 3.8 and Claws Mail 4.1 wrote them, the latter with a coloured label.
+#[test]
+fn the_marks_of_sylpheed_and_claws_mail_are_flags() {
+    let home = Home::new();
+    let sylpheed: [u32; 11] = [2, 1, 0, 2, 4, 3, 3, 4, 2, 5, 16];
+    let claws: [u32; 11] = [2, 1, 2, 2, 2, 4, 258, 3, 0, 5, 4];
+    for (folder, mark, words) in
+        [("Mail/inbox", ".sylpheed_mark", sylpheed), ("Mail/東京", ".claws_mark", claws)]
+    {
+        for number in 1..=6 {
+            home.write(&format!("{folder}/{number}"), message(&number.to_string(), ""));
+        }
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        fs::write(home.path().join(folder).join(mark), bytes).expect("written");
+    }
+    home.write("Mail/東京/.mh_sequences", "unseen: 1-2 4 6\n");
+    assert_eq!(import(&home, &[&path(&home, "Mail")]).code, Some(0));
+    let all = home.mail();
+    let of = |folder: &str| {
+        let mail: Vec<_> = all.iter().filter(|mail| mail.folder == folder).collect();
+        let sorted = sorted_by_subject(&mail).into_iter();
+        sorted.map(|mail| format!("{}/{}", mail.sub, mail.flags)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(".Mail.inbox"), ["cur/S", "cur/FS", "new/", "cur/", "cur/RS", "new/"]);
+    let tokyo = of(".Mail.&Z3FOrA-");
+    assert_eq!(tokyo, ["cur/", "cur/", "cur/S", "cur/", "cur/FS", "new/"]);
+}
+
 fn sorted_by_subject<'m>(mails: &[&'m crate::support::Mail]) -> Vec<&'m crate::support::Mail> {
     let number = |mail: &crate::support::Mail| -> usize {
         let text = mail.text();
