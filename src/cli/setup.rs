@@ -9,7 +9,7 @@ use super::output::say;
 use super::{CommandOutcome, output};
 use crate::language::Language;
 use crate::page;
-use crate::setup::look::{DovecotStore, MailServer, OtherRules, SetupFindings, look};
+use crate::setup::look::{DovecotStore, MailServer, MaildirFound, OtherRules, SetupFindings, look};
 use crate::setup::steps::{SetupAction, SetupStep, steps};
 use crate::setup::write::replace;
 use crate::source::reason;
@@ -127,10 +127,12 @@ fn rows(found: &SetupFindings) -> Vec<(&'static str, String)> {
         None => "none".into(),
     };
     let dovecot = match &found.dovecot {
-        Some(DovecotStore::Maildir { path, is_fs: true, .. }) => {
+        Some(DovecotStore::Maildir(MaildirFound { path, is_fs: true, .. })) => {
             format!("Dovecot, mail in {path}, folders as directories")
         }
-        Some(DovecotStore::Maildir { path, .. }) => format!("Dovecot, mail in {path}"),
+        Some(DovecotStore::Maildir(MaildirFound { path, .. })) => {
+            format!("Dovecot, mail in {path}")
+        }
         Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
         Some(DovecotStore::Unset) => "Dovecot; its settings do not say where mail is".into(),
         Some(DovecotStore::Unknown) => "Dovecot; only root can ask it where mail is".into(),
@@ -142,7 +144,7 @@ fn rows(found: &SetupFindings) -> Vec<(&'static str, String)> {
     for (what, values) in [
         ("fetched by", joined(found.fetchers.iter().map(|(_, file)| in_home(file)))),
         ("other rules", joined(found.others.iter().map(|(_, file)| in_home(file)))),
-        ("Maildirs", joined(found.maildirs.iter().map(|(name, _)| in_home(name)))),
+        ("Maildirs", joined(found.maildirs.iter().map(|there| there.path.clone()))),
         ("mboxes", joined(mboxes)),
     ] {
         if !values.is_empty() {

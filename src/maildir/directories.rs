@@ -11,6 +11,9 @@ use super::mutf7;
 
 /// The longest name of a directory entry on common file systems, bytes.
 const NAME_MAX: usize = 255;
+/// How deep, and in how many directories, [`names_on_disk`] looks.
+const LEVELS: usize = 16;
+const DIRECTORIES: usize = 1000;
 
 /// The directories from the root of the Maildir to the folder, none for the root itself:
 /// one for maildir++ (`.A.B`), one for each level for fs (`A`, `B`). `None` if a name
@@ -76,10 +79,41 @@ pub fn directories_on_disk(root: &Path, folder: &Folder, layout: Layout) -> Opti
     Some(chosen)
 }
 
-/// Whether the names of the folders in a directory are UTF-8: one of them is not ASCII,
-/// and none is the modified UTF-7 of such a name.
+/// How the names of the folders of a Maildir are written, if those that are not ASCII agree.
+pub fn names_on_disk(root: &Path, layout: Layout) -> Option<FolderNames> {
+    let mut found = None;
+    let mut open = vec![(root.to_owned(), 0)];
+    let mut looked_at = 0;
+    while let Some((directory, depth)) = open.pop() {
+        match names_in(&directory, layout) {
+            Some(FolderNames::Mutf7) => return Some(FolderNames::Mutf7),
+            names => found = found.or(names),
+        }
+        looked_at += 1;
+        if layout == Layout::MaildirPlusPlus || depth > LEVELS || looked_at > DIRECTORIES {
+            continue;
+        }
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| {
+            let name = entry.file_name();
+            entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && !["cur", "new", "tmp"].iter().any(|sub| name == *sub)
+                && !name.as_encoded_bytes().starts_with(b".")
+        });
+        open.extend(folders.map(|entry| (entry.path(), depth + 1)));
+    }
+    found
+}
+
+/// Whether the names of the folders in a directory are UTF-8.
 fn holds_utf8_names(directory: &Path, layout: Layout) -> bool {
-    let mut found = false;
+    names_in(directory, layout) == Some(FolderNames::Utf8)
+}
+
+/// How the names of the folders in a directory are written: in UTF-8 if one of them is not
+/// ASCII, and none is the modified UTF-7 of such a name. None if all are ASCII.
+fn names_in(directory: &Path, layout: Layout) -> Option<FolderNames> {
+    let mut found = None;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| {
@@ -93,10 +127,10 @@ fn holds_utf8_names(directory: &Path, layout: Layout) -> bool {
         }
         if name.is_ascii() {
             if mutf7::decode(name).is_some_and(|name| !name.is_ascii()) {
-                return false;
+                return Some(FolderNames::Mutf7);
             }
         } else {
-            found = true;
+            found = Some(FolderNames::Utf8);
         }
     }
     found
@@ -170,6 +204,24 @@ mod tests {
         assert_eq!(on_disk(&["台北"], Layout::Fs), "&U,BTFw-", "both are");
         make("A&B");
         assert_eq!(on_disk(&["A&B"], Layout::Fs), "A&B");
+    }
+
+    #[test]
+    fn the_names_of_a_whole_maildir_agree() {
+        let store = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::create_dir_all(store.path().join(name)).unwrap();
+        let names = |layout| names_on_disk(store.path(), layout);
+        make("A&-B/cur/日記");
+        make(".A.B");
+        assert_eq!([Layout::Fs, Layout::MaildirPlusPlus].map(names), [None, None]);
+        make("A/B/日記/cur");
+        make(".日記");
+        let utf8 = Some(FolderNames::Utf8);
+        assert_eq!([Layout::Fs, Layout::MaildirPlusPlus].map(names), [utf8, utf8]);
+        make("C/&ZeWKGA-");
+        make(".A.&ZeWKGA-");
+        let mutf7 = Some(FolderNames::Mutf7);
+        assert_eq!([Layout::Fs, Layout::MaildirPlusPlus].map(names), [mutf7, mutf7]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::file;
+use crate::maildir::directories::names_on_disk;
+use crate::rules::program::{FolderNames, Layout};
 use crate::user::User;
 
 /// How long a program may take to print its settings.
@@ -43,9 +45,8 @@ pub enum MailServer {
 /// How Dovecot keeps mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DovecotStore {
-    /// A Maildir and its inbox, as written in the settings, in this layout; the inbox is
-    /// empty if it is the Maildir itself.
-    Maildir { path: String, is_fs: bool, inbox: String },
+    /// A Maildir and its inbox, as written in the settings.
+    Maildir(MaildirFound),
     /// `mbox`, `sdbox`, `mdbox`: mfilter cannot deliver there. `is_new` for Dovecot 2.4
     /// or newer, whose settings are written differently.
     Other { driver: String, is_new: bool },
@@ -53,6 +54,16 @@ pub enum DovecotStore {
     Unset,
     /// It is installed, but its settings cannot be read.
     Unknown,
+}
+
+/// A Maildir: where it is, its layout, and whether names of folders in it are UTF-8. The
+/// inbox is empty if it is the Maildir itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaildirFound {
+    pub path: String,
+    pub is_fs: bool,
+    pub inbox: String,
+    pub utf8_names: bool,
 }
 
 /// A file of the user.
@@ -112,10 +123,10 @@ pub struct SetupFindings {
     pub others: Vec<(OtherRules, &'static str)>,
     /// Programs that fetch mail, with the file in the home.
     pub fetchers: Vec<(Fetcher, &'static str)>,
-    /// The Maildir of mbsync or OfflineIMAP, and its inbox, as written there.
-    pub synced: Option<(String, Option<String>)>,
-    /// Maildirs in the home, and whether their folders are plain directories.
-    pub maildirs: Vec<(&'static str, bool)>,
+    /// The Maildir of mbsync or OfflineIMAP, as written there.
+    pub synced: Option<MaildirFound>,
+    /// Maildirs in the home.
+    pub maildirs: Vec<MaildirFound>,
     /// Mboxes with mail.
     pub mboxes: Vec<PathBuf>,
     /// `~/.config/systemd/user/mfilter-watch.service`
@@ -194,7 +205,7 @@ pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
         fetchers,
         maildirs: ["Maildir", ".maildir", ".mail", "Mail", "mail"]
             .into_iter()
-            .filter_map(|name| Some((name, layout_of(&home.join(name))?)))
+            .filter_map(|name| maildir_in(home, name))
             .collect(),
         mboxes: mboxes(user, home),
         unit: own(UNIT),
@@ -321,9 +332,11 @@ fn dovecot(home: &Path) -> Option<DovecotStore> {
             let is_fs = path.strip_prefix("~/").and_then(|path| layout_of(&home.join(path)));
             let is_fs = is_fs.unwrap_or_default();
             let folder = if is_fs { "INBOX" } else { ".INBOX" };
+            let utf8_names = said("doveconf", &["-h", "mailbox_list_utf8"]);
+            let utf8_names = utf8_names.is_some_and(|value| value.trim() == "yes");
             match inbox {
-                "" => in_maildir(&path, is_fs, &format!("{path}/{folder}")),
-                inbox => in_maildir(&path, is_fs, inbox),
+                "" => in_maildir(&path, is_fs, &format!("{path}/{folder}"), utf8_names),
+                inbox => in_maildir(&path, is_fs, inbox, utf8_names),
             }
         }
         "" => DovecotStore::Unset,
@@ -339,21 +352,22 @@ fn store_of(location: &str) -> DovecotStore {
         return DovecotStore::Other { driver: driver.to_owned(), is_new: false };
     }
     let path = parts.next().unwrap_or_default();
-    let (mut is_fs, mut inbox) = (false, "");
+    let (mut is_fs, mut inbox, mut utf8_names) = (false, "", false);
     for part in parts {
         match part.split_once('=') {
             Some((key, layout)) if key.eq_ignore_ascii_case("LAYOUT") => is_fs = layout == "fs",
             Some((key, place)) if key.eq_ignore_ascii_case("INBOX") => inbox = place,
+            None if part.eq_ignore_ascii_case("UTF-8") => utf8_names = true,
             _ => {}
         }
     }
-    in_maildir(path, is_fs, inbox)
+    in_maildir(path, is_fs, inbox, utf8_names)
 }
 
-fn in_maildir(path: &str, is_fs: bool, inbox: &str) -> DovecotStore {
+fn in_maildir(path: &str, is_fs: bool, inbox: &str, utf8_names: bool) -> DovecotStore {
     let (path, inbox) = (in_home(path), in_home(inbox));
     let inbox = if inbox == path { String::new() } else { inbox };
-    DovecotStore::Maildir { path, is_fs, inbox }
+    DovecotStore::Maildir(MaildirFound { path, is_fs, inbox, utf8_names })
 }
 
 /// A path as rules write it, with `~` for the home.
@@ -368,9 +382,13 @@ fn in_home(path: &str) -> String {
 }
 
 /// Where mbsync or OfflineIMAP puts mail.
-fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
+fn synced(fetcher: Fetcher, path: &Path) -> Option<MaildirFound> {
     let text = String::from_utf8(file::read(path, MOST).ok()?).ok()?;
     let unquoted = |value: &str| value.trim().trim_matches('"').trim_end_matches('/').to_owned();
+    let maildir = |path: String, inbox: Option<String>, utf8_names| {
+        let inbox = inbox.unwrap_or_default();
+        MaildirFound { path, is_fs: true, inbox, utf8_names }
+    };
     match fetcher {
         Fetcher::Mbsync => {
             let mut found = (None, None);
@@ -386,14 +404,31 @@ fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
                 }
             }
             // Without a Path only the inbox is known, which mbsync has in ~/Maildir.
-            found.0.map(|path| (path, found.1.or_else(|| Some("~/Maildir".into()))))
+            found.0.map(|path| maildir(path, found.1.or_else(|| Some("~/Maildir".into())), false))
         }
-        Fetcher::OfflineImap => text.lines().find_map(|line| {
-            let (key, value) = line.split_once(['=', ':'])?;
-            (key.trim() == "localfolders").then(|| (unquoted(value), None))
-        }),
+        Fetcher::OfflineImap => {
+            let value = |wanted: &str| {
+                text.lines().find_map(|line| {
+                    let (key, value) = line.split_once(['=', ':'])?;
+                    (key.trim() == wanted).then(|| unquoted(value))
+                })
+            };
+            let utf8_names = value("utf8foldernames").is_some_and(|value| {
+                ["1", "yes", "true", "on"].contains(&value.to_ascii_lowercase().as_str())
+            });
+            Some(maildir(value("localfolders")?, None, utf8_names))
+        }
         _ => None,
     }
+}
+
+/// The Maildir of this name in the home.
+fn maildir_in(home: &Path, name: &str) -> Option<MaildirFound> {
+    let path = home.join(name);
+    let is_fs = layout_of(&path)?;
+    let layout = if is_fs { Layout::Fs } else { Layout::MaildirPlusPlus };
+    let utf8_names = names_on_disk(&path, layout) == Some(FolderNames::Utf8);
+    Some(MaildirFound { path: format!("~/{name}"), is_fs, inbox: String::new(), utf8_names })
 }
 
 /// Whether a directory is a Maildir, or contains such folders; if so, whether folders in
@@ -430,11 +465,13 @@ mod tests {
 
     #[test]
     fn locations_of_dovecot_are_read() {
-        let with = |path: &str, is_fs, inbox: &str| DovecotStore::Maildir {
+        let of = |path: &str, is_fs, inbox: &str| MaildirFound {
             path: path.into(),
             is_fs,
             inbox: inbox.into(),
+            utf8_names: false,
         };
+        let with = |path: &str, is_fs, inbox: &str| DovecotStore::Maildir(of(path, is_fs, inbox));
         let maildir = |path, is_fs| with(path, is_fs, "");
         for (location, store) in [
             ("maildir:~/Maildir", maildir("~/Maildir", false)),
@@ -442,6 +479,13 @@ mod tests {
             ("maildir:~/Maildir:INBOX=%h/Maildir/", maildir("~/Maildir", false)),
             ("maildir:%{home}/Maildir", maildir("~/Maildir", false)),
             ("maildir:/srv/mail/%u", maildir("/srv/mail/%u", false)),
+            (
+                "maildir:~/Maildir:UTF-8:LAYOUT=fs",
+                DovecotStore::Maildir(MaildirFound {
+                    utf8_names: true,
+                    ..of("~/Maildir", true, "")
+                }),
+            ),
         ] {
             assert_eq!(store_of(location), store, "{location}");
         }
@@ -459,9 +503,14 @@ mod tests {
              Path ~/.mail/\nInbox ~/.mail/INBOX\n\nChannel a\n",
         )
         .unwrap();
-        let inbox = Some("~/.mail/INBOX".to_owned());
-        assert_eq!(synced(Fetcher::Mbsync, &path), Some(("~/.mail".to_owned(), inbox)));
-        fs::write(&path, "[Repository L]\ntype = Maildir\nlocalfolders = ~/mail\n").unwrap();
-        assert_eq!(synced(Fetcher::OfflineImap, &path), Some(("~/mail".to_owned(), None)));
+        let found = |path: &str, inbox: &str, utf8_names| {
+            Some(MaildirFound { path: path.into(), is_fs: true, inbox: inbox.into(), utf8_names })
+        };
+        assert_eq!(synced(Fetcher::Mbsync, &path), found("~/.mail", "~/.mail/INBOX", false));
+        let local = "[Repository L]\ntype = Maildir\nlocalfolders = ~/mail\n";
+        fs::write(&path, local).unwrap();
+        assert_eq!(synced(Fetcher::OfflineImap, &path), found("~/mail", "", false));
+        fs::write(&path, format!("[Account A]\nutf8foldernames = Yes\n{local}")).unwrap();
+        assert_eq!(synced(Fetcher::OfflineImap, &path), found("~/mail", "", true));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::look::{DovecotStore, Fetcher, MailServer, SetupFindings, UNIT, UserFile};
+use super::look::{DovecotStore, Fetcher, MailServer, MaildirFound, SetupFindings, UNIT, UserFile};
 use crate::syntax::quote;
 
 /// The first rules for a user who has none.
@@ -120,11 +120,12 @@ const WHERE: &str = "Say where your mail is";
 const SET_MAILDIR: &str = "Write the path of your Maildir into ~/.mailrules, as in:";
 
 fn place(found: &SetupFindings) -> MailHome {
-    if let Some((path, inbox)) = &found.synced {
-        return maildir(path, true, inbox.as_deref().unwrap_or_default());
+    if let Some(synced) = &found.synced {
+        return maildir(synced);
     }
     match &found.dovecot {
-        Some(DovecotStore::Maildir { path, is_fs, inbox }) => {
+        Some(DovecotStore::Maildir(store)) => {
+            let path = &store.path;
             // The values of other Dovecot variables (`%u`) are not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return MailHome::NotYet {
@@ -136,7 +137,7 @@ fn place(found: &SetupFindings) -> MailHome {
                     lines: vec!["set maildir \"…\"".into()],
                 };
             }
-            subscribed(maildir(path, *is_fs, inbox))
+            subscribed(maildir(store))
         }
         Some(DovecotStore::Other { driver, is_new }) => MailHome::NotYet {
             title: "Have Dovecot keep mail in Maildirs",
@@ -156,7 +157,11 @@ fn place(found: &SetupFindings) -> MailHome {
             },
         },
         store => match found.maildirs.first() {
-            Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, ""),
+            // Dovecot reads modified UTF-7 unless its settings say otherwise.
+            Some(there) if store.is_some() => {
+                maildir(&MaildirFound { utf8_names: false, ..there.clone() })
+            }
+            Some(there) => maildir(there),
             None if *store == Some(DovecotStore::Unknown) => MailHome::NotYet {
                 title: WHERE,
                 reasons: vec![
@@ -165,7 +170,7 @@ fn place(found: &SetupFindings) -> MailHome {
                 ],
                 lines: vec!["set maildir \"…\"".into()],
             },
-            None => maildir("~/Maildir", false, ""),
+            None => maildir(&MaildirFound { path: "~/Maildir".into(), ..Default::default() }),
         },
     }
 }
@@ -181,9 +186,10 @@ fn subscribed(place: MailHome) -> MailHome {
     }
 }
 
-/// A Maildir whose inbox is the directory `inbox`, or the Maildir itself if that is
-/// empty.
-fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
+/// A Maildir, if its inbox is where mfilter can deliver.
+fn maildir(found: &MaildirFound) -> MailHome {
+    let MaildirFound { path, is_fs, inbox, utf8_names } = found;
+    let (is_fs, inbox) = (*is_fs, inbox.as_str());
     let inbox = match inbox.strip_prefix(path).map(|below| below.strip_prefix('/')) {
         _ if inbox.is_empty() || inbox == path => None,
         Some(Some(folder)) if is_fs => Some(folder.to_owned()),
@@ -212,6 +218,9 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
     }
     if is_fs {
         settings.push_str("set layout fs\n");
+    }
+    if *utf8_names {
+        settings.push_str("set folder-names utf8\n");
     }
     if let Some(inbox) = inbox {
         settings.push_str(&format!("set inbox {}\n", quote(&inbox)));

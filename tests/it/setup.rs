@@ -177,6 +177,36 @@ fn what_is_not_understood_is_left_alone() {
     assert_eq!(machine.read("dotfiles/forward") + &machine.read("dotfiles/rules"), "x\nx\n");
 }
 
+/// Folders that people made for readers of the Maildir itself have names in UTF-8.
+#[test]
+fn folders_in_utf8_stay_so() {
+    for (doveconf, is_set) in [
+        (None, true),
+        // It would read them as modified UTF-7.
+        (Some(UNSET_DOVECOT), false),
+        (Some("echo maildir:~/Maildir"), false),
+        (Some("echo maildir:~/Maildir:UTF-8"), true),
+    ] {
+        let machine = Machine::new(POSTFIX, doveconf.unwrap_or_default());
+        let mut path = machine.programs.path().as_os_str().to_owned();
+        match doveconf {
+            None => fs::remove_file(machine.programs.path().join("doveconf")).unwrap(),
+            Some(_) => path.push(":/usr/bin:/bin"),
+        }
+        for folder in ["Maildir/cur", "Maildir/new", "Maildir/.Lists.東京/cur"] {
+            fs::create_dir_all(machine.path(folder)).unwrap();
+        }
+        let mut command = machine.home.command(&["setup", "--apply"]);
+        command.env("PATH", path).env("MAIL", machine.path("spool"));
+        let applied = run(command, b"");
+        assert_eq!(applied.code, Some(0), "{applied:?}");
+        let rules = machine.read(".mailrules");
+        assert_eq!(rules.contains("set folder-names utf8\n"), is_set, "{doveconf:?}: {rules}");
+        let check = machine.home.run(&["check"], b"");
+        assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{doveconf:?}");
+    }
+}
+
 /// A message that no rule matches must be where the mail reader looks for the inbox.
 #[test]
 fn the_inbox_is_where_dovecot_has_it() {

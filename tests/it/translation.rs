@@ -203,6 +203,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "set inbox {}",
     "set maildir \"…\"",
     "set layout fs",
+    "set folder-names utf8",
     "set subscribe on",
     "# Where your mail is.",
     "mfilter check",
