@@ -204,6 +204,31 @@ fn mblaze_finds_folders_and_its_moves_teach() {
     assert_eq!(black(&home), "s1@x.example\n");
 }
 
+#[test]
+fn s_nail_finds_folders_and_its_moves_teach() {
+    if skipped("s-nail on a Maildir", &["/usr/bin/s-nail"], false) {
+        return;
+    }
+    let home = home(RULES);
+    for (number, subject) in [(1, "list"), (2, "work"), (3, "hello")] {
+        deliver(&home, number, subject);
+    }
+    mfilter(&home, &["learn"]);
+    // For root it knows only the home in /etc/passwd.
+    let settings = block("mailrc").replace('~', &home.path().display().to_string());
+    let commands = "file %\nflag 1\nfile +.Lists.東京\nmove 1 +.Junk\nfile +.Work.R&D\n\
+                    unflag 1\nfile +.Junk\nheaders\nquit\n";
+    let arguments = ["-:/", "-#", "-S", "mailcap-disable", "-X", settings.trim()];
+    let said = reader(&home, "/usr/bin/s-nail", &arguments, commands);
+    assert!(said.contains("list"), "{said}");
+    let there = places(&home);
+    assert_eq!(there[&1], [".Junk/cur "]);
+    assert_eq!(there[&2], [".Work.R&D/cur S"]);
+    assert_eq!(there[&3], ["/cur F"]);
+    mfilter(&home, &["learn"]);
+    assert_eq!(black(&home), "s1@x.example\n");
+}
+
 /// With `maildir_trash`, neomutt only marks what it deletes, and the originals of what it
 /// moves, and leaves unread ones in `new`.
 #[test]
