@@ -9,6 +9,7 @@
 //!
 //! [`auto_generated`]: super::auto_generated
 
+use super::cfws::{self, Piece};
 use super::look::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
@@ -89,8 +90,13 @@ fn field(message: &Message) -> Option<String> {
 /// The keyword of Auto-Submitted, in lower case; empty if it is `no` or missing.
 pub(super) fn auto_submitted(message: &Message) -> String {
     let value = folded(message, "auto-submitted");
-    let keyword = value.split([';', ' ', '(']).next().unwrap_or_default();
-    if keyword == "no" { String::new() } else { keyword.to_owned() }
+    // RFC 3834 §5 allows a comment before it.
+    let word = cfws::pieces(&value).find_map(|piece| match piece {
+        Piece::Word(word) => Some(word),
+        Piece::Comment(_) => None,
+    });
+    let keyword = word.unwrap_or_default().split('(').next().unwrap_or_default();
+    if matches!(keyword, "no" | ";") { String::new() } else { keyword.to_owned() }
 }
 
 /// What a multipart/report reports, in lower case (RFC 6522 §3).
@@ -192,9 +198,15 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
             || reply_prefix::begins(rest)
     };
     let is_word = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    // `Automatic reply (absence): offer`
+    let remarks = |rest: &str| {
+        let remark = rest.trim_start().strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        remark.is_some_and(|(_, rest)| rest.trim_start().starts_with(':'))
+    };
     // A person may write about such programs: `Auto-reply feature`.
     let fits = |rest: &str| {
         ends(rest)
+            || signs.of_answer && remarks(rest)
             || signs.sure
             || signs.of_answer && (rest.starts_with(" - ") || rest.starts_with(" – "))
             || signs.by_machine && is_word(rest) && !rest.starts_with('-')
@@ -275,6 +287,13 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nSubject: Loetud: tere",
             "Subject: Ateb awtomatig: cyfarfod",
             "In-Reply-To: <1@example.jp>\nSubject: På semester Sv: offert",
+            "Auto-Submitted: (vacation) auto-replied\nSubject: hi",
+            "Auto-Submitted: Auto-Replied; owner-email=\"a@b.example\"\nSubject: hi",
+            "In-Reply-To: <1@example.jp>\nSubject: Automatische Antwort (Abwesenheit): Angebot",
+            "In-Reply-To: <1@example.jp>\nSubject: Réponse automatique d'absence : offre",
+            "In-Reply-To: <1@example.jp>\nSubject: Ich bin vom 1. bis 5. Dezember nicht da",
+            "In-Reply-To: <1@example.jp>\nSubject: Som na dovolenke do 4. 12.",
+            "In-Reply-To: <1@example.jp>\nSubject: On annual leave Re: offer",
         ] {
             assert!(
                 finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),
@@ -287,7 +306,10 @@ mod tests {
     fn people_and_lists_are_none() {
         for header in [
             "Auto-Submitted: no",
+            "Auto-Submitted: (auto-replied) no",
             "Subject: Re: out of office",
+            "Subject: Automatic reply (feature): shall we build it?",
+            "In-Reply-To: <1@example.jp>\nSubject: Ich bin vom Angebot überzeugt",
             "Precedence: bulk",
             "Subject: Readings",
             "Subject: Read: this before Friday",

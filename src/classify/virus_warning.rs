@@ -95,7 +95,9 @@ const SCANNERS: &[&str] = &[
 
 fn find(mail: &Mail<'_>) -> Finding {
     let subject = folded(mail.message, "subject");
-    if subject.starts_with("re:") || subject.starts_with("fw") {
+    // A scanner reports, a person asks.
+    let asks = subject.trim_end().ends_with(['?', '？']);
+    if asks || subject.starts_with("re:") || subject.starts_with("fw") {
         return Ok(None);
     }
     if let Some(words) = SUBJECTS.iter().find(|words| subject.contains(**words)) {
@@ -144,6 +146,10 @@ mod tests {
         assert!(!finds(
             &VIRUS_WARNING,
             &message("From: hanako@example.jp\nSubject: Re: virus in your mail\n\nno\n")
+        ));
+        assert!(!finds(
+            &VIRUS_WARNING,
+            &message("From: hanako@example.jp\nSubject: Virus in your mail?\n\nOpen it?\n")
         ));
         assert!(!finds(
             &VIRUS_WARNING,

@@ -145,10 +145,17 @@ fn is_utf_8(label: &'static Encoding, bytes: &[u8]) -> bool {
     };
     let share = Share::of(bytes);
     match share.invalid {
-        0 if share.valid > by_chance => true,
+        0 if share.valid > by_chance || has_kana(bytes) => true,
         0 => label.decode_without_bom_handling_and_without_replacement(bytes).is_none(),
         _ => share.is_most(),
     }
+}
+
+/// Whether there is kana in UTF-8, several in a row: in the charsets of East Asia,
+/// its three bytes are characters that hardly follow each other.
+fn has_kana(bytes: &[u8]) -> bool {
+    let kana = |three: &[u8]| matches!(three, [0xe3, 0x81..=0x83, 0x80..=0xbf]);
+    bytes.windows(6).any(|two| kana(&two[..3]) && kana(&two[3..]))
 }
 
 /// How much of a text is UTF-8.
