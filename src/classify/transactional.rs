@@ -75,6 +75,11 @@ mod tests {
             "From: noreply@far.example\nSubject: Votre commande 12",
             "From: noreply@far.example\nSubject: Mã xác thực của bạn: 123456",
             "From: noreply@far.example\nSubject: お荷物お届けのお知らせ",
+            "From: noreply@far.example\nSubject: Refund issued for order 12",
+            "From: noreply@far.example\nSubject: Auftragsbestätigung 4711",
+            "From: noreply@far.example\nSubject: Conferma del tuo ordine",
+            "From: noreply@far.example\nSubject: メールアドレス確認のお願い",
+            "From: noreply@far.example\nSubject: お申込みを受け付けました",
         ] {
             check(header, true);
         }

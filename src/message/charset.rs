@@ -508,6 +508,11 @@ mod tests {
         for label in ["iso-8859-1", "shift_jis", "koi8-r", "iso-2022-jp", "hz"] {
             assert_eq!(decode(Some(label), "重要です".as_bytes()), "重要です", "{label}");
         }
+        // It is valid Shift_JIS, too.
+        for label in ["shift_jis", "gbk", "big5"] {
+            let text = "重要なお知らせ";
+            assert_eq!(decode(Some(label), text.as_bytes()), text, "{label}");
+        }
         for (label, encoding) in
             [("utf-8", SHIFT_JIS), ("utf-8", EUC_JP), ("shift_jis", EUC_JP), ("euc-jp", SHIFT_JIS)]
         {

@@ -121,6 +121,29 @@ fn words_of_many_languages() {
         ("Thư không gửi được", "Hộp thư của x@far.example đã đầy.", "5.2.2"),
         ("Mesaj nelivrat", "x@far.example: Utilizatorul nu există.", "5.1.1"),
         ("पत्र", "<x@far.example>: उपयोगकर्ता मौजूद नहीं है", "5.1.1"),
+        (
+            "Kan inte levereras: hej",
+            "Det gick inte att leverera meddelandet till x@far.example. Det gick inte att hitta e-postadressen.",
+            "5.1.1",
+        ),
+        ("قابل تحویل نیست", "پیام شما به x@far.example تحویل داده نشد. نشانی پیدا نشد.", "5.1.1"),
+        (
+            "Non se puido entregar",
+            "Non se puido entregar a mensaxe a x@far.example. Non se atopou o enderezo.",
+            "5.1.1",
+        ),
+        ("Zustellproblem", "<x@far.example>: Speicherplatz des Empfängers erschöpft", "5.2.2"),
+        ("failure notice", "<x@far.example>: Sorry, there is no one at this address.", "5.1.1"),
+        ("failure notice", "<x@far.example>: Message is larger than the system limit", "5.3.4"),
+        ("失敗通知", "<x@far.example>: そのようなユーザーはおりません", "5.1.1"),
+        ("系统退信", "<x@far.example>: 收件人地址错误", "5.1.1"),
+        ("반송", "<x@far.example>: 등록되지 않은 사용자입니다", "5.1.1"),
+        ("failure notice", "<x@far.example>: domän: domänen finns inte", "5.1.2"),
+        (
+            "Opóźnienie dostarczenia",
+            "Wiadomość do x@far.example nie została jeszcze dostarczona.",
+            "4.0.0",
+        ),
         // In a language that nobody has written down.
         ("Verzögert", "<x@far.example>: connect to mx.far.example: Connection refused", "4.4.1"),
         ("Kiri jäi toomata", "Kiri aadressile x@far.example jäi toomata, 550 5.7.1.", "5.7.1"),
@@ -217,6 +240,8 @@ fn people_who_ask_about_mail_are_none() {
             "お名前: 花子\n内容: a@b.example 宛のメールが送信できません。550 5.1.1",
         ),
         (master, "Hello", "The address a@b.example has a code, 550 5.1.1."),
+        (master, "Umzug", "Wir haben mehr Speicherplatz für hanako@corp.example bestellt."),
+        (hanako, "Uppsägning", "Det gick inte att leverera meddelandet till a@b.example?"),
     ] {
         let text = format!(
             "{who}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}\n"
