@@ -256,6 +256,13 @@ fn senders_without_a_name_that_report() {
     let null = "Return-Path: <>\nFrom: Gateway <gateway@far.example>";
     for (who, subject, text, status) in [
         (noreply, "Undeliverable", "Your message to x@far.example bounced: 550 5.1.1", "5.1.1"),
+        (
+            noreply,
+            "Kan ikke leveres: hej",
+            "Meddelelsen til x@far.example kunne ikke leveres (550 5.1.1)",
+            "5.1.1",
+        ),
+        (noreply, "לא נמסר", "ההודעה אל x@far.example לא נמסרה (550 5.1.1)", "5.1.1"),
         (null, "Nav piegādājams", "x@far.example\n550 5.1.10 RESOLVER.ADR.NotFound", "5.1.10"),
         (null, "प्रेषण", "x@far.example\n550 5.1.10 RESOLVER.ADR.NotFound", "5.1.10"),
         (null, "Message rejected", "Your mail to x@far.example was rejected: 550 5.7.1", "5.7.1"),
