@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check_sieve::ScriptOptions;
+use super::current_rules::is_mail;
 use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
@@ -95,6 +96,11 @@ fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
     let (sources, diagnostics, settings) =
         mistakes::of(&path, call.site.as_deref(), &load::nothing_open, user)?;
+    if !diagnostics.is_empty()
+        && let Some(why) = is_mail(&sources)
+    {
+        return Err(why);
+    }
     output::diagnostics(&diagnostics, &sources, call.json);
     let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     if call.mail.is_empty() {

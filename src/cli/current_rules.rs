@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::args::RuleOptions;
 use super::output;
+use crate::import::kind;
 use crate::load;
 use crate::load::history::History;
 use crate::rules::check::CheckResult;
@@ -65,6 +66,11 @@ impl CurrentRules {
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
+        if checked.program.is_none()
+            && let Some(why) = is_mail(&sources)
+        {
+            return Err(why);
+        }
         Ok(without_mistake(sources, checked)
             .map(|(sources, program)| CurrentRules::new(sources, program, site, user)))
     }
@@ -118,6 +124,13 @@ pub(super) fn checked(
     let (sources, checked) =
         load::check(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(without_mistake(sources, checked))
+}
+
+/// What is said of a file that is mail and not rules; only one with mistakes can be.
+pub(super) fn is_mail(sources: &Sources) -> Option<String> {
+    let file = sources.files().first()?;
+    let (shown, other) = (file.path.display(), kind::mail(file.text.as_bytes())?);
+    Some(format!("{shown}: this is {other}"))
 }
 
 /// The program, or the output of `check`.

@@ -209,9 +209,12 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
         let unified = diff.unified_diff().header(&name, &name).to_string();
         out.push_str(&unified);
     }
-    let finding = if out.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
+    if out.is_empty() {
+        output::error("the rules are that version already");
+        return Ok(CommandOutcome::Fine);
+    }
     output::print(&out);
-    Ok(finding)
+    Ok(CommandOutcome::Found)
 }
 
 fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {

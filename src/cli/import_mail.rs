@@ -313,7 +313,7 @@ impl ImportCounts {
         row(self.internal, &say("left out: the state of a mailbox, not a message"));
         row(self.troubles, &say("failed, see above"));
         for (Skip { action, why, .. }, number) in &self.skipped {
-            row(*number, &say(&format!("without {action}: {why}")));
+            row(*number, &say(&format!("{action} not done: {why}")));
         }
         out
     }

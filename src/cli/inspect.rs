@@ -42,9 +42,7 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
     let walk = match call.paths.as_slice() {
-        [] => MessageSource::read("standard input", std::io::stdin())
-            .map_err(|error| format!("standard input: {error}"))?
-            .into(),
+        [] => super::test::message_of(std::io::stdin())?.into(),
         paths => mailbox::message_sources(paths.iter().cloned()),
     };
     let progress = ProgressMeter::start(&call.paths, false);

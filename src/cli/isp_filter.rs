@@ -300,6 +300,10 @@ impl SwitchState {
             says("default", Some(default)),
         ];
         let words: Vec<String> = words.into_iter().flatten().collect();
+        // The default alone is said already.
+        if self.rules.is_none() && self.command.is_none() {
+            return format!("{} ({})", word(self.on), self.why);
+        }
         format!("{} ({}; {})", word(self.on), self.why, words.join(", "))
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct SetupArgs {
 #[derive(Default)]
 struct SetupProgress {
     failed: bool,
+    written: bool,
+    /// Whether a step cannot be done before another one.
+    waits: bool,
     /// Whether `--apply` would write something.
     could_write: bool,
 }
@@ -46,6 +49,12 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     if progress.could_write {
         text.push_str(&format!("\n{}\n", say("Nothing was changed.")));
     }
+    if call.apply && progress.waits && !progress.written {
+        progress.failed = true;
+        let why = "Nothing was written: do the steps above by hand, then run \
+                   `mfilter setup --apply` again.";
+        text.push_str(&format!("\n{}", page::hanging("", &say(why), output::columns())));
+    }
     let lines = text.lines().map(|line| escape(line) + "\n");
     output::print(&lines.collect::<String>());
     Ok(if progress.failed { CommandOutcome::Found } else { CommandOutcome::Fine })
@@ -58,9 +67,14 @@ fn step_text(step: SetupStep, apply: bool, progress: &mut SetupProgress) -> Stri
     match step.action {
         SetupAction::Done => sentences.push("Nothing to do.".into()),
         SetupAction::ByHand(lines) => code = lines,
+        SetupAction::NotYet => {
+            progress.waits = true;
+            code.push("mfilter setup".into());
+        }
         SetupAction::Write { path, before, text } if apply => {
             let written = replace(&path, before.as_deref(), &text);
             progress.failed |= written.is_err();
+            progress.written |= written.is_ok();
             let path = path.display();
             sentences.push(match &written {
                 Ok(Some(backup)) => {

@@ -458,9 +458,9 @@ impl Counts {
         }
         self.stay.iter().for_each(|(why, number)| row(*number, &say(why)));
         row(self.vanished, &say("were moved or removed by someone else"));
-        row(self.failed, &say("failed (see above)"));
+        row(self.failed, &say("failed, see above"));
         for (Skip { action, why, .. }, number) in &self.skipped {
-            row(*number, &say(&format!("without {action}: {why}")));
+            row(*number, &say(&format!("{action} not done: {why}")));
         }
         out
     }

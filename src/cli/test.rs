@@ -83,6 +83,16 @@ pub(super) fn standard_input() -> Stdin {
     stdin
 }
 
+/// The message on standard input.
+pub(super) fn message_of(stdin: Stdin) -> Result<MessageSource, String> {
+    let message = MessageSource::read("standard input", stdin)
+        .map_err(|error| format!("standard input: {error}"))?;
+    match message.is_empty() {
+        true => Err("there is no message on standard input".into()),
+        false => Ok(message),
+    }
+}
+
 /// The request, shared by all threads.
 struct MailTest<'a> {
     args: &'a Args,
@@ -107,8 +117,7 @@ impl MailTest<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
         let walk = match self.args.paths.as_slice() {
             [] => {
-                let lead = MessageSource::read("standard input", standard_input())
-                    .map_err(|error| format!("standard input: {error}"))?;
+                let lead = message_of(standard_input())?;
                 if lead.is_mbox() {
                     output::error(&say(
                         "standard input is an mbox, which is judged as one message here; \

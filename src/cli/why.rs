@@ -101,8 +101,14 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         ))
     });
     if decisive.is_some() && then.is_none() {
-        let why = "the rules of that time are not known: judged by the current ones";
-        answer.notes.push(why.into());
+        let other = decisive.and_then(|line| other_rules(line, &today)).map(output::with_tilde);
+        answer.notes.push(match other {
+            Some(other) => format!(
+                "it was delivered by the rules {other} (`--rules {other}`): judged by the current \
+                 ones"
+            ),
+            None => "the rules of that time are not known: judged by the current ones".into(),
+        });
     }
     answer.then = then.as_ref();
     let text = answer.tell(call.json, &today)?;
@@ -112,6 +118,14 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         output::report(&text)
     };
     Ok(CommandOutcome::Fine)
+}
+
+/// The file of the rule that decided, if it is none of the current rules.
+fn other_rules<'l>(line: &'l LogLine, today: &CurrentRules) -> Option<&'l str> {
+    let (file, _) = line.get("rule")?.rsplit_once(':')?;
+    let mut known = today.sources.files().iter();
+    let is_known = known.any(|each| each.path.to_string_lossy() == file);
+    (!is_known && line.get("category").is_none()).then_some(file)
 }
 
 /// What is asked for.
@@ -470,7 +484,9 @@ impl LineExplanation<'_> {
             StepKind::Deliver { folder: to, .. } => to.to_string() == folder,
             _ => false,
         });
-        if !leads_there {
+        if !leads_there && self.then.is_none() {
+            self.notes.push(format!("the current rules would not put it into `{folder}`"));
+        } else if !leads_there {
             self.notes.push(format!(
                 "judged again it would not go to `{folder}`: a list, a filter's work or the \
                  message itself is not what it was"
@@ -528,7 +544,11 @@ fn describe(line: &LogLine) -> String {
             name => {
                 // What mfilter itself has to say; the log has it in English.
                 let is_note = (line.word.as_str(), name) == ("note", "text");
-                let value = if is_note { say(value) } else { value.into() };
+                let value = match name {
+                    _ if is_note => say(value),
+                    "rule" => output::with_tilde(value).into(),
+                    _ => value.into(),
+                };
                 let value = shown_value(&format!("{value:?}"));
                 out.push_str(&format!("  {} {value}", escape(&say(name))));
             }

@@ -10,6 +10,11 @@ pub fn other_than(wanted: &str, bytes: &[u8]) -> Option<&'static str> {
     (found.0 != wanted).then_some(found.1)
 }
 
+/// What a file is that holds mail in place of rules, in words.
+pub fn mail(bytes: &[u8]) -> Option<&'static str> {
+    rules(bytes).filter(|(kind, _)| matches!(*kind, "message" | "mbox")).map(|(_, what)| what)
+}
+
 fn binary(bytes: &[u8]) -> Option<&'static str> {
     const MAGIC: [(&[u8], &str); 8] = [
         (b"\x1f\x8b", "a gzip archive"),

@@ -106,6 +106,11 @@ impl MessageSource {
         Ok(MessageSource { label: label.to_owned(), alone: true, ..source })
     }
 
+    /// Whether it is a copy of nothing.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.source, Source::Copy(SourceCopy::Memory(bytes)) if bytes.is_empty())
+    }
+
     fn message(&self, file: File) -> Result<Message, Failure> {
         let opened = Message::open(file).map(|message| self.told_of_name(message));
         opened.map_err(|error| Failure::new("read", &self.path, error))

@@ -328,7 +328,7 @@ pub fn inspection(label: &str, found: &Inspection, style: ReportStyle) -> String
     let paint = Paint(style.colour);
     let mut out = format!("{}\n", paint.bold(&escape(label)));
     let line = |out: &mut String, name: &str, value: &str| {
-        let _ = writeln!(out, "  {name:18}{}", shown_value(value));
+        let _ = writeln!(out, "  {name:17} {}", shown_value(value));
     };
     for (name, values) in &found.fields {
         for (number, value) in values.iter().take(MOST).enumerate() {

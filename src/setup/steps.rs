@@ -35,6 +35,8 @@ pub enum SetupAction {
     Write { path: PathBuf, before: Option<String>, text: String },
     /// Lines that have to be typed or written by hand.
     ByHand(Vec<String>),
+    /// Nothing until the steps before it are done; then `mfilter setup` again.
+    NotYet,
 }
 
 /// How mail gets to mfilter.
@@ -274,7 +276,7 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
             (step("Translate your rules", reasons, SetupAction::ByHand(lines)), false)
         }
         (UserFile::Missing, None, MailHome::NotYet { .. }) => {
-            (step(RULES, vec![AFTER_FIRST.into()], again()), false)
+            (step(RULES, vec![AFTER_FIRST.into()], SetupAction::NotYet), false)
         }
         (UserFile::Missing, None, MailHome::Maildir { path: maildir, settings }) => {
             let text = match settings.is_empty() {
@@ -296,7 +298,7 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
         return vec![SetupStep {
             title: "Switch delivery to mfilter".into(),
             reasons: vec![waits.into()],
-            action: again(),
+            action: SetupAction::NotYet,
         }];
     }
     match way {

@@ -41,7 +41,9 @@ fn a_version_is_shown_compared_and_restored() {
     assert_eq!(compared.code, Some(1));
     assert!(compared.stdout.starts_with("--- ~/.mailrules\n+++ ~/.mailrules\n"), "{compared:?}");
     assert!(compared.stdout.contains("-folder \"B\"\n-# more\n+folder \"C\"\n"), "{compared:?}");
-    assert_eq!(history(&home, &["diff", "1"]).code, Some(0));
+    let same = history(&home, &["diff", "1"]);
+    assert_eq!((same.code, same.stdout.as_str()), (Some(0), ""), "{same:?}");
+    assert!(same.stderr.contains("the rules are that version already"), "{same:?}");
 
     home.write(".mailrules", "an edit that was never good\n");
     let restored = history(&home, &["restore", "2"]);

@@ -280,9 +280,9 @@ fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
     assert_eq!(run.stdout, dry.stdout.replace("; nothing was changed", ""));
     for line in [
         "-> Lists/a",
-        "without discard: existing mail is not removed",
-        "without forward: it was delivered",
-        "without run: it was delivered",
+        "discard not done: existing mail is not removed",
+        "forward not done: it was delivered",
+        "run not done: it was delivered",
     ] {
         assert!(run.stdout.contains(line), "{line}: {run:?}");
     }

@@ -319,7 +319,7 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     let (code, shown, _) = command(&[]);
     assert_eq!(code, Some(0));
     for part in [
-        "spam: on (by default; default on)\n",
+        "spam: on (by default)\n",
         "    scored: puts it into the folder \"Junk\", marked seen, when spam-score >= 6\n",
         "virus: on (mandatory)\n",
         "    marks, removed when it is off: \"[SPAM]\" in front of the subject, header X-Spam-*\n",

@@ -33,6 +33,22 @@ fn home() -> Home {
     home
 }
 
+#[test]
+fn mail_in_place_of_rules_and_no_mail_at_all_are_named() {
+    let home = Home::with_rules("inbox\n");
+    home.write("mail", format!("Return-Path: <a@b.example>\nReceived: by c.example\n{MESSAGE}"));
+    let mail = home.path().join("mail").display().to_string();
+    for arguments in [&["check", &mail] as &[&str], &["--test", "--diff", &mail, &mail]] {
+        let run = home.run(arguments, b"");
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {run:?}");
+        assert!(run.stderr.contains("mail: this is a message, not rules"), "{run:?}");
+    }
+    for arguments in [&["inspect"] as &[&str], &["--test"], &["--test", "--misplaced"]] {
+        let run = home.run(arguments, b"");
+        assert_eq!(run.stderr, "mfilter: there is no message on standard input\n", "{run:?}");
+    }
+}
+
 /// Every command that prints something, `--json` among them.
 fn commands(home: &Home) -> Vec<Vec<String>> {
     let at = |name: &str| home.path().join(name).display().to_string();

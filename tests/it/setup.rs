@@ -272,6 +272,9 @@ fn nothing_is_switched_while_dovecot_would_not_show_it() {
     assert!(applied.stdout.contains("mail_location = maildir:~/Maildir"), "{applied:?}");
     assert!(applied.stdout.contains("Not yet"), "{applied:?}");
     assert!(applied.stdout.contains("import mbox"), "{applied:?}");
+    assert!(applied.stdout.contains("Nothing was written: do the steps above"), "{applied:?}");
+    assert_eq!(applied.code, Some(1), "{applied:?}");
+    assert_eq!(machine.setup(&[]).code, Some(0));
     assert_eq!(machine.files(), ["spool"]);
 }
 

@@ -164,8 +164,8 @@ fn mail_moves_where_the_rules_want_it_and_back() {
       2 INBOX -> News
       1 already in the right folder
       1 stay, because what the rules ask for is not done
-      1 without copy: each run would store another
-      1 without discard: existing mail is not removed
+      1 copy not done: each run would store another
+      1 discard not done: existing mail is not removed
 ";
         let dry = sorted(&home, &["--dry-run"]);
         assert!(dry.ends_with(wanted), "{dry}");
@@ -278,7 +278,7 @@ fn what_cannot_be_read_is_reported_and_stops_nothing() {
     }
     assert_eq!(run.stderr.lines().count(), 7, "{}", run.stderr);
     assert!(run.stdout.contains("2 INBOX -> Lists/rust\n"), "{run:?}");
-    assert!(run.stdout.contains("7 failed (see above)"), "{run:?}");
+    assert!(run.stdout.contains("7 failed, see above"), "{run:?}");
     let rust = mail(&home.path().join("Maildir/.Lists.rust"));
     assert_eq!(rust.len(), 3);
     assert!(home.path().join("Maildir/cur/5.a:2,").exists());

@@ -32,6 +32,25 @@ fn delivered(home: &Home, message: &[u8]) {
 }
 
 #[test]
+fn a_delivery_by_another_file_of_rules_names_it() {
+    let home = Home::with_rules("inbox\n");
+    home.write("first.mailrules", "folder \"News\"\n");
+    let first = home.path().join("first.mailrules").display().to_string();
+    let run = home.run(&["--rules", &first], &message("1@a", "a sale"));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let told = why(&home, &["1@a"]).stdout;
+    for part in [
+        "rule \"~/first.mailrules:1\"",
+        "it was delivered by the rules ~/first.mailrules (`--rules ~/first.mailrules`)",
+        "the current rules would not put it into `News`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = why(&home, &["--rules", &first, "1@a"]).stdout;
+    assert!(told.contains("still in force"), "{told}");
+}
+
+#[test]
 fn the_rule_as_it_was_and_what_today_would_do() {
     let home = Home::with_rules(OLD);
     delivered(&home, &message("1@a", "a sale"));
