@@ -533,6 +533,31 @@ pub enum Field {
     Weekday,
 }
 
+impl Field {
+    /// Whether it has one number, unlike the sizes of several attachments.
+    pub fn is_one_number(&self) -> bool {
+        use Field::{
+            Age, Arrived, ArrivedAge, Attachments, Date, DateTime, Instant, LocalInstant, Now,
+            Recipients, Score, Size, Time,
+        };
+        matches!(
+            self,
+            Age | Arrived
+                | ArrivedAge
+                | Attachments
+                | Date
+                | DateTime
+                | Now
+                | Recipients
+                | Size
+                | Time
+                | Instant(_)
+                | LocalInstant(_)
+                | Score(_)
+        )
+    }
+}
+
 /// Which moment.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {

@@ -45,7 +45,12 @@ impl<'a> View<'a> {
         }
         if self.word(start) == Some(words::ON) && self.word(start + 1) != Some("moved") {
             let next = self.token(start + 1);
-            let kind = self.unexpected(next, vec![words::name_of(Rule::moved_word)]);
+            let near = self.word(start + 1).and_then(|word| words::nearest(word, ["moved"]));
+            let kind = SyntaxErrorKind::Unexpected {
+                found: next.map(|token| self.written(token).to_string()),
+                expected: vec![words::name_of(Rule::moved_word)],
+                meant: near.map(|near| format!("{} {near}", words::ON)),
+            };
             return Some(self.mistake(kind, next.unwrap_or(first)));
         }
         if let Some(token) = self.piece.too_deep.and_then(|at| self.tokens.get(at)) {
@@ -86,6 +91,10 @@ impl<'a> View<'a> {
                 {
                     Some(SyntaxErrorKind::Procmail)
                 }
+                TokenShape::Arrow => Some(SyntaxErrorKind::UnknownStatement {
+                    found: self.written(first).to_string(),
+                    near: None,
+                }),
                 _ => Some(self.unexpected(Some(first), vec!["a statement"])),
             };
         };
@@ -111,7 +120,12 @@ impl<'a> View<'a> {
             }
             _ if word.contains('_') => Some(SyntaxErrorKind::Underscore(word.to_string())),
             _ => {
-                let (found, near) = (word.to_string(), words::nearest_opening(word));
+                let shape = next.map(|token| token.kind);
+                let near = words::nearest_opening(word, shape == Some(TokenShape::Text));
+                // `spam -> …` is a condition.
+                let is_condition = shape == Some(TokenShape::Arrow);
+                let near = near.filter(|near| !is_condition || words::STATEMENTS.contains(near));
+                let found = word.to_string();
                 let rule = || self.rule_meant(start, word);
                 Some(match near.map_or_else(rule, |_| None) {
                     meant @ Some(_) => SyntaxErrorKind::Unexpected {
@@ -203,6 +217,7 @@ impl<'a> View<'a> {
             Bad::LookAlike => SyntaxErrorKind::LookAlike(written.to_string()),
             Bad::Invisible => SyntaxErrorKind::Invisible(first),
             Bad::Stray if first == ';' => SyntaxErrorKind::Semicolon,
+            Bad::Stray if let Some(mistake) = self.imap_flag(at, token) => return mistake,
             Bad::Stray => match self.unquoted(at) {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::Stray(first),
@@ -376,6 +391,9 @@ impl<'a> View<'a> {
         let is_score = self.word(start) == Some("score");
         let kind = kind.unwrap_or_else(|| {
             let (rules, mut expected) = (expected, names(expected));
+            if self.sets_layout() {
+                expected = vec!["`maildir++`", "`fs`"];
+            }
             if is_score && expected.is_empty() {
                 expected.push("`{`");
             }
@@ -473,9 +491,7 @@ impl<'a> View<'a> {
                 _ => {}
             }
         }
-        // `does not contain`
-        if matches!(word, "does" | "do" | "did") && self.word(at + 1) == Some("not") {
-            let operator = self.word(at + 2).and_then(words::nearest_operator)?;
+        if let Some(operator) = self.negated(at, word).filter(|_| expects(Rule::operator)) {
             return Some(SyntaxErrorKind::NegatedOperator(operator.to_string()));
         }
         if word == "not" {
@@ -498,7 +514,7 @@ impl<'a> View<'a> {
             return Some(SyntaxErrorKind::UnknownOperator { found, near });
         }
         if word == "list" && (expects(Rule::test) || expects(Rule::unary)) {
-            let (expected, meant) = (names(expected), Some("mailing-list".to_owned()));
+            let (expected, meant) = (names(expected), Some(self.list_test(at)));
             return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, meant });
         }
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);

@@ -19,7 +19,7 @@ impl View<'_> {
         let next = self.token(start + 1)?;
         let is_text = next.kind == TokenShape::Text;
         if is_text && words::BLOCKS.contains(&word) {
-            return Some(format!("when from is {} -> discard", self.written(next)));
+            return Some(format!("when from is {} -> {}", self.written(next), words::JUNK));
         }
         let arrow = |at: &usize| self.token(*at).is_some_and(|it| it.kind == TokenShape::Arrow);
         let end = self.token(self.piece.tokens.clone().find(arrow)?)?.start;
@@ -44,6 +44,9 @@ impl View<'_> {
         if let Some(action) = self.argument(at).filter(|_| expects(Rule::string)) {
             return Some(action);
         }
+        if let Some(meant) = self.words_meant(at, found, expected) {
+            return Some(meant);
+        }
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
             return words::duration(written.trim_matches('"'));
         }
@@ -52,6 +55,91 @@ impl View<'_> {
         }
         let is_test = expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name);
         (is_test && words::OPERATORS.contains(&written)).then(|| format!("FIELD {written} …"))
+    }
+
+    /// What was meant by words of other languages, or of ours in another place.
+    fn words_meant(&self, at: usize, found: SyntaxToken, expected: &[Rule]) -> Option<String> {
+        let expects = |rule| expected.contains(&rule);
+        let (written, start) = (self.written(found), self.piece.tokens.start);
+        let before = self.word(at.wrapping_sub(1)).unwrap_or_default();
+        let is_operator = |word: &str| words::OPERATORS.contains(&word);
+        // `any of (…)`
+        let joint = match before {
+            "any" | "anyof" => "or",
+            "all" | "allof" => "and",
+            _ => "",
+        };
+        if !joint.is_empty() && (written == "of" || found.kind == TokenShape::OpenParen) {
+            return Some(format!("(… {joint} …)"));
+        }
+        // `from is in white`
+        if is_operator(written) && is_operator(before) {
+            let field = self.word(at.wrapping_sub(2)).unwrap_or("FIELD");
+            let value = self.token(at + 1).filter(|token| token.kind != TokenShape::OpenSet);
+            let value = value.map_or("…", |token| self.written(token));
+            return Some(format!("{field} {written} {value}"));
+        }
+        match written {
+            "/dev/null" | "\"/dev/null\""
+                if expected.iter().any(|rule| words::name_of(*rule) == "an action") =>
+            {
+                Some("discard".into())
+            }
+            "and" if expects(Rule::comma) => {
+                let word = self.word(at + 1)?;
+                let action = words::ACTIONS.contains(&word).then_some(word);
+                Some(format!(", {}", action.or_else(|| words::action_meant(word, true))?))
+            }
+            "inbox"
+                if expects(Rule::string)
+                    && matches!(self.word(start), Some(words::ON | "expire" | "list")) =>
+            {
+                Some("\"INBOX\"".into())
+            }
+            _ => self.sets_layout().then(|| "set layout maildir++".into()),
+        }
+    }
+
+    /// Whether the statement is `set layout …`.
+    pub(super) fn sets_layout(&self) -> bool {
+        let start = self.piece.tokens.start;
+        self.word(start) == Some("set") && self.word(start + 1) == Some("layout")
+    }
+
+    /// `does not contain`, `doesnt contain`, `notcontains`: the operator.
+    pub(super) fn negated(&self, at: usize, word: &str) -> Option<&'static str> {
+        let operator = |at| self.word(at).and_then(words::nearest_operator);
+        match word {
+            "does" | "do" | "did" if self.word(at + 1) == Some("not") => operator(at + 2),
+            "doesnt" | "dont" => operator(at + 1),
+            _ => words::negated_operator(word),
+        }
+    }
+
+    /// `list is "rust"`, where a test is expected: the field or the condition of lists.
+    pub(super) fn list_test(&self, at: usize) -> String {
+        let operator = self.word(at + 1).filter(|word| words::OPERATORS.contains(word));
+        let Some(operator) = operator else { return "mailing-list".into() };
+        match self.token(at + 2) {
+            Some(token) if token.kind == TokenShape::Text => {
+                let value = self.written(token);
+                let field = if value.contains('.') { "list-id" } else { "list-name" };
+                format!("{field} {operator} {value}")
+            }
+            _ => format!("list-id {operator} …"),
+        }
+    }
+
+    /// `\Seen`, a flag as IMAP writes it.
+    pub(super) fn imap_flag(&self, at: usize, sign: SyntaxToken) -> Option<Mistake> {
+        let word = self.token(at + 1).filter(|word| word.start == sign.end)?;
+        let flag = words::flag_of_keyword(self.written(word))?;
+        let whole = SyntaxToken { end: word.end, ..sign };
+        let found = Some(self.written(whole).to_owned()).filter(|found| found.starts_with('\\'))?;
+        let expected = vec![words::name_of(Rule::flag)];
+        let kind =
+            SyntaxErrorKind::Unexpected { found: Some(found), expected, meant: Some(flag.into()) };
+        Some(self.mistake(kind, whole))
     }
 
     /// `when from "a@b.example"`: the test with an operator.
@@ -90,11 +178,11 @@ impl View<'_> {
         };
         let text = self.token(at + 1).filter(|token| token.kind == TokenShape::Text)?;
         let action = words::ACTIONS.iter().copied().find(|action| *action == word);
-        let action = action.or_else(|| words::action_meant(word))?;
+        let action = action.or_else(|| words::action_meant(word, true))?;
         is_needless.then(|| format!("{action} {}", self.written(text)))
     }
 
-    /// `as seen, flagged`, `mark seen and "Work"`: the flags as they are written, if the token
+    /// `as seen, flagged`, `mark seen and "Work"`, `as seen as flagged`: the flags as they are written, if the token
     /// is what stands between them.
     pub(super) fn flags_meant(&self, at: usize) -> Option<String> {
         let is_flag = |at: usize| match self.token(at).map(|token| token.kind) {
@@ -104,7 +192,7 @@ impl View<'_> {
         };
         let parts = |at: usize| {
             let is_comma = self.token(at).is_some_and(|token| token.kind == TokenShape::Comma);
-            is_comma || self.word(at) == Some("and")
+            is_comma || matches!(self.word(at), Some("and" | "as"))
         };
         // `as seen, keyword "Work"`
         let flag = |at: usize| {
@@ -116,7 +204,12 @@ impl View<'_> {
         }
         let first = (self.piece.tokens.start..at).rev().take_while(|at| is_flag(*at)).last()?;
         let opening = self.word(first.checked_sub(1)?)?;
-        let mut meant = vec![matches!(opening, "as" | "mark" | "unmark").then_some(opening)?];
+        // `mark seen as flagged` can be parsed, and `check` says what is wrong with it.
+        let opens = match self.word(at) {
+            Some("as") => opening == "as",
+            _ => matches!(opening, "as" | "mark" | "unmark"),
+        };
+        let mut meant = vec![opens.then_some(opening)?];
         let mut next = first;
         while let Some(at) = flag(next) {
             meant.push(self.written(self.token(at)?));

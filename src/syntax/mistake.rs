@@ -294,6 +294,9 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             format!("no statement or action begins with `{}`", clip(found)),
             "",
             match near {
+                Some(near) if words::DELETES.contains(&found.as_str()) => {
+                    format!("write `{near}`, or `discard`, which keeps nothing")
+                }
                 Some(near) => format!("did you mean `{near}`?"),
                 None => String::from(
                     "a rule is written `when CONDITION -> ACTION`; see mailrules(5) for the others",
@@ -438,6 +441,11 @@ fn instead(kind: &SyntaxErrorKind) -> Option<String> {
             let is_one =
                 word.bytes().all(|byte| byte.is_ascii_lowercase() || b"<>=".contains(&byte));
             is_one.then(|| word.to_owned())?
+        }
+        SyntaxErrorKind::UnknownStatement { found, .. }
+            if words::DELETES.contains(&found.as_str()) =>
+        {
+            return None;
         }
         SyntaxErrorKind::UnknownOperator { near, .. }
         | SyntaxErrorKind::UnknownStatement { near, .. } => (*near)?.to_owned(),

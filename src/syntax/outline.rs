@@ -314,7 +314,7 @@ impl<'a> Outliner<'a> {
             Some(word) if words::STATEMENTS.contains(&word) || word == words::ON => Lead::Rule,
             Some(word) if words::ACTIONS.contains(&word) => Lead::Action,
             Some(word) if words::SLIPS.contains(&word) => Lead::Rule,
-            Some(word) => match words::nearest_opening(word) {
+            Some(word) => match words::nearest_opening(word, false) {
                 Some("when" | "otherwise" | "rule" | "expect") => Lead::Rule,
                 _ => Lead::Unknown,
             },

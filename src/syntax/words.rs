@@ -146,21 +146,38 @@ pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
     synonym.or_else(|| nearest(word, OPERATORS.iter().copied()))
 }
 
+/// The operator of `not-contains`, `isnt`: one with its negation in one word.
+pub(super) fn negated_operator(word: &str) -> Option<&'static str> {
+    let operator = match word {
+        "isnt" | "arent" => "is",
+        _ => word.strip_prefix("doesnot").or(word.strip_prefix("not"))?.trim_start_matches('-'),
+    };
+    nearest_operator(operator)
+}
+
+/// The folders of mail that people throw away, and of mail that they did not want.
+pub const TRASH: &str = "folder \"Trash\"";
+/// The same for junk.
+pub const JUNK: &str = "folder \"Junk\"";
+
+/// Words that may mean `discard`, which keeps nothing.
+pub const DELETES: &[&str] = &["delete", "drop", "ignore"];
+
 /// Actions of other filters, and ours.
 #[rustfmt::skip]
 const FOREIGN_ACTIONS: &[(&str, &str)] = &[
     ("save", "folder"), ("deliver", "folder"), ("move", "folder"),
-    ("file", "folder"), ("keep", "inbox"), ("delete", "discard"), ("drop", "discard"),
-    ("trash", "discard"), ("redirect", "forward"), ("resend", "forward"), ("vacation", "reply"),
+    ("file", "folder"), ("keep", "inbox"), ("delete", TRASH), ("drop", TRASH), ("ignore", TRASH),
+    ("trash", TRASH), ("redirect", "forward"), ("resend", "forward"), ("vacation", "reply"),
     ("autoreply", "reply"), ("answer", "reply"), ("bounce", "reject"), ("ereject", "reject"),
-    ("refuse", "reject"), ("flag", "mark"), ("addflag", "mark"), ("setflag", "mark"),
-    ("star", "mark"), ("label", "mark"), ("tag", "mark"), ("removeflag", "unmark"),
-    ("unflag", "unmark"), ("addheader", "add-header"), ("deleteheader", "remove-header"),
-    ("starred", "mark flagged"), ("read", "mark seen"), ("unread", "unmark seen"),
+    ("refuse", "reject"), ("flag", "mark flagged"), ("addflag", "mark"), ("setflag", "mark"),
+    ("star", "mark flagged"), ("label", "mark"), ("tag", "mark"), ("removeflag", "unmark"),
+    ("unflag", "unmark flagged"), ("addheader", "add-header"), ("deleteheader", "remove-header"),
+    ("starred", "mark flagged"), ("important", "mark flagged"),
+    ("read", "mark seen"), ("unread", "unmark seen"),
     ("execute", "run"), ("exec", "run"), ("notify", "run"),
-    ("store", "folder"), ("put", "folder"), ("archive", "folder"), ("junk", "folder"),
-    ("quarantine", "folder"), ("moveto", "folder"), ("move-to", "folder"), ("file-into", "folder"),
-    ("ignore", "discard"),
+    ("store", "folder"), ("put", "folder"), ("archive", "folder \"Archive\""), ("junk", JUNK), ("spam", JUNK),
+    ("quarantine", JUNK), ("moveto", "folder"), ("move-to", "folder"), ("file-into", "folder"),
 ];
 
 /// Fields of other filters and words of mail readers, and our fields.
@@ -172,7 +189,15 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
     ("to-or-cc", "recipient"), ("to-cc", "recipient"), ("rcpt", "recipient"),
     ("filename", "attachment.name"), ("file", "attachment.name"), ("list-address", "list-id"),
     ("mailing-list", "list-id"), ("mailinglist", "list-id"), ("today", "now"), ("hour", "time"),
-    ("day", "weekday"), ("url", "link"), ("html", "body"),
+    ("day", "weekday"), ("url", "link"), ("html", "body"), ("attachment", "attachment.name"),
+];
+
+/// Conditions in words of other filters, and ours.
+#[rustfmt::skip]
+const FOREIGN_CONDITIONS: &[(&str, &str)] = &[
+    ("attachment", "has attachments"), ("has-attachment", "has attachments"),
+    ("has-attachments", "has attachments"), ("attached", "has attachments"), ("junk", "spam"),
+    ("weekend", "weekday is [saturday, sunday]"),
 ];
 
 /// How other languages and people ask whether a folder exists.
@@ -200,14 +225,21 @@ fn ours(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
     foreign.iter().find(|(known, _)| *known == word).map(|(_, ours)| *ours)
 }
 
-/// The action that corresponds to a word of another filter.
-pub fn action_meant(word: &str) -> Option<&'static str> {
-    ours(FOREIGN_ACTIONS, word)
+/// The action that corresponds to a word of another filter, only its own word if it has
+/// arguments.
+pub fn action_meant(word: &str, has_arguments: bool) -> Option<&'static str> {
+    let meant = ours(FOREIGN_ACTIONS, word)?;
+    if has_arguments { meant.split(' ').next() } else { Some(meant) }
 }
 
 /// The field that corresponds to a word of another filter.
 pub fn field_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_FIELDS, word)
+}
+
+/// The condition that corresponds to a word of another filter.
+pub fn condition_meant(word: &str) -> Option<&'static str> {
+    ours(FOREIGN_CONDITIONS, word)
 }
 
 /// The flag that a keyword was probably meant to be: one of ours in another case,
@@ -223,8 +255,8 @@ pub fn flag_meant(word: &str) -> Option<&'static str> {
 }
 
 /// The first word of a statement that was probably meant.
-pub(super) fn nearest_opening(word: &str) -> Option<&'static str> {
-    if let Some(action) = action_meant(word) {
+pub(super) fn nearest_opening(word: &str, has_arguments: bool) -> Option<&'static str> {
+    if let Some(action) = action_meant(word, has_arguments) {
         return Some(action);
     }
     match word {

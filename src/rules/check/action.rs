@@ -15,7 +15,7 @@ use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
 use crate::rules::template::{SplitPart, TemplateError, split};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, ValueKind, ValueNode};
-use crate::syntax::words;
+use crate::syntax::{quote, words};
 
 /// Reads the arguments of one action and reports what is wrong with them.
 pub(in crate::rules) struct ActionReader<'r, 'a, 's> {
@@ -36,7 +36,15 @@ impl Checker<'_, '_> {
     pub(super) fn action(&mut self, action: &ast::ActionNode) -> Option<Action> {
         let name = action.name.value.as_str();
         let Some(word) = actions::find(name) else {
-            self.unknown(WordKind::Action, name, action.name.span);
+            let meant = words::action_meant(name, !action.arguments.is_empty());
+            match meant.map(|meant| self.by_its_name(meant)) {
+                Some(meant) => {
+                    let (what, name) = (WordKind::Action, name.to_owned());
+                    let mistake = RuleErrorKind::Unknown { what, name, near: Some(meant) };
+                    self.report(action.name.span, mistake);
+                }
+                None => self.unknown(WordKind::Action, name, action.name.span),
+            }
             return None;
         };
         if let (false, Some(first)) = (word.takes_flags, action.flags.first()) {
@@ -53,6 +61,19 @@ impl Checker<'_, '_> {
                 None
             }
         }
+    }
+}
+
+impl Checker<'_, '_> {
+    /// `folder "Trash"` or `folder "Junk"`, by the name that the rules set for it.
+    fn by_its_name(&self, action: &str) -> String {
+        let settings = &self.program.settings;
+        let name = match action {
+            words::TRASH => settings.trash.as_deref(),
+            words::JUNK => settings.junk.as_deref(),
+            _ => None,
+        };
+        name.map_or_else(|| action.to_owned(), |name| format!("folder {}", quote(name)))
     }
 }
 
@@ -98,7 +119,15 @@ impl<'r> ActionReader<'r, '_, '_> {
         let arguments = self.action.arguments.iter();
         let next = arguments.skip_while(|argument| argument.span != value.span).nth(1);
         let is_needless = matches!(written.as_str(), "to" | "into");
+        let is_copy = self.word.name == "forward" && matches!(written.as_str(), "keep" | "copy");
+        let texts = self.action.arguments.iter();
+        let texts = texts.filter(|argument| matches!(argument.kind, ValueKind::Text(_)));
         match next {
+            _ if is_copy => {
+                let to: Vec<String> = texts.map(|to| self.checker.written(to)).collect();
+                let text = format!("copy {}", to.join(" "));
+                format!("write `{} {text}`", self.action.name.value)
+            }
             Some(next) if is_needless && matches!(next.kind, ValueKind::Text(_)) => {
                 let text = self.checker.written(next);
                 format!("write `{} {text}`", self.action.name.value)

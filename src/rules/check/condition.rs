@@ -6,7 +6,7 @@ use super::statement::Scope;
 use super::test::AskedField;
 use super::{Checker, DUPLICATE, MAX_CONDITION_DEPTH, NameKind, YEAR};
 use crate::classify::CLASSIFIERS;
-use crate::rules::field;
+use crate::rules::field::{self, FieldLookup};
 use crate::rules::mistake::{RuleErrorKind, TemplateMistake, WordKind};
 use crate::rules::program::{Comparison, ConditionKind, DuplicateKey, Field};
 use crate::rules::template::{Insert, Template, TemplatePart};
@@ -60,13 +60,12 @@ impl Checker<'_, '_> {
         let span = condition.span;
         let kind = match &condition.kind {
             ast::ConditionNodeKind::All(of) => {
-                let of: Vec<u32> = of.iter().map(|each| self.condition(each)).collect();
+                let of = self.joined(of, false);
                 self.contradiction(span, &of);
+                self.excluding(span, &of);
                 Some(ConditionKind::All(of))
             }
-            ast::ConditionNodeKind::Any(of) => {
-                Some(ConditionKind::Any(of.iter().map(|each| self.condition(each)).collect()))
-            }
+            ast::ConditionNodeKind::Any(of) => Some(ConditionKind::Any(self.joined(of, true))),
             ast::ConditionNodeKind::Not(of) => {
                 self.not_to_me(of);
                 let capturing = std::mem::replace(&mut self.conditions.capturing, false);
@@ -91,6 +90,88 @@ impl Checker<'_, '_> {
             Some(kind) => self.push_condition(span, kind),
             None => self.broken(span),
         }
+    }
+
+    /// The parts of an `and` or an `or`.
+    fn joined(&mut self, of: &[ConditionNode], is_any: bool) -> Vec<u32> {
+        let each = of.iter().enumerate().map(|(at, each)| {
+            let ast::ConditionNodeKind::Name(name) = &each.kind else {
+                return self.condition(each);
+            };
+            match self.set_meant(of, at, is_any) {
+                Some((what, meant)) => {
+                    let hint = match what {
+                        "field" => format!("several fields of one test are a set: `{meant}`"),
+                        _ => format!("several values of one test are a set: `{meant}`"),
+                    };
+                    let (name, hint) = (name.value.clone(), Some(hint));
+                    self.report(each.span, RuleErrorKind::NotACondition { name, what, hint });
+                    self.broken(each.span)
+                }
+                None => self.condition(each),
+            }
+        });
+        each.collect()
+    }
+
+    /// What was meant by the name at a place of `to or cc is "x"` or of `weekday is saturday
+    /// or sunday`, and what it is.
+    fn set_meant(
+        &self,
+        of: &[ConditionNode],
+        at: usize,
+        is_any: bool,
+    ) -> Option<(&'static str, String)> {
+        let name = |node: &ConditionNode| match &node.kind {
+            ast::ConditionNodeKind::Name(name) if !self.names.contains_key(&name.value) => {
+                Some(name.value.clone())
+            }
+            _ => None,
+        };
+        let is_text = |name: &str| match field::find(name) {
+            Some(FieldLookup::Field(_, kind)) => kind.is_text(),
+            _ => false,
+        };
+        let (before, here) = (of.get(..at)?, of.get(at..)?);
+        let asked = name(here.first()?)?;
+        if is_any && is_text(&asked) {
+            let mut names: Vec<String> = here.iter().map_while(name).collect();
+            let test = here.get(names.len())?;
+            let ast::ConditionNodeKind::Test { fields: Fields::One(field), operator, value } =
+                &test.kind
+            else {
+                return None;
+            };
+            names.push(self.sources.text(field.span).to_owned());
+            let whole: Vec<String> = before.iter().rev().map_while(name).collect();
+            let whole: Vec<String> = whole.into_iter().rev().chain(names).collect();
+            let fits = whole.iter().all(|name| is_text(name));
+            return fits.then(|| {
+                let meant = whole.join(", ");
+                ("field", format!("[{meant}] {} {}", operator.value, self.written(value)))
+            });
+        }
+        let of_days = |word: &str| field::WEEKDAYS.contains(&word);
+        let of_results = |word: &str| super::RESULTS.contains(&word);
+        let fits = |word: &String| of_days(word) || of_results(word);
+        let earlier: Vec<String> = before.iter().rev().map_while(name).filter(fits).collect();
+        let test = before.get(before.len().checked_sub(earlier.len() + 1)?)?;
+        let ast::ConditionNodeKind::Test { fields: Fields::One(field), operator, value } =
+            &test.kind
+        else {
+            return None;
+        };
+        let ValueKind::Name(first) = &value.kind else { return None };
+        let alike = of_days(first) == of_days(&asked) && fits(first) && fits(&asked);
+        let values = std::iter::once(first.clone());
+        let values: Vec<String> = values
+            .chain(earlier.into_iter().rev())
+            .chain(here.iter().map_while(name).filter(fits))
+            .collect();
+        alike.then(|| {
+            let field = self.sources.text(field.span);
+            ("value", format!("{field} {} [{}]", operator.value, values.join(", ")))
+        })
     }
 
     /// `duplicate of "…" within 1d`
@@ -313,6 +394,61 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// `time >= 18:00 and time < 6:00`
+    fn excluding(&mut self, span: Span, parts: &[u32]) {
+        // The tightest bounds of each field: a value, whether it is excluded or included,
+        // and the test.
+        type Bounds = (Option<(f64, bool, u32)>, Option<(f64, bool, u32)>);
+        let mut bounds: HashMap<u32, Bounds> = HashMap::new();
+        for part in parts {
+            let kind = self.program.conditions.get(*part as usize).map(|part| &part.kind);
+            let (field, low, high) = match kind {
+                Some(ConditionKind::Compare { field, operator, values }) => {
+                    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    match operator {
+                        Comparison::Greater => (field, Some((least, true)), None),
+                        Comparison::GreaterOrEqual => (field, Some((least, false)), None),
+                        Comparison::Less => (field, None, Some((most, false))),
+                        Comparison::LessOrEqual => (field, None, Some((most, true))),
+                        Comparison::Equal => (field, Some((least, false)), Some((most, true))),
+                    }
+                }
+                Some(ConditionKind::Within { field, from, to }) if from <= to => {
+                    (field, Some((*from, false)), Some((*to, true)))
+                }
+                _ => continue,
+            };
+            let known = bounds.entry(*field).or_default();
+            if let Some((value, excluded)) = low
+                && known.0.is_none_or(|(low, is, _)| (value, excluded) > (low, is))
+            {
+                known.0 = Some((value, excluded, *part));
+            }
+            if let Some((value, included)) = high
+                && known.1.is_none_or(|(high, is, _)| (value, included) < (high, is))
+            {
+                known.1 = Some((value, included, *part));
+            }
+        }
+        let never = bounds.into_iter().find_map(|(field, bounds)| {
+            let field = self.program.fields.get(field as usize).filter(|it| it.is_one_number())?;
+            let ((low, excluded, one), (high, included, other)) = bounds.0.zip(bounds.1)?;
+            let is_empty = low > high || low == high && (excluded || !included);
+            (is_empty && one != other).then(|| (*field == Field::Time, one, other))
+        });
+        let Some((is_time, one, other)) = never else { return };
+        let text = |part: u32| {
+            let part = self.program.conditions.get(part as usize);
+            let text = part.map_or("", |part| self.sources.text(part.span));
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let (one, other) = (text(one), text(other));
+        let why = format!("`{one}` and `{other}` exclude each other");
+        let hint = is_time.then(|| format!("past midnight: `({one} or {other})`"));
+        self.report(span, RuleErrorKind::NeverHolds { why, hint });
+    }
+
     /// A bare name.
     fn classifier(&mut self, name: &ast::SpannedText, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
@@ -327,7 +463,8 @@ impl Checker<'_, '_> {
             Some((NameKind::Broken, _)) => return None,
             Some((declared, _)) => {
                 let what = declared.name();
-                self.report(span, RuleErrorKind::NotACondition { name: text.to_owned(), what });
+                let name = text.to_owned();
+                self.report(span, RuleErrorKind::NotACondition { name, what, hint: None });
             }
             None if self.conditions.declaring.as_deref() == Some(text) => {
                 self.report(span, RuleErrorKind::OwnDefinition { name: text.to_owned() });
@@ -339,10 +476,8 @@ impl Checker<'_, '_> {
                 return Some(ConditionKind::Has(self.field(field)));
             }
             None if field::find(text).is_some() => {
-                self.report(
-                    span,
-                    RuleErrorKind::NotACondition { name: text.to_owned(), what: "field" },
-                );
+                let (name, what) = (text.to_owned(), "field");
+                self.report(span, RuleErrorKind::NotACondition { name, what, hint: None });
             }
             None if text == FOLDER_EXISTS => {
                 self.report(span, RuleErrorKind::FieldWantsName { field: text.to_owned() });

@@ -46,6 +46,9 @@ impl Checker<'_, '_> {
             self.report(span, RuleErrorKind::BadFolder(why));
             return None;
         }
+        if let Some(meant) = without_dollars(text).filter(|_| !self.in_script) {
+            self.report(span, PlaceMistake::FolderCapture { name: text.to_owned(), meant });
+        }
         template.parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
         let is_literal = matches!(template.parts.as_slice(), [TemplatePart::Text(_)]);
         if let Some(TemplatePart::Text(name)) = template.parts.first() {
@@ -165,6 +168,29 @@ fn below_inbox_by_dots(name: &str) -> Option<String> {
     (first.eq_ignore_ascii_case("INBOX") && !rest.is_empty()).then(|| rest.replace('.', "/"))
 }
 
+/// The folder with `{1}` in place of `$1` and `${1}`, if it has any.
+fn without_dollars(name: &str) -> Option<String> {
+    let mut meant = String::new();
+    let mut rest = name;
+    while let Some((before, behind)) = rest.split_once('$') {
+        let braced = behind.strip_prefix('{').is_some_and(|it| it.starts_with(digit));
+        let digits = behind.len() - behind.trim_start_matches(digit).len();
+        let (number, behind) = behind.split_at(digits);
+        meant += before;
+        match number {
+            "" => meant += if braced { "" } else { "$" },
+            number => meant += &format!("{{{number}}}"),
+        }
+        rest = behind;
+    }
+    meant += rest;
+    (meant != name).then_some(meant)
+}
+
+fn digit(letter: char) -> bool {
+    letter.is_ascii_digit()
+}
+
 /// The folder that was probably meant by a path; `None` for the inbox. It is what
 /// follows the last part that has a usual name of Maildirs, otherwise only the
 /// last part.
@@ -181,6 +207,8 @@ fn meant_folder(written: &str, layout: Layout) -> Option<String> {
     }
     parts.retain(|part| !part.starts_with('~'));
     let nested = |part: &str| {
+        let below = below_inbox_by_dots(part);
+        let part = below.as_deref().unwrap_or(part);
         let by_dots = part.starts_with('.') || layout == Layout::MaildirPlusPlus;
         let mut is_insert = false;
         let letters = part.trim_start_matches('.').chars().map(|letter| {
@@ -208,6 +236,9 @@ fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadF
     if name.is_empty() {
         return Some(BadFolder::Empty);
     }
+    if name == "/dev/null" {
+        return Some(BadFolder::Nowhere);
+    }
     let path = |why| Some(BadFolder::Path { why, meant: meant_folder(written, layout) });
     if name.starts_with(['/', '~']) {
         return path(BadPath::Absolute);
@@ -226,13 +257,14 @@ fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadF
         Layout::MaildirPlusPlus => {
             if name.contains('.') {
                 let nested = below_inbox_by_dots(&name).unwrap_or_else(|| name.replace('.', "/"));
-                return Some(BadFolder::Dot(nested.replace(INSERT, "…")));
+                let parts: Vec<&str> = nested.split('/').filter(|part| !part.is_empty()).collect();
+                return Some(BadFolder::Dot(parts.join("/").replace(INSERT, "…")));
             }
             (name.len() > LONGEST).then_some(BadFolder::TooLong)
         }
         Layout::Fs => {
             if parts().any(|part| part.starts_with('.')) {
-                return Some(BadFolder::Hidden);
+                return Some(BadFolder::Hidden(meant_folder(written, layout)));
             }
             if let Some(part) = parts().find(|part| is_taken(part)) {
                 return Some(BadFolder::Reserved(part.to_owned()));
@@ -254,6 +286,8 @@ mod tests {
             ("/home/u/Mail/lists/rust", MaildirPlusPlus, Some("lists/rust")),
             ("~/Maildir/.Lists.Rust/", MaildirPlusPlus, Some("Lists/Rust")),
             ("~/Maildir/.Lists.Rust/new", Fs, Some("Lists/Rust")),
+            ("INBOX.Lists.rust/", MaildirPlusPlus, Some("Lists/rust")),
+            ("INBOX.Lists.rust/", Fs, Some("Lists/rust")),
             ("~/Maildir/rust.v2/", Fs, Some("rust.v2")),
             ("/srv/archive", Fs, Some("archive")),
             ("/srv/Maildir/{from.domain}", MaildirPlusPlus, Some("{from.domain}")),
@@ -268,6 +302,20 @@ mod tests {
             ("/var/mail", Fs, None),
         ] {
             assert_eq!(meant_folder(written, layout).as_deref(), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn captures_of_other_programs() {
+        for (name, meant) in [
+            ("$2", Some("{2}")),
+            ("${2}", Some("{2}")),
+            ("Lists/$1-${12}", Some("Lists/{1}-{12}")),
+            ("a$", None),
+            ("$b/${c}", None),
+            ("{1}", None),
+        ] {
+            assert_eq!(without_dollars(name).as_deref(), meant, "{name}");
         }
     }
 

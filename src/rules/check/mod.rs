@@ -442,6 +442,9 @@ impl<'a, 's> Checker<'a, 's> {
             || declared(|declared| matches!(declared, NameKind::Score(_) | NameKind::Value(_)));
         match what {
             WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
+            WordKind::Classifier if words::condition_meant(name).is_some() => {
+                words::condition_meant(name).map(str::to_owned)
+            }
             WordKind::Field if words::field_meant(name).is_some() => {
                 words::field_meant(name).map(str::to_owned)
             }
@@ -459,9 +462,7 @@ impl<'a, 's> Checker<'a, 's> {
                 nearest(name, declared(|declared| matches!(declared, NameKind::List(_))))
             }
             WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
-            WordKind::Action => words::action_meant(name)
-                .map(str::to_owned)
-                .or_else(|| nearest(name, ACTIONS.iter().map(|word| word.name))),
+            WordKind::Action => nearest(name, ACTIONS.iter().map(|word| word.name)),
             WordKind::Flag => words::flag_meant(name)
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),

@@ -7,7 +7,7 @@ use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
-use crate::syntax::words::FOLDER_EXISTS;
+use crate::syntax::words::{self, FOLDER_EXISTS};
 
 /// A field as a test names it.
 pub(super) struct AskedField {
@@ -149,6 +149,9 @@ impl Checker<'_, '_> {
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let asked = self.asked(field);
+        if asked.is_none() {
+            self.judge_meant(&field.name.value, &operator.value, value);
+        }
         let Some(found) = Operator::of(&operator.value) else {
             self.unknown(WordKind::Operator, &operator.value, operator.span);
             return None;
@@ -183,12 +186,28 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Judges a value even if the name of its field is another program's.
+    fn judge_meant(&mut self, name: &str, operator: &str, value: &ValueNode) {
+        let meant = words::field_meant(name).filter(|_| field::find(name).is_none());
+        if let Some(name) = meant
+            && let Some(FieldLookup::Field(field, kind)) = field::find(name)
+            && let Some(Operator::Text(operator)) = Operator::of(operator)
+            && let ValueKind::Text(text) = &value.kind
+        {
+            let asked = AskedField { field, kind, name: name.to_owned() };
+            self.judge_stars(&asked, operator, text, value.span);
+        }
+    }
+
     fn matches(&mut self, asked: AskedField, value: &ValueNode) -> Option<ConditionKind> {
         let mut patterns = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
             let ValueKind::Pattern { source, case_sensitive } = &element.kind else {
                 let hint = match &element.kind {
+                    ValueKind::Text(text) if is_like(text) => {
+                        Some(format!("`{} like {}`", asked.name, self.written(element)))
+                    }
                     ValueKind::Text(text) => Some(format!(
                         "a pattern is written between slashes: `/{}/`",
                         text.replace('/', "\\/")
@@ -244,8 +263,15 @@ impl Checker<'_, '_> {
                 }
                 self.inline_list(value.span, entries)
             }
-            ValueKind::Text(_) => {
-                let hint = format!("`[{}]`, or the name of a list", self.written(value));
+            ValueKind::Text(text) => {
+                let written = self.written(value);
+                let hint = match list_of_file(text) {
+                    Some(list) => format!(
+                        "declare the list at the top, `list {list} {written}`, and write `{} in {list}`",
+                        asked.name
+                    ),
+                    None => format!("`[{written}]`, or the name of a list"),
+                };
                 self.wrong_value("a list or a set", value, Some(hint));
                 return None;
             }
@@ -297,6 +323,27 @@ impl Checker<'_, '_> {
             }
         }
     }
+}
+
+/// Whether a text given as a pattern is a glob: its stars follow no `.`, and it has no
+/// other signs of patterns.
+fn is_like(text: &str) -> bool {
+    let signs = ['^', '$', '\\', '|', '(', '['];
+    text.contains('*') && !text.contains(".*") && !text.contains(signs)
+}
+
+/// The name for a list that is kept in this file; `None` if the text is no path.
+fn list_of_file(text: &str) -> Option<String> {
+    if text.contains('@') || !text.contains('/') || text.ends_with('/') {
+        return None;
+    }
+    let name = text.rsplit('/').next()?.trim_start_matches('.').split('.').next()?;
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.ends_with('-');
+    let is_free = !words::is_reserved(&name) && !field::is_own(&name) && name != "me";
+    Some(if fits && is_free { name } else { "senders".to_owned() })
 }
 
 /// RFC 5322 §2.2: printable US-ASCII except the colon.

@@ -14,7 +14,7 @@ use crate::rules::program::{
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
-use crate::syntax::date_hint;
+use crate::syntax::{date_hint, quote};
 
 /// The results of a method of authentication, RFC 8601 §2.7.
 pub const RESULTS: &[&str] =
@@ -128,6 +128,11 @@ impl Checker<'_, '_> {
             return;
         }
         match (&asked.field, asked.kind) {
+            (_, FieldKind::Address) if text.contains('@') && text.contains(['<', '>']) => {
+                let bare = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
+                let why = "an address is compared without the name and the angle brackets";
+                self.never_holds(span, why, Some(format!("`{} is {}`", asked.name, quote(bare))));
+            }
             (_, FieldKind::Address) if !text.contains('@') => {
                 let hint = match text {
                     "<>" => format!("the null sender: `{} is \"\"`", asked.name),
@@ -163,10 +168,17 @@ impl Checker<'_, '_> {
     }
 
     /// Reports wildcards that stand for themselves, and `like` without any.
-    fn judge_stars(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
+    pub(super) fn judge_stars(
+        &mut self,
+        asked: &AskedField,
+        operator: TextOperator,
+        text: &str,
+        span: Span,
+    ) {
         let name = &asked.name;
         let inner = text.trim_matches('*');
         let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
+        let operator_is = |of: &[TextOperator]| of.contains(&operator);
         let (why, hint) = match operator {
             TextOperator::Like if inner.is_empty() && text.len() > 1 => (
                 "`*` matches any text, so this is true for every value".to_owned(),
@@ -177,6 +189,18 @@ impl Checker<'_, '_> {
                 format!("`{name} like \"*{text}*\"` for a part, or `{name} is \"{text}\"`"),
             ),
             TextOperator::Like | TextOperator::Resembles => return,
+            // No address has a star.
+            _ if inner.contains('*')
+                && matches!(asked.kind, FieldKind::Address | FieldKind::Domain) =>
+            {
+                let open = |is_open| if is_open { "*" } else { "" };
+                let first =
+                    open(before || operator_is(&[TextOperator::Contains, TextOperator::Ends]));
+                let last =
+                    open(behind || operator_is(&[TextOperator::Contains, TextOperator::Starts]));
+                let why = "`*` is literal here; only `like` has wildcards".to_owned();
+                (why, format!("`{name} like {}`", quote(&format!("{first}{inner}{last}"))))
+            }
             _ if inner.is_empty() || !(before || behind) => return,
             _ => {
                 let word = match (before, behind) {

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
+use crate::syntax::words::flag_of_keyword;
 
 /// What is wrong with an action.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,15 +43,24 @@ impl ActionMistake {
                     .or_hint(Some(format!("usage: {usage}")))
             }
             ActionMistake::NoFlags { action } => {
-                let message = format!("`{action}` does not deliver, so it takes no flags");
-                let hint = match action.as_str() {
-                    "mark" | "unmark" => "leave `as` out: `mark seen`",
-                    _ => "`as` may follow `inbox`, `folder`, `fileinto` and `copy`",
+                let (message, hint) = match action.as_str() {
+                    "mark" | "unmark" => (
+                        format!("`{action}` takes its flags without `as`"),
+                        "leave `as` out: `mark seen`",
+                    ),
+                    _ => (
+                        format!("`{action}` does not deliver, so it takes no flags"),
+                        "`as` may follow `inbox`, `folder`, `fileinto` and `copy`",
+                    ),
                 };
                 error("no-flags", message, "`as` is not allowed here").or_hint(Some(hint))
             }
             ActionMistake::BadKeyword { name } => {
+                let flag = name.strip_prefix('\\').and_then(flag_of_keyword);
                 error("bad-keyword", format!("`{name}` is not a valid keyword"), "invalid keyword")
+                    .or_hint(
+                        flag.map(|flag| format!("the flag is the word without quotes: `{flag}`")),
+                    )
                     .or_hint(Some("a keyword has letters, digits, `$`, `-` or `_`: `\"Work\"`"))
             }
             ActionMistake::KeywordLikeFlag { name, flag } => {

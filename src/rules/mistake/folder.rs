@@ -15,8 +15,10 @@ pub enum BadFolder {
     Control,
     /// A dot, which separates levels in maildir++; with the name written with `/`.
     Dot(String),
-    /// A part that starts with a dot, in the fs layout.
-    Hidden,
+    /// A part that starts with a dot, in the fs layout; with the folder that was probably meant.
+    Hidden(Option<String>),
+    /// `/dev/null`
+    Nowhere,
     /// `cur`, `new` or `tmp`, in the fs layout.
     Reserved(String),
     /// Longer than a file name may be.
@@ -75,10 +77,15 @@ impl BadFolder {
                 return error("folder-dot", message.into(), "invalid folder name")
                     .or_hint(Some(hint));
             }
-            BadFolder::Hidden => (
-                "folder-hidden",
-                String::from("in the fs layout no part may start with a `.`"),
-                None,
+            BadFolder::Hidden(meant) => {
+                let message = "in the fs layout no part may start with a `.`";
+                return error("folder-hidden", message.into(), "invalid folder name")
+                    .or_hint(meant.map(|meant| format!("write `\"{meant}\"`")));
+            }
+            BadFolder::Nowhere => (
+                "folder-absolute",
+                String::from("a folder name is relative to the Maildir, not a path"),
+                Some("write `discard`, which keeps nothing"),
             ),
             BadFolder::Reserved(part) => (
                 "folder-reserved",

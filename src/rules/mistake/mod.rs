@@ -40,7 +40,7 @@ pub enum RuleErrorKind {
     /// A word without a meaning here.
     Unknown { what: WordKind, name: String, near: Option<String> },
     /// A bare name in a condition that means something else.
-    NotACondition { name: String, what: &'static str },
+    NotACondition { name: String, what: &'static str, hint: Option<String> },
     /// `NAME is …`, and the name is not a field.
     NotAField { name: String, what: &'static str },
     /// `in NAME`, and the name is not a list.
@@ -206,22 +206,21 @@ impl RuleErrorKind {
     fn wording(self) -> Wording {
         match self {
             RuleErrorKind::Unknown { what, name, near } => {
-                let unread = what == WordKind::Flag && matches!(name.as_str(), "unread" | "unseen");
                 error(what.code(), what.is_unknown(&name), "unknown")
-                    .or_hint(unread.then_some(
-                        "mail is unread until a rule or you say `seen`; `unmark seen` takes that back",
-                    ))
+                    .or_hint(what.hint_for(&name, near.as_deref()))
                     .or_near(near)
                     .or_hint(what.general_hint())
             }
-            RuleErrorKind::NotACondition { name, what } => {
-                let hint = match what {
+            RuleErrorKind::NotACondition { name, what, hint } => {
+                let usual = match what {
                     "list" => format!("test an address: `from in {name}`"),
                     "score" => format!("compare it: `{name} >= 5`"),
                     _ => format!("to test whether it is present: `has {name}`"),
                 };
                 let message = format!("`{name}` is a {what}, not a condition");
-                error("not-a-condition", message, "expected a condition").or_hint(Some(hint))
+                error("not-a-condition", message, "expected a condition")
+                    .or_hint(hint)
+                    .or_hint(Some(usual))
             }
             RuleErrorKind::NotAField { name, what } => {
                 let message = format!("`{name}` is a {what}, not a field");
@@ -290,6 +289,9 @@ impl RuleErrorKind {
                     kind.operators().map(|word| format!("`{word}`")).collect();
                 let hint = match operator.as_str() {
                     "=" if kind.is_text() => String::from("write `is`"),
+                    _ if field == "attachments" => {
+                        format!("of their names: `attachment.name {operator} …`")
+                    }
                     _ => format!("these do: {}", fitting.join(" ")),
                 };
                 error("operator-does-not-fit", message, "does not fit").or_hint(Some(hint))
@@ -389,8 +391,15 @@ impl RuleErrorKind {
                 warning("unlikely", why, "probably not what you mean").or_hint(hint)
             }
             RuleErrorKind::ProgramMissing { name, why } => {
+                let hint = match name.contains(char::is_whitespace) {
+                    true => {
+                        "each argument is a string of its own, and there is no shell: \
+                         `\"bogofilter\" \"-p\" \"-e\"`, for example"
+                    }
+                    false => "until then mail waits in the queue, or is delivered without it",
+                };
                 warning("program-missing", format!("program `{name}` {why}"), "cannot be run")
-                    .or_hint(Some("until then mail waits in the queue, or is delivered without it"))
+                    .or_hint(Some(hint))
             }
             RuleErrorKind::FolderCase { name, other, at } => {
                 let how = difference(&name, &other);

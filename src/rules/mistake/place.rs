@@ -14,6 +14,8 @@ pub enum PlaceMistake {
     ShellPath { text: String, meant: String, is_setting: bool },
     /// A folder given as one of procmail's variables.
     FolderVariable { name: String, meant: Option<String> },
+    /// A capture in a folder's name as procmail or Sieve write it, `$1` or `${1}`.
+    FolderCapture { name: String, meant: String },
     /// A part of a folder's name that begins or ends with a blank.
     FolderBlank { name: String, meant: String },
     /// `INBOX.Sale`, in the fs layout.
@@ -46,6 +48,12 @@ impl PlaceMistake {
                     Some(meant) => format!("folders are in the Maildir: `folder \"{meant}\"`"),
                 };
                 warning("folder-variable", message, "not expanded").or_hint(Some(hint))
+            }
+            PlaceMistake::FolderCapture { name, meant } => {
+                let message = format!("the `$` in `{name}` stays in the folder's name");
+                warning("folder-variable", message, "taken literally").or_hint(Some(format!(
+                    "what a pattern captured is inserted without it: `\"{meant}\"`"
+                )))
             }
             PlaceMistake::FolderBlank { name, meant } => {
                 let message = format!("a part of `{name}` begins or ends with a space");

@@ -1,5 +1,7 @@
 //! What kind of word an unknown one should have been, and which words of that kind exist.
 
+use crate::syntax::words::DELETES;
+
 /// What kind of word an unknown one should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordKind {
@@ -63,6 +65,28 @@ impl WordKind {
         }
     }
 
+    /// The hint for a word of which more is known than its nearest one.
+    pub(super) fn hint_for(self, name: &str, near: Option<&str>) -> Option<String> {
+        Some(match (self, name) {
+            (WordKind::Flag, "unread" | "unseen") => {
+                "mail is unread until a rule or you say `seen`; `unmark seen` takes that back"
+                    .to_owned()
+            }
+            (WordKind::Setting, "quota") => "the mail server sets the quota; `set over-quota \
+                 permanent` refuses mail that exceeds it"
+                .to_owned(),
+            (WordKind::Classifier, "true" | "always" | "everything" | "all" | "any") => {
+                "for all mail, write the action alone, or `otherwise -> ACTION` after other rules"
+                    .to_owned()
+            }
+            (WordKind::Action, _) if DELETES.contains(&name) => {
+                let near = near?;
+                format!("write `{near}`, or `discard`, which keeps nothing")
+            }
+            _ => return None,
+        })
+    }
+
     pub(super) fn general_hint(self) -> Option<&'static str> {
         match self {
             WordKind::Field => Some("another header is written `header \"Its-Name\"`"),
@@ -86,7 +110,8 @@ impl WordKind {
                 Some("a condition of your own is made by `define NAME = CONDITION`")
             }
             WordKind::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
-            WordKind::Setting | WordKind::Operator | WordKind::Action => None,
+            WordKind::Setting => Some("mailrules(5) lists the settings"),
+            WordKind::Operator | WordKind::Action => None,
         }
     }
 }
