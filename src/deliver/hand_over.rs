@@ -131,8 +131,14 @@ impl HandOverNotes for Record<'_, '_> {
 }
 
 /// The ids by which the store knows the copies: a code of the message as it came, its
-/// envelope and the step. A retry has the same ids. Where no key can be kept it has
-/// others, and a copy whose reply was lost is stored twice.
+/// envelope and the step. A retry from an MTA's queue has the same bytes and so the same
+/// ids, and every other delivery has another queue id in its Received lines.
+///
+/// Unlike the journal's key, this one covers the line of a program that fetches mail.
+/// Without it, a message that a user has deleted and fetches again would seem to be a
+/// retry: the store would drop it, for days, and the provider's copy would be deleted.
+/// With it, a copy is stored twice if its reply was lost; so it is where no key can be
+/// kept. What the journal knows to be stored is not handed over again.
 fn ids(
     copies: &[&Copy<'_>],
     original: &Message,
@@ -150,7 +156,7 @@ fn ids(
             SecretKey::passing().map_err(|error| unread(&error))?
         }
     };
-    let message = journal::key(original, reach.sender.as_deref(), &reach.recipients);
+    let message = journal::key_as_fetched(original, reach.sender.as_deref(), &reach.recipients);
     let Key(message) = message.map_err(|error| unread(&error))?;
     let code = |copy: &&Copy<'_>| {
         let step = copy.id.map(|id| id.to_string()).unwrap_or_default();
@@ -293,9 +299,17 @@ mod tests {
         }
         let known = recipients(&store);
         assert_ne!(known[8], known[9]);
+        // A message that is fetched again is not the retry of the first.
+        let fetched = |time: &str| {
+            let line = format!("Received: from pop by vm with POP3 (fetchmail-6.4.37); {time}\n");
+            now(&["A"], &format!("{line}a: b\n\nc\n"));
+            recipients(&store).pop()
+        };
+        assert_ne!(fetched("06:21:00"), fetched("06:23:00"));
     }
 
-    /// What a later step fails for is not handed over again.
+    /// What a later step fails for is not handed over again, even if the message is
+    /// fetched again.
     #[test]
     fn a_retry_hands_over_what_is_missing() {
         let (store, home) = (TestStore::start(Behaviour::default()), tempfile::tempdir().unwrap());
@@ -310,15 +324,16 @@ mod tests {
         plan.steps.truncate(1);
         let argv = ["/usr/bin/test", "-e", &ready].map(str::to_owned).into();
         plan.steps.push(Step { kind: StepKind::Pipe { argv }, rule: None });
-        let message = Message::from_bytes(b"a: b\n\nc\n".to_vec());
-        let deliver_once = || {
+        let deliver_at = |time: &str| {
+            let line = format!("Received: from pop by vm with POP3 (fetchmail-6.4.37); {time}\n");
+            let message = Message::from_bytes(format!("{line}a: b\n\nc\n").into_bytes());
             let state = Some(StateDir::at(home.path().join("state")));
             let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
             deliver(&plan, &[&message], Store::Remote(mailbox), &reach)
         };
-        assert_eq!(deliver_once().outcome.exit_code(), 75);
+        assert_eq!(deliver_at("06:21:00").outcome.exit_code(), 75);
         std::fs::write(&ready, "").unwrap();
-        let report = deliver_once();
+        let report = deliver_at("06:23:00");
         assert_eq!((report.outcome, recipients(&store).len()), (Outcome::Delivered, 1));
         assert_eq!(report.notes, ["done by an earlier try: copy \"A\""]);
     }

@@ -416,7 +416,7 @@ fn noted(of: &MailImport<'_>, error: io::Error) -> Failure {
 fn known_by(message: &Message) -> Result<(Key, bool), Unread> {
     let mut hash = Sha256::new();
     let mut nul = message.head().bytes().contains(&0);
-    parts(message, &metadata::is_left_out, &mut |bytes| {
+    parts(message, &|header| metadata::is_left_out(header.name), &mut |bytes| {
         hash.update(bytes);
         nul |= bytes.contains(&0);
     })?;

@@ -1,8 +1,8 @@
 //! Deliveries that are half done: what was committed before a later step failed, so that
 //! the retry, perhaps hours later and in another process, does only what is missing.
 //!
-//! One file per message in `half-done/`, named by a hash of the message as it arrived and
-//! of its envelope; people can read it, too:
+//! One file per message in `half-done/`, named by a hash of the message as it arrived,
+//! except for what is new at each try, and of its envelope; people can read it, too:
 //!
 //! ```text
 //! mfilter half-done delivery, version 2
@@ -30,6 +30,8 @@ use sha2::{Digest, Sha256};
 use super::lock_file::LockFile;
 use super::slots::Key;
 use super::{StateDir, forget_old};
+use crate::classify::received;
+use crate::message::head::Header;
 use crate::message::{Message, Unread};
 use crate::plan::StepId;
 use crate::text::one_line;
@@ -51,19 +53,49 @@ pub struct Journal {
     empty: bool,
 }
 
-/// The key of a message and its envelope. Reads the whole message.
+/// The key of a message and its envelope, the same at every try. Reads the whole message.
 ///
 /// # Errors
 /// The message cannot be read.
 pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Result<Key, Unread> {
+    // A program that fetches mail has no queue: at each try it fetches the message again
+    // and writes its line with the time of that try.
+    let fetch = received::fetch_line(message.head()).map(|line| line.range);
+    hash(message, sender, recipients, &|header| {
+        is_of_a_try(header) || fetch.as_ref() == Some(&header.range)
+    })
+}
+
+/// The same with the line that a program wrote which fetched the message: a message that
+/// was fetched once more is another one. Reads the whole message.
+///
+/// # Errors
+/// The message cannot be read.
+pub fn key_as_fetched(
+    message: &Message,
+    sender: Option<&str>,
+    recipients: &[String],
+) -> Result<Key, Unread> {
+    hash(message, sender, recipients, &is_of_a_try)
+}
+
+/// Exim writes it again with each try.
+fn is_of_a_try(header: &Header<'_>) -> bool {
+    header.name.eq_ignore_ascii_case("Delivery-Date")
+}
+
+fn hash(
+    message: &Message,
+    sender: Option<&str>,
+    recipients: &[String],
+    left_out: &dyn Fn(&Header<'_>) -> bool,
+) -> Result<Key, Unread> {
     let mut hash = Sha256::new();
     for part in sender.into_iter().chain(recipients.iter().map(String::as_str)) {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    // Exim writes it again with each try.
-    let left_out = |name: &str| name.eq_ignore_ascii_case("Delivery-Date");
-    parts(message, &left_out, &mut |bytes| hash.update(bytes))?;
+    parts(message, left_out, &mut |bytes| hash.update(bytes))?;
     Ok(Key::from_hash(hash))
 }
 
@@ -73,11 +105,11 @@ pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Re
 /// The message cannot be read.
 pub fn parts(
     message: &Message,
-    left_out: &dyn Fn(&str) -> bool,
+    left_out: &dyn Fn(&Header<'_>) -> bool,
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Unread> {
     for header in message.head().headers() {
-        if !left_out(header.name) {
+        if !left_out(&header) {
             take(header.name.as_bytes());
             take(b":");
             take(header.value);
@@ -319,6 +351,51 @@ mod tests {
         journal.note(run("a"), "words", None).unwrap();
         drop(journal);
         assert!(open(&state).is_done(run("a")), "damage is not for ever");
+    }
+
+    /// As fetchmail 6.4, getmail 6.18, mpop 1.4 and fdm 1.9 wrote them; `TIME` is when.
+    const FETCHED: [&str; 6] = [
+        "Received: from pop.example [192.0.2.1]\n\tby vm with POP3 (fetchmail-6.4.37)\n\tfor \
+         <taro@localhost> (single-drop); Mon, 30 Nov 2026 TIME +0000 (UTC)\n",
+        "Received: from pop.example [192.0.2.1]\n\tby vm with IMAP (fetchmail-6.4.37 polling \
+         pop.example account taro)\n\tfor <taro@localhost> (multi-drop); Mon, 30 Nov 2026 TIME\n",
+        "Return-Path: <a@b>\nDelivered-To: unknown\nReceived: from pop.example (192.0.2.1:110) by \
+         vm with POP3 getmail6\n  msgid:first; 30 Nov 2026 TIME -0000\n",
+        "Return-Path: <a@b>\nDelivered-To: unknown\nReceived: from pop.example (192.0.2.1:993) by \
+         vm with IMAP4-SSL getmail6\n  msgid:7/1 for <taro@b>; 30 Nov 2026 TIME -0000\n",
+        "Received: from pop.example (pop.example [192.0.2.1])\n\tby vm (mpop-1.4.18) with POP3S\n\t\
+         for <taro>; Mon, 30 Nov 2026 TIME +0000\n",
+        "Received: by vm (fdm 1.9, account \"acc\") \n\twith pop3 (unencrypted)\n\tMon, 30 Nov 2026 \
+         TIME +0000\n",
+    ];
+
+    #[test]
+    fn a_message_that_is_fetched_again_is_the_same() {
+        let message = |line: &str, time: &str| {
+            let below = "Received: from x by mx with SMTP id 1; TIME\nA: b\n\nc";
+            Message::from_bytes((line.replace("TIME", time) + below).into_bytes())
+        };
+        for line in FETCHED {
+            let key = |time: &str| key(&message(line, time), Some("x"), &[]).unwrap();
+            assert_eq!(key("06:21:00"), key("06:23:00"), "{line}");
+            let store = |time: &str| key_as_fetched(&message(line, time), None, &[]).unwrap();
+            assert_ne!(store("06:21:00"), store("06:23:00"), "{line}");
+        }
+        // A server has a queue: with another line it is another message.
+        let line = "Received: from x by mx (Postfix) with ESMTP id 2; Mon, 30 Nov 2026 TIME\n";
+        let key = |text: &str| key(&Message::from_bytes(text.into()), None, &[]).unwrap();
+        let below = |line: &str| format!("{line}{}A: b\n\nc", FETCHED[0]);
+        assert_ne!(
+            key(&below(&line.replace("TIME", "1"))),
+            key(&below(&line.replace("TIME", "2")))
+        );
+        let above = |line: &str| format!("{}{line}A: b\n\nc", FETCHED[0]);
+        assert_ne!(
+            key(&above(&line.replace("TIME", "1"))),
+            key(&above(&line.replace("TIME", "2")))
+        );
+        // Only the topmost line is of the last try.
+        assert_ne!(key(&below(line)), key(&below(line).replace("2026 TIME +", "2026 06:23:00 +")));
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! fetchmail, getmail and mpop, run for real against a POP3 server, call mfilter as
-//! docs/guide/mail-servers.md says.
+//! fetchmail, getmail, mpop and fdm, run for real against a POP3 server, call mfilter as
+//! docs/guide/mail-servers.md says; and what fails is not done twice when they call it
+//! again.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use crate::support::{Home, MFILTER, skipped};
@@ -51,7 +53,7 @@ impl Pop {
 }
 
 fn serve(stream: &TcpStream) -> bool {
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let text = MESSAGE.replace('\n', "\r\n");
     let size = text.len();
     let mut out = stream;
@@ -93,15 +95,18 @@ fn guide() -> Vec<String> {
     blocks.map(|block| block.replace("/usr/bin/mfilter", MFILTER)).collect()
 }
 
-/// Fetches the message with a program and this configuration, into `home`.
-fn fetch(home: &Home, pop: Pop, program: &str, configuration: &str, arguments: &[&str]) {
-    home.write("configuration", configuration.replace("PORT", &pop.port.to_string()));
+/// Runs a program that fetches mail, with this configuration, in `home`; returns its
+/// output and whether it had the message deleted.
+fn call(home: &Home, program: &Fetcher<'_>) -> (Output, bool) {
+    let pop = Pop::start();
+    let configuration = program.configuration.replace("PORT", &pop.port.to_string());
+    home.write("configuration", configuration.replace("HOME", &home.path().display().to_string()));
     let file = home.path().join("configuration");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("private");
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("private");
     let output = Command::new("/usr/bin/timeout")
-        .args(["60", program])
-        .args(arguments)
+        .args(["60", program.path])
+        .args(program.arguments)
         .current_dir(home.path())
         .env_clear()
         .env("HOME", home.path())
@@ -109,12 +114,92 @@ fn fetch(home: &Home, pop: Pop, program: &str, configuration: &str, arguments: &
         .stdin(Stdio::null())
         .output()
         .expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    assert!(pop.ends_emptied(), "{output:?}");
+    (output, pop.ends_emptied())
+}
+
+/// A program that fetches mail, and its configuration: `PORT` is the server's, `HOME` the
+/// user's home.
+struct Fetcher<'a> {
+    path: &'a str,
+    configuration: String,
+    arguments: &'a [&'a str],
+}
+
+fn fetchmail(destination: &str) -> Fetcher<'static> {
+    let entry =
+        "poll 127.0.0.1 protocol pop3 port PORT: user \"taro\" password \"x\" sslproto \"\"";
+    Fetcher {
+        path: "/usr/bin/fetchmail",
+        configuration: format!("set no bouncemail\n{entry} {destination}"),
+        arguments: &["-f", "configuration", "--nosyslog", "--nodetach"],
+    }
+}
+
+fn getmail(destination: &str) -> Fetcher<'static> {
+    let configuration = format!(
+        "[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = PORT\n\
+         username = taro\npassword = x\n{destination}allow_root_commands = true\n\
+         [options]\ndelete = true\nverbose = 0\n"
+    );
+    Fetcher {
+        path: "/usr/bin/getmail",
+        configuration,
+        arguments: &["--getmaildir", ".", "--rcfile", "configuration"],
+    }
+}
+
+fn mpop(destination: &str) -> Fetcher<'static> {
+    let configuration = format!(
+        "defaults\ntls off\naccount default\nhost 127.0.0.1\nport PORT\nuser taro\n\
+         password x\nauth user\nkeep off\nuidls_file HOME/uidls\n{destination}"
+    );
+    Fetcher { path: "/usr/bin/mpop", configuration, arguments: &["-C", "configuration"] }
+}
+
+fn fdm() -> Fetcher<'static> {
+    let configuration = format!(
+        "set lock-file \"HOME/lock\"\naction \"mfilter\" pipe \"{MFILTER}\"\n\
+         account \"taro\" pop3 server \"127.0.0.1\" port PORT user \"taro\" pass \"x\"\n\
+         match all action \"mfilter\"\n"
+    );
+    Fetcher { path: "/usr/bin/fdm", configuration, arguments: &["-f", "configuration", "fetch"] }
+}
+
+/// Fetches the message as the guide says.
+fn fetch(program: &Fetcher<'_>) {
+    let home = Home::with_rules(RULES);
+    let (output, emptied) = call(&home, program);
+    assert!(output.status.success() && emptied, "{output:?}");
     let found = home.mail();
     assert_eq!(found.len(), 1, "{output:?}");
     assert_eq!(found[0].folder, ".Brien", "{}", found[0].text());
     assert!(found[0].text().ends_with("\n\nFrom here on\n..\nend\n"), "{}", found[0].text());
+}
+
+/// The program has no queue: it fetches the message again and writes the new time into
+/// it. What was done of the delivery stays done.
+fn fetch_in_vain(program: &Fetcher<'_>) {
+    let home = Home::new();
+    let ready = home.path().join("ready");
+    let rules = format!("copy \"Saved\"\npipe \"/usr/bin/test\" \"-e\" \"{}\"\n", ready.display());
+    home.write(".mailrules", rules);
+    let state = home.path().join(".local/state/mfilter/half-done");
+    let half_done = || fs::read_dir(&state).expect("there is a state").count();
+    for _ in 0..2 {
+        let (output, emptied) = call(&home, program);
+        assert!(!emptied, "{output:?}");
+        let found = home.mail();
+        assert_eq!((found.len(), half_done()), (1, 1), "{}: {output:?}", program.path);
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+        let now = second();
+        while second() == now {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    fs::write(&ready, "").expect("written");
+    let (output, emptied) = call(&home, program);
+    assert!(output.status.success() && emptied, "{output:?}");
+    assert_eq!((home.mail().len(), half_done()), (1, 0), "{}: {output:?}", program.path);
 }
 
 #[test]
@@ -122,12 +207,8 @@ fn mail_by_a_real_fetchmail() {
     if skipped("the test with fetchmail", &["/usr/bin/fetchmail"], false) {
         return;
     }
-    let (home, pop) = (Home::with_rules(RULES), Pop::start());
-    let entry =
-        "poll 127.0.0.1 protocol pop3 port PORT: user \"taro\" password \"x\" sslproto \"\"";
-    let configuration = format!("set no bouncemail\n{entry} {}", guide()[0]);
-    let arguments = ["-f", "configuration", "--nosyslog", "--nodetach"];
-    fetch(&home, pop, "/usr/bin/fetchmail", &configuration, &arguments);
+    fetch(&fetchmail(&guide()[0]));
+    fetch_in_vain(&fetchmail(&guide()[0]));
 }
 
 #[test]
@@ -135,16 +216,8 @@ fn mail_by_a_real_getmail() {
     if skipped("the test with getmail", &["/usr/bin/getmail"], false) {
         return;
     }
-    let (home, pop) = (Home::with_rules(RULES), Pop::start());
-    let configuration = format!(
-        "[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = PORT\n\
-         username = taro\npassword = x\n{}allow_root_commands = true\n\
-         [options]\ndelete = true\nverbose = 0\n",
-        guide()[1]
-    );
-    let directory = home.path().display().to_string();
-    let arguments = ["--getmaildir", &directory, "--rcfile", "configuration"];
-    fetch(&home, pop, "/usr/bin/getmail", &configuration, &arguments);
+    fetch(&getmail(&guide()[1]));
+    fetch_in_vain(&getmail(&guide()[1]));
 }
 
 #[test]
@@ -152,12 +225,16 @@ fn mail_by_a_real_mpop() {
     if skipped("the test with mpop", &["/usr/bin/mpop"], false) {
         return;
     }
-    let (home, pop) = (Home::with_rules(RULES), Pop::start());
-    let configuration = format!(
-        "defaults\ntls off\naccount default\nhost 127.0.0.1\nport PORT\nuser taro\n\
-         password x\nauth user\nkeep off\nuidls_file {}/uidls\n{}",
-        home.path().display(),
-        guide()[2]
-    );
-    fetch(&home, pop, "/usr/bin/mpop", &configuration, &["-C", "configuration"]);
+    fetch(&mpop(&guide()[2]));
+    // With its Received line.
+    fetch_in_vain(&mpop(&guide()[2].replace("received_header off", "received_header on")));
+}
+
+#[test]
+fn mail_by_a_real_fdm() {
+    if skipped("the test with fdm", &["/usr/bin/fdm"], false) {
+        return;
+    }
+    fetch(&fdm());
+    fetch_in_vain(&fdm());
 }

@@ -67,7 +67,7 @@ pub struct ReceivedLine {
     /// A program on the machine that wrote the line made the message: there is no
     /// network client.
     pub local: bool,
-    /// Fetched by POP or IMAP from the server that the line names.
+    /// Fetched by POP or IMAP, usually from the server that the line names.
     pub fetched: bool,
     /// There is a `from` clause.
     pub from_client: bool,
@@ -254,6 +254,8 @@ impl<'a> LineTail<'a> {
         if self.clause != "by" {
             return;
         }
+        // fdm also fetches by NNTP or from files; old versions do not say how.
+        self.fetched |= starts(comment, "fdm ");
         self.by_comment = true;
         // sendmail: `8.15.2/8.15.2`
         let version = comment.starts_with(|c: char| c.is_ascii_digit()) && comment.contains('/');

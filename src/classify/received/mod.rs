@@ -29,7 +29,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use self::line::{ReceivedLine, parse};
 use self::relays::Relays;
 use crate::message::domain;
-use crate::message::head::Head;
+use crate::message::head::{Head, Header};
 
 /// Further lines are not read; MTAs regard that many hops as a loop (RFC 5321 §6.3).
 const MOST_LINES: usize = 1000;
@@ -83,6 +83,11 @@ impl Trail {
     pub fn was_fetched(&self) -> bool {
         self.ours.iter().any(|received| received.fetched)
     }
+}
+
+/// The topmost line, if a program wrote it that fetches mail: when it last did so.
+pub fn fetch_line(head: &Head) -> Option<Header<'_>> {
+    head.named("received").next().filter(|line| parse(line.value).fetched)
 }
 
 impl ReceivedLine {

@@ -133,6 +133,19 @@ fn made_on_the_machine_or_fetched() {
     ] {
         assert!(read(line).from_inside(&Relays::default()) && !read(line).authenticated, "{line}");
     }
+    for line in [
+        "from pop.example [192.0.2.1]\n\tby vm with POP3 (fetchmail-6.4.37)\n\tfor <t@localhost> \
+         (single-drop); x",
+        "from pop.example (192.0.2.1:110) by vm with POP3 getmail6\n  msgid:first; x",
+        "from pop.example (192.0.2.1:995) by vm with POP3-SSL getmail6 msgid:1 for <t@x>; x",
+        "from pop.example (pop.example [192.0.2.1])\n\tby vm (mpop-1.4.18) with POP3S\n\tfor <t>; x",
+        "by vm (fdm 1.9, account \"acc\") \n\twith pop3 (unencrypted)\n\tMon, 30 Nov 2026 06:45:24 +0000",
+        "by vm (fdm 1.5, account \"acc\");\n\tMon, 30 Nov 2026 06:45:24 +0000",
+    ] {
+        let found = read(line);
+        assert!(found.fetched && found.from_inside(&Relays::default()), "{line}");
+    }
+    assert!(!read("from x (fdm 1.5) ([192.0.2.1]) by mx with ESMTP; x").fetched, "a HELO");
     assert!(
         !read("from somewhere by mx with SMTP; x").from_inside(&Relays::default()),
         "it may be anybody"
