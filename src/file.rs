@@ -59,15 +59,20 @@ pub fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     open_at(CWD, path, flags)
 }
 
+/// Opens a regular file and returns what is known about it, too; errors as [`open`].
+pub fn open_with_metadata(path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
+    regular(flags, |flags, mode| openat(CWD, path, flags, mode))
+}
+
 /// Opens a regular file below a directory; errors as [`open`].
 pub fn open_at(directory: impl AsFd, name: impl Arg + Copy, flags: OFlags) -> io::Result<File> {
-    regular(flags, |flags, mode| openat(&directory, name, flags, mode))
+    Ok(regular(flags, |flags, mode| openat(&directory, name, flags, mode))?.0)
 }
 
 fn regular(
     flags: OFlags,
     open: impl Fn(OFlags, Mode) -> rustix::io::Result<OwnedFd>,
-) -> io::Result<File> {
+) -> io::Result<(File, Metadata)> {
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = loop {
         match open(flags, Mode::RUSR | Mode::WUSR) {
@@ -79,7 +84,8 @@ fn regular(
             Err(error) => return Err(error.into()),
         }
     };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    let about = file.metadata()?;
+    if about.is_file() { Ok((file, about)) } else { Err(not_regular()) }
 }
 
 /// A path that leads, by its name or through a symbolic link, out of its bounds.
@@ -158,8 +164,14 @@ impl Bounds {
 
     /// Opens a regular file; errors as [`open`], and [`LeadsOut`].
     pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        Ok(self.open_with_metadata(path, flags)?.0)
+    }
+
+    /// Opens a regular file and returns what is known about it, too; errors as
+    /// [`Bounds::open`].
+    pub fn open_with_metadata(&self, path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
         match &self.0 {
-            None => open(path, flags),
+            None => open_with_metadata(path, flags),
             Some(top) => {
                 let (top, rest) = split(top, path)?;
                 regular(flags, |flags, mode| {

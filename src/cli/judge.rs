@@ -57,6 +57,9 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     }
     let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
     if let Some(note) = &site.note {
+        if site.not_now {
+            return Err(note.clone());
+        }
         output::error(note);
     }
     let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);

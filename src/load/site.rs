@@ -1,7 +1,10 @@
-//! The provider's site rules. They never cost mail: a file that others than root can
-//! write, that cannot be read or that has a mistake counts as absent, and the log says
-//! so; if root has kept the last good rules (`mfilter check --site --keep`), those stay
-//! in use.
+//! The provider's site rules. Those that root has kept (`mfilter check --site --keep`)
+//! stay in use whatever is wrong with the file: it is missing, others than root can write
+//! it, it cannot be read, or it has a mistake. The log says so.
+//!
+//! If none are kept, a file that others can write or that has a mistake counts as absent,
+//! so that it costs no mail. A file that cannot be read at the moment, or that was asked
+//! for and does not exist, is soon back: until then the mail waits.
 //!
 //! Nothing that a user can write is trusted: the kept rules are next to the file and must
 //! be root's as well.
@@ -24,6 +27,9 @@ pub const SITE_RULES: &str = "/etc/mfilter/site.mailrules";
 /// there. Their lists can; each user has their own.
 pub const NOBODYS_HOME: &str = "/nonexistent";
 
+/// Which rules are in force instead of those of the file.
+const STILL_USED: &str = "still using the last valid version";
+
 /// The site rules of one delivery.
 #[derive(Default)]
 pub struct SiteInForce {
@@ -31,8 +37,9 @@ pub struct SiteInForce {
     pub compiled: Option<CompiledProgram>,
     /// Why they are not those of the file, for the log.
     pub note: Option<String>,
-    /// The file cannot be read at the moment and no rules are kept: mandatory rules would
-    /// be left out, so the message has to be tried again.
+    /// The file cannot be read at the moment, or was asked for and does not exist, and no
+    /// rules are kept: mandatory rules would be left out, so the message has to be tried
+    /// again.
     pub not_now: bool,
     /// What the files contained, if the rules are those of the files.
     pub prints: Option<FilePrints>,
@@ -43,7 +50,7 @@ pub fn path(asked: Option<&Path>) -> &Path {
     asked.unwrap_or(Path::new(SITE_RULES))
 }
 
-/// The site rules in force. If the file was `asked` for, its absence is worth a note.
+/// The site rules in force. If the file was `asked` for, its absence is a mistake.
 pub fn in_force(asked: Option<&Path>) -> SiteInForce {
     in_force_by(asked, Proof::AsMet)
 }
@@ -68,21 +75,7 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
         Ok(Err((compiled, prints))) => return SiteInForce::by(compiled, prints.all()),
-        Err(error) if error.is_missing() && !asked => {
-            let prints = FilePrints::of(path, None, proof).all();
-            return SiteInForce { prints, ..SiteInForce::default() };
-        }
-        Err(error) if error.may_pass() => {
-            let compiled = kept.last();
-            let what = if compiled.is_some() { ", so the last good ones are used" } else { "" };
-            let note = format!("site rules {} cannot be read now: {error}{what}", path.display());
-            let not_now = compiled.is_none();
-            return SiteInForce { not_now, compiled, note: Some(note), prints: None };
-        }
-        Err(error) => {
-            let note = format!("site rules {} are not used: {error}", path.display());
-            return SiteInForce { note: Some(note), ..SiteInForce::default() };
-        }
+        Err(error) => return without_file(path, asked, &error, kept.last(), proof),
     };
     let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
@@ -90,8 +83,8 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
         None => {
             let last_good = kept.last();
             let what = match last_good {
-                Some(_) => "have a mistake; still using the last valid version",
-                None => "have a mistake and are not used",
+                Some(_) => format!("have a mistake; {STILL_USED}"),
+                None => String::from("have a mistake and are not used"),
             };
             let text = errors(&checked.diagnostics, &sources, Language::English);
             let first = text.lines().next().unwrap_or_default().to_owned();
@@ -99,6 +92,30 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
             SiteInForce { compiled: last_good, note: Some(note), not_now: false, prints: None }
         }
     }
+}
+
+/// What is in force while the file cannot be used: the rules that were kept, if any.
+fn without_file(
+    path: &Path,
+    asked: bool,
+    error: &ReadError,
+    kept: Option<CompiledProgram>,
+    proof: Proof,
+) -> SiteInForce {
+    let is_kept = kept.is_some();
+    if error.is_missing() && !asked && !is_kept {
+        let prints = FilePrints::of(path, None, proof).all();
+        return SiteInForce { prints, ..SiteInForce::default() };
+    }
+    let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
+    let not_now = !is_kept && (error.may_pass() || asked && is_gone);
+    let what = match error.may_pass() || not_now {
+        true => "cannot be read now",
+        false => "are not used",
+    };
+    let still = if is_kept { format!("; {STILL_USED}") } else { String::new() };
+    let note = format!("site rules {} {what}: {error}{still}", path.display());
+    SiteInForce { compiled: kept, note: Some(note), not_now, prints: None }
 }
 
 impl SiteInForce {

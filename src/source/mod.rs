@@ -436,11 +436,8 @@ pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, R
 
 /// Opens a regular file and nothing else.
 fn open(bounds: &Bounds, path: &Path) -> Result<(File, Metadata), ReadError> {
-    match bounds.open(path, file::READ) {
-        Ok(file) => {
-            let meta = file.metadata()?;
-            Ok((file, meta))
-        }
+    match bounds.open_with_metadata(path, file::READ) {
+        Ok(opened) => Ok(opened),
         Err(error) if file::is_not_regular(&error) => Err(ReadError::NotAFile),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(path, error)),
         Err(error) => Err(error.into()),

@@ -152,14 +152,13 @@ impl ProgramCache {
 
     /// The file and its size, if it can be trusted.
     fn open(&self) -> Option<(File, usize)> {
-        let file = file::open(&self.file, file::READ_OWN).ok()?;
-        let about = file.metadata().ok()?;
+        let (file, about) = file::open_with_metadata(&self.file, file::READ_OWN).ok()?;
         let (owner, others) = match self.shared {
             true => (0, 0o022),
             false => (rustix::process::geteuid().as_raw(), 0o077),
         };
         let ours = about.uid() == owner && about.mode() & others == 0;
-        if !ours || !about.is_file() || about.len() > LARGEST {
+        if !ours || about.len() > LARGEST {
             return None;
         }
         Some((file, about.len() as usize))

@@ -223,32 +223,104 @@ fn a_mandatory_category_runs_whatever_the_user_says() {
     assert!(text.contains("category=\"virus\""), "{text}");
 }
 
+/// What can happen to a file of site rules, and what the log says about it.
+type Spoiled = (fn(&Path), &'static str);
+
+fn open_to_others(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o666)).expect("set");
+}
+
+fn of_another_owner(path: &Path) {
+    std::os::unix::fs::chown(path, Some(12_345), None).expect("set");
+}
+
+fn broken(path: &Path) {
+    fs::write(path, "category \"spam\" { when frobs -> }\n").expect("set");
+}
+
+fn gone(path: &Path) {
+    fs::remove_file(path).expect("gone");
+}
+
+fn dangling(path: &Path) {
+    gone(path);
+    std::os::unix::fs::symlink("nowhere", path).expect("made");
+}
+
+const UNSAFE_OR_BROKEN: [Spoiled; 3] = [
+    (open_to_others, "writable by others"),
+    (of_another_owner, "does not belong to root"),
+    (broken, "have a mistake"),
+];
+const GONE: [Spoiled; 2] = [(gone, "No such file"), (dangling, "nowhere, which does not exist")];
+
+fn log_of(home: &Home) -> String {
+    fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log")
+}
+
 #[test]
 fn site_rules_that_are_not_roots_alone_or_broken_cost_no_mail() {
     if !is_root("site rules") {
         return;
     }
-    type Spoil = fn(&Path);
-    let others: Spoil =
-        |path| fs::set_permissions(path, Permissions::from_mode(0o666)).expect("set");
-    let owner: Spoil = |path| std::os::unix::fs::chown(path, Some(12_345), None).expect("set");
-    let broken: Spoil =
-        |path| fs::write(path, "category \"spam\" { when frobs -> }\n").expect("set");
-    let gone: Spoil = |path| fs::remove_file(path).expect("gone");
-    for (spoil, why) in [
-        (others, "writable by others"),
-        (owner, "does not belong to root"),
-        (broken, "have a mistake and are not used"),
-        (gone, "No such file"),
-    ] {
+    for (spoil, why) in UNSAFE_OR_BROKEN {
         let home = Home::with_rules("when spam -> folder \"Mine\"\n");
         let site = site_file(&home, SITE);
         spoil(Path::new(&site));
         let run = home.run(&["--site", &site], SPAM.as_bytes());
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{why}");
         assert_eq!(only(&home), (".Mine".into(), SPAM.into()), "{why}");
-        let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
+        let log = log_of(&home);
         assert!(log.contains(" note text=\"site rules ") && log.contains(why), "{why}: {log}");
+        assert!(log.contains("are not used"), "{why}: {log}");
+    }
+}
+
+#[test]
+fn mail_waits_for_site_rules_that_the_call_names() {
+    if !is_root("site rules") {
+        return;
+    }
+    for (spoil, why) in GONE {
+        let home = Home::with_rules("when spam -> folder \"Mine\"\n");
+        let site = site_file(&home, SITE);
+        spoil(Path::new(&site));
+        for (arguments, code) in [(&["--site", &site][..], 75), (&["judge", "--site", &site], 2)] {
+            let run = home.run(arguments, SPAM.as_bytes());
+            assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{why}: {run:?}");
+            let said = "site.mailrules cannot be read now: ";
+            assert!(run.stderr.contains(said) && run.stderr.contains(why), "{why}: {run:?}");
+        }
+        assert!(home.mail().is_empty(), "{why}");
+        // The retry.
+        let _ = fs::remove_file(&site);
+        site_file(&home, SITE);
+        assert_eq!(home.run(&["--site", &site], SPAM.as_bytes()).code, Some(0), "{why}");
+        assert_eq!(only(&home).0, ".Junk", "{why}");
+    }
+}
+
+/// Mandatory is mandatory: what root has kept is in use whatever is wrong with the file.
+#[test]
+fn kept_rules_are_in_use_while_their_file_cannot_be() {
+    if !is_root("site rules") {
+        return;
+    }
+    for (spoil, why) in UNSAFE_OR_BROKEN.into_iter().chain(GONE) {
+        let home = Home::with_rules("isp-filter off\nwhen spam -> folder \"Mine\"\n");
+        let site = site_file(&home, SITE);
+        let check = home.run(&["check", "--site", &site, "--keep"], b"");
+        assert_eq!(check.code, Some(0), "{}", check.stdout);
+        spoil(Path::new(&site));
+        let infected = SPAM.replace("X-Spam-Flag: YES", "X-Virus-Status: Infected (Eicar)");
+        let run = home.run(&["--site", &site], infected.as_bytes());
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{why}");
+        assert_eq!(only(&home).0, ".Quarantine", "{why}");
+        let log = log_of(&home);
+        let note = log.lines().find(|line| line.contains(" note text=\"site rules "));
+        let note = note.unwrap_or_else(|| panic!("{why}: {log}"));
+        assert!(note.contains(why), "{note}");
+        assert!(note.contains("still using the last valid version"), "{note}");
     }
 }
 
