@@ -1,6 +1,8 @@
 //! Copies in a Maildir: all are staged, then all committed, within its quota; they can be
 //! taken back.
 
+use std::path::PathBuf;
+
 use rustix::io::Errno;
 
 use super::context::DeliveryContext;
@@ -16,77 +18,53 @@ use crate::rules::program::OverQuota;
 use crate::source::reason;
 use crate::state::journal::Journal;
 
+/// A copy that is staged, and stored once it is committed.
+pub(super) struct StagedCopy<'c> {
+    copy: &'c Copy<'c>,
+    /// Where it will be: in the inbox if its folder cannot be used.
+    folder: Folder,
+    message: StagedMessage,
+    /// The file, once it is committed.
+    path: Option<PathBuf>,
+}
+
 /// Stages all copies, then commits them. With a journal each is noted once it is stored;
 /// without one, those stored before a failure are taken back.
-pub(super) fn store(
-    missing: &[&Copy<'_>],
+pub(super) fn store<'c>(
+    missing: &[&'c Copy<'c>],
     location: &Location,
     reach: &DeliveryContext,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
-) -> Result<Vec<StagedMessage>, Outcome> {
+) -> Result<Vec<StagedCopy<'c>>, Outcome> {
     let maildir = Maildir::open(location)?;
-    let mut staged = Vec::with_capacity(missing.len());
-    let mut more = Amount::default();
-    let mut folders = Vec::with_capacity(missing.len());
+    let mut copies = Vec::with_capacity(missing.len());
     for copy in missing {
-        let place = location.place(copy.folder);
-        report.notes.extend(place.note.clone());
-        let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
-        let mut folder = copy.folder.clone();
-        staged.push(match stage(&place) {
-            // Encrypted file systems accept only shorter names.
-            Err(failure) if is_too_long(&failure) && !copy.folder.parts.is_empty() => {
-                report.notes.push(too_long(copy.folder));
-                folder = Folder::default();
-                stage(&location.place(&folder))?
-            }
-            Err(failure) if is_leading_out(&failure.error) && !copy.folder.parts.is_empty() => {
-                report.notes.push(format!("{failure}, so the inbox"));
-                folder = Folder::default();
-                stage(&location.place(&folder))?
-            }
-            done => done?,
-        });
-        more = more.plus(staged.last().map(StagedMessage::counted).unwrap_or_default());
-        folders.push(if place.note.is_some() { Folder::default() } else { folder });
+        copies.push(StagedCopy::stage(copy, &maildir, report)?);
     }
-    let has_quota = has_room(&maildir, more, report)?;
+    let add = |sum: Amount, one: &StagedCopy<'_>| sum.plus(one.message.counted());
+    let has_quota = has_room(&maildir, copies.iter().fold(Amount::default(), add), report)?;
     if reach.is_abandoned() {
         return Err(abandoned());
     }
     let mut used = Amount::default();
-    for (number, copy) in missing.iter().enumerate() {
-        match staged.get_mut(number).map(StagedMessage::commit) {
-            Some(Ok(path)) => {
-                let problems = staged.get(number).map(StagedMessage::problems).unwrap_or_default();
-                report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
-                let folder = folders.get(number).unwrap_or(copy.folder).clone();
-                if staged.get(number).is_some_and(StagedMessage::made_folder) {
-                    report.made_folders.push(folder.clone());
+    let committed = copies.iter_mut().try_for_each(|one| {
+        one.commit(journal, report)?;
+        used = add(used, one);
+        Ok::<(), Failure>(())
+    });
+    if let Err(failure) = committed {
+        match journal {
+            // Those before it stay.
+            Some(_) => {
+                for one in copies.into_iter().filter(|one| one.path.is_none()) {
+                    one.message.undo();
                 }
-                if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-                    note(journal, id, &copy.kind.sentence(), Some(&path), report);
-                }
-                report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
-                used =
-                    used.plus(staged.get(number).map(StagedMessage::counted).unwrap_or_default());
             }
-            Some(Err(failure)) => {
-                match journal {
-                    // Those before it stay.
-                    Some(_) => {
-                        for one in staged.into_iter().skip(number) {
-                            one.undo();
-                        }
-                    }
-                    None => used = used.plus(take_back(staged, report).negative()),
-                }
-                note_use(location, used, report);
-                return Err(failure.into());
-            }
-            None => {}
+            None => used = used.plus(take_back(copies, report).negative()),
         }
+        note_use(location, used, report);
+        return Err(failure.into());
     }
     if has_quota {
         note_use(location, used, report);
@@ -94,7 +72,59 @@ pub(super) fn store(
     if let Some(journal) = journal {
         let _ = journal.sync();
     }
-    Ok(staged)
+    Ok(copies)
+}
+
+impl<'c> StagedCopy<'c> {
+    pub(super) fn stage(
+        copy: &'c Copy<'c>,
+        maildir: &Maildir<'_>,
+        report: &mut DeliveryReport,
+    ) -> Result<StagedCopy<'c>, Failure> {
+        let place = maildir.location.place(copy.folder);
+        report.notes.extend(place.note.clone());
+        let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
+        let message = stage(&place);
+        let is_inbox = copy.folder.parts.is_empty();
+        let why = match &message {
+            // Encrypted file systems accept only shorter names.
+            Err(failure) if is_too_long(failure) => too_long(copy.folder),
+            Err(failure) if is_leading_out(&failure.error) => format!("{failure}, so the inbox"),
+            _ => String::new(),
+        };
+        let (folder, message) = match message {
+            Err(_) if !is_inbox && !why.is_empty() => {
+                report.notes.push(why);
+                (Folder::default(), stage(&maildir.location.place(&Folder::default()))?)
+            }
+            done if place.note.is_some() => (Folder::default(), done?),
+            done => (copy.folder.clone(), done?),
+        };
+        Ok(StagedCopy { copy, folder, message, path: None })
+    }
+
+    /// Makes the copy visible, and reports it to the report and the journal.
+    pub(super) fn commit(
+        &mut self,
+        journal: &mut Option<Journal>,
+        report: &mut DeliveryReport,
+    ) -> Result<(), Failure> {
+        let StagedCopy { copy, folder, message, path } = self;
+        let file = message.commit()?;
+        let problems = message.problems().iter();
+        report.notes.extend(problems.map(|why| format!("{}: {why}", copy.folder)));
+        if message.made_folder() {
+            report.made_folders.push(folder.clone());
+        }
+        if let (Some(journal), Some(id)) = (journal, copy.id) {
+            note(journal, id, &copy.kind.sentence(), Some(&file), report);
+        }
+        let stored =
+            StoredCopy { step: copy.step, folder: folder.clone(), path: Some(file.clone()) };
+        report.stored.push(stored);
+        *path = Some(file);
+        Ok(())
+    }
 }
 
 fn is_too_long(failure: &Failure) -> bool {
@@ -140,18 +170,16 @@ pub(super) fn note_use(location: &Location, amount: Amount, report: &mut Deliver
 }
 
 /// Takes back what was stored; returns how much of it counts towards a quota.
-pub(super) fn take_back(staged: Vec<StagedMessage>, report: &mut DeliveryReport) -> Amount {
+pub(super) fn take_back(copies: Vec<StagedCopy<'_>>, report: &mut DeliveryReport) -> Amount {
     let mut undone = Amount::default();
-    let mut stored = report.stored.iter();
-    for one in staged {
-        let path = stored.next().and_then(|stored| stored.path.as_ref());
-        let path = path.map(|path| path.display().to_string());
-        let counted = one.counted();
-        match (one.undo(), path) {
+    for StagedCopy { message, path, .. } in copies {
+        let counted = message.counted();
+        match (message.undo(), path) {
             (true, Some(_)) => undone = undone.plus(counted),
-            (false, Some(path)) => report
-                .notes
-                .push(format!("`{path}` could not be taken back; a retry will store it again")),
+            (false, Some(path)) => report.notes.push(format!(
+                "`{}` could not be taken back; a retry will store it again",
+                path.display()
+            )),
             (_, None) => {}
         }
     }

@@ -40,10 +40,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use context::DeliveryContext;
+use in_maildir::StagedCopy;
 use list_edit::Change;
 use work_list::{Copy, LIST_EDIT, PlannedEffect, WorkList, read_plan};
 
-use crate::maildir::{Location, StagedMessage};
+use crate::maildir::Location;
 use crate::message::Message;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{Folder, Plan, StepId, StepKind};
@@ -184,7 +185,7 @@ fn abandoned() -> Outcome {
 
 impl DeliveryReport {
     /// Takes back what was stored.
-    fn take_back(&mut self, stored: Vec<StagedMessage>, store: Store<'_>) {
+    fn take_back(&mut self, stored: Vec<StagedCopy<'_>>, store: Store<'_>) {
         let undone = in_maildir::take_back(stored, self);
         if let Store::Maildir(location) = store {
             in_maildir::note_use(location, undone.negative(), self);
@@ -247,7 +248,7 @@ impl PlannedEffect<'_> {
         target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
-    ) -> Result<Vec<StagedMessage>, Outcome> {
+    ) -> Result<Vec<StagedCopy<'_>>, Outcome> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
             report.notes.push(format!("done by an earlier try: {}", step.kind.sentence()));
@@ -284,7 +285,7 @@ impl PlannedEffect<'_> {
         target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
-    ) -> Result<Vec<StagedMessage>, Outcome> {
+    ) -> Result<Vec<StagedCopy<'_>>, Outcome> {
         let in_inbox = |stored: &StoredCopy| stored.folder.parts.is_empty();
         let Some(copy) = self.instead.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
         else {
@@ -351,13 +352,13 @@ fn note(
 /// Stages and commits all copies that an earlier try did not. With a journal each is
 /// noted once it is stored; without one, those stored before a failure are taken back.
 /// `again` says whether the message is still needed after it is stored.
-fn store(
-    copies: &[Copy<'_>],
+fn store<'c>(
+    copies: &'c [Copy<'c>],
     again: bool,
     target: Target<'_>,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
-) -> Result<Vec<StagedMessage>, Outcome> {
+) -> Result<Vec<StagedCopy<'c>>, Outcome> {
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
         if is_done(journal, copy.id) {
@@ -596,17 +597,16 @@ mod tests {
         let location = Location::new(home.path(), Layout::Fs, None);
         let message = Message::from_bytes(b"x\n".to_vec());
         let maildir = Maildir::open(&location).unwrap();
-        let stage = |name| {
-            let place = location.place(&folder(name));
-            maildir.stage(&place, &Flags::default(), &message, &[]).unwrap()
-        };
-        let mut staged = vec![stage("A"), stage("B"), stage("C")];
-        fs::remove_dir_all(home.path().join("B")).unwrap();
-        let copies: Vec<_> = ["A", "B", "C"].map(folder).into();
+        let plan = plan(["A", "B", "C"].map(|name| to(DeliveryWord::FileInto, name)).into());
+        let (work, _) = read_plan(&plan, &[&message]);
         let mut report = DeliveryReport::of(Outcome::Delivered);
-        let path = staged[0].commit().unwrap();
-        report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path: Some(path) });
-        assert!(staged[1].commit().is_err());
+        let copies = work.copies.iter().take(3);
+        let mut staged: Vec<_> =
+            copies.map(|copy| StagedCopy::stage(copy, &maildir, &mut report).unwrap()).collect();
+        fs::remove_dir_all(home.path().join("B")).unwrap();
+        staged[0].commit(&mut None, &mut report).unwrap();
+        assert!(staged[1].commit(&mut None, &mut report).is_err());
+        assert_eq!((count(home.path(), "A/new"), count(home.path(), "C/tmp")), (1, 1));
         in_maildir::take_back(staged, &mut report);
         assert!(report.notes.is_empty());
         for name in ["A/new", "A/tmp", "C/new", "C/tmp"] {
