@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 use context::DeliveryContext;
 use in_maildir::StagedCopy;
 use list_edit::Change;
-use work_list::{Copy, LIST_EDIT, PlannedEffect, WorkList, read_plan};
+use work_list::{Copy, EffectRank, PlannedEffect, WorkList, read_plan};
 
 use crate::maildir::Location;
 use crate::message::Message;
@@ -157,7 +157,7 @@ pub fn deliver<'a>(
         }
     };
     edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
-    for effect in work.effects.iter().filter(|effect| effect.rank > LIST_EDIT) {
+    for effect in work.effects.iter().filter(|effect| effect.rank > EffectRank::ListEdit) {
         let came = effect.carry_out(plan, target, &mut journal, &mut report);
         if let Err(outcome) = came.map(|more| stored.extend(more)) {
             if journal.is_none() {

@@ -26,8 +26,17 @@ pub(super) struct Copy<'p> {
     pub(super) id: Option<StepId>,
 }
 
-/// The rank of edits of lists, which come first.
-pub(super) const LIST_EDIT: u8 = 0;
+/// The order of the steps that store nothing: what can be repeated comes first, and a
+/// message is remembered when all is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum EffectRank {
+    ListEdit,
+    Run,
+    Pipe,
+    Forward,
+    Reply,
+    Remember,
+}
 
 /// A step that stores nothing.
 pub(super) struct PlannedEffect<'p> {
@@ -36,7 +45,7 @@ pub(super) struct PlannedEffect<'p> {
     pub(super) message: &'p Message,
     /// Its identity in the journal; none if it may be done again.
     pub(super) id: Option<StepId>,
-    pub(super) rank: u8,
+    pub(super) rank: EffectRank,
     /// What is stored if `sendmail` permanently refuses to forward it.
     pub(super) instead: Option<Copy<'p>>,
 }
@@ -84,20 +93,20 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
                     edits.clear();
                 }
             }
-            StepKind::EditList { .. } => rank = Some(LIST_EDIT),
-            StepKind::Run { .. } => rank = Some(1),
+            StepKind::EditList { .. } => rank = Some(EffectRank::ListEdit),
+            StepKind::Run { .. } => rank = Some(EffectRank::Run),
             StepKind::Pipe { .. } => {
-                rank = Some(2);
+                rank = Some(EffectRank::Pipe);
                 end = Some(Outcome::Delivered);
             }
             StepKind::Forward { copy, .. } => {
-                rank = Some(3);
+                rank = Some(EffectRank::Forward);
                 if !copy {
                     end = Some(Outcome::Delivered);
                 }
             }
-            StepKind::Reply(_) => rank = Some(4),
-            StepKind::Remember { .. } => rank = Some(5),
+            StepKind::Reply(_) => rank = Some(EffectRank::Reply),
+            StepKind::Remember { .. } => rank = Some(EffectRank::Remember),
             StepKind::Discard { .. } => end = Some(Outcome::Discarded),
             StepKind::Reject { status, text } => {
                 let (status, text) = (status.clone(), text.clone());
@@ -134,7 +143,11 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
         let step = plan.steps.get(effect.step).map(|step| &step.kind);
         let Some(StepKind::Forward { copy, .. }) = step else { continue };
         // A message of which only a copy was forwarded is where the rules put it.
-        if if *copy { is_nowhere } else { !is_in_inbox } {
+        let is_needed = match copy {
+            true => is_nowhere,
+            false => !is_in_inbox,
+        };
+        if is_needed {
             // One copy serves all of them.
             let id = *id.get_or_insert_with(|| ids.next(&INBOX));
             effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
