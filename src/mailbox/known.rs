@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::log::reader::{LogLine, read_from};
 use crate::maildir::Location;
 use crate::maildir::folder::{Entry, MaildirFolder};
+use crate::maildir::name;
 use crate::message::Message;
 use crate::plan::Folder;
 use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity, logged_key, message_key};
@@ -42,7 +43,7 @@ pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Message
     let says_enough = is_id(id) || !first("Received").is_empty();
     let text = message.texts("Message-ID");
     let text = text.first().map(|text| text.text()).unwrap_or_default();
-    let size = size_in(&entry.name)
+    let size = name::size(&entry.name)
         .or_else(|| fs::symlink_metadata(shelf.path_of(entry)).ok().map(|about| about.len()));
     let identity = MessageIdentity {
         message: says_enough.then(|| message_key(hash)),
@@ -56,12 +57,6 @@ fn is_id(id: &[u8]) -> bool {
     let inner = id.strip_prefix(b"<").and_then(|id| id.strip_suffix(b">")).unwrap_or(id);
     let at = inner.iter().rposition(|byte| *byte == b'@');
     at.is_some_and(|at| at > 0 && at + 1 < inner.len())
-}
-
-/// The size in `,S=<bytes>` of a file's name (Maildir++).
-fn size_in(name: &str) -> Option<u64> {
-    let base = name.split(':').next().unwrap_or(name);
-    base.split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())
 }
 
 /// Reads what deliveries have logged since the last time; without `writes`, only for this
@@ -98,7 +93,7 @@ fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
     if !matches!(line.word.as_str(), "delivered" | "copied") {
         return None;
     }
-    let key = logged_key(line.get("id")?, size_in(line.get("file")?)?)?;
+    let key = logged_key(line.get("id")?, name::size(line.get("file")?)?)?;
     let place = location.place(&Folder::named(line.get("folder")?));
     Some(DeliveryRecord {
         key,
@@ -125,8 +120,6 @@ mod tests {
         for id in ["", "<>", "<@>", "<@x>", "<1@>", "none", "\"\""] {
             assert!(!is_id(id.as_bytes()), "{id}");
         }
-        assert_eq!(size_in("1.M2P3Q4.mx,S=81:2,S"), Some(81));
-        assert_eq!(size_in("1.M2P3Q4.mx:2,S=81"), None);
     }
 
     fn line(second: u32, id: &str, folder: &str) -> String {

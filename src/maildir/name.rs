@@ -68,6 +68,12 @@ pub fn flags(name: &str) -> Option<&str> {
     split_info(name).and_then(|(_, info)| info.get(INFO.len()..))
 }
 
+/// The size in `,S=<bytes>` of a name (Maildir++).
+pub fn size(name: &str) -> Option<u64> {
+    let base = split_info(name).map_or(name, |(base, _)| base);
+    base.split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())
+}
+
 /// Whether a file has a name of this form: mfilter delivered it, whoever has moved it
 /// since.
 pub fn is_ours(name: &str) -> bool {
@@ -157,6 +163,22 @@ mod tests {
         ] {
             let found = split_info(name).map(|(base, _)| base).zip(flags(name));
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_before_the_flags() {
+        for (name, expected) in [
+            ("1.a,S=81:2,S", Some(81)),
+            ("1.a,S=81;2,S", Some(81)),
+            ("1.a,U=7,S=81!2,", Some(81)),
+            ("1.a,S=81,W=83", Some(81)),
+            ("1.a,S=-81", None),
+            ("1.a:2,S=81", None),
+            ("1.a;2,S", None),
+            ("1.a", None),
+        ] {
+            assert_eq!(size(name), expected, "{name}");
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn counts_entry(layout: Layout, place: &Place, entry: &Entry) -> bool
 
 /// How much a message uses; none if it no longer exists.
 pub(super) fn amount(folder: &MaildirFolder, entry: &Entry) -> Option<Amount> {
-    let bytes = match size_in_name(entry) {
+    let bytes = match name::size(&entry.name).and_then(|bytes| i64::try_from(bytes).ok()) {
         Some(bytes) => bytes,
         None => folder.file(entry).ok()?.metadata().ok()?.len() as i64,
     };
@@ -202,11 +202,6 @@ fn count(maildir: &Maildir<'_>) -> io::Result<Amount> {
         }
     }
     Ok(sum)
-}
-
-/// The `,S=<bytes>` of a name.
-fn size_in_name(entry: &Entry) -> Option<i64> {
-    entry.base().split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())
 }
 
 fn replace(maildir: &Maildir<'_>, text: &str) -> io::Result<()> {
