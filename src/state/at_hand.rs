@@ -7,12 +7,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{StateDir, key};
+use super::{StateDir, maildir_name};
 
 const DIRECTORY: &str = "sorting";
 /// The longest file, bytes; longer ones are damaged.
@@ -59,8 +58,7 @@ impl<'s> Hand<'s> {
     /// # Errors
     /// The Maildir does not exist.
     pub fn of(state: &'s StateDir, maildir: &Path) -> io::Result<Hand<'s>> {
-        let about = fs::metadata(maildir)?;
-        let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
+        let name = maildir_name(maildir)?;
         Ok(Hand { state, name: format!("{DIRECTORY}/{name}.hand") })
     }
 

@@ -144,6 +144,12 @@ fn key(parts: &[&[u8]]) -> String {
     format!("{:032x}", hash.finish_128())
 }
 
+/// The name of what belongs to a Maildir, whatever path leads to it.
+fn maildir_name(maildir: &Path) -> io::Result<String> {
+    let about = fs::metadata(maildir)?;
+    Ok(key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,7 +9,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
-use super::{StateDir, key};
+use super::{StateDir, maildir_name};
 use crate::file;
 
 const DIRECTORY: &str = "learning";
@@ -114,9 +113,7 @@ impl PlacesFile {
     /// # Errors
     /// The Maildir does not exist.
     pub fn of(state: &StateDir, maildir: &Path) -> io::Result<PlacesFile> {
-        let about = fs::metadata(maildir)?;
-        let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
-        Ok(PlacesFile { state: state.clone(), name })
+        Ok(PlacesFile { state: state.clone(), name: maildir_name(maildir)? })
     }
 
     /// The exclusive right to look for moves; none if another process holds it for too

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lock_file::LockFile;
-use super::{StateDir, key, older};
+use super::{StateDir, maildir_name, older};
 use crate::file;
 use crate::flags::Flags;
 use crate::rules::program::Layout;
@@ -57,9 +57,7 @@ const MAX: u64 = 1 << 30;
 /// # Errors
 /// The Maildir does not exist, or the state directory cannot be written.
 pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<Option<LockFile>> {
-    let about = fs::metadata(maildir)?;
-    let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
-    LockFile::wait(state, CLAIMS, &name, deadline)
+    LockFile::wait(state, CLAIMS, &maildir_name(maildir)?, deadline)
 }
 
 /// The right to watch a Maildir, or the process that has it, if that is known.
@@ -70,8 +68,7 @@ pub fn claim_to_watch(
     state: &StateDir,
     maildir: &Path,
 ) -> io::Result<Result<LockFile, Option<u32>>> {
-    let about = fs::metadata(maildir)?;
-    let name = format!("watch-{}", key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]));
+    let name = format!("watch-{}", maildir_name(maildir)?);
     match LockFile::wait(state, CLAIMS, &name, Instant::now())? {
         Some(mut claim) => {
             let file = claim.file();
