@@ -41,23 +41,10 @@ impl MessageData {
             MessageData::Memory(bytes) => hash.update(bytes),
             MessageData::File(file, _) => {
                 let mut reader = PositionedReader::new(file);
-                io::copy(&mut reader, &mut HashWriter(&mut hash))?;
+                io::copy(&mut reader, &mut hash)?;
             }
         }
         Ok(hash.finalize().into())
-    }
-}
-
-struct HashWriter<'h>(&'h mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

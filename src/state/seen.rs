@@ -59,7 +59,7 @@ pub fn key(message: &Message) -> Result<Key, Unread> {
         }
     }
     let mut body = message.body(0..u64::MAX)?;
-    io::copy(&mut body, &mut Hashing(&mut hash))?;
+    io::copy(&mut body, &mut hash)?;
     Ok(Key::from_hash(hash))
 }
 
@@ -107,19 +107,6 @@ fn without_tags(subject: &str) -> String {
         .trim_start();
     }
     rest.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-struct Hashing<'h>(&'h mut Sha256);
-
-impl io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// How long ago a message was delivered, seconds, if that is known and within `within`
