@@ -16,7 +16,7 @@ use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
-use crate::log::{self, Log};
+use crate::log::{self, LessonKind, Log};
 use crate::mailbox::known;
 use crate::mailbox::learn::{
     ChangeOutcome, LearnStep, ListChange, carry_out, lessons as to_remember, plan, take_back,
@@ -326,16 +326,16 @@ impl Learner<'_> {
 
     fn log_line(&self, each: &ListChange) -> Option<log::LessonLine> {
         let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
-        let (word, text) = match (&each.came, &each.what) {
+        let (kind, text) = match (&each.came, &each.what) {
             (ChangeOutcome::Known | ChangeOutcome::Planned, _) => return None,
             (ChangeOutcome::Not(why) | ChangeOutcome::Failed(why), what) => {
-                ("note", format!("{}: {why}", words(what)))
+                (LessonKind::Note, format!("{}: {why}", words(what)))
             }
-            (ChangeOutcome::Learned, LearnStep::Log(text)) => ("log", text.clone()),
-            (ChangeOutcome::Learned, what) => ("learned", words(what)),
+            (ChangeOutcome::Learned, LearnStep::Log(text)) => (LessonKind::Log, text.clone()),
+            (ChangeOutcome::Learned, what) => (LessonKind::Learned, words(what)),
         };
         Some(log::LessonLine {
-            word,
+            kind,
             text,
             folder: each.to.clone(),
             was: each.from.clone(),

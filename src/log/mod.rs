@@ -102,11 +102,22 @@ pub struct MoveLine {
     pub message_id: String,
 }
 
+/// What became of something that was to be learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LessonKind {
+    /// It was learned.
+    Learned,
+    /// A line was to be logged.
+    Log,
+    /// It was not done.
+    Note,
+}
+
 /// What was learned from a message that the user moved from folder to folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LessonLine {
-    /// `learned`, `log`, or `note` for something that was not done.
-    pub word: &'static str,
+    /// What kind of line it is.
+    pub kind: LessonKind,
     /// What was done, or not done.
     pub text: String,
     /// The folder it is in, as people name it.
@@ -125,21 +136,18 @@ impl Log {
     /// # Errors
     /// The log cannot be written.
     pub fn moved(&self, moves: &[MoveLine]) -> Result<(), Failure> {
-        if matches!(self, Log::Off) || moves.is_empty() {
-            return Ok(());
-        }
-        let lines = moves.iter().map(|moved| {
-            let mut line = String::from("moved");
-            field(&mut line, "folder", &moved.folder);
-            field(&mut line, "was", &moved.was);
-            field(&mut line, "file", &moved.file);
-            if let Some(rule) = &moved.rule {
-                field(&mut line, "rule", rule);
-            }
-            field(&mut line, "id", &moved.message_id);
-            line
-        });
-        self.write_lines(&lines.collect::<Vec<_>>())
+        self.write_each(moves, |moved| {
+            line_of(
+                "moved",
+                &[
+                    ("folder", Some(&moved.folder)),
+                    ("was", Some(&moved.was)),
+                    ("file", Some(&moved.file)),
+                    ("rule", moved.rule.as_ref()),
+                    ("id", Some(&moved.message_id)),
+                ],
+            )
+        })
     }
 
     /// Writes a line for each message that is about to be deleted, all at once.
@@ -147,20 +155,17 @@ impl Log {
     /// # Errors
     /// The log cannot be written.
     pub fn deleted(&self, messages: &[MoveLine]) -> Result<(), Failure> {
-        if matches!(self, Log::Off) || messages.is_empty() {
-            return Ok(());
-        }
-        let lines = messages.iter().map(|deleted| {
-            let mut line = String::from("deleted");
-            field(&mut line, "was", &deleted.was);
-            field(&mut line, "file", &deleted.file);
-            if let Some(rule) = &deleted.rule {
-                field(&mut line, "rule", rule);
-            }
-            field(&mut line, "id", &deleted.message_id);
-            line
-        });
-        self.write_lines(&lines.collect::<Vec<_>>())
+        self.write_each(messages, |deleted| {
+            line_of(
+                "deleted",
+                &[
+                    ("was", Some(&deleted.was)),
+                    ("file", Some(&deleted.file)),
+                    ("rule", deleted.rule.as_ref()),
+                    ("id", Some(&deleted.message_id)),
+                ],
+            )
+        })
     }
 
     /// Writes a line for each thing that was learned, all at once.
@@ -168,19 +173,31 @@ impl Log {
     /// # Errors
     /// The log cannot be written.
     pub fn learned(&self, lessons: &[LessonLine]) -> Result<(), Failure> {
-        if matches!(self, Log::Off) || lessons.is_empty() {
+        self.write_each(lessons, |lesson| {
+            let word = match lesson.kind {
+                LessonKind::Learned => "learned",
+                LessonKind::Log => "log",
+                LessonKind::Note => "note",
+            };
+            line_of(
+                word,
+                &[
+                    ("text", Some(&lesson.text)),
+                    ("folder", Some(&lesson.folder)),
+                    ("was", Some(&lesson.was)),
+                    ("rule", Some(&lesson.rule)),
+                    ("id", Some(&lesson.message_id)),
+                ],
+            )
+        })
+    }
+
+    /// Writes a line for each of these, all at once.
+    fn write_each<T>(&self, each: &[T], line: impl Fn(&T) -> String) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || each.is_empty() {
             return Ok(());
         }
-        let lines = lessons.iter().map(|lesson| {
-            let mut line = String::from(lesson.word);
-            field(&mut line, "text", &lesson.text);
-            field(&mut line, "folder", &lesson.folder);
-            field(&mut line, "was", &lesson.was);
-            field(&mut line, "rule", &lesson.rule);
-            field(&mut line, "id", &lesson.message_id);
-            line
-        });
-        self.write_lines(&lines.collect::<Vec<_>>())
+        self.write_lines(&each.iter().map(line).collect::<Vec<_>>())
     }
 
     /// Writes the lines of a message.
@@ -349,6 +366,17 @@ pub fn place(rule: &RuleRef, files: &[&str]) -> String {
         Some(file) => format!("{file}:{}", rule.line),
         None => rule.line.to_string(),
     }
+}
+
+/// A line with these fields; one without a value is left out.
+fn line_of(word: &str, fields: &[(&str, Option<&String>)]) -> String {
+    let mut line = String::from(word);
+    for (name, value) in fields {
+        if let Some(value) = value {
+            field(&mut line, name, value);
+        }
+    }
+    line
 }
 
 pub(super) fn field(line: &mut String, name: &str, value: &str) {
