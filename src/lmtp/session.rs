@@ -255,14 +255,20 @@ impl<'s> Session<'s> {
                     continue;
                 }
                 Ok(LmtpCommand::Data) => match self.data()? {
-                    Some(reply) => Err(reply),
+                    Some(reply) => reply,
                     None => continue,
                 },
-                Ok(command) => Ok(self.do_command(command)),
-                Err(reply) => Err(reply),
+                Ok(LmtpCommand::Mail(mail)) => self.mail(mail),
+                Ok(LmtpCommand::Rcpt(rcpt)) => self.rcpt(rcpt),
+                Ok(LmtpCommand::Rset) => {
+                    self.transaction = None;
+                    OK
+                }
+                Ok(LmtpCommand::Vrfy) => VERIFY,
+                Ok(LmtpCommand::Noop) => OK,
+                Err(reply) => reply,
             };
-            let (Ok(reply) | Err(reply)) = &reply.as_ref();
-            self.answer(reply);
+            self.answer(&reply);
             if reply.code >= 500 && reply.code != NO_USER.code {
                 self.mistakes += 1;
                 if self.mistakes >= MISTAKES {
@@ -273,19 +279,6 @@ impl<'s> Session<'s> {
             if self.output.len() > OUTPUT {
                 self.flush()?;
             }
-        }
-    }
-
-    fn do_command(&mut self, command: LmtpCommand) -> LmtpReply {
-        match command {
-            LmtpCommand::Mail(mail) => self.mail(mail),
-            LmtpCommand::Rcpt(rcpt) => self.rcpt(rcpt),
-            LmtpCommand::Rset => {
-                self.transaction = None;
-                OK
-            }
-            LmtpCommand::Vrfy => VERIFY,
-            LmtpCommand::Noop | LmtpCommand::Lhlo | LmtpCommand::Data | LmtpCommand::Quit => OK,
         }
     }
 
