@@ -46,7 +46,7 @@ pub fn resume(
     let mut done = rename_new(&open.tmp, staged, into, &entry.name);
     let new;
     if done == Err(Errno::INVAL) {
-        // No colons are possible here, see `Staged::commit`.
+        // No colons are possible here, see [`super::StagedMessage::commit`].
         new = open_below(&open.folder, "new", &open.path.join("new"), &maildir.location.bounds)?;
         into = &new;
         done = rename_new(&open.tmp, staged, into, entry.base());
