@@ -303,7 +303,7 @@ impl Learner<'_> {
         let memory = Memory::at(self.state, Timestamp::now().as_second());
         for moved in &all.moved {
             let message = Some(message_key(moved.message));
-            let identity = MessageIdentity { message, logged: None };
+            let identity = MessageIdentity { message, ..MessageIdentity::default() };
             if let Err(error) = memory.put_by_user(&identity, moved.to.directories()) {
                 let path = self.state.path();
                 all.problems.push(Failure::new("note where mail was put in", path, error));

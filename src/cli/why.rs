@@ -537,7 +537,7 @@ fn describe(line: &LogLine) -> String {
     let mut out = format!("{} {}", line.time, escape(&say(&line.word)));
     for (name, value) in &line.fields {
         match name.as_str() {
-            "id" => {}
+            "id" | "hash" => {}
             // Discarded without a reason.
             "text" if value.is_empty() => {}
             "ms" => out.push_str(&format!("  {} ms", escape(value))),

@@ -109,7 +109,8 @@ impl HandOverNotes for Record<'_, '_> {
     fn stored(&mut self, number: usize) {
         let Record { copies, journal, report } = self;
         let Some(copy) = copies.get(number) else { return };
-        report.stored.push(StoredCopy { step: copy.step, folder: copy.folder.clone(), path: None });
+        let (step, folder) = (copy.step, copy.folder.clone());
+        report.stored.push(StoredCopy { step, folder, path: None, hash: None });
         if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
             note(journal, id, &copy.kind.sentence(), None, report);
         }

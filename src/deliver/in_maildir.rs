@@ -16,6 +16,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::plan::Folder;
 use crate::rules::program::OverQuota;
 use crate::source::reason;
+use crate::state::identity::HeaderHash;
 use crate::state::journal::Journal;
 
 /// A copy that is staged, and stored once it is committed.
@@ -119,12 +120,21 @@ impl<'c> StagedCopy<'c> {
         if let (Some(journal), Some(id)) = (journal, copy.id) {
             note(journal, id, &copy.kind.sentence(), Some(&file), report);
         }
-        let stored =
-            StoredCopy { step: copy.step, folder: folder.clone(), path: Some(file.clone()) };
-        report.stored.push(stored);
+        report.stored.push(StoredCopy {
+            step: copy.step,
+            folder: folder.clone(),
+            path: Some(file.clone()),
+            hash: hash_of(copy),
+        });
         *path = Some(file);
         Ok(())
     }
+}
+
+/// What identifies the message in a copy's file.
+fn hash_of(copy: &Copy<'_>) -> Option<u64> {
+    let header = HeaderHash::of(&copy.message.head_after(&copy.edits));
+    header.says_enough.then_some(header.hash)
 }
 
 fn is_too_long(failure: &Failure) -> bool {

@@ -89,6 +89,9 @@ pub struct StoredCopy {
     pub folder: Folder,
     /// The file; none if the store is not a Maildir.
     pub path: Option<PathBuf>,
+    /// [`crate::state::identity::HeaderHash::hash`] of what is in the file, if that
+    /// identifies the message; known only of a delivery.
+    pub hash: Option<u64>,
 }
 
 /// Where copies are stored.

@@ -5,7 +5,7 @@
 //! what went differently from what was asked:
 //!
 //! ```text
-//! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" for="taro@a.example" ms=3.1
+//! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" hash="3f…" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" for="taro@a.example" ms=3.1
 //! ```
 //!
 //! The first word after the time is `log`, `copied`, `delivered`, `ran`, `piped`,
@@ -14,8 +14,9 @@
 //! `learned` if a move by the user taught something. Values are JSON strings in which
 //! controls, line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An unknown envelope sender is
-//! absent, the null sender is `""`; `for` is the envelope recipient. [`reader`] reads all
-//! this back.
+//! absent, the null sender is `""`; `for` is the envelope recipient; by `hash` the stored
+//! copy is known whoever renames it ([`crate::state::identity`]). [`reader`] reads all this
+//! back.
 //!
 //! All lines of a message are one `write()` to a file opened for appending. A log that
 //! cannot be written never costs mail.
@@ -321,6 +322,8 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         let word = match step.map(|step| &step.kind) {
             Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
             _ => "delivered",
+        let hash = stored.hash.map(|hash| format!("{hash:016x}"));
+        fields.extend(hash.as_deref().map(|hash| ("hash", hash)));
         };
         add(word, step, &fields);
     }
@@ -536,12 +539,16 @@ mod tests {
         let to = ["taro@a.example".to_owned()];
         let entry = LogEntry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
         assert_eq!(
+                hash: Some(u64::from(number == 1) << 8),
             lines(&entry),
             [
                 format!(r#"log text="seen \"x\"" rule="~/.mailrules:1" {rest}"#),
                 format!(r#"copied folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:2" {rest}"#),
                 format!(
-                    r#"delivered folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:3" label="team" {rest}"#
+                    r#"copied folder="A/迷惑" file="1.x,S=2" hash="0000000000000100" rule="~/.mailrules:2" {rest}"#
+                ),
+                format!(
+                    r#"delivered folder="A/迷惑" file="1.x,S=2" hash="0000000000000000" rule="~/.mailrules:3" label="team" {rest}"#
                 ),
                 format!(r#"note text="odd" {rest}"#),
                 r#"note text="odd site""#.to_owned(),

@@ -258,7 +258,8 @@ impl Filer<'_> {
         filed.fate = match mover.refile(&wish) {
             Ok(Some(done)) => {
                 let (step, folder) = (filed.plan.home(), to.folder.clone());
-                filed.report.stored.push(StoredCopy { step, folder, path: Some(done.path) });
+                let path = Some(done.path);
+                filed.report.stored.push(StoredCopy { step, folder, path, hash: None });
                 filed.report.notes.extend(done.problems);
                 Disposition::Moved
             }

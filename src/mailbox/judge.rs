@@ -149,7 +149,7 @@ impl Judge<'_> {
         world.stored.replace(Some(StoredMessage { folder, flags: has.clone() }));
         let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
         let message = &run.message;
-        let about = self.about(message, shelf, entry);
+        let about = self.about(message, entry);
         let unread = message.failure().map(|why| why.to_string());
         let unknown = world.trouble().or(world.unread());
         match unread.or_else(|| unknown.map(str::to_owned)) {
@@ -165,11 +165,11 @@ impl Judge<'_> {
         }
     }
 
-    fn about(&self, message: &Message, shelf: &MaildirFolder, entry: &Entry) -> About {
+    fn about(&self, message: &Message, entry: &Entry) -> About {
         let text = |name| {
             message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
         };
-        let (id, known) = (text("Message-ID"), known(message, shelf, entry));
+        let (id, known) = (text("Message-ID"), known(message, entry));
         match self.about {
             true => About { id, known, from: text("From"), subject: text("Subject") },
             false => About { id, known, ..About::default() },

@@ -1,62 +1,41 @@
-//! What identifies a message, wherever it is and whoever renamed it, and what deliveries
-//! have logged about it, for [`crate::state::memory`].
+//! How a message in a folder is recognized, and what deliveries have logged, for
+//! [`crate::state::memory`].
 //!
-//! Nothing that a sender can write makes one message pass for another: the topmost
-//! Received line, which our own border has written, is part of the identity. A message
-//! with too few of these headers has no identity.
+//! A delivery logs the hash of what never changes in a header and the name that it gave
+//! to the file ([`crate::state::identity`]). A file that still has such a name is
+//! recognized by it, so a second copy of the same message, of which the log says nothing
+//! yet, does not pass for the first. A server or a reader that moves a message may give
+//! it another name: then the header is all there is, and it counts only with a Received
+//! line, which no sender can repeat.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::log::Log;
-use crate::log::reader::{LogLine, read_from};
+use crate::log::reader::{LogLine, base, read_from};
 use crate::maildir::Location;
-use crate::maildir::folder::{Entry, MaildirFolder};
-use crate::maildir::name;
+use crate::maildir::folder::Entry;
+use crate::maildir::name::is_ours;
 use crate::message::Message;
 use crate::plan::Folder;
-use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity, logged_key, message_key};
-use crate::state::places::message_hash;
-
-/// The headers that identify a message wherever it is.
-const KNOWN_BY: [&str; 4] = ["Message-ID", "From", "Date", "Received"];
-/// The same for a message without a Message-ID.
-const KNOWN_BY_ELSE: [&str; 6] = ["From", "Date", "Subject", "To", "Cc", "Received"];
+use crate::state::identity::HeaderHash;
+use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity};
 
 /// What identifies a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageMark {
-    /// [`message_hash`] of what never changes.
+    /// [`HeaderHash::hash`]
     pub hash: u64,
     /// For the memory.
     pub identity: MessageIdentity,
 }
 
-/// What identifies a message in a folder.
-pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> MessageMark {
-    let head = message.head();
-    let first = |name: &str| head.first(name).unwrap_or_default().trim_ascii();
-    let id = first("Message-ID");
-    let names: &[&str] = if id.is_empty() { &KNOWN_BY_ELSE } else { &KNOWN_BY };
-    let hash = message_hash(names.iter().map(|name| first(name)));
-    let says_enough = is_id(id) || !first("Received").is_empty();
-    let text = message.texts("Message-ID");
-    let text = text.first().map(|text| text.text()).unwrap_or_default();
-    let size = name::size(&entry.name)
-        .or_else(|| fs::symlink_metadata(shelf.path_of(entry)).ok().map(|about| about.len()));
-    let identity = MessageIdentity {
-        message: says_enough.then(|| message_key(hash)),
-        logged: size.filter(|_| is_id(id)).and_then(|size| logged_key(text, size)),
-    };
-    MessageMark { hash, identity }
-}
-
-/// Whether a Message-ID has both sides, RFC 5322 §3.6.4.
-fn is_id(id: &[u8]) -> bool {
-    let inner = id.strip_prefix(b"<").and_then(|id| id.strip_suffix(b">")).unwrap_or(id);
-    let at = inner.iter().rposition(|byte| *byte == b'@');
-    at.is_some_and(|at| at > 0 && at + 1 < inner.len())
+/// What identifies the message in a file.
+pub fn known(message: &Message, entry: &Entry) -> MessageMark {
+    let header = HeaderHash::of(message.head());
+    let file = is_ours(&entry.name).then(|| entry.key());
+    MessageMark { hash: header.hash, identity: MessageIdentity::of(header, file.as_deref()) }
 }
 
 /// Reads what deliveries have logged since the last time; without `writes`, only for this
@@ -93,10 +72,12 @@ fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
     if !matches!(line.word.as_str(), "delivered" | "copied") {
         return None;
     }
-    let key = logged_key(line.get("id")?, name::size(line.get("file")?)?)?;
+    let hash = u64::from_str_radix(line.get("hash")?, 16).ok()?;
+    let file = base(line.get("file")?);
     let place = location.place(&Folder::named(line.get("folder")?));
     Some(DeliveryRecord {
-        key,
+        hash,
+        file,
         at: line.time.as_second(),
         directories: place.directories().to_vec(),
     })
@@ -112,19 +93,9 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_id_has_two_sides() {
-        for id in ["<1@x>", "1@x", "<a b@c>"] {
-            assert!(is_id(id.as_bytes()), "{id}");
-        }
-        for id in ["", "<>", "<@>", "<@x>", "<1@>", "none", "\"\""] {
-            assert!(!is_id(id.as_bytes()), "{id}");
-        }
-    }
-
-    fn line(second: u32, id: &str, folder: &str) -> String {
+    fn line(second: u32, folder: &str) -> String {
         format!(
-            "2026-01-02T03:04:{second:02}Z delivered folder=\"{folder}\" file=\"1.mx,S=81\" id=\"{id}\"\n"
+            "2026-01-02T03:04:{second:02}Z delivered folder=\"{folder}\" file=\"{second}.mx,S=81:2,S\" hash=\"000000000000000{second}\" id=\"<1@x>\"\n"
         )
     }
 
@@ -136,29 +107,36 @@ mod tests {
         let path = home.path().join("log");
         let log = Log::File(path.clone());
         let mut memory = Memory::at(&state, 1_800_000_000);
-        let who = |memory: &Memory<'_>, id: &str, folder: &str| {
-            let identity = MessageIdentity { message: None, logged: logged_key(id, 81) };
+        let who = |memory: &Memory<'_>, hash: u64, folder: &str| {
+            let header = HeaderHash { hash, says_enough: true, is_received: true };
+            let identity = MessageIdentity::of(header, None);
+            let named = MessageIdentity::of(header, Some(&format!("{hash}.mx,S=81")));
+            let directories = location.place(&Folder::named(folder));
+            assert_eq!(
+                memory.who(&identity, directories.directories()),
+                memory.who(&named, directories.directories())
+            );
             memory.who(&identity, location.place(&Folder::named(folder)).directories())
         };
         take_in(&mut memory, &log, &location, true);
-        fs::write(&path, line(1, "<1@x>", "INBOX") + "2026-01-02T03:04:06Z deliv").unwrap();
+        fs::write(&path, line(1, "INBOX") + "2026-01-02T03:04:06Z deliv").unwrap();
         let mut dry = memory.clone();
         take_in(&mut dry, &log, &location, false);
-        assert_eq!(who(&dry, "<1@x>", "INBOX"), Some(FiledBy::Mfilter));
-        assert_eq!(who(&memory, "<1@x>", "INBOX"), None);
+        assert_eq!(who(&dry, 1, "INBOX"), Some(FiledBy::Mfilter));
+        assert_eq!(who(&memory, 1, "INBOX"), None);
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<1@x>", "INBOX"), Some(FiledBy::Mfilter));
+        assert_eq!(who(&memory, 1, "INBOX"), Some(FiledBy::Mfilter));
         // The half line is finished, and another one follows; then the log is cut.
-        let whole = line(1, "<1@x>", "INBOX") + &line(6, "<2@x>", "A/B");
+        let whole = line(1, "INBOX") + &line(6, "A/B");
         fs::write(&path, &whole).unwrap();
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<2@x>", "A/B"), Some(FiledBy::Mfilter));
-        fs::write(&path, whole + &line(7, "<3@x>", "A")).unwrap();
+        assert_eq!(who(&memory, 6, "A/B"), Some(FiledBy::Mfilter));
+        fs::write(&path, whole + &line(7, "A")).unwrap();
         let older = PathBuf::from(format!("{}.1", path.display()));
         fs::rename(&path, older).unwrap();
-        fs::write(&path, line(8, "<4@x>", "A")).unwrap();
+        fs::write(&path, line(8, "A")).unwrap();
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<3@x>", "A"), Some(FiledBy::Mfilter));
-        assert_eq!(who(&memory, "<4@x>", "INBOX"), Some(FiledBy::User));
+        assert_eq!(who(&memory, 7, "A"), Some(FiledBy::Mfilter));
+        assert_eq!(who(&memory, 8, "INBOX"), Some(FiledBy::User));
     }
 }

@@ -350,10 +350,10 @@ impl<'a> Watcher<'a> {
                 let from = match (gone_now, gone, there) {
                     _ if is_fresh || (gone_now, gone, there) == (None, None, None) => {
                         let Some(identity) = folder.read.get(message) else { continue };
-                        let Some(from) = self.delivered_elsewhere(memory, identity, &to) else {
-                            continue;
-                        };
-                        if lies.get(message).is_some_and(|all| all.contains(&from)) {
+                        let lies = lies.get(message).map(Vec::as_slice).unwrap_or_default();
+                        let from = self.delivered_elsewhere(memory, identity, &to, lies);
+                        let Some(from) = from else { continue };
+                        if lies.contains(&from) {
                             let (message, to) = (*message, to.clone());
                             self.places.copies.push(CopyRecord { message, from, to, at: now });
                             continue;
@@ -394,12 +394,14 @@ impl<'a> Watcher<'a> {
     }
 
     /// The folder into which a message that did not exist before was delivered since the
-    /// last look, if it is not the one in which it appeared.
+    /// last look, if it is not the one in which it appeared; of several, rather one in
+    /// which it no longer `lies`.
     fn delivered_elsewhere(
         &self,
         memory: &Memory<'_>,
         message: &MessageIdentity,
         to: &[String],
+        lies: &[Vec<String>],
     ) -> Option<Vec<String>> {
         if memory.who(message, to) != Some(FiledBy::User) {
             return None;
@@ -407,9 +409,10 @@ impl<'a> Watcher<'a> {
         let folders = self.places.folders.iter().map(|folder| &folder.directories);
         let delivered = folders.filter_map(|from| {
             let at = memory.delivered_at(message, from)?;
-            (from != to && at + OVERLOOKED >= self.places.at).then_some((at, from))
+            let is_recent = at + OVERLOOKED >= self.places.at;
+            (from != to && is_recent).then_some((!lies.contains(from), at, from))
         });
-        delivered.max().map(|(_, from)| from.clone())
+        delivered.max().map(|(.., from)| from.clone())
     }
 
     /// Remembers messages that were removed and may still appear in another folder.
@@ -505,7 +508,7 @@ fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
 
 /// What identifies a message; none if it cannot be read.
 fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
-    Some(known(&shelf.open(entry).ok()?, shelf, entry))
+    Some(known(&shelf.open(entry).ok()?, entry))
 }
 
 /// Moves made by mfilter, not by the user.
@@ -533,8 +536,11 @@ mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use crate::flags::Flags;
+    use crate::message::head::Head;
     use crate::plan::Folder;
     use crate::rules::program::Layout;
+    use crate::state::identity::HeaderHash;
+    use crate::state::memory::DeliveryRecord;
     use crate::state::sorted::{SortJournal, Spot};
 
     use super::*;
@@ -589,7 +595,7 @@ mod tests {
 
         fn put(&self, file: &str, id: &str) {
             let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\n") };
-            let text = format!("From: a@b.example\n{id}Date: x\nSubject: y\n\nz\n");
+            let text = format!("Received: 1\nFrom: a@b.example\n{id}Date: x\nSubject: y\n\nz\n");
             fs::write(self.path(file), text).unwrap();
         }
 
@@ -678,29 +684,32 @@ mod tests {
         assert_eq!(home.look(), [format!("INBOX B cur/{OURS}:2,S")]);
     }
 
+    fn ours(number: u32) -> String {
+        OURS.replace("Q3", &format!("Q{number}"))
+    }
+
     /// A message that was delivered since the last look, according to the log.
-    fn delivered(home: &Home, id: &str, folder: &[&str], at: i64) {
-        let size = home.path("new/1.mx").metadata().unwrap().len();
-        let key = crate::state::memory::logged_key(id, size).unwrap();
+    fn delivered(home: &Home, number: u32, id: &str, folder: &[&str], at: i64) {
+        let head = format!("Received: 1\nFrom: a@b.example\nMessage-ID: {id}\nDate: x\n");
+        let hash = HeaderHash::of(&Head::parse(head)).hash;
         let directories = folder.iter().map(|name| name.to_string()).collect();
-        let delivered = crate::state::memory::DeliveryRecord { key, at, directories };
+        let delivered = DeliveryRecord { hash, file: ours(number), at, directories };
         home.memory().delivered(&[delivered]).unwrap();
     }
 
     #[test]
     fn fresh_mail_is_known_by_the_log() {
         let mut home = Home::begun();
-        let ours = |number: u32| OURS.replace("Q3", &format!("Q{number}")).replace(",S=9", "");
         // Moved by a rename; by a server, under a name of its own; left where it is;
         // copied.
-        delivered(&home, "<4@x>", &[], home.now);
+        delivered(&home, 4, "<4@x>", &[], home.now);
         home.put(&format!(".A/cur/{}:2,S", ours(4)), "<4@x>");
-        delivered(&home, "<5@x>", &[".A"], home.now);
+        delivered(&home, 5, "<5@x>", &[".A"], home.now);
         home.put("new/5.dovecot", "<5@x>");
-        delivered(&home, "<6@x>", &[".A"], home.now);
+        delivered(&home, 6, "<6@x>", &[".A"], home.now);
         home.put(&format!(".A/new/{}", ours(6)), "<6@x>");
-        delivered(&home, "<7@x>", &[], home.now);
-        delivered(&home, "<7@x>", &[".B"], home.now);
+        delivered(&home, 7, "<7@x>", &[], home.now);
+        delivered(&home, 8, "<7@x>", &[".B"], home.now);
         home.put(&format!("new/{}", ours(7)), "<7@x>");
         home.put(&format!(".B/new/{}", ours(8)), "<7@x>");
         let mut moved = home.look();
@@ -708,16 +717,39 @@ mod tests {
         assert_eq!(moved, ["A INBOX new/5.dovecot", &format!("INBOX A cur/{}:2,S", ours(4))]);
         assert_eq!(home.look(), Vec::<String>::new());
         // A message that was delivered long ago and is restored now was not moved.
-        delivered(&home, "<8@x>", &[".A"], home.now - OVERLOOKED - 100);
+        delivered(&home, 9, "<8@x>", &[".A"], home.now - OVERLOOKED - 100);
         home.put("new/8.restored", "<8@x>");
         assert_eq!(home.look(), Vec::<String>::new());
         // A copy by a server: a move once the original is removed.
-        delivered(&home, "<9@x>", &[], home.now);
+        delivered(&home, 9, "<9@x>", &[], home.now);
         home.put(&format!("new/{}", ours(9)), "<9@x>");
         home.put(".B/cur/9.dovecot:2,", "<9@x>");
         assert_eq!(home.look(), Vec::<String>::new());
         fs::remove_file(home.path(&format!("new/{}", ours(9)))).unwrap();
         assert_eq!(home.look(), ["INBOX B cur/9.dovecot:2,"]);
+    }
+
+    /// The same message to two addresses, of which one is filed elsewhere.
+    #[test]
+    fn of_two_copies_the_one_that_was_moved_is_known() {
+        let mut home = Home::begun();
+        delivered(&home, 4, "<4@x>", &[], home.now);
+        home.put(&format!("new/{}", ours(4)), "<4@x>");
+        // Its line in the log is still missing, and then it is there.
+        home.put(&format!(".A/new/{}", ours(5)), "<4@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        fs::remove_file(home.path(&format!("new/{}", ours(4)))).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "the other one is no copy by the user");
+        delivered(&home, 6, "<6@x>", &[], home.now);
+        delivered(&home, 7, "<6@x>", &[".A"], home.now + 1);
+        home.put(&format!(".A/new/{}", ours(7)), "<6@x>");
+        home.put(".B/cur/6.dovecot:2,", "<6@x>");
+        assert_eq!(home.look(), ["INBOX B cur/6.dovecot:2,"]);
+        delivered(&home, 8, "<8@x>", &[], home.now);
+        delivered(&home, 9, "<8@x>", &[".A"], home.now + 1);
+        home.put(&format!(".A/new/{}", ours(9)), "<8@x>");
+        home.put(&format!(".B/cur/{}:2,", ours(8)), "<8@x>");
+        assert_eq!(home.look(), [format!("INBOX B cur/{}:2,", ours(8))]);
     }
 
     #[test]

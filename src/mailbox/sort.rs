@@ -376,7 +376,7 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Fai
 pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) {
     let Ok(shelf) = mover.shelf(&step.to) else { return };
     let Ok(message) = shelf.open(&step.new) else { return };
-    let identity = known(&message, &shelf, &step.new).identity;
+    let identity = known(&message, &step.new).identity;
     // Without this, the message may be moved again after the user has moved it back.
     let _ = memory.put(&identity, step.from.directories(), step.to.directories());
 }

@@ -33,6 +33,7 @@ pub mod archive;
 pub mod mime;
 pub mod unmark;
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io::{self, Read};
@@ -221,6 +222,15 @@ impl Message {
     /// The header block.
     pub fn head(&self) -> &Head {
         self.head.get_or_init(|| Head::of_message(self.content.shared_header()))
+    }
+
+    /// The header block that [`Message::write_to`] writes.
+    pub fn head_after(&self, edits: &[HeaderEdit]) -> Cow<'_, Head> {
+        if edits.is_empty() {
+            return Cow::Borrowed(self.head());
+        }
+        let edited = block::edit(self.head(), self.content.header_cut(), edits);
+        Cow::Owned(Head::of_message(Rc::new(edited)))
     }
 
     /// The values of all headers of that name, decoded, from top to bottom.

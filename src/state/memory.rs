@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io;
 
 use super::StateDir;
+use super::identity::HeaderHash;
 use super::slots::{Key, SlotTable};
 
 /// How long things are remembered, seconds: five years.
@@ -25,19 +26,53 @@ const TAKEN_IN: &str = "memory.log";
 pub struct MessageIdentity {
     /// By what never changes in its header; none if it lacks too much.
     pub message: Option<Key>,
-    /// By what the log says about it; none without a Message-ID.
+    /// The same for deliveries that were logged.
     pub logged: Option<Key>,
+    /// By its file, if that still has the name that a delivery gave it. Of one message to
+    /// two addresses there are two files, whose headers are the same.
+    pub file: Option<Key>,
+}
+
+impl MessageIdentity {
+    /// That of a message by its header, and by the constant part of its file's name if
+    /// mfilter has named it. Under another name only the header can say that a message is
+    /// the one that was delivered, so it must have what no sender writes.
+    pub fn of(header: HeaderHash, file: Option<&str>) -> MessageIdentity {
+        let HeaderHash { hash, says_enough, is_received } = header;
+        let can_be_logged = says_enough && (is_received || file.is_some());
+        MessageIdentity {
+            message: says_enough.then(|| message_key(hash)),
+            logged: can_be_logged.then(|| logged_key(hash)),
+            file: file.map(file_key),
+        }
+    }
+
+    /// With what the folder of a logged delivery is recorded.
+    fn delivery(&self) -> Option<Key> {
+        self.logged.map(|logged| self.file.unwrap_or(logged))
+    }
 }
 
 /// A delivery that was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRecord {
-    /// [`logged_key`]
-    pub key: Key,
+    /// [`HeaderHash::hash`] of the copy.
+    pub hash: u64,
+    /// The constant part of its file's name.
+    pub file: String,
     /// When it was delivered, seconds since 1970.
     pub at: i64,
     /// The folder's directories from the Maildir down.
     pub directories: Vec<String>,
+}
+
+impl DeliveryRecord {
+    /// What is recorded about it, its folder first.
+    fn keys(&self) -> [Key; 3] {
+        let logged = logged_key(self.hash);
+        let here = |key: Key| within(key, &self.directories);
+        [here(file_key(&self.file)), here(logged), logged]
+    }
 }
 
 /// Who has put a message where it is.
@@ -84,17 +119,20 @@ impl<'s> Memory<'s> {
     /// Who has put a message into the folder of these directories; none if it
     /// is not known.
     pub fn who(&self, message: &MessageIdentity, directories: &[String]) -> Option<FiledBy> {
+        let is_recorded = |key: &Key| self.find(*key).is_some();
         // Later filing takes precedence over what was logged at the delivery.
-        let known = [message.message, message.logged].into_iter().flatten();
-        let known = known.into_iter().find(|key| self.find(*key).is_some())?;
-        let here = self.find(within(known, directories)).is_some();
+        let known = match message.message.filter(is_recorded) {
+            Some(message) => message,
+            None => message.logged.filter(is_recorded).and_then(|_| message.delivery())?,
+        };
+        let here = is_recorded(&within(known, directories));
         Some(if here { FiledBy::Mfilter } else { FiledBy::User })
     }
 
     /// When a message was delivered into that folder according to the log, seconds since
     /// 1970.
     pub fn delivered_at(&self, message: &MessageIdentity, directories: &[String]) -> Option<i64> {
-        self.find(within(message.logged?, directories)).map(i64::from)
+        self.find(within(message.delivery()?, directories)).map(i64::from)
     }
 
     /// Records that mfilter has put a message into a folder, or has left it there, and
@@ -133,8 +171,9 @@ impl<'s> Memory<'s> {
     /// As [`Memory::put`].
     pub fn delivered(&self, deliveries: &[DeliveryRecord]) -> io::Result<()> {
         for delivered in deliveries {
-            self.note_at(within(delivered.key, &delivered.directories), delivered.at)?;
-            self.note_at(delivered.key, delivered.at)?;
+            for key in delivered.keys() {
+                self.note_at(key, delivered.at)?;
+            }
         }
         Ok(())
     }
@@ -143,8 +182,7 @@ impl<'s> Memory<'s> {
     pub fn suppose(&mut self, deliveries: &[DeliveryRecord]) {
         for delivered in deliveries {
             let at = u32::try_from(delivered.at).unwrap_or(0);
-            self.more.insert(delivered.key, at);
-            self.more.insert(within(delivered.key, &delivered.directories), at);
+            self.more.extend(delivered.keys().map(|key| (key, at)));
         }
     }
 
@@ -192,10 +230,14 @@ pub fn message_key(hash: u64) -> Key {
     Key::of(&[b"message", &hash.to_le_bytes()])
 }
 
-/// The key of a delivery, from what the log says: Message-ID and size.
-pub fn logged_key(message_id: &str, size: u64) -> Option<Key> {
-    let id = message_id.trim();
-    (!id.is_empty()).then(|| Key::of(&[b"logged", id.as_bytes(), &size.to_le_bytes()]))
+/// The key of a delivery that was logged, from the hash in its line.
+fn logged_key(hash: u64) -> Key {
+    Key::of(&[b"logged", &hash.to_le_bytes()])
+}
+
+/// The key of a file that a delivery has named.
+fn file_key(name: &str) -> Key {
+    Key::of(&[b"file", name.as_bytes()])
 }
 
 fn within(key: Key, directories: &[String]) -> Key {
@@ -217,13 +259,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let memory = Memory::at(&state, 1_000_000_000);
-        let message =
-            MessageIdentity { message: Some(message_key(1)), logged: logged_key("<1@x>", 100) };
+        let header = |hash| HeaderHash { hash, says_enough: true, is_received: true };
+        let message = MessageIdentity::of(header(1), None);
         let [a, b] = ["A", "B"].map(folder);
         let inbox: Vec<String> = Vec::new();
         assert_eq!(memory.who(&message, &a), None);
         let delivered = DeliveryRecord {
-            key: message.logged.unwrap(),
+            hash: 1,
+            file: "1.mx".into(),
             at: 999_999_000,
             directories: inbox.clone(),
         };
@@ -243,10 +286,34 @@ mod tests {
         assert_eq!((who(&a), who(&b)), (Some(FiledBy::User), Some(FiledBy::Mfilter)));
         memory.put_by_user(&message, &b).unwrap();
         assert_eq!(who(&b), Some(FiledBy::User));
-        let other =
-            MessageIdentity { message: Some(message_key(2)), logged: logged_key("<1@x>", 101) };
-        assert_eq!(memory.who(&other, &inbox), None, "another size, another message");
+        let other = MessageIdentity::of(header(2), None);
+        assert_eq!(memory.who(&other, &inbox), None, "another message");
         assert_eq!(memory.who(&MessageIdentity::default(), &inbox), None);
+    }
+
+    /// One message to two addresses, of which the log has only one line so far.
+    #[test]
+    fn a_copy_does_not_pass_for_another() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let memory = Memory::at(&state, 1_000_000_000);
+        let [inbox, junk] = [Vec::new(), folder("Junk")];
+        let (at, file) = (999_999_000, "1.mx".to_owned());
+        let delivered = DeliveryRecord { hash: 1, file, at, directories: inbox.clone() };
+        memory.delivered(&[delivered]).unwrap();
+        let header = HeaderHash { hash: 1, says_enough: true, is_received: true };
+        let of = |file| MessageIdentity::of(header, file);
+        let when = |file| memory.delivered_at(&of(file), &inbox);
+        assert_eq!(
+            (when(Some("1.mx")), when(Some("2.mx")), when(None)),
+            (Some(at), None, Some(at))
+        );
+        assert_eq!(memory.who(&of(Some("1.mx")), &junk), Some(FiledBy::User));
+        // Without a Received line, all of it is the sender's.
+        let unreceived = HeaderHash { is_received: false, ..header };
+        let of = |file| MessageIdentity::of(unreceived, file);
+        assert_eq!(memory.who(&of(Some("1.mx")), &inbox), Some(FiledBy::Mfilter));
+        assert_eq!(memory.who(&of(None), &junk), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod away;
 pub mod expired;
 pub mod forwards;
 pub mod history;
+pub mod identity;
 pub mod imported;
 pub mod journal;
 pub mod last_good;

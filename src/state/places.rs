@@ -13,7 +13,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
 use super::{StateDir, maildir_name};
@@ -68,7 +67,7 @@ impl Places {
 /// A message in two folders.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct CopyRecord {
-    /// [`message_hash`]
+    /// [`super::identity::message_hash`]
     pub message: u64,
     /// The folder it was in before.
     pub from: Vec<String>,
@@ -81,7 +80,7 @@ pub struct CopyRecord {
 /// A message that had vanished.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct GoneRecord {
-    /// [`message_hash`]
+    /// [`super::identity::message_hash`]
     pub message: u64,
     /// The folder it was in before.
     pub from: Vec<String>,
@@ -182,18 +181,6 @@ impl PlacesFile {
 /// The hash of a file's name.
 pub fn name_hash(key: &str) -> u64 {
     super::sent_mail::hash(key.as_bytes())
-}
-
-/// The hash that identifies a message, from fields that stay the same wherever it is.
-/// Nobody can construct a message with the hash of another one.
-pub fn message_hash<'b>(fields: impl IntoIterator<Item = &'b [u8]>) -> u64 {
-    let mut hash = Sha256::new();
-    for field in fields {
-        hash.update((field.len() as u64).to_le_bytes());
-        hash.update(field);
-    }
-    let bytes = hash.finalize();
-    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ fn log(home: &Home) -> String {
 
 fn message(number: usize, subject: &str) -> String {
     format!(
-        "From: s{number}@x.example\nSubject: {subject}\nMessage-ID: <{number}@x>\n\
+        "Received: by mx.me.example; {number}\nFrom: s{number}@x.example\n\
+         Subject: {subject}\nMessage-ID: <{number}@x>\n\
          Date: Thu, 24 Dec 2026 20:00:00 +0900\n\nhi\n"
     )
 }
@@ -132,6 +133,41 @@ fn a_move_has_two_ends() {
     ] {
         let seen = taught(both, &message(1, "a"), from, to);
         assert_eq!((&seen.0, &seen.1), wanted, "{from} -> {to}");
+    }
+}
+
+/// A sender chooses Message-ID and size, and may write to two addresses at once.
+#[test]
+fn no_sender_makes_a_delivery_look_like_a_move() {
+    let rules = "on moved from \"Junk\" -> add from to white\n\
+                 when has extension -> folder \"Junk\"\n";
+    let header = "From: s1@x.example\nTo: me@me.example\nMessage-ID: <1@x>\nDate: x\n\nhi\n";
+    for (first, second) in [("1", "2"), ("1", "1")] {
+        let home = home(rules);
+        make(&home, ".Junk/");
+        learn(&home);
+        let path = home.path().join(".local/state/mfilter/log");
+        let send = |options: &[&str], queued: &str| {
+            let text = format!("Received: by mx.me.example; {queued}\n{header}");
+            home.run(options, text.as_bytes());
+        };
+        send(&["-a", "junk"], first);
+        let logged = log(&home);
+        send(&[], second);
+        // The second delivery has not logged yet.
+        fs::write(&path, &logged).unwrap();
+        learn(&home);
+        assert_eq!(text(&home, "white"), "", "{second}: {logged}");
+        // What the user moves before anything has looked counts.
+        send(&["-a", "junk"], "3");
+        let name = log(&home)
+            .lines()
+            .last()
+            .and_then(|line| Some(line.split_once("file=\"")?.1.split_once('"')?.0.to_owned()));
+        let name = name.expect("a name");
+        rename(&home, &format!(".Junk/new/{name}"), "cur/moved-by-a-server:2,S");
+        learn(&home);
+        assert_eq!(text(&home, "white"), "s1@x.example\n", "{}", log(&home));
     }
 }
 

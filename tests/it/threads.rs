@@ -6,7 +6,7 @@ use crate::support::Home;
 
 fn message(number: usize, more: &str) -> String {
     format!(
-        "From: p{number}@x.example\nTo: taro@example.jp\nSubject: letter {number}\n\
+        "Received: by mx.example.jp; {number}\nFrom: p{number}@x.example\nTo: taro@example.jp\nSubject: letter {number}\n\
          Message-ID: <{number}@x.example>\n{more}Date: Mon, 1 Jan 2024 00:00:00 +0000\n\nhi\n"
     )
 }
