@@ -27,7 +27,7 @@ use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::program::{Field, MailSide};
+use crate::rules::program::Field;
 use crate::state::lessons::{self, Lesson};
 use crate::state::memory::{Memory, MessageIdentity, message_key};
 use crate::state::{StateDir, list_index};
@@ -189,7 +189,7 @@ impl Learner<'_> {
         let lists: Vec<_> = (0..).map_while(|at| self.program.list(at)).collect();
         let sides = lists.iter().flat_map(|list| {
             let own = list.entries.folder();
-            let messages = own.filter(|_| threads).map(|(folder, _)| (folder, MailSide::Messages));
+            let messages = own.filter(|_| threads).map(|(folder, side)| (folder, side.messages()));
             own.into_iter().chain(messages).map(move |(folder, side)| (list, folder, side))
         });
         for (list, folder, side) in sides {
@@ -225,7 +225,7 @@ impl Learner<'_> {
                 break;
             }
             if added > 0 {
-                let what = if side == MailSide::Messages { "message" } else { "address" };
+                let what = if side.is_messages() { "message" } else { "address" };
                 told.news.push(format!("{name}: {} more", counted(added, what)));
             }
         }

@@ -5,6 +5,7 @@ use std::iter::once;
 
 use super::condition::Conditions;
 use super::truth::Truth;
+use crate::message::fold::fold;
 use crate::plan::Folder;
 use crate::rules::folder_name::{behind_prefix, is_taken};
 use crate::rules::program::Layout;
@@ -74,6 +75,7 @@ impl Conditions<'_> {
             }
         }
         let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
+        let asked = template.parts.iter().any(is_asked);
         let with_levels = template.parts.iter().any(has_levels);
         if with_levels && parts.iter().any(|part| matches!(part.trim(), "" | "." | "..")) {
             return Err(NO_NAME.into());
@@ -94,11 +96,28 @@ impl Conditions<'_> {
             parts.remove(0);
         }
         let below_inbox = written && (layout == Layout::Fs || prefix.is_some());
-        Ok(match inserted && !is_inbox {
-            true => settle(parts, layout, below_inbox),
-            false => Folder { parts },
-        })
+        if !inserted || is_inbox {
+            return Ok(Folder { parts });
+        }
+        let read = if asked { self.read_folders() } else { Vec::new() };
+        settle(parts, layout, below_inbox, &read).ok_or_else(|| NO_NAME.into())
     }
+
+    /// The folders by whose mail the rules know people.
+    fn read_folders(&self) -> Vec<Folder> {
+        // Site rules have no such lists.
+        let program = self.site_of.map_or(self.program, |rules| &rules.user);
+        if !program.asks_for_sent_mail {
+            return Vec::new();
+        }
+        let lists = (0..).map_while(|at| program.list(at));
+        lists.filter_map(|list| Some(Folder::named(list.entries.folder()?.0))).collect()
+    }
+}
+
+/// Whether a part of a name may be a sender's choice.
+fn is_asked(part: &TemplatePart) -> bool {
+    !matches!(part, TemplatePart::Text(_) | TemplatePart::Insert(Insert::Now(_), _))
 }
 
 /// `{…:levels}`
@@ -135,14 +154,42 @@ fn separates(c: char, layout: Layout) -> bool {
     c == '/' || c == '.' && layout == Layout::MaildirPlusPlus
 }
 
-/// Turns levels with inserted text into names that can be created on any disk.
-fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
+/// Turns levels with inserted text into names that can be created on any disk, and that
+/// are none of those that the rules read: a sender must not put mail where whoever is in
+/// it counts as known. None if there is no such name.
+fn settle(
+    parts: Vec<String>,
+    layout: Layout,
+    below_inbox: bool,
+    read: &[Folder],
+) -> Option<Folder> {
     let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
     if let Some(first) =
         parts.first_mut().filter(|first| !below_inbox && first.eq_ignore_ascii_case("INBOX"))
     {
         first.insert(0, '_');
     }
+    shorten(&mut parts, layout);
+    let is_read = |parts: &[String]| read.iter().any(|folder| is_same(&folder.parts, parts));
+    for _ in read {
+        if is_read(&parts)
+            && let Some(last) = parts.last_mut()
+        {
+            last.insert(0, '_');
+            shorten(&mut parts, layout);
+        }
+    }
+    (!is_read(&parts)).then_some(Folder { parts })
+}
+
+/// Whether two folders may be one, on a disk that knows no case or forms of letters.
+fn is_same(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| one == other || fold(one) == fold(other))
+}
+
+/// Removes from the longest levels what no directory's name has room for.
+fn shorten(parts: &mut [String], layout: Layout) {
     loop {
         let sizes: Vec<usize> = parts.iter().map(|part| bytes_on_disk(part) + 1).collect();
         let size = match layout {
@@ -155,7 +202,6 @@ fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
             _ => break,
         };
     }
-    Folder { parts }
 }
 
 /// Names that mean something else to a file system, a Maildir or Dovecot.
@@ -227,6 +273,40 @@ mod tests {
             assert_eq!(on.folder_exists(&Folder::default()), Ok(true));
         });
         assert_eq!(ask(&program, &message, &world, Detail::Plan, exists), Ok(true));
+    }
+
+    #[test]
+    fn a_value_never_names_a_folder_that_a_list_reads() {
+        let lists = "list known sent \"Sent\"\nlist seen senders \"Kept/書類Ａ\"\n\
+                     list more sent \"_Sent\"\nlist year senders \"2026\"";
+        for (name, subject, expected) in [
+            ("{subject}", "Sent", "__Sent"),
+            ("{subject}", "sENT ", "__sENT"),
+            ("Sen{subject}", "t", "__Sent"),
+            ("{subject}/a", "Sent", "Sent/a"),
+            ("a/{subject}", "Sent", "a/Sent"),
+            ("Kept/{subject}", "書類a", "Kept/_書類a"),
+            ("{subject:levels}", "Kept/書類A", "Kept/_書類A"),
+            ("{subject:levels}/書類Ａ", "Kept", "Kept/_書類Ａ"),
+            ("Sent", "x", "Sent"),
+            ("{subject}", "Senta", "Senta"),
+            ("{now:20}26", "x", "2026"),
+            ("{subject}", "2026", "_2026"),
+        ] {
+            assert_eq!(folder(lists, name, subject), format!("folder \"{expected}\""), "{name}");
+        }
+        let long = "_".repeat(300);
+        let list = format!("list known sent \"{}\"", &long[..LONGEST_NAME - 1]);
+        let told = folder(&list, "{subject}", &long);
+        assert!(told.contains(NO_NAME), "{told}");
+    }
+
+    #[test]
+    fn a_sites_value_names_no_folder_that_the_users_list_reads() {
+        let site = "category \"a\" {\n  when has subject -> folder \"{subject}\"\n}\n";
+        let rules = with_site(site, "list known sent \"Sent\"\ninbox\n");
+        let run = run_on(&rules, "Subject: sent\n\n", &World::default(), Detail::Plan);
+        assert_eq!(steps(&run).last().map(String::as_str), Some("folder \"_sent\""));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use super::context::Context;
 use crate::message::Message;
 use crate::message::message_ids::message_ids;
-use crate::rules::program::MailSide;
 
 /// How many Message-IDs of one message are used: its own, the first of the
 /// conversation, and the newest of the others.
@@ -30,14 +29,14 @@ pub(super) fn hashes(message: &Message) -> Vec<String> {
 /// determined.
 pub(super) fn mine(on: &Context<'_>) -> Result<Option<String>, String> {
     let lists = (0..).map_while(|at| on.program.list(at));
-    let folders: Vec<&str> = lists.filter_map(|list| Some(list.entries.folder()?.0)).collect();
+    let folders: Vec<_> = lists.filter_map(|list| list.entries.folder()).collect();
     if folders.is_empty() {
         return Err("no folder is known for your own mail: `list NAME sent \"Sent\"`".into());
     }
     let named = distinct(named(on.message));
     let mut unknown = None;
-    for folder in folders.into_iter().filter(|_| !named.is_empty()) {
-        match on.world.sent(folder, MailSide::Messages) {
+    for (folder, side) in folders.into_iter().filter(|_| !named.is_empty()) {
+        match on.world.sent(folder, side.messages()) {
             Ok(sent) => {
                 let is_there =
                     |hash: &&String| sent.lists.iter().any(|list| list.matches_text(hash));

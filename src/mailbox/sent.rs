@@ -8,7 +8,8 @@
 //! it, so a test for that cannot be evaluated.
 //!
 //! Of sent mail, only what the user has written counts: not automatic answers, not mail
-//! that unsubscribes from a list, and not what is marked as a draft or as deleted.
+//! that unsubscribes from a list, not what is marked as a draft or as deleted, and not what
+//! mfilter has delivered into the folder: nobody knows who sent that.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -20,7 +21,7 @@ use crate::classify::{auto_generated, automatic};
 use crate::evaluate::{exact_entry, own_hash};
 use crate::file::{self, Bounds, PinnedDirectory};
 use crate::maildir::Location;
-use crate::maildir::name::{flags, split_info};
+use crate::maildir::name::{flags, is_ours, split_info};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::plan::Folder;
@@ -131,9 +132,9 @@ impl Sent {
                 Ok(found) => {
                     hashes.push(hash);
                     for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
-                        let entry = match side {
-                            MailSide::Messages => Some(address),
-                            _ => exact_entry(&address),
+                        let entry = match side.is_messages() {
+                            true => Some(address),
+                            false => exact_entry(&address),
                         };
                         let Some(entry) = entry else { continue };
                         if !known.has_same(&entry) {
@@ -184,12 +185,12 @@ fn keep(
         let what = match side {
             MailSide::Recipients => "written to",
             MailSide::Authors => "who wrote",
-            MailSide::Messages => "",
+            MailSide::Messages | MailSide::SentMessages => "",
         };
         let path = path.display();
-        match side {
-            MailSide::Messages => format!("# The messages in {path}; kept by mfilter.\n"),
-            _ => format!("# Everyone {what}, by the mail in {path}; kept by mfilter.\n"),
+        match side.is_messages() {
+            true => format!("# The messages in {path}; kept by mfilter.\n"),
+            false => format!("# Everyone {what}, by the mail in {path}; kept by mfilter.\n"),
         }
     });
     if !list.ends_with('\n') {
@@ -277,10 +278,14 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
         return Err(ErrorKind::NotFound.into());
     }
     let message = Message::open(file)?;
+    let is_sent = matches!(side, MailSide::Recipients | MailSide::SentMessages);
+    if is_sent && is_delivery(path, &message) {
+        return Ok(Vec::new());
+    }
     let headers: &[&str] = match side {
         MailSide::Recipients => &RECIPIENTS,
         MailSide::Authors => &["From"],
-        MailSide::Messages => {
+        MailSide::Messages | MailSide::SentMessages => {
             let own = own_hash(&message).into_iter();
             return Ok(own.map(|hash| (hash, String::new())).collect());
         }
@@ -293,6 +298,14 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
     let all = all.take(MOST_PEOPLE).map(|address| (address.canonical(), name_of(&address)));
     let counts = |address: &str| side == MailSide::Authors || !leaves_by_address(address);
     Ok(all.filter(|(address, _)| counts(address)).collect())
+}
+
+/// Whether mfilter has delivered the message: it has named the file, and a mail server has
+/// taken the message from somebody. What `import` files of an old folder of sent mail has
+/// such a name, too, but as a mail reader keeps it, no server has seen it.
+fn is_delivery(path: &Path, message: &Message) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    is_ours(&name) && message.head().first("Received").is_some()
 }
 
 /// The display name on one line, if it says more than the address.

@@ -333,6 +333,23 @@ pub enum MailSide {
     Authors,
     /// The messages themselves, by hashes of their Message-IDs.
     Messages,
+    /// The same, but only those that the user has sent.
+    SentMessages,
+}
+
+impl MailSide {
+    /// The messages of the same folder.
+    pub fn messages(self) -> MailSide {
+        match self {
+            MailSide::Recipients | MailSide::SentMessages => MailSide::SentMessages,
+            MailSide::Authors | MailSide::Messages => MailSide::Messages,
+        }
+    }
+
+    /// Whether it is messages rather than people.
+    pub fn is_messages(self) -> bool {
+        self == self.messages()
+    }
 }
 
 /// `on moved from "A" to "B" -> ACTION, …`

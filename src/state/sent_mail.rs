@@ -57,6 +57,9 @@ impl SentMailState {
             MailSide::Recipients => (key(&[path]), label),
             MailSide::Authors => (key(&[path, b"authors"]), format!("from-{label}")),
             MailSide::Messages => (key(&[path, b"messages"]), format!("messages-{label}")),
+            MailSide::SentMessages => {
+                (key(&[path, b"sent messages"]), format!("sent-messages-{label}"))
+            }
         };
         let short = key.get(..8).unwrap_or_default();
         SentMailState { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }

@@ -39,6 +39,53 @@ fn the_senders_of_a_folder_are_in_its_list() {
     assert_eq!(goes(&home, "stranger@example.jp"), "");
 }
 
+/// A stranger writes to `me+Sent` and to himself, so that he would be known.
+#[test]
+fn nobody_is_known_by_mail_that_rules_have_filed() {
+    let planted = "Received: from evil.example by mx.example.jp; 1\nFrom: evil@evil.example\n\
+                   To: taro+Sent@example.jp, evil@evil.example\nMessage-ID: <planted-1@evil.example>\n\nx\n";
+    let rules = "list known sent \"Sent\"\nwhen in-my-thread or from in known -> inbox\n";
+    let screen = "otherwise -> folder \"Screener\"\n";
+    let answer =
+        "From: other@evil.example\nIn-Reply-To: <planted-1@evil.example>\nSubject: x\n\nx\n";
+    let is_known = |home: &Home| {
+        home.deliver(answer.as_bytes());
+        let answered = home.mail().iter().any(|mail| {
+            mail.folder.is_empty() && mail.text().contains("In-Reply-To: <planted-1@evil.example>")
+        });
+        (goes(home, "evil@evil.example"), answered)
+    };
+    let unknown = (String::from(".Screener"), false);
+
+    let home = Home::with_rules(&format!(
+        "{rules}when has to.detail -> folder \"{{to.detail}}\"\n{screen}"
+    ));
+    home.write("Maildir/.Sent/cur/1.a:2,S", "From: taro@example.jp\nTo: b@c.example\n\nx\n");
+    home.deliver(planted.as_bytes());
+    assert_eq!(home.mail().iter().filter(|mail| mail.folder == "._Sent").count(), 1);
+    assert_eq!(is_known(&home), unknown);
+    assert_eq!(goes(&home, "b@c.example"), "");
+
+    // The list was declared later than that, or the rule itself names the folder.
+    let home = Home::with_rules(&format!("{rules}when has to.detail -> folder \"Sent\"\n{screen}"));
+    home.deliver(planted.as_bytes());
+    let file = home.mail().remove(0);
+    assert_eq!(file.folder, ".Sent");
+    assert_eq!(is_known(&home), unknown);
+    // A server or a reader names what it keeps there itself.
+    home.write("Maildir/.Sent/cur/1767225600.M1P2.mx,S=9:2,S", planted);
+    assert_eq!(is_known(&home), (String::new(), true));
+    // An old folder of sent mail that was imported.
+    let home = Home::with_rules(&format!("{rules}{screen}"));
+    let sent = planted.split_once('\n').expect("lines").1;
+    let name = file.path.file_name().expect("a name").to_string_lossy().into_owned();
+    home.write(&format!("Maildir/.Sent/cur/{name}:2,S"), sent);
+    assert_eq!(is_known(&home), (String::new(), true));
+    let home = Home::with_rules("list seen senders \"Kept\"\nwhen from in seen -> folder \"S\"\n");
+    home.write(&format!("Maildir/.Kept/cur/{name}:2,S"), planted);
+    assert_eq!(goes(&home, "evil@evil.example"), ".S", "kept by the user");
+}
+
 #[test]
 fn known_names_under_new_addresses_are_found() {
     let home = Home::with_rules("list known sent \"Sent\"\nwhen pretender -> folder \"P\"\n");
