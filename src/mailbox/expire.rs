@@ -16,7 +16,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::sort::{BATCH, SortEvent, finish_killed, remember};
+use super::sort::{BATCH, SortEvent, finish_killed, not_noted, note_moves, remember};
 use super::special::{Special, Use};
 use crate::evaluate;
 use crate::flags::Flags;
@@ -31,7 +31,7 @@ use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
 use crate::state::expired::ExpiredFolder;
 use crate::state::memory::Memory;
-use crate::state::sorted::{MoveRecord, SortJournal, Spot};
+use crate::state::sorted::SortJournal;
 use crate::world::{StoredMessage, World};
 
 /// How many messages are reported together before they are deleted.
@@ -141,8 +141,7 @@ impl Expirer<'_> {
     }
 
     fn not_noted(&self, error: std::io::Error) -> Failure {
-        let path = self.state.map(|state| state.path().to_owned()).unwrap_or_default();
-        Failure::new("note what is moved in", path, error)
+        not_noted(self.state, error)
     }
 
     /// The folders that an `expire` is for, as far as they are meant.
@@ -349,7 +348,8 @@ impl Expirer<'_> {
                 }
             }
         }
-        self.note(&steps, state, journal).map_err(|error| self.not_noted(error))?;
+        let moves = steps.iter().map(|(_, step)| (step, Flags::default()));
+        note_moves(journal, state, self.location, moves).map_err(|error| self.not_noted(error))?;
         for (message, step) in steps {
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -366,29 +366,6 @@ impl Expirer<'_> {
             tell(ExpireEvent::Message(expiry, from, message, fate));
         }
         Ok(gone)
-    }
-
-    /// Records moves in the journal.
-    fn note(
-        &self,
-        steps: &[(&OldMessage, FileMove)],
-        state: &StateDir,
-        journal: &mut Option<SortJournal>,
-    ) -> std::io::Result<()> {
-        if journal.is_none() {
-            let maildir = fs::canonicalize(&self.location.path)?;
-            *journal = Some(SortJournal::begin(state, &maildir, self.location.layout)?);
-        }
-        let Some(journal) = journal else { return Ok(()) };
-        let spot = |place: &Place, entry: &Entry| Spot {
-            folder: place.directories().to_vec(),
-            file: entry.to_string(),
-        };
-        for (_, step) in steps {
-            let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
-            journal.note(&MoveRecord { from, to, added: Flags::default() })?;
-        }
-        journal.sync()
     }
 
     /// Deletes messages; returns how many it deleted.

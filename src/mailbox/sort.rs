@@ -161,10 +161,7 @@ impl<'a> Sorter<'a> {
             (None, Some(journal)) => journal.end(),
             (None, None) => Ok(()),
         };
-        ended.map_err(|error| {
-            let path = self.state.map(|state| state.path().to_owned()).unwrap_or_default();
-            Failure::new("note what is moved in", path, error)
-        })
+        ended.map_err(|error| not_noted(self.state, error))
     }
 }
 
@@ -281,7 +278,7 @@ impl SortRun<'_, '_> {
                     let (from, to) = (step.from.directories(), step.to.directories());
                     let identity = &judged.about.known.identity;
                     if let Err(error) = self.sorter.memory.put(identity, from, to) {
-                        self.not_noted(error);
+                        self.not_remembered(error);
                     }
                     let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
                     self.say(place, &judged, SortOutcome::Moved { path, problems: step.problems });
@@ -296,7 +293,7 @@ impl SortRun<'_, '_> {
         (self.tell)(SortEvent::Settled);
     }
 
-    fn not_noted(&mut self, error: io::Error) {
+    fn not_remembered(&mut self, error: io::Error) {
         let path = self.sorter.state.map(|state| state.path().to_owned()).unwrap_or_default();
         let failure = Failure::new("note where a message was put in", path, error);
         (self.tell)(SortEvent::Trouble(failure));
@@ -305,32 +302,52 @@ impl SortRun<'_, '_> {
     /// Records the moves in the journal.
     fn note(&mut self, pending: &[Pending]) -> io::Result<()> {
         let Some(state) = self.sorter.state else { return Ok(()) };
-        if self.journal.is_none() {
-            let location = self.sorter.judge.location;
-            let maildir = std::fs::canonicalize(&location.path)?;
-            self.journal = Some(SortJournal::begin(state, &maildir, location.layout)?);
-        }
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        for Pending { judged, step } in pending {
-            let added = match &judged.verdict {
-                Judgement::Refile(refile) => refile.to.as_ref().map(|target| target.add.clone()),
+        let moves = pending.iter().map(|Pending { judged, step }| {
+            let target = match &judged.verdict {
+                Judgement::Refile(refile) => refile.to.as_ref(),
                 _ => None,
             };
-            let added = added.unwrap_or_default();
-            let spot = |place: &Place, entry: &Entry| Spot {
-                folder: place.directories().to_vec(),
-                file: entry.to_string(),
-            };
-            let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
-            journal.note(&MoveRecord { from, to, added })?;
-        }
-        journal.sync()
+            (step, target.map(|target| target.add.clone()).unwrap_or_default())
+        });
+        note_moves(&mut self.journal, state, self.sorter.judge.location, moves)
     }
 
     fn say(&mut self, from: &Place, judged: &JudgedMessage, fate: SortOutcome) {
         let path = self.sorter.judge.location.path_of_entry(from, &judged.entry);
         (self.tell)(SortEvent::Message(SortReportLine { from, path, judged, fate }));
     }
+}
+
+/// Records moves that will be made, with the flags that they add, in the journal of the
+/// run, which begins with the first of them.
+pub(super) fn note_moves<'m>(
+    journal: &mut Option<SortJournal>,
+    state: &StateDir,
+    location: &Location,
+    moves: impl Iterator<Item = (&'m FileMove, Flags)>,
+) -> io::Result<()> {
+    let journal = match journal {
+        Some(journal) => journal,
+        None => {
+            let maildir = std::fs::canonicalize(&location.path)?;
+            journal.insert(SortJournal::begin(state, &maildir, location.layout)?)
+        }
+    };
+    let spot = |place: &Place, entry: &Entry| Spot {
+        folder: place.directories().to_vec(),
+        file: entry.to_string(),
+    };
+    for (step, added) in moves {
+        let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
+        journal.note(&MoveRecord { from, to, added })?;
+    }
+    journal.sync()
+}
+
+/// The failure to record moves.
+pub(super) fn not_noted(state: Option<&StateDir>, error: io::Error) -> Failure {
+    let path = state.map(|state| state.path().to_owned()).unwrap_or_default();
+    Failure::new("note what is moved in", path, error)
 }
 
 /// Finishes the moves that killed runs have left half done.
