@@ -251,6 +251,7 @@ impl<'r> ExpireReport<'r> {
             folder: goes.clone(),
             was: was.clone(),
             file,
+            by: "expire",
             rule: Some(rule.clone()),
             message_id: old.id.clone(),
         };

@@ -307,7 +307,7 @@ impl SortReport<'_> {
                 let rule = rule.map(|rule| log::place(rule, self.files));
                 let message_id = told.judged.about.id.clone();
                 let (folder, was) = (to.clone(), from.clone());
-                self.lines.push(Line { folder, was, file, rule, message_id });
+                self.lines.push(Line { folder, was, file, by: "sort", rule, message_id });
                 for why in problems {
                     progress.error(&escape(&format!("{}: {why}", path.display())));
                 }

@@ -78,6 +78,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
             id: line.get("id").unwrap_or_default(),
             folder: line.get("folder"),
             was: line.get("was"),
+            by: line.get("by"),
             rule,
             ms: line.ms(),
             text: line.get("text"),

@@ -11,7 +11,7 @@ use super::interrupt::stop;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
-use crate::log::{Log, MoveLine as Line};
+use crate::log::{Log, MoveLine as Line, UNDO};
 use crate::mailbox::undo::{UndoEvent, UndoOutcome, undo};
 use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
@@ -98,7 +98,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         let (from, to) = (path(&moved.from), path(&moved.to));
         if call.json {
             let (result, path, why) = match &came {
-                UndoOutcome::Back(path) => ("back", Some(path.display().to_string()), None),
+                UndoOutcome::Back { path, .. } => ("back", Some(path.display().to_string()), None),
                 UndoOutcome::Already => ("already", None, None),
                 UndoOutcome::Gone => ("gone", None, None),
                 UndoOutcome::Failed(why) => ("failed", None, Some(why)),
@@ -109,7 +109,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
             output::print(&(json_line(&object) + "\n"));
         }
         match came {
-            UndoOutcome::Back(path) => {
+            UndoOutcome::Back { path, message_id } => {
                 back += 1;
                 let name = |spot: &sorted::Spot| {
                     let place = Place::of(spot.folder.clone());
@@ -119,8 +119,9 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                     folder: name(&moved.from),
                     was: name(&moved.to),
                     file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                    by: UNDO,
                     rule: None,
-                    message_id: String::new(),
+                    message_id,
                 });
                 if call.verbose && !call.json {
                     output::print(&format!("{}\n", escape(&path.display().to_string())));

@@ -17,8 +17,8 @@ use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::file;
 use crate::flags::Flags;
 use crate::language::Language;
-use crate::log::Log;
 use crate::log::reader::{self, LogLine};
+use crate::log::{Log, UNDO};
 use crate::mailbox::{self, search};
 use crate::maildir::Location;
 use crate::message::Message;
@@ -478,6 +478,13 @@ impl LineExplanation<'_> {
             self.notes.push(format!(
                 "mfilter put it into `{folder}`; you or another program moved it to `{lies_in}`"
             ));
+        }
+        // No rule for new mail has asked for that.
+        if let Some(by) = line.get("by").filter(|by| matches!(*by, UNDO | "expire")) {
+            if by == UNDO {
+                self.notes.push(format!("`--undo` has put it back into `{folder}`"));
+            }
+            return;
         }
         let steps = &evaluation.plan.steps;
         let leads_there = steps.iter().any(|step| match &step.kind {

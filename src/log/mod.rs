@@ -10,7 +10,8 @@
 //!
 //! The first word after the time is `log`, `copied`, `delivered`, `ran`, `piped`,
 //! `forwarded`, `replied`, `edited`, `discarded`, `refused`, `deferred` or `note`;
-//! `moved`, with the folder it `was` in, if a message that was already stored is moved;
+//! `moved`, with the folder it `was` in, if a message that was already stored is moved, and
+//! `by` which command, unless that was `watch`, for which it is new mail;
 //! `learned` if a move by the user taught something. Values are JSON strings in which
 //! controls, line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An unknown envelope sender is
@@ -88,7 +89,10 @@ pub struct LogEntry<'a> {
     pub duration: Option<Duration>,
 }
 
-/// A message that was moved from folder to folder.
+/// How the log calls what takes back the moves of a command.
+pub const UNDO: &str = "undo";
+
+/// A message that was moved from folder to folder, or deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveLine {
     /// The folder it is in, as people name it.
@@ -97,6 +101,8 @@ pub struct MoveLine {
     pub was: String,
     /// The current name of its file.
     pub file: String,
+    /// The command that moved it: `sort` or `expire`, or [`UNDO`] if it took a move back.
+    pub by: &'static str,
     /// The rule that asked for the move, as `file:line`; none if no rule did.
     pub rule: Option<String>,
     /// Message-ID header; may be empty.
@@ -144,7 +150,8 @@ impl Log {
                     ("folder", Some(&moved.folder)),
                     ("was", Some(&moved.was)),
                     ("file", Some(&moved.file)),
-                    ("rule", moved.rule.as_ref()),
+                    ("by", Some(moved.by)),
+                    ("rule", moved.rule.as_deref()),
                     ("id", Some(&moved.message_id)),
                 ],
             )
@@ -162,7 +169,7 @@ impl Log {
                 &[
                     ("was", Some(&deleted.was)),
                     ("file", Some(&deleted.file)),
-                    ("rule", deleted.rule.as_ref()),
+                    ("rule", deleted.rule.as_deref()),
                     ("id", Some(&deleted.message_id)),
                 ],
             )
@@ -315,6 +322,8 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         let mut fields = vec![("folder", folder.as_str())];
         fields.extend(entry.was.map(|was| ("was", was)));
         fields.extend(file.as_deref().map(|name| ("file", name)));
+        let hash = stored.hash.map(|hash| format!("{hash:016x}"));
+        fields.extend(hash.as_deref().map(|hash| ("hash", hash)));
         if entry.was.is_some() {
             add("moved", step, &fields);
             continue;
@@ -322,8 +331,6 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         let word = match step.map(|step| &step.kind) {
             Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
             _ => "delivered",
-        let hash = stored.hash.map(|hash| format!("{hash:016x}"));
-        fields.extend(hash.as_deref().map(|hash| ("hash", hash)));
         };
         add(word, step, &fields);
     }
@@ -372,7 +379,7 @@ pub fn place(rule: &RuleRef, files: &[&str]) -> String {
 }
 
 /// A line with these fields; one without a value is left out.
-fn line_of(word: &str, fields: &[(&str, Option<&String>)]) -> String {
+fn line_of(word: &str, fields: &[(&str, Option<&str>)]) -> String {
     let mut line = String::from(word);
     for (name, value) in fields {
         if let Some(value) = value {
@@ -532,6 +539,7 @@ mod tests {
                 step: Some(number),
                 folder: folder.clone(),
                 path: Some(path),
+                hash: Some(u64::from(number == 1) << 8),
             });
         }
         report.notes.push("odd".into());
@@ -539,11 +547,9 @@ mod tests {
         let to = ["taro@a.example".to_owned()];
         let entry = LogEntry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
         assert_eq!(
-                hash: Some(u64::from(number == 1) << 8),
             lines(&entry),
             [
                 format!(r#"log text="seen \"x\"" rule="~/.mailrules:1" {rest}"#),
-                format!(r#"copied folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:2" {rest}"#),
                 format!(
                     r#"copied folder="A/迷惑" file="1.x,S=2" hash="0000000000000100" rule="~/.mailrules:2" {rest}"#
                 ),
@@ -583,6 +589,7 @@ mod tests {
             folder: "A".into(),
             was: "INBOX".into(),
             file: "1.x:2,S".into(),
+            by: "sort",
             rule: Some("r:3".into()),
             message_id: "<1@a.example>".into(),
         };
@@ -590,7 +597,7 @@ mod tests {
         let text = fs::read_to_string(home.path().join("log")).unwrap();
         let lines: Vec<&str> =
             text.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
-        let head = r#"moved folder="A" was="INBOX" file="1.x:2,S""#;
+        let head = r#"moved folder="A" was="INBOX" file="1.x:2,S" by="sort""#;
         let first = format!(r#"{head} rule="r:3" id="<1@a.example>""#);
         assert_eq!(lines, [first, format!(r#"{head} id="<1@a.example>""#)]);
     }

@@ -389,13 +389,16 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Fai
     last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
 }
 
-/// Records where the message of this step was put, if it is there.
-pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) {
-    let Ok(shelf) = mover.shelf(&step.to) else { return };
-    let Ok(message) = shelf.open(&step.new) else { return };
+/// Records where the message of this step was put, if it is there; returns its Message-ID,
+/// which may be empty.
+pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) -> String {
+    let Ok(shelf) = mover.shelf(&step.to) else { return String::new() };
+    let Ok(message) = shelf.open(&step.new) else { return String::new() };
     let identity = known(&message, &step.new).identity;
     // Without this, the message may be moved again after the user has moved it back.
     let _ = memory.put(&identity, step.from.directories(), step.to.directories());
+    let ids = message.texts("Message-ID");
+    ids.first().map(|id| id.text().to_owned()).unwrap_or_default()
 }
 
 /// A recorded move; none if the record does not name places in a Maildir.

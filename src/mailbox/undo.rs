@@ -23,7 +23,12 @@ const FRESH: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoOutcome {
     /// The message is where it was, unchanged except for what a reader did.
-    Back(PathBuf),
+    Back {
+        /// Its file.
+        path: PathBuf,
+        /// Its Message-ID; may be empty.
+        message_id: String,
+    },
     /// It was there already.
     Already,
     /// It is no longer where it was moved to.
@@ -125,8 +130,8 @@ impl Back<'_> {
             },
             problems: Vec::new(),
         };
-        if self.carry_out(&inverse)? {
-            return Ok(UndoOutcome::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+        if let Some(back) = self.carry_out(&inverse)? {
+            return Ok(back);
         }
         for _ in 0..ROUNDS {
             let Some(now) = self.find(&step.to, &step.new) else { break };
@@ -137,8 +142,8 @@ impl Back<'_> {
             let (from, to) = (&step.to, &step.from);
             let wish = MoveRequest { from, entry: &now, to, add: &none, remove: added };
             let inverse = self.mover.prepare(&wish)?;
-            if self.carry_out(&inverse)? {
-                return Ok(UndoOutcome::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+            if let Some(back) = self.carry_out(&inverse)? {
+                return Ok(back);
             }
             self.known.remove(step.to.directories());
         }
@@ -147,18 +152,20 @@ impl Back<'_> {
         Ok(if there { UndoOutcome::Already } else { UndoOutcome::Gone })
     }
 
-    fn carry_out(&mut self, step: &FileMove) -> Result<bool, Failure> {
+    /// None if the message is not where the step begins.
+    fn carry_out(&mut self, step: &FileMove) -> Result<Option<UndoOutcome>, Failure> {
         // Checked first: a folder to return to is created only for an existing message.
         let there = match self.mover.shelf(&step.from) {
             Ok(shelf) => shelf.has(&step.old),
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
-        let moved = there && self.mover.carry_out(step)? == MoveOutcome::Moved;
-        if moved {
-            remember(&mut self.mover, self.memory, step);
+        if !there || self.mover.carry_out(step)? != MoveOutcome::Moved {
+            return Ok(None);
         }
-        Ok(moved)
+        let message_id = remember(&mut self.mover, self.memory, step);
+        let path = self.mover.path_of(&step.to, &step.new);
+        Ok(Some(UndoOutcome::Back { path, message_id }))
     }
 
     /// The name of a message's file in a folder now, or a moment ago.

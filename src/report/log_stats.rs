@@ -26,6 +26,8 @@ pub struct LogEvent<'a> {
     pub folder: Option<&'a str>,
     /// The folder it was in before.
     pub was: Option<&'a str>,
+    /// The command that moved it, unless it was new mail.
+    pub by: Option<&'a str>,
     /// The rule that asked for it.
     pub rule: Option<RuleName<'a>>,
     /// How long it took, milliseconds.
@@ -76,6 +78,7 @@ pub struct LogStats {
 #[derive(Debug, Default, Clone, Copy)]
 struct FolderStats {
     came: usize,
+    moved_in: usize,
     left: usize,
     came_in_week: usize,
     left_in_week: usize,
@@ -142,7 +145,10 @@ impl LogStats {
         if STORES.contains(&event.word) {
             if let Some(folder) = event.folder {
                 let folder = self.folders.entry(folder.to_owned()).or_default();
-                folder.came += 1;
+                match event.by {
+                    None => folder.came += 1,
+                    Some(_) => folder.moved_in += 1,
+                }
                 folder.came_in_week += usize::from(in_week);
             }
             if let Some(was) = event.was {
@@ -255,6 +261,7 @@ impl LogStats {
             .map(|(name, folder)| FolderCount {
                 folder: name.clone(),
                 came: folder.came,
+                moved_in: folder.moved_in,
                 left: folder.left,
                 grew_in_week: folder.came_in_week as i64 - folder.left_in_week as i64,
                 per_day: (folder.came as f64 / days.max(1.0) * 10.0).round() / 10.0,
@@ -334,7 +341,10 @@ pub struct StatsReport {
 #[derive(Debug, Serialize)]
 pub(super) struct FolderCount {
     pub(super) folder: String,
+    /// New mail.
     pub(super) came: usize,
+    /// Mail that commands have moved there, or back.
+    pub(super) moved_in: usize,
     pub(super) left: usize,
     /// The messages that were added minus those that left, in the last seven days.
     pub(super) grew_in_week: i64,
@@ -392,7 +402,11 @@ impl StatsReport {
     /// columns.
     pub fn text(&self, bars: Option<Bars>, terminal: Option<usize>, language: Language) -> String {
         let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
-        let shown = |column: &usize| !is_narrow || ON_NARROW.contains(column);
+        let is_moved = self.folders.iter().any(|folder| folder.moved_in > 0);
+        let shown = |column: &usize| match is_narrow {
+            true => ON_NARROW.contains(column),
+            false => is_moved || *column != MOVED_IN,
+        };
         let say = |text: &str| translated(text, language).into_owned();
         let mut out = String::new();
         let bar = |part: usize, most: usize| match bars {
@@ -420,7 +434,8 @@ impl StatsReport {
             }
         }
         let most = self.folders.iter().map(|folder| folder.came).max().unwrap_or(0);
-        let head = [say("arrived"), say("left"), say("last 7 days"), say("per day")];
+        let head =
+            [say("arrived"), say("moved in"), say("left"), say("last 7 days"), say("per day")];
         if !self.folders.is_empty() {
             let head = (0..head.len())
                 .filter(shown)
@@ -430,6 +445,7 @@ impl StatsReport {
         for folder in &self.folders {
             let row = [
                 folder.came.to_string(),
+                folder.moved_in.to_string(),
                 folder.left.to_string(),
                 format!("{:+}", folder.grew_in_week),
                 format!("{:.1}", folder.per_day),
@@ -480,10 +496,12 @@ impl StatsReport {
 }
 
 /// How wide the columns of the table of folders are.
-const COLUMNS: [usize; 4] = [7, 8, 13, 9];
+const COLUMNS: [usize; 5] = [7, 10, 8, 13, 9];
+/// The column that is shown only if it is not all zeros.
+const MOVED_IN: usize = 1;
 /// On a terminal with fewer columns than this, only two are shown.
 const NARROW: usize = 60;
-const ON_NARROW: [usize; 2] = [0, 2];
+const ON_NARROW: [usize; 2] = [0, 3];
 
 /// What is said about lines of the log that could not be read.
 pub fn damaged_lines(number: usize) -> String {

@@ -195,7 +195,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
         let line = log.lines().find(|line| line.contains("3.a")).unwrap();
         let rule = home.path().join(".mailrules");
         let wanted = format!(
-            r#"moved folder="News" was="INBOX" file="3.a:2,RSbc" rule="{}:4" id="<3@b.example>""#,
+            r#"moved folder="News" was="INBOX" file="3.a:2,RSbc" by="sort" rule="{}:4" id="<3@b.example>""#,
             rule.display()
         );
         assert!(line.ends_with(&wanted), "{line}");

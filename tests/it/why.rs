@@ -188,6 +188,44 @@ fn mail_of_a_sender_and_mail_that_was_moved() {
     assert!(run.stdout.contains("then no rule decided; a list, or the message"), "{run:?}");
 }
 
+/// `sort` and its undoing are no arrivals, and nobody else has moved the message.
+#[test]
+fn what_sort_has_moved_and_taken_back() {
+    let home = Home::with_rules("inbox\n");
+    delivered(&home, &message("1@a", "hello"));
+    home.write(".mailrules", "when subject is \"hello\" -> folder \"Work\"\n");
+    let counts = |home: &Home| {
+        let stats = json(&home.run(&["stats", "--json"], b""));
+        let mut folders: Vec<String> = stats["folders"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|of| format!("{} {} {} {}", of["folder"], of["came"], of["moved_in"], of["left"]))
+            .collect();
+        folders.sort();
+        folders.join(", ").replace('"', "")
+    };
+    assert_eq!(home.run(&["sort"], b"").code, Some(0));
+    assert_eq!(counts(&home), "INBOX 1 0 1, Work 0 1 0");
+    let told = why(&home, &["1@a"]).stdout;
+    assert!(told.contains("  by \"sort\"") && !told.contains("moved it"), "{told}");
+    assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
+    assert_eq!(counts(&home), "INBOX 1 1 1, Work 0 1 1");
+    let told = why(&home, &["1@a"]).stdout;
+    assert!(told.contains("`--undo` has put it back into `INBOX`"), "{told}");
+    assert!(!told.contains("moved it") && !told.contains("judged again"), "{told}");
+    let stats = home.run(&["stats"], b"").stdout;
+    let row = |name: &str| {
+        let line = stats.lines().find(|line| line.ends_with(name));
+        line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(
+        row("  folder").as_deref(),
+        Some("arrived moved in left last 7 days per day folder")
+    );
+    assert_eq!(row("  INBOX").as_deref(), Some("1 1 1 +1 1.0 INBOX"), "{stats}");
+}
+
 #[test]
 fn discarded_refused_and_duplicate_messages() {
     let home = Home::with_rules(
@@ -292,8 +330,8 @@ fn what_the_rules_did() {
     let log = home.path().join(".local/state/mfilter/log");
     let mut text = fs::read_to_string(&log).expect("is there");
     let time = text.split(' ').next().expect("a time").to_owned();
-    text +=
-        &format!("{time} moved folder=\"Old\" was=\"Shop\" file=\"x\" rule=\"r:1\" id=\"<0@a>\"\n");
+    let moved = "folder=\"Old\" was=\"Shop\" file=\"x\" by=\"sort\" rule=\"r:1\" id=\"<0@a>\"";
+    text += &format!("{time} moved {moved}\n");
     text += "nonsense\n";
     fs::write(&log, text).expect("written");
 
@@ -304,7 +342,10 @@ fn what_the_rules_did() {
         all.iter().find(|folder| folder["folder"] == name).cloned().expect("is there")
     };
     assert_eq!((&folder("Shop")["came"], &folder("Shop")["left"]), (&4.into(), &1.into()));
-    assert_eq!((&folder("Shop")["grew_in_week"], &folder("Old")["came"]), (&3.into(), &1.into()));
+    assert_eq!(
+        (&folder("Shop")["grew_in_week"], &folder("Old")["moved_in"]),
+        (&3.into(), &1.into())
+    );
     assert_eq!(stats["rules"][0]["messages"], 4, "{stats}");
     assert_eq!(stats["rules"][0]["label"], "shop");
     assert!(stats["rules"][0]["place"].as_str().is_some_and(|place| place.ends_with(":9")));
@@ -317,7 +358,7 @@ fn what_the_rules_did() {
     let text = home.run(&["stats"], b"").stdout;
     for part in [
         "      5 delivered\n",
-        "      4       1           +3",
+        "      4         0       1           +3",
         "       4  ",
         "\nrules that never fired in this period\n",
         "\n1 damaged log line was skipped\n",
@@ -396,6 +437,6 @@ fn a_message_that_sort_has_moved() {
     let stats = json(&home.run(&["stats", "--json"], b""));
     assert_eq!(
         stats["folders"][0],
-        serde_json::json!({"folder": "Shop", "came": 1, "left": 0, "grew_in_week": 1, "per_day": 1.0})
+        serde_json::json!({"folder": "Shop", "came": 0, "moved_in": 1, "left": 0, "grew_in_week": 1, "per_day": 0.0})
     );
 }
