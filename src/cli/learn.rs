@@ -93,12 +93,12 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let school = Learner { program, location: &location, state: &state, user: &user, log };
+    let learner = Learner { program, location: &location, state: &state, user: &user, log };
     let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let mut trouble = in_force.notice.is_some();
     let progress = ProgressMeter::of_messages(|| 0, call.verbose == 0 && !call.json);
     if !call.dry_run {
-        let told = school.sent_mail(&world, None, &stop, &|left| progress.left(left));
+        let told = learner.sent_mail(&world, None, &stop, &|left| progress.left(left));
         progress.end();
         trouble |= !told.problems.is_empty();
         told.problems.iter().for_each(|text| output::error(&escape(text)));
@@ -123,7 +123,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     };
     let progress = ProgressMeter::of_messages(|| 0, !call.json);
     let left = &|left| progress.left(left);
-    let (found, taught) = school.learn(&mut watcher, &world, &stop, call.dry_run, left)?;
+    let (found, taught) = learner.learn(&mut watcher, &world, &stop, call.dry_run, left)?;
     progress.end();
     for failure in &found.problems {
         output::error(&escape(&failure.to_string()));

@@ -85,9 +85,9 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
         None => load::default_rules(&user)?,
     };
     let rules = std::path::absolute(&rules).unwrap_or(rules);
-    let mut eyes = DirWatcher::default();
-    let stop = end_on_signals(&eyes)?;
-    let mut post = WatchService {
+    let mut directories = DirWatcher::default();
+    let stop = end_on_signals(&directories)?;
+    let mut service = WatchService {
         call,
         user,
         state,
@@ -107,14 +107,14 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
     };
     let mut seen = DirChanges { all: true, folders: true, ..DirChanges::default() };
     while !stop.load(Ordering::Relaxed) {
-        let until = post.turn(&mut eyes, seen)?;
-        seen = eyes.wait(until, QUIET);
+        let until = service.turn(&mut directories, seen)?;
+        seen = directories.wait(until, QUIET);
     }
     Ok(CommandOutcome::Fine)
 }
 
 /// On a signal, sets a flag and ends the waiting.
-fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
+fn end_on_signals(directories: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
     let stop: Arc<AtomicBool> = Arc::default();
     let fail = |error: std::io::Error| format!("signal handlers cannot be set: {error}");
     let (mut ends, sends) = UnixStream::pair().map_err(fail)?;
@@ -122,10 +122,10 @@ fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(fail)?;
         pipe::register(signal, sends.try_clone().map_err(fail)?).map_err(fail)?;
     }
-    let bell = eyes.bell();
+    let stop_handle = directories.stop_handle();
     std::thread::spawn(move || {
         let _ = ends.read_exact(&mut [0]);
-        bell.stop();
+        stop_handle.stop();
     });
     Ok(stop)
 }
@@ -161,7 +161,11 @@ struct WatchService<'c> {
 
 impl WatchService<'_> {
     /// Does what there is to do. Returns when to look again even if nothing happens.
-    fn turn(&mut self, eyes: &mut DirWatcher, seen: DirChanges) -> Result<Option<Instant>, String> {
+    fn turn(
+        &mut self,
+        directories: &mut DirWatcher,
+        seen: DirChanges,
+    ) -> Result<Option<Instant>, String> {
         let asked = self.call.mailbox.files.rules.is_some();
         let user = self.user.clone();
         let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
@@ -189,7 +193,7 @@ impl WatchService<'_> {
         if seen.folders || scan {
             // What was created before its folder was watched is found by looking again.
             for _ in 0..LOOKS {
-                let new = self.watch(eyes, &location, &places, program, &log);
+                let new = self.watch(directories, &location, &places, program, &log);
                 scan |= new.iter().any(|path| path.ends_with("new"));
                 self.learn |= new.iter().any(|path| path.ends_with("cur"));
                 if new.is_empty() {
@@ -324,7 +328,7 @@ impl WatchService<'_> {
     /// Watches what exists by now. Returns the directories that are new.
     fn watch(
         &mut self,
-        eyes: &mut DirWatcher,
+        directories: &mut DirWatcher,
         location: &Location,
         filed: &[Place],
         program: &CompiledProgram,
@@ -362,7 +366,7 @@ impl WatchService<'_> {
                 want(path, |role| role.folders = true);
             }
         }
-        let watched = eyes.watch(wanted, rule_files);
+        let watched = directories.watch(wanted, rule_files);
         problems.extend(watched.problems.iter().map(|text| {
             format!("cannot watch {text}; mail is looked for every {} s", ROUND.as_secs())
         }));
@@ -520,8 +524,8 @@ impl WatchService<'_> {
         let world = World::of(user.clone());
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
-        let school = Learner { program, location, state: &state, user: &user, log: log.clone() };
-        let told = school.sent_mail(&world, Some(READ), &stop, &|_| ());
+        let learner = Learner { program, location, state: &state, user: &user, log: log.clone() };
+        let told = learner.sent_mail(&world, Some(READ), &stop, &|_| ());
         told.problems.iter().for_each(|text| self.tell(log, text));
         let mut more = told.more;
         if program.moves.is_empty() {
@@ -536,7 +540,7 @@ impl WatchService<'_> {
         };
         let claim = watcher.kept().claim();
         let Ok(Some(_claim)) = claim else { return Ok(true) };
-        match school.learn_some(&mut watcher, &world, READ, &stop) {
+        match learner.learn_some(&mut watcher, &world, READ, &stop) {
             Ok((found, taught)) => {
                 more |= found.unread > 0;
                 found.problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));

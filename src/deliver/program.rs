@@ -35,7 +35,7 @@ use crate::platform::{exit_descriptor, memory_file};
 /// The time between SIGTERM and SIGKILL, and how long a killed program may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a filter's output may stay open after its program has ended.
-const AFTERGLOW: Duration = Duration::from_secs(1);
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 /// How much of a program's output is kept, bytes.
 const SAID: usize = 2048;
 /// How many lines of that are shown.
@@ -255,7 +255,7 @@ impl<'o> Running<'o> {
             self.until(Instant::now() + GRACE, |this| this.has_ended());
         } else if self.has_ended() && self.output.is_some() {
             // Whoever still holds the output open might still write to it.
-            self.until(Instant::now() + AFTERGLOW, |this| this.stdout.is_none());
+            self.until(Instant::now() + OUTPUT_GRACE, |this| this.stdout.is_none());
         }
         let whole = self.stdout.is_none();
         self.kill(Signal::KILL);

@@ -22,7 +22,7 @@ use super::pool::PoolLog;
 use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
 use super::spawn::{Role, command};
-use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
+use super::warm_worker::{KILL_GRACE, Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
 
 /// How often to look for workers that have ended.
@@ -313,7 +313,7 @@ struct LaunchedWorker {
 impl WorkerProcess for LaunchedWorker {
     fn kill(&mut self) {
         let _ = ask(&self.launcher, &Question::Kill(self.pid));
-        let until = Instant::now() + FAREWELL;
+        let until = Instant::now() + KILL_GRACE;
         while !self.has_ended() && Instant::now() < until {
             std::thread::sleep(LOOK_FOR_END);
         }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use super::accounts::Account;
 use super::child;
 use super::settings::Identity;
-use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
+use super::warm_worker::{KILL_GRACE, Spawner, WorkerProcess};
 
 /// The roles that `mfilter lmtp --role=…` has besides that of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ struct OwnChild(Option<Child>);
 impl WorkerProcess for OwnChild {
     fn kill(&mut self) {
         if let Some(child) = self.0.take() {
-            child::kill(child, FAREWELL);
+            child::kill(child, KILL_GRACE);
         }
     }
 

@@ -13,7 +13,7 @@ use super::wire::{self, WorkerAnswer, WorkerFrame, WorkerOrder};
 
 /// How long to wait for a killed worker to end. One that hangs in a system call, such as
 /// on a file server that does not answer, ends only when that call does.
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
 
 /// A worker's process, as far as the front can reach it.
 pub trait WorkerProcess: Send {
@@ -86,7 +86,7 @@ impl WarmWorker {
     pub(super) fn end(self) {
         let WarmWorker { socket, mut process, .. } = self;
         drop(socket);
-        let until = Instant::now() + FAREWELL;
+        let until = Instant::now() + KILL_GRACE;
         while !process.has_ended() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -71,7 +71,7 @@ impl DirChanges {
 #[derive(Default)]
 struct WatcherState {
     seen: Mutex<DirChanges>,
-    bell: Condvar,
+    changed: Condvar,
     /// The directories that are watched, and files of rules.
     roles: Mutex<HashMap<PathBuf, WatchRole>>,
     rule_files: Mutex<Vec<PathBuf>>,
@@ -113,20 +113,20 @@ pub enum Shortage {
 
 /// Ends the waiting of [`DirWatcher`] from another thread.
 #[derive(Clone)]
-pub struct Bell(Arc<WatcherState>);
+pub struct WatchStop(Arc<WatcherState>);
 
-impl Bell {
+impl WatchStop {
     /// Says that it is time to end.
     pub fn stop(&self) {
         lock(&self.0.seen).stop = true;
-        self.0.bell.notify_all();
+        self.0.changed.notify_all();
     }
 }
 
 impl DirWatcher {
-    /// A bell to end the waiting.
-    pub fn bell(&self) -> Bell {
-        Bell(Arc::clone(&self.shared))
+    /// What ends the waiting from another thread.
+    pub fn stop_handle(&self) -> WatchStop {
+        WatchStop(Arc::clone(&self.shared))
     }
 
     /// Watches these directories and no others; those that were created again are watched
@@ -208,10 +208,10 @@ impl DirWatcher {
             }
             seen = match until {
                 Some(until) => {
-                    let wait = self.shared.bell.wait_timeout(seen, until.duration_since(now));
+                    let wait = self.shared.changed.wait_timeout(seen, until.duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.shared.bell.wait(seen).unwrap_or_else(PoisonError::into_inner),
+                None => self.shared.changed.wait(seen).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -237,7 +237,7 @@ impl WatcherState {
             }
         }
         drop(seen);
-        self.bell.notify_all();
+        self.changed.notify_all();
     }
 
     fn note(&self, seen: &mut DirChanges, path: &Path, happened: DirEvent) {

@@ -384,7 +384,7 @@ impl<'a> Watcher<'a> {
         }
         // If the clock was wrong, the last look may be in the future.
         let since = if self.places.at > now { 0 } else { self.places.at };
-        let own = Ours::of(&self.kept, self.state, &self.location.path, since);
+        let own = OwnMoves::of(&self.kept, self.state, &self.location.path, since);
         for UserMove { from, to, entry, message } in moves {
             let (Some(from), Some(to)) = (Place::of(from), Place::of(to)) else { continue };
             if !own.has(&from, &to, &entry) {
@@ -512,15 +512,15 @@ fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
 }
 
 /// Moves made by mfilter, not by the user.
-struct Ours(HashSet<OwnMove>);
+struct OwnMoves(HashSet<OwnMove>);
 
-impl Ours {
-    fn of(kept: &PlacesFile, state: &StateDir, maildir: &Path, since: i64) -> Ours {
+impl OwnMoves {
+    fn of(kept: &PlacesFile, state: &StateDir, maildir: &Path, since: i64) -> OwnMoves {
         let sorted = sorted::moves_since(state, maildir, since).into_iter().filter_map(|moved| {
             let key = Entry::of(&moved.to.file)?.key();
             Some(OwnMove { from: moved.from.folder, to: moved.to.folder, key })
         });
-        Ours(kept.own().into_iter().chain(sorted).collect())
+        OwnMoves(kept.own().into_iter().chain(sorted).collect())
     }
 
     fn has(&self, from: &Place, to: &Place, entry: &Entry) -> bool {

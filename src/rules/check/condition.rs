@@ -1,6 +1,6 @@
 //! Conditions: how they are joined, what names mean, and which conditions are the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::statement::Scope;
 use super::test::AskedField;
@@ -399,7 +399,7 @@ impl Checker<'_, '_> {
         // The tightest bounds of each field: a value, whether it is excluded or included,
         // and the test.
         type Bounds = (Option<(f64, bool, u32)>, Option<(f64, bool, u32)>);
-        let mut bounds: HashMap<u32, Bounds> = HashMap::new();
+        let mut bounds: BTreeMap<u32, Bounds> = BTreeMap::new();
         for part in parts {
             let kind = self.program.conditions.get(*part as usize).map(|part| &part.kind);
             let (field, low, high) = match kind {

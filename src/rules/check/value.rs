@@ -189,7 +189,7 @@ impl Checker<'_, '_> {
                 format!("`{name} like \"*{text}*\"` for a part, or `{name} is \"{text}\"`"),
             ),
             TextOperator::Like | TextOperator::Resembles => return,
-            // No address has a star.
+            // Hardly any address has a star.
             _ if inner.contains('*')
                 && matches!(asked.kind, FieldKind::Address | FieldKind::Domain) =>
             {
