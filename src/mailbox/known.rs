@@ -110,7 +110,7 @@ mod tests {
         let who = |memory: &Memory<'_>, hash: u64, folder: &str| {
             let header = HeaderHash { hash, says_enough: true, is_received: true };
             let identity = MessageIdentity::of(header, None);
-            let named = MessageIdentity::of(header, Some(&format!("{hash}.mx,S=81")));
+            let named = MessageIdentity::of(header, Some(&format!("{hash}.mx")));
             let directories = location.place(&Folder::named(folder));
             assert_eq!(
                 memory.who(&identity, directories.directories()),

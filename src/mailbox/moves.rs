@@ -693,7 +693,8 @@ mod tests {
         let head = format!("Received: 1\nFrom: a@b.example\nMessage-ID: {id}\nDate: x\n");
         let hash = HeaderHash::of(&Head::parse(head)).hash;
         let directories = folder.iter().map(|name| name.to_string()).collect();
-        let delivered = DeliveryRecord { hash, file: ours(number), at, directories };
+        let delivered =
+            DeliveryRecord { hash, file: crate::log::reader::base(&ours(number)), at, directories };
         home.memory().delivered(&[delivered]).unwrap();
     }
 

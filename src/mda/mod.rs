@@ -227,20 +227,7 @@ impl Delivery {
         read: impl FnOnce(Instant) -> io::Result<Message>,
     ) -> Result<(DeliveryReport, Plan), String> {
         let (program, state) = (&rules.set.user, world.state.clone());
-        let mut location = location(self.maildir.as_deref(), program, &world)?;
-        if let Some(word) = rules.set.site.as_ref().and_then(|site| site.settings.over_quota) {
-            location.over_quota = word;
-        }
-        location.delivery = self.id;
-        if program.asks_for_sent_mail {
-            world.sent = Some(Box::new(sent(program, &location, &world, true)));
-        }
-        if rules.set.asks_for_folders() {
-            world.folders = match &self.remote {
-                Some(_) => FolderSource::OtherStore,
-                None => FolderSource::Maildir(location.clone()),
-            };
-        }
+        let mut location = self.prepare(rules, &mut world)?;
         let deadline = self.started + PATIENCE;
         let message =
             read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
@@ -272,12 +259,7 @@ impl Delivery {
         }
         let log = log(program, &world, state.as_ref());
         if program.settings.remake_folders == Some(false) && self.remote.is_none() {
-            let folders = run.evaluation.plan.steps.iter().filter_map(|step| match &step.kind {
-                StepKind::Deliver { folder, .. } => Some(folder),
-                _ => None,
-            });
-            let gone = folders.filter(|folder| !location.folder_path(folder).exists());
-            let gone: Vec<Folder> = gone.cloned().collect();
+            let gone = missing(&run.evaluation.plan, &location);
             location.renamed = renamed(&location, program, &log, &gone);
         }
         let mut report =
@@ -294,38 +276,84 @@ impl Delivery {
                     "`{folder}` was created again, and its earlier mail is in `{other}`: renamed?"
                 )
             }));
-            let ids = run.message.texts("Message-ID");
-            let remarks = rules.remarks.iter().map(String::as_str).chain(world.no_zone());
-            let remarks: Vec<&str> = remarks.collect();
-            let entry = LogEntry {
-                plan: &run.evaluation.plan,
-                report: &report,
-                files: &rules.set.files(),
-                message_id: ids.first().map_or("", |id| id.text()),
-                envelope_from: reach.sender.as_deref(),
-                envelope_to: &reach.recipients,
-                was: None,
-                remarks: &remarks,
-                duration: Some(self.started.elapsed()),
-            };
-            let _ = log.write(&entry);
+            self.log(rules, &run, &world, &reach, &report, &log);
             for (path, list) in world.lists() {
                 let _ = list_index::make(&world.user, &path, &list, self.began);
             }
             world.keep_contacts();
             location.delivery = None;
-            for told in &rules.notices {
-                let is_told = notice::tell(told, self.store(&location), state.as_ref(), &world);
-                if let Some(line) = told.line.as_ref().filter(|_| is_told) {
-                    let _ = log.note(line);
-                }
-            }
-            if self.filtering != Filtering::Rules && report.outcome == Outcome::Delivered {
-                let _ = log.note(notice::UNFILTERED);
-                notice::tell_unfiltered(self.store(&location), state.as_ref(), &world);
-            }
+            self.tell(rules, &world, &location, &report, &log);
         }));
         Ok((report, run.evaluation.plan))
+    }
+
+    /// Finds the Maildir, and gives the world what the rules ask it for.
+    fn prepare(&self, rules: &ActiveRules, world: &mut World) -> Result<Location, String> {
+        let program = &rules.set.user;
+        let mut location = location(self.maildir.as_deref(), program, world)?;
+        if let Some(word) = rules.set.site.as_ref().and_then(|site| site.settings.over_quota) {
+            location.over_quota = word;
+        }
+        location.delivery = self.id;
+        if program.asks_for_sent_mail {
+            world.sent = Some(Box::new(sent(program, &location, world, true)));
+        }
+        if rules.set.asks_for_folders() {
+            world.folders = match &self.remote {
+                Some(_) => FolderSource::OtherStore,
+                None => FolderSource::Maildir(location.clone()),
+            };
+        }
+        Ok(location)
+    }
+
+    /// Writes into the log what was done.
+    fn log(
+        &self,
+        rules: &ActiveRules,
+        run: &Run,
+        world: &World,
+        reach: &DeliveryContext,
+        report: &DeliveryReport,
+        log: &Log,
+    ) {
+        let ids = run.message.texts("Message-ID");
+        let remarks = rules.remarks.iter().map(String::as_str).chain(world.no_zone());
+        let remarks: Vec<&str> = remarks.collect();
+        let entry = LogEntry {
+            plan: &run.evaluation.plan,
+            report,
+            files: &rules.set.files(),
+            message_id: ids.first().map_or("", |id| id.text()),
+            envelope_from: reach.sender.as_deref(),
+            envelope_to: &reach.recipients,
+            was: None,
+            remarks: &remarks,
+            duration: Some(self.started.elapsed()),
+        };
+        let _ = log.write(&entry);
+    }
+
+    /// Tells the user what is wrong with the rules.
+    fn tell(
+        &self,
+        rules: &ActiveRules,
+        world: &World,
+        location: &Location,
+        report: &DeliveryReport,
+        log: &Log,
+    ) {
+        let state = world.state.as_ref();
+        for told in &rules.notices {
+            let is_told = notice::tell(told, self.store(location), state, world);
+            if let Some(line) = told.line.as_ref().filter(|_| is_told) {
+                let _ = log.note(line);
+            }
+        }
+        if self.filtering != Filtering::Rules && report.outcome == Outcome::Delivered {
+            let _ = log.note(notice::UNFILTERED);
+            notice::tell_unfiltered(self.store(location), state, world);
+        }
     }
 
     /// Where copies are stored.
@@ -340,6 +368,15 @@ impl Delivery {
             None => Store::Maildir(location),
         }
     }
+}
+
+/// The folders of a plan that do not exist.
+fn missing(plan: &Plan, location: &Location) -> Vec<Folder> {
+    let folders = plan.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Deliver { folder, .. } => Some(folder),
+        _ => None,
+    });
+    folders.filter(|folder| !location.folder_path(folder).exists()).cloned().collect()
 }
 
 /// The outcome of a delivery, even if it panics: the exit code would be 101, for which
