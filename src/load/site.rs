@@ -1,6 +1,6 @@
 //! The provider's site rules. Those that root has kept (`mfilter check --site --keep`)
-//! stay in use whatever is wrong with the file: it is missing, others than root can write
-//! it, it cannot be read, or it has a mistake. The log says so.
+//! stay in use whatever is wrong with the file: others than root can write it, it cannot be
+//! read, it has a mistake, or it was asked for and is missing. The log says so.
 //!
 //! If none are kept, a file that others can write or that has a mistake counts as absent,
 //! so that it costs no mail. A file that cannot be read at the moment, or that was asked
@@ -75,7 +75,12 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
         Ok(Err((compiled, prints))) => return SiteInForce::by(compiled, prints.all()),
-        Err(error) => return without_file(path, asked, &error, kept.last(), proof),
+        // Nearly all machines: nothing more is opened.
+        Err(error) if error.is_missing() && !asked => {
+            let prints = FilePrints::of(path, None, proof).all();
+            return SiteInForce { prints, ..SiteInForce::default() };
+        }
+        Err(error) => return without_file(path, asked, &error, kept.last()),
     };
     let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
@@ -100,13 +105,8 @@ fn without_file(
     asked: bool,
     error: &ReadError,
     kept: Option<CompiledProgram>,
-    proof: Proof,
 ) -> SiteInForce {
     let is_kept = kept.is_some();
-    if error.is_missing() && !asked && !is_kept {
-        let prints = FilePrints::of(path, None, proof).all();
-        return SiteInForce { prints, ..SiteInForce::default() };
-    }
     let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
     let not_now = !is_kept && (error.may_pass() || asked && is_gone);
     let what = match error.may_pass() || not_now {

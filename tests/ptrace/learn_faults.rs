@@ -36,7 +36,10 @@ const STATES: &[(&str, &str, bool, &str)] = &[
 const FRESH: usize = 99;
 
 fn message(number: usize) -> String {
-    format!("From: s{number}@x.example\nSubject: x\nMessage-ID: <{number}@x>\n\nhi\n")
+    format!(
+        "Received: by mx.example; {number}\nFrom: s{number}@x.example\nSubject: x\n\
+         Message-ID: <{number}@x>\n\nhi\n"
+    )
 }
 
 /// The user has moved everything; nobody has looked yet.
