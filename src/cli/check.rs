@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check_sieve::ScriptOptions;
-use super::current_rules::is_mail;
+use super::current_rules::mail_in_place_of_rules;
 use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
@@ -97,7 +97,7 @@ fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let (sources, diagnostics, settings) =
         mistakes::of(&path, call.site.as_deref(), &load::nothing_open, user)?;
     if !diagnostics.is_empty()
-        && let Some(why) = is_mail(&sources)
+        && let Some(why) = mail_in_place_of_rules(&sources)
     {
         return Err(why);
     }

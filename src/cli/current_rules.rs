@@ -67,7 +67,7 @@ impl CurrentRules {
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
         if checked.program.is_none()
-            && let Some(why) = is_mail(&sources)
+            && let Some(why) = mail_in_place_of_rules(&sources)
         {
             return Err(why);
         }
@@ -127,7 +127,7 @@ pub(super) fn checked(
 }
 
 /// What is said of a file that is mail and not rules; only one with mistakes can be.
-pub(super) fn is_mail(sources: &Sources) -> Option<String> {
+pub(super) fn mail_in_place_of_rules(sources: &Sources) -> Option<String> {
     let file = sources.files().first()?;
     let (shown, other) = (file.path.display(), kind::mail(file.text.as_bytes())?);
     Some(format!("{shown}: this is {other}"))

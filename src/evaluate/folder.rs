@@ -1,5 +1,6 @@
 //! Names of folders with `{…}` in them, and whether there is such a folder. Text from the
-//! message cannot leave the Maildir or add folder levels.
+//! message cannot leave the Maildir, adds levels only where the rule says `:levels`, and
+//! names no folder by whose mail the rules know people.
 
 use std::iter::once;
 
@@ -75,7 +76,7 @@ impl Conditions<'_> {
             }
         }
         let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
-        let asked = template.parts.iter().any(is_asked);
+        let of_message = template.parts.iter().any(is_of_message);
         let with_levels = template.parts.iter().any(has_levels);
         if with_levels && parts.iter().any(|part| matches!(part.trim(), "" | "." | "..")) {
             return Err(NO_NAME.into());
@@ -99,7 +100,7 @@ impl Conditions<'_> {
         if !inserted || is_inbox {
             return Ok(Folder { parts });
         }
-        let read = if asked { self.read_folders() } else { Vec::new() };
+        let read = if of_message { self.read_folders() } else { Vec::new() };
         settle(parts, layout, below_inbox, &read).ok_or_else(|| NO_NAME.into())
     }
 
@@ -116,7 +117,7 @@ impl Conditions<'_> {
 }
 
 /// Whether a part of a name may be a sender's choice.
-fn is_asked(part: &TemplatePart) -> bool {
+fn is_of_message(part: &TemplatePart) -> bool {
     !matches!(part, TemplatePart::Text(_) | TemplatePart::Insert(Insert::Now(_), _))
 }
 

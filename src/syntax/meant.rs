@@ -182,8 +182,8 @@ impl View<'_> {
         is_needless.then(|| format!("{action} {}", self.written(text)))
     }
 
-    /// `as seen, flagged`, `mark seen and "Work"`, `as seen as flagged`: the flags as they are written, if the token
-    /// is what stands between them.
+    /// `as seen, flagged`, `mark seen and "Work"`, `as seen as flagged`: the flags as they are
+    /// written, if the token is what stands between them.
     pub(super) fn flags_meant(&self, at: usize) -> Option<String> {
         let is_flag = |at: usize| match self.token(at).map(|token| token.kind) {
             Some(TokenShape::Text) => true,

@@ -155,7 +155,7 @@ pub(super) fn negated_operator(word: &str) -> Option<&'static str> {
     nearest_operator(operator)
 }
 
-/// The folders of mail that people throw away, and of mail that they did not want.
+/// The action for mail that people throw away, and for mail that they do not want.
 pub const TRASH: &str = "folder \"Trash\"";
 /// The same for junk.
 pub const JUNK: &str = "folder \"Junk\"";

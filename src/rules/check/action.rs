@@ -455,11 +455,11 @@ impl<'r> ActionReader<'r, '_, '_> {
 impl Checker<'_, '_> {
     /// A string with `{…}` in it; it begins `skip` bytes into the literal.
     pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
-        self.filled(text, skip, span, false)
+        self.string_with_inserts(text, skip, span, false)
     }
 
     /// The same, where values may have levels in a folder's name.
-    pub(super) fn filled(
+    pub(super) fn string_with_inserts(
         &mut self,
         text: &str,
         skip: usize,

@@ -18,7 +18,7 @@ impl Checker<'_, '_> {
     /// servers may put before it; the inner `None` for the inbox itself. The
     /// outer `None` means a mistake.
     pub(super) fn folder(&mut self, text: &str, span: Span) -> Option<Option<Template>> {
-        let mut template = self.filled(text, 0, span, true)?;
+        let mut template = self.string_with_inserts(text, 0, span, true)?;
         let literal = match template.parts.as_slice() {
             [TemplatePart::Text(text)] => Some(text.clone()),
             _ => None,
