@@ -12,6 +12,7 @@ mod include;
 mod insert;
 mod lists;
 mod moved;
+mod number;
 mod place;
 mod programs;
 mod script;
