@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
     let mail = Mail {
         message: &message,
         envelope_sender: Some("a@bad.example".into()),
+        has_long_sender: false,
         me: None,
         trust: vec!["mx.example".into()],
         relays: vec![],

@@ -57,6 +57,8 @@ pub struct Mail<'a> {
     /// The envelope sender, RFC 5321 reverse-path: `Some("")` is the null
     /// sender, `None` is unknown.
     pub envelope_sender: Option<String>,
+    /// There is one, but it is too long to be used.
+    pub has_long_sender: bool,
     /// Whether an address is one of the user's own (`set me`); `None` if the
     /// rules do not say which those are.
     pub me: Option<&'a dyn Fn(&Address) -> bool>,

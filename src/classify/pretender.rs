@@ -77,6 +77,7 @@ mod tests {
         relays: &[],
         variables: &[],
         envelope_sender: None,
+        has_long_sender: false,
         spam_score_header: None,
         people: &[
             ("hanako@example.org", "Hanako Yamada"),

@@ -16,6 +16,7 @@ pub struct TestWorld<'a> {
     pub relays: &'a [&'a str],
     pub variables: &'a [(&'a str, &'a str)],
     pub envelope_sender: Option<&'a str>,
+    pub has_long_sender: bool,
     pub spam_score_header: Option<&'a str>,
     /// Addresses and names of people that the user knows.
     pub people: &'a [(&'a str, &'a str)],
@@ -36,6 +37,7 @@ pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_
     ask(&Mail {
         message: &message,
         envelope_sender: world.envelope_sender.map(str::to_owned),
+        has_long_sender: world.has_long_sender,
         me: Some(&is_taro),
         people: &|| {
             let mut people = People::default();
@@ -76,6 +78,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
     Mail {
         message,
         envelope_sender: None,
+        has_long_sender: false,
         me: Some(&is_taro),
         people: &|| Err("nobody is known".to_owned()),
         trust: Vec::new(),

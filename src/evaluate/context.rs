@@ -64,6 +64,7 @@ impl<'a> Context<'a> {
             Mail {
                 message: self.message,
                 envelope_sender: self.world.envelope_sender(self.message),
+                has_long_sender: self.world.has_long_sender(self.message),
                 me: self.me,
                 people: self.people,
                 trust: settings.trust.clone(),

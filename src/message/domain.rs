@@ -9,22 +9,30 @@ use crate::message::fold;
 const LONGEST: usize = 1000;
 
 /// The canonical form of a domain: case-folded, Unicode instead of punycode (RFC
-/// 5891, UTS #46), without the root's dot. Text that is not a valid name is
-/// folded as text. Idempotent.
+/// 5891, UTS #46), without the root's dot. A name with letters that folding would
+/// turn into others (`ß`, `ς`), so that it would be somebody else's name, is in
+/// punycode. Text that is not a valid name is folded as text. Idempotent.
 pub fn canonical(domain: &str) -> Cow<'_, str> {
     if domain.is_ascii() && !has_punycode(domain) {
         return ascii(domain.trim_end_matches('.'));
     }
     let folded = fold::fold(domain).replace('。', ".");
-    let name = folded.trim_end_matches('.');
-    if name.len() <= LONGEST
-        && let (unicode, Ok(())) = idna::domain_to_unicode(name)
-        // `ß` in punycode is a separate letter, which folding would turn into `ss`.
-        && fold::fold(&unicode) == unicode
-    {
-        return Cow::Owned(unicode);
+    let name = [domain, &folded].into_iter().find_map(valid);
+    Cow::Owned(name.unwrap_or_else(|| folded.trim_end_matches('.').to_owned()))
+}
+
+/// The canonical form of a valid name.
+fn valid(domain: &str) -> Option<String> {
+    if domain.len() > LONGEST {
+        return None;
     }
-    Cow::Owned(name.to_owned())
+    let (unicode, Ok(())) = idna::domain_to_unicode(domain) else { return None };
+    let name = if fold::fold(&unicode) == unicode {
+        unicode
+    } else {
+        idna::domain_to_ascii(&unicode).ok()?
+    };
+    Some(name.trim_end_matches('.').to_owned())
 }
 
 fn ascii(domain: &str) -> Cow<'_, str> {
@@ -66,10 +74,20 @@ mod tests {
         assert_eq!(canonical("BÜCHER.example"), canonical("xn--bcher-kva.example"));
     }
 
+    /// `straße.de` and `strasse.de` are two people's.
+    #[test]
+    fn no_name_becomes_anothers() {
+        for name in ["straße.de", "STRAßE.DE.", "xn--strae-oqa.de", "XN--STRAE-OQA.de"] {
+            assert_eq!(canonical(name), "xn--strae-oqa.de", "{name}");
+            assert!(!aligned(name, "strasse.de"), "{name}");
+        }
+        assert_eq!(canonical("βόλος.com"), "xn--nxasmm1c.com");
+        assert_eq!(canonical("ΒΌΛΟΣ.com"), "βόλοσ.com");
+    }
+
     #[test]
     fn what_is_no_name_is_text() {
         assert_eq!(canonical("xn--\u{fffd}.JP"), canonical("XN--\u{fffd}.jp"));
-        assert_eq!(canonical("xn--strae-oqa.de"), "xn--strae-oqa.de");
         assert_eq!(canonical("xn--ßxn--a0xn--06a."), "xn--ssxn--a0xn--06a");
         assert_eq!(canonical("[IPv6:2001::1]"), "[ipv6:2001::1]");
         assert_eq!(canonical("xn--99999999999.X"), "xn--99999999999.x");

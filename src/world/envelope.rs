@@ -20,6 +20,25 @@ impl World {
             .or_else(|| known(from_line_sender(message.from_line()?)?))
     }
 
+    /// Whether the MTA gives an envelope sender that is too long to be used.
+    pub fn has_long_sender(&self, message: &Message) -> bool {
+        let from_line = message.from_line().and_then(from_line_sender);
+        let is_long = |sender: &str| {
+            let address = path::address(sender);
+            is_too_long(&address.local, &address.domain)
+        };
+        self.sender.as_deref().is_some_and(is_long)
+            || from_line.is_some_and(is_long)
+            || [
+                self.trace_line("RPLINE"),
+                top_header(message, "Return-Path"),
+                self.variable("SENDER"),
+            ]
+            .iter()
+            .flatten()
+            .any(|sender| is_long(sender))
+    }
+
     /// The sender that `-f` gives; `None` for `-`, which many a `.forward` has
     /// for procmail: the sender stays as it is.
     fn sender_option(&self, message: &Message) -> Option<String> {
@@ -183,6 +202,21 @@ mod tests {
         let below = "Return-Path: unknown\nSubject: x\n\n";
         let sender = world(&[("SENDER", "a@b.example")]).envelope_sender(&message(below));
         assert_eq!(sender.as_deref(), Some("a@b.example"));
+    }
+
+    #[test]
+    fn a_sender_that_is_too_long_is_noticed() {
+        let long = format!("{}@x.example", "a".repeat(320));
+        let mail = message("Received: by x\nSubject: x\n\n");
+        let option = World { sender: Some(long.clone()), ..World::default() };
+        let line = format!("Return-Path: <{long}>");
+        for world in [option, world(&[("SENDER", &long)]), world(&[("RPLINE", &line)])] {
+            assert_eq!((world.envelope_sender(&mail), world.has_long_sender(&mail)), (None, true));
+        }
+        for text in [format!("{line}\nReceived: by x\n\n"), format!("From {long} Thu\nA: b\n\n")] {
+            assert!(world(&[]).has_long_sender(&message(&text)));
+        }
+        assert!(!world(&[("SENDER", "a@b.example")]).has_long_sender(&mail));
     }
 
     #[test]

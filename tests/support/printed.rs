@@ -146,6 +146,7 @@ fn judge(message: &Message, envelope: &str) -> Option<String> {
     let mail = Mail {
         message,
         envelope_sender: Some(envelope.into()),
+        has_long_sender: false,
         me: None,
         trust: vec![BORDER.into()],
         relays: vec![],

@@ -17,8 +17,9 @@
 //!   and all milters under Postfix write their results; but so can the sender.
 //!   A header there counts only for an id of `set trust`, since whoever sets it
 //!   states that this border removes forged ones (RFC 8601 §5), only if nothing
-//!   above counts, and only the topmost one. The same holds, for want of a
-//!   better sign, if there is no border to go by.
+//!   above counts, only the topmost one, and only if the id is spelled as there,
+//!   which is what a border that removes forged ones looks for. The same holds,
+//!   for want of a better sign, if there is no border to go by.
 //! * **Further down**, after the next Received line, nothing counts.
 //!
 //! `Received-SPF` (RFC 7208 §9.1) has no authserv-id. It counts only above the
@@ -151,16 +152,18 @@ impl ResultsReader<'_, '_> {
             let whys = match parsed {
                 Err(unreadable) if id.is_empty() => vec![unreadable.why.to_owned()],
                 _ if !self.trust.names(id) => vec![format!("`{}` is not trusted", excerpt(id))],
-                parsed => match (self.trust.misplaced(place, counted), parsed) {
-                    (Some(why), _) => vec![why.to_owned()],
-                    (None, parsed) => {
-                        counted = true;
-                        match parsed {
-                            Err(unreadable) => vec![unreadable.why.to_owned()],
-                            Ok(parsed) => self.take(header.name, place, parsed, arc),
+                parsed => {
+                    match (self.trust.misplaced(&header, from_id(&text, arc), counted), parsed) {
+                        (Some(why), _) => vec![why.to_owned()],
+                        (None, parsed) => {
+                            counted = true;
+                            match parsed {
+                                Err(unreadable) => vec![unreadable.why.to_owned()],
+                                Ok(parsed) => self.take(header.name, place, parsed, arc),
+                            }
                         }
                     }
-                },
+                }
             };
             for why in whys {
                 self.results.ignore(&header, &text, why);
@@ -477,6 +480,11 @@ impl Results {
 fn text(header: &Header<'_>) -> String {
     let value = &header.value[..header.value.len().min(LONGEST_HEADER)];
     String::from_utf8_lossy(&unfold(value)).into_owned()
+}
+
+/// A header's text from its authserv-id on, before which ARC has its instance.
+fn from_id(text: &str, arc: bool) -> &str {
+    if arc { text.split_once(';').map_or("", |(_, rest)| rest) } else { text }
 }
 
 fn excerpt(text: &str) -> String {

@@ -123,6 +123,8 @@ impl SenderText {
         if let Some(sender) = &mail.envelope_sender {
             found.envelope_sender(sender);
         }
+        // Borders print one of any length.
+        found.texts(TextOrigin::EnvelopeSender).incomplete |= mail.has_long_sender;
         found.helo(mail);
         for value in head.values("from").take(MOST_SIGNATURES) {
             found.from(&text_of(value));
@@ -612,6 +614,18 @@ mod tests {
             assert_not_believed(&found);
             assert_eq!(found.spf, None, "{found:#?}");
         }
+    }
+
+    #[test]
+    fn a_sender_that_is_too_long_to_be_used() {
+        let printed = "spf=pass smtp.mailfrom=a;dmarc=pass header.from=bank.example;\
+                       iprev=none smtp.helo=xxx@evil.example";
+        let text = format!(
+            "Authentication-Results: mx.example.jp; {printed}\n{BORDER}From: info@bank.example\n\n"
+        );
+        let world =
+            TestWorld { trust: &["mx.example.jp"], has_long_sender: true, ..TestWorld::default() };
+        assert_not_believed(&with_mail(&text, &world, of));
     }
 
     #[test]

@@ -148,6 +148,37 @@ fn a_border_that_is_named_may_write_below_its_line() {
     assert_eq!(found.dkim_domains, ["example.org"]);
 }
 
+/// A border that removes forged headers looks for its id, and may not know it again.
+#[test]
+fn where_a_sender_can_write_an_id_is_spelled_out() {
+    let trust = &["mx.example.jp", ".mail.example.jp"];
+    for start in [
+        "Authentication-Results: mx.example.jp.;",
+        "Authentication-Results: \"mx.example.jp\";",
+        "Authentication-Results: (x) mx.example.jp;",
+        "Authentication-Results: ｍｘ.example.jp;",
+        "Authentication-Results: a.mail.example.jp.;",
+        "Authentication-Results : mx.example.jp;",
+    ] {
+        let header = format!("{start} dmarc=pass header.from=example.org\n");
+        for text in [format!("{BORDER}{header}"), header.clone()] {
+            let why =
+                "a sender can write there, and it does not begin as `set trust` spells its id";
+            assert_ignored(&results(&text, trust), why);
+        }
+        assert_verdicts(&results(&format!("{header}{BORDER}"), trust), "- - pass - -");
+    }
+    for start in
+        ["MX.example.jp;", "\n\tmx.example.jp 1;", "mx.example.jp(x);", "a.mail.example.jp ;"]
+    {
+        let header = ar(&format!("{start} dmarc=pass header.from=example.org"));
+        assert_verdicts(&results(&format!("{BORDER}{header}"), trust), "- - pass - -");
+    }
+    let arc = |id: &str| format!("{BORDER}ARC-Authentication-Results: i=1; {id}; arc=pass\n");
+    assert_verdicts(&results(&arc("mx.example.jp"), trust), "- - - pass -");
+    assert_verdicts(&results(&arc("mx.example.jp."), trust), "- - - - -");
+}
+
 #[test]
 fn without_a_border_only_a_named_id_counts_or_what_is_above_all_lines() {
     let header = ar("here.example.jp; dkim=pass");

@@ -35,8 +35,9 @@ impl HeaderPlace {
 /// Which authserv-ids are believed, and where our machines wrote.
 pub(super) struct Trust<'a> {
     ids: Vec<Cow<'a, str>>,
-    /// By `set trust`.
-    declared: bool,
+    /// `set trust`, as the user wrote it.
+    declared: &'a [String],
+    fields: &'a [u8],
     trail: &'a Trail,
     first_received: Option<usize>,
 }
@@ -44,15 +45,23 @@ pub(super) struct Trust<'a> {
 impl<'a> Trust<'a> {
     pub(super) fn new(mail: &'a Mail<'_>) -> Trust<'a> {
         let trail = mail.trail();
-        let declared = !mail.trust.is_empty();
-        let ids = if declared {
-            mail.trust.iter().map(|id| domain::canonical(id)).collect()
+        let declared = mail.trust.as_slice();
+        let ids = if !declared.is_empty() {
+            declared.iter().map(|id| domain::canonical(id)).collect()
         } else {
             let by = trail.border().and_then(|border| border.by.as_deref());
             [mail.host_name.as_deref(), by].into_iter().flatten().map(domain::canonical).collect()
         };
-        let first_received = mail.message.head().named("received").next();
-        Trust { ids, declared, trail, first_received: first_received.map(|line| line.range.start) }
+        let head = mail.message.head();
+        let first_received = head.named("received").next();
+        let fields = head.fields();
+        Trust {
+            ids,
+            declared,
+            fields,
+            trail,
+            first_received: first_received.map(|line| line.range.start),
+        }
     }
 
     pub(super) fn names(&self, id: &str) -> bool {
@@ -74,6 +83,20 @@ impl<'a> Trust<'a> {
         }
     }
 
+    /// Whether a header begins as the server writes it that `set trust` names. What
+    /// else means the same (`mx.example.jp.`, `"mx.example.jp"`, a comment before it,
+    /// a blank before the colon) no server writes, but a border that removes forged
+    /// headers by their spelling leaves it.
+    fn is_spelled_out(&self, header: &Header<'_>, text: &str) -> bool {
+        let blanks = [' ', '\t', '\r', '\n'];
+        let id = text.trim_start_matches(blanks);
+        let id = id.split(|c| blanks.contains(&c) || matches!(c, ';' | '(')).next();
+        let id = id.unwrap_or_default().to_ascii_lowercase();
+        let colon = self.fields.get(header.range.start + header.name.len());
+        colon == Some(&b':')
+            && self.declared.iter().any(|word| names_id(&word.to_ascii_lowercase(), &id))
+    }
+
     pub(super) fn place(&self, header: &Header<'_>) -> HeaderPlace {
         let start = header.range.start;
         match (self.trail.border_start, self.first_received) {
@@ -87,24 +110,29 @@ impl<'a> Trust<'a> {
         }
     }
 
-    /// Why a header with a trusted id does not count in its place.
+    /// Why a header with a trusted id, with which `text` begins, does not count in its
+    /// place.
     pub(super) fn misplaced(
         &self,
-        place: HeaderPlace,
+        header: &Header<'_>,
+        text: &str,
         something_counts: bool,
     ) -> Option<&'static str> {
-        match place {
+        match self.place(header) {
             HeaderPlace::Ours => None,
             HeaderPlace::Foreign => Some("it is below our Received lines, where the sender writes"),
             HeaderPlace::AtBorder | HeaderPlace::Anywhere if something_counts => {
                 Some("it is below one that counts")
             }
-            HeaderPlace::AtBorder if !self.declared => {
+            HeaderPlace::AtBorder if self.declared.is_empty() => {
                 Some("it is below our Received lines, and `set trust` does not name its id")
             }
-            HeaderPlace::Anywhere if !self.declared => Some(
+            HeaderPlace::Anywhere if self.declared.is_empty() => Some(
                 "no Received line distinguishes it from the sender's, and `set trust` does not name its id",
             ),
+            _ if !self.is_spelled_out(header, text) => {
+                Some("a sender can write there, and it does not begin as `set trust` spells its id")
+            }
             HeaderPlace::AtBorder | HeaderPlace::Anywhere => None,
         }
     }
@@ -126,10 +154,14 @@ pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
         if !matches!(trust.place(&header), HeaderPlace::Ours | HeaderPlace::AtBorder) {
             continue;
         }
-        let id = match grammar::parse(&trust.with_id(&header, text(&header))) {
+        let text = trust.with_id(&header, text(&header));
+        let id = match grammar::parse(&text) {
             Ok(parsed) => parsed.authserv_id,
             Err(unreadable) => unreadable.authserv_id,
         };
+        if trust.names(&id) && trust.misplaced(&header, &text, false).is_some() {
+            continue;
+        }
         let id = domain::canonical(&id).into_owned();
         if !id.is_empty() && !ids.contains(&id) {
             ids.push(id);

@@ -39,6 +39,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
     Mail {
         message,
         envelope_sender: None,
+        has_long_sender: false,
         me: None,
         trust: Vec::new(),
         relays: Vec::new(),
