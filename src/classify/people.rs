@@ -82,7 +82,8 @@ impl People {
     }
 
     /// An address of the person with that name, if none of theirs belongs to the
-    /// organisation of `domain`. `None` also for a name that many have.
+    /// organisation of `domain`, or that is a mail provider, where anybody can have an
+    /// address. `None` also for a name that many have.
     pub fn other_of_name(&self, name: &str, domain: &str) -> Option<&str> {
         let of = self.names.get(&key_of_person(name)?)?;
         let host = |address: &str| address.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
@@ -90,7 +91,7 @@ impl People {
         organisations.sort_unstable();
         organisations.dedup();
         if organisations.len() >= MOST_ORGANISATIONS
-            || organisations.iter().any(|known| aligned(known, domain))
+            || organisations.iter().any(|known| is_one_organisation(known, domain))
         {
             return None;
         }
@@ -130,6 +131,11 @@ fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str
         && one.chars().count() >= SHORTEST_LABEL
         && letters(known) != letters(other)
         && strsim::osa_distance(&one, &two) == 1
+}
+
+/// Whether two domains belong to the same people.
+pub fn is_one_organisation(one: &str, other: &str) -> bool {
+    aligned(one, other) && !is_of_provider(other)
 }
 
 /// Whether a domain is a mail provider's, where all kinds of people have their mail.

@@ -5,10 +5,10 @@
 //! a known one. What a sender writes is not believed, but an address that is
 //! really theirs does not count here, whoever wrote: `verified` checks that.
 
-use crate::classify::people::People;
+use crate::classify::people::{People, is_one_organisation};
 use crate::classify::{Classifier, Mail};
 use crate::message::address::{self, Address};
-use crate::message::domain::{aligned, canonical};
+use crate::message::domain::canonical;
 use crate::message::fold::fold;
 
 /// `pretender`
@@ -45,7 +45,7 @@ fn judge(from: &Address, people: &People) -> Option<String> {
     }
     if let Some(inside) = address_in_name(name)
         && people.has_or_could(&inside)
-        && !inside.rsplit_once('@').is_some_and(|(_, inside)| aligned(inside, &domain))
+        && !inside.rsplit_once('@').is_some_and(|(_, inside)| is_one_organisation(inside, &domain))
     {
         return Some(format!("From shows `{inside}` as its name, but wrote as `{}`", shown()));
     }
@@ -84,6 +84,7 @@ mod tests {
             ("hanako@home.example", "Hanako Yamada"),
             ("h.sato@bank-example.com", "佐藤 博"),
             ("office@partner.example", "Partner Support"),
+            ("jiro@gmail.com", "Jiro Suzuki"),
             ("gone@old.example", ""),
         ],
     };
@@ -94,6 +95,14 @@ mod tests {
             (
                 "Hanako Yamada <h.yamada@gmail.com>",
                 "From is `Hanako Yamada`, whom you know as `hanako@example.org`, but wrote as `h.yamada@gmail.com`",
+            ),
+            (
+                "Jiro Suzuki <jiro77@gmail.com>",
+                "From is `Jiro Suzuki`, whom you know as `jiro@gmail.com`, but wrote as `jiro77@gmail.com`",
+            ),
+            (
+                "\"jiro@gmail.com\" <jiro77@gmail.com>",
+                "From shows `jiro@gmail.com` as its name, but wrote as `jiro77@gmail.com`",
             ),
             (
                 "=?utf-8?b?5L2Q6Jek5Y2a?= <x@evil.example>",
@@ -121,6 +130,7 @@ mod tests {
         for from in [
             "Hanako Yamada <hanako@home.example>",
             "Hanako Yamada <other@mail.example.org>",
+            "Jiro Suzuki <Jiro@gmail.com>",
             "Hanako <x@evil.example>",
             "Partner Support <x@evil.example>",
             "Hanako Yamada via Lists <list@lists.example>",
