@@ -100,7 +100,9 @@ impl Accounts for PasswdFile {
         // Senders do not always keep the case, RFC 5321 §2.4.
         for local in [recipient.local.clone(), recipient.local.to_lowercase()] {
             let whole = format!("{local}@{domain}");
-            let found = users.get(&whole).or_else(|| users.get(&local));
+            // `"hana@a.example"@b.example` is not hana@a.example.
+            let alone = || users.get(&local).filter(|_| !local.contains('@'));
+            let found = users.get(&whole).or_else(alone);
             match found {
                 Some(Ok(account)) => return Ok(Some(account.clone())),
                 Some(Err(why)) => {
@@ -151,7 +153,12 @@ mod tests {
             assert_eq!((found.uid, found.gid), (uid, gid), "{local}");
             assert_eq!(found.home, Path::new(home));
         }
-        for (local, domain) in [("taro", "b.example"), ("", "a.example"), ("# users", "")] {
+        for (local, domain) in [
+            ("taro", "b.example"),
+            ("taro@a.example", "b.example"),
+            ("", "a.example"),
+            ("# users", ""),
+        ] {
             assert_eq!(users.find(&recipient(local, domain)), Ok(None), "{local}");
         }
         // A user whose line cannot be used exists all the same.
