@@ -100,7 +100,7 @@ impl<'s> Memory<'s> {
     }
 
     fn table(&self) -> SlotTable<'s> {
-        SlotTable { state: self.state, name: "memory", magic: "mfilter memory, version 1\n" }
+        SlotTable { state: self.state, name: "memory", magic: "mfilter memory, version 2\n" }
     }
 
     fn note(&self, key: Key) -> io::Result<bool> {

@@ -7,7 +7,7 @@ use super::StateDir;
 use super::slots::{Key, SlotTable};
 
 fn table(state: &StateDir) -> SlotTable<'_> {
-    SlotTable { state, name: "replied", magic: "mfilter replies sent, version 1\n" }
+    SlotTable { state, name: "replied", magic: "mfilter replies sent, version 2\n" }
 }
 
 /// Claims the right and duty to answer `to` with `text` at `now`, seconds since 1970,

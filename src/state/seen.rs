@@ -30,7 +30,7 @@ const UNDER_WAY: &str = "under-way";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 fn table(state: &StateDir) -> SlotTable<'_> {
-    SlotTable { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
+    SlotTable { state, name: "seen", magic: "mfilter seen messages, version 2\n" }
 }
 
 /// The key of a message: its Message-ID with From, Date and Subject, or else its header

@@ -2,11 +2,13 @@
 //! one message: looking up reads one block, recording writes one slot.
 //!
 //! ```text
-//! head (64 bytes): magic of the file, zeros, number of blocks (u32)
+//! head (64 bytes): magic of the file, zeros, salt (16), number of blocks (u32)
 //! block (64 slots): slot (24 bytes): key (16), time (u32, seconds since 1970), check (u32)
 //! ```
 //!
-//! Numbers are little-endian. The first bytes of a key choose its block. A slot whose
+//! Numbers are little-endian. A hash of salt and key chooses the block: senders choose
+//! what becomes a key, and could otherwise fill one block with a few messages, and make
+//! the table grow to its largest size. A slot whose
 //! check is wrong (zeros, or half written when a machine stopped) is free, and so is one
 //! whose time has passed: old entries make room without any cleaning up. A full block
 //! doubles the table, as a new file that replaces the old one; beyond a million things
@@ -27,7 +29,8 @@ use super::{StateDir, is_ours};
 use crate::file;
 
 const HEAD: usize = 64;
-const MAGIC: usize = 60;
+const MAGIC: usize = 44;
+const SALT: usize = 16;
 const SLOT: usize = 24;
 const SLOTS: usize = 64;
 const BLOCK: usize = SLOT * SLOTS;
@@ -71,18 +74,37 @@ pub struct SlotTable<'s> {
     pub state: &'s StateDir,
     /// Name of its file.
     pub name: &'static str,
-    /// The first bytes of its file, which include its version; at most 60.
+    /// The first bytes of its file, which include its version; at most 44.
     pub magic: &'static str,
 }
 
 /// One thing: its key, and when it happened.
 type Slot = (Key, u32);
 
+/// Where things are in a table.
+#[derive(Debug, Clone, Copy)]
+struct BlockMap {
+    salt: [u8; SALT],
+    /// A power of two.
+    count: u32,
+}
+
+impl BlockMap {
+    fn of(self, key: Key) -> u32 {
+        let [a, b, c, d, ..] = Key::of(&[&self.salt, &key.0]).0;
+        u32::from_le_bytes([a, b, c, d]) & (self.count - 1)
+    }
+
+    fn doubled(self) -> BlockMap {
+        BlockMap { count: self.count * 2, ..self }
+    }
+}
+
 impl SlotTable<'_> {
     /// When a thing happened according to the table; none if it is not known.
     pub fn find(&self, key: Key) -> Option<u32> {
         let (file, blocks) = self.open(false).ok()??;
-        let block = read_block(&file, block_of(key, blocks)).ok()?;
+        let block = read_block(&file, blocks.of(key)).ok()?;
         slots(&block).flatten().find(|slot| slot.0 == key).map(|slot| slot.1)
     }
 
@@ -106,7 +128,7 @@ impl SlotTable<'_> {
     ) -> io::Result<bool> {
         self.locked(|mut file, mut blocks| {
             loop {
-                let number = block_of(key, blocks);
+                let number = blocks.of(key);
                 let block = read_block(&file, number)?;
                 let known = |slot: &Option<Slot>| slot.is_some_and(|slot| slot.0 == key);
                 let is_free = |slot: &Option<Slot>| slot.is_none_or(|slot| over(slot.1));
@@ -122,8 +144,8 @@ impl SlotTable<'_> {
                 };
                 let place = match place {
                     Some(place) => place,
-                    None if blocks < MOST_BLOCKS => {
-                        (file, blocks) = (self.grow(&file, blocks, over)?, blocks * 2);
+                    None if blocks.count < MOST_BLOCKS => {
+                        (file, blocks) = (self.grow(&file, blocks, over)?, blocks.doubled());
                         continue;
                     }
                     None => {
@@ -145,7 +167,7 @@ impl SlotTable<'_> {
     /// The table cannot be written, or another process holds it for too long.
     pub fn forget(&self, key: Key) -> io::Result<()> {
         self.locked(|file, blocks| {
-            let number = block_of(key, blocks);
+            let number = blocks.of(key);
             let block = read_block(&file, number)?;
             let at = slots(&block).position(|slot| slot.is_some_and(|slot| slot.0 == key));
             match at {
@@ -159,7 +181,7 @@ impl SlotTable<'_> {
     pub fn times(&self) -> Option<Vec<u32>> {
         let (file, blocks) = self.open(false).ok()??;
         let mut times = Vec::new();
-        for number in 0..blocks {
+        for number in 0..blocks.count {
             let block = read_block(&file, number).ok()?;
             times.extend(slots(&block).flatten().map(|slot| slot.1));
         }
@@ -167,9 +189,9 @@ impl SlotTable<'_> {
         Some(times)
     }
 
-    /// Opens the table and reads its size. None if there is none; a damaged one is set
+    /// Opens the table and reads its head. None if there is none; a damaged one is set
     /// aside when a writer finds it.
-    fn open(&self, write: bool) -> io::Result<Option<(File, u32)>> {
+    fn open(&self, write: bool) -> io::Result<Option<(File, BlockMap)>> {
         let flags = if write { file::WRITE_OWN } else { file::READ_OWN };
         let file = match file::open(&self.state.path().join(self.name), flags) {
             Ok(file) => file,
@@ -196,30 +218,32 @@ impl SlotTable<'_> {
         }
     }
 
-    fn blocks(&self, head: &[u8; HEAD], size: u64) -> Option<u32> {
-        let (magic, blocks) = head.split_at_checked(MAGIC)?;
-        let blocks = u32::from_le_bytes(blocks.try_into().ok()?);
-        let right = magic == self.head(0).get(..MAGIC)?
-            && blocks.is_power_of_two()
-            && blocks <= MOST_BLOCKS
-            && size == offset(blocks);
+    fn blocks(&self, head: &[u8; HEAD], size: u64) -> Option<BlockMap> {
+        let (salt, count) = head.get(MAGIC..)?.split_at_checked(SALT)?;
+        let blocks = BlockMap {
+            salt: salt.try_into().ok()?,
+            count: u32::from_le_bytes(count.try_into().ok()?),
+        };
+        let right = *head == self.head(blocks)
+            && blocks.count.is_power_of_two()
+            && blocks.count <= MOST_BLOCKS
+            && size == offset(blocks.count);
         right.then_some(blocks)
     }
 
-    fn head(&self, blocks: u32) -> [u8; HEAD] {
+    fn head(&self, blocks: BlockMap) -> [u8; HEAD] {
         let mut head = [0; HEAD];
-        for (to, from) in head.iter_mut().zip(self.magic.bytes().take(MAGIC)) {
+        let magic = self.magic.bytes().chain(std::iter::repeat(0)).take(MAGIC);
+        let rest = blocks.salt.into_iter().chain(blocks.count.to_le_bytes());
+        for (to, from) in head.iter_mut().zip(magic.chain(rest)) {
             *to = from;
-        }
-        if let Some(end) = head.last_chunk_mut() {
-            *end = blocks.to_le_bytes();
         }
         head
     }
 
     /// Does something with the table while nobody else writes; creates the table if there
     /// is none.
-    fn locked<T>(&self, work: impl FnOnce(File, u32) -> io::Result<T>) -> io::Result<T> {
+    fn locked<T>(&self, work: impl FnOnce(File, BlockMap) -> io::Result<T>) -> io::Result<T> {
         let deadline = Instant::now() + PATIENCE;
         let path = self.state.path().join(self.name);
         loop {
@@ -229,7 +253,9 @@ impl SlotTable<'_> {
             let (file, blocks) = match self.open(true) {
                 Ok(Some(table)) => table,
                 Ok(None) => {
-                    self.make(&|_, _| Ok(()), 1, false)?;
+                    let mut salt = [0; SALT];
+                    getrandom::fill(&mut salt)?;
+                    self.make(&|_, _| Ok(()), BlockMap { salt, count: 1 }, false)?;
                     continue;
                 }
                 Err(error) if file::is_stale(&error) => continue,
@@ -243,13 +269,13 @@ impl SlotTable<'_> {
     }
 
     /// A table twice as large with everything that is not too old.
-    fn grow(&self, old: &File, blocks: u32, over: &dyn Fn(u32) -> bool) -> io::Result<File> {
-        let fill = |new: &File, new_blocks: u32| -> io::Result<()> {
-            let mut filled = vec![0usize; new_blocks as usize];
-            for number in 0..blocks {
+    fn grow(&self, old: &File, blocks: BlockMap, over: &dyn Fn(u32) -> bool) -> io::Result<File> {
+        let fill = |new: &File, new_blocks: BlockMap| -> io::Result<()> {
+            let mut filled = vec![0usize; new_blocks.count as usize];
+            for number in 0..blocks.count {
                 let block = read_block(old, number)?;
                 for slot in slots(&block).flatten().filter(|slot| !over(slot.1)) {
-                    let to = block_of(slot.0, new_blocks);
+                    let to = new_blocks.of(slot.0);
                     let Some(at) = filled.get_mut(to as usize) else { continue };
                     new.write_all_at(&encode(slot), offset(to) + (*at * SLOT) as u64)?;
                     *at += 1;
@@ -257,19 +283,19 @@ impl SlotTable<'_> {
             }
             Ok(())
         };
-        self.make(&fill, blocks * 2, true)
+        self.make(&fill, blocks.doubled(), true)
     }
 
     fn make(
         &self,
-        fill: &dyn Fn(&File, u32) -> io::Result<()>,
-        blocks: u32,
+        fill: &dyn Fn(&File, BlockMap) -> io::Result<()>,
+        blocks: BlockMap,
         replace: bool,
     ) -> io::Result<File> {
         self.state.make()?;
         let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(self.state.path())?;
         new.write_all(&self.head(blocks))?;
-        new.as_file().set_len(offset(blocks))?;
+        new.as_file().set_len(offset(blocks.count))?;
         fill(new.as_file(), blocks)?;
         // Locked before anybody can see it: whoever grows a table continues with it.
         flock(new.as_file(), FlockOperation::NonBlockingLockExclusive)?;
@@ -286,11 +312,6 @@ impl SlotTable<'_> {
             Err(error) => Err(error.error),
         }
     }
-}
-
-fn block_of(key: Key, blocks: u32) -> u32 {
-    let [a, b, c, d, ..] = key.0;
-    u32::from_le_bytes([a, b, c, d]) & (blocks - 1)
 }
 
 fn offset(block: u32) -> u64 {
@@ -378,6 +399,22 @@ mod tests {
         }
         assert_eq!(size(&table), before);
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    /// A sender can look for things whose keys begin alike.
+    #[test]
+    fn chosen_keys_do_not_make_it_grow() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let table = table(&state);
+        for number in 0..100_u32 {
+            let mut chosen = [0; 16];
+            chosen[12..].copy_from_slice(&number.to_le_bytes());
+            table.note(Key(chosen), 1, &|_| false).unwrap();
+        }
+        let size = std::fs::metadata(home.path().join("table")).unwrap().len();
+        assert!(size <= offset(8), "{size}");
+        assert_eq!(table.times().unwrap().len(), 100);
     }
 
     #[test]
