@@ -91,6 +91,7 @@ mod tests {
             ("evil.github.io", "good.github.io"),
             ("", ""),
             ("org", "example.org"),
+            ("evilß.公司.cn", "goodß.公司.cn"),
         ] {
             assert!(!aligned(one, other) && !aligned(other, one), "{one} {other}");
         }

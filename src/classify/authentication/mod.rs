@@ -67,6 +67,9 @@ const MOST_HEADERS: usize = 100;
 /// The longest header that is read, in bytes.
 const LONGEST_HEADER: usize = 64 << 10;
 
+/// Why a longer one is not: what is read of it may end within a value.
+const TOO_LONG: &str = "it is too long";
+
 /// The longest excerpt of a header, in characters.
 const EXCERPT: usize = 120;
 
@@ -142,8 +145,7 @@ impl ResultsReader<'_, '_> {
         let name = if arc { "arc-authentication-results" } else { "authentication-results" };
         let mut counted = false;
         for header in head.named(name).take(MOST_HEADERS) {
-            let text = self.trust.with_id(&header, text(&header));
-            let parsed = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
+            let (text, parsed) = self.trust.read(&header, arc);
             let id = match &parsed {
                 Ok(parsed) => &parsed.authserv_id,
                 Err(unreadable) => &unreadable.authserv_id,
@@ -335,7 +337,7 @@ impl ResultsReader<'_, '_> {
             let is_ours = |id: &str| {
                 self.trust.names(id) && self.trust.place(&header) != HeaderPlace::Foreign
             };
-            match grammar::parse(&self.trust.with_id(&header, text(&header))) {
+            match self.trust.read(&header, false).1 {
                 Ok(parsed) => {
                     let is_flawed = parsed.results.iter().any(|result| result.flaw.is_some());
                     is_flawed && is_ours(&parsed.authserv_id)
@@ -352,6 +354,7 @@ impl ResultsReader<'_, '_> {
             let place = self.trust.place(&header);
             let found = received_spf::parse(&text).and_then(|found| match found.identity() {
                 _ if place != HeaderPlace::Ours => Err("it is not above our Received line"),
+                _ if header.value.len() > LONGEST_HEADER => Err(TOO_LONG),
                 SpfIdentity::Other => Err("it is not about the envelope sender or the HELO"),
                 identity => {
                     self.sender.is_whole(found.envelope_sender(), found.helo())?;

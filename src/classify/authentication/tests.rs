@@ -248,6 +248,25 @@ fn a_header_that_counts_and_cannot_be_read_is_not_replaced() {
     }
 }
 
+/// A sender who knows where reading ends makes a name end there.
+#[test]
+fn a_header_that_is_too_long_is_not_read() {
+    let long =
+        |start: &str| format!("{start}{}@example.org", "b".repeat(65_535 - 12 - start.len()));
+    let (ar_long, spf) = (
+        ar(&format!(
+            "{}.evil.example",
+            long("mx.example.jp; dkim=pass header.d=example.org header.s=")
+        )),
+        format!("Received-SPF: {}.evil.example\n", long("pass envelope-from=")),
+    );
+    assert_ignored(&results(&format!("{ar_long}{BORDER}"), &[]), TOO_LONG);
+    assert_ignored(&results(&format!("{spf}{BORDER}"), &[]), TOO_LONG);
+    let forged = ar("mx.example.jp; dmarc=pass header.from=example.org");
+    let found = results(&format!("{BORDER}{ar_long}{forged}"), &["mx.example.jp"]);
+    assert_verdicts(&found, "- - - - -");
+}
+
 #[test]
 fn a_dmarc_result_of_another_from_is_none() {
     let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=pass header.from=b.example"));

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{MOST_HEADERS, grammar, text};
+use super::grammar::{self, ResultsHeader, Unreadable};
+use super::{LONGEST_HEADER, MOST_HEADERS, TOO_LONG, text};
 use crate::classify::Mail;
 use crate::classify::received::Trail;
 use crate::message::domain;
@@ -72,7 +73,7 @@ impl<'a> Trust<'a> {
     /// A header's text, with the id that it lacks: Microsoft 365 names none. One
     /// of our hosts wrote what is above the border line; if `set trust` has a
     /// name above the border host's own, that host wrote it.
-    pub(super) fn with_id(&self, header: &Header<'_>, text: String) -> String {
+    fn with_id(&self, header: &Header<'_>, text: String) -> String {
         let first = text.split([';', '(']).next().unwrap_or_default();
         let by = self.trail.border().and_then(|border| border.by.as_deref());
         match by.filter(|by| self.names(by) && !self.ids.contains(&domain::canonical(by))) {
@@ -81,6 +82,21 @@ impl<'a> Trust<'a> {
             }
             _ => text,
         }
+    }
+
+    /// A header's text, and its content.
+    pub(super) fn read(
+        &self,
+        header: &Header<'_>,
+        arc: bool,
+    ) -> (String, Result<ResultsHeader, Unreadable>) {
+        let text = self.with_id(header, text(header));
+        let read = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
+        let read = read.and_then(|read| match header.value.len() {
+            ..=LONGEST_HEADER => Ok(read),
+            _ => Err(Unreadable { authserv_id: read.authserv_id, why: TOO_LONG }),
+        });
+        (text, read)
     }
 
     /// Whether a header begins as the server writes it that `set trust` names. What
@@ -154,8 +170,8 @@ pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
         if !matches!(trust.place(&header), HeaderPlace::Ours | HeaderPlace::AtBorder) {
             continue;
         }
-        let text = trust.with_id(&header, text(&header));
-        let id = match grammar::parse(&text) {
+        let (text, read) = trust.read(&header, false);
+        let id = match read {
             Ok(parsed) => parsed.authserv_id,
             Err(unreadable) => unreadable.authserv_id,
         };
