@@ -10,6 +10,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use crate::message::Message;
 use crate::message::address::parse_list;
 use crate::message::encoded_word::encode;
+use crate::message::path;
 use crate::plan::Reply;
 use crate::state::replied;
 
@@ -54,7 +55,8 @@ fn compose(reply: &Reply, now: i64) -> String {
         let _ = writeln!(out, "{name}: {value}");
     };
     header("From", &mailboxes(&reply.from));
-    header("To", &format!("<{}>", quoted(&reply.to)));
+    // In the envelope it is quoted already.
+    header("To", &format!("<{}>", quoted(&path::address(&reply.to).address())));
     header("Subject", &encode(&cut(&reply.subject)));
     header("Date", &date);
     header("Message-ID", &format!("<{}>", name::message_id()));
@@ -184,6 +186,18 @@ mod tests {
         assert_eq!(message.texts("Subject")[0].text(), "不在です");
         assert_eq!(message.addresses("From")[0].display(), "太郎 <taro@example.jp>");
         assert_eq!(message.body_texts().unwrap()[0].text().trim(), "休みです。");
+    }
+
+    #[test]
+    fn a_recipient_is_quoted_once() {
+        for (to, field) in [
+            ("\"a, b\"@x.example", "To: <\"a, b\"@x.example>\n"),
+            ("a..b.@x.example", "To: <\"a..b.\"@x.example>\n"),
+            ("\"a\\\"b\"@x.example", "To: <\"a\\\"b\"@x.example>\n"),
+        ] {
+            let text = compose(&Reply { to: to.into(), ..reply() }, 0);
+            assert!(text.contains(field), "{text}");
+        }
     }
 
     #[test]
