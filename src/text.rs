@@ -36,6 +36,21 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The same for text of several lines: their ends and tabs stay.
+pub fn escape_lines(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let stays = matches!(c, '\n' | '\t') || c == '\r' && rest.peek() == Some(&'\n');
+        if is_invisible(c) && !stays {
+            escaped.extend(c.escape_unicode());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 /// How much is shown of a value from a message, characters.
 const LONGEST_VALUE: usize = 200;
 /// How much is shown of a sentence that may contain several of them, characters.

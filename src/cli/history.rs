@@ -192,7 +192,7 @@ fn show(files: &VersionFiles) -> Result<CommandOutcome, String> {
             out.push('\n');
         }
     }
-    output::print(&out);
+    output::content(&out);
     Ok(CommandOutcome::Fine)
 }
 
@@ -213,7 +213,7 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
         output::error("the rules are that version already");
         return Ok(CommandOutcome::Fine);
     }
-    output::print(&out);
+    output::content(&out);
     Ok(CommandOutcome::Found)
 }
 

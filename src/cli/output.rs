@@ -15,7 +15,7 @@ use crate::language::Language;
 use crate::page;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
-use crate::text::{escape, json_line, plural};
+use crate::text::{escape, escape_lines, json_line, plural};
 use crate::translation::{translated, translated_behind};
 use crate::user::User;
 
@@ -49,6 +49,11 @@ pub(super) fn failure() -> Option<String> {
 /// Prints a report, wrapped to the terminal.
 pub(super) fn report(text: &str) -> bool {
     print(&for_terminal(text))
+}
+
+/// Prints what is in a file: as it is, but harmless on a terminal.
+pub(super) fn content(text: &str) -> bool {
+    if io::stdout().is_terminal() { print(&escape_lines(text)) } else { print(text) }
 }
 
 /// A report wrapped to the terminal; elsewhere it stays as it is.

@@ -9,7 +9,7 @@ use crate::file;
 use crate::language::Language;
 use crate::page;
 use crate::setup::look::{SetupFindings, UserFile, look};
-use crate::text::{counted, escape};
+use crate::text::{counted, escape, escape_lines};
 use crate::user::User;
 
 /// `mfilter report-bug`
@@ -61,7 +61,7 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
         let bytes = file::read(path, MESSAGE_MAX)
             .map_err(|error| format!("{}: {}", path.display(), crate::source::reason(&error)))?;
         text.push_str("\nThe message, with letters and digits replaced:\n\n");
-        text.push_str(&String::from_utf8_lossy(&scrubbed(&bytes)));
+        text.push_str(&escape_lines(&String::from_utf8_lossy(&scrubbed(&bytes))));
     }
     output::print(&(text + "\n"));
     // What is above is to be copied, so it is not wrapped.

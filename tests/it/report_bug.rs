@@ -26,3 +26,23 @@ fn a_report_has_the_versions_and_nothing_private() {
     let missing = home.run(&["report-bug", "/nowhere/m.eml"], b"");
     assert_eq!(missing.code, Some(2), "{missing:?}");
 }
+
+#[test]
+fn what_a_sender_writes_does_nothing_to_the_terminal() {
+    let home = Home::with_rules("inbox\n");
+    let message = "From: \u{1b}[31mx <a@b.example>\r\nX-Spam: \u{1b}]52;c;eA==\u{7}\u{9b}2J\r\n\
+                   Content-Type: text/plain;\r\n\tcharset=\"iso-2022-jp\"\r\n\r\n\
+                   a\rb \u{1b}$B$3\u{1b}(B \u{1b}c\r\n";
+    home.write("m.eml", message);
+    let path = home.path().join("m.eml");
+    let told = home.run(&["report-bug", path.to_str().unwrap()], b"");
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\r' | '\n' | '\t');
+    assert!(told.stdout.chars().all(is_plain), "{told:?}");
+    for part in [
+        "From: \\u{1b}[99xx <x@x.xxxxxxx>\r\nX-Spam: \\u{1b}]52;c;eA==\\u{7}\\u{9b}2J\r\n",
+        "text/plain;\r\n\tcharset=",
+        "x\\u{d}x \\u{1b}$B00\\u{1b}(B \\u{1b}x\r\n",
+    ] {
+        assert!(told.stdout.contains(part), "{part}: {told:?}");
+    }
+}

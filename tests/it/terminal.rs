@@ -43,6 +43,23 @@ fn the_caret_is_below_the_mistake_on_a_phone() {
     );
 }
 
+/// A provider looks at a user's rules.
+#[test]
+fn the_rules_of_others_do_nothing_to_the_terminal() {
+    if skipped("rules on a terminal", &[SCRIPT], false) {
+        return;
+    }
+    let rules = "# \u{1b}[2J\u{9b}x\u{202e}\n\tinbox\n";
+    let home = Home::with_rules(rules);
+    home.run(&[], b"Subject: x\n\n");
+    let shown = on_terminal(&home, "history show 1", 80, &[]);
+    assert_eq!(shown, "# \\u{1b}[2J\\u{9b}x\\u{202e}\n\tinbox\n");
+    assert_eq!(home.run(&["history", "show", "1"], b"").stdout, rules);
+    home.write(".mailrules", "inbox\n");
+    let changes = on_terminal(&home, "history diff 1", 80, &[]);
+    assert!(changes.contains("-# \\u{1b}[2J\\u{9b}x\\u{202e}\n"), "{changes:?}");
+}
+
 #[test]
 fn meanings_in_japanese_fit_on_a_phone() {
     if skipped("a narrow terminal", &[SCRIPT], false) {
