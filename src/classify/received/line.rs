@@ -34,7 +34,8 @@ use super::address_comment::{self, Client, starts};
 use super::tokens::{Token, from_tokens, tail_tokens};
 use super::{is_inside, parse_ip};
 
-/// How much of a Received line is read, bytes; the rest is ignored.
+/// A longer Received line is not read, bytes: what would be left out may be all that is
+/// not the sender's.
 const LONGEST_LINE: usize = 8192;
 
 /// The content of one Received line.
@@ -75,7 +76,10 @@ pub struct ReceivedLine {
 
 /// Reads one raw value.
 pub fn parse(value: &[u8]) -> ReceivedLine {
-    let text = String::from_utf8_lossy(&value[..value.len().min(LONGEST_LINE)]);
+    if value.len() > LONGEST_LINE {
+        return ReceivedLine { ambiguous: true, from_client: true, ..ReceivedLine::default() };
+    }
+    let text = String::from_utf8_lossy(value);
     let flat = text.replace(['\r', '\n'], " ");
     let (before, behind, ambiguous) = split_at_by(&text, &flat);
     let tail = LineTail::read(behind);

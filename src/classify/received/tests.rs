@@ -53,6 +53,24 @@ fn a_certificate_is_no_login() {
     }
 }
 
+/// Its end would show which `by` is the server's.
+#[test]
+fn a_line_that_is_too_long_shows_nothing() {
+    for helo in [
+        "y by mx.example.jp (Postfix, from userid 0) id 3",
+        "y (mx.example.jp [10.0.0.1]) by mx.example.jp (Postfix) with ESMTPA id 3",
+    ] {
+        let line = format!(
+            "from {helo} {} (mail.evil.example [192.0.2.1])\n\tby mx.example.jp (Postfix) with \
+             ESMTPS id 1; x",
+            "x".repeat(8192)
+        );
+        let found = read(&line);
+        assert!(!found.from_inside(&Relays::default()), "{found:?}");
+        assert_eq!((found.authenticated, found.ip, found.by), (false, None, None));
+    }
+}
+
 #[test]
 fn what_the_client_calls_itself_is_not_its_address() {
     let line = "from [10.0.0.1] (unknown [192.0.2.1]) by mx.example.jp (Postfix) with SMTP id 1";
