@@ -242,6 +242,14 @@ impl Import<'_, '_> {
             );
             (self.tell)(ImportEvent::Note(why));
         }
+        if source.part.merged > 0 {
+            let why = format!(
+                "{at}: other messages seem to begin in its body, {} in all, but there is no empty \
+                 line before them; filed as one message",
+                source.part.merged
+            );
+            (self.tell)(ImportEvent::Note(why));
+        }
         let mut said = metadata::read(message.head());
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
