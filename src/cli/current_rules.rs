@@ -27,16 +27,20 @@ pub(super) struct CurrentRules {
 
 impl CurrentRules {
     /// Rules that were checked already, together with the site rules to be tried.
+    ///
+    /// # Errors
+    /// The user's choices in `mfilter isp-filter` cannot be known at the moment.
     pub(super) fn new(
         mut sources: Sources,
         program: CompiledProgram,
         site: Option<&Path>,
         user: &User,
-    ) -> CurrentRules {
+    ) -> Result<CurrentRules, String> {
         let site = read_site(site);
         let (site, texts) =
             site.map_or((None, None), |(program, sources)| (Some(program), Some(sources)));
-        let (rules, _) = load::rule_set(program, site, user);
+        let (rules, note) = load::rule_set(program, site, user)?;
+        note.iter().for_each(|note| output::error(note));
         if let Some(texts) = texts {
             while (sources.files().len() as u32) < rules.first_site_file() {
                 sources.add(SourceFile::new("", ""));
@@ -45,7 +49,7 @@ impl CurrentRules {
                 sources.add(file.clone());
             }
         }
-        CurrentRules { sources, rules }
+        Ok(CurrentRules { sources, rules })
     }
 
     /// The rules in a file, or the user's, which need not exist. The inner error shows
@@ -62,7 +66,7 @@ impl CurrentRules {
                 if error.is_missing() && file.is_none() && !load::were_there(&path, user) =>
             {
                 let none = load::none().compiled;
-                return Ok(Ok(CurrentRules::new(Sources::default(), none, site, user)));
+                return Ok(Ok(CurrentRules::new(Sources::default(), none, site, user)?));
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
@@ -71,8 +75,10 @@ impl CurrentRules {
         {
             return Err(why);
         }
-        Ok(without_mistake(sources, checked)
-            .map(|(sources, program)| CurrentRules::new(sources, program, site, user)))
+        match without_mistake(sources, checked) {
+            Ok((sources, program)) => CurrentRules::new(sources, program, site, user).map(Ok),
+            Err(drawn) => Ok(Err(drawn)),
+        }
     }
 
     /// The same, according to options.
@@ -97,7 +103,8 @@ impl CurrentRules {
         let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
         let note =
             "the rules have a mistake (`mfilter check` shows it); the last valid ones are used";
-        let rules = CurrentRules::new(last.sources, last.compiled, files.site.as_deref(), user);
+        let site = files.site.as_deref();
+        let rules = CurrentRules::new(last.sources, last.compiled, site, user)?;
         Ok((rules, Some(note)))
     }
 

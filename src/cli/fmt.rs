@@ -1,12 +1,10 @@
 //! `mfilter fmt`: the canonical layout.
 
-use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{CommandOutcome, output};
-use crate::file::{self, ANYWHERE};
+use crate::file::{ANYWHERE, Rewrite};
 use crate::load;
 use crate::source::{Sources, read_rules};
 use crate::syntax;
@@ -71,13 +69,7 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
         output::print(&format!("{path} is not in the canonical layout\n"));
         return Ok(CommandOutcome::Found);
     }
-    replace(path, formatted.as_bytes()).map_err(|error| told(&error))?;
+    let new = Rewrite::prepare(path, formatted.as_bytes());
+    new.and_then(Rewrite::finish).map_err(|error| told(&error))?;
     Ok(CommandOutcome::Fine)
-}
-
-/// Replaces a file's content in one step; a symbolic link and the mode are kept.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let mode = fs::metadata(&path)?.permissions().mode();
-    file::replace(&path, content, mode)
 }

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -13,7 +13,7 @@ use similar::{ChangeTag, TextDiff};
 use super::for_user::ForUser;
 use super::output::say;
 use super::{CommandOutcome, output};
-use crate::file::{self, ANYWHERE};
+use crate::file::{self, ANYWHERE, Rewrite};
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
@@ -218,22 +218,41 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
 }
 
 fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
-    let mut restored = Vec::new();
+    let failed =
+        |path: &Path, error: &std::io::Error| format!("{}: {}", shown(path), reason(error));
+    let mut steps = Vec::new();
     for (path, text) in files {
         // A link, for example into a folder of dot files, stays a link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let now = current(&path)?;
-        if now == *text && path.exists() {
-            continue;
+        let now = match file::read(&path, u64::MAX) {
+            Ok(now) => Some(now),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(&path, &error)),
+        };
+        if now.as_deref() != Some(text.as_bytes()) {
+            steps.push((path, text, now));
         }
-        let failed = |error: std::io::Error| format!("{}: {}", path.display(), reason(&error));
-        if path.exists() {
-            let mut backup = path.clone().into_os_string();
-            backup.push(".bak");
-            let bytes = file::read(&path, u64::MAX).map_err(failed)?;
-            write(Path::new(&backup), &bytes, &path).map_err(failed)?;
+    }
+    // All files are kept and written before the first is replaced.
+    for (path, _, now) in &steps {
+        if let Some(now) = now {
+            file::back_up(path, now, "bak").map_err(|error| failed(path, &error))?;
         }
-        write(&path, text.as_bytes(), &path).map_err(failed)?;
+    }
+    let mut new = Vec::new();
+    for (path, text, _) in steps {
+        let written = Rewrite::prepare(&path, text.as_bytes());
+        new.push((written.map_err(|error| failed(&path, &error))?, path));
+    }
+    let mut restored = Vec::new();
+    for (new, path) in new {
+        if let Err(error) = new.finish() {
+            let done = match restored.as_slice() {
+                [] => String::new(),
+                names => format!("\nrestored so far: {}; call it again", names.join(", ")),
+            };
+            return Err(failed(&path, &error) + &done);
+        }
         restored.push(shown(&path));
     }
     match restored.as_slice() {
@@ -241,10 +260,4 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
         names => output::print(&format!("{}\n", say(&format!("restored {}", names.join(", "))))),
     };
     Ok(CommandOutcome::Fine)
-}
-
-/// Writes a complete file, with the permissions of `like`.
-fn write(path: &Path, bytes: &[u8], like: &Path) -> std::io::Result<()> {
-    let mode = fs::metadata(like).map_or(0o600, |known| known.permissions().mode());
-    file::replace(path, bytes, mode)
 }

@@ -47,10 +47,15 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
         Err(_) => load::none(),
     };
     let path = switch::path(&user).ok_or("no home directory is known: set HOME")?;
-    let mut words = switch::read(&path).unwrap_or_else(|why| {
-        output::error(&why);
-        Words::default()
-    });
+    let mut words = match switch::read(&path) {
+        Ok(words) => words,
+        // What cannot be read now is not written anew without its other choices.
+        Err(error) if error.may_pass() => return Err(switch::not_read(&path, &error)),
+        Err(error) => {
+            output::error(&switch::not_read(&path, &error));
+            Words::default()
+        }
+    };
     let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
     let mut finding = CommandOutcome::Fine;
     if !call.words.is_empty() {

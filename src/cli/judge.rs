@@ -62,7 +62,8 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
         }
         output::error(note);
     }
-    let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);
+    let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user)?;
+    note.iter().for_each(|note| output::error(note));
     let plain = call.delivery.world(None, user);
     let location = super::location(call.delivery.mailbox.maildir.as_deref(), &rules.user, &plain)?;
     let mut world = super::with_mail(plain, &rules.user, &location, true);

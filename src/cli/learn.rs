@@ -128,13 +128,13 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     for failure in &found.problems {
         output::error(&escape(&failure.to_string()));
     }
-    let failed = taught.iter().any(|each| matches!(each.came, ChangeOutcome::Failed(_)));
+    let failed = taught.iter().any(|each| matches!(each.came, ChangeOutcome::Failed { .. }));
     trouble |= !found.problems.is_empty() || failed;
     let show = call.verbose > 0 || call.dry_run;
     for each in &taught {
         if call.json {
             print_line(&as_json(each));
-        } else if let (false, ChangeOutcome::Failed(_)) = (show, &each.came) {
+        } else if let (false, ChangeOutcome::Failed { .. }) = (show, &each.came) {
             output::error(&escape(&line(each)));
         } else if show {
             print_line(&escape(&line(each)));
@@ -318,9 +318,18 @@ impl Learner<'_> {
             let why = format!("what was learned is not remembered for --undo: {error}");
             let _ = self.log.note(&why);
         }
-        let lines: Vec<_> = taught.iter().filter_map(|each| self.log_line(each)).collect();
+        // While a list cannot be edited, for example on a full disk, nothing of this counts as
+        // known: the next look finds the same moves. Edits that were made change nothing then.
+        let may_pass =
+            |each: &ListChange| matches!(each.came, ChangeOutcome::Failed { may_pass: true, .. });
+        let again = taught.iter().any(may_pass);
+        let once = |each: &&ListChange| !again || !matches!(each.what, LearnStep::Log(_));
+        let lines: Vec<_> =
+            taught.iter().filter(once).filter_map(|each| self.log_line(each)).collect();
         let _ = self.log.learned(&lines);
-        watcher.keep().map_err(|failure| failure.to_string())?;
+        if !again {
+            watcher.keep().map_err(|failure| failure.to_string())?;
+        }
         Ok((all, taught))
     }
 
@@ -328,7 +337,7 @@ impl Learner<'_> {
         let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
         let (kind, text) = match (&each.came, &each.what) {
             (ChangeOutcome::Known | ChangeOutcome::Planned, _) => return None,
-            (ChangeOutcome::Not(why) | ChangeOutcome::Failed(why), what) => {
+            (ChangeOutcome::Not(why) | ChangeOutcome::Failed { why, .. }, what) => {
                 (LessonKind::Note, format!("{}: {why}", words(what)))
             }
             (ChangeOutcome::Learned, LearnStep::Log(text)) => (LessonKind::Log, text.clone()),
@@ -385,7 +394,7 @@ pub(super) fn line(each: &ListChange) -> String {
         ChangeOutcome::Planned => String::new(),
         ChangeOutcome::Learned => String::new(),
         ChangeOutcome::Known => say(ALREADY).into(),
-        ChangeOutcome::Not(why) | ChangeOutcome::Failed(why) => {
+        ChangeOutcome::Not(why) | ChangeOutcome::Failed { why, .. } => {
             say(&format!(": not done, {why}")).into_owned()
         }
     };
@@ -400,7 +409,7 @@ fn as_json(each: &ListChange) -> String {
         ChangeOutcome::Learned => ("learned", None),
         ChangeOutcome::Known => ("known", None),
         ChangeOutcome::Not(why) => ("not done", Some(why)),
-        ChangeOutcome::Failed(why) => ("failed", Some(why)),
+        ChangeOutcome::Failed { why, .. } => ("failed", Some(why)),
     };
     let mut object = json!({
         "message": each.path.display().to_string(),

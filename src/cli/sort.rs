@@ -102,7 +102,8 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
             return Ok(CommandOutcome::Found);
         }
     }
-    let (rules, _) = load::rule_set(compiled, site.compiled, &user);
+    let (rules, note) = load::rule_set(compiled, site.compiled, &user)?;
+    note.iter().for_each(|note| output::error(note));
     let program = &rules.user;
     let files = rules.files();
     if let (Some(state), false) = (StateDir::of(&user), call.dry_run) {

@@ -15,6 +15,7 @@ use crate::log::{Log, MoveLine as Line, UNDO};
 use crate::mailbox::undo::{UndoEvent, UndoOutcome, undo};
 use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
+use crate::source::may_pass;
 use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
 use crate::text::{escape, json_line, plural};
@@ -72,6 +73,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     location.home = user.home().map(Path::to_owned);
     location.bounds = user.maildir().map(|(_, bounds)| bounds).unwrap_or_default();
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
+    let mut passes = false;
     let progress = ProgressMeter::of_messages(|| run.moves.len(), !call.json && !call.verbose);
     let (log, mut lines) = (log_of(call.rules, &state, user), Vec::new());
     let mut tell = |event: UndoEvent<'_>| {
@@ -82,6 +84,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
             }
             UndoEvent::Trouble(failure) => {
                 failed += 1;
+                passes |= may_pass(&failure.error);
                 progress.error(&escape(&failure.to_string()));
                 return;
             }
@@ -101,7 +104,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                 UndoOutcome::Back { path, .. } => ("back", Some(path.display().to_string()), None),
                 UndoOutcome::Already => ("already", None, None),
                 UndoOutcome::Gone => ("gone", None, None),
-                UndoOutcome::Failed(why) => ("failed", None, Some(why)),
+                UndoOutcome::Failed { why, .. } => ("failed", None, Some(why)),
             };
             let (to, from) = (to.display().to_string(), from.display().to_string());
             let object =
@@ -133,8 +136,9 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                 let text = format!("`{}` no longer exists", to.display());
                 progress.error(&escape(&text));
             }
-            UndoOutcome::Failed(why) => {
+            UndoOutcome::Failed { why, may_pass } => {
                 failed += 1;
+                passes |= may_pass;
                 progress.error(&escape(&why));
             }
         }
@@ -144,8 +148,9 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         .map_err(|failure| failure.to_string())?;
     progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
-    // If nothing more can be taken back from it, the next call is for the run before.
-    let over = !interrupted && (failed == 0 || back == 0);
+    // If nothing more can be taken back from it, now or later, the next call is for the
+    // run before.
+    let over = !interrupted && (failed == 0 || back == 0 && !passes);
     if over {
         sorted::undone(&state, &run.name)
             .map_err(|error| format!("the journal `{}`: {error}", run.name))?;

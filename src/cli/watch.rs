@@ -223,7 +223,7 @@ impl WatchService<'_> {
         };
         let site = load::site::in_force(self.call.mailbox.files.site.as_deref());
         let site_is_known = site.note.is_none() || site.compiled.is_some();
-        let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user);
+        let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user)?;
         for note in site.note.iter().chain(&note) {
             self.tell(&log, note);
         }
@@ -460,8 +460,9 @@ impl WatchService<'_> {
         };
         let mut memory = Memory::at(&state, Timestamp::now().as_second());
         take_in(&mut memory, work.log, work.location, true);
-        let elsewhere = kept.as_ref().map(|kept| kept.read().elsewhere(place.directories()));
-        let elsewhere = elsewhere.unwrap_or_default();
+        let places = kept.as_ref().map(PlacesFile::read).transpose();
+        let places = places.map_err(|error| format!("{}: {error}", state.path().display()))?;
+        let elsewhere = places.unwrap_or_default().elsewhere(place.directories());
         let filer = Filer {
             judge: Judge {
                 rules: work.rules,

@@ -93,13 +93,10 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         let history = history.as_ref()?;
         let then = history.read(history.at(moment)?)?;
         answer.since = Some((then.since, then.later));
-        Some(CurrentRules::new(
-            then.sources,
-            then.compiled,
-            call.mailbox.files.site.as_deref(),
-            &user,
-        ))
+        let site = call.mailbox.files.site.as_deref();
+        Some(CurrentRules::new(then.sources, then.compiled, site, &user))
     });
+    let then = then.transpose()?;
     if decisive.is_some() && then.is_none() {
         let other = decisive.and_then(|line| other_rules(line, &today)).map(output::with_tilde);
         answer.notes.push(match other {

@@ -18,7 +18,7 @@ use rustix::fs::Mode;
 
 use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
-use crate::source::LIST_LIMIT;
+use crate::source::{LIST_LIMIT, may_pass};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
@@ -61,8 +61,21 @@ pub enum EditError {
     TooLarge,
     /// Another process held the lock for too long.
     Busy,
-    /// There is no state directory, or no lock can be made in it.
-    NoLock(String),
+    /// No lock can be made in the state directory: where that is, and why.
+    NoLock(PathBuf, io::Error),
+    /// There is no state directory.
+    NoState,
+}
+
+impl EditError {
+    /// Whether another try may do better.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            EditError::Io(error) | EditError::NoLock(_, error) => may_pass(error),
+            EditError::Busy => true,
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Display for EditError {
@@ -75,7 +88,10 @@ impl std::fmt::Display for EditError {
                 write!(f, "it would be larger than {} MB, and is not read then", LIST_LIMIT >> 20)
             }
             EditError::Busy => f.write_str("another process kept it locked"),
-            EditError::NoLock(why) => write!(f, "it cannot be locked: {why}"),
+            EditError::NoLock(state, error) => {
+                write!(f, "it cannot be locked: {}: {error}", state.display())
+            }
+            EditError::NoState => f.write_str("it cannot be locked: no state directory is known"),
         }
     }
 }
@@ -214,11 +230,11 @@ fn settle_within(
 /// Makes sure that no other process edits the list, whose path has no links.
 fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
     let Some(state) = context.state else {
-        return Err(EditError::NoLock("no state directory is known".into()));
+        return Err(EditError::NoState);
     };
     let name = Key::of(&[path.as_os_str().as_bytes()]).name();
     LockFile::wait(state, LOCKS, &name, Instant::now() + context.patience)
-        .map_err(|error| EditError::NoLock(format!("{}: {error}", state.path().display())))?
+        .map_err(|error| EditError::NoLock(state.path().to_owned(), error))?
         .ok_or(EditError::Busy)
 }
 
@@ -470,7 +486,7 @@ mod tests {
         let context = context(home.path(), &state);
         for context in [context, EditContext { state: None, ..context }] {
             let why = edit(&path, context, Change::Add, "c@d").unwrap_err();
-            assert!(matches!(why, EditError::NoLock(_)), "{why}");
+            assert!(matches!(why, EditError::NoLock(..) | EditError::NoState), "{why}");
         }
         let held = StateDir::at(home.path().join("state"));
         let context = EditContext { state: Some(&held), patience: Duration::ZERO, ..context };

@@ -63,8 +63,8 @@ impl RuleCache {
     }
 
     /// No rules at all.
-    pub fn none(&mut self, user: &User) -> &ActiveRules {
-        self.none.insert(ActiveRules::none(user))
+    pub fn none(&mut self) -> &ActiveRules {
+        self.none.insert(ActiveRules::none())
     }
 
     /// Makes room for rules of this size, and for a tenth more, since each time all

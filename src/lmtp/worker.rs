@@ -147,7 +147,7 @@ impl Worker {
             Filtering::Rules | Filtering::Inbox => {
                 self.rules.of(user, self.settings.site.as_deref())
             }
-            Filtering::NoRules => Ok(self.rules.none(user)),
+            Filtering::NoRules => Ok(self.rules.none()),
         }
     }
 

@@ -422,21 +422,24 @@ fn remember(
 }
 
 /// All rules of one user, with those of the site that are switched on. The second value
-/// says, for the log, why the user's choices in `mfilter isp-filter` cannot be read.
+/// says, for the log, why the user's choices in `mfilter isp-filter` do not count.
+///
+/// # Errors
+/// These choices cannot be known at the moment.
 pub fn rule_set(
     rules: CompiledProgram,
     site: Option<CompiledProgram>,
     user: &User,
-) -> (RuleSet, Option<String>) {
-    let words = match counting_words(&rules, site.is_some(), user) {
-        Some(path) => switch::read(&path),
-        None => Ok(Words::default()),
-    };
-    let (words, note) = match words {
-        Ok(words) => (words, None),
-        Err(why) => (Words::default(), Some(why)),
-    };
-    (RuleSet::new(rules, site, &words), note)
+) -> Result<(RuleSet, Option<String>), String> {
+    let (mut words, mut note) = (Words::default(), None);
+    if let Some(path) = counting_words(&rules, site.is_some(), user) {
+        match switch::read(&path) {
+            Ok(known) => words = known,
+            Err(error) if error.may_pass() => return Err(switch::not_read(&path, &error)),
+            Err(error) => note = Some(switch::not_read(&path, &error)),
+        }
+    }
+    Ok((RuleSet::new(rules, site, &words), note))
 }
 
 /// The file of the user's choices in `mfilter isp-filter`, if they can have an effect.

@@ -77,8 +77,13 @@ pub enum ChangeOutcome {
     Known,
     /// It must not be done, and why.
     Not(String),
-    /// It could not be done, and why.
-    Failed(String),
+    /// It could not be done.
+    Failed {
+        /// Why, for people.
+        why: String,
+        /// Whether another try may do better.
+        may_pass: bool,
+    },
 }
 
 /// Finds out what can be learned from moves. What can no longer be read teaches nothing,
@@ -235,9 +240,10 @@ pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDi
             let came = match &made {
                 Ok(made) if made.get(at) == Some(&true) => ChangeOutcome::Learned,
                 Ok(_) => ChangeOutcome::Known,
-                Err(error) => {
-                    ChangeOutcome::Failed(format!("`{}` is not edited: {error}", path.display()))
-                }
+                Err(error) => ChangeOutcome::Failed {
+                    why: format!("`{}` is not edited: {error}", path.display()),
+                    may_pass: error.may_pass(),
+                },
             };
             if let Some(each) = taught.get_mut(*number) {
                 each.came = came;

@@ -2,7 +2,8 @@
 //!
 //! A message begins with a `From ` line at the start of the file, or after an empty line
 //! if it contains a time of day (`12:34`): `From here on` in an unquoted text is not one.
-//! The empty line before it belongs to neither message. In `>From `, `>>From ` and so on,
+//! The empty line before it belongs to neither message; where it is missing, which some
+//! programs omit and some bodies quote, nothing is parted, but that is counted. In `>From `, `>>From ` and so on,
 //! the first `>` is quoting (mboxrd, mboxo).
 //!
 //! **Content-Length** (mboxcl, mboxcl2) says where a body ends, and is believed only if
@@ -33,6 +34,8 @@ use crate::outcome::Failure;
 const PIECE: u64 = 64 << 10;
 /// In how many bytes after a measured body we look for a `From ` line.
 const FROM_LINE_MAX: usize = 1000;
+/// The longest name of a field with its colon, as far as it is looked for.
+const NAME_MAX: usize = 80;
 
 /// The messages of an mbox.
 pub(super) struct Mbox {
@@ -247,6 +250,9 @@ impl Mbox {
                     std::mem::swap(&mut blank, &mut line);
                     continue;
                 }
+                if head.is_none() && is_from_line(&line) && self.header_follows()? {
+                    part.merged += 1;
+                }
                 if let Some(head) = &mut head {
                     head.line(&line);
                 }
@@ -254,6 +260,20 @@ impl Mbox {
             copy.write_all(if at_start { unquoted(&line) } else { &line })?;
             at_start = ends;
         }
+    }
+
+    /// Whether the next line is a field of a header.
+    fn header_follows(&self) -> io::Result<bool> {
+        let mut window = Window {
+            file: Arc::clone(&self.reader.get_ref().file),
+            at: self.at(),
+            ..*self.reader.get_ref()
+        };
+        let mut start = [0; NAME_MAX];
+        let count = window.read(&mut start)?;
+        let mut signs = start.iter().take(count);
+        let end = signs.find(|sign| !sign.is_ascii_alphanumeric() && **sign != b'-');
+        Ok(end == Some(&b':') && start.first().is_some_and(u8::is_ascii_alphanumeric))
     }
 
     /// Where a body of `length` bytes ends, if a `From ` line or the end of the file is
@@ -478,9 +498,12 @@ mod tests {
         let parts: Vec<MboxPart> =
             Mbox::new("m".into(), file, false).unwrap().map(|one| one.unwrap().part).collect();
         let (all, at) = (text.len() as u64, first.len() as u64);
-        let wanted = MboxPart { offset: 0, length: at, measured: true, lacks: 0 };
+        let wanted = MboxPart { offset: 0, length: at, measured: true, lacks: 0, merged: 0 };
         assert_eq!(parts[0], wanted);
-        assert_eq!(parts[1], MboxPart { offset: at, length: all - at, measured: false, lacks: 97 });
+        assert_eq!(
+            parts[1],
+            MboxPart { offset: at, length: all - at, measured: false, lacks: 97, merged: 0 }
+        );
     }
 
     #[test]

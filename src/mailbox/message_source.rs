@@ -47,6 +47,9 @@ pub struct MboxPart {
     pub measured: bool,
     /// How many bytes the last message is shorter than its Content-Length says.
     pub lacks: u64,
+    /// How many times another message seems to begin in its body, without an empty line
+    /// before it.
+    pub merged: u64,
 }
 
 /// Where the bytes are.

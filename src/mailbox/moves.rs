@@ -125,6 +125,10 @@ struct KnownPlace {
     files: HashMap<Vec<String>, HashMap<u64, Entry>>,
 }
 
+fn not_read(state: &StateDir, error: std::io::Error) -> Failure {
+    Failure::new("read where messages were in", state.path(), error)
+}
+
 impl<'a> Watcher<'a> {
     /// Reads what is known about a Maildir.
     ///
@@ -133,7 +137,7 @@ impl<'a> Watcher<'a> {
     pub fn open(location: &'a Location, state: &'a StateDir) -> Result<Watcher<'a>, Failure> {
         let kept = PlacesFile::of(state, &location.path)
             .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
-        let places = kept.read();
+        let places = kept.read().map_err(|error| not_read(state, error))?;
         Ok(Watcher { location, state, kept, places, changed: false })
     }
 
@@ -177,7 +181,7 @@ impl<'a> Watcher<'a> {
         for place in all {
             if stop.load(Ordering::Relaxed) {
                 // An incomplete look would mistake a move for a removal.
-                self.places = self.kept.read();
+                self.places = self.kept.read().map_err(|error| not_read(self.state, error))?;
                 return Ok(MoveScan::default());
             }
             match self.folder(&mut mover, place, begun, &mut left, &mut found) {

@@ -242,6 +242,14 @@ impl Import<'_, '_> {
             );
             (self.tell)(ImportEvent::Note(why));
         }
+        if source.part.merged > 0 {
+            let why = format!(
+                "{at}: other messages seem to begin in its body, {} in all, but there is no empty \
+                 line before them; filed as one message",
+                source.part.merged
+            );
+            (self.tell)(ImportEvent::Note(why));
+        }
         let mut said = metadata::read(message.head());
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
@@ -348,15 +356,17 @@ impl Import<'_, '_> {
             }
         }
         let noted = |error| noted(self.of, error);
-        for one in &pending {
-            journal.note(&one.record).map_err(noted)?;
+        let recorded = pending.iter().try_for_each(|one| journal.note(&one.record));
+        // From now on what is staged is never removed: after a failure, too, the next run
+        // may find it recorded, and stores it.
+        if let Err(error) = recorded.and_then(|()| journal.sync()) {
+            pending.into_iter().for_each(|one| one.staged.keep());
+            return Err(noted(error));
         }
-        journal.sync().map_err(noted)?;
         let (mut used, mut problem) = (Amount::default(), None);
         let mut shown: Vec<PendingImport> = Vec::new();
         let mut directories: HashSet<PathBuf> = HashSet::new();
         for mut one in pending {
-            // From now on what is staged is never removed: the next run stores it.
             match if problem.is_none() { one.staged.show() } else { Ok(PathBuf::new()) } {
                 Ok(_) if problem.is_none() => {
                     used = sum(used, one.staged.counted());

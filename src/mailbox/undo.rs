@@ -13,6 +13,7 @@ use crate::maildir::folder::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
+use crate::source::may_pass;
 use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortRecord};
 
@@ -34,7 +35,12 @@ pub enum UndoOutcome {
     /// It is no longer where it was moved to.
     Gone,
     /// It stays where it was moved to, because something went wrong.
-    Failed(String),
+    Failed {
+        /// Why, for people.
+        why: String,
+        /// Whether another try may do better.
+        may_pass: bool,
+    },
 }
 
 /// What is reported while moves are taken back.
@@ -99,15 +105,17 @@ impl Back<'_> {
                 }
                 let came = match step_of(moved) {
                     Some(step) => self.undo(&step, &moved.added),
-                    None => {
-                        Ok(UndoOutcome::Failed("the journal names no file of a Maildir".into()))
-                    }
+                    None => Ok(UndoOutcome::Failed {
+                        why: "the journal names no file of a Maildir".into(),
+                        may_pass: false,
+                    }),
                 };
                 match came {
                     Ok(UndoOutcome::Gone) if !last => later.push(*moved),
                     Ok(came) => tell(UndoEvent::Move(moved, came)),
                     Err(failure) => {
-                        tell(UndoEvent::Move(moved, UndoOutcome::Failed(failure.to_string())))
+                        let (why, may_pass) = (failure.to_string(), may_pass(&failure.error));
+                        tell(UndoEvent::Move(moved, UndoOutcome::Failed { why, may_pass }))
                     }
                 }
             }
@@ -134,7 +142,7 @@ impl Back<'_> {
             return Ok(back);
         }
         for _ in 0..ROUNDS {
-            let Some(now) = self.find(&step.to, &step.new) else { break };
+            let Some(now) = self.find(&step.to, &step.new)? else { break };
             if step.from.is(&step.to) && now == step.old {
                 return Ok(UndoOutcome::Already);
             }
@@ -148,7 +156,7 @@ impl Back<'_> {
             self.known.remove(step.to.directories());
         }
         let there = self.mover.shelf(&step.from).is_ok_and(|shelf| shelf.has(&step.old))
-            || self.find(&step.from, &step.old).is_some();
+            || self.find(&step.from, &step.old)?.is_some();
         Ok(if there { UndoOutcome::Already } else { UndoOutcome::Gone })
     }
 
@@ -169,13 +177,25 @@ impl Back<'_> {
     }
 
     /// The name of a message's file in a folder now, or a moment ago.
-    fn find(&mut self, place: &Place, entry: &Entry) -> Option<Entry> {
+    ///
+    /// # Errors
+    /// The folder cannot be read at the moment.
+    fn find(&mut self, place: &Place, entry: &Entry) -> Result<Option<Entry>, Failure> {
         let directories = place.directories();
         let fresh = self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < FRESH);
         if !fresh {
-            let shelf = self.mover.shelf(place).ok()?;
-            self.known.insert(directories.to_vec(), (Instant::now(), shelf.by_key()));
+            let shelf = match self.mover.shelf(place) {
+                Err(failure) if !may_pass(&failure.error) => return Ok(None),
+                shelf => shelf?,
+            };
+            let (entries, problems) = shelf.list();
+            if let Some(failure) = problems.into_iter().find(|failure| may_pass(&failure.error)) {
+                return Err(failure);
+            }
+            let by_key = entries.into_iter().map(|entry| (entry.key(), entry)).collect();
+            self.known.insert(directories.to_vec(), (Instant::now(), by_key));
         }
-        self.known.get(directories)?.1.get(&entry.key()).cloned()
+        let known = self.known.get(directories);
+        Ok(known.and_then(|(_, known)| known.get(&entry.key())).cloned())
     }
 }

@@ -97,7 +97,7 @@ impl ActiveRules {
         if let (true, Some(why)) = (site.not_now, &site.note) {
             return Err(why.clone());
         }
-        let (mut set, note) = load::rule_set(in_force.compiled, site.compiled, user);
+        let (mut set, note) = load::rule_set(in_force.compiled, site.compiled, user)?;
         let all_well = in_force.notice.is_none()
             && in_force.script_notice.is_none()
             && in_force.remark.is_none()
@@ -123,8 +123,8 @@ impl ActiveRules {
     }
 
     /// No rules, whatever the files say.
-    pub fn none(user: &User) -> ActiveRules {
-        let (set, _) = load::rule_set(load::none().compiled, None, user);
+    pub fn none() -> ActiveRules {
+        let set = RuleSet::new(load::none().compiled, None, &Words::default());
         ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
     }
 

@@ -24,7 +24,7 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
             {
                 return Err(io::Error::other("it was changed in the meantime"));
             }
-            Some(back_up(path, before)?)
+            Some(file::back_up(path, before.as_bytes(), "before-mfilter")?)
         }
         None => None,
     };
@@ -36,23 +36,6 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
         file::make(path, text.as_bytes(), 0o644)?;
     }
     Ok(backup)
-}
-
-/// Keeps the old content under a name that is free.
-fn back_up(path: &Path, text: &str) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mode = fs::metadata(path)?.permissions().mode();
-    for number in 1..1000 {
-        let end = if number == 1 { String::new() } else { format!("-{number}") };
-        let backup = folder.join(format!("{name}.before-mfilter{end}"));
-        match file::make(&backup, text.as_bytes(), mode) {
-            Ok(()) => return Ok(backup),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other("there are too many backups"))
 }
 
 #[cfg(test)]

@@ -178,26 +178,31 @@ impl ReadError {
     /// Whether the error may pass, since it is not about the content of the file: a
     /// failing disk, too many open files, somebody writing to it.
     pub fn may_pass(&self) -> bool {
-        let error = match self {
-            ReadError::Io(error) => error,
-            ReadError::BeingSaved => return true,
-            _ => return false,
-        };
-        Errno::from_io_error(error).is_some_and(|error| {
-            !matches!(
-                error,
-                Errno::NOENT
-                    | Errno::NOTDIR
-                    | Errno::ACCESS
-                    | Errno::PERM
-                    | Errno::LOOP
-                    | Errno::NAMETOOLONG
-                    | Errno::ISDIR
-                    | Errno::NXIO
-                    | Errno::NODEV
-            )
-        })
+        match self {
+            ReadError::Io(error) => may_pass(error),
+            ReadError::BeingSaved => true,
+            _ => false,
+        }
     }
+}
+
+/// Whether an error of the system may pass: a failing or full disk, too many open files.
+pub fn may_pass(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|error| {
+        !matches!(
+            error,
+            Errno::NOENT
+                | Errno::EXIST
+                | Errno::NOTDIR
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::LOOP
+                | Errno::NAMETOOLONG
+                | Errno::ISDIR
+                | Errno::NXIO
+                | Errno::NODEV
+        )
+    })
 }
 
 impl std::fmt::Display for ReadError {

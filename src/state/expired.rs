@@ -39,9 +39,9 @@ impl ExpiredFolder {
     /// Records that mail was taken from it.
     ///
     /// # Errors
-    /// The state directory cannot be written.
+    /// The state directory cannot be read or written.
     pub fn note(&self, state: &StateDir) -> io::Result<()> {
-        let mut all = read(state);
+        let mut all = parsed(&state.read_to_edit(FILE, MAX)?.unwrap_or_default());
         if all.contains(self) {
             return Ok(());
         }
@@ -56,8 +56,11 @@ impl ExpiredFolder {
 }
 
 fn read(state: &StateDir) -> Vec<ExpiredFolder> {
-    let bytes = state.read(FILE, MAX).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    parsed(&state.read(FILE, MAX).unwrap_or_default())
+}
+
+fn parsed(bytes: &[u8]) -> Vec<ExpiredFolder> {
+    let text = String::from_utf8_lossy(bytes);
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 

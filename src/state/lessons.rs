@@ -46,7 +46,10 @@ pub struct Lesson {
 
 /// All recorded lessons, in their order. What is not a lesson is left out.
 pub fn all(state: &StateDir) -> Vec<Lesson> {
-    let bytes = state.read(FILE, MAX).unwrap_or_default();
+    parsed(&state.read(FILE, MAX).unwrap_or_default())
+}
+
+fn parsed(bytes: &[u8]) -> Vec<Lesson> {
     let lines = bytes.split(|byte| *byte == b'\n');
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
@@ -54,7 +57,7 @@ pub fn all(state: &StateDir) -> Vec<Lesson> {
 /// Records some more.
 ///
 /// # Errors
-/// The state directory cannot be written, or another process is using it.
+/// The state directory cannot be read or written, or another process is using it.
 pub fn remember(state: &StateDir, more: &[Lesson]) -> io::Result<()> {
     change(state, |lessons| lessons.extend_from_slice(more))
 }
@@ -72,7 +75,7 @@ fn change(state: &StateDir, change: impl FnOnce(&mut Vec<Lesson>)) -> io::Result
     let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", until)?;
     let _claim = claim.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
     state.make_inside(DIRECTORY)?;
-    let mut lessons = all(state);
+    let mut lessons = parsed(&state.read_to_edit(FILE, MAX)?.unwrap_or_default());
     change(&mut lessons);
     let from = if lessons.len() > KEPT * 2 { lessons.len() - KEPT } else { 0 };
     let mut text = String::new();

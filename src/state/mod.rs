@@ -42,6 +42,7 @@ use std::time::{Duration, SystemTime};
 use twox_hash::xxhash3_128;
 
 use crate::file;
+use crate::source::may_pass;
 use crate::user::{User, make_private};
 
 /// Where state is kept; it need not exist yet.
@@ -85,15 +86,29 @@ impl StateDir {
     }
 
     /// The content of a file in it that only we can have written. `None` if there is no
-    /// such file, or it is longer than `max` bytes.
+    /// such file, it cannot be read, or it is longer than `max` bytes.
     fn read(&self, name: &str, max: u64) -> Option<Vec<u8>> {
-        let file = file::open(&self.path.join(name), file::READ_OWN).ok()?;
-        if !is_ours(&file) || file.metadata().ok()?.len() > max {
-            return None;
+        self.read_to_edit(name, max).ok().flatten()
+    }
+
+    /// The same of a file that is then written anew with what it holds.
+    ///
+    /// # Errors
+    /// It cannot be read at the moment.
+    fn read_to_edit(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
+        let read = || {
+            let (file, about) = file::open_with_metadata(&self.path.join(name), file::READ_OWN)?;
+            if !is_of_ours(&about) || about.len() > max {
+                return Ok(None);
+            }
+            let mut bytes = Vec::new();
+            file.take(max).read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        };
+        match read() {
+            Err(error) if !may_pass(&error) => Ok(None),
+            read => read,
         }
-        let mut bytes = Vec::new();
-        (&file).take(max).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
     }
 
     /// Replaces the file of that name, in one step. It is synced: what is kept here
@@ -114,11 +129,13 @@ impl StateDir {
 
 /// Whether it is a regular file of this user that nobody else can write.
 fn is_ours(file: &File) -> bool {
-    file.metadata().is_ok_and(|about| {
-        about.is_file()
-            && about.uid() == rustix::process::geteuid().as_raw()
-            && about.mode() & 0o022 == 0
-    })
+    file.metadata().is_ok_and(|about| is_of_ours(&about))
+}
+
+fn is_of_ours(about: &fs::Metadata) -> bool {
+    about.is_file()
+        && about.uid() == rustix::process::geteuid().as_raw()
+        && about.mode() & 0o022 == 0
 }
 
 /// Removes the files of a directory that were not changed for `age`.

@@ -126,8 +126,11 @@ impl PlacesFile {
     }
 
     /// What was where at the last look; nothing the first time.
-    pub fn read(&self) -> Places {
-        let bytes = self.state.read(&self.file("places"), MAX);
+    ///
+    /// # Errors
+    /// It cannot be read at the moment.
+    pub fn read(&self) -> io::Result<Places> {
+        let bytes = self.state.read_to_edit(&self.file("places"), MAX)?;
         let bytes = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC));
         let places = bytes.and_then(|bytes| postcard::from_bytes(bytes).ok());
         let mut places: Places = places.unwrap_or_default();
@@ -136,7 +139,7 @@ impl PlacesFile {
                 folder.names.sort_unstable();
             }
         }
-        places
+        Ok(places)
     }
 
     /// Records what is where, in one step, and forgets our own moves, which are included
@@ -207,19 +210,19 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let kept = PlacesFile::of(&state, home.path()).unwrap();
-        assert_eq!(kept.read(), Places::default());
+        assert_eq!(kept.read().unwrap(), Places::default());
         let own = |key: &str| OwnMove { from: vec![], to: vec![".A".into()], key: key.into() };
         kept.note_own(&own("1.x")).unwrap();
         kept.note_own(&own("2\n\"x")).unwrap();
         assert_eq!(kept.own(), [own("1.x"), own("2\n\"x")]);
         kept.write(&places()).unwrap();
-        assert_eq!((kept.read(), kept.own()), (places(), vec![]));
+        assert_eq!((kept.read().unwrap(), kept.own()), (places(), vec![]));
 
         let file = state.path().join(kept.file("places"));
         let whole = fs::read(&file).unwrap();
         for length in 0..whole.len() {
             fs::write(&file, &whole[..length]).unwrap();
-            assert_eq!(kept.read(), Places::default(), "{length}");
+            assert_eq!(kept.read().unwrap(), Places::default(), "{length}");
         }
         for at in 0..whole.len() {
             let mut damaged = whole.clone();

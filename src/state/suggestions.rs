@@ -36,9 +36,9 @@ pub fn keep(state: &StateDir, proposed: &[Suggestion]) -> io::Result<()> {
 /// Records that a rule must not be proposed any more.
 ///
 /// # Errors
-/// The state directory cannot be written.
+/// The state directory cannot be read or written.
 pub fn forbid(state: &StateDir, suggestion: &Suggestion) -> io::Result<()> {
-    let mut all = never(state);
+    let mut all = lines(&state.read_to_edit(NEVER, MAX)?.unwrap_or_default());
     if !all.contains(suggestion) {
         all.push(suggestion.clone());
     }
@@ -46,8 +46,11 @@ pub fn forbid(state: &StateDir, suggestion: &Suggestion) -> io::Result<()> {
 }
 
 fn read(state: &StateDir, file: &str) -> Vec<Suggestion> {
-    let bytes = state.read(file, MAX).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    lines(&state.read(file, MAX).unwrap_or_default())
+}
+
+fn lines(bytes: &[u8]) -> Vec<Suggestion> {
+    let text = String::from_utf8_lossy(bytes);
     let line = |line: &str| {
         let parts: Vec<String> = line.split('\t').map(str::to_owned).collect();
         parts.try_into().ok()

@@ -9,16 +9,17 @@
 //!
 //! A line is `on` or `off`, for the filter as a whole, or followed by the name of a
 //! category; the last one counts. Other lines are skipped. A file that is not the user's
-//! own, or that others can write, counts as absent, and the log says so.
+//! own, or that others can write, counts as absent, and the log says so. While it cannot
+//! be read, nothing is decided without it: a category that is off may refuse mail.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::is_ours;
+use super::is_of_ours;
 use crate::file;
 use crate::rules::switch::Words;
-use crate::source::reason;
+use crate::source::{ReadError, read_current};
 use crate::user::{User, make_private};
 
 /// How much of the file is read, bytes.
@@ -29,20 +30,31 @@ pub fn path(user: &User) -> Option<PathBuf> {
     Some(user.config_dir()?.join("isp-filter"))
 }
 
-/// The user's choices; empty if there are none. The error says why they cannot be known.
-pub fn read(path: &Path) -> Result<Words, String> {
-    let told = |why: &str| format!("{} is not read: {why}", path.display());
-    let file = match file::open(path, file::READ_OWN) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Words::default()),
-        Err(error) => return Err(told(&reason(&error))),
-    };
-    if !is_ours(&file) {
-        return Err(told("it must be a file of the user's own that nobody else can write"));
+/// The user's choices; empty if there are none.
+///
+/// # Errors
+/// They cannot be known, perhaps only [at the moment](ReadError::may_pass).
+pub fn read(path: &Path) -> Result<Words, ReadError> {
+    let bytes = read_current(|| {
+        let (file, about) = file::open_with_metadata(path, file::READ_OWN)?;
+        if !is_of_ours(&about) {
+            let why = "it must be a file of the user's own that nobody else can write";
+            return Err(ReadError::Unsafe(why));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    match bytes {
+        Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.is_missing() => Ok(Words::default()),
+        Err(error) => Err(error),
     }
-    let mut bytes = Vec::new();
-    file.take(MAX).read_to_end(&mut bytes).map_err(|error| told(&reason(&error)))?;
-    Ok(parse(&String::from_utf8_lossy(&bytes)))
+}
+
+/// The error of [`read`] in words.
+pub fn not_read(path: &Path, error: &ReadError) -> String {
+    format!("{} is not read: {error}", path.display())
 }
 
 fn parse(text: &str) -> Words {
@@ -103,10 +115,10 @@ mod tests {
     fn what_is_reported_is_read_again_and_takes_a_few_hundred_bytes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config/mfilter/isp-filter");
-        assert_eq!(read(&path), Ok(Words::default()));
+        assert_eq!(read(&path).unwrap(), Words::default());
         let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
         write(&path, &told, None).unwrap();
-        assert_eq!(read(&path), Ok(told));
+        assert_eq!(read(&path).unwrap(), told);
         let about = fs::metadata(&path).unwrap();
         assert!(about.len() < 300, "{}", about.len());
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
@@ -129,9 +141,9 @@ mod tests {
         fs::write(&path, "off\n").unwrap();
         assert_eq!(read(&path).unwrap().whole, Some(false));
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        assert!(read(&path).unwrap_err().ends_with("that nobody else can write"));
+        assert!(matches!(read(&path), Err(ReadError::Unsafe(_))));
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(read(&path).is_err());
+        assert!(read(&path).is_err_and(|error| !error.may_pass()));
     }
 }

@@ -136,3 +136,35 @@ fn the_command_that_was_meant_is_suggested() {
         assert!(text.contains(said), "{call}: {text}");
     }
 }
+
+#[test]
+fn what_was_kept_before_stays() {
+    let home = three_versions();
+    let text = |name: &str| fs::read_to_string(home.path().join(name)).ok();
+    home.write(".mailrules.bak", "of the user's own\n");
+    home.write(".mailrules", b"# caf\xe9, never in force\n");
+    assert_eq!(history(&home, &["restore", "2"]).code, Some(0));
+    assert_eq!(text(".mailrules").as_deref(), Some("folder \"B\"\n# more\n"));
+    let kept = fs::read(home.path().join(".mailrules.bak-2")).unwrap();
+    assert_eq!(kept, b"# caf\xe9, never in force\n");
+    for number in ["1", "2", "1"] {
+        assert_eq!(history(&home, &["restore", number]).code, Some(0));
+    }
+    assert_eq!(text(".mailrules.bak").as_deref(), Some("of the user's own\n"));
+    assert_eq!(text(".mailrules.bak-3").as_deref(), Some("folder \"B\"\n# more\n"));
+    assert_eq!(text(".mailrules.bak-4").as_deref(), Some("folder \"C\"\n"));
+    assert_eq!(text(".mailrules.bak-5"), None, "what is kept already is not kept twice");
+}
+
+#[test]
+fn all_files_of_a_version_are_restored_or_none() {
+    let home = Home::with_rules("include \"more\"\n");
+    home.write("more", "folder \"A\"\n");
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    home.write(".mailrules", "# edited\n");
+    fs::remove_file(home.path().join("more")).unwrap();
+    fs::create_dir(home.path().join("more")).unwrap();
+    let failed = history(&home, &["restore", "1"]);
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    assert_eq!(fs::read_to_string(home.path().join(".mailrules")).unwrap(), "# edited\n");
+}

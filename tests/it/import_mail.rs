@@ -377,6 +377,22 @@ fn odd_messages_are_reported_and_filed_as_they_are() {
     assert!(all.iter().any(|mail| mail.bytes.len() > 3 << 20));
 }
 
+/// Some programs leave out the empty line between messages: nobody can know whether a body
+/// quotes a mailbox there, so nothing is parted, and that is said.
+#[test]
+fn messages_without_an_empty_line_between_are_reported() {
+    let home = Home::new();
+    let one = |subject: &str| format!("{FROM}Subject: {subject}\n\nbody\n");
+    home.write("old", one("a") + &one("b") + &one("c"));
+    let quoting = format!("{FROM}Subject: q\n\nhe wrote\n{FROM}and no header\n\n");
+    home.write("quoting", quoting);
+    let run = import(&home, &[&path(&home, "old"), &path(&home, "quoting")]);
+    assert_eq!((run.code, home.mail().len()), (Some(0), 2), "{run:?}");
+    let told = "old, message 1 at byte 0: other messages seem to begin in its body, 2 in all";
+    assert!(run.stderr.contains(told), "{run:?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+}
+
 /// mboxcl2, as mutt writes it: bodies contain `From ` lines unchanged.
 #[test]
 fn bodies_that_were_measured_keep_their_lines() {

@@ -187,3 +187,18 @@ fn what_was_staged_and_is_gone_is_filed_again() {
     assert_eq!(home.run(&arguments, b"").code, Some(0));
     assert_eq!(compare(&home), Vec::<String>::new());
 }
+
+/// Where the journal may hold messages although it could not be synced, or only a part of
+/// it could be written, the next run stores them.
+#[test]
+fn a_journal_that_cannot_be_written_loses_nothing() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let complaints: Vec<String> = [("fdatasync", "error=EIO"), ("write", "error=ENOSPC")]
+        .into_iter()
+        .flat_map(|(name, what)| (1..=6).map(move |number| (name, number, what)))
+        .flat_map(|(name, number, what)| attempt(name, number, what))
+        .collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

@@ -5,6 +5,7 @@
 mod support;
 
 mod expire_faults;
+mod errors_that_pass;
 mod faults;
 mod import_faults;
 mod learn_faults;
