@@ -81,6 +81,10 @@ pub(super) struct ImportRulesArgs {
     #[arg(long, conflicts_with_all = ["maildir", "layout", "try"])]
     pub(super) site: bool,
 
+    /// With `sieve`: where the programs of `pipe`, `filter` and `execute` are
+    #[arg(long, value_name = "DIR", conflicts_with = "try")]
+    pub(super) programs: Option<PathBuf>,
+
     /// With `gmail`: what its labels become
     #[arg(long, value_enum, value_name = "WHAT", default_value = "folders")]
     pub(super) labels: LabelsAs,
@@ -123,6 +127,12 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     }
     if call.site && language != "sieve" {
         return Err("`--site` is for Sieve scripts that run before those of users".into());
+    }
+    if call.programs.is_some() && language != "sieve" {
+        return Err("`--programs` is for Sieve scripts".into());
+    }
+    if call.programs.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+        return Err("`--programs` takes a path that begins with `/`".into());
     }
     let options = options(call)?;
     let load = &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
@@ -193,6 +203,7 @@ fn options(call: &ImportRulesArgs) -> Result<Options, String> {
         lists: name(&call.lists)?,
         included: None,
         category: call.site.then(|| category_of(&call.file)),
+        programs: call.programs.is_some().then(|| name(&call.programs)).transpose()?,
         keywords: call.labels == LabelsAs::Keywords,
     })
 }

@@ -55,7 +55,8 @@ impl ForeignProgram {
         let Ok(judge) = judge else { return Ok(judge) };
         let log = judge.place.path().join("log");
         let log = log.to_str().ok_or("the directory for temporary files is not UTF-8")?;
-        let head = format!("LOGFILE={log}\nLOGABSTRACT=no\nVERBOSE=no\nUMASK=077\n");
+        // procmail takes the home from the list of users; rules that use it get `~`.
+        let head = format!("HOME=\"~\"\nLOGFILE={log}\nLOGABSTRACT=no\nVERBOSE=no\nUMASK=077\n");
         judge.write("rc", (head + recipes).as_bytes())?;
         Ok(Ok(judge))
     }
@@ -133,7 +134,6 @@ impl ForeignProgram {
             }
             JudgeKind::Procmail => {
                 let mut command = self.command(PROCMAIL);
-                // Rules that use the home get `~`.
                 command.env_clear().env("HOME", "~").env("PATH", "/usr/bin:/bin");
                 if !sender.is_empty() {
                     command.args(["-f", sender]);

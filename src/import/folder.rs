@@ -1,6 +1,7 @@
 //! Paths of mail, as in procmail and maildrop, as folders of ours.
 
-use super::ir::{Draft, literal};
+use super::Options;
+use super::ir::{Draft, Effect, literal, quote};
 
 /// Where mail is stored, from the home: `~/Maildir/`.
 pub(super) struct MailPlaces {
@@ -23,6 +24,26 @@ const MAIL_DIRECTORIES: [&str; 8] = [
     "~/.Maildir/",
     "~/",
 ];
+
+/// What becomes of a dot in a folder's name.
+const DOTS: &str = "a dot in the name of a folder becomes `-`, since maildir++ parts folders by it";
+
+/// Names folders as their layout allows it; notes if one is changed.
+pub(super) fn name_in_layout(effects: &mut [Effect], options: &Options, draft: &mut Draft) {
+    if options.layout.as_deref() == Some("fs") {
+        return;
+    }
+    for effect in effects {
+        let (Effect::Folder(name, _) | Effect::Copy(name, _) | Effect::FileInto(name, _)) = effect
+        else {
+            continue;
+        };
+        if name.contains('.') {
+            draft.note(DOTS);
+            *name = name.replace('.', "-");
+        }
+    }
+}
 
 impl MailPlaces {
     /// The folder that a path stands for, as a template; none for the inbox.
@@ -63,6 +84,14 @@ impl MailPlaces {
             }
         };
         let directory = trimmed(whole.strip_suffix(&below).unwrap_or(&whole));
+        // What is put into `new` of a Maildir is mail in it.
+        if below == "new" && directory.to_ascii_lowercase().ends_with("maildir") {
+            return Ok(None);
+        }
+        let below = match below.strip_suffix("/new") {
+            Some(maildir) if maildir.starts_with('.') => maildir.to_owned(),
+            _ => below,
+        };
         // In a Maildir `.A.B` is a folder within a folder.
         let name = match below.strip_prefix('.') {
             Some(name) => replaced_outside(name, '.', "/"),
@@ -80,7 +109,7 @@ impl MailPlaces {
                 }
                 let name = below.trim_start_matches("./");
                 if without_inserts(name).contains('.') {
-                    draft.note("a dot in the name of a folder becomes `-`, since maildir++ parts folders by it");
+                    draft.note(DOTS);
                 }
                 replaced_outside(name, '.', "-")
             }
@@ -91,6 +120,13 @@ impl MailPlaces {
             || name.contains(['$', '~', '`']);
         if is_bad {
             return Err(format!("`{whole}` is not a folder"));
+        }
+        // Its name on disk begins so.
+        let prefix = ("folder-prefix".to_owned(), quote(""));
+        if name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX/"))
+            && !draft.settings.contains(&prefix)
+        {
+            draft.settings.push(prefix);
         }
         Ok(Some(name))
     }

@@ -80,6 +80,8 @@ pub struct Options {
     pub included: Option<String>,
     /// The rules are site rules, in a category of this name.
     pub category: Option<String>,
+    /// The folder of the programs that a Sieve script names, ending with `/`.
+    pub programs: Option<String>,
     /// Gmail's labels become keywords, not folders.
     pub keywords: bool,
 }

@@ -1,6 +1,9 @@
 //! Shell commands, as far as we know what they do: their words, and what some common ones
 //! print.
 
+/// Runs a program, `$0`, without the message on its standard input.
+pub(super) const WITHOUT_INPUT: &str = "exec \"$0\" \"$@\" </dev/null";
+
 /// The words of a command as a shell separates them, with all their quotes.
 pub(super) fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);

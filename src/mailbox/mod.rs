@@ -31,6 +31,7 @@ mod copies;
 mod dovecot_conf;
 mod message_source;
 mod from_line;
+mod marks;
 mod mbox;
 mod mh;
 mod parallel;

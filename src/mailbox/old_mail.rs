@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::marks::{ReaderMarks, said};
 use super::mh::MhRecords;
 use super::refile::{Refile, Skip, refile};
 use super::{MessageSource, from_line, message_sources, metadata};
@@ -121,6 +122,8 @@ struct Import<'r, 'a> {
     world: Option<World>,
     /// The records of the MH folder met last.
     mh_records: (PathBuf, MhRecords),
+    /// What readers have marked in the mbox met last.
+    marks: ReaderMarks,
     tell: &'r mut dyn FnMut(ImportEvent<'_>),
 }
 
@@ -150,9 +153,9 @@ impl<'a> MailImport<'a> {
         }
         let base = self.folder.clone().unwrap_or_else(|| named_after(&source));
         let mh_records = (PathBuf::new(), MhRecords::default());
-        let (pending, world) = (Vec::new(), None);
+        let (pending, world, marks) = (Vec::new(), None, ReaderMarks::default());
         let mut import =
-            Import { of: self, maildir, journal, base, pending, world, mh_records, tell };
+            Import { of: self, maildir, journal, base, pending, world, mh_records, marks, tell };
         import.resume()?;
         for found in message_sources([path.to_owned()]) {
             if self.stop.load(Ordering::Relaxed) {
@@ -214,6 +217,7 @@ impl Import<'_, '_> {
                 return Ok(());
             }
         };
+        let believed = self.marks.next(&source.path, source.number, message.head());
         if source.number == 1 && metadata::is_internal(message.head()) {
             (self.tell)(ImportEvent::Message(&source, Filing::Internal));
             return Ok(());
@@ -250,7 +254,7 @@ impl Import<'_, '_> {
             );
             (self.tell)(ImportEvent::Note(why));
         }
-        let mut said = metadata::read(message.head());
+        let mut said = said(message.head(), believed);
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
             if self.mh_records.0 != directory {

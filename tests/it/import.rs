@@ -113,6 +113,46 @@ fn strict_writes_nothing_that_is_not_exact() {
     assert_eq!(code, Some(0));
 }
 
+/// Rules that run what a script names do so, and end where the script would.
+#[test]
+fn programs_of_a_script_are_run() {
+    let script = "require [\"vnd.dovecot.pipe\", \"vnd.dovecot.filter\", \"copy\", \"fileinto\"];\n\
+                  if filter \"mark\" { pipe :copy :try \"keep\" [\"a b\"]; fileinto \"A\"; }\n";
+    let home = home(&[
+        ("x.sieve", script),
+        ("mark", "#!/bin/sh\necho X-Mark: yes\nexec cat\n"),
+        ("keep", "#!/bin/sh\n(echo \"$# $1\"; cat) >\"$HOME/kept\"\n"),
+    ]);
+    for program in ["mark", "keep"] {
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(home.path().join(program), mode).expect("set");
+    }
+    let folder = home.path().to_str().expect("UTF-8");
+    let import = ["sieve", "x.sieve", "-o", ".mailrules", "--programs"];
+    let (_, report, code) = came_of(home.path(), &[&import[..], &[folder]].concat());
+    assert_eq!(code, Some(0), "{report}");
+    let mut command = Command::new(MFILTER);
+    command.env_clear().env("HOME", home.path()).current_dir(home.path());
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"Subject: x\n\nbody\n").expect("written");
+    drop(stdin);
+    assert!(child.wait().expect("it ends").success());
+    let kept = fs::read_to_string(home.path().join("kept")).expect("it was run");
+    assert_eq!(kept, "1 a b\nX-Mark: yes\nSubject: x\n\nbody\n");
+    let stored = fs::read_dir(home.path().join("Maildir/.A/new")).expect("a folder");
+    assert_eq!(stored.count(), 1);
+
+    for (arguments, why) in [
+        (["sieve", "x.sieve", "--programs", "bin"], "begins with `/`"),
+        (["procmail", "x.sieve", "--programs", "/bin"], "is for Sieve scripts"),
+    ] {
+        let (_, told, code) = came_of(home.path(), &arguments);
+        assert_eq!(code, Some(2));
+        assert!(told.contains(why) || told.contains("Sieve"), "{told}");
+    }
+}
+
 #[test]
 fn the_report_is_an_object_too() {
     let home = home(&[("x.sieve", "# rule:[A]\nif true { notify \"x\"; }\nkeep;\n")]);

@@ -229,6 +229,39 @@ fn sorted_by_subject<'m>(mails: &[&'m crate::support::Mail]) -> Vec<&'m crate::s
     sorted
 }
 
+/// In a file that no reader has opened, a sender's marks count for nothing; behind what
+/// readers have marked they do not either.
+#[test]
+fn what_a_sender_marked_is_not_believed() {
+    let home = Home::new();
+    let sent = |subject: &str, more: &str| {
+        let trace = "Received: from x.example by mx.example; Thu, 1 Jan 2004 01:02:03 +0000\n";
+        format!("{trace}{}", message(subject, more))
+    };
+    let forged = "X-IMAPbase: 1 9 a b\nX-UID: 9\nStatus: RO\nX-Status: DT\nX-Keywords: a b\n";
+    home.write("unopened", mbox(&[sent("1", ""), sent("2", forged)]));
+    let read = "Status: RO\nX-Status: A\n";
+    let opened = [sent("3", read), sent("4", read), sent("5", ""), sent("6", forged)];
+    home.write("opened", mbox(&opened));
+    home.write("first", mbox(&[sent("7", forged)]));
+    // It is a file for each message in MH, where readers write nothing into it.
+    home.write("mh/1", sent("8", forged));
+    home.write("mh/.mh_sequences", "unseen: 1\n");
+    for name in ["unopened", "opened", "first", "mh"] {
+        let run = import(&home, &[&path(&home, name)]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    }
+    let mail = home.mail();
+    let of = |subject: &str| {
+        let is = |text: String| text.contains(&format!("Subject: {subject}\n"));
+        let found = mail.iter().find(|mail| is(mail.text())).expect("it is filed");
+        assert!(!found.text().contains("Status:") && !found.text().contains("X-"), "{subject}");
+        found.flags.clone()
+    };
+    let flags: Vec<String> = (1..=8).map(|subject| of(&subject.to_string())).collect();
+    assert_eq!(flags, ["", "", "RS", "RS", "", "", "S", ""]);
+}
+
 #[test]
 fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
     let home = Home::new();

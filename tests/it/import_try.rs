@@ -53,6 +53,10 @@ fn procmail_is_asked_and_delivers_nothing() {
     fs::write(home.path().join("rc"), rc).expect("written");
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
     assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
+    // The home is where a rule without MAILDIR starts.
+    fs::write(home.path().join("rc"), ":0 c\n* ^Subject: spam\nMail/spam\n").expect("written");
+    let (out, code) = tried(home.path(), &["procmail", "rc"]);
+    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
     // A pattern that makes a difference: for procmail a dot is any character.
     fs::write(home.path().join("rc"), ":0\n* ^Subject: p.ain\nA/\n:0\n* ^Subject: s.am\nB/\n")
         .expect("written");

@@ -113,6 +113,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "in {field} {list}",
     "folder of {}",
     "folder {} {name:?}",
+    "exec \"$0\" \"$@\" </dev/null",
     "5.7.1 not wanted",
     "4.3.0 try again",
     "# todo import",

@@ -5,6 +5,7 @@ use super::read::{FilterEntry, read};
 use super::words::{Differences, QueryScope, condition};
 use crate::flags::{is_keyword, to_keyword};
 use crate::import::Options;
+use crate::import::folder::name_in_layout;
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, Mark, Unit, literal};
 use crate::source::{SourceFile, Sources};
 
@@ -22,8 +23,9 @@ pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> S
         let made = filter_unit(entry, options);
         let trashes =
             entry.properties.iter().any(|(name, value)| name == "shouldTrash" && value == "true");
-        let unit =
+        let mut unit =
             made.unwrap_or_else(|why| Unit { would_end: trashes, ..Unit::not(entry.span, why) });
+        name_in_layout(&mut unit.effects, options, draft);
         if trashes { first.push(unit) } else { others.push(unit) }
     }
     first.extend(others);

@@ -102,6 +102,8 @@ fn actions_in_our_words() {
     for (properties, wanted) in [
         (&[("label", "A/B"), ("shouldArchive", "true")][..], "fileinto \"A/B\""),
         (&[("label", "A")], "copy \"A\""),
+        // In maildir++ a dot would begin a level.
+        (&[("label", "a.example/b"), ("shouldArchive", "true")], "fileinto \"a-example/b\""),
         (&[("shouldArchive", "true")], "fileinto \"Archive\""),
         (
             &[("shouldArchive", "true"), ("shouldStar", "true"), READ],

@@ -506,6 +506,7 @@ fn translate(pattern: &str) -> Result<String, String> {
     let lazy = pattern.contains("\\/");
     let mut chars = pattern.chars().peekable();
     let mut depth = 0_u32;
+    let mut repeatable = false;
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
@@ -529,16 +530,17 @@ fn translate(pattern: &str) -> Result<String, String> {
                 depth = depth.checked_sub(1).ok_or("a `)` closes nothing")?;
                 regex.push(')');
             }
+            '*' | '+' | '?' if regex.ends_with(MATCH) => {
+                return Err(format!("`{c}` repeats nothing"));
+            }
+            // Where nothing is before it that it could repeat, it stands for itself.
+            '*' | '+' | '?' if !repeatable => {
+                literal(c, &mut regex);
+                repeatable = true;
+                continue;
+            }
             '*' | '+' | '?' => {
-                if regex.is_empty() || regex.ends_with('|') || regex.ends_with("(?:") {
-                    return Err(format!("`{c}` repeats nothing"));
-                }
                 regex.push(c);
-                // `a**` is `a*`.
-                while chars.next_if(|next| matches!(next, '*' | '+' | '?')).is_some() {
-                    regex.pop();
-                    regex.push('*');
-                }
                 if lazy && !captured {
                     regex.push('?');
                 }
@@ -552,6 +554,7 @@ fn translate(pattern: &str) -> Result<String, String> {
             '.' | '|' | '^' | '$' => regex.push(c),
             c => literal(c, &mut regex),
         }
+        repeatable = !matches!(c, '*' | '+' | '?' | '(' | '|');
     }
     if depth > 0 {
         return Err("a `(` is not closed".into());

@@ -46,6 +46,10 @@ fn headers_are_tested_where_the_pattern_names_them() {
         ("< 1000", "size < 1000"),
         ("> 20000", "size > 20000"),
         ("^Subject:*sale", "headers matches /^Subject:*sale/"),
+        // What repeats nothing stands for itself.
+        ("^Subject:.****SPAM", "header \"Subject\" matches /\\**\\*SPAM/"),
+        ("^Subject:.*a?+b", "header \"Subject\" matches /a?\\+b/"),
+        ("^Subject:.*(*a|x)y+", "header \"Subject\" matches /(?:\\*a|x)y+/"),
         ("? formail -D 8192 cache", "duplicate"),
         (
             "^((Subject|X-A):( *\\/[a-z]+))",
@@ -512,4 +516,20 @@ fn what_an_unread_file_may_set_is_not_taken_as_empty() {
         "when header \"Subject\" contains \"a\" -> folder \"A\"",
     );
     exact("MAILDIR=$HOME/Maildir\nDEFAULT=$MAILDIR/\n:0\n./\n", "inbox");
+}
+
+/// What lies in `new` of a Maildir is mail in that Maildir, and a folder whose name on disk
+/// begins with INBOX keeps that name.
+#[test]
+fn folders_are_where_procmail_puts_mail() {
+    exact(
+        "MAILDIR=$HOME/Maildir\n:0:\n* ^To:.*a\n.INBOX.A/new\n:0\n* ^To:.*b\n.B.C/new/\n:0\nnew/\n",
+        "set folder-prefix \"\"\nwhen header \"To\" contains \"a\" -> folder \"INBOX/A\"\n\
+         when header \"To\" contains \"b\" -> folder \"B/C\"\ninbox",
+    );
+    // Elsewhere `new` is a name like any other.
+    exact(
+        "MAILDIR=$HOME/Mail\n:0:\n* ^To:.*a\nnew\n:0\nx/new\n",
+        "when header \"To\" contains \"a\" -> folder \"new\"\nfolder \"x/new\"",
+    );
 }

@@ -12,6 +12,8 @@ pub(super) enum SieveAct {
     Store { folder: SievePlace, flags: FlagsHere, copy: bool },
     /// Send it on.
     Redirect { to: String, copy: bool },
+    /// Give it to a program; `attempt` if nothing else depends on whether that works.
+    Pipe { words: Vec<String>, copy: bool, attempt: bool },
     /// Only cancel the implicit keep.
     Discard,
     /// Refuse it, with that text.
@@ -45,7 +47,9 @@ impl SieveAct {
     /// Whether it decides what becomes of the implicit keep.
     pub(super) fn closes(&self) -> bool {
         match self {
-            SieveAct::Store { copy, .. } | SieveAct::Redirect { copy, .. } => !copy,
+            SieveAct::Store { copy, .. }
+            | SieveAct::Redirect { copy, .. }
+            | SieveAct::Pipe { copy, .. } => !copy,
             SieveAct::Discard | SieveAct::Reject(_) => true,
             SieveAct::Change(_) | SieveAct::Other(_) => false,
         }

@@ -91,18 +91,26 @@ impl Lowering<'_> {
         let mut effects = Vec::new();
         if ended {
             // Flags and headers changed after the last delivery have no effect.
-            while matches!(acts.last(), Some(SieveAct::Change(effect)) if !matches!(effect, Effect::Let(..)))
+            while matches!(acts.last(), Some(SieveAct::Change(effect))
+                if !matches!(effect, Effect::Let(..) | Effect::Program(..)))
                 && acts.iter().any(SieveAct::closes)
             {
                 acts.pop();
             }
+        }
+        let kept = ended && self.state.keep == KEPT && !acts.iter().any(SieveAct::closes);
+        // Giving it to a program drops it already.
+        if acts.iter().any(|act| matches!(act, SieveAct::Pipe { copy: false, .. })) {
+            acts.retain(|act| !matches!(act, SieveAct::Discard));
         }
         let last = acts.iter().rposition(SieveAct::closes).filter(|_| ended);
         // The last one ends the run, if it can stand at the end.
         let can_end = last.filter(|last| {
             acts.iter().skip(last + 1).all(|act| match act {
                 SieveAct::Other(_) => true,
-                SieveAct::Store { copy, .. } | SieveAct::Redirect { copy, .. } => *copy,
+                SieveAct::Store { copy, .. }
+                | SieveAct::Redirect { copy, .. }
+                | SieveAct::Pipe { copy, .. } => *copy,
                 _ => false,
             })
         });
@@ -116,6 +124,11 @@ impl Lowering<'_> {
                 SieveAct::Redirect { to, .. } if stored.is_some_and(|stored| number < stored) => {
                     SieveAct::Redirect { to, copy: true }
                 }
+                SieveAct::Pipe { words, attempt, .. }
+                    if stored.is_some_and(|stored| number < stored) =>
+                {
+                    SieveAct::Pipe { words, copy: true, attempt }
+                }
                 SieveAct::Discard if stored.is_some_and(|stored| number < stored) => continue,
                 // The run ends after it: `forward`, `discard` and similar effects say so.
                 SieveAct::Redirect { to, .. } if closing.is_some() => {
@@ -124,7 +137,7 @@ impl Lowering<'_> {
                 SieveAct::Discard if closing.is_some() => continue,
                 act => act,
             };
-            self.effect(act, &mut effects)?;
+            self.effect(act, kept, &mut effects)?;
         }
         match closing {
             Some(act) => self.closing(act, &mut effects)?,
@@ -134,8 +147,13 @@ impl Lowering<'_> {
         Ok(effects)
     }
 
-    /// An act after which the script goes on.
-    fn effect(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
+    /// An act after which the script goes on; `kept` if nothing cancels the implicit keep.
+    fn effect(
+        &mut self,
+        act: SieveAct,
+        kept: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), String> {
         match act {
             SieveAct::Store { folder, flags, copy } => {
                 self.stored_in(&folder, &flags, copy)?;
@@ -179,6 +197,9 @@ impl Lowering<'_> {
                 if !copy {
                     self.cancel_keep(effects);
                 }
+            }
+            SieveAct::Pipe { words, copy, attempt } => {
+                self.piped((words, copy, attempt), kept, effects)?;
             }
             SieveAct::Discard => self.cancel_keep(effects),
             SieveAct::Reject(text) => effects.push(Effect::Reject(text)),
@@ -310,6 +331,7 @@ impl Lowering<'_> {
                 }
                 _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
             },
+            SieveAct::Pipe { words, attempt, .. } => self.piped_last(words, attempt, effects),
             SieveAct::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
             // What was sent on is not dropped.
             SieveAct::Discard => match effects.last_mut() {
@@ -371,6 +393,9 @@ impl Lowering<'_> {
                 self.sends(&to, copy);
                 acts.push(SieveAct::Redirect { to, copy });
             }
+            "reject" | "ereject" if !self.state.piped.is_empty() => {
+                return Err("a refusal of what may be given to a program".into());
+            }
             "reject" | "ereject" => {
                 let text = self.text(arguments.string(0)?)?;
                 let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -413,9 +438,9 @@ impl Lowering<'_> {
             "expire" => self.expire(arguments, acts)?,
             "unexpire" => self.unexpire(arguments, acts)?,
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
-            "pipe" | "execute" | "filter" => {
-                return Err(format!("the program of `{}` is in a folder of the server", node.name));
-            }
+            "pipe" => self.pipe(node, arguments, acts)?,
+            "execute" => self.execute(node, arguments, acts)?,
+            "filter" => self.filter(node, arguments, acts)?,
             "error" => return Err("it ends the script with a mistake".into()),
             other => return Err(format!("the command `{other}` is not known")),
         }

@@ -4,7 +4,7 @@
 use super::parse::{Argument, Node};
 
 /// Tags that are followed by an argument, whatever command they belong to.
-const WITH_VALUE: [&str; 24] = [
+const WITH_VALUE: [&str; 26] = [
     "comparator",
     "value",
     "count",
@@ -29,6 +29,8 @@ const WITH_VALUE: [&str; 24] = [
     "options",
     "bytimerelative",
     "notify",
+    "input",
+    "output",
 ];
 
 /// The arguments of a node.

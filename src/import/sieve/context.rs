@@ -44,6 +44,10 @@ pub(super) struct Lowering<'a> {
     pub(super) stateful: bool,
     /// Actions that a test needs before it.
     pub(super) hoisted: Vec<Effect>,
+    /// The test that the current `if` evaluates first, whatever the message.
+    pub(super) evaluated_first: Option<Span>,
+    /// A filter may have changed the message.
+    pub(super) filters: bool,
     /// What a test of known text captured.
     pub(super) known_match: Option<Vec<String>>,
     /// A test may have captured something that depends on the message.
@@ -108,6 +112,8 @@ impl<'a> Lowering<'a> {
             remarks: Vec::new(),
             stateful: false,
             hoisted: Vec::new(),
+            evaluated_first: None,
+            filters: false,
             known_match: None,
             runtime_match: false,
             whole: false,

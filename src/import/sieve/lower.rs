@@ -14,7 +14,8 @@ use super::context::{Lowering, SieveFrame, soften};
 use super::groups::{has_groups, one_level_groups};
 use super::parse::{Argument, Node};
 use super::script::{
-    changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures, uses_whole,
+    changing, ends, first_evaluated, includes, is_real, leaves, may_capture, may_match,
+    uses_captures, uses_whole,
 };
 use super::state::{SieveCapture, State, Tail};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
@@ -187,6 +188,7 @@ impl Lowering<'_> {
                 (None, [], "else") => Ok(Cond::Always),
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
+                    self.evaluated_first = (number == 0).then(|| first_evaluated(test).span);
                     let captures = uses_captures(block);
                     self.whole = uses_whole(block) || uses_whole(&node.tests);
                     self.state.captured = entry.captured.clone();
@@ -227,6 +229,9 @@ impl Lowering<'_> {
                 }
                 Ok(condition) => condition,
                 Err(why) => {
+                    if number == 0 {
+                        self.hoisted.truncate(first_hoisted);
+                    }
                     unit.fidelity = Fidelity::NotTranslated(why);
                     unit.would_end = ends(block) || tail != Tail::More;
                     parts.push(SieveBranch::dead(unit));
@@ -312,7 +317,9 @@ impl Lowering<'_> {
         };
         let written = parts.iter().rposition(|part| part.is_written).unwrap_or(0);
         let before_last = parts.get(..written).unwrap_or_default();
+        // A condition may no longer say what it did before a filter.
         let by_name = unfinished(before_last) > MOST_NEGATIONS
+            || self.filters && unfinished(before_last) > 0
             || before_last.iter().any(|part| part.stateful && part.goes_on);
         let mut name: Option<String> = None;
         for at in 0..parts.len() {

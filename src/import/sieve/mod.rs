@@ -19,6 +19,7 @@ mod missing;
 mod occurrence;
 mod parse;
 mod posix;
+mod programs;
 mod regex;
 mod returns;
 mod script;

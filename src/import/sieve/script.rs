@@ -209,3 +209,8 @@ pub(super) fn is_set(flag: &Mark) -> Cond {
         Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
     }
 }
+
+/// The part of a test that is evaluated first, whatever the message.
+pub(super) fn first_evaluated(test: &Node) -> &Node {
+    test.tests.first().map_or(test, first_evaluated)
+}

@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) stored: Rc<BTreeMap<String, SieveStored>>,
     /// To whom it may have been sent on, and whether as a copy, beside the implicit keep.
     pub(super) sent: Rc<BTreeMap<String, bool>>,
+    /// The programs to which it may have been given.
+    pub(super) piped: Rc<BTreeSet<String>>,
     /// How often it may have been sent on, at most.
     pub(super) redirects: usize,
     /// Nothing after this place is reached.
@@ -99,6 +101,7 @@ impl State {
             one_level: Rc::default(),
             stored: Rc::default(),
             sent: Rc::default(),
+            piped: Rc::default(),
             redirects: 0,
             ended: false,
             returned: false,
@@ -113,6 +116,7 @@ impl State {
             + self.edited.len()
             + self.stored.len()
             + self.sent.len()
+            + self.piped.len()
             + self.values.len()
     }
 
@@ -165,6 +169,7 @@ impl State {
             one_level: Rc::default(),
             stored,
             sent: join_sent(self.sent, other.sent),
+            piped: join_names(self.piped, other.piped),
             redirects: self.redirects.max(other.redirects),
             captured: if self.captured == other.captured && self.values == other.values {
                 self.captured

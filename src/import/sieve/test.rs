@@ -103,6 +103,8 @@ impl Lowering<'_> {
             "currentdate" => self.date_test(arguments, true, captures),
             "duplicate" => self.duplicate_test(arguments),
             "environment" => self.environment_test(arguments),
+            "filter" => self.filter_test(node, arguments),
+            "execute" => Err("it asks how a program ended".into()),
             "ihave" => {
                 let names = arguments.strings(0)?;
                 // They change what strings before them mean, RFC 5463 §4.

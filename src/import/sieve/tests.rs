@@ -689,3 +689,78 @@ fn a_long_script_is_used() {
     script.push_str(&format!("if address \"from\" [{}] {{ discard; }}", list.join(",")));
     assert_eq!(included(&script, &[]).faults, []);
 }
+
+/// What is done with programs in a folder that is named.
+#[test]
+fn programs_are_run_if_their_folder_is_named() {
+    let options = Options { programs: Some("/p/".into()), ..Options::default() };
+    let rules = |script: &str| {
+        let script = format!(
+            "require [\"vnd.dovecot.pipe\", \"vnd.dovecot.filter\", \"vnd.dovecot.execute\", \
+             \"copy\", \"fileinto\", \"variables\", \"reject\"];\n{script}"
+        );
+        testing::rules(import, ("x.sieve", &script), &options, &[])
+    };
+    for (script, want) in [
+        ("pipe :copy \"a\" [\"b c\", \"{d}\", \"\"];", "run \"/p/a\" \"b c\" \"{{d}}\" \"\""),
+        ("pipe :copy :try \"a\"; fileinto \"X\";", "run \"/p/a\", folder \"X\""),
+        ("execute :pipe \"a\" \"b\";", "run \"/p/a\" \"b\""),
+        (
+            "execute \"a\" \"b\";",
+            "run \"/bin/sh\" \"-c\" \"exec \\\"$0\\\" \\\"$@\\\" </dev/null\" \"/p/a\" \"b\"",
+        ),
+        ("filter \"a\"; fileinto \"X\";", "filter \"/p/a\", folder \"X\""),
+        // The copy before it is not filtered, and the filter may do more than print.
+        ("fileinto \"X\"; filter \"a\"; stop;", "fileinto \"X\", filter \"/p/a\""),
+        (
+            "if filter \"a\" { fileinto \"X\"; } else { discard; }",
+            "filter \"/p/a\"\nwhen not filter-failed -> folder \"X\"\ndiscard",
+        ),
+        (
+            // Whether the first branch was taken is not asked again of a filtered message.
+            "if size :over 1 { filter \"a\"; } elsif size :over 2 { fileinto \"X\"; stop; } discard;",
+            "when size > 1 -> let branch = \"taken\", filter \"/p/a\"\n\
+             when not has branch and size > 2 -> folder \"X\"\ndiscard",
+        ),
+    ] {
+        let (rules, totals, report) = rules(script);
+        assert_eq!(rules, want, "{script}");
+        assert_eq!(totals.exact, totals.all, "{script}\n{report}");
+        assert!(report.contains("note: programs get the message with its line ends"), "{report}");
+    }
+    for (script, want, differs) in [
+        ("pipe \"a\";", "pipe \"/p/a\"", "the mail server tries again"),
+        ("pipe :try \"a\"; discard;", "pipe \"/p/a\"", "Sieve drops the message"),
+        ("pipe \"a\"; keep;", "run \"/p/a\", inbox", "only the log says so"),
+        ("pipe :copy \"a\"; fileinto \"X\";", "run \"/p/a\", folder \"X\"", "only the log says so"),
+        (
+            "if header :matches \"subject\" \"*\" { pipe :copy \"a\" \"${1}\"; }",
+            "when subject matches /(?s)^(.*?)$/ -> run \"/p/a\" \"{1}\"",
+            "gets a `_` before it",
+        ),
+    ] {
+        let (rules, totals, report) = rules(script);
+        assert_eq!(rules, want, "{script}");
+        assert_eq!((totals.approximate, totals.all), (1, 1), "{script}\n{report}");
+        assert!(report.contains(differs), "{script}\n{report}");
+    }
+    for script in [
+        "pipe :copy \"../a\";",
+        "execute :output \"x\" \"a\";",
+        "execute :input \"x\" \"a\";",
+        "if execute \"a\" { discard; }",
+        "if anyof (size :over 1, filter \"a\") { discard; }",
+        "require \"imapsieve\"; pipe :copy \"a\";",
+    ] {
+        let (rules, totals, _) = rules(script);
+        assert_eq!((rules.as_str(), totals.not, totals.all), ("", 1, 1), "{script}");
+    }
+    // Twice is a mistake there, and a message that is given away is not refused.
+    for (script, not) in [
+        ("if size :over 1 { pipe :copy \"a\"; } pipe :copy \"a\";", 1),
+        ("if size :over 1 { pipe :copy \"a\"; } reject \"no\";", 1),
+        ("if size :over 1 { pipe \"a\"; } fileinto \"X\";", 1),
+    ] {
+        assert_eq!(rules(script).1.not, not, "{script}");
+    }
+}

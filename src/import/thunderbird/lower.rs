@@ -4,6 +4,7 @@ use super::action::{ThunderbirdDone, done};
 use super::read::{Filter, read};
 use super::term::{self, Terms};
 use crate::import::Options;
+use crate::import::folder::name_in_layout;
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit};
 use crate::source::{SourceFile, Sources};
 
@@ -89,7 +90,8 @@ fn filter_unit(filter: &Filter, options: &Options, draft: &mut Draft) -> Result<
     }
     let done = done(&filter.actions)?;
     let falls_through = done.end.is_none();
-    let effects: Vec<Effect> = done.effects.into_iter().chain(done.end).collect();
+    let mut effects: Vec<Effect> = done.effects.into_iter().chain(done.end).collect();
+    name_in_layout(&mut effects, options, draft);
     differs.extend(done.differs);
     if effects.is_empty() {
         return match (done.without_meaning.first(), differs.last()) {

@@ -208,3 +208,16 @@ fn folders_are_read_off_urls() {
         assert_eq!(found.as_ref().map(Option::as_deref).map_err(drop), wanted, "{url}");
     }
 }
+
+/// In maildir++ a dot would begin a level, in layout fs it is a dot.
+#[test]
+fn a_dot_in_a_folder_becomes_another_sign() {
+    let text = filter("ALL", &[("Move to folder", "imap://a@b.example/c.example/d")]);
+    let (made, totals, report) = rules(&text);
+    assert_eq!(made, "folder \"c-example/d\"");
+    assert!(report.contains("note: a dot in the name of a folder becomes `-`"), "{report}");
+    let options = Options { layout: Some("fs".into()), ..Options::default() };
+    let (made, fs, _) = testing::rules(import, ("msgFilterRules.dat", &text), &options, &[]);
+    assert_eq!(made, "set layout fs\nfolder \"c.example/d\"");
+    assert_eq!((totals.exact, fs.exact), (1, 1));
+}
