@@ -300,14 +300,18 @@ impl Signs {
                 return Some(format!("{system}, and the text has the fields of a delivery report"));
             }
             let phrase = match self.named {
-                true => report().or_else(|| {
+                true => words::report_of_machine(text).or_else(|| {
                     let fault = || {
                         let said = words::recipient_fault(text);
                         let said = said.or_else(|| free_form::fault_behind_address(notes));
                         said.filter(|_| !self.is_answer())
                     };
                     let delay = || words::delay(text).filter(|_| self.daemon);
-                    words::failure(text).or_else(fault).or_else(delay).filter(|_| concrete())
+                    let failure = || words::failure(text).or_else(fault).or_else(delay);
+                    let phrase =
+                        words::report_of_anyone(text).or_else(|| failure().filter(|_| concrete()));
+                    // A postmaster may be a person who writes about accounts.
+                    phrase.filter(|_| self.only_reports() || coded())
                 }),
                 // An absent person's program quotes what came, or says that an address is old.
                 false if self.is_answer() => None,
