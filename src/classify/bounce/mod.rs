@@ -308,10 +308,10 @@ impl Signs {
                     };
                     let delay = || words::delay(text).filter(|_| self.daemon);
                     let failure = || words::failure(text).or_else(fault).or_else(delay);
-                    let phrase =
-                        words::report_of_anyone(text).or_else(|| failure().filter(|_| concrete()));
                     // A postmaster may be a person who writes about accounts.
-                    phrase.filter(|_| self.only_reports() || coded())
+                    let sure = || self.only_reports() || coded();
+                    words::report_of_anyone(text)
+                        .or_else(|| failure().filter(|_| concrete() && sure()))
                 }),
                 // An absent person's program quotes what came, or says that an address is old.
                 false if self.is_answer() => None,
