@@ -168,10 +168,11 @@ struct AnswerSigns {
     sure: bool,
 }
 
-/// Whether the subject that is answered follows: `Ausente Re: oferta`.
+/// Whether the subject that is answered follows: `Ausente Re: oferta`, `【不在】Re: 見積`.
 fn quotes_subject(subject: &str) -> bool {
-    let blanks = subject.char_indices().filter(|(_, c)| c.is_whitespace());
-    blanks.into_iter().any(|(at, _)| reply_prefix::begins(subject[at..].trim_start()))
+    let ends_note = |c: char| c.is_whitespace() || c == ':' || CLOSING.contains(&c);
+    let mut ends = subject.match_indices(ends_note);
+    ends.any(|(at, end)| reply_prefix::begins(subject[at + end.len()..].trim_start()))
 }
 
 fn has(message: &Message, name: &str) -> bool {
@@ -212,7 +213,7 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
             || signs.by_machine && is_word(rest) && !rest.starts_with('-')
     };
     let alone = answers::NOTES_ALONE.iter().find(|note| match note.split_once('*') {
-        Some(_) => find_word(&[note], start).is_some(),
+        Some(_) => find_word(&[**note], start).is_some(),
         None => start.strip_prefix(**note).is_some_and(fits),
     });
     let in_brackets = |note: &&&str| {
@@ -232,13 +233,33 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
     let receipt = |note: &&&str| {
         start.strip_prefix(**note).is_some_and(|rest| rest.trim_start().starts_with(':'))
     };
-    let notes = answers::NOTES.iter().find(|note| start.starts_with(**note));
+    // `Ich bin ab 7. Dezember wieder im Büro`
+    let begins = |note: &&&'static str| match note.split_once('*') {
+        Some((first, _)) => start.starts_with(first) && find_word(&[**note], start).is_some(),
+        None => start.starts_with(**note),
+    };
+    let notes = answers::NOTES.iter().find(begins);
     notes
         .or_else(|| answers::NOTES_WORDS.iter().find(word))
         .or_else(|| answers::NOTES_TOPICS.iter().find(topic))
         .or_else(|| answers::RECEIPTS.iter().find(receipt))
         .copied()
         .or_else(|| find_word(answers::NOTES_ANYWHERE, subject))
+        .or_else(|| bracketed_note(subject))
+}
+
+/// A note in brackets behind something else: `会议(自动回复)`.
+fn bracketed_note(subject: &str) -> Option<&'static str> {
+    let rests = subject
+        .match_indices(['[', '(', '【', '〔', '《', '〈'])
+        .map(|(at, opening)| subject[at + opening.len()..].trim_start());
+    rests.into_iter().find_map(|rest| {
+        let closes = |note: &&&str| {
+            let rest = rest.strip_prefix(**note).map(str::trim_start);
+            rest.is_some_and(|rest| rest.starts_with([']', ')', '】', '〕', '》', '〉']))
+        };
+        answers::NOTES_ALONE.iter().find(closes).copied()
+    })
 }
 
 #[cfg(test)]
@@ -294,6 +315,12 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nSubject: Ich bin vom 1. bis 5. Dezember nicht da",
             "In-Reply-To: <1@example.jp>\nSubject: Som na dovolenke do 4. 12.",
             "In-Reply-To: <1@example.jp>\nSubject: On annual leave Re: offer",
+            "In-Reply-To: <1@example.jp>\nSubject: 会议（自动回复）",
+            "In-Reply-To: <1@example.jp>\nSubject: 【不在】Re: 見積",
+            "In-Reply-To: <1@example.jp>\nSubject: Fermeture annuelle : offre",
+            "In-Reply-To: <1@example.jp>\nSubject: Nejsem v práci",
+            "In-Reply-To: <1@example.jp>\nSubject: Ich bin ab Montag wieder im Büro",
+            "Subject: Automatesch Äntwert: offer",
         ] {
             assert!(
                 finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),
@@ -310,12 +337,16 @@ mod tests {
             "Subject: Re: out of office",
             "Subject: Automatic reply (feature): shall we build it?",
             "In-Reply-To: <1@example.jp>\nSubject: Ich bin vom Angebot überzeugt",
+            "In-Reply-To: <1@example.jp>\nSubject: Ich bin ab Montag dabei",
             "Precedence: bulk",
             "Subject: Readings",
             "Subject: Read: this before Friday",
             "Subject: Auto: tyres",
             "Subject: Out of office rota for January",
             "Subject: Vacation reply settings: how?",
+            "In-Reply-To: <1@example.jp>\nSubject: I am out of ideas",
+            "In-Reply-To: <1@example.jp>\nSubject: رد: الرد التلقائي: عرض",
+            "Subject: We are closed until Monday",
             "In-Reply-To: <1@example.jp>\nSubject: Re: Out of office",
             "In-Reply-To: <1@example.jp>\nSubject: Fwd: Automatic reply: hello",
             "In-Reply-To: <1@example.jp>\nSubject: Semesterplan",

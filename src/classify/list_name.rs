@@ -46,10 +46,10 @@ fn by_id(message: &Message) -> Option<String> {
     (!phrase.is_empty()).then(|| phrase.to_owned())
 }
 
-/// Whether a label is only digits, or is long with many digits.
+/// Whether a label has no letter, or is long with many digits.
 pub(super) fn is_number(label: &str) -> bool {
     let digits = label.chars().filter(char::is_ascii_digit).count();
-    digits == label.len() || label.len() >= 16 && digits >= 4
+    !label.contains(char::is_alphabetic) || label.len() >= 16 && digits >= 4
 }
 
 /// Managers that send as the list itself.

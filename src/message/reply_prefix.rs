@@ -1,7 +1,8 @@
 //! What mail programs put before the subject of an answer or a forwarded message:
 //! `Re:`, `AW:`, `Re[2]:`, `転送:`. The text after it was written by somebody else.
 
-/// The words, by language: en de nl sv/no/da fi fr it es pt pl cs/sk tr hu el ru ja zh ko.
+/// The words, by language: en de nl sv/no/da fi fr it es pt pl cs/sk tr hu el ru
+/// lv lt id he ar th ja zh ko.
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "re", "fw", "fwd",
@@ -15,11 +16,16 @@ const WORDS: &[&str] = &[
     "odp", "pd",
     "ynt", "ilt",
     "vá",
-    "απ", "πρθ",
-    "отв", "на",
+    "απ", "πρθ", "σχετ",
+    "отв", "на", "відп",
+    "atb", "ats",
+    "bls", "trs",
+    "השב", "הועבר",
+    "رد",
+    "ตอบ",
     "返信", "転送",
-    "回复", "答复", "转发", "回覆", "轉寄",
-    "답장", "전달",
+    "回复", "答复", "转发", "回覆", "轉寄", "回信", "轉發",
+    "답장", "전달", "회신",
 ];
 /// The longest of the words, bytes.
 const LONGEST: usize = 12;
@@ -57,6 +63,8 @@ mod tests {
             ("転送：お知らせ", Some(9)),
             ("Отв: привет", Some(7)),
             ("VÁ: ajánlat", Some(4)),
+            ("رد: عرض", Some(5)),
+            ("Ats: pasiūlymas", Some(4)),
             ("report: hello", None),
             ("Re hello", None),
             ("Re[2]", None),

@@ -118,8 +118,23 @@ fn names_identifier(line: &str) -> bool {
 /// Whether it belongs to someone to ask for help, or to the machine that speaks.
 fn is_helper(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
-    ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin"]
-        .contains(&local.as_str())
+    HELPERS.contains(&local.as_str())
+}
+
+#[rustfmt::skip]
+const HELPERS: &[&str] = &[
+    "postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin",
+    "service", "customerservice", "customer-service", "help", "info", "contact", "kontakt",
+];
+
+/// Whether a text mentions an address other than that of whoever helps the readers of
+/// what `own` senders write: `service@` where they are.
+pub fn mentions_stranger(notes: &str, own: &[String]) -> bool {
+    let domain = |address: &str| Some(address.rsplit_once('@')?.1.to_ascii_lowercase());
+    let helps = |address: &String| {
+        is_helper(address) && own.iter().any(|own| domain(own) == domain(address))
+    };
+    mentioned(notes, own).iter().any(|address| !helps(address))
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     } else if !said {
         free_form::complete(&mut failures, &opening.notes);
     }
-    let delayed = words::is_delay(&signs.subject) || words::is_delay(&opening.folded);
+    let delayed = words::delay(&signs.subject).or_else(|| words::delay(&opening.folded)).is_some();
     for failure in &mut failures {
         failure.complete(delayed, &opening.folded);
     }
@@ -165,6 +165,8 @@ struct Signs {
     named: bool,
     /// It is MAILER-DAEMON, who writes nothing else, while a postmaster may be a person.
     daemon: bool,
+    /// The envelope sender is null, so a machine speaks.
+    null_sender: bool,
     /// No one reads answers to it.
     unattended: bool,
     subject: String,
@@ -188,9 +190,9 @@ impl Signs {
         };
         let by_name = daemon::mail_system(mail);
         let named = by_name.is_some();
-        let system = by_name.or_else(|| {
-            daemon::null_sender(mail).then(|| "the envelope sender is null".to_owned())
-        });
+        let null_sender = daemon::null_sender(mail);
+        let system =
+            by_name.or_else(|| null_sender.then(|| "the envelope sender is null".to_owned()));
         let system = system.or_else(|| mailing_list::keeper(mail.message));
         let subject = plain(&folded(mail.message, "subject"));
         let from = folded(mail.message, "from");
@@ -203,6 +205,7 @@ impl Signs {
                 let local = from.local.to_lowercase();
                 local.starts_with("mailer") && local.ends_with("daemon")
             }),
+            null_sender,
             unattended: from.replace(['-', '_', '.'], "").contains("noreply")
                 || !auto_submitted.is_empty() && auto_submitted != "no"
                 || !from.contains('@'),
@@ -223,6 +226,11 @@ impl Signs {
 
     fn is_answer(&self) -> bool {
         reply_prefix::begins(&self.subject) || words::is_note(&self.subject)
+    }
+
+    /// Whether no person speaks for the mail system, nor a program that answers.
+    fn only_reports(&self) -> bool {
+        self.daemon || self.named && self.null_sender && !self.is_answer()
     }
 
     /// Sieve's `reject` answers with a disposition notification (RFC 5429 §2.1.1).
@@ -246,7 +254,7 @@ impl Signs {
         let notes = spoken.as_deref().unwrap_or(&opening.notes);
         // Anyone may write one phrase, or one header.
         let coded = || bad || status::in_text(notes).is_some() || status::reply(notes).is_some();
-        let concrete = || coded() || !mention::mentioned(notes, own).is_empty();
+        let concrete = || coded() || mention::mentions_stranger(notes, own);
         // A person may forward the parts of a report, but the subject then shows it.
         let subject_reports = self.subject_reports && !self.is_answer();
         if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
@@ -283,7 +291,8 @@ impl Signs {
                 words::report(text).is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
                     || words::recipient_fault(text).is_some()
             };
-            let shown = || coded() || returned() || told() && concrete();
+            let stranger = || mention::mentions_stranger(notes, own);
+            let shown = || returned() || coded() && stranger() || told() && concrete();
             if subject_reports && (self.named || shown()) {
                 return Some(format!("{system}, and the subject is a delivery report's"));
             }
@@ -291,13 +300,18 @@ impl Signs {
                 return Some(format!("{system}, and the text has the fields of a delivery report"));
             }
             let phrase = match self.named {
-                true => report().or_else(|| {
+                true => words::report_of_machine(text).or_else(|| {
                     let fault = || {
                         let said = words::recipient_fault(text);
                         let said = said.or_else(|| free_form::fault_behind_address(notes));
                         said.filter(|_| !self.is_answer())
                     };
-                    words::failure(text).or_else(fault).filter(|_| concrete())
+                    let delay = || words::delay(text).filter(|_| self.daemon);
+                    let failure = || words::failure(text).or_else(fault).or_else(delay);
+                    // A postmaster may be a person who writes about accounts.
+                    let sure = || self.only_reports() || coded();
+                    words::report_of_anyone(text)
+                        .or_else(|| failure().filter(|_| concrete() && sure()))
                 }),
                 // An absent person's program quotes what came, or says that an address is old.
                 false if self.is_answer() => None,
@@ -313,7 +327,8 @@ impl Signs {
             if let Some(phrase) = phrase {
                 return Some(format!("{system}, and the text says `{phrase}`"));
             }
-            let shown = self.daemon && coded() && !mention::mentioned(notes, own).is_empty();
+            let shown =
+                self.only_reports() && coded() && !mention::mentioned(notes, own).is_empty();
             return shown.then(|| format!("{system}, and the text has a code and an address"));
         }
         if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_many {

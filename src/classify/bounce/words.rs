@@ -87,9 +87,9 @@ pub fn fault(text: &str) -> Option<&'static str> {
     bounces::STATUS.iter().find_map(|(_, phrases)| find(phrases, text))
 }
 
-/// Whether the mail system keeps trying.
-pub fn is_delay(text: &str) -> bool {
-    find(bounces::DELAYS, text).is_some()
+/// A phrase that says that the mail system keeps trying.
+pub fn delay(text: &str) -> Option<&'static str> {
+    find(bounces::DELAYS, text)
 }
 
 /// The status that a report in words alone amounts to, RFC 3463 §3; `class` is 4 or 5.
