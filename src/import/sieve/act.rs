@@ -44,6 +44,11 @@ pub(super) struct FlagsHere {
 }
 
 impl SieveAct {
+    /// Whether it stores the message, sends it on, or gives it to a program.
+    pub(super) fn delivers(&self) -> bool {
+        matches!(self, SieveAct::Store { .. } | SieveAct::Redirect { .. } | SieveAct::Pipe { .. })
+    }
+
     /// Whether it decides what becomes of the implicit keep.
     pub(super) fn closes(&self) -> bool {
         match self {

@@ -56,7 +56,14 @@ impl Lowering<'_> {
         let rejects = acts.iter().any(|act| matches!(act, SieveAct::Reject(_)));
         let ended = stopped || rejects || tail != Tail::More;
         if rejects && !stopped && tail == Tail::More {
-            self.remark("a refusal ends the rules here");
+            let why =
+                "a refusal ends the rules; Pigeonhole keeps mail that a later part delivers, too";
+            // A web mailer's script is run all the same: its user wants it refused.
+            if self.options.included.is_some() {
+                self.remark(why);
+            } else {
+                self.approximately(why);
+            }
         }
         // At the very end, nothing has to be written.
         let text = tail != Tail::End;
@@ -393,8 +400,11 @@ impl Lowering<'_> {
                 self.sends(&to, copy);
                 acts.push(SieveAct::Redirect { to, copy });
             }
-            "reject" | "ereject" if !self.state.piped.is_empty() => {
-                return Err("a refusal of what may be given to a program".into());
+            // For Pigeonhole that is a mistake at run time, and the message is kept.
+            "reject" | "ereject"
+                if self.state.may_be_delivered() || acts.iter().any(SieveAct::delivers) =>
+            {
+                return Err("a refusal of what may be delivered, too".into());
             }
             "reject" | "ereject" => {
                 let text = self.text(arguments.string(0)?)?;

@@ -764,3 +764,27 @@ fn programs_are_run_if_their_folder_is_named() {
         assert_eq!(rules(script).1.not, not, "{script}");
     }
 }
+
+/// Pigeonhole keeps what is both refused and delivered.
+#[test]
+fn what_may_be_delivered_is_not_refused() {
+    let totals = |script: &str| {
+        let script = format!("require [\"fileinto\", \"copy\", \"reject\"];\n{script}");
+        testing::rules(import, ("x.sieve", &script), &Options::default(), &[]).1
+    };
+    for script in [
+        "fileinto \"A\"; reject \"no\";",
+        "redirect :copy \"a@b.example\"; reject \"no\";",
+        "if size :over 1 { fileinto :copy \"A\"; } if size :over 2 { reject \"no\"; }",
+    ] {
+        assert_eq!(totals(script).not, 1, "{script}");
+    }
+    let refuses = "if size :over 9 { reject \"no\"; }";
+    let both = format!("{refuses} if size :over 1 {{ fileinto \"A\"; }}");
+    assert_eq!(totals(&both).approximate, 1);
+    for script in [refuses, &both.replace("\"no\";", "\"no\"; stop;")] {
+        let totals = totals(script);
+        assert_eq!(totals.exact, totals.all, "{script}");
+    }
+    assert_eq!(included(&format!("require [\"fileinto\", \"reject\"];\n{both}"), &[]).faults, []);
+}
