@@ -3,7 +3,7 @@
 use super::Options;
 use super::ir::{Draft, Effect, literal, quote};
 
-/// Where mail is stored, from the home: `~/Maildir/`.
+/// Where mail is stored, from the home, as templates: `~/Maildir/`.
 pub(super) struct MailPlaces {
     /// Where relative paths start.
     pub(super) start: String,
@@ -63,26 +63,31 @@ impl MailPlaces {
             .iter()
             .filter_map(|spool| whole.strip_prefix(spool))
             .any(|name| !name.is_empty() && !name.contains('/'));
-        if whole == trimmed(&self.path_from_home(&literal(&self.inbox))) || is_spool {
+        let inbox = trimmed(&self.path_from_home(&self.inbox));
+        if whole == inbox || is_spool {
             return Ok(None);
         }
-        let maildir = trimmed(&self.path_from_home(&literal(&self.maildir)));
+        // In the inbox's Maildir.
+        let in_inbox = whole.strip_prefix(&format!("{inbox}/"));
+        let in_inbox = in_inbox.filter(|name| !self.inbox.is_empty() && name.starts_with('.'));
+        let maildir = trimmed(&self.path_from_home(&self.maildir));
         // From the home, `Maildir/.A/` and `Mail/A/` are folders of what is there.
         let in_home = MAIL_DIRECTORIES
             .iter()
             .filter_map(|base| Some((*base, whole.strip_prefix(base)?)))
             .find(|(base, name)| maildir == "~" && (*base != "~/" || name.starts_with('.')))
             .map(|(_, name)| name);
-        let below = match in_home.or_else(|| whole.strip_prefix(&format!("{maildir}/"))) {
-            Some(below) => below.to_owned(),
-            None => {
-                let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
-                base.ok_or_else(|| {
-                    format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
-                })?
-                .to_owned()
-            }
-        };
+        let below =
+            match in_inbox.or(in_home).or_else(|| whole.strip_prefix(&format!("{maildir}/"))) {
+                Some(below) => below.to_owned(),
+                None => {
+                    let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
+                    base.ok_or_else(|| {
+                        format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
+                    })?
+                    .to_owned()
+                }
+            };
         let directory = trimmed(whole.strip_suffix(&below).unwrap_or(&whole));
         // What is put into `new` of a Maildir is mail in it.
         if below == "new" && directory.to_ascii_lowercase().ends_with("maildir") {

@@ -116,7 +116,7 @@ impl FilterLowering<'_> {
 
     pub(super) fn places(&self) -> MailPlaces {
         // Folders are in the Maildir, which is also the inbox.
-        let inbox = self.inbox.clone();
+        let inbox = literal(&self.inbox);
         MailPlaces { start: "~".into(), maildir: inbox.clone(), inbox }
     }
 

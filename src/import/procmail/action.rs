@@ -185,9 +185,9 @@ impl RecipeLowering<'_> {
     /// The folder that a path stands for; none for the inbox.
     fn folder(&mut self, path: &Expanded) -> Result<Option<String>, String> {
         let places = MailPlaces {
-            start: self.constant("MAILDIR"),
-            maildir: self.constant("MAILDIR"),
-            inbox: self.constant("DEFAULT"),
+            start: self.template("MAILDIR"),
+            maildir: self.template("MAILDIR"),
+            inbox: self.template("DEFAULT"),
         };
         places.folder(&path.template, &mut self.draft)
     }
@@ -204,6 +204,13 @@ impl RecipeLowering<'_> {
         let half = half(flags).filter(|_| !self.is_formail(command));
         let expanded = self.variables.expand(&without_quotes_lost(command), true);
         if filters && self.is_formail(command) {
+            let quotes = ['"', '\''];
+            let is_line = |word: &String| word.trim_end_matches(quotes).ends_with("From ");
+            if shell_words(command).iter().any(is_line) && self.is_asked_behind(span, "^from ") {
+                return Err(
+                    "formail makes the `From ` line anew, and later recipes look at it".into()
+                );
+            }
             let edits = self.formail(command);
             match &edits {
                 Ok(done) if !done.edited.iter().any(|name| self.is_asked_behind(span, name)) => {

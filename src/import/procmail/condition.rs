@@ -4,7 +4,7 @@ use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::constant::constant_pattern;
 use crate::import::folder::MailPlaces;
-use crate::import::ir::{Cond, Operand, quote};
+use crate::import::ir::{Cond, Operand, literal, quote};
 use crate::import::shell::{is_duplicate_check, makes_folders, shell_words};
 use crate::syntax::words::FOLDER_EXISTS;
 
@@ -268,7 +268,7 @@ fn tested_folder(command: &str, variables: &RcVariables) -> Option<String> {
     };
     let path = variables.expand(path, false).ok()?.constant?;
     let constant = |name| match variables.value(name) {
-        ProcmailVariable::Constant(text) => text,
+        ProcmailVariable::Constant(text) => literal(&text),
         _ => String::new(),
     };
     let maildir = constant("MAILDIR");

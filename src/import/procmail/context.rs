@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::Load;
-use crate::import::ir::{Cond, Draft};
+use crate::import::ir::{Cond, Draft, literal};
 use crate::source::Sources;
 
 /// The result of the recipe before this one, for `A`, `a`, `E` and `e`.
@@ -77,10 +77,11 @@ impl<'a> RecipeLowering<'a> {
         self.draft.note(note);
     }
 
-    /// A variable that is the same for every message; empty where it is not.
-    pub(super) fn constant(&self, name: &str) -> String {
+    /// A variable's value as a template; empty if it is not known.
+    pub(super) fn template(&self, name: &str) -> String {
         match self.variables.get(name) {
-            Some(ProcmailVariable::Constant(text)) => text.clone(),
+            Some(ProcmailVariable::Constant(text)) => literal(text),
+            Some(ProcmailVariable::Template(template)) => template.clone(),
             _ => String::new(),
         }
     }

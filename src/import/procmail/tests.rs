@@ -271,6 +271,10 @@ fn several_maildirs_and_the_number_of_lines() {
         rules(":0 Bfh\n* H ?? !^Lines:\n* -1^0\n* 1^1 ^.*$\n| formail -A \"Lines: $=\"\n");
     assert!(found.starts_with("when not has header \"Lines\"\n-> filter \"/bin/sh\""), "{found}");
     assert_eq!((totals.exact, totals.all), (1, 1));
+    let formail = ":0 fhw\n| formail -I \"From \" -a \"From \"\n";
+    exact(formail, "");
+    let (_, totals) = rules(&format!("{formail}:0\n* ^From .*bob\na\n"));
+    assert_eq!(totals.not, 1);
     not(":0 Bfh\n* -1^0\n* 1^1 ^.*$\n| formail -A \"X-Lines: $=\"\n", "");
     not(":0 Bfh\n* -1^0\n* 2^1 ^.*$\n| formail -A \"Lines: $=\"\n", "");
 }
@@ -527,6 +531,14 @@ fn folders_are_where_procmail_puts_mail() {
         "set folder-prefix \"\"\nwhen header \"To\" contains \"a\" -> folder \"INBOX/A\"\n\
          when header \"To\" contains \"b\" -> folder \"B/C\"\ninbox",
     );
+    // DEFAULT is a Maildir, whatever its path.
+    for default in ["$HOME/Mail/x/", "$HOME/Maildir/$USER/", "$HOME/a.example/$LOGNAME/"] {
+        exact(
+            &format!("DEFAULT={default}\n:0\n* ^To:.*a\n$DEFAULT/.A.B/\n:0\n* ^To:.*b\n$DEFAULT\n"),
+            "when header \"To\" contains \"a\" -> folder \"A/B\"\n\
+             when header \"To\" contains \"b\" -> inbox",
+        );
+    }
     // Elsewhere `new` is a name like any other.
     exact(
         "MAILDIR=$HOME/Mail\n:0:\n* ^To:.*a\nnew\n:0\nx/new\n",
