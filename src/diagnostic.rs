@@ -197,21 +197,21 @@ fn draw(
         Severity::Error => Level::ERROR.with_name(translated("error", language)),
         Severity::Warning => Level::WARNING.with_name(translated("warning", language)),
     };
-    let mut drawings: Vec<Drawing> = Vec::new();
+    let mut excerpts: Vec<Excerpt> = Vec::new();
     let primary = (AnnotationKind::Primary, diagnostic.span, diagnostic.label.as_str());
     let related = diagnostic.related.iter();
     let related = related.map(|(span, label)| (AnnotationKind::Context, *span, label.as_str()));
     for mark in std::iter::once(primary).chain(related) {
-        let Some(drawing) = Drawing::new(mark, sources) else { continue };
-        match drawings.iter_mut().find(|other| other.is_near(&drawing)) {
-            Some(near) => near.join(drawing),
-            None => drawings.push(drawing),
+        let Some(excerpt) = Excerpt::new(mark, sources) else { continue };
+        match excerpts.iter_mut().find(|other| other.is_near(&excerpt)) {
+            Some(near) => near.join(excerpt),
+            None => excerpts.push(excerpt),
         }
     }
     let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
-    for drawing in &drawings {
-        group = group.element(drawing.snippet(sources, terminal));
+    for excerpt in &excerpts {
+        group = group.element(excerpt.snippet(sources, terminal));
     }
     if let Some(hint) = &diagnostic.hint {
         group = group
@@ -219,12 +219,12 @@ fn draw(
     }
     let mut drawn = renderer.render(&[group]);
     // Columns were counted from the point where a line is cut.
-    for drawing in &drawings {
-        let Some(span) = drawing.cut else { continue };
-        let path = escape(&sources.shown(&drawing.file.path));
-        let place = |column: usize| format!("{path}:{}:{column}", drawing.lines.start());
+    for excerpt in &excerpts {
+        let Some(span) = excerpt.cut else { continue };
+        let path = escape(&sources.shown(&excerpt.file.path));
+        let place = |column: usize| format!("{path}:{}:{column}", excerpt.lines.start());
         let column = columns.of(span, sources);
-        drawn = drawn.replacen(&place(drawing.column_of_cut(span)), &place(column), 1);
+        drawn = drawn.replacen(&place(excerpt.column_of_cut(span)), &place(column), 1);
     }
     drawn
 }
@@ -240,7 +240,7 @@ const LONG_LINE: usize = 4096;
 const AROUND: usize = 1024;
 
 /// Some lines of a file and the marks below them.
-struct Drawing<'a> {
+struct Excerpt<'a> {
     file: &'a SourceFile,
     /// The lines, from 1.
     lines: RangeInclusive<u32>,
@@ -251,8 +251,8 @@ struct Drawing<'a> {
     marks: Vec<MarkedSpan<'a>>,
 }
 
-impl<'a> Drawing<'a> {
-    fn new(mark: MarkedSpan<'a>, sources: &'a Sources) -> Option<Drawing<'a>> {
+impl<'a> Excerpt<'a> {
+    fn new(mark: MarkedSpan<'a>, sources: &'a Sources) -> Option<Excerpt<'a>> {
         let span = mark.1;
         let file = sources.files().get(span.file as usize)?;
         let text = file.text.as_str();
@@ -262,15 +262,15 @@ impl<'a> Drawing<'a> {
         let (start, end) = (file.line_start(*lines.start()), file.line_end(*lines.end()));
         let is_long = lines.start() == lines.end() && end - start > LONG_LINE;
         if !is_long {
-            return Some(Drawing { file, lines, bytes: start..end, cut: None, marks: vec![mark] });
+            return Some(Excerpt { file, lines, bytes: start..end, cut: None, marks: vec![mark] });
         }
         let start = text.floor_char_boundary(first.saturating_sub(AROUND).max(start));
         let end = text.ceil_char_boundary((first + 2 * AROUND).min(end));
-        Some(Drawing { file, lines, bytes: start..end, cut: Some(span), marks: vec![mark] })
+        Some(Excerpt { file, lines, bytes: start..end, cut: Some(span), marks: vec![mark] })
     }
 
     /// Whether the two are better drawn together.
-    fn is_near(&self, other: &Drawing) -> bool {
+    fn is_near(&self, other: &Excerpt) -> bool {
         const LINES: u32 = 8;
         std::ptr::eq(self.file, other.file)
             && self.cut.is_none()
@@ -279,7 +279,7 @@ impl<'a> Drawing<'a> {
             && self.lines.start().saturating_sub(LINES) <= *other.lines.end()
     }
 
-    fn join(&mut self, other: Drawing<'a>) {
+    fn join(&mut self, other: Excerpt<'a>) {
         self.lines =
             *self.lines.start().min(other.lines.start())..=*self.lines.end().max(other.lines.end());
         self.bytes = self.bytes.start.min(other.bytes.start)..self.bytes.end.max(other.bytes.end);
@@ -546,8 +546,8 @@ error[unknown-name]: nothing is called `blakc`
         let sources = sources(&text);
         let drawn = render(&mistakes[..200], &sources, false);
         assert_eq!(drawn.matches("^^^^^ here").count(), 200);
-        let one = Drawing::new((AnnotationKind::Primary, mistakes[9000].span, ""), &sources);
-        assert!(one.is_some_and(|drawing| drawing.bytes.len() < 10_000));
+        let one = Excerpt::new((AnnotationKind::Primary, mistakes[9000].span, ""), &sources);
+        assert!(one.is_some_and(|excerpt| excerpt.bytes.len() < 10_000));
         let mut columns = Columns::default();
         for (number, mistake) in mistakes.iter().enumerate() {
             assert_eq!(columns.of(mistake.span, &sources), 9 * number + 1);

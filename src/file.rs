@@ -90,15 +90,15 @@ fn regular(
 
 /// A path that leads, by its name or through a symbolic link, out of its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeadsOut;
+pub struct OutOfBounds;
 
-impl fmt::Display for LeadsOut {
+impl fmt::Display for OutOfBounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it leads out of the home directory")
     }
 }
 
-impl std::error::Error for LeadsOut {}
+impl std::error::Error for OutOfBounds {}
 
 /// The directory below which paths have to stay; by default there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Bounds {
         self.0.as_deref()
     }
 
-    /// Opens a regular file; errors as [`open`], and [`LeadsOut`].
+    /// Opens a regular file; errors as [`open`], and [`OutOfBounds`].
     pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         Ok(self.open_with_metadata(path, flags)?.0)
     }
@@ -192,7 +192,7 @@ impl Bounds {
     /// Opens a directory.
     ///
     /// # Errors
-    /// The system's error, or [`LeadsOut`].
+    /// The system's error, or [`OutOfBounds`].
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match &self.0 {
             None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
@@ -203,7 +203,7 @@ impl Bounds {
     /// A directory to work in by path.
     ///
     /// # Errors
-    /// The system's error, or [`LeadsOut`].
+    /// The system's error, or [`OutOfBounds`].
     pub fn pin(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => Ok(PinnedDirectory { path: path.to_owned(), _open: None }),
@@ -227,7 +227,7 @@ impl Bounds {
     /// The metadata of what is at a path; links are followed.
     ///
     /// # Errors
-    /// The system's error, or [`LeadsOut`].
+    /// The system's error, or [`OutOfBounds`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         match &self.0 {
             None => metadata(path),
@@ -241,7 +241,7 @@ impl Bounds {
     /// The path without symbolic links and `..`, below the directory as written.
     ///
     /// # Errors
-    /// The system's error, or [`LeadsOut`].
+    /// The system's error, or [`OutOfBounds`].
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
         let flags = LOOK;
@@ -257,7 +257,7 @@ impl Bounds {
     /// bounds itself is not created.
     ///
     /// # Errors
-    /// The system's error, or [`LeadsOut`]; `Unsupported` without bounds.
+    /// The system's error, or [`OutOfBounds`]; `Unsupported` without bounds.
     pub fn make_directory(&self, path: &Path, mode: Mode) -> io::Result<()> {
         let Some(top) = &self.0 else { return Err(ErrorKind::Unsupported.into()) };
         let (mut open, rest) = split(top, path)?;
@@ -288,7 +288,7 @@ impl Bounds {
 /// stay below that one.
 ///
 /// # Errors
-/// The system's error, or [`LeadsOut`].
+/// The system's error, or [`OutOfBounds`].
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath).map_err(told)
 }
@@ -365,11 +365,11 @@ impl std::error::Error for NoOpenat2 {}
 
 /// Whether a path was not opened because it leads out of the bounds.
 pub fn is_leading_out(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<LeadsOut>())
+    error.get_ref().is_some_and(|inner| inner.is::<OutOfBounds>())
 }
 
 fn leads_out() -> io::Error {
-    io::Error::new(ErrorKind::PermissionDenied, LeadsOut)
+    io::Error::new(ErrorKind::PermissionDenied, OutOfBounds)
 }
 
 /// The content of a regular file, at most `max` bytes of it.

@@ -11,13 +11,13 @@ use crate::file;
 use crate::load::{self, OpenText};
 use crate::mailbox::expire::may_delete;
 use crate::mailbox::renamed::renamed;
-use crate::mailbox::sent::Sent;
+use crate::mailbox::sent::SentMailReader;
 use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
 use crate::mda::{location, log as mail_log, sent as mail_sent, with_mail};
 use crate::message::Message;
 use crate::plan::{Folder, Plan, StepKind};
-use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
+use crate::rules::check::{CheckContext, check_lists, judge_switch, no_script, resolve};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, Expectation, Expiry, Program, Settings, StatementKind};
@@ -39,7 +39,7 @@ pub fn of(
 ) -> Result<(Sources, Vec<Diagnostic>, Settings), String> {
     let (mut sources, mut checked) =
         load::check_open(path, text_of, user).map_err(|e| format!("{}: {e}", path.display()))?;
-    let surroundings = &mut Surroundings {
+    let context = &mut CheckContext {
         home: user.home_or_nowhere(),
         load: &mut |path| {
             read_text(user.bounds(), path).map(String::into_bytes).map_err(|e| e.into())
@@ -47,7 +47,7 @@ pub fn of(
         script: &mut no_script,
         confinement: None,
     };
-    check_lists(&mut checked, &mut sources, surroundings);
+    check_lists(&mut checked, &mut sources, context);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
@@ -146,7 +146,7 @@ fn unlike_the_store(
 }
 
 /// The user's sent mail, for reading.
-fn sent(program: &Program, user: &User) -> Option<Sent> {
+fn sent(program: &Program, user: &User) -> Option<SentMailReader> {
     let world = World::of(user.clone());
     let location = location(None, program, &world).ok()?;
     Some(mail_sent(program, &location, &world, false))

@@ -83,7 +83,7 @@ impl Catalogue {
                 continue;
             }
             let Some(template) = TextTemplate::new(english, translation) else { continue };
-            if template.holes.is_empty() {
+            if template.placeholders.is_empty() {
                 let translation = template.filled(&[], |_| None);
                 catalogue.texts.insert(template.pieces.concat(), translation);
                 continue;
@@ -150,11 +150,11 @@ impl Catalogue {
 struct TextTemplate {
     /// The English text before, between and after the holes.
     pieces: Vec<String>,
-    holes: Vec<Hole>,
+    placeholders: Vec<Placeholder>,
     translation: Vec<FilledPart>,
 }
 
-struct Hole {
+struct Placeholder {
     name: String,
     /// Whether it contains what the user wrote.
     is_quoted: bool,
@@ -163,7 +163,7 @@ struct Hole {
 enum FilledPart {
     Text(String),
     /// A hole, by its index among those of the English text.
-    Hole(usize),
+    Placeholder(usize),
 }
 
 impl TextTemplate {
@@ -176,7 +176,7 @@ impl TextTemplate {
     fn new(english: &str, translation: &str) -> Option<TextTemplate> {
         let mut template = TextTemplate {
             pieces: vec![String::new()],
-            holes: Vec::new(),
+            placeholders: Vec::new(),
             translation: Vec::new(),
         };
         let mut before = String::new();
@@ -186,10 +186,10 @@ impl TextTemplate {
                     before.push_str(&text);
                     template.pieces.last_mut()?.push_str(&text);
                 }
-                FormatPart::Hole(name) => {
+                FormatPart::Placeholder(name) => {
                     let is_code = before.matches('`').count() % 2 == 1;
                     let is_quoted = is_code || before.ends_with(['"', '\'', '=']);
-                    template.holes.push(Hole { name, is_quoted });
+                    template.placeholders.push(Placeholder { name, is_quoted });
                     template.pieces.push(String::new());
                 }
             }
@@ -197,9 +197,12 @@ impl TextTemplate {
         for part in parts(translation)? {
             template.translation.push(match part {
                 FormatPart::Text(text) => FilledPart::Text(text),
-                FormatPart::Hole(name) => {
-                    FilledPart::Hole(template.holes.iter().position(|hole| hole.name == name)?)
-                }
+                FormatPart::Placeholder(name) => FilledPart::Placeholder(
+                    template
+                        .placeholders
+                        .iter()
+                        .position(|placeholder| placeholder.name == name)?,
+                ),
             });
         }
         Some(template)
@@ -218,7 +221,7 @@ impl TextTemplate {
     fn found<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         let [first, between @ .., last] = self.pieces.as_slice() else { return None };
         let mut rest = text.strip_prefix(first.as_str())?.strip_suffix(last.as_str())?;
-        let mut found = Vec::with_capacity(self.holes.len());
+        let mut found = Vec::with_capacity(self.placeholders.len());
         for piece in between {
             let (before, behind) = rest.split_once(piece.as_str())?;
             found.push(before);
@@ -226,14 +229,19 @@ impl TextTemplate {
         }
         found.push(rest);
         // What is in quotes is one value, whatever it contains.
-        let mut each = self.holes.iter().zip(&found);
-        if each.any(|(hole, value)| !hole.is_quoted && value.matches('"').count() % 2 == 1) {
+        let mut each = self.placeholders.iter().zip(&found);
+        if each.any(|(placeholder, value)| {
+            !placeholder.is_quoted && value.matches('"').count() % 2 == 1
+        }) {
             return None;
         }
-        let first_of = |name: &str| self.holes.iter().position(|hole| hole.name == name);
-        let mut each = self.holes.iter().zip(&found);
-        each.all(|(hole, value)| first_of(&hole.name).is_some_and(|at| found[at] == *value))
-            .then_some(found)
+        let first_of =
+            |name: &str| self.placeholders.iter().position(|placeholder| placeholder.name == name);
+        let mut each = self.placeholders.iter().zip(&found);
+        each.all(|(placeholder, value)| {
+            first_of(&placeholder.name).is_some_and(|at| found[at] == *value)
+        })
+        .then_some(found)
     }
 
     /// The translation, with these values in its holes.
@@ -243,9 +251,10 @@ impl TextTemplate {
         for part in &self.translation {
             let (text, is_quoted) = match part {
                 FilledPart::Text(text) => (Cow::Borrowed(text.as_str()), false),
-                FilledPart::Hole(at) => {
+                FilledPart::Placeholder(at) => {
                     let value = values.get(*at).copied().unwrap_or_default();
-                    let is_quoted = self.holes.get(*at).is_none_or(|hole| hole.is_quoted);
+                    let is_quoted =
+                        self.placeholders.get(*at).is_none_or(|placeholder| placeholder.is_quoted);
                     let phrase = if is_quoted { None } else { phrase(value) };
                     (phrase.map_or(Cow::Borrowed(value), Cow::Owned), is_quoted)
                 }
@@ -298,7 +307,7 @@ fn split<'t>(text: &'t str, joint: &str) -> Option<(&'t str, &'t str)> {
 enum FormatPart {
     Text(String),
     /// The argument's name; its number if it has none.
-    Hole(String),
+    Placeholder(String),
 }
 
 /// A format string of `format!`, split into its parts; none if it is not valid.
@@ -316,8 +325,8 @@ fn parts(format: &str) -> Option<Vec<FormatPart>> {
             rest = behind;
             continue;
         }
-        let (hole, behind) = rest.split_once('}').filter(|_| brace == "{")?;
-        let name = hole.split(':').next().unwrap_or_default();
+        let (placeholder, behind) = rest.split_once('}').filter(|_| brace == "{")?;
+        let name = placeholder.split(':').next().unwrap_or_default();
         let name = match name {
             "" => {
                 number += 1;
@@ -326,7 +335,7 @@ fn parts(format: &str) -> Option<Vec<FormatPart>> {
             name => name.to_owned(),
         };
         parts.push(FormatPart::Text(std::mem::take(&mut text)));
-        parts.push(FormatPart::Hole(name));
+        parts.push(FormatPart::Placeholder(name));
         rest = behind;
     }
     text.push_str(rest);
@@ -398,10 +407,10 @@ mod tests {
             if !message.flags().contains("rust-format") {
                 continue;
             }
-            let holes = |format: &str| {
+            let placeholders = |format: &str| {
                 let parts = parts(format).unwrap_or_else(|| panic!("no format: {format}"));
                 let names = parts.into_iter().filter_map(|part| match part {
-                    FormatPart::Hole(name) => Some(name),
+                    FormatPart::Placeholder(name) => Some(name),
                     FormatPart::Text(_) => None,
                 });
                 let mut names: Vec<String> = names.collect();
@@ -409,7 +418,7 @@ mod tests {
                 names.dedup();
                 names
             };
-            assert_eq!(holes(english), holes(translation), "{english}");
+            assert_eq!(placeholders(english), placeholders(translation), "{english}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use mfilter::message::Message;
 use mfilter::plan::{StepIds, StepKind};
-use mfilter::rules::switch::Words;
+use mfilter::rules::switch::SwitchChoices;
 use mfilter::state::journal::{self, Journal};
 use mfilter::state::slots::Key;
 use mfilter::state::{StateDir, last_good, replied, seen, switch};
@@ -79,7 +79,7 @@ fuzz_target!(|data: &[u8]| {
             let words = switch::read(&path).expect("what cannot be read is skipped");
             switch::write(&path, &words, None).expect("it is written");
             assert_eq!(switch::read(&path).expect("it is read"), words);
-            switch::write(&path, &Words::default(), None).expect("it is removed");
+            switch::write(&path, &SwitchChoices::default(), None).expect("it is removed");
             assert!(!path.exists());
         }
     }

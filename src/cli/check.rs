@@ -9,7 +9,7 @@ use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
 use crate::mistakes;
-use crate::rules::check::{Surroundings, check_lists, no_script};
+use crate::rules::check::{CheckContext, check_lists, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{read_text, reason};
 use crate::user::User;
@@ -72,7 +72,7 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
     // Files below `~/` are each user's own, and need not exist.
     checked.list_files.retain(|list| !list.path.starts_with(load::site::NOBODYS_HOME));
     checked.programs.retain(|program| !program.value.starts_with("~/"));
-    let surroundings = &mut Surroundings {
+    let surroundings = &mut CheckContext {
         home: Path::new(load::site::NOBODYS_HOME),
         load: &mut |path| read_text(&ANYWHERE, path).map(String::into_bytes).map_err(|e| e.into()),
         script: &mut no_script,

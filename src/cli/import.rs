@@ -14,7 +14,7 @@ use crate::file;
 use crate::file::ANYWHERE;
 use crate::import::ir::TextFile;
 use crate::import::{
-    Imported, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
+    ImportResult, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
 };
 use crate::language::Language;
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
@@ -221,7 +221,7 @@ fn category_of(script: &Path) -> String {
 }
 
 /// Writes the result, and reports.
-fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome, String> {
+fn deliver(call: &ImportRulesArgs, imported: &ImportResult) -> Result<CommandOutcome, String> {
     let totals = report::totals(imported);
     let exact = totals.approximate == 0 && totals.not == 0;
     let refused = call.strict && !exact;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::import_judge::{ForeignProgram, destination};
 use super::output::{self, say};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
-use crate::import::Imported;
+use crate::import::ImportResult;
 use crate::load;
 use crate::mailbox;
 use crate::plan::{Folder, Plan, StepKind};
@@ -26,7 +26,7 @@ const MOST_MESSAGES: usize = 500;
 /// many those are. An error in place of `judge` says why there is no such program.
 pub(super) fn judge(
     judge: Result<ForeignProgram, String>,
-    imported: &Imported,
+    imported: &ImportResult,
     mail: &Path,
 ) -> Result<usize, String> {
     let user = User::of_process();

@@ -15,7 +15,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::nearest;
 use crate::rules::program::{Label, LabelKind, StatementKind};
 use crate::rules::rule_set::RuleSet;
-use crate::rules::switch::{By, SwitchSetting, Words, said_in, same};
+use crate::rules::switch::{Decider, SwitchChoices, SwitchSetting, said_in, same};
 use crate::source::{Sources, reason};
 use crate::state::switch;
 use crate::text::{escape, json_line};
@@ -53,7 +53,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
         Err(error) if error.may_pass() => return Err(switch::not_read(&path, &error)),
         Err(error) => {
             output::error(&switch::not_read(&path, &error));
-            Words::default()
+            SwitchChoices::default()
         }
     };
     let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
@@ -71,7 +71,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
         }
     }
     let site = load::site::path(call.files.site.as_deref());
-    let shown = Shown::new(&rules, &words, in_force.note, site, &path);
+    let shown = SwitchReport::new(&rules, &words, in_force.note, site, &path);
     if call.json {
         output::print(&(json_line(&shown) + "\n"));
     } else {
@@ -121,10 +121,10 @@ fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<SwitchR
 }
 
 /// A choice for the whole filter applies to all categories; others to their own.
-fn apply(asked: &[SwitchRequest], words: &mut Words) {
+fn apply(asked: &[SwitchRequest], words: &mut SwitchChoices) {
     for (category, on) in asked {
         match (category, on) {
-            (None, on) => *words = Words { whole: *on, categories: Vec::new() },
+            (None, on) => *words = SwitchChoices { whole: *on, categories: Vec::new() },
             (Some(name), Some(on)) => words.set(name, *on),
             (Some(name), None) => words.categories.retain(|(each, _)| !same(each, name)),
         }
@@ -146,7 +146,7 @@ impl RuleSet {
                 .rev()
                 .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
             let wanted = of.and_then(|(_, on)| *on);
-            if switched.by != By::Mandatory && wanted.is_some_and(|on| on != switched.on) {
+            if switched.by != Decider::Mandatory && wanted.is_some_and(|on| on != switched.on) {
                 found.push((category.name.clone(), *switched));
             }
         }
@@ -159,13 +159,13 @@ impl RuleSet {
 
     fn why(&self, switched: SwitchSetting) -> String {
         match switched.by {
-            By::Mandatory => "mandatory".into(),
-            By::Rules(word) => {
+            Decider::Mandatory => "mandatory".into(),
+            Decider::Rules(word) => {
                 let (file, line) = said_in(&self.user, word);
                 format!("by {}, line {line}, which takes precedence", escape(file))
             }
-            By::Command => "by `mfilter isp-filter`".into(),
-            By::Default => "by default".into(),
+            Decider::Command => "by `mfilter isp-filter`".into(),
+            Decider::Default => "by default".into(),
         }
     }
 
@@ -187,7 +187,7 @@ impl RuleSet {
 
 /// The state of the filter, for people and for a portal.
 #[derive(Serialize)]
-struct Shown {
+struct SwitchReport {
     /// The site rules; null if there are none in force.
     site: Option<String>,
     /// What is wrong with the site rules.
@@ -201,7 +201,7 @@ struct Shown {
     whole: SwitchState,
     /// Marks in no category.
     marks: Vec<String>,
-    categories: Vec<CategoryShown>,
+    categories: Vec<CategoryReport>,
 }
 
 #[derive(Serialize)]
@@ -216,7 +216,7 @@ struct SwitchState {
 }
 
 #[derive(Serialize)]
-struct CategoryShown {
+struct CategoryReport {
     name: String,
     mandatory: bool,
     #[serde(flatten)]
@@ -227,14 +227,14 @@ struct CategoryShown {
     marks: Vec<String>,
 }
 
-impl Shown {
+impl SwitchReport {
     fn new(
         rules: &RuleSet,
-        words: &Words,
+        words: &SwitchChoices,
         note: Option<String>,
         path: &Path,
         file: &Path,
-    ) -> Shown {
+    ) -> SwitchReport {
         let sources = match note {
             None => load::site::check(path).map(|(sources, ..)| sources).unwrap_or_default(),
             // The text differs from that of the rules in force.
@@ -254,7 +254,7 @@ impl Shown {
             let labels = labels().filter(move |label| label.category == wanted);
             labels.map(mark)
         };
-        Shown {
+        SwitchReport {
             site: site.map(|_| path.display().to_string()),
             note,
             default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
@@ -262,7 +262,7 @@ impl Shown {
             whole: state(rules.switches.whole, None),
             marks: of(None).chain(rules.user.settings.labels.iter().map(mark)).collect(),
             categories: categories
-                .map(|((index, category), switched)| CategoryShown {
+                .map(|((index, category), switched)| CategoryReport {
                     name: category.name.clone(),
                     mandatory: category.mandatory,
                     state: state(*switched, Some(&category.name)),
@@ -313,7 +313,7 @@ impl SwitchState {
     }
 }
 
-impl CategoryShown {
+impl CategoryReport {
     fn text(&self, out: &mut String, default: bool) {
         let state = match self.mandatory {
             true => "on (mandatory)".into(),

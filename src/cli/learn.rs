@@ -22,7 +22,7 @@ use crate::mailbox::learn::{
     ChangeOutcome, LearnStep, ListChange, carry_out, lessons as to_remember, plan, take_back,
 };
 use crate::mailbox::moves::{MoveScan, Watcher};
-use crate::mailbox::sent::Sent;
+use crate::mailbox::sent::SentMailReader;
 use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
@@ -184,7 +184,7 @@ impl Learner<'_> {
         left: &dyn Fn(usize),
     ) -> LearnMessages {
         let mut told = LearnMessages::default();
-        let sent: Sent = super::sent(self.program, self.location, world, true);
+        let sent: SentMailReader = super::sent(self.program, self.location, world, true);
         let threads = self.program.fields.contains(&Field::InMyThread);
         let lists: Vec<_> = (0..).map_while(|at| self.program.list(at)).collect();
         let sides = lists.iter().flat_map(|list| {

@@ -37,7 +37,7 @@ pub(super) struct ScreenerArgs {
 
 /// The waiting messages of one sender.
 #[derive(Default)]
-struct Waiting {
+struct WaitingMail {
     messages: usize,
     verified: usize,
     /// When the newest arrived, seconds since 1970; its arrival, not its Date.
@@ -47,7 +47,7 @@ struct Waiting {
 }
 
 /// The waiting messages, by the sender's address.
-type WaitingBySender = HashMap<String, Waiting>;
+type WaitingBySender = HashMap<String, WaitingMail>;
 
 pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
@@ -92,7 +92,7 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     for waiting in threads.map_err(|error| format!("cannot start a thread: {error}"))? {
         waiting.into_iter().for_each(|(address, more)| all.entry(address).or_default().add(more));
     }
-    let mut all: Vec<(String, Waiting)> = all.into_iter().collect();
+    let mut all: Vec<(String, WaitingMail)> = all.into_iter().collect();
     all.sort_by(|(one, a), (other, b)| (Reverse(a.newest), one).cmp(&(Reverse(b.newest), other)));
     for (address, waiting) in &all {
         output::print(&if call.json {
@@ -120,11 +120,17 @@ fn count(all: &mut WaitingBySender, program: &CompiledProgram, message: &Message
     let subjects = message.texts("Subject");
     let subject = subjects.first().map(|text| text.text().to_owned()).unwrap_or_default();
     let verified = usize::from(is_verified(program, message, world));
-    all.entry(address).or_default().add(Waiting { messages: 1, verified, newest, name, subject });
+    all.entry(address).or_default().add(WaitingMail {
+        messages: 1,
+        verified,
+        newest,
+        name,
+        subject,
+    });
 }
 
-impl Waiting {
-    fn add(&mut self, more: Waiting) {
+impl WaitingMail {
+    fn add(&mut self, more: WaitingMail) {
         let (messages, verified) = (self.messages + more.messages, self.verified + more.verified);
         if self.messages == 0 || more.newest > self.newest {
             *self = more;
@@ -133,8 +139,8 @@ impl Waiting {
     }
 }
 
-fn as_text(address: &str, waiting: &Waiting) -> String {
-    let Waiting { messages, verified, .. } = waiting;
+fn as_text(address: &str, waiting: &WaitingMail) -> String {
+    let WaitingMail { messages, verified, .. } = waiting;
     let verified = match verified {
         0 => "not verified".to_owned(),
         all if all == messages => "verified".to_owned(),
@@ -145,7 +151,7 @@ fn as_text(address: &str, waiting: &Waiting) -> String {
     escape(&format!("{address}  {count}, {verified}  {}", waiting.subject))
 }
 
-fn as_json(address: &str, waiting: &Waiting) -> String {
+fn as_json(address: &str, waiting: &WaitingMail) -> String {
     let newest = Timestamp::from_second(waiting.newest).unwrap_or_default();
     json_line(&json!({
         "from": address,

@@ -21,15 +21,15 @@ pub(super) struct StateArgs {
 struct StateSummary {
     directory: String,
     /// Messages that `duplicate` knows.
-    seen: Option<Moments>,
+    seen: Option<RecordSummary>,
     /// Answers that were sent; the times are when one may be sent again.
-    replied: Option<Moments>,
+    replied: Option<RecordSummary>,
     /// Deliveries with a step missing.
     half_done: Vec<UnfinishedDelivery>,
 }
 
 #[derive(Serialize)]
-struct Moments {
+struct RecordSummary {
     number: usize,
     first: String,
     last: String,
@@ -55,7 +55,7 @@ pub(super) fn run(call: &StateArgs) -> Result<CommandOutcome, String> {
 fn read(state: &StateDir) -> StateSummary {
     let moments = |known: Option<(usize, u32, u32)>| {
         let (number, first, last) = known?;
-        Some(Moments { number, first: time(first.into()), last: time(last.into()) })
+        Some(RecordSummary { number, first: time(first.into()), last: time(last.into()) })
     };
     let half_done = journal::known(state).into_iter().map(|(at, done)| {
         let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -77,13 +77,13 @@ fn text(remembered: &StateSummary) -> String {
     let mut out = format!("{}\n", escape(&output::with_tilde(&remembered.directory)));
     let mut line = |name: &str, text: String| out.push_str(&format!("  {name:10} {text}\n"));
     match &remembered.seen {
-        Some(Moments { number, first, last }) => {
+        Some(RecordSummary { number, first, last }) => {
             line("seen", format!("{number} delivered, from {first} to {last}, for duplicate"));
         }
         None => line("seen", "nothing, for duplicate".into()),
     }
     match &remembered.replied {
-        Some(Moments { number, first, last }) => {
+        Some(RecordSummary { number, first, last }) => {
             line("replied", format!("{number} answered, not again before {first} to {last}"));
         }
         None => line("replied", "nobody".into()),

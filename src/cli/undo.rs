@@ -93,7 +93,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                 return;
             }
         };
-        let path = |spot: &sorted::Spot| {
+        let path = |spot: &sorted::MessagePlace| {
             let entry = Entry::of(&spot.file);
             let place = Place::of(spot.folder.clone()).zip(entry);
             place.map(|(place, entry)| location.path_of_entry(&place, &entry)).unwrap_or_default()
@@ -114,7 +114,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         match came {
             UndoOutcome::Back { path, message_id } => {
                 back += 1;
-                let name = |spot: &sorted::Spot| {
+                let name = |spot: &sorted::MessagePlace| {
                     let place = Place::of(spot.folder.clone());
                     place.map(|place| location.folder_of(&place).to_string()).unwrap_or_default()
                 };

@@ -34,9 +34,9 @@ use crate::maildir::{Location, Place};
 use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
-use crate::state::at_hand::Hand;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
+use crate::state::pending_edits::PendingEditsFile;
 use crate::state::places::PlacesFile;
 use crate::state::{StateDir, sorted};
 use crate::text::escape;
@@ -432,18 +432,19 @@ impl WatchService<'_> {
         scan: bool,
     ) -> Result<Option<Instant>, String> {
         let mut mover = Mover::open(work.location).map_err(|failure| failure.to_string())?;
-        let shelf = match mover.shelf(place) {
-            Ok(shelf) => shelf,
+        let folder = match mover.folder(place) {
+            Ok(folder) => folder,
             Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(None);
             }
             Err(failure) => return Err(failure.to_string()),
         };
         let ReadyMail { entries, mut again, problems } =
-            self.arrivals.ready(&shelf, place, scan, Instant::now());
+            self.arrivals.ready(&folder, place, scan, Instant::now());
         problems.iter().for_each(|failure| self.tell(work.log, &failure.to_string()));
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
-        let hand = Hand::of(&state, &work.location.path).map_err(|error| error.to_string())?;
+        let hand =
+            PendingEditsFile::of(&state, &work.location.path).map_err(|error| error.to_string())?;
         if entries.is_empty() && hand.read().is_none() {
             return Ok(again);
         }
@@ -484,13 +485,13 @@ impl WatchService<'_> {
             let stays = match &filed.fate {
                 Disposition::Stays => true,
                 Disposition::Failed(why) => {
-                    let path = shelf.path_of(&filed.entry);
+                    let path = folder.path_of(&filed.entry);
                     self.tell(work.log, &format!("`{}` stays for now: {why}", path.display()));
                     self.round = self.round.min(Instant::now() + AGAIN);
                     false
                 }
                 Disposition::Vanished => {
-                    let path = shelf.path().join("new").join(filed.entry.without_uid().base());
+                    let path = folder.path().join("new").join(filed.entry.without_uid().base());
                     if self.vanished.len() >= TOLD {
                         self.vanished.clear();
                     }

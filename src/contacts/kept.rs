@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 
 use super::{Contact, FILE_MAX};
 use crate::file;
-use crate::source::Print;
+use crate::source::Fingerprint;
 use crate::user::{User, make_private};
 
 fn path(user: &User, of: &Path) -> Option<PathBuf> {
-    let name = Print::of(of.as_os_str().as_bytes());
+    let name = Fingerprint::of(of.as_os_str().as_bytes());
     Some(user.cache_dir()?.join(format!("contacts-{:032x}", name.hash)))
 }
 
-fn head(print: Print) -> String {
+fn head(print: Fingerprint) -> String {
     format!("mfilter {} contacts {:032x}\n", env!("CARGO_PKG_VERSION"), print.hash)
 }
 
 /// The cached contents of the address books at a path, if those have not changed since.
-pub(super) fn read(user: &User, of: &Path, print: Print) -> Option<Vec<Contact>> {
+pub(super) fn read(user: &User, of: &Path, print: Fingerprint) -> Option<Vec<Contact>> {
     use std::io::Read;
     let mut text = String::new();
     let file = file::open(&path(user, of)?, file::READ_OWN).ok()?;
@@ -35,7 +35,12 @@ pub(super) fn read(user: &User, of: &Path, print: Print) -> Option<Vec<Contact>>
 }
 
 /// Caches what was read.
-pub(super) fn keep(user: &User, of: &Path, print: Print, contacts: &[Contact]) -> io::Result<()> {
+pub(super) fn keep(
+    user: &User,
+    of: &Path,
+    print: Fingerprint,
+    contacts: &[Contact],
+) -> io::Result<()> {
     let (Some(path), Some(directory)) = (path(user, of), user.cache_dir()) else { return Ok(()) };
     make_private(directory, user.home())?;
     let mut text = head(print);

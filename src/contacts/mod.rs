@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::{self, Bounds};
 use crate::message::address;
-use crate::source::{Print, ReadError, read_bytes};
+use crate::source::{Fingerprint, ReadError, read_bytes};
 use crate::user::User;
 
 /// How many files are read at most.
@@ -104,7 +104,7 @@ pub struct Contacts {
     /// Each address.
     pub all: Vec<Contact>,
     /// Identifies the files' state, if they have just been read.
-    fresh: Option<Print>,
+    fresh: Option<Fingerprint>,
 }
 
 /// The address books at a path; cached contents if nothing has changed since they
@@ -148,14 +148,14 @@ struct BookFiles {
 
 impl BookFiles {
     /// Identifies the files and their state.
-    fn print(&self) -> Print {
+    fn print(&self) -> Fingerprint {
         let mut bytes = Vec::new();
         for (path, about) in &self.files {
             bytes.extend(path.as_os_str().as_bytes());
             bytes.push(0);
             bytes.extend(file::identity(about).into_iter().flat_map(u64::to_le_bytes));
         }
-        Print::of(&bytes)
+        Fingerprint::of(&bytes)
     }
 
     /// Whether no file changed so recently that it may change again unnoticed.

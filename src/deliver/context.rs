@@ -106,8 +106,8 @@ impl DeliveryContext {
     }
 
     /// How a program has to be run.
-    pub fn call<'a>(&'a self, argv: &'a [String]) -> program::Call<'a> {
-        program::Call {
+    pub fn call<'a>(&'a self, argv: &'a [String]) -> program::ProgramCall<'a> {
+        program::ProgramCall {
             argv,
             environment: &self.environment,
             directory: self.home.clone().unwrap_or_else(|| "/".into()),
@@ -134,23 +134,23 @@ impl DeliveryContext {
 }
 
 /// How a program ended and what it printed, for the log.
-pub(super) fn told(name: &str, ran: program::Ran) -> EffectResult {
+pub(super) fn told(name: &str, ran: program::ProgramEnd) -> EffectResult {
     EffectResult {
         result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
         is_permanent: false,
-        notes: said(name, ran.said),
+        notes: printed_lines(name, ran.printed),
     }
 }
 
 /// [`told`] for the program that sends mail, whose exit status says whether another try
 /// is worthwhile.
-pub(super) fn sent(name: &str, ran: program::Ran) -> EffectResult {
+pub(super) fn sent(name: &str, ran: program::ProgramEnd) -> EffectResult {
     let is_permanent = ran.status.is_some_and(is_permanent);
     EffectResult { is_permanent, ..told(name, ran) }
 }
 
 /// What a program printed, for the log.
-pub fn said(name: &str, lines: Vec<String>) -> Vec<String> {
+pub fn printed_lines(name: &str, lines: Vec<String>) -> Vec<String> {
     lines.into_iter().map(|line| format!("`{name}` says: {line}")).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The programs of `filter`, the only ones that run before there is a plan.
 
-use super::context::{DeliveryContext, said};
+use super::context::{DeliveryContext, printed_lines};
 use super::program;
 use crate::evaluate::{FilterOutcome, FilterRunner};
 use crate::message::{HeaderEdit, Message};
@@ -30,7 +30,7 @@ impl FilterRunner for Programs<'_> {
         // Room for what a filter may add, but no more.
         let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
         let (made, lines) = program::filter(&self.reach.call(argv), message, edits, limit);
-        self.notes.extend(said(name, lines));
+        self.notes.extend(printed_lines(name, lines));
         match made {
             Ok(made) => FilterOutcome::Replaced(Box::new(made)),
             Err(why) => {

@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long a filter's output may stay open after its program has ended.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 /// How much of a program's output is kept, bytes.
-const SAID: usize = 2048;
+const PRINTED: usize = 2048;
 /// How many lines of that are shown.
 const LINES: usize = 5;
 /// A message of up to this size is passed in memory, bytes.
@@ -47,7 +47,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// A program to be run.
 #[derive(Debug, Clone)]
-pub struct Call<'a> {
+pub struct ProgramCall<'a> {
     /// The program, and its arguments.
     pub argv: &'a [String],
     /// Its whole environment.
@@ -60,25 +60,25 @@ pub struct Call<'a> {
 
 /// What became of a program.
 #[derive(Debug)]
-pub struct Ran {
+pub struct ProgramEnd {
     /// Success, or what went wrong, in words that follow the program's name: `ended with
     /// status 1`.
     pub result: Result<(), String>,
     /// The exit status; none if it was never started, or was ended by a signal.
     pub status: Option<i32>,
     /// The last lines that it printed.
-    pub said: Vec<String>,
+    pub printed: Vec<String>,
 }
 
 /// Runs a program with a message on standard input.
-pub fn run(call: &Call<'_>, message: &Message, edits: &[HeaderEdit]) -> Ran {
+pub fn run(call: &ProgramCall<'_>, message: &Message, edits: &[HeaderEdit]) -> ProgramEnd {
     execute(call, message, edits, None)
 }
 
 /// Runs a program that turns a message into a new one, which must not be empty or larger
 /// than `limit` bytes.
 pub fn filter(
-    call: &Call<'_>,
+    call: &ProgramCall<'_>,
     message: &Message,
     edits: &[HeaderEdit],
     limit: u64,
@@ -86,7 +86,7 @@ pub fn filter(
     let mut output = ProgramOutput { bytes: Vec::new(), file: None, size: 0, limit, error: None };
     let ran = execute(call, message, edits, Some(&mut output));
     let made = ran.result.and_then(|()| output.into_message());
-    (made.and_then(|made| has_header(made, message)), ran.said)
+    (made.and_then(|made| has_header(made, message)), ran.printed)
 }
 
 /// A filter's output, if it has a complete header wherever the message has one: output
@@ -116,12 +116,12 @@ fn content(message: &Message, edits: &[HeaderEdit]) -> io::Result<File> {
 }
 
 fn execute(
-    call: &Call<'_>,
+    call: &ProgramCall<'_>,
     message: &Message,
     edits: &[HeaderEdit],
     output: Option<&mut ProgramOutput>,
-) -> Ran {
-    let failed = |why: String| Ran { result: Err(why), status: None, said: Vec::new() };
+) -> ProgramEnd {
+    let failed = |why: String| ProgramEnd { result: Err(why), status: None, printed: Vec::new() };
     let Some((program, arguments)) = call.argv.split_first() else {
         return failed("has no name".into());
     };
@@ -144,7 +144,7 @@ fn execute(
     }
     close_inherited();
     match command.spawn() {
-        Ok(child) => Running::new(child, output).finish(call.deadline),
+        Ok(child) => RunningProgram::new(child, output).finish(call.deadline),
         Err(error) => failed(format!("cannot be started: {}", plain(&error))),
     }
 }
@@ -224,18 +224,18 @@ impl ProgramOutput {
 }
 
 /// A running program.
-struct Running<'o> {
+struct RunningProgram<'o> {
     child: Child,
     group: Option<Pid>,
     ended: Option<OwnedFd>,
     stdout: Option<File>,
     stderr: Option<File>,
     output: Option<&'o mut ProgramOutput>,
-    said: Vec<u8>,
+    printed: Vec<u8>,
 }
 
-impl<'o> Running<'o> {
-    fn new(mut child: Child, output: Option<&'o mut ProgramOutput>) -> Running<'o> {
+impl<'o> RunningProgram<'o> {
+    fn new(mut child: Child, output: Option<&'o mut ProgramOutput>) -> RunningProgram<'o> {
         let group = Pid::from_raw(child.id() as i32);
         let ended = group.and_then(exit_descriptor);
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
@@ -244,10 +244,10 @@ impl<'o> Running<'o> {
             // If this fails, a read can block only when poll was wrong.
             let _ = rustix::io::ioctl_fionbio(pipe, true);
         }
-        Running { child, group, ended, stdout, stderr, output, said: Vec::new() }
+        RunningProgram { child, group, ended, stdout, stderr, output, printed: Vec::new() }
     }
 
-    fn finish(mut self, deadline: Instant) -> Ran {
+    fn finish(mut self, deadline: Instant) -> ProgramEnd {
         let started = Instant::now();
         let late = self.until(deadline, |this| this.has_ended() || this.too_much());
         if late {
@@ -274,11 +274,11 @@ impl<'o> Running<'o> {
             Some(_) => Ok(()),
         };
         let status = status.filter(|_| !late).and_then(|status| status.code());
-        Ran { result, status, said: lines(&self.said) }
+        ProgramEnd { result, status, printed: lines(&self.printed) }
     }
 
     /// Reads what arrives until `done`; true if `deadline` came first.
-    fn until(&mut self, deadline: Instant, done: impl Fn(&Running<'_>) -> bool) -> bool {
+    fn until(&mut self, deadline: Instant, done: impl Fn(&RunningProgram<'_>) -> bool) -> bool {
         while !done(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -329,10 +329,10 @@ impl<'o> Running<'o> {
         all += from_stdout;
         match &mut self.output {
             Some(output) => output.take(bytes),
-            None => keep(&mut self.said, bytes),
+            None => keep(&mut self.printed, bytes),
         }
         let from_stderr = take(&mut self.stderr, &mut buffer);
-        keep(&mut self.said, buffer.get(..from_stderr).unwrap_or_default());
+        keep(&mut self.printed, buffer.get(..from_stderr).unwrap_or_default());
         all + from_stderr
     }
 
@@ -375,14 +375,14 @@ fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
 }
 
 /// Adds what a program printed; beyond the limit the oldest bytes are dropped.
-fn keep(said: &mut Vec<u8>, bytes: &[u8]) {
-    said.extend_from_slice(bytes);
-    said.drain(..said.len().saturating_sub(SAID));
+fn keep(printed: &mut Vec<u8>, bytes: &[u8]) {
+    printed.extend_from_slice(bytes);
+    printed.drain(..printed.len().saturating_sub(PRINTED));
 }
 
 /// The last lines of what was kept.
-fn lines(said: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(said);
+fn lines(printed: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(printed);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let first = lines.len().saturating_sub(LINES);
     lines.into_iter().skip(first).map(str::to_owned).collect()
@@ -414,22 +414,22 @@ mod tests {
         argv: &'a [String],
         environment: &'a [(&'static str, OsString)],
         ms: u64,
-    ) -> Call<'a> {
+    ) -> ProgramCall<'a> {
         let deadline = Instant::now() + Duration::from_millis(ms);
-        Call { argv, environment, directory: "/".into(), deadline }
+        ProgramCall { argv, environment, directory: "/".into(), deadline }
     }
 
     fn path() -> Vec<(&'static str, OsString)> {
         vec![("PATH", "/usr/bin:/bin".into())]
     }
 
-    fn ran(words: &[String], ms: u64) -> Ran {
+    fn ran(words: &[String], ms: u64) -> ProgramEnd {
         run(&call(words, &path(), ms), &Message::from_bytes(MESSAGE.to_vec()), &[])
     }
 
     fn filtered(words: &[String], ms: u64, limit: u64) -> (Result<Vec<u8>, String>, Vec<String>) {
         let message = Message::from_bytes(MESSAGE.to_vec());
-        let (made, said) = filter(&call(words, &path(), ms), &message, &[], limit);
+        let (made, printed) = filter(&call(words, &path(), ms), &message, &[], limit);
         let bytes = made.map(|message| {
             let mut file = tempfile::tempfile().unwrap();
             message.write_to(&[], &mut file).unwrap();
@@ -438,7 +438,7 @@ mod tests {
             file.read_to_end(&mut bytes).unwrap();
             bytes
         });
-        (bytes, said)
+        (bytes, printed)
     }
 
     #[test]
@@ -446,10 +446,10 @@ mod tests {
         let words = shell("cat >&2; echo \"$#:$PATH:$HOME:$PWD\"; ls /proc/self/fd | wc -l");
         let ran = ran(&words, 10_000);
         assert_eq!(ran.result, Ok(()));
-        assert!(ran.said.contains(&"hello".into()), "{:?}", ran.said);
-        assert!(ran.said.contains(&"0:/usr/bin:/bin::/".into()), "{:?}", ran.said);
+        assert!(ran.printed.contains(&"hello".into()), "{:?}", ran.printed);
+        assert!(ran.printed.contains(&"0:/usr/bin:/bin::/".into()), "{:?}", ran.printed);
         let odd = argv(&["printf", "%s|", "$(id)", "a b", "*;x"]);
-        assert_eq!(super::tests::ran(&odd, 10_000).said, ["$(id)|a b|*;x|"]);
+        assert_eq!(super::tests::ran(&odd, 10_000).printed, ["$(id)|a b|*;x|"]);
     }
 
     #[test]
@@ -485,9 +485,9 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_kept() {
-        let said = ran(&shell("seq 1 1000; echo why >&2; exit 3"), 10_000).said;
-        assert!(said.len() == LINES && said.contains(&"why".to_owned()), "{said:?}");
-        assert!(said.contains(&"1000".to_owned()), "{said:?}");
+        let printed = ran(&shell("seq 1 1000; echo why >&2; exit 3"), 10_000).printed;
+        assert!(printed.len() == LINES && printed.contains(&"why".to_owned()), "{printed:?}");
+        assert!(printed.contains(&"1000".to_owned()), "{printed:?}");
     }
 
     #[test]
@@ -521,16 +521,16 @@ mod tests {
     fn endless_output_is_read_and_forgotten() {
         let ran = ran(&shell("yes | head -c 500000000; echo end >&2"), 60_000);
         assert_eq!(ran.result, Ok(()));
-        assert_eq!(ran.said.len(), LINES);
+        assert_eq!(ran.printed.len(), LINES);
         let (made, _) = filtered(&argv(&["yes"]), 60_000, 5 << 20);
         assert_eq!(made, Err("printed more than 5 MB".into()));
     }
 
     #[test]
     fn a_filter_gives_a_whole_message_or_none() {
-        let (made, said) = filtered(&shell("echo X: 1; cat; echo note >&2"), 10_000, 1 << 20);
+        let (made, printed) = filtered(&shell("echo X: 1; cat; echo note >&2"), 10_000, 1 << 20);
         assert_eq!(made.unwrap(), [b"X: 1\n", MESSAGE].concat());
-        assert_eq!(said, ["note"]);
+        assert_eq!(printed, ["note"]);
         let (large, _) = filtered(&shell("cat; head -c 3000000 /dev/zero"), 10_000, 8 << 20);
         assert_eq!(large.unwrap().len(), MESSAGE.len() + 3_000_000);
         let size = MESSAGE.len() as u64;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::values::Values;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::index::{KeptPlace, Prefilter, ValueForm};
+use crate::rules::index::{CachedPlace, Prefilter, ValueForm};
 
 /// What is known so far.
 pub(super) struct Candidates<'a> {
@@ -75,7 +75,7 @@ impl Candidates<'_> {
     }
 
     /// Finds the rules that have a word in a place.
-    fn walk(&self, place: &KeptPlace, values: Lookup<'_, '_, '_>) -> Option<()> {
+    fn walk(&self, place: &CachedPlace, values: Lookup<'_, '_, '_>) -> Option<()> {
         let prefilter = self.prefilter;
         let values = values(place.field);
         let mut rules = self.rules.borrow_mut();

@@ -65,7 +65,7 @@ impl Evaluator<'_> {
 
     fn plan_reply(&self, action: &ReplyAction, rule: &RuleRef) -> Result<Reply, String> {
         let (message, world) = (self.conditions.message, self.conditions.world);
-        let me = Me::new(&self.conditions, &action.mine);
+        let me = OwnAddresses::new(&self.conditions, &action.mine);
         let to = recipient(message, world, &me)?;
         no_person(self.conditions.mail())?;
         let from = me.addressed(message).ok_or("it is not addressed to one of `me`")?;
@@ -169,17 +169,17 @@ impl Evaluator<'_> {
 }
 
 /// The user's own addresses: `set me`, and the addresses that the message was sent to.
-struct Me {
+struct OwnAddresses {
     list: AddressList,
     recipients: Vec<String>,
     found: OnceCell<Option<String>>,
 }
 
-impl Me {
+impl OwnAddresses {
     /// Includes the addresses that count for this answer only.
-    fn new(conditions: &Conditions<'_>, for_this: &[String]) -> Me {
+    fn new(conditions: &Conditions<'_>, for_this: &[String]) -> OwnAddresses {
         let me = conditions.program.settings.me.iter().chain(for_this);
-        Me {
+        OwnAddresses {
             list: AddressList::from_entries(me.map(|entry| entry.as_str())),
             recipients: conditions
                 .world
@@ -209,7 +209,7 @@ impl Me {
 }
 
 /// Who gets an answer, or why nobody does.
-fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String> {
+fn recipient(message: &Message, world: &World, me: &OwnAddresses) -> Result<String, String> {
     let sender = world.envelope_sender(message).ok_or("the envelope sender is not known")?;
     if sender.is_empty() {
         return Err("it has the null sender".into());

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::condition::Conditions;
 use super::{Detail, NoFilters, Run, run};
 use crate::message::Message;
-use crate::rules::check::{Surroundings, check, check_site, no_script};
+use crate::rules::check::{CheckContext, check, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Program;
 use crate::rules::rule_set::RuleSet;
-use crate::rules::switch::Words;
+use crate::rules::switch::SwitchChoices;
 use crate::source::Sources;
 use crate::user::{Confinement, DeliveryLog, User};
 use crate::world::World;
@@ -27,7 +27,7 @@ fn checked(text: &str, of_site: bool) -> Program {
     let (file, ast, parsed) = crate::syntax::parse_bytes(0, path, text.as_bytes());
     sources.add(file);
     let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let mut around = Surroundings {
+    let mut around = CheckContext {
         home: Path::new("/home/taro"),
         load: &mut load,
         script: &mut no_script,
@@ -49,7 +49,7 @@ pub(super) fn rules(text: &str) -> RuleSet {
 /// The provider's rules, then the user's.
 pub(super) fn with_site(site: &str, user: &str) -> RuleSet {
     let site = CompiledProgram::new(checked(site, true));
-    RuleSet::new(compiled(user), Some(site), &Words::default())
+    RuleSet::new(compiled(user), Some(site), &SwitchChoices::default())
 }
 
 pub(super) fn message(text: &str) -> Message {

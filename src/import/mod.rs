@@ -87,11 +87,11 @@ pub struct Options {
 }
 
 /// Reads a file that the foreign rules include.
-pub type Load<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
+pub type IncludeLoader<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
 
 /// The result of an import.
 #[derive(Debug)]
-pub struct Imported {
+pub struct ImportResult {
     /// The rules, in the canonical layout.
     pub rules: String,
     /// Their units and notes, each unit with its line in the rules.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::Imported;
+use super::ImportResult;
 use super::ir::{Fidelity, Unit};
 use crate::language::Language;
 use crate::page;
@@ -26,7 +26,7 @@ pub struct Totals {
 }
 
 /// Counts the units.
-pub fn totals(of: &Imported) -> Totals {
+pub fn totals(of: &ImportResult) -> Totals {
     let mut totals = Totals::default();
     each(of, &mut |unit| {
         let count = count(unit);
@@ -49,7 +49,7 @@ fn count(unit: &Unit) -> usize {
 }
 
 /// The report for people, on a terminal with this number of columns if there is one.
-pub fn text(of: &Imported, language: Language, columns: Option<usize>) -> String {
+pub fn text(of: &ImportResult, language: Language, columns: Option<usize>) -> String {
     let say = |text: &str| escape(&translated(text, language));
     let mut out = String::new();
     each(of, &mut |unit| block(of, unit, language, columns, &mut out));
@@ -65,7 +65,13 @@ pub fn text(of: &Imported, language: Language, columns: Option<usize>) -> String
     out
 }
 
-fn block(of: &Imported, unit: &Unit, language: Language, columns: Option<usize>, out: &mut String) {
+fn block(
+    of: &ImportResult,
+    unit: &Unit,
+    language: Language,
+    columns: Option<usize>,
+    out: &mut String,
+) {
     let say = |text: &str| escape(&translated(text, language));
     let (verdict, why) = match &unit.fidelity {
         Fidelity::Exact | Fidelity::Dead(_) if unit.notes.is_empty() => return,
@@ -99,7 +105,7 @@ fn block(of: &Imported, unit: &Unit, language: Language, columns: Option<usize>,
 }
 
 /// The report for programs, including the rules.
-pub fn to_json(of: &Imported) -> Value {
+pub fn to_json(of: &ImportResult) -> Value {
     let mut units = Vec::new();
     each(of, &mut |unit| {
         let (verdict, why) = match &unit.fidelity {
@@ -143,7 +149,7 @@ pub fn to_json(of: &Imported) -> Value {
 }
 
 /// All units, in order.
-fn each<'a>(of: &'a Imported, visit: &mut dyn FnMut(&'a Unit)) {
+fn each<'a>(of: &'a ImportResult, visit: &mut dyn FnMut(&'a Unit)) {
     for unit in &of.draft.units {
         unit.walk(visit);
     }

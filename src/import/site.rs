@@ -21,7 +21,7 @@ pub(super) struct SiteNames {
 pub(super) fn in_category(units: Vec<Unit>, names: &SiteNames) -> Vec<Unit> {
     let files =
         units.iter().any(|unit| holds(unit, &|effect| matches!(effect, Effect::FileInto(..))));
-    let work = Work { names, files };
+    let work = SiteRewrite { names, files };
     let (mut effects, _) = work.list(units.into_iter().map(Effect::Rule).collect());
     if files {
         effects.push(work.end_if_filed());
@@ -33,13 +33,13 @@ pub(super) fn in_category(units: Vec<Unit>, names: &SiteNames) -> Vec<Unit> {
     effects.into_iter().map(unit).collect()
 }
 
-struct Work<'n> {
+struct SiteRewrite<'n> {
     names: &'n SiteNames,
     /// Something is filed without ending the run.
     files: bool,
 }
 
-impl Work<'_> {
+impl SiteRewrite<'_> {
     /// What is done, in order; and whether the rules may be over after it.
     fn list(&self, effects: Vec<Effect>) -> (Vec<Effect>, bool) {
         let mut done = Vec::new();

@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::write::Bug;
-use super::{Imported, Load, Options, report};
+use super::{ImportResult, IncludeLoader, Options, report};
 
-type Importer = fn(&Path, &[u8], &Options, Load<'_>) -> Result<Imported, Box<Bug>>;
+type Importer = fn(&Path, &[u8], &Options, IncludeLoader<'_>) -> Result<ImportResult, Box<Bug>>;
 
 /// The rules for a text, without comments, blanks and empty lines, the totals and the
 /// report. The text can include `files`.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Load;
+use super::IncludeLoader;
 use super::folder::MailPlaces;
 use super::ir::{Draft, literal};
 use super::shell::{is_program, shell_words};
@@ -20,14 +20,14 @@ const MAX_INCLUDES: usize = 16;
 /// Rules that are being rewritten.
 pub(super) struct TrialWriter<'a> {
     pub(super) text: String,
-    load: Load<'a>,
+    load: IncludeLoader<'a>,
     /// The files being written, each included by the one before it; the first is the
     /// user's.
     around: Vec<PathBuf>,
 }
 
 impl<'a> TrialWriter<'a> {
-    pub(super) fn new(path: &Path, load: Load<'a>) -> TrialWriter<'a> {
+    pub(super) fn new(path: &Path, load: IncludeLoader<'a>) -> TrialWriter<'a> {
         TrialWriter { text: String::new(), load, around: vec![path.to_owned()] }
     }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::ir::{Cond, Draft, Effect, Fidelity, Unit};
 use super::print::{DEAD, LinePlace, Printed, UNTRANSLATED, print};
-use super::{Imported, Options};
+use super::{ImportResult, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::rules::check::{Surroundings, check, check_site, no_script};
+use crate::rules::check::{CheckContext, check, check_site, no_script};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax;
 use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
@@ -38,7 +38,7 @@ pub fn write(
     sources: Sources,
     options: &Options,
     language: &str,
-) -> Result<Imported, Box<Bug>> {
+) -> Result<ImportResult, Box<Bug>> {
     let file = sources.files().first().and_then(|file| file.path.file_name());
     let name = file.unwrap_or_default().to_string_lossy();
     let head = &format!("Made of {name} by mfilter import {language}.");
@@ -68,7 +68,7 @@ pub fn write(
     }
     let places = foreign_places(&draft, &statements);
     let separator = options.separator.unwrap_or('/');
-    Ok(Imported { rules, draft, places, sources, separator })
+    Ok(ImportResult { rules, draft, places, sources, separator })
 }
 
 /// The canonical layout of the written text, rules or site rules, if it has no mistake.
@@ -79,7 +79,7 @@ fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)
     let rules = syntax::format(&ast, &file);
     sources.add(file);
     let nothing = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let surroundings = &mut Surroundings {
+    let surroundings = &mut CheckContext {
         home: Path::new("/"),
         load: nothing,
         script: &mut no_script,

@@ -23,13 +23,13 @@ const TEXT: u64 = 1 << 20;
 #[derive(Default)]
 pub struct RuleCache {
     /// Boxed, since a table has up to twice as many slots as entries.
-    kept: HashMap<PathBuf, Box<KeptRules>>,
+    kept: HashMap<PathBuf, Box<CachedRules>>,
     /// Counts the messages.
     now: u64,
     none: Option<ActiveRules>,
 }
 
-struct KeptRules {
+struct CachedRules {
     rules: ActiveRules,
     /// The size of their files, bytes.
     size: u64,
@@ -54,7 +54,7 @@ impl RuleCache {
             self.kept.values().any(|kept| rules.share_site(&kept.rules));
             let size = rules.text_size().unwrap_or(0);
             self.make_room(size);
-            let kept = Box::new(KeptRules { rules, size, used: 0 });
+            let kept = Box::new(CachedRules { rules, size, used: 0 });
             self.kept.insert(home.to_owned(), kept);
         }
         let kept = self.kept.get_mut(home).ok_or("the rules are gone")?;

@@ -13,7 +13,7 @@ use crate::state::history::{self, Version};
 use crate::user::User;
 
 /// Rules that were in force.
-pub struct PastRules {
+pub struct EarlierRules {
     /// When they came into force, milliseconds since 1970.
     pub since: i64,
     /// How many versions came after them.
@@ -67,7 +67,7 @@ impl<'s> History<'s> {
 
     /// A version, checked again; none if its file is damaged or this version of mfilter
     /// finds a mistake in it.
-    pub fn read(&self, number: usize) -> Option<PastRules> {
+    pub fn read(&self, number: usize) -> Option<EarlierRules> {
         let version = self.versions.get(number)?;
         let files = history::read(self.state, version)?;
         let (main, text) = files.first()?;
@@ -80,6 +80,6 @@ impl<'s> History<'s> {
             check_bytes_with(main, text.as_bytes(), self.user, &mut load, script);
         let compiled = CompiledProgram::new(checked.program?);
         let later = self.versions.len() - number - 1;
-        Some(PastRules { since: version.since, later, sources, compiled })
+        Some(EarlierRules { since: version.since, later, sources, compiled })
     }
 }

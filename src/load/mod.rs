@@ -22,21 +22,23 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::file::{ANYWHERE, Bounds};
 use crate::language::Language;
-use crate::rules::check::{CheckResult, Surroundings, check as check_rules, no_script};
+use crate::rules::check::{CheckContext, CheckResult, check as check_rules, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::confined::set_by_site;
 use crate::rules::program::{Program, Settings};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::script::{IncludedScript, ScriptRequest};
-use crate::rules::switch::Words;
-use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_current, read_rules};
+use crate::rules::switch::SwitchChoices;
+use crate::source::{
+    Fingerprint, ReadError, SourceFile, Sources, open_rules, read_current, read_rules,
+};
 pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
 use crate::translation::translated;
 use crate::user::User;
-pub use prints::FilePrints;
+pub use prints::FileFingerprints;
 use script::{GiveScript, ScriptRead, ScriptRules};
 
 /// The rules of one delivery.
@@ -52,7 +54,7 @@ pub struct InForce {
     pub remark: Option<String>,
     /// What the files contained that the rules were made from; only if the caller asked
     /// for all of it and the rules are those of the files.
-    pub prints: Option<FilePrints>,
+    pub prints: Option<FileFingerprints>,
 }
 
 /// What is wrong with the file of rules.
@@ -103,12 +105,12 @@ pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> 
 
 /// A file of rules: its kept program, or its bytes.
 enum Rules {
-    Kept(Box<CompiledProgram>, FilePrints),
+    Kept(Box<CompiledProgram>, FileFingerprints),
     Read(Vec<u8>),
 }
 
 /// The fingerprint of a file of rules or a script; none if it does not exist.
-fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
+fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Fingerprint>> {
     match read_current(|| open_rules(bounds, path)?.print()) {
         Ok(print) => Ok(Some(print)),
         Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
@@ -205,7 +207,7 @@ fn check_bytes_with(
     let home = user.home_or_nowhere();
     sources.set_home(home);
     let confinement = user.confinement().map(|site| &**site);
-    let around = &mut Surroundings { home, load, script, confinement };
+    let around = &mut CheckContext { home, load, script, confinement };
     let mut checked = check_rules(&mut sources, 0, ast, parsed, around);
     set_by_site(&mut checked.settings, confinement);
     if let Some(program) = &mut checked.program {
@@ -234,7 +236,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
     let opened = read_current(|| {
         let file = open_rules(bounds_of_main(path, user), path)?;
         let print = file.print()?;
-        let mut prints = FilePrints::of(path, Some(print), proof).within(user.bounds());
+        let mut prints = FileFingerprints::of(path, Some(print), proof).within(user.bounds());
         let look = &mut |path: &Path| {
             let print = print_of(user.bounds(), path)?;
             prints.add(path, print);
@@ -270,7 +272,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                         may_be_kept
                     });
                     remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
-                    let prints = FilePrints::of_files(&files, proof).filter(|_| may_be_kept);
+                    let prints = FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
                     let prints = prints.map(|prints| prints.within(user.bounds()));
                     let in_force = InForce::by(compiled);
                     return Ok(InForce { remark, prints, ..in_force });
@@ -298,7 +300,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 trouble = Trouble::Missing;
             }
             if error.is_missing() && !asked && last_good().is_none() {
-                let prints = FilePrints::of(path, None, proof).within(user.bounds()).all();
+                let prints = FileFingerprints::of(path, None, proof).within(user.bounds()).all();
                 return Ok(InForce { prints, ..none() });
             }
             let text = format!("{}: {error}\n", path.display());
@@ -319,7 +321,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
     Ok(InForce { notice: Some(notice), ..in_force })
 }
 
-impl FilePrints {
+impl FileFingerprints {
     /// Whether the rules are still those of the files, which belong to a user.
     pub fn are_current(&self) -> bool {
         self.hold(print_of)
@@ -431,7 +433,7 @@ pub fn rule_set(
     site: Option<CompiledProgram>,
     user: &User,
 ) -> Result<(RuleSet, Option<String>), String> {
-    let (mut words, mut note) = (Words::default(), None);
+    let (mut words, mut note) = (SwitchChoices::default(), None);
     if let Some(path) = counting_words(&rules, site.is_some(), user) {
         match switch::read(&path) {
             Ok(known) => words = known,

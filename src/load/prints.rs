@@ -5,34 +5,35 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::file::{ANYWHERE, Bounds};
-use crate::source::Print;
+use crate::source::Fingerprint;
 use crate::state::program_cache::{CachedRuleFile, Proof};
 
 /// Files and the fingerprint of each; none for one that did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilePrints {
-    files: Vec<(PathBuf, Option<Print>)>,
+pub struct FileFingerprints {
+    files: Vec<(PathBuf, Option<Fingerprint>)>,
     /// Whether they are needed: a process that delivers only one message keeps none.
     wanted: bool,
     /// Where a confined user's files must be.
     bounds: Bounds,
 }
 
-impl FilePrints {
+impl FileFingerprints {
     /// The fingerprint of a main file. It is kept only if the whole of the rules has to
     /// be proven.
-    pub(super) fn of(path: &Path, print: Option<Print>, proof: Proof) -> FilePrints {
+    pub(super) fn of(path: &Path, print: Option<Fingerprint>, proof: Proof) -> FileFingerprints {
         let mut prints =
-            FilePrints { files: Vec::new(), wanted: proof == Proof::Whole, bounds: ANYWHERE };
+            FileFingerprints { files: Vec::new(), wanted: proof == Proof::Whole, bounds: ANYWHERE };
         prints.add(path, print);
         prints
     }
 
     /// The fingerprints of files that were read.
-    pub(super) fn of_files(files: &[CachedRuleFile], proof: Proof) -> Option<FilePrints> {
-        let prints =
-            files.iter().map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Print::of)));
-        (proof == Proof::Whole).then(|| FilePrints {
+    pub(super) fn of_files(files: &[CachedRuleFile], proof: Proof) -> Option<FileFingerprints> {
+        let prints = files
+            .iter()
+            .map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Fingerprint::of)));
+        (proof == Proof::Whole).then(|| FileFingerprints {
             files: prints.collect(),
             wanted: true,
             bounds: ANYWHERE,
@@ -40,11 +41,11 @@ impl FilePrints {
     }
 
     /// The same, for files that must be within bounds.
-    pub(super) fn within(self, bounds: &Bounds) -> FilePrints {
-        FilePrints { bounds: bounds.clone(), ..self }
+    pub(super) fn within(self, bounds: &Bounds) -> FileFingerprints {
+        FileFingerprints { bounds: bounds.clone(), ..self }
     }
 
-    pub(super) fn add(&mut self, path: &Path, print: Option<Print>) {
+    pub(super) fn add(&mut self, path: &Path, print: Option<Fingerprint>) {
         if self.wanted {
             self.files.push((path.to_owned(), print));
         }
@@ -52,7 +53,7 @@ impl FilePrints {
 
     /// Returns them, if they are needed. They may be kept for long, so spare capacity is
     /// released.
-    pub(super) fn all(mut self) -> Option<FilePrints> {
+    pub(super) fn all(mut self) -> Option<FileFingerprints> {
         self.files.shrink_to_fit();
         self.wanted.then_some(self)
     }
@@ -64,7 +65,10 @@ impl FilePrints {
 
     /// Whether all files still have the same content; `look` returns the current
     /// fingerprint of one.
-    pub(super) fn hold(&self, look: impl Fn(&Bounds, &Path) -> io::Result<Option<Print>>) -> bool {
+    pub(super) fn hold(
+        &self,
+        look: impl Fn(&Bounds, &Path) -> io::Result<Option<Fingerprint>>,
+    ) -> bool {
         let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);
         self.files.iter().all(|(path, print)| holds(path, *print))
     }

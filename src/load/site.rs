@@ -12,11 +12,11 @@
 use std::io;
 use std::path::Path;
 
-use super::{FilePrints, errors};
+use super::{FileFingerprints, errors};
 use crate::language::Language;
-use crate::rules::check::{CheckResult, Surroundings, check_site, no_script};
+use crate::rules::check::{CheckContext, CheckResult, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
-use crate::source::{Print, ReadError, Sources, open_site};
+use crate::source::{Fingerprint, ReadError, Sources, open_site};
 use crate::state::program_cache::{self, ProgramCache, Proof};
 use crate::syntax;
 
@@ -42,7 +42,7 @@ pub struct SiteInForce {
     /// again.
     pub not_now: bool,
     /// What the files contained, if the rules are those of the files.
-    pub prints: Option<FilePrints>,
+    pub prints: Option<FileFingerprints>,
 }
 
 /// The file of site rules that was asked for, or the place where a provider puts them.
@@ -61,7 +61,7 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
     let kept = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
-        let mut prints = FilePrints::of(path, Some(print), proof);
+        let mut prints = FileFingerprints::of(path, Some(print), proof);
         let look = &mut |path: &Path| {
             let print = print_of(path)?;
             prints.add(path, print);
@@ -77,14 +77,14 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
         Ok(Err((compiled, prints))) => return SiteInForce::by(compiled, prints.all()),
         // Nearly all machines: nothing more is opened.
         Err(error) if error.is_missing() && !asked => {
-            let prints = FilePrints::of(path, None, proof).all();
+            let prints = FileFingerprints::of(path, None, proof).all();
             return SiteInForce { prints, ..SiteInForce::default() };
         }
         Err(error) => return without_file(path, asked, &error, kept.last()),
     };
     let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
-        Some(compiled) => SiteInForce::by(compiled, FilePrints::of_files(&files, proof)),
+        Some(compiled) => SiteInForce::by(compiled, FileFingerprints::of_files(&files, proof)),
         None => {
             let last_good = kept.last();
             let what = match last_good {
@@ -119,12 +119,12 @@ fn without_file(
 }
 
 impl SiteInForce {
-    fn by(compiled: CompiledProgram, prints: Option<FilePrints>) -> SiteInForce {
+    fn by(compiled: CompiledProgram, prints: Option<FileFingerprints>) -> SiteInForce {
         SiteInForce { compiled: Some(compiled), prints, ..SiteInForce::default() }
     }
 }
 
-impl FilePrints {
+impl FileFingerprints {
     /// Whether the rules are still those of the files, which belong to the site.
     pub fn are_current_of_site(&self) -> bool {
         self.hold(|_, path| print_of(path))
@@ -156,7 +156,7 @@ pub fn check_bytes(
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, &bytes);
     sources.add(file);
-    let around = &mut Surroundings {
+    let around = &mut CheckContext {
         home: Path::new(NOBODYS_HOME),
         load: &mut load,
         script: &mut no_script,
@@ -182,7 +182,7 @@ fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
     Ok(open_site(path)?.bytes()?)
 }
 
-fn print_of(path: &Path) -> io::Result<Option<Print>> {
+fn print_of(path: &Path) -> io::Result<Option<Fingerprint>> {
     match open_site(path).and_then(|file| file.print()) {
         Ok(print) => Ok(Some(print)),
         Err(error) if error.is_missing() => Ok(None),

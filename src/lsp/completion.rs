@@ -10,7 +10,7 @@ use crate::rules::check::{RESULTS, SETTINGS};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
 use crate::syntax::words::{FOLDER_EXISTS, JOINTS, ON, OPERATORS, STATEMENTS};
-use crate::syntax::{Bad, SyntaxToken, TokenShape, scan};
+use crate::syntax::{ScanFault, SyntaxToken, TokenShape, scan};
 
 /// The kind of a proposed word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,10 @@ pub(super) fn at(
     let mut words = WordsBefore { text: before, tokens: &scanned.tokens, names };
     match scanned.tokens.split_last() {
         // A string that is being written has no end yet.
-        Some((SyntaxToken { kind: TokenShape::Bad(Bad::UnclosedText), start, .. }, rest)) => {
+        Some((
+            SyntaxToken { kind: TokenShape::Fault(ScanFault::UnclosedText), start, .. },
+            rest,
+        )) => {
             words.tokens = rest;
             let start = *start as usize + 1;
             in_string(&words, start, offset, folders).unwrap_or(nothing)
@@ -70,7 +73,9 @@ pub(super) fn at(
             words.tokens = rest;
             (words.fitting(token.indent.is_some()), token.start as usize..offset)
         }
-        Some((SyntaxToken { kind: TokenShape::Bad(_), end, .. }, _)) if *end as usize == offset => {
+        Some((SyntaxToken { kind: TokenShape::Fault(_), end, .. }, _))
+            if *end as usize == offset =>
+        {
             nothing
         }
         _ => {

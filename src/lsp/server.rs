@@ -286,12 +286,12 @@ impl<'a> LanguageServer<'a> {
     }
 
     /// What an editor points at: a file, its number, and the byte.
-    fn pointed(&self, at: &TextDocumentPositionParams) -> Option<PointedAt> {
+    fn pointed(&self, at: &TextDocumentPositionParams) -> Option<CursorTarget> {
         let path = path_of(&at.text_document.uri);
         let text = &self.documents.get(&path)?.text;
         let offset = offset(text, at.position, self.unit);
         let (files, number, places) = self.rules_of(&path)?;
-        Some(PointedAt { path, files, number, places, offset: offset as u32 })
+        Some(CursorTarget { path, files, number, places, offset: offset as u32 })
     }
 
     fn code_actions(
@@ -438,7 +438,7 @@ impl<'a> LanguageServer<'a> {
 }
 
 /// What an editor points at.
-struct PointedAt {
+struct CursorTarget {
     path: PathBuf,
     /// All files of these rules.
     files: Vec<ParsedFile>,

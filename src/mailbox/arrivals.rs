@@ -28,14 +28,14 @@ const FORGOTTEN: Duration = Duration::from_secs(300);
 /// Files that have arrived, and messages that stay where they are.
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    files: HashMap<PathBuf, Arriving>,
+    files: HashMap<PathBuf, ArrivingFile>,
     /// Messages that stay in `new`, by the hash of their names, for each folder.
     known: HashMap<Vec<String>, HashSet<u64>>,
 }
 
 /// A file that has arrived.
 #[derive(Debug)]
-struct Arriving {
+struct ArrivingFile {
     /// Whether it is complete, as far as is known.
     whole: bool,
     since: Instant,
@@ -44,9 +44,9 @@ struct Arriving {
     looked: Instant,
 }
 
-impl Arriving {
-    fn new(whole: bool, now: Instant) -> Arriving {
-        Arriving { whole, since: now, size: 0, looked: now }
+impl ArrivingFile {
+    fn new(whole: bool, now: Instant) -> ArrivingFile {
+        ArrivingFile { whole, since: now, size: 0, looked: now }
     }
 }
 
@@ -78,11 +78,11 @@ impl Arrivals {
         for (path, arrival) in arrived {
             match arrival {
                 Arrival::Whole => {
-                    self.files.insert(path.clone(), Arriving::new(true, now));
+                    self.files.insert(path.clone(), ArrivingFile::new(true, now));
                 }
                 Arrival::Begun => {
                     let file = self.files.entry(path.clone());
-                    file.or_insert_with(|| Arriving::new(false, now));
+                    file.or_insert_with(|| ArrivingFile::new(false, now));
                 }
             }
         }
@@ -91,7 +91,7 @@ impl Arrivals {
     /// Looks once more for a message that vanished while it was filed: it may just have
     /// been renamed very often. Returns when.
     pub fn look_for(&mut self, path: PathBuf, now: Instant) -> Instant {
-        self.files.insert(path, Arriving::new(true, now));
+        self.files.insert(path, ArrivingFile::new(true, now));
         now + SOON
     }
 
@@ -110,15 +110,15 @@ impl Arrivals {
     /// arrival was not seen are found as well.
     pub fn ready(
         &mut self,
-        shelf: &MaildirFolder,
+        folder: &MaildirFolder,
         place: &Place,
         scan: bool,
         now: Instant,
     ) -> ReadyMail {
-        let new = shelf.path().join(Sub::New.name());
+        let new = folder.path().join(Sub::New.name());
         let mut ready = ReadyMail::default();
         if scan {
-            let (mut there, problems) = shelf.list();
+            let (mut there, problems) = folder.list();
             ready.problems = problems;
             there.retain(|entry| entry.sub == Sub::New);
             let hashes: HashSet<u64> = there.iter().map(|entry| name_hash(&entry.key())).collect();
@@ -127,7 +127,7 @@ impl Arrivals {
             there.retain(|entry| !known.contains(&name_hash(&entry.key())));
             for path in there.iter().map(|entry| new.join(&entry.name)) {
                 let file = self.files.entry(path);
-                file.or_insert_with_key(|path| Arriving::new(is_old(path), now));
+                file.or_insert_with_key(|path| ArrivingFile::new(is_old(path), now));
             }
         }
         let mut there = None;
@@ -144,7 +144,7 @@ impl Arrivals {
             let Ok(about) = std::fs::symlink_metadata(path) else {
                 // A mail reader or IMAP server has moved it to `cur` at once. A listing
                 // that is made while files are renamed may lack some.
-                let there = there.get_or_insert_with(|| shelf.by_key());
+                let there = there.get_or_insert_with(|| folder.by_key());
                 if let Some(moved) = there.remove(&entry.key()) {
                     ready.entries.push(moved);
                     return false;
@@ -194,7 +194,7 @@ mod tests {
     struct Inbox {
         new: PathBuf,
         place: Place,
-        shelf: Arc<MaildirFolder>,
+        folder: Arc<MaildirFolder>,
         now: Instant,
         arrivals: Arrivals,
         _home: TempDir,
@@ -209,11 +209,11 @@ mod tests {
                 fs::create_dir_all(location.path.join(name)).unwrap();
             }
             let place = location.place(&Folder::named("INBOX"));
-            let shelf = Mover::open(&location).unwrap().shelf(&place).unwrap();
+            let folder = Mover::open(&location).unwrap().folder(&place).unwrap();
             Inbox {
                 new: location.path.join("new"),
                 place,
-                shelf,
+                folder,
                 now: Instant::now(),
                 arrivals: Arrivals::default(),
                 _home: home,
@@ -233,7 +233,7 @@ mod tests {
         /// The names that are ready after `seconds`, and whether to look again.
         fn after(&mut self, seconds: f64, scan: bool) -> (Vec<String>, bool) {
             let now = self.now + Duration::from_secs_f64(seconds);
-            let ready = self.arrivals.ready(&self.shelf, &self.place, scan, now);
+            let ready = self.arrivals.ready(&self.folder, &self.place, scan, now);
             assert!(ready.problems.is_empty() && ready.again.is_none_or(|at| at > now));
             (ready.entries.into_iter().map(|entry| entry.name).collect(), ready.again.is_some())
         }

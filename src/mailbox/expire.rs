@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sort::{BATCH, SortEvent, finish_killed, not_noted, note_moves, remember};
-use super::special::{Special, Use};
+use super::special::{FolderUse, Special};
 use crate::evaluate;
 use crate::flags::Flags;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
@@ -104,7 +104,7 @@ type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 /// Whether a rule may delete messages in its folder.
 pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
     let place = location.place(&Folder::named(&expiry.folder));
-    expiry.anywhere || matches!(special.use_of(&place), Some(Use::Trash | Use::Junk))
+    expiry.anywhere || matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk))
 }
 
 impl Expirer<'_> {
@@ -177,17 +177,17 @@ impl Expirer<'_> {
     ) -> Result<(), Failure> {
         let (mut found, mut count, mut all) = (Vec::new(), 0, 0);
         for place in places {
-            let shelf = match mover.shelf(place) {
-                Ok(shelf) => shelf,
+            let folder = match mover.folder(place) {
+                Ok(folder) => folder,
                 Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(failure) => {
                     tell(ExpireEvent::Trouble(failure.to_string()));
                     continue;
                 }
             };
-            let (entries, problems) = shelf.list();
+            let (entries, problems) = folder.list();
             problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
-            let old = self.old(expiry, place, &shelf, &entries, tell);
+            let old = self.old(expiry, place, &folder, &entries, tell);
             (count, all) = (count + old.len(), all + entries.len());
             found.push((place, old));
         }
@@ -254,11 +254,11 @@ impl Expirer<'_> {
         &self,
         expiry: &Expiry,
         place: &Place,
-        shelf: &MaildirFolder,
+        folder: &MaildirFolder,
         entries: &[Entry],
         tell: ExpiryListener<'_>,
     ) -> Vec<OldMessage> {
-        let folder = self.location.folder_of(place).to_string();
+        let name = self.location.folder_of(place).to_string();
         let (mut old, mut unsure) = (Vec::new(), None);
         let kept = |entry: &Entry| {
             // mbsync and OfflineIMAP keep flagged but unseen messages in `new`.
@@ -275,7 +275,7 @@ impl Expirer<'_> {
             if arrived_by_name(&entry.name, now).is_some_and(is_young) {
                 continue;
             }
-            let message = match shelf.open(entry) {
+            let message = match folder.open(entry) {
                 Ok(message) => message,
                 Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(failure) => {
@@ -287,11 +287,11 @@ impl Expirer<'_> {
                 continue;
             }
             // To be deleted, it must have been in this folder for that long, too.
-            if expiry.to.is_none() && !shelf.put_here(entry).is_ok_and(|since| !is_young(since)) {
+            if expiry.to.is_none() && !folder.put_here(entry).is_ok_and(|since| !is_young(since)) {
                 continue;
             }
             if let Some(unless) = expiry.unless {
-                match shelf.keywords(entry) {
+                match folder.keywords(entry) {
                     Ok((_, unknown)) if unknown.is_empty() => {}
                     Ok(_) => {
                         unsure.get_or_insert("some of its keywords have no name".into());
@@ -302,8 +302,8 @@ impl Expirer<'_> {
                         continue;
                     }
                 }
-                let flags = shelf.flags(entry);
-                self.world.stored.replace(Some(StoredMessage { folder: folder.clone(), flags }));
+                let flags = folder.flags(entry);
+                self.world.stored.replace(Some(StoredMessage { folder: name.clone(), flags }));
                 match evaluate::holds(self.program, unless, &message, self.world) {
                     Ok(false) => {}
                     Ok(true) => continue,
@@ -322,7 +322,7 @@ impl Expirer<'_> {
         }
         if let Some(why) = unsure {
             let line = expiry.line;
-            tell(ExpireEvent::Trouble(format!("line {line}: mail in `{folder}` is kept: {why}")));
+            tell(ExpireEvent::Trouble(format!("line {line}: mail in `{name}` is kept: {why}")));
         }
         old
     }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::judge::{About, Judge, JudgedMessage, Judgement};
+use super::judge::{Judge, JudgedMessage, Judgement, MessageSummary};
 use super::refile::{Refile, RefileTarget};
 use crate::deliver::context::DeliveryContext;
 use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
@@ -17,8 +17,8 @@ use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{Plan, Step, StepKind};
 use crate::state::StateDir;
-use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
+use crate::state::pending_edits::{Edit, PendingEdits, PendingEditsFile};
 use crate::state::places::{OwnMove, PlacesFile};
 
 /// How often we look again for messages that were renamed in the meantime.
@@ -34,7 +34,7 @@ pub struct Filer<'a> {
     /// Where lists are locked.
     pub state: &'a StateDir,
     /// The message in hand, for a restart after a kill.
-    pub hand: &'a Hand<'a>,
+    pub hand: &'a PendingEditsFile<'a>,
     /// Which messages were put where, and which are finished.
     pub memory: &'a Memory<'a>,
     /// Messages that are in other folders, or were a moment ago.
@@ -51,7 +51,7 @@ pub struct FilingOutcome {
     /// Its file as it arrived.
     pub entry: Entry,
     /// What is known about it.
-    pub about: About,
+    pub about: MessageSummary,
     /// What became of it.
     pub fate: Disposition,
     /// What the rules ask for, as far as it was not done before.
@@ -74,7 +74,7 @@ pub enum Disposition {
 }
 
 impl FilingOutcome {
-    fn new(entry: Entry, about: About, fate: Disposition) -> FilingOutcome {
+    fn new(entry: Entry, about: MessageSummary, fate: Disposition) -> FilingOutcome {
         let report = DeliveryReport::of(Outcome::Delivered);
         FilingOutcome { entry, about, fate, plan: Plan::default(), report }
     }
@@ -93,13 +93,13 @@ impl Filer<'_> {
         tell: &mut dyn FnMut(FilingOutcome),
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
-        let shelf = mover.shelf(place)?;
-        self.resume(&shelf, place);
+        let folder = mover.folder(place)?;
+        self.resume(&folder, place);
         // Mail that mfilter delivered was judged then, with its envelope known.
         let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
         for entry in ours {
-            tell(FilingOutcome::new(entry, About::default(), Disposition::Stays));
+            tell(FilingOutcome::new(entry, MessageSummary::default(), Disposition::Stays));
         }
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
@@ -108,7 +108,7 @@ impl Filer<'_> {
             while !rest.is_empty() {
                 let (mut taken, mut edited) = (0, false);
                 let next = rest.get(..ahead).unwrap_or(rest);
-                self.judge.each(&shelf, place, next, |judged| {
+                self.judge.each(&folder, place, next, |judged| {
                     taken += 1;
                     if matches!(judged.verdict, Judgement::Missing) && round < ROUNDS {
                         missing.push(judged.entry);
@@ -131,14 +131,16 @@ impl Filer<'_> {
                 break;
             }
             // It was flagged, or moved to `cur`, while it was being judged.
-            let mut there = shelf.by_key();
+            let mut there = folder.by_key();
             entries.clear();
             for entry in missing {
                 match there.remove(&entry.key()) {
                     Some(now) => entries.push(now),
-                    None => {
-                        tell(FilingOutcome::new(entry, About::default(), Disposition::Vanished))
-                    }
+                    None => tell(FilingOutcome::new(
+                        entry,
+                        MessageSummary::default(),
+                        Disposition::Vanished,
+                    )),
                 }
             }
         }
@@ -200,24 +202,24 @@ impl Filer<'_> {
             return;
         }
         let (from, message_id) = (from.directories().to_vec(), filed.about.id.clone());
-        if let Err(error) = self.hand.take(&AtHand { from, key, message_id, moves, edits }) {
+        if let Err(error) = self.hand.take(&PendingEdits { from, key, message_id, moves, edits }) {
             filed.report.notes.push(format!("what is to be done cannot be noted: {error}"));
         }
     }
 
     /// Edits the lists for the message that was in hand when the last `watch` was killed,
     /// unless it is still where it was, so that it will be judged again.
-    fn resume(&self, shelf: &MaildirFolder, place: &Place) {
+    fn resume(&self, folder: &MaildirFolder, place: &Place) {
         let Some(last) = self.hand.read().filter(|last| last.from == place.directories()) else {
             return;
         };
-        if !last.moves || !shelf.by_key().contains_key(&last.key) {
+        if !last.moves || !folder.by_key().contains_key(&last.key) {
             let steps = last.edits.into_iter().map(Edit::into_step).collect();
             let fate = Disposition::Stays;
             let entry = Entry { sub: Sub::New, name: last.key.clone() };
             let mut filed = FilingOutcome {
                 plan: Plan { steps },
-                ..FilingOutcome::new(entry, About::default(), fate)
+                ..FilingOutcome::new(entry, MessageSummary::default(), fate)
             };
             edit_lists(&filed.plan, &self.reach(), &mut filed.report);
             let _ = self.memory.claim(&last.key, &last.message_id);

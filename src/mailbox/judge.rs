@@ -41,14 +41,14 @@ pub struct JudgedMessage {
     /// Its file.
     pub entry: Entry,
     /// What is known about it.
-    pub about: About,
+    pub about: MessageSummary,
     /// What the rules say.
     pub verdict: Judgement,
 }
 
 /// What is known about a message, for people; empty where it lacks the header.
 #[derive(Debug, Clone, Default)]
-pub struct About {
+pub struct MessageSummary {
     /// The Message-ID header.
     pub id: String,
     /// The From header.
@@ -79,7 +79,7 @@ impl Judge<'_> {
     /// No thread can be started.
     pub fn each(
         &self,
-        shelf: &MaildirFolder,
+        folder: &MaildirFolder,
         place: &Place,
         entries: &[Entry],
         mut take: impl FnMut(JudgedMessage) -> bool,
@@ -94,7 +94,7 @@ impl Judge<'_> {
             |world, _, chunk| {
                 let judged = chunk
                     .iter()
-                    .map(|entry| (!stopped()).then(|| self.one(world, shelf, place, entry)));
+                    .map(|entry| (!stopped()).then(|| self.one(world, folder, place, entry)));
                 judged.collect()
             },
             drop,
@@ -107,15 +107,15 @@ impl Judge<'_> {
     fn one(
         &self,
         world: &mut World,
-        shelf: &MaildirFolder,
+        folder: &MaildirFolder,
         place: &Place,
         entry: &Entry,
     ) -> JudgedMessage {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, shelf, place, entry)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, folder, place, entry)));
         let (about, verdict) = judged.unwrap_or_else(|_| {
-            let path = shelf.path_of(entry);
+            let path = folder.path_of(entry);
             let why = format!("cannot judge `{}`: internal error", path.display());
-            (About::default(), Judgement::Trouble(why))
+            (MessageSummary::default(), Judgement::Trouble(why))
         });
         if matches!(verdict, Judgement::Trouble(_)) {
             // The next message tries again to read what could not be read.
@@ -127,26 +127,26 @@ impl Judge<'_> {
     fn judge(
         &self,
         world: &World,
-        shelf: &MaildirFolder,
+        folder: &MaildirFolder,
         place: &Place,
         entry: &Entry,
-    ) -> (About, Judgement) {
-        let nothing = |verdict| (About::default(), verdict);
+    ) -> (MessageSummary, Judgement) {
+        let nothing = |verdict| (MessageSummary::default(), verdict);
         let trouble = |failure: Failure| nothing(Judgement::Trouble(failure.to_string()));
         if !entry.is_regular() {
             let error = std::io::Error::new(ErrorKind::InvalidData, "its name lacks `:2,`");
-            return trouble(Failure::new("use as a message", shelf.path_of(entry), error));
+            return trouble(Failure::new("use as a message", folder.path_of(entry), error));
         }
-        let message = match shelf.open(entry) {
+        let message = match folder.open(entry) {
             Ok(message) => message,
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 return nothing(Judgement::Missing);
             }
             Err(failure) => return trouble(failure),
         };
-        let has = shelf.flags(entry);
-        let folder = self.location.folder_of(place).to_string();
-        world.stored.replace(Some(StoredMessage { folder, flags: has.clone() }));
+        let has = folder.flags(entry);
+        let name = self.location.folder_of(place).to_string();
+        world.stored.replace(Some(StoredMessage { folder: name, flags: has.clone() }));
         let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
         let message = &run.message;
         let about = self.about(message, entry);
@@ -154,7 +154,7 @@ impl Judge<'_> {
         let unknown = world.trouble().or(world.unread());
         match unread.or_else(|| unknown.map(str::to_owned)) {
             Some(why) => {
-                let path = shelf.path_of(entry);
+                let path = folder.path_of(entry);
                 let why = format!("cannot judge `{}`: {why}", path.display());
                 (about, Judgement::Trouble(why))
             }
@@ -165,14 +165,14 @@ impl Judge<'_> {
         }
     }
 
-    fn about(&self, message: &Message, entry: &Entry) -> About {
+    fn about(&self, message: &Message, entry: &Entry) -> MessageSummary {
         let text = |name| {
             message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
         };
         let (id, known) = (text("Message-ID"), known(message, entry));
         match self.about {
-            true => About { id, known, from: text("From"), subject: text("Subject") },
-            false => About { id, known, ..About::default() },
+            true => MessageSummary { id, known, from: text("From"), subject: text("Subject") },
+            false => MessageSummary { id, known, ..MessageSummary::default() },
         }
     }
 }

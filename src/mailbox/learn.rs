@@ -121,8 +121,8 @@ pub fn plan(
             continue;
         }
         let opened = mover
-            .shelf(&moved.to)
-            .and_then(|shelf| Ok((shelf.path_of(&moved.entry), shelf.open(&moved.entry)?)));
+            .folder(&moved.to)
+            .and_then(|folder| Ok((folder.path_of(&moved.entry), folder.open(&moved.entry)?)));
         let (path, message) = match opened {
             Ok(opened) => opened,
             Err(failure) => {

@@ -40,7 +40,7 @@ const NAME_MAX: usize = 80;
 /// The messages of an mbox.
 pub(super) struct Mbox {
     path: PathBuf,
-    reader: BufReader<Window>,
+    reader: BufReader<MboxSnapshot>,
     number: usize,
     /// The `From ` line of the next message, and its offset; none at the end.
     from: Option<(Vec<u8>, u64)>,
@@ -67,14 +67,14 @@ pub(super) struct MboxMessage {
 }
 
 /// A file as it was at the start, even if something is added to it.
-struct Window {
+struct MboxSnapshot {
     file: Arc<File>,
     at: u64,
     /// Its size at the start, bytes.
     size: u64,
 }
 
-impl Read for Window {
+impl Read for MboxSnapshot {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let most = left.min(buffer.len());
@@ -128,7 +128,7 @@ impl Mbox {
     fn of(path: PathBuf, file: Arc<File>, size: u64, given: bool) -> Mbox {
         Mbox {
             path,
-            reader: BufReader::with_capacity(PIECE as usize, Window { file, at: 0, size }),
+            reader: BufReader::with_capacity(PIECE as usize, MboxSnapshot { file, at: 0, size }),
             number: 0,
             from: None,
             started: false,
@@ -264,7 +264,7 @@ impl Mbox {
 
     /// Whether the next line is a field of a header.
     fn header_follows(&self) -> io::Result<bool> {
-        let mut window = Window {
+        let mut window = MboxSnapshot {
             file: Arc::clone(&self.reader.get_ref().file),
             at: self.at(),
             ..*self.reader.get_ref()
@@ -285,7 +285,7 @@ impl Mbox {
         };
         let mut buffer = [0; FROM_LINE_MAX];
         let from = end.saturating_sub(1).max(begin);
-        let mut window = Window {
+        let mut window = MboxSnapshot {
             file: Arc::clone(&self.reader.get_ref().file),
             at: from,
             ..*self.reader.get_ref()

@@ -221,9 +221,9 @@ impl<'a> Watcher<'a> {
         left: &mut Duration,
         found: &mut MoveScan,
     ) -> Result<Option<Now>, Failure> {
-        let shelf = mover.shelf(&place)?;
-        let stamp = Stamp::of(shelf.path());
-        let stamp = stamp.map_err(|error| Failure::new("read the folder", shelf.path(), error))?;
+        let folder = mover.folder(&place)?;
+        let stamp = Stamp::of(folder.path());
+        let stamp = stamp.map_err(|error| Failure::new("read the folder", folder.path(), error))?;
         let known = self
             .places
             .folders
@@ -233,7 +233,7 @@ impl<'a> Watcher<'a> {
         if before.is_some_and(|before| before.whole && stamp.is(&before.stamp)) {
             return Ok(None);
         }
-        let (entries, problems) = shelf.list();
+        let (entries, problems) = folder.list();
         if let Some(failure) =
             problems.into_iter().find(|f| f.error.kind() != ErrorKind::InvalidData)
         {
@@ -257,7 +257,7 @@ impl<'a> Watcher<'a> {
                 // makes progress.
                 None if !left.is_zero() => {
                     let began = Instant::now();
-                    let known = known_by(&shelf, &entry);
+                    let known = known_by(&folder, &entry);
                     *left = left.saturating_sub(began.elapsed());
                     read.extend(known.map(|known| (known.hash, known.identity)));
                     known.map(|known| known.hash)
@@ -285,7 +285,7 @@ impl<'a> Watcher<'a> {
         let names_gone = old.iter().filter(gone).map(|(name, _)| *name).collect();
         found.unread += unread;
         found.first += usize::from(!was_whole);
-        let folder = places::FolderRecord {
+        let record = places::FolderRecord {
             directories: place.directories().to_vec(),
             stamp: if unread == 0 { stamp.to_keep() } else { [0; 8] },
             whole: was_whole || unread == 0,
@@ -293,15 +293,15 @@ impl<'a> Watcher<'a> {
         };
         match known.and_then(|at| self.places.folders.get_mut(at)) {
             Some(old) => {
-                let same = old.names == folder.names && old.whole == folder.whole;
+                let same = old.names == record.names && old.whole == record.whole;
                 // A stored time of change saves listing the folder the next time.
-                self.changed |= old.stamp != folder.stamp;
-                *old = folder;
+                self.changed |= old.stamp != record.stamp;
+                *old = record;
                 if same {
                     return Ok(None);
                 }
             }
-            None => self.places.folders.push(folder),
+            None => self.places.folders.push(record),
         }
         Ok(Some(Now { place, messages, came, went, names_gone, read }))
     }
@@ -496,8 +496,8 @@ impl<'a> Watcher<'a> {
         let name = names.get(&message)?;
         let files = seen.files.entry(directories.to_vec()).or_insert_with(|| {
             let place = Place::of(directories.to_vec());
-            let shelf = place.and_then(|place| mover.shelf(&place).ok());
-            let entries = shelf.map(|shelf| shelf.list().0).unwrap_or_default();
+            let folder = place.and_then(|place| mover.folder(&place).ok());
+            let entries = folder.map(|folder| folder.list().0).unwrap_or_default();
             entries.into_iter().map(|entry| (name_hash(&entry.key()), entry)).collect()
         });
         files.get(name).cloned()
@@ -511,8 +511,8 @@ fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
 }
 
 /// What identifies a message; none if it cannot be read.
-fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
-    Some(known(&shelf.open(entry).ok()?, entry))
+fn known_by(folder: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
+    Some(known(&folder.open(entry).ok()?, entry))
 }
 
 /// Moves made by mfilter, not by the user.
@@ -545,7 +545,7 @@ mod tests {
     use crate::rules::program::Layout;
     use crate::state::identity::HeaderHash;
     use crate::state::memory::DeliveryRecord;
-    use crate::state::sorted::{SortJournal, Spot};
+    use crate::state::sorted::{MessagePlace, SortJournal};
 
     use super::*;
 
@@ -772,8 +772,10 @@ mod tests {
         home.rename(".A/new/1.mx", "cur/1.mx:2,");
         assert_eq!(home.look(), ["A INBOX cur/1.mx:2,"]);
 
-        let spot =
-            |folder: &str, file: &str| Spot { folder: directories(folder), file: file.into() };
+        let spot = |folder: &str, file: &str| MessagePlace {
+            folder: directories(folder),
+            file: file.into(),
+        };
         let moved = sorted::MoveRecord {
             from: spot("", "cur/2.mx:2,S"),
             to: spot("B", "cur/2.mx:2,S"),

@@ -31,7 +31,7 @@ use crate::maildir::amount::Amount;
 use crate::maildir::folder::Entry;
 use crate::maildir::quota::{self, QuotaRoom};
 use crate::maildir::resume::{ResumeOutcome, resume};
-use crate::maildir::{Location, Maildir, Past, Place, StagedMessage};
+use crate::maildir::{EarlierArrival, Location, Maildir, Place, StagedMessage};
 use crate::message::{Message, Unread};
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -295,9 +295,9 @@ impl Import<'_, '_> {
             (self.tell)(ImportEvent::Message(&source, filing));
             return Ok(());
         };
-        let past = Past { at: self.of.moment(&message, &source), listed: said.listed };
+        let earlier = EarlierArrival { at: self.of.moment(&message, &source), listed: said.listed };
         let edits = metadata::edits(message.head(), source.part.measured);
-        let staged = maildir.stage_past(&place, &said.flags, &message, &edits, past)?;
+        let staged = maildir.stage_earlier(&place, &said.flags, &message, &edits, earlier)?;
         for problem in staged.problems() {
             (self.tell)(ImportEvent::Note(format!("{at}: {problem}")));
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::special::{Special, Use};
+use super::special::{FolderUse, Special};
 use crate::log::Log;
 use crate::log::reader::{self, LogLine, base};
 use crate::maildir::{Location, Maildir};
@@ -112,16 +112,16 @@ fn whereabouts(
         .collect();
     let mut counts: HashMap<&str, Vec<(usize, Option<Folder>)>> = HashMap::new();
     for place in maildir.folders().0 {
-        let Ok(shelf) = maildir.shelf(&place) else { continue };
+        let Ok(open) = maildir.folder(&place) else { continue };
         let mut here: HashMap<&str, usize> = HashMap::new();
-        for entry in shelf.list().0 {
+        for entry in open.list().0 {
             if let Some(folder) = folder_of.get(entry.key().as_str()) {
                 *here.entry(folder).or_default() += 1;
             }
         }
         let name = location.folder_of(&place);
         // Mail in the inbox or the trash was moved there, and its folder removed.
-        let thrown = matches!(special.use_of(&place), Some(Use::Trash | Use::Junk));
+        let thrown = matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk));
         for (folder, count) in here {
             let is_new = !thrown && !name.parts.is_empty() && name.to_string() != folder;
             let other = is_new.then(|| name.clone());

@@ -45,7 +45,7 @@ const MOST_PEOPLE: usize = 1000;
 
 /// Reads the user's mail for the lists that are derived from it.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub struct SentMailReader {
     location: Location,
     state: Option<StateDir>,
     /// Whether the list may be written, or only read.
@@ -68,16 +68,16 @@ pub struct RefreshOutcome {
     pub unread: u64,
 }
 
-impl Sent {
+impl SentMailReader {
     /// For deliveries; without `writes`, for dry runs.
     pub fn new(
         location: &Location,
         state: Option<&StateDir>,
         writes: bool,
         me: Vec<String>,
-    ) -> Sent {
+    ) -> SentMailReader {
         let (location, state) = (location.clone(), state.cloned());
-        Sent { location, state, writes, budget: BUDGET, me }
+        SentMailReader { location, state, writes, budget: BUDGET, me }
     }
 
     /// Whether the folder exists.
@@ -203,7 +203,7 @@ fn keep(
     kept.keep(is_new.then_some(list.as_str()), stamp, done.unread, hashes).is_ok()
 }
 
-impl world::SentMail for Sent {
+impl world::SentMail for SentMailReader {
     fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
         self.refresh(folder, side, self.budget).map(|done| done.known)
     }
@@ -213,7 +213,7 @@ impl world::SentMail for Sent {
 const LEAVES: [&str; 5] = ["unsubscribe", "signoff", "abmelden", "abbestellen", "配信停止"];
 
 /// A message, with the hash of the part of its name that flags do not change.
-type Named = (u64, PathBuf);
+type HashedPath = (u64, PathBuf);
 
 /// The messages of a folder: the hashes of those that were read `before`, and the others,
 /// newest first. Their paths are valid as long as the returned directories are kept.
@@ -221,7 +221,7 @@ fn list(
     path: &Path,
     before: &[u64],
     bounds: &Bounds,
-) -> io::Result<(Vec<u64>, Vec<Named>, Vec<PinnedDirectory>)> {
+) -> io::Result<(Vec<u64>, Vec<HashedPath>, Vec<PinnedDirectory>)> {
     let (mut old, mut fresh) = (Vec::with_capacity(before.len()), Vec::new());
     let mut pinned = Vec::new();
     for directory in ["cur", "new"] {

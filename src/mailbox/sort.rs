@@ -23,7 +23,7 @@ use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
 use crate::state::memory::{FiledBy, Memory};
-use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
+use crate::state::sorted::{self, MessagePlace, MoveRecord, SortJournal};
 
 /// How many moves are recorded, made and synced together.
 pub(super) const BATCH: usize = 1024;
@@ -171,13 +171,13 @@ impl SortRun<'_, '_> {
     }
 
     fn folder(&mut self, place: &Place) -> Result<(), Failure> {
-        let shelf = self.mover.shelf(place)?;
-        let (mut entries, problems) = shelf.list();
+        let folder = self.mover.folder(place)?;
+        let (mut entries, problems) = folder.list();
         entries.retain(|entry| !self.moved.contains(&entry.key()));
         problems.into_iter().for_each(|failure| (self.tell)(SortEvent::Trouble(failure)));
         let sorter = self.sorter;
         for round in 1..=ROUNDS {
-            sorter.judge.each(&shelf, place, &entries, |judged| {
+            sorter.judge.each(&folder, place, &entries, |judged| {
                 self.judged(place, judged);
                 !self.is_over()
             })?;
@@ -186,7 +186,7 @@ impl SortRun<'_, '_> {
             if missing.is_empty() || self.is_over() {
                 break;
             }
-            let mut known = shelf.by_key();
+            let mut known = folder.by_key();
             entries.clear();
             for judged in missing {
                 match known.remove(&judged.entry.key()) {
@@ -333,7 +333,7 @@ pub(super) fn note_moves<'m>(
             journal.insert(SortJournal::begin(state, &maildir, location.layout)?)
         }
     };
-    let spot = |place: &Place, entry: &Entry| Spot {
+    let spot = |place: &Place, entry: &Entry| MessagePlace {
         folder: place.directories().to_vec(),
         file: entry.to_string(),
     };
@@ -392,8 +392,8 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Fai
 /// Records where the message of this step was put, if it is there; returns its Message-ID,
 /// which may be empty.
 pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) -> String {
-    let Ok(shelf) = mover.shelf(&step.to) else { return String::new() };
-    let Ok(message) = shelf.open(&step.new) else { return String::new() };
+    let Ok(folder) = mover.folder(&step.to) else { return String::new() };
+    let Ok(message) = folder.open(&step.new) else { return String::new() };
     let identity = known(&message, &step.new).identity;
     // Without this, the message may be moved again after the user has moved it back.
     let _ = memory.put(&identity, step.from.directories(), step.to.directories());

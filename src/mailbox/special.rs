@@ -15,7 +15,7 @@ use super::dovecot_conf;
 
 /// What a folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Use {
+pub enum FolderUse {
     /// Deleted mail, `\Trash`.
     Trash,
     /// Spam, `\Junk`.
@@ -32,8 +32,8 @@ const ABOVE: [&str; 3] = ["inbox", "[gmail]", "[google mail]"];
 /// The names of readers and servers in their languages, folded; in this order: Apple,
 /// Outlook, Thunderbird, Gmail, Courier and webmailers.
 #[rustfmt::skip]
-const NAMES: &[(Use, &[&str])] = &[
-    (Use::Trash, &[
+const NAMES: &[(FolderUse, &[&str])] = &[
+    (FolderUse::Trash, &[
         "trash", "deleted", "deleted items", "deleted messages", "deleted mail", "bin", "trash can",
         "ごみ箱", "ゴミ箱", "削除済みアイテム", "削除済みメッセージ", "削除済みメール", "削除済み",
         "papierkorb", "gelöschte elemente", "gelöschte objekte", "gelöscht", "gelöschte nachrichten",
@@ -55,7 +55,7 @@ const NAMES: &[(Use, &[&str])] = &[
         "휴지통", "지운 편지함", "지운 항목", "삭제된 메시지",
         "thùng rác", "ถังขยะ", "สิ่งที่ลบ", "سلة المهملات", "العناصر المحذوفة", "אשפה", "פריטים שנמחקו",
     ]),
-    (Use::Junk, &[
+    (FolderUse::Junk, &[
         "junk", "junk mail", "junk email", "junk e-mail", "spam", "bulk mail", "bulk",
         "迷惑メール", "スパム", "スパムメール",
         "spamverdacht", "junk-e-mail", "werbung", "unerwünscht",
@@ -68,13 +68,13 @@ const NAMES: &[(Use, &[&str])] = &[
         "levélszemét", "ανεπιθύμητα", "ανεπιθύμητη αλληλογραφία",
         "垃圾邮件", "垃圾箱", "垃圾郵件", "스팸", "스팸메일함", "정크 메일", "thư rác", "จดหมายขยะ", "البريد العشوائي",
     ]),
-    (Use::Drafts, &[
+    (FolderUse::Drafts, &[
         "drafts", "draft", "下書き", "entwürfe", "entwurf", "brouillons", "brouillon", "borradores", "bozze",
         "rascunhos", "concepten", "черновики", "чернетки", "kopie robocze", "szkice", "wersje robocze",
         "koncepty", "rozepsané", "rozpracované", "utkast", "kladder", "luonnokset", "taslaklar", "piszkozatok", "ciorne",
         "πρόχειρα", "草稿", "草稿箱", "草稿匣", "임시보관함", "임시 보관함", "thư nháp", "แบบร่าง", "טיוטות", "المسودات",
     ]),
-    (Use::Sent, &[
+    (FolderUse::Sent, &[
         "sent", "sent mail", "sent items", "sent messages", "sent-mail", "outbox",
         "送信済み", "送信済みメール", "送信済みアイテム", "送信済みメッセージ", "送信箱",
         "gesendet", "gesendete elemente", "gesendete objekte", "gesendete nachrichten",
@@ -90,18 +90,18 @@ const NAMES: &[(Use, &[&str])] = &[
 pub struct Special<'a> {
     location: &'a Location,
     /// Set by the rules; then no other folder has that use.
-    set: Vec<(Use, Place)>,
+    set: Vec<(FolderUse, Place)>,
     /// Set by Dovecot's configuration, folded.
-    by_server: Vec<(Vec<String>, Use)>,
+    by_server: Vec<(Vec<String>, FolderUse)>,
 }
 
 impl<'a> Special<'a> {
     /// The uses according to the rules and the server.
     pub fn of(location: &'a Location, settings: &Settings) -> Special<'a> {
         let folders = [
-            (Use::Trash, &settings.trash),
-            (Use::Junk, &settings.junk),
-            (Use::Drafts, &settings.drafts),
+            (FolderUse::Trash, &settings.trash),
+            (FolderUse::Junk, &settings.junk),
+            (FolderUse::Drafts, &settings.drafts),
         ];
         let set = folders.into_iter().filter_map(|(purpose, folder)| {
             Some((purpose, location.place(&Folder::named(folder.as_ref()?.as_str()))))
@@ -111,7 +111,7 @@ impl<'a> Special<'a> {
 
     fn with(
         location: &'a Location,
-        set: Vec<(Use, Place)>,
+        set: Vec<(FolderUse, Place)>,
         configured: &[(String, String)],
     ) -> Special<'a> {
         let levels: &[char] = match location.layout {
@@ -126,7 +126,7 @@ impl<'a> Special<'a> {
     }
 
     /// What a folder is for; one below the trash is trash, too.
-    pub fn use_of(&self, place: &Place) -> Option<Use> {
+    pub fn use_of(&self, place: &Place) -> Option<FolderUse> {
         let folder = self.location.folder_of(place);
         for (purpose, known) in &self.set {
             let above = self.location.folder_of(known);
@@ -141,27 +141,31 @@ impl<'a> Special<'a> {
 
     /// Whether a folder is the trash, or is below it.
     pub fn is_trash(&self, place: &Place) -> bool {
-        self.use_of(place) == Some(Use::Trash)
+        self.use_of(place) == Some(FolderUse::Trash)
     }
 
     /// The use in Dovecot's configuration; a folder below the trash is trash, too.
-    fn of_server(&self, parts: &[String]) -> Option<Use> {
+    fn of_server(&self, parts: &[String]) -> Option<FolderUse> {
         let parts: Vec<String> = parts.iter().map(|part| fold(part).into_owned()).collect();
-        let above = |(known, _): &&(Vec<String>, Use)| parts.starts_with(known);
+        let above = |(known, _): &&(Vec<String>, FolderUse)| parts.starts_with(known);
         self.by_server.iter().find(above).map(|(_, purpose)| *purpose)
     }
 }
 
 /// A use as in RFC 6154 §2, without its backslash.
-fn use_of_word(word: &str) -> Option<Use> {
-    let words =
-        [("trash", Use::Trash), ("junk", Use::Junk), ("drafts", Use::Drafts), ("sent", Use::Sent)];
+fn use_of_word(word: &str) -> Option<FolderUse> {
+    let words = [
+        ("trash", FolderUse::Trash),
+        ("junk", FolderUse::Junk),
+        ("drafts", FolderUse::Drafts),
+        ("sent", FolderUse::Sent),
+    ];
     words.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, purpose)| *purpose)
 }
 
 /// The use by the name of the topmost folder, below the one that contains the whole
 /// account.
-fn by_name(parts: &[String]) -> Option<Use> {
+fn by_name(parts: &[String]) -> Option<FolderUse> {
     let mut parts = parts.iter().map(|part| fold(part.trim()).into_owned());
     let mut first = parts.next()?;
     if ABOVE.contains(&first.as_str()) {
@@ -197,19 +201,19 @@ mod tests {
             let location = Location::new(home.path(), layout, None);
             let special = Special::of(&location, &program.settings);
             for (name, purpose) in [
-                ("Trash", Some(Use::Trash)),
-                ("trash/2025/May", Some(Use::Trash)),
-                ("Deleted Items", Some(Use::Trash)),
-                ("[Gmail]/Trash", Some(Use::Trash)),
-                ("ゴミ箱", Some(Use::Trash)),
-                ("ごみ箱", Some(Use::Trash)),
-                ("Gelöschte Elemente", Some(Use::Trash)),
-                ("Корзина", Some(Use::Trash)),
-                ("ÉLÉMENTS SUPPRIMÉS", Some(Use::Trash)),
-                ("迷惑メール", Some(Use::Junk)),
-                ("Junk E-mail", Some(Use::Junk)),
-                ("下書き", Some(Use::Drafts)),
-                ("Sent Items", Some(Use::Sent)),
+                ("Trash", Some(FolderUse::Trash)),
+                ("trash/2025/May", Some(FolderUse::Trash)),
+                ("Deleted Items", Some(FolderUse::Trash)),
+                ("[Gmail]/Trash", Some(FolderUse::Trash)),
+                ("ゴミ箱", Some(FolderUse::Trash)),
+                ("ごみ箱", Some(FolderUse::Trash)),
+                ("Gelöschte Elemente", Some(FolderUse::Trash)),
+                ("Корзина", Some(FolderUse::Trash)),
+                ("ÉLÉMENTS SUPPRIMÉS", Some(FolderUse::Trash)),
+                ("迷惑メール", Some(FolderUse::Junk)),
+                ("Junk E-mail", Some(FolderUse::Junk)),
+                ("下書き", Some(FolderUse::Drafts)),
+                ("Sent Items", Some(FolderUse::Sent)),
                 ("INBOX", None),
                 ("Trash talk", None),
                 ("Work/Trash", None),
@@ -231,7 +235,7 @@ mod tests {
         assert!(special.is_trash(&place(&location, "Away/2025")));
         assert!(special.is_trash(&place(&location, "Trash")));
         assert!(!special.is_trash(&place(&location, "Other")));
-        assert_eq!(special.use_of(&place(&location, "ältere/mail")), Some(Use::Junk));
+        assert_eq!(special.use_of(&place(&location, "ältere/mail")), Some(FolderUse::Junk));
         assert_eq!(special.use_of(&place(&location, "x")), None);
 
         let set = compiled(|program| program.settings.trash = Some("Old/Gone".into()));

@@ -68,18 +68,18 @@ pub fn undo(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(UndoEvent<'_>),
 ) -> Result<(), Failure> {
-    let mut back = Back { mover: Mover::open(location)?, memory, known: HashMap::new() };
-    finish(&mut back.mover, run).into_iter().for_each(|failure| tell(UndoEvent::Trouble(failure)));
+    let mut undo = UndoRun { mover: Mover::open(location)?, memory, known: HashMap::new() };
+    finish(&mut undo.mover, run).into_iter().for_each(|failure| tell(UndoEvent::Trouble(failure)));
     let moves: Vec<&MoveRecord> = run.moves.iter().rev().collect();
-    let later = back.undo_all(&moves, false, stop, tell);
+    let later = undo.undo_all(&moves, false, stop, tell);
     // Messages that were not found may have been renamed during the search.
-    back.known.clear();
-    back.undo_all(&later, true, stop, tell);
+    undo.known.clear();
+    undo.undo_all(&later, true, stop, tell);
     Ok(())
 }
 
 /// A Maildir in which moves are taken back.
-struct Back<'a> {
+struct UndoRun<'a> {
     mover: Mover<'a>,
     memory: &'a Memory<'a>,
     /// The messages of folders, by what identifies them, as of the last search, and when
@@ -87,7 +87,7 @@ struct Back<'a> {
     known: HashMap<Vec<String>, (Instant, HashMap<String, Entry>)>,
 }
 
-impl Back<'_> {
+impl UndoRun<'_> {
     /// Takes moves back, in this order; returns those that were not found, unless this is
     /// the `last` time.
     fn undo_all<'m>(
@@ -155,7 +155,7 @@ impl Back<'_> {
             }
             self.known.remove(step.to.directories());
         }
-        let there = self.mover.shelf(&step.from).is_ok_and(|shelf| shelf.has(&step.old))
+        let there = self.mover.folder(&step.from).is_ok_and(|folder| folder.has(&step.old))
             || self.find(&step.from, &step.old)?.is_some();
         Ok(if there { UndoOutcome::Already } else { UndoOutcome::Gone })
     }
@@ -163,8 +163,8 @@ impl Back<'_> {
     /// None if the message is not where the step begins.
     fn carry_out(&mut self, step: &FileMove) -> Result<Option<UndoOutcome>, Failure> {
         // Checked first: a folder to return to is created only for an existing message.
-        let there = match self.mover.shelf(&step.from) {
-            Ok(shelf) => shelf.has(&step.old),
+        let there = match self.mover.folder(&step.from) {
+            Ok(folder) => folder.has(&step.old),
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
@@ -184,11 +184,11 @@ impl Back<'_> {
         let directories = place.directories();
         let fresh = self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < FRESH);
         if !fresh {
-            let shelf = match self.mover.shelf(place) {
+            let folder = match self.mover.folder(place) {
                 Err(failure) if !may_pass(&failure.error) => return Ok(None),
-                shelf => shelf?,
+                folder => folder?,
             };
-            let (entries, problems) = shelf.list();
+            let (entries, problems) = folder.list();
             if let Some(failure) = problems.into_iter().find(|failure| may_pass(&failure.error)) {
                 return Err(failure);
             }

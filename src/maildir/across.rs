@@ -66,7 +66,7 @@ pub(super) fn across(
 }
 /// Whether two folders are on different file systems.
 pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
-    let device = |shelf: &MaildirFolder| fstat(&shelf.folder).map(|about| about.st_dev);
+    let device = |folder: &MaildirFolder| fstat(&folder.handle).map(|about| about.st_dev);
     match (device(one), device(other)) {
         (Ok(one), Ok(other)) => one != other,
         _ => true,

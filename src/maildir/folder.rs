@@ -155,7 +155,7 @@ fn without(base: &str, is_dropped: impl Fn(&str, &str) -> bool) -> String {
 /// An open folder. A directory that is missing has no messages.
 pub struct MaildirFolder {
     pub(super) path: PathBuf,
-    pub(super) folder: Arc<OwnedFd>,
+    pub(super) handle: Arc<OwnedFd>,
     new: Option<OwnedFd>,
     cur: Option<OwnedFd>,
     /// The result of [`MaildirFolder::new_delimiter`] after its first call.
@@ -168,15 +168,15 @@ impl Maildir<'_> {
     ///
     /// # Errors
     /// The folder does not exist, or it cannot be opened.
-    pub fn shelf(&self, place: &Place) -> Result<MaildirFolder, Failure> {
-        let mut folder = Arc::clone(&self.root);
+    pub fn folder(&self, place: &Place) -> Result<MaildirFolder, Failure> {
+        let mut handle = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
         for name in &place.directories {
             path.push(name);
-            folder = Arc::new(open_below(&folder, name, &path, &self.location.bounds)?);
+            handle = Arc::new(open_below(&handle, name, &path, &self.location.bounds)?);
         }
         let open = |sub: Sub| match open_below(
-            &folder,
+            &handle,
             sub.name(),
             &path.join(sub.name()),
             &self.location.bounds,
@@ -185,7 +185,7 @@ impl Maildir<'_> {
             other => other.map(Some),
         };
         let (new, cur) = (open(Sub::New)?, open(Sub::Cur)?);
-        Ok(MaildirFolder { path, folder, new, cur, delimiter: OnceLock::new() })
+        Ok(MaildirFolder { path, handle, new, cur, delimiter: OnceLock::new() })
     }
 
     /// All existing folders, the Maildir itself first, then by name; and what cannot be
@@ -195,13 +195,13 @@ impl Maildir<'_> {
         let mut seen = HashSet::new();
         let mut open = vec![Place { directories: Vec::new(), note: None }];
         while let Some(place) = open.pop() {
-            let listed = self.shelf(&place).and_then(|shelf| {
-                let fail = |error: Errno| Failure::new("read the folder", &shelf.path, error);
-                let about = fstat(&shelf.folder).map_err(fail)?;
+            let listed = self.folder(&place).and_then(|folder| {
+                let fail = |error: Errno| Failure::new("read the folder", &folder.path, error);
+                let about = fstat(&folder.handle).map_err(fail)?;
                 let new = seen.insert((about.st_dev, about.st_ino));
                 let below =
-                    if new { self.below(&place, &shelf).map_err(fail)? } else { Vec::new() };
-                Ok((new && (shelf.new.is_some() || shelf.cur.is_some()), below))
+                    if new { self.below(&place, &folder).map_err(fail)? } else { Vec::new() };
+                Ok((new && (folder.new.is_some() || folder.cur.is_some()), below))
             });
             match listed {
                 Ok((is_folder, below)) => {
@@ -217,14 +217,14 @@ impl Maildir<'_> {
     }
 
     /// The directories in a folder that may be folders, the first one last.
-    fn below(&self, place: &Place, shelf: &MaildirFolder) -> Result<Vec<Place>, Errno> {
+    fn below(&self, place: &Place, folder: &MaildirFolder) -> Result<Vec<Place>, Errno> {
         let plus = self.location.layout == Layout::MaildirPlusPlus;
         let depth = place.directories.len();
         if plus && depth > 0 || depth >= DEPTH_MAX {
             return Ok(Vec::new());
         }
         let mut below = Vec::new();
-        for entry in Dir::read_from(&shelf.folder)? {
+        for entry in Dir::read_from(&folder.handle)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             if matches!(name, "." | ".." | "new" | "cur" | "tmp") || name.starts_with('.') != plus {
@@ -232,7 +232,7 @@ impl Maildir<'_> {
             }
             // It may be a link, and its target anything; file systems need not report it.
             let is_directory = entry.file_type() == FileType::Directory
-                || statat(&shelf.folder, name, AtFlags::empty()).is_ok_and(|about| {
+                || statat(&folder.handle, name, AtFlags::empty()).is_ok_and(|about| {
                     FileType::from_raw_mode(about.st_mode) == FileType::Directory
                 });
             if is_directory {
@@ -265,9 +265,9 @@ impl Location {
             }
             opened => opened?,
         };
-        match maildir.shelf(&place) {
+        match maildir.folder(&place) {
             // Any other directory may be an index of a mail reader's.
-            Ok(shelf) => Ok(shelf.new.is_some() || shelf.cur.is_some()),
+            Ok(open) => Ok(open.new.is_some() || open.cur.is_some()),
             // A delivery creates the folder, fails, or goes to the inbox.
             Err(failure) if is_no_folder(&failure.error) => Ok(false),
             Err(failure) => Err(failure),
@@ -443,7 +443,7 @@ impl MaildirFolder {
         let letters: String = entry.letters().chars().filter(char::is_ascii_lowercase).collect();
         match letters.as_str() {
             "" => Ok(Default::default()),
-            letters => keywords::names(&self.folder, letters),
+            letters => keywords::names(&self.handle, letters),
         }
     }
 
@@ -582,12 +582,12 @@ mod tests {
         symlink("1.a:2,S", home.path().join("cur/link:2,")).unwrap();
         let location = Location::new(home.path(), Layout::Fs, None);
         let maildir = Maildir::open(&location).unwrap();
-        let shelf = maildir.shelf(&location.place(&Folder::default())).unwrap();
-        let (entries, problems) = shelf.list();
+        let folder = maildir.folder(&location.place(&Folder::default())).unwrap();
+        let (entries, problems) = folder.list();
         let names: Vec<String> = entries.iter().map(Entry::to_string).collect();
         assert_eq!(names, ["new/9.a", "cur/1.a:2,S", "cur/2.a:2,", "cur/dir:2,", "cur/link:2,"]);
         assert!(problems.is_empty());
-        let read = |name: &str| shelf.open(&Entry::of(name).unwrap()).map(|_| ());
+        let read = |name: &str| folder.open(&Entry::of(name).unwrap()).map(|_| ());
         assert!(read("new/9.a").is_ok());
         let why = |name: &str, doing: &str, why: &str| {
             let said = read(name).unwrap_err().to_string();

@@ -31,4 +31,4 @@ mod testing;
 pub(crate) use location::too_long;
 pub use location::{Location, Place};
 pub use staged::StagedMessage;
-pub use store::{Maildir, Past};
+pub use store::{EarlierArrival, Maildir};

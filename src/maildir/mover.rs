@@ -50,7 +50,7 @@ const TRIES: usize = 5;
 /// A Maildir in which messages are moved.
 pub struct Mover<'a> {
     maildir: Maildir<'a>,
-    shelves: HashMap<Vec<String>, Arc<MaildirFolder>>,
+    folders: HashMap<Vec<String>, Arc<MaildirFolder>>,
     received: BTreeSet<(Vec<String>, Sub)>,
     left: BTreeSet<(Vec<String>, Sub)>,
 }
@@ -109,7 +109,7 @@ impl<'a> Mover<'a> {
     pub fn open(location: &'a Location) -> Result<Mover<'a>, Failure> {
         Ok(Mover {
             maildir: Maildir::open(location)?,
-            shelves: HashMap::new(),
+            folders: HashMap::new(),
             received: BTreeSet::new(),
             left: BTreeSet::new(),
         })
@@ -129,35 +129,35 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// The folder does not exist, or it cannot be opened.
-    pub fn shelf(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
-        if let Some(shelf) = self.shelves.get(&place.directories) {
-            return Ok(Arc::clone(shelf));
+    pub fn folder(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
+        if let Some(folder) = self.folders.get(&place.directories) {
+            return Ok(Arc::clone(folder));
         }
-        let shelf = Arc::new(self.maildir.shelf(place)?);
-        if self.shelves.len() >= OPEN_MAX {
+        let folder = Arc::new(self.maildir.folder(place)?);
+        if self.folders.len() >= OPEN_MAX {
             self.settle()?;
-            self.shelves.clear();
+            self.folders.clear();
         }
-        self.shelves.insert(place.directories.clone(), Arc::clone(&shelf));
-        Ok(shelf)
+        self.folders.insert(place.directories.clone(), Arc::clone(&folder));
+        Ok(folder)
     }
 
     /// Opens a folder; what is missing of it is created.
     fn target(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
-        match self.shelf(place) {
-            Ok(shelf) if shelf.is_whole() => return Ok(shelf),
+        match self.folder(place) {
+            Ok(folder) if folder.is_whole() => return Ok(folder),
             Err(failure) if failure.error.kind() != ErrorKind::NotFound => return Err(failure),
             _ => {}
         }
         self.maildir.make_folder(&place.directories)?;
-        self.shelves.remove(&place.directories);
-        self.shelf(place)
+        self.folders.remove(&place.directories);
+        self.folder(place)
     }
 
     /// Opens the `tmp` of a folder, which is created if it is missing.
-    fn tmp(&self, place: &Place, shelf: &MaildirFolder) -> Result<OwnedFd, Failure> {
+    fn tmp(&self, place: &Place, folder: &MaildirFolder) -> Result<OwnedFd, Failure> {
         let bounds = &self.maildir.location.bounds;
-        let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"), bounds);
+        let open = || open_below(&folder.handle, "tmp", &folder.path.join("tmp"), bounds);
         match open() {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 self.maildir.make_folder(&place.directories)?;
@@ -186,24 +186,24 @@ impl<'a> Mover<'a> {
             .chain(add.letters.chars())
             .collect();
         if !had.is_empty() || !add.keywords.is_empty() {
-            let source = self.shelf(from)?;
+            let source = self.folder(from)?;
             let fail = |error| Failure::new("read the keywords of", source.path.clone(), error);
-            let (mut names, unknown) = keywords::names(&source.folder, &had).map_err(fail)?;
+            let (mut names, unknown) = keywords::names(&source.handle, &had).map_err(fail)?;
             let is =
                 |one: &str, all: &[String]| all.iter().any(|each| each.eq_ignore_ascii_case(one));
             names.retain(|name| !is(name, &remove.keywords));
-            let (kept, trouble) = keywords::letters(&target.folder, &names);
+            let (kept, trouble) = keywords::letters(&target.handle, &names);
             if !trouble.is_empty() {
                 let error = io::Error::other(trouble.join("; "));
                 return Err(Failure::new("keep the keywords in", target.path.clone(), error));
             }
-            let (added, trouble) = keywords::letters(&target.folder, &add.keywords);
+            let (added, trouble) = keywords::letters(&target.handle, &add.keywords);
             problems.extend(trouble);
             letters.extend(kept.chars().chain(added.chars()));
             // A letter without a meaning here must not get one in the new folder.
             for letter in unknown.chars() {
                 let text = letter.to_string();
-                let meant = keywords::names(&target.folder, &text).map(|(names, _)| names);
+                let meant = keywords::names(&target.handle, &text).map(|(names, _)| names);
                 match meant {
                     Ok(names) if names.is_empty() || same => letters.push(letter),
                     _ => problems.push(format!(
@@ -243,7 +243,7 @@ impl<'a> Mover<'a> {
     /// message has one in its name and is on the same file system.
     fn has_colons(&mut self, from: &Place, entry: &Entry, target: &MaildirFolder) -> bool {
         entry.name.contains(INFO)
-            && self.shelf(from).is_ok_and(|source| !is_elsewhere(&source, target))
+            && self.folder(from).is_ok_and(|source| !is_elsewhere(&source, target))
     }
 
     /// Records in the quota what no longer counts, or counts again: the trash does not.
@@ -265,7 +265,7 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The message is where it was.
     pub fn carry_out(&mut self, step: &FileMove) -> Result<MoveOutcome, Failure> {
-        let source = match self.shelf(&step.from) {
+        let source = match self.folder(&step.from) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 return Ok(MoveOutcome::Missing);
             }
@@ -295,7 +295,7 @@ impl<'a> Mover<'a> {
                         return Ok(MoveOutcome::Missing);
                     }
                     // The folder was removed since it was opened.
-                    self.shelves.remove(&step.to.directories);
+                    self.folders.remove(&step.to.directories);
                     target = self.target(&step.to)?;
                 }
                 // Two names of one file: a move that was cut short leaves them where a
@@ -324,10 +324,10 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The message is where it was.
     pub fn delete(&mut self, place: &Place, entry: &Entry) -> Result<MoveOutcome, Failure> {
-        let shelf = self.shelf(place)?;
+        let folder = self.folder(place)?;
         let counts = quota::counts_entry(self.maildir.location.layout, place, entry);
-        let amount = if counts { quota::amount(&shelf, entry) } else { None };
-        match remove(&shelf, entry) {
+        let amount = if counts { quota::amount(&folder, entry) } else { None };
+        match remove(&folder, entry) {
             Ok(()) => {}
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 return Ok(MoveOutcome::Missing);
@@ -349,13 +349,13 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// It cannot be removed.
     pub fn finish(&mut self, step: &FileMove) -> Result<bool, Failure> {
-        let (Ok(source), Ok(target)) = (self.shelf(&step.from), self.shelf(&step.to)) else {
+        let (Ok(source), Ok(target)) = (self.folder(&step.from), self.folder(&step.to)) else {
             return Ok(false);
         };
         let far = is_elsewhere(&source, &target);
-        let find = |shelf: &MaildirFolder, entry: &Entry| {
-            let known = shelf.has(entry).then(|| entry.clone());
-            known.or_else(|| if far { shelf.by_key().remove(&entry.key()) } else { None })
+        let find = |folder: &MaildirFolder, entry: &Entry| {
+            let known = folder.has(entry).then(|| entry.clone());
+            known.or_else(|| if far { folder.by_key().remove(&entry.key()) } else { None })
         };
         let (Some(old), Some(new)) = (find(&source, &step.old), find(&target, &step.new)) else {
             return Ok(false);
@@ -370,13 +370,13 @@ impl<'a> Mover<'a> {
             return Ok(false);
         }
         let touched = old != step.old && new == step.new;
-        let (shelf, entry) = if touched { (&target, &new) } else { (&source, &old) };
-        remove(shelf, entry)?;
+        let (folder, entry) = if touched { (&target, &new) } else { (&source, &old) };
+        remove(folder, entry)?;
         if !touched {
             self.note_use(&FileMove { new: new.clone(), ..step.clone() }, &target);
         }
-        sync_directory(shelf.directory(entry.sub)?)
-            .map_err(|error| Failure::new("sync the folder", shelf.path.clone(), error))?;
+        sync_directory(folder.directory(entry.sub)?)
+            .map_err(|error| Failure::new("sync the folder", folder.path.clone(), error))?;
         Ok(true)
     }
 
@@ -389,10 +389,10 @@ impl<'a> Mover<'a> {
         let left = std::mem::take(&mut self.left);
         let mut result = Ok(());
         for (directories, sub) in received.iter().chain(left.difference(&received)) {
-            let Some(shelf) = self.shelves.get(directories) else { continue };
-            let Ok(directory) = shelf.directory(*sub) else { continue };
+            let Some(folder) = self.folders.get(directories) else { continue };
+            let Ok(directory) = folder.directory(*sub) else { continue };
             if let Err(error) = sync_directory(directory) {
-                result = Err(Failure::new("sync the folder", shelf.path.join(sub.name()), error));
+                result = Err(Failure::new("sync the folder", folder.path.join(sub.name()), error));
             }
         }
         result
@@ -411,15 +411,15 @@ impl<'a> Mover<'a> {
             match self.carry_out(&step)? {
                 MoveOutcome::Moved => {
                     self.settle()?;
-                    let path = self.shelf(&step.to)?.path_of(&step.new);
+                    let path = self.folder(&step.to)?.path_of(&step.new);
                     return Ok(Some(MoveReport { path, problems: step.problems }));
                 }
                 MoveOutcome::Missing => {
-                    let shelf = match self.shelf(wish.from) {
+                    let folder = match self.folder(wish.from) {
                         Err(failure) if failure.error.kind() == ErrorKind::NotFound => break,
-                        shelf => shelf?,
+                        folder => folder?,
                     };
-                    match shelf.by_key().remove(&entry.key()) {
+                    match folder.by_key().remove(&entry.key()) {
                         Some(now) => entry = now,
                         None => break,
                     }
@@ -439,9 +439,9 @@ pub struct MoveReport {
     pub problems: Vec<String>,
 }
 
-fn remove(shelf: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
-    let done = unlinkat(shelf.directory(entry.sub)?, &entry.name, AtFlags::empty());
-    done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
+fn remove(folder: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
+    let done = unlinkat(folder.directory(entry.sub)?, &entry.name, AtFlags::empty());
+    done.map_err(|error| Failure::new("remove", folder.path_of(entry), error))
 }
 
 /// Whether two open directories are the same.
@@ -842,7 +842,7 @@ mod tests {
             assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
         }
         mover.settle().unwrap();
-        assert!(mover.shelves.len() <= OPEN_MAX);
+        assert!(mover.folders.len() <= OPEN_MAX);
         assert!(location.path.join(".A.199/new/199.x").exists());
     }
 }

@@ -192,12 +192,12 @@ fn count(maildir: &Maildir<'_>) -> io::Result<Amount> {
     }
     let mut sum = Amount::default();
     for place in places.iter().filter(|place| counts(maildir.location.layout, place)) {
-        let shelf = maildir.shelf(place).map_err(|failure| failure.error)?;
-        for entry in shelf.list().0 {
+        let folder = maildir.folder(place).map_err(|failure| failure.error)?;
+        for entry in folder.list().0 {
             if counts_entry(maildir.location.layout, place, &entry) {
                 // What was moved in the meantime is counted where it is now, or next
                 // time.
-                sum = sum.plus(amount(&shelf, &entry).unwrap_or_default());
+                sum = sum.plus(amount(&folder, &entry).unwrap_or_default());
             }
         }
     }

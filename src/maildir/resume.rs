@@ -30,7 +30,7 @@ pub fn resume(
     place: &Place,
     entry: &Entry,
 ) -> Result<ResumeOutcome, Failure> {
-    let is_stored = || match maildir.shelf(place) {
+    let is_stored = || match maildir.folder(place) {
         Ok(folder) if folder.by_key().contains_key(&entry.key()) => Ok(ResumeOutcome::Stored),
         Err(failure) if failure.error.kind() != ErrorKind::NotFound => Err(failure),
         _ => Ok(ResumeOutcome::Missing),

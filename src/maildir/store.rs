@@ -55,7 +55,7 @@ pub struct Maildir<'a> {
 
 /// What is known about a message that arrived long ago.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Past {
+pub struct EarlierArrival {
     /// When it arrived, seconds since 1970, for the name and the time of its file.
     pub at: Option<u64>,
     /// Whether a mail reader has listed it: then it is not new, though it may have no
@@ -114,22 +114,22 @@ impl<'a> Maildir<'a> {
         message: &Message,
         edits: &[HeaderEdit],
     ) -> Result<StagedMessage, Failure> {
-        self.stage_past(place, flags, message, edits, Past::default())
+        self.stage_earlier(place, flags, message, edits, EarlierArrival::default())
     }
 
     /// The same for a message that arrived long ago.
     ///
     /// # Errors
     /// As [`Maildir::stage`].
-    pub fn stage_past(
+    pub fn stage_earlier(
         &self,
         place: &Place,
         flags: &Flags,
         message: &Message,
         edits: &[HeaderEdit],
-        past: Past,
+        earlier: EarlierArrival,
     ) -> Result<StagedMessage, Failure> {
-        let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !past.listed;
+        let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !earlier.listed;
         let into = if plain { "new" } else { "cur" };
         let (open, made_folder) = self.open_or_make(&place.directories, into)?;
 
@@ -143,8 +143,13 @@ impl<'a> Maildir<'a> {
         letters.sort_unstable();
         letters.dedup();
 
-        let (name, mut file) =
-            create(&open.tmp, &open.path, self.location.sharing, past.at, self.location.delivery)?;
+        let (name, mut file) = create(
+            &open.tmp,
+            &open.path,
+            self.location.sharing,
+            earlier.at,
+            self.location.delivery,
+        )?;
         let mut staged = StagedMessage {
             directory: open.path.join(into),
             folder: open.folder,
@@ -163,7 +168,7 @@ impl<'a> Maildir<'a> {
         let size = message
             .write_to(edits, &mut file)
             .map_err(|error| Failure::new("write the message in", tmp_path(), error))?;
-        if let Some(at) = past.at {
+        if let Some(at) = earlier.at {
             let at = UNIX_EPOCH + Duration::from_secs(at);
             if let Err(error) = file.set_times(FileTimes::new().set_modified(at)) {
                 staged.problems.push(format!("its date cannot be set: {error}"));

@@ -18,10 +18,10 @@ use crate::deliver::filter::Programs;
 use crate::deliver::{DeliveryReport, RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::MailStore;
-use crate::load::{self, FilePrints, Notice, Proof};
+use crate::load::{self, FileFingerprints, Notice, Proof};
 use crate::log::{Log, LogEntry};
 use crate::mailbox::renamed::renamed;
-use crate::mailbox::sent::Sent;
+use crate::mailbox::sent::SentMailReader;
 use crate::maildir::Location;
 use crate::maildir::sharing::Sharing;
 use crate::message::Message;
@@ -30,7 +30,7 @@ use crate::plan::{Folder, Plan, StepKind};
 use crate::rules::check::resolve;
 use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
-use crate::rules::switch::Words;
+use crate::rules::switch::SwitchChoices;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen, switch};
 use crate::user::User;
@@ -58,15 +58,15 @@ pub struct ActiveRules {
     pub notices: Vec<Notice>,
     /// Remarks for the log.
     pub remarks: Vec<String>,
-    kept: Option<KeptFrom>,
+    kept: Option<RulePrints>,
 }
 
 /// The sources of rules that can be kept.
-struct KeptFrom {
-    user: FilePrints,
-    site: FilePrints,
+struct RulePrints {
+    user: FileFingerprints,
+    site: FileFingerprints,
     /// The user's choices in `mfilter isp-filter`, if they have an effect.
-    words: Option<(PathBuf, Words)>,
+    words: Option<(PathBuf, SwitchChoices)>,
 }
 
 impl ActiveRules {
@@ -109,7 +109,7 @@ impl ActiveRules {
                 Some(path) => Some((path.clone(), switch::read(&path).ok()?)),
                 None => None,
             };
-            Some(KeptFrom { user: of_user, site: of_site, words })
+            Some(RulePrints { user: of_user, site: of_site, words })
         });
         if proof == Proof::AsMet {
             set.reload = Some(Box::new(move || Some(load(Proof::Whole).ok()?.compiled)));
@@ -124,7 +124,7 @@ impl ActiveRules {
 
     /// No rules, whatever the files say.
     pub fn none() -> ActiveRules {
-        let set = RuleSet::new(load::none().compiled, None, &Words::default());
+        let set = RuleSet::new(load::none().compiled, None, &SwitchChoices::default());
         ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
     }
 
@@ -149,7 +149,7 @@ impl ActiveRules {
     /// Whether these kept rules are still those that would be loaded.
     pub fn are_current(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| {
-            let same = |(path, words): &(PathBuf, Words)| {
+            let same = |(path, words): &(PathBuf, SwitchChoices)| {
                 switch::read(path).is_ok_and(|now| now == *words)
             };
             kept.user.are_current()
@@ -463,9 +463,9 @@ pub fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
 }
 
 /// The people the user has written to; `writes` says whether their list may be written.
-pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
+pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> SentMailReader {
     let me = program.settings.me.clone();
-    Sent::new(location, world.state.as_ref(), writes, me)
+    SentMailReader::new(location, world.state.as_ref(), writes, me)
 }
 
 /// A world with what rules may ask about the mail in a Maildir; `writes` says whether the

@@ -506,7 +506,7 @@ fn commas(pieces: &[AddressPiece<'_>]) -> bool {
 
 /// Pieces that form one address, as in `"a b"@example.jp` and the obsolete `a . b
 /// @ example . jp`.
-struct Together {
+struct JoinedPieces {
     spec: Spec,
     start: usize,
     end: usize,
@@ -514,8 +514,8 @@ struct Together {
     is_local_part: bool,
 }
 
-fn words(pieces: &[AddressPiece<'_>]) -> Vec<Together> {
-    let mut words: Vec<Together> = Vec::new();
+fn words(pieces: &[AddressPiece<'_>]) -> Vec<JoinedPieces> {
+    let mut words: Vec<JoinedPieces> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
         if piece.kind == TokenKind::Comment {
             continue;
@@ -538,7 +538,7 @@ fn words(pieces: &[AddressPiece<'_>]) -> Vec<Together> {
             None => {
                 let mut spec = Spec::default();
                 spec.push(&piece.text, piece.kind);
-                words.push(Together { spec, start: at, end: at + 1, is_local_part });
+                words.push(JoinedPieces { spec, start: at, end: at + 1, is_local_part });
             }
         }
     }

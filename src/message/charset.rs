@@ -110,7 +110,7 @@ fn looks_like_euc_jp(text: &str) -> bool {
 
 /// Japanese in another charset than its label says, in which it cannot be read.
 fn mislabelled(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    let most_is_utf_8 = Share::of(bytes).is_most();
+    let most_is_utf_8 = Utf8Share::of(bytes).is_most();
     if most_is_utf_8 { None } else { japanese(bytes).map(|(_, text)| text) }
 }
 
@@ -143,7 +143,7 @@ fn is_utf_8(label: &'static Encoding, bytes: &[u8]) -> bool {
         _ if label.is_single_byte() => 1,
         _ => 8,
     };
-    let share = Share::of(bytes);
+    let share = Utf8Share::of(bytes);
     match share.invalid {
         0 if share.valid > by_chance || has_kana(bytes) => true,
         0 => label.decode_without_bom_handling_and_without_replacement(bytes).is_none(),
@@ -159,16 +159,16 @@ fn has_kana(bytes: &[u8]) -> bool {
 }
 
 /// How much of a text is UTF-8.
-struct Share {
+struct Utf8Share {
     /// Characters beyond ASCII.
     valid: usize,
     /// Bytes.
     invalid: usize,
 }
 
-impl Share {
-    fn of(bytes: &[u8]) -> Share {
-        let mut share = Share { valid: 0, invalid: 0 };
+impl Utf8Share {
+    fn of(bytes: &[u8]) -> Utf8Share {
+        let mut share = Utf8Share { valid: 0, invalid: 0 };
         for chunk in bytes.utf8_chunks() {
             share.valid += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
             share.invalid += chunk.invalid().len();
@@ -278,7 +278,7 @@ fn unsaid(bytes: &[u8]) -> Cow<'_, str> {
     if let Some((_, text)) = japanese(bytes) {
         return text;
     }
-    if Share::of(bytes).is_most() {
+    if Utf8Share::of(bytes).is_most() {
         return UTF_8.decode_without_bom_handling(bytes).0;
     }
     WINDOWS_1252.decode_without_bom_handling(bytes).0

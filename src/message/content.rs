@@ -190,7 +190,8 @@ impl Content {
         if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let (mut bytes, block) = read_header(&mut At::new(&file, 0..meta.len(), &OnceCell::new()))?;
+        let (mut bytes, block) =
+            read_header(&mut RangeReader::new(&file, 0..meta.len(), &OnceCell::new()))?;
         bytes.truncate(block.header.end);
         let content = Content::new(bytes, &block);
         let start = block.header.end as u64;
@@ -276,7 +277,7 @@ impl Content {
             StoredBody::File { file, range: all } => {
                 let from = all.start.saturating_add(range.start).min(all.end);
                 let to = all.start.saturating_add(range.end).min(all.end);
-                BodyReader::File(At::new(file, from..to.max(from), &self.broken))
+                BodyReader::File(RangeReader::new(file, from..to.max(from), &self.broken))
             }
         })
     }
@@ -324,14 +325,14 @@ impl Content {
                         self.streamed.set(Some(*body));
                         Unread::streamed()
                     }
-                    Err(Side::Input(error)) => error.clone(),
-                    Err(Side::Output(_)) => Unread::streamed(),
+                    Err(StreamError::Input(error)) => error.clone(),
+                    Err(StreamError::Output(_)) => Unread::streamed(),
                 };
                 // The cell is empty as long as there is an input.
                 let _ = self.stored.set(Err(state));
                 result.map_err(|side| match side {
-                    Side::Input(error) => error.into(),
-                    Side::Output(error) => error,
+                    StreamError::Input(error) => error.into(),
+                    StreamError::Output(error) => error,
                 })?
             }
             None => {
@@ -409,15 +410,15 @@ fn store(mut input: Input, header: usize) -> io::Result<StoredBody> {
 }
 
 /// Which end of a stream failed.
-enum Side {
+enum StreamError {
     Input(Unread),
     Output(io::Error),
 }
 
 /// Writes the header and everything that is left of the input; returns the length
 /// of the body.
-fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> {
-    write_both(out, header, &input.ahead).map_err(Side::Output)?;
+fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, StreamError> {
+    write_both(out, header, &input.ahead).map_err(StreamError::Output)?;
     let mut length = input.ahead.len() as u64;
     // Most messages end here, and a small buffer is enough to see it. It grows
     // when it is filled, and is zeroed only once.
@@ -431,9 +432,9 @@ fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> 
         let count = match input.rest.read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(0) => return Ok(length),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(|error| Side::Input(error.into()))?,
+            read => read.map_err(|error| StreamError::Input(error.into()))?,
         };
-        out.write_all(buffer.get(..count).unwrap_or_default()).map_err(Side::Output)?;
+        out.write_all(buffer.get(..count).unwrap_or_default()).map_err(StreamError::Output)?;
         length += count as u64;
         if count == room && buffer.len() < BUFFER {
             buffer = vec![0; BUFFER];
@@ -479,7 +480,7 @@ pub enum BodyReader<'a> {
     /// It is in memory.
     Memory(&'a [u8]),
     /// It is in a file.
-    File(At<'a>),
+    File(RangeReader<'a>),
 }
 
 impl Read for BodyReader<'_> {
@@ -492,15 +493,15 @@ impl Read for BodyReader<'_> {
 }
 
 /// Reads a range of a file, and fails if the file has become too short for it.
-pub struct At<'a> {
+pub struct RangeReader<'a> {
     file: &'a File,
     range: Range<u64>,
     broken: &'a OnceCell<Unread>,
 }
 
-impl<'a> At<'a> {
-    fn new(file: &'a File, range: Range<u64>, broken: &'a OnceCell<Unread>) -> At<'a> {
-        At { file, range, broken }
+impl<'a> RangeReader<'a> {
+    fn new(file: &'a File, range: Range<u64>, broken: &'a OnceCell<Unread>) -> RangeReader<'a> {
+        RangeReader { file, range, broken }
     }
 
     fn read_here(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -514,7 +515,7 @@ impl<'a> At<'a> {
     }
 }
 
-impl Read for At<'_> {
+impl Read for RangeReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.range.end.saturating_sub(self.range.start);
         let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -125,10 +125,10 @@ fn line_end(head: &Head) -> u8 {
 /// A part whose end has not been reached.
 struct OpenPart {
     part: usize,
-    inside: Inside,
+    inside: PartKind,
 }
 
-enum Inside {
+enum PartKind {
     /// The boundary of a multipart, and the default type of its parts.
     Multipart { boundary: Vec<u8>, default: &'static str, seen: bool },
     /// Another message.
@@ -175,7 +175,7 @@ impl Walker {
         }
         part.range = start..start;
         part.parent = self.stack.last().map(|open| open.part);
-        let mut inside = Inside::Leaf;
+        let mut inside = PartKind::Leaf;
         if part.media_type.starts_with("multipart/") {
             let boundary = content_type.get("boundary").unwrap_or_default().trim_end();
             if boundary.is_empty() || boundary.len() > BOUNDARY_LIMIT {
@@ -186,14 +186,14 @@ impl Walker {
                     _ => "text/plain",
                 };
                 let boundary = boundary.as_bytes().to_vec();
-                inside = Inside::Multipart { boundary, default, seen: false };
+                inside = PartKind::Multipart { boundary, default, seen: false };
                 part.split = true;
             }
         } else if part.is_message() && part.encoding == Encoding::Identity && self.room() {
-            inside = Inside::Message;
+            inside = PartKind::Message;
             part.split = true;
         }
-        if matches!(inside, Inside::Message) {
+        if matches!(inside, PartKind::Message) {
             self.header = Some((Vec::new(), "text/plain"));
             self.dashes = 0;
         }
@@ -265,10 +265,10 @@ impl Walker {
         let line = piece.bytes.trim_ascii_end();
         let Some(open) = self.stack.last() else { return };
         match open.inside {
-            Inside::Uuencoded if line == b"end" => {
+            PartKind::Uuencoded if line == b"end" => {
                 self.close(self.stack.len() - 1, piece.start + piece.bytes.len() as u64);
             }
-            Inside::Leaf => {
+            PartKind::Leaf => {
                 if let Some((start, name)) = self.begin.take().filter(|_| is_uuencoded(line))
                     && self.structure.parts.len() < PARTS_LIMIT
                 {
@@ -282,7 +282,7 @@ impl Walker {
                         ..Part::default()
                     };
                     let part_number = self.structure.parts.len();
-                    self.stack.push(OpenPart { part: part_number, inside: Inside::Uuencoded });
+                    self.stack.push(OpenPart { part: part_number, inside: PartKind::Uuencoded });
                     self.structure.parts.push(part);
                 } else if let Some(name) = uuencoded_name(line) {
                     let in_text =
@@ -302,7 +302,7 @@ impl Walker {
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         let line = line.strip_prefix(b"--")?;
         self.stack.iter().enumerate().rev().find_map(|(level, open)| {
-            let Inside::Multipart { boundary, .. } = &open.inside else { return None };
+            let PartKind::Multipart { boundary, .. } = &open.inside else { return None };
             match line.strip_prefix(boundary.as_slice())? {
                 [] | [b' ' | b'\t' | b'\r' | b'\n', ..] => Some((level, false)),
                 [b'-', b'-', ..] => Some((level, true)),
@@ -315,7 +315,7 @@ impl Walker {
         let end = line.start.saturating_sub(line.line_end_before);
         self.begin_unfinished(line.start);
         self.close(level + 1, end);
-        if let Some(OpenPart { inside: Inside::Multipart { default, seen, .. }, .. }) =
+        if let Some(OpenPart { inside: PartKind::Multipart { default, seen, .. }, .. }) =
             self.stack.get_mut(level)
         {
             *seen = true;
@@ -346,7 +346,7 @@ impl Walker {
             part.range.end = end.max(part.range.start);
             self.end = part.range.end;
             // If no boundary was found, a mail reader shows all of it.
-            if matches!(open.inside, Inside::Multipart { seen: false, .. }) {
+            if matches!(open.inside, PartKind::Multipart { seen: false, .. }) {
                 part.read_as_text();
             }
         }

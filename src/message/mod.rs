@@ -99,7 +99,7 @@ pub struct Message {
     /// What was left out of headers, for the trace.
     left_out: RefCell<Vec<String>>,
     date: OnceCell<Option<Date>>,
-    stored: Cell<Option<StoredTexts>>,
+    stored: Cell<Option<StorageTimes>>,
     structure: OnceCell<Result<Structure, Unread>>,
     bodies: OnceCell<Result<Bodies, Unread>>,
     attachments: OnceCell<Vec<Attachment>>,
@@ -113,7 +113,7 @@ pub struct Message {
 
 /// What a message's file tells about when it was stored, seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct StoredTexts {
+struct StorageTimes {
     /// From its name in a Maildir.
     name: Option<i64>,
     /// From the time it was modified.
@@ -143,7 +143,7 @@ impl Message {
     pub fn open(file: File) -> io::Result<Message> {
         let modified = file.metadata()?.mtime();
         let message = Message::new(Content::open(file)?);
-        message.stored.set(Some(StoredTexts { name: None, modified: Some(modified) }));
+        message.stored.set(Some(StorageTimes { name: None, modified: Some(modified) }));
         Ok(message)
     }
 
@@ -152,7 +152,7 @@ impl Message {
     /// message in an mbox.
     pub fn is_stored_as(&self, name: &str) {
         let modified = self.stored.get().and_then(|stored| stored.modified);
-        self.stored.set(Some(StoredTexts { name: time_of_name(name), modified }));
+        self.stored.set(Some(StorageTimes { name: time_of_name(name), modified }));
     }
 
     /// When a stored message arrived here, seconds since 1970: from its name in a

@@ -131,7 +131,7 @@ pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<
 
 /// The result of [`events`].
 #[derive(Debug)]
-pub struct Raw {
+pub struct ReadResult {
     /// The charset of a text whose header names none, if its bytes show one.
     pub charset: Option<String>,
     /// How many bytes were read, without their transfer encoding.
@@ -151,7 +151,7 @@ pub fn events(
     format: Format<'_>,
     limit: usize,
     sink: &mut dyn FnMut(Event<'_>) -> bool,
-) -> io::Result<Raw> {
+) -> io::Result<ReadResult> {
     let limit = if format.is_html { limit.min(HTML_LIMIT) } else { limit };
     let (mut bytes, footer) = match format.encoding {
         Encoding::Base64 => base64(content, limit)?,
@@ -189,7 +189,7 @@ pub fn events(
     if !footer.is_empty() && sink(Event::Text("\n")) {
         sink(Event::Text(&charset::guess(&footer, None)));
     }
-    Ok(Raw { charset: found, read, cut })
+    Ok(ReadResult { charset: found, read, cut })
 }
 
 /// Decodes base64 up to its end, and returns unchanged what a mailing list may

@@ -207,7 +207,11 @@ impl Summary {
             summary: SummaryTables {
                 messages: self.messages,
                 unread: self.unread,
-                went: self.went().into_iter().map(|(to, messages)| Went { to, messages }).collect(),
+                went: self
+                    .went()
+                    .into_iter()
+                    .map(|(to, messages)| DestinationCount { to, messages })
+                    .collect(),
                 moved: self.moves.is_some().then(|| {
                     moves.map(|(from, to, messages)| MoveCount { from, to, messages }).collect()
                 }),
@@ -251,7 +255,7 @@ struct SummaryReport<'a> {
 struct SummaryTables<'a> {
     messages: usize,
     unread: usize,
-    went: Vec<Went<'a>>,
+    went: Vec<DestinationCount<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Vec<MoveCount<'a>>>,
     never_fired: Vec<RulePlace>,
@@ -261,7 +265,7 @@ struct SummaryTables<'a> {
 }
 
 #[derive(Serialize)]
-struct Went<'a> {
+struct DestinationCount<'a> {
     to: &'a str,
     messages: usize,
 }

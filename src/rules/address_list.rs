@@ -13,7 +13,7 @@ use hashbrown::hash_table::Entry;
 
 use crate::message::{address, domain, fold};
 use crate::rules::glob;
-use crate::rules::pattern::{self, Built};
+use crate::rules::pattern::{self, PatternEngines};
 
 /// A list, ready for tests.
 pub struct AddressList {
@@ -50,7 +50,7 @@ struct Table {
 
 struct ListPattern {
     source: String,
-    built: Built,
+    built: PatternEngines,
 }
 
 /// An entry that no address can match.
@@ -137,7 +137,7 @@ impl AddressList {
             if let Some(glob) = line.strip_prefix(GLOB) {
                 list.globs.push(glob.to_owned());
             } else if let Some(source) = line.strip_prefix(PATTERN) {
-                let (source, built) = (source.to_owned(), Built::default());
+                let (source, built) = (source.to_owned(), PatternEngines::default());
                 list.patterns.push(ListPattern { source, built });
             }
         }
@@ -234,7 +234,7 @@ impl AddressList {
             table.insert(entry, true);
         } else if let Some(source) = pattern_source(entry) {
             let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
-            self.patterns.push(ListPattern { source, built: Built::default() });
+            self.patterns.push(ListPattern { source, built: PatternEngines::default() });
             self.used_patterns.take();
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
-use super::index::{Index, KeptIndex, Prefilter};
+use super::index::{CachedIndex, Index, Prefilter};
 use super::program::{Condition, Expectation, List, Pattern, Program, Settings, Statement};
 
 /// How many records share a block.
@@ -29,17 +29,17 @@ pub struct CompiledProgram {
     patterns: Row<Pattern>,
     lists: Row<List>,
     expectations: Row<Expectation>,
-    index: KeptIndex,
+    index: CachedIndex,
     blocks: Blocks,
 }
 
 /// What is cached together with the blocks.
 #[derive(Serialize, Deserialize)]
-struct KeptHead<P> {
+struct CachedHead<P> {
     program: P,
     /// Statements, conditions, patterns, lists, expectations.
     rows: [RowExtent; 5],
-    index: KeptIndex,
+    index: CachedIndex,
 }
 
 /// Where the records of a row are.
@@ -71,7 +71,7 @@ impl CompiledProgram {
     /// From the cache: its head, and its blocks, which are read when they are
     /// needed. `None` if the bytes are not a program.
     pub fn from_parts(head: &[u8], blocks: Blocks) -> Option<CompiledProgram> {
-        let head: KeptHead<Program> = postcard::from_bytes(head).ok()?;
+        let head: CachedHead<Program> = postcard::from_bytes(head).ok()?;
         let [statements, conditions, patterns, lists, expectations] = head.rows;
         Some(CompiledProgram {
             head: head.program,
@@ -97,7 +97,7 @@ impl CompiledProgram {
             self.lists.keep(&mut blocks)?,
             self.expectations.keep(&mut blocks)?,
         ];
-        let head = KeptHead { program: &self.head, rows, index: self.index.clone() };
+        let head = CachedHead { program: &self.head, rows, index: self.index.clone() };
         Some((postcard::to_stdvec(&head).ok()?, blocks))
     }
 
@@ -201,11 +201,11 @@ enum Row<T> {
     Here(Vec<T>),
     /// In blocks. A block starts with the ends of its records (u32 each,
     /// little-endian, counted from the first record on).
-    Kept { extent: RowExtent, met: Vec<OnceLock<Met<T>>> },
+    Cached { extent: RowExtent, decoded: Vec<OnceLock<DecodedBlock<T>>> },
 }
 
 /// The records of a block that have been decoded. Boxed, since usually few are.
-type Met<T> = Box<[OnceLock<Box<T>>]>;
+type DecodedBlock<T> = Box<[OnceLock<Box<T>>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
     /// From checked records. It may be kept for long, so spare capacity is released.
@@ -219,32 +219,32 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
         let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);
         let end = (extent.block as usize).checked_add(count)?;
         (end <= blocks.len()).then_some(())?;
-        let mut met = Vec::new();
-        met.resize_with(count, OnceLock::new);
-        Some(Row::Kept { extent, met })
+        let mut decoded = Vec::new();
+        decoded.resize_with(count, OnceLock::new);
+        Some(Row::Cached { extent, decoded })
     }
 
     fn len(&self) -> usize {
         match self {
             Row::Here(records) => records.len(),
-            Row::Kept { extent, .. } => extent.length as usize,
+            Row::Cached { extent, .. } => extent.length as usize,
         }
     }
 
     /// A record. `None` if there is no record with that number; a damaged one is
     /// also recorded.
     fn get(&self, blocks: &Blocks, at: usize) -> Option<&T> {
-        let (extent, met) = match self {
+        let (extent, decoded) = match self {
             Row::Here(records) => return records.get(at),
-            Row::Kept { extent, met } => (extent, met),
+            Row::Cached { extent, decoded } => (extent, decoded),
         };
         let behind = self.len().checked_sub(at).filter(|behind| *behind > 0)?;
         let (before, at) = (at / RECORDS_PER_BLOCK, at % RECORDS_PER_BLOCK);
         let together = RECORDS_PER_BLOCK.min(at + behind);
         let record = || {
-            let met = met.get(before)?;
-            let met = met.get_or_init(|| (0..together).map(|_| OnceLock::new()).collect());
-            let place = met.get(at)?;
+            let decoded = decoded.get(before)?;
+            let decoded = decoded.get_or_init(|| (0..together).map(|_| OnceLock::new()).collect());
+            let place = decoded.get(at)?;
             if place.get().is_none() {
                 let block = blocks.get((extent.block as usize).checked_add(before)?)?;
                 let decoded = postcard::from_bytes(record(block, together, at)?).ok()?;
@@ -260,7 +260,7 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
     fn keep(&self, blocks: &mut Vec<Vec<u8>>) -> Option<RowExtent> {
         let records = match self {
             Row::Here(records) => records,
-            Row::Kept { extent, .. } => return Some(*extent),
+            Row::Cached { extent, .. } => return Some(*extent),
         };
         let extent = RowExtent {
             block: blocks.len().try_into().ok()?,
@@ -301,7 +301,7 @@ mod tests {
         let program = Program { statements: statements.clone(), ..Program::default() };
         let mut packed = CompiledProgram::new(program);
         packed.pack();
-        assert!(matches!(packed.statements, Row::Kept { .. }));
+        assert!(matches!(packed.statements, Row::Cached { .. }));
         assert_eq!(packed.statements(), 70);
         for (at, statement) in statements.iter().enumerate() {
             assert_eq!(packed.statement(at), Some(statement));

@@ -74,15 +74,15 @@ pub enum ValueForm {
 
 /// An index as it is cached.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
-pub struct KeptIndex {
+pub struct CachedIndex {
     guards: Numbers,
     sets: Vec<Vec<u32>>,
-    places: Vec<KeptPlace>,
+    places: Vec<CachedPlace>,
 }
 
 /// A place as it is cached.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct KeptPlace {
+pub struct CachedPlace {
     /// See [`IndexPlace`].
     pub field: u32,
     /// Its form.
@@ -97,7 +97,7 @@ pub struct KeptPlace {
 
 impl Index {
     /// Puts its numbers into blocks.
-    pub(super) fn keep(&self, blocks: &mut Blocks) -> KeptIndex {
+    pub(super) fn keep(&self, blocks: &mut Blocks) -> CachedIndex {
         let guards: Vec<u32> =
             self.guards.iter().flat_map(|guard| [guard.set, guard.end]).collect();
         let guards = Numbers::of(&guards, blocks);
@@ -110,7 +110,7 @@ impl Index {
                     *word |= bit;
                 }
             }
-            KeptPlace {
+            CachedPlace {
                 field: place.field,
                 form: place.form,
                 lengths: place.lengths,
@@ -120,7 +120,7 @@ impl Index {
             }
         });
         let places = places.collect();
-        KeptIndex { guards, sets: self.sets.clone(), places }
+        CachedIndex { guards, sets: self.sets.clone(), places }
     }
 }
 
@@ -135,13 +135,13 @@ fn bit(piece: u32, words: usize) -> (usize, u32) {
 /// An index with its blocks.
 #[derive(Clone, Copy)]
 pub struct Prefilter<'a> {
-    index: &'a KeptIndex,
+    index: &'a CachedIndex,
     blocks: &'a Blocks,
     guards: &'a [[u8; 8]],
 }
 
 impl<'a> Prefilter<'a> {
-    pub(super) fn new(index: &'a KeptIndex, blocks: &'a Blocks) -> Prefilter<'a> {
+    pub(super) fn new(index: &'a CachedIndex, blocks: &'a Blocks) -> Prefilter<'a> {
         Prefilter { index, blocks, guards: index.guards.get(blocks).unwrap_or_default() }
     }
 
@@ -179,14 +179,14 @@ impl<'a> Prefilter<'a> {
     }
 
     /// A place.
-    pub fn place(self, at: usize) -> Option<&'a KeptPlace> {
+    pub fn place(self, at: usize) -> Option<&'a CachedPlace> {
         self.index.places.get(at)
     }
 
     /// Passes the rules to `found` that have a piece in a text.
     pub fn find(
         self,
-        place: &KeptPlace,
+        place: &CachedPlace,
         text: impl Iterator<Item = u8>,
         mut found: impl FnMut(usize),
     ) -> Option<()> {

@@ -84,7 +84,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::rules::check::{Surroundings, check, no_script};
+    use crate::rules::check::{CheckContext, check, no_script};
     use crate::rules::compiled::CompiledProgram;
     use crate::source::Sources;
 
@@ -96,7 +96,7 @@ mod tests {
         let (file, ast, parsed) = crate::syntax::parse_bytes(0, Path::new("r"), text.as_bytes());
         sources.add(file);
         let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let mut around = Surroundings {
+        let mut around = CheckContext {
             home: Path::new(""),
             load: &mut load,
             script: &mut no_script,

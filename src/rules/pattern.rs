@@ -238,7 +238,7 @@ fn shortest(set: &[String]) -> usize {
 
 /// The engines of a pattern that have been built so far.
 #[derive(Default)]
-pub struct Built {
+pub struct PatternEngines {
     light: OnceCell<Option<Rc<Regex>>>,
     full: OnceCell<Option<Rc<Regex>>>,
     /// How much text has been requested so far, bytes.
@@ -272,7 +272,7 @@ impl Search {
     }
 }
 
-impl Built {
+impl PatternEngines {
     /// The pattern for a text of that length, built now if necessary; `None` if
     /// it cannot be built.
     pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<Search> {
@@ -298,7 +298,7 @@ impl Built {
 /// The patterns of one program, each built when it is first needed.
 pub struct Patterns<'p> {
     program: &'p CompiledProgram,
-    built: RefCell<HashMap<u32, Built>>,
+    built: RefCell<HashMap<u32, PatternEngines>>,
     cut: Cell<bool>,
 }
 
@@ -407,8 +407,8 @@ mod tests {
     use regex_automata::util::syntax;
 
     use super::{
-        Built, CompiledProgram, Engine, Patterns, Regex, STEP_LIMIT, build, check, literals,
-        normalise, parse, width,
+        CompiledProgram, Engine, PatternEngines, Patterns, Regex, STEP_LIMIT, build, check,
+        literals, normalise, parse, width,
     };
     use crate::rules::program::{Pattern, Program};
 
@@ -430,7 +430,7 @@ mod tests {
         assert_eq!(width(r"(([a-z0-9]{1,40}){1,100})!"), 4001);
 
         let found = |source: &str, text: &str| {
-            let search = Built::default().get(source, false, text.len()).unwrap();
+            let search = PatternEngines::default().get(source, false, text.len()).unwrap();
             (search.is_match(text), search.is_cut(text))
         };
         let wide = "[ab]{1000}x";
@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(found("[ab]{1000}$", &(before.clone() + &"a".repeat(1002))), (false, true));
         assert_eq!(found("[ab]{1000}$", &(before + &"a".repeat(1000))), (true, false));
         // All texts count together.
-        let built = Built::default();
+        let built = PatternEngines::default();
         let text = "-".repeat(most / 2 + 1);
         let cut = || built.get(wide, false, text.len()).unwrap().is_cut(&text);
         assert_eq!([cut(), cut(), cut()], [false, true, true]);

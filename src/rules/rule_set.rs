@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::compiled::CompiledProgram;
-use super::switch::{self, By, Switches, Words, decide, said_in};
+use super::switch::{self, Decider, SwitchChoices, Switches, decide, said_in};
 use crate::message::unmark::Marks;
 
 /// Loads the user's rules again, from their files.
@@ -24,18 +24,22 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// `words` contains the user's choices on the command line of `mfilter isp-filter`.
-    pub fn new(user: CompiledProgram, site: Option<CompiledProgram>, words: &Words) -> RuleSet {
+    pub fn new(
+        user: CompiledProgram,
+        site: Option<CompiledProgram>,
+        words: &SwitchChoices,
+    ) -> RuleSet {
         let switches = decide(site.as_ref(), &user.settings, words);
         RuleSet { user, site: site.map(Arc::new), switches, reload: None }
     }
 
     /// Rules of a user without a provider.
     pub fn alone(user: CompiledProgram) -> RuleSet {
-        RuleSet::new(user, None, &Words::default())
+        RuleSet::new(user, None, &SwitchChoices::default())
     }
 
     /// The same rules with other choices.
-    pub fn switch(&mut self, words: &Words) {
+    pub fn switch(&mut self, words: &SwitchChoices) {
         self.switches = decide(self.site.as_deref(), &self.user.settings, words);
     }
 
@@ -80,12 +84,12 @@ impl RuleSet {
             return None;
         }
         Some(match switched.by {
-            By::Rules(word) => {
+            Decider::Rules(word) => {
                 let (file, line) = said_in(&self.user, word);
                 format!("switched off in {file}, line {line}")
             }
-            By::Command => "switched off by `mfilter isp-filter`".into(),
-            By::Default | By::Mandatory => "off unless it is switched on".into(),
+            Decider::Command => "switched off by `mfilter isp-filter`".into(),
+            Decider::Default | Decider::Mandatory => "off unless it is switched on".into(),
         })
     }
 

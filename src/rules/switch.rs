@@ -14,14 +14,14 @@ use crate::message::unmark::Marks;
 
 /// What `mfilter isp-filter` was told to do, as stored in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words {
+pub struct SwitchChoices {
     /// For the filter as a whole.
     pub whole: Option<bool>,
     /// For categories by name; each once.
     pub categories: Vec<(String, bool)>,
 }
 
-impl Words {
+impl SwitchChoices {
     /// The word for one category.
     pub fn category(&self, name: &str) -> Option<bool> {
         let found = self.categories.iter().find(|(each, _)| same(each, name));
@@ -41,12 +41,12 @@ pub struct SwitchSetting {
     /// Whether it is on.
     pub on: bool,
     /// Whose word it is.
-    pub by: By,
+    pub by: Decider,
 }
 
 /// Whose word decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum Decider {
     /// The provider: it cannot be switched off.
     Mandatory,
     /// The user's rules, by the index of the word in their settings.
@@ -67,25 +67,29 @@ pub struct Switches {
 }
 
 /// Decides by all words. `site` is `None` if there are no site rules.
-pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) -> Switches {
+pub fn decide(
+    site: Option<&CompiledProgram>,
+    user: &Settings,
+    command: &SwitchChoices,
+) -> Switches {
     let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
-    let default = SwitchSetting { on: default, by: By::Default };
+    let default = SwitchSetting { on: default, by: Decider::Default };
     let in_rules = |wanted: Option<&str>| {
         let word = user.isp_filter.iter().position(|word| match (&word.category, wanted) {
             (Some(name), Some(wanted)) => same(name, wanted),
             (None, None) => true,
             _ => false,
         })?;
-        Some(SwitchSetting { on: user.isp_filter.get(word)?.on, by: By::Rules(word) })
+        Some(SwitchSetting { on: user.isp_filter.get(word)?.on, by: Decider::Rules(word) })
     };
-    let by_command = |on| SwitchSetting { on, by: By::Command };
+    let by_command = |on| SwitchSetting { on, by: Decider::Command };
     let said = in_rules(None).or(command.whole.map(by_command));
     let categories: Vec<SwitchSetting> = site
         .iter()
         .flat_map(|site| site.categories.iter())
         .map(|category| {
             if category.mandatory {
-                return SwitchSetting { on: true, by: By::Mandatory };
+                return SwitchSetting { on: true, by: Decider::Mandatory };
             }
             in_rules(Some(&category.name))
                 .or_else(|| in_rules(None))
@@ -95,7 +99,7 @@ pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) 
         })
         .collect();
     // Without a word of its own it is on as long as any category is.
-    let free = || categories.iter().filter(|category| category.by != By::Mandatory);
+    let free = || categories.iter().filter(|category| category.by != Decider::Mandatory);
     let derived = free().find(|category| category.on).or_else(|| free().next());
     let whole = said.or(derived.copied()).unwrap_or(default);
     Switches { categories, whole }

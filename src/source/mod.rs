@@ -358,7 +358,7 @@ fn private(meta: &Metadata) -> Result<(), ReadError> {
 
 /// A fingerprint of the content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Print {
+pub struct Fingerprint {
     /// The size, bytes.
     pub length: u64,
     /// XXH3, 128 bits: no two contents collide by chance, and whoever could construct a
@@ -366,10 +366,10 @@ pub struct Print {
     pub hash: u128,
 }
 
-impl Print {
+impl Fingerprint {
     /// The fingerprint of these bytes.
-    pub fn of(bytes: &[u8]) -> Print {
-        Print { length: bytes.len() as u64, hash: XxHash3_128::oneshot(bytes) }
+    pub fn of(bytes: &[u8]) -> Fingerprint {
+        Fingerprint { length: bytes.len() as u64, hash: XxHash3_128::oneshot(bytes) }
     }
 }
 
@@ -386,7 +386,7 @@ impl RuleFile {
     ///
     /// # Errors
     /// The file cannot be read, or is too large.
-    pub fn print(&self) -> Result<Print, ReadError> {
+    pub fn print(&self) -> Result<Fingerprint, ReadError> {
         const BUFFER: u64 = 64 << 10;
         let mut buffer = Vec::with_capacity(self.length.clamp(1, BUFFER) as usize);
         let mut hasher = xxhash3_128::Hasher::new();
@@ -403,7 +403,7 @@ impl RuleFile {
             }
             hasher.write(&buffer);
             if count == 0 || length == self.length {
-                return Ok(Print { length, hash: hasher.finish_128() });
+                return Ok(Fingerprint { length, hash: hasher.finish_128() });
             }
         }
     }

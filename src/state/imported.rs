@@ -116,7 +116,7 @@ impl ImportJournal {
         }
         let fresh = lock.file().metadata()?.modified().is_ok_and(|at| !older(at, FRESH));
         let read = || file::open(&path, file::READ_OWN);
-        let looked = look_through(BufReader::new(read()?))?;
+        let looked = scan(BufReader::new(read()?))?;
         if looked.whole < lock.file().metadata()?.len() {
             lock.file().set_len(looked.whole)?;
         }
@@ -256,7 +256,7 @@ impl ImportJournal {
 
 /// The result of a first pass over a journal.
 #[derive(Default)]
-struct Look {
+struct JournalScan {
     /// The length of all complete lines, bytes.
     whole: u64,
     pending: Vec<FiledRecord>,
@@ -264,8 +264,8 @@ struct Look {
     forgets: bool,
 }
 
-fn look_through(mut reader: impl BufRead) -> io::Result<Look> {
-    let mut look = Look::default();
+fn scan(mut reader: impl BufRead) -> io::Result<JournalScan> {
+    let mut look = JournalScan::default();
     let mut text = String::new();
     while let Some(line) = next_line(&mut reader, &mut text)? {
         match line {

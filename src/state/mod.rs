@@ -8,7 +8,7 @@
 
 pub mod program_cache;
 pub mod lock_file;
-pub mod at_hand;
+pub mod pending_edits;
 pub mod away;
 pub mod expired;
 pub mod forwards;

@@ -3,7 +3,7 @@
 //!
 //! One file for each main rule file, in the user's [`User::cache_dir`]. It is valid only
 //! while every rule file that it was made from has the same content: that is compared by
-//! fingerprint ([`Print`]), not by time. It may be removed at any time, and if it cannot
+//! fingerprint ([`Fingerprint`]), not by time. It may be removed at any time, and if it cannot
 //! be written everything works, only slower. Whoever can write it can write the rules,
 //! too; nevertheless it must belong to the user, have mode 0600, and match its checksums.
 //!
@@ -32,7 +32,7 @@ use super::key;
 use crate::file;
 use crate::rules::blocks::Blocks;
 use crate::rules::compiled::CompiledProgram;
-use crate::source::Print;
+use crate::source::Fingerprint;
 use crate::user::{User, make_private};
 
 const MAGIC: &[u8; 16] = b"mfilter rules 5\n";
@@ -41,7 +41,7 @@ const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
 /// How much is read at once, bytes: everything that is kept for a few dozen rules.
 const FIRST: usize = 32 << 10;
 /// Stands for the fingerprint of a file that did not exist. No content is that long.
-const ABSENT: Print = Print { length: u64::MAX, hash: 0 };
+const ABSENT: Fingerprint = Fingerprint { length: u64::MAX, hash: 0 };
 /// The largest file that is kept, bytes.
 const LARGEST: u64 = 256 << 20;
 /// A hash of what mfilter was built from (`build.rs`): rules that another build has
@@ -104,9 +104,9 @@ impl ProgramCache {
     /// it does not exist. Anything else counts as absent.
     pub fn read(
         &self,
-        main: Print,
+        main: Fingerprint,
         proof: Proof,
-        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Fingerprint>>,
     ) -> Option<CompiledProgram> {
         self.compiled(Some(main), proof, look)
     }
@@ -119,9 +119,9 @@ impl ProgramCache {
     /// Without `main` the files are not compared.
     fn compiled(
         &self,
-        main: Option<Print>,
+        main: Option<Fingerprint>,
         proof: Proof,
-        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Fingerprint>>,
     ) -> Option<CompiledProgram> {
         let (file, size) = self.open()?;
         let first = match proof {
@@ -184,7 +184,7 @@ impl ProgramCache {
         let mut front = (files.len() as u64).to_le_bytes().to_vec();
         for (path, bytes) in files {
             let path = path.as_os_str().as_bytes();
-            let print = bytes.as_deref().map_or(ABSENT, Print::of);
+            let print = bytes.as_deref().map_or(ABSENT, Fingerprint::of);
             front.extend((path.len() as u64).to_le_bytes());
             front.extend(print.length.to_le_bytes());
             front.extend(print.hash.to_le_bytes());
@@ -224,8 +224,8 @@ fn before_front(bytes: &[u8]) -> Option<(usize, u128)> {
 /// without `main` that is not checked.
 fn unchanged<'f>(
     front: &'f [u8],
-    main: Option<Print>,
-    look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
+    main: Option<Fingerprint>,
+    look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Fingerprint>>,
 ) -> Option<&'f [u8]> {
     let (files, mut rest) = number(front)?;
     for at in 0..files {
@@ -233,7 +233,7 @@ fn unchanged<'f>(
         (path, rest) = number(rest)?;
         (length, rest) = number(rest)?;
         (hash, rest) = rest.split_first_chunk()?;
-        let print = Print { length, hash: u128::from_le_bytes(*hash) };
+        let print = Fingerprint { length, hash: u128::from_le_bytes(*hash) };
         let (path, behind) = rest.split_at_checked(usize::try_from(path).ok()?)?;
         rest = behind;
         let same = match (main, at) {
@@ -317,7 +317,7 @@ mod tests {
 
     const INCLUDED: &[u8] = b"when spam -> discard\n";
 
-    fn no_file(_: &Path) -> Result<Option<Print>, Error> {
+    fn no_file(_: &Path) -> Result<Option<Fingerprint>, Error> {
         Ok(None)
     }
 
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn of_many_rules_those_that_are_met_are_read_and_proven() {
         let folder = tempfile::tempdir().unwrap();
-        let main = Print::of(b"x");
+        let main = Fingerprint::of(b"x");
         let compiled = CompiledProgram::new(with_patterns(2000));
         let kept =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
@@ -369,9 +369,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
-        let main = Print::of(b"include \"other\"\n");
+        let main = Fingerprint::of(b"include \"other\"\n");
         let mut look = |path: &Path| match path.to_str() {
-            Some("/other") => Ok(Some(Print::of(INCLUDED))),
+            Some("/other") => Ok(Some(Fingerprint::of(INCLUDED))),
             Some("/absent") => Ok(None),
             _ => Err(ErrorKind::NotFound.into()),
         };
@@ -386,12 +386,14 @@ mod tests {
         let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
         assert_eq!(found.to_parts(), compiled.to_parts());
         // Other rules of the same length, or other content of what they include.
-        assert!(kept.read(Print::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none());
+        assert!(
+            kept.read(Fingerprint::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none()
+        );
         assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());
-        let mut other = |_: &Path| Ok(Some(Print::of(b"when spam -> discarD\n")));
+        let mut other = |_: &Path| Ok(Some(Fingerprint::of(b"when spam -> discarD\n")));
         assert!(kept.read(main, Proof::AsMet, &mut other).is_none());
         let mut appeared = |path: &Path| match path.to_str() {
-            Some("/absent") => Ok(Some(Print::of(b""))),
+            Some("/absent") => Ok(Some(Fingerprint::of(b""))),
             _ => look(path),
         };
         assert!(kept.read(main, Proof::AsMet, &mut appeared).is_none(), "what was not there is");

@@ -87,16 +87,16 @@ pub fn claim_to_watch(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveRecord {
     /// Where the message was.
-    pub from: Spot,
+    pub from: MessagePlace,
     /// Where it was moved to.
-    pub to: Spot,
+    pub to: MessagePlace,
     /// The flags that it got and did not have.
     pub added: Flags,
 }
 
 /// The place of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
+pub struct MessagePlace {
     /// The folder's directories from the Maildir down.
     pub folder: Vec<String>,
     /// `new/NAME` or `cur/NAME`.
@@ -286,7 +286,7 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
             JournalLine::Move { from, old, to, new, add, keywords } => {
                 let spot = |number: usize, file| {
                     let folder = folders.get(number).ok_or_else(damaged)?.clone();
-                    Ok::<_, io::Error>(Spot { folder, file })
+                    Ok::<_, io::Error>(MessagePlace { folder, file })
                 };
                 let added = Flags { letters: add, keywords };
                 run.moves.push(MoveRecord { from: spot(from, old)?, to: spot(to, new)?, added });
@@ -378,8 +378,11 @@ mod tests {
 
     fn moved(number: usize, to: &str) -> MoveRecord {
         MoveRecord {
-            from: Spot { folder: vec![], file: format!("new/{number}") },
-            to: Spot { folder: vec![to.into(), "b".into()], file: format!("cur/{number}:2,S") },
+            from: MessagePlace { folder: vec![], file: format!("new/{number}") },
+            to: MessagePlace {
+                folder: vec![to.into(), "b".into()],
+                file: format!("cur/{number}:2,S"),
+            },
             added: Flags { letters: "S".into(), keywords: vec!["$x".into()] },
         }
     }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::is_of_ours;
 use crate::file;
-use crate::rules::switch::Words;
+use crate::rules::switch::SwitchChoices;
 use crate::source::{ReadError, read_current};
 use crate::user::{User, make_private};
 
@@ -34,7 +34,7 @@ pub fn path(user: &User) -> Option<PathBuf> {
 ///
 /// # Errors
 /// They cannot be known, perhaps only [at the moment](ReadError::may_pass).
-pub fn read(path: &Path) -> Result<Words, ReadError> {
+pub fn read(path: &Path) -> Result<SwitchChoices, ReadError> {
     let bytes = read_current(|| {
         let (file, about) = file::open_with_metadata(path, file::READ_OWN)?;
         if !is_of_ours(&about) {
@@ -47,7 +47,7 @@ pub fn read(path: &Path) -> Result<Words, ReadError> {
     });
     match bytes {
         Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
-        Err(error) if error.is_missing() => Ok(Words::default()),
+        Err(error) if error.is_missing() => Ok(SwitchChoices::default()),
         Err(error) => Err(error),
     }
 }
@@ -57,8 +57,8 @@ pub fn not_read(path: &Path, error: &ReadError) -> String {
     format!("{} is not read: {error}", path.display())
 }
 
-fn parse(text: &str) -> Words {
-    let mut words = Words::default();
+fn parse(text: &str) -> SwitchChoices {
+    let mut words = SwitchChoices::default();
     for line in text.lines().map(str::trim) {
         let (word, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let on = match word {
@@ -78,8 +78,8 @@ fn parse(text: &str) -> Words {
 ///
 /// # Errors
 /// The file cannot be written or removed.
-pub fn write(path: &Path, words: &Words, home: Option<&Path>) -> io::Result<()> {
-    if *words == Words::default() {
+pub fn write(path: &Path, words: &SwitchChoices, home: Option<&Path>) -> io::Result<()> {
+    if *words == SwitchChoices::default() {
         return match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -106,16 +106,16 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
-    fn words(whole: Option<bool>, categories: &[(&str, bool)]) -> Words {
+    fn words(whole: Option<bool>, categories: &[(&str, bool)]) -> SwitchChoices {
         let categories = categories.iter().map(|(name, on)| ((*name).to_owned(), *on));
-        Words { whole, categories: categories.collect() }
+        SwitchChoices { whole, categories: categories.collect() }
     }
 
     #[test]
     fn what_is_reported_is_read_again_and_takes_a_few_hundred_bytes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config/mfilter/isp-filter");
-        assert_eq!(read(&path).unwrap(), Words::default());
+        assert_eq!(read(&path).unwrap(), SwitchChoices::default());
         let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
         write(&path, &told, None).unwrap();
         assert_eq!(read(&path).unwrap(), told);
@@ -123,9 +123,9 @@ mod tests {
         assert!(about.len() < 300, "{}", about.len());
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        write(&path, &Words::default(), None).unwrap();
+        write(&path, &SwitchChoices::default(), None).unwrap();
         assert!(!path.exists());
-        write(&path, &Words::default(), None).unwrap();
+        write(&path, &SwitchChoices::default(), None).unwrap();
     }
 
     #[test]

@@ -16,15 +16,15 @@ use super::{StateDir, forget_old, key};
 const DIRECTORY: &str = "told";
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The right and duty to notify the user. If it is dropped without [`Claim::told`], the
+/// The right and duty to notify the user. If it is dropped without [`NoticeClaim::told`], the
 /// next process may claim it.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
-pub struct Claim {
+pub struct NoticeClaim {
     lock: LockFile,
 }
 
-impl Claim {
+impl NoticeClaim {
     /// Records that the user was notified.
     pub fn told(mut self) {
         let written = self.lock.file().write_all(b"told\n");
@@ -36,7 +36,7 @@ impl Claim {
 /// for its texts, for example a hash of them. `None` if the notice was sent or is being
 /// sent, and also if that cannot be recorded: better no notice than one with every
 /// message.
-pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<Claim> {
+pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<NoticeClaim> {
     let name = key(&[main.as_os_str().as_bytes(), version.as_bytes()]);
     let mut lock = LockFile::wait(state, DIRECTORY, &name, Instant::now()).ok()??;
     if lock.file().metadata().ok()?.len() > 0 {
@@ -44,7 +44,7 @@ pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<Claim> {
         return None;
     }
     forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
-    Some(Claim { lock })
+    Some(NoticeClaim { lock })
 }
 
 #[cfg(test)]

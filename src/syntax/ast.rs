@@ -125,14 +125,14 @@ pub struct ScriptOption {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MoveEnd {
     /// `to` or `from`
-    pub way: Spanned<Way>,
+    pub direction: Spanned<MoveDirection>,
     /// The folder.
     pub folder: SpannedText,
 }
 
 /// In which direction the user moved a message, as seen from the folder that is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum MoveDirection {
     /// `moved to`
     To,
     /// `moved from`
@@ -321,7 +321,7 @@ impl StatementNode {
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 for end in ends {
-                    end.way.span = Span::default();
+                    end.direction.span = Span::default();
                     end.folder.span = Span::default();
                 }
                 actions.iter_mut().for_each(ActionNode::forget);

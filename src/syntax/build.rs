@@ -4,7 +4,8 @@ use pest::iterators::Pair;
 
 use super::ast::{
     ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
-    MoveEnd, Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
+    MoveDirection, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind,
+    ValueNode,
 };
 use super::grammar::Rule;
 use super::literal;
@@ -16,7 +17,7 @@ use crate::source::{Span, Spanned};
 pub(super) type Read<T> = Result<T, Mistake>;
 
 /// A condition, and its place including the parentheses around it.
-type Placed = (ConditionNode, Span);
+type SpannedCondition = (ConditionNode, Span);
 
 /// Builds the Ast of one piece from pest's pairs. The grammar determines the
 /// contents of a pair; if they differed, the result would be a mistake, not a
@@ -185,19 +186,22 @@ impl Builder {
 
     /// `to "Folder"`
     fn move_end(&mut self, pair: Pair<Rule>) -> Read<MoveEnd> {
-        let (mut way, mut folder) = (None, None);
+        let (mut direction, mut folder) = (None, None);
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::move_way => {
-                    let value = if part.as_str() == "to" { Way::To } else { Way::From };
-                    way = Some(Spanned { value, span: self.span(&part) });
+                    let value =
+                        if part.as_str() == "to" { MoveDirection::To } else { MoveDirection::From };
+                    direction = Some(Spanned { value, span: self.span(&part) });
                 }
                 Rule::string => folder = Some(self.string(&part)),
                 _ => {}
             }
         }
-        let (Some(way), Some(folder)) = (way, folder) else { return Err(self.impossible()) };
-        Ok(MoveEnd { way, folder })
+        let (Some(direction), Some(folder)) = (direction, folder) else {
+            return Err(self.impossible());
+        };
+        Ok(MoveEnd { direction, folder })
     }
 
     fn choice(&mut self, pair: Pair<Rule>) -> Read<Choice> {
@@ -304,7 +308,7 @@ impl Builder {
     }
 
     /// Recursive, but no deeper than the outline allows parentheses to be.
-    fn condition(&mut self, pair: Pair<Rule>) -> Read<Placed> {
+    fn condition(&mut self, pair: Pair<Rule>) -> Read<SpannedCondition> {
         self.joined(pair, Rule::all, ConditionNodeKind::Any, |builder, all| {
             builder.joined(all, Rule::unary, ConditionNodeKind::All, Builder::unary)
         })
@@ -315,8 +319,8 @@ impl Builder {
         pair: Pair<Rule>,
         of: Rule,
         join: fn(Vec<ConditionNode>) -> ConditionNodeKind,
-        read: fn(&mut Builder, Pair<Rule>) -> Read<Placed>,
-    ) -> Read<Placed> {
+        read: fn(&mut Builder, Pair<Rule>) -> Read<SpannedCondition>,
+    ) -> Read<SpannedCondition> {
         let mut parts = Vec::new();
         let mut place: Option<Span> = None;
         for part in pair.into_inner().filter(|part| part.as_rule() == of) {
@@ -332,7 +336,7 @@ impl Builder {
         Ok((only, span))
     }
 
-    fn unary(&mut self, pair: Pair<Rule>) -> Read<Placed> {
+    fn unary(&mut self, pair: Pair<Rule>) -> Read<SpannedCondition> {
         let span = self.span(&pair);
         let mut nots = Vec::new();
         let mut operand = None;

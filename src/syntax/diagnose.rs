@@ -5,7 +5,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use super::grammar::Rule;
 use super::mistake::{Mistake, SyntaxErrorKind};
 use super::outline::TokenRun;
-use super::scan::{self, Bad, SyntaxToken, TokenShape};
+use super::scan::{self, ScanFault, SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
 
@@ -57,8 +57,8 @@ impl<'a> View<'a> {
             return Some(self.mistake(SyntaxErrorKind::TooDeep, *token));
         }
         self.piece.tokens.clone().find_map(|at| match self.token(at)? {
-            token @ SyntaxToken { kind: TokenShape::Bad(bad), .. } => {
-                Some(self.bad(bad, at, token))
+            token @ SyntaxToken { kind: TokenShape::Fault(fault), .. } => {
+                Some(self.fault(fault, at, token))
             }
             token => {
                 let meant = Some(self.flags_meant(at)?);
@@ -74,7 +74,7 @@ impl<'a> View<'a> {
         match first.kind {
             TokenShape::Quantity if written.starts_with(['+', '-']) => None,
             TokenShape::Quantity => Some(SyntaxErrorKind::MissingSign(written.to_string())),
-            TokenShape::Bad(_) => None,
+            TokenShape::Fault(_) => None,
             _ => Some(self.unexpected(Some(first), vec![words::name_of(Rule::weight)])),
         }
     }
@@ -85,7 +85,7 @@ impl<'a> View<'a> {
         let next_written = next.map_or("", |token| self.written(token));
         let Some(word) = self.word(start) else {
             return match first.kind {
-                TokenShape::Bad(_) => None,
+                TokenShape::Fault(_) => None,
                 TokenShape::Signs
                     if self.written(first) == ":" && next_written.starts_with('0') =>
                 {
@@ -155,7 +155,9 @@ impl<'a> View<'a> {
                     | TokenShape::Signs
                     | TokenShape::Dots
                     | TokenShape::Pattern
-                    | TokenShape::Bad(Bad::Stray | Bad::UnclosedPattern | Bad::EmptyPattern)
+                    | TokenShape::Fault(
+                        ScanFault::Stray | ScanFault::UnclosedPattern | ScanFault::EmptyPattern
+                    )
             )
         };
         let mut first = at;
@@ -184,9 +186,9 @@ impl<'a> View<'a> {
             .then(|| self.mistake(SyntaxErrorKind::MissingQuotes(written.to_string()), whole))
     }
 
-    fn bad(&self, bad: Bad, at: usize, token: SyntaxToken) -> Mistake {
+    fn fault(&self, fault: ScanFault, at: usize, token: SyntaxToken) -> Mistake {
         let written = self.written(token);
-        if bad == Bad::UnclosedText
+        if fault == ScanFault::UnclosedText
             && let Some(curly) = written.find(scan::is_curly_quote)
         {
             let found: String = written[curly..].chars().take(1).collect();
@@ -194,40 +196,40 @@ impl<'a> View<'a> {
             let whole = SyntaxToken { start, end: start + found.len() as u32, ..token };
             return self.mistake(SyntaxErrorKind::CurlyQuote(found), whole);
         }
-        if bad == Bad::UnclosedText
+        if fault == ScanFault::UnclosedText
             && let Some(opening) = self.closed_too_late(at, token)
         {
             return self.mistake(SyntaxErrorKind::UnclosedText, opening);
         }
         let first = written.chars().next().unwrap_or_default();
-        let kind = match bad {
-            Bad::UnclosedText if written.len() == 1 => SyntaxErrorKind::LoneQuote,
-            Bad::UnclosedText => SyntaxErrorKind::UnclosedText,
-            Bad::UnclosedLongText => SyntaxErrorKind::UnclosedLongText,
-            Bad::UnclosedPattern => match self.unquoted(at) {
+        let kind = match fault {
+            ScanFault::UnclosedText if written.len() == 1 => SyntaxErrorKind::LoneQuote,
+            ScanFault::UnclosedText => SyntaxErrorKind::UnclosedText,
+            ScanFault::UnclosedLongText => SyntaxErrorKind::UnclosedLongText,
+            ScanFault::UnclosedPattern => match self.unquoted(at) {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::UnclosedPattern,
             },
-            Bad::EmptyPattern => match self.unquoted(at).filter(|_| self.touches(at)) {
+            ScanFault::EmptyPattern => match self.unquoted(at).filter(|_| self.touches(at)) {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::EmptyPattern,
             },
-            Bad::SingleQuote => SyntaxErrorKind::SingleQuote,
-            Bad::CurlyQuote => SyntaxErrorKind::CurlyQuote(written.to_string()),
-            Bad::LookAlike => SyntaxErrorKind::LookAlike(written.to_string()),
-            Bad::Invisible => SyntaxErrorKind::Invisible(first),
-            Bad::Stray if first == ';' => SyntaxErrorKind::Semicolon,
-            Bad::Stray if let Some(mistake) = self.imap_flag(at, token) => return mistake,
-            Bad::Stray => match self.unquoted(at) {
+            ScanFault::SingleQuote => SyntaxErrorKind::SingleQuote,
+            ScanFault::CurlyQuote => SyntaxErrorKind::CurlyQuote(written.to_string()),
+            ScanFault::LookAlike => SyntaxErrorKind::LookAlike(written.to_string()),
+            ScanFault::Invisible => SyntaxErrorKind::Invisible(first),
+            ScanFault::Stray if first == ';' => SyntaxErrorKind::Semicolon,
+            ScanFault::Stray if let Some(mistake) = self.imap_flag(at, token) => return mistake,
+            ScanFault::Stray => match self.unquoted(at) {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::Stray(first),
             },
         };
         // The opening sign is what matters; the rest of the line may be fine.
-        let end = match bad {
-            Bad::UnclosedText | Bad::UnclosedPattern => token.start + 1,
-            Bad::EmptyPattern => token.start + 2,
-            Bad::UnclosedLongText => token.start + scan::LONG_QUOTE.len() as u32,
+        let end = match fault {
+            ScanFault::UnclosedText | ScanFault::UnclosedPattern => token.start + 1,
+            ScanFault::EmptyPattern => token.start + 2,
+            ScanFault::UnclosedLongText => token.start + scan::LONG_QUOTE.len() as u32,
             _ => token.end,
         };
         self.mistake(kind, SyntaxToken { end, ..token })

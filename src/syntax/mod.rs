@@ -31,7 +31,7 @@ use ast::Ast;
 pub use decode::{NotUtf8, decode};
 pub use literal::{quote, slashed};
 pub use mistake::date_hint;
-pub use scan::{Bad, Scan, SyntaxToken, TokenShape, scan};
+pub use scan::{Scan, ScanFault, SyntaxToken, TokenShape, scan};
 
 /// Reads a rule file. All mistakes are found in one go. The [`Ast`] contains what
 /// could be read, with [`ast::StatementNodeKind::Broken`] in place of the rest.

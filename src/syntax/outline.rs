@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::MAX_DEPTH;
 use super::mistake::{Mistake, SyntaxErrorKind};
-use super::scan::{Bad, SyntaxToken, TokenShape};
+use super::scan::{ScanFault, SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
 
@@ -54,7 +54,7 @@ pub(super) struct TokenRun {
 
 /// What begins a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lead {
+enum LeadingWord {
     /// `set`
     Set,
     /// `list`, `define`, `score`: a name follows
@@ -113,7 +113,7 @@ struct Outliner<'a> {
     line_indent: u32,
     /// The first token of the current piece.
     start: Option<usize>,
-    lead: Lead,
+    lead: LeadingWord,
     piece_indent: u32,
     arrow: bool,
     /// Open `(` and `[`, each with the number of `not`s before it.
@@ -138,7 +138,7 @@ impl<'a> Outliner<'a> {
             blocks: Vec::new(),
             line_indent: 0,
             start: None,
-            lead: Lead::Unknown,
+            lead: LeadingWord::Unknown,
             piece_indent: 0,
             arrow: false,
             nests: Vec::new(),
@@ -219,7 +219,7 @@ impl<'a> Outliner<'a> {
     /// Whether the `{` belongs to the action before it.
     fn opens_particulars(&self, at: usize) -> bool {
         let before = at.wrapping_sub(1);
-        let acts = self.lead == Lead::Action || self.arrow;
+        let acts = self.lead == LeadingWord::Action || self.arrow;
         let starts = self.start.is_some_and(|start| start <= before);
         starts
             && acts
@@ -234,7 +234,9 @@ impl<'a> Outliner<'a> {
             let begins = token.indent.is_some()
                 && self.word(end).is_some_and(|word| words::STATEMENTS.contains(&word));
             match token.kind {
-                TokenShape::CloseBlock | TokenShape::Bad(Bad::UnclosedLongText) => return end + 1,
+                TokenShape::CloseBlock | TokenShape::Fault(ScanFault::UnclosedLongText) => {
+                    return end + 1;
+                }
                 TokenShape::OpenBlock => break,
                 _ if begins => break,
                 _ => self.within_piece(end),
@@ -308,17 +310,19 @@ impl<'a> Outliner<'a> {
         self.too_deep = None;
         self.unopened = None;
         self.lead = match self.word(at) {
-            Some("set") => Lead::Set,
-            Some("list" | "define" | "score") => Lead::Named,
-            Some("include" | "isp-filter" | "isp-label" | "category") => Lead::Include,
-            Some(word) if words::STATEMENTS.contains(&word) || word == words::ON => Lead::Rule,
-            Some(word) if words::ACTIONS.contains(&word) => Lead::Action,
-            Some(word) if words::SLIPS.contains(&word) => Lead::Rule,
+            Some("set") => LeadingWord::Set,
+            Some("list" | "define" | "score") => LeadingWord::Named,
+            Some("include" | "isp-filter" | "isp-label" | "category") => LeadingWord::Include,
+            Some(word) if words::STATEMENTS.contains(&word) || word == words::ON => {
+                LeadingWord::Rule
+            }
+            Some(word) if words::ACTIONS.contains(&word) => LeadingWord::Action,
+            Some(word) if words::SLIPS.contains(&word) => LeadingWord::Rule,
             Some(word) => match words::nearest_opening(word, false) {
-                Some("when" | "otherwise" | "rule" | "expect") => Lead::Rule,
-                _ => Lead::Unknown,
+                Some("when" | "otherwise" | "rule" | "expect") => LeadingWord::Rule,
+                _ => LeadingWord::Unknown,
             },
-            None => Lead::Unknown,
+            None => LeadingWord::Unknown,
         };
     }
 
@@ -392,8 +396,8 @@ impl<'a> Outliner<'a> {
         if self.blocks.last().is_some_and(|block| block.block == BlockKind::Entries) {
             return self.begins_entry(at);
         }
-        let waits = self.lead == Lead::Rule && !self.arrow;
-        let acts = self.lead == Lead::Action || self.arrow;
+        let waits = self.lead == LeadingWord::Rule && !self.arrow;
+        let acts = self.lead == LeadingWord::Action || self.arrow;
         let continued = matches!(before.kind, TokenShape::Arrow | TokenShape::Comma)
             || self.word(at - 1).is_some_and(|word| words::JOINTS.contains(&word));
         match (token.kind, self.word(at)) {
@@ -405,14 +409,15 @@ impl<'a> Outliner<'a> {
                 false
             }
             (_, Some(word)) if words::STATEMENTS.contains(&word) || self.is_on_moved(at) => {
-                let is_name = at == start + 1 && matches!(self.lead, Lead::Set | Lead::Named);
+                let is_name =
+                    at == start + 1 && matches!(self.lead, LeadingWord::Set | LeadingWord::Named);
                 begins_line || (!is_name && !waits && self.nests.is_empty() && self.can_end(at - 1))
             }
             (_, Some(word)) if words::ACTIONS.contains(&word) => {
-                let is_name = at == start + 1 && self.lead == Lead::Set;
+                let is_name = at == start + 1 && self.lead == LeadingWord::Set;
                 begins_line && !is_name && !waits && !continued
             }
-            (_, Some(word)) if self.lead == Lead::Include && begins_line => {
+            (_, Some(word)) if self.lead == LeadingWord::Include && begins_line => {
                 before.kind == TokenShape::Text && !words::SCRIPT_OPTIONS.contains(&word)
             }
             (_, Some("unless")) if self.word(start) == Some("expire") && !self.arrow => false,
@@ -426,7 +431,9 @@ impl<'a> Outliner<'a> {
                     && self.nests.is_empty()
                     && !words::JOINTS.contains(&word)
             }
-            (TokenShape::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
+            (TokenShape::Fault(ScanFault::EmptyPattern), None) => {
+                begins_line && self.nests.is_empty()
+            }
             // Not an operator, or the beginning of a procmail recipe.
             (TokenShape::Signs, None) => {
                 let sign = self.text.get(token.start as usize..).unwrap_or_default();

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::ast::{
     ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, Instant,
-    ListSource, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode, StatementNodeKind,
-    ValueKind, ValueNode, Way,
+    ListSource, MoveDirection, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode,
+    StatementNodeKind, ValueKind, ValueNode,
 };
 use super::grammar::{Grammar, Rule};
 use super::scan::{self, TokenShape};
@@ -217,8 +217,8 @@ fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<ActionNod
 }
 
 fn move_end() -> impl Strategy<Value = MoveEnd> {
-    (prop_oneof![Just(Way::To), Just(Way::From)], word(text()))
-        .prop_map(|(way, folder)| MoveEnd { way: at(way), folder })
+    (prop_oneof![Just(MoveDirection::To), Just(MoveDirection::From)], word(text()))
+        .prop_map(|(way, folder)| MoveEnd { direction: at(way), folder })
 }
 
 fn statement() -> impl Strategy<Value = StatementNode> {

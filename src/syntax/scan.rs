@@ -58,12 +58,12 @@ pub enum TokenShape {
     /// `=`, `<`, …: every run of such signs, including those that are not operators
     Signs,
     /// Not a token of the language, whatever is around it.
-    Bad(Bad),
+    Fault(ScanFault),
 }
 
 /// What is wrong, wherever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bad {
+pub enum ScanFault {
     /// `"` without an end on its line.
     UnclosedText,
     /// `"""` without an end.
@@ -205,21 +205,21 @@ fn token(rest: &str, first: char) -> (TokenShape, usize) {
     match first {
         '"' if rest.starts_with(LONG_QUOTE) => match closed_long(rest) {
             Some(length) => (TokenShape::Text, length),
-            None => (TokenShape::Bad(Bad::UnclosedLongText), rest.trim_end().len()),
+            None => (TokenShape::Fault(ScanFault::UnclosedLongText), rest.trim_end().len()),
         },
         '"' => match closed(rest, b'"') {
             Some(length) => (TokenShape::Text, length),
-            None => (TokenShape::Bad(Bad::UnclosedText), line_of(rest).trim_end().len()),
+            None => (TokenShape::Fault(ScanFault::UnclosedText), line_of(rest).trim_end().len()),
         },
         '/' if second == Some('/') => {
-            (TokenShape::Bad(Bad::EmptyPattern), line_of(rest).trim_end().len())
+            (TokenShape::Fault(ScanFault::EmptyPattern), line_of(rest).trim_end().len())
         }
         '/' => match closed(rest, b'/') {
             Some(length) => {
                 let flags = run(&rest[length..], is_word_rest);
                 (TokenShape::Pattern, length + flags)
             }
-            None => (TokenShape::Bad(Bad::UnclosedPattern), line_of(rest).trim_end().len()),
+            None => (TokenShape::Fault(ScanFault::UnclosedPattern), line_of(rest).trim_end().len()),
         },
         '{' => (TokenShape::OpenBlock, 1),
         '}' => (TokenShape::CloseBlock, 1),
@@ -228,7 +228,7 @@ fn token(rest: &str, first: char) -> (TokenShape, usize) {
         '(' => (TokenShape::OpenParen, 1),
         ')' => (TokenShape::CloseParen, 1),
         ',' => (TokenShape::Comma, 1),
-        '\'' => (TokenShape::Bad(Bad::SingleQuote), 1),
+        '\'' => (TokenShape::Fault(ScanFault::SingleQuote), 1),
         '-' if second == Some('>') => (TokenShape::Arrow, 2),
         '.' if second == Some('.') => (TokenShape::Dots, 2),
         _ if first.is_ascii_digit() => (TokenShape::Quantity, quantity(rest, 0)),
@@ -237,15 +237,17 @@ fn token(rest: &str, first: char) -> (TokenShape, usize) {
         }
         _ if is_letter(first) => (TokenShape::Word, word(rest)),
         _ if is_sign(first) => (TokenShape::Signs, signs(rest)),
-        _ if is_curly_quote(first) => (TokenShape::Bad(Bad::CurlyQuote), run(rest, is_curly_quote)),
+        _ if is_curly_quote(first) => {
+            (TokenShape::Fault(ScanFault::CurlyQuote), run(rest, is_curly_quote))
+        }
         _ if narrow(first).is_some() => (
-            TokenShape::Bad(Bad::LookAlike),
+            TokenShape::Fault(ScanFault::LookAlike),
             run(rest, |c| !is_curly_quote(c) && narrow(c).is_some()),
         ),
         _ if is_invisible(first) => {
-            (TokenShape::Bad(Bad::Invisible), run(rest, is_invisible_in_line))
+            (TokenShape::Fault(ScanFault::Invisible), run(rest, is_invisible_in_line))
         }
-        _ => (TokenShape::Bad(Bad::Stray), first.len_utf8()),
+        _ => (TokenShape::Fault(ScanFault::Stray), first.len_utf8()),
     }
 }
 

@@ -16,7 +16,7 @@ use mfilter::load;
 use mfilter::message::Message;
 use mfilter::rules::compiled::CompiledProgram;
 use mfilter::rules::rule_set::RuleSet;
-use mfilter::rules::switch::Words;
+use mfilter::rules::switch::SwitchChoices;
 use mfilter::world::World;
 use proptest::prelude::*;
 
@@ -98,7 +98,7 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
         "-" => String::new(),
         rules => format!("isp-filter {rules}\n"),
     };
-    let mut words = Words::default();
+    let mut words = SwitchChoices::default();
     let mut said = command.split(' ').filter(|word| *word != "-");
     while let Some(word) = said.next() {
         match word {
@@ -116,7 +116,12 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
 
 /// The plan in words and the delivered bytes. Without `site`, as if no filter were
 /// known.
-fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<String>, Vec<u8>) {
+fn run(
+    site: Option<&Path>,
+    rules: &str,
+    words: &SwitchChoices,
+    message: &[u8],
+) -> (Vec<String>, Vec<u8>) {
     let compiled = |checked: mfilter::rules::CheckResult| {
         let program = checked.program.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         CompiledProgram::new(program)
@@ -604,12 +609,12 @@ proptest! {
                  category \"more\" { mark flagged, add-header \"X-Seen\" \"y\", copy \"C\" }\n",
             );
             let (switched, words) = match by_rules {
-                true => (format!("isp-filter off\n{rules}"), Words::default()),
-                false => (rules.clone(), Words { whole: Some(false), categories: Vec::new() }),
+                true => (format!("isp-filter off\n{rules}"), SwitchChoices::default()),
+                false => (rules.clone(), SwitchChoices { whole: Some(false), categories: Vec::new() }),
             };
             let marked = marked(&message, mark, verdicts);
             let off = run(Some(Path::new(&site)), &switched, &words, &marked);
-            let without = run(None, &rules, &Words::default(), &message);
+            let without = run(None, &rules, &SwitchChoices::default(), &message);
             prop_assert_eq!(&off.0, &without.0);
             prop_assert_eq!(String::from_utf8_lossy(&off.1), String::from_utf8_lossy(&without.1));
         }

@@ -21,7 +21,7 @@ use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::fold::fold;
 use crate::message::{parameter, reply_prefix};
-use opening::Opening;
+use opening::BounceParts;
 
 pub use failure::RecipientFailure;
 
@@ -243,7 +243,7 @@ impl Signs {
     /// Why it is a bounce; `said` if `reported` was read from free text.
     fn evidence(
         &self,
-        opening: &Opening,
+        opening: &BounceParts,
         reported: &[RecipientFailure],
         said: bool,
         own: &[String],

@@ -12,7 +12,7 @@ const LIMIT: usize = 64 << 10;
 
 /// The parts of a bounce.
 #[derive(Debug, Default)]
-pub struct Opening {
+pub struct BounceParts {
     /// The text for people, up to the mail that came back; normalised.
     pub notes: String,
     /// `notes` without case, on one line.
@@ -27,7 +27,7 @@ pub struct Opening {
 ///
 /// # Errors
 /// The body cannot be read.
-pub fn read(message: &Message, report: bool) -> Result<Opening, String> {
+pub fn read(message: &Message, report: bool) -> Result<BounceParts, String> {
     let start = look::opening(message, LIMIT)?;
     let opening = take_apart(&start)?;
     match report && opening.status.is_empty() {
@@ -36,8 +36,8 @@ pub fn read(message: &Message, report: bool) -> Result<Opening, String> {
     }
 }
 
-fn take_apart(message: &Message) -> Result<Opening, String> {
-    let mut opening = Opening::default();
+fn take_apart(message: &Message) -> Result<BounceParts, String> {
+    let mut opening = BounceParts::default();
     let parts = message.parts().map_err(unread)?;
     let mut notes = String::new();
     for part in parts.iter().filter(|part| !is_within_message(parts, part)) {

@@ -23,7 +23,7 @@ const FORWARDED: &str = "$Forwarded";
 
 /// What is said about a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct CopyAddress {
     /// Forward-path, without brackets.
     pub recipient: String,
     /// What the recipient could not hold.
@@ -31,13 +31,13 @@ pub struct Said {
 }
 
 /// Says where a copy goes and which flags it has.
-pub fn say(
+pub fn copy_address(
     mailbox: &Address,
     id: &str,
     folder: &Folder,
     flags: &Flags,
     store: &LmtpAddress,
-) -> Said {
+) -> CopyAddress {
     let letters = flags.letters.replace('P', "");
     let mut keywords = flags.keywords.clone();
     if flags.letters.contains('P') && !flags.has_keyword(FORWARDED) {
@@ -55,10 +55,10 @@ pub fn say(
     };
     let (is_long, short) = recipient(&keywords, &folder);
     if !is_long && is_plain(&keywords) && is_plain(&folder) {
-        return Said { recipient: short, header: None };
+        return CopyAddress { recipient: short, header: None };
     }
     let header = HeaderEdit::Add { name: header_name(id), value: format!("{keywords} ({folder})") };
-    Said { recipient: recipient("", "=").1, header: Some(header) }
+    CopyAddress { recipient: recipient("", "=").1, header: Some(header) }
 }
 
 /// The name of the header of a copy that says more.
@@ -98,7 +98,7 @@ mod tests {
         let keywords = keywords.iter().map(|keyword| keyword.to_string()).collect();
         let flags = Flags { letters: letters.into(), keywords };
         let store: LmtpAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
-        let said = say(&path::address(mailbox), "0a1b", &folder, &flags, &store);
+        let said = copy_address(&path::address(mailbox), "0a1b", &folder, &flags, &store);
         let header = match said.header {
             Some(HeaderEdit::Add { name, value }) => format!("{name}: {value}"),
             _ => String::new(),

@@ -86,7 +86,7 @@ fn transactions<'m>(
 ) -> Vec<Transaction<'m>> {
     let mut all: Vec<Transaction<'m>> = Vec::new();
     for (number, copy) in copies.iter().enumerate() {
-        let said = detail::say(mailbox, copy.id, copy.folder, copy.flags, address);
+        let said = detail::copy_address(mailbox, copy.id, copy.folder, copy.flags, address);
         let content = WireContent::dotted(copy.message, copy.edits, said.header);
         let same = all.iter_mut().find(|known| {
             known.content.is_same(&content) && known.recipients.len() < MOST_RECIPIENTS

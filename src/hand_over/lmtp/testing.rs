@@ -72,30 +72,30 @@ impl TestStore {
     }
 }
 
-struct Mouth<'b> {
+struct ReplyWriter<'b> {
     stream: UnixStream,
-    said: usize,
+    sent: usize,
     behaviour: &'b Behaviour,
 }
 
-impl Mouth<'_> {
+impl ReplyWriter<'_> {
     fn say(&mut self, text: &str) -> std::io::Result<()> {
         if self.behaviour.says.min(self.behaviour.stalls) == usize::MAX {
             // All at once, so that a client that reads the first line has all of them.
             return self.stream.write_all(text.as_bytes());
         }
         for byte in text.bytes() {
-            if self.said == self.behaviour.stalls {
+            if self.sent == self.behaviour.stalls {
                 // The client should close first.
                 self.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
                 let mut rest = Vec::new();
                 let _ = self.stream.read_to_end(&mut rest);
             }
-            if self.said >= self.behaviour.says.min(self.behaviour.stalls) {
+            if self.sent >= self.behaviour.says.min(self.behaviour.stalls) {
                 return Err(std::io::ErrorKind::BrokenPipe.into());
             }
             self.stream.write_all(&[byte])?;
-            self.said += 1;
+            self.sent += 1;
         }
         Ok(())
     }
@@ -114,8 +114,8 @@ fn serve(
     notes: &Mutex<Vec<TestTransaction>>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut mouth = Mouth { stream, said: 0, behaviour };
-    mouth.answer("greeting", 0, "220 here\r\n")?;
+    let mut replies = ReplyWriter { stream, sent: 0, behaviour };
+    replies.answer("greeting", 0, "220 here\r\n")?;
     let mut now = TestTransaction::default();
     loop {
         let mut line = String::new();
@@ -123,7 +123,7 @@ fn serve(
             return Ok(());
         }
         if !behaviour.offers.contains("PIPELINING") && !reader.buffer().is_empty() {
-            mouth.say("503 5.5.1 one at a time\r\n")?;
+            replies.say("503 5.5.1 one at a time\r\n")?;
             return Ok(());
         }
         let line = line.trim_end();
@@ -131,19 +131,19 @@ fn serve(
             "LHLO" => {
                 let offers = behaviour.offers.split(',');
                 let lines: String = offers.map(|offer| format!("250-{offer}\r\n")).collect();
-                mouth.answer(line, 0, &format!("250-here\r\n{lines}250 HELP\r\n"))?;
+                replies.answer(line, 0, &format!("250-here\r\n{lines}250 HELP\r\n"))?;
             }
             "MAIL" => {
                 now = TestTransaction { mail: line.to_owned(), ..TestTransaction::default() };
-                mouth.answer(line, 0, "250 2.1.0 OK\r\n")?;
+                replies.answer(line, 0, "250 2.1.0 OK\r\n")?;
             }
             "RCPT" => {
-                if mouth.answer(line, now.recipients.len(), "250 2.1.5 OK\r\n")? {
+                if replies.answer(line, now.recipients.len(), "250 2.1.5 OK\r\n")? {
                     now.recipients.push(line.to_owned());
                 }
             }
             "DATA" => {
-                mouth.answer(line, 0, "354 go\r\n")?;
+                replies.answer(line, 0, "354 go\r\n")?;
                 loop {
                     let mut line = Vec::new();
                     if reader.read_until(b'\n', &mut line)? == 0 {
@@ -162,12 +162,12 @@ fn serve(
                 }
                 notes.lock().unwrap().push(taken);
                 for number in 0..now.recipients.len() {
-                    mouth.answer(".", number, "250 2.0.0 Saved\r\n")?;
+                    replies.answer(".", number, "250 2.0.0 Saved\r\n")?;
                 }
             }
-            "QUIT" => return mouth.say("221 bye\r\n"),
+            "QUIT" => return replies.say("221 bye\r\n"),
             _ => {
-                mouth.answer(line, 0, "250 OK\r\n")?;
+                replies.answer(line, 0, "250 OK\r\n")?;
             }
         }
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::ir::Draft;
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, source_file};
+use super::{ImportResult, IncludeLoader, Options, source_file};
 
 /// Turns exported filters into rules; they include no other file.
 ///
@@ -25,8 +25,8 @@ pub fn import(
     path: &Path,
     bytes: &[u8],
     options: &Options,
-    _: Load<'_>,
-) -> Result<Imported, Box<Bug>> {
+    _: IncludeLoader<'_>,
+) -> Result<ImportResult, Box<Bug>> {
     let mut draft = Draft::default();
     let file = source_file(path, bytes, &mut draft);
     let sources = lower::lower(file, options, &mut draft);

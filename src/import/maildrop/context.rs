@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::pattern::MaildropWanted;
 use super::value::MaildropVariables;
-use crate::import::Load;
+use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft};
 use crate::source::{Sources, Span};
 
@@ -14,7 +14,7 @@ pub(super) struct FilterLowering<'a> {
     pub(super) draft: Draft,
     pub(super) sources: Sources,
     pub(super) variables: MaildropVariables,
-    pub(super) load: Load<'a>,
+    pub(super) load: IncludeLoader<'a>,
     /// Where mail goes that no statement takes.
     pub(super) inbox: String,
     /// The files being read, each included by the one before it, to detect circles.
@@ -80,7 +80,7 @@ pub(super) struct Uses {
 }
 
 impl<'a> FilterLowering<'a> {
-    pub(super) fn new(load: Load<'a>) -> FilterLowering<'a> {
+    pub(super) fn new(load: IncludeLoader<'a>) -> FilterLowering<'a> {
         FilterLowering {
             draft: Draft::default(),
             sources: Sources::default(),

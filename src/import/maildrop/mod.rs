@@ -20,7 +20,7 @@ mod tests;
 use std::path::Path;
 
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, source_file};
+use super::{ImportResult, IncludeLoader, Options, source_file};
 use context::FilterLowering;
 pub use trial::trial;
 
@@ -32,8 +32,8 @@ pub fn import(
     path: &Path,
     bytes: &[u8],
     options: &Options,
-    load: Load<'_>,
-) -> Result<Imported, Box<Bug>> {
+    load: IncludeLoader<'_>,
+) -> Result<ImportResult, Box<Bug>> {
     let mut lowering = FilterLowering::new(load);
     let file = source_file(path, bytes, &mut lowering.draft);
     lowering.main(path, &file);

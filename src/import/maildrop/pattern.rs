@@ -261,7 +261,7 @@ fn of_value(
     if let Some(part) = matched.headers.iter().find(|name| name.starts_with("content-")) {
         matched.differs = Some(format!("maildrop looks at {part} of each part of the message"));
     }
-    let beginning = Beginning::of(rest);
+    let beginning = PatternStart::of(rest);
     let (value, anchored) = (beginning.rest, beginning.any.is_none());
     // With several headers it is not known which was found.
     let wanted = MaildropWanted { whole: wanted.whole && names.len() == 1, ..wanted };
@@ -357,7 +357,7 @@ fn of_value(
 }
 
 /// What a pattern has between the colon and the text searched for.
-struct Beginning<'a> {
+struct PatternStart<'a> {
     /// Something that matches a blank.
     blank: bool,
     /// How many blanks there must be.
@@ -368,9 +368,9 @@ struct Beginning<'a> {
     rest: &'a str,
 }
 
-impl<'a> Beginning<'a> {
-    fn of(pattern: &'a str) -> Beginning<'a> {
-        let mut found = Beginning { blank: false, blanks: 0, any: None, rest: pattern };
+impl<'a> PatternStart<'a> {
+    fn of(pattern: &'a str) -> PatternStart<'a> {
+        let mut found = PatternStart { blank: false, blanks: 0, any: None, rest: pattern };
         loop {
             let blank =
                 BLANKS.iter().find_map(|blank| Some((blank, without_blank(found.rest, blank)?)));

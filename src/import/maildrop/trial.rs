@@ -7,11 +7,11 @@ use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text};
 use crate::import::shell::{command_value, prints_directory};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
-use crate::import::{Load, decode};
+use crate::import::{IncludeLoader, decode};
 use crate::source::{SourceFile, Span};
 
 /// Rewrites a filter so that it only says what it would do.
-pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
+pub fn trial(path: &Path, bytes: &[u8], load: IncludeLoader<'_>) -> String {
     let mut writer = MaildropTrial { out: TrialWriter::new(path, load) };
     writer.out.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
     writer.file(path, bytes);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::words::{ProcmailVariable, RcVariables};
-use crate::import::Load;
+use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft, literal};
 use crate::source::Sources;
 
@@ -35,7 +35,7 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) variables: RcVariables,
     /// `EXITCODE`, if it is set.
     pub(super) exit_code: Option<i32>,
-    pub(super) load: Load<'a>,
+    pub(super) load: IncludeLoader<'a>,
     /// The files being read, each included by the one before it, to detect circles.
     pub(super) around: Vec<PathBuf>,
     /// Headers that recipes have changed, in lower case; `*` for any.
@@ -55,7 +55,7 @@ pub(super) struct RecipeLowering<'a> {
 }
 
 impl<'a> RecipeLowering<'a> {
-    pub(super) fn new(load: Load<'a>) -> RecipeLowering<'a> {
+    pub(super) fn new(load: IncludeLoader<'a>) -> RecipeLowering<'a> {
         RecipeLowering {
             draft: Draft::default(),
             sources: Sources::default(),

@@ -6,14 +6,14 @@ use std::path::Path;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use crate::import::shell::{command_value, is_duplicate_check, shell_words};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
-use crate::import::{Load, decode};
+use crate::import::{IncludeLoader, decode};
 use crate::source::SourceFile;
 
 /// procmail changes to the directory that MAILDIR names, which does not exist.
 const DIRECTORY: &str = "MFILTERDIR";
 
 /// Rewrites recipes so that they only say in the log what they would do.
-pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
+pub fn trial(path: &Path, bytes: &[u8], load: IncludeLoader<'_>) -> String {
     let mut writer = ProcmailTrial { out: TrialWriter::new(path, load), files: 0, blocks: 0 };
     writer
         .out

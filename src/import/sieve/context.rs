@@ -12,7 +12,7 @@ use super::variables::{
     Expansion, KnownValue, VariableNames, VariablePiece, encoded_characters, insert, reference,
 };
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit, literal};
-use crate::import::{Load, Options};
+use crate::import::{IncludeLoader, Options};
 use crate::source::{Sources, Span};
 
 /// A script that is being processed.
@@ -30,7 +30,7 @@ pub(super) struct SieveFrame {
 /// The state of translating a script.
 pub(super) struct Lowering<'a> {
     pub(super) options: &'a Options,
-    pub(super) load: Load<'a>,
+    pub(super) load: IncludeLoader<'a>,
     pub(super) sources: Sources,
     pub(super) draft: Draft,
     pub(super) state: State,
@@ -99,7 +99,7 @@ pub(super) const TOO_LONG: &str = "the script has more in it than can be judged 
      delivered: it has to be shorter";
 
 impl<'a> Lowering<'a> {
-    pub(super) fn new(options: &'a Options, load: Load<'a>) -> Lowering<'a> {
+    pub(super) fn new(options: &'a Options, load: IncludeLoader<'a>) -> Lowering<'a> {
         Lowering {
             options,
             load,

@@ -37,7 +37,7 @@ use std::path::Path;
 
 use super::ir::{Draft, Effect, Fidelity, Unit};
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, site, source_file};
+use super::{ImportResult, IncludeLoader, Options, site, source_file};
 use crate::rules::program::Layout;
 use crate::rules::script::{Script, ScriptFault, ScriptRequest};
 use crate::source::{SourceFile, Sources, Span};
@@ -52,15 +52,20 @@ pub fn import(
     path: &Path,
     bytes: &[u8],
     options: &Options,
-    load: Load<'_>,
-) -> Result<Imported, Box<Bug>> {
+    load: IncludeLoader<'_>,
+) -> Result<ImportResult, Box<Bug>> {
     let (draft, sources, separator) = lower(path, bytes, options, load);
     let options = Options { separator: Some(separator), ..options.clone() };
     write(draft, sources, &options, "sieve")
 }
 
 /// The draft of a script, the files it consists of, and what separates levels of folders.
-fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft, Sources, char) {
+fn lower(
+    path: &Path,
+    bytes: &[u8],
+    options: &Options,
+    load: IncludeLoader<'_>,
+) -> (Draft, Sources, char) {
     let mut lowering = Lowering::new(options, load);
     let nodes = expire::first(lowering.read(path, bytes));
     lowering.main(path, &nodes);
@@ -104,7 +109,12 @@ fn utf8(path: &Path, bytes: &[u8]) -> (SourceFile, Vec<u32>) {
 
 /// A script as `include sieve` runs it, or why it cannot be run; `load` returns the
 /// scripts that it includes, by their names in the folder of `path`.
-pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Load<'_>) -> Script {
+pub fn include(
+    request: &ScriptRequest<'_>,
+    path: &Path,
+    bytes: &[u8],
+    load: IncludeLoader<'_>,
+) -> Script {
     if bytes.contains(&0) {
         return Script::unusable(request.path, "it is a binary file".into());
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::ir::Draft;
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, source_file};
+use super::{ImportResult, IncludeLoader, Options, source_file};
 
 /// Turns the filters of an account into rules; they include no other file.
 ///
@@ -21,8 +21,8 @@ pub fn import(
     path: &Path,
     bytes: &[u8],
     options: &Options,
-    _: Load<'_>,
-) -> Result<Imported, Box<Bug>> {
+    _: IncludeLoader<'_>,
+) -> Result<ImportResult, Box<Bug>> {
     let mut draft = Draft::default();
     let file = source_file(path, bytes, &mut draft);
     let sources = lower::lower(file, options, &mut draft);

@@ -11,27 +11,27 @@ use crate::source::Span;
 
 /// The tests under which rule processing has stopped.
 #[derive(Default)]
-pub(super) struct TakenMail {
+pub(super) struct CoveredMail {
     /// By field and operator.
-    tests: HashMap<(u32, TextOperator), TakenTexts>,
+    tests: HashMap<(u32, TextOperator), CoveredTexts>,
 }
 
 /// The texts of such tests, and the rule that asks for each.
 #[derive(Default)]
-struct TakenTexts {
+struct CoveredTexts {
     rules: BTreeMap<String, Span>,
     /// The length of the shortest one, bytes.
     shortest: usize,
 }
 
-impl TakenMail {
+impl CoveredMail {
     /// From here on, none of the tests is known to have failed.
     pub(super) fn clear(&mut self) {
         self.tests.clear();
     }
 
     /// Adds what an inner block has taken.
-    pub(super) fn extend(&mut self, inner: TakenMail) {
+    pub(super) fn extend(&mut self, inner: CoveredMail) {
         for ((field, operator), texts) in inner.tests {
             for (text, rule) in texts.rules {
                 self.insert(field, operator, text, rule);
@@ -40,7 +40,7 @@ impl TakenMail {
     }
 
     fn insert(&mut self, field: u32, operator: TextOperator, text: String, rule: Span) {
-        let first = TakenTexts { shortest: text.len(), ..TakenTexts::default() };
+        let first = CoveredTexts { shortest: text.len(), ..CoveredTexts::default() };
         let texts = self.tests.entry((field, operator)).or_insert(first);
         texts.shortest = texts.shortest.min(text.len());
         texts.rules.entry(text).or_insert(rule);
@@ -72,7 +72,7 @@ impl TakenMail {
     }
 }
 
-impl TakenTexts {
+impl CoveredTexts {
     /// The rule of a text with which `text` starts.
     fn prefix(&self, text: &str) -> Option<Span> {
         let mut bound = text;
@@ -93,7 +93,7 @@ impl TakenTexts {
 
 impl Checker<'_, '_> {
     /// Rule processing stops at `rule` if the condition holds.
-    pub(super) fn take(&self, condition: u32, rule: Span, taken: &mut TakenMail) {
+    pub(super) fn take(&self, condition: u32, rule: Span, taken: &mut CoveredMail) {
         match self.kind_of(condition) {
             Some(ConditionKind::Any(of)) => {
                 of.iter().for_each(|each| self.take(*each, rule, taken));
@@ -108,7 +108,7 @@ impl Checker<'_, '_> {
     }
 
     /// The rule at which rule processing has stopped if the condition holds.
-    pub(super) fn taken(&self, condition: u32, taken: &TakenMail) -> Option<Span> {
+    pub(super) fn taken(&self, condition: u32, taken: &CoveredMail) -> Option<Span> {
         if taken.tests.is_empty() {
             return None;
         }
@@ -138,7 +138,7 @@ impl Checker<'_, '_> {
         field: u32,
         operator: TextOperator,
         text: &str,
-        taken: &TakenMail,
+        taken: &CoveredMail,
     ) -> Option<Span> {
         let ends = matches!(operator, TextOperator::Is | TextOperator::Ends);
         let (_, domain) = text.rsplit_once('@').filter(|_| ends)?;
@@ -161,7 +161,7 @@ impl Checker<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, TakenMail, TextOperator};
+    use super::{CoveredMail, Span, TextOperator};
 
     /// All texts of `a` and `b` of up to three letters.
     fn texts() -> Vec<String> {
@@ -188,7 +188,7 @@ mod tests {
         ] {
             for first in &texts {
                 for second in &texts {
-                    let mut taken = TakenMail::default();
+                    let mut taken = CoveredMail::default();
                     for text in [first, second] {
                         taken.insert(0, operator, text.clone(), Span::default());
                     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io::ErrorKind;
 
-use super::{CheckResult, Checker, NameKind, Surroundings, include, programs, sort};
+use super::{CheckContext, CheckResult, Checker, NameKind, include, programs, sort};
 use crate::rules::address_list::{
     AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
 };
@@ -19,14 +19,14 @@ use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 pub fn check_lists(
     checked: &mut CheckResult,
     sources: &mut Sources,
-    surroundings: &mut Surroundings<'_>,
+    context: &mut CheckContext<'_>,
 ) {
     let mut read = HashSet::new();
     for list in &checked.list_files {
         if !read.insert((&list.path, list.holds_texts)) {
             continue;
         }
-        let bytes = match (surroundings.load)(&list.path) {
+        let bytes = match (context.load)(&list.path) {
             Ok(bytes) => bytes,
             Err(error) if list.grows && error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
@@ -49,7 +49,7 @@ pub fn check_lists(
         }
     }
     for reply in &checked.reply_files {
-        if let Err(error) = (surroundings.load)(&reply.path) {
+        if let Err(error) = (context.load)(&reply.path) {
             let path = sources.text(reply.span).trim_matches('"').to_owned();
             let mistake = RuleErrorKind::Action(ActionMistake::ReplyUnreadable {
                 path,
@@ -59,7 +59,7 @@ pub fn check_lists(
         }
     }
     for program in &checked.programs {
-        if let Some(why) = programs::missing(&program.value, surroundings.home) {
+        if let Some(why) = programs::missing(&program.value, context.home) {
             let mistake = RuleErrorKind::ProgramMissing { name: program.value.clone(), why };
             checked.diagnostics.push(mistake.at(program.span));
         }

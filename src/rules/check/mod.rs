@@ -63,7 +63,7 @@ const MAX_GROUP_DEPTH: usize = 64;
 const MAX_NEAREST: usize = 100;
 
 /// What surrounds the rules.
-pub struct Surroundings<'a> {
+pub struct CheckContext<'a> {
     /// What `~/` means.
     pub home: &'a Path,
     /// Reads a file; called for what the rules include, and by [`check_lists`]
@@ -130,7 +130,7 @@ pub fn check(
     file: u32,
     main: Ast,
     parsed: Vec<Diagnostic>,
-    surroundings: &mut Surroundings<'_>,
+    surroundings: &mut CheckContext<'_>,
 ) -> CheckResult {
     let mut checker = Checker::new(sources, surroundings, parsed);
     checker.main(file, &main);
@@ -143,7 +143,7 @@ pub fn check_site(
     file: u32,
     main: Ast,
     parsed: Vec<Diagnostic>,
-    surroundings: &mut Surroundings<'_>,
+    surroundings: &mut CheckContext<'_>,
 ) -> CheckResult {
     let mut checker = Checker::new(sources, surroundings, parsed);
     checker.site = true;
@@ -192,7 +192,7 @@ impl NameKind {
 }
 
 /// A name that was unknown where it was used. At the end it is either declared or not.
-struct Missing {
+struct UnresolvedName {
     what: WordKind,
     name: String,
     span: Span,
@@ -201,7 +201,7 @@ struct Missing {
 /// The state of one run.
 pub(super) struct Checker<'a, 's> {
     sources: &'a mut Sources,
-    surroundings: &'a mut Surroundings<'s>,
+    surroundings: &'a mut CheckContext<'s>,
     program: Program,
     diagnostics: Vec<Diagnostic>,
     list_files: Vec<(u32, Span)>,
@@ -210,7 +210,7 @@ pub(super) struct Checker<'a, 's> {
     inbox: Option<Spanned<String>>,
 
     names: HashMap<String, (NameKind, Span)>,
-    missing: Vec<Missing>,
+    missing: Vec<UnresolvedName>,
     /// A file with declarations could not be read: unknown names may be declared there.
     incomplete: bool,
     /// How often the nearest name has been searched.
@@ -252,7 +252,7 @@ pub(super) struct Checker<'a, 's> {
 impl<'a, 's> Checker<'a, 's> {
     fn new(
         sources: &'a mut Sources,
-        surroundings: &'a mut Surroundings<'s>,
+        surroundings: &'a mut CheckContext<'s>,
         diagnostics: Vec<Diagnostic>,
     ) -> Self {
         let mut program = Program::default();
@@ -381,7 +381,7 @@ impl<'a, 's> Checker<'a, 's> {
     /// Reports names that were never declared, and those that were declared too late.
     fn settle_missing(&mut self) {
         for missing in std::mem::take(&mut self.missing) {
-            let Missing { what, name, span } = missing;
+            let UnresolvedName { what, name, span } = missing;
             match self.names.get(&name) {
                 Some((NameKind::Broken, _)) => {}
                 Some((declared, at)) => {
@@ -416,7 +416,7 @@ impl<'a, 's> Checker<'a, 's> {
 
     /// Records a name that nothing has declared so far.
     fn missing(&mut self, what: WordKind, name: &str, span: Span) {
-        self.missing.push(Missing { what, name: name.to_owned(), span });
+        self.missing.push(UnresolvedName { what, name: name.to_owned(), span });
     }
 
     /// Reports a word that is not one of a fixed set.

@@ -6,7 +6,7 @@ use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, List, OnMoved};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{ActionNode, ListSource, MoveEnd, SpannedText, ValueKind, Way};
+use crate::syntax::ast::{ActionNode, ListSource, MoveDirection, MoveEnd, SpannedText, ValueKind};
 
 impl Checker<'_, '_> {
     /// `list NAME sent "Folder"` and similar statements
@@ -64,10 +64,10 @@ impl Checker<'_, '_> {
         let (mut from, mut to) = (None, None);
         for end in ends {
             let folder = self.plain_folder(&end.folder.value, end.folder.span);
-            let known = if end.way.value == Way::To { &mut to } else { &mut from };
+            let known = if end.direction.value == MoveDirection::To { &mut to } else { &mut from };
             if known.is_some() {
-                let way = if end.way.value == Way::To { "to" } else { "from" };
-                self.learn_mistake(end.way.span, LearnMistake::EndTwice { way });
+                let way = if end.direction.value == MoveDirection::To { "to" } else { "from" };
+                self.learn_mistake(end.direction.span, LearnMistake::EndTwice { way });
             } else {
                 // Empty if it has a mistake.
                 *known = Some(folder.unwrap_or_default());

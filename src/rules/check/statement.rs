@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::cover::TakenMail;
+use super::cover::CoveredMail;
 use super::expire::ExpiryNode;
 use super::{Checker, MAX_GROUP_DEPTH, NameKind};
 use crate::classify;
 use crate::rules::actions::Action;
 use crate::rules::field;
-use crate::rules::mistake::{DeadEnd, RuleErrorKind};
+use crate::rules::mistake::{RuleErrorKind, UnreachableReason};
 use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
@@ -57,7 +57,7 @@ struct RuleBlock {
     /// If one of these conditions holds.
     under: HashMap<u32, Span>,
     /// If one of these tests holds.
-    taken: TakenMail,
+    taken: CoveredMail,
 }
 
 /// What one rule's patterns capture.
@@ -355,11 +355,11 @@ impl Checker<'_, '_> {
         let found = match way.blocks.last_mut() {
             Some(RuleBlock { ended: Some(at), told: before, .. }) => {
                 told |= std::mem::replace(before, true);
-                Some((DeadEnd::Always, *at))
+                Some((UnreachableReason::Always, *at))
             }
             _ => same
-                .map(|at| (DeadEnd::SameCondition, at))
-                .or(taken.map(|at| (DeadEnd::WiderCondition, at))),
+                .map(|at| (UnreachableReason::SameCondition, at))
+                .or(taken.map(|at| (UnreachableReason::WiderCondition, at))),
         };
         let before = way.dead;
         way.dead |= found.is_some();

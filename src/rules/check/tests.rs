@@ -3,7 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{CheckResult, Surroundings, check, check_lists, no_script};
+use super::{CheckContext, CheckResult, check, check_lists, no_script};
 use crate::rules::actions::{Action, EditListAction};
 use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, FolderNames, Label, LabelKind, Layout,
@@ -24,7 +24,7 @@ fn check_files(files: &[(&str, &str)]) -> (Sources, CheckResult) {
         let found = files.iter().find(|(name, _)| path == Path::new("/rules").join(name));
         found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(ErrorKind::NotFound.into())
     };
-    let mut around = Surroundings {
+    let mut around = CheckContext {
         home: Path::new("/home/taro"),
         load: &mut load,
         script: &mut no_script,
@@ -917,7 +917,7 @@ fn lists_are_not_read_for_a_delivery() {
     let (ast, parsed) = parse(0, &source);
     sources.add(source);
     let mut load = |path: &Path| -> io::Result<Vec<u8>> { panic!("read {}", path.display()) };
-    let mut around = Surroundings {
+    let mut around = CheckContext {
         home: Path::new("/"),
         load: &mut load,
         script: &mut no_script,

@@ -112,7 +112,7 @@ pub enum RuleErrorKind {
     Confined(ConfinedMistake),
 
     /// Something unreachable.
-    Unreachable { what: &'static str, why: DeadEnd, at: Span },
+    Unreachable { what: &'static str, why: UnreachableReason, at: Span },
     /// A test that can never hold.
     NeverHolds { why: String, hint: Option<String> },
     /// A test that always holds, whatever the value is.
@@ -158,7 +158,7 @@ groups! {
 
 /// Why something is unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadEnd {
+pub enum UnreachableReason {
     /// Something before it always stops rule processing.
     Always,
     /// Rule processing already stopped under the same condition.
@@ -364,12 +364,12 @@ impl RuleErrorKind {
 
             RuleErrorKind::Unreachable { what, why, at } => {
                 let (related, hint) = match why {
-                    DeadEnd::Always => ("rule processing always stops here", None),
-                    DeadEnd::SameCondition => (
+                    UnreachableReason::Always => ("rule processing always stops here", None),
+                    UnreachableReason::SameCondition => (
                         "the same condition stops rule processing here",
                         Some("the first delivery wins; put the narrower rule first"),
                     ),
-                    DeadEnd::WiderCondition => (
+                    UnreachableReason::WiderCondition => (
                         "rule processing stops here for all mail of the rule below",
                         Some("the first delivery wins; put the narrower rule first"),
                     ),

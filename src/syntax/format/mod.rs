@@ -35,7 +35,7 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
         out: String::new(),
     };
     let items: Vec<LayoutItem> = ast.statements.iter().map(LayoutItem::Statement).collect();
-    formatter.items(&items, Room { depth: 0, open: None, end: u32::MAX });
+    formatter.items(&items, BlockRange { depth: 0, open: None, end: u32::MAX });
     formatter.out
 }
 
@@ -83,7 +83,7 @@ impl LayoutItem<'_> {
 
 /// A block, or the file.
 #[derive(Clone, Copy)]
-struct Room {
+struct BlockRange {
     depth: usize,
     /// After the `{`; `None` for the file.
     open: Option<u32>,
@@ -117,17 +117,17 @@ impl<'a> Formatter<'a> {
         self.out.push('\n');
     }
 
-    fn items(&mut self, items: &[LayoutItem<'a>], room: Room) {
+    fn items(&mut self, items: &[LayoutItem<'a>], range: BlockRange) {
         // Where in the source the text ends that was written last.
-        let mut behind = room.open;
-        if let Some(open) = room.open {
-            let first = items.first().map_or(room.end, |item| item.start());
+        let mut behind = range.open;
+        if let Some(open) = range.open {
+            let first = items.first().map_or(range.end, |item| item.start());
             behind = Some(self.trailing(open, first));
         }
         let mut first = true;
-        let heads = self.aligned(items, room.depth);
+        let heads = self.aligned(items, range.depth);
         for (at, item) in items.iter().enumerate() {
-            self.own_lines(&mut behind, item.start(), room.depth, &mut first);
+            self.own_lines(&mut behind, item.start(), range.depth, &mut first);
             self.blank_line(behind, item.start(), first);
             first = false;
             let (head, rest) = match heads.get(at) {
@@ -135,16 +135,16 @@ impl<'a> Formatter<'a> {
                 _ => ("", ""),
             };
             if head.is_empty() {
-                self.item(*item, room.depth);
+                self.item(*item, range.depth);
             } else {
                 self.gather(item.start(), item.end());
-                self.put_above(room.depth);
-                self.line(room.depth, &format!("{head}{rest}"));
+                self.put_above(range.depth);
+                self.line(range.depth, &format!("{head}{rest}"));
             }
-            let next = items.get(at + 1).map_or(room.end, |next| next.start());
+            let next = items.get(at + 1).map_or(range.end, |next| next.start());
             behind = Some(self.trailing(item.end(), next));
         }
-        self.own_lines(&mut behind, room.end, room.depth, &mut first);
+        self.own_lines(&mut behind, range.end, range.depth, &mut first);
     }
 
     /// Writes a comment that follows `end` on the same line; returns where that
@@ -388,8 +388,9 @@ impl<'a> Formatter<'a> {
 
     /// The contents of a block, and its `}`.
     fn block(&mut self, items: &[LayoutItem<'a>], open: u32, end: u32, depth: usize) {
-        let room = Room { depth: depth + 1, open: Some(open + 1), end: end.saturating_sub(1) };
-        self.items(items, room);
+        let range =
+            BlockRange { depth: depth + 1, open: Some(open + 1), end: end.saturating_sub(1) };
+        self.items(items, range);
         self.line(depth, "}");
     }
 

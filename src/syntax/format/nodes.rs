@@ -2,8 +2,8 @@
 //! as docs that break if a line is too long.
 
 use super::super::ast::{
-    ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd, Particulars,
-    SpannedText, ValueKind, ValueNode, Way,
+    ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveDirection,
+    MoveEnd, Particulars, SpannedText, ValueKind, ValueNode,
 };
 use super::super::layout::Doc;
 use super::super::scan::{self, TokenShape};
@@ -282,9 +282,9 @@ fn bare(name: &str) -> String {
 pub(super) fn on_moved(ends: &[MoveEnd]) -> Doc {
     let mut text = String::from("on moved");
     for end in ends {
-        let way = match end.way.value {
-            Way::To => "to",
-            Way::From => "from",
+        let way = match end.direction.value {
+            MoveDirection::To => "to",
+            MoveDirection::From => "from",
         };
         text.push_str(&format!(" {way} {}", literal::quote(&end.folder.value)));
     }

@@ -19,7 +19,7 @@ const MAX: u64 = 1 << 20;
 
 /// A message and the edits of lists that belong to it.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub struct AtHand {
+pub struct PendingEdits {
     /// The directories of the folder in which it was, from the Maildir down.
     pub from: Vec<String>,
     /// The part of its file's name that never changes.
@@ -47,24 +47,24 @@ pub struct Edit {
 
 /// Where the message in hand is recorded.
 #[derive(Debug, Clone)]
-pub struct Hand<'s> {
+pub struct PendingEditsFile<'s> {
     state: &'s StateDir,
     name: String,
 }
 
-impl<'s> Hand<'s> {
+impl<'s> PendingEditsFile<'s> {
     /// The record for the Maildir at this path.
     ///
     /// # Errors
     /// The Maildir does not exist.
-    pub fn of(state: &'s StateDir, maildir: &Path) -> io::Result<Hand<'s>> {
+    pub fn of(state: &'s StateDir, maildir: &Path) -> io::Result<PendingEditsFile<'s>> {
         let name = maildir_name(maildir)?;
-        Ok(Hand { state, name: format!("{DIRECTORY}/{name}.hand") })
+        Ok(PendingEditsFile { state, name: format!("{DIRECTORY}/{name}.hand") })
     }
 
     /// The message that was in hand when `watch` was killed; none if it was not killed,
     /// or the record is damaged.
-    pub fn read(&self) -> Option<AtHand> {
+    pub fn read(&self) -> Option<PendingEdits> {
         serde_json::from_slice(&self.state.read(&self.name, MAX)?).ok()
     }
 
@@ -72,7 +72,7 @@ impl<'s> Hand<'s> {
     ///
     /// # Errors
     /// The state directory cannot be written.
-    pub fn take(&self, message: &AtHand) -> io::Result<()> {
+    pub fn take(&self, message: &PendingEdits) -> io::Result<()> {
         self.state.make_inside(DIRECTORY)?;
         self.state.replace(&self.name, &serde_json::to_vec(message)?)
     }
@@ -97,12 +97,12 @@ mod tests {
     fn what_is_claimed_exists_until_it_is_freed() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
-        let hand = Hand::of(&state, home.path()).unwrap();
+        let hand = PendingEditsFile::of(&state, home.path()).unwrap();
         assert_eq!(hand.read(), None);
         hand.free().unwrap();
         let edit =
             Edit { add: true, list: "a".into(), path: "/a".into(), entry: "b@c.example".into() };
-        let message = AtHand {
+        let message = PendingEdits {
             from: vec![".A".into()],
             key: "1.mx".into(),
             message_id: "<1@x>".into(),
