@@ -105,6 +105,8 @@ const NO_PHRASES: [&str; 20] = [
 /// Text in them that is not for people: the language of rules itself, and the text of
 /// mail and the log.
 const NOT_FOR_PEOPLE: &[&str] = &[
+    // The start of a pattern of procmail's.
+    "^from ",
     "or",
     "all {:?}",
     "any {:?}",

@@ -56,14 +56,7 @@ impl Lowering<'_> {
         let rejects = acts.iter().any(|act| matches!(act, SieveAct::Reject(_)));
         let ended = stopped || rejects || tail != Tail::More;
         if rejects && !stopped && tail == Tail::More {
-            let why =
-                "a refusal ends the rules; Pigeonhole keeps mail that a later part delivers, too";
-            // A web mailer's script is run all the same: its user wants it refused.
-            if self.options.included.is_some() {
-                self.remark(why);
-            } else {
-                self.approximately(why);
-            }
+            self.refuses_alone();
         }
         // At the very end, nothing has to be written.
         let text = tail != Tail::End;
@@ -85,6 +78,19 @@ impl Lowering<'_> {
         }
         if !rest.is_empty() {
             self.dead(rest, "never reached", out);
+        }
+    }
+
+    /// A refusal of mail that another part of the script may deliver: for Pigeonhole that is
+    /// a mistake when it happens, and it keeps the message.
+    fn refuses_alone(&mut self) {
+        let why =
+            "a refusal ends the rules, but Pigeonhole keeps mail that another part delivers, too";
+        // A web mailer's script is run all the same: its user wants it refused.
+        if self.options.included.is_some() {
+            self.remark(why);
+        } else {
+            self.approximately(why);
         }
     }
 
@@ -400,11 +406,10 @@ impl Lowering<'_> {
                 self.sends(&to, copy);
                 acts.push(SieveAct::Redirect { to, copy });
             }
-            // For Pigeonhole that is a mistake at run time, and the message is kept.
             "reject" | "ereject"
-                if self.state.may_be_delivered() || acts.iter().any(SieveAct::delivers) =>
+                if !self.state.piped.is_empty() || acts.iter().any(SieveAct::delivers) =>
             {
-                return Err("a refusal of what may be delivered, too".into());
+                return Err("a refusal of what is delivered, too".into());
             }
             "reject" | "ereject" => {
                 let text = self.text(arguments.string(0)?)?;
@@ -413,6 +418,9 @@ impl Lowering<'_> {
                     return Err("a refusal without a text".into());
                 }
                 self.draft.note("a refusal is the mail server's (SMTP 5.7.1), on one line");
+                if !(self.state.stored.is_empty() && self.state.sent.is_empty()) {
+                    self.refuses_alone();
+                }
                 acts.push(SieveAct::Reject(format!("5.7.1 {words}")));
             }
             "setflag" | "addflag" | "removeflag" => self.flag_action(node, arguments, acts)?,

@@ -108,11 +108,6 @@ impl State {
         }
     }
 
-    /// Whether the message may have been stored, sent on or given to a program.
-    pub(super) fn may_be_delivered(&self) -> bool {
-        !(self.stored.is_empty() && self.sent.is_empty() && self.piped.is_empty())
-    }
-
     /// How many things are known.
     pub(super) fn size(&self) -> usize {
         self.variables.len()
