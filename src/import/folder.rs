@@ -38,9 +38,9 @@ pub(super) fn name_in_layout(effects: &mut [Effect], options: &Options, draft: &
         else {
             continue;
         };
-        if name.contains('.') {
+        if without_inserts(name).contains('.') {
             draft.note(DOTS);
-            *name = name.replace('.', "-");
+            *name = replaced_outside(name, '.', "-");
         }
     }
 }
