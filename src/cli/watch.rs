@@ -443,9 +443,9 @@ impl WatchService<'_> {
             self.arrivals.ready(&folder, place, scan, Instant::now());
         problems.iter().for_each(|failure| self.tell(work.log, &failure.to_string()));
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
-        let hand =
+        let pending =
             PendingEditsFile::of(&state, &work.location.path).map_err(|error| error.to_string())?;
-        if entries.is_empty() && hand.read().is_none() {
+        if entries.is_empty() && pending.read().is_none() {
             return Ok(again);
         }
         let user = self.user.clone();
@@ -475,7 +475,7 @@ impl WatchService<'_> {
             },
             kept: kept.as_ref(),
             state: &state,
-            hand: &hand,
+            pending: &pending,
             memory: &memory,
             elsewhere: &elsewhere,
             ruled: work.ruled,

@@ -34,7 +34,7 @@ pub struct Filer<'a> {
     /// Where lists are locked.
     pub state: &'a StateDir,
     /// The message in hand, for a restart after a kill.
-    pub hand: &'a PendingEditsFile<'a>,
+    pub pending: &'a PendingEditsFile<'a>,
     /// Which messages were put where, and which are finished.
     pub memory: &'a Memory<'a>,
     /// Messages that are in other folders, or were a moment ago.
@@ -168,7 +168,7 @@ impl Filer<'_> {
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
         filed.report.notes.extend(words);
         let to = to.filter(|to| to.rule.is_some());
-        self.take_in_hand(&mut filed, place, to.is_some());
+        self.note_edits(&mut filed, place, to.is_some());
         let mut moved_to = None;
         if let Some(to) = to {
             self.move_to(mover, place, &to, &mut filed);
@@ -185,12 +185,12 @@ impl Filer<'_> {
             }
         }
         // If the record stays, it is done again, which changes nothing.
-        let _ = self.hand.free();
+        let _ = self.pending.remove();
         filed
     }
 
     /// Records which lists have to be edited for a message before it is moved.
-    fn take_in_hand(&self, filed: &mut FilingOutcome, from: &Place, moves: bool) {
+    fn note_edits(&self, filed: &mut FilingOutcome, from: &Place, moves: bool) {
         let key = filed.entry.key();
         let defers = |kind: &StepKind| matches!(kind, StepKind::Defer { .. });
         let edits = filed.plan.steps.iter().filter_map(|step| Edit::of(&step.kind));
@@ -202,7 +202,9 @@ impl Filer<'_> {
             return;
         }
         let (from, message_id) = (from.directories().to_vec(), filed.about.id.clone());
-        if let Err(error) = self.hand.take(&PendingEdits { from, key, message_id, moves, edits }) {
+        if let Err(error) =
+            self.pending.write(&PendingEdits { from, key, message_id, moves, edits })
+        {
             filed.report.notes.push(format!("what is to be done cannot be noted: {error}"));
         }
     }
@@ -210,7 +212,7 @@ impl Filer<'_> {
     /// Edits the lists for the message that was in hand when the last `watch` was killed,
     /// unless it is still where it was, so that it will be judged again.
     fn resume(&self, folder: &MaildirFolder, place: &Place) {
-        let Some(last) = self.hand.read().filter(|last| last.from == place.directories()) else {
+        let Some(last) = self.pending.read().filter(|last| last.from == place.directories()) else {
             return;
         };
         if !last.moves || !folder.by_key().contains_key(&last.key) {
@@ -224,7 +226,7 @@ impl Filer<'_> {
             edit_lists(&filed.plan, &self.reach(), &mut filed.report);
             let _ = self.memory.claim(&last.key, &last.message_id);
         }
-        let _ = self.hand.free();
+        let _ = self.pending.remove();
     }
 
     /// Records that the rules have put a message into a folder, or left it there.

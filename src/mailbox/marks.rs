@@ -36,14 +36,14 @@ pub(super) struct ReaderMarks {
 impl ReaderMarks {
     /// Notes a message, each of a file once and in order; says how far its marks are a
     /// reader's.
-    pub(super) fn next(&mut self, path: &Path, number: usize, head: &Head) -> Believed {
+    pub(super) fn next(&mut self, path: &Path, number: usize, head: &Head) -> BelievedMarks {
         if number <= 1 || self.path != path {
             let marked = number == 1;
             *self = ReaderMarks { path: path.to_owned(), marked, ..ReaderMarks::default() };
             let own = is_internal(head);
             self.last = last_number(head).map(|last| (last, own));
             if own {
-                return Believed::All;
+                return BelievedMarks::All;
             }
         }
         self.marked &= MARKS.iter().any(|name| head.first(name).is_some());
@@ -53,29 +53,29 @@ impl ReaderMarks {
         let numbered = self.last.filter(|(last, _)| number > before && number <= *last);
         match numbered {
             // Nobody has sent it.
-            _ if head.first("Received").is_none() => Believed::All,
-            _ if !self.marked => Believed::Nothing,
-            Some((_, true)) => Believed::All,
-            Some(_) => Believed::Harmless,
-            None if is_in_spool(path) => Believed::Nothing,
-            None => Believed::Harmless,
+            _ if head.first("Received").is_none() => BelievedMarks::All,
+            _ if !self.marked => BelievedMarks::Nothing,
+            Some((_, true)) => BelievedMarks::All,
+            Some(_) => BelievedMarks::Harmless,
+            None if is_in_spool(path) => BelievedMarks::Nothing,
+            None => BelievedMarks::Harmless,
         }
     }
 }
 
 /// What a message's header says of it, as far as that is believed. What stands above
 /// what mail servers wrote always is.
-pub(super) fn said(head: &Head, believed: Believed) -> Metadata {
+pub(super) fn believed_metadata(head: &Head, believed: BelievedMarks) -> Metadata {
     let all = read(head);
     match believed {
-        Believed::All => all,
-        Believed::Harmless => {
+        BelievedMarks::All => all,
+        BelievedMarks::Harmless => {
             let above = read(&above_trace(head));
             let letters = all.flags.letters.chars().filter(|letter| HARMLESS.contains(letter));
             let harmless = Flags { letters: letters.collect(), keywords: Vec::new() };
             Metadata { flags: above.flags.and(&harmless), listed: all.listed, ..above }
         }
-        Believed::Nothing => read(&above_trace(head)),
+        BelievedMarks::Nothing => read(&above_trace(head)),
     }
 }
 
@@ -89,7 +89,7 @@ fn above_trace(head: &Head) -> Head {
 
 /// How far the marks of a message are a reader's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Believed {
+pub(super) enum BelievedMarks {
     All,
     /// Only flags that at most make it look read.
     Harmless,
@@ -118,15 +118,15 @@ mod tests {
     /// Flags and keywords of each message in a file of this name.
     fn of(path: &str, messages: &[&str]) -> Vec<String> {
         let mut marks = ReaderMarks::default();
-        let mut found = Vec::new();
+        let mut all = Vec::new();
         for (number, text) in (1..).zip(messages) {
             let head = Head::parse(format!("{text}\n\n"));
             let believed = marks.next(Path::new(path), number, &head);
-            let said = said(&head, believed);
-            let old = if said.listed { " old" } else { "" };
-            found.push(format!("{}{}{old}", said.flags.letters, said.flags.keywords.join("+")));
+            let found = believed_metadata(&head, believed);
+            let old = if found.listed { " old" } else { "" };
+            all.push(format!("{}{}{old}", found.flags.letters, found.flags.keywords.join("+")));
         }
-        found
+        all
     }
 
     const NEW: &str = "Received: by x\nSubject: new";

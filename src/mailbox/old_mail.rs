@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::marks::{ReaderMarks, said};
+use super::marks::{ReaderMarks, believed_metadata};
 use super::mh::MhRecords;
 use super::refile::{Refile, Skip, refile};
 use super::{MessageSource, from_line, message_sources, metadata};
@@ -254,7 +254,7 @@ impl Import<'_, '_> {
             );
             (self.tell)(ImportEvent::Note(why));
         }
-        let mut said = said(message.head(), believed);
+        let mut said = believed_metadata(message.head(), believed);
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
             if self.mh_records.0 != directory {

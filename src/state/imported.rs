@@ -265,27 +265,27 @@ struct JournalScan {
 }
 
 fn scan(mut reader: impl BufRead) -> io::Result<JournalScan> {
-    let mut look = JournalScan::default();
+    let mut found = JournalScan::default();
     let mut text = String::new();
     while let Some(line) = next_line(&mut reader, &mut text)? {
         match line {
-            ImportedLine::Head { version: 1, .. } if look.whole == 0 => {}
-            _ if look.whole == 0 => return Err(damaged()),
+            ImportedLine::Head { version: 1, .. } if found.whole == 0 => {}
+            _ if found.whole == 0 => return Err(damaged()),
             ImportedLine::Head { .. } => return Err(damaged()),
             ImportedLine::Filed { at, key, folder, file } => {
                 let key = key_of(&key)?;
-                look.pending.push(FiledRecord { key, at, folder, file });
-                look.filed += 1;
+                found.pending.push(FiledRecord { key, at, folder, file });
+                found.filed += 1;
             }
-            ImportedLine::Done { .. } => look.pending.clear(),
+            ImportedLine::Done { .. } => found.pending.clear(),
             ImportedLine::Forget { .. } => {
-                look.forgets = true;
-                look.filed = look.filed.saturating_sub(1);
+                found.forgets = true;
+                found.filed = found.filed.saturating_sub(1);
             }
         }
-        look.whole += text.len() as u64;
+        found.whole += text.len() as u64;
     }
-    Ok(look)
+    Ok(found)
 }
 
 fn damaged() -> io::Error {

@@ -72,7 +72,7 @@ impl<'s> PendingEditsFile<'s> {
     ///
     /// # Errors
     /// The state directory cannot be written.
-    pub fn take(&self, message: &PendingEdits) -> io::Result<()> {
+    pub fn write(&self, message: &PendingEdits) -> io::Result<()> {
         self.state.make_inside(DIRECTORY)?;
         self.state.replace(&self.name, &serde_json::to_vec(message)?)
     }
@@ -81,7 +81,7 @@ impl<'s> PendingEditsFile<'s> {
     ///
     /// # Errors
     /// The file cannot be removed.
-    pub fn free(&self) -> io::Result<()> {
+    pub fn remove(&self) -> io::Result<()> {
         match fs::remove_file(self.state.path().join(&self.name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -97,9 +97,9 @@ mod tests {
     fn what_is_claimed_exists_until_it_is_freed() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
-        let hand = PendingEditsFile::of(&state, home.path()).unwrap();
-        assert_eq!(hand.read(), None);
-        hand.free().unwrap();
+        let file = PendingEditsFile::of(&state, home.path()).unwrap();
+        assert_eq!(file.read(), None);
+        file.remove().unwrap();
         let edit =
             Edit { add: true, list: "a".into(), path: "/a".into(), entry: "b@c.example".into() };
         let message = PendingEdits {
@@ -109,11 +109,11 @@ mod tests {
             moves: true,
             edits: vec![edit],
         };
-        hand.take(&message).unwrap();
-        assert_eq!(hand.read(), Some(message));
-        std::fs::write(state.path().join(&hand.name), "{\"from\":[").unwrap();
-        assert_eq!(hand.read(), None, "damaged");
-        hand.free().unwrap();
-        assert!(!state.path().join(&hand.name).exists());
+        file.write(&message).unwrap();
+        assert_eq!(file.read(), Some(message));
+        std::fs::write(state.path().join(&file.name), "{\"from\":[").unwrap();
+        assert_eq!(file.read(), None, "damaged");
+        file.remove().unwrap();
+        assert!(!state.path().join(&file.name).exists());
     }
 }
