@@ -45,7 +45,15 @@ fn the_rules_of_the_documents_have_no_mistake() {
         if !of_site || is_roots(&file) {
             let check = if of_site { &["check", "--site"][..] } else { &["check"] };
             let output = mfilter(home.path()).args(check).arg(&file).output().expect("runs");
-            assert!(output.status.success(), "{rules}\n{}", printed(&output));
+            let text = printed(&output);
+            let mistakes = text
+                .lines()
+                .filter(|line| line.starts_with("error[") || line.starts_with("warning["));
+            // A program of the reader's need not be installed here.
+            let mut others = mistakes.filter(|line| !line.contains("[program-missing]"));
+            let code = output.status.code();
+            let ended = code == Some(0) || code == Some(1) && text.contains("[program-missing]");
+            assert!(ended && others.next().is_none(), "{rules}\n{text}");
         }
         let format = mfilter(home.path()).arg("fmt").arg(&file).output().expect("runs");
         assert!(format.status.success(), "{}", printed(&format));
