@@ -3,40 +3,11 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use crate::support::{Home, skipped, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
-
-/// A daemon on a port of its own; it ends with the test.
-struct Daemon {
-    child: Child,
-    port: u16,
-}
-
-impl Daemon {
-    fn start(command: impl FnOnce(u16) -> Command) -> Daemon {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        let mut command = command(port);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("the daemon starts");
-        let daemon = Daemon { child, port };
-        wait_for("the daemon", || TcpStream::connect(("127.0.0.1", port)).ok());
-        daemon
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It ends its own children, too.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
-    }
-}
+use crate::support::daemon::Daemon;
+use crate::support::{Home, skipped};
 
 /// A message that every scanner calls spam, by agreement.
 fn gtube() -> String {
@@ -70,7 +41,7 @@ fn spamc_and_spamd() {
         return;
     }
     let home = Home::new();
-    let spamd = Daemon::start(|port| {
+    let spamd = Daemon::start("spamd", |port| {
         let mut command = Command::new("/usr/sbin/spamd");
         command.args(["--local", "--listen", "127.0.0.1", "--port", &port.to_string()]);
         command.args(["--nouser-config", "--max-children", "1", "--syslog", "null"]);
@@ -106,7 +77,7 @@ fn rspamc_and_rspamd() {
              worker \"normal\" {{ bind_socket = \"127.0.0.1:{port}\"; count = 1; mime = true; }}\n"
         )
     };
-    let rspamd = Daemon::start(|port| {
+    let rspamd = Daemon::start("rspamd", |port| {
         home.write("rspamd/conf", config(&directory, port));
         let mut command = Command::new("/usr/bin/rspamd");
         command.args(["-f", "-i", "-c"]).arg(directory.join("conf"));

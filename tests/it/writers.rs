@@ -13,28 +13,17 @@ mod haraka;
 mod milter;
 mod names;
 
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use crate::support::{Home, run, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::support::daemon::Daemon;
+use crate::support::{Home, run};
 
 use names::signature;
 
 /// The client that SPF allows for every domain except the bank's.
 const CLIENT: &str = "203.0.113.9";
 const BODY: &str = "Please log in.\r\n";
-
-/// A daemon; it ends with the test.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::KILL);
-        let _ = self.0.wait();
-    }
-}
 
 /// A program that asks the test's name server, through a resolv.conf of its own.
 fn among_names(home: &Home, program: &str, arguments: &[&str]) -> Command {
@@ -45,27 +34,20 @@ fn among_names(home: &Home, program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
-fn daemon(home: &Home, program: &str, configuration: impl FnOnce(u16) -> String) -> (Daemon, u16) {
-    let port = free_port();
+/// A program that takes its configuration, which is told a free port, from a file.
+fn daemon(home: &Home, program: &str, configuration: impl FnOnce(u16) -> String) -> Daemon {
     let name = Path::new(program).file_name().expect("a name").to_string_lossy().into_owned();
-    let file = format!("{name}.conf");
-    home.write(&file, configuration(port));
-    let arguments: &[&str] = match name.as_str() {
-        "opendkim" => &["-f", "-x", &file],
-        "opendmarc" => &["-f", "-c", &file],
-        "rspamd" => &["-f", "-i", "-c", &file],
-        _ => &["-c", &file, "foreground"],
-    };
-    let mut command = among_names(home, program, arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let daemon = Daemon(command.spawn().expect("it starts"));
-    wait_for(&name, || TcpStream::connect(("127.0.0.1", port)).ok());
-    (daemon, port)
+    Daemon::start(&name, |port| {
+        let file = format!("{name}.conf");
+        home.write(&file, configuration(port));
+        let arguments: &[&str] = match name.as_str() {
+            "opendkim" => &["-f", "-x", &file],
+            "opendmarc" => &["-f", "-c", &file],
+            "rspamd" => &["-f", "-i", "-c", &file],
+            _ => &["-c", &file, "foreground"],
+        };
+        among_names(home, program, arguments)
+    })
 }
 
 /// What the policy server has Postfix add at the top.
@@ -287,13 +269,13 @@ fn opendkim_opendmarc_and_policyd_spf() {
     if !names::serve(test, &home, names, &programs) {
         return;
     }
-    let (_opendkim, dkim) = daemon(&home, programs[0], |port| {
+    let opendkim = daemon(&home, programs[0], |port| {
         format!(
             "Syslog no\nMode v\nSocket inet:{port}@127.0.0.1\nAuthservID mx.example.jp\n\
              Nameservers {names}\nAlwaysAddARHeader yes\n"
         )
     });
-    let (_opendmarc, dmarc) = daemon(&home, programs[1], |port| {
+    let opendmarc = daemon(&home, programs[1], |port| {
         format!(
             "Syslog false\nSocket inet:{port}@127.0.0.1\nAuthservID mx.example.jp\n\
              TrustedAuthservIDs mx.example.jp\nSPFSelfValidate true\nSPFIgnoreResults true\n\
@@ -302,9 +284,9 @@ fn opendkim_opendmarc_and_policyd_spf() {
     });
     let print = |sender: &Sender, message: &[String]| {
         let (helo, envelope) = (sender.helo, sender.envelope);
-        let dkim = milter::insert(dkim, helo, envelope, message);
+        let dkim = milter::insert(opendkim.port, helo, envelope, message);
         let seen: Vec<String> = dkim.iter().chain(message).cloned().collect();
-        let dmarc = milter::insert(dmarc, helo, envelope, &seen);
+        let dmarc = milter::insert(opendmarc.port, helo, envelope, &seen);
         let by_milters: Vec<String> = dmarc.iter().chain(&dkim).cloned().collect();
         let [ar, spf] = ["AR", "SPF"].map(|kind| vec![policyd(&home, kind, helo, envelope)]);
         let all = [ar.clone(), dkim].concat();
@@ -336,7 +318,7 @@ fn rspamd_as_a_milter() {
         return;
     }
     let directory = home.path().display().to_string();
-    let (_rspamd, port) = daemon(&home, program, |port| {
+    let rspamd = daemon(&home, program, |port| {
         format!(
             "options {{ pidfile = \"{directory}/pid\"; tempdir = \"{directory}\"; \
              filters = \"dkim\"; local_addrs = []; \
@@ -355,7 +337,7 @@ fn rspamd_as_a_milter() {
         )
     });
     let made = |sender: &Sender, message: Vec<String>| {
-        let printed = milter::insert(port, sender.helo, sender.envelope, &message);
+        let printed = milter::insert(rspamd.port, sender.helo, sender.envelope, &message);
         layouts(&printed, sender.helo, &message).to_vec()
     };
     // Its own verdict counts before the sender's.
@@ -394,11 +376,11 @@ fn amavis_behind_postfix() {
         return;
     }
     let sink = amavis::Sink::new();
-    let (_amavis, port) = amavis::start(&home, program, &sink);
+    let amavis = amavis::start(&home, program, &sink);
     let made = |sender: &Sender, message: Vec<String>| {
         let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
         let text = format!("{}{message}\r\n{BODY}", border(sender.helo));
-        vec![amavis::pass(port, &sink, sender.envelope, &text)]
+        vec![amavis::pass(amavis.port, &sink, sender.envelope, &text)]
     };
     let forged = [FORGED.trim_end(), "X-Spam-Status: No, score=-100", "X-Spam-Score: -100"];
     let forged = [&forged[..], &[REPLAYED]].concat();

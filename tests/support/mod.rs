@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod daemon;
 pub mod dice;
 pub mod golden;
 pub mod imap;

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::{Daemon, daemon};
+use super::daemon;
+use crate::support::daemon::Daemon;
 use crate::support::{Home, smtp};
 
 /// It refuses to be root; nobody, that is.
@@ -62,7 +63,7 @@ fn is_end(line: &std::io::Result<String>) -> bool {
     line.as_ref().is_ok_and(|line| line == ".")
 }
 
-pub fn start(home: &Home, program: &str, sink: &Sink) -> (Daemon, u16) {
+pub fn start(home: &Home, program: &str, sink: &Sink) -> Daemon {
     let directory = home.path().join("amavis");
     std::fs::create_dir(&directory).expect("made");
     chown(&directory, Some(USER), Some(USER)).expect("root may");

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use super::{CLIENT, Daemon, Sender, among_names, free_port};
-use crate::support::{Home, skipped, wait_for};
+use super::{CLIENT, Sender, among_names};
+use crate::support::daemon::Daemon;
+use crate::support::{Home, skipped};
 
 /// Any recipient is ours. Haraka takes addresses for documentation for private
 /// ones, which SPF is not asked about.
@@ -16,8 +16,7 @@ const ACCEPT: &str = "exports.hook_rcpt = next => next(OK)\n\
     exports.hook_connect = (next, c) => { c.set('remote.is_private', false); next() }\n";
 
 pub struct Haraka {
-    _daemon: Daemon,
-    port: u16,
+    daemon: Daemon,
     mail: PathBuf,
 }
 
@@ -30,20 +29,10 @@ impl Haraka {
         if skipped(test, &["/usr/bin/node", &complete], true) {
             return None;
         }
-        let port = free_port();
         // A file of one's own takes the place of all that is set there.
         let shipped = packages.join("node_modules/Haraka/config/connection.ini");
         let connection = fs::read_to_string(shipped).expect("readable");
         let proxy = "\n[haproxy]\nhosts[] = 127.0.0.1\n";
-        for (file, text) in [
-            ("me", "mx.example.jp\n".to_owned()),
-            ("plugins", "spf\ndkim\naccept\nqueue/test\n".to_owned()),
-            ("smtp.ini", format!("listen=127.0.0.1:{port}\nnodes=0\n")),
-            // Tells of a client that is not on this machine.
-            ("connection.ini", connection.replace("\n[haproxy]\n", proxy)),
-        ] {
-            home.write(&format!("haraka/config/{file}"), text);
-        }
         home.write("haraka/plugins/accept.js", ACCEPT);
         let mail = home.path().join("haraka/mail");
         fs::create_dir(&mail).expect("made");
@@ -52,18 +41,27 @@ impl Haraka {
             let from = packages.join("node_modules").join(&package);
             assert!(from.exists(), "{package} is complete");
         }
-        let directory = home.path().join("haraka").display().to_string();
-        let mut command = among_names(home, "/usr/bin/node", &[&program, "-c", &directory]);
-        command.env("TMPDIR", &mail).env("NODE_PATH", packages.join("node_modules"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let daemon = Daemon(command.spawn().expect("it starts"));
-        wait_for("Haraka", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(Haraka { _daemon: daemon, port, mail })
+        let daemon = Daemon::start("Haraka", |port| {
+            for (file, text) in [
+                ("me", "mx.example.jp\n".to_owned()),
+                ("plugins", "spf\ndkim\naccept\nqueue/test\n".to_owned()),
+                ("smtp.ini", format!("listen=127.0.0.1:{port}\nnodes=0\n")),
+                // Tells of a client that is not on this machine.
+                ("connection.ini", connection.replace("\n[haproxy]\n", proxy)),
+            ] {
+                home.write(&format!("haraka/config/{file}"), text);
+            }
+            let directory = home.path().join("haraka").display().to_string();
+            let mut command = among_names(home, "/usr/bin/node", &[&program, "-c", &directory]);
+            command.env("TMPDIR", &mail).env("NODE_PATH", packages.join("node_modules"));
+            command
+        });
+        Some(Haraka { daemon, mail })
     }
 
     /// The message as it was queued; none if Haraka refused it.
     pub fn deliver(&self, sender: &Sender, message: &str) -> Option<String> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let stream = TcpStream::connect(("127.0.0.1", self.daemon.port)).expect("it listens");
         let mut replies = BufReader::new(stream.try_clone().expect("a stream"));
         let mut reply = |command: &str| {
             (&stream).write_all(command.as_bytes()).expect("it reads");
