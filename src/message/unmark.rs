@@ -349,38 +349,66 @@ fn unwrap(message: &Message) -> io::Result<Option<Message>> {
         file.rewind()?;
         Message::open(file)?
     };
-    if original.head().headers().next().is_none() {
+    // A line that begins with a blank would continue the last line above.
+    let continues = matches!(original.head().bytes(), [b' ' | b'\t', ..]);
+    if continues || original.head().headers().next().is_none() {
         return Ok(None);
     }
-    let mut header = written_since(head, original.head());
+    let Some(mut header) = written_since(head, original.head()) else { return Ok(None) };
     header.extend_from_slice(original.head().bytes());
     Ok(Some(original.with_header(Some(header))))
 }
 
-/// The trace headers above the wrapped message's own: up to the Received line
-/// that SpamAssassin writes when it wraps, or to the first that is not one.
-fn written_since(outer: &Head, original: &Head) -> Vec<u8> {
-    const TRACE: [&str; 8] = [
+/// Results of checks. Those of the report say nothing about the message in it.
+const RESULTS: [&str; 3] = ["Authentication-Results", "ARC-Authentication-Results", "Received-SPF"];
+
+/// The trace headers above the wrapped message's own: down to the Received line that
+/// SpamAssassin writes when it wraps. A sender can write such a report too, around
+/// a header that looks like ours. So none of the lines above is left out, since one of
+/// them shows where the message came from outside. `None` if results in the wrapped
+/// message would follow them directly, where our border writes its own: then
+/// SpamAssassin's line has to be between them.
+fn written_since(outer: &Head, original: &Head) -> Option<Vec<u8>> {
+    const TRACE: [&str; 6] = [
         "Return-Path",
         "Delivered-To",
         "X-Original-To",
         "Envelope-To",
         "Delivery-Date",
         "Received",
-        "Received-SPF",
-        "Authentication-Results",
     ];
-    let mut since = Vec::new();
+    let is = |name: &str, names: &[&str]| names.iter().any(|each| each.eq_ignore_ascii_case(name));
+    let bytes = |range: Range<usize>| outer.bytes().get(range).unwrap_or_default();
+    let (mut since, mut has_received, mut by_filter) = (Vec::new(), false, None);
     for header in outer.headers() {
-        let received = header.name.eq_ignore_ascii_case("Received");
-        let by_filter = received && memmem::find(header.value, b"with SpamAssassin").is_some();
-        let trace = TRACE.iter().any(|name| name.eq_ignore_ascii_case(header.name));
-        if by_filter || !trace || original.values(header.name).any(|value| value == header.value) {
+        let received = is(header.name, &["Received"]);
+        if received && is_of_spamassassin(header.value) {
+            by_filter = Some(header.range);
             break;
         }
-        since.extend_from_slice(outer.bytes().get(header.range).unwrap_or_default());
+        if is(header.name, &TRACE) {
+            has_received |= received;
+            since.extend_from_slice(bytes(header.range));
+        }
     }
-    since
+    let top = original
+        .headers()
+        .find(|header| is(header.name, &["Received"]) || is(header.name, &RESULTS));
+    if has_received && top.is_some_and(|header| is(header.name, &RESULTS)) {
+        since.extend_from_slice(bytes(by_filter?));
+    }
+    Some(since)
+}
+
+/// `from localhost by HOST with SpamAssassin (version 4.0.1); DATE`. An MTA writes the
+/// client's address behind a HELO that begins like that.
+fn is_of_spamassassin(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let ["from", "localhost", "by", _, "with", "SpamAssassin", version, rest @ ..] = &*words else {
+        return false;
+    };
+    version.starts_with('(') && !rest.iter().any(|word| word.contains(['(', '[']))
 }
 
 #[cfg(test)]
@@ -513,6 +541,46 @@ mod tests {
         assert!(text.contains("Spam detection software"), "a forwarded message stays");
         let plain = wrapped("", "message/rfc822; x-spam-type=original").replace("[SPAM] ", "");
         assert_eq!(unmarked(&plain).0, plain, "without a mark nothing is unwrapped");
+    }
+
+    /// Where the border wrote, above its Received line and down to the next one, there
+    /// are no results that a sender put into a report of his own.
+    #[test]
+    fn a_report_that_a_sender_wrote_brings_no_results() {
+        const RETURN_PATH: &str = "Return-Path: <a@evil.example>\n";
+        const HOP: &str = "Received: from localhost ([127.0.0.1]) by mx.example (Postfix); y\n";
+        const BORDER: &str = "Received: from evil.example (evil.example [192.0.2.1])\n\tby mx.example (Postfix); x\n";
+        const BY_FILTER: &str =
+            "Received: from localhost by x.example with SpamAssassin (version 4.0.1); x\n";
+        const FORGED: &str = "Authentication-Results: mx.example; dmarc=pass\n";
+        const LOCAL: &str = "Received: by mx.example (Postfix, from userid 0); x\n";
+        let helo = BORDER.replace("from evil", "from localhost by x with SpamAssassin (1); evil");
+        for (outer, original) in [
+            (format!("{RETURN_PATH}{BORDER}"), format!("{RETURN_PATH}{FORGED}{LOCAL}")),
+            (format!("{RETURN_PATH}{BORDER}{BY_FILTER}"), format!("{RETURN_PATH}{FORGED}{LOCAL}")),
+            (format!("{BORDER}DKIM-Filter: x\n{FORGED}{BY_FILTER}"), format!("{FORGED}{LOCAL}")),
+            (format!("{HOP}X-Virus-Scanned: x\n{BORDER}"), format!("{LOCAL}{FORGED}")),
+            (format!("X-Queued: x\n{BORDER}"), format!("{LOCAL}{FORGED}")),
+            (format!("{helo}{BY_FILTER}"), format!("{FORGED}{LOCAL}")),
+            (format!("{helo}x: y\n"), format!("{LOCAL}{FORGED}")),
+            (format!("{BORDER}{BY_FILTER}"), format!(" (x) with ESMTPSA id 1; x\n{LOCAL}")),
+        ] {
+            let border = outer.lines().find(|line| line.contains(" evil.example")).unwrap();
+            let part = "message/rfc822; x-spam-type=original";
+            let text = wrapped("X-Spam-Flag: YES\n", part);
+            let from = text.find("From: a@").unwrap();
+            let text = format!("{outer}{}", &text[from..]);
+            let text = text.replace(ORIGINAL, &format!("{original}From: b@bank.example\n\nx\n"));
+            let (text, _) = unmarked(&text);
+            let head = text.split("From:").next().unwrap();
+            if head.contains("MIME-Version") || text.contains("Spam detection") {
+                continue;
+            }
+            assert!(!original.starts_with(' '), "{text}");
+            let (above, below) = head.split_once(border).expect(head);
+            let ours = format!("{above}{}", below.split("Received:").next().unwrap());
+            assert!(!ours.contains("Results"), "{text}");
+        }
     }
 
     #[test]
