@@ -4,8 +4,8 @@
 use super::Detail;
 use super::condition::Conditions;
 use super::mail_context::MailContext;
-use crate::classify::CLASSIFIERS;
 use crate::classify::authentication::{IgnoredHeader, ids_at_border};
+use crate::classify::{CLASSIFIERS, authenticated};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
@@ -105,13 +105,17 @@ pub struct Crossing {
     pub ids: Vec<String>,
 }
 
-/// Which server took a message from outside; `None` if no Received line says so.
-/// `program` comes from [`every_field`].
+/// Which server took a message from outside; `None` if no Received line says so, or if
+/// one of our users submitted it, since borders need not check such mail. `program`
+/// comes from [`every_field`].
 pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);
     let people = || context.people();
     let on = Conditions::new(program, message, world, &variable, None, &people, Detail::Plan);
+    if authenticated::find(on.mail()).is_some() {
+        return None;
+    }
     let host = on.mail().trail().border()?.by.as_deref()?;
     let host = domain::canonical(host).into_owned();
     Some(Crossing { host, ids: ids_at_border(on.mail()) })
@@ -163,5 +167,7 @@ mod tests {
         assert_eq!(found.host, "mx.example.jp");
         assert_eq!(found.ids, ["mx.example.jp", "liar.example"]);
         assert_eq!(crossing("From: a@b.example"), None);
+        let login = HEAD.trim_end().replace("with ESMTPS", "with ESMTPSA");
+        assert_eq!(crossing(&login), None);
     }
 }

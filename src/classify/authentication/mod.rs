@@ -19,7 +19,9 @@
 //!   states that this border removes forged ones (RFC 8601 §5), only if nothing
 //!   above counts, only the topmost one, and only if the id is spelled as there,
 //!   which is what a border that removes forged ones looks for. The same holds,
-//!   for want of a better sign, if there is no border to go by.
+//!   for want of a better sign, if there is no border to go by. Nothing there counts
+//!   in a message that was submitted with a login or made on the machine, since many
+//!   servers neither check such mail nor remove anything from it.
 //! * **Further down**, after the next Received line, nothing counts.
 //!
 //! `Received-SPF` (RFC 7208 §9.1) has no authserv-id. It counts only above the

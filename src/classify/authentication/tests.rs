@@ -191,6 +191,26 @@ fn without_a_border_only_a_named_id_counts_or_what_is_above_all_lines() {
     assert_verdicts(&results(&header, &["here.example.jp"]), "- pass - - -");
 }
 
+/// Many servers check only mail of clients that have not logged in.
+#[test]
+fn what_a_user_of_ours_submits_proves_nothing() {
+    let header = ar("mx.example.jp; dkim=pass; dmarc=pass header.from=example.org");
+    for line in [
+        "Received: from pc (pc.example.org [192.0.2.1]) (Authenticated sender: eve)\n\tby mx.example.jp (Postfix) with ESMTPSA id 1; x\n",
+        "Received: from pc (pc.example.org [10.0.0.1])\n\tby mx.example.jp (Postfix) with ESMTPSA id 1; x\n",
+        "Received: by mx.example.jp (Postfix, from userid 1001) id 1; x\n",
+        "Received: from pc (localhost [127.0.0.1]) by mx.example.jp (Postfix) with ESMTP id 1; x\n",
+    ] {
+        let found = results(&format!("{line}{header}"), &["mx.example.jp"]);
+        assert_ignored(&found, "it is in a message that was submitted here");
+        assert_verdicts(&found, "- - - - -");
+        assert_verdicts(
+            &results(&format!("{header}{line}"), &["mx.example.jp"]),
+            "- pass pass - -",
+        );
+    }
+}
+
 #[test]
 fn each_milter_writes_its_own() {
     let text = format!(

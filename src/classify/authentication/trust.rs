@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::grammar::{self, ResultsHeader, Unreadable};
 use super::{LONGEST_HEADER, MOST_HEADERS, TOO_LONG, text};
-use crate::classify::Mail;
 use crate::classify::received::Trail;
+use crate::classify::{Mail, authenticated};
 use crate::message::domain;
 use crate::message::head::Header;
 
@@ -41,6 +41,8 @@ pub(super) struct Trust<'a> {
     fields: &'a [u8],
     trail: &'a Trail,
     first_received: Option<usize>,
+    /// One of our users wrote the message, so no border has checked it.
+    submitted: bool,
 }
 
 impl<'a> Trust<'a> {
@@ -62,6 +64,7 @@ impl<'a> Trust<'a> {
             fields,
             trail,
             first_received: first_received.map(|line| line.range.start),
+            submitted: authenticated::find(mail).is_some(),
         }
     }
 
@@ -146,6 +149,8 @@ impl<'a> Trust<'a> {
             HeaderPlace::Anywhere if self.declared.is_empty() => Some(
                 "no Received line distinguishes it from the sender's, and `set trust` does not name its id",
             ),
+            // Many servers neither check what is submitted nor remove results from it.
+            _ if self.submitted => Some("it is in a message that was submitted here"),
             _ if !self.is_spelled_out(header, text) => {
                 Some("a sender can write there, and it does not begin as `set trust` spells its id")
             }
