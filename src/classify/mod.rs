@@ -106,7 +106,7 @@ impl Mail<'_> {
     /// Whether more than one line could be read as From, so that a border may
     /// have read another than the one that a mail reader displays.
     pub fn has_several_from(&self) -> bool {
-        self.message.head().lines_like("from") > 1
+        self.message.header_may_go_on() || self.message.head().lines_like("from") > 1
     }
 
     /// What a trusted border found out about the sender.

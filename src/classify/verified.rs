@@ -156,6 +156,13 @@ mod tests {
                 assert_not(&VERIFIED, &mail(results, from), &TestWorld::default());
             }
         }
+        // Where nobody looks for more fields, others may find another From.
+        let from = "boss@example.org\nContent-Type: multipart/mixed; boundary=x";
+        let unended = mail("dmarc=pass", &format!("{from}\n--x\nFrom: eve@example.org"));
+        assert_not(&VERIFIED, &unended, &TestWorld::default());
+        let junk = format!("x: {}\n", "y".repeat(900)).repeat(19_000);
+        let cut = mail("dmarc=pass", &format!("boss@example.org\n{junk}From: eve@example.org"));
+        assert_not(&VERIFIED, &cut, &TestWorld::default());
         let folded = mail("dmarc=pass", "boss@example.org\nX-From: a\nSubject: x\n From: y");
         assert_holds(&VERIFIED, &folded, &TestWorld::default(), "dmarc=pass for example.org");
     }

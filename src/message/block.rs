@@ -20,6 +20,8 @@ pub struct Block {
     pub header: Range<usize>,
     /// The block is longer than the limit and was cut there.
     pub cut: bool,
+    /// It ends with a boundary, where others may read on to the first empty line.
+    pub at_boundary: bool,
 }
 
 /// Finds the header block in bytes that arrive piece by piece; each byte is
@@ -80,7 +82,7 @@ impl Finder {
                         [b'\n', ..] => 1,
                         _ => 0,
                     };
-                    return Some(Block { header: start..start + empty, cut: false });
+                    return Some(Block { header: start..start + empty, ..Block::default() });
                 }
                 self.line = start + blank;
                 self.searched = self.line;
@@ -96,13 +98,14 @@ impl Finder {
             if line.starts_with(b"--") && self.dashes < MOST_DASHES {
                 self.dashes += 1;
                 if is_boundary(line, bytes.get(start..self.line).unwrap_or_default()) {
-                    return Some(Block { header: start..self.line, cut: false });
+                    let header = start..self.line;
+                    return Some(Block { header, at_boundary: true, cut: false });
                 }
             }
             self.searched = end;
             self.line = end;
             if is_empty_line(line) {
-                return Some(Block { header: start..end, cut: false });
+                return Some(Block { header: start..end, ..Block::default() });
             }
         }
         self.searched = bytes.len();
@@ -117,13 +120,13 @@ impl Finder {
             Some(at) if self.line == start => start + at + 2,
             _ => bytes.len(),
         };
-        Some(Block { header: start..end, cut: false })
+        Some(Block { header: start..end, ..Block::default() })
     }
 
     /// Cuts between two lines if there is more than one.
     fn cut(&self, start: usize) -> Block {
         let end = if self.line > start { self.line } else { start + self.limit };
-        Block { header: start..end, cut: true }
+        Block { header: start..end, cut: true, at_boundary: false }
     }
 }
 
@@ -466,8 +469,9 @@ mod tests {
     #[test]
     fn a_header_too_long_is_cut_between_lines() {
         let lines = find(b"A: b\nC: d\nE: f\n\nbody", 12);
-        assert_eq!(lines, Block { header: 0..10, cut: true });
-        assert_eq!(find(b"A: a long line\n\nbody", 6), Block { header: 0..6, cut: true });
+        assert_eq!(lines, Block { header: 0..10, cut: true, at_boundary: false });
+        let cut = Block { header: 0..6, cut: true, at_boundary: false };
+        assert_eq!(find(b"A: a long line\n\nbody", 6), cut);
     }
 
     fn edited(header: &str, edits: &[HeaderEdit]) -> String {

@@ -145,6 +145,7 @@ pub struct Content {
     from_line: Option<Vec<u8>>,
     header: Rc<Vec<u8>>,
     header_cut: bool,
+    ends_at_boundary: bool,
     input: RefCell<Option<Input>>,
     stored: OnceCell<Result<StoredBody, Unread>>,
     /// The length of a body that was streamed to its destination.
@@ -208,6 +209,7 @@ impl Content {
             from_line,
             header: Rc::new(bytes),
             header_cut: block.cut,
+            ends_at_boundary: block.at_boundary,
             input: RefCell::new(None),
             stored: OnceCell::new(),
             streamed: Cell::new(None),
@@ -238,6 +240,11 @@ impl Content {
     /// Whether the header block is longer than [`HEADER_LIMIT`].
     pub fn header_cut(&self) -> bool {
         self.header_cut
+    }
+
+    /// Whether other programs may find more fields behind the header block.
+    pub fn header_may_go_on(&self) -> bool {
+        self.header_cut || self.ends_at_boundary
     }
 
     /// The size of header and body, bytes. Reads the body if necessary.

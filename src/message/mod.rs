@@ -224,6 +224,12 @@ impl Message {
         self.head.get_or_init(|| Head::of_message(self.content.shared_header()))
     }
 
+    /// Whether there may be more header fields than were found: the header block is
+    /// too long, or no empty line ends it.
+    pub fn header_may_go_on(&self) -> bool {
+        self.content.header_may_go_on()
+    }
+
     /// The header block that [`Message::write_to`] writes.
     pub fn head_after(&self, edits: &[HeaderEdit]) -> Cow<'_, Head> {
         if edits.is_empty() {
