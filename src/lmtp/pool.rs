@@ -450,6 +450,7 @@ impl Seat<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::AtomicUsize;
 
@@ -501,6 +502,20 @@ mod tests {
                         WorkerOrder::Deliver(_) if body == b"die" || body == b"die late" => return,
                         WorkerOrder::Deliver(_) if body == b"hang" => {
                             std::thread::sleep(Duration::from_secs(2));
+                            return;
+                        }
+                        // A frame of 500 bytes, a byte at a time.
+                        WorkerOrder::Deliver(_) if body == b"drip" => {
+                            let frame = [&500_u32.to_le_bytes()[..], &[0; 504]].concat();
+                            let send = |byte| (&theirs).write_all(std::slice::from_ref(byte));
+                            while frame
+                                .iter()
+                                .try_for_each(|byte| {
+                                    std::thread::sleep(Duration::from_millis(10));
+                                    send(byte)
+                                })
+                                .is_ok()
+                            {}
                             return;
                         }
                         WorkerOrder::Deliver(_) => {
@@ -584,6 +599,16 @@ mod tests {
     fn a_worker_that_hangs_is_ended() {
         let (pool, _) = pool(|settings| settings.limits.wall = Duration::from_millis(50));
         assert_eq!(deliver(&pool, "taro", "hang"), 451);
+        assert_eq!(deliver(&pool, "taro", "x"), 250);
+    }
+
+    /// Where users have uids of their own, a worker is in the hands of its user.
+    #[test]
+    fn a_worker_that_answers_a_byte_at_a_time_is_ended() {
+        let (pool, _) = pool(|settings| settings.limits.wall = Duration::from_millis(100));
+        let began = Instant::now();
+        assert_eq!(deliver(&pool, "taro", "drip"), 451);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         assert_eq!(deliver(&pool, "taro", "x"), 250);
     }
 

@@ -56,6 +56,7 @@ impl WarmWorker {
         time: Duration,
     ) -> WorkerReaction {
         let socket = &self.socket;
+        let until = Some(Instant::now() + time);
         let timed = match self.patience.replace(time) {
             Some(patience) if patience == time => Ok(()),
             _ => socket
@@ -63,15 +64,17 @@ impl WarmWorker {
                 .and_then(|()| socket.set_write_timeout(Some(time))),
         };
         let sent = timed.and_then(|()| match message {
-            MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
-            MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
+            MessageData::Memory(bytes) => wire::send_until(socket, until, order, bytes, None),
+            MessageData::File(file, _) => {
+                wire::send_until(socket, until, order, b"", Some(file.as_fd()))
+            }
         });
         match sent {
             Ok(()) => {}
             Err(error) if is_gone(&error) => return WorkerReaction::WasDead,
             Err(error) => return WorkerReaction::Died(error.to_string()),
         }
-        match wire::receive::<WorkerAnswer>(socket) {
+        match wire::receive_until::<WorkerAnswer>(socket, until) {
             Ok(Some(WorkerFrame { head, .. })) => WorkerReaction::Answered(head),
             Ok(None) => WorkerReaction::Died("it ended".into()),
             Err(error) if is_gone(&error) => WorkerReaction::Died("it ended".into()),

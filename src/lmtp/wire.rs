@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{
@@ -88,12 +89,58 @@ pub struct WorkerFrame<T> {
     pub descriptor: Option<OwnedFd>,
 }
 
+/// A socket until a deadline. A read or write that stalls fails by the socket's own
+/// timeout, but at the other end may be somebody who moves a byte now and then.
+struct TimedSocket<'s> {
+    socket: &'s UnixStream,
+    until: Option<Instant>,
+}
+
+impl TimedSocket<'_> {
+    fn check(&self) -> io::Result<()> {
+        let is_over = self.until.is_some_and(|until| Instant::now() > until);
+        if is_over { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl Read for TimedSocket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for TimedSocket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Sends a frame.
 ///
 /// # Errors
 /// The socket's error; `BrokenPipe` if nobody is at the other end.
 pub fn send(
     socket: &UnixStream,
+    head: &impl Serialize,
+    body: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    send_until(socket, None, head, body, descriptor)
+}
+
+/// The same; fails if it is not done when `until` is over.
+///
+/// # Errors
+/// As [`send`], and `TimedOut`.
+pub fn send_until(
+    socket: &UnixStream,
+    until: Option<Instant>,
     head: &impl Serialize,
     body: &[u8],
     descriptor: Option<BorrowedFd<'_>>,
@@ -119,11 +166,11 @@ pub fn send(
             sent => break sent?,
         }
     };
-    let mut socket = socket;
+    let mut timed = TimedSocket { socket, until };
     let rest = start.get(sent..).unwrap_or_default();
-    socket.write_all(rest)?;
+    timed.write_all(rest)?;
     let body_sent = sent.saturating_sub(start.len());
-    socket.write_all(body.get(body_sent..).unwrap_or_default())
+    timed.write_all(body.get(body_sent..).unwrap_or_default())
 }
 
 /// Receives a frame; none at the end.
@@ -132,13 +179,24 @@ pub fn send(
 /// The socket's error; `InvalidData` for what is not a frame, `UnexpectedEof` for an
 /// incomplete one.
 pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<WorkerFrame<T>>> {
+    receive_until(socket, None)
+}
+
+/// The same; fails if the frame is not complete when `until` is over.
+///
+/// # Errors
+/// As [`receive`], and `TimedOut`.
+pub fn receive_until<T: DeserializeOwned>(
+    socket: &UnixStream,
+    until: Option<Instant>,
+) -> io::Result<Option<WorkerFrame<T>>> {
     let mut bytes = vec![0; BUFFER];
     let mut descriptor = None;
     let mut length = receive_some(socket, &mut bytes, &mut descriptor)?;
     if length == 0 {
         return Ok(None);
     }
-    let mut rest = socket;
+    let mut rest = TimedSocket { socket, until };
     while length < LENGTHS {
         match rest.read(bytes.get_mut(length..).unwrap_or_default())? {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
