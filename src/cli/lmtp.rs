@@ -218,7 +218,7 @@ fn listener(settings: &LmtpSettings) -> Result<Listener, String> {
 /// Writes one line to the log, with paths as they are: the homes in it are those of many
 /// users. It may contain what clients sent.
 fn tell(text: &str) {
-    output::to_stderr(&format!("mfilter: {}\n", shown_sentence(text)));
+    output::to_stderr(&format!("mfilter: {}\n", text.replace('\n', " ")));
 }
 
 /// The settings that the command line asks for.

@@ -1,6 +1,7 @@
 //! The line of the log for each recipient of a message: what became of it, as fields
 //! `name=value` that programs can take apart. A value with blanks or quotes is quoted, so
-//! that no address can look like another field.
+//! that no address can look like another field, and a long one is cut, so that none hides
+//! the others.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,6 +9,11 @@ use std::time::Duration;
 use super::reply::LmtpReply;
 use super::session::{Addressee, Envelope};
 use crate::outcome::Outcome;
+
+/// The longest value, characters: a whole address (RFC 5321 §4.5.3.1).
+const LONGEST: usize = 320;
+/// How many folders are named.
+const MOST_FOLDERS: usize = 20;
 
 /// What became of a message for one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +106,7 @@ impl fmt::Display for RecipientRecord<'_> {
         write!(f, "transaction={} from={}", envelope.transaction, LoggedValue(&envelope.sender))?;
         write!(f, " to={} user={}", LoggedValue(&to.recipient), LoggedValue(&to.account.name))?;
         write!(f, " verdict={}", result.verdict.word())?;
-        for folder in &result.folders {
+        for folder in result.folders.iter().take(MOST_FOLDERS) {
             write!(f, " folder={}", LoggedValue(folder))?;
         }
         write!(f, " size={size} ms={:.1}", time.as_secs_f64() * 1000.0)?;
@@ -108,23 +114,26 @@ impl fmt::Display for RecipientRecord<'_> {
     }
 }
 
-/// A value, quoted where necessary.
+/// A value, quoted where necessary; of a long one only the beginning.
 struct LoggedValue<'a>(&'a str);
 
 impl fmt::Display for LoggedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"\\=".contains(c);
-        if !self.0.is_empty() && self.0.chars().all(is_plain) {
-            return f.write_str(self.0);
+        let end = self.0.char_indices().nth(LONGEST).map(|(end, _)| end);
+        let kept = end.and_then(|end| self.0.get(..end)).unwrap_or(self.0);
+        let rest = if end.is_some() { "…" } else { "" };
+        if !kept.is_empty() && kept.chars().all(is_plain) {
+            return write!(f, "{kept}{rest}");
         }
         f.write_str("\"")?;
-        for c in self.0.chars() {
+        for c in kept.chars() {
             if matches!(c, '"' | '\\') {
                 f.write_str("\\")?;
             }
             write!(f, "{c}")?;
         }
-        f.write_str("\"")
+        write!(f, "{rest}\"")
     }
 }
 
@@ -157,6 +166,13 @@ mod tests {
              user=taro verdict=delivered folder=\"A b\" folder=INBOX size=7 ms=1.2 \
              reply=\"250 2.1.5 Delivered\""
         );
+        let long = "x".repeat(1000);
+        let result = DeliveryResult { folders: vec![long.clone(); 30], ..result };
+        let envelope = Envelope { sender: format!("{long} y"), ..envelope };
+        let text = RecipientRecord { envelope: &envelope, to: &to, result: &result, size: 7, time };
+        let text = text.to_string();
+        assert!(text.len() < 22 * 350 && text.contains("x… to=taro+x@a.example "), "{text}");
+        assert!(text.ends_with("x… size=7 ms=1.2 reply=\"250 2.1.5 Delivered\""), "{text}");
         let null = Envelope { sender: String::new(), ..envelope };
         let record = RecipientRecord { envelope: &null, to: &to, result: &result, size: 7, time };
         assert!(record.to_string().starts_with("transaction=5f01 from=\"\" to="));

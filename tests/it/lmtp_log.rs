@@ -94,3 +94,29 @@ fn each_recipient_has_a_line_in_the_log() {
     let transactions: BTreeSet<String> = lines.iter().map(|line| of(line, "transaction")).collect();
     assert_eq!(transactions.len(), 5);
 }
+
+/// The line is whole and one line, whatever the sender has as an address.
+#[test]
+fn no_sender_hides_what_became_of_the_message() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&["--workers", "1"]);
+    let mut client = site.connect();
+    client.ask("LHLO x").expect("there");
+    let sender = format!("\"a\u{202e}\u{2028}transaction=1 {}\"@far.example", "x".repeat(900));
+    for command in [&*format!("MAIL FROM:<{sender}> SMTPUTF8"), "RCPT TO:<taro@x>", "DATA"] {
+        let answer = client.ask(command).expect("there");
+        assert!(answer.starts_with(['2', '3']), "{answer}");
+    }
+    client.send("Subject: x\r\n\r\nx\r\n.\r\n").expect("there");
+    assert!(client.answer().expect("there").starts_with("250"));
+    drop(client);
+    site.stop();
+    let line = wait_for("a line", || {
+        let said = site.said();
+        said.lines().find(|line| line.contains("transaction=")).map(str::to_owned)
+    });
+    assert!(line.contains(" to=taro@x user=taro verdict=delivered folder=INBOX "), "{line}");
+    assert!(line.ends_with(" reply=\"250 2.1.5 Delivered\""), "{line}");
+    assert!(!line.contains(['\u{202e}', '\u{2028}']), "{line}");
+}
