@@ -11,8 +11,9 @@
 //! (openat2(2), `RESOLVE_BENEATH`), so that a link that is put there in the meantime
 //! cannot lead out.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, Metadata, Permissions, metadata, read_link};
+use std::fs::{File, Metadata, Permissions, metadata, read_link, symlink_metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -147,6 +148,21 @@ impl PinnedDirectory {
     }
 }
 
+/// A file in a directory that is pinned; it may be missing.
+#[derive(Debug)]
+pub struct PinnedFile {
+    directory: PinnedDirectory,
+    name: OsString,
+}
+
+impl PinnedFile {
+    /// Its path, valid as long as this value is kept. If there is a link, somebody has
+    /// just put it there.
+    pub fn path(&self) -> PathBuf {
+        self.directory.as_ref().join(&self.name)
+    }
+}
+
 fn by_descriptor(open: BorrowedFd<'_>) -> PathBuf {
     format!("/proc/self/fd/{}", open.as_raw_fd()).into()
 }
@@ -222,6 +238,22 @@ impl Bounds {
                 Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, LinkPolicy::None)?))
             }
         }
+    }
+
+    /// Where a file is, or is to be, that is replaced: links are followed to it once.
+    ///
+    /// # Errors
+    /// The system's error, or [`OutOfBounds`].
+    pub fn pin_file(&self, path: &Path) -> io::Result<PinnedFile> {
+        let parts = |path: &Path| Some((path.parent()?.to_owned(), path.file_name()?.to_owned()));
+        let found = match (self.canonical(path), parts(path)) {
+            (Err(error), Some((parent, name))) if error.kind() == ErrorKind::NotFound => {
+                Some((self.canonical(&parent)?, name))
+            }
+            (found, _) => parts(&found?),
+        };
+        let (parent, name) = found.ok_or_else(not_regular)?;
+        Ok(PinnedFile { directory: self.pin_plain(&parent)?, name })
     }
 
     /// The metadata of what is at a path; links are followed.
@@ -434,7 +466,16 @@ impl Rewrite {
             ErrorKind::NotFound => Ok(path.to_owned()),
             _ => Err(error),
         })?;
-        let mode = match metadata(&path) {
+        Rewrite::prepare_own(path, bytes)
+    }
+
+    /// The same for a path that is not followed.
+    ///
+    /// # Errors
+    /// The system's error; nothing is changed.
+    pub fn prepare_own(path: PathBuf, bytes: &[u8]) -> io::Result<Rewrite> {
+        let mode = match symlink_metadata(&path) {
+            Ok(known) if known.is_symlink() => return Err(not_regular()),
             Ok(known) => known.mode() & 0o7777,
             Err(error) if error.kind() == ErrorKind::NotFound => 0o600,
             Err(error) => return Err(error),

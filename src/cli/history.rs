@@ -2,8 +2,7 @@
 //! compared with the current files, and restored.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -13,7 +12,7 @@ use similar::{ChangeTag, TextDiff};
 use super::for_user::ForUser;
 use super::output::say;
 use super::{CommandOutcome, output};
-use crate::file::{self, ANYWHERE, Rewrite};
+use crate::file::{self, Bounds, READ_OWN, Rewrite};
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
@@ -83,11 +82,13 @@ pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
     let state = super::state_of(&user)?;
     let mut versions = history::versions(&state, &main);
     versions.reverse();
+    let bounds = user.bounds();
+    let files = |number: usize| files(&state, &versions, number);
     match &call.action {
-        None => list(&state, &main, &versions),
-        Some(HistoryAction::Show { number }) => show(&files(&state, &versions, *number)?),
-        Some(HistoryAction::Diff { number }) => diff(&files(&state, &versions, *number)?),
-        Some(HistoryAction::Restore { number }) => restore(&files(&state, &versions, *number)?),
+        None => list(&state, &main, &versions, bounds),
+        Some(HistoryAction::Show { number }) => show(&files(*number)?),
+        Some(HistoryAction::Diff { number }) => diff(&files(*number)?, bounds),
+        Some(HistoryAction::Restore { number }) => restore(&files(*number)?, bounds),
     }
 }
 
@@ -102,7 +103,12 @@ fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<Versio
     history::read(state, version).ok_or_else(|| format!("the file of version {number} is damaged"))
 }
 
-fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOutcome, String> {
+fn list(
+    state: &StateDir,
+    main: &Path,
+    versions: &[Version],
+    bounds: &Bounds,
+) -> Result<CommandOutcome, String> {
     if versions.is_empty() {
         output::error("no version of the rules is known yet: deliveries record them");
     }
@@ -118,7 +124,7 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
             (Some(files), None) => in_lines(lines(files)),
             (Some(files), Some(older)) => changes(older, files),
         };
-        let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files));
+        let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files, bounds));
         let mark = if is_now { format!("  {}", say("in force")) } else { String::new() };
         text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
     }
@@ -146,13 +152,13 @@ fn lines(files: &VersionFiles) -> usize {
 }
 
 /// Whether the files on disk have exactly this content.
-fn as_on_disk(files: &VersionFiles) -> bool {
-    files.iter().all(|(path, text)| current(path).as_deref() == Ok(text))
+fn as_on_disk(files: &VersionFiles, bounds: &Bounds) -> bool {
+    files.iter().all(|(path, text)| current(path, bounds).as_deref() == Ok(text))
 }
 
 /// The current content of a file; empty if there is none.
-fn current(path: &Path) -> Result<String, String> {
-    match read_text(&ANYWHERE, path) {
+fn current(path: &Path, bounds: &Bounds) -> Result<String, String> {
+    match read_text(bounds, path) {
         Ok(text) => Ok(text),
         Err(error) if error.is_missing() => Ok(String::new()),
         Err(error) => Err(format!("{}: {error}", path.display())),
@@ -197,10 +203,10 @@ fn show(files: &VersionFiles) -> Result<CommandOutcome, String> {
 }
 
 /// What has changed since then, in the format of `diff -u`; exit 1 if anything has.
-fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
+fn diff(files: &VersionFiles, bounds: &Bounds) -> Result<CommandOutcome, String> {
     let mut out = String::new();
     for (path, text) in files {
-        let now = current(path)?;
+        let now = current(path, bounds)?;
         if now == *text {
             continue;
         }
@@ -217,32 +223,37 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Found)
 }
 
-fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
+fn restore(files: &VersionFiles, bounds: &Bounds) -> Result<CommandOutcome, String> {
     let failed =
         |path: &Path, error: &std::io::Error| format!("{}: {}", shown(path), reason(error));
     let mut steps = Vec::new();
     for (path, text) in files {
         // A link, for example into a folder of dot files, stays a link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let now = match file::read(&path, u64::MAX) {
-            Ok(now) => Some(now),
+        let place = bounds.pin_file(path).map_err(|error| failed(path, &error))?;
+        let path = if bounds.directory().is_none() { place.path() } else { path.clone() };
+        let mut now = Vec::new();
+        let read =
+            file::open(&place.path(), READ_OWN).and_then(|mut file| file.read_to_end(&mut now));
+        let now = match read {
+            Ok(_) => Some(now),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&path, &error)),
         };
         if now.as_deref() != Some(text.as_bytes()) {
-            steps.push((path, text, now));
+            steps.push((place, path, text, now));
         }
     }
     // All files are kept and written before the first is replaced.
-    for (path, _, now) in &steps {
+    for (place, path, _, now) in &steps {
         if let Some(now) = now {
-            file::back_up(path, now, "bak").map_err(|error| failed(path, &error))?;
+            let kept = file::back_up(&place.path(), now, "bak");
+            kept.map_err(|error| failed(path, &error))?;
         }
     }
     let mut new = Vec::new();
-    for (path, text, _) in steps {
-        let written = Rewrite::prepare(&path, text.as_bytes());
-        new.push((written.map_err(|error| failed(&path, &error))?, path));
+    for (place, path, text, _) in &steps {
+        let written = Rewrite::prepare_own(place.path(), text.as_bytes());
+        new.push((written.map_err(|error| failed(path, &error))?, path));
     }
     let mut restored = Vec::new();
     for (new, path) in new {
@@ -251,9 +262,9 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
                 [] => String::new(),
                 names => format!("\nrestored so far: {}; call it again", names.join(", ")),
             };
-            return Err(failed(&path, &error) + &done);
+            return Err(failed(path, &error) + &done);
         }
-        restored.push(shown(&path));
+        restored.push(shown(path));
     }
     match restored.as_slice() {
         [] => output::print(&format!("{}\n", say("the rules are that version already"))),

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +52,39 @@ fn check_and_test_go_by_what_the_site_allows() {
     assert!(tested.stdout.contains("folder \"A/B\""), "{}", tested.stdout);
     assert!(tested.stdout.contains("does not let rules run `sh`"), "{}", tested.stdout);
     assert!(tested.stdout.contains("/bin/true"), "{}", tested.stdout);
+}
+
+/// What is restored goes nowhere else than into the home.
+#[test]
+fn a_link_in_place_of_the_rules_leads_history_nowhere() {
+    let home = site("folder \"A\"\n");
+    for directory in ["new", "cur", "tmp"] {
+        fs::create_dir_all(home.path().join("h/Maildir").join(directory)).unwrap();
+    }
+    let sorted = as_user(&home, &["sort"], "taro@a.example", b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    fs::create_dir(home.path().join("b")).unwrap();
+    home.write("b/.mailrules", "folder \"B\"\n");
+    fs::remove_file(home.path().join("h/.mailrules")).unwrap();
+    symlink("../b/.mailrules", home.path().join("h/.mailrules")).unwrap();
+    let restored = as_user(&home, &["history", "restore", "1"], "taro@a.example", b"");
+    assert!(restored.code != Some(0), "{restored:?}");
+    assert!(restored.stderr.contains("it leads out of the home directory"), "{restored:?}");
+    let text = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
+    assert_eq!(text("b/.mailrules"), "folder \"B\"\n");
+    assert_eq!(fs::read_dir(home.path().join("b")).unwrap().count(), 1, "no backup");
+
+    // A link within the home stays one.
+    fs::remove_file(home.path().join("h/.mailrules")).unwrap();
+    home.write("h/mine", "folder \"C\"\n");
+    symlink("mine", home.path().join("h/.mailrules")).unwrap();
+    let restored = as_user(&home, &["history", "restore", "1"], "taro@a.example", b"");
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert_eq!(
+        (text("h/mine"), text("h/mine.bak")),
+        ("folder \"A\"\n".into(), "folder \"C\"\n".into())
+    );
+    assert!(fs::symlink_metadata(home.path().join("h/.mailrules")).unwrap().is_symlink());
 }
 
 #[test]
