@@ -29,6 +29,8 @@ use crate::rules::address_list::AddressList;
 use crate::rules::program::MailSide;
 use crate::source::reason;
 use crate::state::StateDir;
+use crate::state::identity::HeaderHash;
+use crate::state::memory::{FiledBy, Memory, MessageIdentity};
 use crate::state::sent_mail::{self, hash};
 use crate::state::stamp::Stamp;
 use crate::text::{counted, is_invisible};
@@ -120,6 +122,12 @@ impl SentMailReader {
             list(&path, &before, &self.location.bounds).map_err(told)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
+        let place = self.location.place(&Folder::named(folder));
+        let filed = |message: &Message| {
+            let identity = MessageIdentity::of(HeaderHash::of(message.head()), None);
+            let who = |state| Memory::at(state, 0).who(&identity, place.directories());
+            state.and_then(who) == Some(FiledBy::Mfilter)
+        };
         // Only the time for reading counts, not that for listing, so each look makes
         // progress.
         let until = Instant::now() + budget;
@@ -128,7 +136,7 @@ impl SentMailReader {
                 done.unread += 1;
                 continue;
             }
-            match people(&file, side, &self.location.bounds) {
+            match people(&file, side, &self.location.bounds, &filed) {
                 Ok(found) => {
                     hashes.push(hash);
                     for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
@@ -268,7 +276,12 @@ fn line_of(entry: &str, name: &str) -> String {
 
 /// The addresses of all that a message went to, or of its author, in the form in which
 /// they are compared; each with its name, which may be empty.
-fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(String, String)>> {
+fn people(
+    path: &Path,
+    side: MailSide,
+    bounds: &Bounds,
+    filed: &dyn Fn(&Message) -> bool,
+) -> io::Result<Vec<(String, String)>> {
     let file = match bounds.directory() {
         None => super::open_found(path).map_err(|failure| failure.error)?,
         Some(_) => file::open(path, file::READ_OWN)?,
@@ -279,7 +292,7 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
     }
     let message = Message::open(file)?;
     let is_sent = matches!(side, MailSide::Recipients | MailSide::SentMessages);
-    if is_sent && is_delivery(path, &message) {
+    if is_sent && is_delivery(path, &message, filed) {
         return Ok(Vec::new());
     }
     let headers: &[&str] = match side {
@@ -300,12 +313,13 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
     Ok(all.filter(|(address, _)| counts(address)).collect())
 }
 
-/// Whether mfilter has delivered the message: it has named the file, and a mail server has
-/// taken the message from somebody. What `import` files of an old folder of sent mail has
-/// such a name, too, but as a mail reader keeps it, no server has seen it.
-fn is_delivery(path: &Path, message: &Message) -> bool {
+/// Whether mfilter has put the message there: it has named the file, or has moved it (as
+/// `filed` says), and a mail server has taken the message from somebody. What `import`
+/// files of an old folder of sent mail has such a name, too, but as a mail reader keeps
+/// it, no server has seen it.
+fn is_delivery(path: &Path, message: &Message, filed: &dyn Fn(&Message) -> bool) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    is_ours(&name) && message.head().first("Received").is_some()
+    message.head().first("Received").is_some() && (is_ours(&name) || filed(message))
 }
 
 /// The display name on one line, if it says more than the address.

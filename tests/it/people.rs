@@ -86,6 +86,31 @@ fn nobody_is_known_by_mail_that_rules_have_filed() {
     assert_eq!(goes(&home, "evil@evil.example"), ".S", "kept by the user");
 }
 
+/// Another program delivers, and `sort` moves what seems to be the user's own.
+#[test]
+fn nobody_is_known_by_mail_that_sort_has_moved() {
+    let home = Home::with_rules(
+        "set me [\"taro@example.jp\"]\nlist known sent \"Sent\"\n\
+         when from in me -> folder \"Sent\"\nwhen not from in known -> folder \"Screener\"\n",
+    );
+    let message = |received: &str, to: &str| {
+        format!(
+            "{received}From: taro@example.jp\nTo: {to}\nSubject: x\nMessage-ID: <1@{to}>\n\nx\n"
+        )
+    };
+    for directory in ["new", "cur", "tmp"] {
+        std::fs::create_dir_all(home.path().join("Maildir").join(directory)).unwrap();
+    }
+    let received = "Received: from evil.example by mx.example.jp; 1\n";
+    home.write("Maildir/new/1700000000.M1P1.mx", message(received, "evil@evil.example"));
+    home.write("Maildir/new/1700000001.M1P1.mx", message("", "hanako@example.jp"));
+    let sorted = home.run(&["sort"], b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".Sent").count(), 2);
+    assert_eq!(goes(&home, "evil@evil.example"), ".Screener");
+    assert_eq!(goes(&home, "hanako@example.jp"), "", "a mail reader has put it into the inbox");
+}
+
 #[test]
 fn known_names_under_new_addresses_are_found() {
     let home = Home::with_rules("list known sent \"Sent\"\nwhen pretender -> folder \"P\"\n");
