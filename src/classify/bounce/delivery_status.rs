@@ -25,7 +25,9 @@ pub fn read(text: &str) -> Vec<RecipientFailure> {
             && next.starts_with([' ', '\t'])
             && value.len() < 4096
         {
-            value.push(' ');
+            if !value.is_empty() {
+                value.push(' ');
+            }
             value.push_str(next.trim());
             lines.next();
         }
@@ -131,6 +133,16 @@ mod tests {
         assert_eq!(failures[0].status.as_deref(), Some("5.1.1"));
         assert_eq!(failures[0].reason.as_deref(), Some("550 5.1.1 User unknown"));
         assert_eq!(failures[1].action, "delayed");
+    }
+
+    /// RFC 5322 §2.2.3: a field may be folded before its first word.
+    #[test]
+    fn a_value_may_begin_on_the_next_line() {
+        let text =
+            "Final-Recipient:\n rfc822; a@b.example\nAction:\n delivered\nStatus:\n\t2.0.0\n";
+        let [found] = &read(text)[..] else { panic!("{:?}", read(text)) };
+        assert_eq!(found.recipient.as_deref(), Some("a@b.example"));
+        assert_eq!((found.action.as_str(), found.status.as_deref()), ("delivered", Some("2.0.0")));
     }
 
     #[test]
