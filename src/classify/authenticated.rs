@@ -27,7 +27,7 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
         let protocol = entry.protocol.as_deref().unwrap_or("a login");
         return Some(format!("submitted with {protocol}, says the Received line of {by}"));
     }
-    if trail.has_border {
+    if trail.has_border || entry.is_of_scanner() {
         return None;
     }
     if entry.local {
@@ -102,6 +102,8 @@ mod tests {
             "Received: from p [192.0.2.9] by localhost with IMAP (fetchmail-6); x\n\
              Received: from pc ([192.0.2.1]) by p (Postfix) with ESMTPSA id 0; x\n"
                 .to_owned(),
+            // SpamAssassin has wrapped spam, and all the other lines with it.
+            "Received: from localhost by mx\n\twith SpamAssassin (version 4.0.1); x\n".to_owned(),
             // A host in our network is not this machine.
             "Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTP id 1; x\n".to_owned(),
         ] {

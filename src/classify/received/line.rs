@@ -38,6 +38,9 @@ use super::{is_inside, parse_ip};
 /// not the sender's.
 const LONGEST_LINE: usize = 8192;
 
+/// The protocols of scanners that hand on to the same machine.
+const SCANNERS: [&str; 2] = ["SPAM-SCANNED", "SPAMASSASSIN"];
+
 /// The content of one Received line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceivedLine {
@@ -72,6 +75,15 @@ pub struct ReceivedLine {
     pub fetched: bool,
     /// There is a `from` clause.
     pub from_client: bool,
+}
+
+impl ReceivedLine {
+    /// Whether a scanner wrote it, which hands on what others have made. SpamAssassin wraps
+    /// spam, with the lines that show where it came from.
+    pub fn is_of_scanner(&self) -> bool {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        SCANNERS.iter().any(|scanner| protocol.eq_ignore_ascii_case(scanner))
+    }
 }
 
 /// Reads one raw value.
@@ -243,7 +255,7 @@ impl<'a> LineTail<'a> {
             // Exim
             "LOCAL" | "LOCAL-SMTP" | "LOCAL-BSMTP" | "LOCAL-ESMTP" => self.local = true,
             // A scanner that hands over by a program, or wraps the message.
-            "SPAM-SCANNED" | "SPAMASSASSIN" => self.local = true,
+            protocol if SCANNERS.contains(&protocol) => self.local = true,
             "IMAP" | "IMAPS" | "IMAP4" | "IMAP4-SSL" | "POP3" | "POP3S" | "POP3-SSL" | "POP2"
             | "APOP" | "KPOP" | "SDPS" => self.fetched = true,
             "HTTP" | "HTTPS" => self.names_client = true,
