@@ -430,7 +430,7 @@ fn the_check_reports_what_is_not_allowed() {
     assert_eq!(program.settings.sendmail, site.confinement.sendmail);
     let found: Vec<(&str, u32)> =
         checked.diagnostics.iter().map(|each| (each.code, sources.line(each.span))).collect();
-    let wanted = [
+    let expected = [
         ("set-by-provider", 1),
         ("set-by-provider", 2),
         ("set-by-provider", 3),
@@ -441,7 +441,7 @@ fn the_check_reports_what_is_not_allowed() {
         ("program-not-allowed", 10),
         ("program-not-allowed", 11),
     ];
-    assert_eq!(found, wanted);
+    assert_eq!(found, expected);
 }
 
 #[test]
