@@ -36,7 +36,7 @@ const PHRASES: [&str; 52] = [
     "src/contacts/vcard.rs",
     "src/load/script.rs",
     "src/deliver/notice.rs",
-    "src/file.rs",
+    "src/file",
     "src/cli/usage.rs",
     "src/setup",
     "src/cli/test.rs",
