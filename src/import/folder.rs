@@ -27,7 +27,8 @@ const MAIL_DIRECTORIES: [&str; 8] = [
 ];
 
 /// What becomes of a dot in a folder's name.
-const DOTS: &str = "a dot in the name of a folder becomes `-`, since maildir++ parts folders by it";
+const DOTS: &str =
+    "a dot in the name of a folder becomes `-`, since maildir++ separates levels by it";
 
 /// Names folders as their layout allows it; notes if one is changed.
 pub(super) fn name_in_layout(effects: &mut [Effect], options: &Options, draft: &mut Draft) {

@@ -106,7 +106,7 @@ impl Site {
     fn deliver(&self, mail: &str) -> Delivered {
         let user = self.user();
         let files = RuleFiles { rules: None, site: Some(Path::new("/dev/null")) };
-        let rules = ActiveRules::load(files, &user, Proof::AsMet).unwrap();
+        let rules = ActiveRules::load(files, &user, Proof::OnRead).unwrap();
         let world = World {
             sender: Some("hana@x.example".into()),
             recipients: vec!["a@site.example".into()],
