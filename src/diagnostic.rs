@@ -54,13 +54,13 @@ impl Diagnostic {
         if language == Language::English {
             return Cow::Borrowed(self);
         }
-        let said = |text: &str| translated(text, language).into_owned();
-        let related = self.related.iter().map(|(span, label)| (*span, said(label)));
+        let translate = |text: &str| translated(text, language).into_owned();
+        let related = self.related.iter().map(|(span, label)| (*span, translate(label)));
         Cow::Owned(Diagnostic {
-            message: said(&self.message),
-            label: said(&self.label),
+            message: translate(&self.message),
+            label: translate(&self.label),
             related: related.collect(),
-            hint: self.hint.as_deref().map(said),
+            hint: self.hint.as_deref().map(translate),
             instead: self.instead.clone(),
             ..*self
         })
@@ -85,13 +85,13 @@ pub fn render_within(
     language: Language,
 ) -> String {
     /// With fewer columns there is no room for a word and its line number.
-    const FEWEST: usize = 24;
+    const COLUMNS_MIN: usize = 24;
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = match columns {
-        Some(columns) => renderer.term_width(columns.max(FEWEST)),
+        Some(columns) => renderer.term_width(columns.max(COLUMNS_MIN)),
         None => renderer,
     };
-    let terminal = columns.map(|columns| columns.max(FEWEST));
+    let terminal = columns.map(|columns| columns.max(COLUMNS_MIN));
     let mut out = String::new();
     let mut columns = Columns::default();
     for diagnostic in diagnostics {
@@ -99,10 +99,10 @@ pub fn render_within(
             out.push('\n');
         }
         let diagnostic = diagnostic.in_language(language);
-        let drawn = draw(&diagnostic, sources, &mut columns, &renderer, language, terminal);
+        let drawing = draw(&diagnostic, sources, &mut columns, &renderer, language, terminal);
         out.push_str(&match terminal {
-            Some(terminal) => fitted(&drawn, terminal),
-            None => drawn,
+            Some(terminal) => fitted(&drawing, terminal),
+            None => drawing,
         });
         out.push('\n');
     }
@@ -110,9 +110,9 @@ pub fn render_within(
 }
 
 /// A drawing whose title, labels and hint are wrapped to the terminal.
-fn fitted(drawn: &str, columns: usize) -> String {
+fn fitted(drawing: &str, columns: usize) -> String {
     let mut out = String::new();
-    for (number, line) in drawn.lines().enumerate() {
+    for (number, line) in drawing.lines().enumerate() {
         if number > 0 {
             out.push('\n');
         }
@@ -137,15 +137,15 @@ fn cut(line: &str, columns: usize) -> String {
     if !is_source {
         return line.to_owned();
     }
-    let mut taken = 0;
+    let mut used = 0;
     let mut ends = visible(line).map(|(at, c)| (at, c.width().unwrap_or(0)));
     let end = ends.find(|(_, width)| {
-        taken += width;
-        taken + DOTS.len() > columns
+        used += width;
+        used + DOTS.len() > columns
     });
-    let kept = end.map_or(line, |(at, _)| &line[..at]);
-    let reset = if kept.contains(ESCAPE) { RESET } else { "" };
-    format!("{kept}{reset}{DOTS}")
+    let visible_part = end.map_or(line, |(at, _)| &line[..at]);
+    let reset = if visible_part.contains(ESCAPE) { RESET } else { "" };
+    format!("{visible_part}{reset}{DOTS}")
 }
 
 /// `  = hint: …`; further lines begin where the text of the hint does.
@@ -163,12 +163,12 @@ fn below_the_mark(line: &str, columns: usize) -> String {
     let marks = line.get(gutter..).unwrap_or_default();
     let label = visible(marks).find(|(_, c)| !" ^-_|".contains(*c)).map(|(at, _)| gutter + at);
     let Some(label) = label else { return line.to_owned() };
-    let (drawn, text) = line.split_at(label);
+    let (drawing, text) = line.split_at(label);
     let marks = visible(marks).take_while(|(at, _)| gutter + at < label);
     let end = marks.filter(|(_, c)| *c != ' ').last().map(|(at, _)| gutter + at + 1);
     // The colours of the label.
-    let style = drawn.rfind(RESET).map_or(0, |at| at + RESET.len());
-    let style: String = drawn
+    let style = drawing.rfind(RESET).map_or(0, |at| at + RESET.len());
+    let style: String = drawing
         .get(style..)
         .unwrap_or_default()
         .split(ESCAPE)
@@ -217,16 +217,16 @@ fn draw(
         group = group
             .element(Level::HELP.with_name(translated("hint", language)).message(escape(hint)));
     }
-    let mut drawn = renderer.render(&[group]);
+    let mut drawing = renderer.render(&[group]);
     // Columns were counted from the point where a line is cut.
     for excerpt in &excerpts {
         let Some(span) = excerpt.cut else { continue };
         let path = escape(&sources.shown(&excerpt.file.path));
         let place = |column: usize| format!("{path}:{}:{column}", excerpt.lines.start());
         let column = columns.of(span, sources);
-        drawn = drawn.replacen(&place(excerpt.column_of_cut(span)), &place(column), 1);
+        drawing = drawing.replacen(&place(excerpt.column_of_cut(span)), &place(column), 1);
     }
-    drawn
+    drawing
 }
 
 /// A place, and the text for it.
@@ -332,11 +332,11 @@ fn room_for_mark(text: &str, mark: Range<usize>, terminal: usize) -> usize {
     if marked.contains('\n') || whole + GUTTER <= terminal {
         return length;
     }
-    let mut taken = 0;
+    let mut used = 0;
     let mut ends = marked.char_indices().map(|(at, c)| (at, c.width().unwrap_or(0)));
     let end = ends.find(|(_, width)| {
-        taken += width;
-        taken > terminal / 2
+        used += width;
+        used > terminal / 2
     });
     end.map_or(length, |(at, _)| at)
 }
@@ -441,9 +441,9 @@ mod tests {
     #[test]
     fn a_mistake_is_drawn_with_place_source_line_caret_and_hint() {
         let text = "set a b\nwhen from in blakc -> discard\nstop\n";
-        let drawn = render(&[mistake(text, "blakc")], &sources(text), false);
+        let drawing = render(&[mistake(text, "blakc")], &sources(text), false);
         assert_eq!(
-            drawn,
+            drawing,
             "\
 error[unknown-name]: nothing is called `blakc`
  --> ~/.mailrules:2:14
@@ -459,8 +459,8 @@ error[unknown-name]: nothing is called `blakc`
     #[test]
     fn the_caret_is_below_text_after_wide_characters() {
         let text = "when subject is \"迷惑ﾒｰﾙ\" and blakc -> stop";
-        let drawn = render(&[mistake(text, "blakc")], &sources(text), false);
-        let lines: Vec<&str> = drawn.lines().collect();
+        let drawing = render(&[mistake(text, "blakc")], &sources(text), false);
+        let lines: Vec<&str> = drawing.lines().collect();
         let (before, _) = lines[3].split_once("blakc").expect("the source line is drawn");
         let caret = lines[4].find('^').expect("there is a caret");
         assert_eq!(unicode_width::UnicodeWidthStr::width(before), caret);
@@ -473,9 +473,9 @@ error[unknown-name]: nothing is called `blakc`
         mistake.related.push((Span { file: 0, start: 5, end: 6 }, String::from("far")));
         let near = text.find("black").expect("it is in the text") as u32;
         mistake.related.push((Span { file: 0, start: near, end: near + 5 }, String::from("near")));
-        let drawn = render(&[mistake], &sources(&text), false);
-        assert!(drawn.contains("52 | list black \"y\"\n   |      ----- near\n"), "{drawn}");
-        assert!(drawn.contains("1 | list a \"x\"\n   |      - far\n"), "{drawn}");
+        let drawing = render(&[mistake], &sources(&text), false);
+        assert!(drawing.contains("52 | list black \"y\"\n   |      ----- near\n"), "{drawing}");
+        assert!(drawing.contains("1 | list a \"x\"\n   |      - far\n"), "{drawing}");
     }
 
     #[test]
@@ -489,9 +489,9 @@ error[unknown-name]: nothing is called `blakc`
         mistake.hint = Some(hostile.to_string());
         let mut sources = Sources::default();
         sources.add(SourceFile::new(hostile, text));
-        let drawn = render(&[mistake], &sources, false);
-        let shown: Vec<char> = drawn.chars().filter(|c| is_invisible(*c) && *c != '\n').collect();
-        assert!(shown.is_empty(), "{shown:?} in {drawn}");
+        let drawing = render(&[mistake], &sources, false);
+        let shown: Vec<char> = drawing.chars().filter(|c| is_invisible(*c) && *c != '\n').collect();
+        assert!(shown.is_empty(), "{shown:?} in {drawing}");
     }
 
     #[test]
@@ -514,20 +514,20 @@ error[unknown-name]: nothing is called `blakc`
 
     /// The part of a long line with the mistake is drawn as in the whole line.
     #[test]
-    fn of_a_long_line_a_part_is_drawn() {
+    fn a_part_of_a_long_line_is_drawn() {
         let line = |count: usize| format!("when {}from in blakc", "迷惑 or ".repeat(count));
-        let drawn = |text: &str| render(&[mistake(text, "blakc")], &sources(text), false);
+        let drawing = |text: &str| render(&[mistake(text, "blakc")], &sources(text), false);
         let text = format!("set a b\n{} -> discard\nstop\n", line(2000));
-        let (short, long) = (drawn(&line(300)), drawn(&text));
+        let (short, long) = (drawing(&line(300)), drawing(&text));
         assert!(long.contains("\n --> ~/.mailrules:2:12014\n"), "{long}");
-        let of = |drawn: &str| {
-            let lines: Vec<&str> = drawn.lines().skip(3).take(2).collect();
+        let text_before_caret = |drawing: &str| {
+            let lines: Vec<&str> = drawing.lines().skip(3).take(2).collect();
             let (before, _) = lines[0].split_once("blakc").expect("it is drawn");
             let caret = lines[1].find('^').expect("there is a caret");
-            assert_eq!(unicode_width::UnicodeWidthStr::width(before), caret, "{drawn}");
+            assert_eq!(unicode_width::UnicodeWidthStr::width(before), caret, "{drawing}");
             before[before.ceil_char_boundary(before.len() - 60)..].to_owned()
         };
-        assert_eq!(of(&short), of(&long));
+        assert_eq!(text_before_caret(&short), text_before_caret(&long));
     }
 
     /// A mistake does not cost time proportional to its line; only all mistakes together
@@ -544,8 +544,8 @@ error[unknown-name]: nothing is called `blakc`
             })
             .collect();
         let sources = sources(&text);
-        let drawn = render(&mistakes[..200], &sources, false);
-        assert_eq!(drawn.matches("^^^^^ here").count(), 200);
+        let drawing = render(&mistakes[..200], &sources, false);
+        assert_eq!(drawing.matches("^^^^^ here").count(), 200);
         let one = Excerpt::new((AnnotationKind::Primary, mistakes[9000].span, ""), &sources);
         assert!(one.is_some_and(|excerpt| excerpt.bytes.len() < 10_000));
         let mut columns = Columns::default();

@@ -9,12 +9,12 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
 use crate::load::{self, OpenText};
+use crate::mailbox::correspondents::SentMailReader;
 use crate::mailbox::expire::may_delete;
-use crate::mailbox::renamed::renamed;
-use crate::mailbox::sent::SentMailReader;
+use crate::mailbox::renamed_folders::find_renamed;
 use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
-use crate::mda::{location, log as mail_log, sent as mail_sent, with_mail};
+use crate::mda::{location, log as mail_log, sent_mail, with_mail};
 use crate::message::Message;
 use crate::plan::{Folder, Plan, StepKind};
 use crate::rules::check::{CheckContext, check_lists, judge_switch, no_script, resolve};
@@ -51,9 +51,9 @@ pub fn of(
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
-        diagnostics.extend(kept_by_expire(program, user));
-        diagnostics.extend(unread_cards(program, &sources, user));
-        diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
+        diagnostics.extend(forbidden_deletions(program, user));
+        diagnostics.extend(unreadable_cards(program, &sources, user));
+        diagnostics.extend(store_mismatches(program, &checked.folders, checked.layout, user));
         diagnostics.extend(expectations(program, &sources, user));
     }
     diagnostics.extend(switched(&checked.settings, site));
@@ -87,7 +87,7 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
 }
 
 /// Folders from which nothing is deleted, although the rules say so.
-fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
+fn forbidden_deletions(program: &Program, user: &User) -> Vec<Diagnostic> {
     let deletes = |expiry: &&Expiry| expiry.to.is_none() && !expiry.anywhere;
     let world = World { user: user.clone(), ..World::default() };
     let mut expiries = program.expiries.iter().filter(deletes).peekable();
@@ -96,16 +96,17 @@ fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
     }
     let Ok(location) = location(None, program, &world) else { return Vec::new() };
     let special = Special::of(&location, &program.settings);
-    let kept = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
-    kept.map(|expiry| {
-        let mistake = ExpireMistake::Deletes { folder: expiry.folder.clone() };
-        RuleErrorKind::Expire(mistake).at(expiry.span)
-    })
-    .collect()
+    let forbidden = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
+    forbidden
+        .map(|expiry| {
+            let mistake = ExpireMistake::Deletes { folder: expiry.folder.clone() };
+            RuleErrorKind::Expire(mistake).at(expiry.span)
+        })
+        .collect()
 }
 
 /// Address books that cannot be read, completely or in part.
-fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
+fn unreadable_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
     let lists = program.lists.iter();
     lists
         .filter_map(|list| {
@@ -131,7 +132,7 @@ fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagno
 }
 
 /// Folders and a layout that differ from those of the existing Maildir.
-fn unlike_the_store(
+fn store_mismatches(
     program: &Program,
     folders: &[Spanned<String>],
     layout: Option<Span>,
@@ -141,7 +142,7 @@ fn unlike_the_store(
     let Ok(location) = location(None, program, &world) else { return Vec::new() };
     let names: Vec<Folder> = folders.iter().map(|folder| Folder::named(&folder.value)).collect();
     let log = mail_log(program, &world, StateDir::of(user).as_ref());
-    let renamed = renamed(&location, program, &log, &names);
+    let renamed = find_renamed(&location, program, &log, &names);
     store_check::judge(&location, folders, &renamed, layout)
 }
 
@@ -149,7 +150,7 @@ fn unlike_the_store(
 fn sent(program: &Program, user: &User) -> Option<SentMailReader> {
     let world = World::of(user.clone());
     let location = location(None, program, &world).ok()?;
-    Some(mail_sent(program, &location, &world, false))
+    Some(sent_mail(program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
@@ -204,10 +205,10 @@ fn fails(
     };
     // This removes the filter's marks, if the rules say so.
     let run = run_rules(rules, message, &world, Detail::Plan, &mut NoFilters);
-    let wanted = wanted(expectation, program, run.message, &world);
-    let (wanted, found) = (ends(&wanted), ends(&run.evaluation.plan));
-    (wanted != found).then(|| {
-        let message = format!("`{}` goes another way: {found}", expectation.message);
+    let expected = expected_plan(expectation, program, run.message, &world);
+    let (expected, found) = (ends(&expected), ends(&run.evaluation.plan));
+    (expected != found).then(|| {
+        let message = format!("`{}` has another result: {found}", expectation.message);
         let rules =
             sources.files().first().map_or("".into(), |file| file.path.display().to_string());
         (message, format!("`mfilter --test --rules {rules} {}` says why", path.display()))
@@ -215,7 +216,12 @@ fn fails(
 }
 
 /// The plan of rules that contain only the expected actions.
-fn wanted(expectation: &Expectation, program: &Program, message: Message, world: &World) -> Plan {
+fn expected_plan(
+    expectation: &Expectation,
+    program: &Program,
+    message: Message,
+    world: &World,
+) -> Plan {
     let statements = expectation.actions.iter().map(|action| crate::rules::program::Statement {
         span: expectation.span,
         line: 0,

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_goes_on_below_its_last_column() {
+    fn a_row_continues_below_its_last_column() {
         let row = "  no     4  when from in friends -> inbox as flagged\n";
         assert_eq!(
             fitted(row, 40),

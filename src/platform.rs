@@ -109,22 +109,24 @@ pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<Symbolic
     #[cfg(not(target_os = "linux"))]
     {
         use rustix::fs::{AtFlags, statat};
-        let about = || statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        let before = about()?;
+        let metadata = || statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let before = metadata()?;
         let link = link_of(&before, || readlinkat(&directory, name, Vec::new()))?;
-        let after = about()?;
+        let after = metadata()?;
         // A link cannot be written to; a new one has another time of change.
-        let what = |about: &Stat| (about.st_dev, about.st_ino, about.st_ctime, about.st_ctime_nsec);
+        let what = |metadata: &Stat| {
+            (metadata.st_dev, metadata.st_ino, metadata.st_ctime, metadata.st_ctime_nsec)
+        };
         if what(&before) == what(&after) { Ok(link) } else { Err(Errno::AGAIN) }
     }
 }
 
 fn link_of(
-    about: &Stat,
+    metadata: &Stat,
     target: impl FnOnce() -> Result<CString, Errno>,
 ) -> Result<SymbolicLink, Errno> {
-    match FileType::from_raw_mode(about.st_mode) {
-        FileType::Symlink => Ok(SymbolicLink { owner: about.st_uid, target: target()? }),
+    match FileType::from_raw_mode(metadata.st_mode) {
+        FileType::Symlink => Ok(SymbolicLink { owner: metadata.st_uid, target: target()? }),
         _ => Err(Errno::NOTDIR),
     }
 }
@@ -155,8 +157,8 @@ mod tests {
         for name in ["a", "b"] {
             fs::write(home.path().join(name), name).unwrap();
         }
-        let taken = rename_noreplace(&directory, "a", &directory, "b");
-        assert!(taken.is_err());
+        let result = rename_noreplace(&directory, "a", &directory, "b");
+        assert!(result.is_err());
         assert_eq!(fs::read(home.path().join("b")).unwrap(), b"b");
         let renamed = rename_noreplace(&directory, "a", &directory, "c");
         assert_eq!(renamed.is_ok(), home.path().join("c").exists());

@@ -69,8 +69,8 @@ pub fn shown_sentence(text: &str) -> String {
 
 fn shown(text: &str, most: usize) -> String {
     let end = text.char_indices().nth(most).map(|(end, _)| end);
-    let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
-    escape(&kept.replace('\n', " ")) + if end.is_some() { "…" } else { "" }
+    let beginning = end.and_then(|end| text.get(..end)).unwrap_or(text);
+    escape(&beginning.replace('\n', " ")) + if end.is_some() { "…" } else { "" }
 }
 
 /// The form of a noun after a number: `line` or `lines`.

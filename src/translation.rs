@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_separator_in_a_text_of_ours_separates_no_reasons() {
+    fn a_separator_in_our_own_text_does_not_separate_reasons() {
         let text = "there is no mistake `mistake`; did you mean `x`?";
         assert_eq!(japanese(text), "`mistake` という誤りはありません。`x` ではありませんか？");
     }

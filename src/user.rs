@@ -18,6 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::file::{ANYWHERE, Bounds};
 use crate::source::read_bytes;
 
+/// Where mail servers deliver to a file of the user's name, which stays there until a mail
+/// reader fetches it.
+pub const SPOOL_DIRECTORIES: [&str; 3] = ["/var/mail", "/var/spool/mail", "/usr/spool/mail"];
+
 const USERS: &str = "/etc/passwd";
 /// How much of the list of users is read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
@@ -244,7 +248,7 @@ pub fn make_private(path: &Path, home: Option<&Path>) -> io::Result<()> {
             }
             DirBuilder::new().recursive(true).mode(0o700).create(path)
         }
-        made => made,
+        result => result,
     }
 }
 
@@ -284,11 +288,15 @@ mod tests {
     #[test]
     fn a_home_is_read_off_the_list_of_users() {
         let users = b"root:x:0:0::/root:/bin/sh\n# a comment\n\n+nis\nhana:x:1000:1000:H,,,:/home/h\xffana:/bin/sh\nb:x:1001:1001:::/bin/sh\nc:x:1002:1002::relative:\nhana2:x:1000:1000::/other:";
-        let of = |uid| home_of(users, uid).map(|home| home.into_os_string().into_vec());
-        assert_eq!(of(0).as_deref(), Some(&b"/root"[..]));
-        assert_eq!(of(1000).as_deref(), Some(&b"/home/h\xffana"[..]), "the first one counts");
+        let home_bytes = |uid| home_of(users, uid).map(|home| home.into_os_string().into_vec());
+        assert_eq!(home_bytes(0).as_deref(), Some(&b"/root"[..]));
+        assert_eq!(
+            home_bytes(1000).as_deref(),
+            Some(&b"/home/h\xffana"[..]),
+            "the first one counts"
+        );
         for uid in [1001, 1002, 1003, 2] {
-            assert_eq!(of(uid), None, "{uid}");
+            assert_eq!(home_bytes(uid), None, "{uid}");
         }
         assert_eq!(home_of(b"", 0), None);
     }

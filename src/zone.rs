@@ -36,9 +36,9 @@ pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
         None => system(tz.clone(), &link),
     };
     found.unwrap_or_else(|| {
-        let wanted = name.map(OsString::from).or(tz).or_else(link);
-        if let Some(wanted) = wanted {
-            unknown(&wanted.to_string_lossy());
+        let setting = name.map(OsString::from).or(tz).or_else(link);
+        if let Some(setting) = setting {
+            unknown(&setting.to_string_lossy());
         }
         TimeZone::UTC
     })

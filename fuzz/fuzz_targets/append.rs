@@ -85,22 +85,22 @@ fn server() -> &'static Mutex<Server> {
 #[derive(Default)]
 struct Notes {
     stored: Vec<usize>,
-    begun: Vec<(usize, String)>,
+    attempts: Vec<(usize, String)>,
 }
 
 impl HandOverNotes for Notes {
-    fn stored(&mut self, copy: usize) {
+    fn note_stored(&mut self, copy: usize) {
         self.stored.push(copy);
     }
 
-    fn begun(&self, copy: usize) -> Option<String> {
+    fn attempt(&self, copy: usize) -> Option<String> {
         // The first one belongs to an earlier try.
         (copy == 0).then(|| "7 9 11 11 00112233445566778899aabbccddeeff INBOX".into())
     }
 
-    fn begin(&mut self, copy: usize, note: &str) {
+    fn note_attempt(&mut self, copy: usize, note: &str) {
         assert!(!note.contains('\n'), "{note}");
-        self.begun.push((copy, note.to_owned()));
+        self.attempts.push((copy, note.to_owned()));
     }
 }
 

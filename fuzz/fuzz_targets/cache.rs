@@ -70,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
     if change(&mut bytes, changes) && bytes != whole {
         fs::write(&file, bytes).expect("it can be written");
         let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let found = kept.read(Fingerprint::of(rules), Proof::AsMet, &mut none);
+        let found = kept.read(Fingerprint::of(rules), Proof::OnRead, &mut none);
         assert!(found.is_none_or(|found| found.to_parts().is_none()));
     }
 });

@@ -33,9 +33,9 @@ fuzz_target!(|data: &[u8]| {
     let kept = ProgramCache::at(&folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), Some(rules.to_vec()))], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    assert!(kept.read(Fingerprint::of(b"other rules"), Proof::AsMet, &mut none).is_none());
+    assert!(kept.read(Fingerprint::of(b"other rules"), Proof::OnRead, &mut none).is_none());
     let cached =
-        kept.read(Fingerprint::of(rules), Proof::AsMet, &mut none).expect("it is as it was");
+        kept.read(Fingerprint::of(rules), Proof::OnRead, &mut none).expect("it is as it was");
     let [fresh, cached] = [fresh, cached].map(RuleSet::alone);
     // A trace skips no rule.
     let wanted = plan(&fresh, message, Detail::Trace);

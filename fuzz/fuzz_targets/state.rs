@@ -14,7 +14,7 @@ use mfilter::plan::{StepIds, StepKind};
 use mfilter::rules::switch::SwitchChoices;
 use mfilter::state::journal::{self, Journal};
 use mfilter::state::slots::Key;
-use mfilter::state::{StateDir, last_good, replied, seen, switch};
+use mfilter::state::{StateDir, duplicates, last_good, replies, switch_choices};
 
 fn plant(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
@@ -32,14 +32,14 @@ fuzz_target!(|data: &[u8]| {
         0 => {
             plant(&state.path().join("seen"), data);
             let key = Key::of(&[b"a"]);
-            let _ = seen::known(&state);
-            let _ = seen::delivered_before(&state, key, 1_800_000_000, 1000);
-            seen::remember(&state, key, 1_800_000_000, 1000).expect("it is remembered");
-            assert!(seen::delivered_before(&state, key, 1_800_000_001, 1000).is_some());
+            let _ = duplicates::known(&state);
+            let _ = duplicates::delivered_before(&state, key, 1_800_000_000, 1000);
+            duplicates::remember(&state, key, 1_800_000_000, 1000).expect("it is remembered");
+            assert!(duplicates::delivered_before(&state, key, 1_800_000_001, 1000).is_some());
             plant(&state.path().join("replied"), data);
-            let answered = replied::claim(&state, "a@a.example", b"x", 1_800_000_000, 1000);
+            let answered = replies::claim(&state, "a@a.example", b"x", 1_800_000_000, 1000);
             answered.expect("it is known");
-            let again = replied::claim(&state, "a@a.example", b"x", 1_800_000_001, 1000);
+            let again = replies::claim(&state, "a@a.example", b"x", 1_800_000_001, 1000);
             assert!(!again.expect("it is known"));
         }
         1 => {
@@ -76,10 +76,10 @@ fuzz_target!(|data: &[u8]| {
         _ => {
             let path = home.path().join("isp-filter");
             plant(&path, data);
-            let words = switch::read(&path).expect("what cannot be read is skipped");
-            switch::write(&path, &words, None).expect("it is written");
-            assert_eq!(switch::read(&path).expect("it is read"), words);
-            switch::write(&path, &SwitchChoices::default(), None).expect("it is removed");
+            let words = switch_choices::read(&path).expect("what cannot be read is skipped");
+            switch_choices::write(&path, &words, None).expect("it is written");
+            assert_eq!(switch_choices::read(&path).expect("it is read"), words);
+            switch_choices::write(&path, &SwitchChoices::default(), None).expect("it is removed");
             assert!(!path.exists());
         }
     }

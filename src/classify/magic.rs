@@ -268,126 +268,6 @@ pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<S
     Ok(all)
 }
 
-/// Extensions that Windows, macOS or an office program runs.
-static RUNS: &[&str] = &[
-    "ace",
-    "ade",
-    "adp",
-    "apk",
-    "app",
-    "appx",
-    "application",
-    "bas",
-    "bat",
-    "cab",
-    "chm",
-    "cmd",
-    "com",
-    "cpl",
-    "dll",
-    "dmg",
-    "docm",
-    "dotm",
-    "exe",
-    "hta",
-    "img",
-    "inf",
-    "ins",
-    "iso",
-    "isp",
-    "jar",
-    "js",
-    "jse",
-    "jnlp",
-    "lnk",
-    "mde",
-    "msc",
-    "msi",
-    "msix",
-    "msp",
-    "mst",
-    "one",
-    "pif",
-    "ppam",
-    "pptm",
-    "ps1",
-    "ps1xml",
-    "ps2",
-    "psc1",
-    "py",
-    "reg",
-    "scr",
-    "sct",
-    "sh",
-    "shb",
-    "shs",
-    "sys",
-    "url",
-    "vb",
-    "vbe",
-    "vbs",
-    "vhd",
-    "vhdx",
-    "vxd",
-    "ws",
-    "wsc",
-    "wsf",
-    "wsh",
-    "xll",
-    "xlsm",
-];
-
-/// Extensions of files that people think harmless.
-static HARMLESS: &[&str] = &[
-    "avi", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "mov", "mp3",
-    "mp4", "mpg", "odt", "pdf", "png", "ppt", "pptx", "rtf", "tif", "tiff", "txt", "wav", "xls",
-    "xlsx", "xml", "zip",
-];
-
-/// The extension that counts, in lower case: Windows ignores dots and blanks at the end.
-pub fn extension(name: &str) -> Option<String> {
-    let name = name.trim_end_matches(['.', ' ', '\t']);
-    let (stem, extension) = name.rsplit_once('.')?;
-    let named = !stem.is_empty() && !extension.is_empty();
-    named.then(|| extension.trim().to_lowercase())
-}
-
-/// Whether a name ends in the extension of something that can be run.
-pub fn runs(name: &str) -> bool {
-    extension(name).is_some_and(|extension| RUNS.contains(&extension.as_str()))
-}
-
-/// `invoice.pdf.exe`, `photo.jpg    .scr`: what the file pretends to be, and what it is.
-pub fn double_extension(name: &str) -> Option<(String, String)> {
-    let real = extension(name)?;
-    if !RUNS.contains(&real.as_str()) {
-        return None;
-    }
-    let (stem, _) = name.trim_end_matches(['.', ' ', '\t']).rsplit_once('.')?;
-    let shown = extension(stem)?;
-    HARMLESS.contains(&shown.as_str()).then_some((shown, real))
-}
-
-/// Whether a file's first bytes are those of a program, script, shortcut or
-/// disk image.
-pub fn is_program(bytes: &[u8]) -> bool {
-    types(bytes).iter().any(|found| {
-        PROGRAM.contains(found)
-            || MACH.contains(found)
-            || SCRIPT.contains(found)
-            || ISO.contains(found)
-            || matches!(
-                *found,
-                "application/x-elf"
-                    | "application/x-ms-shortcut"
-                    | "application/vnd.ms-htmlhelp"
-                    | "application/java-archive"
-                    | "application/java-vm"
-                    | "application/x-vhdx"
-            )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -476,19 +356,6 @@ mod tests {
     }
 
     #[test]
-    fn names() {
-        let double = |name| double_extension(name).map(|(shown, real)| format!("{shown} {real}"));
-        assert_eq!(double("Invoice.PDF.exe").as_deref(), Some("pdf exe"));
-        assert_eq!(double("photo.jpg                .scr").as_deref(), Some("jpg scr"));
-        assert_eq!(double("a.txt.js. . ").as_deref(), Some("txt js"));
-        for name in ["setup.exe", "archive.tar.gz", "v1.2.exe", "report.pdf", "x", ".exe", "..", ""]
-        {
-            assert_eq!(double(name), None, "{name}");
-        }
-        assert!(runs("SETUP.EXE.") && !runs("a.pdf") && !runs("exe"));
-    }
-
-    #[test]
     fn of_a_message() {
         let message = Message::from_bytes(
             b"Content-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\nTVqQAAMAAAAEAAAA\n"
@@ -508,12 +375,6 @@ mod tests {
             types(&bytes);
             types(&[MARKS[mark].bytes, &bytes].concat());
             types(&[&b"PK\x03\x04"[..], &bytes].concat());
-            is_program(&bytes);
-        }
-
-        #[test]
-        fn any_name(name in any::<String>()) {
-            double_extension(&name);
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Args {
     pub(super) run_filters: bool,
 
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     #[command(subcommand)]
     pub(super) command: Option<Command>,

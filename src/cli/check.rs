@@ -18,7 +18,7 @@ use crate::user::User;
 #[derive(clap::Args, Debug)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     /// The rules [default: ~/.mailrules]
     pub(super) rules: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(call: &CheckArgs) -> Result<CommandOutcome, String> {
-    let user = &call.whose.user()?;
+    let user = &call.for_user.user()?;
     if let Some(script) = &call.script.sieve {
         return super::check_sieve::run(
             script,
@@ -66,19 +66,19 @@ pub(super) fn run(call: &CheckArgs) -> Result<CommandOutcome, String> {
 
 /// Checks site rules, and keeps good ones if that is asked for.
 fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let failure = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
-        load::site::check(path).map_err(|error| told(&error))?;
+        load::site::check(path).map_err(|error| failure(&error))?;
     // Files below `~/` are each user's own, and need not exist.
     checked.list_files.retain(|list| !list.path.starts_with(load::site::NOBODYS_HOME));
     checked.programs.retain(|program| !program.value.starts_with("~/"));
-    let surroundings = &mut CheckContext {
+    let context = &mut CheckContext {
         home: Path::new(load::site::NOBODYS_HOME),
         load: &mut |path| read_text(&ANYWHERE, path).map(String::into_bytes).map_err(|e| e.into()),
         script: &mut no_script,
         confinement: None,
     };
-    check_lists(&mut checked, &mut sources, surroundings);
+    check_lists(&mut checked, &mut sources, context);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(mistakes::expectations(program, &sources, user));
@@ -87,7 +87,7 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
     if call.keep
         && let Some(compiled) = checked.program.map(CompiledProgram::new)
     {
-        load::site::keep(path, &files, &compiled).map_err(|error| told(&reason(&error)))?;
+        load::site::keep(path, &files, &compiled).map_err(|error| failure(&reason(&error)))?;
     }
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }

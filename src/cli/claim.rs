@@ -5,17 +5,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::state::lock_file::LockFile;
-use crate::state::{StateDir, sorted};
+use crate::state::{StateDir, sort_journal};
 
 /// How long a command waits for another command to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Claims a Maildir.
 ///
 /// # Errors
 /// Another command has it, or the state cannot be written.
 pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
-    match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
+    match sort_journal::claim(state, maildir, Instant::now() + LOCK_TIMEOUT) {
         Ok(Some(claim)) => Ok(claim),
         Ok(None) => Err(format!(
             "another mfilter is moving mail in `{}`; try again when it is done",

@@ -62,9 +62,7 @@ impl CurrentRules {
         let path = load::rules_file(file, user)?;
         let (sources, checked) = match load::check(&path, user) {
             Ok(read) => read,
-            Err(error)
-                if error.is_missing() && file.is_none() && !load::were_there(&path, user) =>
-            {
+            Err(error) if error.is_missing() && file.is_none() && !load::had_rules(&path, user) => {
                 let none = load::none().compiled;
                 return Ok(Ok(CurrentRules::new(Sources::default(), none, site, user)?));
             }
@@ -77,7 +75,7 @@ impl CurrentRules {
         }
         match without_mistake(sources, checked) {
             Ok((sources, program)) => CurrentRules::new(sources, program, site, user).map(Ok),
-            Err(drawn) => Ok(Err(drawn)),
+            Err(rendered) => Ok(Err(rendered)),
         }
     }
 
@@ -147,7 +145,7 @@ fn without_mistake(
 ) -> Result<(Sources, CompiledProgram), String> {
     match checked.program.map(CompiledProgram::new) {
         Some(program) => Ok((sources, program)),
-        None => Err(output::drawn(&checked.diagnostics, &sources)),
+        None => Err(output::render(&checked.diagnostics, &sources)),
     }
 }
 
@@ -163,11 +161,11 @@ pub(super) fn history<'s>(
 
 /// The site rules to try; like the user's they must not have a mistake. If they cannot be
 /// read, that is reported, and only the user's rules are tried.
-fn read_site(asked: Option<&Path>) -> Option<(CompiledProgram, Sources)> {
-    let path = load::site::path(asked);
+fn read_site(path_given: Option<&Path>) -> Option<(CompiledProgram, Sources)> {
+    let path = load::site::path(path_given);
     let (sources, checked, _) = match load::site::check(path) {
         Ok(read) => read,
-        Err(error) if error.is_missing() && asked.is_none() => return None,
+        Err(error) if error.is_missing() && path_given.is_none() => return None,
         Err(error) => {
             output::error(&format!("site rules {} are not used: {error}", path.display()));
             return None;

@@ -36,7 +36,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let user = User::of_process();
     let RuleOptions { rules, site } = &args.mailbox.files;
     let files = RuleFiles { rules: rules.as_deref(), site: site.as_deref() };
-    let rules = ActiveRules::load(files, &user, Proof::AsMet)?;
+    let rules = ActiveRules::load(files, &user, Proof::OnRead)?;
     let world = args.world(None, user);
     let remote = match store {
         Some(address) => {

@@ -15,7 +15,7 @@ use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
-use crate::mailbox::known::take_in;
+use crate::mailbox::recognition::read_log;
 use crate::maildir::{Location, Place};
 use crate::plan::Folder;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
@@ -56,7 +56,7 @@ pub(super) struct ExpireArgs {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Say what goes
+    /// Say what is moved or deleted
     #[arg(short, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -77,9 +77,9 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let (sources, program) = match checked(call.rules.as_deref(), &user)? {
         Ok(checked) => checked,
-        Err(drawn) => {
+        Err(rendered) => {
             output::error("the rules have a mistake; nothing was done");
-            return Ok(output::mistakes(&drawn));
+            return Ok(output::mistakes(&rendered));
         }
     };
     let world = World::of(user.clone());
@@ -104,7 +104,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     }
     let log = super::log(&program, &world, Some(&state));
     let mut memory = Memory::at(&state, world.now().as_second());
-    take_in(&mut memory, &log, &location, !call.dry_run);
+    read_log(&mut memory, &log, &location, !call.dry_run);
     let world = super::with_mail(world, &program, &location, !call.dry_run);
     let world = World { state: None, ..world };
     let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
@@ -118,11 +118,11 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
         state: (!call.dry_run).then_some(&state),
         memory: &memory,
         folders: &folders,
-        is_meant: call.more_than_half,
+        more_than_half: call.more_than_half,
         stop,
     };
     let done = expirer.run(&mut |event| report.take(&event));
-    report.settled();
+    report.flush_log();
     if program.expiries.is_empty() {
         output::error("there is no `expire` in the rules; see mailrules(5)");
     } else if !call.json {
@@ -136,7 +136,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     if interrupted {
         output::error("interrupted; run `mfilter expire` again to continue");
     }
-    let found = report.trouble || interrupted;
+    let found = report.has_problem || interrupted;
     Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
@@ -151,19 +151,19 @@ pub(super) fn in_watch(
     prints: bool,
 ) -> Vec<String> {
     let mut memory = Memory::at(state, world.now().as_second());
-    take_in(&mut memory, log, location, true);
+    read_log(&mut memory, log, location, true);
     let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
     let mut report = ExpireReport::new(location, &files, log.clone());
-    (report.prints, report.told) = (prints, Some(Vec::new()));
+    (report.prints, report.messages) = (prints, Some(Vec::new()));
     let (state, folders) = (Some(state), &[]);
     let memory = &memory;
     let expirer =
-        Expirer { program, location, world, state, memory, folders, is_meant: false, stop };
+        Expirer { program, location, world, state, memory, folders, more_than_half: false, stop };
     if let Err(failure) = expirer.run(&mut |event| report.take(&event)) {
-        report.tell(failure.to_string());
+        report.problem(failure.to_string());
     }
-    report.settled();
-    report.told.unwrap_or_default()
+    report.flush_log();
+    report.messages.unwrap_or_default()
 }
 
 /// The report while mail expires.
@@ -174,13 +174,13 @@ struct ExpireReport<'r> {
     prints: bool,
     json: bool,
     /// Collected for a caller that reports it.
-    told: Option<Vec<String>>,
+    messages: Option<Vec<String>>,
     /// Moves that are not in the log yet.
     moved: Vec<Line>,
     deleted: Vec<Line>,
     counts: BTreeMap<(String, String), usize>,
     vanished: usize,
-    trouble: bool,
+    has_problem: bool,
 }
 
 impl<'r> ExpireReport<'r> {
@@ -191,56 +191,62 @@ impl<'r> ExpireReport<'r> {
             log,
             prints: false,
             json: false,
-            told: None,
+            messages: None,
             moved: Vec::new(),
             deleted: Vec::new(),
             counts: BTreeMap::new(),
             vanished: 0,
-            trouble: false,
+            has_problem: false,
         }
     }
 
-    fn tell(&mut self, text: String) {
-        self.trouble = true;
-        match &mut self.told {
-            Some(told) => told.push(text),
+    fn problem(&mut self, text: String) {
+        self.has_problem = true;
+        match &mut self.messages {
+            Some(messages) => messages.push(text),
             None => output::error(&escape(&text)),
         }
     }
 
-    fn settled(&mut self) {
+    fn flush_log(&mut self) {
         let moved = self.log.moved(&std::mem::take(&mut self.moved));
         let deleted = self.log.deleted(&std::mem::take(&mut self.deleted));
         if let Err(failure) = moved.and(deleted) {
-            self.tell(failure.to_string());
+            self.problem(failure.to_string());
         }
     }
 
     fn take(&mut self, event: &ExpireEvent<'_>) {
         match event {
-            ExpireEvent::Message(expiry, place, message, fate) => {
-                self.message(expiry, place, message, fate);
+            ExpireEvent::Message(expiry, place, message, outcome) => {
+                self.message(expiry, place, message, outcome);
             }
             ExpireEvent::TooMany(expiry, old, all) => {
                 let folder = &expiry.folder;
-                self.tell(format!(
+                self.problem(format!(
                     "{old} of the {all} messages in `{folder}` would go at once, and none went \
                      before: `mfilter expire --more-than-half {folder:?}` says that it is meant"
                 ));
             }
             ExpireEvent::NotDeleted(expiry) => {
                 let folder = &expiry.folder;
-                self.tell(format!(
+                self.problem(format!(
                     "nothing is deleted from `{folder}`, which is neither the trash nor junk; \
                      write `-> delete, delete` if it is meant"
                 ));
             }
-            ExpireEvent::Trouble(why) => self.tell(why.clone()),
-            ExpireEvent::Settled => self.settled(),
+            ExpireEvent::Problem(why) => self.problem(why.clone()),
+            ExpireEvent::Flushed => self.flush_log(),
         }
     }
 
-    fn message(&mut self, expiry: &Expiry, place: &Place, old: &OldMessage, fate: &ExpireOutcome) {
+    fn message(
+        &mut self,
+        expiry: &Expiry,
+        place: &Place,
+        old: &OldMessage,
+        outcome: &ExpireOutcome,
+    ) {
         let was = self.location.folder_of(place).to_string();
         let goes = expiry.to.clone().unwrap_or_else(|| "deleted".into());
         let rule = match self.files.get(expiry.span.file as usize) {
@@ -255,7 +261,7 @@ impl<'r> ExpireReport<'r> {
             rule: Some(rule.clone()),
             message_id: old.id.clone(),
         };
-        let (result, path) = match fate {
+        let (result, path) = match outcome {
             ExpireOutcome::Deletes => {
                 self.deleted.push(line(old.entry.name.clone()));
                 return;
@@ -272,11 +278,14 @@ impl<'r> ExpireReport<'r> {
                 ("vanished", None)
             }
             ExpireOutcome::Failed(why) => {
-                self.tell(why.clone());
+                self.problem(why.clone());
                 ("failed", None)
             }
         };
-        if matches!(fate, ExpireOutcome::Moved(_) | ExpireOutcome::Would | ExpireOutcome::Deleted) {
+        if matches!(
+            outcome,
+            ExpireOutcome::Moved(_) | ExpireOutcome::Would | ExpireOutcome::Deleted
+        ) {
             *self.counts.entry((was.clone(), shown_target(expiry))).or_default() += 1;
         }
         if !self.prints {

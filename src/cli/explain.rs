@@ -50,21 +50,21 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
         None => format!("there is no mistake `{code}`; `mfilter explain` lists all"),
     });
     let explanation = explanation.map_err(|why| output::say(&why).into_owned())?;
-    let message = told(&explanation)
+    let message = example_output(&explanation)
         .map_err(|error| format!("cannot check the example in a temporary folder: {error}"))?;
-    let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
-    let [example, mended_head] = [output::say("An example:"), output::say("Corrected:")];
+    let corrected = String::from_utf8_lossy(&explanation.corrected).into_owned();
+    let [example, corrected_head] = [output::say("An example:"), output::say("Corrected:")];
     output::print(&format!(
-        "{}\n\n{example}\n\n{}\n{mended_head}\n\n{}",
+        "{}\n\n{example}\n\n{}\n{corrected_head}\n\n{}",
         wrapped(&explanation.meaning, width(output::columns())),
         indented(&message),
-        indented(&for_terminal(&mended))
+        indented(&for_terminal(&corrected))
     ));
     Ok(CommandOutcome::Fine)
 }
 
 /// The output of `check` for the example.
-fn told(explanation: &Explanation) -> io::Result<String> {
+fn example_output(explanation: &Explanation) -> io::Result<String> {
     let home = tempfile::tempdir()?;
     let user = match explanation.confined {
         false => User::at(home.path()),

@@ -31,29 +31,29 @@ pub(super) fn run(call: &FmtArgs) -> Result<CommandOutcome, String> {
     };
     let mut finding = CommandOutcome::Fine;
     for path in files {
-        if one(path, call.check)? == CommandOutcome::Found {
+        if format_file(path, call.check)? == CommandOutcome::Found {
             finding = CommandOutcome::Found;
         }
     }
     Ok(finding)
 }
 
-fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
+fn format_file(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     let from_input = path == Path::new("-");
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let failure = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let bytes = if from_input {
         let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map_err(|error| told(&error))?;
+        io::stdin().read_to_end(&mut bytes).map_err(|error| failure(&error))?;
         bytes
     } else {
-        read_rules(&ANYWHERE, path).map_err(|error| told(&error))?
+        read_rules(&ANYWHERE, path).map_err(|error| failure(&error))?
     };
     let mut sources = Sources::default();
     let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);
     if !diagnostics.is_empty() {
         sources.add(file);
         sources.set_home(User::of_process().home_or_nowhere());
-        output::print(&output::drawn(&diagnostics, &sources));
+        output::print(&output::render(&diagnostics, &sources));
         return Ok(CommandOutcome::Found);
     }
     let formatted = syntax::format(&ast, &file);
@@ -70,6 +70,6 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
         return Ok(CommandOutcome::Found);
     }
     let new = Rewrite::prepare(path, formatted.as_bytes());
-    new.and_then(Rewrite::finish).map_err(|error| told(&error))?;
+    new.and_then(Rewrite::finish).map_err(|error| failure(&error))?;
     Ok(CommandOutcome::Fine)
 }

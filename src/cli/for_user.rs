@@ -73,9 +73,9 @@ fn become_owner(account: &Account, owner: Identity) -> String {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
     arguments.splice(end..end, found);
-    let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let environment = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new("/proc/self/exe");
-    command.args(arguments).env_clear().envs(kept).env("HOME", &account.home);
+    command.args(arguments).env_clear().envs(environment).env("HOME", &account.home);
     command.gid(owner.gid).uid(owner.uid);
     format!("cannot become uid {}: {}", owner.uid, command.exec())
 }

@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
 }
 
 /// The output of clap: help in the language of the locale, everything else in English.
-pub(super) fn told(error: Error, arguments: &[OsString]) -> Error {
+pub(super) fn translated_error(error: Error, arguments: &[OsString]) -> Error {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
     let is_help = matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand);
     if !is_help || Language::of_locale() == Language::English {

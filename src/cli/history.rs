@@ -46,7 +46,7 @@ pub(super) struct HistoryArgs {
 
 impl HistoryArgs {
     /// The user whose rules they are.
-    pub(super) fn whose(&self) -> ForUser {
+    pub(super) fn for_user(&self) -> ForUser {
         let (user, config) = (self.user.clone(), self.config.clone());
         ForUser { user, config, account: self.account.clone() }
     }
@@ -76,7 +76,7 @@ pub(super) enum HistoryAction {
 type VersionFiles = Vec<(PathBuf, String)>;
 
 pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
-    let user = call.whose().user()?;
+    let user = call.for_user().user()?;
     let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);
     let state = super::state_of(&user)?;

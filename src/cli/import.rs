@@ -213,8 +213,8 @@ fn category_of(script: &Path) -> String {
     let name = script.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let is_sign = |c: char| c.is_control() || matches!(c, ',' | '"');
     let fits = !name.trim().is_empty() && name.chars().count() <= 60 && !name.contains(is_sign);
-    let taken = ["on", "off", "default", "-"];
-    match fits && !taken.contains(&name.to_lowercase().as_str()) {
+    let reserved = ["on", "off", "default", "-"];
+    match fits && !reserved.contains(&name.to_lowercase().as_str()) {
         true => name.trim().to_owned(),
         false => "filters".to_owned(),
     }
@@ -230,7 +230,7 @@ fn deliver(call: &ImportRulesArgs, imported: &ImportResult) -> Result<CommandOut
             let place = beside(path, &file.name);
             // Two imports may share a list, and a user may have filled it.
             if place.exists() && !call.force {
-                if fs::metadata(&place).is_ok_and(|about| about.len() > 0) && is_list(file) {
+                if fs::metadata(&place).is_ok_and(|metadata| metadata.len() > 0) && is_list(file) {
                     continue;
                 }
                 return Err(exists(&place));
@@ -279,14 +279,14 @@ fn beside(rules: &Path, name: &str) -> PathBuf {
 /// Writes a file that nobody else can read: a new one, or with `force` a replacement of
 /// an old one.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
-    let told = |error: io::Error| format!("{}: {error}", path.display());
+    let failure = |error: io::Error| format!("{}: {error}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
-        fs::create_dir_all(folder).map_err(told)?;
+        fs::create_dir_all(folder).map_err(failure)?;
     }
     let write = if force { file::replace } else { file::make };
     match write(path, text.as_bytes(), 0o600) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
-        written => written.map_err(told),
+        written => written.map_err(failure),
     }
 }

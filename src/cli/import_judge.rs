@@ -100,10 +100,10 @@ impl ForeignProgram {
     /// Writes a file that only we can read and write.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
         let path = self.place.path().join(name);
-        let told = |error: io::Error| format!("{}: {error}", path.display());
-        let mut file = tempfile::NamedTempFile::new_in(self.place.path()).map_err(told)?;
-        file.write_all(bytes).map_err(told)?;
-        file.persist(&path).map_err(|error| told(error.error))?;
+        let failure = |error: io::Error| format!("{}: {error}", path.display());
+        let mut file = tempfile::NamedTempFile::new_in(self.place.path()).map_err(failure)?;
+        file.write_all(bytes).map_err(failure)?;
+        file.persist(&path).map_err(|error| failure(error.error))?;
         Ok(())
     }
 
@@ -113,19 +113,19 @@ impl ForeignProgram {
         message: &Message,
         sender: &str,
     ) -> Result<Option<Vec<String>>, String> {
-        let told = |error: io::Error| format!("{}: {error}", self.place.path().display());
+        let failure = |error: io::Error| format!("{}: {error}", self.place.path().display());
         message.spool().map_err(|error| error.to_string())?;
-        let mut file = tempfile::tempfile_in(self.place.path()).map_err(told)?;
-        message.write_to(&[], &mut file).map_err(told)?;
-        file.rewind().map_err(told)?;
+        let mut file = tempfile::tempfile_in(self.place.path()).map_err(failure)?;
+        message.write_to(&[], &mut file).map_err(failure)?;
+        file.rewind().map_err(failure)?;
         match self.kind {
             JudgeKind::Pigeonhole(separator) => {
                 let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes).map_err(told)?;
+                file.read_to_end(&mut bytes).map_err(failure)?;
                 self.write("message", &bytes)?;
                 let mut command = self.command(SIEVE_TEST);
                 command.args(["-c", "conf", "-C", "-f", sender, "script.sieve", "message"]);
-                let output = command.output().map_err(told)?;
+                let output = command.output().map_err(failure)?;
                 let success =
                     String::from_utf8_lossy(&output.stderr).contains("final result: success");
                 let is_judged = success && output.status.success();
@@ -142,11 +142,11 @@ impl ForeignProgram {
                 let _ = fs::remove_file(&log);
                 command.arg(self.place.path().join("rc"));
                 // Its log says what it does; its status is only what EXITCODE says.
-                command.stdin(file).output().map_err(told)?;
+                command.stdin(file).output().map_err(failure)?;
                 let text = read_bytes(&ANYWHERE, &log, RULES_LIMIT).unwrap_or_default();
                 Ok(destinations(&String::from_utf8_lossy(&text)))
             }
-            JudgeKind::Maildrop => self.maildrop_says(sender, file).map_err(told),
+            JudgeKind::Maildrop => self.maildrop_says(sender, file).map_err(failure),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) struct ImportMailArgs {
 }
 
 /// How long to wait for another program that has locked an mbox.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     let stop = &stop();
@@ -76,9 +76,9 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     }
     let current = match CurrentRules::of(&call.files, &user)? {
         Ok(current) => current,
-        Err(drawn) => {
+        Err(rendered) => {
             output::error("the rules have a mistake; nothing was filed");
-            return Ok(output::mistakes(&drawn));
+            return Ok(output::mistakes(&rendered));
         }
     };
     let program = &current.rules.user;
@@ -131,15 +131,15 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     if (interrupted || failed) && !call.dry_run {
         output::error("not everything was filed; run the same command again to continue");
     }
-    let trouble = counts.troubles > 0 || failed || interrupted;
-    Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
+    let has_problem = counts.problems > 0 || failed || interrupted;
+    Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 /// Whether a given path can contain old mail; if not, what it is, and what to do.
 fn looks_like_mail(path: &Path) -> Result<(), String> {
     let shown = path.display();
-    let about = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
-    if about.is_dir() {
+    let metadata = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
+    if metadata.is_dir() {
         if path.join("cur").is_dir() || path.join("new").is_dir() {
             return Err(format!(
                 "{shown}: this is a Maildir, which needs no import: `set maildir` names it, and \
@@ -193,7 +193,7 @@ fn locked(path: &Path) -> Result<Option<mbox_lock::MboxLock>, String> {
         return Ok(None);
     }
     let shown = path.display();
-    mbox_lock::lock(path, Instant::now() + PATIENCE).map(Some).map_err(|why| match why {
+    mbox_lock::lock(path, Instant::now() + LOCK_TIMEOUT).map(Some).map_err(|why| match why {
         MboxLockError::Failed(error) => format!("cannot lock `{shown}`: {error}"),
         MboxLockError::InUse => format!(
             "`{shown}` is locked by another program: close the mail reader, or wait for the \
@@ -212,10 +212,10 @@ fn size_of(paths: &[PathBuf]) -> u64 {
     let mut left = paths.to_vec();
     let (mut seen, mut size) = (HashSet::new(), 0_u64);
     while let Some(path) = left.pop() {
-        let Ok(about) = fs::metadata(&path) else { continue };
-        if !about.is_dir() {
-            size = size.saturating_add(about.len());
-        } else if seen.insert((about.dev(), about.ino())) {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if !metadata.is_dir() {
+            size = size.saturating_add(metadata.len());
+        } else if seen.insert((metadata.dev(), metadata.ino())) {
             let entries: Result<Vec<_>, io::Error> =
                 fs::read_dir(&path).into_iter().flatten().collect();
             left.extend(entries.unwrap_or_default().into_iter().map(|entry| entry.path()));
@@ -236,15 +236,15 @@ impl ImportReport<'_> {
         match event {
             ImportEvent::Message(source, filing) => self.message(source, &filing),
             ImportEvent::Note(note) => self.progress.error(&escape(&note)),
-            ImportEvent::Trouble(why) => {
-                self.counts.troubles += 1;
+            ImportEvent::Problem(why) => {
+                self.counts.problems += 1;
                 self.progress.error(&escape(&why));
             }
         }
     }
 
     fn message(&mut self, source: &MessageSource, filing: &Filing) {
-        let size = || fs::symlink_metadata(&source.path).map_or(0, |about| about.len());
+        let size = || fs::symlink_metadata(&source.path).map_or(0, |metadata| metadata.len());
         self.progress.done_bytes(if source.number > 0 { source.part.length } else { size() });
         let (result, folder) = match filing {
             Filing::Filed { folder, flags, skipped } => {
@@ -291,7 +291,7 @@ struct ImportCounts {
     known: usize,
     internal: usize,
     trashed: usize,
-    troubles: usize,
+    problems: usize,
 }
 
 impl ImportCounts {
@@ -311,7 +311,7 @@ impl ImportCounts {
         row(self.known, &say("filed by an earlier run; --again files them again"));
         row(self.trashed, &say("deleted in the old mail reader, so flagged as trashed"));
         row(self.internal, &say("left out: the state of a mailbox, not a message"));
-        row(self.troubles, &say("failed, see above"));
+        row(self.problems, &say("failed, see above"));
         for (Skip { action, why, .. }, number) in &self.skipped {
             row(*number, &say(&format!("{action} not done: {why}")));
         }

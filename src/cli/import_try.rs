@@ -55,29 +55,29 @@ pub(super) fn judge(
         };
         tried.messages += 1;
         let sender = world.envelope_sender(&message).unwrap_or_default();
-        let theirs = match &judge {
+        let foreign = match &judge {
             Ok(judge) => judge.judge(&message, &sender)?,
             Err(_) => None,
         };
         let run = run_rules(&rules, message, &world, Detail::Plan, &mut NoFilters);
-        let ours = destinations(&run.evaluation.plan);
-        match theirs {
+        let own = destinations(&run.evaluation.plan);
+        match foreign {
             None if judge.is_err() => {
-                output::report(&format!("{label}: {}\n", ours.join(", ")));
+                output::report(&format!("{label}: {}\n", own.join(", ")));
             }
             // The script fails: that says nothing about the rules.
             None => tried.failed += 1,
-            Some(theirs) if theirs != ours => {
+            Some(foreign) if foreign != own => {
                 tried.different += 1;
-                let (theirs, ours) = (theirs.join(", "), ours.join(", "));
+                let (foreign, own) = (foreign.join(", "), own.join(", "));
                 let name = judge.as_ref().map_or("", ForeignProgram::name);
                 let name = format!("{name}:");
-                output::report(&format!("{label}\n    {name:<9} {theirs}\n    mfilter:  {ours}\n"));
+                output::report(&format!("{label}\n    {name:<9} {foreign}\n    mfilter:  {own}\n"));
             }
             Some(_) => {}
         }
     }
-    output::report(&tried.told(judge.as_ref().err()));
+    output::report(&tried.summary(judge.as_ref().err()));
     Ok(tried.different)
 }
 
@@ -89,7 +89,7 @@ struct TrialCounts {
 }
 
 impl TrialCounts {
-    fn told(&self, missing: Option<&String>) -> String {
+    fn summary(&self, missing: Option<&String>) -> String {
         let TrialCounts { messages, different, failed } = self;
         let text = match missing {
             Some(why) => format!("{messages} messages by the new rules alone: {why}"),

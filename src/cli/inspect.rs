@@ -48,33 +48,33 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     let progress = ProgressMeter::start(&call.paths, false);
     let style =
         ReportStyle { colour: output::colour(), verbose: false, language: Language::of_locale() };
-    let one = |world: &World, lead: MessageSource| {
-        let message = lead.open()?;
+    let inspect_source = |world: &World, source: MessageSource| {
+        let message = source.open()?;
         let found = inspect(program, &message, world);
         if let Some(why) = message.failure() {
             let error: std::io::Error = why.into();
-            return Err(Failure::new("read", &lead.path, error));
+            return Err(Failure::new("read", &source.path, error));
         }
         Ok(match call.json {
-            true => report::inspection_json(&lead.label, &found),
-            false => report::inspection(&lead.label, &found, style),
+            true => report::inspection_json(&source.label, &found),
+            false => report::inspection(&source.label, &found, style),
         })
     };
     let (mut first, mut finding, mut out) = (true, CommandOutcome::Fine, Output::default());
-    let threads = mailbox::each(
+    let threads = mailbox::walk_in_order(
         walk,
         || call.delivery.world(Some(now), user.clone()),
         |world, _, batch| {
-            let each = batch.into_iter().map(|item| match item {
-                Ok(lead) => (lead.number, one(world, lead)),
+            let results = batch.into_iter().map(|item| match item {
+                Ok(source) => (source.number, inspect_source(world, source)),
                 Err(failure) => (0, Err(failure)),
             });
-            each.collect()
+            results.collect()
         },
         |_| (),
-        |(number, told): (usize, Result<String, Failure>)| {
+        |(number, result): (usize, Result<String, Failure>)| {
             progress.done(number);
-            match told {
+            match result {
                 Ok(text) => {
                     let gap = if std::mem::take(&mut first) || call.json { "" } else { "\n" };
                     out.print(&format!("{gap}{text}"))
@@ -97,13 +97,13 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
 /// Who the user is and whom they trust, according to the rules; mistakes in the rules
 /// must not prevent inspecting a message.
 fn settings(call: &InspectArgs, user: &User) -> Result<Settings, String> {
-    let asked = call.delivery.mailbox.files.rules.as_deref();
-    let Ok(path) = load::rules_file(asked, user) else {
+    let rules = call.delivery.mailbox.files.rules.as_deref();
+    let Ok(path) = load::rules_file(rules, user) else {
         return Ok(Settings::default());
     };
     match load::check(&path, user) {
         Ok((_, checked)) => Ok(checked.settings),
-        Err(error) if asked.is_none() && error.is_missing() => Ok(Settings::default()),
+        Err(error) if rules.is_none() && error.is_missing() => Ok(Settings::default()),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }

@@ -15,16 +15,16 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::nearest;
 use crate::rules::program::{Label, LabelKind, StatementKind};
 use crate::rules::rule_set::RuleSet;
-use crate::rules::switch::{Decider, SwitchChoices, SwitchSetting, said_in, same};
+use crate::rules::switch::{Decider, SwitchChoices, SwitchSetting, place_of_word, same};
 use crate::source::{Sources, reason};
-use crate::state::switch;
+use crate::state::switch_choices;
 use crate::text::{escape, json_line};
 
 /// `mfilter isp-filter`
 #[derive(clap::Args, Debug)]
 pub(super) struct IspFilterArgs {
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     /// `on`, `off`, `default`, or categories, each followed by `on`, `off` or `default`
     #[arg(value_name = "WORD")]
@@ -39,32 +39,32 @@ pub(super) struct IspFilterArgs {
 }
 
 pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
-    let user = call.whose.user()?;
+    let user = call.for_user.user()?;
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
     let own = match load::rules_file(file, &user) {
-        Ok(path) => load::in_force(&path, file.is_some(), &user, load::Proof::Whole)?,
+        Ok(path) => load::in_force(&path, file.is_some(), &user, load::Proof::AtOnce)?,
         Err(_) => load::none(),
     };
-    let path = switch::path(&user).ok_or("no home directory is known: set HOME")?;
-    let mut words = match switch::read(&path) {
+    let path = switch_choices::path(&user).ok_or("no home directory is known: set HOME")?;
+    let mut words = match switch_choices::read(&path) {
         Ok(words) => words,
-        // What cannot be read now is not written anew without its other choices.
-        Err(error) if error.may_pass() => return Err(switch::not_read(&path, &error)),
+        // A file that cannot be read now must not lose its other choices.
+        Err(error) if error.may_pass() => return Err(switch_choices::not_read(&path, &error)),
         Err(error) => {
-            output::error(&switch::not_read(&path, &error));
+            output::error(&switch_choices::not_read(&path, &error));
             SwitchChoices::default()
         }
     };
     let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
     let mut finding = CommandOutcome::Fine;
     if !call.words.is_empty() {
-        let asked = asked(&call.words, rules.site.as_deref())?;
-        apply(&asked, &mut words);
-        switch::write(&path, &words, user.home())
+        let requests = requests(&call.words, rules.site.as_deref())?;
+        apply(&requests, &mut words);
+        switch_choices::write(&path, &words, user.home())
             .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
         rules.switch(&words);
-        for (name, switched) in rules.overruled(&asked) {
+        for (name, switched) in rules.overruled(&requests) {
             finding = CommandOutcome::Found;
             let why = rules.why(switched);
             output::error(&format!("{name} stays {}: {why}", word(switched.on)));
@@ -84,19 +84,22 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
 /// none for the default.
 type SwitchRequest = (Option<String>, Option<bool>);
 
-fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<SwitchRequest>, String> {
+fn requests(
+    words: &[String],
+    site: Option<&CompiledProgram>,
+) -> Result<Vec<SwitchRequest>, String> {
     let state = |word: &str| match word {
         "on" => Some(Some(true)),
         "off" => Some(Some(false)),
         "default" => Some(None),
         _ => None,
     };
-    let mut asked: Vec<SwitchRequest> = Vec::new();
+    let mut requests: Vec<SwitchRequest> = Vec::new();
     let mut words =
         words.iter().map(|word| word.trim_matches([',', ' '])).filter(|w| !w.is_empty());
     while let Some(word) = words.next() {
         if let Some(on) = state(word) {
-            asked.push((None, on));
+            requests.push((None, on));
             continue;
         }
         let on = words.next().and_then(state);
@@ -115,14 +118,14 @@ fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<SwitchR
         if found.mandatory && on == Some(false) {
             return Err(format!("the category `{word}` is mandatory and cannot be switched off"));
         }
-        asked.push((Some(found.name.clone()), on));
+        requests.push((Some(found.name.clone()), on));
     }
-    Ok(asked)
+    Ok(requests)
 }
 
 /// A choice for the whole filter applies to all categories; others to their own.
-fn apply(asked: &[SwitchRequest], words: &mut SwitchChoices) {
-    for (category, on) in asked {
+fn apply(requests: &[SwitchRequest], words: &mut SwitchChoices) {
+    for (category, on) in requests {
         match (category, on) {
             (None, on) => *words = SwitchChoices { whole: *on, categories: Vec::new() },
             (Some(name), Some(on)) => words.set(name, *on),
@@ -137,20 +140,20 @@ fn word(on: bool) -> &'static str {
 
 impl RuleSet {
     /// The settings that do not follow the command, with their names.
-    fn overruled(&self, asked: &[SwitchRequest]) -> Vec<(String, SwitchSetting)> {
+    fn overruled(&self, requests: &[SwitchRequest]) -> Vec<(String, SwitchSetting)> {
         let mut found: Vec<(String, SwitchSetting)> = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
         for (category, switched) in categories.zip(&self.switches.categories) {
-            let of = asked
+            let of = requests
                 .iter()
                 .rev()
                 .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
-            let wanted = of.and_then(|(_, on)| *on);
-            if switched.by != Decider::Mandatory && wanted.is_some_and(|on| on != switched.on) {
+            let request = of.and_then(|(_, on)| *on);
+            if switched.by != Decider::Mandatory && request.is_some_and(|on| on != switched.on) {
                 found.push((category.name.clone(), *switched));
             }
         }
-        let whole = asked.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
+        let whole = requests.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
         if found.is_empty() && whole.is_some_and(|on| on != self.switches.whole.on) {
             found.push(("the filter".to_owned(), self.switches.whole));
         }
@@ -161,7 +164,7 @@ impl RuleSet {
         match switched.by {
             Decider::Mandatory => "mandatory".into(),
             Decider::Rules(word) => {
-                let (file, line) = said_in(&self.user, word);
+                let (file, line) = place_of_word(&self.user, word);
                 format!("by {}, line {line}, which takes precedence", escape(file))
             }
             Decider::Command => "by `mfilter isp-filter`".into(),
@@ -172,16 +175,19 @@ impl RuleSet {
     /// The setting in the rules for that category, or for the whole filter.
     fn in_rules(&self, category: Option<&str>) -> Option<bool> {
         let words = &self.user.settings.isp_filter;
-        let of = |wanted: Option<&str>| {
-            let fits = |name: Option<&str>| match (name, wanted) {
-                (Some(name), Some(wanted)) => same(name, wanted),
+        let word_for = |category: Option<&str>| {
+            let fits = |name: Option<&str>| match (name, category) {
+                (Some(name), Some(category)) => same(name, category),
                 (None, None) => true,
                 _ => false,
             };
             let mut words = words.iter();
             words.find(|word| fits(word.category.as_deref()))
         };
-        category.and_then(|name| of(Some(name))).or_else(|| of(None)).map(|word| word.on)
+        category
+            .and_then(|name| word_for(Some(name)))
+            .or_else(|| word_for(None))
+            .map(|word| word.on)
     }
 }
 
@@ -222,7 +228,7 @@ struct CategoryReport {
     #[serde(flatten)]
     state: SwitchState,
     /// What its rules do, in words.
-    does: Vec<String>,
+    describe_actions: Vec<String>,
     /// Marks that are removed while it is off.
     marks: Vec<String>,
 }
@@ -250,8 +256,8 @@ impl SwitchReport {
         let categories = site.iter().flat_map(|site| site.categories.iter()).enumerate();
         let categories = categories.zip(&rules.switches.categories);
         let labels = || site.iter().flat_map(|site| site.settings.labels.iter());
-        let of = |wanted: Option<u32>| {
-            let labels = labels().filter(move |label| label.category == wanted);
+        let marks_of = |category: Option<u32>| {
+            let labels = labels().filter(move |label| label.category == category);
             labels.map(mark)
         };
         SwitchReport {
@@ -260,14 +266,16 @@ impl SwitchReport {
             default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
             file: file.display().to_string(),
             whole: state(rules.switches.whole, None),
-            marks: of(None).chain(rules.user.settings.labels.iter().map(mark)).collect(),
+            marks: marks_of(None).chain(rules.user.settings.labels.iter().map(mark)).collect(),
             categories: categories
                 .map(|((index, category), switched)| CategoryReport {
                     name: category.name.clone(),
                     mandatory: category.mandatory,
                     state: state(*switched, Some(&category.name)),
-                    does: site.map(|site| does(site, index as u32, &sources)).unwrap_or_default(),
-                    marks: of(Some(index as u32)).collect(),
+                    describe_actions: site
+                        .map(|site| describe_actions(site, index as u32, &sources))
+                        .unwrap_or_default(),
+                    marks: marks_of(Some(index as u32)).collect(),
                 })
                 .collect(),
         }
@@ -320,7 +328,7 @@ impl CategoryReport {
             false => self.state.text(default),
         };
         let _ = writeln!(out, "{}: {state}", escape(&self.name));
-        for line in &self.does {
+        for line in &self.describe_actions {
             let _ = writeln!(out, "    {}", escape(line));
         }
         marks(out, &self.marks, self.state.on);
@@ -329,7 +337,7 @@ impl CategoryReport {
 
 fn marks(out: &mut String, marks: &[String], on: bool) {
     if !marks.is_empty() {
-        let word = if on { "marks, removed when it is off" } else { "marks taken off" };
+        let word = if on { "marks, removed when it is off" } else { "marks removed" };
         let _ = writeln!(out, "    {word}: {}", escape(&marks.join(", ")));
     }
 }
@@ -342,10 +350,10 @@ fn mark(label: &Label) -> String {
 }
 
 /// What the rules of a category do, one line per action.
-fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
+fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Vec<String> {
     let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
     let found = all.clone().find_map(|(at, statement)| match &statement.kind {
-        StatementKind::Category { category, end } if *category == wanted => {
+        StatementKind::Category { category, end } if *category == index => {
             Some((at, *end as usize))
         }
         _ => None,
@@ -353,10 +361,10 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
     let Some((start, end)) = found else { return Vec::new() };
     let mut lines = Vec::new();
     // The enclosing conditions, each with the statement up to which it applies.
-    let mut around: Vec<(usize, String)> = Vec::new();
+    let mut conditions: Vec<(usize, String)> = Vec::new();
     let mut labels: Vec<(usize, String)> = Vec::new();
     for (at, statement) in all.take(end).skip(start + 1) {
-        around.retain(|(end, _)| *end > at);
+        conditions.retain(|(end, _)| *end > at);
         labels.retain(|(end, _)| *end > at);
         match &statement.kind {
             StatementKind::When { condition, end, label } => {
@@ -375,13 +383,13 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
                     }
                     None => "nothing before did".into(),
                 };
-                around.push((end, text));
+                conditions.push((end, text));
                 labels.extend(label.as_ref().map(|label| (end, label.clone())));
             }
             StatementKind::Act(action) => {
                 let label = labels.last().map(|(_, label)| format!("{label}: "));
                 let mut line = label.unwrap_or_default() + &action.phrase();
-                for (number, (_, condition)) in around.iter().enumerate() {
+                for (number, (_, condition)) in conditions.iter().enumerate() {
                     line += if number == 0 { " when " } else { ", and " };
                     line += condition;
                 }

@@ -40,14 +40,14 @@ const SEPARATOR: char = '/';
 pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     // As in a delivery: a program that files mail cannot wait until a mistake is fixed.
-    let asked = call.delivery.mailbox.files.rules.is_some();
+    let is_named = call.delivery.mailbox.files.rules.is_some();
     let file = load::rules_file(call.delivery.mailbox.files.rules.as_deref(), &user).ok();
     let in_force = match &file {
-        Some(path) => load::in_force(path, asked, &user, load::Proof::Whole)?,
+        Some(path) => load::in_force(path, is_named, &user, load::Proof::AtOnce)?,
         None => load::none(),
     };
     if let Some(notice) = &in_force.notice {
-        if asked && notice.trouble == load::Trouble::Missing && !notice.last_good {
+        if is_named && notice.kind == load::NoticeKind::Missing && !notice.last_good {
             return Err(notice.text.trim_end().to_owned());
         }
         let first = notice.text.lines().find(|line| !line.trim().is_empty());
@@ -80,8 +80,8 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
     let unread = run.message.failure().map(|why| format!("the message cannot be read: {why}"));
     let damaged = run.damaged.then(|| "the cached rules are damaged".to_owned());
-    let trouble = world.trouble().map(str::to_owned);
-    if let Some(why) = unread.or(damaged).or(trouble) {
+    let temporary_failure = world.temporary_failure().map(str::to_owned);
+    if let Some(why) = unread.or(damaged).or(temporary_failure) {
         return Err(why);
     }
     let plan = &run.evaluation.plan;

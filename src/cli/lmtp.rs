@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::output::{said, say};
+use super::output::{localized, say};
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::lmtp::account_user::judge_state;
@@ -149,9 +149,9 @@ fn check(
     }
     for ServerNeed { name, found } in &needs {
         output::print(&match found {
-            Ok(how) => format!("{name}: {}\n", shown_sentence(&said(how))),
+            Ok(how) => format!("{name}: {}\n", shown_sentence(&localized(how))),
             Err(why) => {
-                format!("{name}: {} {}\n", say("error:"), shown_sentence(&said(why)))
+                format!("{name}: {} {}\n", say("error:"), shown_sentence(&localized(why)))
             }
         });
     }

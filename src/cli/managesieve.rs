@@ -80,5 +80,8 @@ fn faults(script: &[u8], namespace: &Namespace) -> Vec<String> {
             true => format!("line {}: ", sources.line(span)),
             false => String::new(),
         };
-    diagnostics.iter().map(|each| format!("{}{}", line(each.span), each.message)).collect()
+    diagnostics
+        .iter()
+        .map(|diagnostic| format!("{}{}", line(diagnostic.span), diagnostic.message))
+        .collect()
 }

@@ -27,6 +27,7 @@ mod interrupt;
 mod isp_filter;
 mod judge;
 mod learn;
+mod learner;
 mod lmtp;
 mod lsp;
 mod managesieve;
@@ -57,9 +58,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::language::Language;
-use crate::mailbox::renamed;
+use crate::mailbox::renamed_folders;
 use crate::maildir::Location;
-use crate::mda::{guarded, location, log, reach, sent, with_mail};
+use crate::mda::{delivery_context, guarded, location, log, sent_mail, with_mail};
 use crate::rules::program::Program;
 use crate::state::StateDir;
 use crate::user::User;
@@ -79,7 +80,7 @@ fn filing_location(
     let mut location = location(maildir, program, world)?;
     if program.settings.remake_folders == Some(false) {
         let log = log(program, world, StateDir::of(&world.user).as_ref());
-        location.renamed = renamed::gone(&location, program, &log);
+        location.renamed = renamed_folders::find_vanished(&location, program, &log);
     }
     Ok(location)
 }
@@ -104,21 +105,22 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) if args.command.is_none() && !args.test => {
             output::is_written(help::command().print_help());
-            return ended(2);
+            return exit_code(2);
         }
         Ok(args) => args,
         Err(error) => {
-            let error = help::told(error, &arguments);
+            let error = help::translated_error(error, &arguments);
             if let Some(text) = usage::mistake(&error, Language::of_locale()) {
                 output::to_stderr(&text);
-                return ended(2);
+                return exit_code(2);
             }
             let printed = error.print().and_then(|()| std::io::stdout().flush());
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            if asked {
+            let is_requested =
+                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if is_requested {
                 output::is_written(printed);
             }
-            return ended(if asked { 0 } else { 2 });
+            return exit_code(if is_requested { 0 } else { 2 });
         }
     };
     let result = match &args.command {
@@ -126,11 +128,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         None => test::run(&args),
     };
     match result {
-        Ok(CommandOutcome::Fine) => ended(0),
-        Ok(CommandOutcome::Found) => ended(1),
+        Ok(CommandOutcome::Fine) => exit_code(0),
+        Ok(CommandOutcome::Found) => exit_code(1),
         Err(why) => {
             output::error(&why);
-            ended(2)
+            exit_code(2)
         }
     }
 }
@@ -142,7 +144,7 @@ fn state_of(user: &User) -> Result<StateDir, String> {
 
 /// The exit code of a command that has finished: a different one if its output could not
 /// be written.
-fn ended(code: u8) -> ExitCode {
+fn exit_code(code: u8) -> ExitCode {
     match output::failure() {
         Some(why) => {
             output::error(&why);

@@ -79,13 +79,13 @@ pub(super) fn messages_in_all(number: usize, dry_run: bool) -> String {
 }
 
 /// Prints mistakes that prevent a command from working.
-pub(super) fn mistakes(drawn: &str) -> CommandOutcome {
-    print(drawn);
+pub(super) fn mistakes(rendered: &str) -> CommandOutcome {
+    print(rendered);
     CommandOutcome::Found
 }
 
 /// Displays mistakes for standard output, in the language of the locale.
-pub(super) fn drawn(found: &[Diagnostic], sources: &Sources) -> String {
+pub(super) fn render(found: &[Diagnostic], sources: &Sources) -> String {
     diagnostic::render_within(found, sources, colour(), columns(), Language::of_locale())
 }
 
@@ -100,7 +100,7 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
         print(&(json_line(&diagnostic::to_json(found, sources)) + "\n"));
         return;
     }
-    print(&drawn(found, sources));
+    print(&render(found, sources));
     if !io::stdout().is_terminal() {
         return;
     }
@@ -148,7 +148,7 @@ pub(super) fn with_tilde(text: &str) -> String {
 /// locale. It may contain anything, such as the name of a file: it is escaped, except line
 /// ends.
 pub(super) fn error(text: &str) {
-    log_line(&said(text));
+    log_line(&localized(text));
 }
 
 /// The same in English: a line that a log keeps.
@@ -158,16 +158,16 @@ pub(super) fn log_line(text: &str) {
 
 /// A message in the language of the locale: its first line, and a second one, but not a
 /// drawing below it, which is in that language already and shows anything.
-pub(super) fn said(text: &str) -> Cow<'_, str> {
+pub(super) fn localized(text: &str) -> Cow<'_, str> {
     let language = Language::of_locale();
-    let said = match text.trim_end().split_once('\n') {
+    let localized = match text.trim_end().split_once('\n') {
         None => return translated_behind(text, language),
         Some((first, below)) if !below.contains('\n') => {
             [first, below].map(|line| translated_behind(line, language)).join("\n")
         }
         Some((first, below)) => format!("{}\n{below}", translated_behind(first, language)),
     };
-    Cow::Owned(said + &text[text.trim_end().len()..])
+    Cow::Owned(localized + &text[text.trim_end().len()..])
 }
 
 /// Prints lines to standard error, wrapped to the terminal. A failure is ignored, as it

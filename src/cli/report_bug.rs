@@ -8,7 +8,7 @@ use super::{CommandOutcome, output};
 use crate::file;
 use crate::language::Language;
 use crate::page;
-use crate::setup::look::{SetupFindings, UserFile, look};
+use crate::setup::survey::{SetupFindings, UserFile, survey};
 use crate::text::{counted, escape, escape_lines};
 use crate::user::User;
 
@@ -23,7 +23,7 @@ pub(super) struct ReportBugArgs {
 /// How much of a message is included, bytes.
 const MESSAGE_MAX: u64 = 256 << 10;
 /// Fields whose values say how a message is built but nothing about people.
-const KEPT: [&str; 8] = [
+const PLAIN_FIELDS: [&str; 8] = [
     "mime-version",
     "content-transfer-encoding",
     "auto-submitted",
@@ -47,7 +47,7 @@ pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
         system.release().to_string_lossy(),
         system.machine().to_string_lossy(),
     );
-    let mut found = look(&user, &home, "mfilter".into());
+    let mut found = survey(&user, &home, "mfilter".into());
     // Only how many there are, not their names.
     for (number, path) in found.mboxes.iter_mut().enumerate() {
         *path = format!("MBOX{}", number + 1).into();
@@ -98,7 +98,7 @@ fn rules_in_numbers(found: &SetupFindings) -> String {
 /// structure, charsets and encodings are kept.
 fn scrubbed(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
-    let (mut in_head, mut kept) = (true, false);
+    let (mut in_head, mut is_plain) = (true, false);
     let boundaries = boundaries(bytes);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
@@ -123,10 +123,10 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
             let is_name = content[..colon].iter().all(u8::is_ascii_graphic);
             let (name, value) = content.split_at(if is_name { colon } else { 0 });
             let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
-            kept = KEPT.contains(&lower.as_str());
+            is_plain = PLAIN_FIELDS.contains(&lower.as_str());
             out.extend_from_slice(name);
             match lower.as_str() {
-                _ if kept => out.extend_from_slice(value),
+                _ if is_plain => out.extend_from_slice(value),
                 "content-type" | "content-disposition" => {
                     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
                     out.extend_from_slice(&value[..end]);
@@ -134,7 +134,7 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
                 }
                 _ => scrub(value, &mut out),
             }
-        } else if in_head && kept {
+        } else if in_head && is_plain {
             out.extend_from_slice(content);
         } else if in_head {
             parameters(content, &mut out);
@@ -252,9 +252,9 @@ mod tests {
     fn japanese_in_seven_bits_is_scrubbed_as_well() {
         let secret = b"$3$s$K$A$O!#";
         let message = [b"Subject: x\n\nHi \x1b$B", &secret[..], b"\x1b(B taro.\n"].concat();
-        let wanted = b"Subject: x\n\nXx \x1b$B000000000000\x1b(B xxxx.\n";
-        assert_eq!(scrubbed(&message), wanted);
-        // Not a sequence: nothing is kept for its sake.
+        let expected = b"Subject: x\n\nXx \x1b$B000000000000\x1b(B xxxx.\n";
+        assert_eq!(scrubbed(&message), expected);
+        // Not an escape sequence, so nothing is preserved.
         let strange = b"Subject: x\n\n\x1b$$$$secret\n";
         assert_eq!(scrubbed(strange), b"Subject: x\n\n\x1b$$$$xxxxxx\n");
     }
@@ -275,7 +275,7 @@ mod tests {
         {
             assert!(!scrubbed.contains(secret), "{secret}: {scrubbed}");
         }
-        for kept in [
+        for is_plain in [
             "Return-Path: <xxxxxx@xxxxxxx.xx>\r\n",
             "Subject: =?UTF-8?B?",
             "Content-Type: multipart/mixed; charset=\"utf-8\";\n boundary=\"Xxxxxx9\"\n",
@@ -284,7 +284,7 @@ mod tests {
             "Content-Transfer-Encoding: quoted-printable\n",
             "Xxxxxx=41=41 ",
         ] {
-            assert!(scrubbed.contains(kept), "{kept}: {scrubbed}");
+            assert!(scrubbed.contains(is_plain), "{is_plain}: {scrubbed}");
         }
         assert_eq!(scrubbed.len(), message.len());
     }

@@ -66,11 +66,11 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     }
     let progress = ProgressMeter::start(std::slice::from_ref(&path), true);
     let mut unread = Vec::new();
-    let threads = mailbox::each(
+    let threads = mailbox::walk_in_order(
         mailbox::message_sources_in([(path, folder.clone())]),
         || (world(), WaitingBySender::new()),
         |(world, waiting), _, batch| {
-            let one = |item: Result<MessageSource, Failure>| {
+            let count_source = |item: Result<MessageSource, Failure>| {
                 let source = item?;
                 // Mail in a subfolder does not belong to this folder.
                 if *source.folder == folder && !source.flags.contains('T') {
@@ -78,7 +78,7 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
                 }
                 Ok(())
             };
-            batch.into_iter().map(one).map(|done| done.err()).collect()
+            batch.into_iter().map(count_source).map(|done| done.err()).collect()
         },
         |(_, waiting)| waiting,
         |failure: Option<Failure>| {

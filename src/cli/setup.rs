@@ -9,8 +9,10 @@ use super::output::say;
 use super::{CommandOutcome, output};
 use crate::language::Language;
 use crate::page;
-use crate::setup::look::{DovecotStore, MailServer, MaildirFound, OtherRules, SetupFindings, look};
 use crate::setup::steps::{SetupAction, SetupStep, steps};
+use crate::setup::survey::{
+    DovecotStore, MailServer, MaildirFound, OtherRules, SetupFindings, survey,
+};
 use crate::setup::write::replace;
 use crate::source::reason;
 use crate::text::escape;
@@ -39,7 +41,7 @@ struct SetupProgress {
 pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let home = user.home().ok_or("no home directory is known: set HOME")?.to_owned();
-    let found = look(&user, &home, program());
+    let found = survey(&user, &home, program());
     let mut text = table(&found, Language::of_locale(), output::columns());
     let mut progress = SetupProgress::default();
     for (number, step) in steps(&found).into_iter().enumerate() {

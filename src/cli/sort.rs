@@ -18,7 +18,7 @@ use crate::language::Language;
 use crate::load;
 use crate::log::{self, Log, MoveLine as Line};
 use crate::mailbox::judge::{Judge, Judgement};
-use crate::mailbox::known::take_in;
+use crate::mailbox::recognition::read_log;
 use crate::mailbox::refile::{Refile, Skip};
 use crate::mailbox::sort::{SortEvent, SortOutcome, SortReportLine, Sorter, StayReason};
 use crate::mailbox::special::Special;
@@ -40,7 +40,7 @@ use crate::world::World;
 #[derive(clap::Args, Debug, Default)]
 pub(super) struct SortArgs {
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     /// The folders, named as in the rules [default: the inbox]
     #[arg(value_name = "FOLDER")]
@@ -75,7 +75,7 @@ const SUBJECT_MAX: usize = 70;
 
 /// `mfilter sort`
 pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
-    let user = call.whose.user()?;
+    let user = call.for_user.user()?;
     if call.undo {
         return undo::run(&UndoCall {
             command: "sort",
@@ -89,9 +89,9 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let (sources, compiled) = match checked(call.delivery.mailbox.files.rules.as_deref(), &user)? {
         Ok(rules) => rules,
-        Err(drawn) => {
+        Err(rendered) => {
             output::error("the rules have a mistake; nothing was moved");
-            return Ok(output::mistakes(&drawn));
+            return Ok(output::mistakes(&rendered));
         }
     };
     let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
@@ -128,18 +128,18 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     let (places, problems) = places(call, program, &location)?;
     let log = super::log(program, &world, Some(&state));
     let mut memory = Memory::at(&state, now.as_second());
-    take_in(&mut memory, &log, &location, !call.dry_run);
+    read_log(&mut memory, &log, &location, !call.dry_run);
     let sorter = Sorter {
         judge: Judge {
             rules: &rules,
             location: &location,
             world: &new_world,
             new: false,
-            about: call.dry_run || call.json || call.delivery.verbose > 0,
+            with_summary: call.dry_run || call.json || call.delivery.verbose > 0,
             stop,
         },
         state: (!call.dry_run).then_some(&state),
-        careful: call.all,
+        spares_drafts: call.all,
         memory: &memory,
     };
     let mut report = SortReport {
@@ -154,9 +154,9 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
         stop,
         unread: false,
     };
-    problems.into_iter().for_each(|failure| report.take(&SortEvent::Trouble(failure)));
+    problems.into_iter().for_each(|failure| report.take(&SortEvent::Problem(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
-    report.settled();
+    report.flush_log();
     report.progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
     if !call.json {
@@ -167,13 +167,13 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
             "interrupted; run `mfilter sort` again to continue, or `mfilter sort --undo` to undo it",
         );
     }
-    let trouble = report.counts.failed > 0;
+    let has_problem = report.counts.failed > 0;
     if let Err(failure) = sorted {
         output::error(&failure.to_string());
         return Ok(CommandOutcome::Found);
     }
     let cut_short = interrupted && !report.unread;
-    Ok(if trouble || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(if has_problem || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 /// The sources with the files of the site rules added after the user's, by name.
@@ -213,17 +213,17 @@ fn places(
             None => Ok(place),
         }
     };
-    let mut asked: Vec<Place> = Vec::new();
+    let mut requested: Vec<Place> = Vec::new();
     let inbox = [String::new()];
     let names = if call.folders.is_empty() && !call.all { &inbox[..] } else { &call.folders };
     for name in names {
         let place = place(name)?;
-        if !asked.iter().any(|known| known.is(&place)) {
-            asked.push(place);
+        if !requested.iter().any(|known| known.is(&place)) {
+            requested.push(place);
         }
     }
     if !call.all {
-        return Ok((asked, Vec::new()));
+        return Ok((requested, Vec::new()));
     }
     let except = call.except.iter().map(|name| place(name)).collect::<Result<Vec<_>, _>>()?;
     let mover = Mover::open(location).map_err(|failure| failure.to_string())?;
@@ -235,10 +235,12 @@ fn places(
         return Err("a folder given to --except does not exist; nothing was moved".into());
     }
     let special = Special::of(location, &program.settings);
-    let sent: Vec<Place> = sent_folders(program).iter().map(|name| location.place(name)).collect();
+    let sent_mail: Vec<Place> =
+        sent_folders(program).iter().map(|name| location.place(name)).collect();
     all.retain(|place| {
-        let is = |known: &Place| known.is(place);
-        asked.iter().any(is) || special.use_of(place).is_none() && !sent.iter().any(is)
+        let is_place = |known: &Place| known.is(place);
+        requested.iter().any(is_place)
+            || special.use_of(place).is_none() && !sent_mail.iter().any(is_place)
     });
     Ok((all, problems))
 }
@@ -273,26 +275,26 @@ struct SortReport<'r> {
 impl SortReport<'_> {
     fn take(&mut self, event: &SortEvent<'_>) {
         match event {
-            SortEvent::Message(told) => self.message(told),
-            SortEvent::Trouble(failure) => {
+            SortEvent::Message(message) => self.message(message),
+            SortEvent::Problem(failure) => {
                 self.counts.failed += 1;
                 self.progress.error(&escape(&failure.to_string()));
             }
-            SortEvent::Settled => self.settled(),
+            SortEvent::Flushed => self.flush_log(),
         }
     }
 
-    fn settled(&mut self) {
+    fn flush_log(&mut self) {
         if let Err(failure) = self.log.moved(&std::mem::take(&mut self.lines)) {
             self.progress.error(&failure.to_string());
         }
     }
 
-    fn message(&mut self, told: &SortReportLine<'_>) {
+    fn message(&mut self, message: &SortReportLine<'_>) {
         self.progress.done(0);
-        let from = self.location.folder_of(told.from).to_string();
+        let from = self.location.folder_of(message.from).to_string();
         let nothing = Refile::default();
-        let refile = match &told.judged.verdict {
+        let refile = match &message.judged.verdict {
             Judgement::Refile(refile) => refile,
             _ => &nothing,
         };
@@ -300,13 +302,13 @@ impl SortReport<'_> {
         let to = target.map_or_else(|| from.clone(), |target| target.folder.to_string());
         let (counts, progress) = (&mut self.counts, &self.progress);
         counts.all += 1;
-        match &told.fate {
+        match &message.outcome {
             SortOutcome::Moved { path, problems } => {
                 counts.moved(&from, &to);
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let rule = target.and_then(|target| target.rule.as_ref());
                 let rule = rule.map(|rule| log::place(rule, self.files));
-                let message_id = told.judged.about.id.clone();
+                let message_id = message.judged.summary.id.clone();
                 let (folder, was) = (to.clone(), from.clone());
                 self.lines.push(Line { folder, was, file, by: "sort", rule, message_id });
                 for why in problems {
@@ -317,7 +319,7 @@ impl SortReport<'_> {
             SortOutcome::Stays(why) => *counts.stay.entry(stays(*why)).or_default() += 1,
             SortOutcome::Vanished => {
                 counts.vanished += 1;
-                let path = told.path.display();
+                let path = message.path.display();
                 progress.error(&escape(&format!("`{path}` was moved or removed in the meantime")));
             }
             SortOutcome::Failed(why) => {
@@ -328,14 +330,14 @@ impl SortReport<'_> {
         for skip in &refile.skipped {
             *counts.skipped.entry(*skip).or_default() += 1;
         }
-        let heard = if self.call.json {
-            output::print(&(json_line(&self.json(told, refile, &from)) + "\n"))
+        let is_read = if self.call.json {
+            output::print(&(json_line(&self.json(message, refile, &from)) + "\n"))
         } else if self.call.dry_run || self.call.delivery.verbose > 0 {
-            self.line(told, refile, &from, &to).is_none_or(|line| output::report(&line))
+            self.line(message, refile, &from, &to).is_none_or(|line| output::report(&line))
         } else {
             true
         };
-        if !heard && self.call.dry_run {
+        if !is_read && self.call.dry_run {
             self.unread = true;
             self.stop.store(true, Ordering::Relaxed);
         }
@@ -344,12 +346,12 @@ impl SortReport<'_> {
     /// The line for people about a message that is moved.
     fn line(
         &self,
-        told: &SortReportLine<'_>,
+        message: &SortReportLine<'_>,
         refile: &Refile,
         from: &str,
         to: &str,
     ) -> Option<String> {
-        let target = match told.fate {
+        let target = match message.outcome {
             SortOutcome::Moved { .. } | SortOutcome::Would => refile.to.as_ref()?,
             _ => return None,
         };
@@ -358,20 +360,20 @@ impl SortReport<'_> {
         let rule = target.rule.as_ref();
         let rule = rule.map(|rule| place(rule, self.sources, Language::of_locale()));
         let rule = rule.unwrap_or_else(|| say("end of the rules").into());
-        let about = &told.judged.about;
+        let summary = &message.judged.summary;
         let (from, to) = (escape(from), escape(to));
-        let subject = one_line(&about.subject, SUBJECT_MAX);
-        let entry = escape(&told.judged.entry.to_string());
+        let subject = one_line(&summary.subject, SUBJECT_MAX);
+        let entry = escape(&message.judged.entry.to_string());
         Some(format!("{from} -> {to}{flags}  ({rule})  {entry}  {}\n", escape(&subject)))
     }
 
-    fn json(&self, told: &SortReportLine<'_>, refile: &Refile, from: &str) -> Value {
-        let about = &told.judged.about;
+    fn json(&self, message: &SortReportLine<'_>, refile: &Refile, from: &str) -> Value {
+        let summary = &message.judged.summary;
         let mut object = json!({
-            "message": told.path.display().to_string(),
-            "id": about.id,
-            "from": about.from,
-            "subject": about.subject,
+            "message": message.path.display().to_string(),
+            "id": summary.id,
+            "from": summary.from,
+            "subject": summary.subject,
             "was": from,
             "skipped": refile.skipped.iter()
                 .map(|skip| json!({"action": skip.action, "why": skip.why}))
@@ -383,13 +385,13 @@ impl SortReport<'_> {
             }
         };
         if let (SortOutcome::Moved { .. } | SortOutcome::Would, Some(target)) =
-            (&told.fate, &refile.to)
+            (&message.outcome, &refile.to)
         {
             set("folder", json!(target.folder.to_string()));
             set("flags", json!(target.add.words()));
             set("rule", target.rule.as_ref().map_or(Value::Null, |rule| self.rule(rule)));
         }
-        match &told.fate {
+        match &message.outcome {
             SortOutcome::Moved { path, problems } => {
                 set("result", json!("moved"));
                 set("path", json!(path.display().to_string()));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{CommandOutcome, output};
-use crate::state::{StateDir, journal, replied, seen};
+use crate::state::{StateDir, duplicates, journal, replies};
 use crate::text::{escape, json_line};
 use crate::user::User;
 
@@ -63,8 +63,8 @@ fn read(state: &StateDir) -> StateSummary {
     });
     StateSummary {
         directory: state.path().display().to_string(),
-        seen: moments(seen::known(state)),
-        replied: moments(replied::known(state)),
+        seen: moments(duplicates::known(state)),
+        replied: moments(replies::known(state)),
         half_done: half_done.collect(),
     }
 }

@@ -24,7 +24,7 @@ use crate::world::World;
 #[derive(clap::Args, Debug)]
 pub(super) struct StatsArgs {
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     #[command(flatten)]
     pub(super) files: RuleOptions,
@@ -42,7 +42,7 @@ pub(super) struct StatsArgs {
 type RuleTexts = HashMap<String, String>;
 
 pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
-    let user = call.whose.user()?;
+    let user = call.for_user.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
@@ -111,14 +111,14 @@ fn write(path: &Path, page: &str) -> Result<CommandOutcome, String> {
     let mode = match fs::symlink_metadata(path) {
         // It shows who writes to whom.
         Err(_) => 0o600,
-        Ok(about) if about.is_file() => about.permissions().mode(),
+        Ok(metadata) if metadata.is_file() => metadata.permissions().mode(),
         Ok(_) => {
             let path = path.display();
             return Err(format!("{path} is not a regular file; `-` is standard output"));
         }
     };
-    let made = file::replace(path, page.as_bytes(), mode);
-    match made {
+    let result = file::replace(path, page.as_bytes(), mode);
+    match result {
         Ok(_) => Ok(CommandOutcome::Fine),
         Err(error) => Err(format!("cannot write {}: {}", path.display(), reason(&error))),
     }

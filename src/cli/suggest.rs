@@ -66,7 +66,7 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     let inbox = location.place(&Folder::default());
     let mut proposals = tally.proposals(|folder| location.place(folder).is(&inbox));
     let forbidden = suggestions::never(&state);
-    proposals.retain(|each| !forbidden.contains(&suggestion(each)));
+    proposals.retain(|proposal| !forbidden.contains(&suggestion(proposal)));
     let proposals =
         tally.back_test(proposals, |one, other| location.place(one).is(&location.place(other)));
     let all: Vec<Suggestion> = proposals.iter().map(suggestion).collect();
@@ -111,7 +111,7 @@ fn count(
 ) -> Result<HabitTally, String> {
     let special = Special::of(location, &rules.user.settings);
     let counts = |folder: &Folder| special.use_of(&location.place(folder)).is_none();
-    let one = |counter: &mut HabitCounter, source: &MessageSource| {
+    let count_source = |counter: &mut HabitCounter, source: &MessageSource| {
         // Once per folder: its name is compared with those in many languages.
         let is_counted = match counter.counted.get(&source.folder) {
             Some(known) => *known,
@@ -121,22 +121,23 @@ fn count(
     };
     let plain: Vec<PathBuf> = paths.iter().map(|(path, _)| path.clone()).collect();
     let progress = ProgressMeter::start(&plain, true);
-    let tallies = mailbox::each(
+    let tallies = mailbox::walk_in_order(
         mailbox::message_sources_in(paths.iter().cloned()),
         || HabitCounter::new(world()),
         |counter, _, batch| {
-            let each = batch.into_iter().map(|item| match item {
-                Ok(source) => {
-                    (source.number, one(counter, &source).err().map(|failure| failure.to_string()))
-                }
+            let results = batch.into_iter().map(|item| match item {
+                Ok(source) => (
+                    source.number,
+                    count_source(counter, &source).err().map(|failure| failure.to_string()),
+                ),
                 Err(failure) => (0, Some(failure.to_string())),
             });
-            each.collect()
+            results.collect()
         },
         |counter| counter.tally,
-        |(number, trouble)| {
+        |(number, failure)| {
             progress.done(number);
-            unread.extend(trouble);
+            unread.extend(failure);
             true
         },
     );

@@ -26,10 +26,10 @@ use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
 /// How long the programs for one message may take with `--run-filters`.
-const PATIENCE: Duration = Duration::from_secs(240);
+const FILTER_TIMEOUT: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
-    let user = args.whose.user()?;
+    let user = args.for_user.user()?;
     let rules = match CurrentRules::of(&args.mda.delivery.mailbox.files, &user)? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(output::mistakes(&mistakes)),
@@ -110,21 +110,21 @@ struct TestResult {
     /// Its place in an mbox.
     number: usize,
     /// The text to print, or why it could not be read.
-    told: Result<String, String>,
+    text: Result<String, String>,
 }
 
 impl MailTest<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
         let walk = match self.args.paths.as_slice() {
             [] => {
-                let lead = message_of(standard_input())?;
-                if lead.is_mbox() {
+                let source = message_of(standard_input())?;
+                if source.is_mbox() {
                     output::error(&say(
                         "standard input is an mbox, which is judged as one message here; \
                          name its file to have each message judged",
                     ));
                 }
-                lead.into()
+                source.into()
             }
             paths => mailbox::message_sources_in(
                 paths.iter().map(|path| (path.clone(), self.base(path))),
@@ -134,14 +134,14 @@ impl MailTest<'_> {
         let progress = ProgressMeter::start(&self.args.paths, silent);
         let mut out = Output::default();
         let mut unread = 0;
-        let tallies = mailbox::each(
+        let summaries = mailbox::walk_in_order(
             walk,
             || (world(), Summary::default()),
-            |(world, tally), turn, batch| self.batch(world, tally, turn, batch),
-            |(_, tally)| tally,
-            |came| {
-                progress.done(came.number);
-                match came.told {
+            |(world, summary), turn, batch| self.batch(world, summary, turn, batch),
+            |(_, summary)| summary,
+            |result| {
+                progress.done(result.number);
+                match result.text {
                     Ok(text) if self.args.json => out.print(&text),
                     Ok(text) => out.print(&output::for_terminal(&text)),
                     Err(why) => {
@@ -155,33 +155,37 @@ impl MailTest<'_> {
         );
         progress.end();
         out.flush();
-        let mut tally = Summary::default();
-        tally.unread = unread;
-        for other in tallies.map_err(|error| format!("cannot start a thread: {error}"))? {
-            tally.merge(other);
+        let mut summary = Summary::default();
+        summary.unread = unread;
+        for other in summaries.map_err(|error| format!("cannot start a thread: {error}"))? {
+            summary.merge(other);
         }
-        if tally.messages == 0 {
+        if summary.messages == 0 {
             output::error(&say("there is no message to test"));
         }
-        let tables = self.tables(&tally)?;
+        let tables = self.tables(&summary)?;
         let is_json = self.args.json;
         output::print(&if is_json { tables.into() } else { output::for_terminal(&tables) });
-        let found = unread > 0 || tally.moved() > 0;
+        let found = unread > 0 || summary.moved() > 0;
         Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
     }
 
     /// The tables at the end.
-    fn tables(&self, tally: &Summary) -> Result<String, String> {
-        let many = tally.messages + tally.unread > 1;
-        let moves = tally.moves.is_some();
+    fn tables(&self, summary: &Summary) -> Result<String, String> {
+        let many = summary.messages + summary.unread > 1;
+        let moves = summary.moves.is_some();
         let rules = self.rules.listed(self.args.mda.delivery.mailbox.files.site.is_some());
         Ok(if self.args.json {
-            let asked = self.args.quiet || moves;
-            if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }
+            let with_tables = self.args.quiet || moves;
+            if with_tables {
+                summary.json(&rules, &self.rules.sources) + "\n"
+            } else {
+                String::new()
+            }
         } else if moves {
-            tally.moves_text(self.other.is_some(), self.style)
-        } else if self.args.quiet || many && tally.messages > 0 {
-            let tables = tally.text(&rules, &self.rules.sources, self.style);
+            summary.moves_text(self.other.is_some(), self.style)
+        } else if self.args.quiet || many && summary.messages > 0 {
+            let tables = summary.text(&rules, &self.rules.sources, self.style);
             if self.args.quiet { tables.trim_start_matches('\n').to_owned() } else { tables }
         } else {
             String::new()
@@ -197,60 +201,60 @@ impl MailTest<'_> {
     fn batch(
         &self,
         world: &World,
-        tally: &mut Summary,
+        summary: &mut Summary,
         turn: Turn<'_>,
         batch: Vec<Result<MessageSource, Failure>>,
     ) -> Vec<TestResult> {
         let judge = |world: &World,
-                     tally: &mut Summary,
-                     lead: &MessageSource,
+                     summary: &mut Summary,
+                     source: &MessageSource,
                      message: Message,
-                     began| {
-            let told = self.judge(world, tally, lead, message, began);
-            TestResult { number: lead.number, told: told.map_err(|failure| failure.to_string()) }
+                     start| {
+            let text = self.judge(world, summary, source, message, start);
+            TestResult { number: source.number, text: text.map_err(|failure| failure.to_string()) }
         };
-        let unread = |failure: &Failure| TestResult { number: 0, told: Err(failure.to_string()) };
+        let unread = |failure: &Failure| TestResult { number: 0, text: Err(failure.to_string()) };
         if !self.duplicates {
             drop(turn);
-            let each = batch.iter().map(|item| match item {
-                Ok(lead) => {
-                    let began = Instant::now();
-                    match lead.open() {
-                        Ok(message) => judge(world, tally, lead, message, began),
-                        Err(failure) => TestResult { number: lead.number, ..unread(&failure) },
+            let results = batch.iter().map(|item| match item {
+                Ok(source) => {
+                    let start = Instant::now();
+                    match source.open() {
+                        Ok(message) => judge(world, summary, source, message, start),
+                        Err(failure) => TestResult { number: source.number, ..unread(&failure) },
                     }
                 }
                 Err(failure) => unread(failure),
             });
-            return each.collect();
+            return results.collect();
         }
         let opened: Vec<Result<(MessageSource, Message), Failure>> = batch
             .into_iter()
-            .map(|item| item.and_then(|lead| lead.open().map(|message| (lead, message))))
+            .map(|item| item.and_then(|source| source.open().map(|message| (source, message))))
             .collect();
         let messages = opened.iter().map(|item| item.as_ref().ok().map(|(_, message)| message));
         let before = self.copies.note(turn, messages);
-        let each = opened.into_iter().zip(before).map(|(item, before)| match item {
-            Ok((lead, message)) => {
+        let results = opened.into_iter().zip(before).map(|(item, before)| match item {
+            Ok((source, message)) => {
                 // A single message may have been delivered before; of many, each was.
-                world.before.set(before.filter(|_| !lead.alone));
-                judge(world, tally, &lead, message, Instant::now())
+                world.before.set(before.filter(|_| !source.is_only));
+                judge(world, summary, &source, message, Instant::now())
             }
             Err(failure) => unread(&failure),
         });
-        each.collect()
+        results.collect()
     }
 
     /// Judges a message; returns the text to print.
     fn judge(
         &self,
         world: &World,
-        tally: &mut Summary,
-        lead: &MessageSource,
+        summary: &mut Summary,
+        source: &MessageSource,
         message: Message,
-        began: Instant,
+        start: Instant,
     ) -> Result<String, Failure> {
-        let label = lead.label.as_str();
+        let label = source.label.as_str();
         let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
         let detail = if silent { Detail::Count } else { Detail::Trace };
         let (mut evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
@@ -260,29 +264,32 @@ impl MailTest<'_> {
         }
         if let Some(why) = message.failure() {
             let error: std::io::Error = why.into();
-            return Err(Failure::new("read", &lead.path, error));
+            return Err(Failure::new("read", &source.path, error));
         }
-        let way = RunResult { evaluation: &evaluation, sources: &self.rules.sources };
+        let run_result = RunResult { evaluation: &evaluation, sources: &self.rules.sources };
         let mut text = String::new();
         if let Some(other) = self.other {
-            let (new, _) = self.evaluate(&other.rules, lead.open()?, world, Detail::Plan);
+            let (new, _) = self.evaluate(&other.rules, source.open()?, world, Detail::Plan);
             let moves = !diff::same(&evaluation.plan, &new.plan);
-            tally.add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
+            summary
+                .add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
             let new = RunResult { evaluation: &new, sources: &other.sources };
             if moves && !self.args.quiet {
                 text = match self.args.json {
-                    true => diff::changed_json(label, way, new) + "\n",
-                    false => diff::changed(label, &message, way, new, self.style),
+                    true => diff::changed_json(label, run_result, new) + "\n",
+                    false => diff::changed(label, &message, run_result, new, self.style),
                 };
             }
         } else if self.args.misplaced {
-            let moves = !self.lies_there(&lead.folder, &evaluation.plan);
-            let goes = || (lead.folder.to_string(), destination(&evaluation.plan));
-            tally.add_move(moves.then(goes));
+            let moves = !self.is_there(&source.folder, &evaluation.plan);
+            let goes = || (source.folder.to_string(), destination(&evaluation.plan));
+            summary.add_move(moves.then(goes));
             if moves && !self.args.quiet {
                 text = match self.args.json {
-                    true => diff::elsewhere_json(label, &lead.folder, way) + "\n",
-                    false => diff::elsewhere(label, &message, &lead.folder, way, self.style),
+                    true => diff::elsewhere_json(label, &source.folder, run_result) + "\n",
+                    false => {
+                        diff::elsewhere(label, &message, &source.folder, run_result, self.style)
+                    }
                 };
             }
         } else if !self.args.quiet {
@@ -294,7 +301,7 @@ impl MailTest<'_> {
                 report::text(label, &message, world, &evaluation, sources, self.style)
             };
         }
-        tally.add(label, &evaluation, began.elapsed());
+        summary.add(label, &evaluation, start.elapsed());
         Ok(text)
     }
 
@@ -309,8 +316,9 @@ impl MailTest<'_> {
             let run = evaluate::run(rules, message, world, detail, &mut NoFilters);
             return (run.evaluation, run.message);
         }
-        let reach = super::reach(&rules.user, &message, world, Instant::now() + PATIENCE);
-        let mut filters = Programs::new(&reach);
+        let context =
+            super::delivery_context(&rules.user, &message, world, Instant::now() + FILTER_TIMEOUT);
+        let mut filters = Programs::new(&context);
         let mut run = evaluate::run(rules, message, world, detail, &mut filters);
         run.evaluation.trace.warnings.append(&mut filters.notes);
         (run.evaluation, run.message)
@@ -331,10 +339,10 @@ impl MailTest<'_> {
     }
 
     /// Whether a plan stores a message, or a copy of it, where it is.
-    fn lies_there(&self, lies_in: &Folder, plan: &Plan) -> bool {
-        let here = match lies_in.parts.is_empty() {
+    fn is_there(&self, current: &Folder, plan: &Plan) -> bool {
+        let here = match current.parts.is_empty() {
             true => self.location.path.clone(),
-            false => self.location.folder_path(lies_in),
+            false => self.location.folder_path(current),
         };
         plan.steps.iter().any(|step| match &step.kind {
             StepKind::Deliver { folder, .. } => self.location.folder_path(folder) == here,

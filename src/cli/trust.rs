@@ -21,7 +21,7 @@ use crate::user::User;
 use crate::world::World;
 
 /// With fewer messages, nothing is concluded beyond what was asked.
-const FEWEST: usize = 10;
+const MESSAGES_MIN: usize = 10;
 
 /// What is written on the messages that came through one server.
 #[derive(Default)]
@@ -48,20 +48,20 @@ pub(super) fn run(
     let mut borders: BTreeMap<String, Border> = BTreeMap::new();
     let mut failures = 0_usize;
     let now = World::default().now();
-    let threads = mailbox::each(
+    let threads = mailbox::walk_in_order(
         mailbox::message_sources(paths.iter().cloned()),
         || World { now: Some(now), ..World::of(user.clone()) },
         |world, _, batch| {
-            let each = batch.into_iter().map(|item| {
-                let lead = item?;
-                let message = lead.open()?;
-                Ok((lead.number, lead.label, crossing(program, &message, world)))
+            let results = batch.into_iter().map(|item| {
+                let source = item?;
+                let message = source.open()?;
+                Ok((source.number, source.label, crossing(program, &message, world)))
             });
-            each.collect()
+            results.collect()
         },
         |_| (),
-        |looked: Result<(usize, String, Option<Crossing>), Failure>| {
-            match looked {
+        |result: Result<(usize, String, Option<Crossing>), Failure>| {
+            match result {
                 Ok((number, label, crossing)) => {
                     progress.done(number);
                     if let Some(crossing) = crossing {
@@ -78,7 +78,7 @@ pub(super) fn run(
     );
     progress.end();
     threads.map_err(|error| format!("cannot start a thread: {error}"))?;
-    let (text, finding) = told(&borders, &trusted, Language::of_locale());
+    let (text, finding) = describe(&borders, &trusted, Language::of_locale());
     output::report(&text);
     Ok(if failures > 0 { CommandOutcome::Found } else { finding })
 }
@@ -104,7 +104,7 @@ fn count(
 }
 
 /// The text of the report, and whether anything is wrong.
-fn told(
+fn describe(
     borders: &BTreeMap<String, Border>,
     trusted: &[String],
     language: Language,
@@ -112,10 +112,10 @@ fn told(
     let say = |text: &str| translated(text, language).into_owned();
     let (mut text, mut finding) = (String::new(), CommandOutcome::Fine);
     for id in trusted {
-        let mut stands = false;
+        let mut is_found = false;
         for (host, border) in borders {
             let Some(on) = border.trusted.get(id).copied() else { continue };
-            stands = true;
+            is_found = true;
             let (host, all) = (escape(host), counted(border.messages, "message"));
             text.push_str(&say(&format!("{id}: on {on} of {all} that came through {host}")));
             if let Some(example) = border.missing.get(id) {
@@ -128,13 +128,13 @@ fn told(
             }
             text.push('\n');
         }
-        if !stands {
+        if !is_found {
             finding = CommandOutcome::Found;
             let none = format!("{id}: on no message at all, so it proves nothing");
             let _ = writeln!(text, "{}", say(&none));
         }
     }
-    for (host, border) in borders.iter().filter(|(_, border)| border.messages >= FEWEST) {
+    for (host, border) in borders.iter().filter(|(_, border)| border.messages >= MESSAGES_MIN) {
         for (id, on) in &border.ids {
             if *on == border.messages && !trusted.iter().any(|word| names_id(word, id)) {
                 let (host, id) = (escape(host), escape(id));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn telling(messages: &[(&str, &[&str])]) -> (String, CommandOutcome) {
-        told(&borders(messages), &["mx.example.jp".to_owned()], Language::English)
+        describe(&borders(messages), &["mx.example.jp".to_owned()], Language::English)
     }
 
     #[test]
@@ -200,15 +200,15 @@ mod tests {
             let crossing = Crossing { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
             count(&mut borders, &[".mail.example".to_owned()], "m", crossing);
         }
-        let (text, finding) = told(&borders, &[".mail.example".to_owned()], Language::English);
+        let (text, finding) = describe(&borders, &[".mail.example".to_owned()], Language::English);
         assert_eq!(text, ".mail.example: on 2 of 2 messages that came through mail.example\n");
         assert!(matches!(finding, CommandOutcome::Fine));
     }
 
     #[test]
     fn an_id_on_all_of_many_messages_is_proposed() {
-        let many = [("mx.other.example", &["other.example"][..]); FEWEST];
-        let telling = |messages| told(&borders(messages), &[], Language::English).0;
+        let many = [("mx.other.example", &["other.example"][..]); MESSAGES_MIN];
+        let telling = |messages| describe(&borders(messages), &[], Language::English).0;
         assert!(telling(&many).starts_with("other.example: on all 10 messages"));
         assert!(telling(&many[1..]).starts_with("no server writes"));
     }

@@ -17,7 +17,7 @@ use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
 use crate::source::may_pass;
 use crate::state::memory::Memory;
-use crate::state::{StateDir, sorted};
+use crate::state::{StateDir, sort_journal};
 use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
@@ -40,7 +40,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let user = &call.user;
     let state = super::state_of(user)?;
-    let asked = match call.maildir {
+    let wanted_maildir = match call.maildir {
         Some(path) => {
             let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
             Some(std::fs::canonicalize(path).map_err(fail)?)
@@ -48,9 +48,9 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         None => None,
     };
     let mut found = None;
-    for name in sorted::runs(&state) {
-        match sorted::read(&state, &name) {
-            Ok(run) if asked.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
+    for name in sort_journal::runs(&state) {
+        match sort_journal::read(&state, &name) {
+            Ok(run) if wanted_maildir.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
                 found = Some(run);
                 break;
             }
@@ -67,40 +67,40 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     }
     let _claim = claim(&state, &found.maildir)?;
     // Another run may have ended in the meantime, or have been taken back.
-    let run = sorted::read(&state, &found.name);
+    let run = sort_journal::read(&state, &found.name);
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
     let mut location = Location::new(&run.maildir, run.layout, None);
     location.home = user.home().map(Path::to_owned);
     location.bounds = user.maildir().map(|(_, bounds)| bounds).unwrap_or_default();
-    let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
-    let mut passes = false;
+    let (mut back, mut already, mut missing, mut failed) = (0, 0, 0, 0);
+    let mut may_succeed = false;
     let progress = ProgressMeter::of_messages(|| run.moves.len(), !call.json && !call.verbose);
     let (log, mut lines) = (log_of(call.rules, &state, user), Vec::new());
-    let mut tell = |event: UndoEvent<'_>| {
-        let (moved, came) = match event {
-            UndoEvent::Move(moved, came) => {
+    let mut report = |event: UndoEvent<'_>| {
+        let (moved, outcome) = match event {
+            UndoEvent::Move(moved, outcome) => {
                 progress.done(0);
-                (moved, came)
+                (moved, outcome)
             }
-            UndoEvent::Trouble(failure) => {
+            UndoEvent::Problem(failure) => {
                 failed += 1;
-                passes |= may_pass(&failure.error);
+                may_succeed |= may_pass(&failure.error);
                 progress.error(&escape(&failure.to_string()));
                 return;
             }
-            UndoEvent::Settled => {
+            UndoEvent::Flushed => {
                 let _ = log.moved(&std::mem::take(&mut lines));
                 return;
             }
         };
-        let path = |spot: &sorted::MessagePlace| {
-            let entry = Entry::of(&spot.file);
-            let place = Place::of(spot.folder.clone()).zip(entry);
+        let path = |place: &sort_journal::MessagePlace| {
+            let entry = Entry::of(&place.file);
+            let place = Place::of(place.folder.clone()).zip(entry);
             place.map(|(place, entry)| location.path_of_entry(&place, &entry)).unwrap_or_default()
         };
         let (from, to) = (path(&moved.from), path(&moved.to));
         if call.json {
-            let (result, path, why) = match &came {
+            let (result, path, why) = match &outcome {
                 UndoOutcome::Back { path, .. } => ("back", Some(path.display().to_string()), None),
                 UndoOutcome::Already => ("already", None, None),
                 UndoOutcome::Gone => ("gone", None, None),
@@ -111,11 +111,11 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                 json!({"message": to, "was": from, "result": result, "path": path, "why": why});
             output::print(&(json_line(&object) + "\n"));
         }
-        match came {
+        match outcome {
             UndoOutcome::Back { path, message_id } => {
                 back += 1;
-                let name = |spot: &sorted::MessagePlace| {
-                    let place = Place::of(spot.folder.clone());
+                let name = |place: &sort_journal::MessagePlace| {
+                    let place = Place::of(place.folder.clone());
                     place.map(|place| location.folder_of(&place).to_string()).unwrap_or_default()
                 };
                 lines.push(Line {
@@ -132,27 +132,27 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
             }
             UndoOutcome::Already => already += 1,
             UndoOutcome::Gone => {
-                gone += 1;
+                missing += 1;
                 let text = format!("`{}` no longer exists", to.display());
                 progress.error(&escape(&text));
             }
             UndoOutcome::Failed { why, may_pass } => {
                 failed += 1;
-                passes |= may_pass;
+                may_succeed |= may_pass;
                 progress.error(&escape(&why));
             }
         }
     };
     let now = jiff::Timestamp::now().as_second();
-    undo(&location, &run, &Memory::at(&state, now), stop, &mut tell)
+    undo(&location, &run, &Memory::at(&state, now), stop, &mut report)
         .map_err(|failure| failure.to_string())?;
     progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
     // If nothing more can be taken back from it, now or later, the next call is for the
     // run before.
-    let over = !interrupted && (failed == 0 || back == 0 && !passes);
-    if over {
-        sorted::undone(&state, &run.name)
+    let is_finished = !interrupted && (failed == 0 || back == 0 && !may_succeed);
+    if is_finished {
+        sort_journal::undone(&state, &run.name)
             .map_err(|error| format!("the journal `{}`: {error}", run.name))?;
     }
     if !call.json {
@@ -162,7 +162,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         let rows = [
             (back, "are back"),
             (already, "were there already"),
-            (gone, "are no longer where they were moved to"),
+            (missing, "are no longer where they were moved to"),
             (failed, "could not be undone"),
         ];
         for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
@@ -170,11 +170,15 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         }
         output::report(&out);
     }
-    if !over {
+    if !is_finished {
         let again = format!("run `mfilter {} --undo` again for the rest", call.command);
         output::error(&again);
     }
-    Ok(if failed + gone > 0 || interrupted { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(if failed + missing > 0 || interrupted {
+        CommandOutcome::Found
+    } else {
+        CommandOutcome::Fine
+    })
 }
 
 /// The log that the rules set, or the default if they cannot be used: a mistake in them

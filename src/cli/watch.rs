@@ -18,7 +18,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use super::args::MailboxOptions;
-use super::learn::{Learner, line};
+use super::learn::line;
+use super::learner::Learner;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
@@ -26,8 +27,8 @@ use crate::mailbox::arrivals::{Arrivals, ReadyMail};
 use crate::mailbox::dir_watcher::{DirChanges, DirWatcher, Shortage, WatchRole};
 use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
-use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
+use crate::mailbox::recognition::read_log;
 use crate::maildir::folder::Sub;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
@@ -38,7 +39,7 @@ use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::pending_edits::PendingEditsFile;
 use crate::state::places::PlacesFile;
-use crate::state::{StateDir, sorted};
+use crate::state::{StateDir, sort_journal};
 use crate::text::escape;
 use crate::user::User;
 use crate::world::World;
@@ -59,23 +60,23 @@ pub(super) struct WatchArgs {
 }
 
 /// How long after the last move we look at moves.
-const QUIET: Duration = Duration::from_millis(1200);
+const DEBOUNCE: Duration = Duration::from_millis(1200);
 /// After which time to try again what failed, and how long to wait for `sort`.
-const AGAIN: Duration = Duration::from_secs(60);
-const BUSY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+const LOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often everything is looked at, for file systems that lose events, such as network
 /// ones.
-const ROUND: Duration = Duration::from_secs(300);
+const RESCAN_INTERVAL: Duration = Duration::from_secs(300);
 /// The same if the kernel provides too few watches.
-const POLL: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// How often we look for mail that is old enough to expire.
-const EXPIRES: Duration = Duration::from_secs(3600);
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often we look for folders that were created in the meantime.
-const LOOKS: usize = 5;
+const RESCANS_MAX: usize = 5;
 /// How long headers are read before we look for new mail.
-const READ: Duration = Duration::from_millis(500);
+const READ_BUDGET: Duration = Duration::from_millis(500);
 /// How many messages to the user are remembered, in order not to repeat them.
-const TOLD: usize = 1000;
+const REMEMBERED_MAX: usize = 1000;
 
 pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
@@ -96,19 +97,19 @@ pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
         claim: None,
         watched: None,
         arrivals: Arrivals::default(),
-        told: HashSet::new(),
+        reported: HashSet::new(),
         vanished: HashSet::new(),
-        broken: None,
-        unruled: false,
+        reported_version: None,
+        was_without_rules: false,
         learn: true,
-        round: Instant::now(),
-        polls: false,
+        next_rescan: Instant::now(),
+        needs_polling: false,
         expired: None,
     };
-    let mut seen = DirChanges { all: true, folders: true, ..DirChanges::default() };
+    let mut events = DirChanges { all: true, folders: true, ..DirChanges::default() };
     while !stop.load(Ordering::Relaxed) {
-        let until = service.turn(&mut directories, seen)?;
-        seen = directories.wait(until, QUIET);
+        let until = service.poll(&mut directories, events)?;
+        events = directories.wait(until, DEBOUNCE);
     }
     Ok(CommandOutcome::Fine)
 }
@@ -142,46 +143,48 @@ struct WatchService<'c> {
     /// The Maildir whose directories are watched.
     watched: Option<Location>,
     arrivals: Arrivals,
-    told: HashSet<String>,
+    reported: HashSet<String>,
     /// Files that were not found under their names, and were looked for again.
     vanished: HashSet<PathBuf>,
     /// Which broken version of the rules was reported.
-    broken: Option<String>,
+    reported_version: Option<String>,
     /// Whether mail was left where it is because there were no rules.
-    unruled: bool,
+    was_without_rules: bool,
     /// Whether moves and sent mail have to be looked at.
     learn: bool,
     /// When everything has to be looked at.
-    round: Instant,
+    next_rescan: Instant,
     /// Whether some directories cannot be watched.
-    polls: bool,
+    needs_polling: bool,
     /// When we last looked for mail that is old enough to expire.
     expired: Option<Instant>,
 }
 
 impl WatchService<'_> {
     /// Does what there is to do. Returns when to look again even if nothing happens.
-    fn turn(
+    fn poll(
         &mut self,
         directories: &mut DirWatcher,
-        seen: DirChanges,
+        events: DirChanges,
     ) -> Result<Option<Instant>, String> {
-        let asked = self.call.mailbox.files.rules.is_some();
+        let is_named = self.call.mailbox.files.rules.is_some();
         let user = self.user.clone();
-        let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
+        let in_force = load::in_force(&self.rules, is_named, &user, load::Proof::AtOnce);
         let in_force = match in_force {
             Ok(in_force) => in_force,
             Err(why) => {
                 output::error(&why);
-                return Ok(Some(Instant::now() + AGAIN));
+                return Ok(Some(Instant::now() + RETRY_INTERVAL));
             }
         };
         let program = &in_force.compiled;
         let world = World { state: None, ..World::of(user.clone()) };
         let log = super::log(program, &world, Some(&self.state));
-        self.tell_of_rules(in_force.notice.as_ref(), &log);
-        if let Some(line) = in_force.script_notice.as_ref().and_then(|told| told.line.as_ref()) {
-            self.tell(&log, line);
+        self.report_rules(in_force.notice.as_ref(), &log);
+        if let Some(line) =
+            in_force.script_notice.as_ref().and_then(|reported| reported.line.as_ref())
+        {
+            self.report(&log, line);
         }
         let maildir = self.call.mailbox.maildir.as_deref();
         let location = super::filing_location(maildir, program, &world)?;
@@ -189,10 +192,10 @@ impl WatchService<'_> {
 
         let now = Instant::now();
         let moved = self.watched.as_ref() != Some(&location);
-        let mut scan = seen.all || moved || now >= self.round;
-        if seen.folders || scan {
+        let mut scan = events.all || moved || now >= self.next_rescan;
+        if events.folders || scan {
             // What was created before its folder was watched is found by looking again.
-            for _ in 0..LOOKS {
+            for _ in 0..RESCANS_MAX {
                 let new = self.watch(directories, &location, &places, program, &log);
                 scan |= new.iter().any(|path| path.ends_with("new"));
                 self.learn |= new.iter().any(|path| path.ends_with("cur"));
@@ -203,46 +206,47 @@ impl WatchService<'_> {
             self.watched = Some(location.clone());
         }
         if !location.path.is_dir() {
-            self.tell(&log, &format!("waiting for the Maildir `{}`", location.path.display()));
-            return Ok(Some(now + ROUND));
+            self.report(&log, &format!("waiting for the Maildir `{}`", location.path.display()));
+            return Ok(Some(now + RESCAN_INTERVAL));
         }
         self.claim(&location)?;
-        self.learn |= seen.messages.is_some() || scan;
-        self.arrivals.record(&seen.arrived, now);
+        self.learn |= events.messages.is_some() || scan;
+        self.arrivals.record(&events.arrived, now);
         let expires = !program.expiries.is_empty()
-            && self.expired.is_none_or(|at| now.duration_since(at) >= EXPIRES);
+            && self.expired.is_none_or(|at| now.duration_since(at) >= EXPIRE_INTERVAL);
         let busy = !self.arrivals.is_empty() || scan || self.learn || expires;
         if !busy {
-            return Ok(Some(self.round));
+            return Ok(Some(self.next_rescan));
         }
-        let Some(_alone) = self.alone(&location, &log)? else {
+        let Some(_lock) = self.lock_moves(&location, &log)? else {
             if scan {
-                self.round = now;
+                self.next_rescan = now;
             }
-            return Ok(Some(now + BUSY));
+            return Ok(Some(now + LOCK_INTERVAL));
         };
         let site = load::site::in_force(self.call.mailbox.files.site.as_deref());
         let site_is_known = site.note.is_none() || site.compiled.is_some();
         let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user)?;
         for note in site.note.iter().chain(&note) {
-            self.tell(&log, note);
+            self.report(&log, note);
         }
         if scan {
-            self.round = now + if self.polls { POLL } else { ROUND };
+            self.next_rescan =
+                now + if self.needs_polling { POLL_INTERVAL } else { RESCAN_INTERVAL };
         }
-        let mut until = self.round;
+        let mut until = self.next_rescan;
         for place in &places {
             if !site_is_known {
                 // It is not known what the site rules would say.
-                self.round = self.round.min(now + AGAIN);
+                self.next_rescan = self.next_rescan.min(now + RETRY_INTERVAL);
                 break;
             }
-            let ruled = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
-            let work = FilingContext { rules: &rules, location: &location, log: &log, ruled };
+            let has_rules = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
+            let work = FilingContext { rules: &rules, location: &location, log: &log, has_rules };
             match self.folder(&work, place, scan) {
                 Ok(Some(at)) => until = until.min(at),
                 Ok(None) => {}
-                Err(failure) => self.tell(&log, &failure),
+                Err(failure) => self.report(&log, &failure),
             }
         }
         if self.learn && !self.stop.load(Ordering::Relaxed) {
@@ -256,7 +260,7 @@ impl WatchService<'_> {
             self.expired = Some(now);
             self.expire(&rules.user, &location, &log);
         }
-        Ok(Some(until.min(self.round)))
+        Ok(Some(until.min(self.next_rescan)))
     }
 
     /// Moves or deletes mail that is old enough to expire.
@@ -265,16 +269,17 @@ impl WatchService<'_> {
         let world = World { state: None, ..world };
         let (state, stop) = (self.state.clone(), Arc::clone(&self.stop));
         let prints = self.call.verbose > 0;
-        let told = super::expire::in_watch(program, location, &state, &world, log, &stop, prints);
-        told.iter().for_each(|text| self.tell(log, text));
+        let reported =
+            super::expire::in_watch(program, location, &state, &world, log, &stop, prints);
+        reported.iter().for_each(|text| self.report(log, text));
     }
 
     /// Reports whether the rules in the file are used, once for each version.
-    fn tell_of_rules(&mut self, notice: Option<&load::Notice>, log: &Log) {
+    fn report_rules(&mut self, notice: Option<&load::Notice>, log: &Log) {
         match notice {
-            Some(notice) if self.broken.as_deref() != Some(&notice.version) => {
-                self.broken = Some(notice.version.clone());
-                self.unruled |= !notice.last_good;
+            Some(notice) if self.reported_version.as_deref() != Some(&notice.version) => {
+                self.reported_version = Some(notice.version.clone());
+                self.was_without_rules |= !notice.last_good;
                 let what = if notice.last_good {
                     "still using the last valid version"
                 } else {
@@ -284,13 +289,13 @@ impl WatchService<'_> {
                 output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
                 let _ = log.note(&format!("{path} cannot be used; {what}"));
             }
-            None if self.broken.take().is_some() => {
+            None if self.reported_version.take().is_some() => {
                 let text = format!("{} is used again", self.rules.display());
                 output::error(&text);
                 let _ = log.note(&text);
-                if std::mem::take(&mut self.unruled) {
+                if std::mem::take(&mut self.was_without_rules) {
                     self.arrivals.judge_all_again();
-                    self.round = Instant::now();
+                    self.next_rescan = Instant::now();
                 }
             }
             _ => {}
@@ -298,11 +303,11 @@ impl WatchService<'_> {
     }
 
     /// Reports something once.
-    fn tell(&mut self, log: &Log, text: &str) {
-        if self.told.len() >= TOLD {
-            self.told.clear();
+    fn report(&mut self, log: &Log, text: &str) {
+        if self.reported.len() >= REMEMBERED_MAX {
+            self.reported.clear();
         }
-        if self.told.insert(text.to_owned()) {
+        if self.reported.insert(text.to_owned()) {
             output::error(&escape(text));
             let _ = log.note(text);
         }
@@ -330,49 +335,48 @@ impl WatchService<'_> {
         &mut self,
         directories: &mut DirWatcher,
         location: &Location,
-        filed: &[Place],
+        filed_places: &[Place],
         program: &CompiledProgram,
         log: &Log,
     ) -> Vec<PathBuf> {
-        let mut wanted: HashMap<PathBuf, WatchRole> = HashMap::new();
-        let mut want =
-            |path: PathBuf, set: fn(&mut WatchRole)| set(wanted.entry(path).or_default());
+        let mut roles: HashMap<PathBuf, WatchRole> = HashMap::new();
+        let mut add = |path: PathBuf, set: fn(&mut WatchRole)| set(roles.entry(path).or_default());
         let mut rule_files: Vec<PathBuf> = vec![self.rules.clone()];
         rule_files.extend(program.files.iter().map(|file| PathBuf::from(file.as_str())));
         for directory in rule_files.iter().filter_map(|file| file.parent()) {
-            want(directory.to_owned(), |role| role.rules = true);
+            add(directory.to_owned(), |role| role.rules = true);
         }
         // The directory above shows when the Maildir is created, or created again.
         let above = location.path.ancestors().skip(1).find(|path| path.is_dir());
         if let Some(above) = above {
-            want(above.to_owned(), |role| role.folders = true);
+            add(above.to_owned(), |role| role.folders = true);
         }
         let learns = learns(program);
         let mut problems = Vec::new();
         if location.path.is_dir()
             && let Ok(mover) = Mover::open(location)
         {
-            let (all, trouble) = mover.folders();
-            problems.extend(trouble.iter().map(ToString::to_string));
-            for place in filed {
-                want(location.path_of_place(place), |role| role.folders = true);
-                want(location.path_of_place(place).join("new"), |role| role.arrivals = true);
+            let (all, unreadable) = mover.folders();
+            problems.extend(unreadable.iter().map(ToString::to_string));
+            for place in filed_places {
+                add(location.path_of_place(place), |role| role.folders = true);
+                add(location.path_of_place(place).join("new"), |role| role.arrivals = true);
             }
-            want(location.path.clone(), |role| role.folders = true);
+            add(location.path.clone(), |role| role.folders = true);
             for place in all.iter().filter(|_| learns) {
                 let path = location.path_of_place(place);
-                want(path.join("new"), |role| role.messages = true);
-                want(path.join("cur"), |role| role.messages = true);
-                want(path, |role| role.folders = true);
+                add(path.join("new"), |role| role.messages = true);
+                add(path.join("cur"), |role| role.messages = true);
+                add(path, |role| role.folders = true);
             }
         }
-        let watched = directories.watch(wanted, rule_files);
+        let watched = directories.watch(roles, rule_files);
         problems.extend(watched.problems.iter().map(|text| {
-            format!("cannot watch {text}; mail is looked for every {} s", ROUND.as_secs())
+            format!("cannot watch {text}; mail is looked for every {} s", RESCAN_INTERVAL.as_secs())
         }));
-        self.polls = watched.shortage.is_some();
+        self.needs_polling = watched.shortage.is_some();
         problems.extend(watched.shortage.map(|shortage| {
-            let seconds = POLL.as_secs();
+            let seconds = POLL_INTERVAL.as_secs();
             match shortage {
                 Shortage::Watches => format!(
                     "there are too few inotify watches for all folders \
@@ -385,7 +389,7 @@ impl WatchService<'_> {
             }
         }));
         for problem in problems {
-            self.tell(log, &problem);
+            self.report(log, &problem);
         }
         watched.new
     }
@@ -399,7 +403,7 @@ impl WatchService<'_> {
         let fail = |error: std::io::Error| {
             format!("cannot write to {}: {error}", self.state.path().display())
         };
-        let claim = sorted::claim_to_watch(&self.state, &location.path).map_err(fail)?;
+        let claim = sort_journal::claim_to_watch(&self.state, &location.path).map_err(fail)?;
         match claim {
             Ok(claim) => {
                 self.claim = Some((location.path.clone(), claim));
@@ -414,12 +418,13 @@ impl WatchService<'_> {
     }
 
     /// The exclusive right to move messages; none while `sort` or `learn` has it.
-    fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<LockFile>, String> {
-        let claim = sorted::claim(&self.state, &location.path, Instant::now() + BUSY);
+    fn lock_moves(&mut self, location: &Location, log: &Log) -> Result<Option<LockFile>, String> {
+        let claim =
+            sort_journal::claim(&self.state, &location.path, Instant::now() + LOCK_INTERVAL);
         let claim = claim
             .map_err(|error| format!("cannot write to {}: {error}", self.state.path().display()))?;
         if claim.is_none() {
-            self.tell(log, "waiting for another mfilter that moves mail in the same Maildir");
+            self.report(log, "waiting for another mfilter that moves mail in the same Maildir");
         }
         Ok(claim)
     }
@@ -439,14 +444,14 @@ impl WatchService<'_> {
             }
             Err(failure) => return Err(failure.to_string()),
         };
-        let ReadyMail { entries, mut again, problems } =
+        let ReadyMail { entries, mut next_look, problems } =
             self.arrivals.ready(&folder, place, scan, Instant::now());
-        problems.iter().for_each(|failure| self.tell(work.log, &failure.to_string()));
+        problems.iter().for_each(|failure| self.report(work.log, &failure.to_string()));
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
         let pending =
             PendingEditsFile::of(&state, &work.location.path).map_err(|error| error.to_string())?;
         if entries.is_empty() && pending.read().is_none() {
-            return Ok(again);
+            return Ok(next_look);
         }
         let user = self.user.clone();
         // Without a state, so that nothing counts as delivered before, as in `sort`.
@@ -455,13 +460,13 @@ impl WatchService<'_> {
             let world = super::with_mail(world, &work.rules.user, work.location, true);
             World { state: None, ..world }
         };
-        let kept = match &work.rules.user.moves.is_empty() {
+        let places_file = match &work.rules.user.moves.is_empty() {
             true => None,
             false => PlacesFile::of(&self.state, &work.location.path).ok(),
         };
         let mut memory = Memory::at(&state, Timestamp::now().as_second());
-        take_in(&mut memory, work.log, work.location, true);
-        let places = kept.as_ref().map(PlacesFile::read).transpose();
+        read_log(&mut memory, work.log, work.location, true);
+        let places = places_file.as_ref().map(PlacesFile::read).transpose();
         let places = places.map_err(|error| format!("{}: {error}", state.path().display()))?;
         let elsewhere = places.unwrap_or_default().elsewhere(place.directories());
         let filer = Filer {
@@ -470,45 +475,45 @@ impl WatchService<'_> {
                 location: work.location,
                 world: &new_world,
                 new: true,
-                about: self.call.verbose > 0,
+                with_summary: self.call.verbose > 0,
                 stop: &stop,
             },
-            kept: kept.as_ref(),
+            places_file: places_file.as_ref(),
             state: &state,
             pending: &pending,
             memory: &memory,
             elsewhere: &elsewhere,
-            ruled: work.ruled,
+            has_rules: work.has_rules,
             home: user.home(),
         };
-        let mut filed = |filed: FilingOutcome| {
-            let stays = match &filed.fate {
+        let mut handle = |outcome: FilingOutcome| {
+            let stays = match &outcome.disposition {
                 Disposition::Stays => true,
                 Disposition::Failed(why) => {
-                    let path = folder.path_of(&filed.entry);
-                    self.tell(work.log, &format!("`{}` stays for now: {why}", path.display()));
-                    self.round = self.round.min(Instant::now() + AGAIN);
+                    let path = folder.path_of(&outcome.entry);
+                    self.report(work.log, &format!("`{}` stays for now: {why}", path.display()));
+                    self.next_rescan = self.next_rescan.min(Instant::now() + RETRY_INTERVAL);
                     false
                 }
                 Disposition::Vanished => {
-                    let path = folder.path().join("new").join(filed.entry.without_uid().base());
-                    if self.vanished.len() >= TOLD {
+                    let path = folder.path().join("new").join(outcome.entry.without_uid().base());
+                    if self.vanished.len() >= REMEMBERED_MAX {
                         self.vanished.clear();
                     }
                     if self.vanished.insert(path.clone()) {
-                        again = Some(self.arrivals.look_for(path, Instant::now()));
+                        next_look = Some(self.arrivals.look_for(path, Instant::now()));
                     }
                     false
                 }
                 Disposition::Moved => false,
             };
-            if stays && filed.entry.sub == Sub::New {
-                self.arrivals.stays(place, &filed.entry);
+            if stays && outcome.entry.sub == Sub::New {
+                self.arrivals.note_staying(place, &outcome.entry);
             }
-            work.tell(place, &filed, self.call.verbose > 0);
+            work.report(place, &outcome, self.call.verbose > 0);
         };
-        filer.file(place, &entries, &mut filed).map_err(|failure| failure.to_string())?;
-        Ok(again)
+        filer.file(place, &entries, &mut handle).map_err(|failure| failure.to_string())?;
+        Ok(next_look)
     }
 
     /// Learns from moves and brings lists of sent mail up to date. Returns true if there
@@ -527,30 +532,30 @@ impl WatchService<'_> {
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
         let learner = Learner { program, location, state: &state, user: &user, log: log.clone() };
-        let told = learner.sent_mail(&world, Some(READ), &stop, &|_| ());
-        told.problems.iter().for_each(|text| self.tell(log, text));
-        let mut more = told.more;
+        let reported = learner.refresh_sent(&world, Some(READ_BUDGET), &stop, &|_| ());
+        reported.problems.iter().for_each(|text| self.report(log, text));
+        let mut more = reported.more;
         if program.moves.is_empty() {
             return Ok(more);
         }
         let mut watcher = match Watcher::open(location, &state) {
             Ok(watcher) => watcher,
             Err(failure) => {
-                self.tell(log, &failure.to_string());
+                self.report(log, &failure.to_string());
                 return Ok(more);
             }
         };
-        let claim = watcher.kept().claim();
+        let claim = watcher.places_file().claim();
         let Ok(Some(_claim)) = claim else { return Ok(true) };
-        match learner.learn_some(&mut watcher, &world, READ, &stop) {
-            Ok((found, taught)) => {
+        match learner.learn_some(&mut watcher, &world, READ_BUDGET, &stop) {
+            Ok((found, changes)) => {
                 more |= found.unread > 0;
-                found.problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
-                for each in taught.iter().filter(|_| self.call.verbose > 0) {
-                    output::report(&format!("{}\n", escape(&line(each))));
+                found.problems.iter().for_each(|failure| self.report(log, &failure.to_string()));
+                for change in changes.iter().filter(|_| self.call.verbose > 0) {
+                    output::report(&format!("{}\n", escape(&line(change))));
                 }
             }
-            Err(why) => self.tell(log, &why),
+            Err(why) => self.report(log, &why),
         }
         Ok(more)
     }
@@ -567,21 +572,21 @@ struct FilingContext<'a> {
     location: &'a Location,
     log: &'a Log,
     /// Whether there are rules, possibly only the last good ones.
-    ruled: bool,
+    has_rules: bool,
 }
 
 impl FilingContext<'_> {
     /// Logs what became of a message.
-    fn tell(&self, place: &Place, filed: &FilingOutcome, verbose: bool) {
-        if !matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
+    fn report(&self, place: &Place, outcome: &FilingOutcome, verbose: bool) {
+        if !matches!(outcome.disposition, Disposition::Moved | Disposition::Stays) {
             return;
         }
         let was = self.location.folder_of(place).to_string();
         let entry = log::LogEntry {
-            plan: &filed.plan,
-            report: &filed.report,
+            plan: &outcome.plan,
+            report: &outcome.report,
             files: &self.rules.files(),
-            message_id: &filed.about.id,
+            message_id: &outcome.summary.id,
             envelope_from: None,
             envelope_to: &[],
             was: Some(&was),
@@ -589,8 +594,8 @@ impl FilingContext<'_> {
             duration: None,
         };
         let _ = self.log.write(&entry);
-        for stored in filed.report.stored.iter().filter(|_| verbose) {
-            let text = format!("{was} -> {}: {}", stored.folder, filed.about.subject);
+        for stored in outcome.report.stored.iter().filter(|_| verbose) {
+            let text = format!("{was} -> {}: {}", stored.folder, outcome.summary.subject);
             output::report(&format!("{}\n", escape(&text)));
         }
     }

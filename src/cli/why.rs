@@ -28,7 +28,7 @@ use crate::report::log_stats::damaged_lines;
 use crate::report::{self, ReportStyle};
 use crate::rules::listing;
 use crate::rules::program::Program;
-use crate::state::{StateDir, seen};
+use crate::state::{StateDir, duplicates};
 use crate::text::{escape, json_line, shown_sentence, shown_value};
 use crate::user::User;
 use crate::world::{DuplicateStatus, StoredMessage, World};
@@ -37,7 +37,7 @@ use crate::world::{DuplicateStatus, StoredMessage, World};
 #[derive(clap::Args, Debug)]
 pub(super) struct WhyArgs {
     #[command(flatten)]
-    pub(super) whose: ForUser,
+    pub(super) for_user: ForUser,
 
     /// The message's file, or its Message-ID
     #[arg(value_name = "FILE|MESSAGE-ID")]
@@ -52,7 +52,7 @@ pub(super) struct WhyArgs {
 }
 
 pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
-    let user = call.whose.user()?;
+    let user = call.for_user.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.mailbox.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.mailbox.files, &user, history.as_ref())?;
@@ -62,23 +62,23 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let program = &today.rules.user;
     let location = super::location(maildir, program, &world)?;
     let log = super::log(program, &world, state.as_ref());
-    let asked = Query::of(call)?;
-    let (told, damaged) = lines(&log, |line| asked.concerns(line), &mut notes)?;
+    let query = Query::of(call)?;
+    let (lines, damaged) = lines(&log, |line| query.concerns(line), &mut notes)?;
     if damaged > 0 {
         notes.push(damaged_lines(damaged));
     }
-    let decisive = asked.decisive(&told);
-    let file = asked.find(&told, &location);
-    if told.is_empty() && file.is_none() {
+    let decisive = query.decisive(&lines);
+    let file = query.find(&lines, &location);
+    if lines.is_empty() && file.is_none() {
         notes.iter().for_each(|note| output::error(note));
-        return from_sender(&log, &asked, call.json);
+        return from_sender(&log, &query, call.json);
     }
-    if told.is_empty() {
+    if lines.is_empty() {
         notes.push("its delivery is not in the log: judged by the current rules".into());
     }
     let mut answer = LineExplanation {
-        asked: &asked,
-        told: &told,
+        query: &query,
+        lines: &lines,
         file: file.as_deref(),
         since: None,
         then: None,
@@ -108,7 +108,7 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         });
     }
     answer.then = then.as_ref();
-    let text = answer.tell(call.json, &today)?;
+    let text = answer.text(call.json, &today)?;
     if call.json {
         output::print(&text)
     } else {
@@ -120,8 +120,8 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
 /// The file of the rule that decided, if it is none of the current rules.
 fn other_rules<'l>(line: &'l LogLine, today: &CurrentRules) -> Option<&'l str> {
     let (file, _) = line.get("rule")?.rsplit_once(':')?;
-    let mut known = today.sources.files().iter();
-    let is_known = known.any(|each| each.path.to_string_lossy() == file);
+    let mut files = today.sources.files().iter();
+    let is_known = files.any(|known| known.path.to_string_lossy() == file);
     (!is_known && line.get("category").is_none()).then_some(file)
 }
 
@@ -202,36 +202,36 @@ impl Query {
 
 /// Lists the log lines of an envelope sender: whoever misses a message knows its sender,
 /// not its Message-ID.
-fn from_sender(log: &Log, asked: &Query, as_json: bool) -> Result<CommandOutcome, String> {
+fn from_sender(log: &Log, query: &Query, as_json: bool) -> Result<CommandOutcome, String> {
     let none = || {
         format!(
             "no log entry for {}, neither as a Message-ID nor as an envelope sender; if mfilter \
              was not given that message, the mail server's log has it",
-            asked.id_or_file()
+            query.id_or_file()
         )
     };
-    let sender = asked.id.trim_matches(['<', '>']);
-    if asked.file.is_some() {
+    let sender = query.id.trim_matches(['<', '>']);
+    if query.file.is_some() {
         return Err(none());
     }
     let is_from =
         |line: &LogLine| line.get("from").is_some_and(|from| from.eq_ignore_ascii_case(sender));
-    let (told, _) = lines(log, is_from, &mut Vec::new())?;
-    if told.is_empty() {
+    let (lines, _) = lines(log, is_from, &mut Vec::new())?;
+    if lines.is_empty() {
         return Err(none());
     }
     if as_json {
-        let lines: Vec<Value> = told.iter().map(line_json).collect();
+        let lines: Vec<Value> = lines.iter().map(line_json).collect();
         output::print(&(json_line(&json!({"sender": sender, "log": lines})) + "\n"));
         return Ok(CommandOutcome::Fine);
     }
     let sender = escape(sender);
-    let title = match told.len() {
+    let title = match lines.len() {
         1 => format!("1 log entry from {sender}"),
         many => format!("{many} log entries from {sender}"),
     };
     let mut out = format!("{}\n", say(&title));
-    for line in &told {
+    for line in &lines {
         let id = line.get("id").map(|id| format!("  {}", escape(id))).unwrap_or_default();
         out.push_str(&format!("  {}{id}\n", describe(line)));
     }
@@ -279,8 +279,8 @@ fn lines(
 
 /// Everything for the explanation.
 struct LineExplanation<'a> {
-    asked: &'a Query,
-    told: &'a [LogLine],
+    query: &'a Query,
+    lines: &'a [LogLine],
     file: Option<&'a Path>,
     /// Since when the rules of that time were in force, and how many versions followed.
     since: Option<(i64, usize)>,
@@ -293,7 +293,7 @@ struct LineExplanation<'a> {
 }
 
 impl LineExplanation<'_> {
-    fn tell(mut self, as_json: bool, today: &CurrentRules) -> Result<String, String> {
+    fn text(mut self, as_json: bool, today: &CurrentRules) -> Result<String, String> {
         let rules = self.then.unwrap_or(today);
         let message = match self.file {
             Some(file) => match open(file) {
@@ -311,8 +311,8 @@ impl LineExplanation<'_> {
                 None
             }
         };
-        let mut then_way = None;
-        let mut today_way = None;
+        let mut evaluation_then = None;
+        let mut evaluation_today = None;
         if let Some((file, message)) = message {
             let world = self.world(&rules.rules.user);
             let run = evaluate::run(&rules.rules, message, &world, Detail::Trace, &mut NoFilters);
@@ -324,20 +324,26 @@ impl LineExplanation<'_> {
                 let now =
                     evaluate::run(&today.rules, message, &world, Detail::Plan, &mut NoFilters);
                 let now = now.evaluation;
-                today_way = Some((diff::same(&evaluation.plan, &now.plan), now));
+                evaluation_today = Some((diff::same(&evaluation.plan, &now.plan), now));
             }
-            then_way = Some((file, message, world, evaluation));
+            evaluation_then = Some((file, message, world, evaluation));
         }
         let rule = self.rule();
         if as_json {
-            return Ok(self.json(rules, today, &rule, then_way.as_ref(), today_way.as_ref()));
+            return Ok(self.json(
+                rules,
+                today,
+                &rule,
+                evaluation_then.as_ref(),
+                evaluation_today.as_ref(),
+            ));
         }
-        let mut out = format!("{}\n", self.asked.id_or_file());
-        for line in self.told {
+        let mut out = format!("{}\n", self.query.id_or_file());
+        for line in self.lines {
             out.push_str(&format!("  {}\n", describe(line)));
         }
         let mut row = |name: &str, text: String| report::row(&mut out, name, &text);
-        if let Some(file) = self.file.filter(|_| self.asked.file.is_none()) {
+        if let Some(file) = self.file.filter(|_| self.query.file.is_none()) {
             row(&say("file"), escape(&file.display().to_string()));
         }
         if let Some((since, later)) = self.since {
@@ -360,22 +366,22 @@ impl LineExplanation<'_> {
         for note in &self.notes {
             row(&say("note"), shown_sentence(&say(note)));
         }
-        if let Some((file, message, world, evaluation)) = &then_way {
+        if let Some((file, message, world, evaluation)) = &evaluation_then {
             let language = Language::of_locale();
             let style = ReportStyle { colour: output::colour(), verbose: true, language };
             let label = file.display().to_string();
             out.push('\n');
             out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));
         }
-        match &today_way {
+        match &evaluation_today {
             Some((true, _)) => {
                 out.push_str(&format!("\n{}\n", say("the current rules would do the same")));
             }
             Some((false, now)) => {
                 let differ = say("the current rules would give a different result");
                 out.push_str(&format!("\n{differ}\n"));
-                let way = RunResult { evaluation: now, sources: &today.sources };
-                out.push_str(&diff::steps(way, Language::of_locale()));
+                let result = RunResult { evaluation: now, sources: &today.sources };
+                out.push_str(&diff::steps(result, Language::of_locale()));
             }
             None => {}
         }
@@ -387,26 +393,27 @@ impl LineExplanation<'_> {
         rules: &CurrentRules,
         today: &CurrentRules,
         rule: &Option<(String, Option<String>, String)>,
-        then_way: Option<&(&Path, Message, World, Evaluation)>,
-        today_way: Option<&(bool, Evaluation)>,
+        evaluation_then: Option<&(&Path, Message, World, Evaluation)>,
+        evaluation_today: Option<&(bool, Evaluation)>,
     ) -> String {
-        let lines: Vec<Value> = self.told.iter().map(line_json).collect();
-        let evaluated = then_way.map(|(file, _, _, evaluation)| {
+        let lines: Vec<Value> = self.lines.iter().map(line_json).collect();
+        let evaluated = evaluation_then.map(|(file, _, _, evaluation)| {
             let label = file.display().to_string();
             let text = report::json(&label, evaluation, &rules.sources, &|_| None);
             serde_json::from_str::<Value>(&text).unwrap_or_default()
         });
-        let today = today_way.map(|(same, now)| {
-            let way = RunResult { evaluation: now, sources: &today.sources };
+        let today = evaluation_today.map(|(same, now)| {
+            let result = RunResult { evaluation: now, sources: &today.sources };
             let mut value = json!({"same": same});
-            if let (Some(value), Value::Object(way)) = (value.as_object_mut(), diff::way_json(way))
+            if let (Some(value), Value::Object(result)) =
+                (value.as_object_mut(), diff::way_json(result))
             {
-                value.extend(way);
+                value.extend(result);
             }
             value
         });
         let report = json!({
-            "message_id": self.asked.id,
+            "message_id": self.query.id,
             "file": self.file.map(|file| file.display().to_string()),
             "log": lines,
             "rules_since": self.since.map(|(since, _)| time(since)),
@@ -453,10 +460,10 @@ impl LineExplanation<'_> {
             return DuplicateStatus::First;
         }
         let within = program.settings.duplicates_for.as_ref();
-        let within = within.map_or(seen::WITHIN.as_secs(), |seconds| *seconds);
-        let earlier = self.told.iter().rev().find(|line| {
+        let within = within.map_or(duplicates::REMEMBER_FOR.as_secs(), |seconds| *seconds);
+        let earlier = self.lines.iter().rev().find(|line| {
             line.time < decisive.time
-                && line.is_about(&self.asked.id)
+                && line.is_about(&self.query.id)
                 && DELIVERED.contains(&line.word.as_str())
         });
         let ago = earlier.map(|line| decisive.time.as_second() - line.time.as_second());
@@ -471,9 +478,9 @@ impl LineExplanation<'_> {
     fn note_difference(&mut self, file: &Path, evaluation: &Evaluation) {
         let Some(line) = self.decisive else { return };
         let Some(folder) = line.get("folder") else { return };
-        if let Some(lies_in) = self.moved_to(file, folder) {
+        if let Some(current) = self.moved_to(file, folder) {
             self.notes.push(format!(
-                "mfilter put it into `{folder}`; you or another program moved it to `{lies_in}`"
+                "mfilter put it into `{folder}`; you or another program moved it to `{current}`"
             ));
         }
         // No rule for new mail has asked for that.
@@ -492,8 +499,7 @@ impl LineExplanation<'_> {
             self.notes.push(format!("the current rules would not put it into `{folder}`"));
         } else if !leads_there {
             self.notes.push(format!(
-                "judged again it would not go to `{folder}`: a list, a filter's work or the \
-                 message itself is not what it was"
+                "judged again, it would not go to `{folder}`: a list, a filter's output or the message itself has changed"
             ));
         } else if line.get("rule").is_none()
             && evaluation.plan.home_step().is_some_and(|step| step.rule.is_some())

@@ -31,12 +31,14 @@ pub(super) fn read(bytes: &[u8], path: &Path, book: &mut AddressBook) {
         } else if let Some(value) = line.strip_prefix("name=") {
             name = value.to_owned();
         } else if let Some(value) = line.strip_prefix("email=") {
-            for each in value.split(',').filter(|each| !each.trim().is_empty()) {
-                match addresses(each) {
+            for address in value.split(',').filter(|address| !address.trim().is_empty()) {
+                match addresses(address) {
                     Some(found) => open.extend(found),
-                    None => {
-                        book.problem(path, number, format!("`{}` is not an address", each.trim()))
-                    }
+                    None => book.problem(
+                        path,
+                        number,
+                        format!("`{}` is not an address", address.trim()),
+                    ),
                 }
             }
         }

@@ -7,7 +7,7 @@
 //! one of them changes.
 
 mod abook;
-mod kept;
+mod cache;
 mod vcard;
 
 use std::collections::HashSet;
@@ -115,7 +115,7 @@ pub struct Contacts {
 pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
     let found = find(user.bounds(), path)?;
     let print = found.print();
-    if let Some(all) = kept::read(user, path, print) {
+    if let Some(all) = cache::read(user, path, print) {
         return Ok(Contacts { all, fresh: None });
     }
     let book = read_files(user.bounds(), &found)?;
@@ -127,7 +127,7 @@ pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
 /// # Errors
 /// The cache directory cannot be written; the books are read again the next time.
 pub fn keep(path: &Path, user: &User, read: &Contacts) -> io::Result<()> {
-    read.fresh.map_or(Ok(()), |print| kept::keep(user, path, print, &read.all))
+    read.fresh.map_or(Ok(()), |print| cache::write(user, path, print, &read.all))
 }
 
 /// The address books at a path, with the problems found in them.
@@ -150,10 +150,10 @@ impl BookFiles {
     /// Identifies the files and their state.
     fn print(&self) -> Fingerprint {
         let mut bytes = Vec::new();
-        for (path, about) in &self.files {
+        for (path, metadata) in &self.files {
             bytes.extend(path.as_os_str().as_bytes());
             bytes.push(0);
-            bytes.extend(file::identity(about).into_iter().flat_map(u64::to_le_bytes));
+            bytes.extend(file::identity(metadata).into_iter().flat_map(u64::to_le_bytes));
         }
         Fingerprint::of(&bytes)
     }
@@ -162,16 +162,16 @@ impl BookFiles {
     fn is_settled(&self) -> bool {
         const GRAIN: i64 = 2;
         let now = jiff::Timestamp::now().as_second();
-        self.files.iter().all(|(_, about)| about.ctime() + GRAIN < now)
+        self.files.iter().all(|(_, metadata)| metadata.ctime() + GRAIN < now)
     }
 }
 
 fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
-    let about = bounds.metadata(path)?;
-    let alone = !about.is_dir();
+    let metadata = bounds.metadata(path)?;
+    let alone = !metadata.is_dir();
     let mut found = BookFiles { files: Vec::new(), problems: Vec::new(), alone };
     if alone {
-        found.files.push((path.to_owned(), about));
+        found.files.push((path.to_owned(), metadata));
         return Ok(found);
     }
     let mut folders = vec![(path.to_owned(), 0)];
@@ -181,9 +181,9 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
     };
     'folders: while let Some((folder, depth)) = folders.pop() {
         let entries = bounds.pin(&folder).and_then(|pinned| {
-            let about = fs::metadata(&pinned)?;
+            let metadata = fs::metadata(&pinned)?;
             // A link may lead back to a folder that we have visited.
-            if !known.insert((about.dev(), about.ino())) {
+            if !known.insert((metadata.dev(), metadata.ino())) {
                 return Ok(Vec::new());
             }
             fs::read_dir(pinned)?.take(MOST_ENTRIES + 1 - seen).collect::<io::Result<Vec<_>>>()
@@ -199,7 +199,7 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
         for entry in entries {
             seen += 1;
             if seen > MOST_ENTRIES {
-                problem(&folder, format!("of more than {MOST_ENTRIES} files the rest is skipped"));
+                problem(&folder, format!("only the first {MOST_ENTRIES} files are read"));
                 break 'folders;
             }
             let path = folder.join(entry.file_name());
@@ -208,18 +208,15 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
             }
             let is_card = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("vcf"));
             // It has just been removed, or a link leads nowhere.
-            let Ok(about) = bounds.metadata(&path) else { continue };
-            if about.is_dir() && depth < DEPTH_MAX {
+            let Ok(metadata) = bounds.metadata(&path) else { continue };
+            if metadata.is_dir() && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
-            } else if about.is_file() && is_card {
+            } else if metadata.is_file() && is_card {
                 if found.files.len() >= MOST_FILES {
-                    problem(
-                        &folder,
-                        format!("of more than {MOST_FILES} cards the rest is skipped"),
-                    );
+                    problem(&folder, format!("only the first {MOST_FILES} cards are read"));
                     break 'folders;
                 }
-                found.files.push((path, about));
+                found.files.push((path, metadata));
             }
         }
     }
@@ -230,16 +227,12 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
 fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadError> {
     let mut book = AddressBook { problems: found.problems.clone(), ..AddressBook::default() };
     let mut left = MOST_BYTES;
-    for (path, about) in &found.files {
-        if about.size() > left {
-            book.problem(
-                path,
-                0,
-                format!("of more than {} MB the rest is skipped", MOST_BYTES >> 20),
-            );
+    for (path, metadata) in &found.files {
+        if metadata.size() > left {
+            book.problem(path, 0, format!("only the first {} MB are read", MOST_BYTES >> 20));
             break;
         }
-        left -= about.size();
+        left -= metadata.size();
         match read_bytes(bounds, path, FILE_MAX) {
             Ok(bytes) if abook::is_abook(&bytes) => abook::read(&bytes, path, &mut book),
             Ok(bytes) => vcard::read(&bytes, path, &mut book),
@@ -305,7 +298,8 @@ mod tests {
         }
         write("c/b/6.vcf", &CARD.replace("hanako@example.jp", "nobody"));
         let book = read(&home.path().join("c"), &User::default()).unwrap();
-        let found: Vec<&str> = book.contacts.iter().map(|each| each.address.as_str()).collect();
+        let found: Vec<&str> =
+            book.contacts.iter().map(|contact| contact.address.as_str()).collect();
         assert_eq!(found, ["hanako@example.jp", "jiro@example.jp"]);
         let told: Vec<String> = book.problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");

@@ -170,11 +170,11 @@ fn parameters<'l>(property: &Property<'l>) -> impl Iterator<Item = (&'l [u8], &'
 
 fn encoding(property: &Property<'_>) -> Encoding {
     let all = parameters(property).filter(|(name, _)| name.eq_ignore_ascii_case(b"ENCODING"));
-    let of = |value: &[u8]| match value.eq_ignore_ascii_case(b"b") {
+    let decoder = |value: &[u8]| match value.eq_ignore_ascii_case(b"b") {
         true => Encoding::Base64,
         false => Encoding::parse(value),
     };
-    let mut encodings = all.map(|(_, value)| of(value));
+    let mut encodings = all.map(|(_, value)| decoder(value));
     encodings.find(|it| *it != Encoding::Identity).unwrap_or_default()
 }
 
@@ -280,7 +280,8 @@ mod tests {
     fn book(text: impl AsRef<[u8]>) -> (Vec<String>, Vec<String>) {
         let mut book = AddressBook::default();
         read(text.as_ref(), Path::new("/a"), &mut book);
-        let contacts = book.contacts.iter().map(|each| format!("{}|{}", each.address, each.name));
+        let contacts =
+            book.contacts.iter().map(|contact| format!("{}|{}", contact.address, contact.name));
         (contacts.collect(), book.problems.iter().map(ToString::to_string).collect())
     }
 

@@ -21,7 +21,7 @@ pub const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
 /// The default of `set sendmail`.
 pub const SENDMAIL: &str = "/usr/sbin/sendmail";
 /// How long to wait for a list that another process is editing.
-const LIST_PATIENCE: Duration = Duration::from_secs(20);
+const LIST_LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a delivery may use besides the Maildir.
 #[derive(Debug, Clone)]
@@ -123,9 +123,10 @@ impl DeliveryContext {
         edits: &[(Change, &str)],
     ) -> Result<(), String> {
         let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
-        let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
+        let lock_timeout =
+            LIST_LOCK_TIMEOUT.min(self.deadline.saturating_duration_since(Instant::now()));
         let (bounds, state) = (&self.bounds, self.state.as_ref());
-        let context = EditContext { home, bounds, state, patience };
+        let context = EditContext { home, bounds, state, lock_timeout };
         let edited = list_edit::edit_all(path, context, edits);
         let failed =
             |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());
@@ -134,19 +135,19 @@ impl DeliveryContext {
 }
 
 /// How a program ended and what it printed, for the log.
-pub(super) fn told(name: &str, ran: program::ProgramEnd) -> EffectResult {
+pub(super) fn effect_result(name: &str, end: program::ProgramEnd) -> EffectResult {
     EffectResult {
-        result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
+        result: end.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
         is_permanent: false,
-        notes: printed_lines(name, ran.printed),
+        notes: printed_lines(name, end.printed),
     }
 }
 
-/// [`told`] for the program that sends mail, whose exit status says whether another try
+/// [`effect_result`] for the program that sends mail, whose exit status says whether another try
 /// is worthwhile.
-pub(super) fn sent(name: &str, ran: program::ProgramEnd) -> EffectResult {
-    let is_permanent = ran.status.is_some_and(is_permanent);
-    EffectResult { is_permanent, ..told(name, ran) }
+pub(super) fn sendmail_result(name: &str, end: program::ProgramEnd) -> EffectResult {
+    let is_permanent = end.status.is_some_and(is_permanent);
+    EffectResult { is_permanent, ..effect_result(name, end) }
 }
 
 /// What a program printed, for the log.

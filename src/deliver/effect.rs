@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::context::{DeliveryContext, EffectResult, sent, told};
+use super::context::{DeliveryContext, EffectResult, effect_result, sendmail_result};
 use super::{program, reply, sendmail};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{Step, StepKind};
-use crate::state::{forwards, loop_mark, seen, slots::Key};
+use crate::state::{duplicates, forwards, loop_mark, slots::Key};
 
 /// Carries out a step that stores nothing.
 pub(super) fn carry_out(
@@ -17,8 +17,8 @@ pub(super) fn carry_out(
 ) -> EffectResult {
     match &step.kind {
         StepKind::Pipe { argv } | StepKind::Run { argv } => {
-            let ran = program::run(&context.call(argv), message, edits);
-            told(argv.first().map_or("", String::as_str), ran)
+            let end = program::run(&context.call(argv), message, edits);
+            effect_result(argv.first().map_or("", String::as_str), end)
         }
         StepKind::Forward { sender, to, forwarder, .. } => {
             // The site's own rules may forward as much as the site likes.
@@ -33,16 +33,16 @@ pub(super) fn carry_out(
             let argv = sendmail::arguments(&context.sendmail, sender, to);
             let mark = loop_mark::make(context.state.as_ref(), forwarder);
             let edits = [edits, &sendmail::edits(&mark)].concat();
-            let ran = program::run(&context.call(&argv), message, &edits);
-            if let (Some(_), Some(state), Err(_)) = (limit, &context.state, &ran.result) {
+            let end = program::run(&context.call(&argv), message, &edits);
+            if let (Some(_), Some(state), Err(_)) = (limit, &context.state, &end.result) {
                 forwards::give_back(state, context.now, to.len() as u32);
             }
-            sent(&context.sendmail, ran)
+            sendmail_result(&context.sendmail, end)
         }
         StepKind::Reply(reply) => reply::send(reply, context),
         StepKind::Remember { key, within } => EffectResult {
             result: match &context.state {
-                Some(state) => seen::remember(state, Key(*key), context.now, *within)
+                Some(state) => duplicates::remember(state, Key(*key), context.now, *within)
                     .map(|()| true)
                     .map_err(|error| format!("the message is not remembered: {error}")),
                 None => Ok(true),

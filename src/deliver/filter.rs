@@ -7,15 +7,15 @@ use crate::message::{HeaderEdit, Message};
 
 /// Runs filters as a delivery does.
 pub struct Programs<'a> {
-    reach: &'a DeliveryContext,
+    context: &'a DeliveryContext,
     /// What they printed, and why one failed.
     pub notes: Vec<String>,
 }
 
 impl<'a> Programs<'a> {
     /// Runs filters with what a delivery may use.
-    pub fn new(reach: &'a DeliveryContext) -> Programs<'a> {
-        Programs { reach, notes: Vec::new() }
+    pub fn new(context: &'a DeliveryContext) -> Programs<'a> {
+        Programs { context, notes: Vec::new() }
     }
 }
 
@@ -29,10 +29,10 @@ impl FilterRunner for Programs<'_> {
         let name = argv.first().map_or("", String::as_str);
         // Room for what a filter may add, but no more.
         let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
-        let (made, lines) = program::filter(&self.reach.call(argv), message, edits, limit);
+        let (replacement, lines) = program::filter(&self.context.call(argv), message, edits, limit);
         self.notes.extend(printed_lines(name, lines));
-        match made {
-            Ok(made) => FilterOutcome::Replaced(Box::new(made)),
+        match replacement {
+            Ok(replacement) => FilterOutcome::Replaced(Box::new(replacement)),
             Err(why) => {
                 self.notes.push(format!("`{name}` {why}; the message stays as it was"));
                 FilterOutcome::Failed

@@ -1,6 +1,6 @@
-//! Copies handed over to another store: the same two halves as in a Maildir, except that
+//! Handing copies over to another store: stage and commit as in a Maildir, except that
 //! nothing is undone. A copy has an id by which the store recognises a retry of it, or
-//! the journal knows where it was being put. So what was stored before a later step
+//! the journal says where it was being put. So what was stored before a later step
 //! failed is not stored twice.
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::state::slots::Key;
 
 use super::context::DeliveryContext;
 use super::work_list::Copy;
-use super::{DeliveryReport, StoredCopy, note};
+use super::{DeliveryReport, StoredCopy, note_step};
 
 /// The file in the state directory with the key of ids.
 const KEY_FILE: &str = "store-key";
@@ -24,14 +24,14 @@ const KEY_FILE: &str = "store-key";
 const LOCKS: &str = "hand-over";
 /// How long a hand-over waits for another one to the same mailbox: a server may forget
 /// what it was given when it gets two at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the log says if no journal can be kept.
 const NO_JOURNAL: &str = "no journal can be kept: a retry of this hand-over may double";
 
 /// How long before the delivery's deadline the hand-over ends, so that the waiting
 /// process gets the result and does not kill this one.
-const MARGIN: Duration = Duration::from_secs(20);
+const REPORT_MARGIN: Duration = Duration::from_secs(20);
 
 /// A mailbox of another store.
 #[derive(Debug, Clone, Copy)]
@@ -51,19 +51,19 @@ pub(super) fn store(
     copies: &[&Copy<'_>],
     original: &Message,
     mailbox: RemoteMailbox<'_>,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
 ) -> Result<(), Outcome> {
     let ids = match mailbox.store.knows_ids() {
-        true => ids(copies, original, mailbox.address, reach, report)?,
+        true => ids(copies, original, mailbox.address, context, report)?,
         false => vec![String::new(); copies.len()],
     };
     if !mailbox.store.knows_ids() && journal.is_none() {
         report.notes.push(NO_JOURNAL.into());
     }
-    let deadline = reach.deadline.checked_sub(MARGIN).unwrap_or(reach.deadline);
-    let _alone = alone(mailbox.address, reach, deadline, report)?;
+    let deadline = context.deadline.checked_sub(REPORT_MARGIN).unwrap_or(context.deadline);
+    let _lock = lock_mailbox(mailbox.address, context, deadline, report)?;
     let to_store: Vec<CopyToStore<'_>> = copies
         .iter()
         .zip(&ids)
@@ -77,19 +77,19 @@ pub(super) fn store(
         .collect();
     let hand_over = HandOver {
         mailbox: mailbox.address,
-        sender: reach.sender.as_deref().unwrap_or_default(),
+        sender: context.sender.as_deref().unwrap_or_default(),
         copies: &to_store,
         subscribe: mailbox.subscribe,
     };
     let staged = mailbox.store.stage(&hand_over, deadline);
     let mut staged = staged.map_err(|error| outcome(&error, mailbox))?;
-    let before = report.stored.len();
+    let stored_before = report.stored.len();
     let done = staged.commit(&mut Record { copies, journal, report });
     report.notes.extend(staged.notes());
     done.map_err(|error| {
         // Mail is not refused when a copy of it has been stored.
-        let is_there = report.stored.len() > before;
-        let over_quota = if is_there { OverQuota::Temporary } else { mailbox.over_quota };
+        let is_stored = report.stored.len() > stored_before;
+        let over_quota = if is_stored { OverQuota::Temporary } else { mailbox.over_quota };
         outcome(&error, RemoteMailbox { over_quota, ..mailbox })
     })?;
     if let Some(journal) = journal {
@@ -106,25 +106,25 @@ struct Record<'a, 'c> {
 }
 
 impl HandOverNotes for Record<'_, '_> {
-    fn stored(&mut self, number: usize) {
+    fn note_stored(&mut self, number: usize) {
         let Record { copies, journal, report } = self;
         let Some(copy) = copies.get(number) else { return };
         let (step, folder) = (copy.step, copy.folder.clone());
         report.stored.push(StoredCopy { step, folder, path: None, hash: None });
         if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-            note(journal, id, &copy.kind.sentence(), None, report);
+            note_step(journal, id, &copy.kind.sentence(), None, report);
         }
     }
 
-    fn begun(&self, number: usize) -> Option<String> {
+    fn attempt(&self, number: usize) -> Option<String> {
         let journal = self.journal.as_ref()?;
-        journal.begun(self.copies.get(number)?.id?).map(str::to_owned)
+        journal.attempt(self.copies.get(number)?.id?).map(str::to_owned)
     }
 
-    fn begin(&mut self, number: usize, text: &str) {
+    fn note_attempt(&mut self, number: usize, text: &str) {
         let id = self.copies.get(number).and_then(|copy| copy.id);
         if let (Some(journal), Some(id)) = (self.journal.as_mut(), id)
-            && let Err(error) = journal.begin(id, text)
+            && let Err(error) = journal.note_attempt(id, text)
         {
             self.report.notes.push(format!("{NO_JOURNAL}: {error}"));
         }
@@ -144,20 +144,20 @@ fn ids(
     copies: &[&Copy<'_>],
     original: &Message,
     mailbox: &str,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
     report: &mut DeliveryReport,
 ) -> Result<Vec<String>, Outcome> {
     let unread = |error: &dyn std::fmt::Display| {
         Outcome::deferred(format!("cannot read the message: {error}"))
     };
-    let key = match reach.state.as_ref().and_then(|state| SecretKey::make(state, KEY_FILE)) {
+    let key = match context.state.as_ref().and_then(|state| SecretKey::make(state, KEY_FILE)) {
         Some(key) => key,
         None => {
             report.notes.push("no key can be kept: a retry of this hand-over would double".into());
             SecretKey::passing().map_err(|error| unread(&error))?
         }
     };
-    let message = journal::key_as_fetched(original, reach.sender.as_deref(), &reach.recipients);
+    let message = journal::key_as_fetched(original, context.sender.as_deref(), &context.recipients);
     let Key(message) = message.map_err(|error| unread(&error))?;
     let code = |copy: &&Copy<'_>| {
         let step = copy.id.map(|id| id.to_string()).unwrap_or_default();
@@ -169,16 +169,16 @@ fn ids(
 }
 
 /// The exclusive right to hand over to a mailbox. None if there is no place for the lock.
-fn alone(
+fn lock_mailbox(
     mailbox: &str,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
     deadline: Instant,
     report: &mut DeliveryReport,
 ) -> Result<Option<LockFile>, Outcome> {
-    let Some(state) = &reach.state else { return Ok(None) };
-    let until = deadline.min(Instant::now() + PATIENCE);
+    let Some(state) = &context.state else { return Ok(None) };
+    let deadline = deadline.min(Instant::now() + LOCK_TIMEOUT);
     let name = Key::of(&[path::address(mailbox).canonical().as_bytes()]).name();
-    match LockFile::wait(state, LOCKS, &name, until) {
+    match LockFile::wait(state, LOCKS, &name, deadline) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(Outcome::Deferred {
             status: "4.2.1".into(),
@@ -191,9 +191,9 @@ fn alone(
     }
 }
 
-/// What the MTA is told. The store's refusal is never passed on: it cannot be known
-/// whether it is about the message or about how the two are set up, and the MTA itself
-/// bounces what has been deferred for days. For a full mailbox, the site decides.
+/// The outcome that is reported to the MTA. The store's refusal is never passed on: it may
+/// be about the message or about how the two servers are set up, and the MTA itself bounces
+/// what has been deferred for days. For a full mailbox, the site decides.
 fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
     let text = format!("the store {}: {error}", mailbox.store.address().place());
     let status = match error {
@@ -252,18 +252,18 @@ mod tests {
     ) -> DeliveryReport {
         let message = Message::from_bytes(text.as_bytes().to_vec());
         let state = state.map(StateDir::at);
-        let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
+        let context = DeliveryContext { state, ..DeliveryContext::nothing() };
         let mailbox = RemoteMailbox {
             store: &store.store,
             address: "hana@x.example",
             over_quota,
             subscribe: true,
         };
-        deliver(&plan(folders), &[&message], Store::Remote(mailbox), &reach)
+        deliver(&plan(folders), &[&message], Store::Remote(mailbox), &context)
     }
 
     fn recipients(store: &TestStore) -> Vec<String> {
-        store.taken().into_iter().flat_map(|taken| taken.recipients).collect()
+        store.transactions().into_iter().flat_map(|taken| taken.recipients).collect()
     }
 
     #[test]
@@ -329,8 +329,8 @@ mod tests {
             let line = format!("Received: from pop by vm with POP3 (fetchmail-6.4.37); {time}\n");
             let message = Message::from_bytes(format!("{line}a: b\n\nc\n").into_bytes());
             let state = Some(StateDir::at(home.path().join("state")));
-            let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
-            deliver(&plan, &[&message], Store::Remote(mailbox), &reach)
+            let context = DeliveryContext { state, ..DeliveryContext::nothing() };
+            deliver(&plan, &[&message], Store::Remote(mailbox), &context)
         };
         assert_eq!(deliver_at("06:21:00").outcome.exit_code(), 75);
         std::fs::write(&ready, "").unwrap();
@@ -356,9 +356,9 @@ mod tests {
         });
         let lock = hold();
         let message = Message::from_bytes(b"a\n\nb\n".to_vec());
-        let reach = DeliveryContext {
+        let context = DeliveryContext {
             state: Some(StateDir::at(home.path())),
-            deadline: Instant::now() + MARGIN,
+            deadline: Instant::now() + REPORT_MARGIN,
             ..DeliveryContext::nothing()
         };
         let mailbox = RemoteMailbox {
@@ -367,7 +367,7 @@ mod tests {
             over_quota: OverQuota::Temporary,
             subscribe: true,
         };
-        let report = deliver(&plan(&["A"]), &[&message], Store::Remote(mailbox), &reach);
+        let report = deliver(&plan(&["A"]), &[&message], Store::Remote(mailbox), &context);
         let line = report.outcome.line().unwrap();
         assert_eq!(line, "4.2.1 other mail is handed over to this mailbox");
         drop(lock);
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_store_is_not_passed_on() {
         let home = tempfile::tempdir().unwrap();
-        let told = |answer, over_quota| {
+        let hand_over_with = |answer, over_quota| {
             let store = TestStore::start(Behaviour { answer, ..Behaviour::default() });
             let report = hand_over(&store, Some(home.path()), &["A", "B"], "a\n\nb\n", over_quota);
             (report.stored.len(), report.outcome.exit_code(), report.outcome.line().unwrap())
@@ -401,15 +401,15 @@ mod tests {
             (|at, _| at.starts_with("RCPT").then(|| "552 full\r\n".into()), 0, "4.2.2"),
         ];
         for (answer, stored, status) in cases {
-            let (count, code, line) = told(answer, OverQuota::Temporary);
+            let (count, code, line) = hand_over_with(answer, OverQuota::Temporary);
             assert_eq!((count, code), (stored, 75), "{line}");
             assert!(line.starts_with(status) && line.contains("the store unix:/"), "{line}");
         }
         let full: Answer = |at, _| at.starts_with("RCPT").then(|| "552 5.2.2 full\r\n".into());
-        let (_, code, line) = told(full, OverQuota::Permanent);
+        let (_, code, line) = hand_over_with(full, OverQuota::Permanent);
         assert_eq!((code, line.as_str()), (77, "5.2.2 the mailbox is full"));
         let later: Answer = |at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
-        assert_eq!(told(later, OverQuota::Permanent).1, 75, "a copy is there");
+        assert_eq!(hand_over_with(later, OverQuota::Permanent).1, 75, "a copy is there");
     }
 
     /// An IMAP server does not know ids: what was begun and what is done is in the
@@ -433,9 +433,9 @@ mod tests {
         let state = home.path().join("state");
         let deliver_once = |state: Option<&Path>| {
             let state = state.map(StateDir::at);
-            let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
+            let context = DeliveryContext { state, ..DeliveryContext::nothing() };
             let plan = plan(&["A", "A", "B"]);
-            deliver(&plan, &[&message], Store::Remote(mailbox), &reach)
+            deliver(&plan, &[&message], Store::Remote(mailbox), &context)
         };
         let there = || -> usize {
             server.folders("hana@x.example").values().map(|folder| folder.messages.len()).sum()
@@ -452,8 +452,8 @@ mod tests {
                 continue;
             }
             tries += 1;
-            let begun = there() > before;
-            assert!(!begun || left() == 1, "{says}");
+            let has_begun = there() > before;
+            assert!(!has_begun || left() == 1, "{says}");
             server.behave(ImapBehaviour::default());
             let report = deliver_once(Some(&state));
             assert_eq!(report.outcome, Outcome::Delivered, "{says}: {report:?}");

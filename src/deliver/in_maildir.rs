@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::context::DeliveryContext;
 use super::work_list::Copy;
-use super::{DeliveryReport, StoredCopy, abandoned, note};
+use super::{DeliveryReport, StoredCopy, abandoned, note_step};
 use crate::file::is_leading_out;
 use crate::maildir::amount::Amount;
 use crate::maildir::quota::{self, QuotaRoom};
@@ -34,7 +34,7 @@ pub(super) struct StagedCopy<'c> {
 pub(super) fn store<'c>(
     missing: &[&'c Copy<'c>],
     location: &Location,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
 ) -> Result<Vec<StagedCopy<'c>>, Outcome> {
@@ -43,32 +43,32 @@ pub(super) fn store<'c>(
     for copy in missing {
         copies.push(StagedCopy::stage(copy, &maildir, report)?);
     }
-    let add = |sum: Amount, one: &StagedCopy<'_>| sum.plus(one.message.counted());
-    let has_quota = has_room(&maildir, copies.iter().fold(Amount::default(), add), report)?;
-    if reach.is_abandoned() {
+    let add = |sum: Amount, copy: &StagedCopy<'_>| sum.plus(copy.message.amount());
+    let has_quota = check_quota(&maildir, copies.iter().fold(Amount::default(), add), report)?;
+    if context.is_abandoned() {
         return Err(abandoned());
     }
     let mut used = Amount::default();
-    let committed = copies.iter_mut().try_for_each(|one| {
-        one.commit(journal, report)?;
-        used = add(used, one);
+    let committed = copies.iter_mut().try_for_each(|copy| {
+        copy.commit(journal, report)?;
+        used = add(used, copy);
         Ok::<(), Failure>(())
     });
     if let Err(failure) = committed {
         match journal {
             // Those before it stay.
             Some(_) => {
-                for one in copies.into_iter().filter(|one| one.path.is_none()) {
-                    one.message.undo();
+                for copy in copies.into_iter().filter(|copy| copy.path.is_none()) {
+                    copy.message.undo();
                 }
             }
             None => used = used.plus(take_back(copies, report).negative()),
         }
-        note_use(location, used, report);
+        update_quota(location, used, report);
         return Err(failure.into());
     }
     if has_quota {
-        note_use(location, used, report);
+        update_quota(location, used, report);
     }
     if let Some(journal) = journal {
         let _ = journal.sync();
@@ -114,11 +114,11 @@ impl<'c> StagedCopy<'c> {
         let file = message.commit()?;
         let problems = message.problems().iter();
         report.notes.extend(problems.map(|why| format!("{}: {why}", copy.folder)));
-        if message.made_folder() {
-            report.made_folders.push(folder.clone());
+        if message.created_folder() {
+            report.created_folders.push(folder.clone());
         }
         if let (Some(journal), Some(id)) = (journal, copy.id) {
-            note(journal, id, &copy.kind.sentence(), Some(&file), report);
+            note_step(journal, id, &copy.kind.sentence(), Some(&file), report);
         }
         report.stored.push(StoredCopy {
             step: copy.step,
@@ -143,7 +143,7 @@ fn is_too_long(failure: &Failure) -> bool {
 
 /// Whether the Maildir has a quota; an error if there is no room left in it. A quota that
 /// cannot be read keeps no mail out.
-fn has_room(
+fn check_quota(
     maildir: &Maildir<'_>,
     more: Amount,
     report: &mut DeliveryReport,
@@ -166,26 +166,26 @@ fn has_room(
 }
 
 /// Records in the quota, if there is one, what was stored or taken back.
-pub(super) fn note_use(location: &Location, amount: Amount, report: &mut DeliveryReport) {
+pub(super) fn update_quota(location: &Location, amount: Amount, report: &mut DeliveryReport) {
     if amount == Amount::default() {
         return;
     }
-    let noted = match Maildir::open(location) {
+    let updated = match Maildir::open(location) {
         Ok(maildir) => quota::add(&maildir, amount),
         Err(failure) => Err(failure.error),
     };
-    if let Err(error) = noted {
+    if let Err(error) = updated {
         report.notes.push(format!("the quota cannot be updated: {}", reason(&error)));
     }
 }
 
 /// Takes back what was stored; returns how much of it counts towards a quota.
 pub(super) fn take_back(copies: Vec<StagedCopy<'_>>, report: &mut DeliveryReport) -> Amount {
-    let mut undone = Amount::default();
+    let mut freed = Amount::default();
     for StagedCopy { message, path, .. } in copies {
-        let counted = message.counted();
+        let amount = message.amount();
         match (message.undo(), path) {
-            (true, Some(_)) => undone = undone.plus(counted),
+            (true, Some(_)) => freed = freed.plus(amount),
             (false, Some(path)) => report.notes.push(format!(
                 "`{}` could not be taken back; a retry will store it again",
                 path.display()
@@ -193,5 +193,5 @@ pub(super) fn take_back(copies: Vec<StagedCopy<'_>>, report: &mut DeliveryReport
             (_, None) => {}
         }
     }
-    undone
+    freed
 }

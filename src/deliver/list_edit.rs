@@ -45,7 +45,7 @@ pub struct EditContext<'a> {
     /// Where the lock is; without it nothing is edited.
     pub state: Option<&'a StateDir>,
     /// How long to wait for another process.
-    pub patience: Duration,
+    pub lock_timeout: Duration,
 }
 
 /// Why a list was not edited.
@@ -114,8 +114,8 @@ pub fn edit(
     change: Change,
     entry: &str,
 ) -> Result<bool, EditError> {
-    let made = edit_all(path, context, &[(change, entry)])?;
-    Ok(made.first() == Some(&true))
+    let changes = edit_all(path, context, &[(change, entry)])?;
+    Ok(changes.first() == Some(&true))
 }
 
 /// Makes several edits, in their order, in one step. Returns for each whether it changed
@@ -141,11 +141,11 @@ fn edit_within(
     let nothing = || vec![false; edits.len()];
     let adds = edits.iter().any(|(change, _)| *change == Change::Add);
     let change = if adds { Change::Add } else { Change::Remove };
-    let settled = match context.bounds.directory() {
-        None => settle(path, context.home, change)?,
-        Some(_) => settle_within(path, context.bounds, change)?,
+    let resolved = match context.bounds.directory() {
+        None => resolve(path, context.home, change)?,
+        Some(_) => resolve_within(path, context.bounds, change)?,
     };
-    let Some(path) = settled else { return Ok(nothing()) };
+    let Some(path) = resolved else { return Ok(nothing()) };
     let _lock = lock(&path, context)?;
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(EditError::NotAList);
@@ -153,19 +153,19 @@ fn edit_within(
     let directory = context.bounds.pin_plain(directory)?;
     let path = directory.as_ref().join(name);
     let Some((text, mode)) = read(&path, change, limit)? else { return Ok(nothing()) };
-    let (new, made) = changed(&text, edits);
+    let (new, changes) = apply(&text, edits);
     if let Some(new) = new {
         if new.len() as u64 > limit {
             return Err(EditError::TooLarge);
         }
         file::replace(&path, &new, mode)?;
     }
-    Ok(made)
+    Ok(changes)
 }
 
 /// The path of the file, with links resolved and known to be below the home. None if
 /// there is nothing to remove from.
-fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, EditError> {
+fn resolve(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, EditError> {
     let home = fs::canonicalize(home)?;
     let inside = |path: PathBuf| {
         if path.starts_with(&home) { Ok(Some(path)) } else { Err(EditError::OutsideHome) }
@@ -175,7 +175,7 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         // A link to nothing: its target is not ours to create. If it is not a link,
         // another process created the file just now.
-        Err(error) if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) => {
+        Err(error) if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) => {
             return Err(error.into());
         }
         Err(_) if change == Change::Remove => return Ok(None),
@@ -184,9 +184,9 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(EditError::NotAList);
     };
-    let there = parent.ancestors().find(|above| fs::symlink_metadata(above).is_ok());
-    let there = there.ok_or(EditError::OutsideHome)?;
-    inside(fs::canonicalize(there)?)?;
+    let existing = parent.ancestors().find(|above| fs::symlink_metadata(above).is_ok());
+    let existing = existing.ok_or(EditError::OutsideHome)?;
+    inside(fs::canonicalize(existing)?)?;
     if parent.components().any(|part| part == std::path::Component::ParentDir) {
         return Err(EditError::OutsideHome);
     }
@@ -196,7 +196,7 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
 
 /// The same for a confined user. The path has no links, and is opened without following
 /// any, so one that is put there later has no effect.
-fn settle_within(
+fn resolve_within(
     path: &Path,
     bounds: &Bounds,
     change: Change,
@@ -211,7 +211,7 @@ fn settle_within(
     match bounds.canonical(path) {
         Ok(path) => return Ok(Some(path)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(outside(error)),
-        Err(error) if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) => {
+        Err(error) if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) => {
             return Err(error.into());
         }
         Err(_) if change == Change::Remove => return Ok(None),
@@ -233,7 +233,7 @@ fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
         return Err(EditError::NoState);
     };
     let name = Key::of(&[path.as_os_str().as_bytes()]).name();
-    LockFile::wait(state, LOCKS, &name, Instant::now() + context.patience)
+    LockFile::wait(state, LOCKS, &name, Instant::now() + context.lock_timeout)
         .map_err(|error| EditError::NoLock(state.path().to_owned(), error))?
         .ok_or(EditError::Busy)
 }
@@ -248,42 +248,42 @@ fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)
         }
         other => other?,
     };
-    let about = file.metadata()?;
-    if about.len() > limit {
+    let metadata = file.metadata()?;
+    if metadata.len() > limit {
         return Err(EditError::TooLarge);
     }
     let mut text = Vec::new();
     file.take(limit).read_to_end(&mut text)?;
-    Ok(Some((text, about.mode())))
+    Ok(Some((text, metadata.mode())))
 }
 
 /// The text with the edits made, none if nothing has to change; and for each edit whether
 /// it changed anything. The list is read once for all of them.
-fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) {
+fn apply(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) {
     let list = AddressList::parse(&String::from_utf8_lossy(text));
     // The edited entries: whether each is in the list after the edits so far.
     let mut entries: HashMap<String, bool> = HashMap::new();
     let (mut removed, mut added) = (HashSet::new(), Vec::new());
-    let mut made = Vec::with_capacity(edits.len());
+    let mut changes = Vec::with_capacity(edits.len());
     for (change, entry) in edits {
         let Some(key) = key_of_exact(entry) else {
-            made.push(false);
+            changes.push(false);
             continue;
         };
-        let there = entries.entry(key.clone()).or_insert_with(|| list.key(&key));
-        made.push(*there == (*change == Change::Remove));
+        let is_listed = entries.entry(key.clone()).or_insert_with(|| list.key(&key));
+        changes.push(*is_listed == (*change == Change::Remove));
         match change {
-            Change::Add if !*there => added.push((key, *entry)),
-            Change::Remove if *there => {
+            Change::Add if !*is_listed => added.push((key, *entry)),
+            Change::Remove if *is_listed => {
                 added.retain(|(other, _)| *other != key);
                 removed.insert(key);
             }
             _ => {}
         }
-        *there = *change == Change::Add;
+        *is_listed = *change == Change::Add;
     }
-    if !made.contains(&true) {
-        return (None, made);
+    if !changes.contains(&true) {
+        return (None, changes);
     }
     let is_removed = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
@@ -305,7 +305,7 @@ fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>
         new.extend(entry.as_bytes());
         new.extend(end);
     }
-    (Some(new), made)
+    (Some(new), changes)
 }
 
 #[cfg(test)]
@@ -318,10 +318,10 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
     fn after(text: &str, change: Change, entry: &str) -> Option<String> {
-        let (new, made) = changed(text.as_bytes(), &[(change, entry)]);
+        let (new, made) = apply(text.as_bytes(), &[(change, entry)]);
         assert_eq!(made, [new.is_some()]);
         new.map(|new| String::from_utf8(new).unwrap())
     }
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(after("", Change::Add, "c@d").as_deref(), Some("c@d\n"));
         assert_eq!(after("# c@d\n", Change::Add, "c@d").as_deref(), Some("# c@d\nc@d\n"));
         let latin = b"# \xe9\na@b\n";
-        assert_eq!(changed(latin, &[(Change::Remove, "a@b")]).0.unwrap(), b"# \xe9\n");
+        assert_eq!(apply(latin, &[(Change::Remove, "a@b")]).0.unwrap(), b"# \xe9\n");
     }
 
     #[test]
@@ -359,12 +359,12 @@ mod tests {
             (Add, "g@h"),
             (Add, "/x/"),
         ];
-        let (new, made) = changed(b"C@D # old\ni@j", &edits);
+        let (new, made) = apply(b"C@D # old\ni@j", &edits);
         assert_eq!(made, [true, false, true, true, true, false, true, false]);
         assert_eq!(String::from_utf8(new.unwrap()).unwrap(), "i@j\nc@d\ng@h\n");
-        assert_eq!(changed(b"a@b\n", &edits[..2]), (None, vec![false, false]));
+        assert_eq!(apply(b"a@b\n", &edits[..2]), (None, vec![false, false]));
         // What is there is not added a second time because something else is added.
-        let (new, made) = changed(b"a@b\n", &[(Add, "a@b"), (Add, "c@d")]);
+        let (new, made) = apply(b"a@b\n", &[(Add, "a@b"), (Add, "c@d")]);
         assert_eq!((new.as_deref(), made), (Some(&b"a@b\nc@d\n"[..]), vec![false, true]));
     }
 
@@ -388,7 +388,7 @@ mod tests {
     }
 
     fn context<'a>(home: &'a Path, state: &'a StateDir) -> EditContext<'a> {
-        EditContext { home, bounds: &ANYWHERE, state: Some(state), patience: PATIENCE }
+        EditContext { home, bounds: &ANYWHERE, state: Some(state), lock_timeout: LOCK_TIMEOUT }
     }
 
     #[test]
@@ -457,8 +457,8 @@ mod tests {
         let path = home.path().join("white");
         let state = StateDir::at(home.path().join("state"));
         let edits = [(Change::Remove, "a@b"), (Change::Add, "c@d")];
-        let made = edit_all(&path, context(home.path(), &state), &edits).unwrap();
-        assert_eq!(made, [false, true]);
+        let changed = edit_all(&path, context(home.path(), &state), &edits).unwrap();
+        assert_eq!(changed, [false, true]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "c@d\n");
     }
 
@@ -471,7 +471,7 @@ mod tests {
         let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
         rustix::fs::flock(&neighbour, exclusive).unwrap();
         let state = StateDir::at(home.path().join("state"));
-        let context = EditContext { patience: Duration::ZERO, ..context(home.path(), &state) };
+        let context = EditContext { lock_timeout: Duration::ZERO, ..context(home.path(), &state) };
         assert!(edit(&path, context, Change::Add, "c@d").unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@d\n");
     }
@@ -488,8 +488,8 @@ mod tests {
             let why = edit(&path, context, Change::Add, "c@d").unwrap_err();
             assert!(matches!(why, EditError::NoLock(..) | EditError::NoState), "{why}");
         }
-        let held = StateDir::at(home.path().join("state"));
-        let context = EditContext { state: Some(&held), patience: Duration::ZERO, ..context };
+        let state = StateDir::at(home.path().join("state"));
+        let context = EditContext { state: Some(&state), lock_timeout: Duration::ZERO, ..context };
         let lock = lock(&path, context).unwrap();
         let why = edit(&path, context, Change::Add, "c@d").unwrap_err();
         assert!(matches!(why, EditError::Busy), "{why}");

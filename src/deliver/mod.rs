@@ -62,7 +62,7 @@ pub struct DeliveryReport {
     /// Each other step that was done, in the order in which they were done.
     pub done: Vec<usize>,
     /// Folders that did not exist and had to be created.
-    pub made_folders: Vec<Folder>,
+    pub created_folders: Vec<Folder>,
     /// What went differently from what the rules asked, for the log.
     pub notes: Vec<String>,
 }
@@ -74,7 +74,7 @@ impl DeliveryReport {
             outcome,
             stored: Vec::new(),
             done: Vec::new(),
-            made_folders: Vec::new(),
+            created_folders: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -122,7 +122,7 @@ struct Target<'a> {
     store: Store<'a>,
     /// The message as it arrived.
     original: &'a Message,
-    reach: &'a DeliveryContext,
+    context: &'a DeliveryContext,
 }
 
 /// Carries out a plan. A step that cannot be done defers the message, except `run`,
@@ -132,7 +132,7 @@ pub fn deliver<'a>(
     plan: &Plan,
     messages: &[&Message],
     store: impl Into<Store<'a>>,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
 ) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
     let mut report = DeliveryReport::of(end);
@@ -141,28 +141,29 @@ pub fn deliver<'a>(
     if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
         return report;
     }
-    let target = Target { store: store.into(), original, reach };
-    if reach.is_abandoned() {
+    let target = Target { store: store.into(), original, context };
+    if context.is_abandoned() {
         return DeliveryReport { outcome: abandoned(), ..report };
     }
     let mut journal = match open_journal(&work, messages, target, &mut report) {
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
     };
-    let again = !work.effects.is_empty();
-    let mut stored = match self::store(&work.copies, again, target, &mut journal, &mut report) {
+    let has_effects = !work.effects.is_empty();
+    let stored = self::store(&work.copies, has_effects, target, &mut journal, &mut report);
+    let mut stored = match stored {
         Ok(stored) => stored,
         Err(outcome) => {
             if journal.is_none() {
-                report.forget_taken_back();
+                report.forget_stored();
             }
             return DeliveryReport { outcome, ..report };
         }
     };
-    edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
+    edit_together(plan, work.effects.iter().map(|effect| effect.step), context, &mut report);
     for effect in work.effects.iter().filter(|effect| effect.rank > EffectRank::ListEdit) {
-        let came = effect.carry_out(plan, target, &mut journal, &mut report);
-        if let Err(outcome) = came.map(|more| stored.extend(more)) {
+        let result = effect.carry_out(plan, target, &mut journal, &mut report);
+        if let Err(outcome) = result.map(|more| stored.extend(more)) {
             if journal.is_none() {
                 report.take_back(stored, target.store);
             }
@@ -170,7 +171,7 @@ pub fn deliver<'a>(
         }
     }
     // What was done with effects can be passed to the next try only by a journal.
-    if (journal.is_some() || !again) && reach.is_abandoned() {
+    if (journal.is_some() || !has_effects) && context.is_abandoned() {
         if journal.is_none() {
             report.take_back(stored, target.store);
         }
@@ -189,26 +190,26 @@ fn abandoned() -> Outcome {
 impl DeliveryReport {
     /// Takes back what was stored.
     fn take_back(&mut self, stored: Vec<StagedCopy<'_>>, store: Store<'_>) {
-        let undone = in_maildir::take_back(stored, self);
+        let freed = in_maildir::take_back(stored, self);
         if let Store::Maildir(location) = store {
-            in_maildir::note_use(location, undone.negative(), self);
+            in_maildir::update_quota(location, freed.negative(), self);
         }
-        self.forget_taken_back();
+        self.forget_stored();
     }
 
     /// What was stored in a Maildir and taken back is not reported.
-    fn forget_taken_back(&mut self) {
+    fn forget_stored(&mut self) {
         self.stored.retain(|copy| copy.path.is_none());
     }
 }
 
 /// Makes a plan's edits of lists for a message that others have stored: as in a delivery,
 /// once it is where it should be; none if it is deferred.
-pub fn edit_lists(plan: &Plan, reach: &DeliveryContext, report: &mut DeliveryReport) {
+pub fn edit_lists(plan: &Plan, context: &DeliveryContext, report: &mut DeliveryReport) {
     if plan.steps.iter().any(|step| matches!(step.kind, StepKind::Defer { .. })) {
         return;
     }
-    edit_together(plan, 0..plan.steps.len(), reach, report);
+    edit_together(plan, 0..plan.steps.len(), context, report);
 }
 
 /// Makes the edits of lists among some steps: all edits of one list at once, since each
@@ -216,7 +217,7 @@ pub fn edit_lists(plan: &Plan, reach: &DeliveryContext, report: &mut DeliveryRep
 fn edit_together(
     plan: &Plan,
     steps: impl Iterator<Item = usize>,
-    reach: &DeliveryContext,
+    context: &DeliveryContext,
     report: &mut DeliveryReport,
 ) {
     type Edits<'p> = (Vec<usize>, Vec<(Change, &'p str)>);
@@ -225,17 +226,17 @@ fn edit_together(
         let step = plan.steps.get(number).map(|step| &step.kind);
         let Some(StepKind::EditList { add, list, path, entry }) = step else { continue };
         let change = if *add { Change::Add } else { Change::Remove };
-        let at = lists.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
+        let index = lists.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
             lists.push((path, list, Edits::default()));
             lists.len() - 1
         });
-        if let Some((.., (numbers, edits))) = lists.get_mut(at) {
+        if let Some((.., (numbers, edits))) = lists.get_mut(index) {
             numbers.push(number);
             edits.push((change, entry));
         }
     }
     for (path, list, (numbers, edits)) in lists {
-        match reach.edit_list(list, path, &edits) {
+        match context.edit_list(list, path, &edits) {
             Ok(()) => report.done.extend(numbers),
             Err(why) => report.notes.push(why),
         }
@@ -255,51 +256,53 @@ impl PlannedEffect<'_> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
             report.notes.push(format!("done by an earlier try: {}", step.kind.sentence()));
-            if self.instead.as_ref().is_some_and(|copy| is_done(journal, copy.id)) {
+            if self.fallback.as_ref().is_some_and(|copy| is_done(journal, copy.id)) {
                 report.outcome = Outcome::Delivered;
             }
             return Ok(Vec::new());
         }
-        let came = effect::carry_out(target.reach, step, self.message, &self.edits);
-        report.notes.extend(came.notes);
-        let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
+        let effect = effect::carry_out(target.context, step, self.message, &self.edits);
+        report.notes.extend(effect.notes);
+        let must_succeed = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
         let mut stored = Vec::new();
-        match came.result {
+        match effect.result {
             Ok(true) => report.done.push(self.step),
             Ok(false) => {}
-            Err(why) if has_to && !came.is_permanent => return Err(Outcome::deferred(why)),
-            Err(why) if has_to => {
-                let asked = step.kind.sentence();
-                report.notes.push(format!("no {asked}: {why}, which no other try would mend"));
-                stored = self.store_instead(target, journal, report)?;
+            Err(why) if must_succeed && !effect.is_permanent => {
+                return Err(Outcome::deferred(why));
+            }
+            Err(why) if must_succeed => {
+                let step = step.kind.sentence();
+                report.notes.push(format!("no {step}: {why}, and a retry would not help"));
+                stored = self.store_fallback(target, journal, report)?;
             }
             Err(why) => report.notes.push(why),
         }
         if let (Some(journal), Some(id)) = (journal, self.id) {
-            note(journal, id, &step.kind.sentence(), None, report);
+            note_step(journal, id, &step.kind.sentence(), None, report);
             let _ = journal.sync();
         }
         Ok(stored)
     }
 
     /// Stores in the inbox what could not be forwarded.
-    fn store_instead(
+    fn store_fallback(
         &self,
         target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
     ) -> Result<Vec<StagedCopy<'_>>, Outcome> {
         let in_inbox = |stored: &StoredCopy| stored.folder.parts.is_empty();
-        let Some(copy) = self.instead.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
+        let Some(copy) = self.fallback.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
         else {
             return Ok(Vec::new());
         };
-        let mut own = DeliveryReport::of(Outcome::Delivered);
-        let stored = store(std::slice::from_ref(copy), true, target, journal, &mut own);
-        report.notes.extend(own.notes);
+        let mut own_report = DeliveryReport::of(Outcome::Delivered);
+        let stored = store(std::slice::from_ref(copy), true, target, journal, &mut own_report);
+        report.notes.extend(own_report.notes);
         let stored = stored?;
-        report.stored.extend(own.stored);
-        report.outcome = own.outcome;
+        report.stored.extend(own_report.stored);
+        report.outcome = own_report.outcome;
         report.notes.push("it is in the inbox instead".into());
         Ok(stored)
     }
@@ -313,16 +316,16 @@ fn open_journal(
     target: Target<'_>,
     report: &mut DeliveryReport,
 ) -> Result<Option<Journal>, Outcome> {
-    let reach = target.reach;
+    let context = target.context;
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
     if (effects == 0 || effects + work.copies.len() < 2) && !target.store.asks_for_journal() {
         return Ok(None);
     }
-    let (Some(state), Some(message)) = (&reach.state, messages.first()) else { return Ok(None) };
-    let key = journal::key(message, reach.sender.as_deref(), &reach.recipients);
+    let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };
+    let key = journal::key(message, context.sender.as_deref(), &context.recipients);
     let key =
         key.map_err(|error| Outcome::deferred(format!("cannot read the message: {error}")))?;
-    match Journal::open(state, key, reach.deadline) {
+    match Journal::open(state, key, context.deadline) {
         Ok(Some(journal)) => Ok(Some(journal)),
         Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
         Err(error) => {
@@ -337,7 +340,7 @@ fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
 }
 
 /// Records a step as done, and the file of the copy that it has stored in a Maildir.
-fn note(
+fn note_step(
     journal: &mut Journal,
     id: StepId,
     words: &str,
@@ -354,10 +357,10 @@ fn note(
 
 /// Stages and commits all copies that an earlier try did not. With a journal each is
 /// noted once it is stored; without one, those stored before a failure are taken back.
-/// `again` says whether the message is still needed after it is stored.
+/// `is_needed_later` says whether the message is still needed after it is stored.
 fn store<'c>(
     copies: &'c [Copy<'c>],
-    again: bool,
+    is_needed_later: bool,
     target: Target<'_>,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
@@ -373,9 +376,9 @@ fn store<'c>(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let Target { store, original, reach } = target;
+    let Target { store, original, context } = target;
     let is_remote = matches!(store, Store::Remote(_));
-    if missing.len() > 1 || again || is_remote {
+    if missing.len() > 1 || is_needed_later || is_remote {
         for copy in &missing {
             copy.message.spool().map_err(|error| {
                 Failure::new("keep the message in", std::env::temp_dir(), error)
@@ -383,9 +386,9 @@ fn store<'c>(
         }
     }
     match store {
-        Store::Maildir(location) => in_maildir::store(&missing, location, reach, journal, report),
+        Store::Maildir(location) => in_maildir::store(&missing, location, context, journal, report),
         Store::Remote(mailbox) => {
-            hand_over::store(&missing, original, mailbox, reach, journal, report)?;
+            hand_over::store(&missing, original, mailbox, context, journal, report)?;
             Ok(Vec::new())
         }
     }
@@ -504,14 +507,14 @@ mod tests {
         inotify::add_watch(&changes, home.path(), WatchFlags::MOVED_TO).unwrap();
         let state = tempfile::tempdir().unwrap();
         let state = Some(StateDir::at(state.path()));
-        let reach = DeliveryContext {
+        let context = DeliveryContext {
             home: Some(home.path().to_owned()),
             state,
             ..DeliveryContext::nothing()
         };
         let location = Location::new(home.path().join("Maildir"), Layout::Fs, None);
         let report =
-            deliver(&plan(kinds), &[&Message::from_bytes(b"x".to_vec())], &location, &reach);
+            deliver(&plan(kinds), &[&Message::from_bytes(b"x".to_vec())], &location, &context);
         assert_eq!((report.done.len(), &report.notes), (51, &Vec::new()));
         let lines = |list: &str| fs::read_to_string(home.path().join(list)).unwrap();
         assert_eq!(lines("a").lines().count(), 25);
@@ -536,7 +539,7 @@ mod tests {
             let argv = ["/bin/sh", "-c", &script].map(str::to_owned).into();
             let plan = plan(vec![to(DeliveryWord::Copy, "A"), StepKind::Pipe { argv }]);
             let message = Message::from_bytes(b"A: b\n\nc\n".to_vec());
-            let reach = |caller| DeliveryContext {
+            let context = |caller| DeliveryContext {
                 state: has_state.then(|| StateDir::at(home.path().join("state"))),
                 caller,
                 ..DeliveryContext::nothing()
@@ -558,7 +561,7 @@ mod tests {
                 tries.push((None, false));
             }
             for (caller, is_deferred) in tries {
-                let outcome = deliver(&plan, &[&message], &location, &reach(caller)).outcome;
+                let outcome = deliver(&plan, &[&message], &location, &context(caller)).outcome;
                 assert_eq!(matches!(outcome, Outcome::Deferred { .. }), is_deferred, "{outcome:?}");
                 assert_eq!(count(home.path(), "Maildir/A/new"), 1);
                 assert_eq!(fs::read_to_string(&ran).unwrap(), "x\n");
@@ -651,8 +654,8 @@ mod tests {
         let used = || fs::read_to_string(maildir.join("maildirsize")).unwrap();
         let deliver_once = |state: &str| {
             let state = Some(StateDir::at(home.path().join(state)));
-            let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
-            deliver(&plan, &[&message], &location, &reach)
+            let context = DeliveryContext { state, ..DeliveryContext::nothing() };
+            deliver(&plan, &[&message], &location, &context)
         };
         fs::write(home.path().join("file"), "no state can be kept in it").unwrap();
         for (state, kept, size) in [("file", 0, "1000S\n"), ("state", 1, "1000S\n2 1\n")] {
@@ -660,8 +663,9 @@ mod tests {
             assert!(matches!(report.outcome, Outcome::Deferred { .. }), "{report:?}");
             assert_eq!((report.stored.len(), there()), (kept, [kept, 0, 0, 0, 0, 0]), "{state}");
             assert_eq!(used(), size);
-            let is_told = |note: &String| note.contains("what has been done cannot be recorded");
-            assert_eq!(report.notes.iter().any(is_told), kept == 0, "{report:?}");
+            let is_reported =
+                |note: &String| note.contains("what has been done cannot be recorded");
+            assert_eq!(report.notes.iter().any(is_reported), kept == 0, "{report:?}");
         }
         assert!(!ran.exists());
         fs::remove_file(maildir.join("B/new")).unwrap();
@@ -691,13 +695,13 @@ mod tests {
         let kinds = vec![to(DeliveryWord::Copy, "A"), StepKind::Run { argv }];
         let (front, ours) = UnixStream::pair().unwrap();
         drop(front);
-        let reach = DeliveryContext {
+        let context = DeliveryContext {
             caller: Some(context::Caller::at(ours.into())),
             ..DeliveryContext::nothing()
         };
         let location = Location::new(home.path(), Layout::Fs, None);
         let message = Message::from_bytes(b"x\n".to_vec());
-        let report = deliver(&plan(kinds), &[&message], &location, &reach);
+        let report = deliver(&plan(kinds), &[&message], &location, &context);
         assert!(matches!(report.outcome, Outcome::Deferred { .. }), "{report:?}");
         assert!(!ran.exists() && !home.path().join("A").exists());
     }
@@ -714,7 +718,7 @@ mod tests {
         assert_eq!((count(home.path(), "new"), count(home.path(), "A/new")), (1, 1));
         assert_eq!(report.notes.len(), 1, "{:?}", report.notes);
         assert!(report.notes[0].ends_with("is too long, so the inbox"), "{:?}", report.notes);
-        assert_eq!(report.made_folders, [Folder::default(), folder("A")]);
+        assert_eq!(report.created_folders, [Folder::default(), folder("A")]);
     }
 
     #[test]

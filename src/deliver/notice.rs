@@ -4,12 +4,12 @@
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::language::Language;
-use crate::load::{Notice, Trouble};
+use crate::load::{Notice, NoticeKind};
 use crate::message::Message;
 use crate::message::encoded_word::encode;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::state::{StateDir, told};
+use crate::state::{StateDir, notices};
 use crate::translation::translated;
 use crate::world::World;
 
@@ -18,17 +18,17 @@ use super::{Store, deliver};
 
 /// Delivers the notice, unless the user has had one about this version; returns whether
 /// it was delivered. If it fails, the next message tries again.
-pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: &World) -> bool {
-    let Some(claim) = state.and_then(|state| told::claim(state, &notice.path, &notice.version))
+pub fn send(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: &World) -> bool {
+    let Some(claim) = state.and_then(|state| notices::claim(state, &notice.path, &notice.version))
     else {
         return false;
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
-    let is_told = store_in_inbox(&message, store, state) == Outcome::Delivered;
-    if is_told {
-        claim.told();
+    let is_delivered = store_in_inbox(&message, store, state) == Outcome::Delivered;
+    if is_delivered {
+        claim.confirm();
     }
-    is_told
+    is_delivered
 }
 
 /// What the log says about a message that no rule has seen.
@@ -37,20 +37,18 @@ pub const UNFILTERED: &str =
 
 /// Delivers a notice that the message just delivered went through no rules. It contains
 /// nothing of that message: reading the message is what failed.
-pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
+pub fn send_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let body = "A message in your inbox, which came just before this one, has not gone through \
-                your rules:\nat each try before, the program ended while it was at that message, so \
-                this try left the rules out.\nNo message is lost. Please tell your provider, or \
-                those who make mfilter.\n";
+                your rules:\nat each earlier attempt the program ended while it processed that message, so this time the rules were skipped.\nNo message is lost. Please tell your provider, or the developers of mfilter.\n";
     let message = mail("A message was not filtered", body, "", world);
     let message = Message::from_bytes(message.into_bytes());
     let _ = store_in_inbox(&message, store, state);
 }
 
 fn store_in_inbox(message: &Message, store: Store<'_>, state: Option<&StateDir>) -> Outcome {
-    let reach = DeliveryContext { state: state.cloned(), ..DeliveryContext::nothing() };
+    let context = DeliveryContext { state: state.cloned(), ..DeliveryContext::nothing() };
     // A plan without an end ends in the inbox.
-    deliver(&Plan::default(), &[message], store, &reach).outcome
+    deliver(&Plan::default(), &[message], store, &context).outcome
 }
 
 /// The address that a notice is from and to.
@@ -60,12 +58,12 @@ fn user_address(world: &World, host: &str) -> String {
 }
 
 fn compose(notice: &Notice, world: &World) -> String {
-    let below = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());
-    let rules = match below {
-        Some(below) => format!("~/{}", below.display()),
+    let relative = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());
+    let rules = match relative {
+        Some(relative) => format!("~/{}", relative.display()),
         None => notice.path.display().to_string(),
     };
-    if notice.trouble == Trouble::Filters {
+    if notice.kind == NoticeKind::Filters {
         let (subject, meanwhile) = match notice.last_good {
             true => (
                 "Your filters are not in use; still using those saved before",
@@ -85,12 +83,12 @@ fn compose(notice: &Notice, world: &World) -> String {
         );
         return mail(subject, &body, "", world);
     }
-    let (subject, meanwhile) = match (notice.trouble, notice.last_good) {
-        (Trouble::Missing, true) => (
+    let (subject, meanwhile) = match (notice.kind, notice.last_good) {
+        (NoticeKind::Missing, true) => (
             "Your mail rules are missing; still using the last valid version",
             "Until they are back, the last version without a mistake stays in use.",
         ),
-        (Trouble::Missing, false) => (
+        (NoticeKind::Missing, false) => (
             "Your mail rules are missing; all mail goes to the inbox",
             "Until they are back, all mail goes to the inbox.",
         ),
@@ -104,7 +102,7 @@ fn compose(notice: &Notice, world: &World) -> String {
         ),
     };
     let mut body = format!("The rules in {rules} cannot be used as they are now.\n{meanwhile}\n");
-    if notice.trouble == Trouble::Missing {
+    if notice.kind == NoticeKind::Missing {
         body.push_str("If you want no rules any more, leave an empty file there.\n");
     }
     let check = format!("No message is lost. To see this again: mfilter check {rules}\n\n");
@@ -114,7 +112,7 @@ fn compose(notice: &Notice, world: &World) -> String {
 
 /// A mail to the user in the user's language. Each line of the body is translated as a
 /// whole; `behind`, which follows the body, is in that language already.
-fn mail(subject: &str, body: &str, behind: &str, world: &World) -> String {
+fn mail(subject: &str, body: &str, appendix: &str, world: &World) -> String {
     let language = Language::of_locale();
     let subject = encode(&translated(subject, language));
     let body: String =
@@ -134,7 +132,7 @@ fn mail(subject: &str, body: &str, behind: &str, world: &World) -> String {
          Content-Type: text/plain; charset=UTF-8\n\
          Content-Transfer-Encoding: 8bit\n\
          \n\
-         {body}{behind}",
+         {body}{appendix}",
         now.as_nanosecond(),
         std::process::id(),
     )

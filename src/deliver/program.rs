@@ -33,17 +33,17 @@ use crate::message::{HeaderEdit, Message};
 use crate::platform::{exit_descriptor, memory_file};
 
 /// The time between SIGTERM and SIGKILL, and how long a killed program may take to end.
-const GRACE: Duration = Duration::from_secs(2);
+const KILL_GRACE: Duration = Duration::from_secs(2);
 /// How long a filter's output may stay open after its program has ended.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 /// How much of a program's output is kept, bytes.
-const PRINTED: usize = 2048;
+const PRINTED_MAX: usize = 2048;
 /// How many lines of that are shown.
-const LINES: usize = 5;
+const LINES_MAX: usize = 5;
 /// A message of up to this size is passed in memory, bytes.
-const IN_MEMORY: u64 = 1 << 20;
+const MEMORY_MAX: u64 = 1 << 20;
 /// How often to check whether a program has ended, where there is no pidfd.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A program to be run.
 #[derive(Debug, Clone)]
@@ -84,27 +84,27 @@ pub fn filter(
     limit: u64,
 ) -> (Result<Message, String>, Vec<String>) {
     let mut output = ProgramOutput { bytes: Vec::new(), file: None, size: 0, limit, error: None };
-    let ran = execute(call, message, edits, Some(&mut output));
-    let made = ran.result.and_then(|()| output.into_message());
-    (made.and_then(|made| has_header(made, message)), ran.printed)
+    let end = execute(call, message, edits, Some(&mut output));
+    let replacement = end.result.and_then(|()| output.into_message());
+    (replacement.and_then(|replacement| has_header(replacement, message)), end.printed)
 }
 
 /// A filter's output, if it has a complete header wherever the message has one: output
 /// that was cut off, or is some other text, is not a message.
-fn has_header(made: Message, message: &Message) -> Result<Message, String> {
-    let (before, after) = (message.head(), made.head());
+fn has_header(replacement: Message, message: &Message) -> Result<Message, String> {
+    let (before, after) = (message.head(), replacement.head());
     if before.headers().next().is_some() && after.headers().next().is_none() {
         Err("printed no header field".into())
     } else if before.is_ended() && !after.is_ended() {
         Err("printed less than a header".into())
     } else {
-        Ok(made)
+        Ok(replacement)
     }
 }
 
 /// A message as a file of its own, positioned at its start.
 fn content(message: &Message, edits: &[HeaderEdit]) -> io::Result<File> {
-    let small = message.size()? <= IN_MEMORY;
+    let small = message.size()? <= MEMORY_MAX;
     let memory = if small { memory_file() } else { None };
     let mut file = match memory {
         Some(memory) => memory,
@@ -145,7 +145,7 @@ fn execute(
     close_inherited();
     match command.spawn() {
         Ok(child) => RunningProgram::new(child, output).finish(call.deadline),
-        Err(error) => failed(format!("cannot be started: {}", plain(&error))),
+        Err(error) => failed(format!("cannot be started: {}", without_number(&error))),
     }
 }
 
@@ -158,8 +158,8 @@ fn close_inherited() {
         let open = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
         let inherited = open.filter_map(|entry| {
             let number: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let about = String::from_utf8(file::read(&entry.path(), 4096).ok()?).ok()?;
-            let flags = about.lines().find_map(|line| line.strip_prefix("flags:"))?.trim();
+            let info = String::from_utf8(file::read(&entry.path(), 4096).ok()?).ok()?;
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?.trim();
             let flags = OFlags::from_bits_retain(u32::from_str_radix(flags, 8).ok()?);
             (number > 2 && !flags.contains(OFlags::CLOEXEC)).then_some(number)
         });
@@ -170,7 +170,7 @@ fn close_inherited() {
 }
 
 /// The text of an error without its number.
-fn plain(error: &io::Error) -> String {
+fn without_number(error: &io::Error) -> String {
     error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
@@ -190,12 +190,13 @@ impl ProgramOutput {
         } else if self.size > self.limit {
             self.error = Some(format!("printed more than {} MB", self.limit >> 20));
         } else if let Err(error) = self.keep(bytes) {
-            self.error = Some(format!("printed something that cannot be kept: {}", plain(&error)));
+            self.error =
+                Some(format!("printed something that cannot be kept: {}", without_number(&error)));
         }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.file.is_none() && self.size > IN_MEMORY {
+        if self.file.is_none() && self.size > MEMORY_MAX {
             let mut file = tempfile::tempfile()?;
             file.write_all(&std::mem::take(&mut self.bytes))?;
             self.file = Some(file);
@@ -216,7 +217,7 @@ impl ProgramOutput {
             (None, _, None) => Ok(Message::from_bytes(self.bytes)),
             (None, _, Some(mut file)) => {
                 file.rewind().and_then(|()| Message::open(file)).map_err(|error| {
-                    format!("printed something that cannot be read: {}", plain(&error))
+                    format!("printed something that cannot be read: {}", without_number(&error))
                 })
             }
         }
@@ -227,7 +228,7 @@ impl ProgramOutput {
 struct RunningProgram<'o> {
     child: Child,
     group: Option<Pid>,
-    ended: Option<OwnedFd>,
+    exit_fd: Option<OwnedFd>,
     stdout: Option<File>,
     stderr: Option<File>,
     output: Option<&'o mut ProgramOutput>,
@@ -237,54 +238,58 @@ struct RunningProgram<'o> {
 impl<'o> RunningProgram<'o> {
     fn new(mut child: Child, output: Option<&'o mut ProgramOutput>) -> RunningProgram<'o> {
         let group = Pid::from_raw(child.id() as i32);
-        let ended = group.and_then(exit_descriptor);
+        let exit_fd = group.and_then(exit_descriptor);
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         let stderr = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         for pipe in [&stdout, &stderr].into_iter().flatten() {
             // If this fails, a read can block only when poll was wrong.
             let _ = rustix::io::ioctl_fionbio(pipe, true);
         }
-        RunningProgram { child, group, ended, stdout, stderr, output, printed: Vec::new() }
+        RunningProgram { child, group, exit_fd, stdout, stderr, output, printed: Vec::new() }
     }
 
     fn finish(mut self, deadline: Instant) -> ProgramEnd {
         let started = Instant::now();
-        let late = self.until(deadline, |this| this.has_ended() || this.too_much());
-        if late {
+        let timed_out = self.read_until(deadline, |this| this.has_ended() || this.is_over_limit());
+        if timed_out {
             self.kill(Signal::TERM);
-            self.until(Instant::now() + GRACE, |this| this.has_ended());
+            self.read_until(Instant::now() + KILL_GRACE, |this| this.has_ended());
         } else if self.has_ended() && self.output.is_some() {
             // Whoever still holds the output open might still write to it.
-            self.until(Instant::now() + OUTPUT_GRACE, |this| this.stdout.is_none());
+            self.read_until(Instant::now() + OUTPUT_GRACE, |this| this.stdout.is_none());
         }
-        let whole = self.stdout.is_none();
+        let is_complete = self.stdout.is_none();
         self.kill(Signal::KILL);
-        self.until(Instant::now() + GRACE, |this| this.has_ended());
+        self.read_until(Instant::now() + KILL_GRACE, |this| this.has_ended());
         self.read();
         let status = if self.has_ended() { self.child.wait().ok() } else { None };
-        let spent = started.elapsed().as_secs();
+        let seconds = started.elapsed().as_secs();
         let result = match status {
-            _ if late => Err(format!("did not end within {spent} s and was killed")),
-            _ if self.too_much() => Ok(()),
+            _ if timed_out => Err(format!("did not end within {seconds} s and was killed")),
+            _ if self.is_over_limit() => Ok(()),
             None => Err("cannot be killed".into()),
-            Some(status) if !status.success() => Err(ending(status)),
-            Some(_) if self.output.is_some() && !whole => {
+            Some(status) if !status.success() => Err(describe_status(status)),
+            Some(_) if self.output.is_some() && !is_complete => {
                 Err("ended, but left a child that may have more to print".into())
             }
             Some(_) => Ok(()),
         };
-        let status = status.filter(|_| !late).and_then(|status| status.code());
-        ProgramEnd { result, status, printed: lines(&self.printed) }
+        let status = status.filter(|_| !timed_out).and_then(|status| status.code());
+        ProgramEnd { result, status, printed: last_lines(&self.printed) }
     }
 
     /// Reads what arrives until `done`; true if `deadline` came first.
-    fn until(&mut self, deadline: Instant, done: impl Fn(&RunningProgram<'_>) -> bool) -> bool {
+    fn read_until(
+        &mut self,
+        deadline: Instant,
+        done: impl Fn(&RunningProgram<'_>) -> bool,
+    ) -> bool {
         while !done(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;
             }
-            let left = if self.ended.is_some() { left } else { left.min(LOOK) };
+            let left = if self.exit_fd.is_some() { left } else { left.min(POLL_INTERVAL) };
             let wait = Timespec {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(3600).min(3600),
                 tv_nsec: i64::from(left.subsec_nanos()),
@@ -294,7 +299,7 @@ impl<'o> RunningProgram<'o> {
                 .into_iter()
                 .flatten()
                 .map(AsFd::as_fd)
-                .chain(self.ended.as_ref().map(AsFd::as_fd))
+                .chain(self.exit_fd.as_ref().map(AsFd::as_fd))
                 .map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN))
                 .collect();
             let polled = poll(&mut fds, Some(&wait));
@@ -305,7 +310,7 @@ impl<'o> RunningProgram<'o> {
             // It has ended, but something holds its output open: now only the pipes
             // matter, and the known end must not wake us again.
             if self.has_ended() {
-                self.ended = None;
+                self.exit_fd = None;
             }
         }
         false
@@ -336,7 +341,7 @@ impl<'o> RunningProgram<'o> {
         all + from_stderr
     }
 
-    fn too_much(&self) -> bool {
+    fn is_over_limit(&self) -> bool {
         self.output.as_ref().is_some_and(|output| output.error.is_some())
     }
 
@@ -377,18 +382,18 @@ fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
 /// Adds what a program printed; beyond the limit the oldest bytes are dropped.
 fn keep(printed: &mut Vec<u8>, bytes: &[u8]) {
     printed.extend_from_slice(bytes);
-    printed.drain(..printed.len().saturating_sub(PRINTED));
+    printed.drain(..printed.len().saturating_sub(PRINTED_MAX));
 }
 
 /// The last lines of what was kept.
-fn lines(printed: &[u8]) -> Vec<String> {
+fn last_lines(printed: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(printed);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let first = lines.len().saturating_sub(LINES);
+    let first = lines.len().saturating_sub(LINES_MAX);
     lines.into_iter().skip(first).map(str::to_owned).collect()
 }
 
-fn ending(status: ExitStatus) -> String {
+fn describe_status(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with status {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),
@@ -423,14 +428,14 @@ mod tests {
         vec![("PATH", "/usr/bin:/bin".into())]
     }
 
-    fn ran(words: &[String], ms: u64) -> ProgramEnd {
+    fn run_words(words: &[String], ms: u64) -> ProgramEnd {
         run(&call(words, &path(), ms), &Message::from_bytes(MESSAGE.to_vec()), &[])
     }
 
     fn filtered(words: &[String], ms: u64, limit: u64) -> (Result<Vec<u8>, String>, Vec<String>) {
         let message = Message::from_bytes(MESSAGE.to_vec());
-        let (made, printed) = filter(&call(words, &path(), ms), &message, &[], limit);
-        let bytes = made.map(|message| {
+        let (replacement, printed) = filter(&call(words, &path(), ms), &message, &[], limit);
+        let bytes = replacement.map(|message| {
             let mut file = tempfile::tempfile().unwrap();
             message.write_to(&[], &mut file).unwrap();
             file.rewind().unwrap();
@@ -444,12 +449,12 @@ mod tests {
     #[test]
     fn a_program_gets_the_message_its_words_and_nothing_else() {
         let words = shell("cat >&2; echo \"$#:$PATH:$HOME:$PWD\"; ls /proc/self/fd | wc -l");
-        let ran = ran(&words, 10_000);
-        assert_eq!(ran.result, Ok(()));
-        assert!(ran.printed.contains(&"hello".into()), "{:?}", ran.printed);
-        assert!(ran.printed.contains(&"0:/usr/bin:/bin::/".into()), "{:?}", ran.printed);
+        let end = run_words(&words, 10_000);
+        assert_eq!(end.result, Ok(()));
+        assert!(end.printed.contains(&"hello".into()), "{:?}", end.printed);
+        assert!(end.printed.contains(&"0:/usr/bin:/bin::/".into()), "{:?}", end.printed);
         let odd = argv(&["printf", "%s|", "$(id)", "a b", "*;x"]);
-        assert_eq!(super::tests::ran(&odd, 10_000).printed, ["$(id)|a b|*;x|"]);
+        assert_eq!(run_words(&odd, 10_000).printed, ["$(id)|a b|*;x|"]);
     }
 
     #[test]
@@ -461,9 +466,9 @@ mod tests {
             (argv(&["no-such-program"]), "cannot be started: No such file or directory"),
             (argv(&["/etc/passwd"]), "cannot be started: Permission denied"),
         ] {
-            assert_eq!(ran(&words, 10_000).result, Err(why.to_string()));
+            assert_eq!(run_words(&words, 10_000).result, Err(why.to_string()));
         }
-        assert_eq!(ran(&argv(&["true"]), 10_000).result, Ok(()), "one that reads nothing");
+        assert_eq!(run_words(&argv(&["true"]), 10_000).result, Ok(()), "one that reads nothing");
     }
 
     #[test]
@@ -475,8 +480,8 @@ mod tests {
             "trap '' TERM; while :; do sleep 1; done",
             "(sleep 4; echo alive >FILE) & sleep 60",
         ] {
-            let ran = ran(&shell(&script.replace("FILE", &path)), 300);
-            let why = ran.result.unwrap_err();
+            let end = run_words(&shell(&script.replace("FILE", &path)), 300);
+            let why = end.result.unwrap_err();
             assert!(why.starts_with("did not end within"), "{why}");
         }
         std::thread::sleep(Duration::from_secs(5));
@@ -485,20 +490,20 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_kept() {
-        let printed = ran(&shell("seq 1 1000; echo why >&2; exit 3"), 10_000).printed;
-        assert!(printed.len() == LINES && printed.contains(&"why".to_owned()), "{printed:?}");
+        let printed = run_words(&shell("seq 1 1000; echo why >&2; exit 3"), 10_000).printed;
+        assert!(printed.len() == LINES_MAX && printed.contains(&"why".to_owned()), "{printed:?}");
         assert!(printed.contains(&"1000".to_owned()), "{printed:?}");
     }
 
     #[test]
     fn a_program_that_forks_and_exits_keeps_nobody_waiting() {
-        assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
-        let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
-        assert!(made.unwrap_err().contains("left a child"));
+        assert_eq!(run_words(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
+        let (replacement, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
+        assert!(replacement.unwrap_err().contains("left a child"));
         // What it left behind ends with it.
         let marker = tempfile::NamedTempFile::new().unwrap();
         let script = format!("(sleep 1; echo alive >{}) & exit 0", marker.path().display());
-        assert_eq!(ran(&shell(&script), 30_000).result, Ok(()));
+        assert_eq!(run_words(&shell(&script), 30_000).result, Ok(()));
         std::thread::sleep(Duration::from_secs(2));
         assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "");
     }
@@ -511,25 +516,28 @@ mod tests {
             "trap 'sleep 0.3; echo tidy >{path}; exit 1' TERM; while :; do sleep 0.05; done"
         );
         // A shell on a busy machine has begun by then.
-        assert!(ran(&shell(&script), 2000).result.unwrap_err().starts_with("did not end within"));
+        assert!(
+            run_words(&shell(&script), 2000).result.unwrap_err().starts_with("did not end within")
+        );
         assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "tidy\n");
         let why = "was not started, because there is no time left".to_owned();
-        assert_eq!(ran(&shell("exit 0"), 0).result, Err(why));
+        assert_eq!(run_words(&shell("exit 0"), 0).result, Err(why));
     }
 
     #[test]
     fn endless_output_is_read_and_forgotten() {
-        let ran = ran(&shell("yes | head -c 500000000; echo end >&2"), 60_000);
-        assert_eq!(ran.result, Ok(()));
-        assert_eq!(ran.printed.len(), LINES);
-        let (made, _) = filtered(&argv(&["yes"]), 60_000, 5 << 20);
-        assert_eq!(made, Err("printed more than 5 MB".into()));
+        let end = run_words(&shell("yes | head -c 500000000; echo end >&2"), 60_000);
+        assert_eq!(end.result, Ok(()));
+        assert_eq!(end.printed.len(), LINES_MAX);
+        let (replacement, _) = filtered(&argv(&["yes"]), 60_000, 5 << 20);
+        assert_eq!(replacement, Err("printed more than 5 MB".into()));
     }
 
     #[test]
     fn a_filter_gives_a_whole_message_or_none() {
-        let (made, printed) = filtered(&shell("echo X: 1; cat; echo note >&2"), 10_000, 1 << 20);
-        assert_eq!(made.unwrap(), [b"X: 1\n", MESSAGE].concat());
+        let (replacement, printed) =
+            filtered(&shell("echo X: 1; cat; echo note >&2"), 10_000, 1 << 20);
+        assert_eq!(replacement.unwrap(), [b"X: 1\n", MESSAGE].concat());
         assert_eq!(printed, ["note"]);
         let (large, _) = filtered(&shell("cat; head -c 3000000 /dev/zero"), 10_000, 8 << 20);
         assert_eq!(large.unwrap().len(), MESSAGE.len() + 3_000_000);

@@ -12,22 +12,22 @@ use crate::message::address::parse_list;
 use crate::message::encoded_word::encode;
 use crate::message::path;
 use crate::plan::Reply;
-use crate::state::replied;
+use crate::state::replies;
 
-use super::context::{DeliveryContext, EffectResult, sent};
+use super::context::{DeliveryContext, EffectResult, sendmail_result};
 use super::{program, sendmail};
 use crate::maildir::name;
 
 /// Sends an answer, unless this sender got the same text within the set time. If that
 /// cannot be recorded, none is sent: better none than many.
-pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
+pub(super) fn send(reply: &Reply, context: &DeliveryContext) -> EffectResult {
     let failed =
         |why: String| EffectResult { result: Err(why), is_permanent: false, notes: Vec::new() };
-    let Some(state) = &reach.state else {
+    let Some(state) = &context.state else {
         return failed("no answer is sent, because it cannot be recorded".into());
     };
     let text = reply.key.as_bytes();
-    match replied::claim(state, &reply.to, text, reach.now, reply.every) {
+    match replies::claim(state, &reply.to, text, context.now, reply.every) {
         Ok(true) => {}
         Ok(false) => {
             let note = format!("no reply to `{}`, who has already had it", reply.to);
@@ -37,13 +37,13 @@ pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
             return failed(format!("no answer is sent, because it cannot be recorded: {error}"));
         }
     }
-    let message = Message::from_bytes(compose(reply, reach.now).into_bytes());
-    let argv = sendmail::arguments(&reach.sendmail, "", std::slice::from_ref(&reply.to));
-    let ran = program::run(&reach.call(&argv), &message, &[]);
-    if ran.result.is_err() {
-        replied::give_back(state, &reply.to, text);
+    let message = Message::from_bytes(compose(reply, context.now).into_bytes());
+    let argv = sendmail::arguments(&context.sendmail, "", std::slice::from_ref(&reply.to));
+    let end = program::run(&context.call(&argv), &message, &[]);
+    if end.result.is_err() {
+        replies::give_back(state, &reply.to, text);
     }
-    sent(&reach.sendmail, ran)
+    sendmail_result(&context.sendmail, end)
 }
 
 /// The answer as a message.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn local_parts_that_are_no_atoms_are_quoted() {
+    fn local_parts_that_are_not_atoms_are_quoted() {
         assert_eq!(quoted("a..b.@docomo.ne.jp"), "\"a..b.\"@docomo.ne.jp");
         assert_eq!(quoted("a.b+c@example.jp"), "a.b+c@example.jp");
         assert_eq!(quoted("a \"b@example.jp"), "\"a \\\"b\"@example.jp");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_plain_words_is_quoted() {
+    fn a_name_that_is_not_plain_words_is_quoted() {
         for (from, field) in [
             ("Taro T2 <taro@example.jp>", "Taro T2 <taro@example.jp>"),
             ("\"Taro, Sales\" <taro@example.jp>", "\"Taro, Sales\" <taro@example.jp>"),

@@ -47,7 +47,7 @@ pub(super) struct PlannedEffect<'p> {
     pub(super) id: Option<StepId>,
     pub(super) rank: EffectRank,
     /// What is stored if `sendmail` permanently refuses to forward it.
-    pub(super) instead: Option<Copy<'p>>,
+    pub(super) fallback: Option<Copy<'p>>,
 }
 
 /// A delivery that no rule asked for.
@@ -63,8 +63,10 @@ const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
 pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Outcome) {
     let mut work = WorkList::default();
     let mut edits = Vec::new();
-    let mut at = messages.iter().copied();
-    let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
+    let mut remaining = messages.iter().copied();
+    let Some(mut message) = remaining.next() else {
+        return (work, Outcome::deferred("no message"));
+    };
     let mut ids = StepIds::default();
     let mut end = None;
     for (number, step) in plan.steps.iter().enumerate() {
@@ -88,7 +90,7 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
             StepKind::Edit(edit) => edits.push(edit.clone()),
             StepKind::Log(_) | StepKind::Skipped { .. } => {}
             StepKind::Filter { applied, .. } => {
-                if let (true, Some(next)) = (*applied, at.next()) {
+                if let (true, Some(next)) = (*applied, remaining.next()) {
                     message = next;
                     edits.clear();
                 }
@@ -125,7 +127,7 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
                 message,
                 id,
                 rank,
-                instead: None,
+                fallback: None,
             });
         }
         if end.is_some() {
@@ -150,7 +152,7 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
         if is_needed {
             // One copy serves all of them.
             let id = *id.get_or_insert_with(|| ids.next(&INBOX));
-            effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
+            effect.fallback = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
         }
     }
     work.effects.sort_by_key(|effect| effect.rank);

@@ -4,7 +4,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::Path;
-use std::rc::Rc;
 
 use super::Detail;
 use super::captures::Captures;
@@ -14,25 +13,21 @@ use super::run_state::RunState;
 use super::trace::{IGNORED, TestTrace, TestVerdict};
 use super::truth::{self, Truth};
 use super::values::{FieldValue, Values, values};
-use crate::classify::people::People;
 use crate::classify::resembles::SimilarWord;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::file::Bounds;
-use crate::message::Message;
-use crate::message::address::Address;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::MAX_CONDITION_DEPTH;
-use crate::rules::compiled::CompiledProgram;
 use crate::rules::glob;
 use crate::rules::pattern::Patterns;
 use crate::rules::program::{
     Comparison, Condition, ConditionKind, DuplicateKey, Entries, Field, Needle, TextOperator,
 };
 use crate::rules::template::{Insert, TemplatePart};
-use crate::state::seen;
+use crate::state::duplicates;
 use crate::state::slots::Key;
-use crate::world::{DuplicateStatus, World};
+use crate::world::DuplicateStatus;
 
 /// Why `duplicate` cannot be decided for existing mail.
 pub(super) const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
@@ -54,11 +49,11 @@ pub(super) struct Conditions<'a> {
     /// The nesting depth of the condition that is being evaluated.
     depth: Cell<u32>,
     /// Which rules can hold.
-    pub(super) possible: Candidates<'a>,
+    pub(super) candidates: Candidates<'a>,
     /// The key of the message as it came.
     pub(super) key: OnceCell<Result<Key, String>>,
     /// The keys that `duplicate of` has asked for.
-    pub(super) asked: RefCell<Vec<Key>>,
+    pub(super) duplicate_keys: RefCell<Vec<Key>>,
     /// The folders that were looked for, so that within a run each exists or does not.
     pub(super) folders: RefCell<Vec<(Folder, Truth)>>,
 }
@@ -72,17 +67,10 @@ impl<'a> Deref for Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    pub(super) fn new(
-        program: &'a CompiledProgram,
-        message: &'a Message,
-        world: &'a World,
-        variable: &'a dyn Fn(&str) -> Option<String>,
-        me: Option<&'a dyn Fn(&Address) -> bool>,
-        people: &'a dyn Fn() -> Result<Rc<People>, String>,
-        detail: Detail,
-    ) -> Conditions<'a> {
+    pub(super) fn new(context: Context<'a>, detail: Detail) -> Conditions<'a> {
+        let program = context.program;
         Conditions {
-            context: Context::new(program, message, world, variable, me, people),
+            context,
             detail,
             values: cells(program.fields.len()),
             patterns: Patterns::new(program),
@@ -92,9 +80,9 @@ impl<'a> Conditions<'a> {
             capturing: Cell::new(true),
             tests: RefCell::default(),
             depth: Cell::new(0),
-            possible: Candidates::new(program),
+            candidates: Candidates::new(program),
             key: OnceCell::new(),
-            asked: RefCell::default(),
+            duplicate_keys: RefCell::default(),
             folders: RefCell::default(),
         }
     }
@@ -161,11 +149,11 @@ impl<'a> Conditions<'a> {
 
     /// The first statement from this one on that can do anything: rules that
     /// cannot hold are skipped. A trace contains every rule.
-    pub(super) fn next_possible(&self, at: usize) -> usize {
+    pub(super) fn next_candidate(&self, at: usize) -> usize {
         if self.detail != Detail::Plan {
             return at;
         }
-        let next = self.possible.next(at, &|field| self.field(field));
+        let next = self.candidates.next(at, &|field| self.field(field));
         next.unwrap_or_else(|| {
             self.program.mark_damaged();
             at
@@ -177,26 +165,28 @@ impl<'a> Conditions<'a> {
         if self.mail().envelope_sender.as_deref() == Some("") {
             return Some("not refused: it has the null sender".into());
         }
-        let by = [&automatic::AUTOMATIC, &auto_generated::AUTO_GENERATED];
-        let evidence = by.iter().find_map(|by| (by.find)(self.mail()).ok().flatten())?;
+        let classifiers = [&automatic::AUTOMATIC, &auto_generated::AUTO_GENERATED];
+        let evidence = classifiers
+            .iter()
+            .find_map(|classifier| (classifier.find)(self.mail()).ok().flatten())?;
         Some(format!("not refused: it is automatic mail: {evidence}"))
     }
 
     /// The key of the message, as it came, for `duplicate`.
     pub(super) fn key(&self) -> Result<Key, String> {
-        let key = || seen::key(self.message).map_err(|error| error.to_string());
+        let key = || duplicates::key(self.message).map_err(|error| error.to_string());
         self.key.get_or_init(key).clone()
     }
 
     /// The longest time for which any `duplicate` remembers something, seconds.
-    pub(super) fn kept(&self) -> u64 {
+    pub(super) fn remember_for(&self) -> u64 {
         self.within().max(self.program.longest_within)
     }
 
     /// `set duplicates-for`, seconds.
     pub(super) fn within(&self) -> u64 {
         let set = self.program.settings.duplicates_for.as_ref();
-        set.map_or(seen::WITHIN.as_secs(), |seconds| *seconds)
+        set.map_or(duplicates::REMEMBER_FOR.as_secs(), |seconds| *seconds)
     }
 
     /// The cached rules are damaged: nothing that they say is believed.
@@ -211,7 +201,7 @@ impl<'a> Conditions<'a> {
         self.depth.set(self.depth.get() + 1);
         let truth = match self.program.condition(index) {
             Some(condition) if self.depth.get() <= MAX_CONDITION_DEPTH => {
-                self.judge(condition, index)
+                self.evaluate(condition, index)
             }
             _ => Err(self.damaged()),
         };
@@ -219,7 +209,7 @@ impl<'a> Conditions<'a> {
         truth
     }
 
-    fn judge(&self, condition: &Condition, index: u32) -> Truth {
+    fn evaluate(&self, condition: &Condition, index: u32) -> Truth {
         let holds =
             |other: u32| if other < index { self.holds(other) } else { Err(self.damaged()) };
         let operand = |other: &u32| holds(*other);
@@ -276,7 +266,7 @@ impl<'a> Conditions<'a> {
             }
             ConditionKind::FolderExists(name) => {
                 let inbox = || Ok(Ok(Folder::default()));
-                let folder = name.as_ref().map_or_else(inbox, |name| self.asked_folder(name));
+                let folder = name.as_ref().map_or_else(inbox, |name| self.condition_folder(name));
                 let truth = match &folder {
                     Ok(Ok(folder)) => self.folder_exists(folder),
                     Ok(Err(_)) => Ok(false),
@@ -343,10 +333,10 @@ impl<'a> Conditions<'a> {
             Some(_) => Err(NOT_REMEMBERED.into()),
             None => Ok(self.world.delivered_before(key, within)),
         };
-        let mut asked = self.asked.borrow_mut();
+        let mut duplicate_keys = self.duplicate_keys.borrow_mut();
         let renews = !first || !before.as_ref().is_ok_and(DuplicateStatus::is_duplicate);
-        if renews && !asked.contains(&key) {
-            asked.push(key);
+        if renews && !duplicate_keys.contains(&key) {
+            duplicate_keys.push(key);
         }
         before.map(Some)
     }
@@ -365,7 +355,7 @@ impl<'a> Conditions<'a> {
             _ => return Err(self.damaged()),
         };
         let found = self.field(field).and_then(|values| {
-            let by = match kind {
+            let matched = match kind {
                 ConditionKind::Text { operator, needles, .. } => values
                     .iter()
                     .find(|value| needles.iter().any(|needle| compare(value, operator, needle))),
@@ -376,11 +366,11 @@ impl<'a> Conditions<'a> {
                     self.first_match(values, patterns.iter().copied())?
                 }
                 ConditionKind::In { list, .. } => self.first_in(values, *list)?,
-                ConditionKind::Compare { operator, values: wanted, .. } => {
+                ConditionKind::Compare { operator, values: bounds, .. } => {
                     values.iter().find(|value| {
                         let number = value.number();
                         number.is_some_and(|number| {
-                            wanted.iter().any(|to| ordered(number, operator, *to))
+                            bounds.iter().any(|to| ordered(number, operator, *to))
                         })
                     })
                 }
@@ -392,11 +382,13 @@ impl<'a> Conditions<'a> {
                 }
                 _ => values.iter().find(|value| !value.is_empty()),
             };
-            Ok((by, values))
+            Ok((matched, values))
         });
-        let truth = found.as_ref().map(|(by, _)| by.is_some()).map_err(String::clone);
+        let truth = found.as_ref().map(|(matched, _)| matched.is_some()).map_err(String::clone);
         self.record(condition, &truth, || match &found {
-            Ok((by, _)) if let Some(state) = self.shown_state(field, by.is_some()) => state.into(),
+            Ok((matched, _)) if let Some(state) = self.describe_state(field, matched.is_some()) => {
+                state.into()
+            }
             Ok((Some(value), _)) => self.with_source(field, value.shown()),
             Ok((None, values)) => self.with_source(field, values.shown()),
             Err(why) => why.clone(),
@@ -405,7 +397,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// The words for a test on the run so far, which need nothing else.
-    fn shown_state(&self, field: u32, holds: bool) -> Option<&'static str> {
+    fn describe_state(&self, field: u32, holds: bool) -> Option<&'static str> {
         Some(match (self.program.fields.get(field as usize)?, holds) {
             (Field::Flag(_), true) => "it is set",
             (Field::Flag(_), false) => "it is not set",
@@ -432,7 +424,7 @@ impl<'a> Conditions<'a> {
         }
         const MOST: usize = 3;
         let ignored = results.ignored.iter().take(MOST);
-        let ignored = ignored.map(|each| format!("{IGNORED}{}: {}", each.header, each.why));
+        let ignored = ignored.map(|header| format!("{IGNORED}{}: {}", header.header, header.why));
         shown + &ignored.collect::<String>()
     }
 

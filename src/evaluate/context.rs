@@ -43,6 +43,14 @@ impl<'a> Context<'a> {
         Context { program, message, world, variable, me, people, site_of, mail, state }
     }
 
+    /// The same for other rules, before they have done anything.
+    pub(super) fn of<'p>(&self, program: &'p CompiledProgram) -> Context<'p>
+    where
+        'a: 'p,
+    {
+        Context::new(program, self.message, self.world, self.variable, self.me, self.people)
+    }
+
     /// Whether the rules are the site's.
     pub(super) fn is_site(&self) -> bool {
         !self.program.categories.is_empty()

@@ -17,13 +17,13 @@ use crate::text::is_invisible;
 /// Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
 /// Why no folder has a name.
-const NO_NAME: &str = "what it inserts makes no folder's name";
+const NO_NAME: &str = "the inserted values make no valid folder name";
 /// Replaces an empty insert that is one level.
 const UNKNOWN: &str = "unknown";
 
 impl Conditions<'_> {
     /// The folder that a condition asks for; the inner error says why there is none.
-    pub(super) fn asked_folder(
+    pub(super) fn condition_folder(
         &self,
         template: &Template,
     ) -> Result<Result<Folder, String>, String> {
@@ -65,8 +65,8 @@ impl Conditions<'_> {
             match part {
                 TemplatePart::Text(text) => {
                     let first = at == 0 && unchecked;
-                    let behind = behind_prefix(text, prefix, layout).filter(|_| first);
-                    append(&mut parts, behind.unwrap_or(text).split('/'));
+                    let rest = behind_prefix(text, prefix, layout).filter(|_| first);
+                    append(&mut parts, rest.unwrap_or(text).split('/'));
                 }
                 insert if has_levels(insert) => {
                     let value = visible(&self.part(insert));
@@ -100,12 +100,12 @@ impl Conditions<'_> {
         if !inserted || is_inbox {
             return Ok(Folder { parts });
         }
-        let read = if of_message { self.read_folders() } else { Vec::new() };
-        settle(parts, layout, below_inbox, &read).ok_or_else(|| NO_NAME.into())
+        let people_folders = if of_message { self.people_folders() } else { Vec::new() };
+        safe_folder(parts, layout, below_inbox, &people_folders).ok_or_else(|| NO_NAME.into())
     }
 
     /// The folders by whose mail the rules know people.
-    fn read_folders(&self) -> Vec<Folder> {
+    fn people_folders(&self) -> Vec<Folder> {
         // Site rules have no such lists.
         let program = self.site_of.map_or(self.program, |rules| &rules.user);
         if !program.asks_for_sent_mail {
@@ -158,11 +158,11 @@ fn separates(c: char, layout: Layout) -> bool {
 /// Turns levels with inserted text into names that can be created on any disk, and that
 /// are none of those that the rules read: a sender must not put mail where whoever is in
 /// it counts as known. None if there is no such name.
-fn settle(
+fn safe_folder(
     parts: Vec<String>,
     layout: Layout,
     below_inbox: bool,
-    read: &[Folder],
+    people_folders: &[Folder],
 ) -> Option<Folder> {
     let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
     if let Some(first) =
@@ -171,8 +171,9 @@ fn settle(
         first.insert(0, '_');
     }
     shorten(&mut parts, layout);
-    let is_read = |parts: &[String]| read.iter().any(|folder| is_same(&folder.parts, parts));
-    for _ in read {
+    let is_read =
+        |parts: &[String]| people_folders.iter().any(|folder| is_same(&folder.parts, parts));
+    for _ in people_folders {
         if is_read(&parts)
             && let Some(last) = parts.last_mut()
         {
@@ -208,10 +209,10 @@ fn shorten(parts: &mut [String], layout: Layout) {
 /// Names that mean something else to a file system, a Maildir or Dovecot.
 fn reserved(part: String, layout: Layout) -> String {
     let trimmed = part.trim_end();
-    let taken = matches!(trimmed, "" | "." | "..")
+    let is_reserved = matches!(trimmed, "" | "." | "..")
         || trimmed.starts_with('~')
         || (layout == Layout::Fs && (trimmed.starts_with('.') || is_taken(trimmed)));
-    if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
+    if is_reserved { format!("_{trimmed}") } else { trimmed.to_owned() }
 }
 
 /// The most bytes that a level can take in modified UTF-7 and in UTF-8.
@@ -298,8 +299,8 @@ mod tests {
         }
         let long = "_".repeat(300);
         let list = format!("list known sent \"{}\"", &long[..LONGEST_NAME - 1]);
-        let told = folder(&list, "{subject}", &long);
-        assert!(told.contains(NO_NAME), "{told}");
+        let step = folder(&list, "{subject}", &long);
+        assert!(step.contains(NO_NAME), "{step}");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 //! A list or a sender counts only if evidence that a stranger cannot write
 //! supports it: a believed result, or the client's name.
 
-use super::Detail;
 use super::condition::Conditions;
-use super::mail_context::MailContext;
+use super::with_conditions;
 use crate::classify::authentication::Verdict;
 use crate::classify::people::is_of_provider;
 use crate::classify::{client, list_address, verified};
@@ -76,29 +75,30 @@ pub struct Habit {
 
 /// What distinguishes a message, each kind at most once.
 pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Vec<Habit> {
-    let context = MailContext::new(program, world);
-    let variable = |name: &str| context.variable(name);
-    let people = || context.people();
-    let on = Conditions::new(program, message, world, &variable, None, &people, Detail::Plan);
+    with_conditions(program, message, world, |conditions| habits_of(&conditions))
+}
+
+fn habits_of(conditions: &Conditions<'_>) -> Vec<Habit> {
+    let (program, message) = (conditions.program, conditions.message);
     let mut found = Vec::new();
     let mut add = |kind, value: String, is_proven: bool| {
-        let odd = |letter: char| letter.is_control() || is_invisible(letter);
-        if !value.is_empty() && value.len() <= LONGEST && !value.contains(odd) {
+        let is_odd = |letter: char| letter.is_control() || is_invisible(letter);
+        if !value.is_empty() && value.len() <= LONGEST && !value.contains(is_odd) {
             found.push(Habit { key: (kind, value), is_proven });
         }
     };
     if let Some(list) = list_address::list_id(message) {
-        let speaks = |domain: &String| aligned(domain, &list);
-        let results = on.mail().results();
-        let is_proven = results.dkim_domains.iter().any(speaks)
-            || results.spf == Some(Verdict::Pass) && results.spf_domain.iter().any(speaks)
-            || client::host(on.mail()).iter().any(speaks);
+        let is_of_list = |domain: &String| aligned(domain, &list);
+        let results = conditions.mail().results();
+        let is_proven = results.dkim_domains.iter().any(is_of_list)
+            || results.spf == Some(Verdict::Pass) && results.spf_domain.iter().any(is_of_list)
+            || client::host(conditions.mail()).iter().any(is_of_list);
         add(HabitKind::ListId, canonical(&list).into_owned(), is_proven);
     }
     let from = message.addresses("from");
     if let [author] = &*from
         && !author.domain.is_empty()
-        && verified::find(on.mail()).is_some()
+        && verified::find(conditions.mail()).is_some()
     {
         add(HabitKind::From, author.canonical(), true);
         let domain = canonical(&author.domain);
@@ -111,7 +111,7 @@ pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Ve
     let detail = |address: &Address| {
         let (local, detail) = split_detail(&address.local, delimiter);
         let plain = Address { local: local.to_owned(), ..address.clone() };
-        detail.filter(|_| context.knows_me() && context.is_me(&plain)).map(str::to_lowercase)
+        detail.filter(|_| conditions.me.is_some_and(|me| me(&plain))).map(str::to_lowercase)
     };
     if let Some(detail) = to.iter().take(20).find_map(detail) {
         add(HabitKind::Detail, detail, true);
@@ -122,8 +122,8 @@ pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Ve
         let start = text.find('[').filter(|at| *at <= TAG_START)?;
         let end = start + text.get(start..)?.find(']')?;
         let tag = text.get(start..=end)?;
-        let fine = tag.len() <= TAG_LENGTH && tag.chars().any(char::is_alphabetic);
-        fine.then(|| tag.to_owned())
+        let is_tag = tag.len() <= TAG_LENGTH && tag.chars().any(char::is_alphabetic);
+        is_tag.then(|| tag.to_owned())
     });
     if let Some(tag) = tag {
         add(HabitKind::Tag, tag, true);
@@ -157,21 +157,24 @@ mod tests {
 
     #[test]
     fn a_sender_counts_if_he_is_verified_and_his_domain_if_it_is_not_everybodys() {
-        let of = |results: &str, from: &str| {
+        let habits_of = |results: &str, from: &str| {
             proposed(RULES, results, "out.isp.example", &format!("From: {from}"))
         };
         let pass = |domain: &str| format!("dmarc=pass header.from={domain}");
         assert_eq!(
-            of(&pass("shop.example"), "Shop <News@SHOP.example>"),
+            habits_of(&pass("shop.example"), "Shop <News@SHOP.example>"),
             ["from is news@shop.example and verified", "from.domain is shop.example and verified"]
         );
-        assert_eq!(of("none", "news@shop.example"), Vec::<String>::new());
-        assert_eq!(of(&pass("gmail.com"), "a@gmail.com"), ["from is a@gmail.com and verified"]);
-        assert_eq!(of(&pass("a.example"), "a@a.example, b@a.example"), Vec::<String>::new());
-        assert_eq!(of("none", "nobody"), Vec::<String>::new());
+        assert_eq!(habits_of("none", "news@shop.example"), Vec::<String>::new());
+        assert_eq!(
+            habits_of(&pass("gmail.com"), "a@gmail.com"),
+            ["from is a@gmail.com and verified"]
+        );
+        assert_eq!(habits_of(&pass("a.example"), "a@a.example, b@a.example"), Vec::<String>::new());
+        assert_eq!(habits_of("none", "nobody"), Vec::<String>::new());
         // A long one is left out, its domain is not.
         let count = |local: usize| {
-            of(&pass("a.example"), &format!("{}@a.example", "a".repeat(local))).len()
+            habits_of(&pass("a.example"), &format!("{}@a.example", "a".repeat(local))).len()
         };
         let longest = LONGEST - "@a.example".len();
         assert_eq!((count(longest), count(longest + 1)), (2, 1));
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_list_counts_by_what_a_stranger_cannot_write() {
-        let of = |results: &str, host: &str, id: &str| {
+        let habits_of = |results: &str, host: &str, id: &str| {
             let head = format!("DKIM-Signature: d=lists.example\nList-Id: <{id}>");
             proposed(RULES, results, host, &head)
         };
@@ -187,42 +190,45 @@ mod tests {
         let id = "users.lists.example";
         let (proven, doubtful) =
             (["list-id is users.lists.example"], ["list-id is users.lists.example?"]);
-        assert_eq!(of("none", mine, id), proven);
-        assert_eq!(of("none", other, id), doubtful);
-        assert_eq!(of("dkim=pass header.d=lists.example", other, id), proven);
-        assert_eq!(of("spf=pass smtp.mailfrom=a@lists.example", other, id), proven);
-        assert_eq!(of("spf=fail smtp.mailfrom=a@lists.example", other, id), doubtful);
-        assert_eq!(of("spf=pass smtp.mailfrom=a@isp.example", other, id), doubtful);
+        assert_eq!(habits_of("none", mine, id), proven);
+        assert_eq!(habits_of("none", other, id), doubtful);
+        assert_eq!(habits_of("dkim=pass header.d=lists.example", other, id), proven);
+        assert_eq!(habits_of("spf=pass smtp.mailfrom=a@lists.example", other, id), proven);
+        assert_eq!(habits_of("spf=fail smtp.mailfrom=a@lists.example", other, id), doubtful);
+        assert_eq!(habits_of("spf=pass smtp.mailfrom=a@isp.example", other, id), doubtful);
     }
 
     #[test]
     fn a_detail_counts_if_the_address_is_the_users() {
-        let of = |rules: &str, to: &str| {
+        let habits_of = |rules: &str, to: &str| {
             proposed(rules, "none", "out.isp.example", &format!("To: {to}"))
         };
-        assert_eq!(of(RULES, "x@y.example, Taro+Shop@example.jp"), ["to.detail is shop"]);
-        assert_eq!(of(RULES, "jiro+shop@example.jp, taro@example.jp"), Vec::<String>::new());
-        assert_eq!(of(RULES, "taro-shop@example.jp"), Vec::<String>::new());
+        assert_eq!(habits_of(RULES, "x@y.example, Taro+Shop@example.jp"), ["to.detail is shop"]);
+        assert_eq!(habits_of(RULES, "jiro+shop@example.jp, taro@example.jp"), Vec::<String>::new());
+        assert_eq!(habits_of(RULES, "taro-shop@example.jp"), Vec::<String>::new());
         let other = format!("{RULES}set delimiter \"-\"\n");
-        assert_eq!(of(&other, "taro-shop@example.jp"), ["to.detail is shop"]);
-        assert_eq!(of("set delimiter \"+\"\n", "taro+shop@example.jp"), Vec::<String>::new());
+        assert_eq!(habits_of(&other, "taro-shop@example.jp"), ["to.detail is shop"]);
+        assert_eq!(
+            habits_of("set delimiter \"+\"\n", "taro+shop@example.jp"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn a_tag_is_short_and_at_the_start_of_the_subject() {
-        let of = |subject: &str| {
+        let habits_of = |subject: &str| {
             proposed(RULES, "none", "out.isp.example", &format!("Subject: {subject}"))
         };
         let none = Vec::<String>::new();
-        assert_eq!(of("[Users] hello [x]"), ["subject contains [users]"]);
-        assert_eq!(of("Re: ] Fwd: x [a] b"), none, "too late");
-        assert_eq!(of("Re: Re: Re: [a] b"), ["subject contains [a]"]);
-        assert_eq!(of("Re: Re: Re: x[a] b"), none);
-        assert_eq!(of("[123] b"), none);
-        assert_eq!(of("[a b"), none);
-        assert_eq!(of("a]"), none);
+        assert_eq!(habits_of("[Users] hello [x]"), ["subject contains [users]"]);
+        assert_eq!(habits_of("Re: ] Fwd: x [a] b"), none, "too late");
+        assert_eq!(habits_of("Re: Re: Re: [a] b"), ["subject contains [a]"]);
+        assert_eq!(habits_of("Re: Re: Re: x[a] b"), none);
+        assert_eq!(habits_of("[123] b"), none);
+        assert_eq!(habits_of("[a b"), none);
+        assert_eq!(habits_of("a]"), none);
         let long = "a".repeat(TAG_LENGTH - 2);
-        assert_eq!(of(&format!("[{long}] b")).len(), 1);
-        assert_eq!(of(&format!("[{long}a] b")), none);
+        assert_eq!(habits_of(&format!("[{long}] b")).len(), 1);
+        assert_eq!(habits_of(&format!("[{long}a] b")), none);
     }
 }

@@ -1,13 +1,11 @@
 //! What mfilter knows about a message: every field with its values, every
 //! classifier that holds with its evidence, which result headers were believed.
 
-use super::Detail;
 use super::condition::Conditions;
-use super::mail_context::MailContext;
+use super::with_conditions;
 use crate::classify::authentication::{IgnoredHeader, ids_at_border};
 use crate::classify::{CLASSIFIERS, authenticated};
 use crate::message::Message;
-use crate::message::address::Address;
 use crate::message::domain;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{FIELDS, FieldKind, FieldLookup, find};
@@ -56,16 +54,14 @@ pub fn every_field(settings: Settings) -> Program {
 
 /// Inspects a message; `program` comes from [`every_field`].
 pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> Inspection {
-    let context = MailContext::new(program, world);
-    let variable = |name: &str| context.variable(name);
-    let is_me = |address: &Address| context.is_me(address);
-    let me = context.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
-    let people = || context.people();
-    let on = Conditions::new(program, message, world, &variable, me, &people, Detail::Plan);
+    with_conditions(program, message, world, |conditions| inspect_with(&conditions))
+}
+
+fn inspect_with(conditions: &Conditions<'_>) -> Inspection {
     let mut found = Inspection::default();
     for (index, (name, _, kind)) in all().enumerate() {
         let quantity = matches!(kind, FieldKind::Number | FieldKind::Size | FieldKind::Duration);
-        match on.field(index as u32) {
+        match conditions.field(index as u32) {
             Ok(values) => {
                 let values: Vec<InspectedValue> = values
                     .iter()
@@ -83,16 +79,16 @@ pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> I
         }
     }
     for classifier in CLASSIFIERS {
-        match (classifier.find)(on.mail()) {
+        match (classifier.find)(conditions.mail()) {
             Ok(Some(evidence)) => found.classifiers.push((classifier.name, evidence)),
             Ok(None) => {}
             Err(why) => found.warnings.push(format!("{}: {why}", classifier.name)),
         }
     }
-    let results = on.mail().results();
+    let results = conditions.mail().results();
     found.believed = results.used.clone();
     found.ignored = results.ignored.clone();
-    found.warnings.extend(on.warnings());
+    found.warnings.extend(conditions.warnings());
     found
 }
 
@@ -109,16 +105,14 @@ pub struct Crossing {
 /// one of our users submitted it, since borders need not check such mail. `program`
 /// comes from [`every_field`].
 pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
-    let context = MailContext::new(program, world);
-    let variable = |name: &str| context.variable(name);
-    let people = || context.people();
-    let on = Conditions::new(program, message, world, &variable, None, &people, Detail::Plan);
-    if authenticated::find(on.mail()).is_some() {
-        return None;
-    }
-    let host = on.mail().trail().border()?.by.as_deref()?;
-    let host = domain::canonical(host).into_owned();
-    Some(Crossing { host, ids: ids_at_border(on.mail()) })
+    with_conditions(program, message, world, |conditions| {
+        if authenticated::find(conditions.mail()).is_some() {
+            return None;
+        }
+        let host = conditions.mail().trail().border()?.by.as_deref()?;
+        let host = domain::canonical(host).into_owned();
+        Some(Crossing { host, ids: ids_at_border(conditions.mail()) })
+    })
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@
 mod captures;
 mod condition;
 mod context;
+mod external_actions;
 mod folder;
 mod habits;
 mod inspect;
 mod mail_context;
 mod planner;
 mod prefilter;
-mod reach;
 mod reply;
 mod run;
 mod run_state;
@@ -26,9 +26,9 @@ mod trace;
 mod truth;
 mod values;
 
+pub use external_actions::{LOOP_HEADER, exact_entry};
 pub use habits::{Habit, HabitKey, HabitKind, habits};
 pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, inspect};
-pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};
 pub use site::SITE_HEADER;
 pub use thread::own_hash;
@@ -38,6 +38,7 @@ use std::time::Instant;
 
 use captures::Captures;
 use condition::Conditions;
+use context::Context;
 use mail_context::MailContext;
 use planner::ActionPlanner;
 use run_state::{OpenRule, RunState, ScriptRun};
@@ -83,11 +84,11 @@ pub fn on_moved(
     message: &Message,
     world: &World,
 ) -> Plan {
+    let mail = MailContext::new(program, world);
     let variable = |name: &str| world.variable(name);
-    let context = MailContext::new(program, world);
-    let people = || context.people();
-    let plan = Detail::Plan;
-    let conditions = Conditions::new(program, message, world, &variable, None, &people, plan);
+    let people = || mail.people();
+    let context = Context::new(program, message, world, &variable, None, &people);
+    let conditions = Conditions::new(context, Detail::Plan);
     let mut progress = Progress::default();
     let mut evaluator = Evaluator { conditions, progress: &mut progress };
     let rule = RuleRef { span: moved.span, line: moved.line, label: None, category: None };
@@ -99,12 +100,9 @@ pub fn on_moved(
 
 /// Whether `verified` holds for a message.
 pub fn is_verified(program: &CompiledProgram, message: &Message, world: &World) -> bool {
-    let variable = |name: &str| world.variable(name);
-    let context = MailContext::new(program, world);
-    let people = || context.people();
-    let plan = Detail::Plan;
-    let on = Conditions::new(program, message, world, &variable, None, &people, plan);
-    verified::find(on.mail()).is_some()
+    with_conditions(program, message, world, |conditions| {
+        verified::find(conditions.mail()).is_some()
+    })
 }
 
 /// Whether a condition of `expire` holds for a message in a folder.
@@ -117,13 +115,23 @@ pub fn holds(
     message: &Message,
     world: &World,
 ) -> Result<bool, String> {
-    let context = MailContext::new(program, world);
-    let variable = |name: &str| context.variable(name);
-    let is_me = |address: &Address| context.is_me(address);
-    let me = context.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
-    let people = || context.people();
-    let plan = Detail::Plan;
-    Conditions::new(program, message, world, &variable, me, &people, plan).rule(condition).0
+    with_conditions(program, message, world, |conditions| conditions.rule(condition).0)
+}
+
+/// Passes the conditions of a program on a message to `ask`, outside of a run.
+fn with_conditions<T>(
+    program: &CompiledProgram,
+    message: &Message,
+    world: &World,
+    ask: impl FnOnce(Conditions<'_>) -> T,
+) -> T {
+    let mail = MailContext::new(program, world);
+    let variable = |name: &str| mail.variable(name);
+    let is_me = |address: &Address| mail.is_me(address);
+    let me = mail.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+    let people = || mail.people();
+    let context = Context::new(program, message, world, &variable, me, &people);
+    ask(Conditions::new(context, Detail::Plan))
 }
 
 /// The state of a run so far. It outlives a `filter`, after which the conditions
@@ -145,9 +153,9 @@ struct Progress {
     /// The key of the message as it came.
     key: Option<Result<Key, String>>,
     /// The keys that `duplicate of` has asked for.
-    asked: Vec<Key>,
+    duplicate_keys: Vec<Key>,
     /// How long they are remembered, seconds.
-    kept: u64,
+    remember_for: u64,
 }
 
 impl Progress {
@@ -172,16 +180,16 @@ struct FilterCall {
 
 impl Evaluator<'_> {
     /// Continues to the end of the rules, or to a `filter`.
-    fn go_on(&mut self) -> Option<FilterCall> {
+    fn run_to_filter(&mut self) -> Option<FilterCall> {
         let filter = self.statements();
         if self.conditions.detail == Detail::Trace {
             for warning in self.conditions.warnings() {
                 self.progress.warn(warning);
             }
         }
-        self.progress.asked.append(self.conditions.asked.get_mut());
-        self.progress.kept = self.progress.kept.max(self.conditions.kept());
-        if filter.is_some() && self.wants_duplicates() {
+        self.progress.duplicate_keys.append(self.conditions.duplicate_keys.get_mut());
+        self.progress.remember_for = self.progress.remember_for.max(self.conditions.remember_for());
+        if filter.is_some() && self.asks_for_duplicates() {
             // The key of the message as it came, which is available only now.
             self.progress.key = Some(self.conditions.key());
         }
@@ -191,7 +199,7 @@ impl Evaluator<'_> {
     /// Plans what happens at the end of the rules.
     fn finish(&mut self) {
         if self.conditions.site_of.is_some() {
-            self.progress.duplicates = self.wants_duplicates();
+            self.progress.duplicates = self.asks_for_duplicates();
             if !self.progress.ended {
                 return;
             }
@@ -209,7 +217,7 @@ impl Evaluator<'_> {
         let action = format!("filter {}", argv.first().map_or("", String::as_str));
         self.push(StepKind::Filter { argv, applied }, rule.clone());
         if applied {
-            self.tell_of(before, vec![action], &rule);
+            self.report_actions(before, vec![action], &rule);
         }
         if matches!(end, FilterOutcome::NotRun) && self.conditions.detail == Detail::Trace {
             self.progress.warn(
@@ -219,7 +227,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether a rule asked for duplicates, or could have.
-    fn wants_duplicates(&self) -> bool {
+    fn asks_for_duplicates(&self) -> bool {
         self.progress.duplicates || self.conditions.program.asks_for_duplicates
     }
 
@@ -236,18 +244,18 @@ impl Evaluator<'_> {
             self.progress.plan.steps.last().map(|step| &step.kind),
             Some(StepKind::Defer { .. } | StepKind::Reject { .. })
         );
-        let by_itself = self.wants_duplicates();
-        if !delivers || again || !by_itself && self.progress.asked.is_empty() {
+        let by_itself = self.asks_for_duplicates();
+        if !delivers || again || !by_itself && self.progress.duplicate_keys.is_empty() {
             return;
         }
-        let mut keys = std::mem::take(&mut self.progress.asked);
+        let mut keys = std::mem::take(&mut self.progress.duplicate_keys);
         if by_itself {
             keys.extend(self.conditions.key());
         }
         let Some(last) = self.progress.plan.steps.len().checked_sub(1) else { return };
         let rule = self.progress.plan.steps.get(last).and_then(|step| step.rule.clone());
         for key in keys {
-            let kind = StepKind::Remember { key: key.0, within: self.progress.kept };
+            let kind = StepKind::Remember { key: key.0, within: self.progress.remember_for };
             self.progress.plan.steps.insert(last, Step { kind, rule: rule.clone() });
         }
     }
@@ -257,7 +265,7 @@ impl Evaluator<'_> {
     fn statements(&mut self) -> Option<FilterCall> {
         let program = self.conditions.program;
         while !program.is_damaged() {
-            self.progress.at = self.conditions.next_possible(self.progress.at);
+            self.progress.at = self.conditions.next_candidate(self.progress.at);
             let at = self.progress.at;
             let state = &mut self.conditions.context.state;
             if let Some(script) = state.script.take_if(|script| script.end <= at)
@@ -273,23 +281,23 @@ impl Evaluator<'_> {
             let span = self.span(statement.span);
             match &statement.kind {
                 StatementKind::When { condition, end, label } => {
-                    let began = self.clock();
+                    let start = self.clock();
                     let (truth, captures) = match condition.as_ref() {
                         Some(condition) => self.conditions.rule(*condition),
                         None => (Ok(true), Captures::default()),
                     };
                     let end = *end as usize;
-                    self.count(span, truth == Ok(true), began);
+                    self.count(span, truth == Ok(true), start);
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
                         let own = label.clone();
-                        let around = self
+                        let outer = self
                             .conditions
                             .state
                             .open
                             .last()
                             .and_then(|open| open.rule.label.clone());
-                        let label = own.or(around);
+                        let label = own.or(outer);
                         let category = self.progress.category.clone();
                         let rule = RuleRef { span, line, label, category };
                         self.conditions.context.state.open.push(OpenRule { end, rule, captures });
@@ -336,7 +344,7 @@ impl Evaluator<'_> {
                         continue;
                     }
                     self.progress.ended = self.act(action, rule.clone());
-                    self.tell(before, action, &rule);
+                    self.report_action(before, action, &rule);
                     if self.progress.ended {
                         return None;
                     }
@@ -373,9 +381,9 @@ impl Evaluator<'_> {
         (self.conditions.detail != Detail::Plan).then(Instant::now)
     }
 
-    fn count(&mut self, span: Span, held: bool, began: Option<Instant>) {
-        if let Some(began) = began {
-            self.progress.trace.passed.push(RuleTally { span, held, took: began.elapsed() });
+    fn count(&mut self, span: Span, fired: bool, start: Option<Instant>) {
+        if let Some(start) = start {
+            self.progress.trace.tallies.push(RuleTally { span, fired, duration: start.elapsed() });
         }
     }
 
@@ -385,7 +393,7 @@ impl Evaluator<'_> {
         let verdict = TestVerdict::from(truth);
         let depth =
             self.conditions.state.open.len() + usize::from(self.progress.category.is_some());
-        self.progress.trace.looked.push(RuleTrace { span, line, depth, verdict, tests });
+        self.progress.trace.rules.push(RuleTrace { span, line, depth, verdict, tests });
     }
 }
 

@@ -67,8 +67,8 @@ impl Planner for ActionPlanner<'_, '_> {
             }
             _ => None,
         });
-        let Some((known, its)) = known else { return false };
-        its.clone_from(flags);
+        let Some((known, known_flags)) = known else { return false };
+        known_flags.clone_from(flags);
         if as_ != DeliveryWord::Copy {
             *known = as_;
         }

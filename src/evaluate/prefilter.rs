@@ -118,7 +118,7 @@ mod tests {
                     scanned.borrow_mut().push(field);
                     on.field(field)
                 };
-                on.possible.next(*at, &values).expect("not damaged")
+                on.candidates.next(*at, &values).expect("not damaged")
             };
             (from.iter().map(next).collect(), scanned.into_inner())
         })
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rules_only_those_that_may_hold_are_left() {
+    fn only_those_of_many_rules_that_may_hold_are_left() {
         let mail = "Subject: word7\nX-Other: a\n\n";
         let subject = rules(100, |number| format!("subject is \"word{number}\""));
         // A field is scanned once; an action is always left.

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use encoding_rs::Encoding;
 
 use super::condition::Conditions;
-use super::reach::no_target;
+use super::external_actions::no_target;
 use super::{Detail, Evaluator};
 use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
@@ -18,7 +18,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::program::{Program, Settings};
 use crate::rules::template::{
-    Form, Insert, MomentFormat, PlaceholderPart, SplitPart, TemplatePart, split, wanted,
+    Form, Insert, MomentFormat, PlaceholderPart, SplitPart, TemplatePart, parse_placeholder, split,
 };
 use crate::source::read_bytes;
 use crate::world::World;
@@ -118,14 +118,14 @@ impl Evaluator<'_> {
         };
         let mut pieces = Vec::new();
         for part in parts {
-            let (wanted, place) = match part {
+            let (placeholder, place) = match part {
                 SplitPart::Text(text) => {
                     pieces.push(TemplatePart::Text(text));
                     continue;
                 }
-                SplitPart::Insert(text, place) => (wanted(text), place),
+                SplitPart::Insert(text, place) => (parse_placeholder(text), place),
             };
-            pieces.push(match wanted {
+            pieces.push(match placeholder {
                 PlaceholderPart::Date(format, offset) => {
                     let format = MomentFormat { format: format.to_owned(), offset };
                     TemplatePart::Insert(Insert::Date(format), Form::Kept)
@@ -149,10 +149,7 @@ impl Evaluator<'_> {
             });
         }
         let program = &CompiledProgram::new(program);
-        let on = &self.conditions;
-        let (message, world) = (on.message, on.world);
-        let conditions =
-            Conditions::new(program, message, world, on.variable, on.me, on.people, Detail::Plan);
+        let conditions = Conditions::new(self.conditions.of(program), Detail::Plan);
         let mut filled = String::new();
         for piece in pieces {
             match piece {
@@ -201,7 +198,9 @@ impl OwnAddresses {
         let find = || {
             HEADERS.iter().find_map(|name| {
                 let all = message.addresses(name);
-                all.iter().find(|one| self.is(&one.canonical())).map(|one| one.address())
+                all.iter()
+                    .find(|address| self.is(&address.canonical()))
+                    .map(|address| address.address())
             })
         };
         self.found.get_or_init(find).clone().filter(|address| is_address(address))
@@ -223,7 +222,7 @@ fn recipient(message: &Message, world: &World, me: &OwnAddresses) -> Result<Stri
     }
     let local = canonical.rsplit_once('@').map_or("", |(local, _)| local);
     if is_machine(local) {
-        return Err(format!("`{sender}` is no person"));
+        return Err(format!("`{sender}` is not a person"));
     }
     let first = |name: &str| {
         message.texts(name).first().map(|text| text.folded().trim().to_owned()).unwrap_or_default()
@@ -351,13 +350,13 @@ fn one_line(text: &str) -> String {
 
 /// RFC 5322 §3.6.4: the messages that it referred to, and the message itself.
 fn references(message: &Message, id: Option<&str>) -> Option<String> {
-    let of = |name: &str| {
+    let ids_in = |name: &str| {
         let all = message.texts(name);
         all.first().map(|text| message_ids(text.text())).unwrap_or_default()
     };
-    let mut ids = of("References");
+    let mut ids = ids_in("References");
     if ids.is_empty() {
-        ids = of("In-Reply-To");
+        ids = ids_in("In-Reply-To");
     }
     ids.extend(id.map(str::to_owned));
     let skip = ids.len().saturating_sub(MOST_REFERENCES);
@@ -413,7 +412,7 @@ mod tests {
             ("", "it has the null sender"),
             ("hanako", "`hanako` is not an address"),
             ("taro@example.org", "it is from yourself"),
-            ("root@example.jp", "`root@example.jp` is no person"),
+            ("root@example.jp", "`root@example.jp` is not a person"),
         ] {
             assert_eq!(answer(sender, "Subject: x"), Err(why.into()));
         }

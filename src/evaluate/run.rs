@@ -2,6 +2,7 @@
 //! programs of `filter` in between.
 
 use super::condition::Conditions;
+use super::context::Context;
 use super::mail_context::MailContext;
 use super::run_state::FilterEnd;
 use super::site::SITE_HEADER;
@@ -69,30 +70,30 @@ pub fn run(
     detail: Detail,
     filters: &mut dyn FilterRunner,
 ) -> Run {
-    let mut course = Course { rules, message, filtered: Vec::new(), world, detail, filters };
+    let mut run = MessageRun { rules, message, filtered: Vec::new(), world, detail, filters };
     let mut progress = Progress::default();
     if let Some(site) = &rules.site
         && (detail == Detail::Trace || rules.has_site_in_force())
     {
-        course.go_through(site, Some(rules), &mut progress);
+        run.run_program(site, Some(rules), &mut progress);
     }
-    course = course.unmark(&mut progress);
+    run = run.unmark(&mut progress);
     if progress.ended {
-        return course.end(progress, false);
+        return run.end(progress, false);
     }
     (progress.at, progress.category) = (0, None);
     progress.state.open.clear();
     progress.state.forget_values();
-    let (before, count) = (progress.clone(), course.filtered.len());
-    course.go_through(&rules.user, None, &mut progress);
+    let (before, count) = (progress.clone(), run.filtered.len());
+    run.run_program(&rules.user, None, &mut progress);
     let mut damaged = rules.user.is_damaged();
     if damaged && let Some(fresh) = rules.reload.as_ref().and_then(|reload| reload()) {
-        course.filtered.truncate(count);
+        run.filtered.truncate(count);
         progress = before;
-        course.go_through(&fresh, None, &mut progress);
+        run.run_program(&fresh, None, &mut progress);
         damaged = fresh.is_damaged();
     }
-    course.end(progress, damaged)
+    run.end(progress, damaged)
 }
 
 /// The planned edits that are not yet part of the message at the end of these steps.
@@ -109,8 +110,8 @@ fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
     edits
 }
 
-/// The way of one message through the rules.
-struct Course<'a> {
+/// One message on its way through the rules.
+struct MessageRun<'a> {
     rules: &'a RuleSet,
     message: Message,
     filtered: Vec<Message>,
@@ -119,9 +120,9 @@ struct Course<'a> {
     filters: &'a mut dyn FilterRunner,
 }
 
-impl Course<'_> {
+impl MessageRun<'_> {
     /// Runs a program to its end.
-    fn go_through(
+    fn run_program(
         &mut self,
         program: &CompiledProgram,
         site_of: Option<&RuleSet>,
@@ -129,20 +130,20 @@ impl Course<'_> {
     ) {
         loop {
             let message = self.filtered.last().unwrap_or(&self.message);
-            let context = MailContext::new(program, self.world);
+            let mail = MailContext::new(program, self.world);
             let variable = |name: &str| self.world.variable(name);
-            let is_me = |address: &_| context.is_me(address);
-            let me = context.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
-            let people = || context.people();
-            let mut conditions =
-                Conditions::new(program, message, self.world, &variable, me, &people, self.detail);
+            let is_me = |address: &_| mail.is_me(address);
+            let me = mail.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
+            let people = || mail.people();
+            let context = Context::new(program, message, self.world, &variable, me, &people);
+            let mut conditions = Conditions::new(context, self.detail);
             conditions.context.state = std::mem::take(&mut progress.state);
             conditions.context.site_of = site_of;
             if let Some(key) = progress.key.take() {
                 let _ = conditions.key.set(key);
             }
             let mut evaluator = Evaluator { conditions, progress };
-            let Some(call) = evaluator.go_on() else {
+            let Some(call) = evaluator.run_to_filter() else {
                 evaluator.finish();
                 evaluator.progress.state = evaluator.conditions.context.state;
                 return;
@@ -184,6 +185,6 @@ impl Course<'_> {
 
 fn unmarked(message: Message, marks: &Marks, progress: &mut Progress) -> Message {
     let (message, taken) = message.unmarked(marks);
-    taken.iter().for_each(|what| progress.warn(format!("taken off: {what}")));
+    taken.iter().for_each(|what| progress.warn(format!("removed: {what}")));
     message
 }

@@ -35,14 +35,14 @@ impl Evaluator<'_> {
                 why: why.clone(),
             });
             let tests = tests.collect();
-            self.progress.trace.looked.push(RuleTrace { span, line, depth: 0, verdict, tests });
+            self.progress.trace.rules.push(RuleTrace { span, line, depth: 0, verdict, tests });
         }
         off.is_none()
     }
 
     /// Adds headers that tell the user what a site rule did to the message, if it
     /// did anything: `before` is how many steps there were.
-    pub(super) fn tell(&mut self, before: usize, action: &Action, rule: &RuleRef) {
+    pub(super) fn report_action(&mut self, before: usize, action: &Action, rule: &RuleRef) {
         let done: Vec<String> = match action.done() {
             Some(done) => vec![done],
             None => {
@@ -50,17 +50,17 @@ impl Evaluator<'_> {
                 new.iter().filter_map(|step| step.kind.done()).collect()
             }
         };
-        self.tell_of(before, done, rule);
+        self.report_actions(before, done, rule);
     }
 
     /// Inserts a header before a step for each thing that was done.
-    pub(super) fn tell_of(&mut self, before: usize, done: Vec<String>, rule: &RuleRef) {
+    pub(super) fn report_actions(&mut self, before: usize, done: Vec<String>, rule: &RuleRef) {
         let Some(category) = rule.category.as_deref() else { return };
         let place = match &rule.label {
             Some(label) => label.clone(),
             None => self.place(rule),
         };
-        let told = done.iter().map(|done| {
+        let reports = done.iter().map(|done| {
             let value = format!(
                 "category={}; rule={}; action={}",
                 quoted(category),
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
             let kind = StepKind::Edit(HeaderEdit::Add { name: SITE_HEADER.to_owned(), value });
             Step { kind, rule: Some(rule.clone()) }
         });
-        self.progress.plan.steps.splice(before..before, told);
+        self.progress.plan.steps.splice(before..before, reports);
     }
 
     /// `site.mailrules:12`

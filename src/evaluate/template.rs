@@ -101,7 +101,7 @@ impl Conditions<'_> {
     /// A capture of the innermost rule that has such a capture.
     fn captured(&self, of: impl Fn(&Captures) -> Option<&str>) -> String {
         let own = self.captures.borrow();
-        let around = || self.state.open.iter().rev().find_map(|open| of(&open.captures));
-        of(&own).or_else(around).unwrap_or_default().to_owned()
+        let outer = || self.state.open.iter().rev().find_map(|open| of(&open.captures));
+        of(&own).or_else(outer).unwrap_or_default().to_owned()
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::condition::Conditions;
+use super::context::Context;
 use super::{Detail, NoFilters, Run, run};
 use crate::message::Message;
 use crate::rules::check::{CheckContext, check, check_site, no_script};
@@ -27,14 +28,14 @@ fn checked(text: &str, of_site: bool) -> Program {
     let (file, ast, parsed) = crate::syntax::parse_bytes(0, path, text.as_bytes());
     sources.add(file);
     let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let mut around = CheckContext {
+    let mut outer = CheckContext {
         home: Path::new("/home/taro"),
         load: &mut load,
         script: &mut no_script,
         confinement: None,
     };
     let check = if of_site { check_site } else { check };
-    let found = check(&mut sources, 0, ast, parsed, &mut around);
+    let found = check(&mut sources, 0, ast, parsed, &mut outer);
     found.program.ok_or(found.diagnostics).expect(text)
 }
 
@@ -67,7 +68,7 @@ pub(super) fn steps(run: &Run) -> Vec<String> {
 
 /// Why each test of the run came out as it did.
 pub(super) fn reasons(run: &Run) -> Vec<String> {
-    let tests = run.evaluation.trace.looked.iter().flat_map(|rule| &rule.tests);
+    let tests = run.evaluation.trace.rules.iter().flat_map(|rule| &rule.tests);
     tests.map(|test| test.why.clone()).collect()
 }
 
@@ -81,7 +82,8 @@ pub(super) fn ask<T>(
 ) -> T {
     let variable = |name: &str| world.variable(name);
     let people = || -> Result<Rc<_>, String> { Err("nobody".into()) };
-    ask(&Conditions::new(program, message, world, &variable, None, &people, detail))
+    let context = Context::new(program, message, world, &variable, None, &people);
+    ask(&Conditions::new(context, detail))
 }
 
 /// A user of a site where programs are listed: only `spamc`.

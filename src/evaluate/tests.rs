@@ -18,7 +18,7 @@ use crate::rules::program::{
 use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
-use crate::state::{StateDir, seen};
+use crate::state::{StateDir, duplicates};
 use crate::world::{Correspondents, DuplicateStatus, FolderSource, SentMail, World};
 
 const MAIL: &str = "From: Hanako <hanako@example.jp>\nTo: taro@example.org\nSubject: word7\n\
@@ -38,15 +38,15 @@ fn every_detail_has_the_same_plan_and_a_trace_has_every_rule() {
     for run in [&plan, &count, &trace] {
         assert_eq!(steps(run), ["folder \"7\" as flagged"]);
     }
-    let held = |run: &Run| -> Vec<bool> {
-        run.evaluation.trace.passed.iter().map(|rule| rule.held).collect()
+    let fired = |run: &Run| -> Vec<bool> {
+        run.evaluation.trace.tallies.iter().map(|rule| rule.fired).collect()
     };
     // The action before the rules counts, those in a rule do not.
     let expected = [vec![true], vec![false; 7], vec![true]].concat();
-    assert_eq!((held(&count), held(&trace)), (expected.clone(), expected));
-    assert_eq!(held(&plan), Vec::<bool>::new());
-    let looked = |run: &Run| run.evaluation.trace.looked.len();
-    assert_eq!((looked(&plan), looked(&count), looked(&trace)), (0, 0, 8));
+    assert_eq!((fired(&count), fired(&trace)), (expected.clone(), expected));
+    assert_eq!(fired(&plan), Vec::<bool>::new());
+    let traced = |run: &Run| run.evaluation.trace.rules.len();
+    assert_eq!((traced(&plan), traced(&count), traced(&trace)), (0, 0, 8));
 }
 
 /// A program whose first rule discards if condition `first` holds.
@@ -140,7 +140,7 @@ fn fresh_rules_take_the_place_of_damaged_ones_from_the_beginning() {
 }
 
 #[test]
-fn the_users_rules_begin_anew_after_the_sites() {
+fn the_users_rules_start_fresh_after_the_sites() {
     let site = "category \"tags\" {\n  let where = \"Site\"\n  mark seen\n  \
                 rule \"site\" when subject contains \"word\" { add-header \"X-A\" \"a\" }\n}\n";
     let user = "when subject is \"x\" { let other = \"Mine\" }\nlog \"<{other}>\"\n\
@@ -154,7 +154,7 @@ fn the_users_rules_begin_anew_after_the_sites() {
         |sentence: &str, line| (sentence.to_owned(), line, None::<String>, None::<String>);
     assert_eq!(shown, [of_user("log \"<>\"", 2), of_user("folder \"A\" as seen", 3)]);
     // The places of the site's tests are in its own files.
-    let places = ran.evaluation.trace.looked.iter();
+    let places = ran.evaluation.trace.rules.iter();
     let files: Vec<(u32, Vec<u32>)> = places
         .map(|rule| (rule.span.file, rule.tests.iter().map(|test| test.span.file).collect()))
         .collect();
@@ -169,9 +169,9 @@ fn site_rules_that_are_off_are_in_a_trace_alone() {
     for detail in [Detail::Plan, Detail::Trace] {
         assert_eq!(steps(&ran(detail)), ["folder \"A\""]);
     }
-    let looked = ran(Detail::Trace).evaluation.trace.looked;
+    let rules = ran(Detail::Trace).evaluation.trace.rules;
     let off = TestVerdict::Skipped("off unless it is switched on".into());
-    assert_eq!(looked.first().map(|rule| rule.verdict.clone()), Some(off));
+    assert_eq!(rules.first().map(|rule| rule.verdict.clone()), Some(off));
 }
 
 /// Stamps each message, and notes with which edits it got it.
@@ -186,7 +186,7 @@ impl FilterRunner for NotedEdits {
 }
 
 #[test]
-fn what_rules_have_done_goes_on_behind_a_filter() {
+fn what_rules_have_done_still_holds_after_a_filter() {
     let text = "mark seen\nadd-header \"X-A\" \"a\"\nadd-header \"X-B\" \"b\"\n\
                 filter \"one\"\nadd-header \"X-C\" \"c\"\nfilter \"two\"\n\
                 when subject is \"filtered\" -> folder \"A\"\n";
@@ -212,27 +212,30 @@ fn what_rules_have_done_goes_on_behind_a_filter() {
 }
 
 #[test]
-fn what_a_sites_filter_did_is_told_if_it_did_it() {
+fn headers_name_what_a_sites_filter_did_if_it_did_it() {
     let rules = with_site("category \"a\" {\n  filter \"/bin/x\"\n}\n", "inbox\n");
-    let told = |filters: &mut dyn FilterRunner| {
+    let site_headers = |filters: &mut dyn FilterRunner| {
         let ran = run(&rules, message(MAIL), &World::default(), Detail::Plan, filters);
         steps(&ran).into_iter().filter(|step| step.contains("X-Mfilter-Site")).collect::<Vec<_>>()
     };
     let header = "category=\"a\"; rule=\"rules:2\"; action=\"filter /bin/x\"";
-    assert_eq!(told(&mut AlwaysFiltering), [format!("add-header \"X-Mfilter-Site\" \"{header}\"")]);
-    assert_eq!(told(&mut NoFilters), [""; 0]);
+    assert_eq!(
+        site_headers(&mut AlwaysFiltering),
+        [format!("add-header \"X-Mfilter-Site\" \"{header}\"")]
+    );
+    assert_eq!(site_headers(&mut NoFilters), [""; 0]);
 }
 
 #[test]
 fn what_the_site_asks_for_is_remembered_once() {
-    let of = |site: &str| {
+    let answer_of = |site: &str| {
         let site = format!("category \"a\" {{\n  {site}\n}}\n");
         remembered(&run_on(&with_site(&site, "inbox\n"), MAIL, &World::default(), Detail::Plan))
     };
-    assert_eq!(of("when duplicate -> mark seen").len(), 1);
-    assert_eq!(of("when duplicate -> mark seen\n  folder \"A\"").len(), 1);
-    assert_eq!(of("when duplicate -> mark seen\n  copy \"A\"").len(), 1);
-    assert_eq!(of("mark seen").len(), 0);
+    assert_eq!(answer_of("when duplicate -> mark seen").len(), 1);
+    assert_eq!(answer_of("when duplicate -> mark seen\n  folder \"A\"").len(), 1);
+    assert_eq!(answer_of("when duplicate -> mark seen\n  copy \"A\"").len(), 1);
+    assert_eq!(answer_of("mark seen").len(), 0);
 }
 
 /// Whatever a damaged jump says, a run goes forward and ends.
@@ -268,7 +271,7 @@ fn until_the_rules_say_who_the_user_is_it_is_unknown() {
 }
 
 #[test]
-fn of_first_does_not_renew_what_is_remembered() {
+fn duplicate_of_first_does_not_renew_what_is_remembered() {
     let renewed = |of_first: &str| {
         let text = format!("when duplicate of \"{{subject}}\" within 1d{of_first} -> log \"x\"\n");
         let home = tempfile::tempdir().unwrap();
@@ -281,7 +284,7 @@ fn of_first_does_not_renew_what_is_remembered() {
             _ => None,
         });
         let (key, within) = first.expect("to be remembered");
-        seen::remember(&state, key, now.as_second(), within).unwrap();
+        duplicates::remember(&state, key, now.as_second(), within).unwrap();
         assert_eq!(steps(&ran()).iter().filter(|step| *step == "log \"x\"").count(), 1);
         remembered(&ran()).len()
     };
@@ -329,20 +332,27 @@ fn remembered(run: &Run) -> Vec<u64> {
 
 #[test]
 fn a_message_is_remembered_if_it_is_delivered_and_a_rule_may_ask() {
-    let of = |text: &str| remembered(&run_on(&rules(text), MAIL, &World::default(), Detail::Plan));
+    let remembered_by =
+        |text: &str| remembered(&run_on(&rules(text), MAIL, &World::default(), Detail::Plan));
     let week = 7 * 24 * 3600;
-    assert_eq!(of("set duplicates-for 1w\nwhen duplicate -> folder \"A\"\n"), [week]);
-    assert_eq!(of("set duplicates-for 1w\nwhen duplicate within 1d -> folder \"A\"\n"), [week]);
-    assert_eq!(of("set duplicates-for 1d\nwhen duplicate within 1w -> folder \"A\"\n"), [week]);
-    let asked = "when duplicate of \"{subject}\" within 1w -> folder \"A\"\n";
-    let twice = format!("set duplicates-for 1d\n{asked}{asked}");
-    assert_eq!(of(&twice), [week], "the same value once");
+    assert_eq!(remembered_by("set duplicates-for 1w\nwhen duplicate -> folder \"A\"\n"), [week]);
+    assert_eq!(
+        remembered_by("set duplicates-for 1w\nwhen duplicate within 1d -> folder \"A\"\n"),
+        [week]
+    );
+    assert_eq!(
+        remembered_by("set duplicates-for 1d\nwhen duplicate within 1w -> folder \"A\"\n"),
+        [week]
+    );
+    let rule = "when duplicate of \"{subject}\" within 1w -> folder \"A\"\n";
+    let twice = format!("set duplicates-for 1d\n{rule}{rule}");
+    assert_eq!(remembered_by(&twice), [week], "the same value once");
     // Another rule came first, or it goes nowhere, or it comes again.
-    let first = format!("when subject is \"word7\" -> inbox\n{asked}");
-    assert_eq!(of(&first), Vec::<u64>::new());
+    let first = format!("when subject is \"word7\" -> inbox\n{rule}");
+    assert_eq!(remembered_by(&first), Vec::<u64>::new());
     for end in ["discard", "defer \"4.3.0 later\"", "copy \"B\"\nreject \"5.7.1 no\""] {
         assert_eq!(
-            of(&format!("{asked}when duplicate -> inbox\n{end}\n")),
+            remembered_by(&format!("{rule}when duplicate -> inbox\n{end}\n")),
             Vec::<u64>::new(),
             "{end}"
         );
@@ -350,7 +360,7 @@ fn a_message_is_remembered_if_it_is_delivered_and_a_rule_may_ask() {
 }
 
 #[test]
-fn of_existing_mail_it_is_known_when_it_came_before() {
+fn for_existing_mail_it_is_known_when_it_came_before() {
     let trace = |text: &str, before| {
         let world = World { before: Cell::new(Some(before)), ..World::default() };
         reasons(&run_on(&rules(&format!("when {text} -> discard\n")), MAIL, &world, Detail::Trace))
@@ -405,11 +415,11 @@ impl SentMail for FoldersOfMail {
 fn verdict(rules_text: &str, known: &'static str, mail: &str) -> TestVerdict {
     let world = World { sent: Some(Box::new(FoldersOfMail(known))), ..World::default() };
     let run = run_on(&rules(rules_text), &format!("{mail}\n\n"), &world, Detail::Trace);
-    run.evaluation.trace.looked.first().expect("a rule").verdict.clone()
+    run.evaluation.trace.rules.first().expect("a rule").verdict.clone()
 }
 
 #[test]
-fn who_is_not_among_half_read_mail_may_be_known() {
+fn people_who_are_not_in_half_read_mail_may_be_known() {
     let test = |folder: &str, from: &str| {
         let text =
             format!("list known sent \"{folder}\"\nwhen from in known -> folder \"Known\"\n");
@@ -530,8 +540,9 @@ fn a_long_text_is_searched_for_patterns_at_its_start_and_a_trace_says_so() {
 #[test]
 fn conditions_of_a_plan_skip_rules_that_cannot_hold() {
     let program = compiled(&many_rules());
-    let first =
-        |detail| ask(&program, &message(MAIL), &World::default(), detail, |on| on.next_possible(1));
+    let first = |detail| {
+        ask(&program, &message(MAIL), &World::default(), detail, |on| on.next_candidate(1))
+    };
     // Each rule is a test and an action.
     assert_eq!(first(Detail::Plan), 1 + 2 * 7);
     assert_eq!((first(Detail::Count), first(Detail::Trace)), (1, 1));

@@ -21,26 +21,26 @@ pub fn own_hash(message: &Message) -> Option<String> {
 
 /// The hash of the message itself, then those of the messages that it refers to.
 pub(super) fn hashes(message: &Message) -> Vec<String> {
-    distinct(own_hash(message).into_iter().chain(named(message)))
+    distinct(own_hash(message).into_iter().chain(references(message)))
 }
 
 /// The first message it refers to that is in a folder which the rules use as a
 /// list: mail that the user has sent or kept. The error says why that cannot be
 /// determined.
-pub(super) fn mine(on: &Context<'_>) -> Result<Option<String>, String> {
-    let lists = (0..).map_while(|at| on.program.list(at));
+pub(super) fn own_reference(context: &Context<'_>) -> Result<Option<String>, String> {
+    let lists = (0..).map_while(|at| context.program.list(at));
     let folders: Vec<_> = lists.filter_map(|list| list.entries.folder()).collect();
     if folders.is_empty() {
         return Err("no folder is known for your own mail: `list NAME sent \"Sent\"`".into());
     }
-    let named = distinct(named(on.message));
+    let references = distinct(references(context.message));
     let mut unknown = None;
-    for (folder, side) in folders.into_iter().filter(|_| !named.is_empty()) {
-        match on.world.sent(folder, side.messages()) {
+    for (folder, side) in folders.into_iter().filter(|_| !references.is_empty()) {
+        match context.world.sent(folder, side.messages()) {
             Ok(sent) => {
                 let is_there =
                     |hash: &&String| sent.lists.iter().any(|list| list.matches_text(hash));
-                if let Some(hash) = named.iter().find(is_there) {
+                if let Some(hash) = references.iter().find(is_there) {
                     return Ok(Some(hash.clone()));
                 }
                 unknown = unknown.or(sent.incomplete.clone());
@@ -51,7 +51,7 @@ pub(super) fn mine(on: &Context<'_>) -> Result<Option<String>, String> {
     unknown.map_or(Ok(None), Err)
 }
 
-fn named(message: &Message) -> impl Iterator<Item = String> {
+fn references(message: &Message) -> impl Iterator<Item = String> {
     let mut references = ids(message, "References").into_iter();
     let first = references.next();
     let newest = ids(message, "In-Reply-To").into_iter().chain(references.rev());

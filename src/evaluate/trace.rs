@@ -12,9 +12,9 @@ pub const IGNORED: &str = "; ignored: ";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
     /// Each rule that was evaluated, in order.
-    pub looked: Vec<RuleTrace>,
+    pub rules: Vec<RuleTrace>,
     /// The same in short form, with actions outside of rules.
-    pub passed: Vec<RuleTally>,
+    pub tallies: Vec<RuleTally>,
     /// Limits that cut something off, and similar problems.
     pub warnings: Vec<String>,
 }
@@ -24,11 +24,11 @@ pub struct Trace {
 pub struct RuleTally {
     /// The rule without its block, or the action.
     pub span: Span,
-    /// It held.
-    pub held: bool,
+    /// Whether it held.
+    pub fired: bool,
     /// How long its condition took; the first rule that needs the body pays for
     /// reading it.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
 /// One rule that was evaluated.

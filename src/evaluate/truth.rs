@@ -67,9 +67,9 @@ mod tests {
             ('?', 'F', 'F', '?'),
             ('?', '?', '?', '?'),
         ] {
-            let of = || [truth(a), truth(b)].into_iter();
-            assert_eq!(letter(all(of())), both, "{a} and {b}");
-            assert_eq!(letter(any(of())), either, "{a} or {b}");
+            let pair = || [truth(a), truth(b)].into_iter();
+            assert_eq!(letter(all(pair())), both, "{a} and {b}");
+            assert_eq!(letter(any(pair())), either, "{a} or {b}");
         }
         for (of, negated) in [('T', 'F'), ('F', 'T'), ('?', '?')] {
             assert_eq!(letter(not(truth(of))), negated, "not {of}");

@@ -198,12 +198,12 @@ impl<'m> FieldValue<'m> {
 }
 
 /// Looks a field up. The error says why its values cannot be determined.
-pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, String> {
-    let message = on.message;
+pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<'m>, String> {
+    let message = context.message;
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
-        Field::Address(which, part) => parts(addresses(which, on), part, on),
-        Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, on),
+        Field::Address(which, part) => parts(addresses(which, context), part, context),
+        Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, context),
         Field::Headers => {
             let lines = message.header_lines().into_iter();
             lines.map(|line| FieldValue::Text(Cow::Owned(line))).collect()
@@ -218,11 +218,11 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
             texts.into_iter().map(|text| FieldValue::Text(Cow::Owned(text))).collect()
         }
         Field::ListId => strings(list_address::list_id(message)),
-        Field::ListName => strings(list_name::list_name(on.mail())),
-        Field::Thread => strings(thread::hashes(on.message)),
-        Field::InMyThread => strings(thread::mine(on)?),
+        Field::ListName => strings(list_name::list_name(context.mail())),
+        Field::Thread => strings(thread::hashes(context.message)),
+        Field::InMyThread => strings(thread::own_reference(context)?),
         Field::Result(which) => {
-            let results = on.mail().results();
+            let results = context.mail().results();
             let verdict = match which {
                 ResultField::Spf => results.spf,
                 ResultField::Dkim => results.dkim,
@@ -232,35 +232,35 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
             };
             strings(verdict.map(|verdict| verdict.as_str()))
         }
-        Field::DkimDomain => domains(&on.mail().results().dkim_domains),
-        Field::SpfDomain => domains(&on.mail().results().spf_domain),
-        Field::BounceStatus => strings(bounce::statuses(on.mail())?),
-        Field::BounceRecipient => strings(bounce::recipients(on.mail())?),
-        Field::BounceReason => strings(bounce::reasons(on.mail())?),
-        Field::BounceAction => strings(bounce::actions(on.mail())?),
-        Field::CalendarMethod => strings(calendar::methods(on.mail())?),
-        Field::Report => strings(domain_report::kind(on.mail())?),
+        Field::DkimDomain => domains(&context.mail().results().dkim_domains),
+        Field::SpfDomain => domains(&context.mail().results().spf_domain),
+        Field::BounceStatus => strings(bounce::statuses(context.mail())?),
+        Field::BounceRecipient => strings(bounce::recipients(context.mail())?),
+        Field::BounceReason => strings(bounce::reasons(context.mail())?),
+        Field::BounceAction => strings(bounce::actions(context.mail())?),
+        Field::CalendarMethod => strings(calendar::methods(context.mail())?),
+        Field::Report => strings(domain_report::kind(context.mail())?),
         Field::UnsubscribeHost => domains(bulk::unsubscribe_hosts(message)),
-        Field::SpamScore => spam_verdict::score(on.mail())
+        Field::SpamScore => spam_verdict::score(context.mail())
             .map(|score| FieldValue::Number(score.value, score.value.to_string()))
             .into_iter()
             .collect(),
-        Field::Link => strings(link::links(on.mail())?.iter().map(|link| &link.url)),
+        Field::Link => strings(link::links(context.mail())?.iter().map(|link| &link.url)),
         Field::LinkHost => {
-            domains(link::links(on.mail())?.iter().filter_map(|link| link.host.as_ref()))
+            domains(link::links(context.mail())?.iter().filter_map(|link| link.host.as_ref()))
         }
-        Field::ClientIp => strings(client::ip(on.mail()).map(|ip| ip.to_string())),
-        Field::ClientHost => domains(client::host(on.mail())),
-        Field::ClientHelo => domains(client::helo(on.mail())),
+        Field::ClientIp => strings(client::ip(context.mail()).map(|ip| ip.to_string())),
+        Field::ClientHost => domains(client::host(context.mail())),
+        Field::ClientHelo => domains(client::helo(context.mail())),
         Field::Charset => strings(message.charsets().map_err(unread)?),
-        Field::Env(name) => strings(on.world.variable(name)),
-        Field::Extension => strings(extension(on)),
-        Field::User => strings(on.world.login()),
+        Field::Env(name) => strings(context.world.variable(name)),
+        Field::Extension => strings(extension(context)),
+        Field::User => strings(context.world.login()),
         Field::AttachmentName => {
             let attachments = message.attachments().map_err(unread)?;
-            let mut all = borrowed(attachments.iter().flat_map(|each| &each.names));
+            let mut all = borrowed(attachments.iter().flat_map(|attachment| &attachment.names));
             for (at, archive) in message.archives().map_err(unread)? {
-                let name = attachments.get(*at).and_then(|each| each.names.first());
+                let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
                 let name = name.map_or("", Text::text);
                 all.extend(
                     archive
@@ -273,8 +273,8 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         }
         Field::AttachmentType => {
             let mut types = Vec::new();
-            for each in message.attachments().map_err(unread)? {
-                types.extend(magic::of_attachment(message, each).map_err(unread)?);
+            for attachment in message.attachments().map_err(unread)? {
+                types.extend(magic::of_attachment(message, attachment).map_err(unread)?);
             }
             strings(types)
         }
@@ -289,58 +289,64 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         Field::Recipients => {
             vec![count(["To", "Cc", "Bcc"].iter().map(|n| message.addresses(n).len()).sum())]
         }
-        Field::Age => sent(on)
+        Field::Age => sent_at(context)
             .map(|date| {
-                let age = on.world.now().as_second() - date.as_second();
+                let age = context.world.now().as_second() - date.as_second();
                 FieldValue::Number(age as f64, duration(age))
             })
             .into_iter()
             .collect(),
         // Depends on conditions: `Conditions::field` computes it.
         Field::Score(_) => Vec::new(),
-        Field::Let(value) => strings(on.state.value(*value)),
-        Field::Flag(letter) => strings(flags(on).letters.contains(*letter).then_some("set")),
-        Field::Keyword => strings(flags(on).keywords),
+        Field::Let(value) => strings(context.state.value(*value)),
+        Field::Flag(letter) => strings(flags(context).letters.contains(*letter).then_some("set")),
+        Field::Keyword => strings(flags(context).keywords),
         Field::InFolder => {
-            strings(on.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
+            strings(context.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
         }
-        Field::FilterFailed => match on.state.filter {
+        Field::FilterFailed => match context.state.filter {
             FilterEnd::Fine => Vec::new(),
             FilterEnd::Failed => strings(["failed"]),
             FilterEnd::NotRun => return Err("no filter was run".into()),
         },
-        Field::DateTime => sent(on).map(|at| time(&at.to_zoned(zone(on)))).into_iter().collect(),
-        Field::DateWeekday => strings(sent(on).map(|at| weekday(at.to_zoned(zone(on)).weekday()))),
+        Field::DateTime => {
+            sent_at(context).map(|at| time(&at.to_zoned(zone(context)))).into_iter().collect()
+        }
+        Field::DateWeekday => {
+            strings(sent_at(context).map(|at| weekday(at.to_zoned(zone(context)).weekday())))
+        }
         Field::Instant(which) => {
-            let of = |at: Timestamp| FieldValue::Number(at.as_second() as f64, at.to_string());
-            moment(*which, on).map(of).into_iter().collect()
+            let number = |at: Timestamp| FieldValue::Number(at.as_second() as f64, at.to_string());
+            moment(*which, context).map(number).into_iter().collect()
         }
         Field::LocalInstant(which) => {
             let local = |at: Timestamp| {
-                let zone = zone(on);
+                let zone = zone(context);
                 let shown = at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
                 FieldValue::Number(local_seconds(at, &zone) as f64, shown)
             };
-            moment(*which, on).map(local).into_iter().collect()
+            moment(*which, context).map(local).into_iter().collect()
         }
-        Field::Date => sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect(),
-        Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
+        Field::Date => {
+            sent_at(context).map(|at| day(at.to_zoned(zone(context)).date())).into_iter().collect()
+        }
+        Field::Arrived => vec![day(arrived(context).to_zoned(zone(context)).date())],
         Field::ArrivedAge => {
-            let age = on.world.now().as_second() - arrived(on).as_second();
+            let age = context.world.now().as_second() - arrived(context).as_second();
             vec![FieldValue::Number(age as f64, duration(age))]
         }
-        Field::Now => vec![day(now(on).date())],
-        Field::Time => vec![time(&now(on))],
-        Field::Weekday => strings([weekday(now(on).weekday())]),
+        Field::Now => vec![day(now(context).date())],
+        Field::Time => vec![time(&now(context))],
+        Field::Weekday => strings([weekday(now(context).weekday())]),
     }))
 }
 
 /// The flags that have been set so far, together with those that a message in a
 /// folder already has.
-fn flags(on: &Context<'_>) -> Flags {
-    match on.world.stored.borrow().as_ref() {
-        Some(stored) => on.state.flags.and(&stored.flags),
-        None => on.state.flags.clone(),
+fn flags(context: &Context<'_>) -> Flags {
+    match context.world.stored.borrow().as_ref() {
+        Some(stored) => context.state.flags.and(&stored.flags),
+        None => context.state.flags.clone(),
     }
 }
 
@@ -385,8 +391,8 @@ fn day<'m>(date: Date) -> FieldValue<'m> {
     FieldValue::Number(f64::from(days), date.to_string())
 }
 
-fn zone(on: &Context<'_>) -> TimeZone {
-    on.world.zone(on.program.settings.timezone.as_deref())
+fn zone(context: &Context<'_>) -> TimeZone {
+    context.world.zone(context.program.settings.timezone.as_deref())
 }
 
 /// Minutes of the day.
@@ -396,11 +402,11 @@ fn time<'m>(at: &jiff::Zoned) -> FieldValue<'m> {
 }
 
 /// A moment; `None` if the message does not have it.
-fn moment(which: Moment, on: &Context<'_>) -> Option<Timestamp> {
+fn moment(which: Moment, context: &Context<'_>) -> Option<Timestamp> {
     match which {
-        Moment::Sent => sent(on),
-        Moment::Arrived => Some(arrived(on)),
-        Moment::Now => Some(on.world.now()),
+        Moment::Sent => sent_at(context),
+        Moment::Arrived => Some(arrived(context)),
+        Moment::Now => Some(context.world.now()),
     }
 }
 
@@ -420,36 +426,36 @@ fn local_seconds(at: Timestamp, zone: &TimeZone) -> i64 {
     turned.fold(now, i64::max)
 }
 
-fn now(on: &Context<'_>) -> jiff::Zoned {
-    on.world.now().to_zoned(zone(on))
+fn now(context: &Context<'_>) -> jiff::Zoned {
+    context.world.now().to_zoned(zone(context))
 }
 
 /// The moment of the Date header.
-fn sent(on: &Context<'_>) -> Option<Timestamp> {
-    Timestamp::from_second(on.message.date()?.unix_seconds).ok()
+fn sent_at(context: &Context<'_>) -> Option<Timestamp> {
+    Timestamp::from_second(context.message.date()?.unix_seconds).ok()
 }
 
 /// When the message arrived here: now, if it is being delivered.
-fn arrived(on: &Context<'_>) -> Timestamp {
-    let now = on.world.now();
-    let at = on.message.arrived(now.as_second());
+fn arrived(context: &Context<'_>) -> Timestamp {
+    let now = context.world.now();
+    let at = context.message.arrived(now.as_second());
     at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(now)
 }
 
 /// `{date:FORMAT}`: the Date header, or now if there is none.
-pub(super) fn formatted_date(on: &Context<'_>, format: &MomentFormat) -> String {
-    formatted(on, sent(on).unwrap_or_else(|| on.world.now()), format)
+pub(super) fn formatted_date(context: &Context<'_>, format: &MomentFormat) -> String {
+    formatted(context, sent_at(context).unwrap_or_else(|| context.world.now()), format)
 }
 
 /// `{now:FORMAT}`: the moment of delivery.
-pub(super) fn formatted_now(on: &Context<'_>, format: &MomentFormat) -> String {
-    formatted(on, on.world.now(), format)
+pub(super) fn formatted_now(context: &Context<'_>, format: &MomentFormat) -> String {
+    formatted(context, context.world.now(), format)
 }
 
 /// A moment in the zone that the format names, otherwise in that of the rules.
-fn formatted(on: &Context<'_>, at: Timestamp, how: &MomentFormat) -> String {
+fn formatted(context: &Context<'_>, at: Timestamp, how: &MomentFormat) -> String {
     let zone = how.offset.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
-    let zone = zone.map_or_else(|| self::zone(on), TimeZone::fixed);
+    let zone = zone.map_or_else(|| self::zone(context), TimeZone::fixed);
     jiff::fmt::strtime::format(&how.format, &at.to_zoned(zone)).unwrap_or_default()
 }
 
@@ -483,26 +489,26 @@ const RECIPIENT_HEADERS: [&str; 10] = [
 const ADDRESS_LIMIT: usize = 5000;
 
 /// The addresses of a field, grouped as they were read together.
-fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
-    let of = |name| vec![on.message.addresses(name)];
+fn addresses(which: &AddressField, context: &Context<'_>) -> Vec<Rc<[Address]>> {
+    let addresses = |name| vec![context.message.addresses(name)];
     let path = |path: &str| -> Option<Rc<[Address]>> {
         let address = path::address(path);
         (!is_too_long(&address.local, &address.domain)).then(|| [address].into())
     };
     match which {
-        AddressField::From => of("From"),
-        AddressField::Sender => of("Sender"),
-        AddressField::ReplyTo => of("Reply-To"),
-        AddressField::To => of("To"),
-        AddressField::Cc => of("Cc"),
-        AddressField::Bcc => of("Bcc"),
-        AddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
-        AddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
+        AddressField::From => addresses("From"),
+        AddressField::Sender => addresses("Sender"),
+        AddressField::ReplyTo => addresses("Reply-To"),
+        AddressField::To => addresses("To"),
+        AddressField::Cc => addresses("Cc"),
+        AddressField::Bcc => addresses("Bcc"),
+        AddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(addresses).collect(),
+        AddressField::EnvelopeFrom => match context.world.envelope_sender(context.message) {
             Some(sender) => path(&sender).into_iter().collect(),
             None => Vec::new(),
         },
         AddressField::EnvelopeTo => {
-            let all = on.world.envelope_recipients(on.message);
+            let all = context.world.envelope_recipients(context.message);
             all.iter().filter_map(|to| path(to)).collect()
         }
     }
@@ -512,18 +518,18 @@ fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
 fn parts<'m>(
     read: Vec<Rc<[Address]>>,
     part: &AddressPart,
-    on: &Context<'m>,
+    context: &Context<'m>,
 ) -> Vec<FieldValue<'m>> {
     let mut all = Vec::new();
     for read in read {
         let room = ADDRESS_LIMIT - all.len();
         if read.len() > room {
-            on.message.leave_out(format!(
+            context.message.leave_out(format!(
                 "only the first {ADDRESS_LIMIT} addresses of one field were looked at"
             ));
         }
         let some = (0..read.len()).take(room);
-        all.extend(some.filter_map(|at| take(&read, at, part, on)));
+        all.extend(some.filter_map(|at| take(&read, at, part, context)));
     }
     all
 }
@@ -533,14 +539,14 @@ fn take<'m>(
     all: &Rc<[Address]>,
     at: usize,
     part: &AddressPart,
-    on: &Context<'m>,
+    context: &Context<'m>,
 ) -> Option<FieldValue<'m>> {
     let address = all.get(at)?;
     let text = match part {
         AddressPart::Whole => return Some(FieldValue::Address(AddressValue::new(all, at))),
         AddressPart::Name => address.name.as_deref()?,
-        AddressPart::Local => split_detail(&address.local, delimiter(on)).0,
-        AddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
+        AddressPart::Local => split_detail(&address.local, delimiter(context)).0,
+        AddressPart::Detail => split_detail(&address.local, delimiter(context)).1?,
         AddressPart::Domain => {
             return Some(FieldValue::Domain(Text::new(&domain::canonical(&address.domain))));
         }
@@ -548,16 +554,16 @@ fn take<'m>(
     Some(FieldValue::text(text))
 }
 
-fn delimiter<'a>(on: &Context<'a>) -> &'a str {
-    on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
+fn delimiter<'a>(context: &Context<'a>) -> &'a str {
+    context.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
 }
 
 /// What the MTA says, otherwise the detail of the envelope recipient.
-fn extension(on: &Context<'_>) -> Option<String> {
-    on.world.extension(delimiter(on)).or_else(|| {
-        let to = on.world.envelope_recipients(on.message);
+fn extension(context: &Context<'_>) -> Option<String> {
+    context.world.extension(delimiter(context)).or_else(|| {
+        let to = context.world.envelope_recipients(context.message);
         let address = path::address(to.first()?);
-        split_detail(&address.local, delimiter(on)).1.map(str::to_owned)
+        split_detail(&address.local, delimiter(context)).1.map(str::to_owned)
     })
 }
 
@@ -606,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_addresses_the_first_are_used_and_a_trace_says_so() {
+    fn only_the_first_of_very_many_addresses_are_used_and_a_trace_says_so() {
         let many = |name: &str, count: usize| {
             let all: Vec<String> = (0..count).map(|at| format!("{name}{at}@x")).collect();
             format!("{name}: {}\n", all.join(",\n "))
@@ -616,12 +622,12 @@ mod tests {
             let mail = format!("{}{}\n", many("To", to), many("Cc", cc));
             run_on(&rules, &mail, &World::default(), Detail::Trace)
         };
-        let said = |to, cc, last: &str| run(to, cc, last).evaluation.trace.warnings;
+        let warnings = |to, cc, last: &str| run(to, cc, last).evaluation.trace.warnings;
         let warning =
             format!("only the first {ADDRESS_LIMIT} addresses of one field were looked at");
         let rest = ADDRESS_LIMIT - 3000;
-        assert_eq!(said(3000, rest, "none"), Vec::<String>::new());
-        assert_eq!(said(3000, rest + 1, "none"), [warning]);
+        assert_eq!(warnings(3000, rest, "none"), Vec::<String>::new());
+        assert_eq!(warnings(3000, rest + 1, "none"), [warning]);
         let found = |to, cc, last: &str| steps(&run(to, cc, last)) == ["discard"];
         assert!(found(3000, rest + 1, &format!("cc{}", rest - 1)));
         assert!(!found(3000, rest + 1, &format!("cc{rest}")));

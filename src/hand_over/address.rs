@@ -218,8 +218,8 @@ mod tests {
             ("lmtp:unix:/a,user=x", "`user=x`: there are"),
             ("lmtp:unix:/a,", "``: there are"),
         ] {
-            let told = parse(text).unwrap_err().to_string();
-            assert!(told.starts_with(why), "{text}: {told}");
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.starts_with(why), "{text}: {message}");
         }
     }
 
@@ -237,9 +237,12 @@ mod tests {
             ("imap:127.0.0.1:143,prefix=x", "a store is at"),
             ("lmtp:127.0.0.1:143", "a store is `imap:"),
         ] {
-            let told = StorePlace::of_imap(text).err().map(|why| why.to_string());
-            let told = told.unwrap_or_default();
-            assert!(told.starts_with(why) && told.is_empty() == why.is_empty(), "{text}: {told}");
+            let message = StorePlace::of_imap(text).err().map(|why| why.to_string());
+            let message = message.unwrap_or_default();
+            assert!(
+                message.starts_with(why) && message.is_empty() == why.is_empty(),
+                "{text}: {message}"
+            );
         }
     }
 }

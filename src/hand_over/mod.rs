@@ -140,15 +140,15 @@ pub struct HandOver<'a, 'm> {
 
 /// What is known of copies between the tries of a hand-over.
 pub trait HandOverNotes {
-    /// The store has a copy for good.
-    fn stored(&mut self, copy: usize);
+    /// Records that the store has a copy for good.
+    fn note_stored(&mut self, copy: usize);
 
     /// The last note of an earlier try that began to hand a copy over and did not learn the
     /// result.
-    fn begun(&self, copy: usize) -> Option<String>;
+    fn attempt(&self, copy: usize) -> Option<String>;
 
-    /// Notes that a copy is about to be handed over, for the next try.
-    fn begin(&mut self, copy: usize, note: &str);
+    /// Records, for the next try, that a copy is about to be handed over.
+    fn note_attempt(&mut self, copy: usize, note: &str);
 }
 
 /// A hand-over that is ready. If it is dropped, nothing has been handed over.
@@ -249,7 +249,7 @@ impl StagedHandOver<'_, '_> {
     /// same ids and the same notes duplicates none.
     pub fn commit(&mut self, known: &mut dyn HandOverNotes) -> Result<(), HandOverError> {
         let done = match &mut self.staged {
-            StagedCopies::Lmtp(staged) => staged.commit(&mut |copy| known.stored(copy)),
+            StagedCopies::Lmtp(staged) => staged.commit(&mut |copy| known.note_stored(copy)),
             StagedCopies::Imap(staged) => staged.commit(known),
         };
         done.inspect_err(|error| self.store.judge(error))?;

@@ -8,19 +8,19 @@ use super::HandOverNotes;
 pub(crate) struct TestNotes {
     /// In the order in which they were reported.
     pub(crate) stored: Vec<usize>,
-    pub(crate) begun: HashMap<usize, String>,
+    pub(crate) attempts: HashMap<usize, String>,
 }
 
 impl HandOverNotes for TestNotes {
-    fn stored(&mut self, copy: usize) {
+    fn note_stored(&mut self, copy: usize) {
         self.stored.push(copy);
     }
 
-    fn begun(&self, copy: usize) -> Option<String> {
-        self.begun.get(&copy).cloned()
+    fn attempt(&self, copy: usize) -> Option<String> {
+        self.attempts.get(&copy).cloned()
     }
 
-    fn begin(&mut self, copy: usize, note: &str) {
-        self.begun.insert(copy, note.to_owned());
+    fn note_attempt(&mut self, copy: usize, note: &str) {
+        self.attempts.insert(copy, note.to_owned());
     }
 }

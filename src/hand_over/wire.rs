@@ -182,7 +182,7 @@ pub fn connect_unix(path: &Path, until: Instant) -> io::Result<UnixStream> {
 }
 
 /// What went wrong with a connection, for people.
-pub(super) fn told(error: &io::Error) -> String {
+pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::UnexpectedEof => "it closed the connection".into(),
         _ => reason(error),

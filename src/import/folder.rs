@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::ir::{Draft, Effect, literal, quote};
+use crate::user::SPOOL_DIRECTORIES;
 
 /// Where mail is stored, from the home, as templates: `~/Maildir/`.
 pub(super) struct MailPlaces {
@@ -26,7 +27,8 @@ const MAIL_DIRECTORIES: [&str; 8] = [
 ];
 
 /// What becomes of a dot in a folder's name.
-const DOTS: &str = "a dot in the name of a folder becomes `-`, since maildir++ parts folders by it";
+const DOTS: &str =
+    "a dot in the name of a folder becomes `-`, since maildir++ separates levels by it";
 
 /// Names folders as their layout allows it; notes if one is changed.
 pub(super) fn name_in_layout(effects: &mut [Effect], options: &Options, draft: &mut Draft) {
@@ -58,11 +60,9 @@ impl MailPlaces {
         let is_maildir = written.ends_with('/');
         let whole = trimmed(&self.path_from_home(written));
         // The system's mailbox is where mail goes that no rule takes.
-        let spools = ["/var/mail/", "/var/spool/mail/", "/usr/spool/mail/"];
-        let is_spool = spools
-            .iter()
-            .filter_map(|spool| whole.strip_prefix(spool))
-            .any(|name| !name.is_empty() && !name.contains('/'));
+        let is_spool = whole.rsplit_once('/').is_some_and(|(directory, name)| {
+            !name.is_empty() && SPOOL_DIRECTORIES.contains(&directory)
+        });
         let inbox = trimmed(&self.path_from_home(&self.inbox));
         if whole == inbox || is_spool {
             return Ok(None);
@@ -174,34 +174,30 @@ fn trimmed(mut path: &str) -> String {
 
 /// A template without the inserted values.
 fn without_inserts(template: &str) -> String {
-    let mut depth = 0_i32;
+    characters(template).filter(|(_, inserted)| !inserted).map(|(c, _)| c).collect()
+}
+
+/// Replaces a character in the text itself, not in inserted values.
+pub(super) fn replaced_outside(template: &str, from: char, to: &str) -> String {
     let mut text = String::new();
-    for c in template.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            c if depth == 0 => text.push(c),
-            _ => {}
+    for (c, inserted) in characters(template) {
+        match c == from && !inserted {
+            true => text.push_str(to),
+            false => text.push(c),
         }
     }
     text
 }
 
-/// Replaces a character in the text itself, not in inserted values.
-pub(super) fn replaced_outside(template: &str, from: char, to: &str) -> String {
+/// The characters of a template, each with whether it belongs to an inserted value.
+fn characters(template: &str) -> impl Iterator<Item = (char, bool)> {
     let mut depth = 0_i32;
-    let mut text = String::new();
-    for c in template.chars() {
+    template.chars().map(move |c| {
         match c {
             '{' => depth += 1,
             '}' => depth -= 1,
-            c if c == from && depth == 0 => {
-                text.push_str(to);
-                continue;
-            }
             _ => {}
         }
-        text.push(c);
-    }
-    text
+        (c, depth != 0 || c == '}')
+    })
 }

@@ -117,7 +117,7 @@ fn leave_out(
     while let Some((number, why)) = left.pop() {
         let Some(unit) = units.get_mut(number).filter(|unit| unit.is_written()) else { continue };
         let names = unit.kept();
-        unit.leave_out(format!("no rule came of it: {why}"));
+        unit.leave_out(format!("no rule could be made: {why}"));
         any = true;
         for name in names {
             let mut begin = start;
@@ -148,7 +148,7 @@ fn leave_all_out(units: &mut [Unit]) -> bool {
     let mut any = false;
     for unit in units {
         any |= !matches!(unit.fidelity, Fidelity::NotTranslated(_));
-        unit.leave_out("no rules came of the file".into());
+        unit.leave_out("no rules could be made of the file".into());
     }
     any
 }

@@ -12,7 +12,7 @@ use super::listen::wait_for;
 use crate::platform::exit_descriptor;
 
 /// How often to check whether a process has ended, where there is no pidfd.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits at most `time` for a process to end; none if it has not ended.
 ///
@@ -30,7 +30,7 @@ pub(super) fn wait_within(child: &mut Child, time: Duration) -> io::Result<Optio
         }
         match &descriptor {
             Some(descriptor) => drop(wait_for(&[descriptor], left)?),
-            None => thread::sleep(left.min(LOOK)),
+            None => thread::sleep(left.min(POLL_INTERVAL)),
         }
     }
 }

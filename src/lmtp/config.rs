@@ -69,7 +69,7 @@ impl fmt::Display for ConfigError {
             ConfigErrorKind::Unread(error) => error.fmt(f),
             ConfigErrorKind::NotText => f.write_str("it is not UTF-8 text"),
             ConfigErrorKind::NoValue(text) => {
-                write!(f, "`{text}` says nothing; write `name = value`")
+                write!(f, "`{text}` is not a setting; write `name = value`")
             }
             ConfigErrorKind::Unknown { name, near: Some(near) } => {
                 write!(f, "there is no setting `{name}`; did you mean `{near}`?")
@@ -180,7 +180,7 @@ pub const SETTINGS: &[(&str, Setter)] = &[
         let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
         let fits = seconds.filter(|seconds| (1..=LONGEST_PROGRAM).contains(seconds));
         to.confinement.program_timeout =
-            Some(fits.ok_or("a duration, `60s` for one, `4m` at most")?);
+            Some(fits.ok_or("a duration, for example `60s`, at most `4m`")?);
         Ok(())
     }),
     ("metrics", |to, text| {
@@ -359,8 +359,8 @@ mod tests {
             ("maildir = Maildir", 1, "below `~/`"),
             ("create-homes-below = mail", 1, "begins with `/`"),
             ("layout = mbox", 1, "`maildir++`, `fs`"),
-            ("program-timeout = 5m", 1, "`4m` at most"),
-            ("program-timeout = 99999999999999999m", 1, "`4m` at most"),
+            ("program-timeout = 5m", 1, "at most `4m`"),
+            ("program-timeout = 99999999999999999m", 1, "at most `4m`"),
             ("delimiter = a", 1, "such as `+`"),
             ("metrics = metrics.prom", 1, "begins with `/`"),
             ("metrics = unix:metrics", 1, "begins with `/`"),

@@ -26,11 +26,11 @@ use super::warm_worker::{KILL_GRACE, Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
 
 /// How often to look for workers that have ended.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the front asks whether a worker that was killed has ended.
 const LOOK_FOR_END: Duration = Duration::from_millis(2);
 /// A front that dies within this time is not restarted at once.
-const SOON: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A question of the front.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,8 @@ pub fn run(
             return Ok(());
         }
         tell(&format!("the front ended ({status}) and is started again"));
-        if began.elapsed() < SOON {
-            std::thread::sleep(SOON);
+        if began.elapsed() < RETRY_INTERVAL {
+            std::thread::sleep(RETRY_INTERVAL);
         }
     }
 }
@@ -138,7 +138,7 @@ impl Launcher<'_> {
             let watched: &[&dyn AsFd] = &[socket, &signals.renew, &signals.end];
             // One signal to end is enough.
             let watched = watched.get(..if told { 2 } else { 3 }).unwrap_or(watched);
-            let ready = wait_for(watched, LOOK)?;
+            let ready = wait_for(watched, POLL_INTERVAL)?;
             self.workers.retain_mut(|worker| matches!(worker.try_wait(), Ok(None)));
             if ready.get(2) == Some(&true) {
                 told = true;

@@ -430,7 +430,7 @@ impl Seat<'_> {
             started: now,
             used: now,
             generation: self.generation,
-            patience: None,
+            read_timeout: None,
         };
         let order = WorkerOrder::Settings(Box::new((**settings).clone()));
         match worker.ask(&order, &MessageData::Memory(Vec::new()), START_TIME) {

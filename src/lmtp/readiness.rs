@@ -28,7 +28,7 @@ use crate::state::program_cache::Proof;
 use crate::world::World;
 
 /// How long the store may take to greet.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest path of a unix socket, in bytes: unix(7).
 const SOCKET_PATH: usize = 107;
 /// Somebody who is not a user, so that only the source itself is tested.
@@ -222,7 +222,7 @@ pub fn confined(state: &Path) -> Result<String, String> {
 
 fn site(settings: &LmtpSettings) -> Result<String, String> {
     let asked = settings.site.as_deref();
-    let in_force = load::site::in_force_by(asked, Proof::Whole);
+    let in_force = load::site::in_force_by(asked, Proof::AtOnce);
     let path = load::site::path(asked).display().to_string();
     match (in_force.note, in_force.compiled) {
         (Some(why), _) => Err(format!("{why}; `mfilter check --site {path}` shows all of it")),
@@ -236,7 +236,7 @@ fn store(settings: &LmtpSettings, sample: Option<&str>) -> Result<String, String
     let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
     let place = store.address();
     let mailbox = sample.map(|address| path::without_detail(address, &settings.delimiter));
-    match store.reach(mailbox.as_deref(), Instant::now() + PATIENCE) {
+    match store.reach(mailbox.as_deref(), Instant::now() + CONNECT_TIMEOUT) {
         Ok(()) => Ok(match (store.address(), mailbox) {
             (StoreAddress::Lmtp(_), _) => format!("{place} answers"),
             (StoreAddress::Imap(_), None) => {

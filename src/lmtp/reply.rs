@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::outcome::{self, Outcome};
+use crate::outcome::Outcome;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ impl LmtpReply {
     }
 
     /// Try again later: status 4.3.0, or the one that `why` begins with.
+    #[cfg(test)]
     pub fn later(why: &str) -> LmtpReply {
         LmtpReply::of(&Outcome::deferred(why))
     }
@@ -57,10 +58,11 @@ impl LmtpReply {
 
     /// Whether the text begins with a status as RFC 3463 defines it, of the class of the
     /// code.
+    #[cfg(test)]
     pub fn has_status(&self) -> bool {
         let class = char::from_digit(u32::from(self.code / 100), 10).unwrap_or('0');
         let status = self.text.split(' ').next().unwrap_or_default();
-        outcome::is_status(status, class)
+        crate::outcome::is_status(status, class)
     }
 }
 

@@ -48,7 +48,7 @@ impl RuleCache {
         if !is_current {
             self.kept.remove(home);
             let files = RuleFiles { rules: None, site };
-            let mut rules = ActiveRules::load(files, user, Proof::Whole)?;
+            let mut rules = ActiveRules::load(files, user, Proof::AtOnce)?;
             rules.set.user.pack();
             // The first whose site rules are the same is enough.
             self.kept.values().any(|kept| rules.share_site(&kept.rules));

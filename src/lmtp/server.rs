@@ -38,7 +38,7 @@ const READ: Duration = Duration::from_secs(180);
 const WRITE: Duration = Duration::from_secs(60);
 /// How often to check whether workers are worn out, or whether there is room for a
 /// connection.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(20);
 /// A connection that has been idle for this long gives way to one that waits.
 const GIVES_WAY: Duration = Duration::from_secs(1);
@@ -143,7 +143,7 @@ impl Server {
         loop {
             let most = self.current().settings.connections.max(1);
             let is_full = self.open_connections() >= most;
-            let wait = if is_full { LOOK_FOR_PLACE } else { LOOK };
+            let wait = if is_full { LOOK_FOR_PLACE } else { POLL_INTERVAL };
             let ready = wait_for(&[&end.as_fd(), &renew.as_fd(), &listener.as_fd()], wait)?;
             if ready.first() == Some(&true) {
                 break;
@@ -152,7 +152,7 @@ impl Server {
                 let _ = (&renew).read(&mut [0; 64]);
                 self.renew(reload);
             }
-            if looked.elapsed() >= LOOK {
+            if looked.elapsed() >= POLL_INTERVAL {
                 self.pool.look_after();
                 looked = Instant::now();
             }

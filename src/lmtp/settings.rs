@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hand_over::MailStore;
 use crate::hand_over::address::{ImapAddress, LmtpAddress, StoreAddress, StorePlace, is_loopback};
-use crate::mda::PATIENCE;
+use crate::mda::DELIVERY_TIMEOUT;
 use crate::user::Confinement;
 
 /// Where the state of users who share a uid is kept, unless it is set.
@@ -174,7 +174,7 @@ impl Default for WorkerLimits {
             files: 256,
             processor: Duration::from_secs(30),
             // Whatever a delivery waits for gives up earlier.
-            wall: PATIENCE + Duration::from_secs(20),
+            wall: DELIVERY_TIMEOUT + Duration::from_secs(20),
             jobs: 1000,
             age: Duration::from_secs(600),
             idle: Duration::from_secs(30),

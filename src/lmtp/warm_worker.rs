@@ -44,7 +44,7 @@ pub(super) struct WarmWorker {
     pub(super) used: Instant,
     pub(super) generation: u64,
     /// How long the socket waits for an answer, if that was set.
-    pub(super) patience: Option<Duration>,
+    pub(super) read_timeout: Option<Duration>,
 }
 
 impl WarmWorker {
@@ -57,8 +57,8 @@ impl WarmWorker {
     ) -> WorkerReaction {
         let socket = &self.socket;
         let until = Some(Instant::now() + time);
-        let timed = match self.patience.replace(time) {
-            Some(patience) if patience == time => Ok(()),
+        let timed = match self.read_timeout.replace(time) {
+            Some(read_timeout) if read_timeout == time => Ok(()),
             _ => socket
                 .set_read_timeout(Some(time))
                 .and_then(|()| socket.set_write_timeout(Some(time))),

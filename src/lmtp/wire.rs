@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_an_error() {
+    fn what_is_not_a_frame_is_an_error() {
         for bytes in [&b"x"[..], b"\xff\xff\xff\xff\xff\xff\xff\xff", b"\x05\0\0\0\0\0\0\0abc"] {
             let (mut ours, theirs) = UnixStream::pair().unwrap();
             ours.write_all(bytes).unwrap();

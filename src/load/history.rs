@@ -72,8 +72,8 @@ impl<'s> History<'s> {
         let files = history::read(self.state, version)?;
         let (main, text) = files.first()?;
         let mut load = |path: &Path| {
-            let kept = files.iter().find(|(known, _)| known == path);
-            kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
+            let file = files.iter().find(|(known, _)| known == path);
+            file.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
         };
         let script = &mut |request: &ScriptRequest<'_>| from_texts(request, &files);
         let (sources, checked) =

@@ -34,7 +34,7 @@ use crate::source::{
 };
 pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
-use crate::state::{StateDir, history as versions, last_good, switch};
+use crate::state::{StateDir, history as versions, last_good, switch_choices};
 use crate::syntax;
 use crate::translation::translated;
 use crate::user::User;
@@ -59,7 +59,7 @@ pub struct InForce {
 
 /// What is wrong with the file of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum NoticeKind {
     /// It has a mistake, or cannot be used.
     Mistake,
     /// It no longer exists.
@@ -72,7 +72,7 @@ pub enum Trouble {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// What is wrong.
-    pub trouble: Trouble,
+    pub kind: NoticeKind,
     /// The file.
     pub path: PathBuf,
     /// The output of `mfilter check`; for filters, the text for the user.
@@ -99,13 +99,13 @@ pub fn default_rules(user: &User) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// No file was asked for, and the home is not known.
-pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> {
-    asked.map_or_else(|| default_rules(user), |path| Ok(path.to_owned()))
+pub fn rules_file(named: Option<&Path>, user: &User) -> Result<PathBuf, String> {
+    named.map_or_else(|| default_rules(user), |path| Ok(path.to_owned()))
 }
 
 /// A file of rules: its kept program, or its bytes.
 enum Rules {
-    Kept(Box<CompiledProgram>, FileFingerprints),
+    Cached(Box<CompiledProgram>, FileFingerprints),
     Read(Vec<u8>),
 }
 
@@ -207,8 +207,8 @@ fn check_bytes_with(
     let home = user.home_or_nowhere();
     sources.set_home(home);
     let confinement = user.confinement().map(|site| &**site);
-    let around = &mut CheckContext { home, load, script, confinement };
-    let mut checked = check_rules(&mut sources, 0, ast, parsed, around);
+    let context = &mut CheckContext { home, load, script, confinement };
+    let mut checked = check_rules(&mut sources, 0, ast, parsed, context);
     set_by_site(&mut checked.settings, confinement);
     if let Some(program) = &mut checked.program {
         set_by_site(&mut program.settings, confinement);
@@ -216,23 +216,28 @@ fn check_bytes_with(
     (sources, checked)
 }
 
-/// The rules in force. `asked` says whether the user named the file: then its absence is
-/// a mistake. Otherwise its absence means no rules if there never were any; if there
-/// were, the last good ones stay in use.
+/// The rules in force. `is_named` says whether the user named the file: then its absence is
+/// a mistake. Otherwise its absence means no rules if there never were any; if there were,
+/// the last good ones stay in use.
 ///
 /// # Errors
 /// Why they cannot be read at the moment, if there are no last good ones.
-pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
-    let mut found = find_in_force(path, asked, user, proof)?;
+pub fn in_force(path: &Path, is_named: bool, user: &User, proof: Proof) -> Result<InForce, String> {
+    let mut found = find_in_force(path, is_named, user, proof)?;
     // The site's settings may have changed since they were kept.
     set_by_site(found.compiled.settings_mut(), user.confinement().map(|site| &**site));
     Ok(found)
 }
 
-fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
+fn find_in_force(
+    path: &Path,
+    is_named: bool,
+    user: &User,
+    proof: Proof,
+) -> Result<InForce, String> {
     let state = StateDir::of(user);
     let state = state.as_ref();
-    let kept = ProgramCache::of(path, user);
+    let cache = ProgramCache::of(path, user);
     let opened = read_current(|| {
         let file = open_rules(bounds_of_main(path, user), path)?;
         let print = file.print()?;
@@ -242,49 +247,49 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
             prints.add(path, print);
             Ok(print)
         };
-        match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
-            Some(program) => Ok(Rules::Kept(Box::new(program), prints)),
+        match cache.as_ref().and_then(|cache| cache.read(print, proof, look)) {
+            Some(program) => Ok(Rules::Cached(Box::new(program), prints)),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
     let last_good = || state.and_then(|state| last_good::read(state, path));
-    let mut trouble = Trouble::Mistake;
+    let mut kind = NoticeKind::Mistake;
     let (version, settings, text) = match opened {
-        Ok(Rules::Kept(program, prints)) => {
-            return Ok(InForce { prints: prints.all(), ..InForce::by(*program) });
+        Ok(Rules::Cached(program, prints)) => {
+            return Ok(InForce { prints: prints.all(), ..InForce::of(*program) });
         }
         Ok(Rules::Read(bytes)) => {
-            let (files, settled) = match read_and_check(path, bytes, user, state) {
+            let (files, decision) = match read_and_check(path, bytes, user, state) {
                 Ok(read) => read,
                 Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, user, state),
                 Err(RulesUnread::Script(why)) => return Err(why),
             };
-            let ScriptRules { sources, checked, files: of_script, may_be_kept, remark } = settled;
+            let ScriptRules { sources, checked, files: of_script, may_be_kept, remark } = decision;
             let script = checked.script;
             match checked.program.map(CompiledProgram::new) {
                 Some(compiled) => {
                     let files = [files, of_script].concat();
                     // While a script is being saved, we have to notice when it is back.
-                    let kept = kept.filter(|kept| {
+                    let cache = cache.filter(|cache| {
                         if !may_be_kept {
-                            kept.forget();
+                            cache.forget();
                         }
                         may_be_kept
                     });
-                    remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
+                    remember(path, &files, &sources, script.as_ref(), &compiled, cache, state);
                     let prints = FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
                     let prints = prints.map(|prints| prints.within(user.bounds()));
-                    let in_force = InForce::by(compiled);
+                    let in_force = InForce::of(compiled);
                     return Ok(InForce { remark, prints, ..in_force });
                 }
                 None => {
-                    let drawn = |language| errors(&checked.diagnostics, &sources, language);
-                    let text = drawn(Language::English);
+                    let render = |language| errors(&checked.diagnostics, &sources, language);
+                    let text = render(Language::English);
                     // The version is the same in every language.
                     let version = version(&sources, &text);
                     let text = match Language::of_locale() {
                         Language::English => text,
-                        language => drawn(language),
+                        language => render(language),
                     };
                     (version, checked.settings, text)
                 }
@@ -297,9 +302,9 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
         Err(error) => {
             let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
             if is_gone {
-                trouble = Trouble::Missing;
+                kind = NoticeKind::Missing;
             }
-            if error.is_missing() && !asked && last_good().is_none() {
+            if error.is_missing() && !is_named && last_good().is_none() {
                 let prints = FileFingerprints::of(path, None, proof).within(user.bounds()).all();
                 return Ok(InForce { prints, ..none() });
             }
@@ -316,8 +321,8 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
     let last_good = last_good().map(|files| from_files(files, user, state)).transpose()?.flatten();
     let path = path.to_owned();
     let last = last_good.is_some();
-    let notice = Notice { trouble, path, text, last_good: last, version, line: None };
-    let in_force = last_good.unwrap_or_else(|| InForce::by(nothing(settings)));
+    let notice = Notice { kind, path, text, last_good: last, version, line: None };
+    let in_force = last_good.unwrap_or_else(|| InForce::of(nothing(settings)));
     Ok(InForce { notice: Some(notice), ..in_force })
 }
 
@@ -329,9 +334,9 @@ impl FileFingerprints {
 }
 
 impl InForce {
-    fn by(compiled: CompiledProgram) -> InForce {
+    fn of(compiled: CompiledProgram) -> InForce {
         let script_notice = compiled.unused_script.clone().map(|unused| Notice {
-            trouble: Trouble::Filters,
+            kind: NoticeKind::Filters,
             path: unused.path,
             text: unused.text,
             last_good: unused.last_good,
@@ -374,7 +379,7 @@ fn read_and_check(
 ) -> Result<(Vec<program_cache::CachedRuleFile>, ScriptRules), RulesUnread> {
     let mut files = Vec::new();
     let mut unread = None;
-    let settled = script::settle(user.bounds(), state, &mut |give| {
+    let decision = script::decide(user.bounds(), state, &mut |give| {
         files = vec![(path.to_owned(), Some(bytes.clone()))];
         let mut load = |path: &Path| {
             let bytes = read_rules(user.bounds(), path).map_err(|error| {
@@ -390,7 +395,7 @@ fn read_and_check(
     });
     match unread {
         Some(why) => Err(RulesUnread::Rules(why)),
-        None => Ok((files, settled.map_err(RulesUnread::Script)?)),
+        None => Ok((files, decision.map_err(RulesUnread::Script)?)),
     }
 }
 
@@ -402,7 +407,7 @@ fn remember(
     sources: &Sources,
     script: Option<&IncludedScript>,
     compiled: &CompiledProgram,
-    kept: Option<ProgramCache>,
+    cache: Option<ProgramCache>,
     state: Option<&StateDir>,
 ) {
     if let Some(state) = state {
@@ -418,8 +423,8 @@ fn remember(
             all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
         let _ = versions::remember(state, path, &texts);
     }
-    if let Some(kept) = kept {
-        let _ = kept.write(files, compiled);
+    if let Some(cache) = cache {
+        let _ = cache.write(files, compiled);
     }
 }
 
@@ -434,36 +439,36 @@ pub fn rule_set(
     user: &User,
 ) -> Result<(RuleSet, Option<String>), String> {
     let (mut words, mut note) = (SwitchChoices::default(), None);
-    if let Some(path) = counting_words(&rules, site.is_some(), user) {
-        match switch::read(&path) {
+    if let Some(path) = choices_path(&rules, site.is_some(), user) {
+        match switch_choices::read(&path) {
             Ok(known) => words = known,
-            Err(error) if error.may_pass() => return Err(switch::not_read(&path, &error)),
-            Err(error) => note = Some(switch::not_read(&path, &error)),
+            Err(error) if error.may_pass() => return Err(switch_choices::not_read(&path, &error)),
+            Err(error) => note = Some(switch_choices::not_read(&path, &error)),
         }
     }
     Ok((RuleSet::new(rules, site, &words), note))
 }
 
 /// The file of the user's choices in `mfilter isp-filter`, if they can have an effect.
-fn counting_words(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
-    let said = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
-    let asks = (has_site || !rules.settings.labels.is_empty()) && !said;
-    switch::path(user).filter(|_| asks)
+fn choices_path(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
+    let is_decided = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
+    let asks = (has_site || !rules.settings.labels.is_empty()) && !is_decided;
+    switch_choices::path(user).filter(|_| asks)
 }
 
 /// The same for a rule set.
 pub fn words_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
-    counting_words(&rules.user, rules.site.is_some(), user)
+    choices_path(&rules.user, rules.site.is_some(), user)
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.
-pub fn were_there(path: &Path, user: &User) -> bool {
+pub fn had_rules(path: &Path, user: &User) -> bool {
     StateDir::of(user).is_some_and(|state| last_good::read(&state, path).is_some())
 }
 
 /// No rules at all.
 pub fn none() -> InForce {
-    InForce::by(nothing(Settings::default()))
+    InForce::of(nothing(Settings::default()))
 }
 
 /// No rules: all mail goes to the inbox, wherever the settings say it is.
@@ -483,16 +488,16 @@ fn from_files(
     state: Option<&StateDir>,
 ) -> Result<Option<InForce>, String> {
     let Some((main, text)) = files.first() else { return Ok(None) };
-    let settled = script::settle(user.bounds(), state, &mut |give| {
+    let decision = script::decide(user.bounds(), state, &mut |give| {
         let mut load = |path: &Path| {
-            let kept = files.iter().find(|(known, _)| known == path);
-            kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
+            let file = files.iter().find(|(known, _)| known == path);
+            file.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
         };
         check_bytes_with(main, text.as_bytes(), user, &mut load, give)
     })?;
-    let ScriptRules { checked, remark, .. } = settled;
+    let ScriptRules { checked, remark, .. } = decision;
     let compiled = checked.program.map(CompiledProgram::new);
-    Ok(compiled.map(|it| InForce { remark, ..InForce::by(it) }))
+    Ok(compiled.map(|it| InForce { remark, ..InForce::of(it) }))
 }
 
 fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {

@@ -13,7 +13,7 @@ use crate::state::program_cache::{CachedRuleFile, Proof};
 pub struct FileFingerprints {
     files: Vec<(PathBuf, Option<Fingerprint>)>,
     /// Whether they are needed: a process that delivers only one message keeps none.
-    wanted: bool,
+    is_needed: bool,
     /// Where a confined user's files must be.
     bounds: Bounds,
 }
@@ -22,8 +22,11 @@ impl FileFingerprints {
     /// The fingerprint of a main file. It is kept only if the whole of the rules has to
     /// be proven.
     pub(super) fn of(path: &Path, print: Option<Fingerprint>, proof: Proof) -> FileFingerprints {
-        let mut prints =
-            FileFingerprints { files: Vec::new(), wanted: proof == Proof::Whole, bounds: ANYWHERE };
+        let mut prints = FileFingerprints {
+            files: Vec::new(),
+            is_needed: proof == Proof::AtOnce,
+            bounds: ANYWHERE,
+        };
         prints.add(path, print);
         prints
     }
@@ -33,9 +36,9 @@ impl FileFingerprints {
         let prints = files
             .iter()
             .map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Fingerprint::of)));
-        (proof == Proof::Whole).then(|| FileFingerprints {
+        (proof == Proof::AtOnce).then(|| FileFingerprints {
             files: prints.collect(),
-            wanted: true,
+            is_needed: true,
             bounds: ANYWHERE,
         })
     }
@@ -46,7 +49,7 @@ impl FileFingerprints {
     }
 
     pub(super) fn add(&mut self, path: &Path, print: Option<Fingerprint>) {
-        if self.wanted {
+        if self.is_needed {
             self.files.push((path.to_owned(), print));
         }
     }
@@ -55,7 +58,7 @@ impl FileFingerprints {
     /// released.
     pub(super) fn all(mut self) -> Option<FileFingerprints> {
         self.files.shrink_to_fit();
-        self.wanted.then_some(self)
+        self.is_needed.then_some(self)
     }
 
     /// The size of all files together, bytes.

@@ -22,13 +22,13 @@ use crate::rules::program::{Layout, Settings, UnusedScript};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules, read_script};
 use crate::state::program_cache::CachedRuleFile;
-use crate::state::{StateDir, away, last_good};
+use crate::state::{StateDir, last_good, missing_script};
 use crate::user::User;
 use crate::zone::zone;
 
 /// How long a script may be missing while it is saved. SOGo takes 30 ms; on a machine
 /// under load, or over a slow line, it takes seconds.
-const GRACE: Duration = Duration::from_secs(60);
+const MISSING_GRACE: Duration = Duration::from_secs(60);
 /// How many faults one mail lists.
 const MOST_FAULTS: usize = 5;
 
@@ -72,7 +72,7 @@ impl ScriptRead {
             }
         };
         self.is_there = true;
-        self.saved = std::fs::metadata(request.path).and_then(|about| about.modified()).ok();
+        self.saved = std::fs::metadata(request.path).and_then(|metadata| metadata.modified()).ok();
         // Scripts that it includes are in the directory that its link leads to.
         let target = self.bounds.canonical(request.path);
         let target = target.unwrap_or_else(|_| request.path.to_owned());
@@ -131,7 +131,7 @@ pub(super) struct ScriptRules {
 ///
 /// # Errors
 /// Why the script cannot be read at the moment, if there is no last good one.
-pub(super) fn settle(
+pub(super) fn decide(
     bounds: &Bounds,
     state: Option<&StateDir>,
     check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, CheckResult),
@@ -150,7 +150,7 @@ pub(super) fn settle(
     if read.is_there && script.faults.is_empty() {
         if let Some(state) = state {
             let _ = last_good::remember(state, &path, &texts_of(script, &plain.sources));
-            away::forget(state, &path);
+            missing_script::forget(state, &path);
         }
         return Ok(plain);
     }
@@ -159,7 +159,7 @@ pub(super) fn settle(
         let Some((state, known)) = state.zip(known) else { return Ok(plain) };
         if is_gone(state, &path, SystemTime::now()) {
             last_good::forget(state, &path);
-            away::forget(state, &path);
+            missing_script::forget(state, &path);
             return Ok(plain);
         }
         let (sources, checked) = check(&mut |request| from_texts(request, &known));
@@ -209,15 +209,15 @@ fn texts_of<'s>(script: &IncludedScript, sources: &'s Sources) -> Vec<(PathBuf, 
 /// seen it missing.
 fn is_gone(state: &StateDir, path: &Path, now: SystemTime) -> bool {
     let changed = |path: &Path| {
-        let emptied = std::fs::metadata(path).and_then(|about| about.modified()).ok();
+        let emptied = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         emptied.max(std::fs::metadata(path.parent()?).ok()?.modified().ok())
     };
     let target = std::fs::read_link(path).ok();
     let target = target.map(|target| path.parent().unwrap_or(Path::new("")).join(target));
     let last = changed(path).max(target.as_deref().and_then(changed));
     let quiet = last.and_then(|last| now.duration_since(last).ok());
-    quiet.is_some_and(|quiet| quiet >= GRACE)
-        || away::seen_for(state, path, now).is_none_or(|seen| seen >= GRACE)
+    quiet.is_some_and(|quiet| quiet >= MISSING_GRACE)
+        || missing_script::missing_for(state, path, now).is_none_or(|seen| seen >= MISSING_GRACE)
 }
 
 /// A script that cannot be used.
@@ -246,15 +246,15 @@ fn unused(
                 format!("The filter '{label}' (line {line} of {file})")
             }
             (Some(label), None) => format!("The filter '{label}'"),
-            (None, Some((line, None))) => format!("What stands in line {line}"),
-            (None, Some((line, Some(file)))) => format!("What stands in line {line} of {file}"),
+            (None, Some((line, None))) => format!("The command in line {line}"),
+            (None, Some((line, Some(file)))) => format!("The command in line {line} of {file}"),
             (None, None) => "Something in them".to_owned(),
         };
-        let said = match fault.reason.strip_prefix("it wants to ") {
+        let sentence = match fault.reason.strip_prefix("it wants to ") {
             Some(wish) => format!("{who} wants to {wish}; this server cannot do that."),
             None => format!("{who} cannot be used on this server: {}.", fault.reason),
         };
-        text.push_str(&said);
+        text.push_str(&sentence);
         text.push('\n');
     }
     let more = script.faults.len().saturating_sub(MOST_FAULTS);

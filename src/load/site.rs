@@ -46,19 +46,19 @@ pub struct SiteInForce {
 }
 
 /// The file of site rules that was asked for, or the place where a provider puts them.
-pub fn path(asked: Option<&Path>) -> &Path {
-    asked.unwrap_or(Path::new(SITE_RULES))
+pub fn path(named: Option<&Path>) -> &Path {
+    named.unwrap_or(Path::new(SITE_RULES))
 }
 
 /// The site rules in force. If the file was `asked` for, its absence is a mistake.
-pub fn in_force(asked: Option<&Path>) -> SiteInForce {
-    in_force_by(asked, Proof::AsMet)
+pub fn in_force(named: Option<&Path>) -> SiteInForce {
+    in_force_by(named, Proof::OnRead)
 }
 
 /// The same, with `proof` for callers that keep the rules.
-pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
-    let (path, asked) = (path(asked), asked.is_some());
-    let kept = ProgramCache::beside(path);
+pub fn in_force_by(named: Option<&Path>, proof: Proof) -> SiteInForce {
+    let (path, is_named) = (path(named), named.is_some());
+    let cached = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
         let mut prints = FileFingerprints::of(path, Some(print), proof);
@@ -67,26 +67,26 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
             prints.add(path, print);
             Ok(print)
         };
-        match kept.read(print, Proof::Whole, look) {
+        match cached.read(print, Proof::AtOnce, look) {
             Some(compiled) => Ok(Err((compiled, prints))),
             None => Ok(Ok(file.bytes()?)),
         }
     });
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err((compiled, prints))) => return SiteInForce::by(compiled, prints.all()),
+        Ok(Err((compiled, prints))) => return SiteInForce::of(compiled, prints.all()),
         // Nearly all machines: nothing more is opened.
-        Err(error) if error.is_missing() && !asked => {
+        Err(error) if error.is_missing() && !is_named => {
             let prints = FileFingerprints::of(path, None, proof).all();
             return SiteInForce { prints, ..SiteInForce::default() };
         }
-        Err(error) => return without_file(path, asked, &error, kept.last()),
+        Err(error) => return without_file(path, is_named, &error, cached.last()),
     };
     let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
-        Some(compiled) => SiteInForce::by(compiled, FileFingerprints::of_files(&files, proof)),
+        Some(compiled) => SiteInForce::of(compiled, FileFingerprints::of_files(&files, proof)),
         None => {
-            let last_good = kept.last();
+            let last_good = cached.last();
             let what = match last_good {
                 Some(_) => format!("have a mistake; {STILL_USED}"),
                 None => String::from("have a mistake and are not used"),
@@ -102,24 +102,24 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
 /// What is in force while the file cannot be used: the rules that were kept, if any.
 fn without_file(
     path: &Path,
-    asked: bool,
+    is_named: bool,
     error: &ReadError,
-    kept: Option<CompiledProgram>,
+    cached: Option<CompiledProgram>,
 ) -> SiteInForce {
-    let is_kept = kept.is_some();
+    let is_kept = cached.is_some();
     let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
-    let not_now = !is_kept && (error.may_pass() || asked && is_gone);
+    let not_now = !is_kept && (error.may_pass() || is_named && is_gone);
     let what = match error.may_pass() || not_now {
         true => "cannot be read now",
         false => "are not used",
     };
     let still = if is_kept { format!("; {STILL_USED}") } else { String::new() };
     let note = format!("site rules {} {what}: {error}{still}", path.display());
-    SiteInForce { compiled: kept, note: Some(note), not_now, prints: None }
+    SiteInForce { compiled: cached, note: Some(note), not_now, prints: None }
 }
 
 impl SiteInForce {
-    fn by(compiled: CompiledProgram, prints: Option<FileFingerprints>) -> SiteInForce {
+    fn of(compiled: CompiledProgram, prints: Option<FileFingerprints>) -> SiteInForce {
         SiteInForce { compiled: Some(compiled), prints, ..SiteInForce::default() }
     }
 }
@@ -156,13 +156,13 @@ pub fn check_bytes(
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, &bytes);
     sources.add(file);
-    let around = &mut CheckContext {
+    let context = &mut CheckContext {
         home: Path::new(NOBODYS_HOME),
         load: &mut load,
         script: &mut no_script,
         confinement: None,
     };
-    let checked = check_site(&mut sources, 0, ast, parsed, around);
+    let checked = check_site(&mut sources, 0, ast, parsed, context);
     (sources, checked, files)
 }
 

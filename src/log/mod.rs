@@ -353,8 +353,8 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         }
         Outcome::Deferred { status, text } => {
             // A deferral after a failure was not asked for by a rule.
-            let asked = end.filter(|step| matches!(step.kind, StepKind::Defer { .. }));
-            add("deferred", asked, &[("status", status), ("text", text)]);
+            let rule = end.filter(|step| matches!(step.kind, StepKind::Defer { .. }));
+            add("deferred", rule, &[("status", status), ("text", text)]);
         }
     }
     for note in &entry.report.notes {
@@ -650,8 +650,8 @@ mod tests {
     fn what_cannot_be_written_is_an_error_and_never_a_wait() {
         let home = tempfile::tempdir().unwrap();
         let fifo = home.path().join("fifo");
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
-        assert!(made.unwrap().success());
+        let status = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(status.unwrap().success());
         assert!(Log::File(fifo).note("x").is_err());
         assert!(Log::File("/dev/null".into()).note("x").is_err());
         assert!(Log::File(home.path().join("no/such")).note("x").is_err());

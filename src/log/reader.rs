@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_ours_is_skipped_and_counted() {
+    fn lines_that_are_not_ours_are_skipped_and_counted() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("log");
         let good = "2026-01-02T03:04:05Z note text=\"x\"\n";

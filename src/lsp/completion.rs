@@ -201,7 +201,7 @@ impl WordsBefore<'_> {
         if self.block() == Some("score") {
             return CONDITION;
         }
-        let begun = (1..=self.tokens.len()).find_map(|back| match self.kind_back(back)? {
+        let words = (1..=self.tokens.len()).find_map(|back| match self.kind_back(back)? {
             TokenShape::Arrow | TokenShape::OpenBlock | TokenShape::CloseBlock => Some(ACTION),
             TokenShape::Word => match self.back(back) {
                 "when" | "and" | "or" | "not" | "unless" | "define" => Some(CONDITION),
@@ -210,7 +210,7 @@ impl WordsBefore<'_> {
             },
             _ => None,
         });
-        begun.unwrap_or(ACTION)
+        words.unwrap_or(ACTION)
     }
 
     /// The number of tokens after the open `[`.

@@ -73,7 +73,7 @@ pub(super) fn range(text: &str, span: Span, unit: ColumnUnit) -> Range {
 }
 
 /// The range of a whole text.
-pub(super) fn whole(text: &str, unit: ColumnUnit) -> Range {
+pub(super) fn whole_range(text: &str, unit: ColumnUnit) -> Range {
     Range::new(Position::new(0, 0), position(text, text.len(), unit))
 }
 

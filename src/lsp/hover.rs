@@ -55,16 +55,16 @@ pub(super) fn text(
     offset: u32,
 ) -> Option<(String, Span)> {
     if let Some(place) = at(places, number, offset) {
-        let mut told: Vec<&str> = Vec::new();
+        let mut lines: Vec<&str> = Vec::new();
         let same = places.iter().filter(|it| it.name == place.name && it.role == place.role);
         for declaration in same.filter_map(|it| it.declaration) {
             let text = files.get(declaration.file as usize).map(|it| it.source.text.as_str());
             let range = declaration.start as usize..declaration.end as usize;
-            told.extend(text.and_then(|text| text.get(range)).unwrap_or_default().lines());
+            lines.extend(text.and_then(|text| text.get(range)).unwrap_or_default().lines());
         }
-        let more = if told.len() > MOST_LINES { "\n…" } else { "" };
-        told.truncate(MOST_LINES);
-        return Some((told.join("\n") + more, place.span));
+        let more = if lines.len() > MOST_LINES { "\n…" } else { "" };
+        lines.truncate(MOST_LINES);
+        return Some((lines.join("\n") + more, place.span));
     }
     let text = file.source.text.as_str();
     let tokens = scan(number, text).tokens;
@@ -78,12 +78,12 @@ pub(super) fn text(
     };
     let word = written(index)?;
     let is_setting = index.checked_sub(1).and_then(written) == Some("set");
-    let mut told = of_word(word, is_setting)?;
+    let mut text = of_word(word, is_setting)?;
     if let Some(operators) = operators(word).filter(|_| !is_setting) {
-        told = format!("{told}\n\n{operators}");
+        text = format!("{text}\n\n{operators}");
     }
     let token = tokens.get(index)?;
-    Some((told, Span { file: number, start: token.start, end: token.end }))
+    Some((text, Span { file: number, start: token.start, end: token.end }))
 }
 
 /// What a mistake means.

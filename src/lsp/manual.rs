@@ -250,11 +250,15 @@ mod tests {
         let tables: [(&str, Vec<&str>); 6] = [
             (
                 "classifiers",
-                CLASSIFIERS.iter().map(|each| each.name).chain([FOLDER_EXISTS]).collect(),
+                CLASSIFIERS
+                    .iter()
+                    .map(|classifier| classifier.name)
+                    .chain([FOLDER_EXISTS])
+                    .collect(),
             ),
-            ("actions", ACTIONS.iter().map(|each| each.name).collect()),
+            ("actions", ACTIONS.iter().map(|action| action.name).collect()),
             ("settings", SETTINGS.to_vec()),
-            ("fields", FIELDS.iter().map(|each| each.name).collect()),
+            ("fields", FIELDS.iter().map(|field| field.name).collect()),
             ("operators", OPERATORS.iter().map(|(word, _)| *word).collect()),
             ("statements", STATEMENTS.to_vec()),
         ];

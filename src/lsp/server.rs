@@ -31,7 +31,7 @@ use serde_json::Value;
 use super::completion::{self, Offer};
 use super::diagnostics::{self, MistakesByFile};
 use super::document::{
-    ColumnUnit, OpenDocument, OpenDocuments, offset, path_of, position, range, uri_of, whole,
+    ColumnUnit, OpenDocument, OpenDocuments, offset, path_of, position, range, uri_of, whole_range,
 };
 use super::frame::{self, ClientMessage};
 use super::names::{self, NamePlace};
@@ -46,7 +46,7 @@ use crate::user::User;
 use crate::world::World;
 
 /// How many messages are read ahead.
-const AHEAD: usize = 64;
+const QUEUE_MAX: usize = 64;
 
 /// Serves one editor until it shuts down or disappears; true if it shut down as the
 /// protocol requires.
@@ -58,7 +58,7 @@ pub fn serve(
     mut input: impl BufRead + Send + 'static,
     output: &mut dyn Write,
 ) -> io::Result<bool> {
-    let (sender, receiver) = sync_channel(AHEAD);
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
     // In a thread of its own, so that later typing is known before a text is checked.
     std::thread::spawn(move || {
         while let Ok(Some(message)) = frame::read(&mut input) {
@@ -91,7 +91,7 @@ struct LanguageServer<'a> {
     changed: bool,
     found: MistakesByFile,
     /// Files whose mistakes the editor shows.
-    told: BTreeSet<PathBuf>,
+    published: BTreeSet<PathBuf>,
 }
 
 impl<'a> LanguageServer<'a> {
@@ -104,7 +104,7 @@ impl<'a> LanguageServer<'a> {
             documents: OpenDocuments::new(),
             changed: false,
             found: MistakesByFile::new(),
-            told: BTreeSet::new(),
+            published: BTreeSet::new(),
         }
     }
 
@@ -156,16 +156,16 @@ impl<'a> LanguageServer<'a> {
             return Ok(());
         }
         self.found = diagnostics::find(&self.documents, self.user, self.unit);
-        let mended = self.told.iter().filter(|path| !self.found.contains_key(*path));
-        let paths: Vec<PathBuf> = self.found.keys().chain(mended).cloned().collect();
-        self.told.clear();
+        let corrected = self.published.iter().filter(|path| !self.found.contains_key(*path));
+        let paths: Vec<PathBuf> = self.found.keys().chain(corrected).cloned().collect();
+        self.published.clear();
         for path in paths {
             let Some(uri) = uri_of(&path, &self.documents) else { continue };
             let mistakes = self.found.get(&path).map(Vec::as_slice).unwrap_or_default();
             let diagnostics = mistakes.iter().map(|mistake| mistake.shown.clone()).collect();
             let version = self.documents.get(&path).map(|document| document.version);
             if !mistakes.is_empty() {
-                self.told.insert(path);
+                self.published.insert(path);
             }
             let params = PublishDiagnosticsParams { uri, diagnostics, version };
             self.notify(PublishDiagnostics::METHOD, params)?;
@@ -236,17 +236,17 @@ impl<'a> LanguageServer<'a> {
             (Phase::Serving, CodeActionRequest::METHOD) => {
                 // For the text as it is now.
                 self.check()?;
-                asked(params, |params| self.code_actions(params))
+                reply_to(params, |params| self.code_actions(params))
             }
-            (Phase::Serving, Completion::METHOD) => asked(params, |it| self.completion(it)),
-            (Phase::Serving, ResolveCompletionItem::METHOD) => asked(params, resolved),
-            (Phase::Serving, HoverRequest::METHOD) => asked(params, |it| self.hover(it)),
-            (Phase::Serving, Formatting::METHOD) => asked(params, |it| self.formatting(it)),
-            (Phase::Serving, GotoDefinition::METHOD) => asked(params, |it| self.definition(it)),
+            (Phase::Serving, Completion::METHOD) => reply_to(params, |it| self.completion(it)),
+            (Phase::Serving, ResolveCompletionItem::METHOD) => reply_to(params, resolved),
+            (Phase::Serving, HoverRequest::METHOD) => reply_to(params, |it| self.hover(it)),
+            (Phase::Serving, Formatting::METHOD) => reply_to(params, |it| self.formatting(it)),
+            (Phase::Serving, GotoDefinition::METHOD) => reply_to(params, |it| self.definition(it)),
             (Phase::Serving, PrepareRenameRequest::METHOD) => {
-                asked(params, |it| self.prepare_rename(it))
+                reply_to(params, |it| self.prepare_rename(it))
             }
-            (Phase::Serving, Rename::METHOD) => asked(params, |it| self.rename(it)),
+            (Phase::Serving, Rename::METHOD) => reply_to(params, |it| self.rename(it)),
             (Phase::Serving, _) => {
                 Err(Refusal(ErrorCode::MethodNotFound, format!("`{method}` is not known")))
             }
@@ -272,7 +272,7 @@ impl<'a> LanguageServer<'a> {
         let version = Some(env!("CARGO_PKG_VERSION").into());
         let info = ServerInfo { name: "mfilter".into(), version };
         let capabilities = capabilities(encoding);
-        asked(Value::Null, |()| Ok(InitializeResult { capabilities, server_info: Some(info) }))
+        reply_to(Value::Null, |()| Ok(InitializeResult { capabilities, server_info: Some(info) }))
     }
 
     /// The files of the rules that a file belongs to, its index among them, and the names
@@ -385,7 +385,7 @@ impl<'a> LanguageServer<'a> {
             return Ok(None);
         }
         let formatted = format(&ast, &file);
-        let edit = TextEdit::new(whole(&document.text, self.unit), formatted);
+        let edit = TextEdit::new(whole_range(&document.text, self.unit), formatted);
         Ok(Some((edit.new_text != document.text).then_some(edit).into_iter().collect()))
     }
 
@@ -451,7 +451,7 @@ struct CursorTarget {
 }
 
 /// Answers a request, if its parameters can be read.
-fn asked<P: DeserializeOwned, A: serde::Serialize>(
+fn reply_to<P: DeserializeOwned, A: serde::Serialize>(
     params: Value,
     answer: impl FnOnce(P) -> Result<A, Refusal>,
 ) -> Result<Value, Refusal> {

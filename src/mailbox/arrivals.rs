@@ -16,37 +16,37 @@ use crate::outcome::Failure;
 use crate::state::places::name_hash;
 
 /// How long a file that is written in place must not have grown to count as complete.
-const GROWN: Duration = Duration::from_secs(1);
+const WRITE_QUIESCENCE: Duration = Duration::from_secs(1);
 /// How long to wait for an empty file to grow.
-const EMPTY: Duration = Duration::from_secs(60);
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often, and for how long, to look for a file that is renamed repeatedly.
-const SOON: Duration = Duration::from_millis(250);
-const LOST: Duration = Duration::from_secs(3);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+const RETRY_FOR: Duration = Duration::from_secs(3);
 /// How long a file is remembered whose folder is not looked at.
-const FORGOTTEN: Duration = Duration::from_secs(300);
+const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 /// Files that have arrived, and messages that stay where they are.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     files: HashMap<PathBuf, ArrivingFile>,
     /// Messages that stay in `new`, by the hash of their names, for each folder.
-    known: HashMap<Vec<String>, HashSet<u64>>,
+    staying: HashMap<Vec<String>, HashSet<u64>>,
 }
 
 /// A file that has arrived.
 #[derive(Debug)]
 struct ArrivingFile {
     /// Whether it is complete, as far as is known.
-    whole: bool,
-    since: Instant,
+    is_complete: bool,
+    arrived: Instant,
     /// Its size, and when that was first seen.
     size: u64,
-    looked: Instant,
+    size_since: Instant,
 }
 
 impl ArrivingFile {
-    fn new(whole: bool, now: Instant) -> ArrivingFile {
-        ArrivingFile { whole, since: now, size: 0, looked: now }
+    fn new(is_complete: bool, now: Instant) -> ArrivingFile {
+        ArrivingFile { is_complete, arrived: now, size: 0, size_since: now }
     }
 }
 
@@ -56,14 +56,14 @@ pub struct ReadyMail {
     /// The messages to file, in the order of their names.
     pub entries: Vec<Entry>,
     /// When to look again at files that are not complete yet.
-    pub again: Option<Instant>,
+    pub next_look: Option<Instant>,
     /// What could not be read.
     pub problems: Vec<Failure>,
 }
 
 impl ReadyMail {
-    fn look_again(&mut self, at: Instant) {
-        self.again = Some(self.again.map_or(at, |known| known.min(at)));
+    fn look_at(&mut self, at: Instant) {
+        self.next_look = Some(self.next_look.map_or(at, |known| known.min(at)));
     }
 }
 
@@ -77,10 +77,10 @@ impl Arrivals {
     pub fn record(&mut self, arrived: &HashMap<PathBuf, Arrival>, now: Instant) {
         for (path, arrival) in arrived {
             match arrival {
-                Arrival::Whole => {
+                Arrival::Complete => {
                     self.files.insert(path.clone(), ArrivingFile::new(true, now));
                 }
-                Arrival::Begun => {
+                Arrival::Created => {
                     let file = self.files.entry(path.clone());
                     file.or_insert_with(|| ArrivingFile::new(false, now));
                 }
@@ -92,18 +92,18 @@ impl Arrivals {
     /// been renamed very often. Returns when.
     pub fn look_for(&mut self, path: PathBuf, now: Instant) -> Instant {
         self.files.insert(path, ArrivingFile::new(true, now));
-        now + SOON
+        now + RETRY_INTERVAL
     }
 
     /// Records that a message stays in `new` of its folder.
-    pub fn stays(&mut self, place: &Place, entry: &Entry) {
-        let known = self.known.entry(place.directories().to_vec()).or_default();
-        known.insert(name_hash(&entry.key()));
+    pub fn note_staying(&mut self, place: &Place, entry: &Entry) {
+        let staying = self.staying.entry(place.directories().to_vec()).or_default();
+        staying.insert(name_hash(&entry.key()));
     }
 
     /// Forgets which messages stay, so that they are judged again.
     pub fn judge_all_again(&mut self) {
-        self.known.clear();
+        self.staying.clear();
     }
 
     /// The messages in a folder's `new` that are complete. With `scan`, files whose
@@ -118,50 +118,50 @@ impl Arrivals {
         let new = folder.path().join(Sub::New.name());
         let mut ready = ReadyMail::default();
         if scan {
-            let (mut there, problems) = folder.list();
+            let (mut listed, problems) = folder.list();
             ready.problems = problems;
-            there.retain(|entry| entry.sub == Sub::New);
-            let hashes: HashSet<u64> = there.iter().map(|entry| name_hash(&entry.key())).collect();
-            let known = self.known.entry(place.directories().to_vec()).or_default();
-            known.retain(|hash| hashes.contains(hash));
-            there.retain(|entry| !known.contains(&name_hash(&entry.key())));
-            for path in there.iter().map(|entry| new.join(&entry.name)) {
+            listed.retain(|entry| entry.sub == Sub::New);
+            let hashes: HashSet<u64> = listed.iter().map(|entry| name_hash(&entry.key())).collect();
+            let staying = self.staying.entry(place.directories().to_vec()).or_default();
+            staying.retain(|hash| hashes.contains(hash));
+            listed.retain(|entry| !staying.contains(&name_hash(&entry.key())));
+            for path in listed.iter().map(|entry| new.join(&entry.name)) {
                 let file = self.files.entry(path);
                 file.or_insert_with_key(|path| ArrivingFile::new(is_old(path), now));
             }
         }
-        let mut there = None;
+        let mut listed = None;
         self.files.retain(|path, file| {
             if path.parent() != Some(&new) {
                 // It is in another folder, or in one that is no longer watched.
-                return now.duration_since(file.since) < FORGOTTEN;
+                return now.duration_since(file.arrived) < FORGET_AFTER;
             }
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
             if name.starts_with('.') {
                 return false;
             }
             let entry = Entry { sub: Sub::New, name: name.to_owned() };
-            let Ok(about) = std::fs::symlink_metadata(path) else {
+            let Ok(metadata) = std::fs::symlink_metadata(path) else {
                 // A mail reader or IMAP server has moved it to `cur` at once. A listing
                 // that is made while files are renamed may lack some.
-                let there = there.get_or_insert_with(|| folder.by_key());
-                if let Some(moved) = there.remove(&entry.key()) {
+                let listed = listed.get_or_insert_with(|| folder.by_key());
+                if let Some(moved) = listed.remove(&entry.key()) {
                     ready.entries.push(moved);
                     return false;
                 }
-                ready.look_again(now + SOON);
-                return now.duration_since(file.since) < LOST;
+                ready.look_at(now + RETRY_INTERVAL);
+                return now.duration_since(file.arrived) < RETRY_FOR;
             };
-            if about.len() != file.size {
-                (file.looked, file.size) = (now, about.len());
+            if metadata.len() != file.size {
+                (file.size_since, file.size) = (now, metadata.len());
             }
-            let grown = now.duration_since(file.looked) >= GROWN;
-            if file.size > 0 && (file.whole || grown) {
+            let is_quiet = now.duration_since(file.size_since) >= WRITE_QUIESCENCE;
+            if file.size > 0 && (file.is_complete || is_quiet) {
                 ready.entries.push(entry);
                 return false;
             }
-            ready.look_again(if grown { now } else { file.looked } + GROWN);
-            file.size > 0 || now.duration_since(file.since) < EMPTY
+            ready.look_at(if is_quiet { now } else { file.size_since } + WRITE_QUIESCENCE);
+            file.size > 0 || now.duration_since(file.arrived) < EMPTY_TIMEOUT
         });
         ready.entries.sort_unstable();
         ready
@@ -171,9 +171,9 @@ impl Arrivals {
 /// Whether nobody has written to a file for a while.
 fn is_old(path: &Path) -> bool {
     let age = std::fs::symlink_metadata(path)
-        .and_then(|about| about.modified())
+        .and_then(|metadata| metadata.modified())
         .map(|at| SystemTime::now().duration_since(at));
-    matches!(age, Ok(Ok(age)) if age > GROWN * 2)
+    matches!(age, Ok(Ok(age)) if age > WRITE_QUIESCENCE * 2)
 }
 
 #[cfg(test)]
@@ -234,8 +234,8 @@ mod tests {
         fn after(&mut self, seconds: f64, scan: bool) -> (Vec<String>, bool) {
             let now = self.now + Duration::from_secs_f64(seconds);
             let ready = self.arrivals.ready(&self.folder, &self.place, scan, now);
-            assert!(ready.problems.is_empty() && ready.again.is_none_or(|at| at > now));
-            (ready.entries.into_iter().map(|entry| entry.name).collect(), ready.again.is_some())
+            assert!(ready.problems.is_empty() && ready.next_look.is_none_or(|at| at > now));
+            (ready.entries.into_iter().map(|entry| entry.name).collect(), ready.next_look.is_some())
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
         let mut inbox = Inbox::new();
         for name in ["2.b", "1.a", ".hidden"] {
             let path = inbox.write(name, "x");
-            inbox.arrives(&path, Arrival::Whole);
+            inbox.arrives(&path, Arrival::Complete);
         }
         assert_eq!(inbox.after(0.0, false), (names(&["1.a", "2.b"]), false));
         assert_eq!(inbox.after(0.0, false), (names(&[]), false));
@@ -259,7 +259,7 @@ mod tests {
     fn a_file_that_grows_is_waited_for() {
         let mut inbox = Inbox::new();
         let path = inbox.write("1.a", "x");
-        inbox.arrives(&path, Arrival::Begun);
+        inbox.arrives(&path, Arrival::Created);
         assert_eq!(inbox.after(0.5, false), (names(&[]), true));
         inbox.write("1.a", "xy");
         assert_eq!(inbox.after(1.4, false), (names(&[]), true));
@@ -271,7 +271,7 @@ mod tests {
     fn an_empty_file_is_waited_for_and_then_forgotten() {
         let mut inbox = Inbox::new();
         let path = inbox.write("1.a", "");
-        inbox.arrives(&path, Arrival::Whole);
+        inbox.arrives(&path, Arrival::Complete);
         assert_eq!(inbox.after(59.0, false), (names(&[]), true));
         inbox.after(61.0, false);
         assert!(inbox.arrivals.is_empty());
@@ -282,7 +282,7 @@ mod tests {
         let mut inbox = Inbox::new();
         for name in ["1.a", "2.b"] {
             let path = inbox.new.join(name);
-            inbox.arrives(&path, Arrival::Whole);
+            inbox.arrives(&path, Arrival::Complete);
         }
         fs::write(inbox.new.join("../cur/1.a:2,S"), "x").unwrap();
         assert_eq!(inbox.after(0.0, false), (names(&["1.a:2,S"]), true));
@@ -296,7 +296,7 @@ mod tests {
         let mut inbox = Inbox::new();
         inbox.write("1.a", "x");
         inbox.write("2.b", "x");
-        inbox.arrivals.stays(&inbox.place, &Entry { sub: Sub::New, name: "1.a".to_owned() });
+        inbox.arrivals.note_staying(&inbox.place, &Entry { sub: Sub::New, name: "1.a".to_owned() });
         assert_eq!(inbox.after(0.0, false), (names(&[]), false));
         // Its arrival was not seen, and it is young.
         assert_eq!(inbox.after(0.0, true), (names(&[]), true));

@@ -11,14 +11,14 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Turn;
 use crate::message::Message;
-use crate::state::seen;
+use crate::state::duplicates;
 use crate::state::slots::Key;
 use crate::world::DuplicateStatus;
 
-/// The messages met so far.
+/// The messages so far.
 #[derive(Default)]
 pub struct Copies {
-    met: Mutex<HashSet<[u8; 16]>>,
+    seen: Mutex<HashSet<[u8; 16]>>,
 }
 
 impl Copies {
@@ -29,14 +29,15 @@ impl Copies {
         turn: Turn<'_>,
         messages: impl Iterator<Item = Option<&'m Message>>,
     ) -> Vec<Option<DuplicateStatus>> {
-        let keys: Vec<Option<Key>> =
-            messages.map(|message| message.and_then(|message| seen::key(message).ok())).collect();
+        let keys: Vec<Option<Key>> = messages
+            .map(|message| message.and_then(|message| duplicates::key(message).ok()))
+            .collect();
         turn.take(|| {
-            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut one = |key: Key| {
-                if met.insert(key.0) { DuplicateStatus::First } else { DuplicateStatus::Again }
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut status = |key: Key| {
+                if seen.insert(key.0) { DuplicateStatus::First } else { DuplicateStatus::Again }
             };
-            keys.into_iter().map(|key| key.map(&mut one)).collect::<Vec<_>>()
+            keys.into_iter().map(|key| key.map(&mut status)).collect::<Vec<_>>()
         })
     }
 }

@@ -39,9 +39,9 @@ pub struct WatchRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
     /// Renamed into its place, or written and closed.
-    Whole,
+    Complete,
     /// Created; it may still be being written.
-    Begun,
+    Created,
 }
 
 /// What has happened.
@@ -70,8 +70,8 @@ impl DirChanges {
 
 #[derive(Default)]
 struct WatcherState {
-    seen: Mutex<DirChanges>,
-    changed: Condvar,
+    changes: Mutex<DirChanges>,
+    wakeup: Condvar,
     /// The directories that are watched, and files of rules.
     roles: Mutex<HashMap<PathBuf, WatchRole>>,
     rule_files: Mutex<Vec<PathBuf>>,
@@ -118,8 +118,8 @@ pub struct WatchStop(Arc<WatcherState>);
 impl WatchStop {
     /// Says that it is time to end.
     pub fn stop(&self) {
-        lock(&self.0.seen).stop = true;
-        self.0.changed.notify_all();
+        lock(&self.0.changes).stop = true;
+        self.0.wakeup.notify_all();
     }
 }
 
@@ -135,13 +135,13 @@ impl DirWatcher {
     /// asked again the next time.
     pub fn watch(
         &mut self,
-        wanted: HashMap<PathBuf, WatchRole>,
+        roles: HashMap<PathBuf, WatchRole>,
         rule_files: Vec<PathBuf>,
     ) -> WatchOutcome {
         let mut watched = WatchOutcome::default();
         if self.watcher.is_none() {
-            let takes = Arc::clone(&self.shared);
-            self.watcher = notify::recommended_watcher(move |event| takes.take(event)).ok();
+            let state = Arc::clone(&self.shared);
+            self.watcher = notify::recommended_watcher(move |event| state.take(event)).ok();
         }
         let Some(watcher) = &mut self.watcher else {
             watched.shortage = Some(Shortage::Instances);
@@ -150,8 +150,8 @@ impl DirWatcher {
         let known: Vec<PathBuf> = self.watched.keys().cloned().collect();
         let lost = std::mem::take(&mut *lock(&self.shared.lost));
         for path in known {
-            let same = wanted.contains_key(&path) && !lost.contains(&path);
-            if !same || inode(&path).ok() != self.watched.get(&path).copied() {
+            let same = roles.contains_key(&path) && !lost.contains(&path);
+            if !same || identity(&path).ok() != self.watched.get(&path).copied() {
                 // It may be gone, and with it the kernel's watch.
                 let _ = watcher.unwatch(&path);
                 self.watched.remove(&path);
@@ -160,19 +160,19 @@ impl DirWatcher {
         // Roles first: events come as soon as a directory is watched. Parents before
         // children, so that anything created in between is an event.
         let rank = |role: &WatchRole| (!role.arrivals, !role.rules, !role.folders);
-        let mut paths: Vec<_> = wanted.iter().map(|(path, role)| (rank(role), path)).collect();
+        let mut paths: Vec<_> = roles.iter().map(|(path, role)| (rank(role), path)).collect();
         paths.sort_unstable();
         let paths: Vec<PathBuf> = paths.into_iter().map(|(_, path)| path.clone()).collect();
-        *lock(&self.shared.roles) = wanted;
+        *lock(&self.shared.roles) = roles;
         *lock(&self.shared.rule_files) = rule_files;
         for path in paths {
             if self.watched.contains_key(&path) {
                 continue;
             }
-            let Ok(about) = inode(&path) else { continue };
+            let Ok(identity) = identity(&path) else { continue };
             match watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.watched.insert(path.clone(), about);
+                    self.watched.insert(path.clone(), identity);
                     watched.new.push(path);
                 }
                 Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
@@ -189,29 +189,30 @@ impl DirWatcher {
     /// alone end the waiting when `quiet` has passed since the last of them,
     /// or five times that since the first.
     pub fn wait(&self, deadline: Option<Instant>, quiet: Duration) -> DirChanges {
-        let mut seen = lock(&self.shared.seen);
+        let mut changes = lock(&self.shared.changes);
         loop {
             let now = Instant::now();
-            let ripe = seen.messages.map(|(first, last)| (last + quiet).min(first + quiet * 5));
-            let until = [deadline, ripe].into_iter().flatten().min();
-            if !seen.is_quiet() || until.is_some_and(|until| until <= now) {
-                let messages = seen.messages.take();
-                let mut all = std::mem::take(&mut *seen);
+            let moves_due =
+                changes.messages.map(|(first, last)| (last + quiet).min(first + quiet * 5));
+            let until = [deadline, moves_due].into_iter().flatten().min();
+            if !changes.is_quiet() || until.is_some_and(|until| until <= now) {
+                let messages = changes.messages.take();
+                let mut all = std::mem::take(&mut *changes);
                 // Moves that are too recent are left for the next time.
-                if ripe.is_some_and(|ripe| ripe > now) {
-                    seen.messages = messages;
+                if moves_due.is_some_and(|moves_due| moves_due > now) {
+                    changes.messages = messages;
                 } else {
                     all.messages = messages;
                 }
-                seen.stop = all.stop;
+                changes.stop = all.stop;
                 return all;
             }
-            seen = match until {
+            changes = match until {
                 Some(until) => {
-                    let wait = self.shared.changed.wait_timeout(seen, until.duration_since(now));
+                    let wait = self.shared.wakeup.wait_timeout(changes, until.duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.shared.changed.wait(seen).unwrap_or_else(PoisonError::into_inner),
+                None => self.shared.wakeup.wait(changes).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -219,66 +220,66 @@ impl DirWatcher {
 
 impl WatcherState {
     fn take(&self, event: notify::Result<Event>) {
-        let mut seen = lock(&self.seen);
+        let mut changes = lock(&self.changes);
         match event {
             Ok(event) if event.need_rescan() => {
-                seen.all = true;
-                seen.folders = true;
+                changes.all = true;
+                changes.folders = true;
             }
             Ok(event) => {
                 let Some(happened) = DirEvent::of(&event.kind) else { return };
                 for path in &event.paths {
-                    self.note(&mut seen, path, happened);
+                    self.note(&mut changes, path, happened);
                 }
             }
             Err(_) => {
-                seen.all = true;
-                seen.folders = true;
+                changes.all = true;
+                changes.folders = true;
             }
         }
-        drop(seen);
-        self.changed.notify_all();
+        drop(changes);
+        self.wakeup.notify_all();
     }
 
-    fn note(&self, seen: &mut DirChanges, path: &Path, happened: DirEvent) {
+    fn note(&self, changes: &mut DirChanges, path: &Path, event: DirEvent) {
         let roles = lock(&self.roles);
         // A watched directory itself was moved or removed.
-        if roles.contains_key(path) && happened != DirEvent::Written {
-            seen.folders = true;
+        if roles.contains_key(path) && event != DirEvent::Written {
+            changes.folders = true;
             lock(&self.lost).insert(path.to_owned());
         }
         let Some(role) = path.parent().and_then(|parent| roles.get(parent)) else { return };
         if role.arrivals {
-            let arrival = match happened {
-                DirEvent::Came | DirEvent::Written => Some(Arrival::Whole),
-                DirEvent::Begun => Some(Arrival::Begun),
-                DirEvent::Went => None,
+            let arrival = match event {
+                DirEvent::MovedIn | DirEvent::Written => Some(Arrival::Complete),
+                DirEvent::Created => Some(Arrival::Created),
+                DirEvent::Removed => None,
             };
             match arrival {
-                Some(_) if seen.arrived.len() >= MOST_ARRIVED => {
-                    seen.all = true;
-                    seen.arrived.clear();
+                Some(_) if changes.arrived.len() >= MOST_ARRIVED => {
+                    changes.all = true;
+                    changes.arrived.clear();
                 }
-                Some(Arrival::Begun) => {
-                    seen.arrived.entry(path.to_owned()).or_insert(Arrival::Begun);
+                Some(Arrival::Created) => {
+                    changes.arrived.entry(path.to_owned()).or_insert(Arrival::Created);
                 }
-                Some(whole) => {
-                    seen.arrived.insert(path.to_owned(), whole);
+                Some(complete) => {
+                    changes.arrived.insert(path.to_owned(), complete);
                 }
                 None => {}
             }
         }
-        if role.messages && happened != DirEvent::Written {
+        if role.messages && event != DirEvent::Written {
             let now = Instant::now();
-            let first = seen.messages.map_or(now, |(first, _)| first);
-            seen.messages = Some((first, now));
+            let first = changes.messages.map_or(now, |(first, _)| first);
+            changes.messages = Some((first, now));
         }
         let name = path.file_name().unwrap_or_default();
-        if role.folders && happened != DirEvent::Written && !is_servers(&name.to_string_lossy()) {
-            seen.folders = true;
+        if role.folders && event != DirEvent::Written && !is_server_file(&name.to_string_lossy()) {
+            changes.folders = true;
         }
         if role.rules && lock(&self.rule_files).iter().any(|file| file == path) {
-            seen.rules = true;
+            changes.rules = true;
         }
     }
 }
@@ -287,25 +288,25 @@ impl WatcherState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DirEvent {
     /// It was renamed to here.
-    Came,
+    MovedIn,
     /// It was created here.
-    Begun,
+    Created,
     /// It was written and closed.
     Written,
     /// It no longer exists here.
-    Went,
+    Removed,
 }
 
 impl DirEvent {
     fn of(kind: &EventKind) -> Option<DirEvent> {
         Some(match kind {
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => DirEvent::Went,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => DirEvent::Removed,
             // Both names are reported once more, each in an event of its own.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
-            EventKind::Modify(ModifyKind::Name(_)) => DirEvent::Came,
-            EventKind::Create(CreateKind::Folder) => DirEvent::Came,
-            EventKind::Create(_) => DirEvent::Begun,
-            EventKind::Remove(RemoveKind::File | RemoveKind::Folder | _) => DirEvent::Went,
+            EventKind::Modify(ModifyKind::Name(_)) => DirEvent::MovedIn,
+            EventKind::Create(CreateKind::Folder) => DirEvent::MovedIn,
+            EventKind::Create(_) => DirEvent::Created,
+            EventKind::Remove(RemoveKind::File | RemoveKind::Folder | _) => DirEvent::Removed,
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => DirEvent::Written,
             _ => return None,
         })
@@ -314,15 +315,15 @@ impl DirEvent {
 
 /// Whether this is a file that IMAP servers and mbsync keep next to the messages, or one
 /// of their temporary files.
-fn is_servers(name: &str) -> bool {
+fn is_server_file(name: &str) -> bool {
     ["dovecot", ".mbsyncstate", ".uidvalidity", ".isyncuidmap", "subscriptions", "courier"]
         .iter()
         .any(|start| name.starts_with(start))
 }
 
-fn inode(path: &Path) -> io::Result<(u64, u64)> {
-    let about = fs::metadata(path)?;
-    Ok((about.dev(), about.ino()))
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let identity = fs::metadata(path)?;
+    Ok((identity.dev(), identity.ino()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

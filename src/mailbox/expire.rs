@@ -29,9 +29,9 @@ use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
-use crate::state::expired::ExpiredFolder;
+use crate::state::expired_folders::ExpiredFolder;
 use crate::state::memory::Memory;
-use crate::state::sorted::SortJournal;
+use crate::state::sort_journal::SortJournal;
 use crate::world::{StoredMessage, World};
 
 /// How many messages are reported together before they are deleted.
@@ -52,7 +52,7 @@ pub struct Expirer<'a> {
     /// The folders to expire; empty for all that the rules name.
     pub folders: &'a [Place],
     /// Whether more than half of a folder may be taken.
-    pub is_meant: bool,
+    pub more_than_half: bool,
     /// Set when the run has to end.
     pub stop: &'a AtomicBool,
 }
@@ -94,9 +94,9 @@ pub enum ExpireEvent<'t> {
     /// Nothing is deleted from that folder.
     NotDeleted(&'t Expiry),
     /// Something cannot be read, or is uncertain.
-    Trouble(String),
+    Problem(String),
     /// What was reported so far is on disk.
-    Settled,
+    Flushed,
 }
 
 type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
@@ -112,27 +112,27 @@ impl Expirer<'_> {
     ///
     /// # Errors
     /// The Maildir cannot be opened, or a move cannot be recorded; then it was not made.
-    pub fn run(&self, tell: ExpiryListener<'_>) -> Result<(), Failure> {
+    pub fn run(&self, report: ExpiryListener<'_>) -> Result<(), Failure> {
         let mut mover = Mover::open(self.location)?;
         if let Some(state) = self.state {
             finish_killed(state, &mut mover, self.location, self.memory, &mut |event| {
-                if let SortEvent::Trouble(failure) = event {
-                    tell(ExpireEvent::Trouble(failure.to_string()));
+                if let SortEvent::Problem(failure) = event {
+                    report(ExpireEvent::Problem(failure.to_string()));
                 }
             })?;
         }
         let special = Special::of(self.location, &self.program.settings);
         let mut journal = None;
         for expiry in &self.program.expiries {
-            let places = self.places(&mover, expiry, tell);
+            let places = self.places(&mover, expiry, report);
             if places.is_empty() || self.stop.load(Ordering::Relaxed) {
                 continue;
             }
             if expiry.to.is_none() && !may_delete(&special, self.location, expiry) {
-                tell(ExpireEvent::NotDeleted(expiry));
+                report(ExpireEvent::NotDeleted(expiry));
                 continue;
             }
-            self.folders(&mut mover, expiry, &places, &mut journal, tell)?;
+            self.folders(&mut mover, expiry, &places, &mut journal, report)?;
         }
         match journal {
             Some(journal) => SortJournal::end(journal).map_err(|error| self.not_noted(error)),
@@ -145,16 +145,18 @@ impl Expirer<'_> {
     }
 
     /// The folders that an `expire` is for, as far as they are meant.
-    fn places(&self, mover: &Mover<'_>, expiry: &Expiry, tell: ExpiryListener<'_>) -> Vec<Place> {
+    fn places(&self, mover: &Mover<'_>, expiry: &Expiry, report: ExpiryListener<'_>) -> Vec<Place> {
         let named_place = self.location.place(&Folder::named(&expiry.folder));
-        let is_meant = |place: &Place| {
+        let is_requested = |place: &Place| {
             self.folders.is_empty()
-                || self.folders.iter().any(|one| one.is(place) || one.is(&named_place))
+                || self.folders.iter().any(|folder| folder.is(place) || folder.is(&named_place))
         };
         let mut places = match expiry.folder.as_str() {
             ALL_FOLDERS => {
                 let (places, problems) = mover.folders();
-                problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
+                problems
+                    .iter()
+                    .for_each(|failure| report(ExpireEvent::Problem(failure.to_string())));
                 let to = expiry.to.as_ref().map(|to| self.location.place(&Folder::named(to)));
                 places
                     .into_iter()
@@ -163,7 +165,7 @@ impl Expirer<'_> {
             }
             _ => vec![named_place.clone()],
         };
-        places.retain(is_meant);
+        places.retain(is_requested);
         places
     }
 
@@ -173,40 +175,41 @@ impl Expirer<'_> {
         expiry: &Expiry,
         places: &[Place],
         journal: &mut Option<SortJournal>,
-        tell: ExpiryListener<'_>,
+        report: ExpiryListener<'_>,
     ) -> Result<(), Failure> {
-        let (mut found, mut count, mut all) = (Vec::new(), 0, 0);
+        let (mut found, mut old_count, mut all) = (Vec::new(), 0, 0);
         for place in places {
             let folder = match mover.folder(place) {
                 Ok(folder) => folder,
                 Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(failure) => {
-                    tell(ExpireEvent::Trouble(failure.to_string()));
+                    report(ExpireEvent::Problem(failure.to_string()));
                     continue;
                 }
             };
             let (entries, problems) = folder.list();
-            problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
-            let old = self.old(expiry, place, &folder, &entries, tell);
-            (count, all) = (count + old.len(), all + entries.len());
-            found.push((place, old));
+            problems.iter().for_each(|failure| report(ExpireEvent::Problem(failure.to_string())));
+            let old_messages = self.old_messages(expiry, place, &folder, &entries, report);
+            (old_count, all) = (old_count + old_messages.len(), all + entries.len());
+            found.push((place, old_messages));
         }
-        if count == 0 || self.stop.load(Ordering::Relaxed) {
+        if old_count == 0 || self.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
         let maildir = fs::canonicalize(&self.location.path)
             .map_err(|error| Failure::new("open the Maildir", &self.location.path, error))?;
         let named_place = self.location.place(&Folder::named(&expiry.folder));
-        let taken = ExpiredFolder::new(&maildir, named_place.directories(), expiry.to.is_none());
-        let many = count * 2 > all && !self.is_meant;
-        if many && !self.state.is_some_and(|state| taken.is_known(state)) {
-            tell(ExpireEvent::TooMany(expiry, count, all));
+        let expired_folder =
+            ExpiredFolder::new(&maildir, named_place.directories(), expiry.to.is_none());
+        let many = old_count * 2 > all && !self.more_than_half;
+        if many && !self.state.is_some_and(|state| expired_folder.is_known(state)) {
+            report(ExpireEvent::TooMany(expiry, old_count, all));
             if self.state.is_some() {
                 return Ok(());
             }
         }
-        for (place, old) in &found {
-            self.take(mover, (expiry, place, &taken), old, journal, tell)?;
+        for (place, old_messages) in &found {
+            self.take(mover, (expiry, place, &expired_folder), old_messages, journal, report)?;
         }
         Ok(())
     }
@@ -215,52 +218,52 @@ impl Expirer<'_> {
     fn take(
         &self,
         mover: &mut Mover<'_>,
-        (expiry, place, taken): (&Expiry, &Place, &ExpiredFolder),
-        old: &[OldMessage],
+        (expiry, place, expired_folder): (&Expiry, &Place, &ExpiredFolder),
+        old_messages: &[OldMessage],
         journal: &mut Option<SortJournal>,
-        tell: ExpiryListener<'_>,
+        report: ExpiryListener<'_>,
     ) -> Result<(), Failure> {
         let Some(state) = self.state else {
-            old.iter().for_each(|message| {
-                tell(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Would));
+            old_messages.iter().for_each(|message| {
+                report(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Would));
             });
             return Ok(());
         };
         let size = if expiry.to.is_some() { BATCH } else { DELETED_AT_ONCE };
-        for batch in old.chunks(size) {
+        for batch in old_messages.chunks(size) {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let gone = match &expiry.to {
+            let count = match &expiry.to {
                 Some(to) => {
                     let to = self.location.place(&Folder::named(to));
-                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), tell)?
+                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), report)?
                 }
-                None => self.delete_batch(mover, expiry, place, batch, tell),
+                None => self.delete_batch(mover, expiry, place, batch, report),
             };
-            if let Err(failure) = mover.settle() {
-                tell(ExpireEvent::Trouble(failure.to_string()));
+            if let Err(failure) = mover.sync() {
+                report(ExpireEvent::Problem(failure.to_string()));
             }
-            tell(ExpireEvent::Settled);
-            if gone > 0 {
-                taken.note(state).map_err(|error| self.not_noted(error))?;
+            report(ExpireEvent::Flushed);
+            if count > 0 {
+                expired_folder.note(state).map_err(|error| self.not_noted(error))?;
             }
         }
         Ok(())
     }
 
     /// The messages of a folder that are old enough and need not be kept.
-    fn old(
+    fn old_messages(
         &self,
         expiry: &Expiry,
         place: &Place,
         folder: &MaildirFolder,
         entries: &[Entry],
-        tell: ExpiryListener<'_>,
+        report: ExpiryListener<'_>,
     ) -> Vec<OldMessage> {
         let name = self.location.folder_of(place).to_string();
-        let (mut old, mut unsure) = (Vec::new(), None);
-        let kept = |entry: &Entry| {
+        let (mut old_messages, mut undecided) = (Vec::new(), None);
+        let is_protected = |entry: &Entry| {
             // mbsync and OfflineIMAP keep flagged but unseen messages in `new`.
             let has = |letter| entry.letters().contains(letter);
             let seen = entry.sub == Sub::Cur && has('S');
@@ -268,7 +271,7 @@ impl Expirer<'_> {
         };
         let now = self.world.now().as_second();
         let is_young = |came: i64| now.saturating_sub(came) < expiry.after as i64;
-        for entry in entries.iter().filter(|entry| entry.is_regular() && !kept(entry)) {
+        for entry in entries.iter().filter(|entry| entry.is_regular() && !is_protected(entry)) {
             if self.stop.load(Ordering::Relaxed) {
                 return Vec::new();
             }
@@ -279,7 +282,7 @@ impl Expirer<'_> {
                 Ok(message) => message,
                 Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(failure) => {
-                    tell(ExpireEvent::Trouble(failure.to_string()));
+                    report(ExpireEvent::Problem(failure.to_string()));
                     continue;
                 }
             };
@@ -294,11 +297,11 @@ impl Expirer<'_> {
                 match folder.keywords(entry) {
                     Ok((_, unknown)) if unknown.is_empty() => {}
                     Ok(_) => {
-                        unsure.get_or_insert("some of its keywords have no name".into());
+                        undecided.get_or_insert("some of its keywords have no name".into());
                         continue;
                     }
                     Err(error) => {
-                        unsure.get_or_insert(format!("its keywords cannot be read: {error}"));
+                        undecided.get_or_insert(format!("its keywords cannot be read: {error}"));
                         continue;
                     }
                 }
@@ -308,7 +311,7 @@ impl Expirer<'_> {
                     Ok(false) => {}
                     Ok(true) => continue,
                     Err(why) => {
-                        unsure.get_or_insert(why);
+                        undecided.get_or_insert(why);
                         continue;
                     }
                 }
@@ -318,13 +321,13 @@ impl Expirer<'_> {
             }
             let ids = message.texts("Message-ID");
             let id = ids.first().map(|id| id.text().to_owned()).unwrap_or_default();
-            old.push(OldMessage { entry: entry.clone(), id });
+            old_messages.push(OldMessage { entry: entry.clone(), id });
         }
-        if let Some(why) = unsure {
+        if let Some(why) = undecided {
             let line = expiry.line;
-            tell(ExpireEvent::Trouble(format!("line {line}: mail in `{name}` is kept: {why}")));
+            report(ExpireEvent::Problem(format!("line {line}: mail in `{name}` is kept: {why}")));
         }
-        old
+        old_messages
     }
 
     /// Moves messages; returns how many it moved.
@@ -334,17 +337,18 @@ impl Expirer<'_> {
         (expiry, from, to): (&Expiry, &Place, &Place),
         batch: &[OldMessage],
         (state, journal): (&StateDir, &mut Option<SortJournal>),
-        tell: ExpiryListener<'_>,
+        report: ExpiryListener<'_>,
     ) -> Result<usize, Failure> {
-        let (none, mut gone) = (Flags::default(), 0);
+        let (none, mut count) = (Flags::default(), 0);
         let mut steps: Vec<(&OldMessage, FileMove)> = Vec::new();
         for message in batch {
-            let wish = MoveRequest { from, entry: &message.entry, to, add: &none, remove: &none };
-            match mover.prepare(&wish) {
+            let request =
+                MoveRequest { from, entry: &message.entry, to, add: &none, remove: &none };
+            match mover.prepare(&request) {
                 Ok(step) => steps.push((message, step)),
                 Err(failure) => {
                     let failed = ExpireOutcome::Failed(failure.to_string());
-                    tell(ExpireEvent::Message(expiry, from, message, failed));
+                    report(ExpireEvent::Message(expiry, from, message, failed));
                 }
             }
         }
@@ -354,18 +358,18 @@ impl Expirer<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let fate = match mover.carry_out(&step) {
+            let outcome = match mover.carry_out(&step) {
                 Ok(MoveOutcome::Moved) => {
                     remember(mover, self.memory, &step);
-                    gone += 1;
+                    count += 1;
                     ExpireOutcome::Moved(self.location.path_of_entry(&step.to, &step.new))
                 }
                 Ok(MoveOutcome::Missing) => ExpireOutcome::Vanished,
                 Err(failure) => ExpireOutcome::Failed(failure.to_string()),
             };
-            tell(ExpireEvent::Message(expiry, from, message, fate));
+            report(ExpireEvent::Message(expiry, from, message, outcome));
         }
-        Ok(gone)
+        Ok(count)
     }
 
     /// Deletes messages; returns how many it deleted.
@@ -375,27 +379,27 @@ impl Expirer<'_> {
         expiry: &Expiry,
         place: &Place,
         batch: &[OldMessage],
-        tell: ExpiryListener<'_>,
+        report: ExpiryListener<'_>,
     ) -> usize {
-        let mut gone = 0;
+        let mut count = 0;
         for message in batch {
-            tell(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Deletes));
+            report(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Deletes));
         }
-        tell(ExpireEvent::Settled);
+        report(ExpireEvent::Flushed);
         for message in batch {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let fate = match mover.delete(place, &message.entry) {
+            let outcome = match mover.delete(place, &message.entry) {
                 Ok(MoveOutcome::Moved) => {
-                    gone += 1;
+                    count += 1;
                     ExpireOutcome::Deleted
                 }
                 Ok(MoveOutcome::Missing) => ExpireOutcome::Vanished,
                 Err(failure) => ExpireOutcome::Failed(failure.to_string()),
             };
-            tell(ExpireEvent::Message(expiry, place, message, fate));
+            report(ExpireEvent::Message(expiry, place, message, outcome));
         }
-        gone
+        count
     }
 }

@@ -30,17 +30,17 @@ pub struct Filer<'a> {
     pub judge: Judge<'a>,
     /// Records that it was not the user who moved them; none if nothing is learned from
     /// moves.
-    pub kept: Option<&'a PlacesFile>,
+    pub places_file: Option<&'a PlacesFile>,
     /// Where lists are locked.
     pub state: &'a StateDir,
-    /// The message in hand, for a restart after a kill.
+    /// The message that is being filed, for a restart after a kill.
     pub pending: &'a PendingEditsFile<'a>,
     /// Which messages were put where, and which are finished.
     pub memory: &'a Memory<'a>,
     /// Messages that are in other folders, or were a moment ago.
     pub elsewhere: &'a HashSet<u64>,
     /// Whether there are rules: without them, messages may be filed later.
-    pub ruled: bool,
+    pub has_rules: bool,
     /// The user's home, outside which no list is edited.
     pub home: Option<&'a Path>,
 }
@@ -51,9 +51,9 @@ pub struct FilingOutcome {
     /// Its file as it arrived.
     pub entry: Entry,
     /// What is known about it.
-    pub about: MessageSummary,
+    pub summary: MessageSummary,
     /// What became of it.
-    pub fate: Disposition,
+    pub disposition: Disposition,
     /// What the rules ask for, as far as it was not done before.
     pub plan: Plan,
     /// What of that was done; a moved message counts as stored.
@@ -65,7 +65,7 @@ pub struct FilingOutcome {
 pub enum Disposition {
     /// It was moved or flagged.
     Moved,
-    /// It stays where and as it is.
+    /// It stays where it is, unchanged.
     Stays,
     /// Somebody else has moved or removed it.
     Vanished,
@@ -74,9 +74,9 @@ pub enum Disposition {
 }
 
 impl FilingOutcome {
-    fn new(entry: Entry, about: MessageSummary, fate: Disposition) -> FilingOutcome {
+    fn new(entry: Entry, summary: MessageSummary, disposition: Disposition) -> FilingOutcome {
         let report = DeliveryReport::of(Outcome::Delivered);
-        FilingOutcome { entry, about, fate, plan: Plan::default(), report }
+        FilingOutcome { entry, summary, disposition, plan: Plan::default(), report }
     }
 }
 
@@ -90,53 +90,53 @@ impl Filer<'_> {
         &self,
         place: &Place,
         entries: &[Entry],
-        tell: &mut dyn FnMut(FilingOutcome),
+        report: &mut dyn FnMut(FilingOutcome),
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         let folder = mover.folder(place)?;
         self.resume(&folder, place);
         // Mail that mfilter delivered was judged then, with its envelope known.
-        let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
+        let (own, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
-        for entry in ours {
-            tell(FilingOutcome::new(entry, MessageSummary::default(), Disposition::Stays));
+        for entry in own {
+            report(FilingOutcome::new(entry, MessageSummary::default(), Disposition::Stays));
         }
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
             let mut rest = entries.as_slice();
-            let mut ahead = rest.len();
+            let mut batch_size = rest.len();
             while !rest.is_empty() {
-                let (mut taken, mut edited) = (0, false);
-                let next = rest.get(..ahead).unwrap_or(rest);
-                self.judge.each(&folder, place, next, |judged| {
-                    taken += 1;
+                let (mut count, mut was_edited) = (0, false);
+                let next = rest.get(..batch_size).unwrap_or(rest);
+                self.judge.judge_entries(&folder, place, next, |judged| {
+                    count += 1;
                     if matches!(judged.verdict, Judgement::Missing) && round < ROUNDS {
                         missing.push(judged.entry);
                         return true;
                     }
-                    let filed = self.judged(&mut mover, place, judged);
-                    edited = !filed.report.done.is_empty();
-                    tell(filed);
-                    !edited
+                    let outcome = self.file_judged(&mut mover, place, judged);
+                    was_edited = !outcome.report.done.is_empty();
+                    report(outcome);
+                    !was_edited
                 })?;
-                if taken == 0 {
+                if count == 0 {
                     // It was told to stop.
                     break;
                 }
-                rest = rest.get(taken..).unwrap_or_default();
+                rest = rest.get(count..).unwrap_or_default();
                 // Later messages are judged with the list as it is now.
-                ahead = if edited { 1 } else { ahead.saturating_mul(2) };
+                batch_size = if was_edited { 1 } else { batch_size.saturating_mul(2) };
             }
             if missing.is_empty() {
                 break;
             }
             // It was flagged, or moved to `cur`, while it was being judged.
-            let mut there = folder.by_key();
+            let mut listed = folder.by_key();
             entries.clear();
             for entry in missing {
-                match there.remove(&entry.key()) {
+                match listed.remove(&entry.key()) {
                     Some(now) => entries.push(now),
-                    None => tell(FilingOutcome::new(
+                    None => report(FilingOutcome::new(
                         entry,
                         MessageSummary::default(),
                         Disposition::Vanished,
@@ -147,69 +147,74 @@ impl Filer<'_> {
         Ok(())
     }
 
-    fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: JudgedMessage) -> FilingOutcome {
-        let JudgedMessage { entry, about, verdict } = judged;
+    fn file_judged(
+        &self,
+        mover: &mut Mover<'_>,
+        place: &Place,
+        judged: JudgedMessage,
+    ) -> FilingOutcome {
+        let JudgedMessage { entry, summary, verdict } = judged;
         let Refile { plan, to, skipped } = match verdict {
-            Judgement::Missing => return FilingOutcome::new(entry, about, Disposition::Vanished),
-            Judgement::Trouble(why) => {
-                return FilingOutcome::new(entry, about, Disposition::Failed(why));
+            Judgement::Missing => return FilingOutcome::new(entry, summary, Disposition::Vanished),
+            Judgement::Problem(why) => {
+                return FilingOutcome::new(entry, summary, Disposition::Failed(why));
             }
             Judgement::Refile(refile) => *refile,
         };
         // It was judged before, or was in another folder: the user has put it here.
-        let known = &about.known;
-        if self.memory.who(&known.identity, place.directories()).is_some()
-            || self.elsewhere.contains(&known.hash)
+        let fingerprint = &summary.fingerprint;
+        if self.memory.who(&fingerprint.identity, place.directories()).is_some()
+            || self.elsewhere.contains(&fingerprint.hash)
         {
-            return FilingOutcome::new(entry, about, Disposition::Stays);
+            return FilingOutcome::new(entry, summary, Disposition::Stays);
         }
-        let mut filed =
-            FilingOutcome { plan, ..FilingOutcome::new(entry, about, Disposition::Stays) };
+        let mut outcome =
+            FilingOutcome { plan, ..FilingOutcome::new(entry, summary, Disposition::Stays) };
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
-        filed.report.notes.extend(words);
+        outcome.report.notes.extend(words);
         let to = to.filter(|to| to.rule.is_some());
-        self.note_edits(&mut filed, place, to.is_some());
+        self.note_edits(&mut outcome, place, to.is_some());
         let mut moved_to = None;
         if let Some(to) = to {
-            self.move_to(mover, place, &to, &mut filed);
+            self.move_to(mover, place, &to, &mut outcome);
             moved_to = Some(to.place);
         }
-        if matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
-            self.edit_lists(&mut filed);
-            let to = match &filed.fate {
+        if matches!(outcome.disposition, Disposition::Moved | Disposition::Stays) {
+            self.edit_lists(&mut outcome);
+            let to = match &outcome.disposition {
                 Disposition::Moved => moved_to.as_ref().unwrap_or(place),
                 _ => place,
             };
-            if self.ruled {
-                self.remember(&mut filed, place, to);
+            if self.has_rules {
+                self.remember(&mut outcome, place, to);
             }
         }
         // If the record stays, it is done again, which changes nothing.
         let _ = self.pending.remove();
-        filed
+        outcome
     }
 
     /// Records which lists have to be edited for a message before it is moved.
-    fn note_edits(&self, filed: &mut FilingOutcome, from: &Place, moves: bool) {
-        let key = filed.entry.key();
+    fn note_edits(&self, outcome: &mut FilingOutcome, from: &Place, moves: bool) {
+        let key = outcome.entry.key();
         let defers = |kind: &StepKind| matches!(kind, StepKind::Defer { .. });
-        let edits = filed.plan.steps.iter().filter_map(|step| Edit::of(&step.kind));
+        let edits = outcome.plan.steps.iter().filter_map(|step| Edit::of(&step.kind));
         let edits: Vec<Edit> = edits.collect();
         if edits.is_empty()
-            || filed.plan.steps.iter().any(|step| defers(&step.kind))
-            || self.memory.is_claimed(&key, &filed.about.id)
+            || outcome.plan.steps.iter().any(|step| defers(&step.kind))
+            || self.memory.is_claimed(&key, &outcome.summary.id)
         {
             return;
         }
-        let (from, message_id) = (from.directories().to_vec(), filed.about.id.clone());
+        let (from, message_id) = (from.directories().to_vec(), outcome.summary.id.clone());
         if let Err(error) =
             self.pending.write(&PendingEdits { from, key, message_id, moves, edits })
         {
-            filed.report.notes.push(format!("what is to be done cannot be noted: {error}"));
+            outcome.report.notes.push(format!("what is to be done cannot be noted: {error}"));
         }
     }
 
-    /// Edits the lists for the message that was in hand when the last `watch` was killed,
+    /// Edits the lists for the message that was being filed when the last `watch` was killed,
     /// unless it is still where it was, so that it will be judged again.
     fn resume(&self, folder: &MaildirFolder, place: &Place) {
         let Some(last) = self.pending.read().filter(|last| last.from == place.directories()) else {
@@ -217,23 +222,23 @@ impl Filer<'_> {
         };
         if !last.moves || !folder.by_key().contains_key(&last.key) {
             let steps = last.edits.into_iter().map(Edit::into_step).collect();
-            let fate = Disposition::Stays;
+            let disposition = Disposition::Stays;
             let entry = Entry { sub: Sub::New, name: last.key.clone() };
-            let mut filed = FilingOutcome {
+            let mut outcome = FilingOutcome {
                 plan: Plan { steps },
-                ..FilingOutcome::new(entry, MessageSummary::default(), fate)
+                ..FilingOutcome::new(entry, MessageSummary::default(), disposition)
             };
-            edit_lists(&filed.plan, &self.reach(), &mut filed.report);
+            edit_lists(&outcome.plan, &self.delivery_context(), &mut outcome.report);
             let _ = self.memory.claim(&last.key, &last.message_id);
         }
         let _ = self.pending.remove();
     }
 
     /// Records that the rules have put a message into a folder, or left it there.
-    fn remember(&self, filed: &mut FilingOutcome, from: &Place, to: &Place) {
-        let identity = &filed.about.known.identity;
+    fn remember(&self, outcome: &mut FilingOutcome, from: &Place, to: &Place) {
+        let identity = &outcome.summary.fingerprint.identity;
         if let Err(error) = self.memory.put(identity, from.directories(), to.directories()) {
-            filed.report.notes.push(format!("where it was put cannot be noted: {error}"));
+            outcome.report.notes.push(format!("where it was put cannot be noted: {error}"));
         }
     }
 
@@ -243,28 +248,30 @@ impl Filer<'_> {
         mover: &mut Mover<'_>,
         from: &Place,
         to: &RefileTarget,
-        filed: &mut FilingOutcome,
+        outcome: &mut FilingOutcome,
     ) {
-        if let Some(kept) = self.kept {
+        if let Some(places_file) = self.places_file {
             let own = OwnMove {
                 from: from.directories().to_vec(),
                 to: to.place.directories().to_vec(),
-                key: filed.entry.key(),
+                key: outcome.entry.key(),
             };
             // Otherwise it would look as if the user had moved it.
-            if let Err(error) = kept.note_own(&own) {
-                filed.fate = Disposition::Failed(format!("a move cannot be noted: {error}"));
+            if let Err(error) = places_file.note_own(&own) {
+                outcome.disposition =
+                    Disposition::Failed(format!("a move cannot be noted: {error}"));
                 return;
             }
         }
         let remove = &Flags::default();
-        let wish = MoveRequest { from, entry: &filed.entry, to: &to.place, add: &to.add, remove };
-        filed.fate = match mover.refile(&wish) {
+        let request =
+            MoveRequest { from, entry: &outcome.entry, to: &to.place, add: &to.add, remove };
+        outcome.disposition = match mover.refile(&request) {
             Ok(Some(done)) => {
-                let (step, folder) = (filed.plan.home(), to.folder.clone());
+                let (step, folder) = (outcome.plan.home(), to.folder.clone());
                 let path = Some(done.path);
-                filed.report.stored.push(StoredCopy { step, folder, path, hash: None });
-                filed.report.notes.extend(done.problems);
+                outcome.report.stored.push(StoredCopy { step, folder, path, hash: None });
+                outcome.report.notes.extend(done.problems);
                 Disposition::Moved
             }
             Ok(None) => Disposition::Vanished,
@@ -274,29 +281,29 @@ impl Filer<'_> {
 
     /// Edits the lists for a message that is where it should be, unless that and its log
     /// lines were done at an earlier look.
-    fn edit_lists(&self, filed: &mut FilingOutcome) {
+    fn edit_lists(&self, outcome: &mut FilingOutcome) {
         let is_once = |kind: &StepKind| {
             matches!(kind, StepKind::Log(_) | StepKind::EditList { .. } | StepKind::Skipped { .. })
         };
-        if !filed.plan.steps.iter().any(|step| is_once(&step.kind)) {
+        if !outcome.plan.steps.iter().any(|step| is_once(&step.kind)) {
             return;
         }
-        let key = filed.entry.key();
-        if self.memory.is_claimed(&key, &filed.about.id) {
-            filed.plan.steps.retain(|step| !is_once(&step.kind));
-            let step = filed.plan.home();
-            filed.report.stored.iter_mut().for_each(|stored| stored.step = step);
+        let key = outcome.entry.key();
+        if self.memory.is_claimed(&key, &outcome.summary.id) {
+            outcome.plan.steps.retain(|step| !is_once(&step.kind));
+            let step = outcome.plan.home();
+            outcome.report.stored.iter_mut().for_each(|stored| stored.step = step);
             return;
         }
-        edit_lists(&filed.plan, &self.reach(), &mut filed.report);
+        edit_lists(&outcome.plan, &self.delivery_context(), &mut outcome.report);
         // After the edits, which can be made twice, and before the log lines.
-        if let Err(error) = self.memory.claim(&key, &filed.about.id) {
-            filed.report.notes.push(format!("what has been done cannot be recorded: {error}"));
+        if let Err(error) = self.memory.claim(&key, &outcome.summary.id) {
+            outcome.report.notes.push(format!("what has been done cannot be recorded: {error}"));
         }
     }
 
     /// The context for edits of lists.
-    fn reach(&self) -> DeliveryContext {
+    fn delivery_context(&self) -> DeliveryContext {
         let (home, state) = (self.home.map(Path::to_owned), Some(self.state.clone()));
         DeliveryContext { home, state, ..DeliveryContext::nothing() }
     }

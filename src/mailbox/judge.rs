@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::in_order;
-use super::known::{MessageMark, known};
+use super::recognition::{MessageFingerprint, fingerprint};
 use super::refile::{Refile, refile};
 use crate::evaluate::{Detail, NoFilters, run};
 use crate::maildir::folder::{Entry, MaildirFolder};
@@ -30,7 +30,7 @@ pub struct Judge<'a> {
     /// Whether it is new mail.
     pub new: bool,
     /// Whether sender and subject are needed.
-    pub about: bool,
+    pub with_summary: bool,
     /// Set when the run has to end.
     pub stop: &'a AtomicBool,
 }
@@ -41,7 +41,7 @@ pub struct JudgedMessage {
     /// Its file.
     pub entry: Entry,
     /// What is known about it.
-    pub about: MessageSummary,
+    pub summary: MessageSummary,
     /// What the rules say.
     pub verdict: Judgement,
 }
@@ -56,7 +56,7 @@ pub struct MessageSummary {
     /// The Subject header.
     pub subject: String,
     /// What identifies it.
-    pub known: MessageMark,
+    pub fingerprint: MessageFingerprint,
 }
 
 /// What the rules say about a message.
@@ -68,7 +68,7 @@ pub enum Judgement {
     Missing,
     /// It cannot be judged, or not with certainty: for example a list could not be read,
     /// so that a rule was skipped.
-    Trouble(String),
+    Problem(String),
 }
 
 impl Judge<'_> {
@@ -77,7 +77,7 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn each(
+    pub fn judge_entries(
         &self,
         folder: &MaildirFolder,
         place: &Place,
@@ -92,9 +92,9 @@ impl Judge<'_> {
             move || chunks.next(),
             self.world,
             |world, _, chunk| {
-                let judged = chunk
-                    .iter()
-                    .map(|entry| (!stopped()).then(|| self.one(world, folder, place, entry)));
+                let judged = chunk.iter().map(|entry| {
+                    (!stopped()).then(|| self.judge_entry(world, folder, place, entry))
+                });
                 judged.collect()
             },
             drop,
@@ -104,7 +104,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn one(
+    fn judge_entry(
         &self,
         world: &mut World,
         folder: &MaildirFolder,
@@ -112,16 +112,16 @@ impl Judge<'_> {
         entry: &Entry,
     ) -> JudgedMessage {
         let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, folder, place, entry)));
-        let (about, verdict) = judged.unwrap_or_else(|_| {
+        let (summary, verdict) = judged.unwrap_or_else(|_| {
             let path = folder.path_of(entry);
             let why = format!("cannot judge `{}`: internal error", path.display());
-            (MessageSummary::default(), Judgement::Trouble(why))
+            (MessageSummary::default(), Judgement::Problem(why))
         });
-        if matches!(verdict, Judgement::Trouble(_)) {
+        if matches!(verdict, Judgement::Problem(_)) {
             // The next message tries again to read what could not be read.
             *world = (self.world)();
         }
-        JudgedMessage { entry: entry.clone(), about, verdict }
+        JudgedMessage { entry: entry.clone(), summary, verdict }
     }
 
     fn judge(
@@ -132,47 +132,49 @@ impl Judge<'_> {
         entry: &Entry,
     ) -> (MessageSummary, Judgement) {
         let nothing = |verdict| (MessageSummary::default(), verdict);
-        let trouble = |failure: Failure| nothing(Judgement::Trouble(failure.to_string()));
+        let problem = |failure: Failure| nothing(Judgement::Problem(failure.to_string()));
         if !entry.is_regular() {
             let error = std::io::Error::new(ErrorKind::InvalidData, "its name lacks `:2,`");
-            return trouble(Failure::new("use as a message", folder.path_of(entry), error));
+            return problem(Failure::new("use as a message", folder.path_of(entry), error));
         }
         let message = match folder.open(entry) {
             Ok(message) => message,
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 return nothing(Judgement::Missing);
             }
-            Err(failure) => return trouble(failure),
+            Err(failure) => return problem(failure),
         };
         let has = folder.flags(entry);
         let name = self.location.folder_of(place).to_string();
         world.stored.replace(Some(StoredMessage { folder: name, flags: has.clone() }));
         let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
         let message = &run.message;
-        let about = self.about(message, entry);
+        let summary = self.summary(message, entry);
         let unread = message.failure().map(|why| why.to_string());
-        let unknown = world.trouble().or(world.unread());
+        let unknown = world.temporary_failure().or(world.unread());
         match unread.or_else(|| unknown.map(str::to_owned)) {
             Some(why) => {
                 let path = folder.path_of(entry);
                 let why = format!("cannot judge `{}`: {why}", path.display());
-                (about, Judgement::Trouble(why))
+                (summary, Judgement::Problem(why))
             }
             None => {
                 let refile = refile(run.evaluation.plan, self.location, place, &has, self.new);
-                (about, Judgement::Refile(Box::new(refile)))
+                (summary, Judgement::Refile(Box::new(refile)))
             }
         }
     }
 
-    fn about(&self, message: &Message, entry: &Entry) -> MessageSummary {
+    fn summary(&self, message: &Message, entry: &Entry) -> MessageSummary {
         let text = |name| {
             message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
         };
-        let (id, known) = (text("Message-ID"), known(message, entry));
-        match self.about {
-            true => MessageSummary { id, known, from: text("From"), subject: text("Subject") },
-            false => MessageSummary { id, known, ..MessageSummary::default() },
+        let (id, fingerprint) = (text("Message-ID"), fingerprint(message, entry));
+        match self.with_summary {
+            true => {
+                MessageSummary { id, fingerprint, from: text("From"), subject: text("Subject") }
+            }
+            false => MessageSummary { id, fingerprint, ..MessageSummary::default() },
         }
     }
 }

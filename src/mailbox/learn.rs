@@ -25,7 +25,7 @@ use crate::state::lessons::Lesson;
 use crate::world::World;
 
 /// How long to wait for a list that another process is editing.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a move means for a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,9 +43,9 @@ pub struct ListChange {
     /// The statement that says so.
     pub rule: RuleRef,
     /// What has to be done.
-    pub what: LearnStep,
+    pub step: LearnStep,
     /// Its result.
-    pub came: ChangeOutcome,
+    pub outcome: ChangeOutcome,
 }
 
 /// What has to be done.
@@ -94,13 +94,13 @@ pub fn plan(
     location: &Location,
     world: &World,
 ) -> (Vec<ListChange>, Vec<Failure>) {
-    let (mut taught, mut problems) = (Vec::new(), Vec::new());
+    let (mut changes, mut problems) = (Vec::new(), Vec::new());
     if moves.is_empty() || program.moves.is_empty() {
-        return (taught, problems);
+        return (changes, problems);
     }
     let mut mover = match Mover::open(location) {
         Ok(mover) => mover,
-        Err(failure) => return (taught, vec![failure]),
+        Err(failure) => return (changes, vec![failure]),
     };
     let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
     let special = Special::of(location, &program.settings);
@@ -113,11 +113,11 @@ pub fn plan(
             }
             None => !special.is_trash(place),
         };
-        let asked = program.moves.iter().filter(|each| {
-            fits(each.from.as_deref(), &moved.from) && fits(each.to.as_deref(), &moved.to)
+        let statements = program.moves.iter().filter(|statement| {
+            fits(statement.from.as_deref(), &moved.from) && fits(statement.to.as_deref(), &moved.to)
         });
-        let asked: Vec<_> = asked.collect();
-        if asked.is_empty() {
+        let statements: Vec<_> = statements.collect();
+        if statements.is_empty() {
             continue;
         }
         let opened = mover
@@ -137,15 +137,15 @@ pub fn plan(
             .chain(addresses.iter().map(String::as_str))
             .map(|address| canonical(address).into_owned())
             .collect();
-        for each in asked {
-            let plan = on_moved(program, each, &message, world);
+        for statement in statements {
+            let plan = on_moved(program, statement, &message, world);
             for step in plan.steps {
                 let Some(rule) = step.rule else { continue };
-                let (what, came) = match step.kind {
+                let (step, outcome) = match step.kind {
                     StepKind::EditList { add, list, path, entry } => {
                         let is_own_domain =
                             entry.starts_with('@') && own.iter().any(|mine| mine.ends_with(&entry));
-                        let came = if is_own_domain {
+                        let outcome = if is_own_domain {
                             ChangeOutcome::Not("it is the domain of an address of yours".into())
                         } else if me.matches(&entry) {
                             ChangeOutcome::Not("it is one of your own addresses (`set me`)".into())
@@ -156,7 +156,7 @@ pub fn plan(
                         } else {
                             ChangeOutcome::Planned
                         };
-                        (LearnStep::Edit { add, list, path, entry }, came)
+                        (LearnStep::Edit { add, list, path, entry }, outcome)
                     }
                     StepKind::Log(text) => (LearnStep::Log(text), ChangeOutcome::Planned),
                     StepKind::Skipped { action, why } => {
@@ -164,20 +164,20 @@ pub fn plan(
                     }
                     _ => continue,
                 };
-                taught.push(ListChange {
+                changes.push(ListChange {
                     from: folder(location, &moved.from),
                     to: folder(location, &moved.to),
                     path: path.clone(),
                     message_id: text(&message, "Message-ID"),
                     sender: text(&message, "From"),
                     rule,
-                    what,
-                    came,
+                    step,
+                    outcome,
                 });
             }
         }
     }
-    (taught, problems)
+    (changes, problems)
 }
 
 /// The envelope recipient, with and without the detail, if the rules have no `set me`:
@@ -209,62 +209,62 @@ fn text(message: &Message, header: &str) -> String {
 
 fn context<'a>(home: Option<&'a Path>, state: &'a StateDir) -> EditContext<'a> {
     let home = home.unwrap_or(Path::new("/nonexistent"));
-    EditContext { home, bounds: &ANYWHERE, state: Some(state), patience: PATIENCE }
+    EditContext { home, bounds: &ANYWHERE, state: Some(state), lock_timeout: LOCK_TIMEOUT }
 }
 
 /// Edits the lists.
-pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDir) {
+pub fn carry_out(changes: &mut [ListChange], home: Option<&Path>, state: &StateDir) {
     let context = context(home, state);
     let mut by_list: HashMap<PathBuf, Vec<usize>> = HashMap::new();
-    for (number, each) in taught.iter_mut().enumerate() {
-        match &each.what {
-            LearnStep::Edit { path, .. } if each.came == ChangeOutcome::Planned => {
+    for (number, change) in changes.iter_mut().enumerate() {
+        match &change.step {
+            LearnStep::Edit { path, .. } if change.outcome == ChangeOutcome::Planned => {
                 by_list.entry(path.clone()).or_default().push(number);
             }
-            LearnStep::Log(_) if each.came == ChangeOutcome::Planned => {
-                each.came = ChangeOutcome::Learned
+            LearnStep::Log(_) if change.outcome == ChangeOutcome::Planned => {
+                change.outcome = ChangeOutcome::Learned
             }
             _ => {}
         }
     }
     for (path, numbers) in by_list {
-        let edits = numbers.iter().filter_map(|number| match &taught.get(*number)?.what {
+        let edits = numbers.iter().filter_map(|number| match &changes.get(*number)?.step {
             LearnStep::Edit { add, entry, .. } => {
                 Some((if *add { Change::Add } else { Change::Remove }, entry.as_str()))
             }
             LearnStep::Log(_) => None,
         });
         let edits: Vec<_> = edits.collect();
-        let made = list_edit::edit_all(&path, context, &edits);
+        let edited = list_edit::edit_all(&path, context, &edits);
         for (at, number) in numbers.iter().enumerate() {
-            let came = match &made {
-                Ok(made) if made.get(at) == Some(&true) => ChangeOutcome::Learned,
+            let outcome = match &edited {
+                Ok(edited) if edited.get(at) == Some(&true) => ChangeOutcome::Learned,
                 Ok(_) => ChangeOutcome::Known,
                 Err(error) => ChangeOutcome::Failed {
                     why: format!("`{}` is not edited: {error}", path.display()),
                     may_pass: error.may_pass(),
                 },
             };
-            if let Some(each) = taught.get_mut(*number) {
-                each.came = came;
+            if let Some(change) = changes.get_mut(*number) {
+                change.outcome = outcome;
             }
         }
     }
 }
 
 /// The records to keep of what was learned; `at` is the time (RFC 3339).
-pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
-    let learned = taught.iter().filter(|each| each.came == ChangeOutcome::Learned);
+pub fn lessons(changes: &[ListChange], at: &str) -> Vec<Lesson> {
+    let learned = changes.iter().filter(|change| change.outcome == ChangeOutcome::Learned);
     learned
-        .filter_map(|each| match &each.what {
+        .filter_map(|change| match &change.step {
             LearnStep::Edit { add, list, path, entry } => Some(Lesson {
                 at: at.into(),
                 add: *add,
                 list: list.clone(),
                 path: path.clone(),
                 entry: entry.clone(),
-                from: each.from.clone(),
-                to: each.to.clone(),
+                from: change.from.clone(),
+                to: change.to.clone(),
             }),
             LearnStep::Log(_) => None,
         })

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use super::metadata::{Metadata, is_internal, read};
 use crate::flags::Flags;
 use crate::message::head::Head;
+use crate::user::SPOOL_DIRECTORIES;
 
-/// Where mail is delivered, and stays until a reader fetches it.
-const SPOOLS: [&str; 3] = ["/var/mail", "/var/spool/mail", "/usr/spool/mail"];
 /// What readers write into each message.
 const MARKS: [&str; 5] = ["Status", "X-Status", "X-UID", "X-Mozilla-Status", "X-Evolution"];
 /// What mail servers write when they deliver.
@@ -63,8 +62,8 @@ impl ReaderMarks {
     }
 }
 
-/// What a message's header says of it, as far as that is believed. What stands above
-/// what mail servers wrote always is.
+/// What a message's header says of it, as far as that is believed. Fields above those of
+/// mail servers always are.
 pub(super) fn believed_metadata(head: &Head, believed: BelievedMarks) -> Metadata {
     let all = read(head);
     match believed {
@@ -98,7 +97,8 @@ pub(super) enum BelievedMarks {
 
 fn is_in_spool(path: &Path) -> bool {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    path.parent().is_some_and(|folder| SPOOLS.iter().any(|spool| folder == Path::new(spool)))
+    path.parent()
+        .is_some_and(|folder| SPOOL_DIRECTORIES.iter().any(|spool| folder == Path::new(spool)))
 }
 
 /// The second number of `X-IMAP: 1072918923 0000000009 $Work`.

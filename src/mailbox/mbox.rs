@@ -2,9 +2,9 @@
 //!
 //! A message begins with a `From ` line at the start of the file, or after an empty line
 //! if it contains a time of day (`12:34`): `From here on` in an unquoted text is not one.
-//! The empty line before it belongs to neither message; where it is missing, which some
-//! programs omit and some bodies quote, nothing is parted, but that is counted. In `>From `, `>>From ` and so on,
-//! the first `>` is quoting (mboxrd, mboxo).
+//! The empty line before it belongs to neither message. Without it (some programs omit it,
+//! and some bodies quote such a line) no message begins, but that is counted. In `>From `,
+//! `>>From ` and so on, the first `>` is quoting (mboxrd, mboxo).
 //!
 //! **Content-Length** (mboxcl, mboxcl2) says where a body ends, and is believed only if
 //! that leads to a `From ` line or to the end of the file: anybody can write the header.
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tempfile::spooled_tempfile;
 
 use super::from_line::is_from_line;
-use super::message_source::{MEMORY_MAX, MboxPart, SourceCopy, copied};
+use super::message_source::{MEMORY_MAX, MboxPart, SourceCopy, source_copy};
 use crate::outcome::Failure;
 
 /// A line is read in pieces of at most this size, bytes.
@@ -45,13 +45,13 @@ pub(super) struct Mbox {
     /// The `From ` line of the next message, and its offset; none at the end.
     from: Option<(Vec<u8>, u64)>,
     started: bool,
-    given: bool,
+    is_named: bool,
     /// Whether we have checked what writers did.
-    over: bool,
+    is_reported: bool,
     /// Whether `From ` lines are quoted in measured bodies, once that is known.
     quoted: Option<bool>,
     /// Whether such a body contained an unquoted one.
-    bare: bool,
+    has_unquoted: bool,
 }
 
 /// A message of an mbox.
@@ -59,7 +59,7 @@ pub(super) struct MboxMessage {
     /// Counted from 1.
     pub(super) number: usize,
     /// Whether it is the only message.
-    pub(super) alone: bool,
+    pub(super) is_only: bool,
     /// Where it is in the mbox.
     pub(super) part: MboxPart,
     /// Its bytes, with its `From ` line.
@@ -116,26 +116,26 @@ struct BodyEnd {
 }
 
 impl Mbox {
-    /// An mbox, positioned at its start; `given` if the user named it, rather than the
+    /// An mbox, positioned at its start; `is_named` if the caller named it, rather than the
     /// walk found it.
-    pub(super) fn new(path: PathBuf, file: File, given: bool) -> Result<Mbox, Failure> {
+    pub(super) fn new(path: PathBuf, file: File, is_named: bool) -> Result<Mbox, Failure> {
         match file.metadata() {
-            Ok(about) => Ok(Mbox::of(path, Arc::new(file), about.len(), given)),
+            Ok(metadata) => Ok(Mbox::of(path, Arc::new(file), metadata.len(), is_named)),
             Err(error) => Err(Failure::new("read the mbox", path, error)),
         }
     }
 
-    fn of(path: PathBuf, file: Arc<File>, size: u64, given: bool) -> Mbox {
+    fn of(path: PathBuf, file: Arc<File>, size: u64, is_named: bool) -> Mbox {
         Mbox {
             path,
             reader: BufReader::with_capacity(PIECE as usize, MboxSnapshot { file, at: 0, size }),
             number: 0,
             from: None,
             started: false,
-            given,
-            over: false,
+            is_named,
+            is_reported: false,
             quoted: None,
-            bare: false,
+            has_unquoted: false,
         }
     }
 
@@ -143,8 +143,8 @@ impl Mbox {
         &self.path
     }
 
-    pub(super) fn was_given(&self) -> bool {
-        self.given
+    pub(super) fn is_named(&self) -> bool {
+        self.is_named
     }
 
     fn read(&mut self) -> io::Result<Option<(SourceCopy, MboxPart)>> {
@@ -152,7 +152,7 @@ impl Mbox {
         // slow.
         let mut copy = BufWriter::with_capacity(PIECE as usize, spooled_tempfile(MEMORY_MAX));
         Ok(match self.copy_next(&mut copy)? {
-            Some(part) => Some((copied(copy.into_inner()?)?, part)),
+            Some(part) => Some((source_copy(copy.into_inner()?)?, part)),
             None => None,
         })
     }
@@ -187,7 +187,7 @@ impl Mbox {
     }
 
     fn size_now(&self) -> u64 {
-        self.file().metadata().map_or(self.size(), |about| about.len())
+        self.file().metadata().map_or(self.size(), |metadata| metadata.len())
     }
 
     /// Whether the last message continues after what is read.
@@ -198,8 +198,8 @@ impl Mbox {
     }
 
     /// What a writer did in the meantime, to be reported once.
-    fn meanwhile(&mut self) -> Option<&'static str> {
-        if std::mem::replace(&mut self.over, true) {
+    fn change_since_start(&mut self) -> Option<&'static str> {
+        if std::mem::replace(&mut self.is_reported, true) {
             return None;
         }
         match self.size_now().cmp(&self.size()) {
@@ -245,7 +245,8 @@ impl Mbox {
                             copy.write_all(&line)?;
                             return self.copy_measured(&measured, copy);
                         }
-                        part.lacks = (self.at().saturating_add(length)).saturating_sub(self.size());
+                        part.missing_bytes =
+                            (self.at().saturating_add(length)).saturating_sub(self.size());
                     }
                     std::mem::swap(&mut blank, &mut line);
                     continue;
@@ -315,7 +316,7 @@ impl Mbox {
         let mut left = body.length;
         while left > 0 && self.line(&mut line, left)? {
             left -= line.len() as u64;
-            self.bare |= at_start && line.starts_with(b"From ");
+            self.has_unquoted |= at_start && line.starts_with(b"From ");
             let plain = unquoted(&line);
             let quoted = at_start && plain.len() < line.len() && self.is_quoted()?;
             copy.write_all(if quoted { plain } else { &line })?;
@@ -337,9 +338,9 @@ impl Mbox {
         let file = Arc::clone(&self.reader.get_ref().file);
         let mut ahead = Mbox::of(PathBuf::new(), file, self.size(), false);
         ahead.quoted = Some(false);
-        while !ahead.bare && ahead.copy_next(&mut io::sink())?.is_some() {}
-        self.quoted = Some(!ahead.bare);
-        Ok(!ahead.bare)
+        while !ahead.has_unquoted && ahead.copy_next(&mut io::sink())?.is_some() {}
+        self.quoted = Some(!ahead.has_unquoted);
+        Ok(!ahead.has_unquoted)
     }
 }
 
@@ -348,26 +349,27 @@ impl Iterator for Mbox {
 
     fn next(&mut self) -> Option<Self::Item> {
         let fail = |path: &Path, error| Some(Err(Failure::new("read the mbox", path, error)));
-        let told = |path: &Path, why| fail(path, io::Error::new(io::ErrorKind::ResourceBusy, why));
+        let changed_error =
+            |path: &Path, why| fail(path, io::Error::new(io::ErrorKind::ResourceBusy, why));
         match self.read() {
             Ok(Some(_)) if self.from.is_none() && self.is_cut() => {
-                let why = self.meanwhile()?;
-                told(&self.path, why)
+                let why = self.change_since_start()?;
+                changed_error(&self.path, why)
             }
             Ok(Some((copy, mut part))) => {
                 self.number += 1;
                 if self.from.is_some() {
-                    part.lacks = 0;
+                    part.missing_bytes = 0;
                 }
-                let alone = self.number == 1 && self.from.is_none();
-                Some(Ok(MboxMessage { number: self.number, alone, part, copy }))
+                let is_only = self.number == 1 && self.from.is_none();
+                Some(Ok(MboxMessage { number: self.number, is_only, part, copy }))
             }
             Ok(None) => {
-                let why = self.meanwhile()?;
-                told(&self.path, why)
+                let why = self.change_since_start()?;
+                changed_error(&self.path, why)
             }
             Err(error) => {
-                (self.from, self.started, self.over) = (None, true, true);
+                (self.from, self.started, self.is_reported) = (None, true, true);
                 fail(&self.path, error)
             }
         }
@@ -399,9 +401,10 @@ mod tests {
         Mbox::new("m".into(), file, false)
             .unwrap()
             .map(|item| {
-                let one = item.unwrap();
-                let label = if one.alone { "m".to_string() } else { format!("m#{}", one.number) };
-                let message = match one.copy {
+                let message = item.unwrap();
+                let label =
+                    if message.is_only { "m".to_string() } else { format!("m#{}", message.number) };
+                let message = match message.copy {
                     SourceCopy::Memory(bytes) => Message::from_bytes(bytes),
                     SourceCopy::Disk(file) => Message::open(file).unwrap(),
                 };
@@ -460,8 +463,8 @@ mod tests {
         let body = format!("x\n\n{FROM}B: none\n\n>From y\n");
         let text = measured("1", &body) + &measured("2", "") + &measured("3", "no line end");
         let texts = texts(&text);
-        let wanted = format!("A: 1\nContent-Length: {}\n\n{body}", body.len());
-        assert_eq!(texts[0], wanted, "nothing is quoted in this file");
+        let expected = format!("A: 1\nContent-Length: {}\n\n{body}", body.len());
+        assert_eq!(texts[0], expected, "nothing is quoted in this file");
         assert_eq!((texts.len(), texts[2].ends_with("\n\nno line end")), (3, true));
         // There is no unquoted one, so these are quoted.
         let text = measured("1", ">From y\n\n>>From z\n") + &measured("2", "a\n");
@@ -495,14 +498,23 @@ mod tests {
         let text = format!("{first}{FROM}B: 2\nContent-Length: 100\n\ncut");
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let parts: Vec<MboxPart> =
-            Mbox::new("m".into(), file, false).unwrap().map(|one| one.unwrap().part).collect();
+        let parts: Vec<MboxPart> = Mbox::new("m".into(), file, false)
+            .unwrap()
+            .map(|message| message.unwrap().part)
+            .collect();
         let (all, at) = (text.len() as u64, first.len() as u64);
-        let wanted = MboxPart { offset: 0, length: at, measured: true, lacks: 0, merged: 0 };
-        assert_eq!(parts[0], wanted);
+        let expected =
+            MboxPart { offset: 0, length: at, measured: true, missing_bytes: 0, merged: 0 };
+        assert_eq!(parts[0], expected);
         assert_eq!(
             parts[1],
-            MboxPart { offset: at, length: all - at, measured: false, lacks: 97, merged: 0 }
+            MboxPart {
+                offset: at,
+                length: all - at,
+                measured: false,
+                missing_bytes: 97,
+                merged: 0
+            }
         );
     }
 
@@ -561,17 +573,17 @@ mod tests {
                 .map(|body| quoted(body, is_from))
                 .map(|body| format!("{FROM}{}\n", with_length(&body, body.len())))
                 .collect();
-            let wanted: Vec<String> = bodies
+            let expected: Vec<String> = bodies
                 .iter()
                 .map(|body| with_length(body, quoted(body, is_from).len()))
                 .collect();
-            prop_assert_eq!(texts(&cl), wanted);
-            let bare = format!("x\n{FROM}");
-            let all: Vec<&String> = bodies.iter().chain([&bare]).collect();
-            let wanted: Vec<String> =
+            prop_assert_eq!(texts(&cl), expected);
+            let has_unquoted = format!("x\n{FROM}");
+            let all: Vec<&String> = bodies.iter().chain([&has_unquoted]).collect();
+            let expected: Vec<String> =
                 all.iter().map(|body| with_length(body, body.len())).collect();
-            let cl2: String = wanted.iter().map(|text| format!("{FROM}{text}\n")).collect();
-            prop_assert_eq!(texts(&cl2), wanted);
+            let cl2: String = expected.iter().map(|text| format!("{FROM}{text}\n")).collect();
+            prop_assert_eq!(texts(&cl2), expected);
         }
 
         /// Any bytes are read to the end, and each of them belongs to one message.
@@ -594,8 +606,8 @@ mod tests {
             file.write_all(&parts.concat()).unwrap();
             let size = file.metadata().unwrap().len();
             let mut at = 0;
-            for one in Mbox::new("m".into(), file, false).unwrap() {
-                let part = one.unwrap().part;
+            for message in Mbox::new("m".into(), file, false).unwrap() {
+                let part = message.unwrap().part;
                 prop_assert_eq!(part.offset, at);
                 at += part.length;
             }
@@ -637,17 +649,18 @@ mod tests {
                 if !std::mem::replace(&mut wrote, true) {
                     std::fs::write(&path, after).unwrap();
                 }
-                seen.push(
-                    item.map_or_else(|error| error.error.to_string(), |one| one.number.to_string()),
-                );
+                seen.push(item.map_or_else(
+                    |error| error.error.to_string(),
+                    |message| message.number.to_string(),
+                ));
             }
             seen
         };
-        let one = format!("{FROM}A: 1\n\nx\n\n");
-        let two = format!("{one}{FROM}B: 2\n\ny\n\n");
+        let message = format!("{FROM}A: 1\n\nx\n\n");
+        let two = format!("{message}{FROM}B: 2\n\ny\n\n");
         assert_eq!(read(&two, &two), ["1", "2"]);
         let added = "it is being written to, what was added is not read";
-        assert_eq!(read(&one, &two), ["1", added]);
+        assert_eq!(read(&message, &two), ["1", added]);
         let cut = "it is being written to, its last message is left out";
         assert_eq!(read(&two[..two.len() - 3], &two), ["1", cut]);
         assert_eq!(read(&two[..two.len() - 3], &two[..two.len() - 3]), ["1", "2"], "an old one");

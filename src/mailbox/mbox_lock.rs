@@ -42,7 +42,7 @@ pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, MboxLockError> {
     name.push(".lock");
     let dotlock = path.with_file_name(name);
     loop {
-        let held = match fcntl_lock(&file, FlockOperation::NonBlockingLockShared)
+        let failure = match fcntl_lock(&file, FlockOperation::NonBlockingLockShared)
             .and_then(|()| flock(&file, FlockOperation::NonBlockingLockShared))
         {
             Ok(()) if !dotlock.exists() => return Ok(MboxLock(file)),
@@ -58,7 +58,7 @@ pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, MboxLockError> {
         let _ = fcntl_lock(&file, FlockOperation::NonBlockingUnlock);
         let _ = flock(&file, FlockOperation::NonBlockingUnlock);
         if Instant::now() >= deadline {
-            return Err(held);
+            return Err(failure);
         }
         std::thread::sleep(PAUSE);
     }

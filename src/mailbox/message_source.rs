@@ -28,7 +28,7 @@ pub struct MessageSource {
     /// Where it is in an mbox.
     pub part: MboxPart,
     /// Whether it is the only one: a single path was given, and it is one message.
-    pub alone: bool,
+    pub is_only: bool,
     /// The letters after `:2,` in a Maildir; otherwise empty.
     pub flags: String,
     /// Its folder, relative to the given path.
@@ -46,7 +46,7 @@ pub struct MboxPart {
     /// Whether its end was found by its Content-Length.
     pub measured: bool,
     /// How many bytes the last message is shorter than its Content-Length says.
-    pub lacks: u64,
+    pub missing_bytes: u64,
     /// How many times another message seems to begin in its body, without an empty line
     /// before it.
     pub merged: u64,
@@ -75,7 +75,7 @@ impl MessageSource {
             path,
             number: 0,
             part: MboxPart::default(),
-            alone: false,
+            is_only: false,
             flags: String::new(),
             folder,
             source,
@@ -91,7 +91,7 @@ impl MessageSource {
             Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
             Source::Open(file) | Source::Copy(SourceCopy::Disk(file)) => file.try_clone(),
             Source::Copy(SourceCopy::Memory(bytes)) => {
-                return Ok(self.told_of_name(Message::from_bytes(bytes.clone())));
+                return Ok(self.with_file_name(Message::from_bytes(bytes.clone())));
             }
         };
         opened
@@ -104,9 +104,9 @@ impl MessageSource {
     /// # Errors
     /// Those of the stream, and of keeping a large message on disk.
     pub fn read(label: &str, stream: impl Read) -> io::Result<MessageSource> {
-        let source = Source::Copy(copied(copy_stream(stream)?)?);
+        let source = Source::Copy(source_copy(copy_stream(stream)?)?);
         let source = MessageSource::plain(PathBuf::new(), Arc::default(), source);
-        Ok(MessageSource { label: label.to_owned(), alone: true, ..source })
+        Ok(MessageSource { label: label.to_owned(), is_only: true, ..source })
     }
 
     /// Whether it is a copy of nothing.
@@ -115,13 +115,13 @@ impl MessageSource {
     }
 
     fn message(&self, file: File) -> Result<Message, Failure> {
-        let opened = Message::open(file).map(|message| self.told_of_name(message));
+        let opened = Message::open(file).map(|message| self.with_file_name(message));
         opened.map_err(|error| Failure::new("read", &self.path, error))
     }
 
     /// Adds what the file's name in a Maildir says: when the message was stored. For one
     /// in an mbox, only the message itself can say.
-    fn told_of_name(&self, message: Message) -> Message {
+    fn with_file_name(&self, message: Message) -> Message {
         let directory = self.path.parent().and_then(|parent| parent.file_name());
         if self.number > 0 {
             message.is_stored_as("");
@@ -169,12 +169,12 @@ impl MessageSource {
 /// replaced it since.
 pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
     file::open(path, file::READ).map_err(|error| match file::is_not_regular(&error) {
-        true => no_file(path),
+        true => not_regular(path),
         false => Failure::new("open", path, error),
     })
 }
 
-fn no_file(path: &Path) -> Failure {
+fn not_regular(path: &Path) -> Failure {
     let error = io::Error::new(io::ErrorKind::InvalidInput, NotRegular);
     Failure::new("read", path, error)
 }
@@ -187,7 +187,7 @@ pub(super) fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> 
 }
 
 /// The copy that was made.
-pub(super) fn copied(copy: SpooledTempFile) -> io::Result<SourceCopy> {
+pub(super) fn source_copy(copy: SpooledTempFile) -> io::Result<SourceCopy> {
     Ok(match copy.into_inner() {
         SpooledData::InMemory(bytes) => SourceCopy::Memory(bytes.into_inner()),
         SpooledData::OnDisk(file) => SourceCopy::Disk(file),

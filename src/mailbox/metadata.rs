@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_mailbox_is_no_message() {
+    fn the_state_of_a_mailbox_is_not_a_message() {
         let state = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n";
         assert!(is_internal(&Head::parse(state)));
         for other in [&state.replace("X-IMAP", "X"), &format!("Received: by x; y\n{state}")] {

@@ -16,7 +16,7 @@ const MARKS_VERSION: u32 = 2;
 /// No reader has listed the message; it is unread.
 const NEW: u32 = 1;
 const UNREAD: u32 = 2;
-/// What else is a flag.
+/// The bits of the other flags.
 const FLAGS: [(u32, char); 4] = [(4, 'F'), (8, 'T'), (16, 'R'), (32, 'P')];
 /// The largest file that is read, bytes.
 const LARGEST: u64 = 4 << 20;
@@ -47,7 +47,7 @@ impl MhRecords {
         let marks = MARKS.iter().filter_map(|name| {
             let path = folder.join(name);
             let marks = parse_marks(&file::read(&path, LARGEST).ok()?)?;
-            Some((fs::metadata(&path).and_then(|about| about.modified()).ok(), marks))
+            Some((fs::metadata(&path).and_then(|metadata| metadata.modified()).ok(), marks))
         });
         MhRecords {
             sequences: sequences.map(|text| parse_sequences(&String::from_utf8_lossy(&text))),
@@ -123,7 +123,7 @@ mod tests {
         (flags.letters, flags.keywords.join(" "), listed)
     }
 
-    fn said(letters: &str, words: &str, listed: bool) -> (String, String, bool) {
+    fn marks(letters: &str, words: &str, listed: bool) -> (String, String, bool) {
         (letters.into(), words.into(), listed)
     }
 
@@ -131,11 +131,11 @@ mod tests {
     fn sequences_are_flags_and_keywords() {
         let text = "cur: 2\nunseen: 3-4 7\nreplied: 1 4\nFlagged: 4\nwork: 1-9\nodd\nx: a-b 3-\n";
         let records = MhRecords { sequences: Some(parse_sequences(text)), marks: None };
-        assert_eq!(of(&records, 1), said("RS", "work", true));
-        assert_eq!(of(&records, 4), said("FR", "work", false));
-        assert_eq!(of(&records, 7), said("", "work", false));
-        assert_eq!(of(&records, 10), said("S", "", true));
-        assert_eq!(of(&MhRecords::default(), 10), said("S", "", true));
+        assert_eq!(of(&records, 1), marks("RS", "work", true));
+        assert_eq!(of(&records, 4), marks("FR", "work", false));
+        assert_eq!(of(&records, 7), marks("", "work", false));
+        assert_eq!(of(&records, 10), marks("S", "", true));
+        assert_eq!(of(&MhRecords::default(), 10), marks("S", "", true));
     }
 
     #[test]
@@ -145,17 +145,17 @@ mod tests {
         let big: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         for bytes in [[little.as_slice(), b"\x09\0"].concat(), big] {
             let mut records = MhRecords { sequences: None, marks: parse_marks(&bytes) };
-            assert_eq!(of(&records, 1), said("S", "", true));
-            assert_eq!(of(&records, 2), said("FRS", "", true));
+            assert_eq!(of(&records, 1), marks("S", "", true));
+            assert_eq!(of(&records, 2), marks("FRS", "", true));
             // The later of two entries counts.
-            assert_eq!(of(&records, 3), said("P", "", true));
-            assert_eq!(of(&records, 4), said("", "", false));
-            assert_eq!(of(&records, 5), said("T", "", true));
+            assert_eq!(of(&records, 3), marks("P", "", true));
+            assert_eq!(of(&records, 4), marks("", "", false));
+            assert_eq!(of(&records, 5), marks("T", "", true));
             records.sequences = Some(parse_sequences("unseen: 1 6\nwork: 2\n"));
-            assert_eq!(of(&records, 1), said("S", "", true));
-            assert_eq!(of(&records, 2), said("FRS", "work", true));
-            assert_eq!(of(&records, 4), said("S", "", true));
-            assert_eq!(of(&records, 6), said("", "", false));
+            assert_eq!(of(&records, 1), marks("S", "", true));
+            assert_eq!(of(&records, 2), marks("FRS", "work", true));
+            assert_eq!(of(&records, 4), marks("S", "", true));
+            assert_eq!(of(&records, 6), marks("", "", false));
         }
         for bytes in [&b""[..], b"\x02\0", b"\x03\0\0\0\x01\0\0\0\0\0\0\0"] {
             assert_eq!(parse_marks(bytes), None);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_readers_the_last_one_counts() {
+    fn the_last_of_two_readers_counts() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bits: u8, time: u64| {
             let path = folder.path().join(name);
@@ -174,8 +174,8 @@ mod tests {
         };
         put(".sylpheed_mark", 4, 2_000_000);
         put(".claws_mark", 2, 1_000_000);
-        assert_eq!(of(&MhRecords::of(folder.path()), 1), said("FS", "", true));
+        assert_eq!(of(&MhRecords::of(folder.path()), 1), marks("FS", "", true));
         put(".claws_mark", 2, 3_000_000);
-        assert_eq!(of(&MhRecords::of(folder.path()), 1), said("", "", true));
+        assert_eq!(of(&MhRecords::of(folder.path()), 1), marks("", "", true));
     }
 }

@@ -2,25 +2,25 @@
 //! read-only.
 //!
 //! [`message_sources`] finds messages without opening them, [`walk()`] opens them one
-//! after the other, and [`each`] does so on all cores, with the results in the walk's
+//! after the other, and [`walk_in_order`] does so on all cores, with the results in the walk's
 //! order. What cannot be read, is not a message or has vanished since it was listed is an
 //! item of its own, and the walk continues.
 
 pub mod arrivals;
+pub mod correspondents;
 pub mod dir_watcher;
 pub mod expire;
 pub mod incoming;
 pub mod judge;
-pub mod known;
 pub mod learn;
 pub mod mbox_lock;
 pub mod metadata;
 pub mod moves;
 pub mod old_mail;
+pub mod recognition;
 pub mod refile;
-pub mod renamed;
+pub mod renamed_folders;
 pub mod search;
-pub mod sent;
 pub mod sort;
 pub mod special;
 pub mod store_check;
@@ -29,10 +29,10 @@ pub mod undo;
 
 mod copies;
 mod dovecot_conf;
-mod message_source;
 mod from_line;
 mod marks;
 mod mbox;
+mod message_source;
 mod mh;
 mod parallel;
 mod walk;
@@ -41,5 +41,5 @@ use message_source::open_found;
 
 pub use copies::Copies;
 pub use message_source::{MboxPart, MessageSource};
-pub use parallel::{Turn, each, in_order};
-pub use walk::{Walk, WalkItem, count, folder_in, message_sources, message_sources_in, walk};
+pub use parallel::{Turn, in_order, walk_in_order};
+pub use walk::{Walk, count, folder_in, message_sources, message_sources_in};

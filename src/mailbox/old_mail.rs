@@ -2,7 +2,7 @@
 //! rules, with its flags and dates.
 //!
 //! Messages are staged in batches; what they will be is recorded in the journal
-//! ([`crate::state::imported`]), on disk, before the first of a batch becomes visible. A
+//! ([`crate::state::import_journal`]), on disk, before the first of a batch becomes visible. A
 //! run that was killed has lost nothing: what it staged is stored by the next one, which
 //! continues with what is left. Nothing is written where the mail comes from.
 //!
@@ -37,7 +37,7 @@ use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::rule_set::RuleSet;
 use crate::state::StateDir;
-use crate::state::imported::{FiledRecord, ImportJournal};
+use crate::state::import_journal::{FiledRecord, ImportJournal};
 use crate::state::journal::parts;
 use crate::state::slots::Key;
 use crate::world::{StoredMessage, World};
@@ -83,7 +83,7 @@ pub enum ImportEvent<'t> {
     /// Something about a message or a file that can be filed nevertheless.
     Note(String),
     /// A message or a file that is left out because it cannot be read or judged.
-    Trouble(String),
+    Problem(String),
 }
 
 /// What became of a message.
@@ -114,7 +114,7 @@ struct PendingImport {
 
 /// The filing of one file or folder.
 struct Import<'r, 'a> {
-    of: &'r MailImport<'a>,
+    settings: &'r MailImport<'a>,
     maildir: Option<Maildir<'a>>,
     journal: Option<ImportJournal>,
     base: Folder,
@@ -124,7 +124,7 @@ struct Import<'r, 'a> {
     mh_records: (PathBuf, MhRecords),
     /// What readers have marked in the mbox met last.
     marks: ReaderMarks,
-    tell: &'r mut dyn FnMut(ImportEvent<'_>),
+    report: &'r mut dyn FnMut(ImportEvent<'_>),
 }
 
 impl<'a> MailImport<'a> {
@@ -136,7 +136,7 @@ impl<'a> MailImport<'a> {
     pub fn import(
         &self,
         path: &Path,
-        tell: &mut dyn FnMut(ImportEvent<'_>),
+        report: &mut dyn FnMut(ImportEvent<'_>),
     ) -> Result<(), Failure> {
         let source = fs::canonicalize(path).map_err(|error| Failure::new("open", path, error))?;
         let (mut maildir, mut journal) = (None, None);
@@ -154,22 +154,31 @@ impl<'a> MailImport<'a> {
         let base = self.folder.clone().unwrap_or_else(|| named_after(&source));
         let mh_records = (PathBuf::new(), MhRecords::default());
         let (pending, world, marks) = (Vec::new(), None, ReaderMarks::default());
-        let mut import =
-            Import { of: self, maildir, journal, base, pending, world, mh_records, marks, tell };
+        let mut import = Import {
+            settings: self,
+            maildir,
+            journal,
+            base,
+            pending,
+            world,
+            mh_records,
+            marks,
+            report,
+        };
         import.resume()?;
         for found in message_sources([path.to_owned()]) {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let taken = match found {
+            let result = match found {
                 Ok(source) => import.take(source),
                 Err(failure) => {
-                    (import.tell)(ImportEvent::Trouble(failure.to_string()));
+                    (import.report)(ImportEvent::Problem(failure.to_string()));
                     Ok(())
                 }
             };
             // What is staged gets stored, whatever follows.
-            if let Err(failure) = taken {
+            if let Err(failure) = result {
                 import.flush()?;
                 return Err(failure);
             }
@@ -190,116 +199,121 @@ impl Import<'_, '_> {
             let gone = resume(maildir, &place, &entry)? == ResumeOutcome::Missing;
             // Otherwise it was stored, and has been moved or removed since.
             if gone && !journal.is_fresh() {
-                journal.forget(&record).map_err(|error| noted(self.of, error))?;
+                journal.forget(&record).map_err(|error| journal_failure(self.settings, error))?;
             }
         }
         if !journal.pending().is_empty() {
-            journal.done(0).map_err(|error| noted(self.of, error))?;
+            journal.done(0).map_err(|error| journal_failure(self.settings, error))?;
         }
         Ok(())
     }
 
     /// Stages a message, unless it was filed before. An error stops the run.
     fn take(&mut self, source: MessageSource) -> Result<(), Failure> {
-        let at = place_in(&source);
-        if source.number == 0 && fs::metadata(&source.path).is_ok_and(|about| about.len() == 0) {
+        let position = place_in(&source);
+        if source.number == 0
+            && fs::metadata(&source.path).is_ok_and(|metadata| metadata.len() == 0)
+        {
             // An mbox without messages.
             return Ok(());
         }
         if let Some(why) = no_mail(&source) {
-            (self.tell)(ImportEvent::Trouble(format!("{}: {why}", source.path.display())));
+            (self.report)(ImportEvent::Problem(format!("{}: {why}", source.path.display())));
             return Ok(());
         }
         let message = match source.open() {
             Ok(message) => message,
             Err(failure) => {
-                (self.tell)(ImportEvent::Trouble(failure.to_string()));
+                (self.report)(ImportEvent::Problem(failure.to_string()));
                 return Ok(());
             }
         };
-        let believed = self.marks.next(&source.path, source.number, message.head());
+        let trust = self.marks.next(&source.path, source.number, message.head());
         if source.number == 1 && metadata::is_internal(message.head()) {
-            (self.tell)(ImportEvent::Message(&source, Filing::Internal));
+            (self.report)(ImportEvent::Message(&source, Filing::Internal));
             return Ok(());
         }
-        let (key, nul) = match known_by(&message) {
+        let (key, has_nul) = match content_key(&message) {
             Ok(known) => known,
             Err(why) => {
-                (self.tell)(ImportEvent::Trouble(format!("{at}: cannot read it: {why}")));
+                (self.report)(ImportEvent::Problem(format!("{position}: cannot read it: {why}")));
                 return Ok(());
             }
         };
         if let Some(journal) = &mut self.journal
-            && journal.was_filed(key).map_err(|error| noted(self.of, error))?
+            && journal.was_filed(key).map_err(|error| journal_failure(self.settings, error))?
         {
-            (self.tell)(ImportEvent::Message(&source, Filing::Known));
+            (self.report)(ImportEvent::Message(&source, Filing::Known));
             return Ok(());
         }
-        if nul {
-            (self.tell)(ImportEvent::Note(format!("{at}: contains NUL bytes; filed unchanged")));
+        if has_nul {
+            (self.report)(ImportEvent::Note(format!(
+                "{position}: contains NUL bytes; filed unchanged"
+            )));
         }
-        if source.part.lacks > 0 {
+        if source.part.missing_bytes > 0 {
             let why = format!(
-                "{at}: by its Content-Length {} bytes are missing, so the file may be cut short; \
+                "{position}: by its Content-Length {} bytes are missing, so the file may be cut short; \
                  filed unchanged",
-                source.part.lacks
+                source.part.missing_bytes
             );
-            (self.tell)(ImportEvent::Note(why));
+            (self.report)(ImportEvent::Note(why));
         }
         if source.part.merged > 0 {
             let why = format!(
-                "{at}: other messages seem to begin in its body, {} in all, but there is no empty \
+                "{position}: other messages seem to begin in its body, {} in all, but there is no empty \
                  line before them; filed as one message",
                 source.part.merged
             );
-            (self.tell)(ImportEvent::Note(why));
+            (self.report)(ImportEvent::Note(why));
         }
-        let mut said = believed_metadata(message.head(), believed);
+        let mut stated = believed_metadata(message.head(), trust);
         if let Some(number) = mh_number(&source) {
             let directory = source.path.parent().unwrap_or(Path::new(""));
             if self.mh_records.0 != directory {
                 self.mh_records = (directory.to_owned(), MhRecords::of(directory));
             }
-            self.mh_records.1.mark(number, &mut said);
+            self.mh_records.1.mark(number, &mut stated);
         }
-        for word in &said.no_keywords {
-            (self.tell)(ImportEvent::Note(format!("{at}: `{word}` cannot be a keyword")));
+        for word in &stated.no_keywords {
+            (self.report)(ImportEvent::Note(format!("{position}: `{word}` cannot be a keyword")));
         }
         let below = source.folder.parts.iter().map(|part| without_ending(part).to_owned());
         let folder = Folder { parts: self.base.parts.iter().cloned().chain(below).collect() };
-        let mut place = self.of.location.place(&folder);
+        let mut place = self.settings.location.place(&folder);
         if let Some(note) = &place.note {
-            (self.tell)(ImportEvent::Note(format!("{at}: {note}")));
+            (self.report)(ImportEvent::Note(format!("{position}: {note}")));
         }
         let mut skipped = Vec::new();
-        if self.of.rules.is_some() {
-            let refile = match self.judge(&source, &folder, &place, &said.flags) {
+        if self.settings.rules.is_some() {
+            let refile = match self.judge(&source, &folder, &place, &stated.flags) {
                 Ok(refile) => refile,
                 Err(why) => {
-                    (self.tell)(ImportEvent::Trouble(format!("{at}: {why}")));
+                    (self.report)(ImportEvent::Problem(format!("{position}: {why}")));
                     return Ok(());
                 }
             };
             skipped = refile.skipped;
             if let Some(to) = refile.to.filter(|to| to.rule.is_some()) {
                 place = to.place;
-                said.flags = said.flags.and(&to.add);
+                stated.flags = stated.flags.and(&to.add);
             }
         }
         let filing = Filing::Filed {
-            folder: self.of.location.folder_of(&place).to_string(),
-            flags: said.flags.clone(),
+            folder: self.settings.location.folder_of(&place).to_string(),
+            flags: stated.flags.clone(),
             skipped,
         };
         let Some(maildir) = &self.maildir else {
-            (self.tell)(ImportEvent::Message(&source, filing));
+            (self.report)(ImportEvent::Message(&source, filing));
             return Ok(());
         };
-        let earlier = EarlierArrival { at: self.of.moment(&message, &source), listed: said.listed };
+        let earlier =
+            EarlierArrival { at: self.settings.moment(&message, &source), listed: stated.listed };
         let edits = metadata::edits(message.head(), source.part.measured);
-        let staged = maildir.stage_earlier(&place, &said.flags, &message, &edits, earlier)?;
+        let staged = maildir.stage_earlier(&place, &stated.flags, &message, &edits, earlier)?;
         for problem in staged.problems() {
-            (self.tell)(ImportEvent::Note(format!("{at}: {problem}")));
+            (self.report)(ImportEvent::Note(format!("{position}: {problem}")));
         }
         let record = FiledRecord {
             key,
@@ -319,20 +333,20 @@ impl Import<'_, '_> {
         place: &Place,
         flags: &Flags,
     ) -> Result<Refile, String> {
-        let Some(rules) = &self.of.rules else { return Ok(Refile::default()) };
+        let Some(rules) = &self.settings.rules else { return Ok(Refile::default()) };
         let message = source.open().map_err(|failure| failure.to_string())?;
         let world = self.world.get_or_insert_with(|| (rules.world)());
         let stored = StoredMessage { folder: folder.to_string(), flags: flags.clone() };
         world.stored.replace(Some(stored));
         let run = run(rules.rules, message, world, Detail::Plan, &mut NoFilters);
         let unread = run.message.failure().map(|why| why.to_string());
-        let unknown = world.trouble().or(world.unread()).map(str::to_owned);
+        let unknown = world.temporary_failure().or(world.unread()).map(str::to_owned);
         if let Some(why) = unread.or(unknown) {
             // The next message tries again to read what could not be read.
             self.world = None;
             return Err(format!("cannot judge it: {why}"));
         }
-        Ok(refile(run.evaluation.plan, self.of.location, place, flags, false))
+        Ok(refile(run.evaluation.plan, self.settings.location, place, flags, false))
     }
 
     /// Records what is staged, and stores it.
@@ -344,62 +358,60 @@ impl Import<'_, '_> {
         if pending.is_empty() {
             return Ok(());
         }
-        let sum = |sum: Amount, one: Amount| Amount {
-            bytes: sum.bytes.saturating_add(one.bytes),
-            messages: sum.messages.saturating_add(one.messages),
-        };
-        let all = pending.iter().map(|one| one.staged.counted()).fold(Amount::default(), sum);
+        let amounts = pending.iter().map(|message| message.staged.amount());
+        let all = amounts.fold(Amount::default(), Amount::plus);
         if matches!(quota::room(maildir, all), Ok(QuotaRoom::Full)) {
-            let path = self.of.location.path.clone();
+            let path = self.settings.location.path.clone();
             return Err(Failure::new("store more in", path, Errno::DQUOT));
         }
         let mut synced: HashSet<&[String]> = HashSet::new();
-        for one in &pending {
-            if synced.insert(&one.record.folder) {
-                one.staged.sync()?;
+        for message in &pending {
+            if synced.insert(&message.record.folder) {
+                message.staged.sync()?;
             }
         }
-        let noted = |error| noted(self.of, error);
-        let recorded = pending.iter().try_for_each(|one| journal.note(&one.record));
+        let journal_failure = |error| journal_failure(self.settings, error);
+        let recorded = pending.iter().try_for_each(|message| journal.note(&message.record));
         // From now on what is staged is never removed: after a failure, too, the next run
         // may find it recorded, and stores it.
         if let Err(error) = recorded.and_then(|()| journal.sync()) {
-            pending.into_iter().for_each(|one| one.staged.keep());
-            return Err(noted(error));
+            pending.into_iter().for_each(|message| message.staged.keep());
+            return Err(journal_failure(error));
         }
         let (mut used, mut problem) = (Amount::default(), None);
-        let mut shown: Vec<PendingImport> = Vec::new();
+        let mut visible: Vec<PendingImport> = Vec::new();
         let mut directories: HashSet<PathBuf> = HashSet::new();
-        for mut one in pending {
-            match if problem.is_none() { one.staged.show() } else { Ok(PathBuf::new()) } {
+        for mut message in pending {
+            match if problem.is_none() { message.staged.make_visible() } else { Ok(PathBuf::new()) }
+            {
                 Ok(_) if problem.is_none() => {
-                    used = sum(used, one.staged.counted());
-                    shown.push(one);
+                    used = used.plus(message.staged.amount());
+                    visible.push(message);
                 }
-                Ok(_) => one.staged.keep(),
+                Ok(_) => message.staged.keep(),
                 Err(failure) => {
                     problem = Some(failure);
-                    one.staged.keep();
+                    message.staged.keep();
                 }
             }
         }
-        let count = shown.len() as u64;
-        for PendingImport { source, filing, staged, .. } in shown {
+        let count = visible.len() as u64;
+        for PendingImport { source, filing, staged, .. } in visible {
             if directories.insert(staged.directory().to_owned())
-                && let Err(failure) = staged.sync_shown()
+                && let Err(failure) = staged.sync_visible()
             {
                 problem.get_or_insert(failure);
             }
-            (self.tell)(ImportEvent::Message(&source, filing));
+            (self.report)(ImportEvent::Message(&source, filing));
             staged.keep();
         }
         if let Err(error) = quota::add(maildir, used) {
             let note = format!("the quota cannot be updated: {error}");
-            (self.tell)(ImportEvent::Note(note));
+            (self.report)(ImportEvent::Note(note));
         }
         match problem {
             Some(failure) => Err(failure),
-            None => journal.done(count).map_err(noted),
+            None => journal.done(count).map_err(journal_failure),
         }
     }
 }
@@ -410,31 +422,31 @@ impl MailImport<'_> {
     fn moment(&self, message: &Message, source: &MessageSource) -> Option<u64> {
         let is_sound = |at: &i64| (0..=self.now.saturating_add(DAY)).contains(at);
         let received = message.received(self.now);
-        let said = || match source.number {
-            0 => fs::symlink_metadata(&source.path).ok().map(|about| about.mtime()),
+        let stated = || match source.number {
+            0 => fs::symlink_metadata(&source.path).ok().map(|metadata| metadata.mtime()),
             _ => from_line::moment(message.from_line()?, received, &self.zone),
         };
         let date = || message.date().map(|date| date.unix_seconds).filter(is_sound);
-        let at = said().filter(is_sound).or(received).or_else(date)?;
+        let at = stated().filter(is_sound).or(received).or_else(date)?;
         u64::try_from(at).ok()
     }
 }
 
-fn noted(of: &MailImport<'_>, error: io::Error) -> Failure {
-    let path = of.state.map(|state| state.path().to_owned()).unwrap_or_default();
+fn journal_failure(settings: &MailImport<'_>, error: io::Error) -> Failure {
+    let path = settings.state.map(|state| state.path().to_owned()).unwrap_or_default();
     Failure::new("note what is filed in", path, error)
 }
 
 /// What identifies a message, whatever mail readers write into it; and whether it
 /// contains NUL bytes.
-fn known_by(message: &Message) -> Result<(Key, bool), Unread> {
+fn content_key(message: &Message) -> Result<(Key, bool), Unread> {
     let mut hash = Sha256::new();
-    let mut nul = message.head().bytes().contains(&0);
+    let mut has_nul = message.head().bytes().contains(&0);
     parts(message, &|header| metadata::is_left_out(header.name), &mut |bytes| {
         hash.update(bytes);
-        nul |= bytes.contains(&0);
+        has_nul |= bytes.contains(&0);
     })?;
-    Ok((Key::from_hash(hash), nul))
+    Ok((Key::from_hash(hash), has_nul))
 }
 
 /// Where a message is, in words for people.

@@ -28,7 +28,7 @@ const AHEAD: usize = 4;
 ///
 /// # Errors
 /// No thread can be started.
-pub fn each<S, R: Send, T: Send>(
+pub fn walk_in_order<S, R: Send, T: Send>(
     mut walk: Walk,
     start: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, Turn<'_>, Vec<Result<MessageSource, Failure>>) -> Vec<R> + Sync,
@@ -193,7 +193,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         many(home.path(), 1000);
         let mut labels = Vec::new();
-        let counts = each(
+        let counts = walk_in_order(
             message_sources([home.path().to_owned()]),
             || 0,
             |count, turn, batch| {
@@ -220,14 +220,14 @@ mod tests {
     fn turns_are_taken_in_order() {
         let home = tempfile::tempdir().unwrap();
         many(home.path(), 1000);
-        let taken = Mutex::new(Vec::new());
-        each(
+        let numbers = Mutex::new(Vec::new());
+        walk_in_order(
             message_sources([home.path().to_owned()]),
             || (),
             |(), turn, _| {
                 let number = turn.number;
                 if number % 3 != 0 {
-                    turn.take(|| lock(&taken).push(number));
+                    turn.take(|| lock(&numbers).push(number));
                 }
                 Vec::<()>::new()
             },
@@ -235,8 +235,8 @@ mod tests {
             |()| true,
         )
         .unwrap();
-        let taken = lock(&taken);
-        assert!(taken.len() > 20 && taken.is_sorted(), "{taken:?}");
+        let numbers = lock(&numbers);
+        assert!(numbers.len() > 20 && numbers.is_sorted(), "{numbers:?}");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         many(home.path(), 1000);
         let mut took = 0;
-        each(
+        walk_in_order(
             message_sources([home.path().to_owned()]),
             || (),
             |(), _, batch| batch,

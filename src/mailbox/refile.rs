@@ -84,13 +84,13 @@ fn decide(
             return (None, skipped);
         }
         let add = flags.without(has);
-        let wanted = !place.is(at) || add != Flags::default();
-        if wanted && step.rule.is_some() && has.letters.contains('T') {
+        let is_needed = !place.is(at) || add != Flags::default();
+        if is_needed && step.rule.is_some() && has.letters.contains('T') {
             skipped.push(DELETED);
             return (None, skipped);
         }
         let (folder, rule) = (folder.clone(), step.rule.clone());
-        return (wanted.then_some(RefileTarget { place, folder, add, rule }), skipped);
+        return (is_needed.then_some(RefileTarget { place, folder, add, rule }), skipped);
     }
     (None, skipped)
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{MessageSource, each, message_sources};
+use super::{MessageSource, message_sources, walk_in_order};
 use crate::log::reader::base;
 use crate::maildir::name::split_info;
 
@@ -17,9 +17,9 @@ pub fn in_folder(path: &Path, name: &str) -> Option<PathBuf> {
 /// The file with this name below a path, whatever flags it has now; folders are listed,
 /// and no file is opened.
 pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {
-    let wanted = base(name);
+    let base_name = base(name);
     let same = |path: &Path| {
-        path.file_name().is_some_and(|found| base(&found.to_string_lossy()) == wanted)
+        path.file_name().is_some_and(|found| base(&found.to_string_lossy()) == base_name)
     };
     message_sources([path.to_owned()]).flatten().map(|source| source.path).find(|path| same(path))
 }
@@ -34,7 +34,7 @@ pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
         ids.first().is_some_and(|known| known.text().trim() == id).then_some(source.path)
     };
     let mut found = None;
-    let _ = each(
+    let _ = walk_in_order(
         message_sources([path.to_owned()]),
         || (),
         |(), _, batch| {
@@ -45,8 +45,8 @@ pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
             batch.into_iter().flatten().map(has_id).collect()
         },
         |()| (),
-        |one| {
-            found = one;
+        |path| {
+            found = path;
             if found.is_some() {
                 over.store(true, Ordering::Relaxed);
             }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::judge::{Judge, JudgedMessage, Judgement};
-use super::known::known;
+use super::recognition::fingerprint;
 use super::refile::Refile;
 use crate::flags::Flags;
 use crate::maildir::folder::Entry;
@@ -23,7 +23,7 @@ use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
 use crate::state::memory::{FiledBy, Memory};
-use crate::state::sorted::{self, MessagePlace, MoveRecord, SortJournal};
+use crate::state::sort_journal::{self, MessagePlace, MoveRecord, SortJournal};
 
 /// How many moves are recorded, made and synced together.
 pub(super) const BATCH: usize = 1024;
@@ -37,7 +37,7 @@ pub struct Sorter<'a> {
     /// Where moves are recorded; without it nothing is moved, which is a dry run.
     pub state: Option<&'a StateDir>,
     /// Whether all folders are sorted: then no drafts are moved.
-    pub careful: bool,
+    pub spares_drafts: bool,
     /// Which messages were put where.
     pub memory: &'a Memory<'a>,
 }
@@ -52,7 +52,7 @@ pub struct SortReportLine<'t> {
     /// What is known about it, and what the rules say.
     pub judged: &'t JudgedMessage,
     /// What became of it.
-    pub fate: SortOutcome,
+    pub outcome: SortOutcome,
 }
 
 /// What became of a message.
@@ -98,9 +98,9 @@ pub enum SortEvent<'t> {
     /// About one message.
     Message(SortReportLine<'t>),
     /// A folder, or a file in it, cannot be read.
-    Trouble(Failure),
+    Problem(Failure),
     /// What was reported so far is on disk.
-    Settled,
+    Flushed,
 }
 
 /// A message that is about to be moved.
@@ -119,7 +119,7 @@ struct SortRun<'r, 'a> {
     missing: Vec<JudgedMessage>,
     /// What was moved, so that it is not processed again in a later folder.
     moved: HashSet<String>,
-    tell: &'r mut dyn FnMut(SortEvent<'_>),
+    report: &'r mut dyn FnMut(SortEvent<'_>),
     error: Option<io::Error>,
 }
 
@@ -131,11 +131,11 @@ impl<'a> Sorter<'a> {
     pub fn sort(
         &self,
         places: &[Place],
-        tell: &mut dyn FnMut(SortEvent<'_>),
+        report: &mut dyn FnMut(SortEvent<'_>),
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         if let Some(state) = self.state {
-            finish_killed(state, &mut mover, self.judge.location, self.memory, tell)?;
+            finish_killed(state, &mut mover, self.judge.location, self.memory, report)?;
         }
         let mut run = SortRun {
             sorter: self,
@@ -144,7 +144,7 @@ impl<'a> Sorter<'a> {
             pending: Vec::new(),
             missing: Vec::new(),
             moved: HashSet::new(),
-            tell,
+            report,
             error: None,
         };
         for place in places {
@@ -152,16 +152,16 @@ impl<'a> Sorter<'a> {
                 break;
             }
             if let Err(failure) = run.folder(place) {
-                (run.tell)(SortEvent::Trouble(failure));
+                (run.report)(SortEvent::Problem(failure));
             }
         }
         let journal = run.journal.take();
-        let ended = match (run.error, journal) {
+        let result = match (run.error, journal) {
             (Some(error), _) => Err(error),
             (None, Some(journal)) => journal.end(),
             (None, None) => Ok(()),
         };
-        ended.map_err(|error| not_noted(self.state, error))
+        result.map_err(|error| not_noted(self.state, error))
     }
 }
 
@@ -174,11 +174,11 @@ impl SortRun<'_, '_> {
         let folder = self.mover.folder(place)?;
         let (mut entries, problems) = folder.list();
         entries.retain(|entry| !self.moved.contains(&entry.key()));
-        problems.into_iter().for_each(|failure| (self.tell)(SortEvent::Trouble(failure)));
+        problems.into_iter().for_each(|failure| (self.report)(SortEvent::Problem(failure)));
         let sorter = self.sorter;
         for round in 1..=ROUNDS {
-            sorter.judge.each(&folder, place, &entries, |judged| {
-                self.judged(place, judged);
+            sorter.judge.judge_entries(&folder, place, &entries, |judged| {
+                self.take(place, judged);
                 !self.is_over()
             })?;
             self.flush(place);
@@ -186,12 +186,12 @@ impl SortRun<'_, '_> {
             if missing.is_empty() || self.is_over() {
                 break;
             }
-            let mut known = folder.by_key();
+            let mut listed = folder.by_key();
             entries.clear();
             for judged in missing {
-                match known.remove(&judged.entry.key()) {
+                match listed.remove(&judged.entry.key()) {
                     Some(entry) if round < ROUNDS => entries.push(entry),
-                    _ => self.say(place, &judged, SortOutcome::Vanished),
+                    _ => self.report_message(place, &judged, SortOutcome::Vanished),
                 }
             }
         }
@@ -199,14 +199,14 @@ impl SortRun<'_, '_> {
     }
 
     /// Handles a message that was judged: it is reported, or waits for its move.
-    fn judged(&mut self, place: &Place, judged: JudgedMessage) {
-        let fate = match &judged.verdict {
+    fn take(&mut self, place: &Place, judged: JudgedMessage) {
+        let outcome = match &judged.verdict {
             Judgement::Missing => {
                 self.missing.push(judged);
                 return;
             }
-            Judgement::Trouble(why) => SortOutcome::Failed(why.clone()),
-            Judgement::Refile(refile) => match self.stays(&judged.entry, refile) {
+            Judgement::Problem(why) => SortOutcome::Failed(why.clone()),
+            Judgement::Refile(refile) => match self.stay_reason(&judged.entry, refile) {
                 Some(why) => SortOutcome::Stays(why),
                 None if self.is_by_user(place, &judged, refile) => {
                     SortOutcome::Stays(StayReason::ByUser)
@@ -225,15 +225,15 @@ impl SortRun<'_, '_> {
                 },
             },
         };
-        self.say(place, &judged, fate);
+        self.report_message(place, &judged, outcome);
     }
 
-    fn stays(&self, entry: &Entry, refile: &Refile) -> Option<StayReason> {
+    fn stay_reason(&self, entry: &Entry, refile: &Refile) -> Option<StayReason> {
         let Some(target) = &refile.to else {
             let skipped = refile.skipped.iter().any(|skip| skip.stays);
             return Some(if skipped { StayReason::Skipped } else { StayReason::Fine });
         };
-        if self.sorter.careful && entry.letters().contains('D') {
+        if self.sorter.spares_drafts && entry.letters().contains('D') {
             return Some(StayReason::Draft);
         }
         target.rule.is_none().then_some(StayReason::NoRule)
@@ -242,7 +242,7 @@ impl SortRun<'_, '_> {
     /// Whether the user has put a message where it is, although the rules file it
     /// elsewhere.
     fn is_by_user(&self, place: &Place, judged: &JudgedMessage, refile: &Refile) -> bool {
-        let identity = &judged.about.known.identity;
+        let identity = &judged.summary.fingerprint.identity;
         refile.to.as_ref().is_some_and(|target| !target.place.is(place))
             && self.sorter.memory.who(identity, place.directories()) == Some(FiledBy::User)
     }
@@ -276,27 +276,33 @@ impl SortRun<'_, '_> {
                 Ok(MoveOutcome::Moved) => {
                     self.moved.insert(step.new.key());
                     let (from, to) = (step.from.directories(), step.to.directories());
-                    let identity = &judged.about.known.identity;
+                    let identity = &judged.summary.fingerprint.identity;
                     if let Err(error) = self.sorter.memory.put(identity, from, to) {
                         self.not_remembered(error);
                     }
                     let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
-                    self.say(place, &judged, SortOutcome::Moved { path, problems: step.problems });
+                    self.report_message(
+                        place,
+                        &judged,
+                        SortOutcome::Moved { path, problems: step.problems },
+                    );
                 }
                 Ok(MoveOutcome::Missing) => self.missing.push(judged),
-                Err(failure) => self.say(place, &judged, SortOutcome::Failed(failure.to_string())),
+                Err(failure) => {
+                    self.report_message(place, &judged, SortOutcome::Failed(failure.to_string()))
+                }
             }
         }
-        if let Err(failure) = self.mover.settle() {
-            (self.tell)(SortEvent::Trouble(failure));
+        if let Err(failure) = self.mover.sync() {
+            (self.report)(SortEvent::Problem(failure));
         }
-        (self.tell)(SortEvent::Settled);
+        (self.report)(SortEvent::Flushed);
     }
 
     fn not_remembered(&mut self, error: io::Error) {
         let path = self.sorter.state.map(|state| state.path().to_owned()).unwrap_or_default();
         let failure = Failure::new("note where a message was put in", path, error);
-        (self.tell)(SortEvent::Trouble(failure));
+        (self.report)(SortEvent::Problem(failure));
     }
 
     /// Records the moves in the journal.
@@ -312,9 +318,9 @@ impl SortRun<'_, '_> {
         note_moves(&mut self.journal, state, self.sorter.judge.location, moves)
     }
 
-    fn say(&mut self, from: &Place, judged: &JudgedMessage, fate: SortOutcome) {
+    fn report_message(&mut self, from: &Place, judged: &JudgedMessage, outcome: SortOutcome) {
         let path = self.sorter.judge.location.path_of_entry(from, &judged.entry);
-        (self.tell)(SortEvent::Message(SortReportLine { from, path, judged, fate }));
+        (self.report)(SortEvent::Message(SortReportLine { from, path, judged, outcome }));
     }
 }
 
@@ -356,23 +362,23 @@ pub(super) fn finish_killed(
     mover: &mut Mover<'_>,
     location: &Location,
     memory: &Memory<'_>,
-    tell: &mut dyn FnMut(SortEvent<'_>),
+    report: &mut dyn FnMut(SortEvent<'_>),
 ) -> Result<(), Failure> {
     let maildir = std::fs::canonicalize(&location.path)
         .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
-    for name in sorted::runs(state) {
-        let Ok(run) = sorted::read(state, &name) else { continue };
+    for name in sort_journal::runs(state) {
+        let Ok(run) = sort_journal::read(state, &name) else { continue };
         if run.ended || run.maildir != maildir {
             continue;
         }
         for failure in finish(mover, &run) {
-            tell(SortEvent::Trouble(failure));
+            report(SortEvent::Problem(failure));
         }
         for step in run.moves.iter().rev().take(BATCH).filter_map(step_of) {
             remember(mover, memory, &step);
         }
-        if let Err(error) = sorted::end_killed(state, &name) {
-            tell(SortEvent::Trouble(Failure::new(
+        if let Err(error) = sort_journal::end_killed(state, &name) {
+            report(SortEvent::Problem(Failure::new(
                 "note the end of",
                 state.path().join(name),
                 error,
@@ -383,7 +389,7 @@ pub(super) fn finish_killed(
 }
 
 /// Finishes what a killed run has left half done; returns the failures.
-pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Failure> {
+pub(super) fn finish(mover: &mut Mover<'_>, run: &sort_journal::SortRecord) -> Vec<Failure> {
     // Only the last batch can be incomplete.
     let last = run.moves.iter().rev().take(if run.ended { 0 } else { BATCH });
     last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
@@ -394,7 +400,7 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Fai
 pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) -> String {
     let Ok(folder) = mover.folder(&step.to) else { return String::new() };
     let Ok(message) = folder.open(&step.new) else { return String::new() };
-    let identity = known(&message, &step.new).identity;
+    let identity = fingerprint(&message, &step.new).identity;
     // Without this, the message may be moved again after the user has moved it back.
     let _ = memory.put(&identity, step.from.directories(), step.to.directories());
     let ids = message.texts("Message-ID");

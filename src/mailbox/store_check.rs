@@ -46,7 +46,7 @@ pub fn judge(
         {
             return None;
         }
-        let (other, how) = meant(name, &there)?;
+        let (other, how) = probable_folder(name, &there)?;
         let (name, other) = (name.to_owned(), other.to_owned());
         Some(place(PlaceMistake::OnDisk { name, other, how }).at(folder.span))
     });
@@ -63,7 +63,7 @@ pub fn names(location: &Location) -> Option<Vec<String>> {
 }
 
 /// The folder that was probably meant by a name that does not exist.
-fn meant<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)> {
+fn probable_folder<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)> {
     let folded = fold(name);
     if let Some(other) = there.iter().find(|other| fold(other) == folded) {
         return Some((other, difference(name, other)));
@@ -110,7 +110,7 @@ fn is_maildir(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::meant;
+    use super::probable_folder;
 
     #[test]
     fn names_that_are_one_to_a_reader_or_nearly() {
@@ -125,7 +125,7 @@ mod tests {
             ("New", None),
             ("Work", None),
         ] {
-            assert_eq!(meant(name, &there), other, "{name}");
+            assert_eq!(probable_folder(name, &there), other, "{name}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::evaluate::{Habit, HabitKey, HabitKind};
 use crate::plan::Folder;
 
 /// How many messages make a habit.
-const LEAST: u32 = 10;
+const HABIT_MIN: u32 = 10;
 /// The most keys; beyond that the rarest are forgotten, down to half of this number.
 const MOST_KEYS: usize = 200_000;
 /// The most folders that are counted for one key; with more it is not a habit.
@@ -110,7 +110,7 @@ impl HabitTally {
     pub fn proposals(&self, is_inbox: impl Fn(&Folder) -> bool) -> Vec<Proposal> {
         let habit = |(key, count): (&HabitKey, &KeyCount)| {
             let (folder, there) = count.folders.iter().max_by_key(|(_, number)| *number)?;
-            let fine = count.all >= LEAST && is_pure(*there, count.all) && !is_inbox(folder);
+            let fine = count.all >= HABIT_MIN && is_pure(*there, count.all) && !is_inbox(folder);
             fine.then(|| Proposal {
                 key: key.clone(),
                 folder: folder.clone(),
@@ -125,24 +125,24 @@ impl HabitTally {
         let domain_of =
             |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
         let mut senders: HashMap<(String, Folder), u32> = HashMap::new();
-        for proposal in all.iter().filter(|each| each.key.0 == HabitKind::From) {
+        for proposal in all.iter().filter(|proposal| proposal.key.0 == HabitKind::From) {
             if let Some(domain) = domain_of(&proposal.key.1) {
                 *senders.entry((domain, proposal.folder.clone())).or_default() += 1;
             }
         }
         let domains: HashSet<(String, Folder)> = all
             .iter()
-            .filter(|each| each.key.0 == HabitKind::FromDomain)
-            .map(|each| (each.key.1.clone(), each.folder.clone()))
+            .filter(|proposal| proposal.key.0 == HabitKind::FromDomain)
+            .map(|proposal| (proposal.key.1.clone(), proposal.folder.clone()))
             .filter(|domain| senders.get(domain).is_some_and(|number| *number > 1))
             .collect();
-        all.retain(|each| {
-            each.key.0 != HabitKind::From
-                || !domain_of(&each.key.1)
-                    .is_some_and(|domain| domains.contains(&(domain, each.folder.clone())))
+        all.retain(|proposal| {
+            proposal.key.0 != HabitKind::From
+                || !domain_of(&proposal.key.1)
+                    .is_some_and(|domain| domains.contains(&(domain, proposal.folder.clone())))
         });
         all.sort_by(|one, other| {
-            let order = |each: &Proposal| (each.key.0, std::cmp::Reverse(each.all));
+            let order = |proposal: &Proposal| (proposal.key.0, std::cmp::Reverse(proposal.all));
             order(one).cmp(&order(other)).then_with(|| one.key.1.cmp(&other.key.1))
         });
         all
@@ -158,7 +158,7 @@ impl HabitTally {
     ) -> Vec<Proposal> {
         let numbered = proposals.iter().enumerate();
         let by_hash: HashMap<u64, usize> =
-            numbered.map(|(number, each)| (hash(&each.key), number)).collect();
+            numbered.map(|(number, proposal)| (hash(&proposal.key), number)).collect();
         for proposal in &mut proposals {
             (proposal.all, proposal.there, proposal.done) = (0, 0, 0);
         }
@@ -179,8 +179,10 @@ impl HabitTally {
             proposal.there += u32::from(*note.lies_in == proposal.folder);
             proposal.done += u32::from(is_done);
         }
-        proposals.retain(|each| {
-            each.all >= LEAST && is_pure(each.there, each.all) && !is_pure(each.done, each.all)
+        proposals.retain(|proposal| {
+            proposal.all >= HABIT_MIN
+                && is_pure(proposal.there, proposal.all)
+                && !is_pure(proposal.done, proposal.all)
         });
         proposals
     }

@@ -15,10 +15,10 @@ use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::source::may_pass;
 use crate::state::memory::Memory;
-use crate::state::sorted::{MoveRecord, SortRecord};
+use crate::state::sort_journal::{MoveRecord, SortRecord};
 
 /// How long a folder's list is fresh enough to look for one message of many.
-const FRESH: Duration = Duration::from_millis(500);
+const LIST_FRESH_FOR: Duration = Duration::from_millis(500);
 
 /// What became of a move that is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub enum UndoEvent<'m> {
     /// About one of them.
     Move(&'m MoveRecord, UndoOutcome),
     /// About the run as a whole.
-    Trouble(Failure),
+    Problem(Failure),
     /// What was reported so far is on disk.
-    Settled,
+    Flushed,
 }
 
 /// Takes a run's moves back, the last one first. Flags that a reader has set or removed
@@ -66,15 +66,17 @@ pub fn undo(
     run: &SortRecord,
     memory: &Memory<'_>,
     stop: &AtomicBool,
-    tell: &mut dyn FnMut(UndoEvent<'_>),
+    report: &mut dyn FnMut(UndoEvent<'_>),
 ) -> Result<(), Failure> {
     let mut undo = UndoRun { mover: Mover::open(location)?, memory, known: HashMap::new() };
-    finish(&mut undo.mover, run).into_iter().for_each(|failure| tell(UndoEvent::Trouble(failure)));
+    finish(&mut undo.mover, run)
+        .into_iter()
+        .for_each(|failure| report(UndoEvent::Problem(failure)));
     let moves: Vec<&MoveRecord> = run.moves.iter().rev().collect();
-    let later = undo.undo_all(&moves, false, stop, tell);
+    let later = undo.undo_all(&moves, false, stop, report);
     // Messages that were not found may have been renamed during the search.
     undo.known.clear();
-    undo.undo_all(&later, true, stop, tell);
+    undo.undo_all(&later, true, stop, report);
     Ok(())
 }
 
@@ -95,7 +97,7 @@ impl UndoRun<'_> {
         moves: &[&'m MoveRecord],
         last: bool,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(UndoEvent<'_>),
+        report: &mut dyn FnMut(UndoEvent<'_>),
     ) -> Vec<&'m MoveRecord> {
         let mut later = Vec::new();
         for batch in moves.chunks(BATCH) {
@@ -103,26 +105,26 @@ impl UndoRun<'_> {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let came = match step_of(moved) {
+                let outcome = match step_of(moved) {
                     Some(step) => self.undo(&step, &moved.added),
                     None => Ok(UndoOutcome::Failed {
                         why: "the journal names no file of a Maildir".into(),
                         may_pass: false,
                     }),
                 };
-                match came {
+                match outcome {
                     Ok(UndoOutcome::Gone) if !last => later.push(*moved),
-                    Ok(came) => tell(UndoEvent::Move(moved, came)),
+                    Ok(outcome) => report(UndoEvent::Move(moved, outcome)),
                     Err(failure) => {
                         let (why, may_pass) = (failure.to_string(), may_pass(&failure.error));
-                        tell(UndoEvent::Move(moved, UndoOutcome::Failed { why, may_pass }))
+                        report(UndoEvent::Move(moved, UndoOutcome::Failed { why, may_pass }))
                     }
                 }
             }
-            if let Err(failure) = self.mover.settle() {
-                tell(UndoEvent::Trouble(failure));
+            if let Err(failure) = self.mover.sync() {
+                report(UndoEvent::Problem(failure));
             }
-            tell(UndoEvent::Settled);
+            report(UndoEvent::Flushed);
         }
         later
     }
@@ -148,27 +150,27 @@ impl UndoRun<'_> {
             }
             let none = Flags::default();
             let (from, to) = (&step.to, &step.from);
-            let wish = MoveRequest { from, entry: &now, to, add: &none, remove: added };
-            let inverse = self.mover.prepare(&wish)?;
+            let request = MoveRequest { from, entry: &now, to, add: &none, remove: added };
+            let inverse = self.mover.prepare(&request)?;
             if let Some(back) = self.carry_out(&inverse)? {
                 return Ok(back);
             }
             self.known.remove(step.to.directories());
         }
-        let there = self.mover.folder(&step.from).is_ok_and(|folder| folder.has(&step.old))
+        let is_there = self.mover.folder(&step.from).is_ok_and(|folder| folder.has(&step.old))
             || self.find(&step.from, &step.old)?.is_some();
-        Ok(if there { UndoOutcome::Already } else { UndoOutcome::Gone })
+        Ok(if is_there { UndoOutcome::Already } else { UndoOutcome::Gone })
     }
 
     /// None if the message is not where the step begins.
     fn carry_out(&mut self, step: &FileMove) -> Result<Option<UndoOutcome>, Failure> {
         // Checked first: a folder to return to is created only for an existing message.
-        let there = match self.mover.folder(&step.from) {
+        let is_there = match self.mover.folder(&step.from) {
             Ok(folder) => folder.has(&step.old),
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
-        if !there || self.mover.carry_out(step)? != MoveOutcome::Moved {
+        if !is_there || self.mover.carry_out(step)? != MoveOutcome::Moved {
             return Ok(None);
         }
         let message_id = remember(&mut self.mover, self.memory, step);
@@ -182,7 +184,8 @@ impl UndoRun<'_> {
     /// The folder cannot be read at the moment.
     fn find(&mut self, place: &Place, entry: &Entry) -> Result<Option<Entry>, Failure> {
         let directories = place.directories();
-        let fresh = self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < FRESH);
+        let fresh =
+            self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < LIST_FRESH_FOR);
         if !fresh {
             let folder = match self.mover.folder(place) {
                 Err(failure) if !may_pass(&failure.error) => return Ok(None),

@@ -18,28 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::maildir::{mutf7, name as names};
-use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
 
 use super::mbox::Mbox;
-use super::message_source::{MessageSource, Source, copied, copy_stream, label, open_found};
+use super::message_source::{MessageSource, Source, copy_stream, label, open_found, source_copy};
 
-/// How many levels of directories below the given one are walked.
+/// How many levels of directories below a named one are walked.
 const DEPTH_MAX: usize = 64;
 /// How many names of a directory's files are held at once.
 const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
-/// A message that was found.
-pub struct WalkItem {
-    /// See [`MessageSource::label`].
-    pub label: String,
-    /// See [`MessageSource::flags`].
-    pub flags: String,
-    /// See [`MessageSource::folder`].
-    pub folder: Arc<Folder>,
-    /// The message.
-    pub message: Message,
-}
 
 /// Finds what is below these paths.
 pub fn message_sources(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
@@ -48,8 +36,8 @@ pub fn message_sources(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
 
 /// Finds what is below these paths; each is a known folder.
 pub fn message_sources_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
-    let given = paths.into_iter().map(|(path, folder)| Task::Given(path, Arc::new(folder)));
-    let mut tasks: Vec<Task> = given.collect();
+    let named = paths.into_iter().map(|(path, folder)| Task::Named(path, Arc::new(folder)));
+    let mut tasks: Vec<Task> = named.collect();
     let single = tasks.len() == 1;
     tasks.reverse();
     Walk { tasks, mbox: None, seen: HashSet::new(), single }
@@ -62,17 +50,6 @@ impl From<MessageSource> for Walk {
     }
 }
 
-/// Opens all messages below these paths, one after the other.
-pub fn walk(
-    paths: impl IntoIterator<Item = PathBuf>,
-) -> impl Iterator<Item = Result<WalkItem, Failure>> {
-    message_sources(paths).map(|source| {
-        let source = source?;
-        let message = source.open()?;
-        Ok(WalkItem { label: source.label, flags: source.flags, folder: source.folder, message })
-    })
-}
-
 /// How many files are below these paths, as far as they can be listed; an
 /// mbox counts as one.
 pub fn count(paths: impl IntoIterator<Item = PathBuf>) -> usize {
@@ -80,14 +57,14 @@ pub fn count(paths: impl IntoIterator<Item = PathBuf>) -> usize {
     let mut files = 0;
     while let Some(task) = walk.tasks.pop() {
         match task {
-            Task::Given(path, folder) if path.is_dir() => {
+            Task::Named(path, folder) if path.is_dir() => {
                 let _ = walk.directory(path, folder, false, 0);
             }
             Task::Directory { path, folder, in_maildir, depth } => {
                 let _ = walk.directory(path, folder, in_maildir, depth);
             }
             Task::Files(files_here) => files += files_here.all,
-            Task::Given(..) | Task::Source(_) | Task::Problem(_) => files += 1,
+            Task::Named(..) | Task::Source(_) | Task::Problem(_) => files += 1,
         }
     }
     files
@@ -100,14 +77,14 @@ pub struct Walk {
     mbox: Option<(Mbox, Arc<Folder>)>,
     /// Directories that were walked, by device and inode, since links can form a cycle.
     seen: HashSet<(u64, u64)>,
-    /// Whether a single path was given.
+    /// Whether the caller named a single path.
     single: bool,
 }
 
 enum Task {
-    /// A path that was given, and its folder.
-    Given(PathBuf, Arc<Folder>),
-    /// A message that was given.
+    /// A path that the caller named, and its folder.
+    Named(PathBuf, Arc<Folder>),
+    /// A message that the caller has opened.
     Source(MessageSource),
     /// A directory, and whether it is in a Maildir.
     Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
@@ -149,21 +126,21 @@ impl Iterator for Walk {
             if let Some((mbox, folder)) = &mut self.mbox {
                 let folder = folder.clone();
                 match mbox.next() {
-                    Some(Ok(one)) => {
-                        let label = match one.alone {
+                    Some(Ok(message)) => {
+                        let label = match message.is_only {
                             true => label(mbox.path()),
-                            false => format!("{}#{}", label(mbox.path()), one.number),
+                            false => format!("{}#{}", label(mbox.path()), message.number),
                         };
-                        let alone = self.single && one.alone && mbox.was_given();
+                        let is_only = self.single && message.is_only && mbox.is_named();
                         return Some(Ok(MessageSource {
                             label,
                             path: mbox.path().to_owned(),
-                            number: one.number,
-                            part: one.part,
-                            alone,
+                            number: message.number,
+                            part: message.part,
+                            is_only,
                             flags: String::new(),
                             folder,
-                            source: Source::Copy(one.copy),
+                            source: Source::Copy(message.copy),
                         }));
                     }
                     Some(Err(failure)) => return Some(Err(failure)),
@@ -187,7 +164,7 @@ impl Iterator for Walk {
                 continue;
             }
             let step = match self.tasks.pop()? {
-                Task::Given(path, folder) => self.given(path, folder),
+                Task::Named(path, folder) => self.open_named(path, folder),
                 Task::Source(source) => Ok(Some(source)),
                 Task::Directory { path, folder, in_maildir, depth } => {
                     self.directory(path, folder, in_maildir, depth).map(|()| None)
@@ -205,18 +182,18 @@ impl Iterator for Walk {
 }
 
 impl Walk {
-    fn given(
+    fn open_named(
         &mut self,
         path: PathBuf,
         folder: Arc<Folder>,
     ) -> Result<Option<MessageSource>, Failure> {
         let file = File::open(&path).map_err(|error| Failure::new("open", &path, error))?;
-        let about = file.metadata().map_err(|error| Failure::new("read", &path, error))?;
-        if about.is_dir() {
+        let metadata = file.metadata().map_err(|error| Failure::new("read", &path, error))?;
+        if metadata.is_dir() {
             self.directory(path, folder, false, 0)?;
             return Ok(None);
         }
-        let source = if about.is_file() {
+        let source = if metadata.is_file() {
             if is_mbox(&path, &file)? {
                 self.mbox = Some((Mbox::new(path, file, true)?, folder));
                 return Ok(None);
@@ -224,10 +201,13 @@ impl Walk {
             Source::Open(file)
         } else {
             // A pipe, for example from a shell's `<(…)`.
-            let copy = copy_stream(file).and_then(copied);
+            let copy = copy_stream(file).and_then(source_copy);
             Source::Copy(copy.map_err(|error| Failure::new("read", &path, error))?)
         };
-        Ok(Some(MessageSource { alone: self.single, ..MessageSource::plain(path, folder, source) }))
+        Ok(Some(MessageSource {
+            is_only: self.single,
+            ..MessageSource::plain(path, folder, source)
+        }))
     }
 
     /// Puts the content of a directory on the stack.
@@ -239,8 +219,8 @@ impl Walk {
         depth: usize,
     ) -> Result<(), Failure> {
         let fail = |error: io::Error| Failure::new("read the folder", &path, error);
-        let about = fs::metadata(&path).map_err(fail)?;
-        if depth > DEPTH_MAX || !self.seen.insert((about.dev(), about.ino())) {
+        let metadata = fs::metadata(&path).map_err(fail)?;
+        if depth > DEPTH_MAX || !self.seen.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }
         let is_maildir = is_maildir(&path);
@@ -440,13 +420,22 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    /// Each item as `label flags folder`, or as the problem, without the root.
+    /// Opens all messages below these paths, one after the other; each as `label flags
+    /// folder`.
+    fn walk(
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> impl Iterator<Item = Result<String, Failure>> {
+        message_sources(paths).map(|source| {
+            let source = source?;
+            source.open()?;
+            Ok(format!("{} {} {}", source.label, source.flags, source.folder))
+        })
+    }
+
+    /// Each message as [`walk`] does, or as the problem, without the root.
     fn seen(root: &Path, path: &str) -> Vec<String> {
         walk([root.join(path)])
-            .map(|item| match item {
-                Ok(found) => format!("{} {} {}", found.label, found.flags, found.folder),
-                Err(failure) => failure.to_string(),
-            })
+            .map(|found| found.unwrap_or_else(|failure| failure.to_string()))
             .map(|text| text.replace(&format!("{}/", root.display()), ""))
             .collect()
     }
@@ -513,8 +502,8 @@ mod tests {
         for name in names.iter().rev() {
             write(home.path().join(name), "");
         }
-        let wanted: Vec<String> = names.iter().map(|name| format!("{name}  INBOX")).collect();
-        assert_eq!(seen(home.path(), "M"), wanted);
+        let expected: Vec<String> = names.iter().map(|name| format!("{name}  INBOX")).collect();
+        assert_eq!(seen(home.path(), "M"), expected);
         assert_eq!(count([home.path().join("M")]), names.len());
 
         // Files that appear or vanish after the part held in memory are handled.
@@ -529,7 +518,7 @@ mod tests {
         for name in &names {
             write(home.path().join(name), "");
         }
-        let mut walk = super::walk([home.path().join("M")]);
+        let mut walk = self::walk([home.path().join("M")]);
         for _ in 0..4 {
             assert!(walk.next().unwrap().is_ok());
         }
@@ -547,8 +536,8 @@ mod tests {
         symlink("nowhere", home.path().join("M/cur/link:2,")).unwrap();
         symlink("..", home.path().join("M/ring")).unwrap();
         symlink("nowhere", home.path().join("dangling")).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(home.path().join("fifo")).status();
-        assert!(made.unwrap().success());
+        let status = std::process::Command::new("mkfifo").arg(home.path().join("fifo")).status();
+        assert!(status.unwrap().success());
         assert_eq!(
             seen(home.path(), "."),
             [

@@ -24,14 +24,14 @@ pub(super) struct FileId {
 }
 
 impl FileId {
-    pub(super) fn of(about: &Stat) -> FileId {
-        FileId { device: about.st_dev, inode: about.st_ino }
+    pub(super) fn of(metadata: &Stat) -> FileId {
+        FileId { device: metadata.st_dev, inode: metadata.st_ino }
     }
 
     /// Whether the file has this name.
     pub(super) fn is_at(self, directory: &OwnedFd, name: &str) -> bool {
-        let about = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        about.is_ok_and(|about| FileId::of(&about) == self)
+        let metadata = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        metadata.is_ok_and(|metadata| FileId::of(&metadata) == self)
     }
 }
 
@@ -82,8 +82,8 @@ fn drop_old_name(from: &OwnedFd, old: &str) -> Result<(), Errno> {
 
 /// Whether two names belong to one file, which then has more than one link.
 fn are_one(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> bool {
-    let about = statat(from, old, AtFlags::SYMLINK_NOFOLLOW);
-    about.is_ok_and(|about| about.st_nlink > 1 && FileId::of(&about).is_at(to, new))
+    let metadata = statat(from, old, AtFlags::SYMLINK_NOFOLLOW);
+    metadata.is_ok_and(|metadata| metadata.st_nlink > 1 && FileId::of(&metadata).is_at(to, new))
 }
 
 /// Syncs a directory; a file system that cannot do so has nothing to sync.

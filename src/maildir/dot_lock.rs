@@ -12,9 +12,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlink
 use rustix::io::Errno;
 
 /// How long to wait for the lock.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Dovecot overrides a lock of this age.
-const STALE: Duration = Duration::from_secs(120);
+const STALE_AFTER: Duration = Duration::from_secs(120);
 /// The time between two tries to get the lock.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -51,7 +51,7 @@ impl<'d> DotLock<'d> {
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > LOCK_TIMEOUT {
                 return Err(io::Error::new(ErrorKind::TimedOut, "it is locked"));
             }
             sleep(INTERVAL);
@@ -80,7 +80,8 @@ impl Drop for DotLock<'_> {
 }
 
 fn is_stale(directory: BorrowedFd<'_>, lock: &str) -> bool {
-    let Ok(about) = statat(directory, lock, AtFlags::SYMLINK_NOFOLLOW) else { return false };
-    let made = SystemTime::UNIX_EPOCH + Duration::from_secs(about.st_mtime.try_into().unwrap_or(0));
-    SystemTime::now().duration_since(made).is_ok_and(|age| age > STALE)
+    let Ok(metadata) = statat(directory, lock, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+    let created =
+        SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.st_mtime.try_into().unwrap_or(0));
+    SystemTime::now().duration_since(created).is_ok_and(|age| age > STALE_AFTER)
 }

@@ -197,8 +197,8 @@ impl Maildir<'_> {
         while let Some(place) = open.pop() {
             let listed = self.folder(&place).and_then(|folder| {
                 let fail = |error: Errno| Failure::new("read the folder", &folder.path, error);
-                let about = fstat(&folder.handle).map_err(fail)?;
-                let new = seen.insert((about.st_dev, about.st_ino));
+                let metadata = fstat(&folder.handle).map_err(fail)?;
+                let new = seen.insert((metadata.st_dev, metadata.st_ino));
                 let below =
                     if new { self.below(&place, &folder).map_err(fail)? } else { Vec::new() };
                 Ok((new && (folder.new.is_some() || folder.cur.is_some()), below))
@@ -232,8 +232,8 @@ impl Maildir<'_> {
             }
             // It may be a link, and its target anything; file systems need not report it.
             let is_directory = entry.file_type() == FileType::Directory
-                || statat(&folder.handle, name, AtFlags::empty()).is_ok_and(|about| {
-                    FileType::from_raw_mode(about.st_mode) == FileType::Directory
+                || statat(&folder.handle, name, AtFlags::empty()).is_ok_and(|metadata| {
+                    FileType::from_raw_mode(metadata.st_mode) == FileType::Directory
                 });
             if is_directory {
                 let mut directories = place.directories.clone();
@@ -590,8 +590,8 @@ mod tests {
         let read = |name: &str| folder.open(&Entry::of(name).unwrap()).map(|_| ());
         assert!(read("new/9.a").is_ok());
         let why = |name: &str, doing: &str, why: &str| {
-            let said = read(name).unwrap_err().to_string();
-            assert!(said.starts_with(doing) && said.contains(why), "{said}");
+            let message = read(name).unwrap_err().to_string();
+            assert!(message.starts_with(doing) && message.contains(why), "{message}");
         };
         why("cur/dir:2,", "cannot read", "not a regular file");
         why("cur/link:2,", "cannot open", "symbolic link");

@@ -21,10 +21,10 @@ const MAX: u64 = 64 << 10;
 pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) {
     let folder = folder.as_fd();
     let mut problems = Vec::new();
-    let mut wanted: Vec<&str> = Vec::new();
+    let mut requested: Vec<&str> = Vec::new();
     for keyword in keywords {
         if is_keyword(keyword) {
-            wanted.push(keyword);
+            requested.push(keyword);
         } else {
             problems.push(format!("`{keyword}` is not a keyword"));
         }
@@ -36,14 +36,14 @@ pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) 
             return (String::new(), problems);
         }
     };
-    if wanted.iter().any(|keyword| known.letter(keyword).is_none()) && !known.is_full() {
-        match enter(folder, &wanted) {
+    if requested.iter().any(|keyword| known.letter(keyword).is_none()) && !known.is_full() {
+        match add_missing(folder, &requested) {
             Ok(entered) => known = entered,
             Err(error) => problems.push(format!("cannot add keywords to {FILE}: {error}")),
         }
     }
     let mut letters = String::new();
-    for keyword in wanted {
+    for keyword in requested {
         match known.letter(keyword) {
             Some(letter) if letters.contains(letter) => {}
             Some(letter) => letters.push(letter),
@@ -81,39 +81,39 @@ fn is_keyword(text: &str) -> bool {
 #[derive(Default)]
 struct KeywordFile {
     text: String,
-    of: [Option<String>; 26],
+    slots: [Option<String>; 26],
 }
 
 impl KeywordFile {
     fn parse(text: String) -> KeywordFile {
-        let mut of: [Option<String>; 26] = Default::default();
+        let mut slots: [Option<String>; 26] = Default::default();
         for (number, keyword) in text.lines().filter_map(|line| line.split_once(' ')) {
-            let slot = number.parse().ok().and_then(|number: usize| of.get_mut(number));
+            let slot = number.parse().ok().and_then(|number: usize| slots.get_mut(number));
             if let Some(slot @ None) = slot {
                 *slot = Some(keyword.to_string());
             }
         }
-        KeywordFile { text, of }
+        KeywordFile { text, slots }
     }
 
     /// Keywords are not case-sensitive, RFC 3501 §2.3.2.
     fn letter(&self, keyword: &str) -> Option<char> {
-        ('a'..='z').zip(&self.of).find_map(|(letter, slot)| {
+        ('a'..='z').zip(&self.slots).find_map(|(letter, slot)| {
             slot.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(keyword)).then_some(letter)
         })
     }
 
     fn keyword(&self, letter: char) -> Option<&str> {
-        let at = ('a'..='z').position(|each| each == letter)?;
-        self.of.get(at)?.as_deref()
+        let at = ('a'..='z').position(|known| known == letter)?;
+        self.slots.get(at)?.as_deref()
     }
 
     fn is_full(&self) -> bool {
-        self.of.iter().all(Option::is_some)
+        self.slots.iter().all(Option::is_some)
     }
 
-    fn enter(&mut self, keyword: &str) {
-        let free = self.of.iter_mut().enumerate().find(|(_, slot)| slot.is_none());
+    fn add(&mut self, keyword: &str) {
+        let free = self.slots.iter_mut().enumerate().find(|(_, slot)| slot.is_none());
         let Some((number, slot)) = free else { return };
         *slot = Some(keyword.to_string());
         if !self.text.is_empty() && !self.text.ends_with('\n') {
@@ -137,12 +137,12 @@ fn read(folder: &impl AsFd) -> io::Result<KeywordFile> {
 }
 
 /// Adds the missing keywords, under the lock.
-fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<KeywordFile> {
+fn add_missing(folder: BorrowedFd<'_>, requested: &[&str]) -> io::Result<KeywordFile> {
     let lock = DotLock::acquire(folder, FILE)?;
     let mut known = read(&folder)?;
-    for keyword in wanted {
+    for keyword in requested {
         if known.letter(keyword).is_none() {
-            known.enter(keyword);
+            known.add(keyword);
         }
     }
     lock.replace(known.text.as_bytes())?;
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_keyword_is_never_written() {
+    fn what_is_not_a_keyword_is_never_written() {
         let folder = tempfile::tempdir().unwrap();
         let (letters, problems) = ask(folder.path(), &["a b", "x\n0 y", "", "あ"]);
         assert_eq!((letters.as_str(), problems.len()), ("", 4));

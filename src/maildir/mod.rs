@@ -16,7 +16,7 @@ pub mod sharing;
 
 pub(crate) mod quota;
 
-mod across;
+mod cross_device;
 mod disk;
 mod dot_lock;
 mod keywords;

@@ -16,7 +16,7 @@
 //! A file that has been renamed or removed by then is not a failure but
 //! [`MoveOutcome::Missing`]: [`Mover::refile`] looks for it again.
 //!
-//! Moves are on disk after [`Mover::settle`], which first syncs the directories that
+//! Moves are on disk after [`Mover::sync`], which first syncs the directories that
 //! received messages, then those that lost them.
 
 use std::collections::{BTreeSet, HashMap};
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, fstat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::across::{across, has_bytes_of, is_elsewhere};
+use super::cross_device::{has_same_content, is_on_other_device, move_across};
 use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder, Sub, without_uid};
 use super::keywords;
@@ -45,7 +45,7 @@ use crate::outcome::Failure;
 /// commonly have 1,024.
 const OPEN_MAX: usize = 128;
 /// How often to look again for a message that was renamed.
-const TRIES: usize = 5;
+const TRIES_MAX: usize = 5;
 
 /// A Maildir in which messages are moved.
 pub struct Mover<'a> {
@@ -135,7 +135,7 @@ impl<'a> Mover<'a> {
         }
         let folder = Arc::new(self.maildir.folder(place)?);
         if self.folders.len() >= OPEN_MAX {
-            self.settle()?;
+            self.sync()?;
             self.folders.clear();
         }
         self.folders.insert(place.directories.clone(), Arc::clone(&folder));
@@ -172,8 +172,8 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// The folder cannot be created, or a keyword of the message cannot be kept in it.
-    pub fn prepare(&mut self, wish: &MoveRequest<'_>) -> Result<FileMove, Failure> {
-        let MoveRequest { from, entry, to, add, remove } = *wish;
+    pub fn prepare(&mut self, request: &MoveRequest<'_>) -> Result<FileMove, Failure> {
+        let MoveRequest { from, entry, to, add, remove } = *request;
         let same = from.is(to);
         let target = self.target(to)?;
         let mut problems = Vec::new();
@@ -190,15 +190,15 @@ impl<'a> Mover<'a> {
             let fail = |error| Failure::new("read the keywords of", source.path.clone(), error);
             let (mut names, unknown) = keywords::names(&source.handle, &had).map_err(fail)?;
             let is =
-                |one: &str, all: &[String]| all.iter().any(|each| each.eq_ignore_ascii_case(one));
+                |one: &str, all: &[String]| all.iter().any(|known| known.eq_ignore_ascii_case(one));
             names.retain(|name| !is(name, &remove.keywords));
-            let (kept, trouble) = keywords::letters(&target.handle, &names);
-            if !trouble.is_empty() {
-                let error = io::Error::other(trouble.join("; "));
+            let (kept, lost) = keywords::letters(&target.handle, &names);
+            if !lost.is_empty() {
+                let error = io::Error::other(lost.join("; "));
                 return Err(Failure::new("keep the keywords in", target.path.clone(), error));
             }
-            let (added, trouble) = keywords::letters(&target.handle, &add.keywords);
-            problems.extend(trouble);
+            let (added, unset) = keywords::letters(&target.handle, &add.keywords);
+            problems.extend(unset);
             letters.extend(kept.chars().chain(added.chars()));
             // A letter without a meaning here must not get one in the new folder.
             for letter in unknown.chars() {
@@ -243,12 +243,12 @@ impl<'a> Mover<'a> {
     /// message has one in its name and is on the same file system.
     fn has_colons(&mut self, from: &Place, entry: &Entry, target: &MaildirFolder) -> bool {
         entry.name.contains(INFO)
-            && self.folder(from).is_ok_and(|source| !is_elsewhere(&source, target))
+            && self.folder(from).is_ok_and(|source| !is_on_other_device(&source, target))
     }
 
     /// Records in the quota what no longer counts, or counts again: the trash does not.
     /// If that cannot be recorded, the next recount corrects it.
-    fn note_use(&self, step: &FileMove, target: &MaildirFolder) {
+    fn update_quota(&self, step: &FileMove, target: &MaildirFolder) {
         let layout = self.maildir.location.layout;
         let counts = quota::counts_entry(layout, &step.to, &step.new);
         if counts == quota::counts_entry(layout, &step.from, &step.old) {
@@ -260,7 +260,7 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Moves a message. It is on disk after [`Mover::settle`].
+    /// Moves a message. It is on disk after [`Mover::sync`].
     ///
     /// # Errors
     /// The message is where it was.
@@ -284,7 +284,7 @@ impl<'a> Mover<'a> {
                 Ok(()) => break,
                 Err(Errno::XDEV) => {
                     let tmp = self.tmp(&step.to, &target)?;
-                    if across((&source, &step.old), (&target, &step.new), &tmp)? {
+                    if move_across((&source, &step.old), (&target, &step.new), &tmp)? {
                         break;
                     }
                     return Ok(MoveOutcome::Missing);
@@ -313,13 +313,13 @@ impl<'a> Mover<'a> {
                 }
             }
         }
-        self.note_use(step, &target);
+        self.update_quota(step, &target);
         self.received.insert((step.to.directories.clone(), step.new.sub));
         self.left.insert((step.from.directories.clone(), step.old.sub));
         Ok(MoveOutcome::Moved)
     }
 
-    /// Deletes a message permanently. It is gone from the disk after [`Mover::settle`].
+    /// Deletes a message permanently. It is gone from the disk after [`Mover::sync`].
     ///
     /// # Errors
     /// The message is where it was.
@@ -352,16 +352,18 @@ impl<'a> Mover<'a> {
         let (Ok(source), Ok(target)) = (self.folder(&step.from), self.folder(&step.to)) else {
             return Ok(false);
         };
-        let far = is_elsewhere(&source, &target);
+        let is_other_device = is_on_other_device(&source, &target);
         let find = |folder: &MaildirFolder, entry: &Entry| {
             let known = folder.has(entry).then(|| entry.clone());
-            known.or_else(|| if far { folder.by_key().remove(&entry.key()) } else { None })
+            known.or_else(
+                || if is_other_device { folder.by_key().remove(&entry.key()) } else { None },
+            )
         };
         let (Some(old), Some(new)) = (find(&source, &step.old), find(&target, &step.new)) else {
             return Ok(false);
         };
-        let twice = if far {
-            has_bytes_of(&target, &new, &source, &old)
+        let twice = if is_other_device {
+            has_same_content(&target, &new, &source, &old)
         } else {
             let (from, to) = (source.directory(old.sub)?, target.directory(new.sub)?);
             is_one(from, &old, to, &new)
@@ -373,7 +375,7 @@ impl<'a> Mover<'a> {
         let (folder, entry) = if touched { (&target, &new) } else { (&source, &old) };
         remove(folder, entry)?;
         if !touched {
-            self.note_use(&FileMove { new: new.clone(), ..step.clone() }, &target);
+            self.update_quota(&FileMove { new: new.clone(), ..step.clone() }, &target);
         }
         sync_directory(folder.directory(entry.sub)?)
             .map_err(|error| Failure::new("sync the folder", folder.path.clone(), error))?;
@@ -384,7 +386,7 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// A directory cannot be synced; the others were.
-    pub fn settle(&mut self) -> Result<(), Failure> {
+    pub fn sync(&mut self) -> Result<(), Failure> {
         let received = std::mem::take(&mut self.received);
         let left = std::mem::take(&mut self.left);
         let mut result = Ok(());
@@ -404,18 +406,18 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The message is where it was, unless the error is that a directory cannot be
     /// synced.
-    pub fn refile(&mut self, wish: &MoveRequest<'_>) -> Result<Option<MoveReport>, Failure> {
-        let mut entry = wish.entry.clone();
-        for _ in 0..TRIES {
-            let step = self.prepare(&MoveRequest { entry: &entry, ..*wish })?;
+    pub fn refile(&mut self, request: &MoveRequest<'_>) -> Result<Option<MoveReport>, Failure> {
+        let mut entry = request.entry.clone();
+        for _ in 0..TRIES_MAX {
+            let step = self.prepare(&MoveRequest { entry: &entry, ..*request })?;
             match self.carry_out(&step)? {
                 MoveOutcome::Moved => {
-                    self.settle()?;
+                    self.sync()?;
                     let path = self.folder(&step.to)?.path_of(&step.new);
                     return Ok(Some(MoveReport { path, problems: step.problems }));
                 }
                 MoveOutcome::Missing => {
-                    let folder = match self.folder(wish.from) {
+                    let folder = match self.folder(request.from) {
                         Err(failure) if failure.error.kind() == ErrorKind::NotFound => break,
                         folder => folder?,
                     };
@@ -446,7 +448,7 @@ fn remove(folder: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
 
 /// Whether two open directories are the same.
 fn is_one_directory(one: &OwnedFd, other: &OwnedFd) -> bool {
-    let id = |directory| fstat(directory).map(|about| (about.st_dev, about.st_ino)).ok();
+    let id = |directory| fstat(directory).map(|metadata| (metadata.st_dev, metadata.st_ino)).ok();
     id(one).is_some() && id(one) == id(other)
 }
 
@@ -455,12 +457,12 @@ fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) ->
     if old_entry.name == new_entry.name && is_one_directory(old, new) {
         return false;
     }
-    let about = |directory, entry: &Entry| {
-        let about = statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        (about.st_nlink >= 2).then_some((about.st_dev, about.st_ino))
+    let linked_id = |directory, entry: &Entry| {
+        let metadata = statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (metadata.st_nlink >= 2).then_some((metadata.st_dev, metadata.st_ino))
     };
-    let known = about(old, old_entry);
-    known.is_some() && known == about(new, new_entry)
+    let known = linked_id(old, old_entry);
+    known.is_some() && known == linked_id(new, new_entry)
 }
 
 #[cfg(test)]
@@ -502,8 +504,9 @@ mod tests {
     ) -> Result<Option<(String, Vec<String>)>, Failure> {
         let (from, to) = (place(location, from), place(location, to));
         let (entry, remove) = (entry(file), Flags::default());
-        let wish = MoveRequest { from: &from, entry: &entry, to: &to, add: &add, remove: &remove };
-        let refiled = Mover::open(location)?.refile(&wish)?;
+        let request =
+            MoveRequest { from: &from, entry: &entry, to: &to, add: &add, remove: &remove };
+        let refiled = Mover::open(location)?.refile(&request)?;
         Ok(refiled.map(|refiled| {
             let path = refiled.path.strip_prefix(&location.path).unwrap();
             assert!(refiled.path.exists());
@@ -539,8 +542,8 @@ mod tests {
                 fs::File::open(location.path.join(old)).unwrap().set_modified(then).unwrap();
                 let path = moved(&location, ("", old), "A/B", flags(add, &[]));
                 assert_eq!(path, format!("{folder}/{new}"));
-                let about = fs::metadata(location.path.join(path)).unwrap();
-                assert_eq!(about.modified().unwrap(), then, "INTERNALDATE");
+                let metadata = fs::metadata(location.path.join(path)).unwrap();
+                assert_eq!(metadata.modified().unwrap(), then, "INTERNALDATE");
                 assert!(!location.path.join(old).exists());
             }
             fs::remove_dir_all(&location.path).unwrap();
@@ -594,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reader_renamed_is_found_and_what_was_removed_is_no_failure() {
+    fn what_a_reader_renamed_is_found_and_what_was_removed_is_not_a_failure() {
         let home = tempfile::tempdir().unwrap();
         let location = location(home.path(), Layout::Fs);
         write(location.path.join("cur/1.a,U=4:2,RS"), "x");
@@ -643,7 +646,7 @@ mod tests {
     #[allow(clippy::print_stderr, reason = "a skipped test says so")]
     fn with_far(home: &Path) -> Option<(Location, tempfile::TempDir)> {
         let far = tempfile::tempdir_in("/dev/shm").ok();
-        let device = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
+        let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
         let Some(far) = far.filter(|far| device(far.path()) != device(home)) else {
             eprintln!("skipped: /dev/shm is no other file system");
             return None;
@@ -671,8 +674,8 @@ mod tests {
         assert_eq!(path, ".Far/cur/1.a:2,FS");
         let new = far.path().join("cur/1.a:2,FS");
         assert!(fs::read_to_string(&new).unwrap() == text);
-        let about = fs::metadata(&new).unwrap();
-        assert_eq!((about.mode() & 0o7777, about.modified().unwrap()), (0o640, then));
+        let metadata = fs::metadata(&new).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.modified().unwrap()), (0o640, then));
         assert!(!old.exists());
         assert_eq!(fs::read_dir(far.path().join("tmp")).unwrap().count(), 0);
         // What a reader renamed is found, and what was removed is no failure.
@@ -738,7 +741,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_opened_is_not_taken_for_an_empty_one() {
+    fn a_folder_that_cannot_be_opened_does_not_count_as_empty() {
         let home = tempfile::tempdir().unwrap();
         let location = location(home.path(), Layout::Fs);
         fs::create_dir_all(location.path.join("cur")).unwrap();
@@ -819,9 +822,9 @@ mod tests {
         let mut mover = Mover::open(&location).unwrap();
         for file in ["cur/1.a:2,", "cur/2.a:2,"] {
             let entry = entry(file);
-            let wish =
+            let request =
                 MoveRequest { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
-            assert!(mover.refile(&wish).unwrap().is_some());
+            assert!(mover.refile(&request).unwrap().is_some());
             fs::remove_dir_all(location.path.join("A")).unwrap();
         }
     }
@@ -836,12 +839,12 @@ mod tests {
             let to = place(&location, &format!("A/{number}"));
             write(location.path.join(format!("new/{number}.x")), "x");
             let entry = entry(&format!("new/{number}.x"));
-            let wish =
+            let request =
                 MoveRequest { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
-            let step = mover.prepare(&wish).unwrap();
+            let step = mover.prepare(&request).unwrap();
             assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
         }
-        mover.settle().unwrap();
+        mover.sync().unwrap();
         assert!(mover.folders.len() <= OPEN_MAX);
         assert!(location.path.join(".A.199/new/199.x").exists());
     }

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_canonical_is_no_name() {
+    fn what_is_not_canonical_is_not_a_name() {
         for bad in ["&", "&U,BTFw", "&AGE-", "&APw-&APw-", "&U,BTFx-", "&2D0-", "&*-", "ü", "a&b"]
         {
             assert_eq!(decode(bad), None, "{bad}");

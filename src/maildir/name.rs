@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_others_are_not_ours() {
+    fn names_by_other_programs_are_not_ours() {
         for name in ["1767.M1P2.mx,S=3", "1767.2_1.mx", "1767.M1P2Q3Rabc.mx", "x", ""] {
             assert!(!super::is_ours(name), "{name}");
         }

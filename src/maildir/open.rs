@@ -62,7 +62,7 @@ pub(super) fn create(
         let name = name::unique_of(moment, delivery);
         match openat(tmp, &name, flags, sharing.file_mode()) {
             Ok(file) => {
-                sharing.settle_file(tmp, &file);
+                sharing.set_file_mode(tmp, &file);
                 return Ok((name, file.into()));
             }
             Err(Errno::EXIST | Errno::INTR) if tries < 10 => tries += 1,
@@ -77,9 +77,9 @@ pub(super) fn create(
 pub(super) fn takes_colons(tmp: &OwnedFd) -> bool {
     let name = format!("{}{}", name::unique(), name::INFO);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
-    if made.is_ok() {
+    let file = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
+    if file.is_ok() {
         let _ = unlinkat(tmp, &name, AtFlags::empty());
     }
-    !matches!(made, Err(Errno::INVAL))
+    !matches!(file, Err(Errno::INVAL))
 }

@@ -28,11 +28,11 @@ use super::store::Maildir;
 
 const FILE: &str = "maildirsize";
 /// A file of this length is rewritten, bytes.
-const FULL: u64 = 5120;
+const REWRITE_SIZE: u64 = 5120;
 /// How long a file may say that there is no room.
-const STALE: Duration = Duration::from_secs(15 * 60);
+const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How often the messages are counted again because some arrived in the meantime.
-const MOST_COUNTS: usize = 3;
+const RECOUNTS_MAX: usize = 3;
 
 /// What `maildirsize` says.
 struct Size {
@@ -61,7 +61,7 @@ pub(crate) enum QuotaRoom {
 /// The file, or a folder that has to be counted, cannot be read.
 pub(crate) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<QuotaRoom> {
     let Some(mut size) = read(maildir)? else { return Ok(QuotaRoom::NoQuota) };
-    if size.length >= FULL || !size.fits(more) && size.may_be_wrong() {
+    if size.length >= REWRITE_SIZE || !size.fits(more) && size.may_be_wrong() {
         size = recount(maildir, size)?;
     }
     Ok(if size.fits(more) { QuotaRoom::Enough } else { QuotaRoom::Full })
@@ -134,7 +134,7 @@ impl Size {
     /// Whether messages may have been removed without being recorded.
     fn may_be_wrong(&self) -> bool {
         let age = SystemTime::now().duration_since(self.modified);
-        self.lines > 1 || age.is_ok_and(|age| age > STALE)
+        self.lines > 1 || age.is_ok_and(|age| age > STALE_AFTER)
     }
 }
 
@@ -146,18 +146,18 @@ fn read(maildir: &Maildir<'_>) -> io::Result<Option<Size>> {
         Err(error) if file::is_not_regular(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let about = file.metadata()?;
+    let metadata = file.metadata()?;
     // Programs that rewrite it at 5120 bytes never leave more than a few further lines.
     let mut bytes = Vec::new();
-    (&mut file).take(64 * FULL).read_to_end(&mut bytes)?;
+    (&mut file).take(64 * REWRITE_SIZE).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(Size::parse(&text, about.len(), about.modified()?))
+    Ok(Size::parse(&text, metadata.len(), metadata.modified()?))
 }
 
 /// Counts all messages and rewrites the file.
 fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
     let mut before = stamps(maildir);
-    for _ in 0..MOST_COUNTS {
+    for _ in 0..RECOUNTS_MAX {
         size.used = count(maildir)?;
         let after = stamps(maildir);
         if before == after {
@@ -177,8 +177,8 @@ fn stamps(maildir: &Maildir<'_>) -> BTreeMap<std::path::PathBuf, (i64, i64)> {
     for place in maildir.folders().0 {
         for sub in [Sub::New, Sub::Cur] {
             let path = maildir.location.path_of_place(&place).join(sub.name());
-            if let Ok(about) = std::fs::metadata(&path) {
-                stamps.insert(path, (about.mtime(), about.mtime_nsec()));
+            if let Ok(metadata) = std::fs::metadata(&path) {
+                stamps.insert(path, (metadata.mtime(), metadata.mtime_nsec()));
             }
         }
     }

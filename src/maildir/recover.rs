@@ -18,7 +18,7 @@ use super::name::is_of_delivery;
 use super::open::open_below;
 
 /// How many levels deep folders are searched.
-const DEPTH: usize = 32;
+const DEPTH_MAX: usize = 32;
 
 /// What became of a killed delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum RecoverOutcome {
 pub fn recover(
     location: &Location,
     delivery: u64,
-    noted: Option<&[String]>,
+    recorded: Option<&[String]>,
 ) -> io::Result<RecoverOutcome> {
     let maildir = match location.bounds.open_directory(&location.path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RecoverOutcome::Nothing),
@@ -55,13 +55,14 @@ pub fn recover(
         staged: Vec::new(),
         seen: HashSet::new(),
     };
-    found.look(&maildir, &location.path, DEPTH)?;
+    found.search(&maildir, &location.path, DEPTH_MAX)?;
     found.staged.iter().try_for_each(LeftFile::remove)?;
-    match noted {
+    match recorded {
         Some(files) => {
-            let is_noted = |file: &LeftFile| files.iter().any(|known| file.name.starts_with(known));
-            let mut others = found.stored.iter().filter(|file| !is_noted(file));
-            others.try_for_each(LeftFile::remove)?;
+            let is_recorded =
+                |file: &LeftFile| files.iter().any(|known| file.name.starts_with(known));
+            let mut unrecorded = found.stored.iter().filter(|file| !is_recorded(file));
+            unrecorded.try_for_each(LeftFile::remove)?;
             Ok(RecoverOutcome::Nothing)
         }
         None if found.staged.is_empty() => {
@@ -108,9 +109,9 @@ struct Leftovers<'l> {
 }
 
 impl Leftovers<'_> {
-    fn look(&mut self, folder: &OwnedFd, path: &Path, depth: usize) -> io::Result<()> {
-        let about = fstat(folder)?;
-        if depth == 0 || !self.seen.insert((about.st_dev, about.st_ino)) {
+    fn search(&mut self, folder: &OwnedFd, path: &Path, depth: usize) -> io::Result<()> {
+        let metadata = fstat(folder)?;
+        if depth == 0 || !self.seen.insert((metadata.st_dev, metadata.st_ino)) {
             return Ok(());
         }
         for name in names(folder, |kind| kind != FileType::RegularFile)? {
@@ -129,7 +130,7 @@ impl Leftovers<'_> {
                     let found = self.files(below)?;
                     self.staged.extend(found);
                 }
-                _ => self.look(&below, &path, depth - 1)?,
+                _ => self.search(&below, &path, depth - 1)?,
             }
         }
         Ok(())
@@ -186,8 +187,8 @@ mod tests {
         path
     }
 
-    fn found(root: &Path, noted: Option<&[String]>) -> RecoverOutcome {
-        recover(&Location::new(root, Layout::Fs, None), 1, noted).unwrap()
+    fn found(root: &Path, recorded: Option<&[String]>) -> RecoverOutcome {
+        recover(&Location::new(root, Layout::Fs, None), 1, recorded).unwrap()
     }
 
     #[test]
@@ -218,8 +219,8 @@ mod tests {
         // again.
         let other = file(root, "A/cur", 1);
         let name = inbox.file_name().unwrap().to_str().unwrap();
-        let noted = [name.split(',').next().unwrap().to_owned()];
-        assert_eq!(found(root, Some(&noted)), RecoverOutcome::Nothing);
+        let recorded = [name.split(',').next().unwrap().to_owned()];
+        assert_eq!(found(root, Some(&recorded)), RecoverOutcome::Nothing);
         assert!(!staged.exists() && !other.exists() && inbox.exists());
         assert_eq!(found(root, Some(&[])), RecoverOutcome::Nothing);
         assert!(!inbox.exists());

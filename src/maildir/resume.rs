@@ -42,18 +42,18 @@ pub fn resume(
     let staged = entry.name.split(",S=").next().unwrap_or_default();
     let path = open.path.join(entry.sub.name());
     let failed = |error| Failure::new("store the message in", &path, error);
-    let mut into = &open.into;
-    let mut done = rename_new(&open.tmp, staged, into, &entry.name);
+    let mut destination = &open.destination;
+    let mut done = rename_new(&open.tmp, staged, destination, &entry.name);
     let new;
     if done == Err(Errno::INVAL) {
         // No colons are possible here, see [`super::StagedMessage::commit`].
         new = open_below(&open.folder, "new", &open.path.join("new"), &maildir.location.bounds)?;
-        into = &new;
-        done = rename_new(&open.tmp, staged, into, entry.base());
+        destination = &new;
+        done = rename_new(&open.tmp, staged, destination, entry.base());
     }
     match done {
         Ok(()) => {
-            sync_directory(into).map_err(failed)?;
+            sync_directory(destination).map_err(failed)?;
             Ok(ResumeOutcome::Stored)
         }
         Err(Errno::NOENT) => is_stored(),

@@ -28,7 +28,7 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    /// The mode with which a directory is created; see [`Sharing::settle_directory`].
+    /// The mode with which a directory is created; see [`Sharing::set_directory_mode`].
     pub(super) fn directory_mode(self) -> Mode {
         match self {
             Sharing::Private => PRIVATE_DIR,
@@ -36,7 +36,7 @@ impl Sharing {
         }
     }
 
-    /// The mode with which a file is created; see [`Sharing::settle_file`].
+    /// The mode with which a file is created; see [`Sharing::set_file_mode`].
     pub(super) fn file_mode(self) -> Mode {
         match self {
             Sharing::Private => PRIVATE_FILE,
@@ -46,7 +46,7 @@ impl Sharing {
 
     /// Sets the mode of a file just created in `parent`. Not all file systems can do
     /// that.
-    pub(super) fn settle_file(self, parent: impl AsFd, file: impl AsFd) {
+    pub(super) fn set_file_mode(self, parent: impl AsFd, file: impl AsFd) {
         let mode = match self {
             Sharing::Private => Some(PRIVATE_FILE),
             Sharing::Shared => group_of(parent)
@@ -58,7 +58,7 @@ impl Sharing {
     }
 
     /// Sets the mode of a directory just created in `parent`.
-    pub(super) fn settle_directory(
+    pub(super) fn set_directory_mode(
         self,
         parent: impl AsFd,
         name: impl Arg + Copy,

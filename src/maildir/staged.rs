@@ -23,7 +23,7 @@ pub struct StagedMessage {
     pub(super) directory: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
     pub(super) tmp: OwnedFd,
-    pub(super) into: OwnedFd,
+    pub(super) destination: OwnedFd,
     pub(super) state: StageState,
     pub(super) file: Option<FileId>,
     /// `,S=<bytes>`
@@ -31,8 +31,8 @@ pub struct StagedMessage {
     /// `:2,FLAGS`, or nothing.
     pub(super) info: String,
     pub(super) problems: Vec<String>,
-    pub(super) counted: Amount,
-    pub(super) made_folder: bool,
+    pub(super) amount: Amount,
+    pub(super) created_folder: bool,
     pub(super) bounds: Bounds,
 }
 
@@ -50,13 +50,13 @@ impl StagedMessage {
     }
 
     /// Whether its folder did not exist and had to be created.
-    pub fn made_folder(&self) -> bool {
-        self.made_folder
+    pub fn created_folder(&self) -> bool {
+        self.created_folder
     }
 
     /// How much of a quota the message uses.
-    pub(crate) fn counted(&self) -> Amount {
-        self.counted
+    pub(crate) fn amount(&self) -> Amount {
+        self.amount
     }
 
     /// The file that the message will be, below its folder: `new/NAME` or `cur/NAME`.
@@ -87,24 +87,24 @@ impl StagedMessage {
     /// # Errors
     /// The message cannot be renamed, or the directory cannot be synced.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
-        let path = self.show()?;
-        self.sync_shown()?;
+        let path = self.make_visible()?;
+        self.sync_visible()?;
         Ok(path)
     }
 
-    /// The same, but its name is on disk only after [`StagedMessage::sync_shown`].
+    /// The same, but its name is on disk only after [`StagedMessage::sync_visible`].
     ///
     /// # Errors
     /// The message cannot be renamed.
-    pub fn show(&mut self) -> Result<PathBuf, Failure> {
+    pub fn make_visible(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
-            if let Some(delimiter) = name::delimiter_in_use(&self.into) {
+            if let Some(delimiter) = name::delimiter_in_use(&self.destination) {
                 self.info = self.info.replacen(name::INFO, delimiter, 1);
                 renamed = self.rename();
             } else {
                 let path = self.directory.with_file_name("new");
-                self.into = open_below(&self.folder, "new", &path, &self.bounds)?;
+                self.destination = open_below(&self.folder, "new", &path, &self.bounds)?;
                 self.directory = path;
                 self.info.clear();
                 renamed = self.rename();
@@ -118,12 +118,12 @@ impl StagedMessage {
         Ok(self.directory.join(name))
     }
 
-    /// Syncs to disk the names of all messages that were shown in the same directory.
+    /// Syncs to disk the names of all messages that were made visible in the same directory.
     ///
     /// # Errors
     /// The directory cannot be synced.
-    pub fn sync_shown(&self) -> Result<(), Failure> {
-        sync_directory(&self.into)
+    pub fn sync_visible(&self) -> Result<(), Failure> {
+        sync_directory(&self.destination)
             .map_err(|error| Failure::new("sync the folder", &self.directory, error))
     }
 
@@ -136,9 +136,9 @@ impl StagedMessage {
     fn rename(&mut self) -> Result<String, Errno> {
         let StageState::Staged(name) = &self.state else { return Err(Errno::EXIST) };
         let end = format!("{name}{}{}", self.size, self.info);
-        let renamed = rename_new(&self.tmp, name, &self.into, &end);
+        let renamed = rename_new(&self.tmp, name, &self.destination, &end);
         if let Err(error) = renamed {
-            if !self.file.is_some_and(|file| file.is_at(&self.into, &end)) {
+            if !self.file.is_some_and(|file| file.is_at(&self.destination, &end)) {
                 return Err(error);
             }
             // If a server's reply was lost, the rename is done again, which then reports
@@ -157,7 +157,7 @@ impl StagedMessage {
     /// where it was put.
     pub fn undo(mut self) -> bool {
         let undone = self.remove();
-        let _ = sync_directory(&self.into);
+        let _ = sync_directory(&self.destination);
         undone
     }
 
@@ -169,7 +169,9 @@ impl StagedMessage {
     fn remove(&mut self) -> bool {
         match std::mem::replace(&mut self.state, StageState::Done) {
             StageState::Staged(name) => unlinkat(&self.tmp, name, AtFlags::empty()).is_ok(),
-            StageState::Committed(name) => unlinkat(&self.into, name, AtFlags::empty()).is_ok(),
+            StageState::Committed(name) => {
+                unlinkat(&self.destination, name, AtFlags::empty()).is_ok()
+            }
             StageState::Done => true,
         }
     }

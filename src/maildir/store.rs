@@ -68,7 +68,7 @@ pub(super) struct OpenFolder {
     pub(super) path: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
     pub(super) tmp: OwnedFd,
-    pub(super) into: OwnedFd,
+    pub(super) destination: OwnedFd,
 }
 
 impl<'a> Maildir<'a> {
@@ -130,8 +130,8 @@ impl<'a> Maildir<'a> {
         earlier: EarlierArrival,
     ) -> Result<StagedMessage, Failure> {
         let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !earlier.listed;
-        let into = if plain { "new" } else { "cur" };
-        let (open, made_folder) = self.open_or_make(&place.directories, into)?;
+        let sub = if plain { "new" } else { "cur" };
+        let (open, created_folder) = self.open_or_make(&place.directories, sub)?;
 
         let mut problems = self.problems.take();
         let mut letters: Vec<char> = flags.letters.chars().collect();
@@ -151,17 +151,17 @@ impl<'a> Maildir<'a> {
             self.location.delivery,
         )?;
         let mut staged = StagedMessage {
-            directory: open.path.join(into),
+            directory: open.path.join(sub),
             folder: open.folder,
             tmp: open.tmp,
-            into: open.into,
+            destination: open.destination,
             state: StageState::Staged(name),
             file: None,
             size: String::new(),
             info: String::new(),
             problems,
-            counted: Amount::default(),
-            made_folder,
+            amount: Amount::default(),
+            created_folder,
             bounds: self.location.bounds.clone(),
         };
         let tmp_path = || open.path.join("tmp");
@@ -175,13 +175,13 @@ impl<'a> Maildir<'a> {
             }
         }
         fsync(&file).map_err(|error| Failure::new("sync the message in", tmp_path(), error))?;
-        staged.file = fstat(&file).ok().map(|about| FileId::of(&about));
+        staged.file = fstat(&file).ok().map(|metadata| FileId::of(&metadata));
         file::close(file)
             .map_err(|error| Failure::new("close the message in", tmp_path(), error))?;
         staged.size = format!(",S={size}");
         let is_trashed = flags.letters.contains('T');
         if !is_trashed && counts(self.location.layout, place) {
-            staged.counted = Amount { bytes: size.try_into().unwrap_or(i64::MAX), messages: 1 };
+            staged.amount = Amount { bytes: size.try_into().unwrap_or(i64::MAX), messages: 1 };
         }
         if !plain {
             staged.info.push_str(name::INFO);
@@ -194,12 +194,12 @@ impl<'a> Maildir<'a> {
     fn open_or_make(
         &self,
         directories: &[String],
-        into: &str,
+        sub: &str,
     ) -> Result<(OpenFolder, bool), Failure> {
-        match self.open_folder(directories, into) {
+        match self.open_folder(directories, sub) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 self.make_folder(directories)?;
-                Ok((self.open_folder(directories, into)?, true))
+                Ok((self.open_folder(directories, sub)?, true))
             }
             other => Ok((other?, false)),
         }
@@ -208,7 +208,7 @@ impl<'a> Maildir<'a> {
     pub(super) fn open_folder(
         &self,
         directories: &[String],
-        into: &str,
+        sub: &str,
     ) -> Result<OpenFolder, Failure> {
         let bounds = &self.location.bounds;
         let mut folder = Arc::clone(&self.root);
@@ -218,8 +218,8 @@ impl<'a> Maildir<'a> {
             folder = Arc::new(open_below(&folder, name, &path, bounds)?);
         }
         let tmp = open_below(&folder, "tmp", &path.join("tmp"), bounds)?;
-        let into = open_below(&folder, into, &path.join(into), bounds)?;
-        Ok(OpenFolder { path, folder, tmp, into })
+        let destination = open_below(&folder, sub, &path.join(sub), bounds)?;
+        Ok(OpenFolder { path, folder, tmp, destination })
     }
 
     /// Creates what is missing of a folder; each step is safe against another process
@@ -242,10 +242,10 @@ impl<'a> Maildir<'a> {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             match openat(&folder, "maildirfolder", flags, sharing.file_mode()) {
                 Err(Errno::EXIST) => {}
-                made => {
-                    let file = made
+                result => {
+                    let file = result
                         .map_err(|error| Failure::new("make", path.join("maildirfolder"), error))?;
-                    sharing.settle_file(&folder, file);
+                    sharing.set_file_mode(&folder, file);
                 }
             }
         }
@@ -275,7 +275,7 @@ impl<'a> Maildir<'a> {
         let sharing = self.location.sharing;
         match mkdirat(parent, name, sharing.directory_mode()) {
             Err(Errno::EXIST) => Ok(()),
-            made => made.and_then(|()| sharing.settle_directory(parent, name)),
+            result => result.and_then(|()| sharing.set_directory_mode(parent, name)),
         }
         .map_err(|error| Failure::new("make the folder", path, error))
     }
@@ -299,8 +299,8 @@ fn make_root(location: &Location) -> Result<(), Failure> {
     let (path, sharing) = (location.path.as_path(), location.sharing);
     location.find_home()?;
     if location.bounds.directory().is_some_and(|directory| directory != path) {
-        let made = location.bounds.make_directory(path, sharing.directory_mode());
-        return made.map_err(|error| Failure::new("make the Maildir", path, error));
+        let result = location.bounds.make_directory(path, sharing.directory_mode());
+        return result.map_err(|error| Failure::new("make the Maildir", path, error));
     }
     let fail = |error: Errno| Failure::new("make the Maildir", path, error);
     let missing = path.ancestors().take_while(|path| {
@@ -311,14 +311,14 @@ fn make_root(location: &Location) -> Result<(), Failure> {
     for directory in missing.into_iter().rev() {
         match mkdirat(CWD, directory, sharing.directory_mode()) {
             Err(Errno::EXIST) => continue,
-            made => made.map_err(fail)?,
+            result => result.map_err(fail)?,
         }
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
         // It may not be accessible to us.
         let opened = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty());
         let Ok(parent) = opened else { continue };
         if let Some(name) = directory.file_name() {
-            sharing.settle_directory(&parent, name).map_err(fail)?;
+            sharing.set_directory_mode(&parent, name).map_err(fail)?;
         }
         sync_directory(&parent).map_err(fail)?;
     }
@@ -362,8 +362,8 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"Subject: x\n\nhello\n");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(names(home.path().join("Maildir")), ["cur", "new", "tmp"]);
-        for made in ["Maildir", "Maildir/cur", "Maildir/tmp"] {
-            assert_eq!(fs::metadata(home.path().join(made)).unwrap().mode() & 0o7777, 0o700);
+        for result in ["Maildir", "Maildir/cur", "Maildir/tmp"] {
+            assert_eq!(fs::metadata(home.path().join(result)).unwrap().mode() & 0o7777, 0o700);
         }
         assert!(names(home.path().join("Maildir/tmp")).is_empty());
     }

@@ -22,36 +22,36 @@ const SECOND_VERSION: &str = "V\t2\n\n";
 /// The largest file that is changed, bytes.
 const LARGEST: u64 = 4 << 20;
 /// How often Courier's file is written again when Courier was faster.
-const TRIES: usize = 3;
+const TRIES_MAX: usize = 3;
 
 /// Subscribes the folder of these directories in the files of the Maildir at `root`.
-/// `asked` is what the user says; if nothing, only the existing files are used. Returns
+/// `setting` is the user's; if there is none, only the existing files are used. Returns
 /// what could not be done, for the log.
 pub(super) fn subscribe(
     root: impl AsFd,
     directories: &[String],
     layout: Layout,
-    asked: Option<bool>,
+    setting: Option<bool>,
 ) -> Vec<String> {
     let root = root.as_fd();
     let levels: Vec<&str> = match (layout, directories) {
         (_, []) => return Vec::new(),
-        _ if asked == Some(false) => return Vec::new(),
+        _ if setting == Some(false) => return Vec::new(),
         (Layout::MaildirPlusPlus, [only, ..]) => {
             only.strip_prefix('.').unwrap_or(only).split('.').collect()
         }
         (Layout::Fs, levels) => levels.iter().map(String::as_str).collect(),
     };
     let mut problems = Vec::new();
-    let mut told = |done: io::Result<bool>, file: &str| {
+    let mut report = |done: io::Result<bool>, file: &str| {
         done.unwrap_or_else(|error| {
             problems.push(format!("cannot subscribe `{}` in {file}: {error}", levels.join("/")));
             true
         })
     };
-    let courier = told(in_couriers(root, &levels, layout), COURIERS);
-    let always = asked == Some(true) && !courier;
-    told(in_dovecots(root, &levels, layout, always), DOVECOTS);
+    let courier = report(in_couriers(root, &levels, layout), COURIERS);
+    let always = setting == Some(true) && !courier;
+    report(in_dovecots(root, &levels, layout, always), DOVECOTS);
     problems
 }
 
@@ -84,7 +84,7 @@ fn in_couriers(root: BorrowedFd<'_>, levels: &[&str], layout: Layout) -> io::Res
         return Ok(false);
     }
     let line = format!("INBOX.{}", levels.join("."));
-    for _ in 0..TRIES {
+    for _ in 0..TRIES_MAX {
         let Some(mut text) = read(root, COURIERS)? else { return Ok(false) };
         if !add_line(&mut text, &line) {
             return Ok(true);
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     /// The content of both files, `-` for none, after a folder was subscribed.
-    fn after(before: [Option<&str>; 2], layout: Layout, asked: Option<bool>) -> [String; 2] {
+    fn after(before: [Option<&str>; 2], layout: Layout, setting: Option<bool>) -> [String; 2] {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in [DOVECOTS, COURIERS].into_iter().zip(before) {
             if let Some(text) = text {
@@ -141,7 +141,7 @@ mod tests {
         };
         for _ in 0..2 {
             let open = std::fs::File::open(root.path()).unwrap();
-            assert!(subscribe(&open, &directories, layout, asked).is_empty());
+            assert!(subscribe(&open, &directories, layout, setting).is_empty());
         }
         let files = fs::read_dir(root.path()).unwrap().count();
         let texts = [DOVECOTS, COURIERS]
@@ -187,8 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn as_the_user_says() {
-        let after = |before, asked| after(before, Layout::MaildirPlusPlus, Some(asked));
+    fn subscriptions_follow_the_users_setting() {
+        let after = |before, setting| after(before, Layout::MaildirPlusPlus, Some(setting));
         assert_eq!(after([None, None], true), ["V\t2\n\nA\t&U,BTFw-\n", "-"]);
         assert_eq!(after([None, Some("")], true), ["-", "INBOX.A.&U,BTFw-\n"]);
         assert_eq!(after([Some("B\n"), Some("")], false), ["B\n", ""]);

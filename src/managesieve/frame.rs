@@ -90,18 +90,18 @@ impl<R: BufRead> Frames<R> {
             if number == MAX_LITERALS {
                 break;
             }
-            let kept = if length <= MAX_LITERAL { length } else { 0 };
+            let accepted = if length <= MAX_LITERAL { length } else { 0 };
             if length > MAX_SKIPPED {
                 return Err(FrameError::Malformed("the script is too long"));
             }
             let before = frame.len();
-            let read = (&mut self.from).take(kept as u64).read_to_end(&mut frame)?;
-            let rest = (length - kept) as u64;
-            let passed = io::copy(&mut (&mut self.from).take(rest), &mut io::sink())?;
-            if read < kept || passed < rest {
+            let read = (&mut self.from).take(accepted as u64).read_to_end(&mut frame)?;
+            let rest = (length - accepted) as u64;
+            let skipped_bytes = io::copy(&mut (&mut self.from).take(rest), &mut io::sink())?;
+            if read < accepted || skipped_bytes < rest {
                 return Err(FrameError::Io(io::ErrorKind::UnexpectedEof.into()));
             }
-            skipped |= length > kept;
+            skipped |= length > accepted;
             if self.of_client && frame.get(before..).is_some_and(|bytes| bytes.contains(&0)) {
                 return Err(FrameError::Malformed("there is a NUL in the script"));
             }

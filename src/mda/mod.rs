@@ -20,8 +20,8 @@ use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::MailStore;
 use crate::load::{self, FileFingerprints, Notice, Proof};
 use crate::log::{Log, LogEntry};
-use crate::mailbox::renamed::renamed;
-use crate::mailbox::sent::SentMailReader;
+use crate::mailbox::correspondents::SentMailReader;
+use crate::mailbox::renamed_folders::find_renamed;
 use crate::maildir::Location;
 use crate::maildir::sharing::Sharing;
 use crate::message::Message;
@@ -32,14 +32,14 @@ use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::SwitchChoices;
 use crate::state::lock_file::LockFile;
-use crate::state::{StateDir, list_index, seen, switch};
+use crate::state::{StateDir, duplicates, list_index, switch_choices};
 use crate::user::User;
 use crate::world::{FolderSource, World};
 
 /// A whole delivery must finish within this time, before the MTA's own deadline: an MTA
 /// may bounce the message of a delivery that it kills. OpenSMTPD waits 300 s, Postfix
 /// 1000 s.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Which files of rules to use.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,7 +58,7 @@ pub struct ActiveRules {
     pub notices: Vec<Notice>,
     /// Remarks for the log.
     pub remarks: Vec<String>,
-    kept: Option<RulePrints>,
+    prints: Option<RulePrints>,
 }
 
 /// The sources of rules that can be kept.
@@ -76,18 +76,18 @@ impl ActiveRules {
     /// They cannot be known at the moment, or the caller named some that never existed.
     pub fn load(files: RuleFiles<'_>, user: &User, proof: Proof) -> Result<ActiveRules, String> {
         let file = load::rules_file(files.rules, user).ok();
-        let asked = files.rules.is_some();
+        let is_named = files.rules.is_some();
         let load = {
             let (file, user) = (file, user.clone());
             move |proof| match &file {
-                Some(path) => load::in_force(path, asked, &user, proof),
+                Some(path) => load::in_force(path, is_named, &user, proof),
                 None => Ok(load::none()),
             }
         };
         let in_force = load(proof)?;
         // If the call names rules that never existed, that is the caller's mistake.
-        let missing = |notice: &&Notice| notice.trouble == load::Trouble::Missing;
-        if asked
+        let missing = |notice: &&Notice| notice.kind == load::NoticeKind::Missing;
+        if is_named
             && let Some(notice) = in_force.notice.as_ref().filter(missing)
             && !notice.last_good
         {
@@ -104,39 +104,39 @@ impl ActiveRules {
             && note.is_none()
             && site.note.is_none();
         let prints = in_force.prints.zip(site.prints).filter(|_| all_well);
-        let kept = prints.and_then(|(of_user, of_site)| {
+        let prints = prints.and_then(|(of_user, of_site)| {
             let words = match load::words_path(&set, user) {
-                Some(path) => Some((path.clone(), switch::read(&path).ok()?)),
+                Some(path) => Some((path.clone(), switch_choices::read(&path).ok()?)),
                 None => None,
             };
             Some(RulePrints { user: of_user, site: of_site, words })
         });
-        if proof == Proof::AsMet {
-            set.reload = Some(Box::new(move || Some(load(Proof::Whole).ok()?.compiled)));
+        if proof == Proof::OnRead {
+            set.reload = Some(Box::new(move || Some(load(Proof::AtOnce).ok()?.compiled)));
         }
         Ok(ActiveRules {
             set,
             notices: in_force.notice.into_iter().chain(in_force.script_notice).collect(),
             remarks: site.note.into_iter().chain(note).chain(in_force.remark).collect(),
-            kept,
+            prints,
         })
     }
 
     /// No rules, whatever the files say.
     pub fn none() -> ActiveRules {
         let set = RuleSet::new(load::none().compiled, None, &SwitchChoices::default());
-        ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
+        ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), prints: None }
     }
 
     /// The size of the files of the user's rules, bytes; none if the rules cannot be kept.
     pub fn text_size(&self) -> Option<u64> {
-        self.kept.as_ref().map(|kept| kept.user.size())
+        self.prints.as_ref().map(|prints| prints.user.size())
     }
 
     /// Uses the site rules of `other` if they were made from the same files, so that they
     /// are in memory only once. Returns whether they were.
     pub fn share_site(&mut self, other: &ActiveRules) -> bool {
-        let same = match (&self.kept, &other.kept) {
+        let same = match (&self.prints, &other.prints) {
             (Some(own), Some(others)) => own.site == others.site,
             _ => false,
         };
@@ -148,13 +148,13 @@ impl ActiveRules {
 
     /// Whether these kept rules are still those that would be loaded.
     pub fn are_current(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| {
+        self.prints.as_ref().is_some_and(|prints| {
             let same = |(path, words): &(PathBuf, SwitchChoices)| {
-                switch::read(path).is_ok_and(|now| now == *words)
+                switch_choices::read(path).is_ok_and(|now| now == *words)
             };
-            kept.user.are_current()
-                && kept.site.are_current_of_site()
-                && kept.words.as_ref().is_none_or(same)
+            prints.user.are_current()
+                && prints.site.are_current_of_site()
+                && prints.words.as_ref().is_none_or(same)
         })
     }
 }
@@ -228,7 +228,7 @@ impl Delivery {
     ) -> Result<(DeliveryReport, Plan), String> {
         let (program, state) = (&rules.set.user, world.state.clone());
         let mut location = self.prepare(rules, &mut world)?;
-        let deadline = self.started + PATIENCE;
+        let deadline = self.started + DELIVERY_TIMEOUT;
         let message =
             read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
         if message.is_empty().unwrap_or(false) {
@@ -240,8 +240,9 @@ impl Delivery {
             Err(outcome) => return Ok((DeliveryReport::of(outcome), Plan::default())),
         };
         let caller = self.caller.clone();
-        let reach = DeliveryContext { caller, ..reach(program, &message, &world, deadline) };
-        let mut filters = Programs::new(&reach);
+        let context =
+            DeliveryContext { caller, ..delivery_context(program, &message, &world, deadline) };
+        let mut filters = Programs::new(&context);
         let run = match self.filtering {
             Filtering::Rules => {
                 evaluate::run(&rules.set, message, &world, Detail::Plan, &mut filters)
@@ -254,35 +255,35 @@ impl Delivery {
                 damaged: false,
             },
         };
-        if let Some(why) = trouble(&run, &world) {
+        if let Some(why) = why_defer(&run, &world) {
             return Err(why);
         }
         let log = log(program, &world, state.as_ref());
         if program.settings.remake_folders == Some(false) && self.remote.is_none() {
             let gone = missing(&run.evaluation.plan, &location);
-            location.renamed = renamed(&location, program, &log, &gone);
+            location.renamed = find_renamed(&location, program, &log, &gone);
         }
         let mut report =
-            deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
+            deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &context);
         report.notes.splice(0..0, filters.notes);
         let unread = world.unread();
         report.notes.extend(unread.map(|why| format!("{why}; rules that need it did not match")));
         // From here on the message is delivered, and nothing must change that: neither a
         // log that cannot be written nor even a panic.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            let again = renamed(&location, program, &log, &report.made_folders);
-            report.notes.extend(again.iter().map(|(folder, other)| {
+            let recreated = find_renamed(&location, program, &log, &report.created_folders);
+            report.notes.extend(recreated.iter().map(|(folder, other)| {
                 format!(
                     "`{folder}` was created again, and its earlier mail is in `{other}`: renamed?"
                 )
             }));
-            self.log(rules, &run, &world, &reach, &report, &log);
+            self.log(rules, &run, &world, &context, &report, &log);
             for (path, list) in world.lists() {
                 let _ = list_index::make(&world.user, &path, &list, self.began);
             }
             world.keep_contacts();
             location.delivery = None;
-            self.tell(rules, &world, &location, &report, &log);
+            self.notify(rules, &world, &location, &report, &log);
         }));
         Ok((report, run.evaluation.plan))
     }
@@ -296,7 +297,7 @@ impl Delivery {
         }
         location.delivery = self.id;
         if program.asks_for_sent_mail {
-            world.sent = Some(Box::new(sent(program, &location, world, true)));
+            world.sent = Some(Box::new(sent_mail(program, &location, world, true)));
         }
         if rules.set.asks_for_folders() {
             world.folders = match &self.remote {
@@ -313,7 +314,7 @@ impl Delivery {
         rules: &ActiveRules,
         run: &Run,
         world: &World,
-        reach: &DeliveryContext,
+        context: &DeliveryContext,
         report: &DeliveryReport,
         log: &Log,
     ) {
@@ -325,8 +326,8 @@ impl Delivery {
             report,
             files: &rules.set.files(),
             message_id: ids.first().map_or("", |id| id.text()),
-            envelope_from: reach.sender.as_deref(),
-            envelope_to: &reach.recipients,
+            envelope_from: context.sender.as_deref(),
+            envelope_to: &context.recipients,
             was: None,
             remarks: &remarks,
             duration: Some(self.started.elapsed()),
@@ -334,8 +335,8 @@ impl Delivery {
         let _ = log.write(&entry);
     }
 
-    /// Tells the user what is wrong with the rules.
-    fn tell(
+    /// Notifies the user of what is wrong with the rules.
+    fn notify(
         &self,
         rules: &ActiveRules,
         world: &World,
@@ -344,15 +345,15 @@ impl Delivery {
         log: &Log,
     ) {
         let state = world.state.as_ref();
-        for told in &rules.notices {
-            let is_told = notice::tell(told, self.store(location), state, world);
-            if let Some(line) = told.line.as_ref().filter(|_| is_told) {
+        for notice in &rules.notices {
+            let is_sent = notice::send(notice, self.store(location), state, world);
+            if let Some(line) = notice.line.as_ref().filter(|_| is_sent) {
                 let _ = log.note(line);
             }
         }
         if self.filtering != Filtering::Rules && report.outcome == Outcome::Delivered {
             let _ = log.note(notice::UNFILTERED);
-            notice::tell_unfiltered(self.store(location), state, world);
+            notice::send_unfiltered(self.store(location), state, world);
         }
     }
 
@@ -386,16 +387,16 @@ pub fn guarded(delivery: impl FnOnce() -> Outcome) -> Outcome {
     outcome.unwrap_or_else(|_| Outcome::deferred("mfilter: internal error"))
 }
 
-/// Why the plan must not be trusted: the message itself or a list could not be read at
-/// the moment. A rule that needs it did not fire, and a later one, perhaps `discard`,
-/// did.
-fn trouble(run: &Run, world: &World) -> Option<String> {
+/// Why the message has to be deferred whatever the plan says: the message itself or a list
+/// could not be read at the moment. A rule that needs it did not fire, and a later one,
+/// perhaps `discard`, did.
+fn why_defer(run: &Run, world: &World) -> Option<String> {
     if run.damaged {
         return Some("the cached rules are damaged".into());
     }
     let unread = run.messages().into_iter().find_map(Message::failure);
     let unread = unread.map(|why| format!("the message cannot be read: {why}"));
-    unread.or_else(|| world.trouble().map(str::to_owned))
+    unread.or_else(|| world.temporary_failure().map(str::to_owned))
 }
 
 /// If rules ask for `duplicate`: the exclusive right to deliver this message, so that of
@@ -408,8 +409,8 @@ fn claim(
     deadline: Instant,
 ) -> Result<Option<LockFile>, Outcome> {
     let Some(state) = state.filter(|_| rules.asks_for_duplicates()) else { return Ok(None) };
-    let Ok(key) = seen::key(message) else { return Ok(None) };
-    match seen::claim(state, key, deadline) {
+    let Ok(key) = duplicates::key(message) else { return Ok(None) };
+    match duplicates::claim(state, key, deadline) {
         Ok(Some(claim)) => Ok(Some(claim)),
         Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
         Err(_) => Ok(None),
@@ -417,7 +418,7 @@ fn claim(
 }
 
 /// What a delivery may use besides the Maildir, until `deadline`.
-pub fn reach(
+pub fn delivery_context(
     program: &Program,
     message: &Message,
     world: &World,
@@ -463,7 +464,12 @@ pub fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
 }
 
 /// The people the user has written to; `writes` says whether their list may be written.
-pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> SentMailReader {
+pub fn sent_mail(
+    program: &Program,
+    location: &Location,
+    world: &World,
+    writes: bool,
+) -> SentMailReader {
     let me = program.settings.me.clone();
     SentMailReader::new(location, world.state.as_ref(), writes, me)
 }
@@ -471,9 +477,9 @@ pub fn sent(program: &Program, location: &Location, world: &World, writes: bool)
 /// A world with what rules may ask about the mail in a Maildir; `writes` says whether the
 /// lists of people may be written.
 pub fn with_mail(world: World, program: &Program, location: &Location, writes: bool) -> World {
-    let sent = sent(program, location, &world, writes);
+    let reader = sent_mail(program, location, &world, writes);
     let folders = FolderSource::Maildir(location.clone());
-    World { sent: Some(Box::new(sent)), folders, ..world }
+    World { sent: Some(Box::new(reader)), folders, ..world }
 }
 
 /// Where to deliver: the Maildir that the caller names, or the site's for a confined

@@ -369,7 +369,7 @@ fn lines<'a>(
         }
     }
     let mut lines = VecDeque::new();
-    let Range { start: mut kept, end } = range;
+    let Range { start: mut copied, end } = range;
     let mut push = |name, range: Range<usize>| {
         if let Some(bytes) = block.get(range).filter(|bytes| !bytes.is_empty()) {
             lines.push_back(BlockLine { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
@@ -380,14 +380,14 @@ fn lines<'a>(
         let found = going.iter_mut().find(|(name, _)| field.name.eq_ignore_ascii_case(name));
         let is_cut = cut && field.range.end == end;
         if let Some((_, is_known)) = found.filter(|_| !is_cut) {
-            push("", kept..field.range.start);
-            kept = field.range.end;
+            push("", copied..field.range.start);
+            copied = field.range.end;
             if !std::mem::replace(is_known, true) {
                 push(field.name, field.range);
             }
         }
     }
-    push("", kept..end);
+    push("", copied..end);
     lines
 }
 

@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_text_in_utf_8_only() {
+    fn only_in_utf_8_a_byte_order_mark_is_not_text() {
         assert_eq!(decode(Some("utf-8"), b"\xef\xbb\xbfa"), "a");
         assert_eq!(decode(Some("windows-1251"), b"\xff\xfe"), "яю");
     }

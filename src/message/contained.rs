@@ -190,7 +190,7 @@ mod tests {
     fn names(message: &str) -> Vec<String> {
         let message = Message::from_bytes(message.into());
         let attachments = message.attachments().unwrap();
-        let names = attachments.iter().flat_map(|each| &each.names);
+        let names = attachments.iter().flat_map(|attachment| &attachment.names);
         names.map(|name| name.text().to_owned()).collect()
     }
 

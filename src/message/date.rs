@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date() {
+    fn what_is_not_a_date() {
         for text in
             ["", "yesterday", "31 Feb 2020 00:00", "1 Jan 2020", "1 Jan 2020 25:00", "((((1"]
         {

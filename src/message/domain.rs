@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_text() {
+    fn what_is_not_a_name_is_text() {
         assert_eq!(canonical("xn--\u{fffd}.JP"), canonical("XN--\u{fffd}.jp"));
         assert_eq!(canonical("xn--ßxn--a0xn--06a."), "xn--ssxn--a0xn--06a");
         assert_eq!(canonical("[IPv6:2001::1]"), "[ipv6:2001::1]");

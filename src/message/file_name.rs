@@ -6,8 +6,8 @@ use crate::text::is_invisible;
 /// ends in `exe` look like `annexe.txt`. Blanks around it are not part of it, nor are
 /// dots at its end, which Windows drops.
 pub fn clean_name(name: &str) -> String {
-    let kept: String = name.chars().filter(|char| !is_invisible(*char)).collect();
-    kept.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).trim_start().to_owned()
+    let visible: String = name.chars().filter(|char| !is_invisible(*char)).collect();
+    visible.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).trim_start().to_owned()
 }
 
 #[cfg(test)]

@@ -54,15 +54,18 @@ pub fn unwrap(text: &str, flow: Flow) -> Cow<'_, str> {
             }
         }
         open = (content.ends_with(' ') && !is_signature).then_some(depth);
-        let kept = match (open, flow) {
+        let without_space = match (open, flow) {
             (Some(_), Flow::DeleteSpace) => content.strip_suffix(' '),
             _ => None,
         };
-        joined.push_str(kept.unwrap_or(content));
+        joined.push_str(without_space.unwrap_or(content));
         // A blank within Japanese or Chinese was put there by the mailer, without saying so:
         // the break, which disappears in such text, stands for it.
         let unspaced = |content: &str| content.chars().next_back().is_some_and(is_unspaced);
-        if open.is_some() && kept.is_none() && content.strip_suffix(' ').is_some_and(unspaced) {
+        if open.is_some()
+            && without_space.is_none()
+            && content.strip_suffix(' ').is_some_and(unspaced)
+        {
             joined.push('\n');
         }
     }

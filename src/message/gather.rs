@@ -126,17 +126,17 @@ impl Gatherer {
             let (piece, behind) = rest.split_at(floor(rest, room.max(4)));
             let left = self.limit - self.read;
             let costs = cost(piece);
-            let (taken, costs) = match costs <= left {
+            let (accepted, costs) = match costs <= left {
                 true => (piece, costs),
                 false => {
-                    let taken = affordable(piece, left);
-                    (taken, cost(taken))
+                    let accepted = affordable(piece, left);
+                    (accepted, cost(accepted))
                 }
             };
             self.read += costs;
-            self.pending.push_str(taken);
+            self.pending.push_str(accepted);
             rest = behind;
-            if taken.len() < piece.len() {
+            if accepted.len() < piece.len() {
                 self.flush(true);
                 self.cut = true;
             } else if self.pending.len() >= PIECE {
@@ -156,11 +156,11 @@ impl Gatherer {
         append(&mut self.text, &fold::normalise(piece));
         // A blank at the seam may have been removed.
         let new = self.text.get(before.min(self.text.len())..).unwrap_or_default();
-        let kept = affordable(new, self.limit - self.written);
-        self.written += cost(kept);
-        if kept.len() < new.len() {
+        let accepted = affordable(new, self.limit - self.written);
+        self.written += cost(accepted);
+        if accepted.len() < new.len() {
             self.cut = true;
-            self.text.truncate(before + kept.len());
+            self.text.truncate(before + accepted.len());
         }
         let rest = rest.len();
         self.pending.drain(..self.pending.len() - rest);
@@ -292,11 +292,11 @@ mod tests {
             let mut gatherer = Gatherer::new(limit);
             let more = gatherer.push(&text);
             prop_assert!(gatherer.cost() <= limit);
-            let (kept, cut) = gatherer.finish();
-            prop_assert!(cost(&kept) <= limit);
+            let (accepted, cut) = gatherer.finish();
+            prop_assert!(cost(&accepted) <= limit);
             prop_assert!(more || cut);
             if !cut {
-                prop_assert_eq!(kept, fold::normalise(&text).into_owned());
+                prop_assert_eq!(accepted, fold::normalise(&text).into_owned());
             }
             prop_assert!(text.starts_with(affordable(&text, limit)));
         }

@@ -209,10 +209,10 @@ impl Head {
         let is_like = |line: &&[u8]| {
             let Some(colon) = memchr(b':', line) else { return false };
             let mut seen = line.iter().take(colon).filter(|byte| byte.is_ascii_graphic());
-            let mut wanted = name.bytes();
+            let mut expected = name.bytes();
             !line.starts_with(b" ")
                 && !line.starts_with(b"\t")
-                && wanted.all(|byte| seen.next().is_some_and(|it| it.eq_ignore_ascii_case(&byte)))
+                && expected.all(|byte| seen.next().is_some_and(|it| it.eq_ignore_ascii_case(&byte)))
                 && seen.next().is_none()
         };
         lines.filter(is_like).count()
@@ -382,8 +382,8 @@ fn is_empty_line(line: &[u8], line_end: u8) -> bool {
 
 fn trim_line_end(value: &[u8]) -> &[u8] {
     let value = value.strip_suffix(b"\n").unwrap_or(value);
-    let kept = value.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
-    &value[..kept]
+    let length = value.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
+    &value[..length]
 }
 
 /// Marks a fold in text that is not decoded yet: white space that has no meaning
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_headers_are_no_values_and_not_lost() {
+    fn lines_that_are_not_headers_are_not_values_and_not_lost() {
         let block = b" x\nA: 1\njunk\n more junk\n>From b: c\nn\xe9: d\n:\nB: 2\n\nbody";
         assert_eq!(entries(block), pairs(&[("A", " 1"), ("B", " 2")]));
         let head = Head::parse(&block[..]);
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_index_is_no_value_and_not_lost() {
+    fn what_is_beyond_the_index_is_not_a_value_and_not_lost() {
         let block = format!("{}junk\nB: 1\n 2\nA:3\n\nC: 4", "A:\n".repeat(INDEX_LIMIT));
         let head = Head::parse(block.as_str());
         assert!(head.has_more() && !Head::parse("A:\n\nbody").has_more());

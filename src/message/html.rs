@@ -631,12 +631,12 @@ mod tests {
 
     #[test]
     fn charset_of_a_document() {
-        let of = |html: &str| declared_charset(html.as_bytes());
-        assert_eq!(of("<meta charset=Shift_JIS>").as_deref(), Some("shift_jis"));
+        let charset = |html: &str| declared_charset(html.as_bytes());
+        assert_eq!(charset("<meta charset=Shift_JIS>").as_deref(), Some("shift_jis"));
         let http_equiv = "<META http-equiv=content-type content=\"text/html; charset=EUC-JP\">";
-        assert_eq!(of(http_equiv).as_deref(), Some("euc-jp"));
-        assert_eq!(of("<?xml version='1.0' encoding='koi8-r'?>").as_deref(), Some("koi8-r"));
-        assert_eq!(of("the charset is good"), None);
+        assert_eq!(charset(http_equiv).as_deref(), Some("euc-jp"));
+        assert_eq!(charset("<?xml version='1.0' encoding='koi8-r'?>").as_deref(), Some("koi8-r"));
+        assert_eq!(charset("the charset is good"), None);
     }
 
     #[test]

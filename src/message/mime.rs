@@ -372,11 +372,11 @@ fn uuencoded_name(line: &[u8]) -> Option<String> {
 fn is_uuencoded(line: &[u8]) -> bool {
     let Some((length, text)) = line.split_first() else { return false };
     let bytes = usize::from(length.wrapping_sub(b' ') & 63);
-    let wanted = bytes.div_ceil(3) * 4;
+    let size = bytes.div_ceil(3) * 4;
     // Blanks at the end get lost on the way, and some writers add one character.
     (b' '..=b'`').contains(length)
-        && text.len() <= wanted + 1
-        && text.len() + 2 >= wanted
+        && text.len() <= size + 1
+        && text.len() + 2 >= size
         && text.iter().all(|byte| (b' '..=b'`').contains(byte))
 }
 
@@ -568,31 +568,31 @@ mod tests {
 
     #[test]
     fn boundaries() {
-        let of = |body: &'static str| {
+        let types = |body: &'static str| {
             parts(Box::leak(
                 format!("Content-Type: multipart/mixed; boundary=\"b 1\"\n\n{body}")
                     .into_boxed_str(),
             ))
         };
         assert_eq!(
-            of("preamble\n--b 1\n\none\n--b 1\n\ntwo\n--b 1--\nepilogue"),
+            types("preamble\n--b 1\n\none\n--b 1\n\ntwo\n--b 1--\nepilogue"),
             [text("one"), text("two")]
         );
         assert_eq!(
-            of("--b 1\r\n\r\none\r\n\r\n--b 1  \r\n\r\n--b 1--"),
+            types("--b 1\r\n\r\none\r\n\r\n--b 1  \r\n\r\n--b 1--"),
             [text("one\r\n"), text("")]
         );
-        assert_eq!(of("--b 1\n\nno end\n"), [text("no end\n")]);
+        assert_eq!(types("--b 1\n\nno end\n"), [text("no end\n")]);
         assert_eq!(
-            of("--b 1\n\nnot --b 1 here\n--b 12\n -- b 1\n"),
+            types("--b 1\n\nnot --b 1 here\n--b 12\n -- b 1\n"),
             [text("not --b 1 here\n--b 12\n -- b 1\n")]
         );
-        assert_eq!(of("--b 1\nA: x\n--b 1\nB: y"), [text(""), text("")]);
-        assert_eq!(of("--b 1\nno header\n\nat all\n--b 1--"), [text("no header\n\nat all")]);
-        assert_eq!(of("--b 1\n \t\n\ntext\n--b 1--"), [text("\ntext")]);
-        assert_eq!(of("--b 1--\n--b 1\n\nbehind the end"), []);
-        assert_eq!(of("not\none\n"), [text("not\none\n")]);
-        assert_eq!(of(""), [text("")]);
+        assert_eq!(types("--b 1\nA: x\n--b 1\nB: y"), [text(""), text("")]);
+        assert_eq!(types("--b 1\nno header\n\nat all\n--b 1--"), [text("no header\n\nat all")]);
+        assert_eq!(types("--b 1\n \t\n\ntext\n--b 1--"), [text("\ntext")]);
+        assert_eq!(types("--b 1--\n--b 1\n\nbehind the end"), []);
+        assert_eq!(types("not\none\n"), [text("not\none\n")]);
+        assert_eq!(types(""), [text("")]);
         assert_eq!(parts("Content-Type: multipart/mixed\n\n--b\n\nx\n"), [text("--b\n\nx\n")]);
     }
 

@@ -680,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_cut_by_what_they_cost_and_said_to_be() {
+    fn headers_are_cut_by_what_they_cost_and_a_note_says_so() {
         let limits = |header: String| {
             let message = Message::from_bytes(header.into());
             let found = (message.texts("a").len(), message.addresses("from").len());

@@ -52,8 +52,8 @@ impl Sheet {
 
     /// The style of elements of that name with that class (`.`) or identifier (`#`).
     pub(super) fn style(&self, element: &str, sign: char, name: &str) -> Style {
-        let of = |element: &str| self.rules.get(&format!("{element}{sign}{name}")).copied();
-        match (of(""), of(element)) {
+        let style = |element: &str| self.rules.get(&format!("{element}{sign}{name}")).copied();
+        match (style(""), style(element)) {
             (Some(all), Some(own)) => own.over(all),
             (all, own) => all.or(own).unwrap_or_default(),
         }

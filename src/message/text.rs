@@ -52,11 +52,6 @@ impl Text {
         }
         (self.text.len() <= LONGEST).then(|| Cow::Owned(self.text.to_ascii_lowercase()))
     }
-
-    /// Whether it is empty.
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
 }
 
 /// Folds piece by piece, so that a large text is copied at most once, and not at

@@ -154,14 +154,14 @@ const BLANKS: usize = 1000;
 #[derive(Debug, Default)]
 pub struct QuotedPrintable {
     /// Blanks that may turn out to be at a line end, or an incomplete escape.
-    held: Vec<u8>,
+    pending: Vec<u8>,
 }
 
 impl QuotedPrintable {
     fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
         while let Some((byte, behind)) = rest.split_first() {
-            if self.held.is_empty() {
+            if self.pending.is_empty() {
                 let end = memchr::memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
                 // Blanks before it may be at a line end.
                 let plain = rest
@@ -175,14 +175,14 @@ impl QuotedPrintable {
                     continue;
                 }
             }
-            match self.held.as_slice() {
+            match self.pending.as_slice() {
                 [b'='] => match byte {
                     b'\n' => {
-                        self.held.clear();
+                        self.pending.clear();
                         rest = behind;
                     }
                     b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f' | b' ' | b'\t' | b'\r' => {
-                        self.held.push(*byte);
+                        self.pending.push(*byte);
                         rest = behind;
                     }
                     // It is read again, now on its own.
@@ -190,40 +190,40 @@ impl QuotedPrintable {
                 },
                 [b'=', blank @ (b' ' | b'\t' | b'\r'), ..] => match byte {
                     b'\n' => {
-                        self.held.clear();
+                        self.pending.clear();
                         rest = behind;
                     }
                     b' ' | b'\t' | b'\r' => rest = behind,
-                    _ if *blank == b'\r' => self.held.clear(),
+                    _ if *blank == b'\r' => self.pending.clear(),
                     _ => self.release(out),
                 },
                 [b'=', high] => {
                     match (hex(*high), hex(*byte)) {
                         (Some(high), Some(low)) => {
                             out.push(high << 4 | low);
-                            self.held.clear();
+                            self.pending.clear();
                             rest = behind;
                         }
                         _ => self.release(out),
                     };
                 }
-                held => match byte {
+                pending => match byte {
                     b'\n' => {
-                        if held.last() == Some(&b'\r') {
+                        if pending.last() == Some(&b'\r') {
                             out.push(b'\r');
                         }
                         out.push(b'\n');
-                        self.held.clear();
+                        self.pending.clear();
                         rest = behind;
                     }
-                    b' ' | b'\t' | b'\r' if held.len() < BLANKS => {
-                        self.held.push(*byte);
+                    b' ' | b'\t' | b'\r' if pending.len() < BLANKS => {
+                        self.pending.push(*byte);
                         rest = behind;
                     }
                     _ => {
                         self.release(out);
                         if *byte == b'=' {
-                            self.held.push(b'=');
+                            self.pending.push(b'=');
                             rest = behind;
                         }
                     }
@@ -233,14 +233,17 @@ impl QuotedPrintable {
     }
 
     fn release(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.held);
+        out.append(&mut self.pending);
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.held.first() == Some(&b'=') && self.held.len() > 1 && hex(self.held[1]).is_some() {
+        if self.pending.first() == Some(&b'=')
+            && self.pending.len() > 1
+            && hex(self.pending[1]).is_some()
+        {
             self.release(out);
         }
-        self.held.clear();
+        self.pending.clear();
     }
 }
 
@@ -255,7 +258,7 @@ const UU_LINE: usize = 256;
 #[derive(Debug, Default)]
 pub struct Uuencode {
     line: Vec<u8>,
-    begun: bool,
+    has_begun: bool,
 }
 
 impl Uuencode {
@@ -271,10 +274,10 @@ impl Uuencode {
 
     fn line(&mut self, out: &mut Vec<u8>) {
         let line = self.line.trim_ascii_end();
-        if !self.begun {
-            self.begun = line.starts_with(b"begin ");
+        if !self.has_begun {
+            self.has_begun = line.starts_with(b"begin ");
         } else if line == b"end" {
-            self.begun = false;
+            self.has_begun = false;
         } else if let Some((length, text)) = line.split_first() {
             let length = usize::from(length.wrapping_sub(b' ') & 63);
             let end = out.len() + length;

@@ -45,25 +45,25 @@ impl Message {
     /// The message as it was before the marks were added, and what was removed,
     /// in words. Marks that cannot be removed stay.
     pub fn unmarked(mut self, marks: &Marks) -> (Message, Vec<String>) {
-        let mut taken = Vec::new();
+        let mut removed = Vec::new();
         if marks.is_empty() {
-            return (self, taken);
+            return (self, removed);
         }
-        let (header, marked) = header(self.head(), marks, &mut taken);
+        let (header, marked) = header(self.head(), marks, &mut removed);
         if marked {
             match unwrap(&self) {
                 Ok(Some(original)) => {
-                    taken.push("the report around the message".to_owned());
+                    removed.push("the report around the message".to_owned());
                     // A gateway may have marked it before it was wrapped.
                     let (header, _) = self::header(original.head(), marks, &mut Vec::new());
-                    return (original.with_header(header), taken);
+                    return (original.with_header(header), removed);
                 }
                 Ok(None) => {}
-                Err(error) => taken.push(format!("not what is around the message: {error}")),
+                Err(error) => removed.push(format!("not what is around the message: {error}")),
             }
         }
         self = self.with_header(header);
-        (self, taken)
+        (self, removed)
     }
 
     /// The same body after another header block.
@@ -94,7 +94,7 @@ impl Marks {
 
 /// The header block without the marks, if it changes, and whether the provider's
 /// filter marked the message.
-fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8>>, bool) {
+fn header(head: &Head, marks: &Marks, removed: &mut Vec<String>) -> (Option<Vec<u8>>, bool) {
     let folded: Vec<String> =
         marks.subjects.iter().map(|mark| fold::fold(mark).trim().to_owned()).collect();
     let stripped = |raw: &[u8]| strip(head, raw, &folded);
@@ -109,16 +109,16 @@ fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8
     for header in head.headers() {
         if marks.names(header.name) {
             marked = true;
-            note(taken, format!("header {}", header.name));
+            note(removed, format!("header {}", header.name));
             drop_field(&mut drop, header.range);
         } else if marks.forged.iter().any(|name| name.eq_ignore_ascii_case(header.name)) {
-            note(taken, format!("header {} from outside", header.name));
+            note(removed, format!("header {} from outside", header.name));
             drop_field(&mut drop, header.range);
         } else if header.name.eq_ignore_ascii_case("Subject")
             && let Some((value, mark)) = stripped(header.value)
         {
             marked = true;
-            note(taken, format!("subject {mark:?}"));
+            note(removed, format!("subject {mark:?}"));
             values.push((value_range(head, &header.range, header.value), value));
         }
     }
@@ -127,7 +127,7 @@ fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8
         drop.extend(restore.drop);
         drop.sort_by_key(|range| range.start);
         drop.dedup();
-        note(taken, "subject by X-Spam-Prev-Subject".to_owned());
+        note(removed, "subject by X-Spam-Prev-Subject".to_owned());
     }
     if drop.is_empty() && values.is_empty() {
         return (None, marked);
@@ -150,9 +150,9 @@ fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8
     (Some(out), marked)
 }
 
-fn note(taken: &mut Vec<String>, what: String) {
-    if !taken.contains(&what) {
-        taken.push(what);
+fn note(removed: &mut Vec<String>, what: String) {
+    if !removed.contains(&what) {
+        removed.push(what);
     }
 }
 
@@ -433,8 +433,8 @@ mod tests {
     }
 
     fn unmarked(text: &str) -> (String, Vec<String>) {
-        let (message, taken) = Message::from_bytes(text.into()).unmarked(&marks());
-        (String::from_utf8(bytes(&message)).unwrap(), taken)
+        let (message, removed) = Message::from_bytes(text.into()).unmarked(&marks());
+        (String::from_utf8(bytes(&message)).unwrap(), removed)
     }
 
     fn subject(value: &str) -> String {
@@ -473,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mark_in_front_stays() {
+    fn what_is_not_a_mark_in_front_stays() {
         for value in
             [" hello [SPAM]", " SPAM hello", " about [SPAM] marks", "", " [SPAM", " Note: [SPAM]"]
         {
@@ -483,20 +483,20 @@ mod tests {
 
     #[test]
     fn verdict_headers_and_forged_ones_go_and_the_rest_stays_as_it_is() {
-        let (text, taken) = unmarked(
+        let (text, removed) = unmarked(
             "X-Spam-Flag: YES\r\nfrom : a\r\nX-SPAM-Status: Yes,\r\n\tscore=9\r\n\
              x-mfilter-site: x\r\nX-Spam: kept\r\njunk line\r\n\r\nX-Spam-Flag: body\r\n",
         );
         assert_eq!(text, "from : a\r\nX-Spam: kept\r\njunk line\r\n\r\nX-Spam-Flag: body\r\n");
         let expected =
             ["header X-Spam-Flag", "header X-SPAM-Status", "header x-mfilter-site from outside"];
-        assert_eq!(taken, expected);
+        assert_eq!(removed, expected);
         let plain = "From: a\nSubject: [ok] b\n\n[SPAM]\n";
         assert_eq!(unmarked(plain), (plain.to_owned(), vec![]));
     }
 
     #[test]
-    fn the_subject_that_spamassassin_kept_is_given_back() {
+    fn the_subject_that_spamassassin_kept_is_restored() {
         let text = |subject: &str, kept: &str| {
             format!("X-Spam-Flag: YES\nSubject: {subject}\nX-Spam-Prev-Subject: {kept}\n\n")
         };

@@ -32,7 +32,7 @@ impl fmt::Display for StepId {
 #[derive(Debug, Default)]
 pub struct StepIds {
     /// How many steps with the same effect there have been.
-    met: HashMap<[u8; 32], u32>,
+    counts: HashMap<[u8; 32], u32>,
 }
 
 impl StepIds {
@@ -41,9 +41,9 @@ impl StepIds {
     /// different id than the first.
     pub fn next(&mut self, kind: &StepKind) -> Option<StepId> {
         let fields = FieldHasher::of(kind)?;
-        let met = self.met.entry(fields.0.clone().finalize().into()).or_default();
-        *met += 1;
-        let hash = fields.number(u64::from(*met)).0.finalize();
+        let count = self.counts.entry(fields.0.clone().finalize().into()).or_default();
+        *count += 1;
+        let hash = fields.number(u64::from(*count)).0.finalize();
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         Some(StepId(id))

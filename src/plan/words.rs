@@ -50,51 +50,53 @@ pub struct StepWords<'s> {
 impl StepKind {
     /// Field by field.
     pub fn words(&self) -> StepWords<'_> {
-        let of = |action| StepWords { action, ..StepWords::default() };
+        let action_only = |action| StepWords { action, ..StepWords::default() };
         match self {
             StepKind::Deliver { as_, folder, flags } => StepWords {
                 folder: Some(folder.to_string()),
                 flags: Some(flags.words()),
-                ..of(as_.word())
+                ..action_only(as_.word())
             },
-            StepKind::Discard { why } => StepWords { text: why.as_deref(), ..of("discard") },
+            StepKind::Discard { why } => {
+                StepWords { text: why.as_deref(), ..action_only("discard") }
+            }
             StepKind::Reject { status, text } => {
-                StepWords { status: Some(status), text: Some(text), ..of("reject") }
+                StepWords { status: Some(status), text: Some(text), ..action_only("reject") }
             }
             StepKind::Defer { status, text } => {
-                StepWords { status: Some(status), text: Some(text), ..of("defer") }
+                StepWords { status: Some(status), text: Some(text), ..action_only("defer") }
             }
             StepKind::Edit(edit) => {
                 let (action, name, text) = edit_words(edit);
-                StepWords { name: Some(name), text, ..of(action) }
+                StepWords { name: Some(name), text, ..action_only(action) }
             }
-            StepKind::Log(text) => StepWords { text: Some(text), ..of("log") },
-            StepKind::Pipe { argv } => StepWords { command: Some(argv), ..of("pipe") },
-            StepKind::Run { argv } => StepWords { command: Some(argv), ..of("run") },
+            StepKind::Log(text) => StepWords { text: Some(text), ..action_only("log") },
+            StepKind::Pipe { argv } => StepWords { command: Some(argv), ..action_only("pipe") },
+            StepKind::Run { argv } => StepWords { command: Some(argv), ..action_only("run") },
             StepKind::Filter { argv, applied } => {
-                StepWords { command: Some(argv), applied: Some(*applied), ..of("filter") }
+                StepWords { command: Some(argv), applied: Some(*applied), ..action_only("filter") }
             }
             StepKind::Forward { copy, sender, to, .. } => StepWords {
                 sender: Some(sender),
                 to: Some(to.iter().map(String::as_str).collect()),
-                ..of(if *copy { "forward-copy" } else { "forward" })
+                ..action_only(if *copy { "forward-copy" } else { "forward" })
             },
             StepKind::Reply(reply) => StepWords {
                 to: Some(vec![&reply.to]),
                 name: reply.file.as_deref(),
                 subject: Some(&reply.subject),
                 text: Some(&reply.body),
-                ..of("reply")
+                ..action_only("reply")
             },
             StepKind::EditList { add, list, entry, path } => StepWords {
                 name: Some(list),
                 text: Some(entry),
                 path: Some(path.display().to_string()),
-                ..of(if *add { "add" } else { "remove" })
+                ..action_only(if *add { "add" } else { "remove" })
             },
-            StepKind::Remember { .. } => of("remember"),
+            StepKind::Remember { .. } => action_only("remember"),
             StepKind::Skipped { action, why } => {
-                StepWords { name: Some(action), text: Some(why), ..of("skipped") }
+                StepWords { name: Some(action), text: Some(why), ..action_only("skipped") }
             }
         }
     }

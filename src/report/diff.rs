@@ -36,7 +36,7 @@ impl RunResult<'_> {
 
     fn text(&self, out: &mut String, mark: &str, step: &Step, language: Language) {
         let _ = writeln!(out, "  {mark} {}", sentence(&step.kind, language));
-        let _ = writeln!(out, "      {}", by(step, self.sources, language));
+        let _ = writeln!(out, "      {}", rule_text(step, self.sources, language));
     }
 }
 
@@ -68,7 +68,7 @@ fn plain(step: &StepKind) -> StepKind {
 }
 
 /// The rule that asked for a step: file, line, label, text.
-fn by(step: &Step, sources: &Sources, language: Language) -> String {
+fn rule_text(step: &Step, sources: &Sources, language: Language) -> String {
     let Some(rule) = &step.rule else {
         return format!("({})", translated("end of the rules", language));
     };

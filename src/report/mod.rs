@@ -63,8 +63,8 @@ pub fn text(
         };
         row(&mut out, &style.say("envelope"), &shown_sentence(&known));
     }
-    for looked in &evaluation.trace.looked {
-        rule(&mut out, looked, sources, style);
+    for trace in &evaluation.trace.rules {
+        rule(&mut out, trace, sources, style);
     }
     for warning in &evaluation.trace.warnings {
         let note = shown_sentence(&style.say(warning));
@@ -134,23 +134,23 @@ fn why(text: &str, language: Language) -> String {
     shown_sentence(&out)
 }
 
-fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, style: ReportStyle) {
+fn rule(out: &mut String, trace: &RuleTrace, sources: &Sources, style: ReportStyle) {
     let paint = Paint(style.colour);
     let say = |text| style.say(text);
     let verdicts = [say("yes"), say("no"), say("skipped")];
     // In English the third is longer than the others, and rare.
     let wide = verdicts.iter().take(2).map(|verdict| verdict.width()).max().unwrap_or(0);
     let [yes, no, skipped] = verdicts.map(|verdict| padded(&verdict, wide));
-    let verdict = match &looked.verdict {
+    let verdict = match &trace.verdict {
         TestVerdict::Yes => paint.green(&yes),
         TestVerdict::No => paint.dim(&no),
         TestVerdict::Skipped(_) => paint.yellow(&skipped),
     };
-    let indent = "  ".repeat(looked.depth);
-    let text = one_line(sources.text(looked.span));
-    let file = other_file(looked.span, sources);
-    let _ = writeln!(out, "  {verdict} {file}{:>4}  {indent}{}", looked.line, escape(&text));
-    for test in &looked.tests {
+    let indent = "  ".repeat(trace.depth);
+    let text = one_line(sources.text(trace.span));
+    let file = other_file(trace.span, sources);
+    let _ = writeln!(out, "  {verdict} {file}{:>4}  {indent}{}", trace.line, escape(&text));
+    for test in &trace.tests {
         let mark = match &test.verdict {
             TestVerdict::Yes => '+',
             TestVerdict::No => '-',
@@ -158,7 +158,7 @@ fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, style: ReportSt
         };
         let why = why(&test.why, style.language);
         // A rule with one test shows the test already.
-        let line = match looked.tests.len() {
+        let line = match trace.tests.len() {
             1 => format!("{mark} {why}"),
             _ => {
                 let text = one_line(sources.text(test.span));
@@ -228,14 +228,14 @@ pub fn json(
         .collect();
     let trace = evaluation
         .trace
-        .looked
+        .rules
         .iter()
-        .map(|looked| RuleReport {
-            line: looked.line,
-            file: file_name(looked.span, sources),
-            result: result(&looked.verdict),
-            skipped: skipped(&looked.verdict),
-            tests: looked
+        .map(|rule| RuleReport {
+            line: rule.line,
+            file: file_name(rule.span, sources),
+            result: result(&rule.verdict),
+            skipped: skipped(&rule.verdict),
+            tests: rule
                 .tests
                 .iter()
                 .map(|test| TestReport {
@@ -350,9 +350,9 @@ pub fn inspection(label: &str, found: &Inspection, style: ReportStyle) -> String
     section("classifiers that match", known.collect());
     let believed = found.believed.iter().map(|used| ("", style.say(used)));
     section("results believed", believed.collect());
-    let ignored = found.ignored.iter().map(|each| {
-        let reason = style.say(&each.why);
-        ("", Cow::Owned(format!("{reason}: {}", each.header)))
+    let ignored = found.ignored.iter().map(|header| {
+        let reason = style.say(&header.why);
+        ("", Cow::Owned(format!("{reason}: {}", header.header)))
     });
     section("results ignored", ignored.collect());
     section("notes", found.warnings.iter().map(|note| ("", style.say(note))).collect());
@@ -385,7 +385,7 @@ pub fn inspection_json(label: &str, found: &Inspection) -> String {
     let ignored = found
         .ignored
         .iter()
-        .map(|each| json!({"header": each.header, "believed": false, "why": each.why}));
+        .map(|header| json!({"header": header.header, "believed": false, "why": header.why}));
     let report = json!({
         "message": label,
         "fields": fields,

@@ -1,4 +1,4 @@
-//! Many messages → what became of them: how many went where, which rules never fired,
+//! Statistics of many messages: how many each folder gets, which rules never fired,
 //! what was slow.
 
 use std::cmp::Reverse;
@@ -26,7 +26,7 @@ pub struct Summary {
     pub messages: usize,
     /// How many messages could not be read.
     pub unread: usize,
-    went: BTreeMap<String, usize>,
+    destinations: BTreeMap<String, usize>,
     rules: HashMap<Span, RuleSummary>,
     /// The slowest messages, in no particular order.
     slow: Vec<(Duration, String)>,
@@ -38,26 +38,26 @@ pub struct Summary {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct RuleSummary {
-    looked: usize,
-    held: usize,
-    took: Duration,
+    evaluated: usize,
+    fired: usize,
+    duration: Duration,
 }
 
 impl Summary {
-    /// Counts a message that took `took` to open and judge.
-    pub fn add(&mut self, label: &str, evaluation: &Evaluation, took: Duration) {
+    /// Counts a message, which took `duration` to open and judge.
+    pub fn add(&mut self, label: &str, evaluation: &Evaluation, duration: Duration) {
         self.messages += 1;
-        self.time += took;
-        *self.went.entry(destination(&evaluation.plan)).or_default() += 1;
-        for passed in &evaluation.trace.passed {
-            let rule = self.rules.entry(passed.span).or_default();
-            rule.looked += 1;
-            rule.held += usize::from(passed.held);
-            rule.took += passed.took;
+        self.time += duration;
+        *self.destinations.entry(destination(&evaluation.plan)).or_default() += 1;
+        for tally in &evaluation.trace.tallies {
+            let rule = self.rules.entry(tally.span).or_default();
+            rule.evaluated += 1;
+            rule.fired += usize::from(tally.fired);
+            rule.duration += tally.duration;
         }
-        let fastest = self.slow.iter().map(|(took, _)| *took).min();
-        if self.slow.len() < SLOWEST || fastest.is_some_and(|fastest| took > fastest) {
-            self.slow.push((took, label.to_owned()));
+        let fastest = self.slow.iter().map(|(duration, _)| *duration).min();
+        if self.slow.len() < SLOWEST || fastest.is_some_and(|fastest| duration > fastest) {
+            self.slow.push((duration, label.to_owned()));
             self.cut();
         }
     }
@@ -71,7 +71,7 @@ impl Summary {
     }
 
     fn cut(&mut self) {
-        self.slow.sort_by_key(|(took, _)| Reverse(*took));
+        self.slow.sort_by_key(|(duration, _)| Reverse(*duration));
         self.slow.truncate(SLOWEST);
     }
 
@@ -80,14 +80,14 @@ impl Summary {
         self.messages += other.messages;
         self.unread += other.unread;
         self.time += other.time;
-        for (folder, number) in other.went {
-            *self.went.entry(folder).or_default() += number;
+        for (folder, number) in other.destinations {
+            *self.destinations.entry(folder).or_default() += number;
         }
         for (span, rule) in other.rules {
             let known = self.rules.entry(span).or_default();
-            known.looked += rule.looked;
-            known.held += rule.held;
-            known.took += rule.took;
+            known.evaluated += rule.evaluated;
+            known.fired += rule.fired;
+            known.duration += rule.duration;
         }
         self.slow.extend(other.slow);
         self.cut();
@@ -105,13 +105,13 @@ impl Summary {
     }
 
     fn fired(&self, span: Span) -> bool {
-        self.rules.get(&span).is_some_and(|rule| rule.held > 0)
+        self.rules.get(&span).is_some_and(|rule| rule.fired > 0)
     }
 
     /// Destinations and their counts, largest first.
-    fn went(&self) -> Vec<(&str, usize)> {
+    fn destinations(&self) -> Vec<(&str, usize)> {
         let mut rows: Vec<_> =
-            self.went.iter().map(|(to, number)| (to.as_str(), *number)).collect();
+            self.destinations.iter().map(|(to, number)| (to.as_str(), *number)).collect();
         rows.sort_by_key(|(to, number)| (Reverse(*number), *to));
         rows
     }
@@ -127,8 +127,8 @@ impl Summary {
     /// The rules that took most time, with the total time of each.
     fn slow_rules(&self) -> Vec<(Span, RuleSummary)> {
         let mut rows: Vec<_> = self.rules.iter().map(|(span, rule)| (*span, *rule)).collect();
-        rows.sort_by_key(|(span, rule)| (Reverse(rule.took), span.file, span.start));
-        rows.retain(|(_, rule)| !rule.took.is_zero());
+        rows.sort_by_key(|(span, rule)| (Reverse(rule.duration), span.file, span.start));
+        rows.retain(|(_, rule)| !rule.duration.is_zero());
         rows.truncate(SLOWEST);
         rows
     }
@@ -138,7 +138,7 @@ impl Summary {
     pub fn text(&self, rules: &[RuleEntry], sources: &Sources, style: ReportStyle) -> String {
         let say = |text: &str| style.say(text).into_owned();
         let mut out = format!("\n{:>7} {}\n", self.messages, say("messages"));
-        for (folder, number) in self.went() {
+        for (folder, number) in self.destinations() {
             let _ = writeln!(out, "{number:>7} {}", escape(folder));
         }
         self.unread_text(&mut out, style);
@@ -157,14 +157,14 @@ impl Summary {
         if style.verbose || self.time >= SLOW {
             let _ = writeln!(out, "\n{}", say(&format!("slowest, of {} ms in all", ms(self.time))));
             for (span, rule) in self.slow_rules() {
-                let times = match rule.looked {
+                let times = match rule.evaluated {
                     1 => say("once"),
                     many => say(&format!("{many} times")),
                 };
-                let _ = writeln!(out, "{:>9} ms {} ({times})", ms(rule.took), place(span));
+                let _ = writeln!(out, "{:>9} ms {} ({times})", ms(rule.duration), place(span));
             }
-            for (took, label) in &self.slow {
-                let _ = writeln!(out, "{:>9} ms {}", ms(*took), escape(label));
+            for (duration, label) in &self.slow {
+                let _ = writeln!(out, "{:>9} ms {}", ms(*duration), escape(label));
             }
         }
         out
@@ -208,7 +208,7 @@ impl Summary {
                 messages: self.messages,
                 unread: self.unread,
                 went: self
-                    .went()
+                    .destinations()
                     .into_iter()
                     .map(|(to, messages)| DestinationCount { to, messages })
                     .collect(),
@@ -221,16 +221,16 @@ impl Summary {
                     .slow_rules()
                     .into_iter()
                     .map(|(span, rule)| SlowRule {
-                        ms: millis(rule.took),
-                        looked: rule.looked,
-                        held: rule.held,
+                        ms: millis(rule.duration),
+                        looked: rule.evaluated,
+                        held: rule.fired,
                         rule: place(span, listed(span).and_then(|rule| rule.label.as_ref())),
                     })
                     .collect(),
                 slow_messages: self
                     .slow
                     .iter()
-                    .map(|(took, message)| SlowMessage { ms: millis(*took), message })
+                    .map(|(duration, message)| SlowMessage { ms: millis(*duration), message })
                     .collect(),
             },
         };

@@ -91,7 +91,7 @@ impl std::fmt::Display for BadEntryReason {
             BadEntryReason::NoAt => "it has no `@`",
             BadEntryReason::ManyAts => "it has more than one `@`",
             BadEntryReason::NotBare => "it is more than a bare address",
-            BadEntryReason::BadDomain => "what follows the `@` is no domain",
+            BadEntryReason::BadDomain => "what follows the `@` is not a domain",
             BadEntryReason::LongAddress => "it is longer than an address can be",
             BadEntryReason::BadPattern(reason) => reason,
             BadEntryReason::ManyPatterns => {
@@ -187,7 +187,7 @@ impl AddressList {
     /// each after a letter for its kind: a glob's key can look like a pattern.
     pub fn loose_entries(&self) -> String {
         let globs = self.globs.iter().map(|glob| format!("{GLOB}{glob}\n"));
-        let patterns = self.patterns.iter().map(|each| format!("{PATTERN}{}\n", each.source));
+        let patterns = self.patterns.iter().map(|pattern| format!("{PATTERN}{}\n", pattern.source));
         globs.chain(patterns).collect()
     }
 
@@ -279,7 +279,7 @@ impl AddressList {
     /// The patterns that are used: those before the limit is reached.
     fn affordable_patterns(&self) -> &[ListPattern] {
         let used = self.used_patterns.get_or_init(|| {
-            let costs = self.patterns.iter().map(|each| pattern::list_cost(&each.source));
+            let costs = self.patterns.iter().map(|pattern| pattern::list_cost(&pattern.source));
             affordable(costs)
         });
         self.patterns.get(..*used).unwrap_or(&self.patterns)
@@ -308,10 +308,10 @@ impl Table {
         let (keys, hasher) = (&self.keys, &self.hasher);
         let place = (start as u32, keys.len() as u32);
         let text = |place: &(u32, u32)| keys.get(place.0 as usize..place.1 as usize);
-        let wanted = text(&place);
+        let expected = text(&place);
         let known = self.index.entry(
-            hasher.hash_one(wanted),
-            |found| text(found) == wanted,
+            hasher.hash_one(expected),
+            |found| text(found) == expected,
             |place| hasher.hash_one(text(place)),
         );
         match known {

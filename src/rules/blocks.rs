@@ -118,21 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_fetched_when_it_is_first_asked_for_and_once() {
-        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let noted = asked.clone();
+    fn a_block_is_fetched_when_it_is_needed_and_once() {
+        let fetched = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let fetches = fetched.clone();
         let fetch = move |number: usize| {
-            noted.lock().unwrap().push(number);
+            fetches.lock().unwrap().push(number);
             (number != 2).then(|| vec![number as u8])
         };
         let blocks = Blocks::new(vec![vec![9]], 3, Box::new(fetch));
-        assert!(asked.lock().unwrap().is_empty());
+        assert!(fetched.lock().unwrap().is_empty());
         assert_eq!(blocks.get(1), Some(&[1][..]));
         assert_eq!(blocks.get(1), Some(&[1][..]));
         assert_eq!((blocks.get(0), blocks.get(3)), (Some(&[9][..]), None));
-        assert_eq!(*asked.lock().unwrap(), [1]);
+        assert_eq!(*fetched.lock().unwrap(), [1]);
         // A block that could not be fetched may be available later.
         assert_eq!((blocks.get(2), blocks.get(2)), (None, None));
-        assert_eq!(*asked.lock().unwrap(), [1, 2, 2]);
+        assert_eq!(*fetched.lock().unwrap(), [1, 2, 2]);
     }
 }

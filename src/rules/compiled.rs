@@ -57,11 +57,11 @@ impl CompiledProgram {
         let mut blocks = Blocks::default();
         let index = Index::of(&program).keep(&mut blocks);
         CompiledProgram {
-            statements: Row::here(&mut program.statements),
-            conditions: Row::here(&mut program.conditions),
-            patterns: Row::here(&mut program.patterns),
-            lists: Row::here(&mut program.lists),
-            expectations: Row::here(&mut program.expectations),
+            statements: Row::from_records(&mut program.statements),
+            conditions: Row::from_records(&mut program.conditions),
+            patterns: Row::from_records(&mut program.patterns),
+            lists: Row::from_records(&mut program.lists),
+            expectations: Row::from_records(&mut program.expectations),
             head: program,
             index,
             blocks,
@@ -75,11 +75,11 @@ impl CompiledProgram {
         let [statements, conditions, patterns, lists, expectations] = head.rows;
         Some(CompiledProgram {
             head: head.program,
-            statements: Row::kept(statements, &blocks)?,
-            conditions: Row::kept(conditions, &blocks)?,
-            patterns: Row::kept(patterns, &blocks)?,
-            lists: Row::kept(lists, &blocks)?,
-            expectations: Row::kept(expectations, &blocks)?,
+            statements: Row::from_cache(statements, &blocks)?,
+            conditions: Row::from_cache(conditions, &blocks)?,
+            patterns: Row::from_cache(patterns, &blocks)?,
+            lists: Row::from_cache(lists, &blocks)?,
+            expectations: Row::from_cache(expectations, &blocks)?,
             index: head.index,
             blocks,
         })
@@ -143,11 +143,6 @@ impl CompiledProgram {
         self.conditions.get(&self.blocks, at as usize)
     }
 
-    /// How many patterns there are.
-    pub fn patterns(&self) -> usize {
-        self.patterns.len()
-    }
-
     /// A pattern.
     pub fn pattern(&self, at: u32) -> Option<&Pattern> {
         self.patterns.get(&self.blocks, at as usize)
@@ -209,13 +204,13 @@ type DecodedBlock<T> = Box<[OnceLock<Box<T>>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
     /// From checked records. It may be kept for long, so spare capacity is released.
-    fn here(records: &mut Vec<T>) -> Row<T> {
+    fn from_records(records: &mut Vec<T>) -> Row<T> {
         records.shrink_to_fit();
         Row::Here(std::mem::take(records))
     }
 
     /// From the cache; `None` if there cannot be as many records as it says.
-    fn kept(extent: RowExtent, blocks: &Blocks) -> Option<Row<T>> {
+    fn from_cache(extent: RowExtent, blocks: &Blocks) -> Option<Row<T>> {
         let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);
         let end = (extent.block as usize).checked_add(count)?;
         (end <= blocks.len()).then_some(())?;
@@ -313,12 +308,12 @@ mod tests {
     fn every_record_is_found_at_its_number() {
         for count in [0, 1, 63, 64, 65, 128, 200] {
             let records: Vec<String> = (0..count).map(|n| "x".repeat(n % 7) + "y").collect();
-            let mut kept = vec![vec![7]];
+            let mut from_cache = vec![vec![7]];
             let row = Row::Here(records.clone());
-            let extent = row.keep(&mut kept).unwrap();
-            assert_eq!(kept.len(), 1 + count.div_ceil(64));
-            let blocks: Blocks = kept.into_iter().collect();
-            let row = Row::<String>::kept(extent, &blocks).unwrap();
+            let extent = row.keep(&mut from_cache).unwrap();
+            assert_eq!(from_cache.len(), 1 + count.div_ceil(64));
+            let blocks: Blocks = from_cache.into_iter().collect();
+            let row = Row::<String>::from_cache(extent, &blocks).unwrap();
             for (at, record) in records.iter().enumerate() {
                 assert_eq!(row.get(&blocks, at), Some(record), "{at}");
             }
@@ -326,7 +321,7 @@ mod tests {
             assert_eq!(row.get(&blocks, usize::MAX), None);
             assert!(!blocks.is_damaged());
             let longer = RowExtent { length: u32::MAX, block: 1 };
-            assert!(Row::<String>::kept(longer, &blocks).is_none());
+            assert!(Row::<String>::from_cache(longer, &blocks).is_none());
         }
     }
 }

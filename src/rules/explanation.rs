@@ -19,7 +19,7 @@ pub struct Explanation {
     /// Rules with this mistake and no other.
     pub wrong: Vec<u8>,
     /// The same, corrected.
-    pub mended: Vec<u8>,
+    pub corrected: Vec<u8>,
     /// Whether they are site rules.
     pub of_site: bool,
     /// Files in the home, next to the rules.
@@ -82,7 +82,7 @@ pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>>
                 explanation.wrong = body();
                 explanation.of_site = of == "site";
             }
-            ("mended", _) => explanation.mended = body(),
+            ("mended", _) => explanation.corrected = body(),
             ("file", name) => explanation.files.push((name, body())),
             ("confined", _) => explanation.confined = true,
             ("site", _) => explanation.site = Some(body()),

@@ -611,9 +611,9 @@ mod tests {
 
     #[test]
     fn operators_fit_kinds() {
-        let of = |kind: FieldKind| kind.operators().collect::<Vec<_>>().join(" ");
-        assert_eq!(of(FieldKind::Text), "is contains starts ends like resembles matches in");
-        assert_eq!(of(FieldKind::Size), "in < <= = >= >");
-        assert_eq!(of(FieldKind::Weekday), "is in");
+        let operators = |kind: FieldKind| kind.operators().collect::<Vec<_>>().join(" ");
+        assert_eq!(operators(FieldKind::Text), "is contains starts ends like resembles matches in");
+        assert_eq!(operators(FieldKind::Size), "in < <= = >= >");
+        assert_eq!(operators(FieldKind::Weekday), "is in");
     }
 }

@@ -86,7 +86,7 @@ fn fits(token: GlobToken<'_>, letter: char) -> bool {
     match token {
         GlobToken::Star => false,
         GlobToken::One => true,
-        GlobToken::Literal(wanted) => wanted == letter,
+        GlobToken::Literal(expected) => expected == letter,
         GlobToken::Class { negated, members } => {
             let mut found = false;
             let mut rest = members.chars();

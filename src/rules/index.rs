@@ -21,7 +21,7 @@ const PIECE: usize = 4;
 /// How many words may guard one rule.
 const MOST_WORDS: usize = 64;
 /// With fewer rules that test a header, evaluating them is as fast.
-const FEWEST: usize = 8;
+const RULES_MIN: usize = 8;
 /// The same for a body, which is longer.
 const FEWEST_OF_BODY: usize = 32;
 
@@ -207,9 +207,12 @@ impl<'a> Prefilter<'a> {
                 if u32::from_le_bytes(*filter.get(word)?) & bit == 0 {
                     continue;
                 }
-                let first = pieces.partition_point(|each| u32::from_le_bytes(*each) < piece);
+                let first =
+                    pieces.partition_point(|piece_bytes| u32::from_le_bytes(*piece_bytes) < piece);
                 let same = pieces.get(first..)?.iter().zip(rules.get(first..)?);
-                for (_, rule) in same.take_while(|(each, _)| u32::from_le_bytes(**each) == piece) {
+                for (_, rule) in
+                    same.take_while(|(piece_bytes, _)| u32::from_le_bytes(**piece_bytes) == piece)
+                {
                     found(u32::from_le_bytes(*rule) as usize);
                 }
             }
@@ -278,7 +281,7 @@ impl Index {
                 index.guards = vec![Guard::default(); program.statements.len()];
             }
             if let Some(StatementKind::When { end, .. }) =
-                program.statements.get(statement).map(|each| &each.kind)
+                program.statements.get(statement).map(|statement| &statement.kind)
                 && let Some(guard) = index.guards.get_mut(statement)
             {
                 *guard = Guard { set: number, end: *end };
@@ -319,14 +322,14 @@ impl IndexBuilder<'_> {
     }
 
     fn judge(&self, condition: &Condition, known: &[ConditionFacts]) -> ConditionFacts {
-        let of = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
+        let words_at = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
         match &condition.kind {
-            ConditionKind::All(parts) => self.all(parts.iter().map(of)),
-            ConditionKind::Any(parts) => self.any(parts.iter().map(of)),
-            ConditionKind::Not(part) => ConditionFacts { need: None, pure: of(part).pure },
+            ConditionKind::All(parts) => self.all(parts.iter().map(words_at)),
+            ConditionKind::Any(parts) => self.any(parts.iter().map(words_at)),
+            ConditionKind::Not(part) => ConditionFacts { need: None, pure: words_at(part).pure },
             ConditionKind::Define(define) => {
                 let define = self.program.defines.get(*define as usize);
-                define.map(|define| of(&define.condition)).unwrap_or_default()
+                define.map(|define| words_at(&define.condition)).unwrap_or_default()
             }
             ConditionKind::Text { field, operator, needles } => {
                 let form = match operator {
@@ -474,7 +477,7 @@ impl IndexBuilder<'_> {
     }
 
     fn fewest(&self, field: u32) -> usize {
-        if self.is_pure(field) { FEWEST } else { FEWEST_OF_BODY }
+        if self.is_pure(field) { RULES_MIN } else { FEWEST_OF_BODY }
     }
 }
 

@@ -31,8 +31,8 @@ pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
             StatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),
             StatementKind::Act(action) => {
                 let logged = action.is_logged();
-                if let Some((_, around)) = open.last() {
-                    if let Some(rule) = listed.get_mut(*around) {
+                if let Some((_, context)) = open.last() {
+                    if let Some(rule) = listed.get_mut(*context) {
                         rule.logged |= logged;
                     }
                     continue;
@@ -43,8 +43,8 @@ pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
             | StatementKind::Script { .. }
             | StatementKind::Leave => continue,
         };
-        for (_, around) in &open {
-            if let Some(rule) = listed.get_mut(*around) {
+        for (_, context) in &open {
+            if let Some(rule) = listed.get_mut(*context) {
                 rule.inside += 1;
             }
         }
@@ -96,19 +96,19 @@ mod tests {
         let (file, ast, parsed) = crate::syntax::parse_bytes(0, Path::new("r"), text.as_bytes());
         sources.add(file);
         let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let mut around = CheckContext {
+        let mut context = CheckContext {
             home: Path::new(""),
             load: &mut load,
             script: &mut no_script,
             confinement: None,
         };
-        let checked = check(&mut sources, 0, ast, parsed, &mut around);
+        let checked = check(&mut sources, 0, ast, parsed, &mut context);
         let compiled = CompiledProgram::new(checked.program.unwrap());
         let listed = rules(&compiled);
-        let shown: Vec<_> =
+        let summary: Vec<_> =
             listed.iter().map(|rule| (rule.line, rule.inside, rule.logged)).collect();
         assert_eq!(
-            shown,
+            summary,
             [(1, 0, false), (2, 2, false), (3, 0, true), (4, 0, false), (6, 0, true), (7, 0, true)]
         );
         let never: Vec<u32> =

@@ -449,7 +449,7 @@ mod tests {
         let text = "-".repeat(most / 2 + 1);
         let cut = || built.get(wide, false, text.len()).unwrap().is_cut(&text);
         assert_eq!([cut(), cut(), cut()], [false, true, true]);
-        // Whoever asks is told.
+        // The patterns of a program report it.
         let pattern = Pattern { source: wide.into(), case_sensitive: false, literals: Vec::new() };
         let program = Program { patterns: vec![pattern], ..Program::default() };
         let program = CompiledProgram::new(program);
@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn literals_are_what_must_be_there() {
-        for (source, wanted) in [
+        for (source, expected) in [
             ("needle", "needle"),
             ("NEE(dle|t)-[0-9]+-There", "-there nee dle|t -"),
             ("(viagra|Cialis)!", "viagra|cialis !"),
@@ -539,7 +539,7 @@ mod tests {
             ("(?i)needle", ""),
         ] {
             let found: Vec<String> = literals(source).iter().map(|set| set.join("|")).collect();
-            assert_eq!(found.join(" "), wanted, "{source}");
+            assert_eq!(found.join(" "), expected, "{source}");
         }
     }
 
@@ -552,22 +552,22 @@ mod tests {
         ) {
             use unicode_normalization::UnicodeNormalization;
             let text: String = text.nfkc().collect();
-            let said = syntax::Config::new().case_insensitive(!case_sensitive);
-            let said = Regex::builder().syntax(said).build(&source);
+            let reference = syntax::Config::new().case_insensitive(!case_sensitive);
+            let reference = Regex::builder().syntax(reference).build(&source);
             for engine in [Engine::Light, Engine::Full] {
                 let built = build(&source, case_sensitive, engine);
                 // If it has too many states for the light engine, the full one is used.
-                if engine == Engine::Full || said.is_err() {
-                    proptest::prop_assert_eq!(built.is_ok(), said.is_ok());
+                if engine == Engine::Full || reference.is_err() {
+                    proptest::prop_assert_eq!(built.is_ok(), reference.is_ok());
                 }
-                if let (Ok(built), Ok(said)) = (built, &said) {
+                if let (Ok(built), Ok(reference)) = (built, &reference) {
                     let groups = |regex: &Regex| {
                         let mut found = regex.create_captures();
                         regex.captures(&text, &mut found);
                         found.iter().collect::<Vec<_>>()
                     };
-                    proptest::prop_assert_eq!(groups(&built), groups(said), "{} in {}", source, text);
-                    proptest::prop_assert_eq!(built.is_match(&text), said.is_match(&text));
+                    proptest::prop_assert_eq!(groups(&built), groups(reference), "{} in {}", source, text);
+                    proptest::prop_assert_eq!(built.is_match(&text), reference.is_match(&text));
                 }
             }
         }
@@ -584,7 +584,7 @@ mod tests {
             if let Ok(regex) = build(&source, case_sensitive, Engine::Light) {
                 let literals = literals(&source);
                 let lower = text.to_ascii_lowercase();
-                let there = |set: &Vec<String>| set.iter().any(|each| lower.contains(each));
+                let there = |set: &Vec<String>| set.iter().any(|literal| lower.contains(literal));
                 if !literals.iter().all(there) {
                     proptest::prop_assert!(!regex.is_match(&text), "{source:?} in {text:?}");
                 }

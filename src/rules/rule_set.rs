@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::compiled::CompiledProgram;
-use super::switch::{self, Decider, SwitchChoices, Switches, decide, said_in};
+use super::switch::{self, Decider, SwitchChoices, Switches, decide, place_of_word};
 use crate::message::unmark::Marks;
 
 /// Loads the user's rules again, from their files.
@@ -85,7 +85,7 @@ impl RuleSet {
         }
         Some(match switched.by {
             Decider::Rules(word) => {
-                let (file, line) = said_in(&self.user, word);
+                let (file, line) = place_of_word(&self.user, word);
                 format!("switched off in {file}, line {line}")
             }
             Decider::Command => "switched off by `mfilter isp-filter`".into(),

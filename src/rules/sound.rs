@@ -16,14 +16,13 @@ impl Program {
         self.conditions_are_sound()
             && self.labels_are_sound()
             && self.statements_are_sound()
-            && self
-                .expectations
-                .iter()
-                .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
+            && self.expectations.iter().all(|expectation| {
+                expectation.actions.iter().all(|action| self.action_is_sound(action))
+            })
             && self
                 .moves
                 .iter()
-                .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
+                .all(|on_moved| on_moved.actions.iter().all(|action| self.action_is_sound(action)))
     }
 
     fn labels_are_sound(&self) -> bool {
@@ -58,7 +57,7 @@ impl Program {
         let before = |index: u32| depths.get(index as usize).copied();
         let below = match &condition.kind {
             ConditionKind::All(of) | ConditionKind::Any(of) => {
-                of.iter().try_fold(0, |most, each| Some(before(*each)?.max(most)))?
+                of.iter().try_fold(0, |most, on_moved| Some(before(*on_moved)?.max(most)))?
             }
             ConditionKind::Not(of) => before(*of)?,
             ConditionKind::Define(define) => {

@@ -74,9 +74,9 @@ pub fn decide(
 ) -> Switches {
     let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
     let default = SwitchSetting { on: default, by: Decider::Default };
-    let in_rules = |wanted: Option<&str>| {
-        let word = user.isp_filter.iter().position(|word| match (&word.category, wanted) {
-            (Some(name), Some(wanted)) => same(name, wanted),
+    let in_rules = |expected: Option<&str>| {
+        let word = user.isp_filter.iter().position(|word| match (&word.category, expected) {
+            (Some(name), Some(expected)) => same(name, expected),
             (None, None) => true,
             _ => false,
         })?;
@@ -106,7 +106,7 @@ pub fn decide(
 }
 
 /// Where a word of the user's rules is, by its index: file and line.
-pub fn said_in(user: &Program, word: usize) -> (&str, u32) {
+pub fn place_of_word(user: &Program, word: usize) -> (&str, u32) {
     let word = user.settings.isp_filter.get(word);
     let file = word.and_then(|word| user.files.get(word.span.file as usize));
     let line = word.map_or(0, |word| word.line);

@@ -46,7 +46,7 @@ pub enum PlaceholderPart<'t> {
 }
 
 /// Parses a text between braces.
-pub fn wanted(text: &str) -> PlaceholderPart<'_> {
+pub fn parse_placeholder(text: &str) -> PlaceholderPart<'_> {
     if let Some((format, offset)) = text.strip_prefix("date").and_then(date_format) {
         return PlaceholderPart::Date(format, offset);
     }
@@ -230,10 +230,10 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, PlaceholderPart, SplitPart, TemplateError, keyed, split, wanted};
+    use super::{Form, PlaceholderPart, SplitPart, TemplateError, keyed, parse_placeholder, split};
 
     #[test]
-    fn what_is_wanted() {
+    fn placeholders_are_parsed() {
         for (text, is) in [
             ("date", PlaceholderPart::Date("%Y-%m-%d", None)),
             ("date:%H:%M", PlaceholderPart::Date("%H:%M", None)),
@@ -257,7 +257,7 @@ mod tests {
             ("extension:levels", PlaceholderPart::Value("extension", Form::Levels)),
             ("1:title", PlaceholderPart::UnknownForm("1", "title")),
         ] {
-            assert_eq!(wanted(text), is, "{text}");
+            assert_eq!(parse_placeholder(text), is, "{text}");
         }
         for (text, is) in [
             ("header \"X-A\"", Some(("header", Some("X-A"), None))),

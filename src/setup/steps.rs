@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::look::{DovecotStore, Fetcher, MailServer, MaildirFound, SetupFindings, UNIT, UserFile};
+use super::survey::{
+    DovecotStore, Fetcher, MailServer, MaildirFound, SetupFindings, UNIT, UserFile,
+};
 use crate::syntax::quote;
 
 /// The first rules for a user who has none.
@@ -90,15 +92,18 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     steps.extend(delivery(found, way, waits));
     steps.extend(old_mail(found));
     // Debian's users have no `sendmail` in their path.
-    let sent = sends.then(|| r#"echo "Subject: hello" | /usr/sbin/sendmail "$USER""#.to_owned());
-    let asked = ["mfilter check", "mfilter --test MESSAGE", "mfilter why MESSAGE"];
+    let send_test =
+        sends.then(|| r#"echo "Subject: hello" | /usr/sbin/sendmail "$USER""#.to_owned());
+    let commands = ["mfilter check", "mfilter --test MESSAGE", "mfilter why MESSAGE"];
     steps.push(SetupStep {
         title: "Try it".into(),
         reasons: vec![
             "Send yourself a message; then ask why it is where it is.".into(),
             "MESSAGE is its file; for `mfilter why`, its Message-ID will do.".into(),
         ],
-        action: SetupAction::ByHand(sent.into_iter().chain(asked.map(str::to_owned)).collect()),
+        action: SetupAction::ByHand(
+            send_test.into_iter().chain(commands.map(str::to_owned)).collect(),
+        ),
     });
     steps
 }
@@ -106,7 +111,7 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
 fn way(found: &SetupFindings) -> MailRoute<'_> {
     let syncs =
         |(fetcher, _): &&(Fetcher, &str)| matches!(fetcher, Fetcher::Mbsync | Fetcher::OfflineImap);
-    if found.fetchers.iter().any(|each| syncs(&each)) {
+    if found.fetchers.iter().any(|fetcher| syncs(&fetcher)) {
         return MailRoute::Watch;
     }
     match (&found.server, found.fetchers.first()) {
@@ -233,7 +238,7 @@ fn maildir(found: &MaildirFound) -> MailHome {
 const RULES: &str = "Write rules";
 
 /// The last line of a step that cannot be done yet.
-fn again() -> SetupAction {
+fn call_setup_again() -> SetupAction {
     SetupAction::ByHand(vec!["mfilter setup".into()])
 }
 
@@ -312,7 +317,7 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
                 "docs/guide/without-a-mail-server.md has complete settings for each.".into(),
                 "When one of them is set up, continue with:".into(),
             ],
-            action: again(),
+            action: call_setup_again(),
         }],
     }
 }
@@ -363,7 +368,7 @@ fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
             "`{}` has characters with a meaning in ~/{name}: install mfilter elsewhere.",
             found.program.display()
         );
-        return step(reason, again());
+        return step(reason, call_setup_again());
     };
     let by_hand = |reason: String| SetupStep {
         title: title.clone(),

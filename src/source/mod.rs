@@ -302,7 +302,7 @@ pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> 
 }
 
 /// A script that nobody has written to for this long counts as complete.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET_TIME: Duration = Duration::from_millis(100);
 /// How often a script that keeps changing is read before we give up.
 const MOST_READS: usize = 5;
 
@@ -322,8 +322,8 @@ pub fn read_script(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
         // time.
         let is_being_emptied = before.len() == 0 && before.blocks() > 0;
         // With a clock ahead of ours, it also counts as just changed.
-        if is_being_emptied || changed + QUIET > SystemTime::now() {
-            std::thread::sleep(QUIET);
+        if is_being_emptied || changed + QUIET_TIME > SystemTime::now() {
+            std::thread::sleep(QUIET_TIME);
         }
         let bytes = read(&opened.file, before.len(), SCRIPT_LIMIT)?;
         let after = opened.file.metadata()?;

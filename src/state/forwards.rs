@@ -18,9 +18,9 @@ const LOCKS: &str = "locks";
 const HEAD: &str = "mfilter forwards, version 1\n";
 const HOUR: i64 = 3600;
 /// How long to wait for another delivery.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest file, bytes; longer ones are not ours.
-const LONGEST: u64 = 200;
+const FILE_MAX: u64 = 200;
 
 /// Counts `more` addresses at `now`, seconds since 1970. False if that would be more than
 /// `limit` in the hour; then none of them is counted.
@@ -37,7 +37,7 @@ pub fn give_back(state: &StateDir, now: i64, count: u32) {
 }
 
 fn change(state: &StateDir, now: i64, new: impl FnOnce(u32) -> Option<u32>) -> io::Result<bool> {
-    let lock = LockFile::wait(state, LOCKS, FILE, Instant::now() + PATIENCE)?;
+    let lock = LockFile::wait(state, LOCKS, FILE, Instant::now() + LOCK_TIMEOUT)?;
     let _lock = lock.ok_or(io::ErrorKind::TimedOut)?;
     let hour = now.div_euclid(HOUR);
     let Some(count) = new(known(state, hour)) else { return Ok(false) };
@@ -46,7 +46,7 @@ fn change(state: &StateDir, now: i64, new: impl FnOnce(u32) -> Option<u32>) -> i
 }
 
 fn known(state: &StateDir, hour: i64) -> u32 {
-    let read = state.read(FILE, LONGEST).and_then(|bytes| String::from_utf8(bytes).ok());
+    let read = state.read(FILE, FILE_MAX).and_then(|bytes| String::from_utf8(bytes).ok());
     let numbers = read.as_deref().and_then(|text| text.strip_prefix(HEAD)?.trim().split_once(' '));
     let of_hour = numbers.filter(|(then, _)| then.parse() == Ok(hour));
     of_hour.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)

@@ -21,14 +21,14 @@ use super::{StateDir, hex, key};
 use crate::file;
 
 const DIRECTORY: &str = "history";
-/// How many versions of each main rule file are kept,
-const MOST: usize = 50;
-/// for how long after they were replaced,
-const AGE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// how many bytes in all,
-const MOST_BYTES: u64 = 16 << 20;
-/// and the longest one: bytes.
-const LONGEST: u64 = 4 << 20;
+/// How many versions of each main rule file are kept.
+const VERSIONS_MAX: usize = 50;
+/// How long a version is kept after it was replaced.
+const FORGET_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The size of all versions together, bytes.
+const BYTES_MAX: u64 = 16 << 20;
+/// The size of the largest version that is kept, bytes.
+const FILE_MAX: u64 = 4 << 20;
 
 /// A kept version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub fn versions(state: &StateDir, main: &Path) -> Vec<Version> {
 
 /// The texts of a version, the main file first; none if it is damaged.
 pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)>> {
-    let bytes = state.read(&format!("{DIRECTORY}/{}", version.name), LONGEST)?;
+    let bytes = state.read(&format!("{DIRECTORY}/{}", version.name), FILE_MAX)?;
     match decode(std::str::from_utf8(&bytes).ok()?) {
         KeptText::Files(files) => Some(files),
         KeptText::OtherVersion | KeptText::Damaged => None,
@@ -80,7 +80,7 @@ fn remember_at(
     now: i64,
 ) -> io::Result<bool> {
     let text = encode(files);
-    if text.len() as u64 > LONGEST {
+    if text.len() as u64 > FILE_MAX {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     let hash = hex(&Sha256::digest(text.as_bytes())[..8]);
@@ -109,17 +109,17 @@ fn remember_at(
 }
 
 fn prune(state: &StateDir, main: &Path, now: i64) {
-    let oldest = now.saturating_sub(AGE.as_millis().try_into().unwrap_or(i64::MAX));
+    let oldest = now.saturating_sub(FORGET_AFTER.as_millis().try_into().unwrap_or(i64::MAX));
     let directory = state.path().join(DIRECTORY);
     let mut newer: Option<i64> = None;
     let (mut number, mut bytes) = (0, 0);
     for version in versions(state, main).iter().rev() {
         let path = directory.join(&version.name);
         number += 1;
-        bytes += fs::symlink_metadata(&path).map_or(0, |about| about.len());
+        bytes += fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         // The last one is in force and stays.
         let over = newer.is_some_and(|newer| newer < oldest);
-        if newer.is_some() && (over || number > MOST || bytes > MOST_BYTES) {
+        if newer.is_some() && (over || number > VERSIONS_MAX || bytes > BYTES_MAX) {
             let _ = fs::remove_file(path);
         }
         newer = Some(version.since);
@@ -139,7 +139,7 @@ mod tests {
         remember_at(state, main, &[(main.into(), text)], at).unwrap()
     }
 
-    fn kept(state: &StateDir) -> Vec<(i64, String)> {
+    fn texts_of(state: &StateDir) -> Vec<(i64, String)> {
         versions(state, Path::new("/home/taro/.mailrules"))
             .iter()
             .map(|version| (version.since, read(state, version).unwrap()[0].1.clone()))
@@ -155,11 +155,13 @@ mod tests {
         assert!(note(&state, "b", 3000));
         assert!(note(&state, "a", 2500), "a clock that was set back");
         let texts = [(1000, "a"), (3000, "b"), (3001, "a")];
-        assert_eq!(kept(&state), texts.map(|(at, text)| (at, text.to_owned())));
+        assert_eq!(texts_of(&state), texts.map(|(at, text)| (at, text.to_owned())));
         let main = Path::new("/home/taro/.mailrules");
         let inodes: Vec<u64> = versions(&state, main)
             .iter()
-            .map(|one| fs::metadata(state.path().join(DIRECTORY).join(&one.name)).unwrap().ino())
+            .map(|version| {
+                fs::metadata(state.path().join(DIRECTORY).join(&version.name)).unwrap().ino()
+            })
             .collect();
         assert!(inodes[0] == inodes[2] && inodes[0] != inodes[1]);
         assert!(versions(&state, Path::new("/other")).is_empty());
@@ -173,17 +175,17 @@ mod tests {
         note(&state, "b", DAY);
         note(&state, "c", 92 * DAY);
         // `a` ended 91 days ago, `b` was in force until now.
-        assert_eq!(kept(&state).len(), 2);
+        assert_eq!(texts_of(&state).len(), 2);
         for number in 0..60 {
             note(&state, &format!("{number}"), 93 * DAY + number);
         }
-        let left = kept(&state);
+        let left = texts_of(&state);
         assert_eq!((left.len(), left[0].1.as_str(), left[49].1.as_str()), (50, "10", "59"));
         let large = "x".repeat(3 << 20);
         for number in 0..8 {
             note(&state, &format!("{number}{large}"), 94 * DAY + number);
         }
-        assert_eq!(kept(&state).len(), 5);
+        assert_eq!(texts_of(&state).len(), 5);
     }
 
     #[test]
@@ -192,16 +194,16 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         note(&state, "abc", 1);
         let main = Path::new("/home/taro/.mailrules");
-        let one = versions(&state, main).remove(0);
-        let path = state.path().join(DIRECTORY).join(&one.name);
+        let version = versions(&state, main).remove(0);
+        let path = state.path().join(DIRECTORY).join(&version.name);
         fs::write(
             path,
-            fs::read_to_string(state.path().join(DIRECTORY).join(&one.name))
+            fs::read_to_string(state.path().join(DIRECTORY).join(&version.name))
                 .unwrap()
                 .replace("abc", "abd"),
         )
         .unwrap();
-        assert_eq!(read(&state, &one), None);
+        assert_eq!(read(&state, &version), None);
         assert!(note(&state, "x", 2) && note(&state, "abc", 3));
         assert_eq!(kept_last(&state).as_deref(), Some("abc"), "not a name of the damaged one");
     }

@@ -74,15 +74,15 @@ mod tests {
 
     #[test]
     fn what_the_border_writes_distinguishes_messages() {
-        let of = |text: &str| HeaderHash::of(&Head::parse(text));
+        let hash = |text: &str| HeaderHash::of(&Head::parse(text));
         let header = "Message-ID: <1@x>\nFrom: a@x\nDate: d\nSubject: s\n";
-        let first = of(&format!("Received: by mx; 1\nReceived: by x; 9\n{header}"));
-        let second = of(&format!("Received: by mx; 2\nReceived: by x; 9\n{header}"));
+        let first = hash(&format!("Received: by mx; 1\nReceived: by x; 9\n{header}"));
+        let second = hash(&format!("Received: by mx; 2\nReceived: by x; 9\n{header}"));
         assert!(first.says_enough && first.is_received && first.hash != second.hash);
         let moved = format!("Return-Path: <b@x>\nReceived:  by mx; 1\nStatus: RO\n{header}\n");
-        assert_eq!(of(&moved), first);
-        assert!(of(header).says_enough && !of(header).is_received);
-        assert!(!of("From: a@x\nSubject: s\n").says_enough);
-        assert!(of("Received: by mx; 1\nFrom: a@x\n").says_enough);
+        assert_eq!(hash(&moved), first);
+        assert!(hash(header).says_enough && !hash(header).is_received);
+        assert!(!hash("From: a@x\nSubject: s\n").says_enough);
+        assert!(hash("Received: by mx; 1\nFrom: a@x\n").says_enough);
     }
 }

@@ -38,18 +38,18 @@ use crate::text::one_line;
 
 const DIRECTORY: &str = "half-done";
 const HEAD: &str = "mfilter half-done delivery, version 2";
-const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
+const FORGET_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 /// The longest file, bytes; longer ones are damaged.
 const MAX: u64 = 1 << 20;
 
 /// What has been done of a delivery.
 #[derive(Debug)]
 pub struct Journal {
-    claim: LockFile,
+    lock: LockFile,
     /// The ids in their written form.
     done: Vec<String>,
-    /// What is noted of steps that were begun, by their ids.
-    begun: BTreeMap<String, String>,
+    /// What is noted of steps that were begun, by the steps' ids.
+    attempts: BTreeMap<String, String>,
     empty: bool,
 }
 
@@ -152,25 +152,25 @@ impl Journal {
     /// # Errors
     /// The state directory cannot be written.
     pub fn open(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Journal>> {
-        let Some(mut claim) = LockFile::wait(state, DIRECTORY, &key.name(), deadline)? else {
+        let Some(mut lock) = LockFile::wait(state, DIRECTORY, &key.name(), deadline)? else {
             return Ok(None);
         };
         let mut text = Vec::new();
-        claim.file().take(MAX).read_to_end(&mut text)?;
+        lock.file().take(MAX).read_to_end(&mut text)?;
         let mut text = String::from_utf8_lossy(&text).into_owned();
         if !text.starts_with(HEAD) && !text.is_empty() {
             // It is damaged: what is recorded after that would never count.
-            claim.file().set_len(0)?;
+            lock.file().set_len(0)?;
             text.clear();
         }
-        let (done, begun) = (read(&text), read_begun(&text));
+        let (done, attempts) = (read(&text), read_attempts(&text));
         if text.is_empty() {
-            forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
+            forget_old(&state.path().join(DIRECTORY), FORGET_AFTER);
         } else if !text.ends_with('\n') {
-            claim.file().write_all(b"\n")?;
+            lock.file().write_all(b"\n")?;
         }
-        claim.keep(!done.is_empty() || !begun.is_empty());
-        Ok(Some(Journal { claim, empty: text.is_empty(), done, begun }))
+        lock.keep(!done.is_empty() || !attempts.is_empty());
+        Ok(Some(Journal { lock, empty: text.is_empty(), done, attempts }))
     }
 
     /// Whether a step was done by an earlier try.
@@ -192,8 +192,8 @@ impl Journal {
     }
 
     /// What was recorded last when a step was begun; none if it was not.
-    pub fn begun(&self, step: StepId) -> Option<&str> {
-        self.begun.get(&step.to_string()).map(String::as_str)
+    pub fn attempt(&self, step: StepId) -> Option<&str> {
+        self.attempts.get(&step.to_string()).map(String::as_str)
     }
 
     /// Records, on disk, that a step is about to be done, and what tells the next try
@@ -201,11 +201,11 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn begin(&mut self, step: StepId, note: &str) -> io::Result<()> {
+    pub fn note_attempt(&mut self, step: StepId, note: &str) -> io::Result<()> {
         let id = step.to_string();
         self.write(&format!("begun {id} {note}\n"))?;
         self.sync()?;
-        self.begun.insert(id, note.to_owned());
+        self.attempts.insert(id, note.to_owned());
         Ok(())
     }
 
@@ -213,8 +213,8 @@ impl Journal {
     fn write(&mut self, lines: &str) -> io::Result<()> {
         let head =
             if std::mem::take(&mut self.empty) { format!("{HEAD}\n") } else { String::new() };
-        self.claim.keep(true);
-        self.claim.file().write_all(format!("{head}{lines}").as_bytes())
+        self.lock.keep(true);
+        self.lock.file().write_all(format!("{head}{lines}").as_bytes())
     }
 
     /// Syncs what was recorded to disk.
@@ -222,12 +222,12 @@ impl Journal {
     /// # Errors
     /// The journal cannot be written.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.claim.file().sync_data()
+        self.lock.file().sync_data()
     }
 
     /// Removes the journal: everything is done.
     pub fn finish(mut self) {
-        self.claim.keep(false);
+        self.lock.keep(false);
     }
 }
 
@@ -242,10 +242,10 @@ fn read(text: &str) -> Vec<String> {
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-fn read_begun(text: &str) -> BTreeMap<String, String> {
-    let begun = whole_lines(text).filter_map(|line| line.strip_prefix("begun "));
-    let begun = begun.filter_map(|line| line.split_once(' '));
-    begun.map(|(id, note)| (id.to_owned(), note.to_owned())).collect()
+fn read_attempts(text: &str) -> BTreeMap<String, String> {
+    let attempts = whole_lines(text).filter_map(|line| line.strip_prefix("begun "));
+    let attempts = attempts.filter_map(|line| line.split_once(' '));
+    attempts.map(|(id, note)| (id.to_owned(), note.to_owned())).collect()
 }
 
 /// The deliveries that are half done: when the last step was recorded, and each step's
@@ -255,7 +255,9 @@ pub fn known(state: &StateDir) -> Vec<(SystemTime, Vec<String>)> {
     for entry in fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten() {
         let name = format!("{DIRECTORY}/{}", entry.file_name().to_string_lossy());
         let Some(bytes) = state.read(&name, MAX) else { continue };
-        let Ok(modified) = entry.metadata().and_then(|about| about.modified()) else { continue };
+        let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let steps = text.lines().filter_map(|line| line.strip_prefix("done "));
         let steps = steps.filter_map(|line| line.split_once(' '));
@@ -312,18 +314,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut first = open(&state);
-        assert_eq!(first.begun(run("A")), None);
-        first.begin(run("A"), "1 2 x").unwrap();
-        first.begin(run("B"), "3").unwrap();
-        first.begin(run("A"), "4 x y").unwrap();
+        assert_eq!(first.attempt(run("A")), None);
+        first.note_attempt(run("A"), "1 2 x").unwrap();
+        first.note_attempt(run("B"), "3").unwrap();
+        first.note_attempt(run("A"), "4 x y").unwrap();
         first.note(run("B"), "words", None).unwrap();
         drop(first);
         assert_eq!(known(&state).len(), 1, "of people's concern is what is done");
         let second = open(&state);
-        assert_eq!((second.begun(run("A")), second.is_done(run("A"))), (Some("4 x y"), false));
+        assert_eq!((second.attempt(run("A")), second.is_done(run("A"))), (Some("4 x y"), false));
         assert!(second.is_done(run("B")));
         second.finish();
-        assert_eq!(open(&state).begun(run("A")), None);
+        assert_eq!(open(&state).attempt(run("A")), None);
     }
 
     #[test]

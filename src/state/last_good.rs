@@ -60,8 +60,8 @@ pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io:
     if text.len() as u64 > MAX {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    let about = std::fs::symlink_metadata(state.path().join(&name));
-    if about.is_ok_and(|about| about.len() == text.len() as u64)
+    let metadata = std::fs::symlink_metadata(state.path().join(&name));
+    if metadata.is_ok_and(|metadata| metadata.len() == text.len() as u64)
         && state.read(&name, MAX).is_some_and(|known| known == text.as_bytes())
     {
         return Ok(false);

@@ -20,10 +20,10 @@ use super::lock_file::LockFile;
 const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
 /// How many lessons are kept at least.
-const KEPT: usize = 5000;
+const LESSONS_MIN: usize = 5000;
 /// The largest file, bytes; a larger one is damaged.
-const MAX: u64 = 16 << 20;
-const PATIENCE: Duration = Duration::from_secs(10);
+const FILE_MAX: u64 = 16 << 20;
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An edit of a list.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Lesson {
 
 /// All recorded lessons, in their order. What is not a lesson is left out.
 pub fn all(state: &StateDir) -> Vec<Lesson> {
-    parsed(&state.read(FILE, MAX).unwrap_or_default())
+    parsed(&state.read(FILE, FILE_MAX).unwrap_or_default())
 }
 
 fn parsed(bytes: &[u8]) -> Vec<Lesson> {
@@ -71,13 +71,13 @@ pub fn forget_last(state: &StateDir, number: usize) -> io::Result<()> {
 }
 
 fn change(state: &StateDir, change: impl FnOnce(&mut Vec<Lesson>)) -> io::Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + LOCK_TIMEOUT;
     let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", until)?;
     let _claim = claim.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
     state.make_inside(DIRECTORY)?;
-    let mut lessons = parsed(&state.read_to_edit(FILE, MAX)?.unwrap_or_default());
+    let mut lessons = parsed(&state.read_to_edit(FILE, FILE_MAX)?.unwrap_or_default());
     change(&mut lessons);
-    let from = if lessons.len() > KEPT * 2 { lessons.len() - KEPT } else { 0 };
+    let from = if lessons.len() > LESSONS_MIN * 2 { lessons.len() - LESSONS_MIN } else { 0 };
     let mut text = String::new();
     for lesson in lessons.get(from..).unwrap_or_default() {
         text.push_str(&serde_json::to_string(lesson)?);

@@ -37,7 +37,7 @@ const HEAD: usize = MAGIC.len() + NUMBERS * 8;
 const SMALLEST: u64 = 64 << 10;
 /// How long ago the last change must be; a list that changed more recently may change
 /// again unnoticed.
-const SETTLED: Duration = Duration::from_secs(2);
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// How many slots are read at once: the key's own is usually among them.
 const AT_ONCE: u64 = 8;
 
@@ -63,13 +63,13 @@ fn file_name(list: &Path) -> String {
 }
 
 /// What must be the same for the index to be valid.
-fn identity(about: &Metadata) -> [u64; 8] {
-    let [a, b, c, d, e, f, g] = file::identity(about);
+fn identity(metadata: &Metadata) -> [u64; 8] {
+    let [a, b, c, d, e, f, g] = file::identity(metadata);
     [BUILT_OF, a, b, c, d, e, f, g]
 }
 
 fn open_in(directory: &Path, bounds: &Bounds, list: &Path) -> Option<AddressList> {
-    let about = bounds.metadata(list).ok().filter(|about| about.size() >= SMALLEST)?;
+    let metadata = bounds.metadata(list).ok().filter(|metadata| metadata.size() >= SMALLEST)?;
     let path = directory.join(file_name(list));
     let file = file::open(&path, file::READ_OWN).ok().filter(is_ours)?;
     let mut head = [0; HEAD];
@@ -80,7 +80,7 @@ fn open_in(directory: &Path, bounds: &Bounds, list: &Path) -> Option<AddressList
         .filter_map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes))
         .collect();
     let [identity_then @ .., slots, length] = numbers.as_slice() else { return None };
-    if identity_then != identity(&about) || !slots.is_power_of_two() {
+    if identity_then != identity(&metadata) || !slots.is_power_of_two() {
         return None;
     }
     let keys = HEAD as u64 + slots.checked_mul(8)?;
@@ -100,10 +100,10 @@ fn open_in(directory: &Path, bounds: &Bounds, list: &Path) -> Option<AddressList
 }
 
 fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
-    let about = std::fs::metadata(list)?;
-    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(about.ctime().max(0) as u64 + 1);
+    let metadata = std::fs::metadata(list)?;
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.ctime().max(0) as u64 + 1);
     let age = since.duration_since(changed).unwrap_or_default();
-    if about.size() < SMALLEST || age < SETTLED {
+    if metadata.size() < SMALLEST || age < SETTLE_TIME {
         return Ok(());
     }
     let Some(all) = read.keys() else { return Ok(()) };
@@ -126,7 +126,7 @@ fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime)
     let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     let mut out = BufWriter::new(new.as_file_mut());
     out.write_all(MAGIC)?;
-    for number in identity(&about).into_iter().chain([slots, keys.len() as u64]).chain(table) {
+    for number in identity(&metadata).into_iter().chain([slots, keys.len() as u64]).chain(table) {
         out.write_all(&number.to_le_bytes())?;
     }
     out.write_all(&keys)?;
@@ -172,7 +172,7 @@ impl ListIndex {
             for slot in slots.chunks_exact(8) {
                 match u64::from_le_bytes(slot.try_into().ok()?).checked_sub(1) {
                     None => return Some(false),
-                    Some(place) if self.is(key, place)? => return Some(true),
+                    Some(place) if self.has_key_at(key, place)? => return Some(true),
                     Some(_) => {}
                 }
             }
@@ -182,7 +182,8 @@ impl ListIndex {
         Some(false)
     }
 
-    fn is(&self, key: &str, place: u64) -> Option<bool> {
+    /// Whether the key at this place of the file is that one; `None` if it cannot be read.
+    fn has_key_at(&self, key: &str, place: u64) -> Option<bool> {
         let mut found = vec![0; 2 + key.len()];
         let read = self.file.read_at(&mut found, self.keys.checked_add(place)?).ok()?;
         let (length, text) = found.get(..read)?.split_first_chunk()?;
@@ -223,7 +224,7 @@ mod tests {
         let read = SystemTime::now();
         make_in(folder.path(), &list, &plain, read).unwrap();
         assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
-        std::thread::sleep(SETTLED + Duration::from_secs(1));
+        std::thread::sleep(SETTLE_TIME + Duration::from_secs(1));
         // Nor one that may have changed since it was read.
         make_in(folder.path(), &list, &plain, read).unwrap();
         assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn a_damaged_index_gives_no_wrong_answer() {
         let (folder, list, text) = big("");
-        std::thread::sleep(SETTLED + Duration::from_secs(1));
+        std::thread::sleep(SETTLE_TIME + Duration::from_secs(1));
         let plain = AddressList::parse(&text);
         make_in(folder.path(), &list, &plain, SystemTime::now()).unwrap();
         let index = folder.path().join(file_name(&list));

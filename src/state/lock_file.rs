@@ -116,10 +116,10 @@ fn hold(file: &File, deadline: Instant) -> io::Result<()> {
 /// Whether an open file is still the one with that name. Over NFS the name may be looked
 /// up in a cache; that the file has no name any more is known once it is locked.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let about = file.metadata()?;
+    let metadata = file.metadata()?;
     let now = fs::symlink_metadata(path);
-    Ok(about.nlink() > 0
-        && now.is_ok_and(|now| now.ino() == about.ino() && now.dev() == about.dev()))
+    Ok(metadata.nlink() > 0
+        && now.is_ok_and(|now| now.ino() == metadata.ino() && now.dev() == metadata.dev()))
 }
 
 #[cfg(test)]

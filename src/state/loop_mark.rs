@@ -58,7 +58,7 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         let marks: Vec<String> = std::thread::scope(|scope| {
             let all: Vec<_> = (0..20).map(|_| scope.spawn(|| make(Some(&state), "a@mx"))).collect();
-            all.into_iter().map(|one| one.join().unwrap()).collect()
+            all.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(marks.iter().all(|mark| *mark == marks[0] && mark.len() == 32), "{marks:?}");
     }

@@ -17,9 +17,9 @@ use super::identity::HeaderHash;
 use super::slots::{Key, SlotTable};
 
 /// How long things are remembered, seconds: five years.
-const FORGOTTEN: i64 = 5 * 366 * 24 * 3600;
+const FORGET_AFTER: i64 = 5 * 366 * 24 * 3600;
 /// The file that says how far the log was read.
-const TAKEN_IN: &str = "memory.log";
+const LOG_POSITION: &str = "memory.log";
 
 /// What identifies a message, wherever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,13 +90,13 @@ pub struct Memory<'s> {
     state: &'s StateDir,
     now: i64,
     /// Deliveries that only this process knows.
-    more: HashMap<Key, u32>,
+    supposed: HashMap<Key, u32>,
 }
 
 impl<'s> Memory<'s> {
     /// The memory at `now`, seconds since 1970.
     pub fn at(state: &'s StateDir, now: i64) -> Memory<'s> {
-        Memory { state, now, more: HashMap::new() }
+        Memory { state, now, supposed: HashMap::new() }
     }
 
     fn table(&self) -> SlotTable<'s> {
@@ -108,12 +108,12 @@ impl<'s> Memory<'s> {
     }
 
     fn note_at(&self, key: Key, at: i64) -> io::Result<bool> {
-        let over = |then: u32| at.saturating_sub(i64::from(then)).unsigned_abs() > OVER;
-        self.table().note(key, u32::try_from(at).unwrap_or(0), &over)
+        let is_over = |then: u32| at.saturating_sub(i64::from(then)).unsigned_abs() > MAX_DISTANCE;
+        self.table().note(key, u32::try_from(at).unwrap_or(0), &is_over)
     }
 
     fn find(&self, key: Key) -> Option<u32> {
-        self.more.get(&key).copied().or_else(|| self.table().find(key))
+        self.supposed.get(&key).copied().or_else(|| self.table().find(key))
     }
 
     /// Who has put a message into the folder of these directories; none if it
@@ -182,7 +182,7 @@ impl<'s> Memory<'s> {
     pub fn suppose(&mut self, deliveries: &[DeliveryRecord]) {
         for delivered in deliveries {
             let at = u32::try_from(delivered.at).unwrap_or(0);
-            self.more.extend(delivered.keys().map(|key| (key, at)));
+            self.supposed.extend(delivered.keys().map(|key| (key, at)));
         }
     }
 
@@ -200,13 +200,13 @@ impl<'s> Memory<'s> {
     pub fn is_claimed(&self, name: &str, message_id: &str) -> bool {
         let key = Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]);
         let then = self.table().find(key).map(i64::from);
-        then.is_some_and(|then| self.now.saturating_sub(then).unsigned_abs() <= OVER)
+        then.is_some_and(|then| self.now.saturating_sub(then).unsigned_abs() <= MAX_DISTANCE)
     }
 
     /// How far the log was read: which file it was (device and inode) and how much of it,
     /// bytes.
-    pub fn taken_in(&self) -> (u64, u64, u64) {
-        let text = self.state.read(TAKEN_IN, 256).unwrap_or_default();
+    pub fn log_position(&self) -> (u64, u64, u64) {
+        let text = self.state.read(LOG_POSITION, 256).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let mut numbers = text.split(' ').filter_map(|word| word.trim().parse().ok());
         let mut next = || numbers.next().unwrap_or(0);
@@ -217,13 +217,13 @@ impl<'s> Memory<'s> {
     ///
     /// # Errors
     /// As [`Memory::put`].
-    pub fn took_in(&self, (device, inode, bytes): (u64, u64, u64)) -> io::Result<()> {
-        self.state.replace(TAKEN_IN, format!("{device} {inode} {bytes}\n").as_bytes())
+    pub fn set_log_position(&self, (device, inode, bytes): (u64, u64, u64)) -> io::Result<()> {
+        self.state.replace(LOG_POSITION, format!("{device} {inode} {bytes}\n").as_bytes())
     }
 }
 
 /// Times further away than this, back or ahead, are ignored.
-const OVER: u64 = FORGOTTEN.unsigned_abs();
+const MAX_DISTANCE: u64 = FORGET_AFTER.unsigned_abs();
 
 /// The key of a message, from its hash.
 pub fn message_key(hash: u64) -> Key {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_put_it_there() {
+    fn memory_knows_who_put_a_message_there() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let memory = Memory::at(&state, 1_000_000_000);
@@ -302,18 +302,18 @@ mod tests {
         let delivered = DeliveryRecord { hash: 1, file, at, directories: inbox.clone() };
         memory.delivered(&[delivered]).unwrap();
         let header = HeaderHash { hash: 1, says_enough: true, is_received: true };
-        let of = |file| MessageIdentity::of(header, file);
-        let when = |file| memory.delivered_at(&of(file), &inbox);
+        let identity = |file| MessageIdentity::of(header, file);
+        let when = |file| memory.delivered_at(&identity(file), &inbox);
         assert_eq!(
             (when(Some("1.mx")), when(Some("2.mx")), when(None)),
             (Some(at), None, Some(at))
         );
-        assert_eq!(memory.who(&of(Some("1.mx")), &junk), Some(FiledBy::User));
+        assert_eq!(memory.who(&identity(Some("1.mx")), &junk), Some(FiledBy::User));
         // Without a Received line, all of it is the sender's.
         let unreceived = HeaderHash { is_received: false, ..header };
-        let of = |file| MessageIdentity::of(unreceived, file);
-        assert_eq!(memory.who(&of(Some("1.mx")), &inbox), Some(FiledBy::Mfilter));
-        assert_eq!(memory.who(&of(None), &junk), None);
+        let identity = |file| MessageIdentity::of(unreceived, file);
+        assert_eq!(memory.who(&identity(Some("1.mx")), &inbox), Some(FiledBy::Mfilter));
+        assert_eq!(memory.who(&identity(None), &junk), None);
     }
 
     #[test]
@@ -325,10 +325,10 @@ mod tests {
         let is_claimed = |now: i64| Memory::at(&state, now).is_claimed("1.mx", "<1@x>");
         assert!(!is_claimed(1000));
         assert!(claim("1.mx", "<1@x>", 1000));
-        assert!(is_claimed(1000 + FORGOTTEN) && !is_claimed(1001 + FORGOTTEN));
-        assert!(!claim("1.mx", "<1@x>", 1000 + FORGOTTEN));
+        assert!(is_claimed(1000 + FORGET_AFTER) && !is_claimed(1001 + FORGET_AFTER));
+        assert!(!claim("1.mx", "<1@x>", 1000 + FORGET_AFTER));
         assert!(claim("1.mx", "<2@x>", 1000) && claim("2.mx", "<1@x>", 1000));
-        assert!(claim("1.mx", "<1@x>", 1001 + FORGOTTEN));
+        assert!(claim("1.mx", "<1@x>", 1001 + FORGET_AFTER));
     }
 
     #[test]
@@ -336,10 +336,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let memory = Memory::at(&state, 1000);
-        assert_eq!(memory.taken_in(), (0, 0, 0));
-        memory.took_in((1, 2, u64::MAX)).unwrap();
-        assert_eq!(memory.taken_in(), (1, 2, u64::MAX));
-        std::fs::write(state.path().join(TAKEN_IN), "x").unwrap();
-        assert_eq!(memory.taken_in(), (0, 0, 0));
+        assert_eq!(memory.log_position(), (0, 0, 0));
+        memory.set_log_position((1, 2, u64::MAX)).unwrap();
+        assert_eq!(memory.log_position(), (1, 2, u64::MAX));
+        std::fs::write(state.path().join(LOG_POSITION), "x").unwrap();
+        assert_eq!(memory.log_position(), (0, 0, 0));
     }
 }

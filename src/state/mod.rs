@@ -6,32 +6,32 @@
 //! The directory is created (mode 0700) when something is first written. A file that is
 //! not our own, or that others can write, counts as absent.
 
-pub mod program_cache;
-pub mod lock_file;
-pub mod pending_edits;
-pub mod away;
-pub mod expired;
+pub mod duplicates;
+pub mod expired_folders;
 pub mod forwards;
 pub mod history;
 pub mod identity;
-pub mod imported;
+pub mod import_journal;
 pub mod journal;
 pub mod last_good;
-pub mod list_index;
-pub mod loop_mark;
-pub mod replied;
-pub mod secret_key;
-pub mod seen;
-pub mod sent_mail;
 pub mod lessons;
+pub mod list_index;
+pub mod lock_file;
+pub mod loop_mark;
 pub mod memory;
+pub mod missing_script;
+pub mod notices;
+pub mod pending_edits;
 pub mod places;
+pub mod program_cache;
+pub mod replies;
+pub mod secret_key;
+pub mod sent_mail;
 pub mod slots;
+pub mod sort_journal;
 pub mod stamp;
 pub mod suggestions;
-pub mod sorted;
-pub mod switch;
-pub mod told;
+pub mod switch_choices;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -91,14 +91,14 @@ impl StateDir {
         self.read_to_edit(name, max).ok().flatten()
     }
 
-    /// The same of a file that is then written anew with what it holds.
+    /// The same for a file that is to be written again with its content.
     ///
     /// # Errors
     /// It cannot be read at the moment.
     fn read_to_edit(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
         let read = || {
-            let (file, about) = file::open_with_metadata(&self.path.join(name), file::READ_OWN)?;
-            if !is_of_ours(&about) || about.len() > max {
+            let (file, metadata) = file::open_with_metadata(&self.path.join(name), file::READ_OWN)?;
+            if !is_of_ours(&metadata) || metadata.len() > max {
                 return Ok(None);
             }
             let mut bytes = Vec::new();
@@ -129,19 +129,19 @@ impl StateDir {
 
 /// Whether it is a regular file of this user that nobody else can write.
 fn is_ours(file: &File) -> bool {
-    file.metadata().is_ok_and(|about| is_of_ours(&about))
+    file.metadata().is_ok_and(|metadata| is_of_ours(&metadata))
 }
 
-fn is_of_ours(about: &fs::Metadata) -> bool {
-    about.is_file()
-        && about.uid() == rustix::process::geteuid().as_raw()
-        && about.mode() & 0o022 == 0
+fn is_of_ours(metadata: &fs::Metadata) -> bool {
+    metadata.is_file()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o022 == 0
 }
 
 /// Removes the files of a directory that were not changed for `age`.
 fn forget_old(directory: &Path, age: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let changed = entry.metadata().and_then(|about| about.modified());
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
         if changed.is_ok_and(|time| older(time, age)) {
             let _ = fs::remove_file(entry.path());
         }
@@ -164,8 +164,8 @@ fn key(parts: &[&[u8]]) -> String {
 
 /// The name of what belongs to a Maildir, whatever path leads to it.
 fn maildir_name(maildir: &Path) -> io::Result<String> {
-    let about = fs::metadata(maildir)?;
-    Ok(key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]))
+    let metadata = fs::metadata(maildir)?;
+    Ok(key(&[&metadata.dev().to_le_bytes(), &metadata.ino().to_le_bytes()]))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_write_and_what_is_no_file_is_absent() {
+    fn what_others_can_write_and_what_is_not_a_file_is_absent() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         state.replace("x", b"1").unwrap();

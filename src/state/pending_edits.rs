@@ -1,4 +1,4 @@
-//! The message that `watch` has in hand while it edits lists for it, so that a kill
+//! The message for which `watch` is editing lists, so that a kill
 //! between the message's move and the edits loses nothing.
 //!
 //! One small file per Maildir, `sorting/KEY.hand`, in JSON. It is written before the
@@ -45,7 +45,7 @@ pub struct Edit {
     pub entry: String,
 }
 
-/// Where the message in hand is recorded.
+/// Where the message that is being filed is recorded.
 #[derive(Debug, Clone)]
 pub struct PendingEditsFile<'s> {
     state: &'s StateDir,
@@ -62,13 +62,13 @@ impl<'s> PendingEditsFile<'s> {
         Ok(PendingEditsFile { state, name: format!("{DIRECTORY}/{name}.hand") })
     }
 
-    /// The message that was in hand when `watch` was killed; none if it was not killed,
+    /// The message that was being filed when `watch` was killed; none if it was not killed,
     /// or the record is damaged.
     pub fn read(&self) -> Option<PendingEdits> {
         serde_json::from_slice(&self.state.read(&self.name, MAX)?).ok()
     }
 
-    /// Records the message in hand.
+    /// Records the message that is being filed.
     ///
     /// # Errors
     /// The state directory cannot be written.

@@ -25,7 +25,7 @@ const MAX: u64 = 1 << 28;
 /// The longest list of our own moves, bytes; longer ones are damaged.
 const OWN_MAX: u64 = 64 << 20;
 /// How long to wait for another process that looks for moves.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What was where at a look.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
@@ -35,7 +35,7 @@ pub struct Places {
     /// Messages that appeared in a folder while they were in another one, too.
     pub copies: Vec<CopyRecord>,
     /// Messages that had vanished.
-    pub gone: Vec<GoneRecord>,
+    pub vanished: Vec<GoneRecord>,
     /// When the look was, seconds since 1970.
     pub at: i64,
 }
@@ -48,7 +48,7 @@ pub struct FolderRecord {
     /// [`super::stamp::Stamp::to_keep`]
     pub stamp: [u64; 8],
     /// Whether everything is known that was in it at the first look.
-    pub whole: bool,
+    pub complete: bool,
     /// Hash of the name and of the message, sorted.
     pub names: Vec<(u64, u64)>,
 }
@@ -58,9 +58,9 @@ impl Places {
     /// directories, or had vanished.
     pub fn elsewhere(&self, directories: &[String]) -> HashSet<u64> {
         let folders = self.folders.iter().filter(|folder| folder.directories != directories);
-        let lie = folders.flat_map(|folder| folder.names.iter().map(|(_, message)| *message));
-        let gone = self.gone.iter().filter(|gone| gone.from != directories);
-        lie.chain(gone.map(|gone| gone.message)).collect()
+        let elsewhere = folders.flat_map(|folder| folder.names.iter().map(|(_, message)| *message));
+        let vanished = self.vanished.iter().filter(|vanished| vanished.from != directories);
+        elsewhere.chain(vanished.map(|vanished| vanished.message)).collect()
     }
 }
 
@@ -122,7 +122,7 @@ impl PlacesFile {
     /// The state directory cannot be written.
     pub fn claim(&self) -> io::Result<Option<LockFile>> {
         let name = format!("{}.lock", self.name);
-        LockFile::wait(&self.state, DIRECTORY, &name, Instant::now() + PATIENCE)
+        LockFile::wait(&self.state, DIRECTORY, &name, Instant::now() + LOCK_TIMEOUT)
     }
 
     /// What was where at the last look; nothing the first time.
@@ -196,39 +196,39 @@ mod tests {
             folders: vec![FolderRecord {
                 directories: directories.clone(),
                 stamp: [7; 8],
-                whole: true,
+                complete: true,
                 names: vec![(1, 2), (3, 4)],
             }],
             copies: vec![CopyRecord { message: 2, from: vec![], to: directories.clone(), at: 5 }],
-            gone: vec![GoneRecord { message: 9, from: directories, at: 6 }],
+            vanished: vec![GoneRecord { message: 9, from: directories, at: 6 }],
             at: 7,
         }
     }
 
     #[test]
-    fn what_is_kept_is_read_back_and_damage_starts_afresh() {
+    fn what_is_stored_is_read_back_and_damage_starts_over() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
-        let kept = PlacesFile::of(&state, home.path()).unwrap();
-        assert_eq!(kept.read().unwrap(), Places::default());
+        let places_file = PlacesFile::of(&state, home.path()).unwrap();
+        assert_eq!(places_file.read().unwrap(), Places::default());
         let own = |key: &str| OwnMove { from: vec![], to: vec![".A".into()], key: key.into() };
-        kept.note_own(&own("1.x")).unwrap();
-        kept.note_own(&own("2\n\"x")).unwrap();
-        assert_eq!(kept.own(), [own("1.x"), own("2\n\"x")]);
-        kept.write(&places()).unwrap();
-        assert_eq!((kept.read().unwrap(), kept.own()), (places(), vec![]));
+        places_file.note_own(&own("1.x")).unwrap();
+        places_file.note_own(&own("2\n\"x")).unwrap();
+        assert_eq!(places_file.own(), [own("1.x"), own("2\n\"x")]);
+        places_file.write(&places()).unwrap();
+        assert_eq!((places_file.read().unwrap(), places_file.own()), (places(), vec![]));
 
-        let file = state.path().join(kept.file("places"));
-        let whole = fs::read(&file).unwrap();
-        for length in 0..whole.len() {
-            fs::write(&file, &whole[..length]).unwrap();
-            assert_eq!(kept.read().unwrap(), Places::default(), "{length}");
+        let file = state.path().join(places_file.file("places"));
+        let complete = fs::read(&file).unwrap();
+        for length in 0..complete.len() {
+            fs::write(&file, &complete[..length]).unwrap();
+            assert_eq!(places_file.read().unwrap(), Places::default(), "{length}");
         }
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone();
+        for at in 0..complete.len() {
+            let mut damaged = complete.clone();
             damaged[at] ^= 0xff;
             fs::write(&file, &damaged).unwrap();
-            let _ = kept.read();
+            let _ = places_file.read();
         }
     }
 }

@@ -58,12 +58,12 @@ pub type CachedRuleFile = (PathBuf, Option<Vec<u8>>);
 /// When kept rules are verified to be intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// At once, and all of them.
-    Whole,
+    /// All of them, before the first is used.
+    AtOnce,
     /// Block by block when each is needed, so that one message reads little of many
     /// rules. A caller that uses this has to check at the end whether everything was
     /// intact.
-    AsMet,
+    OnRead,
 }
 
 /// The kept rules of one main rule file.
@@ -113,7 +113,7 @@ impl ProgramCache {
 
     /// The rules as they were kept, whatever the files contain now.
     pub fn last(&self) -> Option<CompiledProgram> {
-        self.compiled(None, Proof::Whole, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
+        self.compiled(None, Proof::AtOnce, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
     /// Without `main` the files are not compared.
@@ -125,8 +125,8 @@ impl ProgramCache {
     ) -> Option<CompiledProgram> {
         let (file, size) = self.open()?;
         let first = match proof {
-            Proof::Whole => size,
-            Proof::AsMet => size.min(FIRST),
+            Proof::AtOnce => size,
+            Proof::OnRead => size.min(FIRST),
         };
         let mut bytes = read_at(&file, 0, first)?;
         let (length, sum) = before_front(&bytes)?;
@@ -152,16 +152,16 @@ impl ProgramCache {
 
     /// The file and its size, if it can be trusted.
     fn open(&self) -> Option<(File, usize)> {
-        let (file, about) = file::open_with_metadata(&self.file, file::READ_OWN).ok()?;
+        let (file, metadata) = file::open_with_metadata(&self.file, file::READ_OWN).ok()?;
         let (owner, others) = match self.shared {
             true => (0, 0o022),
             false => (rustix::process::geteuid().as_raw(), 0o077),
         };
-        let ours = about.uid() == owner && about.mode() & others == 0;
-        if !ours || about.len() > LARGEST {
+        let ours = metadata.uid() == owner && metadata.mode() & others == 0;
+        if !ours || metadata.len() > LARGEST {
             return None;
         }
-        Some((file, about.len() as usize))
+        Some((file, metadata.len() as usize))
     }
 
     /// Forgets what was kept.
@@ -335,39 +335,39 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rules_those_that_are_met_are_read_and_proven() {
+    fn only_the_rules_that_a_message_meets_are_read_and_proven() {
         let folder = tempfile::tempdir().unwrap();
         let main = Fingerprint::of(b"x");
         let compiled = CompiledProgram::new(with_patterns(2000));
-        let kept =
+        let cache =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
-        let read = |proof| kept.read(main, proof, &mut no_file);
-        kept.write(&[("x".into(), Some(b"x".to_vec()))], &compiled).unwrap();
-        let whole = std::fs::read(&kept.file).unwrap();
+        let read = |proof| cache.read(main, proof, &mut no_file);
+        cache.write(&[("x".into(), Some(b"x".to_vec()))], &compiled).unwrap();
+        let whole = std::fs::read(&cache.file).unwrap();
         assert!(whole.len() > 2 * FIRST);
-        for proof in [Proof::Whole, Proof::AsMet] {
+        for proof in [Proof::AtOnce, Proof::OnRead] {
             let all = read(proof).unwrap();
             assert_eq!(all.to_parts(), compiled.to_parts());
         }
         for at in [whole.len() - 1, whole.len() / 2] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            std::fs::write(&kept.file, &damaged).unwrap();
-            assert!(read(Proof::Whole).is_none());
-            let program = read(Proof::AsMet).expect("the front is as it was");
+            std::fs::write(&cache.file, &damaged).unwrap();
+            assert!(read(Proof::AtOnce).is_none());
+            let program = read(Proof::OnRead).expect("the front is as it was");
             assert!(program.pattern(0).is_some() && !program.is_damaged());
             let lost = (0..2000).filter(|number| program.pattern(*number).is_none());
             assert!((1..=64).contains(&lost.count()), "byte {at}");
             assert!(program.is_damaged());
         }
-        std::fs::write(&kept.file, &whole[..whole.len() - 1]).unwrap();
-        assert!(read(Proof::AsMet).is_none());
+        std::fs::write(&cache.file, &whole[..whole.len() - 1]).unwrap();
+        assert!(read(Proof::OnRead).is_none());
     }
 
     #[test]
     fn what_is_damaged_foreign_or_of_other_rules_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
-        let kept =
+        let cache =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let main = Fingerprint::of(b"include \"other\"\n");
         let mut look = |path: &Path| match path.to_str() {
@@ -375,43 +375,43 @@ mod tests {
             Some("/absent") => Ok(None),
             _ => Err(ErrorKind::NotFound.into()),
         };
-        assert!(kept.read(main, Proof::AsMet, &mut look).is_none());
+        assert!(cache.read(main, Proof::OnRead, &mut look).is_none());
         let compiled = CompiledProgram::new(with_patterns(3));
         let files = [
             (PathBuf::from("/home/x/.mailrules"), Some(b"include \"other\"\n".to_vec())),
             (PathBuf::from("/other"), Some(INCLUDED.to_vec())),
             (PathBuf::from("/absent"), None),
         ];
-        kept.write(&files, &compiled).unwrap();
-        let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
+        cache.write(&files, &compiled).unwrap();
+        let found = cache.read(main, Proof::OnRead, &mut look).expect("what was cache");
         assert_eq!(found.to_parts(), compiled.to_parts());
         // Other rules of the same length, or other content of what they include.
         assert!(
-            kept.read(Fingerprint::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none()
+            cache.read(Fingerprint::of(b"include \"othef\"\n"), Proof::OnRead, &mut look).is_none()
         );
-        assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());
+        assert!(cache.read(main, Proof::OnRead, &mut no_file).is_none());
         let mut other = |_: &Path| Ok(Some(Fingerprint::of(b"when spam -> discarD\n")));
-        assert!(kept.read(main, Proof::AsMet, &mut other).is_none());
+        assert!(cache.read(main, Proof::OnRead, &mut other).is_none());
         let mut appeared = |path: &Path| match path.to_str() {
             Some("/absent") => Ok(Some(Fingerprint::of(b""))),
             _ => look(path),
         };
-        assert!(kept.read(main, Proof::AsMet, &mut appeared).is_none(), "what was not there is");
+        assert!(cache.read(main, Proof::OnRead, &mut appeared).is_none(), "what was not there is");
 
-        let whole = std::fs::read(&kept.file).unwrap();
+        let whole = std::fs::read(&cache.file).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
-            std::fs::write(&kept.file, &damaged).unwrap();
-            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "byte {at}");
-            std::fs::write(&kept.file, &whole[..at]).unwrap();
-            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "cut at {at}");
+            std::fs::write(&cache.file, &damaged).unwrap();
+            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "byte {at}");
+            std::fs::write(&cache.file, &whole[..at]).unwrap();
+            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "cut at {at}");
         }
-        std::fs::write(&kept.file, &whole).unwrap();
-        assert!(kept.read(main, Proof::AsMet, &mut look).is_some());
+        std::fs::write(&cache.file, &whole).unwrap();
+        assert!(cache.read(main, Proof::OnRead, &mut look).is_some());
         for mode in [0o620, 0o640, 0o604] {
-            std::fs::set_permissions(&kept.file, Permissions::from_mode(mode)).unwrap();
-            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "{mode:o}");
+            std::fs::set_permissions(&cache.file, Permissions::from_mode(mode)).unwrap();
+            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "{mode:o}");
         }
     }
 }

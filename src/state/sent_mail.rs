@@ -83,7 +83,7 @@ impl SentMailState {
         file.read_exact_at(&mut head, 0).ok()?;
         let numbers = numbers(head.strip_prefix(MAGIC)?);
         let (unread, then) = numbers.split_last()?;
-        (now.is(then) && self.has_list()).then_some(*unread)
+        (now.has(then) && self.has_list()).then_some(*unread)
     }
 
     fn has_list(&self) -> bool {

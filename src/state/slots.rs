@@ -37,7 +37,7 @@ const BLOCK: usize = SLOT * SLOTS;
 /// The most blocks, a power of two; this many slots are 25 MB.
 const MOST_BLOCKS: u32 = 1 << 14;
 /// How long a writer waits for the lock.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The key of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,7 +244,7 @@ impl SlotTable<'_> {
     /// Does something with the table while nobody else writes; creates the table if there
     /// is none.
     fn locked<T>(&self, work: impl FnOnce(File, BlockMap) -> io::Result<T>) -> io::Result<T> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         let path = self.state.path().join(self.name);
         loop {
             if Instant::now() >= deadline {
@@ -376,8 +376,8 @@ mod tests {
         assert_eq!(table.find(key(1)), Some(200));
         table.forget(key(1)).unwrap();
         assert_eq!(table.find(key(1)), None);
-        let about = std::fs::metadata(state.path().join("table")).unwrap();
-        assert_eq!((about.mode() & 0o7777, about.len()), (0o600, 1600));
+        let metadata = std::fs::metadata(state.path().join("table")).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.len()), (0o600, 1600));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 /// How long ago the last change must be; a directory that changed more recently may
 /// change again unnoticed.
-const SETTLED: Duration = Duration::from_secs(2);
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// The state of a folder at one time, for comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,22 +26,23 @@ impl Stamp {
     pub fn of(folder: &Path) -> io::Result<Stamp> {
         let cur = folder.join("cur").metadata()?;
         let new = folder.join("new").metadata().ok();
-        let of = |about: &Metadata| {
-            [about.dev(), about.ino(), about.mtime() as u64, about.mtime_nsec() as u64]
+        let numbers = |metadata: &Metadata| {
+            [metadata.dev(), metadata.ino(), metadata.mtime() as u64, metadata.mtime_nsec() as u64]
         };
-        let old = |about: &Metadata| {
-            let changed = about.modified().ok();
+        let old = |metadata: &Metadata| {
+            let changed = metadata.modified().ok();
             let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
-            age.is_some_and(|age| age > SETTLED)
+            age.is_some_and(|age| age > SETTLE_TIME)
         };
         let settled = old(&cur) && new.as_ref().is_none_or(old);
-        let ([a, b, c, d], [e, f, g, h]) = (of(&cur), new.as_ref().map(of).unwrap_or_default());
+        let ([a, b, c, d], [e, f, g, h]) =
+            (numbers(&cur), new.as_ref().map(numbers).unwrap_or_default());
         Ok(Stamp { numbers: [a, b, c, d, e, f, g, h], settled })
     }
 
-    /// Whether the folder is unchanged since these numbers were kept.
-    pub fn is(&self, kept: &[u64]) -> bool {
-        kept == self.numbers
+    /// Whether the folder is unchanged since it had these numbers.
+    pub fn has(&self, numbers: &[u64]) -> bool {
+        numbers == self.numbers
     }
 
     /// The numbers to keep; if the folder may have changed again within the clock's

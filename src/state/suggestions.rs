@@ -59,6 +59,6 @@ fn lines(bytes: &[u8]) -> Vec<Suggestion> {
 }
 
 fn write(state: &StateDir, file: &str, all: &[Suggestion]) -> io::Result<()> {
-    let text: String = all.iter().map(|each| each.join("\t") + "\n").collect();
+    let text: String = all.iter().map(|suggestion| suggestion.join("\t") + "\n").collect();
     state.replace(file, text.as_bytes())
 }

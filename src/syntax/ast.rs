@@ -290,6 +290,7 @@ pub struct Instant {
 impl Ast {
     /// The same rules without any places: equal for two files that have the same
     /// content and differ only in layout.
+    #[cfg(test)]
     pub fn without_spans(mut self) -> Ast {
         self.statements.iter_mut().for_each(StatementNode::forget);
         for comment in &mut self.comments {
@@ -301,6 +302,7 @@ impl Ast {
 }
 
 impl StatementNode {
+    #[cfg(test)]
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {
@@ -383,6 +385,7 @@ impl StatementNode {
 }
 
 impl ActionNode {
+    #[cfg(test)]
     fn forget(&mut self) {
         self.span = Span::default();
         self.name.span = Span::default();
@@ -398,6 +401,7 @@ impl ActionNode {
 }
 
 impl ConditionNode {
+    #[cfg(test)]
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {
@@ -432,6 +436,7 @@ impl Fields {
         }
     }
 
+    #[cfg(test)]
     fn forget(&mut self) {
         match self {
             Fields::One(field) => field.forget(),
@@ -444,6 +449,7 @@ impl Fields {
 }
 
 impl FieldNode {
+    #[cfg(test)]
     fn forget(&mut self) {
         self.span = Span::default();
         self.name.span = Span::default();
@@ -454,6 +460,7 @@ impl FieldNode {
 }
 
 impl ValueNode {
+    #[cfg(test)]
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {

@@ -44,7 +44,11 @@ impl Builder {
     /// For cases that the grammar rules out.
     pub(super) fn impossible(&self) -> Mistake {
         Mistake {
-            kind: SyntaxErrorKind::Unexpected { found: None, expected: Vec::new(), meant: None },
+            kind: SyntaxErrorKind::Unexpected {
+                found: None,
+                expected: Vec::new(),
+                suggestion: None,
+            },
             span: Span { file: self.file, start: self.base, end: self.base },
         }
     }
@@ -410,7 +414,7 @@ impl Builder {
                     let kind = SyntaxErrorKind::Unexpected {
                         found: None,
                         expected: vec![words::name_of(Rule::operator)],
-                        meant: None,
+                        suggestion: None,
                     };
                     return Err(Mistake { kind, span: Span { start: span.end, ..span } });
                 }

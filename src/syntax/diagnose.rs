@@ -49,7 +49,7 @@ impl<'a> View<'a> {
             let kind = SyntaxErrorKind::Unexpected {
                 found: next.map(|token| self.written(token).to_string()),
                 expected: vec![words::name_of(Rule::moved_word)],
-                meant: near.map(|near| format!("{} {near}", words::ON)),
+                suggestion: near.map(|near| format!("{} {near}", words::ON)),
             };
             return Some(self.mistake(kind, next.unwrap_or(first)));
         }
@@ -61,10 +61,15 @@ impl<'a> View<'a> {
                 Some(self.fault(fault, at, token))
             }
             token => {
-                let meant = Some(self.flags_meant(at)?);
+                let suggestion = Some(self.suggest_flags(at)?);
                 let (found, expected) =
                     (Some(self.written(token).to_string()), vec!["a blank before the next flag"]);
-                Some(self.mistake(SyntaxErrorKind::Unexpected { found, expected, meant }, token))
+                Some(
+                    self.mistake(
+                        SyntaxErrorKind::Unexpected { found, expected, suggestion },
+                        token,
+                    ),
+                )
             }
         })
     }
@@ -126,12 +131,12 @@ impl<'a> View<'a> {
                 let is_condition = shape == Some(TokenShape::Arrow);
                 let near = near.filter(|near| !is_condition || words::STATEMENTS.contains(near));
                 let found = word.to_string();
-                let rule = || self.rule_meant(start, word);
+                let rule = || self.suggest_rule(start, word);
                 Some(match near.map_or_else(rule, |_| None) {
-                    meant @ Some(_) => SyntaxErrorKind::Unexpected {
+                    suggestion @ Some(_) => SyntaxErrorKind::Unexpected {
                         found: Some(found),
                         expected: vec!["a statement"],
-                        meant,
+                        suggestion,
                     },
                     None => SyntaxErrorKind::UnknownStatement { found, near },
                 })
@@ -258,7 +263,7 @@ impl<'a> View<'a> {
         expected: Vec<&'static str>,
     ) -> SyntaxErrorKind {
         let found = found.map(|token| self.written(token).to_string());
-        SyntaxErrorKind::Unexpected { found, expected, meant: None }
+        SyntaxErrorKind::Unexpected { found, expected, suggestion: None }
     }
 
     /// The mistake that pest could not get past.
@@ -330,10 +335,13 @@ impl<'a> View<'a> {
                 return mistake;
             }
         }
-        if let Some(meant) = self.expiry(at, expected).or_else(|| self.folder_test(at)) {
+        if let Some(suggestion) = self.expiry(at, expected).or_else(|| self.folder_test(at)) {
             let expected = names(expected);
-            let kind =
-                SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant: Some(meant) };
+            let kind = SyntaxErrorKind::Unexpected {
+                found: Some(text()),
+                expected,
+                suggestion: Some(suggestion),
+            };
             return self.mistake(kind, found);
         }
         if let Some(date) = self.date_in_words(at) {
@@ -399,8 +407,8 @@ impl<'a> View<'a> {
             if is_score && expected.is_empty() {
                 expected.push("`{`");
             }
-            let meant = self.place_meant(at, found, rules);
-            SyntaxErrorKind::Unexpected { found: Some(text()), expected, meant }
+            let suggestion = self.suggest_at(at, found, rules);
+            SyntaxErrorKind::Unexpected { found: Some(text()), expected, suggestion }
         });
         self.mistake(kind, found)
     }
@@ -516,8 +524,8 @@ impl<'a> View<'a> {
             return Some(SyntaxErrorKind::UnknownOperator { found, near });
         }
         if word == "list" && (expects(Rule::test) || expects(Rule::unary)) {
-            let (expected, meant) = (names(expected), Some(self.list_test(at)));
-            return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, meant });
+            let (expected, suggestion) = (names(expected), Some(self.list_test(at)));
+            return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, suggestion });
         }
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
         let wants_name = [
@@ -561,7 +569,7 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
     if names.contains(&"`not`") && !names.contains(&"a condition") {
         names.insert(0, "a condition");
     }
-    // Names that are part of another one in the list, or go without saying.
+    // Names that are part of another one in the list, or are implied.
     let wider: &[(&str, &[&str])] = &[
         ("a field", &["a set `[…]`"]),
         ("a condition", &["a field", "`not`", "`has`", "`(`"]),

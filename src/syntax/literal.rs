@@ -77,8 +77,8 @@ fn unescape(line: &str, text: &mut String, mut wrong: impl FnMut(Range<usize>)) 
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (meant, length) = escape(rest);
-        match meant {
+        let (suggestion, length) = escape(rest);
+        match suggestion {
             Some(c) => text.push(c),
             None => {
                 let start = line.len() - rest.len();
@@ -145,8 +145,9 @@ fn escape(rest: &str) -> (Option<char>, usize) {
             if !(1..=6).contains(&digits) || braced.as_bytes().get(digits) != Some(&b'}') {
                 return (None, 2);
             }
-            let meant = u32::from_str_radix(&braced[..digits], 16).ok().and_then(char::from_u32);
-            (meant, 4 + digits)
+            let suggestion =
+                u32::from_str_radix(&braced[..digits], 16).ok().and_then(char::from_u32);
+            (suggestion, 4 + digits)
         }
         Some(other) => (None, 1 + other.len_utf8()),
         None => (None, 1),
@@ -374,8 +375,8 @@ mod tests {
         ] {
             for margin in ["", "        "] {
                 let written = quote_long(text, margin);
-                let said = unquote(&written, |at| panic!("{written} has a mistake at {at:?}"));
-                assert_eq!(said, text, "{written}");
+                let unquoted = unquote(&written, |at| panic!("{written} has a mistake at {at:?}"));
+                assert_eq!(unquoted, text, "{written}");
             }
         }
         let mut wrong = Vec::new();

@@ -21,7 +21,7 @@ pub(super) enum SyntaxErrorKind {
     Unexpected {
         found: Option<String>,
         expected: Vec<&'static str>,
-        meant: Option<String>,
+        suggestion: Option<String>,
     },
     UnclosedText,
     /// Three quotes that are never closed.
@@ -84,7 +84,7 @@ pub(super) enum SyntaxErrorKind {
     /// `FIELD is "a" or "b"`: the second value.
     ValueAlone {
         found: String,
-        meant: String,
+        suggestion: String,
         is_set: bool,
     },
     MissingQuotes(String),
@@ -143,13 +143,13 @@ fn word(
 
 fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
     match kind {
-        SyntaxErrorKind::Unexpected { found, expected, meant } => {
+        SyntaxErrorKind::Unexpected { found, expected, suggestion } => {
             let expected = listing(expected, "or");
             let message = match found {
                 Some(found) => format!("expected {expected}, found `{}`", clip(found)),
                 None => format!("expected {expected}, found the end of the statement"),
             };
-            let hint = meant.as_ref().map(|meant| format!("write `{meant}`"));
+            let hint = suggestion.as_ref().map(|suggestion| format!("write `{suggestion}`"));
             word("syntax", message, "", hint.unwrap_or_default())
         }
         SyntaxErrorKind::UnclosedText => word(
@@ -357,13 +357,13 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             "a set is written `[\"a\", \"b\"]`",
         ),
-        SyntaxErrorKind::ValueAlone { found, meant, is_set } => word(
+        SyntaxErrorKind::ValueAlone { found, suggestion, is_set } => word(
             "value-alone",
             format!("expected a condition, found the value `{}` alone", clip(found)),
             "",
             match is_set {
-                true => format!("several values of one test are a set: `{meant}`"),
-                false => format!("a condition says which field to test, as in `{meant}`"),
+                true => format!("several values of one test are a set: `{suggestion}`"),
+                false => format!("a condition says which field to test, as in `{suggestion}`"),
             },
         ),
         SyntaxErrorKind::MissingQuotes(found) => word(
@@ -460,7 +460,7 @@ fn instead(kind: &SyntaxErrorKind) -> Option<String> {
 }
 
 fn look_alike(found: &str) -> SyntaxWording {
-    let meant: String = found.chars().filter_map(scan::narrow).collect();
+    let suggestion: String = found.chars().filter_map(scan::narrow).collect();
     let (message, what) = match found.chars().next() {
         Some('\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}') => {
             (String::from("this is not an ordinary space"), "an ordinary space")
@@ -480,7 +480,7 @@ fn look_alike(found: &str) -> SyntaxWording {
         _ => (format!("`{}` means nothing outside of strings", clip(found)), ""),
     };
     let hint = if what.is_empty() {
-        format!("outside of strings write `{}`", clip(&meant))
+        format!("outside of strings write `{}`", clip(&suggestion))
     } else {
         format!("outside of strings write {what}")
     };
@@ -505,8 +505,8 @@ fn quantity(found: &str) -> SyntaxWording {
         return not_a_quantity(found, hint);
     }
     let hint = match words::unit(unit.trim_start()) {
-        Some(meant) if meant == unit => String::from("the number is too large"),
-        Some(meant) => format!("write `{number}{meant}`"),
+        Some(suggestion) if suggestion == unit => String::from("the number is too large"),
+        Some(suggestion) => format!("write `{number}{suggestion}`"),
         None if found.contains('T') && found.matches('-').count() >= 2 => String::from(
             "an instant is written `2026-12-24T18:00`, with its zone `…+09:00` or `…Z`",
         ),

@@ -8,13 +8,13 @@ mod format;
 mod grammar;
 mod layout;
 mod literal;
-mod meant;
 mod mistake;
 mod outline;
 mod parse;
 #[cfg(test)]
 mod properties;
 mod scan;
+mod suggestion;
 pub mod words;
 
 /// How deep parentheses, `not`s and blocks may nest.

@@ -113,7 +113,7 @@ struct Outliner<'a> {
     line_indent: u32,
     /// The first token of the current piece.
     start: Option<usize>,
-    lead: LeadingWord,
+    first_word: LeadingWord,
     piece_indent: u32,
     arrow: bool,
     /// Open `(` and `[`, each with the number of `not`s before it.
@@ -138,7 +138,7 @@ impl<'a> Outliner<'a> {
             blocks: Vec::new(),
             line_indent: 0,
             start: None,
-            lead: LeadingWord::Unknown,
+            first_word: LeadingWord::Unknown,
             piece_indent: 0,
             arrow: false,
             nests: Vec::new(),
@@ -219,7 +219,7 @@ impl<'a> Outliner<'a> {
     /// Whether the `{` belongs to the action before it.
     fn opens_particulars(&self, at: usize) -> bool {
         let before = at.wrapping_sub(1);
-        let acts = self.lead == LeadingWord::Action || self.arrow;
+        let acts = self.first_word == LeadingWord::Action || self.arrow;
         let starts = self.start.is_some_and(|start| start <= before);
         starts
             && acts
@@ -309,7 +309,7 @@ impl<'a> Outliner<'a> {
         self.depth = 0;
         self.too_deep = None;
         self.unopened = None;
-        self.lead = match self.word(at) {
+        self.first_word = match self.word(at) {
             Some("set") => LeadingWord::Set,
             Some("list" | "define" | "score") => LeadingWord::Named,
             Some("include" | "isp-filter" | "isp-label" | "category") => LeadingWord::Include,
@@ -396,8 +396,8 @@ impl<'a> Outliner<'a> {
         if self.blocks.last().is_some_and(|block| block.block == BlockKind::Entries) {
             return self.begins_entry(at);
         }
-        let waits = self.lead == LeadingWord::Rule && !self.arrow;
-        let acts = self.lead == LeadingWord::Action || self.arrow;
+        let waits = self.first_word == LeadingWord::Rule && !self.arrow;
+        let acts = self.first_word == LeadingWord::Action || self.arrow;
         let continued = matches!(before.kind, TokenShape::Arrow | TokenShape::Comma)
             || self.word(at - 1).is_some_and(|word| words::JOINTS.contains(&word));
         match (token.kind, self.word(at)) {
@@ -409,15 +409,15 @@ impl<'a> Outliner<'a> {
                 false
             }
             (_, Some(word)) if words::STATEMENTS.contains(&word) || self.is_on_moved(at) => {
-                let is_name =
-                    at == start + 1 && matches!(self.lead, LeadingWord::Set | LeadingWord::Named);
+                let is_name = at == start + 1
+                    && matches!(self.first_word, LeadingWord::Set | LeadingWord::Named);
                 begins_line || (!is_name && !waits && self.nests.is_empty() && self.can_end(at - 1))
             }
             (_, Some(word)) if words::ACTIONS.contains(&word) => {
-                let is_name = at == start + 1 && self.lead == LeadingWord::Set;
+                let is_name = at == start + 1 && self.first_word == LeadingWord::Set;
                 begins_line && !is_name && !waits && !continued
             }
-            (_, Some(word)) if self.lead == LeadingWord::Include && begins_line => {
+            (_, Some(word)) if self.first_word == LeadingWord::Include && begins_line => {
                 before.kind == TokenShape::Text && !words::SCRIPT_OPTIONS.contains(&word)
             }
             (_, Some("unless")) if self.word(start) == Some("expire") && !self.arrow => false,

@@ -230,7 +230,7 @@ impl StatementReader<'_> {
             kind: SyntaxErrorKind::Unexpected {
                 found: None,
                 expected: vec!["a statement"],
-                meant: None,
+                suggestion: None,
             },
             span,
         })
@@ -243,11 +243,11 @@ impl StatementReader<'_> {
     ) -> Read<T> {
         let base = self.span(&piece.tokens).start;
         let mut builder = Builder::new(self.file, base);
-        let made = make(&mut builder)?;
+        let read = make(&mut builder)?;
         for mistake in builder.into_mistakes() {
             self.report(mistake, &piece.tokens);
         }
-        Ok(made)
+        Ok(read)
     }
 
     fn statement(&mut self, piece: &TokenRun) -> Read<StatementNodeKind> {
@@ -336,12 +336,17 @@ mod tests {
     fn read(text: &str) -> (Ast, Vec<(u32, String, String, String)>) {
         let source = SourceFile::new("rules", text);
         let (ast, diagnostics) = parse(0, &source);
-        let told = diagnostics.into_iter().map(|told| {
-            let marked = text.get(told.span.start as usize..told.span.end as usize);
-            let line = source.line(told.span.start);
-            (line, marked.unwrap_or("?").to_string(), told.message, told.hint.unwrap_or_default())
+        let mistakes = diagnostics.into_iter().map(|diagnostic| {
+            let marked = text.get(diagnostic.span.start as usize..diagnostic.span.end as usize);
+            let line = source.line(diagnostic.span.start);
+            (
+                line,
+                marked.unwrap_or("?").to_string(),
+                diagnostic.message,
+                diagnostic.hint.unwrap_or_default(),
+            )
         });
-        (ast, told.collect())
+        (ast, mistakes.collect())
     }
 
     /// The line and the marked text of each mistake.
@@ -353,8 +358,8 @@ mod tests {
     #[test]
     fn what_an_action_takes_is_not_named_like_a_statement() {
         for word in ["when", "list", "set"] {
-            let wanted = [(1, word.to_owned())];
-            assert_eq!(places(&format!("reply {{ {word} \"x\" }}")), wanted);
+            let expected = [(1, word.to_owned())];
+            assert_eq!(places(&format!("reply {{ {word} \"x\" }}")), expected);
         }
         assert_eq!(places("reply { on \"x\" }"), []);
     }
@@ -488,14 +493,14 @@ mod tests {
     #[test]
     fn each_mistake_is_reported_once_at_its_place_with_a_hint() {
         for (rules, marked, message, hint) in MISTAKES {
-            let (ast, told) = read(&format!("{rules}\ninclude \"after\"\n"));
-            let told: Vec<(&str, &str, &str)> = told
+            let (ast, mistakes) = read(&format!("{rules}\ninclude \"after\"\n"));
+            let mistakes: Vec<(&str, &str, &str)> = mistakes
                 .iter()
                 .map(|(_, marked, message, hint)| {
                     (marked.as_str(), message.as_str(), hint.as_str())
                 })
                 .collect();
-            assert_eq!(told, [(*marked, *message, *hint)], "{rules}");
+            assert_eq!(mistakes, [(*marked, *message, *hint)], "{rules}");
             let last = ast.statements.last().map(|statement| &statement.kind);
             let include = matches!(last, Some(StatementNodeKind::Include { .. }));
             assert!(include, "what stands behind {rules} is lost");
@@ -522,9 +527,9 @@ score junk {
 define y = a and (b or c
 otherwise -> folder \"A\" as seen
 ";
-        let (ast, told) = read(text);
+        let (ast, mistakes) = read(text);
         let places: Vec<(u32, &str)> =
-            told.iter().map(|(line, marked, _, _)| (*line, marked.as_str())).collect();
+            mistakes.iter().map(|(line, marked, _, _)| (*line, marked.as_str())).collect();
         let marked =
             [(1, "["), (3, "equals"), (5, "wehn"), (7, "\""), (8, ""), (12, "2"), (15, "(")];
         assert_eq!(places, marked);
@@ -562,9 +567,9 @@ when f -> discard
 score s {
     +1 a
 ";
-        let (ast, told) = read(text);
+        let (ast, mistakes) = read(text);
         let places: Vec<(u32, &str)> =
-            told.iter().map(|(line, marked, ..)| (*line, marked.as_str())).collect();
+            mistakes.iter().map(|(line, marked, ..)| (*line, marked.as_str())).collect();
         assert_eq!(places, [(2, "{"), (6, "{"), (10, "{")]);
         assert_eq!(ast.statements.len(), 4);
         assert_eq!(places_of_one("when a {\nwhen b {\ninbox\n}\n"), (1, String::from("{")));
@@ -579,8 +584,8 @@ score s {
 
     #[test]
     fn a_broken_head_keeps_what_is_in_its_block() {
-        let (ast, told) = read("if spam {\n    discard\n    when a => inbox\n}\nstop\n");
-        assert_eq!(told.len(), 2, "{told:?}");
+        let (ast, mistakes) = read("if spam {\n    discard\n    when a => inbox\n}\nstop\n");
+        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
         let StatementNodeKind::Broken { block, .. } = &ast.statements[0].kind else {
             panic!("{:#?}", ast.statements)
         };
@@ -593,9 +598,10 @@ score s {
         let text =
             "when a -> mark flagged\n    copy \"X\"\n    inbox\nwhen b ->\n    inbox\nstop\n";
         let source = SourceFile::new("rules", text);
-        let (ast, told) = parse(0, &source);
-        let told: Vec<_> = told.iter().map(|told| (told.code, told.severity)).collect();
-        assert_eq!(told, [("stray-action", Severity::Warning)]);
+        let (ast, mistakes) = parse(0, &source);
+        let mistakes: Vec<_> =
+            mistakes.iter().map(|mistake| (mistake.code, mistake.severity)).collect();
+        assert_eq!(mistakes, [("stray-action", Severity::Warning)]);
         assert_eq!(ast.statements.len(), 5);
     }
 
@@ -604,13 +610,13 @@ score s {
         let words = "rule \"a\" when from.domain in [ \"b\" , /c/ , d ] and not ( has header \"X-Y\" or e ) -> \
                      mark \"$f\" , folder \"g\" as seen";
         let lines = words.replace(' ', "\n").replace("mark\n", "mark ").replace("as\n", "as ");
-        let (one, told) = read(words);
-        assert_eq!(told, []);
-        let (other, told) = read(&lines);
-        assert_eq!(told, []);
+        let (one, mistakes) = read(words);
+        assert_eq!(mistakes, []);
+        let (other, mistakes) = read(&lines);
+        assert_eq!(mistakes, []);
         assert_eq!(one.clone().without_spans(), other.without_spans());
-        let (crlf, told) = read(&format!("\u{feff}{}\r\n", lines.replace('\n', "\r\n")));
-        assert_eq!(told, []);
+        let (crlf, mistakes) = read(&format!("\u{feff}{}\r\n", lines.replace('\n', "\r\n")));
+        assert_eq!(mistakes, []);
         assert_eq!(one.without_spans(), crlf.without_spans());
     }
 
@@ -618,10 +624,10 @@ score s {
     fn spans_are_those_of_the_text() {
         let text = "# 迷惑\nrule \"a\" when ( a or b ) and not size > 20K  -> copy \"x\" as seen , inbox # c\n";
         let (ast, _) = read(text);
-        let said = |span: Span| &text[span.start as usize..span.end as usize];
+        let source = |span: Span| &text[span.start as usize..span.end as usize];
         let statement = &ast.statements[0];
         let whole = "rule \"a\" when ( a or b ) and not size > 20K  -> copy \"x\" as seen , inbox";
-        assert_eq!(said(statement.span), whole);
+        assert_eq!(source(statement.span), whole);
         let StatementNodeKind::Rule {
             label: Some(label),
             condition: Some(condition),
@@ -630,19 +636,19 @@ score s {
         else {
             panic!("{statement:#?}")
         };
-        assert_eq!(said(label.span), "\"a\"");
-        assert_eq!(said(condition.span), "( a or b ) and not size > 20K");
+        assert_eq!(source(label.span), "\"a\"");
+        assert_eq!(source(condition.span), "( a or b ) and not size > 20K");
         let ConditionNodeKind::All(parts) = &condition.kind else { panic!("{condition:#?}") };
-        assert_eq!(said(parts[0].span), "a or b");
-        assert_eq!(said(parts[1].span), "not size > 20K");
-        assert_eq!(said(actions[0].span), "copy \"x\" as seen");
-        assert_eq!(said(actions[1].span), "inbox");
+        assert_eq!(source(parts[0].span), "a or b");
+        assert_eq!(source(parts[1].span), "not size > 20K");
+        assert_eq!(source(actions[0].span), "copy \"x\" as seen");
+        assert_eq!(source(actions[1].span), "inbox");
     }
 
     #[test]
     fn settings_may_be_called_like_actions() {
-        let (ast, told) = read("set log off\nset inbox \"A\"\nset\nlog \"x\"\ninbox\n");
-        assert_eq!(told, []);
+        let (ast, mistakes) = read("set log off\nset inbox \"A\"\nset\nlog \"x\"\ninbox\n");
+        assert_eq!(mistakes, []);
         assert_eq!(ast.statements.len(), 4);
     }
 
@@ -686,10 +692,10 @@ score s {
             (format!("{}{}stop\n", "when a {".repeat(100_000), "}".repeat(100_000)), "{"),
             ("when a {\n".repeat(100_000), "{"),
         ] {
-            let (ast, told) = read(&text);
-            assert_eq!(told.len(), 1, "{:?}", told.get(..3));
-            assert_eq!(told[0].1, marked);
-            assert_eq!(told[0].2, "nested more than 64 levels deep");
+            let (ast, mistakes) = read(&text);
+            assert_eq!(mistakes.len(), 1, "{:?}", mistakes.get(..3));
+            assert_eq!(mistakes[0].1, marked);
+            assert_eq!(mistakes[0].2, "nested more than 64 levels deep");
             assert!(!ast.statements.is_empty());
         }
     }
@@ -698,11 +704,11 @@ score s {
     fn a_large_file_is_read_in_time_and_a_hopeless_one_reported_briefly() {
         let rule =
             "when from in white and (subject is \"a\" or size > 20K) -> folder \"A\" as seen\n";
-        let (ast, told) = read(&rule.repeat(14_000));
+        let (ast, mistakes) = read(&rule.repeat(14_000));
         assert!(ast.statements.len() > 10_000);
-        assert_eq!(told, []);
-        let (_, told) = read(&"when a => inbox\n".repeat(10_000));
-        assert_eq!(told.len(), MAX_MISTAKES + 1);
-        assert_eq!(told[MAX_MISTAKES].2, "there are more mistakes after this one");
+        assert_eq!(mistakes, []);
+        let (_, mistakes) = read(&"when a => inbox\n".repeat(10_000));
+        assert_eq!(mistakes.len(), MAX_MISTAKES + 1);
+        assert_eq!(mistakes[MAX_MISTAKES].2, "there are more mistakes after this one");
     }
 }

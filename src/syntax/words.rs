@@ -142,7 +142,8 @@ const SYNONYMS: &[(&str, &str)] = &[
 
 /// The operator that was probably meant.
 pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
-    let synonym = SYNONYMS.iter().find(|(foreign, _)| *foreign == word).map(|(_, ours)| *ours);
+    let synonym =
+        SYNONYMS.iter().find(|(foreign, _)| *foreign == word).map(|(_, own_word)| *own_word);
     synonym.or_else(|| nearest(word, OPERATORS.iter().copied()))
 }
 
@@ -220,43 +221,44 @@ const FOREIGN_FLAGS: &[(&str, &str)] = &[
     ("answered", "replied"), ("deleted", "trashed"), ("forwarded", "passed"), ("drafts", "draft"),
 ];
 
-fn ours(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
+fn own_word(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
-    foreign.iter().find(|(known, _)| *known == word).map(|(_, ours)| *ours)
+    foreign.iter().find(|(known, _)| *known == word).map(|(_, own_word)| *own_word)
 }
 
 /// The action that corresponds to a word of another filter, only its own word if it has
 /// arguments.
-pub fn action_meant(word: &str, has_arguments: bool) -> Option<&'static str> {
-    let meant = ours(FOREIGN_ACTIONS, word)?;
-    if has_arguments { meant.split(' ').next() } else { Some(meant) }
+pub fn suggest_action(word: &str, has_arguments: bool) -> Option<&'static str> {
+    let suggestion = own_word(FOREIGN_ACTIONS, word)?;
+    if has_arguments { suggestion.split(' ').next() } else { Some(suggestion) }
 }
 
 /// The field that corresponds to a word of another filter.
-pub fn field_meant(word: &str) -> Option<&'static str> {
-    ours(FOREIGN_FIELDS, word)
+pub fn suggest_field(word: &str) -> Option<&'static str> {
+    own_word(FOREIGN_FIELDS, word)
 }
 
 /// The condition that corresponds to a word of another filter.
-pub fn condition_meant(word: &str) -> Option<&'static str> {
-    ours(FOREIGN_CONDITIONS, word)
+pub fn suggest_condition(word: &str) -> Option<&'static str> {
+    own_word(FOREIGN_CONDITIONS, word)
 }
 
 /// The flag that a keyword was probably meant to be: one of ours in another case,
 /// or one of another program.
 pub fn flag_of_keyword(keyword: &str) -> Option<&'static str> {
-    let ours = FOREIGN_FLAGS.iter().map(|(_, ours)| *ours);
-    flag_meant(keyword).or_else(|| ours.into_iter().find(|flag| keyword.eq_ignore_ascii_case(flag)))
+    let own_words = FOREIGN_FLAGS.iter().map(|(_, own_word)| *own_word);
+    suggest_flag(keyword)
+        .or_else(|| own_words.into_iter().find(|flag| keyword.eq_ignore_ascii_case(flag)))
 }
 
 /// The flag that corresponds to a word of another program.
-pub fn flag_meant(word: &str) -> Option<&'static str> {
-    ours(FOREIGN_FLAGS, word)
+pub fn suggest_flag(word: &str) -> Option<&'static str> {
+    own_word(FOREIGN_FLAGS, word)
 }
 
 /// The first word of a statement that was probably meant.
 pub(super) fn nearest_opening(word: &str, has_arguments: bool) -> Option<&'static str> {
-    if let Some(action) = action_meant(word, has_arguments) {
+    if let Some(action) = suggest_action(word, has_arguments) {
         return Some(action);
     }
     match word {

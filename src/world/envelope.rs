@@ -39,8 +39,8 @@ impl World {
             .any(|sender| is_long(sender))
     }
 
-    /// The sender that `-f` gives; `None` for `-`, which many a `.forward` has
-    /// for procmail: the sender stays as it is.
+    /// The sender that `-f` gives; `None` for `-`, which many `.forward` files
+    /// have for procmail: the sender stays as it is.
     fn sender_option(&self, message: &Message) -> Option<String> {
         let option = self.sender.as_ref().filter(|sender| *sender != "-")?;
         // fetchmail and mpop write `_` for characters that might upset a shell.
@@ -163,14 +163,14 @@ mod tests {
     #[test]
     fn a_sender_of_the_environment_is_one_address() {
         let mail = message("Received: by x\nReturn-Path: <forged@x>\nSubject: x\n\n");
-        for (text, wanted) in [
+        for (text, expected) in [
             ("x,boss@corp.example,@evil.example", "\"x,boss@corp.example,\"@evil.example"),
             ("a b; rm@evil.example", "\"a b; rm\"@evil.example"),
             ("MAILER-DAEMON", ""),
             ("", ""),
         ] {
             let world = world(&[("SENDER", text)]);
-            assert_eq!(world.envelope_sender(&mail).unwrap(), wanted);
+            assert_eq!(world.envelope_sender(&mail).unwrap(), expected);
         }
         assert_eq!(world(&[]).envelope_sender(&mail), None);
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn an_empty_option_hides_nothing() {
         let mail = "From a@from.example Thu Jan  1 00:00:00 1970\nReturn-Path: <o'brien@b.example>\nReceived: by x\n\n";
-        for (option, text, wanted) in [
+        for (option, text, expected) in [
             ("-", mail, "o'brien@b.example"),
             ("unknown", mail, "o'brien@b.example"),
             ("<unknown>", "From a@from.example Thu\nSubject: x\n\n", "a@from.example"),
@@ -195,7 +195,11 @@ mod tests {
             ("", mail, ""),
         ] {
             let world = World { sender: Some(option.into()), ..World::default() };
-            assert_eq!(world.envelope_sender(&message(text)).as_deref(), Some(wanted), "{option}");
+            assert_eq!(
+                world.envelope_sender(&message(text)).as_deref(),
+                Some(expected),
+                "{option}"
+            );
         }
         let unknown = "From unknown Thu\nReturn-Path: <unknown>\nSubject: x\n\n";
         assert_eq!(world(&[]).envelope_sender(&message(unknown)), None);
@@ -245,7 +249,7 @@ mod tests {
     #[test]
     fn exim_may_name_several_recipients() {
         let mail = message("Envelope-to: a@x.example, \"b c\"@x.example\nReceived: by x\n\n");
-        let wanted = ["a@x.example", "\"b c\"@x.example"];
-        assert_eq!(world(&[]).envelope_recipients(&mail), wanted);
+        let expected = ["a@x.example", "\"b c\"@x.example"];
+        assert_eq!(world(&[]).envelope_recipients(&mail), expected);
     }
 }

@@ -25,7 +25,7 @@ impl World {
     pub fn folder_exists(&self, folder: &Folder) -> Result<bool, String> {
         let location = match &self.folders {
             _ if folder.parts.is_empty() => return Ok(true),
-            FolderSource::Unknown => return Err("no Maildir is looked at here".into()),
+            FolderSource::Unknown => return Err("no Maildir is read here".into()),
             FolderSource::OtherStore => {
                 return Err("the mail goes to another store, whose folders are not known".into());
             }
@@ -36,7 +36,7 @@ impl World {
             let error = ReadError::Io(failure.error);
             if error.is_missing() {
                 // The home: its disk is not mounted yet.
-                let _ = self.known.trouble.set(why.clone());
+                let _ = self.known.temporary_failure.set(why.clone());
             }
             self.not_read(why, &error)
         })
@@ -57,7 +57,7 @@ mod tests {
             assert_eq!(world.folder_exists(&inbox), Ok(true));
             assert!(world.folder_exists(&other).is_err());
         }
-        assert_eq!((world.trouble(), world.unread()), (None, None));
+        assert_eq!((world.temporary_failure(), world.unread()), (None, None));
         let home = tempfile::tempdir().unwrap();
         let mut location = Location::new(home.path().join("a/m"), Layout::Fs, None);
         location.home = Some(home.path().join("a"));
@@ -65,7 +65,7 @@ mod tests {
         let why = world.folder_exists(&other).unwrap_err();
         assert!(why.starts_with("whether there is a folder `A` is not known"), "{why}");
         // Its disk may be there later.
-        assert_eq!(world.trouble(), Some(why.as_str()));
+        assert_eq!(world.temporary_failure(), Some(why.as_str()));
         location.home = Some(home.path().to_owned());
         world.folders = FolderSource::Maildir(location);
         assert_eq!(world.folder_exists(&other), Ok(false));

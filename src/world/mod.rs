@@ -26,7 +26,7 @@ use crate::rules::program::MailSide;
 use crate::source::ReadError;
 use crate::state::list_index;
 use crate::state::slots::Key;
-use crate::state::{StateDir, seen};
+use crate::state::{StateDir, duplicates};
 use crate::user::User;
 use crate::zone;
 
@@ -155,7 +155,7 @@ pub struct Lookups {
     sent: RefCell<HashMap<(String, MailSide), LookupResult<SentList>>>,
     contacts: RefCell<HashMap<PathBuf, LookupResult<ContactList>>>,
     people: RefCell<Option<(Vec<PeopleSource>, LookupResult<People>)>>,
-    trouble: OnceCell<String>,
+    temporary_failure: OnceCell<String>,
     unread: OnceCell<String>,
     no_zone: OnceCell<String>,
 }
@@ -227,7 +227,7 @@ impl World {
     pub fn delivered_before(&self, key: Key, within: u64) -> DuplicateStatus {
         let state = self.state.as_ref();
         let now = self.now().as_second();
-        let ago = state.and_then(|state| seen::delivered_before(state, key, now, within));
+        let ago = state.and_then(|state| duplicates::delivered_before(state, key, now, within));
         ago.map_or(DuplicateStatus::Never, DuplicateStatus::Ago)
     }
 
@@ -243,8 +243,8 @@ impl World {
     }
 
     /// Why a lookup failed that may succeed later.
-    pub fn trouble(&self) -> Option<&str> {
-        self.known.trouble.get().map(String::as_str)
+    pub fn temporary_failure(&self) -> Option<&str> {
+        self.known.temporary_failure.get().map(String::as_str)
     }
 
     /// The time zone that is unknown, in words for the log.
@@ -300,7 +300,7 @@ impl World {
         }
         let found = contacts::contacts(path, &self.user)
             .map(|read| {
-                let entries = read.all.iter().map(|each| each.address.as_str());
+                let entries = read.all.iter().map(|contact| contact.address.as_str());
                 Rc::new(ContactList { list: AddressList::from_entries(entries), read })
             })
             .map_err(|error| {
@@ -341,7 +341,10 @@ impl World {
                 PeopleSource::Me(entry) => people.add_me(entry),
                 PeopleSource::Cards(path) => {
                     let book = self.contacts(path)?;
-                    book.read.all.iter().for_each(|each| people.add(&each.address, &each.name));
+                    book.read
+                        .all
+                        .iter()
+                        .for_each(|contact| people.add(&contact.address, &contact.name));
                 }
                 PeopleSource::Sent(folder) => {
                     // As long as nothing was sent, nobody is known by it.
@@ -374,7 +377,7 @@ impl World {
             let _ = self.known.unread.set(why.clone());
         }
         if error.may_pass() {
-            let _ = self.known.trouble.set(why.clone());
+            let _ = self.known.temporary_failure.set(why.clone());
         }
         why
     }

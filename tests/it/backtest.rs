@@ -86,16 +86,16 @@ fn what_is_known_of_the_envelope_is_shown() {
     home.write("path.eml", "Return-Path: <a@b.example>\nSubject: x\n\nx\n");
     home.write("both.eml", "Return-Path: <>\nDelivered-To: c@d.example\nSubject: x\n\nx\n");
     home.write("to.eml", "Delivered-To: c@d.example\nSubject: x\n\nx\n");
-    for (name, wanted) in [
+    for (name, expected) in [
         ("plain.eml", "not reported"),
         ("path.eml", "<a@b.example>"),
         ("both.eml", "<> to c@d.example"),
         ("to.eml", "to c@d.example"),
     ] {
         let file = home.path().join(name).display().to_string();
-        let told = home.run(&["--test", "-v", &file], b"");
-        let wanted = format!("\n  envelope {wanted}\n");
-        assert!(told.stdout.contains(&wanted), "{wanted} {told:?}");
+        let result = home.run(&["--test", "-v", &file], b"");
+        let expected = format!("\n  envelope {expected}\n");
+        assert!(result.stdout.contains(&expected), "{expected} {result:?}");
     }
 }
 
@@ -198,7 +198,7 @@ fn misplaced_mail() {
 }
 
 #[test]
-fn of_a_mailbox_the_second_copy_is_the_duplicate() {
+fn the_second_copy_in_a_mailbox_is_the_duplicate() {
     let home = Home::with_rules("when duplicate -> folder \"Again\"\n");
     let text = "Message-ID: <1@a.example>\nFrom: a@b\n\nx\n";
     assert_eq!(home.deliver(text.as_bytes()).code, Some(0));
@@ -274,11 +274,11 @@ fn an_mbox_that_is_written_to_is_read_as_it_was() {
     file.write_all(&one.as_bytes()[..50]).expect("written");
     let mut rest = String::new();
     out.read_to_string(&mut rest).expect("read");
-    let mut told = String::new();
-    child.stderr.take().expect("asked for").read_to_string(&mut told).expect("read");
+    let mut result = String::new();
+    child.stderr.take().expect("asked for").read_to_string(&mut result).expect("read");
     assert_eq!(child.wait().expect("ends").code(), Some(1));
     assert_eq!(rest.lines().count(), 5000);
-    assert!(told.ends_with("it is being written to, what was added is not read\n"), "{told}");
+    assert!(result.ends_with("it is being written to, what was added is not read\n"), "{result}");
 }
 
 #[test]
@@ -305,10 +305,10 @@ fn messages_that_vanish_or_move_while_it_runs_stop_nothing() {
     let output = child.wait_with_output().expect("ends");
     let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let number = |name: &str| summary["summary"][name].as_u64().unwrap_or(0);
-    let told = String::from_utf8_lossy(&output.stderr).lines().count() as u64;
-    assert_eq!(number("unread"), told);
+    let result = String::from_utf8_lossy(&output.stderr).lines().count() as u64;
+    assert_eq!(number("unread"), result);
     assert!(number("messages") + number("unread") <= 3000);
-    assert_eq!(output.status.code(), Some(if told > 0 { 1 } else { 0 }));
+    assert_eq!(output.status.code(), Some(if result > 0 { 1 } else { 0 }));
 }
 
 #[test]

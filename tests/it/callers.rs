@@ -26,9 +26,9 @@ fn by(home: &Home, first: &str) -> Run {
 /// The paths from a directory downwards that users other than the owner can access.
 fn open_to_others(path: &Path) -> Vec<PathBuf> {
     let mode = fs::metadata(path).expect("is there").mode();
-    let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+    let expected = if path.is_dir() { 0o700 } else { 0o600 };
     let mut found = Vec::new();
-    if mode & 0o7777 != wanted {
+    if mode & 0o7777 != expected {
         found.push(path.to_owned());
     }
     for entry in fs::read_dir(path).into_iter().flatten() {
@@ -123,7 +123,7 @@ fn an_unknown_time_zone_is_reported() {
 }
 
 #[test]
-fn nothing_on_standard_input_is_no_message() {
+fn an_empty_standard_input_is_not_a_message() {
     let home = Home::with_rules("folder \"A\"\n");
     for first in ["exec <&-", "exec </dev/null", "exec <&- >&-"] {
         let run = by(&home, first);
@@ -161,15 +161,15 @@ fn a_home_is_the_same_for_a_program_whatever_bytes_it_is_made_of() {
         command.env_clear().env("HOME", &home).env("PATH", "/usr/bin:/bin");
         let run = run(command, MESSAGE);
         assert_eq!(run.code, Some(0), "{home:?}: {run:?}");
-        let told = OsString::from_vec(fs::read(home.join("told")).expect("is there"));
-        assert_eq!(told, home.as_os_str());
+        let output = OsString::from_vec(fs::read(home.join("told")).expect("is there"));
+        assert_eq!(output, home.as_os_str());
         assert_eq!(crate::support::mail(&home.join("Maildir")).len(), 1);
     }
 }
 
 /// The list of users is the machine's own, so nothing is delivered here.
 #[test]
-fn without_a_home_in_the_environment_the_list_of_users_has_it() {
+fn a_home_missing_from_the_environment_is_in_the_list_of_users() {
     let users = fs::read_to_string("/etc/passwd").expect("readable");
     let uid = rustix::process::getuid().as_raw().to_string();
     let line = users.lines().find(|line| line.split(':').nth(2) == Some(&uid));

@@ -106,7 +106,7 @@ impl Site {
     fn deliver(&self, mail: &str) -> Delivered {
         let user = self.user();
         let files = RuleFiles { rules: None, site: Some(Path::new("/dev/null")) };
-        let rules = ActiveRules::load(files, &user, Proof::AsMet).unwrap();
+        let rules = ActiveRules::load(files, &user, Proof::OnRead).unwrap();
         let world = World {
             sender: Some("hana@x.example".into()),
             recipients: vec!["a@site.example".into()],
@@ -430,7 +430,7 @@ fn the_check_reports_what_is_not_allowed() {
     assert_eq!(program.settings.sendmail, site.confinement.sendmail);
     let found: Vec<(&str, u32)> =
         checked.diagnostics.iter().map(|each| (each.code, sources.line(each.span))).collect();
-    let wanted = [
+    let expected = [
         ("set-by-provider", 1),
         ("set-by-provider", 2),
         ("set-by-provider", 3),
@@ -441,7 +441,7 @@ fn the_check_reports_what_is_not_allowed() {
         ("program-not-allowed", 10),
         ("program-not-allowed", 11),
     ];
-    assert_eq!(found, wanted);
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn seen(home: &Home, location: &str) -> Vec<String> {
 fn as_an_imap_user_sees_it(settings: &str, location: &str) {
     let home = Home::with_rules(&format!("{settings}{RULES}"));
     deliver(&home, &["junk", "nested", "keyword", "copies", "else"]);
-    let wanted = [
+    let expected = [
         "A/B: copies \\Seen",
         "A/B: nested ",
         "A: keyword $Work \\Flagged",
@@ -74,7 +74,7 @@ fn as_an_imap_user_sees_it(settings: &str, location: &str) {
         "INBOX: else ",
         "迷惑メール: junk \\Seen",
     ];
-    assert_eq!(seen(&home, location), wanted);
+    assert_eq!(seen(&home, location), expected);
     let mut folders: Vec<String> =
         doveadm(&home, location, &["mailbox", "list"]).lines().map(str::to_string).collect();
     folders.sort();
@@ -83,7 +83,7 @@ fn as_an_imap_user_sees_it(settings: &str, location: &str) {
     // Dovecot has its own lists now; ours must be consistent with them.
     deliver(&home, &["again", "junk"]);
     let again = seen(&home, location);
-    assert_eq!(again.len(), wanted.len() + 2, "{again:?}");
+    assert_eq!(again.len(), expected.len() + 2, "{again:?}");
     for line in ["A: again $Second $Work", "A: keyword $Work \\Flagged"] {
         assert!(again.iter().any(|seen| seen == line), "{again:?}");
     }
@@ -136,8 +136,8 @@ fn special_uses_of_the_server_are_known() {
     let program = support::program_in(home.path()).display().to_string();
     own(&home, NOBODY);
     let mut imap = Imap::start(&home);
-    let told = imap.done("LIST (SPECIAL-USE) \"\" \"*\"").join("\n");
-    assert!(told.contains("\\Trash) \"/\" Gone") && told.contains("\\Junk"), "{told}");
+    let result = imap.done("LIST (SPECIAL-USE) \"\" \"*\"").join("\n");
+    assert!(result.contains("\\Trash) \"/\" Gone") && result.contains("\\Junk"), "{result}");
     imap.end();
     let path = home.path().display();
     let script = format!(
@@ -274,12 +274,12 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
     assert_eq!(after.len(), COUNT + 1, "none lost");
     for (subject, (folder, flags)) in &before {
         let (now, has) = &after[subject];
-        let wanted = match subject.get(..1) {
+        let expected = match subject.get(..1) {
             Some("a") => "A",
             Some("b") => "迷惑メール",
             _ => folder,
         };
-        assert_eq!(now, wanted, "{subject}");
+        assert_eq!(now, expected, "{subject}");
         let added: &[&str] = if subject.starts_with('b') { &["\\Seen", "$B"] } else { &[] };
         for flag in flags.iter().map(String::as_str).chain(added.iter().copied()) {
             assert!(has.iter().any(|each| each == flag), "{subject} lost {flag}: {has:?}");

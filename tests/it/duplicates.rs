@@ -55,7 +55,7 @@ fn a_time_of_its_own_and_of_the_longest_is_kept() {
          when duplicate -> log \"hour\"\nwhen duplicate of \"{subject}\" within 52w -> log \"year\"\n",
     );
     delivered(&home.deliver(&message(1, "s")));
-    let told = |later: &str| {
+    let output = |later: &str| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = i64::try_from(now.expect("it is past 1970").as_secs()).expect("soon");
         let seconds: i64 = later.parse().expect("a number");
@@ -63,10 +63,10 @@ fn a_time_of_its_own_and_of_the_longest_is_kept() {
         let shown = home.run(&["--test", "--now", &at], &message(1, "s")).stdout;
         ["day", "hour", "year"].map(|word| shown.contains(&format!("=> log \"{word}\"")))
     };
-    assert_eq!(told("60"), [true, true, true]);
-    assert_eq!(told("7200"), [true, false, true]);
-    assert_eq!(told("200000"), [false, false, true]);
-    assert_eq!(told("40000000"), [false, false, false]);
+    assert_eq!(output("60"), [true, true, true]);
+    assert_eq!(output("7200"), [true, false, true]);
+    assert_eq!(output("200000"), [false, false, true]);
+    assert_eq!(output("40000000"), [false, false, false]);
 }
 
 #[test]

@@ -107,9 +107,9 @@ fn vim_colours_rules() {
         .args(["-u", "NONE", "-N", "-i", "NONE", "-es", "-S"])
         .arg(home.path().join("script.vim"));
     command.env("HOME", home.path()).env("TERM", "dumb");
-    let told = run(command, b"");
-    let out = fs::read_to_string(home.path().join("out")).unwrap_or_else(|_| panic!("{told:?}"));
-    let wanted = [
+    let output = run(command, b"");
+    let out = fs::read_to_string(home.path().join("out")).unwrap_or_else(|_| panic!("{output:?}"));
+    let expected = [
         "mailrules",
         "a comment=mailrulesComment",
         "when=mailrulesStatement",
@@ -125,5 +125,5 @@ fn vim_colours_rules() {
         "contains=mailrulesOperator",
         "",
     ];
-    assert_eq!(out.lines().collect::<Vec<_>>(), wanted, "{told:?}");
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected, "{output:?}");
 }

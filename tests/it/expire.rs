@@ -83,11 +83,11 @@ fn old_mail_is_removed_and_unread_or_flagged_mail_stays() {
 
     let run = expire(&home, &[]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
-    let mut wanted = before.clone();
-    wanted.insert(1, ".Trash S".into());
-    wanted.insert(2, ".Trash RS".into());
-    wanted.insert(9, ".Old.Lists".into());
-    assert_eq!(places(&home), wanted);
+    let mut expected = before.clone();
+    expected.insert(1, ".Trash S".into());
+    expected.insert(2, ".Trash RS".into());
+    expected.insert(9, ".Old.Lists".into());
+    assert_eq!(places(&home), expected);
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
     assert!(log.contains("moved folder=\"Trash\" was=\"News\""), "{log}");
     assert!(log.contains(".mailrules:1\" id=\"<1@b.example>\""), "{log}");
@@ -145,7 +145,7 @@ fn a_folder_is_not_half_emptied_the_first_time_unless_that_is_meant() {
 }
 
 #[test]
-fn mail_is_deleted_only_in_the_trash_or_where_that_is_said_twice() {
+fn mail_is_deleted_only_in_the_trash_or_if_delete_is_written_twice() {
     let home = Home::with_rules(
         "expire \"Trash\" after 1s -> delete\nexpire \"News\" after 1s -> delete\n\
          expire \"Logs\" after 1s -> delete, delete\nexpire \"Junk\" after 1h even unread -> delete\n",
@@ -195,11 +195,11 @@ fn a_star_is_all_folders_and_they_count_as_one() {
     assert_eq!(places(&home)[&3], before[&3]);
     let run = expire(&home, &[]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
-    let mut wanted = before;
+    let mut expected = before;
     for number in [1, 3, 5] {
-        wanted.insert(number, ".Old.Mail S".into());
+        expected.insert(number, ".Old.Mail S".into());
     }
-    assert_eq!(places(&home), wanted);
+    assert_eq!(places(&home), expected);
     // Of all mail more than half, the first time.
     let home = Home::with_rules("expire \"*\" after 14d -> folder \"Old\"\n");
     for number in 1..=3 {

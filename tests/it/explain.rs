@@ -61,7 +61,7 @@ fn found(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn each_example_has_exactly_its_mistake_and_none_when_mended() {
+fn each_example_has_exactly_its_mistake_and_none_when_corrected() {
     let is_root = rustix::process::geteuid().is_root();
     let mut wrong = Vec::new();
     for code in codes() {
@@ -79,12 +79,12 @@ fn each_example_has_exactly_its_mistake_and_none_when_mended() {
         let with = found(&checked(&explanation, &explanation.wrong));
         // `too-many` necessarily comes with others.
         let others = with.iter().filter(|other| *other != code && code != "too-many").count();
-        let mended = checked(&explanation, &explanation.mended);
-        if others > 0 || !with.iter().any(|found| found == code) || mended.code != Some(0) {
+        let corrected = checked(&explanation, &explanation.corrected);
+        if others > 0 || !with.iter().any(|found| found == code) || corrected.code != Some(0) {
             wrong.push(format!(
-                "{code}: wrong: {with:?}, mended: {:?} {}",
-                found(&mended),
-                mended.stderr
+                "{code}: wrong: {with:?}, corrected: {:?} {}",
+                found(&corrected),
+                corrected.stderr
             ));
         }
     }
@@ -94,9 +94,9 @@ fn each_example_has_exactly_its_mistake_and_none_when_mended() {
 #[test]
 fn the_message_is_the_one_of_check() {
     let home = Home::with_rules("when subjct contains \"sale\" -> folder \"Sale\"\n");
-    let told = home.run(&["check"], b"").stdout;
-    let message = told.lines().next().unwrap();
-    assert!(message.starts_with("error[unknown-field]"), "{told}");
+    let output = home.run(&["check"], b"").stdout;
+    let message = output.lines().next().unwrap();
+    assert!(message.starts_with("error[unknown-field]"), "{output}");
     for code in ["unknown-field", "error[unknown-field]:"] {
         let explained = home.run(&["explain", code], b"");
         assert_eq!(explained.code, Some(0), "{explained:?}");

@@ -18,15 +18,15 @@ fn root() -> &'static Path {
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).expect("the document is there");
     let (mut blocks, mut open): (Vec<String>, Option<String>) = (Vec::new(), None);
-    let mut wanted = false;
+    let mut expected = false;
     for line in text.lines() {
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(block)) => {
-                blocks.extend(wanted.then(|| std::mem::take(block)));
+                blocks.extend(expected.then(|| std::mem::take(block)));
                 open = None;
             }
             (Some(name), None) => {
-                wanted = name == language;
+                expected = name == language;
                 open = Some(String::new());
             }
             (None, Some(block)) => block.push_str(&format!("{line}\n")),
@@ -196,16 +196,16 @@ fn the_files_for_other_programs_are_read_by_them() {
         let path = path.to_str().expect("UTF-8");
         command.args(arguments.iter().map(|word| if *word == "FILE" { path } else { word }));
         command.env("HOME", home.path());
-        let told = run(command, b"");
+        let output = run(command, b"");
         let says = says.replace("/usr/bin/mfilter", MFILTER);
-        let text = format!("{}{}", told.stdout, told.stderr);
+        let text = format!("{}{}", output.stdout, output.stderr);
         assert!(text.contains(&says) && !text.contains("not recognized"), "{language}: {text}");
     }
 }
 
 /// Every command in the chapters is a call that mfilter accepts.
 #[test]
-fn the_commands_of_the_guide_are_no_wrong_usage() {
+fn the_commands_of_the_guide_are_valid_usage() {
     let mut tried = 0;
     for entry in fs::read_dir(root().join("docs/guide")).expect("is there") {
         let name = format!("docs/guide/{}", entry.unwrap().file_name().to_string_lossy());
@@ -226,9 +226,10 @@ fn the_commands_of_the_guide_are_no_wrong_usage() {
                 }
                 let line = line.replace("/var/mail/hana", "~/spool").replace("| less", "| cat");
                 let programs = Path::new(MFILTER).parent().expect("a folder").display().to_string();
-                let told = shell(&home, home.path(), &programs, &line);
-                let usage = told.stderr.contains("Usage:") || told.stderr.contains("unexpected");
-                assert!(told.code != Some(2) && !usage, "{name}: {line}: {told:?}");
+                let output = shell(&home, home.path(), &programs, &line);
+                let usage =
+                    output.stderr.contains("Usage:") || output.stderr.contains("unexpected");
+                assert!(output.code != Some(2) && !usage, "{name}: {line}: {output:?}");
                 tried += 1;
             }
         }

@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -91,8 +91,12 @@ fn each_recipient_has_it_where_his_rules_say() {
     assert!(is_subscribed(TARO, "Two") && !is_subscribed("hanako@x.example", "X"));
     assert!(!site.maildir("taro").exists());
     site.stop();
-    assert!(site.said().contains("folder=迷惑/A "), "{}", site.said());
-    assert!(!site.said().contains("secret") && !site.said().contains("c2Vj"), "{}", site.said());
+    assert!(site.output().contains("folder=迷惑/A "), "{}", site.output());
+    assert!(
+        !site.output().contains("secret") && !site.output().contains("c2Vj"),
+        "{}",
+        site.output()
+    );
 }
 
 /// A worker dies between its APPEND and the answer.
@@ -108,22 +112,22 @@ fn a_worker_that_is_killed_at_its_append_loses_and_doubles_nothing() {
     configure(&site, &server.socket());
     start(&mut site, &["--workers", "1"]);
     let count = || kept(&server, TARO).len();
-    let appends = || server.commands().iter().filter(|said| said.starts_with("APPEND")).count();
+    let appends = || server.commands().iter().filter(|output| output.starts_with("APPEND")).count();
     for round in 0..4 {
         let text = message(&format!("m{round}"));
         let (before, there) = (appends(), count());
         // At the first or the second copy.
-        let wanted = 1 + round % 2;
+        let expected = 1 + round % 2;
         std::thread::scope(|scope| {
             let delivery = scope.spawn(|| site.connect().deliver(&[TARO], &text).expect("there"));
-            wait_for("an APPEND", || (appends() >= before + wanted).then_some(()));
+            wait_for("an APPEND", || (appends() >= before + expected).then_some(()));
             site.workers().into_iter().for_each(|worker| signal(worker, Signal::KILL));
             let answers = delivery.join().expect("an answer");
             assert!(answers[0].starts_with("451"), "{answers:?}");
         });
-        wait_for("what the server was at", || (count() >= there + wanted).then_some(()));
+        wait_for("what the server was at", || (count() >= there + expected).then_some(()));
         let answers = site.connect().deliver(&[TARO], &text).expect("there");
-        assert!(answers[0].starts_with("250"), "{answers:?}\n{}", site.said());
+        assert!(answers[0].starts_with("250"), "{answers:?}\n{}", site.output());
         assert_eq!(count(), there + 2, "round {round}");
         let journals = fs::read_dir(site.path("state")).expect("there").flatten();
         let left = journals.filter_map(|user| fs::read_dir(user.path().join("half-done")).ok());
@@ -160,9 +164,9 @@ fn the_check_says_whether_the_login_works() {
     assert!(code == Some(0) && line.ends_with("lets `mfilter` in for `taro@x.example`"), "{line}");
     fs::write(site.path("password"), "other\n").expect("written");
     let (code, line) = check(&user);
-    let wanted =
+    let expected =
         "it refuses the login of `mfilter` for `taro@x.example`: NO [AUTHENTICATIONFAILED]";
-    assert!(code == Some(1) && line.contains(wanted) && !line.contains("other"), "{line}");
+    assert!(code == Some(1) && line.contains(expected) && !line.contains("other"), "{line}");
     fs::set_permissions(site.path("password"), fs::Permissions::from_mode(0o644)).expect("set");
     let (code, line) = check(&[]);
     assert!(code == Some(1) && line.contains("everybody may read it"), "{line}");
@@ -216,24 +220,7 @@ fn no_message_in_dovecot_is_seen_without_its_flags() {
         let watcher = scope.spawn(|| {
             let mut imap = dovecot.imap(TARO);
             imap.done("EXAMINE \"&j,dg0Q-/A\"");
-            let mut polls = 0;
-            loop {
-                let finished = over.load(Ordering::Relaxed);
-                imap.done("NOOP");
-                let lines = imap.done("FETCH 1:* (FLAGS)");
-                let flags = lines.iter().filter_map(|line| line.split_once("FETCH (FLAGS ("));
-                let met = flags
-                    .inspect(|(line, flags)| {
-                        let all = ["\\Seen", "\\Flagged", "$Work"];
-                        assert!(all.iter().all(|flag| flags.contains(flag)), "{line} {flags}");
-                    })
-                    .count();
-                polls += 1;
-                if met >= count {
-                    return polls;
-                }
-                assert!(!finished, "only {met} are there");
-            }
+            imap.poll_flags(&["\\Seen", "\\Flagged", "$Work"], count, &over)
         });
         for number in 1..count {
             let answers = client.deliver(&[TARO], &message(&number.to_string())).expect("there");
@@ -262,7 +249,7 @@ fn every_reply_of_dovecot_lost_once_doubles_none_and_loses_none() {
     site.user("taro", "when subject ends \"1\" -> copy \"B\" as \"$W\", folder \"日本\"\n");
     configure(&site, proxy.path());
     start(&mut site, &["--workers", "8"]);
-    let (tries, wanted) = (AtomicUsize::new(0), 8 * each);
+    let (tries, expected) = (AtomicUsize::new(0), 8 * each);
     std::thread::scope(|scope| {
         for connection in 0..8 {
             let (site, tries) = (&site, &tries);
@@ -275,16 +262,10 @@ fn every_reply_of_dovecot_lost_once_doubles_none_and_loses_none() {
             });
         }
     });
-    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for line in dovecot.fetch(TARO, "mailbox hdr.subject") {
-        let (folder, subject) = line.split_once('\t').expect("two fields");
-        *times.entry((folder.to_owned(), subject.to_owned())).or_default() += 1;
-    }
-    let doubled: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
-    assert!(doubled.is_empty(), "{doubled:?}");
-    let copies = wanted + (0..each).filter(|number| number.to_string().ends_with('1')).count() * 8;
-    assert_eq!(times.len(), copies, "none lost");
-    assert!(tries.load(Ordering::Relaxed) >= 2 * wanted);
+    let copies =
+        expected + (0..each).filter(|number| number.to_string().ends_with('1')).count() * 8;
+    assert_eq!(dovecot.distinct_copies(TARO), copies, "none lost");
+    assert!(tries.load(Ordering::Relaxed) >= 2 * expected);
     assert_eq!(proxy.lost(), copies, "each was lost once");
     site.stop();
 }

@@ -8,7 +8,7 @@
 //! MFILTER_LONG=1 cargo test --release --test it hostile -- --nocapture
 //! ```
 
-#![allow(clippy::print_stderr, reason = "what it took is told")]
+#![allow(clippy::print_stderr, reason = "what it took is printed")]
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> 
     let size = |whole| size(whole) * times;
     let mixed = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}");
     let mut all = Vec::new();
-    let mut add = |name, message, said| all.push((name, message, said));
+    let mut add = |name, message, expected| all.push((name, message, expected));
 
     let rfc822 = "Content-Type: message/rfc822\n\n";
     add(
@@ -236,7 +236,8 @@ fn add_costly(
     add("2 MB of addresses of 3 bytes", header("To", "a@b,", 2 << 20), to);
     // A line of 30 MB exceeds what is read of a header.
     let is_whole = times_cut(size(1 << 20));
-    let beyond = |said| if is_whole { Some("the header was cut at 16 MB") } else { Some(said) };
+    let beyond =
+        |expected| if is_whole { Some("the header was cut at 16 MB") } else { Some(expected) };
     let cut = beyond("addresses in To were looked at");
     add("30 MB of addresses without commas", header("To", "a@b ", 30 << 20), cut);
     let all: String = ["From", "Reply-To", "To", "Cc", "Bcc", "Resent-To", "Delivered-To"]
@@ -330,16 +331,16 @@ fn hostile_mail_is_delivered_whole_and_soon() {
         false => MOST_TIME,
     };
     let limit = most_time();
-    for (name, message, said) in messages {
+    for (name, message, expected) in messages {
         let home = Home::with_rules(RULES);
-        let MeasuredRun { code, time, memory, said: told } = deliver(&home, &message, &[]);
+        let MeasuredRun { code, time, memory, output } = deliver(&home, &message, &[]);
         let mut complain = |why: String| complaints.push(format!("{name}: {why}"));
         if long() {
             let (time, memory) = (time.as_millis(), memory >> 10);
             eprintln!("{time:>6} ms, {memory:>3} MB for {:>9} bytes: {name}", message.len());
         }
         if code != Some(0) {
-            complain(format!("{code:?} {told}"));
+            complain(format!("{code:?} {output}"));
         }
         let again = || deliver(&Home::with_rules(RULES), &message, &[]).time;
         if time > limit && each_time(|| again() > most_time()) {
@@ -353,9 +354,11 @@ fn hostile_mail_is_delivered_whole_and_soon() {
             [one] => complain(format!("{} of {} bytes", one.bytes.len(), message.len())),
             all => complain(format!("{} messages", all.len())),
         }
-        let told = deliver(&home, &message, &["--test"]).said;
-        if said.is_some_and(|said| !told.to_lowercase().contains(&said.to_lowercase())) {
-            let end: String = told.chars().take(1500).collect();
+        let output = deliver(&home, &message, &["--test"]).output;
+        if expected
+            .is_some_and(|expected| !output.to_lowercase().contains(&expected.to_lowercase()))
+        {
+            let end: String = output.chars().take(1500).collect();
             complain(format!("the trace does not say so: {end}"));
         }
     }
@@ -391,8 +394,8 @@ fn hostile_headers_are_edited() {
     let fields = "X-Spam:\nA:\nB:\n".repeat(size(15 << 20) / 14);
     let message = fields.clone() + "\nneedle";
     let home = Home::with_rules(EDITS);
-    let MeasuredRun { code, memory, said, .. } = deliver(&home, message.as_bytes(), &[]);
-    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let MeasuredRun { code, memory, output, .. } = deliver(&home, message.as_bytes(), &[]);
+    assert_eq!((code, output.as_str()), (Some(0), ""));
     let again = || deliver(&Home::with_rules(EDITS), message.as_bytes(), &[]).time;
     assert!(!each_time(|| again() >= MOST_TIME));
     assert!(memory < MOST_MEMORY, "{memory} KB");
@@ -412,7 +415,7 @@ fn what_is_beyond_a_limit_is_left_out() {
     );
     let blanks = " x".repeat(200 << 10);
     let message = format!("X: {blanks} needle\nTo: a@b.example\n\nbody\n");
-    let told = deliver(&home, message.as_bytes(), &["--test"]).said;
-    assert!(told.contains("folder \"Missing\""), "{told}");
-    assert!(told.contains("only the first 256 KB of x were looked at"), "{told}");
+    let output = deliver(&home, message.as_bytes(), &["--test"]).output;
+    assert!(output.contains("folder \"Missing\""), "{output}");
+    assert!(output.contains("only the first 256 KB of x were looked at"), "{output}");
 }

@@ -303,8 +303,8 @@ fn what_expires_is_deleted() {
         .filter_map(|text| text.lines().nth(1).map(str::to_owned))
         .collect();
     left.sort();
-    let wanted = ["late", "late", "other", "other"].map(|word| format!("Subject: {word}"));
-    assert_eq!(left, wanted, "{expired:?}");
+    let expected = ["late", "late", "other", "other"].map(|word| format!("Subject: {word}"));
+    assert_eq!(left, expected, "{expired:?}");
 }
 
 /// The files in examples/import are the result of their script.

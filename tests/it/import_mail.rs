@@ -278,8 +278,8 @@ fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
         mbox(&[message("0", ""), message("1", "Status: RO\nX-UID: 7\n"), twice, message("3", "")]),
     );
     let run = import(&home, &[&old]);
-    let wanted = "      4 messages\n      2 -> old\n      2 filed by an earlier run; --again files them again\n";
-    assert_eq!((run.code, run.stdout.as_str()), (Some(0), wanted));
+    let expected = "      4 messages\n      2 -> old\n      2 filed by an earlier run; --again files them again\n";
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), expected));
     assert_eq!(stored(&home).len(), 6);
     let run = import(&home, &[&old]);
     assert!(run.stdout.contains("      4 filed by an earlier run"), "{run:?}");
@@ -291,7 +291,7 @@ fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
 }
 
 #[test]
-fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
+fn filing_by_the_rules_sends_runs_and_discards_nothing() {
     let home = Home::with_rules(
         "set sendmail \"/bin/false\"\n\
          when subject is \"list\" -> folder \"Lists/a\" as \"$List\"\n\
@@ -326,7 +326,7 @@ fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
             (subject, (folder, flags))
         })
         .collect();
-    let wanted = [
+    let expected = [
         ("gone", ".old", "S"),
         ("list", ".Lists.a", "Sa"),
         ("other", ".old", "S"),
@@ -334,13 +334,13 @@ fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
         ("seen", ".Seen", "S"),
         ("send", ".old", "S"),
     ];
-    let wanted: BTreeMap<String, (String, String)> = wanted
+    let expected: BTreeMap<String, (String, String)> = expected
         .iter()
         .map(|(subject, folder, flags)| {
             ((*subject).to_owned(), ((*folder).to_owned(), (*flags).to_owned()))
         })
         .collect();
-    assert_eq!(places, wanted);
+    assert_eq!(places, expected);
     assert!(!home.path().join("ran").exists());
 }
 
@@ -421,8 +421,8 @@ fn messages_without_an_empty_line_between_are_reported() {
     home.write("quoting", quoting);
     let run = import(&home, &[&path(&home, "old"), &path(&home, "quoting")]);
     assert_eq!((run.code, home.mail().len()), (Some(0), 2), "{run:?}");
-    let told = "old, message 1 at byte 0: other messages seem to begin in its body, 2 in all";
-    assert!(run.stderr.contains(told), "{run:?}");
+    let note = "old, message 1 at byte 0: other messages seem to begin in its body, 2 in all";
+    assert!(run.stderr.contains(note), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
 }
 

@@ -342,11 +342,11 @@ fn patterns_capture_what_maildrop_captures() {
             let option = dice.pick(&["", "", ":h", ":D"]);
             let pattern = format!("^X-{number}:{before}({}){end}", pattern(&mut dice, 0));
             let groups = pattern.replace("(?:", "").matches('(').count().min(5);
-            let mut said: String = (1..=groups).map(|group| format!("[$MATCH{group}]")).collect();
+            let mut found: String = (1..=groups).map(|group| format!("[$MATCH{group}]")).collect();
             if dice.roll(6) == 0 {
-                said.insert_str(0, "<$MATCH>");
+                found.insert_str(0, "<$MATCH>");
             }
-            text.push_str(&format!("if (/{pattern}/{option})\n{{\nlog \"{number}={said}\"\n}}\n"));
+            text.push_str(&format!("if (/{pattern}/{option})\n{{\nlog \"{number}={found}\"\n}}\n"));
             all.push(pattern);
         }
         text.push_str("to $DEFAULT\n");
@@ -355,8 +355,8 @@ fn patterns_capture_what_maildrop_captures() {
         let rules = import(home.path(), &["maildrop", "filter"]).stdout;
         fs::write(at("rules"), &rules).expect("written");
         let live = |number: usize| {
-            let said = format!("log \"{number}=");
-            rules.lines().any(|line| line.contains(&said) && !line.starts_with('#'))
+            let start = format!("log \"{number}=");
+            rules.lines().any(|line| line.contains(&start) && !line.starts_with('#'))
         };
         for _ in 0..each {
             let value = |dice: &mut Dice| {

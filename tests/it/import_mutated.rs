@@ -88,9 +88,9 @@ fn damaged_files_give_rules_and_a_report_or_a_reason() {
             }
             fs::write(place.path().join("x"), &bytes).expect("written");
             let output = run(&["import", language, "--json", "x"]);
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let result = String::from_utf8_lossy(&output.stderr).into_owned();
             let shown =
-                || format!("{language} {number}: {told}\n{}", String::from_utf8_lossy(&bytes));
+                || format!("{language} {number}: {result}\n{}", String::from_utf8_lossy(&bytes));
             match output.status.code() {
                 Some(0 | 1) => {
                     let report: serde_json::Value = serde_json::from_slice(&output.stdout)
@@ -109,7 +109,7 @@ fn damaged_files_give_rules_and_a_report_or_a_reason() {
                     }
                 }
                 Some(2) => {
-                    assert!(told.contains("x: ") && !told.contains("panicked"), "{}", shown());
+                    assert!(result.contains("x: ") && !result.contains("panicked"), "{}", shown());
                 }
                 _ => panic!("{}", shown()),
             }

@@ -96,7 +96,7 @@ fn the_rules_deliver_as_the_filters_did() {
         let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
         import(file.parent().expect("a folder"), &[language, &name]).stdout
     };
-    for (language, ending, message, wanted) in [
+    for (language, ending, message, expected) in [
         (
             "thunderbird",
             "dat",
@@ -128,7 +128,7 @@ fn the_rules_deliver_as_the_filters_did() {
         let mut places: Vec<(&str, &str)> =
             mail.iter().map(|mail| (mail.folder.as_str(), mail.flags.as_str())).collect();
         places.sort_unstable();
-        assert_eq!(places, wanted, "{message}");
+        assert_eq!(places, expected, "{message}");
     }
 }
 

@@ -77,8 +77,8 @@ fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
     let sort = support::run(as_owner(&home, &program, &["sort"]), b"");
     assert_eq!((sort.code, sort.stderr.as_str()), (Some(0), ""), "{sort:?}");
     fetch(&home);
-    let wanted = ["INBOX else1", "Lists/a list1", "日記 diary1", "迷惑メール junk1"];
-    assert_eq!(on_server(&home), wanted);
+    let expected = ["INBOX else1", "Lists/a list1", "日記 diary1", "迷惑メール junk1"];
+    assert_eq!(on_server(&home), expected);
 
     // `watch` sees what arrives later.
     let watch = support::imap::as_owner(&home, &program, &["watch"]).spawn();
@@ -99,7 +99,7 @@ fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
     rustix::process::kill_process(watching, rustix::process::Signal::TERM).expect("it is ours");
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));
     fetch(&home);
-    let wanted = [
+    let expected = [
         "INBOX else1",
         "INBOX else2",
         "Lists/a list1",
@@ -108,7 +108,7 @@ fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
         "迷惑メール junk1",
         "迷惑メール junk2",
     ];
-    assert_eq!(on_server(&home), wanted);
+    assert_eq!(on_server(&home), expected);
     // No folder exists in two spellings.
     let mut folders: Vec<String> = fs::read_dir(home.path().join(".mail"))
         .expect("readable")

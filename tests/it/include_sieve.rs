@@ -46,9 +46,12 @@ fn deliver(home: &Home, subject: &str) {
 
 /// The folders that hold a message with this subject.
 fn folders(home: &Home, subject: &str) -> Vec<String> {
-    let wanted = format!("Subject: {subject}\n");
+    let expected = format!("Subject: {subject}\n");
     let mail = support::mail(&home.path().join("Maildir"));
-    mail.into_iter().filter(|mail| mail.text().contains(&wanted)).map(|mail| mail.folder).collect()
+    mail.into_iter()
+        .filter(|mail| mail.text().contains(&expected))
+        .map(|mail| mail.folder)
+        .collect()
 }
 
 /// The mails that report filters which are not in use.
@@ -96,7 +99,7 @@ fn script_and_rules_meet_as_the_manual_says() {
         if header :contains \"subject\" \"end\" { fileinto \"End\"; stop; }\n\
         if header :contains \"subject\" \"end\" { fileinto \"Never\"; }\n";
     let home = home_with(&rules, script);
-    for (subject, wanted) in [
+    for (subject, expected) in [
         ("before two", &[".Before"][..]),
         ("behind", &[".Behind"]),
         ("halt two behind", &[".Behind"]),
@@ -111,7 +114,7 @@ fn script_and_rules_meet_as_the_manual_says() {
         ("nothing", &[""]),
     ] {
         deliver(&home, subject);
-        assert_eq!(folders(&home, subject), wanted, "{subject}");
+        assert_eq!(folders(&home, subject), expected, "{subject}");
     }
     deliver(&home, "star behind");
     let mail = home.mail();
@@ -126,7 +129,7 @@ fn a_script_stores_once_in_a_folder_with_the_last_flags() {
         fileinto :copy :flags \"\\\\Seen\" \"B\";\nfileinto :flags \"\\\\Flagged\" \"C\";\n\
         if header :contains \"subject\" \"two\" { fileinto :copy \"B\"; fileinto \"C\"; }\n";
     let home = home_with(STATEMENT, script);
-    for (subject, wanted) in [("one", ["B S", "C F"]), ("two", ["B ", "C "])] {
+    for (subject, expected) in [("one", ["B S", "C F"]), ("two", ["B ", "C "])] {
         deliver(&home, subject);
         let wanted_line = format!("Subject: {subject}\n");
         let mail = home.mail().into_iter().filter(|mail| mail.text().contains(&wanted_line));
@@ -134,7 +137,7 @@ fn a_script_stores_once_in_a_folder_with_the_last_flags() {
             .map(|mail| format!("{} {}", mail.folder.trim_start_matches('.'), mail.flags))
             .collect();
         found.sort();
-        assert_eq!(found, wanted, "{subject}");
+        assert_eq!(found, expected, "{subject}");
     }
 }
 
@@ -150,11 +153,11 @@ fn names_of_script_and_rules_are_apart() {
         if string :is \"${branch}\" \"x\" { discard; }\n\
         if header :contains \"subject\" \"order\" { fileinto \"Shop\"; }\n";
     let home = home_with(&rules, script);
-    for (subject, wanted) in
+    for (subject, expected) in
         [("mine", ".Mine"), ("else", ".Branch"), ("v order", ".Shop"), ("order mine", ".Shop")]
     {
         deliver(&home, subject);
-        assert_eq!(folders(&home, subject), [wanted], "{subject}");
+        assert_eq!(folders(&home, subject), [expected], "{subject}");
     }
     deliver(&home, "v");
     assert_eq!(folders(&home, "v"), [""; 0]);
@@ -202,8 +205,8 @@ fn check_reports_what_a_script_wants_by_its_line() {
     {
         let run = home.run(&arguments, input.as_bytes());
         assert_eq!(run.code, Some(1), "{run:?}");
-        let told = ["Boss by SMS", "it wants to send a notification", ":3:1"];
-        assert!(told.iter().all(|part| run.stdout.contains(part)), "{}", run.stdout);
+        let mail_text = ["Boss by SMS", "it wants to send a notification", ":3:1"];
+        assert!(mail_text.iter().all(|part| run.stdout.contains(part)), "{}", run.stdout);
     }
     let json = home.run(&["check", "--json", "--sieve", "-"], script.as_bytes()).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -260,8 +263,8 @@ fn an_answer_is_sent_with_its_own_text_and_addresses() {
     let run = home.run(&["-f", "a@example.net", "-d", "taro@example.jp"], message.as_bytes());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     let sent = fs::read_to_string(home.path().join("sent")).expect("an answer");
-    let told = ["Back on Monday.", "Subject: Away", "From: <hana@example.jp>"];
-    assert!(told.iter().all(|part| sent.contains(part)), "{sent}");
+    let mail_text = ["Back on Monday.", "Subject: Away", "From: <hana@example.jp>"];
+    assert!(mail_text.iter().all(|part| sent.contains(part)), "{sent}");
     assert_eq!(notices(&home), [""; 0]);
 }
 
@@ -374,10 +377,13 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         }
         expect("own", folders(&home, "own") == [".A"]);
         expect("own 2", folders(&home, "own 2") == [".B"]);
-        let told = notices(&home);
-        expect("one mail", told.len() == 1);
-        expect("its text", told.iter().all(|text| text.contains("saved before stay in use")));
-        expect(&format!("its reason: {told:?}"), told.iter().all(|text| text.contains(reason)));
+        let mail_text = notices(&home);
+        expect("one mail", mail_text.len() == 1);
+        expect("its text", mail_text.iter().all(|text| text.contains("saved before stay in use")));
+        expect(
+            &format!("its reason: {mail_text:?}"),
+            mail_text.iter().all(|text| text.contains(reason)),
+        );
         expect("one line", log_lines(&home) == 1);
         let check = home.run(&["check"], b"");
         expect("check", check.code == Some(1) && check.stdout.contains("script-not-exact"));
@@ -411,9 +417,9 @@ fn a_script_that_may_not_be_read_leaves_the_last_good_one_in_force() {
         let mode = fs::metadata(&path).expect("there").permissions();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("set");
         assert_eq!([order(2), order(3)], [[".Shop"], [".Shop"]], "{what}");
-        let told = notices(&home);
-        assert_eq!((told.len(), log_lines(&home)), (1, 1), "{what}");
-        assert!(told[0].contains("ermission denied"), "{}", told[0]);
+        let mail_text = notices(&home);
+        assert_eq!((mail_text.len(), log_lines(&home)), (1, 1), "{what}");
+        assert!(mail_text[0].contains("ermission denied"), "{}", mail_text[0]);
         fs::set_permissions(&path, mode).expect("set");
     }
 }
@@ -449,12 +455,12 @@ fn a_first_script_that_cannot_be_used_is_none() {
             deliver(&home, subject);
         }
         let lies = ["order 1", "order 2", "else"].map(|subject| folders(&home, subject));
-        let told = notices(&home);
+        let mail_text = notices(&home);
         let fine = lies == [[".Own"], [".Own"], [""]]
-            && (told.len(), log_lines(&home)) == (1, 1)
-            && told[0].contains("none of your filters are in use")
-            && told[0].contains(reason);
-        if fine { Vec::new() } else { vec![format!("{what}: {lies:?} {told:?}")] }
+            && (mail_text.len(), log_lines(&home)) == (1, 1)
+            && mail_text[0].contains("none of your filters are in use")
+            && mail_text[0].contains(reason);
+        if fine { Vec::new() } else { vec![format!("{what}: {lies:?} {mail_text:?}")] }
     });
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
@@ -697,15 +703,17 @@ fn folders_are_where_dovecot_has_them() {
         );
         let ours = home_with(&rules, &script);
         deliver(&ours, "x");
-        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
+        let (expected, found) = (lies_in(&theirs), lies_in(&ours));
         // If a folder cannot be created, Dovecot uses the inbox; here that is reported,
         // and the inbox is used too.
-        let told = !notices(&ours).is_empty();
-        let kept = wanted.iter().all(|place| place == " ");
-        let fine = if told { kept } else { wanted == found };
+        let mail_text = !notices(&ours).is_empty();
+        let kept = expected.iter().all(|place| place == " ");
+        let fine = if mail_text { kept } else { expected == found };
         match fine {
             true => Vec::new(),
-            false => vec![format!("{separator} {prefix} {name}: {wanted:?} {found:?} {told}")],
+            false => {
+                vec![format!("{separator} {prefix} {name}: {expected:?} {found:?} {mail_text}")]
+            }
         }
     });
     assert!(complaints.is_empty(), "{complaints:#?}");
@@ -770,7 +778,7 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
         theirs.deliver(&format!("u{number}"), mail.as_bytes());
         let maildir = theirs.path().join(format!("mail/u{number}"));
         let sent = theirs.path().join(format!("u{number}@example.net"));
-        let wanted = places(&maildir, sent.exists());
+        let expected = places(&maildir, sent.exists());
         let ours = home_with("", script);
         managesieve::sendmail(&ours);
         let sendmail = ours.path().join("sendmail").display().to_string();
@@ -781,9 +789,9 @@ fn rules_around_the_script_are_as_scripts_before_and_after_it() {
         );
         deliver(&ours, subject);
         let found = lies_in(&ours);
-        match wanted == found && notices(&ours).is_empty() {
+        match expected == found && notices(&ours).is_empty() {
             true => Vec::new(),
-            false => vec![format!("{subject}: {script}: {wanted:?} {found:?}")],
+            false => vec![format!("{subject}: {script}: {expected:?} {found:?}")],
         }
     });
     assert!(complaints.is_empty(), "{complaints:#?}\n{}", theirs.log());
@@ -835,11 +843,11 @@ fn a_script_before_becomes_site_rules() {
         let check = ours.run(&["check", "--site", &site], b"");
         let run = ours.run(&["--site", &site], &message(subject));
         let fine = (imported.code, check.code, run.code) == (Some(0), Some(0), Some(0));
-        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
-        match fine && wanted == found {
+        let (expected, found) = (lies_in(&theirs), lies_in(&ours));
+        match fine && expected == found {
             true => Vec::new(),
             false => vec![format!(
-                "{subject}: {before}{script}: {wanted:?} {found:?}\n{}{}{}{}",
+                "{subject}: {before}{script}: {expected:?} {found:?}\n{}{}{}{}",
                 imported.stderr,
                 check.stdout,
                 run.stderr,

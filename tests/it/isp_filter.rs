@@ -99,11 +99,11 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
         rules => format!("isp-filter {rules}\n"),
     };
     let mut words = SwitchChoices::default();
-    let mut said = command.split(' ').filter(|word| *word != "-");
-    while let Some(word) = said.next() {
+    let mut words_left = command.split(' ').filter(|word| *word != "-");
+    while let Some(word) = words_left.next() {
         match word {
             "on" | "off" => words.whole = Some(word == "on"),
-            category => words.set(category, said.next() == Some("on")),
+            category => words.set(category, words_left.next() == Some("on")),
         }
     }
     let (plan, _) = run(Some(Path::new(&path)), &rules, &words, SPAM.as_bytes());
@@ -155,11 +155,11 @@ fn what_a_site_rule_did_is_in_the_message_and_in_the_log() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let (folder, text) = only(&home);
     assert_eq!(folder, ".Junk");
-    let told =
+    let choices =
         "X-Mfilter-Site: category=\"spam\"; rule=\"scored\"; action=\"folder Junk as seen\"\n";
     assert_eq!(text.matches("X-Mfilter-Site").count(), 1, "the forged one is gone: {text}");
     let unfolded = text.replace("\n ", " ");
-    assert!(unfolded.contains(told), "{text}");
+    assert!(unfolded.contains(choices), "{text}");
     assert!(text.contains("X-Spam-Flag: YES\n") && text.contains("Subject: [SPAM] buy\n"));
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
     assert!(log.contains("site.mailrules:4\" label=\"scored\" category=\"spam\""), "{log}");
@@ -203,8 +203,8 @@ fn a_switch_that_others_can_write_is_ignored_and_logged() {
     let home = Home::new();
     let site = site_file(&home, SITE);
     home.write(".config/mfilter/isp-filter", "off\n");
-    let told = home.path().join(".config/mfilter/isp-filter");
-    fs::set_permissions(&told, Permissions::from_mode(0o666)).expect("set");
+    let choices = home.path().join(".config/mfilter/isp-filter");
+    fs::set_permissions(&choices, Permissions::from_mode(0o666)).expect("set");
     home.run(&["--site", &site], SPAM.as_bytes());
     assert_eq!(only(&home).0, ".Junk");
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
@@ -293,8 +293,8 @@ fn mail_waits_for_site_rules_that_the_call_names() {
         for (arguments, code) in [(&["--site", &site][..], 75), (&["judge", "--site", &site], 2)] {
             let run = home.run(arguments, SPAM.as_bytes());
             assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{why}: {run:?}");
-            let said = "site.mailrules cannot be read now: ";
-            assert!(run.stderr.contains(said) && run.stderr.contains(why), "{why}: {run:?}");
+            let reason = "site.mailrules cannot be read now: ";
+            assert!(run.stderr.contains(reason) && run.stderr.contains(why), "{why}: {run:?}");
         }
         assert!(home.mail().is_empty(), "{why}");
         // The retry.
@@ -330,7 +330,7 @@ fn kept_rules_are_in_use_while_their_file_cannot_be() {
 }
 
 #[test]
-fn rules_that_root_has_kept_go_on_working_and_no_others() {
+fn rules_that_root_has_kept_still_apply_and_no_others() {
     if !is_root("site rules") {
         return;
     }
@@ -406,8 +406,8 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     let (code, shown, _) = command(&["spam", "off,", "virus", "on"]);
     assert_eq!(code, Some(0));
     assert!(shown.contains("spam: off (by `mfilter isp-filter`; command off"), "{shown}");
-    let told = home.path().join(".config/mfilter/isp-filter");
-    assert!(fs::read_to_string(&told).expect("kept").ends_with("\noff spam\non virus\n"));
+    let choices = home.path().join(".config/mfilter/isp-filter");
+    assert!(fs::read_to_string(&choices).expect("kept").ends_with("\noff spam\non virus\n"));
     home.write(".mailrules", "isp-filter spam off\n");
     let (code, shown, stderr) = command(&["on"]);
     assert_eq!(code, Some(1), "{shown}");
@@ -415,10 +415,10 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
         stderr.contains("spam stays off: ") && stderr.contains(".mailrules, line 1"),
         "{stderr}"
     );
-    assert_eq!(fs::read_to_string(&told).expect("kept").lines().count(), 2);
+    assert_eq!(fs::read_to_string(&choices).expect("kept").lines().count(), 2);
     let (code, json, _) = command(&["--json", "default"]);
     assert_eq!(code, Some(0));
-    assert!(!told.exists());
+    assert!(!choices.exists());
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     // The mandatory one comes first because it runs first.
     let spam = &json["categories"][1];

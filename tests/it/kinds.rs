@@ -370,7 +370,7 @@ fn header_classifiers_read_no_body() {
 }
 
 #[test]
-fn no_more_than_64_kb_of_what_is_no_report() {
+fn no_more_than_64_kb_is_read_of_what_is_not_a_report() {
     for header in [
         "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n",
         "From: MAILER-DAEMON@mx.example\nSubject: Returned mail\n",

@@ -26,16 +26,16 @@ fn link(libc: &str) -> Output {
 #[test]
 fn a_static_program_where_there_is_a_libc_for_it() {
     let linked = link("/usr/lib/libc.a");
-    let said = String::from_utf8_lossy(&linked.stdout);
-    assert_eq!(said, "<-m64>\n<a b.o>\n<-static>\n<-no-pie>\n<>\n<-o>\n<x>\n");
+    let output = String::from_utf8_lossy(&linked.stdout);
+    assert_eq!(output, "<-m64>\n<a b.o>\n<-static>\n<-no-pie>\n<>\n<-o>\n<x>\n");
     assert!(linked.stderr.is_empty());
 }
 
 #[test]
 fn otherwise_a_dynamic_one_with_a_note() {
     let linked = link("libc.a");
-    let said = String::from_utf8_lossy(&linked.stdout);
-    assert_eq!(said, "<-m64>\n<a b.o>\n<-no-pie>\n<>\n<-o>\n<x>\n");
+    let output = String::from_utf8_lossy(&linked.stdout);
+    assert_eq!(output, "<-m64>\n<a b.o>\n<-no-pie>\n<>\n<-o>\n<x>\n");
     assert!(String::from_utf8_lossy(&linked.stderr).contains("linked dynamically"));
 }
 
@@ -59,7 +59,7 @@ fn the_program_is_as_security_md_says() {
     const READ_ONLY_AFTER_START: usize = 0x6474_e552;
     const EXECUTABLE: usize = 1;
     const WRITABLE: usize = 2;
-    let has = |wanted| headers.iter().any(|(kind, _)| *kind == wanted);
+    let has = |expected| headers.iter().any(|(kind, _)| *kind == expected);
     if has(INTERPRETER) {
         eprintln!("skipped: the program is not linked statically here");
         return;

@@ -90,13 +90,13 @@ fn each_recipient_gets_what_the_program_for_one_message_files() {
             let call = ["-f", "sender@far.example", "-d", address, "-a", detail];
             let run = site.deliver(&site.home(&twin(user)), &call, whole.as_bytes());
             let (code, text) = answer.split_at(3);
-            let wanted = match run.code {
+            let expected = match run.code {
                 Some(0) => "250",
                 Some(75) => "451",
                 _ => "550",
             };
-            assert_eq!(code, wanted, "{answer}, and {run:?}");
-            if wanted != "250" {
+            assert_eq!(code, expected, "{answer}, and {run:?}");
+            if expected != "250" {
                 assert_eq!(text.trim(), run.stderr.trim(), "{user}");
             }
         }
@@ -393,7 +393,7 @@ fn restarts_lose_and_double_nothing() {
         std::thread::sleep(Duration::from_millis(50));
         signal(server.id(), Signal::TERM);
         let status = server.wait().expect("it is ours");
-        assert!(status.success(), "{status}: {}", site.said());
+        assert!(status.success(), "{status}: {}", site.output());
     });
     assert!(restarts > 0);
     check_all(&site, &users, messages, true);
@@ -450,19 +450,19 @@ fn a_client_that_stalls_or_floods_costs_others_nothing() {
         let mut stream = UnixStream::connect(site.socket()).expect("it listens");
         stream.write_all(&whole[..end]).expect("sent");
         stream.shutdown(std::net::Shutdown::Write).expect("shut");
-        let mut said = String::new();
-        stream.read_to_string(&mut said).expect("answered to the end");
-        assert!(said.starts_with("220 "), "{said}");
+        let mut greeting = String::new();
+        stream.read_to_string(&mut greeting).expect("answered to the end");
+        assert!(greeting.starts_with("220 "), "{greeting}");
     }
     assert_eq!(mail(&site.maildir("taro")).len(), 5);
     // SIGTERM: a client in the middle of a message may finish it.
     let server = site.server.as_ref().expect("started").id();
     signal(server, Signal::TERM);
-    wait_for("the server to hear of it", || site.said().contains("ending").then_some(()));
+    wait_for("the server to hear of it", || site.output().contains("ending").then_some(()));
     stalled.send("\r\n\r\nx\r\n.\r\n").expect("sent");
-    for wanted in ["250", "250", "250", "354", "250", "421"] {
+    for expected in ["250", "250", "250", "354", "250", "421"] {
         let answer = stalled.answer().expect("answered");
-        assert!(answer.starts_with(wanted), "{answer}");
+        assert!(answer.starts_with(expected), "{answer}");
     }
     site.stop();
     assert_eq!(mail(&site.maildir("taro")).len(), 6);
@@ -478,7 +478,7 @@ fn a_client_that_has_just_connected_is_served_before_the_server_ends() {
     let message = wire(b"Subject: x\n\nx\n");
     served.deliver(&["taro"], &message).expect("there");
     signal(site.server.as_ref().expect("started").id(), Signal::TERM);
-    wait_for("the server to hear of it", || site.said().contains("ending").then_some(()));
+    wait_for("the server to hear of it", || site.output().contains("ending").then_some(()));
     assert!(served.answer().expect("answered").starts_with("421"));
     let answers = new.deliver(&["taro"], &message).expect("there");
     assert!(answers[0].starts_with("250"), "{answers:?}");
@@ -569,7 +569,7 @@ fn metrics_move_with_deliveries() {
     assert!(!text.contains("taro") && !text.contains("hana"), "no names: {text}");
     let check = |text: &str| {
         let values = metrics(text);
-        for (name, wanted) in [
+        for (name, expected) in [
             ("connections_total", 1.0),
             ("recipients_total", 4.0),
             ("unknown_recipients_total", 2.0),
@@ -582,7 +582,7 @@ fn metrics_move_with_deliveries() {
             ("delivery_seconds_bucket{le=\"+Inf\"}", 4.0),
             ("workers_died_total", 0.0),
         ] {
-            assert_eq!(values[&format!("mfilter_lmtp_{name}")], wanted, "{name}: {text}");
+            assert_eq!(values[&format!("mfilter_lmtp_{name}")], expected, "{name}: {text}");
         }
         assert!(values["mfilter_lmtp_delivery_seconds_sum"] > 0.0, "{text}");
         assert!(values["mfilter_lmtp_workers_started_total"] >= 1.0, "{text}");

@@ -55,8 +55,8 @@ fn each_recipient_has_a_line_in_the_log() {
     drop(client);
     site.stop();
     let lines = wait_for("ten lines", || {
-        let said = site.said();
-        let lines: Vec<_> = said
+        let output = site.output();
+        let lines: Vec<_> = output
             .lines()
             .filter_map(|line| line.find("transaction=").map(|at| fields(&line[at..])))
             .collect();
@@ -66,16 +66,16 @@ fn each_recipient_has_a_line_in_the_log() {
         let all = line.iter().filter(|(other, _)| other == name);
         all.map(|(_, value)| value.clone()).collect::<Vec<_>>().join("|")
     };
-    let wanted = [
+    let expected = [
         ("delivered", "A b|仕事", "250 2.1.5 Delivered"),
         ("deferred", "", "451 4.7.1 later"),
         ("refused", "", "550 5.7.1 no"),
         ("discarded", "", "250 2.1.5 Discarded by a rule"),
         ("delivered", "INBOX", "250 2.1.5 Delivered"),
     ];
-    for (pair, (verdict, folder, reply)) in lines.chunks(2).zip(wanted) {
+    for (pair, (verdict, folder, reply)) in lines.chunks(2).zip(expected) {
         let [taro, hana] = pair else { panic!("{pair:?}") };
-        for (name, wanted) in [
+        for (name, expected) in [
             ("from", "sender@far.example"),
             ("to", "taro@x"),
             ("user", "taro"),
@@ -83,7 +83,7 @@ fn each_recipient_has_a_line_in_the_log() {
             ("folder", folder),
             ("reply", reply),
         ] {
-            assert_eq!(of(taro, name), wanted, "{name}: {taro:?}");
+            assert_eq!(of(taro, name), expected, "{name}: {taro:?}");
         }
         assert!(of(taro, "ms").parse::<f64>().is_ok_and(|ms| ms >= 0.0), "{taro:?}");
         assert!(of(taro, "size").parse::<u64>().is_ok_and(|size| size > 10), "{taro:?}");
@@ -113,8 +113,8 @@ fn no_sender_hides_what_became_of_the_message() {
     drop(client);
     site.stop();
     let line = wait_for("a line", || {
-        let said = site.said();
-        said.lines().find(|line| line.contains("transaction=")).map(str::to_owned)
+        let output = site.output();
+        output.lines().find(|line| line.contains("transaction=")).map(str::to_owned)
     });
     assert!(line.contains(" to=taro@x user=taro verdict=delivered folder=INBOX "), "{line}");
     assert!(line.ends_with(" reply=\"250 2.1.5 Delivered\""), "{line}");

@@ -127,19 +127,19 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
     let fine = check(&["--user", "taro+x@a.example"]);
     assert_eq!(fine.code, Some(0), "{fine:?}");
     for line in ["listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "] {
-        assert!(fine.stdout.lines().any(|told| told.starts_with(line)), "{line}: {fine:?}");
+        assert!(fine.stdout.lines().any(|output| output.starts_with(line)), "{line}: {fine:?}");
     }
     assert!(!home.path().join("lmtp").exists(), "nothing is begun");
-    for (more, wanted) in [
+    for (more, expected) in [
         (&["--user", "hana@a.example"][..], "user: error: there is no user `hana@a.example`"),
         (&["--store", "lmtp:unix:/none"], "store: error: lmtp:unix:/none: it is not there"),
         (&["--state", "/none"], "state: error: the directory for state, /none"),
         (&["--users", "dovecot:/none"], "users: error: Dovecot's users, /none"),
         (&["--site", "/none"], "site: error: site rules /none"),
     ] {
-        let told = check(more);
-        assert_eq!(told.code, Some(1), "{told:?}");
-        assert!(told.stdout.contains(wanted), "{wanted}: {told:?}");
+        let output = check(more);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stdout.contains(expected), "{expected}: {output:?}");
     }
 }
 

@@ -18,7 +18,7 @@ struct Editor {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     /// Messages that arrived while waiting for an answer.
-    unasked: Vec<Value>,
+    unclaimed: Vec<Value>,
     requests: u64,
 }
 
@@ -30,7 +30,7 @@ impl Editor {
         let mut child = piped.spawn().expect("the program starts");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("it was asked for"));
-        Editor { child, input, output, unasked: Vec::new(), requests: 0 }
+        Editor { child, input, output, unclaimed: Vec::new(), requests: 0 }
     }
 
     /// A server that is ready.
@@ -80,28 +80,28 @@ impl Editor {
             if message["id"] == id {
                 return message;
             }
-            self.unasked.push(message);
+            self.unclaimed.push(message);
         }
     }
 
     /// The next message with this method.
-    fn told(&mut self, method: &str) -> Value {
-        if let Some(at) = self.unasked.iter().position(|it| it["method"] == method) {
-            return self.unasked.remove(at)["params"].take();
+    fn notification(&mut self, method: &str) -> Value {
+        if let Some(at) = self.unclaimed.iter().position(|it| it["method"] == method) {
+            return self.unclaimed.remove(at)["params"].take();
         }
         loop {
             let mut message = self.read();
             if message["method"] == method {
                 return message["params"].take();
             }
-            self.unasked.push(message);
+            self.unclaimed.push(message);
         }
     }
 
     /// The mistakes of a file, when they are next published.
     fn mistakes(&mut self, path: &Path) -> Vec<Value> {
         loop {
-            let params = self.told("textDocument/publishDiagnostics");
+            let params = self.notification("textDocument/publishDiagnostics");
             if params["uri"] == uri(path) {
                 return params["diagnostics"].as_array().expect("an array").clone();
             }
@@ -194,7 +194,7 @@ fn rules(home: &Home) -> PathBuf {
 }
 
 #[test]
-fn a_mistake_is_reported_until_it_is_mended() {
+fn a_mistake_is_reported_until_it_is_corrected() {
     let home = Home::new();
     let path = rules(&home);
     let mut editor = Editor::new(&home);
@@ -255,17 +255,17 @@ fn mistakes_are_those_of_check() {
     let of_check: Vec<&Value> = checked.as_array().expect("an array").iter().collect();
     assert!(of_check.len() >= 4, "{of_check:?}");
     let mut editor = Editor::new(&home);
-    let told = editor.open(&path, text);
+    let diagnostics = editor.open(&path, text);
     let place = |it: &Value| {
         let start = &it["range"]["start"];
         (start["line"].as_u64(), start["character"].as_u64(), it["code"].clone())
     };
-    let wanted = |it: &&Value| {
+    let expected = |it: &&Value| {
         let less = |name: &str| it[name].as_u64().map(|number| number - 1);
         (less("line"), less("column"), it["code"].clone())
     };
-    let told: Vec<_> = told.iter().map(place).collect();
-    assert_eq!(told, of_check.iter().map(wanted).collect::<Vec<_>>());
+    let diagnostics: Vec<_> = diagnostics.iter().map(place).collect();
+    assert_eq!(diagnostics, of_check.iter().map(expected).collect::<Vec<_>>());
 }
 
 #[test]
@@ -337,12 +337,12 @@ fn the_manual_is_shown_for_the_word_under_the_cursor() {
         ("when fr", "", ""),
     ] {
         let found = editor.at("textDocument/hover", &path, text, marked);
-        let told = found["contents"]["value"].as_str().unwrap_or_default();
-        assert!(told.starts_with(begins) && told.contains(has), "{marked}: {told}");
+        let hover = found["contents"]["value"].as_str().unwrap_or_default();
+        assert!(hover.starts_with(begins) && hover.contains(has), "{marked}: {hover}");
     }
     let found = editor.at("textDocument/hover", &path, text, "when frm");
-    let told = found["contents"]["value"].as_str().expect("a text");
-    assert!(told.starts_with("unknown-field: "), "{told}");
+    let hover = found["contents"]["value"].as_str().expect("a text");
+    assert!(hover.starts_with("unknown-field: "), "{hover}");
     assert_eq!(editor.at("textDocument/hover", &path, text, "is \"a"), Value::Null);
 }
 
@@ -402,11 +402,11 @@ fn names_are_found_and_renamed_in_all_files() {
     assert_eq!(edited(&of_more, &changes[uri(&more)]), of_more.replace("friends", "友だち"));
     // What the pattern captures keeps its name, and so does a literal brace.
     let changes = rename("has te", "group")["result"]["changes"].take();
-    let wanted = text
+    let expected = text
         .replace("let team", "let group")
         .replace("has team", "has group")
         .replace("{team:lower}", "{group:lower}");
-    assert_eq!(edited(text, &changes[uri(&path)]), wanted);
+    assert_eq!(edited(text, &changes[uri(&path)]), expected);
     for (marked, new) in [
         ("when kno", "team"),
         ("when kno", "when"),
@@ -433,8 +433,8 @@ fn what_is_not_a_message_is_reported_and_the_next_one_answered() {
         ["Content-Length: 7\r\n\r\n{\"id\": 1", "no header\r\n", "Content-Length: x\r\n\r\n"]
     {
         editor.write(broken.as_bytes());
-        let told = editor.told("window/logMessage");
-        assert_eq!(told["type"], 1, "{broken}: {told}");
+        let notification = editor.notification("window/logMessage");
+        assert_eq!(notification["type"], 1, "{broken}: {notification}");
     }
     assert_eq!(editor.ask("no/such", json!({}))["error"]["code"], -32601);
     assert_eq!(editor.ask("textDocument/hover", json!({ "a": 1 }))["error"]["code"], -32602);
@@ -590,8 +590,8 @@ fn neovim_shows_a_mistake() {
     command.arg(format!("luafile {}", home.path().join("script.lua").display()));
     command.env("HOME", home.path()).env("TERM", "dumb");
     command.env("XDG_STATE_HOME", home.path().join("state"));
-    let told = run(command, b"");
+    let output = run(command, b"");
     // Neovim counts bytes.
-    assert!(told.stdout.contains("0:32-37 "), "{told:?}");
-    assert!(told.stdout.contains("there is no action `foldr`"), "{told:?}");
+    assert!(output.stdout.contains("0:32-37 "), "{output:?}");
+    assert!(output.stdout.contains("there is no action `foldr`"), "{output:?}");
 }

@@ -82,8 +82,8 @@ fn black(home: &Home) -> String {
 }
 
 fn notmuch(home: &Home, arguments: &[&str]) -> Vec<String> {
-    let said = reader(home, "/usr/bin/notmuch", arguments, "");
-    let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    let output = reader(home, "/usr/bin/notmuch", arguments, "");
+    let mut lines: Vec<String> = output.lines().map(str::to_owned).collect();
     lines.sort();
     lines
 }
@@ -167,8 +167,8 @@ fn mu_finds_folders_and_flags_and_its_moves_teach() {
     let maildir = format!("--maildir={}", home.path().join("Maildir").display());
     reader(&home, "/usr/bin/mu", &["init", &maildir], "");
     reader(&home, "/usr/bin/mu", &["index", "--quiet"], "");
-    let said = reader(&home, "/usr/bin/mu", &["find", "maildir:\"/.Work.R&D\"", "-f", "i g"], "");
-    assert_eq!(said, "1@x.example FS\n");
+    let output = reader(&home, "/usr/bin/mu", &["find", "maildir:\"/.Work.R&D\"", "-f", "i g"], "");
+    assert_eq!(output, "1@x.example FS\n");
     let file = home.mail()[0].path.clone();
     reader(
         &home,
@@ -219,8 +219,8 @@ fn s_nail_finds_folders_and_its_moves_teach() {
     let commands = "file %\nflag 1\nfile +.Lists.東京\nmove 1 +.Junk\nfile +.Work.R&D\n\
                     unflag 1\nfile +.Junk\nheaders\nquit\n";
     let arguments = ["-:/", "-#", "-S", "mailcap-disable", "-X", settings.trim()];
-    let said = reader(&home, "/usr/bin/s-nail", &arguments, commands);
-    assert!(said.contains("list"), "{said}");
+    let output = reader(&home, "/usr/bin/s-nail", &arguments, commands);
+    assert!(output.contains("list"), "{output}");
     let there = places(&home);
     assert_eq!(there[&1], [".Junk/cur "]);
     assert_eq!(there[&2], [".Work.R&D/cur S"]);

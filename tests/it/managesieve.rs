@@ -34,11 +34,11 @@ impl Gateway {
         command.args(["managesieve", "--listen", "127.0.0.1:0", "--server"]);
         command.arg(server.to_string()).args(options).env_clear();
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut output = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut line = String::new();
-        said.read_line(&mut line).expect("it says where it listens");
+        output.read_line(&mut line).expect("it says where it listens");
         // What it says later need not be waited for.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         let address = line.split(" at ").nth(1).and_then(|rest| rest.split(' ').next());
         let address = address.unwrap_or_else(|| panic!("{line}"));
         Gateway { child, address: address.parse().expect("an address") }
@@ -169,8 +169,8 @@ fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
     client.send(all.concat().as_bytes());
     let answers: Vec<String> = all.iter().map(|_| client.answer()).collect();
     assert_eq!(answers[0], "OK \"done\"\r\n");
-    let told = ["NO {", "line 3: the filter `Boss by SMS`: it wants to send a notification"];
-    assert!(told.iter().all(|part| answers[1].contains(part)), "{}", answers[1]);
+    let reply = ["NO {", "line 3: the filter `Boss by SMS`: it wants to send a notification"];
+    assert!(reply.iter().all(|part| answers[1].contains(part)), "{}", answers[1]);
     assert!(answers[2].ends_with("\"a\" ACTIVE\r\nOK\r\n"), "{}", answers[2]);
     assert!(answers[3].starts_with("NO") && answers[4].starts_with("NO"), "{answers:?}");
     assert_eq!(answers[5], "OK \"done\"\r\n");
@@ -189,7 +189,7 @@ fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
     assert!(client.answer().starts_with("NO (QUOTA/MAXSCRIPTSIZE)"));
     client.send(b"LOGOUT\r\n");
     assert_eq!((client.answer().as_str(), client.answer().as_str()), ("OK\r\n", ""));
-    let wanted = [
+    let expected = [
         &put("a", GOOD),
         "LISTSCRIPTS\r\n",
         "NOOP\r\n",
@@ -198,7 +198,7 @@ fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
         "\"c2VjcmV0\"\r\n",
         "LOGOUT\r\n",
     ];
-    assert_eq!(*noted.lock().expect("no panic"), wanted);
+    assert_eq!(*noted.lock().expect("no panic"), expected);
 }
 
 #[test]
@@ -405,10 +405,10 @@ fn sieve_connect_saves_and_is_refused() {
         let upload =
             |name: &str| format!("--upload --localsieve {} --remotesieve {name}", local(name));
         connect(&upload("good"), true);
-        let told = connect(&upload("raw"), false);
-        assert!(told.contains("line 3: the filter `Raw`"), "it shows the line: {told}");
-        let told = connect(&format!("--checkscript --localsieve {}", local("raw")), false);
-        assert!(told.contains("line 3"), "{told}");
+        let reply = connect(&upload("raw"), false);
+        assert!(reply.contains("line 3: the filter `Raw`"), "it shows the line: {reply}");
+        let reply = connect(&format!("--checkscript --localsieve {}", local("raw")), false);
+        assert!(reply.contains("line 3"), "{reply}");
         connect("--activate --remotesieve good", true);
         assert!(connect("--list", true).contains("\"good\" ACTIVE"));
         let copy = home.path().join("copy.sieve");

@@ -66,8 +66,8 @@ impl Near {
             _ => (MBSYNC, &["-q", "-a"]),
         };
         let output = as_owner(home, program, arguments).output().expect("it runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
@@ -220,11 +220,11 @@ fn moves_there_and_here(near: Near) {
         filed.then_some(())
     });
     mbsync(&home);
-    let wanted = |more: &[(&str, &str)]| -> BTreeMap<String, String> {
+    let expected = |more: &[(&str, &str)]| -> BTreeMap<String, String> {
         let all = [("else1", "INBOX "), ("list1", place.as_str()), ("junk2", "迷惑メール \\Seen")];
         all.iter().chain(more).map(|(a, b)| (a.to_string(), b.to_string())).collect()
     };
-    assert_eq!(on_server(&home), wanted(&[("junk1", "迷惑メール \\Seen")]));
+    assert_eq!(on_server(&home), expected(&[("junk1", "迷惑メール \\Seen")]));
     assert_eq!((text(&home, "white"), text(&home, "black")), Default::default());
 
     // On the phone: this is not junk.
@@ -240,9 +240,9 @@ fn moves_there_and_here(near: Near) {
     mbsync(&home);
     wait_for("the sender being white", || (count(&local(&["White"], "new")) == 1).then_some(()));
     mbsync(&home);
-    assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
+    assert_eq!(on_server(&home), expected(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
     mbsync(&home);
-    assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
+    assert_eq!(on_server(&home), expected(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
 
     // On the phone: a message not yet read belongs in the inbox.
     let mut imap = Imap::start(&home);
@@ -254,7 +254,7 @@ fn moves_there_and_here(near: Near) {
     mbsync(&home);
     wait_for("the one that is new", || (count(&local(list, "new")) == 1).then_some(()));
     mbsync(&home);
-    let mut all = wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]);
+    let mut all = expected(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]);
     all.insert("list1".into(), "INBOX ".into());
     all.insert("list2".into(), place.clone());
     assert_eq!(on_server(&home), all, "what was moved by hand stays");

@@ -124,7 +124,7 @@ fn a_move_has_two_ends() {
     let both = "on moved from \"Junk\" to \"INBOX\" -> add from to white\n\
                 on moved to \"Junk\" from \"INBOX\" -> add from to black\n";
     let (one, none) = (String::from("s1@x.example\n"), String::new());
-    for (from, to, wanted) in [
+    for (from, to, expected) in [
         (".Junk/", "", (&one, &none)),
         ("", ".Junk/", (&none, &one)),
         (".Junk/", ".Work/", (&none, &none)),
@@ -132,7 +132,7 @@ fn a_move_has_two_ends() {
         (".Work/", "", (&none, &none)),
     ] {
         let seen = taught(both, &message(1, "a"), from, to);
-        assert_eq!((&seen.0, &seen.1), wanted, "{from} -> {to}");
+        assert_eq!((&seen.0, &seen.1), expected, "{from} -> {to}");
     }
 }
 
@@ -189,7 +189,7 @@ fn a_users_own_address_is_never_blacklisted() {
 }
 
 #[test]
-fn learn_without_sent_mail_is_no_failure() {
+fn learn_without_sent_mail_is_not_a_failure() {
     learn(&home("list known sent \"Sent\"\nwhen from in known -> inbox\n"));
 }
 
@@ -260,8 +260,8 @@ fn what_no_rule_takes_stays_in_the_folder_that_is_sorted() {
     let run = home.run(&["sort", "Work"], b"");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     assert!(run.stdout.contains("1 stay: no rule matches them"), "{}", run.stdout);
-    let wanted = [(0, ".A/cur"), (1, "/cur"), (2, ".Work/cur")];
-    assert_eq!(places(&home), wanted.map(|(number, place)| (number, place.to_owned())));
+    let expected = [(0, ".A/cur"), (1, "/cur"), (2, ".Work/cur")];
+    assert_eq!(places(&home), expected.map(|(number, place)| (number, place.to_owned())));
 }
 
 /// The log's lines that begin with one of these words.

@@ -111,7 +111,7 @@ fn output_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_failure() {
+fn a_reader_that_went_away_is_not_a_failure() {
     let home = home();
     for words in commands(&home) {
         let usual = run(&home, &words, Stdio::piped());

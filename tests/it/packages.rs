@@ -28,18 +28,18 @@ fn build(test: &str, kind: &str, folder: &Path) -> Option<PathBuf> {
     let mut command = Command::new(script);
     command.args([kind, MFILTER]).arg(folder).env("SOURCE_DATE_EPOCH", "1795737600");
     command.env("DPKG_DEB_COMPRESSOR_LEVEL", "1");
-    let told = run(command, b"");
-    assert_eq!(told.code, Some(0), "{told:?}");
-    Some(PathBuf::from(told.stdout.trim()))
+    let output = run(command, b"");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    Some(PathBuf::from(output.stdout.trim()))
 }
 
 /// Runs a program that succeeds.
 fn succeeds(program: &str, arguments: &[&str]) -> Run {
     let mut command = Command::new(program);
     command.args(arguments);
-    let told = run(command, b"");
-    assert_eq!(told.code, Some(0), "{program} {arguments:?}: {told:?}");
-    told
+    let output = run(command, b"");
+    assert_eq!(output.code, Some(0), "{program} {arguments:?}: {output:?}");
+    output
 }
 
 /// The files below a directory, except those that `besides` names.
@@ -115,8 +115,8 @@ fn the_debian_package_installs_delivers_and_is_purged() {
     let mut chroot = Command::new("/usr/sbin/chroot");
     chroot.arg(format!("--userspec={USER}:{USER}")).arg(&root).arg("/usr/bin/mfilter");
     chroot.env_clear().env("HOME", "/home/taro");
-    let told = run(chroot, MESSAGE);
-    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{told:?}");
+    let output = run(chroot, MESSAGE);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
     let delivered = files(&taro.join("Maildir/.Sale/new"), "no such");
     assert_eq!(delivered.len(), 1, "{delivered:?}");
 
@@ -150,11 +150,11 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
         run(command, b"")
     };
     let local = home.path().join(".local");
-    let told = install(&[]);
-    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{told:?}");
+    let output = install(&[]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
     let program = local.join("bin/mfilter");
     let line = format!("\"|{}\"", program.display());
-    assert!(told.stdout.contains(&line), "{told:?}");
+    assert!(output.stdout.contains(&line), "{output:?}");
     let unit = fs::read_to_string(local.join("share/systemd/user/mfilter-watch.service"));
     assert!(unit.expect("readable").contains("ExecStart=%h/.local/bin/mfilter watch"));
     let units = fs::read_dir(local.join("share/systemd/user")).expect("readable").count();
@@ -174,8 +174,8 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     // Installed over itself, while it may be running.
     assert_eq!(install(&[]).code, Some(0));
     home.write(".forward", &line);
-    let told = install(&["--uninstall"]);
-    assert!(told.code == Some(1) && told.stderr.contains(".forward"), "{told:?}");
+    let output = install(&["--uninstall"]);
+    assert!(output.code == Some(1) && output.stderr.contains(".forward"), "{output:?}");
     assert!(program.exists(), "mail is not lost to a program that is gone");
     home.write(".forward", "");
     assert_eq!(install(&["--uninstall"]).code, Some(0));

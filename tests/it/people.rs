@@ -132,7 +132,7 @@ fn known_names_under_new_addresses_are_found() {
 }
 
 #[test]
-fn a_missing_address_book_is_no_reason_to_defer() {
+fn a_missing_address_book_is_not_a_reason_to_defer() {
     let home = Home::with_rules(
         "list friends vcard \"~/cards\"\nwhen not from in friends -> folder \"Strangers\"\n",
     );

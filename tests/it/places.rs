@@ -37,7 +37,7 @@ fn deliver(home: &Home) {
 const MISSING: &str = " Subject: Your mail rules are missing; still using the last valid version";
 
 #[test]
-fn rules_that_went_go_on_and_the_user_is_told_each_time() {
+fn removed_rules_stay_in_use_and_the_user_is_notified_each_time() {
     let home = Home::with_rules("folder \"A\"\n");
     let rules = home.path().join(".mailrules");
     deliver(&home);
@@ -45,8 +45,8 @@ fn rules_that_went_go_on_and_the_user_is_told_each_time() {
     deliver(&home);
     deliver(&home);
     assert_eq!(filed(&home), [MISSING, ".A Subject: x", ".A Subject: x", ".A Subject: x"]);
-    let told = home.mail().into_iter().find(|mail| mail.folder.is_empty()).expect("told");
-    assert!(told.text().contains("leave an empty file there"), "{}", told.text());
+    let output = home.mail().into_iter().find(|mail| mail.folder.is_empty()).expect("told");
+    assert!(output.text().contains("leave an empty file there"), "{}", output.text());
 
     let run = home.run(&["sort"], b"");
     assert_eq!(run.code, Some(2), "what has no rules moves nothing: {run:?}");
@@ -145,7 +145,7 @@ fn rules_that_an_acl_lets_others_write_are_not_used() {
 }
 
 #[test]
-fn a_first_line_that_is_no_field_hides_no_header() {
+fn a_first_line_that_is_not_a_field_hides_no_header() {
     let rules = "when subject is \"sale\" and from is \"a@b.example\" -> folder \"A\"\n\
                  when body contains \"sale\" -> folder \"B\"\n";
     let header = "From: a@b.example\nSubject: sale\n\nhello\n";
@@ -252,10 +252,10 @@ fn the_inbox_may_be_a_folder_beside_the_others() {
             let run = home.deliver(&subject(name));
             assert_eq!(run.code, Some(0), "{run:?}");
         }
-        let mut wanted = vec!["Junk".to_owned(), format!("{inbox}/x")];
-        wanted.extend([inbox.to_owned(), inbox.to_owned()]);
-        wanted.sort();
-        assert_eq!(stored(&home), wanted, "{setting}");
+        let mut expected = vec!["Junk".to_owned(), format!("{inbox}/x")];
+        expected.extend([inbox.to_owned(), inbox.to_owned()]);
+        expected.sort();
+        assert_eq!(stored(&home), expected, "{setting}");
         let check = home.run(&["check"], b"");
         assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{check:?}");
 
@@ -353,8 +353,8 @@ fn people_read_paths_below_the_home_with_a_tilde() {
     assert!(check.contains("did you mean `mark flagged`?"), "{check}");
     home.write(".mailrules", "when subject is \"a\" -> folder \"A\"\n");
     assert_eq!(home.deliver(b"Subject: a\n\nx\n").code, Some(0));
-    let told = [home.run(&["history"], b"").stdout, home.run(&["stats"], b"").stdout];
-    for text in told {
+    let output = [home.run(&["history"], b"").stdout, home.run(&["stats"], b"").stdout];
+    for text in output {
         assert!(text.contains("~/.mailrules") && !text.contains(&absolute), "{text}");
     }
     home.write(".mailrules", "when subject is \"a\" -> starred\n");
@@ -371,16 +371,16 @@ fn check_reports_a_folder_in_two_spellings() {
     folders(&home, &["", ".日記"]);
     assert_eq!(found(&home), Vec::<String>::new());
     folders(&home, &[".&ZeWKGA-"]);
-    let told = |used: &str, other: &str| {
+    let output = |used: &str, other: &str| {
         format!("warning[folder-twice]: `日記` exists in two spellings, `{used}` and `{other}`")
     };
-    assert_eq!(found(&home), [told(".&ZeWKGA-", ".日記")]);
+    assert_eq!(found(&home), [output(".&ZeWKGA-", ".日記")]);
     home.write(
         ".mailrules",
         "set layout fs\nset folder-names utf8\nwhen subject is \"a\" -> folder \"日記\"\n",
     );
     folders(&home, &["日記", "&ZeWKGA-"]);
-    assert_eq!(found(&home), [told("日記", "&ZeWKGA-")]);
+    assert_eq!(found(&home), [output("日記", "&ZeWKGA-")]);
 }
 
 #[test]
@@ -394,12 +394,12 @@ fn check_knows_a_store_of_the_other_layout() {
     ] {
         let home = Home::with_rules(&format!("{setting}{rule}"));
         folders(&home, &["", folder]);
-        let wanted = other.map(|layout| {
+        let expected = other.map(|layout| {
             format!(
                 "warning[other-layout]: the Maildir has folders in the {layout} layout (for example `{folder}`)"
             )
         });
-        assert_eq!(found(&home), Vec::from_iter(wanted), "{setting}{folder}");
+        assert_eq!(found(&home), Vec::from_iter(expected), "{setting}{folder}");
         // Both exist: which one is meant cannot be known.
         folders(&home, &["Other", ".Other"]);
         assert_eq!(found(&home), Vec::<String>::new());

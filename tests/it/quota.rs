@@ -26,7 +26,7 @@ fn used(home: &Home) -> (i64, i64) {
 }
 
 #[test]
-fn a_quota_is_kept_up_to_date_and_minded() {
+fn a_quota_is_kept_up_to_date_and_respected() {
     let size = subject("a").len();
     let home = Home::with_rules(
         "when subject is \"c\" -> copy \"A\", copy \"B\", inbox\n\
@@ -87,7 +87,7 @@ fn what_is_moved_into_the_trash_and_out_of_it_is_noted() {
 }
 
 #[test]
-fn what_is_taken_back_is_no_use_of_the_quota() {
+fn what_is_taken_back_does_not_count_against_the_quota() {
     let home = Home::with_rules("copy \"A\"\npipe \"/bin/false\"\n");
     home.write("Maildir/maildirsize", "1000000S\n");
     // Without a state directory there is no journal, so the copy is taken back.
@@ -98,7 +98,7 @@ fn what_is_taken_back_is_no_use_of_the_quota() {
 
 /// A quota that cannot be read keeps no mail out; what is no file sets none.
 #[test]
-fn what_stands_in_for_the_quota_costs_no_mail() {
+fn no_mail_is_lost_if_maildirsize_is_not_a_usable_file() {
     let home = Home::with_rules("");
     fs::create_dir(home.path().join("Maildir")).expect("made");
     let path = home.path().join("Maildir/maildirsize");
@@ -109,8 +109,8 @@ fn what_stands_in_for_the_quota_costs_no_mail() {
     fs::remove_dir(&path).expect("removed");
     std::os::unix::fs::symlink("maildirsize", &path).expect("made");
     assert_eq!(home.deliver(&subject("b")).code, Some(0));
-    for told in ["the quota cannot be read: ", "the quota cannot be updated: "] {
-        assert!(log().contains(told), "{}", log());
+    for result in ["the quota cannot be read: ", "the quota cannot be updated: "] {
+        assert!(log().contains(result), "{}", log());
     }
     assert_eq!(home.mail().len(), 2);
 }

@@ -63,7 +63,7 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
     // The shell adds where it is.
     let env: Vec<&str> = env.lines().filter(|line| !line.contains("PWD=")).collect();
     let path = home.path().display();
-    let wanted = [
+    let expected = [
         "EXTENSION=shopSECRET=x",
         &format!("HOME={path}"),
         "LC_ALL=C.UTF-8",
@@ -75,7 +75,7 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
         "TZ=UTC",
         "USER=taro",
     ];
-    assert_eq!(env, wanted);
+    assert_eq!(env, expected);
     let log = log(&home);
     assert!(log.contains(" piped program=") && log.contains("says: chatter"), "{log}");
     assert!(log.contains("says: noise"), "{log}");
@@ -276,8 +276,8 @@ fn a_retry_does_only_what_is_missing() {
     assert_eq!(text(&home, "ran"), "ran\nran\n", "not run again");
     assert!(text(&home, "sent").ends_with("\n\nbody\n"));
     for step in ["copy \\\"A\\\"", "run \\\""] {
-        let told = format!("done by an earlier try: {step}");
-        assert!(log(&home).contains(&told), "{told}: {}", log(&home));
+        let log_text = format!("done by an earlier try: {step}");
+        assert!(log(&home).contains(&log_text), "{log_text}: {}", log(&home));
     }
     assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
 }
@@ -430,11 +430,14 @@ fn a_target_that_is_too_long_is_none() {
             assert_eq!(text(&home, "sent").contains(&address(254)), is_sent, "{length}");
             assert_eq!(home.mail().is_empty(), is_sent, "{length}");
             let shown = home.run(&["--test"], mail).stdout;
-            for told in [log(&home), shown] {
-                let is_told = told.contains("is longer than an address can be, 254 bytes")
-                    || field == "reply-to" && length > 320 && told.contains("is not an address");
+            for log_text in [log(&home), shown] {
+                let is_told = log_text.contains("is longer than an address can be, 254 bytes")
+                    || field == "reply-to"
+                        && length > 320
+                        && log_text.contains("is not an address");
                 assert!(is_told != is_sent, "{field} {length}");
-                let why = told.lines().find(|line| line.contains("no forward")).unwrap_or_default();
+                let why =
+                    log_text.lines().find(|line| line.contains("no forward")).unwrap_or_default();
                 assert!(why.len() < 3000, "{why}");
             }
         }
@@ -451,9 +454,9 @@ fn what_a_sender_wrote_keeps_no_program_from_starting() {
     let home = home(&rules, "printf '%s' \"$*\" | wc -c > words; echo $# >> words");
     let mail = format!("Return-Path: <{long}@x.example>\nSubject: {long}\n\nbody\n");
     delivered(&home.deliver(mail.as_bytes()));
-    let told = text(&home, "words");
-    let numbers: Vec<usize> = told.lines().map(|line| line.trim().parse().unwrap()).collect();
-    assert!(numbers[0] > 60_000 && numbers[1] == 40, "{told}");
+    let log_text = text(&home, "words");
+    let numbers: Vec<usize> = log_text.lines().map(|line| line.trim().parse().unwrap()).collect();
+    assert!(numbers[0] > 60_000 && numbers[1] == 40, "{log_text}");
     let home = self::home("set sendmail \"SENDMAIL\"\nforward \"a@x.example\"\n", SENDMAIL);
     delivered(&home.deliver(mail.as_bytes()));
     assert!(text(&home, "sent").starts_with("-i\n-f\n\n--\na@x.example\n"), "a null sender");
@@ -467,8 +470,8 @@ fn an_answer_that_is_refused_costs_nothing() {
         home.write("away", "I am away.\n");
         delivered(&home.deliver(MESSAGE));
         assert_eq!(places(&home), [(String::new(), true)]);
-        let told = log(&home);
-        assert!(told.contains(&end.replace("exit", "ended with status")), "{told}");
+        let log_text = log(&home);
+        assert!(log_text.contains(&end.replace("exit", "ended with status")), "{log_text}");
     }
 }
 
@@ -486,7 +489,7 @@ fn a_kill_between_the_steps_doubles_nothing() {
 }
 
 #[test]
-fn without_state_mail_flows_on() {
+fn mail_is_delivered_without_state() {
     let rules = "set sendmail \"SENDMAIL\"\nset log off\nlist white \"~/white\"\n\
                  when duplicate -> discard\nadd from to white\nreply \"~/away\"\ncopy \"A\"\n\
                  forward \"a@x.example\"\n";
@@ -555,7 +558,7 @@ fn a_duplicate_is_one_once_the_first_was_delivered() {
 }
 
 #[test]
-fn of_many_at_the_same_moment_one_is_delivered() {
+fn only_one_of_many_at_the_same_moment_is_delivered() {
     let home = Home::with_rules("when duplicate -> discard\nfolder \"A\"\n");
     let home = &home;
     std::thread::scope(|scope| {

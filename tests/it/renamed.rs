@@ -58,9 +58,9 @@ fn a_renamed_folder_is_reported_before_and_after_it_is_created_again() {
     let home = home_with("", 4);
     assert!(!check(&home).contains("folder-renamed"));
     rename(&home, ".Shop.Bargains");
-    let told = check(&home);
-    assert!(told.contains(WARNING), "{told}");
-    assert!(told.contains("if it was, write `\"Shop/Bargains\"`"), "{told}");
+    let output = check(&home);
+    assert!(output.contains(WARNING), "{output}");
+    assert!(output.contains("if it was, write `\"Shop/Bargains\"`"), "{output}");
     assert!(!log(&home).contains("created again"));
 
     deliver(&home);
@@ -80,16 +80,16 @@ fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
     rename(&home, ".Shop.Bargains");
     // What is predicted is what happens.
     let note = "`Shop/Sale` is gone and its mail is in `Shop/Bargains`, so the inbox";
-    let told = home.run(&["--test"], MESSAGE).stdout;
-    assert!(told.contains(note), "{told}");
+    let output = home.run(&["--test"], MESSAGE).stdout;
+    assert!(output.contains(note), "{output}");
     let path = home.path().join("Maildir/new").display().to_string();
-    let told = home.run(&["--test", "--json"], MESSAGE).stdout;
-    assert!(told.contains(&format!("\"path\":\"{path}\"")), "{told}");
+    let output = home.run(&["--test", "--json"], MESSAGE).stdout;
+    assert!(output.contains(&format!("\"path\":\"{path}\"")), "{output}");
     deliver(&home);
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
     // Nor does sorting create it again.
-    let told = home.run(&["sort", "INBOX"], b"").stdout;
-    assert!(told.contains("it was probably renamed"), "{told}");
+    let output = home.run(&["sort", "INBOX"], b"").stdout;
+    assert!(output.contains("it was probably renamed"), "{output}");
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
     let log = log(&home);
     assert!(

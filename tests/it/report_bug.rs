@@ -9,8 +9,8 @@ fn a_report_has_the_versions_and_nothing_private() {
     let path = home.path().join("m.eml");
     let mut command = home.command(&["report-bug", path.to_str().unwrap()]);
     command.env("LOGNAME", "taro").env("USER", "taro").env("MAIL", "/var/mail/taro");
-    let told = run(command, b"");
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let output = run(command, b"");
+    assert_eq!(output.code, Some(0), "{output:?}");
     for part in [
         concat!("mfilter ", env!("CARGO_PKG_VERSION")),
         "mail server",
@@ -18,10 +18,10 @@ fn a_report_has_the_versions_and_nothing_private() {
         "From: Xxxxxx <xxxxxx@xxxxxxx.xx>",
         concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"),
     ] {
-        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+        assert!(output.stdout.contains(part), "{part}: {}", output.stdout);
     }
     for part in ["hanako", "Hanako", "secret", "Secret", "taro"] {
-        assert!(!told.stdout.contains(part), "{part}: {}", told.stdout);
+        assert!(!output.stdout.contains(part), "{part}: {}", output.stdout);
     }
     let missing = home.run(&["report-bug", "/nowhere/m.eml"], b"");
     assert_eq!(missing.code, Some(2), "{missing:?}");
@@ -35,14 +35,14 @@ fn what_a_sender_writes_does_nothing_to_the_terminal() {
                    a\rb \u{1b}$B$3\u{1b}(B \u{1b}c\r\n";
     home.write("m.eml", message);
     let path = home.path().join("m.eml");
-    let told = home.run(&["report-bug", path.to_str().unwrap()], b"");
+    let output = home.run(&["report-bug", path.to_str().unwrap()], b"");
     let is_plain = |c: char| !c.is_control() || matches!(c, '\r' | '\n' | '\t');
-    assert!(told.stdout.chars().all(is_plain), "{told:?}");
+    assert!(output.stdout.chars().all(is_plain), "{output:?}");
     for part in [
         "From: \\u{1b}[99xx <x@x.xxxxxxx>\r\nX-Spam: \\u{1b}]52;c;eA==\\u{7}\\u{9b}2J\r\n",
         "text/plain;\r\n\tcharset=",
         "x\\u{d}x \\u{1b}$B00\\u{1b}(B \\u{1b}x\r\n",
     ] {
-        assert!(told.stdout.contains(part), "{part}: {told:?}");
+        assert!(output.stdout.contains(part), "{part}: {output:?}");
     }
 }

@@ -85,7 +85,7 @@ fn save(pattern: &str, script: &Path, number: usize, paused: &AtomicBool) {
 
 #[test]
 fn a_script_is_read_whole_however_it_is_saved() {
-    let (wanted, readers) = if long() { (10_000, 48) } else { (48, 12) };
+    let (expected, readers) = if long() { (10_000, 48) } else { (48, 12) };
     for pattern in
         ["renamed", "behind another link", "written over", "emptied and written", "taken away"]
     {
@@ -110,7 +110,7 @@ fn a_script_is_read_whole_however_it_is_saved() {
             let reading: Vec<_> = (0..readers)
                 .map(|_| {
                     scope.spawn(|| {
-                        while reads.fetch_add(1, Ordering::Relaxed) < wanted {
+                        while reads.fetch_add(1, Ordering::Relaxed) < expected {
                             match read_script(&ANYWHERE, &script) {
                                 Ok(bytes) if is_whole(&bytes) => {
                                     whole.fetch_add(1, Ordering::Relaxed);
@@ -146,9 +146,9 @@ fn a_script_is_read_whole_however_it_is_saved() {
         eprintln!("{pattern}: {whole} whole, {busy} busy, {away} away, {versions} versions");
         let torn = torn.load(Ordering::Relaxed);
         assert!(torn == 0 || paused.load(Ordering::Relaxed), "{pattern}: {torn} torn");
-        assert_eq!(whole + busy + torn, wanted);
+        assert_eq!(whole + busy + torn, expected);
         let may_be_away = matches!(pattern, "taken away" | "behind another link");
         assert!(away == 0 || may_be_away, "{pattern}: {counts:?}");
-        assert!(whole * 2 > wanted && versions > 1, "{pattern}: {counts:?}");
+        assert!(whole * 2 > expected && versions > 1, "{pattern}: {counts:?}");
     }
 }

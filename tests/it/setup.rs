@@ -106,13 +106,13 @@ fn folders_of(maildir: &Path) -> Vec<String> {
 #[test]
 fn a_fresh_home_is_told_what_to_do_and_nothing_is_changed() {
     let machine = Machine::new(POSTFIX, "echo maildir:~/Maildir");
-    let told = machine.setup(&[]);
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let output = machine.setup(&[]);
+    assert_eq!(output.code, Some(0), "{output:?}");
     let sent =
         "       echo \"Subject: hello\" | /usr/sbin/sendmail \"$USER\"\n       mfilter check\n";
     for part in ["Postfix", "Dovecot, mail in ~/Maildir", ".mailrules", ".forward", "--apply", sent]
     {
-        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+        assert!(output.stdout.contains(part), "{part}: {}", output.stdout);
     }
     assert_eq!(machine.files(), Vec::<String>::new());
 }
@@ -234,8 +234,8 @@ fn the_inbox_is_where_dovecot_has_it() {
         "exit 1",
     ] {
         let machine = Machine::new(POSTFIX, doveconf);
-        let told = machine.setup(&["--apply"]);
-        assert!(told.stdout.contains("Not yet"), "{doveconf}: {told:?}");
+        let output = machine.setup(&["--apply"]);
+        assert!(output.stdout.contains("Not yet"), "{doveconf}: {output:?}");
         assert!(!machine.files().contains(&".forward".to_owned()), "{doveconf}");
     }
 }
@@ -307,9 +307,9 @@ fn what_mbsync_brings_is_watched() {
 fn without_a_mail_server_the_line_for_fetchmail_is_shown() {
     let machine = Machine::new("exit 1", UNSET_DOVECOT);
     machine.home.write(".fetchmailrc", "poll pop.example.org user hana\n");
-    let told = machine.setup(&["--apply"]);
-    assert!(told.stdout.contains("mda \""), "{told:?}");
-    assert!(!told.stdout.contains("sendmail"), "{told:?}");
+    let output = machine.setup(&["--apply"]);
+    assert!(output.stdout.contains("mda \""), "{output:?}");
+    assert!(!output.stdout.contains("sendmail"), "{output:?}");
     assert_eq!(machine.read(".fetchmailrc"), "poll pop.example.org user hana\n");
 }
 

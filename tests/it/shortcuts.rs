@@ -35,12 +35,12 @@ fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let kept = CompiledProgram::from_parts(&head, blocks.into_iter().collect()).expect("intact");
     let [indexed, kept] = [indexed, kept].map(RuleSet::alone);
     // A trace skips no rule.
-    let wanted = plan(&indexed, message, Detail::Trace);
+    let expected = plan(&indexed, message, Detail::Trace);
     for compiled in [&indexed, &kept] {
         let found = plan(compiled, message, Detail::Plan);
-        prop_assert_eq!(&found, &wanted, "{}", message);
+        prop_assert_eq!(&found, &expected, "{}", message);
     }
-    Ok(wanted)
+    Ok(expected)
 }
 
 /// Texts that have much in common, in cases, widths and scripts.
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_program_is_no_danger(
+    fn a_damaged_program_is_harmless(
         rules in prop::collection::vec(rule(), 1..40),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         subject in word(),
@@ -230,11 +230,11 @@ fn many_rules_are_guarded_and_the_right_one_fires() {
         let program = program(&rules.collect::<String>()).expect("no mistake");
         let guarded = Index::of(&program).guards.iter().filter(|guard| guard.set > 0).count();
         assert_eq!(guarded, 300, "{}", test(0));
-        for wanted in [0, 7, 299] {
-            let word = format!("Word{wanted:05}X");
+        for expected in [0, 7, 299] {
+            let word = format!("Word{expected:05}X");
             let message = format!("From: {word}@Example.ORG\nSubject: B {word}end\n\n{word}\n");
             let plan = same(&program, &message).expect("the same");
-            assert!(format!("{plan:?}").contains(&format!("F{wanted}")), "{plan:?}");
+            assert!(format!("{plan:?}").contains(&format!("F{expected}")), "{plan:?}");
         }
         let plan = same(&program, "From: a@b\nSubject: word\n\nword0\n").expect("the same");
         assert_eq!(plan.steps.len(), 1);

@@ -497,8 +497,8 @@ fn pigeonhole_in(zone: &str, place: &Path, script: &str, message: &str) -> Optio
     command.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", zone).current_dir(place);
     command.args(["-c", "conf", "-C", "-f", SENDER, "-r", RECIPIENT, "-a", RECIPIENT]);
     let output = command.args([script, message]).stdin(Stdio::null()).output().expect("it runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    let success = output.status.success() && told.contains("final result: success");
+    let answer = String::from_utf8_lossy(&output.stderr);
+    let success = output.status.success() && answer.contains("final result: success");
     success.then(|| by_pigeonhole(&String::from_utf8_lossy(&output.stdout)))
 }
 
@@ -571,12 +571,12 @@ fn exact_rules_do_what_pigeonhole_does() {
         return;
     }
     let long = std::env::var_os("MFILTER_LONG").is_some();
-    let wanted = if long { 5000 } else { 60 };
+    let expected = if long { 5000 } else { 60 };
     let place = place();
     let mut dice = Dice::of(0x2545_f491_4f6c_dd1d);
     let mut tally = Tally::default();
     let mut wrong = Vec::new();
-    while tally.pairs < wanted && wrong.len() < 5 {
+    while tally.pairs < expected && wrong.len() < 5 {
         let mut script = String::from(REQUIRE);
         statements(&mut dice, 0, &mut script);
         let messages: Vec<String> = (0..5).map(|_| message(&mut dice)).collect();

@@ -159,7 +159,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
         put(&home, "cur/6.a:2,S", "both", 6);
         put(&home, "cur/7.a:2,Sb", "else", 7);
         let before = files(&home);
-        let wanted = "      7 messages; nothing was changed
+        let expected = "      7 messages; nothing was changed
       3 INBOX -> Lists/rust
       2 INBOX -> News
       1 already in the right folder
@@ -168,7 +168,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
       1 discard not done: existing mail is not removed
 ";
         let dry = sorted(&home, &["--dry-run"]);
-        assert!(dry.ends_with(wanted), "{dry}");
+        assert!(dry.ends_with(expected), "{dry}");
         let lines: Vec<&str> = dry.lines().take(5).collect();
         assert_eq!(lines[0], "INBOX -> Lists/rust  (line 3)  new/1.a,S=79  list 1");
         assert_eq!(lines[1], "INBOX -> News as seen \"$News\"  (line 4)  new/4.a  news 4");
@@ -177,7 +177,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
         assert!(!home.path().join(".local").exists(), "a dry run leaves nothing");
 
         let table = sorted(&home, &[]);
-        assert_eq!(table, wanted.replace("; nothing was changed", ""));
+        assert_eq!(table, expected.replace("; nothing was changed", ""));
         let mut after = vec![
             format!("{rust}/new/1.a,S=79"),
             format!("{rust}/cur/2.a,S=79:2,FS"),
@@ -194,11 +194,11 @@ fn mail_moves_where_the_rules_want_it_and_back() {
         let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap();
         let line = log.lines().find(|line| line.contains("3.a")).unwrap();
         let rule = home.path().join(".mailrules");
-        let wanted = format!(
+        let expected = format!(
             r#"moved folder="News" was="INBOX" file="3.a:2,RSbc" by="sort" rule="{}:4" id="<3@b.example>""#,
             rule.display()
         );
-        assert!(line.ends_with(&wanted), "{line}");
+        assert!(line.ends_with(&expected), "{line}");
 
         let again = sorted(&home, &[]);
         assert!(!again.contains("->"), "{again}");
@@ -236,14 +236,14 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     assert!(second.stdout.contains("5 are back\n      1 are no longer where"), "{second:?}");
     assert!(second.stderr.contains("5.a:2,FSa` no longer exists"), "{second:?}");
     assert_eq!(second.code, Some(1));
-    let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a,a=FS,u=1:2,FSa"]
+    let expected = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a,a=FS,u=1:2,FSa"]
         .map(|f| format!(".A/cur/{f}"));
-    assert_eq!(files(&home), wanted);
+    assert_eq!(files(&home), expected);
     let first = sort(&home, &["--undo", "--json"]);
     assert!(first.stdout.contains(r#""result":"gone""#), "{first:?}");
     // The reader's `answered` stays; what the first run added goes.
-    let wanted = ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a,a=FS,u=1:2,FS", "new/1.a", "new/4.a"];
-    assert_eq!(files(&home), wanted);
+    let expected = ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a,a=FS,u=1:2,FS", "new/1.a", "new/4.a"];
+    assert_eq!(files(&home), expected);
     assert!(sort(&home, &["--undo"]).stderr.contains("no run to undo"));
 }
 
@@ -265,7 +265,7 @@ fn what_cannot_be_read_is_reported_and_stops_nothing() {
     home.write("Maildir/cur/.hidden", "x");
     let run = sort(&home, &["INBOX", "None/such", "inbox"]);
     assert_eq!(run.code, Some(1), "{run:?}");
-    for told in [
+    for answer in [
         "cur/no-info`: its name lacks `:2,`",
         "cur/directory:2,`: it is not a regular file",
         "cur/link:2,S`: it is a symbolic link",
@@ -274,7 +274,7 @@ fn what_cannot_be_read_is_reported_and_stops_nothing() {
         ".Lists.rust/cur/5.a:2,`",
         ".None.such`",
     ] {
-        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+        assert!(run.stderr.contains(answer), "{answer}: {}", run.stderr);
     }
     assert_eq!(run.stderr.lines().count(), 7, "{}", run.stderr);
     assert!(run.stdout.contains("2 INBOX -> Lists/rust\n"), "{run:?}");
@@ -347,7 +347,7 @@ fn all_folders_are_sorted_with_care() {
     ] {
         assert!(table.contains(row), "{row}: {table}");
     }
-    let wanted = [
+    let expected = [
         ".B/cur/9.a:2,D",
         ".Drafts/cur/3.a:2,D",
         ".Old.2/cur/5.a:2,",
@@ -358,7 +358,7 @@ fn all_folders_are_sorted_with_care() {
         "cur/4.a:2,",
         "new/6.a",
     ];
-    assert_eq!(files(&home), wanted);
+    assert_eq!(files(&home), expected);
     // A named folder is sorted, whatever it is for; mail that no rule takes stays there.
     let table = sorted(&home, &["Sent", "Old/2"]);
     assert!(table.contains("1 Sent -> A") && table.contains("1 Old/2 -> A"), "{table}");
@@ -490,12 +490,12 @@ fn check(before: &BTreeMap<usize, Mail>, after: &BTreeMap<usize, Mail>, far: &st
         flags.sort_unstable();
         flags.dedup();
         assert_eq!(capitals(is), flags.iter().collect::<String>(), "{number}");
-        let mut wanted = keywords(was);
+        let mut expected = keywords(was);
         if folder == ".News" {
-            wanted.push("$News".into());
-            wanted.sort();
+            expected.push("$News".into());
+            expected.sort();
         }
-        assert_eq!(keywords(is), wanted, "{number}: {}", is.path.display());
+        assert_eq!(keywords(is), expected, "{number}: {}", is.path.display());
         let numbered = is.path.to_string_lossy().contains(",U=");
         assert_eq!(numbered, folder.is_empty() && was.path.to_string_lossy().contains(",U="));
         assert_eq!(is.sub == "new", was.sub == "new" && flags.is_empty() && folder != ".News");

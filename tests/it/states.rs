@@ -70,14 +70,14 @@ fn existing_mail_has_its_flags_and_its_folder() {
     let run = home.run(&["sort", "--all"], b"");
     assert_eq!(run.code, Some(0), "{run:?}");
     let there = folders(&home);
-    for wanted in [
+    for expected in [
         "Maildir/.Read/cur/1.",
         "Maildir/cur/2.",
         "Maildir/.New/cur/3.",
         "Maildir/cur/4.",
         "Maildir/.Work/cur/5.",
     ] {
-        assert!(there.iter().any(|path| path.starts_with(wanted)), "{wanted}: {there:?}");
+        assert!(there.iter().any(|path| path.starts_with(expected)), "{expected}: {there:?}");
     }
     // The folder in which it was then, according to the log.
     let why = home.run(&["why", "<3@b.example>"], b"").stdout;

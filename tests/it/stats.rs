@@ -42,8 +42,8 @@ fn home() -> Home {
 
 fn page(home: &Home) -> (PathBuf, String) {
     let page = home.path().join("page.html");
-    let told = home.run(&["stats", "--html", page.to_str().unwrap()], b"");
-    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
+    let output = home.run(&["stats", "--html", page.to_str().unwrap()], b"");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
     let text = fs::read_to_string(&page).unwrap();
     (page, text)
 }
@@ -63,14 +63,14 @@ fn the_page_is_self_contained_and_nothing_of_a_message_is_markup() {
 #[test]
 fn a_page_that_cannot_be_written_is_reported() {
     let home = home();
-    let told = home.run(&["stats", "--html", "/nowhere/page.html"], b"");
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("cannot write"), "{told:?}");
+    let output = home.run(&["stats", "--html", "/nowhere/page.html"], b"");
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("cannot write"), "{output:?}");
     // A device or a link is not replaced by a file.
     let link = home.path().join("page.html");
     std::os::unix::fs::symlink("elsewhere.html", &link).unwrap();
-    let told = home.run(&["stats", "--html", link.to_str().unwrap()], b"");
-    assert!(told.code == Some(2) && told.stderr.contains("regular file"), "{told:?}");
+    let output = home.run(&["stats", "--html", link.to_str().unwrap()], b"");
+    assert!(output.code == Some(2) && output.stderr.contains("regular file"), "{output:?}");
     assert!(link.is_symlink());
 }
 
@@ -102,11 +102,11 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
     )
     .unwrap();
     let url = |path: &Path| format!("file://{}", path.display());
-    let told = chromium(&[data.clone(), "--dump-dom".into(), url(&outer)]);
-    let title = told.stdout.split("<title>").nth(1).and_then(|rest| rest.split('<').next());
+    let output = chromium(&[data.clone(), "--dump-dom".into(), url(&outer)]);
+    let title = output.stdout.split("<title>").nth(1).and_then(|rest| rest.split('<').next());
     let (width, rows) = title.and_then(|title| title.split_once(' ')).unwrap_or_default();
-    assert!(width.parse::<u32>().is_ok_and(|width| width <= 360), "{title:?} {told:?}");
-    assert!(rows.parse::<u32>().is_ok_and(|rows| rows > 8), "{title:?} {told:?}");
+    assert!(width.parse::<u32>().is_ok_and(|width| width <= 360), "{title:?} {output:?}");
+    assert!(rows.parse::<u32>().is_ok_and(|rows| rows > 8), "{title:?} {output:?}");
 
     let folder = std::env::var_os("MFILTER_SCREENSHOTS").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| home.path().to_owned());
@@ -115,7 +115,7 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
         [("wide", "1000,1400", 1), ("phone", "500,1400", 1), ("dark", "500,1400", 0)]
     {
         let picture = folder.join(format!("stats-{name}.png"));
-        let told = chromium(&[
+        let output = chromium(&[
             data.clone(),
             format!("--screenshot={}", picture.display()),
             format!("--window-size={size}"),
@@ -123,7 +123,7 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
             format!("--blink-settings=preferredColorScheme={scheme}"),
             url(&page),
         ]);
-        pictures.push(fs::read(&picture).unwrap_or_else(|error| panic!("{error} {told:?}")));
+        pictures.push(fs::read(&picture).unwrap_or_else(|error| panic!("{error} {output:?}")));
     }
     assert!(pictures.iter().all(|picture| picture.starts_with(b"\x89PNG") && picture.len() > 5000));
     assert_ne!(pictures[1], pictures[2], "the dark is another one");

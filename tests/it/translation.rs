@@ -22,21 +22,21 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 52] = [
+const PHRASES: [&str; 53] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
     "src/rules/pattern.rs",
     "src/syntax/words.rs",
     "src/syntax/diagnose.rs",
-    "src/syntax/meant.rs",
+    "src/syntax/suggestion.rs",
     "src/syntax/decode.rs",
     "src/syntax/parse.rs",
     "src/mistakes.rs",
     "src/contacts/vcard.rs",
     "src/load/script.rs",
     "src/deliver/notice.rs",
-    "src/file.rs",
+    "src/file",
     "src/cli/usage.rs",
     "src/setup",
     "src/cli/test.rs",
@@ -57,6 +57,7 @@ const PHRASES: [&str; 52] = [
     "src/cli/import_mail.rs",
     "src/cli/import_try.rs",
     "src/cli/learn.rs",
+    "src/cli/learner.rs",
     "src/cli/lmtp.rs",
     "src/cli/managesieve.rs",
     "src/cli/mod.rs",
@@ -273,7 +274,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "listening at {}",
     "listening at {place}",
     "listening at {listening} for {}",
-    "taken back, learned {}: {did}",
+    "taken back, learned {}: {text}",
     "what was learned is not remembered for --undo: {error}",
     "what is to be done cannot be noted: {error}",
     "where it was put cannot be noted: {error}",
@@ -297,7 +298,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "to {to}",
     "to {}",
     "a program",
-    "    mfilter:  {ours}",
+    "    mfilter:  {own}",
     // What an import writes into rules, and what it looks for.
     "Made of {name} by mfilter import {language}.",
     "# The entries of {uri}, one a line.",
@@ -639,23 +640,24 @@ fn english<'d>(drawing: &'d str, seen: &mut usize) -> Vec<&'d str> {
 fn what_check_says_of_examples_and_cases_is_japanese() {
     let home = Home::new();
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    let told = |arguments: &[&str], directory: &Path| {
+    let answer = |arguments: &[&str], directory: &Path| {
         let mut command = home.command(arguments);
         command.envs([JAPANESE]).current_dir(directory);
         run(command, b"").stdout
     };
     for code in codes() {
-        let told = told(&["explain", code], home.path());
-        let told = told.split("\n修正後:").next().unwrap_or_default();
-        let told = told.split("\n例:").nth(1).unwrap_or_default();
-        wrong.extend(english(told, &mut seen).iter().map(|words| format!("{code}: {words}")));
+        let answer = answer(&["explain", code], home.path());
+        let answer = answer.split("\n修正後:").next().unwrap_or_default();
+        let answer = answer.split("\n例:").nth(1).unwrap_or_default();
+        wrong.extend(english(answer, &mut seen).iter().map(|words| format!("{code}: {words}")));
     }
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     for case in fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
         let name = case.file_name().unwrap().to_string_lossy().into_owned();
         if name.starts_with("mistake-") && case.join("rules").exists() {
-            let told = told(&["check", "rules"], &case);
-            wrong.extend(english(&told, &mut seen).iter().map(|words| format!("{name}: {words}")));
+            let answer = answer(&["check", "rules"], &case);
+            wrong
+                .extend(english(&answer, &mut seen).iter().map(|words| format!("{name}: {words}")));
         }
     }
     assert!(seen > 600, "only {seen} texts were looked at");
@@ -671,9 +673,9 @@ fn what_check_says_of_scripts_is_japanese() {
         home.write("x.sieve", script);
         let mut command = home.command(&["check", "--sieve", "x.sieve"]);
         command.envs([JAPANESE]).current_dir(home.path());
-        let told = run(command, b"").stdout;
-        let told = english(&told, &mut seen).into_iter().map(str::to_owned).collect::<Vec<_>>();
-        wrong.extend(told);
+        let answer = run(command, b"").stdout;
+        let answer = english(&answer, &mut seen).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        wrong.extend(answer);
     };
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/sieve");
     for file in fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()) {
@@ -734,19 +736,19 @@ fn what_a_test_says_of_the_cases_is_japanese() {
         if !case.join("message.eml").exists() {
             continue;
         }
-        let told = |locale: (&str, &str), more: &[&str]| {
+        let answer = |locale: (&str, &str), more: &[&str]| {
             let arguments = ["--test", "--rules", "rules", "message.eml"];
             let mut command = home.command(&[&arguments, more].concat());
             command.envs([locale]).current_dir(&case);
             run(command, b"").stdout
         };
-        let report = told(("LANG", "C"), &["--json"]);
+        let report = answer(("LANG", "C"), &["--json"]);
         let Ok(report) = serde_json::from_str::<serde_json::Value>(&report) else { continue };
         let rules = report["trace"].as_array().unwrap().iter();
         let tests = rules.flat_map(|rule| rule["tests"].as_array().unwrap());
         let reasons = tests.map(|test| test["why"].as_str().unwrap());
         let notes = report["warnings"].as_array().unwrap().iter();
-        let japanese = told(JAPANESE, &[]);
+        let japanese = answer(JAPANESE, &[]);
         for text in reasons.chain(notes.map(|note| note.as_str().unwrap())) {
             let outside: String = text.split('"').step_by(2).collect();
             if is_english(&outside) {
@@ -784,7 +786,7 @@ fn a_test_of_a_message_is_japanese_but_for_rules_and_values() {
         assert_eq!(run.code, Some(0), "{run:?}");
         run.stdout
     };
-    let told = japanese(&["--test", "-v", "m.eml"], b"");
+    let answer = japanese(&["--test", "-v", "m.eml"], b"");
     let expected = format!(
         "\
 m.eml
@@ -804,7 +806,7 @@ m.eml
 ",
         message.len()
     );
-    assert_eq!(told, expected);
+    assert_eq!(answer, expected);
     // The log is in English, and what is shown of it is not.
     japanese(&[], message.as_bytes());
     let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap();
@@ -846,7 +848,7 @@ m.eml
 /// What the commands that move mail and learn say, in Japanese. What other programs and the
 /// user wrote stays: paths, folders, rules, subjects.
 #[test]
-fn what_is_done_with_mail_is_told_in_japanese() {
+fn what_is_done_with_mail_is_shown_in_japanese() {
     let home = Home::with_rules(
         "list known \"~/known\"\nwhen subject is \"a\" -> folder \"Lists\"\n\
          rule \"急ぎ\" when subject contains \"急ぎ\" -> inbox as flagged\n\
@@ -858,7 +860,7 @@ fn what_is_done_with_mail_is_told_in_japanese() {
         home.write(&format!("Maildir/cur/{number}.x:2,"), &message);
     }
     fs::create_dir_all(home.path().join("Maildir/.Lists/cur")).unwrap();
-    let told = |arguments: &[&str], locale: (&str, &str), code: i32| {
+    let answer = |arguments: &[&str], locale: (&str, &str), code: i32| {
         let mut command = home.command(arguments);
         command.envs([locale]).current_dir(home.path());
         let run = run(command, b"");
@@ -866,9 +868,9 @@ fn what_is_done_with_mail_is_told_in_japanese() {
         run.stderr + &run.stdout
     };
     let japanese = |arguments: &[&str], code: i32, expected: &str| {
-        assert_eq!(told(arguments, JAPANESE, code), expected, "{arguments:?}");
+        assert_eq!(answer(arguments, JAPANESE, code), expected, "{arguments:?}");
     };
-    let english = told(&["sort", "--dry-run"], ("LANG", "C"), 0);
+    let english = answer(&["sort", "--dry-run"], ("LANG", "C"), 0);
     japanese(
         &["sort", "--dry-run"],
         0,
@@ -879,11 +881,11 @@ fn what_is_done_with_mail_is_told_in_japanese() {
          1 通はそのままです（ルールの求める動作を、過去のメールには行いません）\n      \
          1 通では discard を省きました: 過去のメールは破棄しません\n",
     );
-    assert_eq!(told(&["sort", "--dry-run"], ("LANG", "C"), 0), english);
+    assert_eq!(answer(&["sort", "--dry-run"], ("LANG", "C"), 0), english);
     assert!(english.contains("      4 messages; nothing was changed\n"), "{english}");
-    let json = |locale| told(&["sort", "--dry-run", "--json"], locale, 0);
+    let json = |locale| answer(&["sort", "--dry-run", "--json"], locale, 0);
     assert_eq!(json(JAPANESE), json(("LANG", "C")));
-    told(&["sort"], JAPANESE, 0);
+    answer(&["sort"], JAPANESE, 0);
     japanese(&["sort", "--undo"], 0, "      2 通を移していました\n      2 通を元に戻しました\n");
     japanese(&["sort", "--undo"], 1, "mfilter: 元に戻せる実行はありません\n");
     japanese(
@@ -917,7 +919,7 @@ fn what_is_done_with_mail_is_told_in_japanese() {
     );
     japanese(&["learn", "--undo"], 0, "remove a3@b.example from known\n");
     japanese(&["learn", "--undo"], 1, "mfilter: 取り消すものはありません\n");
-    let history = told(&["history"], JAPANESE, 0);
+    let history = answer(&["history"], JAPANESE, 0);
     assert!(history.ends_with("  6 行  有効\n"), "{history}");
     japanese(
         &["history", "show", "2"],
@@ -935,7 +937,7 @@ fn what_is_done_with_mail_is_told_in_japanese() {
         0,
         "mbox -> mbox\n      1 通（何も変更していません）\n      1 -> mbox\n",
     );
-    let page = told(&["stats", "--html", "-"], JAPANESE, 0);
+    let page = answer(&["stats", "--html", "-"], JAPANESE, 0);
     assert!(
         page.contains("<html lang=\"ja\">") && page.contains("<h1>ルールがしたこと</h1>"),
         "{page}"
@@ -955,10 +957,10 @@ fn what_an_import_says_is_japanese() {
             }
             let mut command = home.command(&["import", language]);
             command.arg(&file).envs([JAPANESE]).current_dir(home.path());
-            let told = run(command, b"");
-            assert!(told.stderr.contains("件のうち、正確 "), "{told:?}");
+            let answer = run(command, b"");
+            assert!(answer.stderr.contains("件のうち、正確 "), "{answer:?}");
             // Four blanks begin a line of the foreign code, too.
-            for line in told.stderr.lines().filter(|line| !line.starts_with("    ")) {
+            for line in answer.stderr.lines().filter(|line| !line.starts_with("    ")) {
                 seen += 1;
                 let words = line.split_once(": ").map_or(line, |(_, words)| words);
                 let words: String = words.split('"').step_by(2).collect();
@@ -975,28 +977,28 @@ fn what_an_import_says_is_japanese() {
 #[test]
 fn json_and_other_locales_are_english() {
     let home = Home::with_rules("when subjct is \"a\" -> stop\n");
-    let told = |arguments: &[&str], locale: &[(&str, &str)]| {
+    let answer = |arguments: &[&str], locale: &[(&str, &str)]| {
         let mut command = home.command(arguments);
         command.envs(locale.iter().copied());
         run(command, b"").stdout
     };
-    let japanese = told(&["check"], &[JAPANESE]);
+    let japanese = answer(&["check"], &[JAPANESE]);
     assert!(
         japanese.contains("エラー[unknown-field]: `subjct` というフィールドはありません\n"),
         "{japanese}"
     );
-    assert_eq!(told(&["check"], &[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
-    let english = told(&["check"], &[]);
+    assert_eq!(answer(&["check"], &[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
+    let english = answer(&["check"], &[]);
     assert!(english.contains("error[unknown-field]: there is no field `subjct`\n"), "{english}");
-    assert_eq!(told(&["check"], &[JAPANESE, ("LC_ALL", "C")]), english);
-    assert_eq!(told(&["check"], &[("LANG", "ja_JP.eucJP")]), english);
-    assert_eq!(told(&["check", "--json"], &[JAPANESE]), told(&["check", "--json"], &[]));
+    assert_eq!(answer(&["check"], &[JAPANESE, ("LC_ALL", "C")]), english);
+    assert_eq!(answer(&["check"], &[("LANG", "ja_JP.eucJP")]), english);
+    assert_eq!(answer(&["check", "--json"], &[JAPANESE]), answer(&["check", "--json"], &[]));
 }
 
 #[test]
 fn help_is_japanese_wherever_it_is_asked_for() {
     let home = Home::new();
-    let told = |arguments: &[&str]| {
+    let answer = |arguments: &[&str]| {
         let mut command = home.command(arguments);
         command.envs([JAPANESE]);
         run(command, b"")
@@ -1007,21 +1009,21 @@ fn help_is_japanese_wherever_it_is_asked_for() {
         (&["import", "sieve", "-h"], "使い方: mfilter import sieve [OPTIONS] <FILE>\n"),
         (&["help", "check"], "使い方: mfilter check [OPTIONS] [RULES]\n"),
     ] {
-        let help = told(arguments);
+        let help = answer(arguments);
         assert_eq!(help.code, Some(0), "{help:?}");
         assert!(help.stdout.contains(usage), "{}", help.stdout);
         assert!(help.stdout.contains("\nオプション:\n"), "{}", help.stdout);
         assert!(help.stdout.contains("ヘルプを表示します\n"), "{}", help.stdout);
     }
-    let values = told(&["import", "gmail", "--help"]).stdout;
+    let values = answer(&["import", "gmail", "--help"]).stdout;
     let values = values.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(values.contains("[指定できる値: maildir++, fs]"), "{values}");
     assert!(values.contains("[既定値: folders] [指定できる値: folders, keywords]"), "{values}");
     // A command that lacks an argument shows its help as in English.
-    let alone = told(&["import"]);
+    let alone = answer(&["import"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
     assert!(alone.stderr.contains("\nコマンド:\n"), "{alone:?}");
-    let mistake = told(&["sort", "--nonsense"]);
+    let mistake = answer(&["sort", "--nonsense"]);
     assert_eq!(mistake.code, Some(2), "{mistake:?}");
     assert!(mistake.stderr.starts_with("エラー: 引数 '--nonsense' は使えません\n"), "{mistake:?}");
 }

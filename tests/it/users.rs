@@ -135,9 +135,9 @@ fn no_header_becomes_another_header_a_log_line_an_option_or_an_escape() {
         let run = home.deliver(&subject(text));
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{text:?}");
         let test = home.run(&["--test"], &subject(text));
-        let told = test.stdout + &test.stderr;
-        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
-        assert!(!told.contains(['\u{202e}', '\u{2066}']), "{told:?}");
+        let output = test.stdout + &test.stderr;
+        assert!(!output.contains(|c: char| c.is_control() && c != '\n'), "{output:?}");
+        assert!(!output.contains(['\u{202e}', '\u{2066}']), "{output:?}");
     }
     for mail in home.mail() {
         let text = mail.text();
@@ -235,7 +235,7 @@ const PLANTED: &[&str] = &[
 ];
 
 #[test]
-fn rules_that_are_no_plain_file_of_the_users_are_not_used() {
+fn rules_that_are_not_a_plain_file_of_the_users_are_not_used() {
     for what in PLANTED {
         for include in [false, true] {
             let home = Home::with_rules("include \"more\"\ndiscard\n");
@@ -250,7 +250,7 @@ fn rules_that_are_no_plain_file_of_the_users_are_not_used() {
 }
 
 #[test]
-fn a_list_that_is_no_plain_file_makes_no_rule_fire() {
+fn a_list_that_is_not_a_plain_file_makes_no_rule_fire() {
     for what in PLANTED.iter().filter(|what| **what != "writable by others") {
         let rules =
             "list bad \"~/bad\"\nwhen from in bad -> discard\nwhen not from in bad -> discard\n";
@@ -293,8 +293,8 @@ fn a_file_in_place_of_a_folder_defers() {
         fs::create_dir(home.path().join("Maildir")).expect("made");
         plant(what, &home.path().join("Maildir/.A"));
         let run = soon(&home);
-        let wanted = if *what == "directory" { 0 } else { 75 };
-        assert_eq!(run.code, Some(wanted), "{what}: {run:?}");
+        let expected = if *what == "directory" { 0 } else { 75 };
+        assert_eq!(run.code, Some(expected), "{what}: {run:?}");
     }
 }
 

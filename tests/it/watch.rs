@@ -240,11 +240,13 @@ fn lines_of_the_log_and_edits_of_lists_are_done_once_for_new_mail() {
     assert_eq!((all[&1].as_str(), all[&6].as_str()), (".First/new ", ".First/new "));
     assert!([2, 3, 4, 7].iter().all(|number| all[number] == "/new "), "{all:?}");
     assert_eq!(text(&home, "known"), "s1@x.example\n");
-    let told = log(&home);
-    let about_1: Vec<&str> = told.lines().filter(|line| line.contains("\"<1@x>\"")).collect();
+    let text_in_log = log(&home);
+    let about_1: Vec<&str> =
+        text_in_log.lines().filter(|line| line.contains("\"<1@x>\"")).collect();
     let words = about_1.iter().map(|line| line.split(' ').nth(1).unwrap_or_default());
     assert_eq!(words.collect::<Vec<_>>(), ["log", "moved", "edited"], "{about_1:?}");
-    let one_write = about_1.iter().all(|line| line.split(' ').next() == told.split(' ').next());
+    let one_write =
+        about_1.iter().all(|line| line.split(' ').next() == text_in_log.split(' ').next());
     assert!(one_write, "a rule counts once for a message: {about_1:?}");
 
     // All of it is checked again.
@@ -322,13 +324,15 @@ fn rules_and_lists_that_are_edited_hold_for_the_next_message() {
     put(&home, 2, "list");
     lies(&home, 2, ".White/cur F");
     home.write(".mailrules", format!("{RULES}when broken\n"));
-    let told = |what: &str| text(&home, "err").matches(what).count();
-    wait_for("the mistake being told", || (told("still using the last valid") == 1).then_some(()));
+    let text_in_log = |what: &str| text(&home, "err").matches(what).count();
+    wait_for("the mistake being told", || {
+        (text_in_log("still using the last valid") == 1).then_some(())
+    });
     put(&home, 3, "list");
     lies(&home, 3, ".Lists.a/new ");
-    assert_eq!(told("still using the last valid"), 1, "once");
+    assert_eq!(text_in_log("still using the last valid"), 1, "once");
     home.write(".mailrules", RULES.replace("Lists/a", "Other"));
-    wait_for("the rules being used", || (told("is used again") == 1).then_some(()));
+    wait_for("the rules being used", || (text_in_log("is used again") == 1).then_some(()));
     put(&home, 4, "list");
     lies(&home, 4, ".Other/new ");
     watch.end();
@@ -403,9 +407,10 @@ fn bad_input_is_reported_and_stops_nothing() {
     });
     watch.end();
     let err = text(&home, "err");
-    for told in ["new/directory` stays for now", "new/link` stays for now", "its name is not UTF-8"]
+    for text_in_log in
+        ["new/directory` stays for now", "new/link` stays for now", "its name is not UTF-8"]
     {
-        assert_eq!(err.matches(told).count(), 1, "{told}\n{err}");
+        assert_eq!(err.matches(text_in_log).count(), 1, "{text_in_log}\n{err}");
     }
 }
 

@@ -552,7 +552,7 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
         ("KMail", kmail),
         ("Modoboa", modoboa),
     ];
-    let wanted = if long() { 500 } else { 12 };
+    let expected = if long() { 500 } else { 12 };
     let place = place();
     let at = |name: &str| place.path().join(name);
     let rules =
@@ -563,9 +563,9 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
     for (editor, write) in EDITORS {
         let mut dice = Dice::of(0x9e37_79b9_7f4a_7c15);
         let (mut pairs, mut reached, mut scripts) = (0, 0, 0);
-        while pairs < wanted && wrong.len() < 5 {
+        while pairs < expected && wrong.len() < 5 {
             scripts += 1;
-            assert!(scripts <= wanted, "{editor}: most scripts fail in Pigeonhole");
+            assert!(scripts <= expected, "{editor}: most scripts fail in Pigeonhole");
             let script = write(&mut dice);
             fs::write(at("s.sieve"), &script).expect("written");
             let faults = mfilter(place.path(), &["check", "--sieve", "s.sieve"]);

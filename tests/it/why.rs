@@ -38,16 +38,16 @@ fn a_delivery_by_another_file_of_rules_names_it() {
     let first = home.path().join("first.mailrules").display().to_string();
     let run = home.run(&["--rules", &first], &message("1@a", "a sale"));
     assert_eq!(run.code, Some(0), "{run:?}");
-    let told = why(&home, &["1@a"]).stdout;
+    let output = why(&home, &["1@a"]).stdout;
     for part in [
         "rule \"~/first.mailrules:1\"",
         "it was delivered by the rules ~/first.mailrules (`--rules ~/first.mailrules`)",
         "the current rules would not put it into `News`",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(output.contains(part), "{part}: {output}");
     }
-    let told = why(&home, &["--rules", &first, "1@a"]).stdout;
-    assert!(told.contains("still in force"), "{told}");
+    let output = why(&home, &["--rules", &first, "1@a"]).stdout;
+    assert!(output.contains("still in force"), "{output}");
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn the_rule_as_it_was_and_what_today_would_do() {
             assert!(run.stdout.contains(part), "{part}\n{}", run.stdout);
         }
     }
-    let told = json(&why(&home, &["2@a", "--json"]));
-    assert_eq!(told["log"][0]["word"], "delivered");
-    assert_eq!(told["rule"]["text"], "when subject contains \"sale\" -> folder \"Junk\"");
-    assert_eq!((&told["today"]["same"], &told["versions_since"]), (&true.into(), &0.into()));
-    assert_eq!(told["evaluated"]["steps"][0]["folder"], "Junk");
-    assert!(told["notes"].as_array().is_some_and(Vec::is_empty), "{told}");
+    let output = json(&why(&home, &["2@a", "--json"]));
+    assert_eq!(output["log"][0]["word"], "delivered");
+    assert_eq!(output["rule"]["text"], "when subject contains \"sale\" -> folder \"Junk\"");
+    assert_eq!((&output["today"]["same"], &output["versions_since"]), (&true.into(), &0.into()));
+    assert_eq!(output["evaluated"]["steps"][0]["folder"], "Junk");
+    assert!(output["notes"].as_array().is_some_and(Vec::is_empty), "{output}");
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn a_message_is_found_wherever_it_went() {
     // A mail reader changes its flags, then moves it, finally under another name.
     let flagged = one.path.with_file_name(name.replace(":2,S", ":2,FS"));
     fs::rename(&one.path, &flagged).expect("renamed");
-    let found = |wanted: &std::path::Path| {
-        let told = json(&why(&home, &["1@a", "--json"]));
-        assert_eq!(told["file"], wanted.display().to_string(), "{told}");
+    let found = |expected: &std::path::Path| {
+        let output = json(&why(&home, &["1@a", "--json"]));
+        assert_eq!(output["file"], expected.display().to_string(), "{output}");
     };
     found(&flagged);
     let moved = home.path().join("Maildir/.Else/cur").join(flagged.file_name().expect("a name"));
@@ -106,12 +106,12 @@ fn a_message_is_found_wherever_it_went() {
     found(&other);
 
     // Its file identifies it too, even if the header was lost.
-    let told = json(&why(&home, &[other.to_str().expect("UTF-8"), "--json"]));
-    assert_eq!(told["log"][0]["folder"], "Shop");
+    let output = json(&why(&home, &[other.to_str().expect("UTF-8"), "--json"]));
+    assert_eq!(output["log"][0]["folder"], "Shop");
     fs::rename(&other, &moved).expect("renamed");
     fs::write(&moved, "Subject: a sale\n\n").expect("written");
-    let told = json(&why(&home, &[moved.to_str().expect("UTF-8"), "--json"]));
-    assert_eq!((&told["log"][0]["folder"], &told["message_id"]), (&"Shop".into(), &"".into()));
+    let output = json(&why(&home, &[moved.to_str().expect("UTF-8"), "--json"]));
+    assert_eq!((&output["log"][0]["folder"], &output["message_id"]), (&"Shop".into(), &"".into()));
 
     fs::remove_file(&moved).expect("removed");
     let gone = why(&home, &["1@a"]);
@@ -139,13 +139,13 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
     assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
 
-    for (asked, told) in [
+    for (asked, output) in [
         ("7@a", "no log entry for <7@a>, neither"),
         ("no/such/file", "there is no file `no/such/file`"),
     ] {
         let run = why(&home, &[asked]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
-        assert!(run.stderr.contains(told), "{run:?}");
+        assert!(run.stderr.contains(output), "{run:?}");
     }
 }
 
@@ -162,8 +162,8 @@ fn mail_of_a_sender_and_mail_that_was_moved() {
     assert_eq!(lines[0], "2 log entries from A@b.example");
     assert!(lines[1].contains("delivered  folder \"INBOX\"") && lines[1].ends_with("  <1@a>"));
     assert!(lines[2].contains(" discarded") && lines[2].ends_with("  <2@a>"), "{run:?}");
-    let told = json(&why(&home, &["a@b.example", "--json"]));
-    assert_eq!(told["log"][1]["id"], "<2@a>");
+    let output = json(&why(&home, &["a@b.example", "--json"]));
+    assert_eq!(output["log"][1]["id"], "<2@a>");
     let run = why(&home, &["2@a"]);
     assert!(run.stdout.contains("it was discarded: there is no file"), "{run:?}");
     assert!(!run.stdout.contains("text \"\""), "{run:?}");
@@ -207,13 +207,13 @@ fn what_sort_has_moved_and_taken_back() {
     };
     assert_eq!(home.run(&["sort"], b"").code, Some(0));
     assert_eq!(counts(&home), "INBOX 1 0 1, Work 0 1 0");
-    let told = why(&home, &["1@a"]).stdout;
-    assert!(told.contains("  by \"sort\"") && !told.contains("moved it"), "{told}");
+    let output = why(&home, &["1@a"]).stdout;
+    assert!(output.contains("  by \"sort\"") && !output.contains("moved it"), "{output}");
     assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
     assert_eq!(counts(&home), "INBOX 1 1 1, Work 0 1 1");
-    let told = why(&home, &["1@a"]).stdout;
-    assert!(told.contains("`--undo` has put it back into `INBOX`"), "{told}");
-    assert!(!told.contains("moved it") && !told.contains("judged again"), "{told}");
+    let output = why(&home, &["1@a"]).stdout;
+    assert!(output.contains("`--undo` has put it back into `INBOX`"), "{output}");
+    assert!(!output.contains("moved it") && !output.contains("judged again"), "{output}");
     let stats = home.run(&["stats"], b"").stdout;
     let row = |name: &str| {
         let line = stats.lines().find(|line| line.ends_with(name));
@@ -281,14 +281,14 @@ fn a_log_elsewhere_or_nowhere() {
     let stats = json(&home.run(&["stats", "--json"], b""));
     assert_eq!(stats["words"]["delivered"], 2);
 
-    for (word, told) in
+    for (word, output) in
         [("syslog", "the log goes to the system's log"), ("off", "nothing is logged")]
     {
         home.write(".mailrules", format!("set log {word}\n{OLD}"));
         let run = why(&home, &["1@a"]);
-        assert!(run.code == Some(0) && run.stdout.contains(told), "{run:?}");
+        assert!(run.code == Some(0) && run.stdout.contains(output), "{run:?}");
         let stats = home.run(&["stats"], b"");
-        assert!(stats.code == Some(2) && stats.stderr.contains(told), "{stats:?}");
+        assert!(stats.code == Some(2) && stats.stderr.contains(output), "{stats:?}");
     }
 }
 
@@ -310,8 +310,12 @@ fn nothing_in_the_log_reaches_a_terminal_raw() {
     }
     let stats = home.run(&["stats"], b"");
     assert!(stats.stdout.contains("2 damaged log lines were skipped"), "{stats:?}");
-    let told = json(&why(&home, &["1\u{1b}[31m@a", "--json"]));
-    assert_eq!(told["log"].as_array().map(Vec::len), Some(3), "values are as they were: {told}");
+    let output = json(&why(&home, &["1\u{1b}[31m@a", "--json"]));
+    assert_eq!(
+        output["log"].as_array().map(Vec::len),
+        Some(3),
+        "values are as they were: {output}"
+    );
 }
 
 #[test]
@@ -423,17 +427,17 @@ fn a_message_that_sort_has_moved() {
     home.write(".mailrules", OLD);
     let sorted = home.run(&["sort"], b"");
     assert_eq!(sorted.code, Some(0), "{sorted:?}");
-    let told = json(&why(&home, &["1@a", "--json"]));
+    let output = json(&why(&home, &["1@a", "--json"]));
     let words: Vec<&Value> =
-        told["log"].as_array().expect("lines").iter().map(|line| &line["word"]).collect();
+        output["log"].as_array().expect("lines").iter().map(|line| &line["word"]).collect();
     assert_eq!(words, ["delivered", "moved"]);
     assert_eq!(
-        (&told["log"][1]["was"], &told["log"][1]["folder"]),
+        (&output["log"][1]["was"], &output["log"][1]["folder"]),
         (&"INBOX".into(), &"Shop".into())
     );
-    assert_eq!(told["rule"]["text"], OLD.trim_end());
-    assert_eq!(told["evaluated"]["steps"][0]["folder"], "Shop");
-    assert!(told["file"].as_str().is_some_and(|file| file.contains("/.Shop/cur/")), "{told}");
+    assert_eq!(output["rule"]["text"], OLD.trim_end());
+    assert_eq!(output["evaluated"]["steps"][0]["folder"], "Shop");
+    assert!(output["file"].as_str().is_some_and(|file| file.contains("/.Shop/cur/")), "{output}");
     let stats = json(&home.run(&["stats", "--json"], b""));
     assert_eq!(
         stats["folders"][0],

@@ -65,9 +65,9 @@ fn policyd(home: &Home, kind: &str, helo: &str, sender: &str) -> String {
          queue_id=4A1\nsender={sender}\nrecipient=taro@example.jp\nclient_address={CLIENT}\n\
          client_name=out.evil.example\ninstance=1\n\n"
     );
-    let told = run(among_names(home, "policyd-spf", &["policyd.conf"]), request.as_bytes());
-    let line = told.stdout.lines().find_map(|line| line.strip_prefix("action=prepend "));
-    line.unwrap_or_else(|| panic!("{told:?}")).to_owned()
+    let output = run(among_names(home, "policyd-spf", &["policyd.conf"]), request.as_bytes());
+    let line = output.stdout.lines().find_map(|line| line.strip_prefix("action=prepend "));
+    line.unwrap_or_else(|| panic!("{output:?}")).to_owned()
 }
 
 /// What only the sender says about these messages.
@@ -90,9 +90,9 @@ fn holding<'c>(home: &Home, conditions: &[&'c str], sender: &str, message: &str)
     home.write(".mailrules", format!("set trust [\"mx.example.jp\"]\n{rules}"));
     home.write("message", message);
     let path = home.path().join("message").display().to_string();
-    let told = home.run(&["--test", "--json", "-f", sender, &path], b"");
-    assert_eq!(told.code, Some(0), "{told:?}");
-    let holds = |at: &usize| told.stdout.contains(&format!("\"f{at}\""));
+    let output = home.run(&["--test", "--json", "-f", sender, &path], b"");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let holds = |at: &usize| output.stdout.contains(&format!("\"f{at}\""));
     (0..conditions.len()).filter(holds).map(|at| conditions[at]).collect()
 }
 

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::sort_faults::{FAULTS, calls, other_disk};
+use crate::sort_faults::{FAULTS, calls, far_folder};
 use crate::support::strace::{STRACE, cannot_trace};
 use crate::support::{self, Home, MFILTER, for_each, long, run};
 
@@ -53,13 +52,7 @@ impl Mailbox {
         for (what, before, _) in MAIL {
             home.write(&format!("Maildir/{before}"), text(what, before));
         }
-        let far = other_disk(home.path());
-        if let Some(far) = &far {
-            for directory in ["new", "cur", "tmp"] {
-                fs::create_dir_all(far.path().join(directory)).expect("made");
-            }
-            symlink(far.path(), home.path().join("Maildir/.Far")).expect("linked");
-        }
+        let far = far_folder(home.path());
         Mailbox { home, _far: far }
     }
 
@@ -84,13 +77,13 @@ impl Mailbox {
         let mut complaints = Vec::new();
         for (what, before, moved) in MAIL {
             let places = found.remove(&text(what, before)).unwrap_or_default();
-            let wanted = if after == Some(true) { moved } else { before };
+            let expected = if after == Some(true) { moved } else { before };
             let plain = |place: &str| place.replace(",U=4", "");
             let right = match after {
                 _ if *moved == GONE && after.is_some() => places.is_empty(),
                 _ if *moved == GONE => places.len() <= 1,
                 None => !places.is_empty(),
-                Some(_) => places.len() == 1 && plain(&places[0]) == plain(wanted),
+                Some(_) => places.len() == 1 && plain(&places[0]) == plain(expected),
             };
             if !right {
                 complaints.push(format!("{before} is at {places:?}"));

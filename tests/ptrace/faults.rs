@@ -180,13 +180,13 @@ impl Scenario {
     /// A message that is delivered has had its effects, or the log says why not.
     fn look_at_effects(&self, home: &Home, complaints: &mut Vec<String>) {
         let read = |name| fs::read_to_string(home.path().join(name)).unwrap_or_default();
-        let told = read(".local/state/mfilter/log").contains("is not edited");
-        if self.effects && !read("known").contains("a@b.example") && !told {
+        let result = read(".local/state/mfilter/log").contains("is not edited");
+        if self.effects && !read("known").contains("a@b.example") && !result {
             complaints.push("the list was not edited, and nothing says so".into());
         }
     }
 
-    fn wanted(&self) -> BTreeSet<String> {
+    fn expected(&self) -> BTreeSet<String> {
         self.copies.iter().map(|(folder, sub, flags)| format!("{folder}/{sub}:{flags}")).collect()
     }
 }
@@ -245,13 +245,13 @@ fn errors(call: &str) -> &'static [&'static str] {
 }
 
 /// Every point in the long form, otherwise `wanted` of them, evenly.
-fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
-    if long() || points.len() <= wanted {
+fn sample<T>(points: Vec<T>, expected: usize) -> Vec<T> {
+    if long() || points.len() <= expected {
         return points;
     }
     let all = points.len();
     // A step that has no divisor in common with the number of a call's errors.
-    let keep = |at: &usize| at * wanted / all != (at + 1) * wanted / all;
+    let keep = |at: &usize| at * expected / all != (at + 1) * expected / all;
     points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, point)| point).collect()
 }
 
@@ -310,8 +310,8 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
     let injected = log.lines().find(|line| line.contains("(INJECTED)")).unwrap_or_default();
     let mut complaints = Vec::new();
     let counts = scenario.look(&home, &mut complaints);
-    let wanted = scenario.wanted();
-    let full: BTreeMap<String, usize> = wanted.iter().map(|place| (place.clone(), 1)).collect();
+    let expected = scenario.expected();
+    let full: BTreeMap<String, usize> = expected.iter().map(|place| (place.clone(), 1)).collect();
     match run.code {
         Some(0) => {
             let elsewhere = decides_where(&call.line) && counts.values().sum::<usize>() >= 1;
@@ -322,7 +322,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
                 scenario.look_at_effects(&home, &mut complaints);
             }
             // Later calls belong to a notice.
-            if name == "fsync" && *at <= done(calls, wanted.len()) && !in_state(injected) {
+            if name == "fsync" && *at <= done(calls, expected.len()) && !in_state(injected) {
                 complaints.push("exit 0 though a sync failed".into());
             }
             if name == "close" && is_message(injected) {
@@ -412,7 +412,7 @@ fn what_cannot_be_read_now_is_not_discarded() {
 /// What the machine cannot read at this moment is not the user's mistake: the last good
 /// rules are used, or the message is tried again, and no mail is sent about it.
 #[test]
-fn rules_that_cannot_be_read_now_are_no_mistake() {
+fn rules_that_cannot_be_read_now_are_not_a_mistake() {
     if cannot_trace("fault injection") {
         return;
     }
@@ -506,7 +506,8 @@ fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<Str
     let committed = calls.iter().take(at + 1).any(is_commit);
     let most = if committed { 2 } else { 1 };
     let places: BTreeSet<String> = counts.keys().cloned().collect();
-    if again.code != Some(0) || places != scenario.wanted() || counts.values().any(|n| *n > most) {
+    if again.code != Some(0) || places != scenario.expected() || counts.values().any(|n| *n > most)
+    {
         complaints.push(format!("retry: {again:?} with {counts:?}"));
     }
     scenario.look_at_effects(&home, &mut complaints);

@@ -92,9 +92,9 @@ fn state(home: &Home) -> Vec<String> {
 fn learn_run_whole_run_again_and_killed_at_each_step() {
     let home = moved();
     assert_eq!(learn(&home).code, Some(0));
-    let wanted = state(&home);
+    let expected = state(&home);
     for (number, (.., list)) in STATES.iter().enumerate() {
-        let known: Vec<&String> = wanted
+        let known: Vec<&String> = expected
             .iter()
             .filter(|line| line.ends_with(&format!(": s{number}@x.example")))
             .collect();
@@ -104,11 +104,11 @@ fn learn_run_whole_run_again_and_killed_at_each_step() {
         };
         assert!(right, "{number}: {known:?} and not {list:?}");
     }
-    assert!(wanted.contains(&format!("black: s{FRESH}@x.example")), "{wanted:?}");
+    assert!(expected.contains(&format!("black: s{FRESH}@x.example")), "{expected:?}");
     let log = || fs::read(home.path().join(".local/state/mfilter/log")).expect("a log");
     let before = log();
     assert_eq!(learn(&home).code, Some(0));
-    assert_eq!((state(&home), log()), (wanted.clone(), before), "a second run");
+    assert_eq!((state(&home), log()), (expected.clone(), before), "a second run");
 
     if cannot_trace("killing at each step") {
         return;
@@ -144,7 +144,7 @@ fn learn_run_whole_run_again_and_killed_at_each_step() {
             complaints.push(format!("{name} #{number}: {again:?}"));
         }
         for run in ["resumed", "once more"] {
-            if state(&home) != wanted {
+            if state(&home) != expected {
                 complaints.push(format!("{name} #{number}, {run}: {:?}", state(&home)));
             }
             learn(&home);

@@ -53,13 +53,7 @@ impl Mailbox {
         for (subject, before, _) in MAIL {
             home.write(&format!("Maildir/{before}"), text(subject, before));
         }
-        let far = other_disk(home.path());
-        if let Some(far) = &far {
-            for directory in ["new", "cur", "tmp"] {
-                fs::create_dir_all(far.path().join(directory)).expect("made");
-            }
-            symlink(far.path(), home.path().join("Maildir/.Far")).expect("linked");
-        }
+        let far = far_folder(home.path());
         Mailbox { home, _far: far }
     }
 
@@ -96,18 +90,18 @@ impl Mailbox {
     }
 
     /// What is wrong with where messages are, each once, and how they are flagged.
-    fn compare(&self, wanted: impl Fn(&str, &str) -> String, complaints: &mut Vec<String>) {
+    fn compare(&self, expected: impl Fn(&str, &str) -> String, complaints: &mut Vec<String>) {
         let found = self.look(complaints);
         for (subject, before, after) in MAIL {
             let places = found.get(&text(subject, before)).cloned().unwrap_or_default();
-            let mut wanted = vec![wanted(before, after)];
+            let mut expected = vec![expected(before, after)];
             // Keywords that the rules add are left out where they cannot be recorded.
-            wanted.extend(wanted[0].strip_suffix(" $New").map(str::to_owned));
+            expected.extend(expected[0].strip_suffix(" $New").map(str::to_owned));
             // A message that was never moved still has isync's number.
             let named = places.iter().map(|place| without_number(&self.named(place)));
             let named: Vec<String> = named.collect();
-            if named.len() != 1 || !wanted.contains(&named[0]) {
-                complaints.push(format!("{before} is at {named:?}, not {:?}", wanted[0]));
+            if named.len() != 1 || !expected.contains(&named[0]) {
+                complaints.push(format!("{before} is at {named:?}, not {:?}", expected[0]));
             }
         }
     }
@@ -165,6 +159,17 @@ impl Mailbox {
 
 fn text(subject: &str, before: &str) -> String {
     format!("From: a@b.example\nSubject: {subject}\nMessage-ID: <{before}>\n\nend\n")
+}
+
+/// Links the folder `Far` of the Maildir in `home` to a Maildir on another file system, if
+/// there is one.
+pub(crate) fn far_folder(home: &Path) -> Option<TempDir> {
+    let far = other_disk(home)?;
+    for directory in ["new", "cur", "tmp"] {
+        fs::create_dir_all(far.path().join(directory)).expect("made");
+    }
+    symlink(far.path(), home.join("Maildir/.Far")).expect("linked");
+    Some(far)
 }
 
 /// A directory on another file system than `home`, if there is one.

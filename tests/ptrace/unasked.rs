@@ -146,7 +146,7 @@ fn no_file_is_opened_before_a_rule_asks() {
 /// Of an unchanged script only the link and its target are opened, not what is kept of
 /// its versions and mistakes.
 #[test]
-fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
+fn only_the_file_of_a_known_script_is_opened() {
     if cannot_trace("counting what is opened for a script") {
         return;
     }
@@ -157,9 +157,9 @@ fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     );
     symlink("sieve/a.sieve", home.path().join(".dovecot.sieve")).expect("a link");
     touched(&home, &message(100));
-    let mut wanted = set(PLAIN);
-    wanted.extend(["~/.dovecot.sieve".into(), "~/sieve/a.sieve".into()]);
-    assert_eq!(touched(&home, &message(100)), wanted);
+    let mut expected = set(PLAIN);
+    expected.extend(["~/.dovecot.sieve".into(), "~/sieve/a.sieve".into()]);
+    assert_eq!(touched(&home, &message(100)), expected);
     // What is known of an unusable one is cached too, with the last valid one in its place;
     // in addition only the record that the user was told is opened.
     home.write("sieve/a.sieve", "require \"enotify\"; notify \"mailto:a@b.example\";\n");
@@ -168,7 +168,7 @@ fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     let second = touched(&home, &message(100));
     let (told, rest): (BTreeSet<String>, BTreeSet<String>) =
         second.into_iter().partition(|path| path.contains("/mfilter/told"));
-    assert_eq!((told.len(), rest), (2, wanted));
+    assert_eq!((told.len(), rest), (2, expected));
 }
 
 /// Whatever rules ask for, no socket is opened except that of the system's log, and no
@@ -205,8 +205,8 @@ fn no_socket_is_opened_and_no_shell_is_started() {
             calls.into_iter().partition(|(name, _)| name.starts_with("exec"));
         let mut programs: Vec<String> = started.iter().map(|(_, line)| quoted(line, 0)).collect();
         programs.sort();
-        let wanted = ["/bin/cat", "/bin/true", "/bin/true", "/bin/true", "/bin/true"];
-        assert_eq!(programs, wanted, "{trace}");
+        let expected = ["/bin/cat", "/bin/true", "/bin/true", "/bin/true", "/bin/true"];
+        assert_eq!(programs, expected, "{trace}");
         let opened = network.iter().filter(|(name, _)| *name == "socket").count();
         assert!(opened <= sockets, "{network:?}");
         for (name, line) in network {
@@ -293,7 +293,7 @@ fn what_reads_the_body_of_an_everyday_message() {
         reads_the_body(&format!("set me [\"taro@b.example\"]\nwhen {asks} -> copy \"B\"\n{FIRES}"))
     });
     let readers: Vec<&str> = readers.map(|(name, _)| *name).collect();
-    let wanted = [
+    let expected = [
         "encrypted",
         "password-protected",
         "signed",
@@ -309,7 +309,7 @@ fn what_reads_the_body_of_an_everyday_message() {
         "size",
         "attachments",
     ];
-    assert_eq!(readers, wanted);
+    assert_eq!(readers, expected);
 }
 
 #[test]

@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::sort_faults::other_disk;
+use crate::sort_faults::far_folder;
 use crate::support::strace::{STRACE, call, cannot_trace};
 use crate::support::{Home, MFILTER, for_each, long};
 
@@ -81,13 +80,7 @@ impl Mailbox {
                 fs::create_dir_all(path).expect("made");
             }
         }
-        let far = other_disk(home.path());
-        if let Some(far) = &far {
-            for directory in ["new", "cur", "tmp"] {
-                fs::create_dir_all(far.path().join(directory)).expect("made");
-            }
-            symlink(far.path(), home.path().join("Maildir/.Far")).expect("linked");
-        }
+        let far = far_folder(home.path());
         let path = |name: &str| home.path().join("Maildir").join(name);
         for (number, State(subject, first, ..)) in STATES.iter().enumerate() {
             if !first.is_empty() {
@@ -188,15 +181,15 @@ impl Mailbox {
 }
 
 /// What the table expects after a run.
-fn wanted() -> BTreeSet<String> {
-    let mut wanted = BTreeSet::new();
+fn expected() -> BTreeSet<String> {
+    let mut expected = BTreeSet::new();
     for (number, State(_, _, _, lies, list)) in STATES.iter().enumerate() {
-        wanted.insert((*lies).to_owned());
+        expected.insert((*lies).to_owned());
         if !list.is_empty() {
-            wanted.insert(format!("{list}: s{number}@x.example"));
+            expected.insert(format!("{list}: s{number}@x.example"));
         }
     }
-    wanted
+    expected
 }
 
 /// Whether a condition becomes true before long.
@@ -222,7 +215,7 @@ fn end(mut child: Child) {
 }
 
 /// Kills it at a step, starts it again, and once more.
-fn attempt(name: &str, number: usize, wanted: &BTreeSet<String>, log: &Log) -> Vec<String> {
+fn attempt(name: &str, number: usize, expected: &BTreeSet<String>, log: &Log) -> Vec<String> {
     let mailbox = Mailbox::new();
     let inject = format!("-einject={name}:signal=SIGKILL:when={number}");
     let mut traced = mailbox.trace(&[&format!("-etrace={name}"), &inject]);
@@ -230,23 +223,23 @@ fn attempt(name: &str, number: usize, wanted: &BTreeSet<String>, log: &Log) -> V
     let mut killed = false;
     until(|| {
         killed = traced.try_wait().is_ok_and(|status| status.is_some());
-        killed || mailbox.state() == *wanted
+        killed || mailbox.state() == *expected
     });
     if !killed {
         end(traced);
     }
     let again = mailbox.watch();
     let mut complaints = Vec::new();
-    if !until(|| mailbox.state() == *wanted) {
+    if !until(|| mailbox.state() == *expected) {
         let state = mailbox.state();
-        let wrong: Vec<_> = state.symmetric_difference(wanted).collect();
+        let wrong: Vec<_> = state.symmetric_difference(expected).collect();
         complaints.push(format!("resumed: {wrong:?}"));
     }
     end(again);
     complaints.extend(mailbox.second_run().err());
-    if mailbox.state() != *wanted {
+    if mailbox.state() != *expected {
         let state = mailbox.state();
-        let wrong: Vec<_> = state.symmetric_difference(wanted).collect();
+        let wrong: Vec<_> = state.symmetric_difference(expected).collect();
         complaints.push(format!("a second run: {wrong:?}"));
     }
     let twice = mailbox.log().into_iter().filter(|(line, count)| log.get(line) < Some(count));
@@ -258,13 +251,13 @@ type Log = BTreeMap<String, usize>;
 
 #[test]
 fn watch_run_whole_run_again_and_killed_at_each_step() {
-    let wanted = wanted();
+    let expected = expected();
     let mailbox = Mailbox::new();
     let watch = mailbox.watch();
-    let done = until(|| mailbox.state() == wanted);
+    let done = until(|| mailbox.state() == expected);
     end(watch);
     let state = mailbox.state();
-    assert!(done, "{:?}", state.symmetric_difference(&wanted).collect::<Vec<_>>());
+    assert!(done, "{:?}", state.symmetric_difference(&expected).collect::<Vec<_>>());
     let before = mailbox.log();
     assert!(before.values().all(|count| *count == 1), "{before:#?}");
     mailbox.second_run().expect("it learns");
@@ -277,7 +270,7 @@ fn watch_run_whole_run_again_and_killed_at_each_step() {
                          unlinkat,mkdir,ftruncate,pwrite64,getdents64,linkat,inotify_add_watch";
     let mailbox = Mailbox::new();
     let traced = mailbox.trace(&[&format!("-etrace={STEPS}")]);
-    assert!(until(|| mailbox.state() == wanted));
+    assert!(until(|| mailbox.state() == expected));
     end(traced);
     let log = fs::read_to_string(mailbox.home.path().join("strace")).expect("strace's log");
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -296,7 +289,7 @@ fn watch_run_whole_run_again_and_killed_at_each_step() {
     let keep = |at: &usize| at * most / all != (at + 1) * most / all;
     let points: Vec<_> =
         points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, p)| p).collect();
-    let complaints = for_each(&points, |(name, number)| attempt(name, *number, &wanted, &before));
+    let complaints = for_each(&points, |(name, number)| attempt(name, *number, &expected, &before));
     eprintln!("kills of watch: {} of {all} steps", points.len());
     assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
 }

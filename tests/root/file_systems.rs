@@ -115,7 +115,7 @@ fn an_error_at_close_defers_and_leaves_nothing() {
 }
 
 #[test]
-fn where_there_are_no_links_a_rename_does_it() {
+fn a_rename_serves_where_there_are_no_links() {
     if cannot_mount("file systems without links") {
         return;
     }
@@ -165,7 +165,7 @@ fn a_directory_that_cannot_be_synced_is_delivered_to() {
 }
 
 #[test]
-fn a_name_that_the_file_system_does_not_take_is_no_failure() {
+fn a_name_that_the_file_system_does_not_accept_is_not_a_failure() {
     if cannot_mount("short names and names without colons") {
         return;
     }

@@ -61,8 +61,8 @@ fn one_user_has_the_filter_and_two_have_not() {
     let found = filtered.received(1);
     assert_eq!((found[0].folder.as_str(), found[0].flags.as_str()), (".Junk", "S"));
     let text = found[0].text().replace("\n ", " ");
-    let told = "X-Mfilter-Site: category=\"spam\"; rule=\"scored as spam\"; action=\"folder Junk as seen\"\n";
-    assert!(text.contains(told), "{text}");
+    let result = "X-Mfilter-Site: category=\"spam\"; rule=\"scored as spam\"; action=\"folder Junk as seen\"\n";
+    assert!(text.contains(result), "{text}");
     assert!(text.contains("X-Spam-Flag: YES\n") && text.contains("Subject: [SPAM] "), "{text}");
     for user in [&by_rules, &by_command] {
         let found = user.received(1);

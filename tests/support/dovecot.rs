@@ -52,11 +52,11 @@ impl Dovecot {
         // Everything runs as this one user.
         let (user, group) = match rustix::process::geteuid().is_root() {
             true => ("nobody".to_owned(), "nogroup".to_owned()),
-            false => (said("-un"), said("-gn")),
+            false => (id_option("-un"), id_option("-gn")),
         };
         let (uid, gid) = match rustix::process::geteuid().is_root() {
             true => (NOBODY.to_string(), NOBODY.to_string()),
-            false => (said("-u"), said("-g")),
+            false => (id_option("-u"), id_option("-g")),
         };
         home.write(
             "dovecot.conf",
@@ -100,7 +100,7 @@ impl Dovecot {
     pub fn deliver(&self, to: &str, message: &[u8]) {
         let stream = UnixStream::connect(self.socket()).expect("it listens");
         let mut stream = BufReader::new(stream);
-        let mut said = String::new();
+        let mut reply = String::new();
         let message = [message, b".\r\n"].concat();
         let to = format!("RCPT TO:<{to}>\r\n");
         for command in [
@@ -113,14 +113,14 @@ impl Dovecot {
         ] {
             stream.get_mut().write_all(command).expect("sent");
             loop {
-                said.clear();
-                stream.read_line(&mut said).expect("a reply");
+                reply.clear();
+                stream.read_line(&mut reply).expect("a reply");
                 // The greeting may have several lines; this is the last one.
-                if said.get(3..4) != Some("-") {
+                if reply.get(3..4) != Some("-") {
                     break;
                 }
             }
-            assert!(said.starts_with(['2', '3']), "{said}\n{}", self.log());
+            assert!(reply.starts_with(['2', '3']), "{reply}\n{}", self.log());
         }
     }
 
@@ -144,6 +144,14 @@ impl Dovecot {
         let mut lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
         lines.sort();
         lines
+    }
+
+    /// How many messages a user has. Fails the test if a folder has two of one subject.
+    pub fn distinct_copies(&self, user: &str) -> usize {
+        let copies = self.fetch(user, "mailbox hdr.subject");
+        let twice: Vec<_> = copies.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        copies.len()
     }
 
     /// The full text of each message of a user.
@@ -174,7 +182,7 @@ impl Drop for Dovecot {
     }
 }
 
-fn said(option: &str) -> String {
+fn id_option(option: &str) -> String {
     let output = Command::new("id").arg(option).output().expect("id runs");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

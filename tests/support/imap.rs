@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
@@ -142,6 +143,29 @@ impl Imap {
         let (end, lines) = self.call(command);
         assert!(end.starts_with("OK"), "{command}: {end}");
         lines
+    }
+
+    /// Polls the selected folder until it has `count` messages, and returns how often. Fails
+    /// the test if one is ever seen without all of `flags`, or if some are missing when
+    /// `is_over` was true before the poll.
+    pub fn poll_flags(&mut self, flags: &[&str], count: usize, is_over: &AtomicBool) -> usize {
+        let mut polls = 0;
+        loop {
+            let finished = is_over.load(Ordering::Relaxed);
+            self.done("NOOP");
+            let lines = self.done("FETCH 1:* (FLAGS)");
+            let messages = lines.iter().filter_map(|line| line.split_once("FETCH (FLAGS ("));
+            let found = messages
+                .inspect(|(line, found)| {
+                    assert!(flags.iter().all(|flag| found.contains(flag)), "{line} {found}");
+                })
+                .count();
+            polls += 1;
+            if found >= count {
+                return polls;
+            }
+            assert!(!finished, "only {found} are there");
+        }
     }
 
     pub fn end(mut self) {

@@ -141,7 +141,7 @@ impl ImapStore {
 
 struct Session<'k> {
     stream: UnixStream,
-    said: usize,
+    sent_bytes: usize,
     behaviour: ImapBehaviour,
     /// How often each command was sent.
     times: HashMap<String, usize>,
@@ -152,10 +152,10 @@ struct Session<'k> {
 
 impl Session<'_> {
     fn say(&mut self, text: &[u8]) -> io::Result<()> {
-        let room = self.behaviour.says.min(self.behaviour.stalls).saturating_sub(self.said);
+        let room = self.behaviour.says.min(self.behaviour.stalls).saturating_sub(self.sent_bytes);
         let now = &text[..text.len().min(room)];
         self.stream.write_all(now)?;
-        self.said += now.len();
+        self.sent_bytes += now.len();
         if now.len() < text.len() {
             if self.behaviour.stalls < self.behaviour.says {
                 // The client goes first.
@@ -169,7 +169,7 @@ impl Session<'_> {
     }
 
     /// The answer that the test wants in place of obeying this.
-    fn told(&mut self, command: &str) -> Option<String> {
+    fn scripted_answer(&mut self, command: &str) -> Option<String> {
         let word = command.split(' ').next().unwrap_or_default().to_owned();
         let times = self.times.entry(word).or_default();
         *times += 1;
@@ -312,9 +312,10 @@ fn serve(stream: UnixStream, kept: &Kept) -> io::Result<()> {
     let behaviour = kept.behaviour.lock().unwrap().clone();
     let mut reader = BufReader::new(stream.try_clone()?);
     let (times, selected) = (HashMap::new(), String::new());
-    let mut session = Session { stream, said: 0, behaviour, times, user: None, selected, kept };
+    let mut session =
+        Session { stream, sent_bytes: 0, behaviour, times, user: None, selected, kept };
     let greeting = format!("* OK [CAPABILITY IMAP4rev1 {}] here\r\n", session.behaviour.offers);
-    let greeting = session.told("greeting").unwrap_or(greeting);
+    let greeting = session.scripted_answer("greeting").unwrap_or(greeting);
     session.say(greeting.as_bytes())?;
     loop {
         let mut line = String::new();
@@ -324,8 +325,8 @@ fn serve(stream: UnixStream, kept: &Kept) -> io::Result<()> {
         let line = line.trim_end();
         let (tag, mut command) = line.split_once(' ').unwrap_or((line, ""));
         kept.commands.lock().unwrap().push(command.to_owned());
-        if let Some(told) = session.told(command) {
-            session.say(told.replace("TAG", tag).as_bytes())?;
+        if let Some(scripted_answer) = session.scripted_answer(command) {
+            session.say(scripted_answer.replace("TAG", tag).as_bytes())?;
             continue;
         }
         let mut literal = Vec::new();
@@ -341,8 +342,8 @@ fn serve(stream: UnixStream, kept: &Kept) -> io::Result<()> {
             if reader.read_line(&mut end)? == 0 {
                 return Ok(());
             }
-            if let Some(told) = session.told("(literal)") {
-                session.say(told.replace("TAG", tag).as_bytes())?;
+            if let Some(scripted_answer) = session.scripted_answer("(literal)") {
+                session.say(scripted_answer.replace("TAG", tag).as_bytes())?;
                 continue;
             }
         } else if command == "AUTHENTICATE PLAIN" {

@@ -51,14 +51,14 @@ pub struct Site {
     directory: TempDir,
     pub server: Option<Child>,
     /// What servers have printed.
-    pub said: Arc<Mutex<String>>,
+    pub output: Arc<Mutex<String>>,
 }
 
 impl Site {
     /// A site without users and server.
     pub fn new() -> Site {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let site = Site { directory, server: None, said: Arc::default() };
+        let site = Site { directory, server: None, output: Arc::default() };
         fs::create_dir(site.path("users")).expect("made");
         fs::set_permissions(site.path(""), fs::Permissions::from_mode(0o755)).expect("set");
         site.give(&site.path(""));
@@ -121,8 +121,8 @@ impl Site {
         let listen = format!("unix:{}", self.socket().display());
         let mut child = self.spawn(self.command(&["--listen", &listen]).args(options));
         wait_for("the server", || {
-            assert_eq!(child.try_wait().expect("it is ours"), None, "{}", self.said());
-            self.said().contains("listening").then_some(())
+            assert_eq!(child.try_wait().expect("it is ours"), None, "{}", self.output());
+            self.output().contains("listening").then_some(())
         });
         self.server = Some(child);
     }
@@ -130,18 +130,18 @@ impl Site {
     /// Starts a server's command, and records its output.
     pub fn spawn(&self, command: &mut Command) -> Child {
         let mut child = command.spawn().expect("it starts");
-        let (said, stderr) = (Arc::clone(&self.said), child.stderr.take().expect("a pipe"));
-        said.lock().expect("no panic").clear();
+        let (output, stderr) = (Arc::clone(&self.output), child.stderr.take().expect("a pipe"));
+        output.lock().expect("no panic").clear();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                *said.lock().expect("no panic") += &(line + "\n");
+                *output.lock().expect("no panic") += &(line + "\n");
             }
         });
         child
     }
 
-    pub fn said(&self) -> String {
-        self.said.lock().expect("no panic").clone()
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no panic").clone()
     }
 
     pub fn connect(&self) -> Client {
@@ -153,7 +153,7 @@ impl Site {
         let Some(mut server) = self.server.take() else { return };
         signal(server.id(), Signal::TERM);
         let status = server.wait().expect("it is ours");
-        assert!(status.success(), "{status}: {}", self.said());
+        assert!(status.success(), "{status}: {}", self.output());
     }
 
     /// The processes that the server has started.

@@ -14,7 +14,7 @@ pub struct MeasuredRun {
     pub time: Duration,
     /// The most memory it had at any time, in kilobytes.
     pub memory: u64,
-    pub said: String,
+    pub output: String,
 }
 
 /// Delivers a message and measures what that costs.
@@ -24,8 +24,8 @@ pub fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> MeasuredRun {
     let mut command = Command::new(MFILTER);
     command.args(arguments);
     command.env_clear().env("HOME", home.path()).env("TMPDIR", home.path()).env("TZ", "UTC");
-    let said = std::fs::File::create(home.path().join("said")).expect("made");
-    command.stdin(input).stderr(said.try_clone().expect("a copy")).stdout(said);
+    let output = std::fs::File::create(home.path().join("output")).expect("made");
+    command.stdin(input).stderr(output.try_clone().expect("a copy")).stdout(output);
     let mut child = command.spawn().expect("the program starts");
     let of = |file: &str| {
         std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default()
@@ -47,7 +47,7 @@ pub fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> MeasuredRun {
     let ticks: u64 =
         behind_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     let code = child.wait().expect("it has ended").code();
-    let said = std::fs::read(home.path().join("said")).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    MeasuredRun { code, time: Duration::from_millis(ticks * 10), memory, said }
+    let output = std::fs::read(home.path().join("output")).unwrap_or_default();
+    let output = String::from_utf8_lossy(&output).into_owned();
+    MeasuredRun { code, time: Duration::from_millis(ticks * 10), memory, output }
 }

@@ -23,14 +23,15 @@ struct ContentHasher {
 
 impl ContentHasher {
     fn push(&mut self, bytes: &[u8]) {
-        let kept = |byte: &u8| match byte {
+        let normalized = |byte: &u8| match byte {
             0 | 0x80.. => b'X',
             byte => *byte,
         };
-        let kept: Vec<u8> = bytes.iter().filter(|byte| **byte != b'\r').map(kept).collect();
-        self.hash.update(&kept);
-        self.lines += kept.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.returns += (bytes.len() - kept.len()) as u64;
+        let normalized: Vec<u8> =
+            bytes.iter().filter(|byte| **byte != b'\r').map(normalized).collect();
+        self.hash.update(&normalized);
+        self.lines += normalized.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.returns += (bytes.len() - normalized.len()) as u64;
     }
 
     fn digest(self) -> String {

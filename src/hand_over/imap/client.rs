@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 
 use super::super::address::StorePlace;
 use super::super::content::WireContent;
-use super::super::wire::{Wire, told};
+use super::super::wire::{Wire, describe};
 use super::super::{HandOverError, StoreRefusal};
 use super::connection::{COMMANDS, Completion, ImapConnection, PIECE, broken, goes_on};
 use super::naming::{FolderNaming, quoted};
@@ -72,7 +72,7 @@ impl ImapClient {
         place: &StorePlace,
         deadline: Instant,
     ) -> Result<ImapClient, HandOverError> {
-        let away = |error: io::Error| HandOverError::Away(told(&error));
+        let away = |error: io::Error| HandOverError::Away(describe(&error));
         let wire = Wire::connect(place, CONNECT, deadline).map_err(away)?;
         let connection = ImapConnection::new(wire);
         let mut client = ImapClient { connection, can: Capabilities::default() };

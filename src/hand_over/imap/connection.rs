@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::super::HandOverError;
-use super::super::wire::{REPLY_MAX, Wire, invalid, told};
+use super::super::wire::{REPLY_MAX, Wire, describe, invalid};
 use super::response::{ConditionWord, ImapCondition, ImapResponse, has_literals, literal, parse};
 use crate::text::one_line;
 
@@ -180,8 +180,8 @@ impl ImapConnection {
             }
         }
         parse(&all).ok_or_else(|| {
-            let said = one_line(&String::from_utf8_lossy(&all), 80);
-            invalid(format!("it said `{said}`, which is not an IMAP response"))
+            let text = one_line(&String::from_utf8_lossy(&all), 80);
+            invalid(format!("it said `{text}`, which is not an IMAP response"))
         })
     }
 }
@@ -195,5 +195,5 @@ pub(super) fn goes_on(condition: ImapCondition) -> Result<(), HandOverError> {
 }
 
 pub(super) fn broken(error: io::Error) -> HandOverError {
-    HandOverError::Broken(told(&error))
+    HandOverError::Broken(describe(&error))
 }

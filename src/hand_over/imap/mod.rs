@@ -179,11 +179,12 @@ impl StagedAppends<'_> {
         let StagedAppends { client, appends, notes } = self;
         for append in appends {
             let number = append.number;
-            let before = known.begun(number).and_then(|noted| noted.parse::<AppendAttempt>().ok());
+            let before =
+                known.attempt(number).and_then(|noted| noted.parse::<AppendAttempt>().ok());
             if let Some(before) = &before
                 && before.has_come(client)?
             {
-                known.stored(number);
+                known.note_stored(number);
                 continue;
             }
             let status = match append.status.take() {
@@ -195,10 +196,10 @@ impl StagedAppends<'_> {
             };
             let now = append.attempt.at(&status);
             if !before.is_some_and(|before| before.covers(&now)) {
-                known.begin(number, &now.to_string());
+                known.note_attempt(number, &now.to_string());
             }
             append.append(client, notes)?;
-            known.stored(number);
+            known.note_stored(number);
         }
         client.quit();
         Ok(())

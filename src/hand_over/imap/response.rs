@@ -251,26 +251,26 @@ mod tests {
 
     #[test]
     fn conditions_are_distinguished_from_data() {
-        let Some(ImapResponse::Tagged(tag, told)) = parse(b"a7 no [TRYCREATE] there is none {5}")
+        let Some(ImapResponse::Tagged(tag, answer)) = parse(b"a7 no [TRYCREATE] there is none {5}")
         else {
             panic!("it is one")
         };
-        assert_eq!((tag.as_str(), told.word), ("a7", ConditionWord::No));
-        assert_eq!(told.code_name(), "TRYCREATE");
-        assert_eq!(told.text, "no [TRYCREATE] there is none {5}");
-        let Some(ImapResponse::Untagged(told)) = parse(b"* OK [UIDNEXT 9] x\x1b[2J") else {
+        assert_eq!((tag.as_str(), answer.word), ("a7", ConditionWord::No));
+        assert_eq!(answer.code_name(), "TRYCREATE");
+        assert_eq!(answer.text, "no [TRYCREATE] there is none {5}");
+        let Some(ImapResponse::Untagged(answer)) = parse(b"* OK [UIDNEXT 9] x\x1b[2J") else {
             panic!("it is one")
         };
         assert_eq!(
-            (told.code.as_slice(), told.code_name().as_str()),
+            (answer.code.as_slice(), answer.code_name().as_str()),
             (&b"UIDNEXT 9"[..], "UIDNEXT")
         );
-        assert!(!told.text.contains('\u{1b}'));
-        let Some(ImapResponse::Untagged(told)) = parse(b"* OK [PERMANENTFLAGS (a]b \\*)] [x]")
+        assert!(!answer.text.contains('\u{1b}'));
+        let Some(ImapResponse::Untagged(answer)) = parse(b"* OK [PERMANENTFLAGS (a]b \\*)] [x]")
         else {
             panic!("it is one")
         };
-        assert_eq!(told.code, b"PERMANENTFLAGS (a]b \\*)");
+        assert_eq!(answer.code, b"PERMANENTFLAGS (a]b \\*)");
         assert_eq!(parse(b"* 3 EXISTS"), Some(ImapResponse::Data(b"3 EXISTS".into())));
         assert_eq!(parse(b"+ go"), Some(ImapResponse::Continuation));
         for wrong in ["", "a1", "a1 ", " OK", "a1 EXISTS", "a1 BYE", "*OK", "a\u{1} OK x"] {
@@ -317,8 +317,8 @@ mod tests {
             ("NO Message contains NUL characters", "4.3.5", false),
             ("BAD what", "4.3.5", false),
         ] {
-            let told = StoreRefusal::from(condition(text.as_bytes()).unwrap());
-            assert_eq!((told.status.as_str(), told.is_full), (status, is_full), "{text}");
+            let refusal = StoreRefusal::from(condition(text.as_bytes()).unwrap());
+            assert_eq!((refusal.status.as_str(), refusal.is_full), (status, is_full), "{text}");
         }
     }
 }

@@ -138,23 +138,24 @@ fn each_copy_is_appended_with_its_flags_to_an_existing_folder() {
     staged.commit(&mut known).unwrap();
     assert_eq!((known.stored, staged.notes()), (vec![0, 1, 2, 3], vec![]));
     let folders = site.server.folders(HANA);
-    let of = |name: &str| -> Vec<(String, String)> {
+    let created = |name: &str| -> Vec<(String, String)> {
         let messages = folders[name].messages.iter();
         let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        messages.map(|one| (one.flags.clone(), shown(&one.bytes))).collect()
+        messages.map(|message| (message.flags.clone(), shown(&message.bytes))).collect()
     };
     let text = "Subject: a\r\n\r\n.b\r\nあ\r\n".to_owned();
     let flagged = "\\Flagged \\Answered \\Seen $W".to_owned();
-    assert_eq!(of("A/B"), [(flagged.clone(), text.clone()), (String::new(), text.clone())]);
-    assert_eq!(of("INBOX"), [(flagged, format!("X-One: 1\r\n{text}"))]);
-    assert_eq!(of("&j,dg0Q-"), [(String::new(), text)]);
+    assert_eq!(created("A/B"), [(flagged.clone(), text.clone()), (String::new(), text.clone())]);
+    assert_eq!(created("INBOX"), [(flagged, format!("X-One: 1\r\n{text}"))]);
+    assert_eq!(created("&j,dg0Q-"), [(String::new(), text)]);
     // Created once, and subscribed if that is requested.
     let quiet =
         HandOver { subscribe: false, copies: &copies[..1], mailbox: "b@x.example", ..hand_over };
     site.store.stage(&quiet, soon()).unwrap();
     assert!(!site.server.folders("b@x.example")["A/B"].is_subscribed);
-    let made = site.server.commands().iter().filter(|said| said.starts_with("CREATE")).count();
-    assert_eq!(made, 3);
+    let creations =
+        site.server.commands().iter().filter(|command| command.starts_with("CREATE")).count();
+    assert_eq!(creations, 3);
 }
 
 #[test]
@@ -197,9 +198,9 @@ fn a_reply_that_is_lost_at_any_byte_neither_loses_nor_doubles() {
             // The journal leaves out what is noted as stored.
             site.server.behave(ImapBehaviour { offers, ..ImapBehaviour::default() });
             let stored = known.stored.len();
-            let begun = known.begun.into_iter();
-            let begun = begun.filter_map(|(at, note)| Some((at.checked_sub(stored)?, note)));
-            let mut rest = TestNotes { begun: begun.collect(), ..TestNotes::default() };
+            let attempts = known.attempts.into_iter();
+            let attempts = attempts.filter_map(|(at, note)| Some((at.checked_sub(stored)?, note)));
+            let mut rest = TestNotes { attempts: attempts.collect(), ..TestNotes::default() };
             let again = site.hand_over(TEXT, &folders[stored..], &flags, &mut rest, soon());
             assert_eq!(again, Ok(vec![]), "{says}");
             let folders = site.server.folders(HANA);
@@ -238,7 +239,7 @@ fn a_server_that_stalls_at_any_step_costs_a_bounded_time() {
 }
 
 #[test]
-fn what_is_no_response_or_has_no_end_is_none() {
+fn what_is_not_a_response_or_has_no_end_is_an_error() {
     let answers: [Answer; 16] = [
         |at, _| at.starts_with("NAMESPACE").then(|| "hello\r\n".into()),
         |at, _| at.starts_with("NAMESPACE").then(|| "a99 OK of another\r\n".into()),
@@ -312,7 +313,7 @@ fn a_yes_that_comes_early_stores_nothing() {
         });
         let (stored, done) = site.simply(&[""]);
         assert!(stored.is_empty() && done.is_err(), "{early}: {done:?}");
-        assert!(!site.server.commands().iter().any(|said| said == "c"), "no end was sent");
+        assert!(!site.server.commands().iter().any(|command| command == "c"), "no end was sent");
     }
 }
 
@@ -389,16 +390,16 @@ fn a_no_says_why_and_what_was_stored_before_counts() {
             false,
         ),
     ];
-    for (answer, stored, status, wanted, is_full) in cases {
+    for (answer, stored, status, expected, is_full) in cases {
         let site = Site::answering(answer);
-        let (told, done) = site.simply(&["A", ""]);
+        let (found, done) = site.simply(&["A", ""]);
         let Err(HandOverError::Refused(refusal)) = &done else { panic!("{done:?}") };
         assert_eq!(
-            (told.len(), refusal.status.as_str(), refusal.is_full),
+            (found.len(), refusal.status.as_str(), refusal.is_full),
             (stored, status, is_full)
         );
         let why = done.unwrap_err().to_string();
-        assert!(why.contains(wanted) && !why.contains('\u{1b}'), "{why}");
+        assert!(why.contains(expected) && !why.contains('\u{1b}'), "{why}");
     }
 }
 
@@ -411,8 +412,8 @@ fn a_message_that_is_refused_by_its_size_is_not_sent() {
     });
     let done = site.hand_over(&large, &[""], &Flags::default(), &mut TestNotes::default(), soon());
     assert!(matches!(done, Err(HandOverError::Refused(refusal)) if refusal.is_full));
-    let said = site.server.commands();
-    assert!(said.last().is_some_and(|last| last == "APPEND \"INBOX\" () {8000}"), "{said:?}");
+    let command = site.server.commands();
+    assert!(command.last().is_some_and(|last| last == "APPEND \"INBOX\" () {8000}"), "{command:?}");
     let offers = "AUTH=PLAIN SASL-IR LITERAL- APPENDLIMIT=7999";
     let site = Site::new(ImapBehaviour { offers, ..ImapBehaviour::default() });
     let done = site.hand_over(&large, &[""], &Flags::default(), &mut TestNotes::default(), soon());
@@ -443,7 +444,7 @@ fn a_login_that_is_refused_says_who_and_for_whom() {
     {
         let site = Site::new(ImapBehaviour { offers, ..ImapBehaviour::default() });
         assert!(why(&site).contains(wanted));
-        assert!(!site.server.commands().iter().any(|said| said.starts_with("AUTHENTICATE")));
+        assert!(!site.server.commands().iter().any(|command| command.starts_with("AUTHENTICATE")));
     }
     let site = Site::answering(|at, _| {
         at.starts_with("AUTHENTICATE").then(|| "TAG NO [UNAVAILABLE] x\r\n".into())
@@ -457,7 +458,7 @@ fn a_login_that_is_refused_says_who_and_for_whom() {
 }
 
 #[test]
-fn a_keyword_that_is_not_kept_costs_a_note() {
+fn a_keyword_that_is_not_stored_costs_a_note() {
     let with = |behaviour, keywords: &[&str]| {
         let site = Site::new(behaviour);
         let mut known = TestNotes::default();
@@ -489,7 +490,10 @@ fn a_keyword_that_is_not_kept_costs_a_note() {
     let known = &mut TestNotes::default();
     let done = site.hand_over(TEXT, &["A"], &self::flags("", &["$W"]), known, soon());
     assert!(matches!(done, Err(HandOverError::Refused(refusal)) if refusal.is_full));
-    assert_eq!(site.server.commands().iter().filter(|said| said.starts_with("APPEND")).count(), 1);
+    assert_eq!(
+        site.server.commands().iter().filter(|command| command.starts_with("APPEND")).count(),
+        1
+    );
 }
 
 #[test]
@@ -519,7 +523,7 @@ fn a_folder_that_cannot_be_made_is_the_inbox() {
 
 /// What a retry takes for its own message, and what it does not.
 #[test]
-fn only_the_same_message_is_taken_for_what_was_begun() {
+fn only_the_same_message_matches_an_attempt() {
     let text = b"A: \xe8\n\nb\0c\n";
     let lost: Answer = |at, _| (at == "(literal)").then(String::new);
     type Change = fn(&mut KeptFolder);
@@ -567,7 +571,7 @@ fn only_the_same_message_is_taken_for_what_was_begun() {
         let mut known = TestNotes::default();
         let deadline = Instant::now() + Duration::from_millis(200);
         let done = site.hand_over(text, &[""], &Flags::default(), &mut known, deadline);
-        assert!(done.is_err() && known.begun.len() == 1, "{done:?}");
+        assert!(done.is_err() && known.attempts.len() == 1, "{done:?}");
         site.server.change(HANA, "INBOX", change);
         let before = site.counts();
         site.server.behave(ImapBehaviour::default());
@@ -596,7 +600,7 @@ fn a_server_that_gives_another_message_is_not_believed() {
         assert_eq!(site.simply(&[""]).0, [0]);
         let mut known = TestNotes::default();
         let noted = "7 1 11 11 0123 INBOX";
-        known.begun.insert(0, noted.into());
+        known.attempts.insert(0, noted.into());
         let done = site.hand_over(TEXT, &[""], &Flags::default(), &mut known, soon());
         assert!(done.is_err() && known.stored.is_empty(), "{done:?}");
         assert_eq!(site.counts(), [("INBOX".to_owned(), 1)]);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::HandOverError;
 use super::super::address::StorePlace;
 use super::super::content::WireContent;
-use super::super::wire::{Wire, told};
+use super::super::wire::{Wire, describe};
 use super::reply::StoreReply;
 
 /// Time limit for connecting.
@@ -57,7 +57,7 @@ pub(super) struct LmtpClient {
     wire: Wire,
     pub(super) offers: Offers,
     /// It refused a sender, so the null sender is used instead.
-    pub(super) minded_sender: bool,
+    pub(super) sender_refused: bool,
 }
 
 impl LmtpClient {
@@ -66,7 +66,7 @@ impl LmtpClient {
         place: &StorePlace,
         deadline: Instant,
     ) -> Result<LmtpClient, HandOverError> {
-        let away = |error: io::Error| HandOverError::Away(told(&error));
+        let away = |error: io::Error| HandOverError::Away(describe(&error));
         let mut wire = Wire::connect(place, CONNECT, deadline).map_err(away)?;
         wire.step(GREETING);
         let greeting = StoreReply::read(&mut wire).map_err(away)?;
@@ -78,7 +78,7 @@ impl LmtpClient {
         if !reply.is_positive() {
             return Err(HandOverError::Away(format!("it answers LHLO with `{reply}`")));
         }
-        Ok(LmtpClient { wire, offers: Offers::of(&reply.lines), minded_sender: false })
+        Ok(LmtpClient { wire, offers: Offers::of(&reply.lines), sender_refused: false })
     }
 
     /// Hands one content over for some recipients. `stored` is called with the number of
@@ -98,7 +98,7 @@ impl LmtpClient {
             self.say(b"RSET\r\n")?;
             self.reply()?;
             self.envelope("", recipients, content)?;
-            self.minded_sender = true;
+            self.sender_refused = true;
         }
         self.data(content)?;
         let mut refused = None;
@@ -223,7 +223,7 @@ impl LmtpClient {
 }
 
 fn broken(error: io::Error) -> HandOverError {
-    HandOverError::Broken(told(&error))
+    HandOverError::Broken(describe(&error))
 }
 
 /// Our host name: letters, digits, dots and dashes.

@@ -93,17 +93,17 @@ mod tests {
     use super::*;
     use crate::message::path;
 
-    fn said(mailbox: &str, folder: &str, letters: &str, keywords: &[&str]) -> (String, String) {
+    fn address(mailbox: &str, folder: &str, letters: &str, keywords: &[&str]) -> (String, String) {
         let folder = Folder::named(folder);
         let keywords = keywords.iter().map(|keyword| keyword.to_string()).collect();
         let flags = Flags { letters: letters.into(), keywords };
         let store: LmtpAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
-        let said = copy_address(&path::address(mailbox), "0a1b", &folder, &flags, &store);
-        let header = match said.header {
+        let address = copy_address(&path::address(mailbox), "0a1b", &folder, &flags, &store);
+        let header = match address.header {
             Some(HeaderEdit::Add { name, value }) => format!("{name}: {value}"),
             _ => String::new(),
         };
-        (said.recipient, header)
+        (address.recipient, header)
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             ("a@b", "", "P", &["$forwarded"], "\"a+mf:0a1b::$forwarded:\"@b"),
             ("\"q\\\"\\\\ @\"@b", "", "", &[], "\"q\\\"\\\\ @+mf:0a1b:::\"@b"),
         ] {
-            let (recipient, header) = said(mailbox, folder, letters, keywords);
+            let (recipient, header) = address(mailbox, folder, letters, keywords);
             assert_eq!((recipient.as_str(), header.as_str()), (wanted, ""), "{folder}");
         }
     }
@@ -134,7 +134,7 @@ mod tests {
             ("A  B ", &[], " (Mail.A  B )"),
             (&long, &[], &format!(" (Mail.{long})")),
         ] {
-            let (recipient, header) = said("a@b", folder, "S", keywords);
+            let (recipient, header) = address("a@b", folder, "S", keywords);
             assert_eq!(recipient, "\"a+mf:0a1b:S::=\"@b");
             assert_eq!(header, format!("X-Mfilter-0a1b: {value}"));
         }

@@ -36,7 +36,7 @@ pub(super) struct StagedTransactions<'m> {
     sender: String,
     transactions: Vec<Transaction<'m>>,
     /// A sender that cannot be expressed to the store; the null sender is used instead.
-    unsaid: String,
+    refused_sender: String,
 }
 
 /// Reaches the store.
@@ -54,9 +54,9 @@ pub(super) fn stage<'m>(
     let mut transactions = transactions(address, &mailbox, hand_over.copies);
     let client = LmtpClient::connect(&address.place, deadline)?;
     let mut sender = path::reverse(hand_over.sender);
-    let mut unsaid = String::new();
+    let mut refused_sender = String::new();
     if !is_domain(&path::address(&sender).domain) {
-        unsaid = std::mem::take(&mut sender);
+        refused_sender = std::mem::take(&mut sender);
     }
     if !client.offers.smtputf8 {
         let mailbox = path::forward(&mailbox.address());
@@ -64,7 +64,7 @@ pub(super) fn stage<'m>(
             return Err(HandOverError::Unsayable(mailbox));
         }
         if !sender.is_ascii() {
-            unsaid = std::mem::take(&mut sender);
+            refused_sender = std::mem::take(&mut sender);
         }
     }
     for transaction in &mut transactions {
@@ -74,7 +74,7 @@ pub(super) fn stage<'m>(
             return Err(HandOverError::TooLarge { size, limit });
         }
     }
-    Ok(StagedTransactions { client, sender, transactions, unsaid })
+    Ok(StagedTransactions { client, sender, transactions, refused_sender })
 }
 
 /// The transactions for copies: those of the same content together, except one that needs
@@ -86,15 +86,15 @@ fn transactions<'m>(
 ) -> Vec<Transaction<'m>> {
     let mut all: Vec<Transaction<'m>> = Vec::new();
     for (number, copy) in copies.iter().enumerate() {
-        let said = detail::copy_address(mailbox, copy.id, copy.folder, copy.flags, address);
-        let content = WireContent::dotted(copy.message, copy.edits, said.header);
+        let address = detail::copy_address(mailbox, copy.id, copy.folder, copy.flags, address);
+        let content = WireContent::dotted(copy.message, copy.edits, address.header);
         let same = all.iter_mut().find(|known| {
             known.content.is_same(&content) && known.recipients.len() < MOST_RECIPIENTS
         });
         match same {
-            Some(known) => known.recipients.push((said.recipient, number)),
+            Some(known) => known.recipients.push((address.recipient, number)),
             None => {
-                let recipients = vec![(said.recipient, number)];
+                let recipients = vec![(address.recipient, number)];
                 all.push(Transaction { content, recipients });
             }
         }
@@ -105,10 +105,10 @@ fn transactions<'m>(
 impl StagedTransactions<'_> {
     /// What differs from what was asked for.
     pub(super) fn note(&self) -> Option<String> {
-        let sender = match (self.unsaid.as_str(), self.client.minded_sender) {
+        let sender = match (self.refused_sender.as_str(), self.client.sender_refused) {
             ("", false) => return None,
             ("", true) => &self.sender,
-            (unsaid, _) => unsaid,
+            (refused_sender, _) => refused_sender,
         };
         Some(format!("the store takes no sender `{sender}`, so the null sender is in its place"))
     }
@@ -117,12 +117,12 @@ impl StagedTransactions<'_> {
     pub(super) fn commit(&mut self, stored: &mut dyn FnMut(usize)) -> Result<(), HandOverError> {
         for Transaction { content, recipients } in &self.transactions {
             let paths = recipients.iter().map(|(path, _)| path.as_str());
-            let mut told = |at: usize| {
+            let mut on_stored = |at: usize| {
                 if let Some((_, number)) = recipients.get(at) {
                     stored(*number);
                 }
             };
-            self.client.transact(&self.sender, paths, content, &mut told)?;
+            self.client.transact(&self.sender, paths, content, &mut on_stored)?;
         }
         self.client.quit();
         Ok(())

@@ -31,8 +31,8 @@ impl StoreReply {
             let rest = left.checked_sub(line.len() + 1);
             left = rest.ok_or_else(|| invalid("a reply without an end"))?;
             let (this, goes_on, words) = parse(&line).ok_or_else(|| {
-                let said = one_line(&String::from_utf8_lossy(&line), 80);
-                invalid(format!("it said `{said}`, which is not an LMTP reply"))
+                let text = one_line(&String::from_utf8_lossy(&line), 80);
+                invalid(format!("it said `{text}`, which is not an LMTP reply"))
             })?;
             if *code.get_or_insert(this) != this {
                 return Err(invalid("a reply with two codes"));

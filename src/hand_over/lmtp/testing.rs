@@ -45,7 +45,7 @@ impl Default for Behaviour {
 /// A store that lives as long as the value.
 pub(crate) struct TestStore {
     pub(crate) store: MailStore,
-    taken: Arc<Mutex<Vec<TestTransaction>>>,
+    transactions: Arc<Mutex<Vec<TestTransaction>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -54,8 +54,8 @@ impl TestStore {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lmtp");
         let listener = UnixListener::bind(&path).unwrap();
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let notes = Arc::clone(&taken);
+        let transactions = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&transactions);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behaviour, notes) = (behaviour.clone(), Arc::clone(&notes));
@@ -64,11 +64,11 @@ impl TestStore {
         });
         let address = format!("lmtp:unix:{}", path.display()).parse().unwrap();
         let store = MailStore::new(StoreAddress::Lmtp(address));
-        TestStore { store, taken, _directory: directory }
+        TestStore { store, transactions, _directory: directory }
     }
 
-    pub(crate) fn taken(&self) -> Vec<TestTransaction> {
-        self.taken.lock().unwrap().clone()
+    pub(crate) fn transactions(&self) -> Vec<TestTransaction> {
+        self.transactions.lock().unwrap().clone()
     }
 }
 
@@ -154,13 +154,13 @@ fn serve(
                     }
                     now.content.push_str(&String::from_utf8_lossy(&line));
                 }
-                let mut taken = TestTransaction { recipients: Vec::new(), ..now.clone() };
+                let mut transaction = TestTransaction { recipients: Vec::new(), ..now.clone() };
                 for (number, recipient) in now.recipients.iter().enumerate() {
                     if (behaviour.answer)(".", number).is_none() {
-                        taken.recipients.push(recipient.clone());
+                        transaction.recipients.push(recipient.clone());
                     }
                 }
-                notes.lock().unwrap().push(taken);
+                notes.lock().unwrap().push(transaction);
                 for number in 0..now.recipients.len() {
                     replies.answer(".", number, "250 2.0.0 Saved\r\n")?;
                 }

@@ -63,12 +63,14 @@ fn copies_of_one_content_are_one_transaction() {
     let (mailbox, sender) = ("hana@x.example", "a b@y.example");
     let all = HandOver { mailbox, sender, copies: &copies, subscribe: true };
     let mut staged = server.store.stage(&all, soon()).unwrap();
-    assert!(server.taken().is_empty(), "nothing is handed over yet");
+    assert!(server.transactions().is_empty(), "nothing is handed over yet");
     staged.commit(&mut notes).unwrap();
     assert_eq!((notes.stored, staged.notes()), (vec![0, 3, 1, 2], vec![]));
-    let taken = server.taken();
-    let recipients: Vec<Vec<&str>> =
-        taken.iter().map(|one| one.recipients.iter().map(String::as_str).collect()).collect();
+    let transactions = server.transactions();
+    let recipients: Vec<Vec<&str>> = transactions
+        .iter()
+        .map(|transaction| transaction.recipients.iter().map(String::as_str).collect())
+        .collect();
     assert_eq!(
         recipients,
         [
@@ -81,10 +83,14 @@ fn copies_of_one_content_are_one_transaction() {
         ]
     );
     for (number, before) in ["", "X-One: 1\r\n", "X-Mfilter-03: =?"].into_iter().enumerate() {
-        let one = &taken[number];
-        assert_eq!(one.mail, "MAIL FROM:<\"a b\"@y.example> BODY=8BITMIME");
-        assert!(one.content.starts_with(before), "{}", one.content);
-        assert!(one.content.ends_with("Subject: a\r\n\r\n..b\r\nあ\r\n"), "{}", one.content);
+        let transaction = &transactions[number];
+        assert_eq!(transaction.mail, "MAIL FROM:<\"a b\"@y.example> BODY=8BITMIME");
+        assert!(transaction.content.starts_with(before), "{}", transaction.content);
+        assert!(
+            transaction.content.ends_with("Subject: a\r\n\r\n..b\r\nあ\r\n"),
+            "{}",
+            transaction.content
+        );
     }
 }
 
@@ -103,8 +109,8 @@ fn a_store_that_disconnects_at_any_byte_costs_a_deferral() {
             Err(HandOverError::Away(_) | HandOverError::Broken(_)) => assert!(stored.len() < 2),
             Err(other) => panic!("{says}: {other}"),
         }
-        for taken in server.taken() {
-            assert_eq!(taken, whole.taken()[0], "{says}");
+        for transaction in server.transactions() {
+            assert_eq!(transaction, whole.transactions()[0], "{says}");
         }
         ends.push(stored.len());
     }
@@ -138,8 +144,8 @@ fn a_store_that_does_not_read_costs_a_bounded_time() {
 }
 
 #[test]
-fn what_is_no_reply_or_has_no_end_is_none() {
-    let told = |answer: fn(&str, usize) -> Option<String>| {
+fn what_is_not_a_reply_or_has_no_end_is_an_error() {
+    let failure = |answer: fn(&str, usize) -> Option<String>| {
         let (stored, done) = hand_over(&with(answer).store, "", "a\n\nb\n", soon());
         (stored, done.expect_err("it is no reply").to_string())
     };
@@ -153,12 +159,13 @@ fn what_is_no_reply_or_has_no_end_is_none() {
         |command, _| command.starts_with("MAIL").then(|| "x".repeat(200_000)),
         |command, _| command.starts_with("DATA").then(|| "250 OK\r\n".into()),
     ] {
-        let (stored, why) = told(answer);
+        let (stored, why) = failure(answer);
         assert!(stored.is_empty() && why.starts_with("it broke off: "), "{why}");
     }
-    let (_, why) = told(|command, _| (command == "greeting").then(|| "SSH-2.0\r\n".into()));
+    let (_, why) = failure(|command, _| (command == "greeting").then(|| "SSH-2.0\r\n".into()));
     assert_eq!(why, "it is not there: it said `SSH-2.0`, which is not an LMTP reply");
-    let (_, why) = told(|command, _| (command == "greeting").then(|| "421 4.3.2 full\r\n".into()));
+    let (_, why) =
+        failure(|command, _| (command == "greeting").then(|| "421 4.3.2 full\r\n".into()));
     assert_eq!(why, "it is not there: it greets with `421 4.3.2 full`");
 }
 
@@ -179,7 +186,7 @@ fn a_yes_that_nobody_asked_for_stores_nothing() {
         let server = with(early);
         let (stored, done) = hand_over(&server.store, "", "a\n\nb\n", soon());
         assert!(stored.is_empty() && done.is_err(), "{done:?}");
-        assert!(server.taken().is_empty());
+        assert!(server.transactions().is_empty());
     }
 }
 
@@ -199,29 +206,29 @@ fn what_is_refused_says_why_and_what_was_stored_before_counts() {
     });
     let (stored, done) = hand_over(&server.store, "", "a\n\nb\n", soon());
     assert_eq!(done.unwrap_err().to_string(), "it says: 550 5.1.1 No such user");
-    assert!(stored.is_empty() && server.taken().is_empty(), "all or none");
+    assert!(stored.is_empty() && server.transactions().is_empty(), "all or none");
 }
 
 #[test]
-fn a_sender_is_no_reason_to_keep_mail_away() {
+fn a_sender_is_not_a_reason_to_withhold_mail() {
     let server = with(|command, _| {
         (command.starts_with("MAIL") && !command.contains("<>")).then(|| "501 5.5.4 no\r\n".into())
     });
     let (stored, done) = hand_over(&server.store, "a..b@y.example", "a\n\nb\n", soon());
     let note = done.unwrap().unwrap();
     assert!(stored.len() == 2 && note.contains("no sender `a..b@y.example`"), "{note}");
-    assert_eq!(server.taken()[0].mail, "MAIL FROM:<>");
+    assert_eq!(server.transactions()[0].mail, "MAIL FROM:<>");
     // Beyond ASCII, where that is not offered; and one that would say more.
     let server = TestStore::start(Behaviour::default());
     for sender in ["花@y.example", "a@y.example> SIZE=1"] {
         let (stored, done) = hand_over(&server.store, sender, "a\n\nb\n", soon());
         assert!(stored.len() == 2 && done.unwrap().unwrap().contains("no sender"), "{sender}");
     }
-    assert!(server.taken().iter().all(|taken| taken.mail == "MAIL FROM:<>"));
+    assert!(server.transactions().iter().all(|transaction| transaction.mail == "MAIL FROM:<>"));
     let offers = "PIPELINING,SMTPUTF8,SIZE";
     let server = TestStore::start(Behaviour { offers, ..Behaviour::default() });
     assert_eq!(hand_over(&server.store, "花@y.example", "a\n\nb\n", soon()).1, Ok(None));
-    assert_eq!(server.taken()[0].mail, "MAIL FROM:<花@y.example> SMTPUTF8 SIZE=8");
+    assert_eq!(server.transactions()[0].mail, "MAIL FROM:<花@y.example> SMTPUTF8 SIZE=8");
 }
 
 #[test]
@@ -230,7 +237,7 @@ fn a_store_without_pipelining_gets_one_command_at_a_time() {
     assert_eq!(hand_over(&server.store, "", "a\n\nb\n", soon()), (vec![0, 1], Ok(None)));
     let done = hand_over(&server.store, "", "a\n\nthis is too long\n", soon()).1;
     assert_eq!(done, Err(HandOverError::TooLarge { size: 23, limit: 20 }));
-    assert_eq!(server.taken().len(), 1);
+    assert_eq!(server.transactions().len(), 1);
 }
 
 #[test]

@@ -215,10 +215,10 @@ fn words(text: &str, scope: QueryScope, differs: &mut Differences) -> Result<Con
     let parts: Vec<&str> =
         plain.split(|c: char| !is_of_words(c)).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
-        return Err(format!("`{text}` holds no word"));
+        return Err(format!("`{text}` contains no word"));
     }
     if parts.iter().any(|part| part.chars().any(is_unspaced)) {
-        differ(differs, "words that no blanks part are found within others here");
+        differ(differs, "words that are not separated by blanks are found within others here");
         return Ok(test("contains", Operand::Text(plain.to_owned())));
     }
     let parts: Vec<String> = parts.iter().map(|part| pattern_literal(part)).collect();

@@ -143,7 +143,7 @@ impl FilterLowering<'_> {
             Value::Size => {
                 Ok(MaildropText { template: "{size}".into(), constant: None, local: false })
             }
-            _ => Err("a number where a text is wanted".into()),
+            _ => Err("a number where a text is expected".into()),
         }
     }
 

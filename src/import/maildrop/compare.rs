@@ -203,7 +203,7 @@ pub(super) fn is_value(name: &str, value: &str, values: &[String]) -> Result<Con
     }
     let same = |other: &&String| other.to_lowercase() == value.to_lowercase();
     if values.iter().filter(same).count() > 1 {
-        return Err(format!("the values of {name} differ in capitals alone"));
+        return Err(format!("the values of {name} differ only in case"));
     }
     Ok(Cond::texts(name, "is", [value]))
 }

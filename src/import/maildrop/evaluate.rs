@@ -329,7 +329,7 @@ impl FilterLowering<'_> {
         if lines.len() > MOST_PATTERNS {
             return Err(format!("`{file}` has more than {MOST_PATTERNS} patterns"));
         }
-        self.note(&format!("the patterns of {file} stand in the rules as they are now"));
+        self.note(&format!("the rules contain the patterns of {file} as they are now"));
         if let MaildropVariable::Constant(text) = what {
             for line in &lines {
                 if self.in_constant(text, line, case)? == Value::Truth(Cond::Always) {

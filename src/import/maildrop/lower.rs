@@ -384,7 +384,7 @@ impl FilterLowering<'_> {
             Ok(Value::Truth(Cond::Always)) => MaildropVariable::Constant("1".into()),
             Ok(Value::Truth(Cond::Never)) => MaildropVariable::Constant("0".into()),
             Ok(Value::Size) => MaildropVariable::Field("size".into(), "{size}".into()),
-            Ok(_) => MaildropVariable::Unknown(format!("{name} is what a condition came to")),
+            Ok(_) => MaildropVariable::Unknown(format!("{name} is the result of a condition")),
             Err(why) => match self.with_own_maildir(value).and_then(|text| text.constant) {
                 Some(path) => {
                     self.guessed.insert(name.to_owned(), why);

@@ -107,7 +107,7 @@ impl RecipeLowering<'_> {
                 self.exit_code = code;
                 return match code {
                     Some(_) => Vec::new(),
-                    None => vec![Unit::not(span, "EXITCODE is no number")],
+                    None => vec![Unit::not(span, "EXITCODE is not a number")],
                 };
             }
             "SENDMAIL" => {

@@ -475,16 +475,16 @@ impl Lowering<'_> {
         let how = matching(arguments, &["index", "last"])?;
         let names = [name.to_owned()];
         if Occurrence::of(arguments)? != Occurrence::Any && !self.stand_once(&names) {
-            return Err("headers of a name are taken out all together, and no single one \
-                 (`:index`)"
-                .into());
+            return Err(
+                "all headers of a name are removed together, and no single one (`:index`)".into()
+            );
         }
         if arguments.count() == 1 {
             return Ok(Cond::Always);
         }
         self.as_it_came(&names)?;
         let keys = self.constants(arguments.strings(1)?)?;
-        self.approximately("where one of several headers has such a value, all are taken out");
+        self.approximately("where one of several headers has such a value, all are removed");
         self.compare(&[header(name)], ComparisonSort::Text, how, &keys, false)
     }
 

@@ -454,7 +454,7 @@ impl<'a> Lowering<'a> {
                 purpose: "a list, to be filled",
             });
         }
-        self.remark(format!("what stands in the list {uri} has to be put into {file}"));
+        self.remark(format!("the entries of the list {uri} have to be put into {file}"));
         name
     }
 

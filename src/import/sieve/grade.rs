@@ -47,7 +47,7 @@ impl Lowering<'_> {
         let keys = self.constants(arguments.strings(0)?)?;
         let why = || {
             format!(
-                "what the grades of `{name}` mean stands in the server's configuration (see `{}`)",
+                "what the grades of `{name}` mean is set in the server's configuration (see `{}`)",
                 grades.verdict
             )
         };

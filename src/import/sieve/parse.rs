@@ -219,7 +219,7 @@ impl SieveReader<'_> {
             _ => {
                 let found = self.ahead();
                 let name = node.name.clone();
-                return self.recover(node, format!("expected `;` behind `{name}`, found {found}"));
+                return self.recover(node, format!("expected `;` after `{name}`, found {found}"));
             }
         }
         node.span.end = self.end;

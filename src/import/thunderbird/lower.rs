@@ -63,10 +63,11 @@ fn filter_unit(filter: &Filter, options: &Options, draft: &mut Draft) -> Result<
         match filter.kind {
             kind if kind & PERIODIC != 0 => {
                 differs.push(
-                    "it looks at the inbox every ten minutes, here at mail that comes".into(),
+                    "Thunderbird filters the inbox every ten minutes, mfilter when mail comes"
+                        .into(),
                 );
             }
-            kind if kind & BY_HAND != 0 => return dead("it runs by hand alone"),
+            kind if kind & BY_HAND != 0 => return dead("it runs only by hand"),
             kind if kind & SENT != 0 => return dead("it is for mail that is sent"),
             _ => return dead("it is not for mail that comes"),
         }

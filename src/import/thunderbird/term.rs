@@ -266,7 +266,7 @@ fn body(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     Ok(match value.contains(' ') {
         true => ThunderbirdTest::but(
             condition,
-            "words that a line break parts in the text are found here",
+            "words that are broken across lines in the text are found here",
         ),
         false => ThunderbirdTest::exact(condition),
     })

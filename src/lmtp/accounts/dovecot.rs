@@ -20,7 +20,7 @@ use crate::lmtp::settings::Identity;
 
 /// How long to wait for an answer: Dovecot takes some time to notice that an SQL server
 /// is down, and the MTA waits for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
-const PATIENCE: Duration = Duration::from_secs(60);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// The protocol's major version; another one would not be understood.
 const MAJOR: &str = "1";
 /// The longest line of an answer, bytes; Dovecot's own limit.
@@ -38,7 +38,7 @@ pub struct Dovecot {
     socket: PathBuf,
     /// Who owns the files of users for whom Dovecot gives no uid.
     owner: Identity,
-    patience: Duration,
+    timeout: Duration,
     last_id: AtomicU32,
     idle: Mutex<Vec<AuthConnection>>,
 }
@@ -59,7 +59,7 @@ impl Dovecot {
         Dovecot {
             socket: socket.to_owned(),
             owner,
-            patience: PATIENCE,
+            timeout: LOOKUP_TIMEOUT,
             last_id: AtomicU32::new(0),
             idle: Mutex::default(),
         }
@@ -73,7 +73,7 @@ impl Dovecot {
             };
             Unavailable(format!("Dovecot's users, {}: {why}", self.socket.display()))
         };
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut connection) = kept {
@@ -319,7 +319,7 @@ mod tests {
                 }
             }
         });
-        Dovecot { patience: Duration::from_secs(10), ..Dovecot::new(&socket, OWNER) }
+        Dovecot { timeout: Duration::from_secs(10), ..Dovecot::new(&socket, OWNER) }
     }
 
     fn recipient(local: &str) -> Recipient {
@@ -380,8 +380,8 @@ mod tests {
     fn no_server_a_silent_one_and_a_strange_one_are_away() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("s");
-        let patience = Duration::from_millis(200);
-        let users = Dovecot { patience, ..Dovecot::new(&socket, OWNER) };
+        let timeout = Duration::from_millis(200);
+        let users = Dovecot { timeout, ..Dovecot::new(&socket, OWNER) };
         assert!(users.find(&recipient("taro")).is_err(), "there is no socket");
         let listener = UnixListener::bind(&socket).unwrap();
         let told = users.find(&recipient("taro")).unwrap_err().0;
@@ -403,7 +403,7 @@ mod tests {
                 let _ = stream.read(&mut [0; 100]);
             }
         });
-        let users = Dovecot { patience: Duration::from_secs(10), ..Dovecot::new(&socket, OWNER) };
+        let users = Dovecot { timeout: Duration::from_secs(10), ..Dovecot::new(&socket, OWNER) };
         let told = users.find(&recipient("taro")).unwrap_err().0;
         assert!(told.contains("version 2"), "{told}");
     }

@@ -17,7 +17,7 @@ use crate::source::{read_bytes, read_text};
 const LARGEST: u64 = 64 << 20;
 /// How long getent may take; its services have time limits of their own, and the MTA
 /// waits for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
-const PATIENCE: Duration = Duration::from_secs(60);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// The exit status of getent(1) for a key that it does not find, and for one that it
 /// could not look up because a service is not available.
 const NOT_FOUND: i32 = 2;
@@ -32,7 +32,7 @@ pub struct Passwd {
     getent: Option<PathBuf>,
     /// The file that says which services getent asks: nsswitch.conf(5).
     services: PathBuf,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Passwd {
@@ -42,7 +42,7 @@ impl Passwd {
             file: "/etc/passwd".into(),
             getent: Some("getent".into()),
             services: "/etc/nsswitch.conf".into(),
-            patience: PATIENCE,
+            timeout: LOOKUP_TIMEOUT,
         }
     }
 
@@ -58,7 +58,7 @@ impl Passwd {
         let mut command = Command::new(getent);
         command.args(["passwd", "--", name]).env_clear();
         command.env("PATH", crate::rules::check::PROGRAM_PATH);
-        match printed_within(&mut command, self.patience) {
+        match printed_within(&mut command, self.timeout) {
             Ok((status, printed)) if status.success() => {
                 find_in(&printed, name).map_err(|why| Unavailable(format!("getent: {why}")))
             }
@@ -172,7 +172,7 @@ mod tests {
             path
         });
         let services = directory.join("nsswitch.conf");
-        Passwd { file: directory.join("passwd"), getent, services, patience: PATIENCE }
+        Passwd { file: directory.join("passwd"), getent, services, timeout: LOOKUP_TIMEOUT }
     }
 
     #[test]
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn a_name_service_that_hangs_is_away() {
         let directory = tempfile::tempdir().unwrap();
-        let patience = Duration::from_millis(50);
-        let users = Passwd { patience, ..passwd(directory.path(), Some("exec sleep 60")) };
+        let timeout = Duration::from_millis(50);
+        let users = Passwd { timeout, ..passwd(directory.path(), Some("exec sleep 60")) };
         let told = users.find(&recipient("hana")).unwrap_err().0;
         assert!(told.contains("did not end"), "{told}");
     }

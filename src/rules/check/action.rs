@@ -36,11 +36,11 @@ impl Checker<'_, '_> {
     pub(super) fn action(&mut self, action: &ast::ActionNode) -> Option<Action> {
         let name = action.name.value.as_str();
         let Some(word) = actions::find(name) else {
-            let meant = words::action_meant(name, !action.arguments.is_empty());
-            match meant.map(|meant| self.by_its_name(meant)) {
-                Some(meant) => {
+            let suggestion = words::suggest_action(name, !action.arguments.is_empty());
+            match suggestion.map(|suggestion| self.by_its_name(suggestion)) {
+                Some(suggestion) => {
                     let (what, name) = (WordKind::Action, name.to_owned());
-                    let mistake = RuleErrorKind::Unknown { what, name, near: Some(meant) };
+                    let mistake = RuleErrorKind::Unknown { what, name, near: Some(suggestion) };
                     self.report(action.name.span, mistake);
                 }
                 None => self.unknown(WordKind::Action, name, action.name.span),
@@ -90,11 +90,11 @@ impl<'r> ActionReader<'r, '_, '_> {
     /// Reports that another kind of value is required.
     pub(in crate::rules) fn wrong_value<T>(
         &mut self,
-        wanted: &'static str,
+        expected: &'static str,
         value: &ValueNode,
         hint: Option<String>,
     ) -> Result<T, ArgumentError> {
-        self.checker.wrong_value(wanted, value, hint);
+        self.checker.wrong_value(expected, value, hint);
         Err(ArgumentError::Reported)
     }
 
@@ -175,7 +175,7 @@ impl<'r> ActionReader<'r, '_, '_> {
             return self.wrong_value("a set of your addresses", value, hint);
         }
         let elements = self.checker.elements(value);
-        let wanted = elements.len();
+        let expected = elements.len();
         let entries = self.checker.list_entries(elements);
         for entry in &entries {
             if let Some(reason) = judge(&entry.value) {
@@ -184,7 +184,7 @@ impl<'r> ActionReader<'r, '_, '_> {
                 self.checker.report(span, RuleErrorKind::BadEntry { entry, reason });
             }
         }
-        match entries.len() == wanted {
+        match entries.len() == expected {
             true => Ok(entries.into_iter().map(|entry| entry.value).collect()),
             false => Err(ArgumentError::Reported),
         }
@@ -337,7 +337,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         if let Some(why) = wrong {
             let mistake = ActionMistake::BadProgram { name: program.text.to_owned(), why };
             self.checker.report(program.span, mistake);
-        } else if let Some(site) = self.checker.surroundings.confinement {
+        } else if let Some(site) = self.checker.context.confinement {
             if !site.programs.contains_key(program.text) {
                 let (name, allowed) =
                     (program.text.to_owned(), site.programs.keys().cloned().collect());
@@ -497,8 +497,8 @@ impl Checker<'_, '_> {
         let anything = scopes.iter().any(|scope| scope.anything);
         let groups = scopes.iter().map(|scope| scope.groups).max().unwrap_or(0);
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            let wanted = name.parse().ok();
-            return match wanted.filter(|wanted| anything || (1..=groups).contains(wanted)) {
+            let expected = name.parse().ok();
+            return match expected.filter(|expected| anything || (1..=groups).contains(expected)) {
                 Some(group) => Some(Insert::Group(group)),
                 None => {
                     self.report(span, TemplateMistake::NoCapture { name: name.to_owned(), groups });

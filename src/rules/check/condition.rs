@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::statement::Scope;
-use super::test::AskedField;
+use super::test::TestedField;
 use super::{Checker, DUPLICATE, MAX_CONDITION_DEPTH, NameKind, YEAR};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldLookup};
@@ -98,11 +98,11 @@ impl Checker<'_, '_> {
             let ast::ConditionNodeKind::Name(name) = &each.kind else {
                 return self.condition(each);
             };
-            match self.set_meant(of, at, is_any) {
-                Some((what, meant)) => {
+            match self.suggest_set(of, at, is_any) {
+                Some((what, suggestion)) => {
                     let hint = match what {
-                        "field" => format!("several fields of one test are a set: `{meant}`"),
-                        _ => format!("several values of one test are a set: `{meant}`"),
+                        "field" => format!("several fields of one test are a set: `{suggestion}`"),
+                        _ => format!("several values of one test are a set: `{suggestion}`"),
                     };
                     let (name, hint) = (name.value.clone(), Some(hint));
                     self.report(each.span, RuleErrorKind::NotACondition { name, what, hint });
@@ -116,7 +116,7 @@ impl Checker<'_, '_> {
 
     /// What was meant by the name at a place of `to or cc is "x"` or of `weekday is saturday
     /// or sunday`, and what it is.
-    fn set_meant(
+    fn suggest_set(
         &self,
         of: &[ConditionNode],
         at: usize,
@@ -133,8 +133,8 @@ impl Checker<'_, '_> {
             _ => false,
         };
         let (before, here) = (of.get(..at)?, of.get(at..)?);
-        let asked = name(here.first()?)?;
-        if is_any && is_text(&asked) {
+        let tested = name(here.first()?)?;
+        if is_any && is_text(&tested) {
             let mut names: Vec<String> = here.iter().map_while(name).collect();
             let test = here.get(names.len())?;
             let ast::ConditionNodeKind::Test { fields: Fields::One(field), operator, value } =
@@ -147,8 +147,8 @@ impl Checker<'_, '_> {
             let whole: Vec<String> = whole.into_iter().rev().chain(names).collect();
             let fits = whole.iter().all(|name| is_text(name));
             return fits.then(|| {
-                let meant = whole.join(", ");
-                ("field", format!("[{meant}] {} {}", operator.value, self.written(value)))
+                let suggestion = whole.join(", ");
+                ("field", format!("[{suggestion}] {} {}", operator.value, self.written(value)))
             });
         }
         let of_days = |word: &str| field::WEEKDAYS.contains(&word);
@@ -162,7 +162,7 @@ impl Checker<'_, '_> {
             return None;
         };
         let ValueKind::Name(first) = &value.kind else { return None };
-        let alike = of_days(first) == of_days(&asked) && fits(first) && fits(&asked);
+        let alike = of_days(first) == of_days(&tested) && fits(first) && fits(&tested);
         let values = std::iter::once(first.clone());
         let values: Vec<String> = values
             .chain(earlier.into_iter().rev())
@@ -199,8 +199,8 @@ impl Checker<'_, '_> {
         let within = within.and_then(|value| match value.kind {
             ValueKind::Duration(seconds @ 1..=YEAR) => Some(seconds),
             _ => {
-                let wanted = "a duration of `1s` to `52w`";
-                self.wrong_value(wanted, value, None);
+                let expected = "a duration of `1s` to `52w`";
+                self.wrong_value(expected, value, None);
                 fine = false;
                 None
             }
@@ -217,9 +217,9 @@ impl Checker<'_, '_> {
         let scopes = &mut self.statements.scopes;
         if self.conditions.declaring.is_some() {
             // The result holds for other rules, too, which capture other things.
-            let around = std::mem::take(scopes);
+            let outer = std::mem::take(scopes);
             let folder = self.folder(&name.value, name.span);
-            self.statements.scopes = around;
+            self.statements.scopes = outer;
             return Some(ConditionKind::FolderExists(folder?));
         }
         scopes.push(std::mem::take(&mut self.conditions.captured));
@@ -230,11 +230,11 @@ impl Checker<'_, '_> {
 
     /// `has FIELD`
     fn has(&mut self, field: &ast::FieldNode) -> Option<ConditionKind> {
-        let asked = self.asked(field)?;
-        Some(match asked.field {
+        let tested = self.tested_field(field)?;
+        Some(match tested.field {
             // For a count or a sum, "has" means more than none.
             Field::Attachments | Field::Recipients | Field::Score(_) => ConditionKind::Compare {
-                field: self.field(asked.field),
+                field: self.field(tested.field),
                 operator: Comparison::Greater,
                 values: vec![0.0],
             },
@@ -259,15 +259,15 @@ impl Checker<'_, '_> {
         let mut parts = Vec::new();
         let mut fine = true;
         for field in of {
-            let asked = match self.asked(field) {
-                Some(AskedField { kind, name, .. }) if !kind.is_text() => {
+            let tested = match self.tested_field(field) {
+                Some(TestedField { kind, name, .. }) if !kind.is_text() => {
                     self.report(field.span, RuleErrorKind::NoTextInSet { field: name, kind });
                     None
                 }
                 Some(_) => ask(self, field),
                 None => None,
             };
-            match asked {
+            match tested {
                 Some(kind) => parts.push(self.push_condition(field.span, kind)),
                 None => fine = false,
             }
@@ -277,12 +277,12 @@ impl Checker<'_, '_> {
 
     /// Adds a condition whose parts have been added already.
     pub(super) fn push_condition(&mut self, span: Span, kind: ConditionKind) -> u32 {
-        let of = |index: &u32| self.conditions.depth(*index);
+        let depth = |index: &u32| self.conditions.depth(*index);
         let below = match &kind {
-            ConditionKind::All(parts) | ConditionKind::Any(parts) => parts.iter().map(of).max(),
-            ConditionKind::Not(part) => Some(of(part)),
+            ConditionKind::All(parts) | ConditionKind::Any(parts) => parts.iter().map(depth).max(),
+            ConditionKind::Not(part) => Some(depth(part)),
             ConditionKind::Define(define) => {
-                self.program.defines.get(*define as usize).map(|define| of(&define.condition))
+                self.program.defines.get(*define as usize).map(|define| depth(&define.condition))
             }
             ConditionKind::Duplicate { .. }
             | ConditionKind::Classifier(_)
@@ -299,7 +299,7 @@ impl Checker<'_, '_> {
                     .program
                     .scores
                     .get(*score as usize)
-                    .and_then(|score| score.entries.iter().map(|entry| of(&entry.1)).max()),
+                    .and_then(|score| score.entries.iter().map(|entry| depth(&entry.1)).max()),
                 _ => None,
             },
         };
@@ -455,7 +455,7 @@ impl Checker<'_, '_> {
         if text == DUPLICATE {
             return Some(ConditionKind::Duplicate { of: None, within: None, first: false });
         }
-        if let Some(index) = CLASSIFIERS.iter().position(|each| each.name == text) {
+        if let Some(index) = CLASSIFIERS.iter().position(|classifier| classifier.name == text) {
             return Some(ConditionKind::Classifier(index as u32));
         }
         match self.names.get(text) {

@@ -1,4 +1,4 @@
-//! Whether earlier rules take all mail for which a later condition holds, although they ask
+//! Whether earlier rules cover all mail for which a later condition holds, although they ask
 //! another thing: the domain of the address, or a part of the text. Only what is certain
 //! counts, so most operators are left out.
 
@@ -30,7 +30,7 @@ impl CoveredMail {
         self.tests.clear();
     }
 
-    /// Adds what an inner block has taken.
+    /// Adds what an inner block covers.
     pub(super) fn extend(&mut self, inner: CoveredMail) {
         for ((field, operator), texts) in inner.tests {
             for (text, rule) in texts.rules {
@@ -48,26 +48,28 @@ impl CoveredMail {
 
     /// The rule that takes all mail with this text.
     fn find(&self, field: u32, operator: TextOperator, text: &str) -> Option<Span> {
-        let of = |operator| self.tests.get(&(field, operator));
+        let covered_by = |operator| self.tests.get(&(field, operator));
         let starts = || text.char_indices().filter_map(|(at, _)| text.get(at..));
-        let start = |operator| of(operator)?.prefix(text);
+        let start = |operator| covered_by(operator)?.prefix(text);
         let end = |operator| {
-            let taken = of(operator)?;
-            starts().find_map(|end| taken.rules.get(end).copied())
+            let covered = covered_by(operator)?;
+            starts().find_map(|end| covered.rules.get(end).copied())
         };
         let part = || {
-            let taken = of(TextOperator::Contains)?;
-            starts().find_map(|rest| taken.prefix(rest))
+            let covered = covered_by(TextOperator::Contains)?;
+            starts().find_map(|rest| covered.prefix(rest))
         };
         match operator {
-            TextOperator::Is => of(operator)
-                .and_then(|taken| taken.rules.get(text).copied())
+            TextOperator::Is => covered_by(operator)
+                .and_then(|covered| covered.rules.get(text).copied())
                 .or_else(|| start(TextOperator::Starts))
                 .or_else(|| end(TextOperator::Ends)),
             TextOperator::Starts => start(operator),
             TextOperator::Ends => end(operator),
             TextOperator::Contains => part(),
-            TextOperator::Like | TextOperator::Resembles => of(operator)?.rules.get(text).copied(),
+            TextOperator::Like | TextOperator::Resembles => {
+                covered_by(operator)?.rules.get(text).copied()
+            }
         }
     }
 }
@@ -93,14 +95,14 @@ impl CoveredTexts {
 
 impl Checker<'_, '_> {
     /// Rule processing stops at `rule` if the condition holds.
-    pub(super) fn take(&self, condition: u32, rule: Span, taken: &mut CoveredMail) {
+    pub(super) fn cover(&self, condition: u32, rule: Span, covered: &mut CoveredMail) {
         match self.kind_of(condition) {
             Some(ConditionKind::Any(of)) => {
-                of.iter().for_each(|each| self.take(*each, rule, taken));
+                of.iter().for_each(|index| self.cover(*index, rule, covered));
             }
             Some(ConditionKind::Text { field, operator, needles }) => {
                 for needle in needles {
-                    taken.insert(*field, *operator, needle.folded.clone(), rule);
+                    covered.insert(*field, *operator, needle.folded.clone(), rule);
                 }
             }
             _ => {}
@@ -108,22 +110,24 @@ impl Checker<'_, '_> {
     }
 
     /// The rule at which rule processing has stopped if the condition holds.
-    pub(super) fn taken(&self, condition: u32, taken: &CoveredMail) -> Option<Span> {
-        if taken.tests.is_empty() {
+    pub(super) fn covering_rule(&self, condition: u32, covered: &CoveredMail) -> Option<Span> {
+        if covered.tests.is_empty() {
             return None;
         }
-        let each = |of: &[u32]| {
-            let mut rules = of.iter().map(|each| self.taken(*each, taken));
+        let index = |of: &[u32]| {
+            let mut rules = of.iter().map(|index| self.covering_rule(*index, covered));
             let first = rules.next()??;
             rules.try_fold(first, |_, rule| rule)
         };
         match self.kind_of(condition)? {
-            ConditionKind::All(of) => of.iter().find_map(|each| self.taken(*each, taken)),
-            ConditionKind::Any(of) => each(of),
+            ConditionKind::All(of) => {
+                of.iter().find_map(|index| self.covering_rule(*index, covered))
+            }
+            ConditionKind::Any(of) => index(of),
             ConditionKind::Text { field, operator, needles } => {
                 let mut rules = needles.iter().map(|needle| {
-                    let same = taken.find(*field, *operator, &needle.folded);
-                    same.or_else(|| self.by_domain(*field, *operator, &needle.folded, taken))
+                    let same = covered.find(*field, *operator, &needle.folded);
+                    same.or_else(|| self.by_domain(*field, *operator, &needle.folded, covered))
                 });
                 let first = rules.next()??;
                 rules.try_fold(first, |_, rule| rule)
@@ -138,7 +142,7 @@ impl Checker<'_, '_> {
         field: u32,
         operator: TextOperator,
         text: &str,
-        taken: &CoveredMail,
+        covered: &CoveredMail,
     ) -> Option<Span> {
         let ends = matches!(operator, TextOperator::Is | TextOperator::Ends);
         let (_, domain) = text.rsplit_once('@').filter(|_| ends)?;
@@ -151,7 +155,7 @@ impl Checker<'_, '_> {
             }
             _ => return None,
         };
-        taken.find(*self.fields.get(&of_domain)?, TextOperator::Is, domain)
+        covered.find(*self.fields.get(&of_domain)?, TextOperator::Is, domain)
     }
 
     fn kind_of(&self, condition: u32) -> Option<&ConditionKind> {
@@ -178,24 +182,24 @@ mod tests {
     }
 
     #[test]
-    fn mail_is_taken_if_and_only_if_one_of_the_texts_is_met() {
+    fn mail_is_covered_if_and_only_if_one_of_the_texts_matches() {
         let texts = texts();
-        for (operator, met) in [
-            (TextOperator::Is, (|text, taken| text == taken) as fn(&str, &str) -> bool),
-            (TextOperator::Starts, |text, taken| text.starts_with(taken)),
-            (TextOperator::Ends, |text, taken| text.ends_with(taken)),
-            (TextOperator::Contains, |text, taken| text.contains(taken)),
+        for (operator, holds) in [
+            (TextOperator::Is, (|text, covered| text == covered) as fn(&str, &str) -> bool),
+            (TextOperator::Starts, |text, covered| text.starts_with(covered)),
+            (TextOperator::Ends, |text, covered| text.ends_with(covered)),
+            (TextOperator::Contains, |text, covered| text.contains(covered)),
         ] {
             for first in &texts {
                 for second in &texts {
-                    let mut taken = CoveredMail::default();
+                    let mut covered = CoveredMail::default();
                     for text in [first, second] {
-                        taken.insert(0, operator, text.clone(), Span::default());
+                        covered.insert(0, operator, text.clone(), Span::default());
                     }
                     for text in &texts {
-                        let wanted = met(text, first) || met(text, second);
-                        let found = taken.find(0, operator, text).is_some();
-                        assert_eq!(found, wanted, "{text} {operator:?} {first}, {second}");
+                        let expected = holds(text, first) || holds(text, second);
+                        let found = covered.find(0, operator, text).is_some();
+                        assert_eq!(found, expected, "{text} {operator:?} {first}, {second}");
                     }
                 }
             }

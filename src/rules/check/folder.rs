@@ -46,8 +46,8 @@ impl Checker<'_, '_> {
             self.report(span, RuleErrorKind::BadFolder(why));
             return None;
         }
-        if let Some(meant) = without_dollars(text).filter(|_| !self.in_script) {
-            self.report(span, PlaceMistake::FolderCapture { name: text.to_owned(), meant });
+        if let Some(suggestion) = without_dollars(text).filter(|_| !self.in_script) {
+            self.report(span, PlaceMistake::FolderCapture { name: text.to_owned(), suggestion });
         }
         template.parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
         let is_literal = matches!(template.parts.as_slice(), [TemplatePart::Text(_)]);
@@ -69,14 +69,14 @@ impl Checker<'_, '_> {
             .filter(|word| word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'));
         let mistake = if variable.is_some_and(|word| !word.is_empty()) {
             let below = name.split_once('/').map(|(_, below)| below.to_owned());
-            PlaceMistake::FolderVariable { name: name.to_owned(), meant: below }
+            PlaceMistake::FolderVariable { name: name.to_owned(), suggestion: below }
         } else if is_literal && name.split('/').any(|part| part.trim() != part) {
             let parts: Vec<&str> = name.split('/').map(str::trim).collect();
-            PlaceMistake::FolderBlank { name: name.to_owned(), meant: parts.join("/") }
+            PlaceMistake::FolderBlank { name: name.to_owned(), suggestion: parts.join("/") }
         } else if self.program.settings.layout == Layout::Fs
             && let Some(below) = below_inbox_by_dots(name)
         {
-            PlaceMistake::FolderOfInbox { name: name.to_owned(), meant: below }
+            PlaceMistake::FolderOfInbox { name: name.to_owned(), suggestion: below }
         } else {
             return;
         };
@@ -85,9 +85,9 @@ impl Checker<'_, '_> {
 
     /// Checks for a path in which a shell or a mail server would substitute something.
     pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
-        if let Some(meant) = meant_path(text) {
+        if let Some(suggestion) = suggest_path(text) {
             let text = text.to_owned();
-            self.report(span, PlaceMistake::ShellPath { text, meant, is_setting });
+            self.report(span, PlaceMistake::ShellPath { text, suggestion, is_setting });
         }
     }
 
@@ -131,7 +131,7 @@ impl Checker<'_, '_> {
 
 /// The path that was meant by one with `$HOME`, `%h`, `~other` or Dovecot's
 /// `maildir:`; `None` if it means what it says.
-pub(super) fn meant_path(text: &str) -> Option<String> {
+pub(super) fn suggest_path(text: &str) -> Option<String> {
     let (format, path) = match text.split_once(':') {
         Some(("maildir" | "mbox" | "sdbox" | "mdbox", path)) => {
             (true, path.split(':').next().unwrap_or_default())
@@ -170,21 +170,21 @@ fn below_inbox_by_dots(name: &str) -> Option<String> {
 
 /// The folder with `{1}` in place of `$1` and `${1}`, if it has any.
 fn without_dollars(name: &str) -> Option<String> {
-    let mut meant = String::new();
+    let mut suggestion = String::new();
     let mut rest = name;
     while let Some((before, behind)) = rest.split_once('$') {
         let braced = behind.strip_prefix('{').is_some_and(|it| it.starts_with(digit));
         let digits = behind.len() - behind.trim_start_matches(digit).len();
         let (number, behind) = behind.split_at(digits);
-        meant += before;
+        suggestion += before;
         match number {
-            "" => meant += if braced { "" } else { "$" },
-            number => meant += &format!("{{{number}}}"),
+            "" => suggestion += if braced { "" } else { "$" },
+            number => suggestion += &format!("{{{number}}}"),
         }
         rest = behind;
     }
-    meant += rest;
-    (meant != name).then_some(meant)
+    suggestion += rest;
+    (suggestion != name).then_some(suggestion)
 }
 
 fn digit(letter: char) -> bool {
@@ -194,7 +194,7 @@ fn digit(letter: char) -> bool {
 /// The folder that was probably meant by a path; `None` for the inbox. It is what
 /// follows the last part that has a usual name of Maildirs, otherwise only the
 /// last part.
-fn meant_folder(written: &str, layout: Layout) -> Option<String> {
+fn suggest_folder(written: &str, layout: Layout) -> Option<String> {
     const MAILDIRS: [&str; 6] = ["maildir", ".maildir", "mail", ".mail", "mailbox", "inbox"];
     let is_part = |part: &&str| !matches!(part.trim(), "" | "." | ".." | "cur" | "new" | "tmp");
     let mut parts: Vec<&str> = written.split('/').filter(is_part).collect();
@@ -239,7 +239,7 @@ fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadF
     if name == "/dev/null" {
         return Some(BadFolder::Nowhere);
     }
-    let path = |why| Some(BadFolder::Path { why, meant: meant_folder(written, layout) });
+    let path = |why| Some(BadFolder::Path { why, suggestion: suggest_folder(written, layout) });
     if name.starts_with(['/', '~']) {
         return path(BadPath::Absolute);
     }
@@ -264,7 +264,7 @@ fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadF
         }
         Layout::Fs => {
             if parts().any(|part| part.starts_with('.')) {
-                return Some(BadFolder::Hidden(meant_folder(written, layout)));
+                return Some(BadFolder::Hidden(suggest_folder(written, layout)));
             }
             if let Some(part) = parts().find(|part| is_taken(part)) {
                 return Some(BadFolder::Reserved(part.to_owned()));
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn folders_as_paths() {
         use Layout::{Fs, MaildirPlusPlus};
-        for (written, layout, meant) in [
+        for (written, layout, suggestion) in [
             ("~/Mail/x", MaildirPlusPlus, Some("x")),
             ("/home/u/Mail/lists/rust", MaildirPlusPlus, Some("lists/rust")),
             ("~/Maildir/.Lists.Rust/", MaildirPlusPlus, Some("Lists/Rust")),
@@ -301,13 +301,13 @@ mod tests {
             ("~/Maildir/", MaildirPlusPlus, None),
             ("/var/mail", Fs, None),
         ] {
-            assert_eq!(meant_folder(written, layout).as_deref(), meant, "{written}");
+            assert_eq!(suggest_folder(written, layout).as_deref(), suggestion, "{written}");
         }
     }
 
     #[test]
     fn captures_of_other_programs() {
-        for (name, meant) in [
+        for (name, suggestion) in [
             ("$2", Some("{2}")),
             ("${2}", Some("{2}")),
             ("Lists/$1-${12}", Some("Lists/{1}-{12}")),
@@ -315,13 +315,13 @@ mod tests {
             ("$b/${c}", None),
             ("{1}", None),
         ] {
-            assert_eq!(without_dollars(name).as_deref(), meant, "{name}");
+            assert_eq!(without_dollars(name).as_deref(), suggestion, "{name}");
         }
     }
 
     #[test]
     fn paths_of_other_programs() {
-        for (text, meant) in [
+        for (text, suggestion) in [
             ("$HOME/Maildir", "~/Maildir"),
             ("${HOME}/.mail", "~/.mail"),
             ("%h/Mail", "~/Mail"),
@@ -335,10 +335,10 @@ mod tests {
             ("$MAILDIR/x", "~/Maildir"),
             ("~/$USER/x", "~/$USER/x"),
         ] {
-            assert_eq!(meant_path(text).as_deref(), Some(meant), "{text}");
+            assert_eq!(suggest_path(text).as_deref(), Some(suggestion), "{text}");
         }
         for text in ["~/Maildir", "Maildir", "/srv/mail/taro", "a:b", "100%", "~/a$b", "$"] {
-            assert_eq!(meant_path(text), None, "{text}");
+            assert_eq!(suggest_path(text), None, "{text}");
         }
     }
 }

@@ -35,7 +35,7 @@ impl Checker<'_, '_> {
     /// Inserts the statements of an included file in place.
     pub(super) fn include(&mut self, file: &SpannedText) {
         let written = &file.value;
-        let path = resolve(written, self.sources.path(file.span), self.surroundings.home);
+        let path = resolve(written, self.sources.path(file.span), self.context.home);
         let path = tidy(&path);
         self.shell_path(written, file.span, false);
         let mistake = if self.included.stack.contains(&path) {
@@ -71,7 +71,7 @@ impl Checker<'_, '_> {
         if let Some(ast) = self.included.read.get(path) {
             return Ok(ast.clone());
         }
-        let bytes = (self.surroundings.load)(path)?;
+        let bytes = (self.context.load)(path)?;
         let file = self.sources.files().len() as u32;
         let (source, ast, diagnostics) = parse_bytes(file, path, &bytes);
         self.sources.add(source);

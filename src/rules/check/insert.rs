@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::rules::mistake::TemplateMistake;
 use crate::rules::template::{
-    Form, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, wanted,
+    Form, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, parse_placeholder,
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
@@ -21,7 +21,7 @@ impl Checker<'_, '_> {
         if scopes.iter().any(|scope| scope.names.iter().any(|known| known == text)) {
             return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Form::Kept));
         }
-        let (insert, form) = match wanted(text) {
+        let (insert, form) = match parse_placeholder(text) {
             PlaceholderPart::Date(format, offset) => {
                 (Insert::Date(self.date_format(format, offset, span)?), Form::Kept)
             }
@@ -62,8 +62,8 @@ impl Checker<'_, '_> {
         let at = |text: &str| Spanned { value: text.to_owned(), span };
         let (argument, part) = (name.map(at), part.map(at));
         let field = ast::FieldNode { span, name: at(word), argument, part };
-        let asked = self.asked(&field)?;
-        Some(Insert::Field(self.field(asked.field)))
+        let tested = self.tested_field(&field)?;
+        Some(Insert::Field(self.field(tested.field)))
     }
 
     /// The format after `date:`, in strftime's syntax.

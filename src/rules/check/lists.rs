@@ -45,7 +45,7 @@ pub fn check_lists(
         if !bad.is_empty() {
             let file = sources.add(SourceFile::new(&list.path, text));
             let text = sources.files().last().map_or("", |file| file.text.as_str());
-            checked.diagnostics.extend(told(bad, file, text));
+            checked.diagnostics.extend(entry_diagnostics(bad, file, text));
         }
     }
     for reply in &checked.reply_files {
@@ -74,7 +74,7 @@ pub fn check_lists(
 }
 
 /// Bad entries of a list file, each at its place in the file.
-fn told(
+fn entry_diagnostics(
     mut bad: Vec<BadEntry>,
     file: u32,
     text: &str,

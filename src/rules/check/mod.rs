@@ -130,9 +130,9 @@ pub fn check(
     file: u32,
     main: Ast,
     parsed: Vec<Diagnostic>,
-    surroundings: &mut CheckContext<'_>,
+    context: &mut CheckContext<'_>,
 ) -> CheckResult {
-    let mut checker = Checker::new(sources, surroundings, parsed);
+    let mut checker = Checker::new(sources, context, parsed);
     checker.main(file, &main);
     checker.finish()
 }
@@ -143,9 +143,9 @@ pub fn check_site(
     file: u32,
     main: Ast,
     parsed: Vec<Diagnostic>,
-    surroundings: &mut CheckContext<'_>,
+    context: &mut CheckContext<'_>,
 ) -> CheckResult {
-    let mut checker = Checker::new(sources, surroundings, parsed);
+    let mut checker = Checker::new(sources, context, parsed);
     checker.site = true;
     checker.main(file, &main);
     checker.finish()
@@ -162,9 +162,13 @@ pub fn resolve(written: &str, rule_file: &Path, home: &Path) -> PathBuf {
 
 /// Mistakes by file and place, each once.
 fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by_key(|each| (each.span.file, each.span.start, each.span.end));
+    diagnostics.sort_by_key(|diagnostic| {
+        (diagnostic.span.file, diagnostic.span.start, diagnostic.span.end)
+    });
     let mut seen = HashSet::new();
-    diagnostics.retain(|each| seen.insert((each.span, each.code, each.message.clone())));
+    diagnostics.retain(|diagnostic| {
+        seen.insert((diagnostic.span, diagnostic.code, diagnostic.message.clone()))
+    });
 }
 
 /// What a name was declared as.
@@ -201,7 +205,7 @@ struct UnresolvedName {
 /// The state of one run.
 pub(super) struct Checker<'a, 's> {
     sources: &'a mut Sources,
-    surroundings: &'a mut CheckContext<'s>,
+    context: &'a mut CheckContext<'s>,
     program: Program,
     diagnostics: Vec<Diagnostic>,
     list_files: Vec<(u32, Span)>,
@@ -252,14 +256,14 @@ pub(super) struct Checker<'a, 's> {
 impl<'a, 's> Checker<'a, 's> {
     fn new(
         sources: &'a mut Sources,
-        surroundings: &'a mut CheckContext<'s>,
+        context: &'a mut CheckContext<'s>,
         diagnostics: Vec<Diagnostic>,
     ) -> Self {
         let mut program = Program::default();
-        set_by_site(&mut program.settings, surroundings.confinement);
+        set_by_site(&mut program.settings, context.confinement);
         Checker {
             sources,
-            surroundings,
+            context,
             program,
             diagnostics,
             list_files: Vec::new(),
@@ -315,10 +319,11 @@ impl<'a, 's> Checker<'a, 's> {
         self.judge_entries();
         self.judge_thread();
         sort(&mut self.diagnostics);
-        let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);
+        let broken =
+            self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         let list_files = self.list_paths();
         let replies = self.reply_files.iter().map(|(written, span)| ListFile {
-            path: resolve(written, self.sources.path(*span), self.surroundings.home),
+            path: resolve(written, self.sources.path(*span), self.context.home),
             span: *span,
             holds_texts: true,
             grows: false,
@@ -330,15 +335,17 @@ impl<'a, 's> Checker<'a, 's> {
             let conditions = &self.program.conditions;
             let asks =
                 |kind: &ConditionKind| matches!(kind, ConditionKind::Duplicate { of: None, .. });
-            self.program.asks_for_duplicates = conditions.iter().any(|each| asks(&each.kind));
+            self.program.asks_for_duplicates =
+                conditions.iter().any(|condition| asks(&condition.kind));
             let within = |kind: &ConditionKind| match kind {
                 ConditionKind::Duplicate { within, .. } => *within,
                 _ => None,
             };
-            let longest = conditions.iter().filter_map(|each| within(&each.kind)).max();
+            let longest = conditions.iter().filter_map(|condition| within(&condition.kind)).max();
             self.program.longest_within = longest.unwrap_or(0);
             let asks = |kind: &ConditionKind| matches!(kind, ConditionKind::FolderExists(_));
-            self.program.asks_for_folders = conditions.iter().any(|each| asks(&each.kind));
+            self.program.asks_for_folders =
+                conditions.iter().any(|condition| asks(&condition.kind));
             let lists = &self.program.lists;
             self.program.asks_for_sent_mail =
                 lists.iter().any(|list| list.entries.folder().is_some());
@@ -363,7 +370,7 @@ impl<'a, 's> Checker<'a, 's> {
 
     fn list_paths(&self) -> Vec<ListFile> {
         let path = |(list, span): &(u32, Span)| ListFile {
-            path: resolve(&self.list_file(*list), self.sources.path(*span), self.surroundings.home),
+            path: resolve(&self.list_file(*list), self.sources.path(*span), self.context.home),
             span: *span,
             holds_texts: self.text_lists.contains(list),
             grows: self.program.lists.get(*list as usize).is_some_and(|list| list.grows),
@@ -422,10 +429,10 @@ impl<'a, 's> Checker<'a, 's> {
     /// Reports a word that is not one of a fixed set.
     fn unknown(&mut self, what: WordKind, name: &str, span: Span) {
         let near = self.nearest(what, name);
-        let mut told = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
+        let mut diagnostic = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
         // Inside a string the place is wider than the word.
-        told.instead = told.instead.filter(|_| self.sources.text(span) == name);
-        self.diagnostics.push(told);
+        diagnostic.instead = diagnostic.instead.filter(|_| self.sources.text(span) == name);
+        self.diagnostics.push(diagnostic);
     }
 
     fn nearest(&mut self, what: WordKind, name: &str) -> Option<String> {
@@ -433,8 +440,8 @@ impl<'a, 's> Checker<'a, 's> {
         if self.searched > MAX_NEAREST {
             return None;
         }
-        let declared = |wanted: fn(NameKind) -> bool| {
-            let fits = self.names.iter().filter(move |(_, (declared, _))| wanted(*declared));
+        let declared = |expected: fn(NameKind) -> bool| {
+            let fits = self.names.iter().filter(move |(_, (declared, _))| expected(*declared));
             let mut fits: Vec<&str> = fits.map(|(name, _)| name.as_str()).collect();
             fits.sort_unstable();
             fits
@@ -443,18 +450,18 @@ impl<'a, 's> Checker<'a, 's> {
             || declared(|declared| matches!(declared, NameKind::Score(_) | NameKind::Value(_)));
         match what {
             WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
-            WordKind::Classifier if words::condition_meant(name).is_some() => {
-                words::condition_meant(name).map(str::to_owned)
+            WordKind::Classifier if words::suggest_condition(name).is_some() => {
+                words::suggest_condition(name).map(str::to_owned)
             }
-            WordKind::Field if words::field_meant(name).is_some() => {
-                words::field_meant(name).map(str::to_owned)
+            WordKind::Field if words::suggest_field(name).is_some() => {
+                words::suggest_field(name).map(str::to_owned)
             }
             WordKind::Field | WordKind::Part | WordKind::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }
             WordKind::Classifier => {
                 let defines = declared(|declared| matches!(declared, NameKind::Define(_)));
-                let known = CLASSIFIERS.iter().map(|each| each.name);
+                let known = CLASSIFIERS.iter().map(|classifier| classifier.name);
                 let of_run = field::words_of_run().map(|word| -> &str { word });
                 let known = known.chain(of_run).chain([DUPLICATE, words::FOLDER_EXISTS]);
                 nearest(name, defines.into_iter().chain(known))
@@ -464,7 +471,7 @@ impl<'a, 's> Checker<'a, 's> {
             }
             WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
             WordKind::Action => nearest(name, ACTIONS.iter().map(|word| word.name)),
-            WordKind::Flag => words::flag_meant(name)
+            WordKind::Flag => words::suggest_flag(name)
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
             WordKind::Weekday => nearest(name, field::WEEKDAYS),

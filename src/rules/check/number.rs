@@ -1,7 +1,7 @@
 //! Numbers, sizes, durations, dates and times that a field is compared with.
 
 use super::Checker;
-use super::test::AskedField;
+use super::test::TestedField;
 use crate::rules::field::FieldKind;
 use crate::rules::mistake::RuleErrorKind;
 use crate::rules::program::{Comparison, ConditionKind, Field, Moment};
@@ -51,27 +51,27 @@ impl Checker<'_, '_> {
             (FieldKind::Number, _) => Some(String::from("`5`, `-2.5`")),
             (FieldKind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
             (FieldKind::Date, other) => {
-                let meant = match other {
+                let suggestion = match other {
                     ValueKind::Text(text) => date_hint(text),
                     _ => None,
                 };
-                meant.or_else(|| Some(String::from("`2026-12-24`, `2026-12-24T18:00`")))
+                suggestion.or_else(|| Some(String::from("`2026-12-24`, `2026-12-24T18:00`")))
             }
             (FieldKind::Time, _) => Some(String::from("`22:00`")),
             _ => None,
         };
-        let wanted = match kind {
+        let expected = match kind {
             FieldKind::Header | FieldKind::Number => "a number",
             kind => kind.name(),
         };
-        self.wrong_value(wanted, value, hint);
+        self.wrong_value(expected, value, hint);
         None
     }
 
     /// The field that a value is compared with: for a day, its moment if the
     /// value is one.
-    pub(super) fn field_for(&mut self, asked: &AskedField, value: &ValueNode) -> u32 {
-        let moment = match asked.field {
+    pub(super) fn field_for(&mut self, tested: &TestedField, value: &ValueNode) -> u32 {
+        let moment = match tested.field {
             Field::Date => Some(Moment::Sent),
             Field::Arrived => Some(Moment::Arrived),
             Field::Now => Some(Moment::Now),
@@ -82,16 +82,16 @@ impl Checker<'_, '_> {
                 Field::Instant(moment)
             }
             (Some(moment), ValueKind::Instant(_)) => Field::LocalInstant(moment),
-            _ => asked.field.clone(),
+            _ => tested.field.clone(),
         })
     }
 
     /// `now = 2026-12-24T18:00`
-    pub(super) fn one_second(&mut self, asked: &AskedField, value: &ValueNode) {
+    pub(super) fn one_second(&mut self, tested: &TestedField, value: &ValueNode) {
         if let ValueKind::Instant(_) = value.kind {
             let why = "an instant is one second, which hardly any message matches".to_owned();
             let hint =
-                format!("`{0} in FROM..TO`, or `{0} >= {1}`", asked.name, self.written(value));
+                format!("`{0} in FROM..TO`, or `{0} >= {1}`", tested.name, self.written(value));
             self.report(value.span, RuleErrorKind::Unlikely { why, hint: Some(hint) });
         }
     }
@@ -100,11 +100,11 @@ impl Checker<'_, '_> {
     fn between(
         &mut self,
         span: Span,
-        asked: &AskedField,
+        tested: &TestedField,
         from: (f64, &ValueNode),
         to: (f64, &ValueNode),
     ) -> ConditionKind {
-        let (first, last) = (self.field_for(asked, from.1), self.field_for(asked, to.1));
+        let (first, last) = (self.field_for(tested, from.1), self.field_for(tested, to.1));
         if first == last {
             return ConditionKind::Within { field: first, from: from.0, to: to.0 };
         }
@@ -120,12 +120,12 @@ impl Checker<'_, '_> {
     /// Reports comparisons that no number of that field passes.
     pub(super) fn never(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         operator: Comparison,
         to: f64,
         value: &ValueNode,
     ) {
-        let (least, most) = match (&asked.field, asked.kind) {
+        let (least, most) = match (&tested.field, tested.kind) {
             (Field::Score(_), _) => return,
             (_, FieldKind::Number | FieldKind::Size) => (0.0, f64::INFINITY),
             (_, FieldKind::Time) => (0.0, MINUTES_OF_A_DAY - 1.0),
@@ -140,9 +140,9 @@ impl Checker<'_, '_> {
             Comparison::Greater => to >= most,
         };
         if never {
-            let why = match asked.kind {
-                FieldKind::Time => format!("`{}` is from 00:00 to 23:59", asked.name),
-                _ => format!("`{}` is a whole number, never below 0", asked.name),
+            let why = match tested.kind {
+                FieldKind::Time => format!("`{}` is from 00:00 to 23:59", tested.name),
+                _ => format!("`{}` is a whole number, never below 0", tested.name),
             };
             self.never_holds(value.span, &why, None);
         }
@@ -152,7 +152,7 @@ impl Checker<'_, '_> {
     pub(super) fn numbers_in(
         &mut self,
         span: Span,
-        asked: AskedField,
+        tested: TestedField,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut kinds = Vec::new();
@@ -161,31 +161,32 @@ impl Checker<'_, '_> {
         for element in self.elements(value) {
             let found = match &element.kind {
                 ValueKind::Range(from, to) => {
-                    let ends = (self.number(asked.kind, from), self.number(asked.kind, to));
+                    let ends = (self.number(tested.kind, from), self.number(tested.kind, to));
                     let (Some(first), Some(last)) = ends else {
                         fine = false;
                         continue;
                     };
-                    let alike = self.field_for(&asked, from) == self.field_for(&asked, to);
-                    if alike && last < first && asked.kind != FieldKind::Time {
+                    let alike = self.field_for(&tested, from) == self.field_for(&tested, to);
+                    if alike && last < first && tested.kind != FieldKind::Time {
                         let why = "the range ends before it begins";
                         let turned = self.turned(element);
                         self.never_holds(element.span, why, turned);
                     }
-                    self.between(element.span, &asked, (first, from), (last, to))
+                    self.between(element.span, &tested, (first, from), (last, to))
                 }
                 _ if !in_set => {
-                    let range = range_example(asked.kind);
-                    let hint = format!("a range is `{range}`; for one value, `{} = …`", asked.name);
+                    let range = range_example(tested.kind);
+                    let hint =
+                        format!("a range is `{range}`; for one value, `{} = …`", tested.name);
                     self.wrong_value("a range", element, Some(hint));
                     fine = false;
                     continue;
                 }
-                _ => match self.number(asked.kind, element) {
+                _ => match self.number(tested.kind, element) {
                     Some(number) => {
-                        self.one_second(&asked, element);
+                        self.one_second(&tested, element);
                         ConditionKind::Compare {
-                            field: self.field_for(&asked, element),
+                            field: self.field_for(&tested, element),
                             operator: Comparison::Equal,
                             values: vec![number],
                         }

@@ -21,8 +21,8 @@ pub(super) fn inside(sources: &Sources, span: Span, inner: &Range<usize>) -> Spa
     }
 }
 
-/// Where the value's byte `wanted` begins in the written form.
-fn offset(raw: &str, wanted: usize) -> Option<usize> {
+/// Where the value's byte `expected` begins in the source.
+fn offset(raw: &str, expected: usize) -> Option<usize> {
     // The indentation of a string in three quotes is not part of its value.
     if raw.starts_with("\"\"\"") {
         return None;
@@ -30,13 +30,13 @@ fn offset(raw: &str, wanted: usize) -> Option<usize> {
     let quote = raw.chars().next().filter(|quote| matches!(quote, '"' | '/'))?;
     let mut at = quote.len_utf8();
     let mut value = 0;
-    while value < wanted {
+    while value < expected {
         let rest = raw.get(at..)?;
         let (written, said) = step(rest, quote)?;
         at += written;
         value += said;
     }
-    (value == wanted && at < raw.len()).then_some(at)
+    (value == expected && at < raw.len()).then_some(at)
 }
 
 /// How many bytes the next character takes as written, and in the value.

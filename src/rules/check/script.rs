@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
             return self.script_mistake(span, mistake);
         }
         self.shell_path(&file.value, file.span, false);
-        let path = resolve(&file.value, self.sources.path(file.span), self.surroundings.home);
+        let path = resolve(&file.value, self.sources.path(file.span), self.context.home);
         let timezone = self.program.settings.timezone.clone();
         let request = ScriptRequest {
             path: &path,
@@ -50,7 +50,7 @@ impl Checker<'_, '_> {
             layout: self.program.settings.layout,
             timezone: timezone.as_deref(),
         };
-        let found = (self.surroundings.script)(&request);
+        let found = (self.context.script)(&request);
         let first = self.sources.files().len() as u32;
         let mut included =
             IncludedScript { statement: span, path, files: first..first, faults: Vec::new() };
@@ -104,8 +104,8 @@ impl Checker<'_, '_> {
         if let Some(prefix) = prefix.filter(|prefix| !prefix.value.value.is_empty())
             && !prefix.value.value.ends_with(namespace.separator)
         {
-            let meant = format!("{}{}", prefix.value.value, namespace.separator);
-            self.script_mistake(prefix.value.span, ScriptMistake::Prefix { meant });
+            let suggestion = format!("{}{}", prefix.value.value, namespace.separator);
+            self.script_mistake(prefix.value.span, ScriptMistake::Prefix { suggestion });
         }
         namespace
     }
@@ -117,8 +117,9 @@ impl Checker<'_, '_> {
         let (file, mut ast, parsed) =
             parse_bytes(number, "script".as_ref(), script.rules.as_bytes());
         // The importer has already checked them with these settings.
-        let is_setting = |each: &StatementNode| matches!(each.kind, StatementNodeKind::Set { .. });
-        ast.statements.retain(|each| !is_setting(each));
+        let is_setting =
+            |statement: &StatementNode| matches!(statement.kind, StatementNodeKind::Set { .. });
+        ast.statements.retain(|statement| !is_setting(statement));
         // While the script is checked, spans refer to the rules made from it.
         self.sources.add(file);
         let statements = self.program.statements.len();
@@ -145,14 +146,14 @@ impl Checker<'_, '_> {
             let place = script.place(span.start);
             Span { file: place.file + first, ..place }
         };
-        let is_error = |each: &&Diagnostic| each.severity == Severity::Error;
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
         let faults: Vec<ScriptFault> = found
             .iter()
             .filter(is_error)
-            .map(|each| ScriptFault {
-                span: Some(place(each.span)),
+            .map(|diagnostic| ScriptFault {
+                span: Some(place(diagnostic.span)),
                 label: None,
-                reason: each.message.clone(),
+                reason: diagnostic.message.clone(),
             })
             .collect();
         if !faults.is_empty() {
@@ -190,18 +191,18 @@ impl IncludedScript {
             label: None,
             reason: format!("there is more in it, {more} places"),
         });
-        let each = self.faults.iter().take(MOST_SHOWN).chain(&more).map(|fault| {
+        let mistakes = self.faults.iter().take(MOST_SHOWN).chain(&more).map(|fault| {
             let mistake =
                 ScriptMistake::Fault { label: fault.label.clone(), reason: fault.reason.clone() };
             RuleErrorKind::Script(mistake).at(fault.span.unwrap_or(self.statement))
         });
-        each.collect()
+        mistakes.collect()
     }
 
     /// The files among the sources that do not belong to the script.
     pub fn others<'s>(&self, files: &'s [SourceFile]) -> impl Iterator<Item = &'s SourceFile> {
         let of_script = self.files.clone();
-        let each = files.iter().enumerate();
-        each.filter(move |(at, _)| !of_script.contains(&(*at as u32))).map(|(_, file)| file)
+        let others = files.iter().enumerate();
+        others.filter(move |(at, _)| !of_script.contains(&(*at as u32))).map(|(_, file)| file)
     }
 }

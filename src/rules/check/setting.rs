@@ -37,7 +37,7 @@ impl Checker<'_, '_> {
             return;
         }
         self.site_setting(name);
-        if self.surroundings.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
+        if self.context.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
             let mistake = ConfinedMistake::Setting { name: name.value.clone() };
             self.report(span, mistake);
             return;
@@ -64,13 +64,13 @@ impl Checker<'_, '_> {
         };
         let settings = &mut self.program.settings;
         let path = |text: &&str| !text.trim().is_empty() && !text.contains(char::is_control);
-        let wanted = match (name, text, word) {
+        let expected = match (name, text, word) {
             ("maildir", Some(text), _) if path(&text) => {
                 settings.maildir = Some(text.to_owned());
                 self.shell_path(text, value.span, true);
                 return;
             }
-            ("maildir", ..) => "a path, `\"~/Maildir\"` for one",
+            ("maildir", ..) => "a path, for example `\"~/Maildir\"`",
             ("layout", _, Some("maildir++")) => return,
             ("layout", _, Some("fs")) => {
                 settings.layout = Layout::Fs;
@@ -91,13 +91,13 @@ impl Checker<'_, '_> {
                 return;
             }
             ("folder-prefix", ..) => {
-                "what folder names begin with, `\"INBOX/\"` for one, or `\"\"`"
+                "what folder names begin with, for example `\"INBOX/\"`, or `\"\"`"
             }
             ("inbox", Some(text), _) => {
                 self.inbox = Some(Spanned { value: text.to_owned(), span: value.span });
                 return;
             }
-            ("inbox", ..) => "a folder, `\"INBOX\"` for one",
+            ("inbox", ..) => "a folder, for example `\"INBOX\"`",
             ("trash" | "junk" | "drafts", Some(text), _) => {
                 if let Some(folder) = self.plain_folder(text, value.span) {
                     let settings = &mut self.program.settings;
@@ -110,7 +110,7 @@ impl Checker<'_, '_> {
                 }
                 return;
             }
-            ("trash" | "junk" | "drafts", ..) => "a folder, `\"Deleted Items\"` for one",
+            ("trash" | "junk" | "drafts", ..) => "a folder, for example `\"Deleted Items\"`",
             ("shared", _, Some(word @ ("on" | "off"))) => {
                 settings.shared = word == "on";
                 return;
@@ -143,13 +143,13 @@ impl Checker<'_, '_> {
                 settings.delimiter = Some(text.to_owned());
                 return;
             }
-            ("delimiter", ..) => "the sign between name and detail, `\"+\"` for one",
+            ("delimiter", ..) => "the separator of name and detail, for example `\"+\"`",
             ("trust", ..) => {
                 let ids = match &value.kind {
                     ValueKind::Set(elements) => elements.as_slice(),
                     _ => std::slice::from_ref(value),
                 };
-                let ids = ids.iter().map(|each| match &each.kind {
+                let ids = ids.iter().map(|element| match &element.kind {
                     ValueKind::Text(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
                     _ => None,
                 });
@@ -158,7 +158,7 @@ impl Checker<'_, '_> {
                         settings.trust = ids;
                         return;
                     }
-                    None => "ids of servers, `[\"mx.example.jp\"]` for one",
+                    None => "ids of servers, for example `[\"mx.example.jp\"]`",
                 }
             }
             ("relays", ..) => {
@@ -166,15 +166,14 @@ impl Checker<'_, '_> {
                     ValueKind::Set(elements) => elements.as_slice(),
                     _ => std::slice::from_ref(value),
                 };
-                let wrong = relays.iter().find(|each| match &each.kind {
+                let wrong = relays.iter().find(|element| match &element.kind {
                     ValueKind::Text(text) => !is_relay(text),
                     _ => true,
                 });
                 if let Some(wrong) = wrong {
-                    let wanted = "addresses, networks and names, \
-                                  `[\"192.0.2.0/24\", \".mx.example.jp\"]` for one";
+                    let expected = "addresses, networks and names, for example `[\"192.0.2.0/24\", \".mx.example.jp\"]`";
                     let name = name.to_owned();
-                    self.report(wrong.span, RuleErrorKind::BadSetting { name, wanted });
+                    self.report(wrong.span, RuleErrorKind::BadSetting { name, expected });
                     return;
                 }
                 settings.relays = relays.iter().filter_map(text_of).collect();
@@ -190,7 +189,7 @@ impl Checker<'_, '_> {
                 self.timezone = Some(Spanned { value: text.to_owned(), span: value.span });
                 return;
             }
-            ("timezone", ..) => "the name of a zone, `\"Asia/Tokyo\"` for one",
+            ("timezone", ..) => "the name of a zone, for example `\"Asia/Tokyo\"`",
             ("log", _, Some("syslog")) => {
                 settings.log = LogSetting::Syslog;
                 return;
@@ -210,27 +209,27 @@ impl Checker<'_, '_> {
                     settings.duplicates_for = Some(seconds);
                     return;
                 }
-                _ => "a duration, `28d` for one, `52w` at most",
+                _ => "a duration, for example `28d`, at most `52w`",
             },
             ("program-timeout", ..) => match value.kind {
                 ValueKind::Duration(seconds @ 1..=LONGEST_PROGRAM) => {
                     settings.program_timeout = Some(seconds);
                     return;
                 }
-                _ => "a duration, `60s` for one, `4m` at most",
+                _ => "a duration, for example `60s`, at most `4m`",
             },
             ("sendmail", Some(text), _) if path(&text) && text.starts_with('/') => {
                 settings.sendmail = Some(text.to_owned());
                 return;
             }
-            ("sendmail", ..) => "a program by its path, `\"/usr/sbin/sendmail\"` for one",
+            ("sendmail", ..) => "a program by its path, for example `\"/usr/sbin/sendmail\"`",
             ("forward-sender", Some(text), _) if is_forward_sender(text) => {
                 settings.forward_sender = Some(text.to_owned());
                 return;
             }
-            _ => "an address, `\"taro+{sender}@example.jp\"` for one",
+            _ => "an address, for example `\"taro+{sender}@example.jp\"`",
         };
-        self.report(value.span, RuleErrorKind::BadSetting { name: name.to_owned(), wanted });
+        self.report(value.span, RuleErrorKind::BadSetting { name: name.to_owned(), expected });
     }
 
     fn set_me(&mut self, value: &ValueNode) {
@@ -238,10 +237,10 @@ impl Checker<'_, '_> {
             ValueKind::Set(elements) => elements.as_slice(),
             ValueKind::Text(_) => std::slice::from_ref(value),
             _ => {
-                let wanted = "your addresses, `[\"taro@example.jp\"]` for one";
+                let expected = "your addresses, for example `[\"taro@example.jp\"]`";
                 self.report(
                     value.span,
-                    RuleErrorKind::BadSetting { name: String::from("me"), wanted },
+                    RuleErrorKind::BadSetting { name: String::from("me"), expected },
                 );
                 return;
             }

@@ -85,14 +85,14 @@ impl Checker<'_, '_> {
             self.site_mistake(head, SiteMistake::CategoryInGroup);
         }
         let text = name.value.trim();
-        let taken = ["on", "off", "default"].iter().any(|word| same(word, text));
+        let is_reserved = ["on", "off", "default"].iter().any(|word| same(word, text));
         let sign = |c: char| c.is_control() || matches!(c, ',' | '"');
         let long = text.chars().count() > LONGEST;
-        if text.is_empty() || text != name.value || taken || long || text.contains(sign) {
+        if text.is_empty() || text != name.value || is_reserved || long || text.contains(sign) {
             self.site_mistake(name.span, SiteMistake::BadName { name: name.value.clone() });
         }
-        let before = self.program.categories.iter().find(|each| same(&each.name, text));
-        if let Some(at) = before.map(|each| each.span) {
+        let before = self.program.categories.iter().find(|category| same(&category.name, text));
+        if let Some(at) = before.map(|category| category.span) {
             let name_text = name.value.clone();
             // Mandatory ones are read first, though they may come later in the file.
             let is_behind = (at.file, at.start) > (head.file, head.start);
@@ -104,14 +104,14 @@ impl Checker<'_, '_> {
         let at = self.program.statements.len();
         self.push(head, program::StatementKind::Category { category: index, end: 0 });
         let before = self.reach("category", head, None);
-        let around = self.category.replace(index);
-        if mandatory && self.site && around.is_none() && !self.statements.in_group() {
+        let outer = self.category.replace(index);
+        if mandatory && self.site && outer.is_none() && !self.statements.in_group() {
             self.block_for_all(head, statements);
         } else {
             // It may be switched off: whatever it does, what follows is reachable.
             self.block(statements);
         }
-        self.category = around;
+        self.category = outer;
         self.statements.dead = before;
         let behind = self.program.statements.len() as u32;
         if let Some(program::StatementKind::Category { end, .. }) =

@@ -32,7 +32,7 @@ impl Default for RuleFlow {
 impl RuleFlow {
     /// Whether a rule or an action came before, or a group encloses this place.
     pub(super) fn has_rules(&self) -> bool {
-        self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
+        self.blocks.len() > 1 || self.blocks.iter().any(|block| block.has_started)
     }
 
     /// Whether a group encloses this place.
@@ -49,15 +49,15 @@ impl RuleFlow {
 /// One block, and which of its statements stopped rule processing so far.
 #[derive(Default)]
 struct RuleBlock {
-    begun: bool,
-    /// Whatever the message, from this place on.
-    ended: Option<Span>,
-    /// Whether that was reported.
-    told: bool,
-    /// If one of these conditions holds.
-    under: HashMap<u32, Span>,
-    /// If one of these tests holds.
-    taken: CoveredMail,
+    has_started: bool,
+    /// The statement that ends it for every message.
+    end: Option<Span>,
+    /// Whether what follows `end` was reported as unreachable.
+    is_reported: bool,
+    /// The conditions on which it ends, each with its rule.
+    conditions: HashMap<u32, Span>,
+    /// The tests on which it ends.
+    covered: CoveredMail,
 }
 
 /// What one rule's patterns capture.
@@ -84,9 +84,9 @@ impl Checker<'_, '_> {
                 self.list_from(name, *source, place);
             }
             StatementNodeKind::Expire { folder, after, even, unless, actions } => {
-                let even = |word| even.iter().any(|each| each.value == word);
+                let has = |word| even.iter().any(|given| given.value == word);
                 let expiry = ExpiryNode { folder, after, unless: unless.as_ref(), actions };
-                self.expire(statement.span, &expiry, even("unread"), even("flagged"));
+                self.expire(statement.span, &expiry, has("unread"), has("flagged"));
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 self.on_moved(statement.span, ends, actions);
@@ -147,14 +147,14 @@ impl Checker<'_, '_> {
 
     /// Declares a name, unless it is already declared.
     pub(super) fn declare(&mut self, name: &SpannedText, declared: NameKind) {
-        let taken = match self.names.get(&name.value) {
+        let declared_before = match self.names.get(&name.value) {
             Some((NameKind::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
             None if field::is_own(&name.value) => Some(("field", None)),
             None if name.value == super::DUPLICATE => Some(("classifier", None)),
             None => classify::named(&name.value).map(|_| ("classifier", None)),
         };
-        if let Some((by, at)) = taken {
+        if let Some((by, at)) = declared_before {
             if declared != NameKind::Broken {
                 self.report(
                     name.span,
@@ -232,16 +232,16 @@ impl Checker<'_, '_> {
         if ends && let Some(block) = self.statements.blocks.last_mut() {
             match class {
                 Some(class) => {
-                    block.under.entry(class).or_insert(head);
-                    let mut taken = std::mem::take(&mut block.taken);
+                    block.conditions.entry(class).or_insert(head);
+                    let mut covered = std::mem::take(&mut block.covered);
                     if let Some(index) = index {
-                        self.take(index, head, &mut taken);
+                        self.cover(index, head, &mut covered);
                     }
                     if let Some(block) = self.statements.blocks.last_mut() {
-                        block.taken = taken;
+                        block.covered = covered;
                     }
                 }
-                None => block.ended = block.ended.or(Some(head)),
+                None => block.end = block.end.or(Some(head)),
             }
         }
     }
@@ -272,7 +272,7 @@ impl Checker<'_, '_> {
         self.statements.blocks.push(RuleBlock::default());
         self.walk(statements);
         let block = self.statements.blocks.pop();
-        block.is_some_and(|block| block.ended.is_some())
+        block.is_some_and(|block| block.end.is_some())
     }
 
     /// Statements in braces that are always reached: if they stop rule
@@ -282,11 +282,11 @@ impl Checker<'_, '_> {
         self.walk(statements);
         let inner = self.statements.blocks.pop().unwrap_or_default();
         if let Some(block) = self.statements.blocks.last_mut() {
-            block.ended = block.ended.or(inner.ended.map(|_| head));
-            for (class, span) in inner.under {
-                block.under.entry(class).or_insert(span);
+            block.end = block.end.or(inner.end.map(|_| head));
+            for (class, span) in inner.conditions {
+                block.conditions.entry(class).or_insert(span);
             }
-            block.taken.extend(inner.taken);
+            block.covered.extend(inner.covered);
         }
     }
 
@@ -295,13 +295,13 @@ impl Checker<'_, '_> {
         self.statements.blocks.push(RuleBlock::default());
         self.actions(actions);
         let block = self.statements.blocks.pop();
-        block.is_some_and(|block| block.ended.is_some())
+        block.is_some_and(|block| block.end.is_some())
     }
 
     /// Actions separated by commas, in the innermost block.
     fn actions(&mut self, actions: &[crate::syntax::ast::ActionNode]) {
         for (number, action) in actions.iter().enumerate() {
-            let around = self.statements.dead;
+            let was_dead = self.statements.dead;
             if number > 0 {
                 self.reach("action", action.span, None);
             }
@@ -309,12 +309,12 @@ impl Checker<'_, '_> {
                 if lowered.ends()
                     && let Some(block) = self.statements.blocks.last_mut()
                 {
-                    block.ended = block.ended.or(Some(action.span));
+                    block.end = block.end.or(Some(action.span));
                 }
                 if lowered.changes_tests() {
                     for block in &mut self.statements.blocks {
-                        block.under.clear();
-                        block.taken.clear();
+                        block.conditions.clear();
+                        block.covered.clear();
                     }
                 }
                 let stops = matches!(&lowered, Action::InboxAction(inbox) if inbox.unless_filed);
@@ -325,7 +325,7 @@ impl Checker<'_, '_> {
                 };
                 self.push(action.span, kind);
             }
-            self.statements.dead = around;
+            self.statements.dead = was_dead;
         }
     }
 
@@ -336,7 +336,7 @@ impl Checker<'_, '_> {
 
     pub(super) fn begin(&mut self) {
         if let Some(block) = self.statements.blocks.last_mut() {
-            block.begun = true;
+            block.has_started = true;
         }
     }
 
@@ -346,24 +346,24 @@ impl Checker<'_, '_> {
         self.begin();
         let class = condition.map(|condition| self.conditions.class(condition));
         let blocks = self.statements.blocks.iter();
-        let taken = condition.and_then(|condition| {
-            blocks.rev().find_map(|block| self.taken(condition, &block.taken))
+        let covering = condition.and_then(|condition| {
+            blocks.rev().find_map(|block| self.covering_rule(condition, &block.covered))
         });
         let way = &mut self.statements;
-        let same = way.blocks.iter().find_map(|block| block.under.get(&class?).copied());
-        let mut told = way.dead;
+        let same = way.blocks.iter().find_map(|block| block.conditions.get(&class?).copied());
+        let mut is_reported = way.dead;
         let found = match way.blocks.last_mut() {
-            Some(RuleBlock { ended: Some(at), told: before, .. }) => {
-                told |= std::mem::replace(before, true);
+            Some(RuleBlock { end: Some(at), is_reported: before, .. }) => {
+                is_reported |= std::mem::replace(before, true);
                 Some((UnreachableReason::Always, *at))
             }
             _ => same
                 .map(|at| (UnreachableReason::SameCondition, at))
-                .or(taken.map(|at| (UnreachableReason::WiderCondition, at))),
+                .or(covering.map(|at| (UnreachableReason::WiderCondition, at))),
         };
         let before = way.dead;
         way.dead |= found.is_some();
-        if let Some((why, at)) = found.filter(|_| !told) {
+        if let Some((why, at)) = found.filter(|_| !is_reported) {
             self.report(span, RuleErrorKind::Unreachable { what, why, at });
         }
         before

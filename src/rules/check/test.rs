@@ -10,7 +10,7 @@ use crate::syntax::ast::{self, ValueKind, ValueNode};
 use crate::syntax::words::{self, FOLDER_EXISTS};
 
 /// A field as a test names it.
-pub(super) struct AskedField {
+pub(super) struct TestedField {
     pub(super) field: Field,
     pub(super) kind: FieldKind,
     /// Its name, for people.
@@ -19,15 +19,15 @@ pub(super) struct AskedField {
 
 impl Checker<'_, '_> {
     /// The field that a test names; a score counts as one.
-    pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<AskedField> {
+    pub(super) fn tested_field(&mut self, field: &ast::FieldNode) -> Option<TestedField> {
         let name = field.name.value.as_str();
         let span = field.name.span;
-        let asked = |field, kind| AskedField { field, kind, name: name.to_owned() };
+        let tested = |field, kind| TestedField { field, kind, name: name.to_owned() };
         let found = match self.names.get(name) {
             Some((NameKind::Score(score), _)) => {
-                Some(asked(Field::Score(*score), FieldKind::Number))
+                Some(tested(Field::Score(*score), FieldKind::Number))
             }
-            Some((NameKind::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
+            Some((NameKind::Value(value), _)) => Some(tested(Field::Let(*value), FieldKind::Text)),
             Some((NameKind::Broken, _)) => return None,
             // A registered header stays a field even if a list has its name.
             Some((declared, _)) if field::find(name).is_none() => {
@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
                 return None;
             }
             _ => match field::find(name) {
-                Some(FieldLookup::Field(found, kind)) => Some(asked(found, kind)),
+                Some(FieldLookup::Field(found, kind)) => Some(tested(found, kind)),
                 Some(FieldLookup::WantsName(kind, which)) => {
                     return self.named_field(field, kind, which);
                 }
@@ -51,13 +51,13 @@ impl Checker<'_, '_> {
                 );
                 None
             }
-            (Some(asked), None) => Some(asked),
+            (Some(tested), None) => Some(tested),
             (None, _) if name == FOLDER_EXISTS => {
                 self.report(span, RuleErrorKind::FieldWantsName { field: name.to_owned() });
                 None
             }
             (None, _)
-                if CLASSIFIERS.iter().any(|each| each.name == name)
+                if CLASSIFIERS.iter().any(|classifier| classifier.name == name)
                     || name == DUPLICATE
                     || field::of_run(name).is_some() =>
             {
@@ -84,7 +84,7 @@ impl Checker<'_, '_> {
         field: &ast::FieldNode,
         kind: FieldKind,
         which: WithName,
-    ) -> Option<AskedField> {
+    ) -> Option<TestedField> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
             self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
@@ -137,7 +137,7 @@ impl Checker<'_, '_> {
             }
             WithName::Env => Field::Env(name.clone()),
         };
-        Some(AskedField { field: found, kind, name: shown })
+        Some(TestedField { field: found, kind, name: shown })
     }
 
     /// `FIELD OPERATOR VALUE`
@@ -148,17 +148,17 @@ impl Checker<'_, '_> {
         operator: &ast::SpannedText,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
-        let asked = self.asked(field);
-        if asked.is_none() {
-            self.judge_meant(&field.name.value, &operator.value, value);
+        let tested = self.tested_field(field);
+        if tested.is_none() {
+            self.judge_suggested(&field.name.value, &operator.value, value);
         }
         let Some(found) = Operator::of(&operator.value) else {
             self.unknown(WordKind::Operator, &operator.value, operator.span);
             return None;
         };
-        let asked = asked?;
-        if !asked.kind.takes(found) {
-            let (field, kind, operator_word) = (asked.name, asked.kind, operator.value.clone());
+        let tested = tested?;
+        if !tested.kind.takes(found) {
+            let (field, kind, operator_word) = (tested.name, tested.kind, operator.value.clone());
             self.report(
                 operator.span,
                 RuleErrorKind::OperatorDoesNotFit { field, kind, operator: operator_word },
@@ -166,47 +166,47 @@ impl Checker<'_, '_> {
             return None;
         }
         match found {
-            Operator::Text(_) if asked.kind == FieldKind::Weekday => self.weekdays(&asked, value),
-            Operator::Text(_) if asked.kind == FieldKind::Result => self.results(&asked, value),
-            Operator::Text(_) if asked.kind == FieldKind::Ip => self.networks(&asked, value),
-            Operator::Text(operator) => self.text(&asked, operator, value),
-            Operator::Matches => self.matches(asked, value),
-            Operator::In => match asked.kind {
-                FieldKind::Weekday => self.weekdays(&asked, value),
-                FieldKind::Result => self.results(&asked, value),
+            Operator::Text(_) if tested.kind == FieldKind::Weekday => self.weekdays(&tested, value),
+            Operator::Text(_) if tested.kind == FieldKind::Result => self.results(&tested, value),
+            Operator::Text(_) if tested.kind == FieldKind::Ip => self.networks(&tested, value),
+            Operator::Text(operator) => self.text(&tested, operator, value),
+            Operator::Matches => self.matches(tested, value),
+            Operator::In => match tested.kind {
+                FieldKind::Weekday => self.weekdays(&tested, value),
+                FieldKind::Result => self.results(&tested, value),
                 FieldKind::Ip if !matches!(value.kind, ValueKind::Name(_)) => {
-                    self.networks(&asked, value)
+                    self.networks(&tested, value)
                 }
-                FieldKind::Ip => self.in_list(asked, value),
-                FieldKind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
-                kind if kind.is_text() => self.in_list(asked, value),
-                _ => self.numbers_in(span, asked, value),
+                FieldKind::Ip => self.in_list(tested, value),
+                FieldKind::Header if is_numeric(value) => self.numbers_in(span, tested, value),
+                kind if kind.is_text() => self.in_list(tested, value),
+                _ => self.numbers_in(span, tested, value),
             },
-            Operator::Compare(comparison) => self.compare(asked, comparison, value),
+            Operator::Compare(comparison) => self.compare(tested, comparison, value),
         }
     }
 
     /// Judges a value even if the name of its field is another program's.
-    fn judge_meant(&mut self, name: &str, operator: &str, value: &ValueNode) {
-        let meant = words::field_meant(name).filter(|_| field::find(name).is_none());
-        if let Some(name) = meant
+    fn judge_suggested(&mut self, name: &str, operator: &str, value: &ValueNode) {
+        let suggestion = words::suggest_field(name).filter(|_| field::find(name).is_none());
+        if let Some(name) = suggestion
             && let Some(FieldLookup::Field(field, kind)) = field::find(name)
             && let Some(Operator::Text(operator)) = Operator::of(operator)
             && let ValueKind::Text(text) = &value.kind
         {
-            let asked = AskedField { field, kind, name: name.to_owned() };
-            self.judge_stars(&asked, operator, text, value.span);
+            let tested = TestedField { field, kind, name: name.to_owned() };
+            self.judge_stars(&tested, operator, text, value.span);
         }
     }
 
-    fn matches(&mut self, asked: AskedField, value: &ValueNode) -> Option<ConditionKind> {
+    fn matches(&mut self, tested: TestedField, value: &ValueNode) -> Option<ConditionKind> {
         let mut patterns = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
             let ValueKind::Pattern { source, case_sensitive } = &element.kind else {
                 let hint = match &element.kind {
                     ValueKind::Text(text) if is_like(text) => {
-                        Some(format!("`{} like {}`", asked.name, self.written(element)))
+                        Some(format!("`{} like {}`", tested.name, self.written(element)))
                     }
                     ValueKind::Text(text) => Some(format!(
                         "a pattern is written between slashes: `/{}/`",
@@ -241,10 +241,10 @@ impl Checker<'_, '_> {
                 }
             }
         }
-        fine.then(|| ConditionKind::Matches { field: self.field(asked.field), patterns })
+        fine.then(|| ConditionKind::Matches { field: self.field(tested.field), patterns })
     }
 
-    fn in_list(&mut self, asked: AskedField, value: &ValueNode) -> Option<ConditionKind> {
+    fn in_list(&mut self, tested: TestedField, value: &ValueNode) -> Option<ConditionKind> {
         let list = match &value.kind {
             ValueKind::Name(name) => self.named_list(name, value.span)?,
             ValueKind::Set(elements) => {
@@ -253,7 +253,7 @@ impl Checker<'_, '_> {
                 }
                 let before = self.diagnostics.len();
                 let mut entries = self.list_entries(elements);
-                if asked.kind == FieldKind::Domain {
+                if tested.kind == FieldKind::Domain {
                     for entry in &mut entries {
                         self.canonical_domain(entry);
                     }
@@ -268,7 +268,7 @@ impl Checker<'_, '_> {
                 let hint = match list_of_file(text) {
                     Some(list) => format!(
                         "declare the list at the top, `list {list} {written}`, and write `{} in {list}`",
-                        asked.name
+                        tested.name
                     ),
                     None => format!("`[{written}]`, or the name of a list"),
                 };
@@ -280,28 +280,28 @@ impl Checker<'_, '_> {
                 return None;
             }
         };
-        if asked.kind != FieldKind::Address {
+        if tested.kind != FieldKind::Address {
             self.text_lists.insert(list);
         }
-        Some(ConditionKind::In { field: self.field(asked.field), list })
+        Some(ConditionKind::In { field: self.field(tested.field), list })
     }
 
     fn compare(
         &mut self,
-        asked: AskedField,
+        tested: TestedField,
         operator: Comparison,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut values: Vec<(u32, Vec<f64>)> = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
-            match self.number(asked.kind, element) {
+            match self.number(tested.kind, element) {
                 Some(number) => {
-                    self.never(&asked, operator, number, element);
+                    self.never(&tested, operator, number, element);
                     if operator == Comparison::Equal {
-                        self.one_second(&asked, element);
+                        self.one_second(&tested, element);
                     }
-                    let field = self.field_for(&asked, element);
+                    let field = self.field_for(&tested, element);
                     match values.iter_mut().find(|(known, _)| *known == field) {
                         Some((_, numbers)) => numbers.push(number),
                         None => values.push((field, vec![number])),

@@ -24,14 +24,14 @@ fn check_files(files: &[(&str, &str)]) -> (Sources, CheckResult) {
         let found = files.iter().find(|(name, _)| path == Path::new("/rules").join(name));
         found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(ErrorKind::NotFound.into())
     };
-    let mut around = CheckContext {
+    let mut context = CheckContext {
         home: Path::new("/home/taro"),
         load: &mut load,
         script: &mut no_script,
         confinement: None,
     };
-    let mut checked = check(&mut sources, 0, ast, parsed, &mut around);
-    check_lists(&mut checked, &mut sources, &mut around);
+    let mut checked = check(&mut sources, 0, ast, parsed, &mut context);
+    check_lists(&mut checked, &mut sources, &mut context);
     (sources, checked)
 }
 
@@ -42,7 +42,7 @@ fn program(text: &str) -> Program {
 }
 
 /// Code, marked text and message of every mistake.
-fn told(sources: &Sources, checked: &CheckResult) -> Vec<(String, String, String)> {
+fn diagnostics(sources: &Sources, checked: &CheckResult) -> Vec<(String, String, String)> {
     let each = checked.diagnostics.iter().map(|each| {
         (each.code.to_owned(), sources.text(each.span).to_owned(), each.message.clone())
     });
@@ -50,12 +50,12 @@ fn told(sources: &Sources, checked: &CheckResult) -> Vec<(String, String, String
 }
 
 #[track_caller]
-fn mistakes(text: &str, wanted: &[(&str, &str, &str)]) {
+fn mistakes(text: &str, expected: &[(&str, &str, &str)]) {
     let (sources, checked) = check_files(&[("main", text)]);
-    let found = told(&sources, &checked);
+    let found = diagnostics(&sources, &checked);
     let found: Vec<_> =
         found.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
-    assert_eq!(found, wanted, "{text}");
+    assert_eq!(found, expected, "{text}");
 }
 
 /// The hint of the only mistake.
@@ -183,7 +183,7 @@ fn a_mistake_makes_no_others() {
     );
     // Two broken conditions are not the same condition.
     let (_, checked) = check_files(&[("main", "when has a1 -> inbox\nwhen has b1 -> inbox")]);
-    assert!(checked.diagnostics.iter().all(|each| each.code == "unknown-field"));
+    assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.code == "unknown-field"));
     for (one, other) in [
         ("subject is /a/", "subject is /b/"),
         ("subject resembles \"?\"", "subject resembles \"~\""),
@@ -204,7 +204,7 @@ fn a_mistake_makes_no_others() {
     ] {
         let rules = format!("when {one} -> inbox\nwhen {other} -> inbox");
         let (_, checked) = check_files(&[("main", &rules)]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert!(codes.len() == 2 && codes[0] == codes[1], "{rules}: {codes:?}");
     }
     // A file that cannot be read may have declared anything.
@@ -213,9 +213,9 @@ fn a_mistake_makes_no_others() {
         &[("include-unreadable", "\"gone\"", "cannot read `gone`: there is no such file")],
     );
     let (_, checked) = check_files(&[("main", "define news = \nwhen news -> inbox")]);
-    assert!(checked.diagnostics.iter().all(|each| each.code != "unknown-classifier"));
+    assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.code != "unknown-classifier"));
     let (_, checked) = check_files(&[("main", "define news = \nwhen news > 3 -> inbox")]);
-    assert!(checked.diagnostics.iter().all(|each| each.code != "not-a-field"));
+    assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.code != "not-a-field"));
     mistakes(
         "score address { +1 has to }\nwhen address \"To\" is \"a@b.example\" -> inbox",
         &[("syntax", "\"To\"", "`address` takes no name")],
@@ -298,7 +298,7 @@ fn operators_and_values_fit_the_field() {
         hint("when subject matches \"a/b\" -> inbox"),
         "a pattern is written between slashes: `/a\\/b/`"
     );
-    for (test, meant) in [
+    for (test, suggestion) in [
         ("subject is foo", "put it in quotes: `\"foo\"`"),
         ("subject is /x/", "`subject matches /x/`"),
         ("subject resembles \"?\"", "`subject resembles \"viagra\"`, for example"),
@@ -316,7 +316,7 @@ fn operators_and_values_fit_the_field() {
         ("time in 22:00", "a range is `22:00..07:00`; for one value, `time = …`"),
         ("date in 2026-12-24", "a range is `2026-12-24..2027-01-03`; for one value, `date = …`"),
     ] {
-        assert_eq!(hint(&format!("when {test} -> inbox")), meant, "{test}");
+        assert_eq!(hint(&format!("when {test} -> inbox")), suggestion, "{test}");
     }
     mistakes(
         "when header \"X\" > \"a\" -> inbox",
@@ -472,7 +472,7 @@ fn an_unreachable_rule_is_a_warning() {
         ),
     ] {
         let (sources, checked) = check_files(&[("main", text)]);
-        let found = told(&sources, &checked);
+        let found = diagnostics(&sources, &checked);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert_eq!(found[0], ("unreachable".into(), marked.into(), message.into()), "{text}");
         assert!(!checked.diagnostics[0].related.is_empty());
@@ -520,7 +520,7 @@ fn actions_and_their_arguments() {
         ("folder \"{date:%!}\"", "bad-date-format", "{date:%!}", ""),
     ] {
         let (sources, checked) = check_files(&[("main", action)]);
-        let found = told(&sources, &checked);
+        let found = diagnostics(&sources, &checked);
         assert_eq!(found.len(), 1, "{action}: {found:?}");
         assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, marked), "{action}");
         assert!(found[0].2.starts_with(message), "{action}: {}", found[0].2);
@@ -564,7 +564,7 @@ fn folder_names() {
     ] {
         for rules in [format!("folder \"{name}\""), format!("set inbox \"{name}\"")] {
             let (sources, checked) = check_files(&[("main", &rules)]);
-            let found = told(&sources, &checked);
+            let found = diagnostics(&sources, &checked);
             assert_eq!(found.len(), 1, "{rules}: {found:?}");
             assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, &*format!("\"{name}\"")));
         }
@@ -625,25 +625,25 @@ fn settings() {
             "set delimiter \"a\"",
             "bad-setting",
             "\"a\"",
-            "`set delimiter` takes the sign between name and detail, `\"+\"` for one",
+            "`set delimiter` takes the separator of name and detail, for example `\"+\"`",
         ),
         (
             "set timezone \"../x\"",
             "bad-setting",
             "\"../x\"",
-            "`set timezone` takes the name of a zone, `\"Asia/Tokyo\"` for one",
+            "`set timezone` takes the name of a zone, for example `\"Asia/Tokyo\"`",
         ),
         (
             "set folder-prefix \"a/../\"",
             "bad-setting",
             "\"a/../\"",
-            "`set folder-prefix` takes what folder names begin with, `\"INBOX/\"` for one, or `\"\"`",
+            "`set folder-prefix` takes what folder names begin with, for example `\"INBOX/\"`, or `\"\"`",
         ),
         (
             "set folder-prefix \"INBOX\"",
             "bad-setting",
             "\"INBOX\"",
-            "`set folder-prefix` takes what folder names begin with, `\"INBOX/\"` for one, or `\"\"`",
+            "`set folder-prefix` takes what folder names begin with, for example `\"INBOX/\"`, or `\"\"`",
         ),
         ("set log off\nset log syslog", "setting-twice", "set log syslog", "`log` is set twice"),
         (
@@ -668,7 +668,7 @@ fn settings() {
             "set sendmail \"sendmail\"",
             "bad-setting",
             "\"sendmail\"",
-            "`set sendmail` takes a program by its path, `\"/usr/sbin/sendmail\"` for one",
+            "`set sendmail` takes a program by its path, for example `\"/usr/sbin/sendmail\"`",
         ),
         (
             "set me [\"taro\"]",
@@ -695,13 +695,16 @@ fn settings() {
         "trust \" \"",
     ] {
         let (_, checked) = check_files(&[("main", &format!("set {setting}"))]);
-        let told: Vec<_> =
-            checked.diagnostics.iter().map(|each| (each.code, &each.message)).collect();
+        let diagnostics: Vec<_> = checked
+            .diagnostics
+            .iter()
+            .map(|diagnostic| (diagnostic.code, &diagnostic.message))
+            .collect();
         let name = setting.split(' ').next().unwrap();
         assert!(
-            matches!(told.as_slice(), [("bad-setting", message)]
+            matches!(diagnostics.as_slice(), [("bad-setting", message)]
                 if message.contains(name) && !message.contains("an address")),
-            "{setting}: {told:?}"
+            "{setting}: {diagnostics:?}"
         );
     }
 }
@@ -745,7 +748,7 @@ fn a_status_has_three_numbers_of_the_right_class() {
     }
     for status in ["4.7.1", "5.7", "5.7.1.1", "5..1", "5.07.1", "5.7.1000", "5.7.x", "55.7.1"] {
         let (_, checked) = check_files(&[("main", &format!("reject \"{status} no\""))]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["bad-status"], "{status}");
     }
     mistakes(
@@ -759,7 +762,7 @@ fn groups_end_over_all_files() {
     let nested = |inner: &str| "when has to {\n".repeat(40) + inner + &"}".repeat(40);
     let (sources, checked) =
         check_files(&[("main", &nested("include \"a\"\n")), ("a", &nested("log \"x\"\n"))]);
-    let found = told(&sources, &checked);
+    let found = diagnostics(&sources, &checked);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].0, "too-deep");
 }
@@ -778,18 +781,18 @@ fn old_mail_goes_to_one_folder_or_is_deleted() {
         ("inbox", false),
     ] {
         let (_, checked) = check_files(&[("main", &format!("expire \"A\" after 1d -> {actions}"))]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, if is_fine { &[][..] } else { &["expire-action"] }, "{actions}");
     }
-    for (even, wanted) in [("", [false, false]), ("even unread", [true, false])] {
+    for (even, expected) in [("", [false, false]), ("even unread", [true, false])] {
         let program = program(&format!("expire \"A\" after 1d {even} -> delete"));
         let expiry = &program.expiries[0];
-        assert_eq!([expiry.even_unread, expiry.even_flagged], wanted, "{even}");
+        assert_eq!([expiry.even_unread, expiry.even_flagged], expected, "{even}");
     }
 }
 
 #[test]
-fn what_is_remembered_depends_on_what_is_asked() {
+fn what_is_remembered_depends_on_the_tests() {
     let program = program(
         "list known sent \"Sent\"\nwhen duplicate within 3d or duplicate within 5d -> discard",
     );
@@ -801,7 +804,7 @@ fn a_list_of_texts_may_hold_any_line() {
     for (field, codes) in [("list-id", &[][..]), ("from", &["bad-entry"])] {
         let rules = format!("list seen \"w\"\nadd {field} to seen");
         let (_, checked) = check_files(&[("main", &rules), ("w", "sale\n")]);
-        let found: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let found: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(found, codes, "{field}");
     }
 }
@@ -842,7 +845,7 @@ fn includes_end() {
         ("a", "include \"./b\""),
         ("b", "include \"../rules/a\"\ninclude \"main\""),
     ]);
-    let found = told(&sources, &checked);
+    let found = diagnostics(&sources, &checked);
     let codes: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
     assert_eq!(codes, [("include-cycle", "\"../rules/a\""), ("include-cycle", "\"main\"")]);
 
@@ -851,7 +854,7 @@ fn includes_end() {
     let files: Vec<(&str, &str)> =
         names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
     let (sources, checked) = check_files(&files);
-    let found = told(&sources, &checked);
+    let found = diagnostics(&sources, &checked);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("include-too-deep", "\"f17\""));
 
@@ -864,7 +867,7 @@ fn includes_end() {
         .zip(texts.iter().map(String::as_str).chain(["log \"x\""]))
         .collect();
     let (_, checked) = check_files(&files);
-    let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+    let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["include-too-many"]);
 }
 
@@ -917,13 +920,13 @@ fn lists_are_not_read_for_a_delivery() {
     let (ast, parsed) = parse(0, &source);
     sources.add(source);
     let mut load = |path: &Path| -> io::Result<Vec<u8>> { panic!("read {}", path.display()) };
-    let mut around = CheckContext {
+    let mut context = CheckContext {
         home: Path::new("/"),
         load: &mut load,
         script: &mut no_script,
         confinement: None,
     };
-    let checked = check(&mut sources, 0, ast, parsed, &mut around);
+    let checked = check(&mut sources, 0, ast, parsed, &mut context);
     assert_eq!(checked.list_files[0].path, Path::new("/rules/w"));
     let program = checked.program.unwrap_or_default();
     assert_eq!(program.lists[0].entries, Entries::File("w".into()));
@@ -1022,7 +1025,7 @@ fn a_chain_of_definitions_ends() {
         text += &format!("define d{number} = not d{}\n", number - 1);
     }
     let (sources, checked) = check_files(&[("main", &text)]);
-    let found = told(&sources, &checked);
+    let found = diagnostics(&sources, &checked);
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].0.as_str(), found[0].2.as_str()),
@@ -1077,7 +1080,7 @@ fn texts_that_only_look_like_mistakes_are_accepted() {
         let close = if test.ends_with('[') { "]" } else { "" };
         let text = format!("when {test}{marked}{close} -> inbox");
         let (sources, checked) = check_files(&[("main", &text)]);
-        let found = told(&sources, &checked);
+        let found = diagnostics(&sources, &checked);
         let codes: Vec<_> = found.iter().map(|each| each.0.as_str()).collect();
         assert_eq!(codes, [code], "{text}");
         assert!(found[0].1.trim_start_matches('"') == marked.trim_start_matches('"'), "{found:?}");
@@ -1094,7 +1097,7 @@ fn days_of_the_week_and_results_are_words() {
         ("spf is 5", "wrong-value", "5"),
     ] {
         let (sources, checked) = check_files(&[("main", &format!("when {test} -> inbox"))]);
-        let found = told(&sources, &checked);
+        let found = diagnostics(&sources, &checked);
         let found: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
         assert_eq!(found, [(code, marked)], "{test}");
     }
@@ -1114,7 +1117,7 @@ fn networks_are_read_up_to_their_last_bit() {
     for text in ["192.0.2.0/33", "2001:db8::/129", "192.0.2", "192.0.2.0/x"] {
         let (_, checked) =
             check_files(&[("main", &format!("when client.ip in [\"{text}\"] -> inbox"))]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["wrong-value"], "{text}");
     }
     let named = "list blocked [\"192.0.2.7\"]\nwhen client.ip in blocked -> inbox";
@@ -1146,7 +1149,7 @@ fn the_same_question_is_known_in_another_order() {
     ] {
         let rules = format!("when {first} -> inbox\nwhen {second} -> stop");
         let (_, checked) = check_files(&[("main", &rules)]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["unreachable"], "{rules}");
     }
     program("when not has to -> inbox\nwhen not has cc -> stop");
@@ -1187,7 +1190,7 @@ fn a_folder_that_may_exist() {
         format!("score s {{ +1 {before} and folder-exists \"{{1}}\" }}\nwhen s > 0 -> inbox"),
     ] {
         let (_, checked) = check_files(&[("main", &rule)]);
-        let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+        let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["no-capture"], "{rule}");
     }
 
@@ -1227,7 +1230,12 @@ fn captures_outlive_a_duplicate_test() {
 #[test]
 fn a_rule_with_a_mistake_hides_no_other_mistake() {
     let codes = |text: &str| -> Vec<&str> {
-        check_files(&[("main", text)]).1.diagnostics.iter().map(|each| each.code).collect()
+        check_files(&[("main", text)])
+            .1
+            .diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.code)
+            .collect()
     };
     let broken = "when subject is { log \"{1}\"\n folder \"a//b\" }\n";
     let alone = codes("when subject is { log \"x\" }\n");
@@ -1244,7 +1252,7 @@ fn a_chain_of_scores_ends() {
         text += &format!("score s{number} {{ +1 s{} > 0 }}\n", number - 1);
     }
     let (_, checked) = check_files(&[("main", &text)]);
-    let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+    let codes: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["too-deep"]);
 }
 

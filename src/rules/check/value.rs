@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::Checker;
-use super::test::AskedField;
+use super::test::TestedField;
 use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};
@@ -48,18 +48,18 @@ impl Checker<'_, '_> {
 
     pub(super) fn wrong_value(
         &mut self,
-        wanted: &'static str,
+        expected: &'static str,
         value: &ValueNode,
         hint: Option<String>,
     ) {
         let found = kind_name(&value.kind);
-        self.report(value.span, RuleErrorKind::WrongValue { wanted, found, hint });
+        self.report(value.span, RuleErrorKind::WrongValue { expected, found, hint });
     }
 
     /// `is contains starts ends like`
     pub(super) fn text(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         operator: TextOperator,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
@@ -70,7 +70,7 @@ impl Checker<'_, '_> {
             let ValueKind::Text(text) = &element.kind else {
                 let hint = match &element.kind {
                     ValueKind::Pattern { .. } => {
-                        Some(format!("`{} matches {}`", asked.name, self.written(element)))
+                        Some(format!("`{} matches {}`", tested.name, self.written(element)))
                     }
                     ValueKind::Name(name) if name == "me" || self.names.contains_key(name) => {
                         let set = if name == "me" && !self.names.contains_key(name) {
@@ -78,7 +78,7 @@ impl Checker<'_, '_> {
                         } else {
                             ""
                         };
-                        Some(format!("`{} in {name}`, if the list is meant{set}", asked.name))
+                        Some(format!("`{} in {name}`, if the list is meant{set}", tested.name))
                     }
                     _ => Some(format!("put it in quotes: `\"{}\"`", self.written(element))),
                 };
@@ -86,27 +86,27 @@ impl Checker<'_, '_> {
                 fine = false;
                 continue;
             };
-            self.judge_text(asked, operator, text, element.span);
+            self.judge_text(tested, operator, text, element.span);
             if operator == TextOperator::Resembles && resembles::SimilarWord::new(text).is_none() {
                 let hint = Some(String::from("`subject resembles \"viagra\"`, for example"));
                 self.wrong_value("a word with letters", element, hint);
                 fine = false;
             }
-            needles.push(Needle { folded: needle(asked.kind, operator, text) });
+            needles.push(Needle { folded: needle(tested.kind, operator, text) });
         }
         fine.then(|| ConditionKind::Text {
-            field: self.field(asked.field.clone()),
+            field: self.field(tested.field.clone()),
             operator,
             needles,
         })
     }
 
     /// Reports texts that are in every value, or in none.
-    fn judge_text(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
+    fn judge_text(&mut self, tested: &TestedField, operator: TextOperator, text: &str, span: Span) {
         let part =
             matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
         if part && fold::fold(text).is_empty() {
-            self.report(span, RuleErrorKind::AlwaysHolds { field: asked.name.clone() });
+            self.report(span, RuleErrorKind::AlwaysHolds { field: tested.name.clone() });
             return;
         }
         if part && text.len() > 1 && fold::fold(text) == " " {
@@ -115,8 +115,8 @@ impl Checker<'_, '_> {
             self.report(span, RuleErrorKind::Unlikely { why: why.into(), hint: None });
             return;
         }
-        self.judge_stars(asked, operator, text, span);
-        if asked.field == Field::ListId && text.contains(['<', '>']) {
+        self.judge_stars(tested, operator, text, span);
+        if tested.field == Field::ListId && text.contains(['<', '>']) {
             let bare = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
             let hint = format!("without them: `\"{bare}\"`");
             self.never_holds(span, "`list-id` has no angle brackets", Some(hint));
@@ -125,26 +125,26 @@ impl Checker<'_, '_> {
         if operator != TextOperator::Is || text.is_empty() {
             return;
         }
-        match (&asked.field, asked.kind) {
+        match (&tested.field, tested.kind) {
             (_, FieldKind::Address) if text.contains('@') && text.contains(['<', '>']) => {
                 let bare = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
                 let why = "an address is compared without the name and the angle brackets";
-                self.never_holds(span, why, Some(format!("`{} is {}`", asked.name, quote(bare))));
+                self.never_holds(span, why, Some(format!("`{} is {}`", tested.name, quote(bare))));
             }
             (_, FieldKind::Address) if !text.contains('@') => {
                 let hint = match text {
-                    "<>" => format!("the null sender: `{} is \"\"`", asked.name),
+                    "<>" => format!("the null sender: `{} is \"\"`", tested.name),
                     _ if text.contains('.') => {
-                        format!("for the part after the `@`: `{}.domain is …`", asked.name)
+                        format!("for the part after the `@`: `{}.domain is …`", tested.name)
                     }
-                    _ => format!("for the part before the `@`: `{}.local is …`", asked.name),
+                    _ => format!("for the part before the `@`: `{}.local is …`", tested.name),
                 };
                 self.never_holds(span, "an address has an `@`", Some(hint));
             }
             (_, FieldKind::Address) if text.starts_with('@') => {
                 let hint = format!(
                     "for every address of that domain: `{}.domain is \"{}\"`",
-                    asked.name,
+                    tested.name,
                     text.trim_start_matches('@')
                 );
                 self.never_holds(span, "an address has a part before the `@`", Some(hint));
@@ -158,7 +158,7 @@ impl Checker<'_, '_> {
                 self.never_holds(span, "a SHA-256 is 64 hexadecimal digits", None);
             }
             (Field::AttachmentType, _) if !text.contains('/') => {
-                let hint = format!("`{} like \"*/{text}\"`, for example", asked.name);
+                let hint = format!("`{} like \"*/{text}\"`, for example", tested.name);
                 self.never_holds(span, "a media type has a `/`", Some(hint));
             }
             _ => {}
@@ -168,12 +168,12 @@ impl Checker<'_, '_> {
     /// Reports wildcards that stand for themselves, and `like` without any.
     pub(super) fn judge_stars(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         operator: TextOperator,
         text: &str,
         span: Span,
     ) {
-        let name = &asked.name;
+        let name = &tested.name;
         let inner = text.trim_matches('*');
         let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
         let operator_is = |of: &[TextOperator]| of.contains(&operator);
@@ -189,7 +189,7 @@ impl Checker<'_, '_> {
             TextOperator::Like | TextOperator::Resembles => return,
             // Hardly any address has a star.
             _ if inner.contains('*')
-                && matches!(asked.kind, FieldKind::Address | FieldKind::Domain) =>
+                && matches!(tested.kind, FieldKind::Address | FieldKind::Domain) =>
             {
                 let open = |is_open| if is_open { "*" } else { "" };
                 let first =
@@ -223,7 +223,7 @@ impl Checker<'_, '_> {
     /// Days of the week, as text.
     pub(super) fn weekdays(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut days: Vec<usize> = Vec::new();
@@ -245,7 +245,7 @@ impl Checker<'_, '_> {
         let names = days.into_iter().filter_map(|day| WEEKDAYS.get(day));
         let needles = names.map(|name| Needle { folded: (*name).to_owned() }).collect();
         fine.then(|| ConditionKind::Text {
-            field: self.field(asked.field.clone()),
+            field: self.field(tested.field.clone()),
             operator: TextOperator::Is,
             needles,
         })
@@ -270,14 +270,14 @@ impl Checker<'_, '_> {
     /// Words of RFC 8601 §2.7, bare or in quotes.
     pub(super) fn results(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut needles = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
             let (ValueKind::Text(word) | ValueKind::Name(word)) = &element.kind else {
-                let hint = Some(format!("`{} is pass`, for example", asked.name));
+                let hint = Some(format!("`{} is pass`, for example", tested.name));
                 self.wrong_value("a result", element, hint);
                 fine = false;
                 continue;
@@ -291,7 +291,7 @@ impl Checker<'_, '_> {
             }
         }
         fine.then(|| ConditionKind::Text {
-            field: self.field(asked.field.clone()),
+            field: self.field(tested.field.clone()),
             operator: TextOperator::Is,
             needles,
         })
@@ -300,7 +300,7 @@ impl Checker<'_, '_> {
     /// Addresses and networks (`192.0.2.0/24`).
     pub(super) fn networks(
         &mut self,
-        asked: &AskedField,
+        tested: &TestedField,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut networks = Vec::new();
@@ -319,7 +319,7 @@ impl Checker<'_, '_> {
                 }
             }
         }
-        fine.then(|| ConditionKind::Network { field: self.field(asked.field.clone()), networks })
+        fine.then(|| ConditionKind::Network { field: self.field(tested.field.clone()), networks })
     }
 }
 

@@ -22,7 +22,7 @@ impl ExpireMistake {
         match self {
             ExpireMistake::InGroup => error(
                 "expire-in-group",
-                String::from("`expire` stands in a group"),
+                String::from("`expire` inside a group"),
                 "not allowed here",
             )
             .or_hint(Some(

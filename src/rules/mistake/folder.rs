@@ -10,7 +10,7 @@ pub enum BadFolder {
     /// No name at all.
     Empty,
     /// A path, and the folder that was probably meant; `None` for the inbox.
-    Path { why: BadPath, meant: Option<String> },
+    Path { why: BadPath, suggestion: Option<String> },
     /// A control character.
     Control,
     /// A dot, which separates levels in maildir++; with the name written with `/`.
@@ -42,7 +42,7 @@ impl BadFolder {
             BadFolder::Empty => {
                 ("folder-empty", String::from("empty folder name"), Some("the inbox is `inbox`"))
             }
-            BadFolder::Path { why, meant } => {
+            BadFolder::Path { why, suggestion } => {
                 let (code, message, rule) = match why {
                     BadPath::Absolute => (
                         "folder-absolute",
@@ -60,8 +60,8 @@ impl BadFolder {
                         "use one `/` between two names, none at the end",
                     ),
                 };
-                let hint = match meant {
-                    Some(meant) => format!("write `\"{meant}\"`: {rule}"),
+                let hint = match suggestion {
+                    Some(suggestion) => format!("write `\"{suggestion}\"`: {rule}"),
                     None => format!("the inbox is `inbox`; {rule}"),
                 };
                 return error(code, message.into(), "invalid folder name").or_hint(Some(hint));
@@ -77,10 +77,10 @@ impl BadFolder {
                 return error("folder-dot", message.into(), "invalid folder name")
                     .or_hint(Some(hint));
             }
-            BadFolder::Hidden(meant) => {
+            BadFolder::Hidden(suggestion) => {
                 let message = "in the fs layout no part may start with a `.`";
                 return error("folder-hidden", message.into(), "invalid folder name")
-                    .or_hint(meant.map(|meant| format!("write `\"{meant}\"`")));
+                    .or_hint(suggestion.map(|suggestion| format!("write `\"{suggestion}\"`")));
             }
             BadFolder::Nowhere => (
                 "folder-absolute",

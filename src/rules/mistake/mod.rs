@@ -62,12 +62,12 @@ pub enum RuleErrorKind {
     /// The same setting twice.
     SettingTwice { name: String, at: Span },
     /// A setting's value that it cannot have.
-    BadSetting { name: String, wanted: &'static str },
+    BadSetting { name: String, expected: &'static str },
 
     /// An operator that does not fit the field's kind.
     OperatorDoesNotFit { field: String, kind: FieldKind, operator: String },
     /// A value of another kind.
-    WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
+    WrongValue { expected: &'static str, found: &'static str, hint: Option<String> },
     /// A date that does not exist.
     NoSuchDate { text: String },
     /// `header` or `env` without a name.
@@ -247,12 +247,12 @@ impl RuleErrorKind {
             ),
             RuleErrorKind::NameTaken { name, by, at } => {
                 let message = format!("the name `{name}` is taken by a {by}");
-                let taken = error("name-taken", message, "taken");
-                let taken = match at {
-                    Some(at) => taken.with(at, "declared here"),
-                    None => taken,
+                let diagnostic = error("name-taken", message, "taken");
+                let diagnostic = match at {
+                    Some(at) => diagnostic.with(at, "declared here"),
+                    None => diagnostic,
                 };
-                taken.or_hint(Some("choose another name"))
+                diagnostic.or_hint(Some("choose another name"))
             }
             RuleErrorKind::MeIsASetting => {
                 error("name-taken", String::from("the name `me` belongs to a setting"), "taken")
@@ -278,8 +278,8 @@ impl RuleErrorKind {
                     .with(at, "set here first")
                     .or_hint(Some("keep one of them"))
             }
-            RuleErrorKind::BadSetting { name, wanted } => {
-                error("bad-setting", format!("`set {name}` takes {wanted}"), "not this")
+            RuleErrorKind::BadSetting { name, expected } => {
+                error("bad-setting", format!("`set {name}` takes {expected}"), "not this")
             }
 
             RuleErrorKind::OperatorDoesNotFit { field, kind, operator } => {
@@ -296,8 +296,8 @@ impl RuleErrorKind {
                 };
                 error("operator-does-not-fit", message, "does not fit").or_hint(Some(hint))
             }
-            RuleErrorKind::WrongValue { wanted, found, hint } => {
-                let message = format!("expected {wanted}, found {found}");
+            RuleErrorKind::WrongValue { expected, found, hint } => {
+                let message = format!("expected {expected}, found {found}");
                 error("wrong-value", message, found).or_hint(hint)
             }
             RuleErrorKind::NoSuchDate { text } => {

@@ -11,15 +11,15 @@ use crate::syntax::quote;
 pub enum PlaceMistake {
     /// A path with something that a shell or a mail server would substitute, and
     /// what was probably meant.
-    ShellPath { text: String, meant: String, is_setting: bool },
+    ShellPath { text: String, suggestion: String, is_setting: bool },
     /// A folder given as one of procmail's variables.
-    FolderVariable { name: String, meant: Option<String> },
+    FolderVariable { name: String, suggestion: Option<String> },
     /// A capture in a folder's name as procmail or Sieve write it, `$1` or `${1}`.
-    FolderCapture { name: String, meant: String },
+    FolderCapture { name: String, suggestion: String },
     /// A part of a folder's name that begins or ends with a blank.
-    FolderBlank { name: String, meant: String },
+    FolderBlank { name: String, suggestion: String },
     /// `INBOX.Sale`, in the fs layout.
-    FolderOfInbox { name: String, meant: String },
+    FolderOfInbox { name: String, suggestion: String },
     /// A folder that is on disk in another spelling.
     OnDisk { name: String, other: String, how: &'static str },
     /// A folder whose earlier mail is all in another one.
@@ -33,38 +33,40 @@ pub enum PlaceMistake {
 impl PlaceMistake {
     pub(super) fn wording(self) -> Wording {
         match self {
-            PlaceMistake::ShellPath { text, meant, is_setting } => {
+            PlaceMistake::ShellPath { text, suggestion, is_setting } => {
                 let message = format!("variables are not expanded in the path `{text}`");
                 let severe = if is_setting { error } else { warning };
                 severe("shell-path", message, "taken literally").or_hint(Some(format!(
-                    "write `\"{meant}\"`; `~/` is the home, and a relative path starts at the \
+                    "write `\"{suggestion}\"`; `~/` is the home, and a relative path starts at the \
                      folder of the rule file"
                 )))
             }
-            PlaceMistake::FolderVariable { name, meant } => {
+            PlaceMistake::FolderVariable { name, suggestion } => {
                 let message = format!("`{name}` would be a folder with that literal name");
-                let hint = match meant {
+                let hint = match suggestion {
                     None => String::from("the inbox is `inbox`"),
-                    Some(meant) => format!("folders are in the Maildir: `folder \"{meant}\"`"),
+                    Some(suggestion) => {
+                        format!("folders are in the Maildir: `folder \"{suggestion}\"`")
+                    }
                 };
                 warning("folder-variable", message, "not expanded").or_hint(Some(hint))
             }
-            PlaceMistake::FolderCapture { name, meant } => {
+            PlaceMistake::FolderCapture { name, suggestion } => {
                 let message = format!("the `$` in `{name}` stays in the folder's name");
                 warning("folder-variable", message, "taken literally").or_hint(Some(format!(
-                    "what a pattern captured is inserted without it: `\"{meant}\"`"
+                    "what a pattern captured is inserted without it: `\"{suggestion}\"`"
                 )))
             }
-            PlaceMistake::FolderBlank { name, meant } => {
+            PlaceMistake::FolderBlank { name, suggestion } => {
                 let message = format!("a part of `{name}` begins or ends with a space");
                 warning("folder-blank", message, "a folder of its own")
-                    .or_hint(Some(format!("if that is not intended, write `\"{meant}\"`")))
-                    .instead_folder(&meant)
+                    .or_hint(Some(format!("if that is not intended, write `\"{suggestion}\"`")))
+                    .instead_folder(&suggestion)
             }
-            PlaceMistake::FolderOfInbox { name, meant } => {
+            PlaceMistake::FolderOfInbox { name, suggestion } => {
                 let message = format!("in the fs layout `{name}` is one folder, with a dot");
                 warning("folder-dot", message, "not a separate level").or_hint(Some(format!(
-                    "what other readers show as `{name}` is `folder \"{meant}\"` in maildir++"
+                    "what other readers show as `{name}` is `folder \"{suggestion}\"` in maildir++"
                 )))
             }
             PlaceMistake::OnDisk { name, other, how } => {

@@ -21,7 +21,7 @@ pub enum ScriptMistake {
     /// Something that cannot be a separator.
     Separator,
     /// A prefix that does not end with the separator.
-    Prefix { meant: String },
+    Prefix { suggestion: String },
     /// Something in the script cannot be translated.
     Fault { label: Option<String>, reason: String },
 }
@@ -64,12 +64,12 @@ impl ScriptMistake {
             .or_hint(Some(
                 "it is that of the namespace in Dovecot: `doveconf -n | grep separator`",
             )),
-            ScriptMistake::Prefix { meant } => error(
+            ScriptMistake::Prefix { suggestion } => error(
                 "bad-prefix",
                 String::from("the prefix ends with the separator"),
                 "not a folder prefix",
             )
-            .or_hint(Some(format!("write `prefix \"{meant}\"`"))),
+            .or_hint(Some(format!("write `prefix \"{suggestion}\"`"))),
             ScriptMistake::Fault { label, reason } => {
                 let message = match label {
                     Some(label) => format!("the filter `{label}`: {reason}"),

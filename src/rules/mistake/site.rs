@@ -77,8 +77,7 @@ impl SiteMistake {
                 "not in site rules",
             )
             .or_hint(Some(
-                "where a user's mail lies must not depend on the site rules; mfilter takes \
-                 `--maildir`",
+                "where a user's mail is stored must not depend on the site rules; use `--maildir`",
             )),
             SiteMistake::InGroup { what } => {
                 error("in-group", format!("`{what}` inside a group"), "not allowed here")

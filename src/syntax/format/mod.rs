@@ -502,7 +502,7 @@ rule "team mail" when from in team {
     otherwise                            -> folder "Work"
 }
 "##;
-        let laid_out = r##"# ~/.mailrules            check: mfilter check      try: mfilter --test message.eml
+        let expected = r##"# ~/.mailrules            check: mfilter check      try: mfilter --test message.eml
 
 set me ["taro@example.jp", "@taro.example"]
 set trust ["mx.example.jp"]  # whose Authentication-Results count
@@ -536,7 +536,7 @@ rule "team mail" when from in team {
     otherwise                     -> folder "Work"
 }
 "##;
-        assert_eq!(formatted(written), laid_out);
+        assert_eq!(formatted(written), expected);
     }
 
     #[test]
@@ -577,7 +577,7 @@ expect "a.eml" -> mark  seen ,folder "X" as   seen flagged
 
 # last
 "##;
-        let laid_out = r##"# first
+        let expected = r##"# first
 set me [
     "a",  # home
     # and
@@ -617,7 +617,7 @@ expect "a.eml" -> mark seen, folder "X" as seen flagged
 
 # last
 "##;
-        assert_eq!(formatted(written), laid_out);
+        assert_eq!(formatted(written), expected);
     }
 
     #[test]
@@ -643,8 +643,8 @@ expect "a.eml" -> mark seen, folder "X" as seen flagged
     #[test]
     fn an_answer_is_on_one_line_or_each_part_on_its_own() {
         let written = "when a -> reply {text \"x\" every 3d}, mark seen\nreply { # b\n  text \"\"\"\n x\n\n   y\n \"\"\" }\nset a 2026-12-24T07:05:00+00:00\n";
-        let laid_out = "when a -> reply { text \"x\" every 3d }, mark seen\nreply {  # b\n    text \"\"\"\n        x\n\n          y\n        \"\"\"\n}\nset a 2026-12-24T07:05Z\n";
-        assert_eq!(formatted(written), laid_out);
+        let expected = "when a -> reply { text \"x\" every 3d }, mark seen\nreply {  # b\n    text \"\"\"\n        x\n\n          y\n        \"\"\"\n}\nset a 2026-12-24T07:05Z\n";
+        assert_eq!(formatted(written), expected);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Measures {
 }
 
 /// `should` hold for the label?
-fn wanted(classifier: &str, label: &str) -> Option<bool> {
+fn expected(classifier: &str, label: &str) -> Option<bool> {
     match (classifier, label) {
         ("bounce" | "daemon", "bounce") | ("mailing-list", "list") => Some(true),
         ("automatic", "bounce" | "vacation") => Some(true),
@@ -145,7 +145,8 @@ pub fn measure(corpus: &Path) -> io::Result<Measures> {
         }
         for classifier in CLASSIFIERS {
             let Ok(found) = (classifier.find)(&mail) else { continue };
-            if wanted(classifier.name, label).is_some_and(|wanted| wanted != found.is_some()) {
+            if expected(classifier.name, label).is_some_and(|expected| expected != found.is_some())
+            {
                 measures.surprises.push(format!("{} {label} {path}: {found:?}", classifier.name));
             }
             let key = (classifier.name, label.to_owned());

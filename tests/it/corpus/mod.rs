@@ -38,7 +38,7 @@ fn at_most(measures: &Measures, classifier: &str, label: &str, percent: f64) -> 
 }
 
 #[test]
-fn targets_are_met() {
+fn targets_are_reached() {
     let Some(corpus) = corpus() else { return };
     let measures = measure(&corpus).unwrap();
     let mut missed: Vec<String> = [

@@ -64,10 +64,10 @@ impl Exim<'_> {
             "EHLO {}\r\nMAIL FROM:<{}>\r\nRCPT TO:<taro@example.jp>\r\nDATA\r\n{message}.\r\nQUIT\r\n",
             sender.helo, sender.envelope
         );
-        let told = run(command, commands.as_bytes());
+        let output = run(command, commands.as_bytes());
         let path = home.join("box/taro");
         let Ok(delivered) = fs::read_to_string(&path) else {
-            assert!(told.stdout.contains("\n5"), "refused, or what is wrong: {told:?}");
+            assert!(output.stdout.contains("\n5"), "refused, or what is wrong: {output:?}");
             return None;
         };
         fs::remove_file(path).expect("it is there");

@@ -82,11 +82,11 @@ impl Haraka {
             "DATA\r\n".to_owned(),
             format!("{message}.\r\n"),
         ] {
-            let told = reply(&command);
-            if told.starts_with('5') {
+            let output = reply(&command);
+            if output.starts_with('5') {
                 return None;
             }
-            assert!(told.starts_with(['2', '3']), "{command}: {told}");
+            assert!(output.starts_with(['2', '3']), "{command}: {output}");
         }
         let queued = fs::read_dir(&self.mail).expect("readable").next().expect("it is queued");
         let path = queued.expect("readable").path();

@@ -189,8 +189,8 @@ fn folders_flags_and_keywords_in_cyrus() {
     // Nor does it let us in when the password is another one.
     site.jail.shell("echo other > /etc/mfilter/store-password");
     let answer = site.deliver(&message("else"));
-    let wanted = "refuses the login of `mfilter` for `taro@test.example`";
-    assert!(answer.starts_with("451 4.3.5") && answer.contains(wanted), "{answer}");
+    let expected = "refuses the login of `mfilter` for `taro@test.example`";
+    assert!(answer.starts_with("451 4.3.5") && answer.contains(expected), "{answer}");
     assert_eq!(site.seen().len(), 8);
 }
 
@@ -208,24 +208,7 @@ fn no_message_in_cyrus_is_seen_without_its_flags() {
         let watcher = scope.spawn(|| {
             let mut imap = site.imap();
             imap.done("EXAMINE W");
-            let mut polls = 0;
-            loop {
-                let finished = over.load(Ordering::Relaxed);
-                imap.done("NOOP");
-                let lines = imap.done("FETCH 1:* (FLAGS)");
-                let flags = lines.iter().filter_map(|line| line.split_once("FETCH (FLAGS ("));
-                let met = flags
-                    .inspect(|(line, flags)| {
-                        let all = ["\\Seen", "\\Flagged", "$Work"];
-                        assert!(all.iter().all(|flag| flags.contains(flag)), "{line} {flags}");
-                    })
-                    .count();
-                polls += 1;
-                if met >= count {
-                    return polls;
-                }
-                assert!(!finished, "only {met} are there");
-            }
+            imap.poll_flags(&["\\Seen", "\\Flagged", "$Work"], count, &over)
         });
         (1..count).for_each(|_| deliver());
         over.store(true, Ordering::Relaxed);

@@ -171,6 +171,6 @@ fn scripts_saved_by_dovecot_2_4_run_and_broken_ones_are_refused() {
     site.deliver("/usr/bin/mfilter", "five");
     let mail =
         [("", "five"), ("", "four"), (".Other", "three"), (".Other", "two"), (".Shop", "one")];
-    let wanted = mail.map(|(folder, subject)| (folder.to_owned(), subject.to_owned()));
-    assert_eq!(site.mail(), wanted, "{}", site.log());
+    let expected = mail.map(|(folder, subject)| (folder.to_owned(), subject.to_owned()));
+    assert_eq!(site.mail(), expected, "{}", site.log());
 }

@@ -105,9 +105,9 @@ impl Jail {
             .stderr(Stdio::null())
             .spawn()
             .expect("unshare starts");
-        let mut said = BufReader::new(unshare.stdout.take().expect("it was asked for"));
+        let mut output = BufReader::new(unshare.stdout.take().expect("it was asked for"));
         let mut line = String::new();
-        said.read_line(&mut line).expect("readable");
+        output.read_line(&mut line).expect("readable");
         if line != "ready\n" {
             eprintln!("skipped: {test} cannot have a root of its own: {}", line.trim());
             let _ = unshare.kill();

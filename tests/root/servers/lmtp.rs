@@ -374,8 +374,8 @@ fn everything_arrives_once(site: &Site) {
         }
     }
     site.flush();
-    for (user, wanted) in [("hana", &hana), ("taro", &taro), ("full", &full)] {
-        assert_eq!(site.stored(user), *wanted, "{user}\n{}", site.logs());
+    for (user, expected) in [("hana", &hana), ("taro", &taro), ("full", &full)] {
+        assert_eq!(site.stored(user), *expected, "{user}\n{}", site.logs());
         let left = left_in_tmp(&site.jail.path(&format!("/var/vmail/test.example/{user}")));
         assert!(left.is_empty(), "{left:?}");
     }
@@ -386,18 +386,18 @@ fn another_client(site: &Site) {
     if skipped("swaks as the client of `mfilter lmtp`", &["/usr/bin/swaks"], true) {
         return;
     }
-    let said = site.jail.shell(
+    let output = site.jail.shell(
         "swaks --protocol LMTP --socket /run/mfilter/lmtp --from '<>' --helo x \
          --to hana+shop@test.example,nobody@test.example,taro@test.example \
          --header 'Subject: swaks' --body 'hi' || true",
     );
-    let answers = said.lines().filter(|line| line.starts_with("<") && line.contains("5.1.1"));
-    assert_eq!(answers.count(), 1, "{said}");
+    let answers = output.lines().filter(|line| line.starts_with("<") && line.contains("5.1.1"));
+    assert_eq!(answers.count(), 1, "{output}");
     for (user, folder) in [("hana", "Shop"), ("taro", "Taro")] {
         let maildir = site.jail.mail(&format!("/var/vmail/test.example/{user}/Maildir"));
         let found = maildir.iter().filter(|mail| mail.text().contains("Subject: swaks"));
         let folders: Vec<&str> = found.map(|mail| mail.folder.as_str()).collect();
-        assert_eq!(folders, [format!(".{folder}")], "{said}");
+        assert_eq!(folders, [format!(".{folder}")], "{output}");
     }
 }
 
@@ -445,8 +445,8 @@ fn restarts_behind_a_real_postfix_refuse_lose_and_double_nothing() {
     let mut before = 0;
     for number in 0..restarts {
         // So that each falls in the midst of it.
-        let wanted = 2 * messages * number / restarts;
-        wait_for("mail to come", || (stored(&site) >= wanted.max(before + 1)).then_some(()));
+        let expected = 2 * messages * number / restarts;
+        wait_for("mail to come", || (stored(&site) >= expected.max(before + 1)).then_some(()));
         before = stored(&site);
         assert!(before < 2 * messages, "restart {number} came too late");
         site.restart();

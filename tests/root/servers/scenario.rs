@@ -368,7 +368,7 @@ impl Run<'_> {
     }
 
     /// Waits until this and nothing else lies in a user's Maildir.
-    fn wait_for(&self, user: &str, wanted: &Lies) {
+    fn wait_for(&self, user: &str, expected: &Lies) {
         let maildir = self.inner_home(user) + "/Maildir";
         let mut tries = 0;
         wait_for(&format!("the mail of {user} with {}", self.server.name), || {
@@ -379,12 +379,12 @@ impl Run<'_> {
             }
             tries += 1;
             assert!(
-                tries < 1000 || found == *wanted,
-                "{user} has {found:#?}\nbut should have {wanted:#?}\n{}\n{}",
+                tries < 1000 || found == *expected,
+                "{user} has {found:#?}\nbut should have {expected:#?}\n{}\n{}",
                 self.log(user),
                 self.log("hana")
             );
-            (found == *wanted).then_some(())
+            (found == *expected).then_some(())
         });
     }
 }

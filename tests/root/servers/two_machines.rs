@@ -241,7 +241,7 @@ impl Site {
     }
 }
 
-fn wanted(mail: &[&str], folder: &str, numbered: usize) -> BTreeMap<String, usize> {
+fn expected(mail: &[&str], folder: &str, numbered: usize) -> BTreeMap<String, usize> {
     let many = (0..numbered).map(|number| format!("{folder}m{number}"));
     mail.iter().map(|&place| place.to_owned()).chain(many).map(|place| (place, 1)).collect()
 }
@@ -326,10 +326,10 @@ fn border(test: &str, programs: &[&str], policy: &str, prepare: impl Fn(&Jail)) 
     site.flush();
     let logs = site.logs();
     let both = [".Shop alias", ".Verified alias"];
-    assert_eq!(site.stored("hana"), wanted(&both, ".Verified ", 12), "{logs}");
-    assert_eq!(site.stored("ken"), wanted(&["forged"], ".Verified ", 12), "{logs}");
+    assert_eq!(site.stored("hana"), expected(&both, ".Verified ", 12), "{logs}");
+    assert_eq!(site.stored("ken"), expected(&["forged"], ".Verified ", 12), "{logs}");
     let all = [both[0], both[1], "forged"];
-    assert_eq!(site.stored("taro"), wanted(&all, ".Verified ", 12), "{logs}");
+    assert_eq!(site.stored("taro"), expected(&all, ".Verified ", 12), "{logs}");
     assert_eq!(site.bounced(), 0, "{logs}");
     // What the alias was is passed on by both Postfixes.
     for (user, machine) in [("hana", "mx2"), ("taro", "mx3")] {
@@ -418,9 +418,9 @@ fn proxy(test: &str, dovecot: &[&str], packages: Option<&str>, before: &str, blo
     site.send(SENDER, &["hana", "taro", "nobody"], "refuse", "");
     wait_for("refusals", || (site.bounced() == 3).then_some(()));
     let logs = site.logs();
-    assert_eq!(site.stored("hana"), wanted(&[".Shop detail"], "", 18), "{logs}");
-    assert_eq!(site.stored("ken"), wanted(&[], "", 18), "{logs}");
-    assert_eq!(site.stored("taro"), wanted(&[".Shop detail"], "", 18), "{logs}");
+    assert_eq!(site.stored("hana"), expected(&[".Shop detail"], "", 18), "{logs}");
+    assert_eq!(site.stored("ken"), expected(&[], "", 18), "{logs}");
+    assert_eq!(site.stored("taro"), expected(&[".Shop detail"], "", 18), "{logs}");
     let crashes = site.jail.shell("grep 'killed with signal' /var/log/dovecot.log || true");
     assert_eq!(crashes, "");
 }

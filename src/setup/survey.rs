@@ -17,9 +17,9 @@ use crate::rules::program::{FolderNames, Layout};
 use crate::user::User;
 
 /// How long a program may take to print its settings.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of a file of settings is read, bytes.
-const MOST: u64 = 1 << 20;
+const ANSWER_MAX: u64 = 1 << 20;
 /// Where mail servers have their programs; these are on few users' PATH.
 const SYSTEM_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
@@ -174,7 +174,7 @@ impl OtherRules {
 pub const UNIT: &str = ".config/systemd/user/mfilter-watch.service";
 
 /// Looks at everything.
-pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
+pub fn survey(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
     let server = mail_server();
     let own = |name: &str| user_file(&home.join(name));
     let is_there = |name: &str| home.join(name).is_file();
@@ -217,21 +217,21 @@ pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
 
 /// What a file of the user contains.
 fn user_file(path: &Path) -> UserFile {
-    let about = match fs::symlink_metadata(path) {
-        Ok(about) => about,
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return UserFile::Missing,
         Err(_) => return UserFile::Strange("cannot be read"),
     };
-    if about.is_symlink() {
+    if metadata.is_symlink() {
         return UserFile::Strange("is a symbolic link");
     }
-    if !about.is_file() {
+    if !metadata.is_file() {
         return UserFile::Strange("is not a regular file");
     }
-    if about.uid() != rustix::process::geteuid().as_raw() {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
         return UserFile::Strange("belongs to another user");
     }
-    match file::read(path, MOST).map(String::from_utf8) {
+    match file::read(path, ANSWER_MAX).map(String::from_utf8) {
         Ok(Ok(text)) => UserFile::Text(text),
         Ok(Err(_)) => UserFile::Strange("is not UTF-8"),
         Err(_) => UserFile::Strange("cannot be read"),
@@ -246,7 +246,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// What a program prints, if it succeeds soon.
-fn said(name: &str, arguments: &[&str]) -> Option<String> {
+fn output_of(name: &str, arguments: &[&str]) -> Option<String> {
     let mut child = Command::new(program(name)?)
         .args(arguments)
         .stdin(Stdio::null())
@@ -260,7 +260,7 @@ fn said(name: &str, arguments: &[&str]) -> Option<String> {
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < PATIENCE => {
+            Ok(None) if started.elapsed() < ANSWER_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             _ => {
@@ -271,19 +271,19 @@ fn said(name: &str, arguments: &[&str]) -> Option<String> {
         }
     };
     let mut text = String::new();
-    child.stdout.take()?.take(MOST).read_to_string(&mut text).ok()?;
+    child.stdout.take()?.take(ANSWER_MAX).read_to_string(&mut text).ok()?;
     status.success().then_some(text)
 }
 
 fn mail_server() -> Option<MailServer> {
-    if let Some(text) = said("postconf", &["-h", "mailbox_command", "forward_path"]) {
+    if let Some(text) = output_of("postconf", &["-h", "mailbox_command", "forward_path"]) {
         let mut lines = text.lines().map(str::trim);
         return Some(MailServer::Postfix {
             mailbox_command: lines.next().unwrap_or_default().to_owned(),
             reads_forward: lines.next().is_none_or(|path| !path.is_empty()),
         });
     }
-    if ["exim4", "exim"].iter().any(|name| said(name, &["-bV"]).is_some()) {
+    if ["exim4", "exim"].iter().any(|name| output_of(name, &["-bV"]).is_some()) {
         return Some(MailServer::Exim);
     }
     if program("smtpctl").is_some() && program("smtpd").is_some() {
@@ -309,13 +309,13 @@ fn mail_server() -> Option<MailServer> {
 /// How Dovecot keeps mail according to its settings, which differ between 2.3 and 2.4.
 fn dovecot(home: &Path) -> Option<DovecotStore> {
     program("doveconf")?;
-    let old = said("doveconf", &["-h", "mail_location"]);
+    let old = output_of("doveconf", &["-h", "mail_location"]);
     if let Some(location) = old.as_deref().map(str::trim).filter(|location| !location.is_empty()) {
         return Some(store_of(location));
     }
     // For several settings, 2.4 shows values only together with their names.
     let names = ["mail_driver", "mail_path", "mail_inbox_path"];
-    let Some(text) = said("doveconf", &names) else {
+    let Some(text) = output_of("doveconf", &names) else {
         return Some(if old.is_some() { DovecotStore::Unset } else { DovecotStore::Unknown });
     };
     let value = |name: &str| {
@@ -332,7 +332,7 @@ fn dovecot(home: &Path) -> Option<DovecotStore> {
             let is_fs = path.strip_prefix("~/").and_then(|path| layout_of(&home.join(path)));
             let is_fs = is_fs.unwrap_or_default();
             let folder = if is_fs { "INBOX" } else { ".INBOX" };
-            let utf8_names = said("doveconf", &["-h", "mailbox_list_utf8"]);
+            let utf8_names = output_of("doveconf", &["-h", "mailbox_list_utf8"]);
             let utf8_names = utf8_names.is_some_and(|value| value.trim() == "yes");
             match inbox {
                 "" => in_maildir(&path, is_fs, &format!("{path}/{folder}"), utf8_names),
@@ -383,7 +383,7 @@ fn in_home(path: &str) -> String {
 
 /// Where mbsync or OfflineIMAP puts mail.
 fn synced(fetcher: Fetcher, path: &Path) -> Option<MaildirFound> {
-    let text = String::from_utf8(file::read(path, MOST).ok()?).ok()?;
+    let text = String::from_utf8(file::read(path, ANSWER_MAX).ok()?).ok()?;
     let unquoted = |value: &str| value.trim().trim_matches('"').trim_end_matches('/').to_owned();
     let maildir = |path: String, inbox: Option<String>, utf8_names| {
         let inbox = inbox.unwrap_or_default();
@@ -407,10 +407,10 @@ fn synced(fetcher: Fetcher, path: &Path) -> Option<MaildirFound> {
             found.0.map(|path| maildir(path, found.1.or_else(|| Some("~/Maildir".into())), false))
         }
         Fetcher::OfflineImap => {
-            let value = |wanted: &str| {
+            let value = |name: &str| {
                 text.lines().find_map(|line| {
                     let (key, value) = line.split_once(['=', ':'])?;
-                    (key.trim() == wanted).then(|| unquoted(value))
+                    (key.trim() == name).then(|| unquoted(value))
                 })
             };
             let utf8_names = value("utf8foldernames").is_some_and(|value| {
@@ -465,13 +465,14 @@ mod tests {
 
     #[test]
     fn locations_of_dovecot_are_read() {
-        let of = |path: &str, is_fs, inbox: &str| MaildirFound {
+        let found = |path: &str, is_fs, inbox: &str| MaildirFound {
             path: path.into(),
             is_fs,
             inbox: inbox.into(),
             utf8_names: false,
         };
-        let with = |path: &str, is_fs, inbox: &str| DovecotStore::Maildir(of(path, is_fs, inbox));
+        let with =
+            |path: &str, is_fs, inbox: &str| DovecotStore::Maildir(found(path, is_fs, inbox));
         let maildir = |path, is_fs| with(path, is_fs, "");
         for (location, store) in [
             ("maildir:~/Maildir", maildir("~/Maildir", false)),
@@ -483,7 +484,7 @@ mod tests {
                 "maildir:~/Maildir:UTF-8:LAYOUT=fs",
                 DovecotStore::Maildir(MaildirFound {
                     utf8_names: true,
-                    ..of("~/Maildir", true, "")
+                    ..found("~/Maildir", true, "")
                 }),
             ),
         ] {

@@ -19,8 +19,8 @@ fn table(state: &StateDir) -> SlotTable<'_> {
 /// long.
 pub fn claim(state: &StateDir, to: &str, text: &[u8], now: i64, every: u64) -> io::Result<bool> {
     let until = now.saturating_add(every.try_into().unwrap_or(i64::MAX));
-    let over = |then: u32| !(now + 1..=until).contains(&i64::from(then));
-    table(state).note(key(to, text), u32::try_from(until).unwrap_or(u32::MAX), &over)
+    let is_over = |then: u32| !(now + 1..=until).contains(&i64::from(then));
+    table(state).note(key(to, text), u32::try_from(until).unwrap_or(u32::MAX), &is_over)
 }
 
 /// Returns the claim: the answer was not sent.

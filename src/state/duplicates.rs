@@ -126,8 +126,8 @@ pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Op
 /// long.
 pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
     let time = u32::try_from(now).unwrap_or(0);
-    let over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;
-    table(state).renew(key, time, &over)
+    let is_over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;
+    table(state).renew(key, time, &is_over)
 }
 
 /// Waits until nobody else delivers a message with this key, and keeps others out while
@@ -146,7 +146,7 @@ pub fn known(state: &StateDir) -> Option<(usize, u32, u32)> {
 }
 
 /// The default of `set duplicates-for`: 28 days.
-pub const WITHIN: Duration = Duration::from_secs(28 * 24 * 3600);
+pub const REMEMBER_FOR: Duration = Duration::from_secs(28 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {

@@ -19,12 +19,12 @@ use super::sharing::Sharing;
 
 /// Moves a message to another file system: it is copied, synced and renamed there before
 /// the original is removed. False if it no longer existed.
-pub(super) fn across(
+pub(super) fn move_across(
     (source, old): (&MaildirFolder, &Entry),
     (target, new): (&MaildirFolder, &Entry),
     tmp: &OwnedFd,
 ) -> Result<bool, Failure> {
-    let into = target.directory(new.sub)?;
+    let destination = target.directory(new.sub)?;
     let mut from = match source.file(old) {
         Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
             return Ok(false);
@@ -32,30 +32,30 @@ pub(super) fn across(
         file => file?,
     };
     let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(new), error);
-    let about = from.metadata().map_err(|error| fail("copy the message to", error))?;
+    let metadata = from.metadata().map_err(|error| fail("copy the message to", error))?;
     let (name, file) = create(tmp, &target.path, Sharing::Private, None, None)?;
     let copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
         let times =
-            FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
+            FileTimes::new().set_modified(metadata.modified()?).set_accessed(metadata.accessed()?);
         file.set_times(times)?;
         fchmod(&file, Mode::from_raw_mode(fstat(&from)?.st_mode & 0o777))?;
         fsync(&file)?;
         file::close(file)
     };
-    let copied = copy().and_then(|()| match rename_new(tmp, &name, into, &new.name) {
+    let copied = copy().and_then(|()| match rename_new(tmp, &name, destination, &new.name) {
         // From a try that was killed before it could remove the original.
-        Err(Errno::EXIST) if has_bytes_of(target, new, source, old) => Ok(false),
+        Err(Errno::EXIST) if has_same_content(target, new, source, old) => Ok(false),
         done => Ok(done.map(|()| true)?),
     });
     if !matches!(copied, Ok(true)) {
         let _ = unlinkat(tmp, &name, AtFlags::empty());
     }
     let ours = copied.map_err(|error| fail("copy the message to", error))?;
-    sync_directory(into).map_err(|error| fail("sync the folder of", error.into()))?;
+    sync_directory(destination).map_err(|error| fail("sync the folder of", error.into()))?;
     let removed = unlinkat(source.directory(old.sub)?, &old.name, AtFlags::empty());
     if removed.is_err() && ours {
-        let _ = unlinkat(into, &new.name, AtFlags::empty());
+        let _ = unlinkat(destination, &new.name, AtFlags::empty());
     }
     match removed {
         Ok(()) => Ok(true),
@@ -65,8 +65,8 @@ pub(super) fn across(
     }
 }
 /// Whether two folders are on different file systems.
-pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
-    let device = |folder: &MaildirFolder| fstat(&folder.handle).map(|about| about.st_dev);
+pub(super) fn is_on_other_device(one: &MaildirFolder, other: &MaildirFolder) -> bool {
+    let device = |folder: &MaildirFolder| fstat(&folder.handle).map(|metadata| metadata.st_dev);
     match (device(one), device(other)) {
         (Ok(one), Ok(other)) => one != other,
         _ => true,
@@ -76,7 +76,7 @@ pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
 /// Whether two files on different file systems have the same content, so that one of them
 /// can be removed. If they have the same inode number, they may be one file on a file
 /// system that is mounted twice.
-pub(super) fn has_bytes_of(
+pub(super) fn has_same_content(
     one: &MaildirFolder,
     entry: &Entry,
     other: &MaildirFolder,
@@ -84,8 +84,8 @@ pub(super) fn has_bytes_of(
 ) -> bool {
     let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
     let same = || -> io::Result<bool> {
-        let (about, of) = (one.metadata()?, other.metadata()?);
-        if about.len() != of.len() || about.ino() == of.ino() {
+        let (metadata, of) = (one.metadata()?, other.metadata()?);
+        if metadata.len() != of.len() || metadata.ino() == of.ino() {
             return Ok(false);
         }
         let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));

@@ -41,12 +41,12 @@ const DIRECTORY: &str = "sorted";
 const SUFFIX: &str = "jsonl";
 const UNDONE: &str = "undone";
 /// How many runs are kept whatever their size.
-const KEPT: usize = 20;
+const RUNS_MAX: usize = 20;
 /// If there are more runs, how many bytes are kept in all,
 const KEPT_BYTES: u64 = 32 << 20;
 /// and how many runs at most.
 const KEPT_MOST: usize = 1000;
-const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
+const FORGET_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The longest file, bytes: some millions of moves. Longer ones are damaged.
 const MAX: u64 = 1 << 30;
 
@@ -271,7 +271,7 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
     };
     let layout = [Layout::MaildirPlusPlus, Layout::Fs]
         .into_iter()
-        .find(|each| layout_name(*each) == layout)
+        .find(|known| layout_name(*known) == layout)
         .ok_or_else(damaged)?;
     let mut run =
         SortRecord { name: name.into(), maildir, layout, moves: Vec::new(), ended: false };
@@ -303,8 +303,8 @@ pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<MoveRec
     let maildir = fs::canonicalize(maildir).unwrap_or_else(|_| maildir.to_owned());
     let mut moves = Vec::new();
     for name in files(state) {
-        let about = fs::symlink_metadata(state.path().join(DIRECTORY).join(&name));
-        if about.is_ok_and(|about| about.ctime() < moment) {
+        let metadata = fs::symlink_metadata(state.path().join(DIRECTORY).join(&name));
+        if metadata.is_ok_and(|metadata| metadata.ctime() < moment) {
             continue;
         }
         let Ok(run) = read(state, &name) else { continue };
@@ -359,11 +359,11 @@ fn prune(state: &StateDir) {
     let mut bytes = 0;
     for (number, name) in names.iter().enumerate() {
         let path = state.path().join(DIRECTORY).join(name);
-        let Ok(about) = fs::symlink_metadata(&path) else { continue };
-        bytes += about.len();
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        bytes += metadata.len();
         // The run that begins now is counted.
-        let many = number + 1 >= KEPT && bytes > KEPT_BYTES || number + 1 >= KEPT_MOST;
-        let old = about.modified().is_ok_and(|time| older(time, FORGOTTEN));
+        let many = number + 1 >= RUNS_MAX && bytes > KEPT_BYTES || number + 1 >= KEPT_MOST;
+        let old = metadata.modified().is_ok_and(|time| older(time, FORGET_AFTER));
         if many || old {
             let _ = fs::remove_file(path);
         }
@@ -458,13 +458,13 @@ mod tests {
         let names = runs(&state);
         assert_eq!(names.len(), 30);
         assert_eq!(read(&state, &names[0]).unwrap().moves, [moved(29, "A")]);
-        let then = SystemTime::now() - FORGOTTEN - Duration::from_secs(60);
+        let then = SystemTime::now() - FORGET_AFTER - Duration::from_secs(60);
         let open = |name| File::options().append(true).open(path(name)).unwrap();
         open(&names[3]).set_modified(then).unwrap();
         open(&names[1]).set_len(KEPT_BYTES + 1).unwrap();
         write(&state, &[], true);
         assert!(!path(&names[3]).exists() && path(&names[1]).exists());
         // The new run, and of the nineteen before it all except the old one.
-        assert_eq!(runs(&state).len(), KEPT - 1);
+        assert_eq!(runs(&state).len(), RUNS_MAX - 1);
     }
 }

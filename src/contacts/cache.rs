@@ -35,7 +35,7 @@ pub(super) fn read(user: &User, of: &Path, print: Fingerprint) -> Option<Vec<Con
 }
 
 /// Caches what was read.
-pub(super) fn keep(
+pub(super) fn write(
     user: &User,
     of: &Path,
     print: Fingerprint,

@@ -39,7 +39,7 @@ const DIRECTORY: &str = "imported";
 const LINE_MAX: u64 = 64 << 10;
 /// How long a staged file certainly still exists, unless it was stored: mail servers
 /// remove files from a `tmp` after 36 hours.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
+const FRESH_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A message that was filed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl ImportJournal {
         if anew {
             lock.file().set_len(0)?;
         }
-        let fresh = lock.file().metadata()?.modified().is_ok_and(|at| !older(at, FRESH));
+        let fresh = lock.file().metadata()?.modified().is_ok_and(|at| !older(at, FRESH_FOR));
         let read = || file::open(&path, file::READ_OWN);
         let looked = scan(BufReader::new(read()?))?;
         if looked.whole < lock.file().metadata()?.len() {
@@ -148,11 +148,6 @@ impl ImportJournal {
             file::sync_directory(&state.path().join(DIRECTORY))?;
         }
         Ok(Some(journal))
-    }
-
-    /// How many messages were filed by earlier runs.
-    pub fn filed(&self) -> u64 {
-        self.filed
     }
 
     /// Messages that a killed run has recorded, and perhaps not stored.
@@ -389,9 +384,9 @@ mod tests {
             [true, false, true, false, true, false]
         );
         let other = ImportJournal::open(&state, "/other".as_ref(), "/m".as_ref(), false);
-        assert_eq!(other.unwrap().unwrap().filed(), 0);
+        assert_eq!(other.unwrap().unwrap().filed, 0);
         let anew = ImportJournal::open(&state, "/mbox".as_ref(), "/m".as_ref(), true);
-        assert_eq!(anew.unwrap().unwrap().filed(), 0);
+        assert_eq!(anew.unwrap().unwrap().filed, 0);
     }
 
     #[test]
@@ -414,7 +409,7 @@ mod tests {
         file(&mut second, &["b"]);
         drop(second);
         let mut third = open(&state);
-        assert_eq!((third.pending().len(), third.filed()), (0, 3));
+        assert_eq!((third.pending().len(), third.filed), (0, 3));
         assert_eq!(ask(&mut third, &["a", "b", "c", "b"]), [true, true, true, false]);
     }
 

@@ -47,8 +47,8 @@ impl ExpiredFolder {
         }
         all.push(self.clone());
         let mut text = String::new();
-        for each in &all {
-            text.push_str(&serde_json::to_string(each)?);
+        for folder in &all {
+            text.push_str(&serde_json::to_string(folder)?);
             text.push('\n');
         }
         state.replace(FILE, text.as_bytes())

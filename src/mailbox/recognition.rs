@@ -24,7 +24,7 @@ use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity};
 
 /// What identifies a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MessageMark {
+pub struct MessageFingerprint {
     /// [`HeaderHash::hash`]
     pub hash: u64,
     /// For the memory.
@@ -32,38 +32,38 @@ pub struct MessageMark {
 }
 
 /// What identifies the message in a file.
-pub fn known(message: &Message, entry: &Entry) -> MessageMark {
+pub fn fingerprint(message: &Message, entry: &Entry) -> MessageFingerprint {
     let header = HeaderHash::of(message.head());
     let file = is_ours(&entry.name).then(|| entry.key());
-    MessageMark { hash: header.hash, identity: MessageIdentity::of(header, file.as_deref()) }
+    MessageFingerprint { hash: header.hash, identity: MessageIdentity::of(header, file.as_deref()) }
 }
 
 /// Reads what deliveries have logged since the last time; without `writes`, only for this
 /// process. What cannot be read or kept stays unknown.
-pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: bool) {
+pub fn read_log(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: bool) {
     let Ok([older, path]) = log.files() else { return };
-    let (device, inode, bytes) = memory.taken_in();
-    let about = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino(), m.len()));
-    let is = |file: Option<(u64, u64, u64)>| {
+    let (device, inode, bytes) = memory.log_position();
+    let metadata = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino(), m.len()));
+    let continues = |file: Option<(u64, u64, u64)>| {
         file.is_some_and(|(dev, ino, length)| (dev, ino) == (device, inode) && length >= bytes)
     };
-    let Some((dev, ino, length)) = about(&path) else { return };
-    let same = is(Some((dev, ino, length)));
+    let Some((dev, ino, length)) = metadata(&path) else { return };
+    let same = continues(Some((dev, ino, length)));
     if same && length == bytes {
         return;
     }
     let mut found = Vec::new();
-    let mut each = |line: LogLine| found.extend(delivered(&line, location));
+    let mut collect = |line: LogLine| found.extend(delivered(&line, location));
     if !same {
         // It was cut since then, or nothing has been read yet.
-        let from = if is(about(&older)) { bytes } else { 0 };
-        let _ = read_from(&older, from, &mut each);
+        let from = if continues(metadata(&older)) { bytes } else { 0 };
+        let _ = read_from(&older, from, &mut collect);
     }
-    let Ok(end) = read_from(&path, if same { bytes } else { 0 }, &mut each) else { return };
+    let Ok(end) = read_from(&path, if same { bytes } else { 0 }, &mut collect) else { return };
     if !writes {
         memory.suppose(&found);
     } else if memory.delivered(&found).is_ok() {
-        let _ = memory.took_in((dev, ino, end));
+        let _ = memory.set_log_position((dev, ino, end));
     }
 }
 
@@ -118,24 +118,24 @@ mod tests {
             );
             memory.who(&identity, location.place(&Folder::named(folder)).directories())
         };
-        take_in(&mut memory, &log, &location, true);
+        read_log(&mut memory, &log, &location, true);
         fs::write(&path, line(1, "INBOX") + "2026-01-02T03:04:06Z deliv").unwrap();
         let mut dry = memory.clone();
-        take_in(&mut dry, &log, &location, false);
+        read_log(&mut dry, &log, &location, false);
         assert_eq!(who(&dry, 1, "INBOX"), Some(FiledBy::Mfilter));
         assert_eq!(who(&memory, 1, "INBOX"), None);
-        take_in(&mut memory, &log, &location, true);
+        read_log(&mut memory, &log, &location, true);
         assert_eq!(who(&memory, 1, "INBOX"), Some(FiledBy::Mfilter));
         // The half line is finished, and another one follows; then the log is cut.
         let whole = line(1, "INBOX") + &line(6, "A/B");
         fs::write(&path, &whole).unwrap();
-        take_in(&mut memory, &log, &location, true);
+        read_log(&mut memory, &log, &location, true);
         assert_eq!(who(&memory, 6, "A/B"), Some(FiledBy::Mfilter));
         fs::write(&path, whole + &line(7, "A")).unwrap();
         let older = PathBuf::from(format!("{}.1", path.display()));
         fs::rename(&path, older).unwrap();
         fs::write(&path, line(8, "A")).unwrap();
-        take_in(&mut memory, &log, &location, true);
+        read_log(&mut memory, &log, &location, true);
         assert_eq!(who(&memory, 7, "A"), Some(FiledBy::Mfilter));
         assert_eq!(who(&memory, 8, "INBOX"), Some(FiledBy::User));
     }

@@ -36,8 +36,8 @@ pub fn path(user: &User) -> Option<PathBuf> {
 /// They cannot be known, perhaps only [at the moment](ReadError::may_pass).
 pub fn read(path: &Path) -> Result<SwitchChoices, ReadError> {
     let bytes = read_current(|| {
-        let (file, about) = file::open_with_metadata(path, file::READ_OWN)?;
-        if !is_of_ours(&about) {
+        let (file, metadata) = file::open_with_metadata(path, file::READ_OWN)?;
+        if !is_of_ours(&metadata) {
             let why = "it must be a file of the user's own that nobody else can write";
             return Err(ReadError::Unsafe(why));
         }
@@ -116,12 +116,12 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config/mfilter/isp-filter");
         assert_eq!(read(&path).unwrap(), SwitchChoices::default());
-        let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
-        write(&path, &told, None).unwrap();
-        assert_eq!(read(&path).unwrap(), told);
-        let about = fs::metadata(&path).unwrap();
-        assert!(about.len() < 300, "{}", about.len());
-        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        let choices = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
+        write(&path, &choices, None).unwrap();
+        assert_eq!(read(&path).unwrap(), choices);
+        let metadata = fs::metadata(&path).unwrap();
+        assert!(metadata.len() < 300, "{}", metadata.len());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         write(&path, &SwitchChoices::default(), None).unwrap();
         assert!(!path.exists());

@@ -102,24 +102,24 @@ impl SentMailReader {
         budget: Duration,
     ) -> Result<RefreshOutcome, String> {
         let path = self.path(folder);
-        let told = |error: io::Error| match error.kind() {
+        let unreadable = |error: io::Error| match error.kind() {
             ErrorKind::NotFound => format!("there is no folder `{folder}`"),
             _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
         };
-        let stamp = Stamp::of(&path).map_err(told)?;
+        let stamp = Stamp::of(&path).map_err(unreadable)?;
         let state = self.state.as_ref();
-        let kept = state.map(|state| sent_mail::SentMailState::new(state, &path, folder, side));
-        if let Some(kept) = &kept
-            && let Some(0) = kept.unread(&stamp)
+        let record = state.map(|state| sent_mail::SentMailState::new(state, &path, folder, side));
+        if let Some(record) = &record
+            && let Some(0) = record.unread(&stamp)
         {
-            let known = Correspondents { file: Some(kept.list()), ..Correspondents::default() };
+            let known = Correspondents { file: Some(record.list()), ..Correspondents::default() };
             return Ok(RefreshOutcome { known, ..RefreshOutcome::default() });
         }
-        let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
-        let text = kept.as_ref().and_then(|kept| kept.text());
-        let mut done = RefreshOutcome::default();
-        let (mut hashes, fresh, _pinned) =
-            list(&path, &before, &self.location.bounds).map_err(told)?;
+        let before = record.as_ref().map(|record| record.read()).unwrap_or_default();
+        let text = record.as_ref().and_then(|record| record.text());
+        let mut outcome = RefreshOutcome::default();
+        let (mut hashes, unread_messages, _pinned) =
+            list(&path, &before, &self.location.bounds).map_err(unreadable)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
         let place = self.location.place(&Folder::named(folder));
@@ -131,9 +131,9 @@ impl SentMailReader {
         // Only the time for reading counts, not that for listing, so each look makes
         // progress.
         let until = Instant::now() + budget;
-        for (hash, file) in fresh {
+        for (hash, file) in unread_messages {
             if Instant::now() >= until {
-                done.unread += 1;
+                outcome.unread += 1;
                 continue;
             }
             match people(&file, side, &self.location.bounds, &filed) {
@@ -147,48 +147,48 @@ impl SentMailReader {
                         let Some(entry) = entry else { continue };
                         if !known.has_same(&entry) {
                             known.push(&entry);
-                            done.known.more.push(line_of(&entry, &name));
+                            outcome.known.more.push(line_of(&entry, &name));
                         }
                     }
                 }
                 // It was moved in the meantime or is still empty; it is read the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
-                    done.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
+                    outcome.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
                 }
             }
         }
         hashes.sort_unstable();
-        done.added = done.known.more.len();
-        if let Some(kept) = kept {
-            done.known.file = text.is_some().then(|| kept.list());
-            if self.writes && keep(&kept, text, (&path, side), &stamp, &done, &hashes) {
-                done.known.file = Some(kept.list());
-                done.known.more.clear();
+        outcome.added = outcome.known.more.len();
+        if let Some(record) = record {
+            outcome.known.file = text.is_some().then(|| record.list());
+            if self.writes && save(&record, text, (&path, side), &stamp, &outcome, &hashes) {
+                outcome.known.file = Some(record.list());
+                outcome.known.more.clear();
             }
         }
-        done.known.incomplete = (done.unread > 0).then(|| {
-            let messages = counted(done.unread as usize, "message");
+        outcome.known.incomplete = (outcome.unread > 0).then(|| {
+            let messages = counted(outcome.unread as usize, "message");
             format!("{messages} of `{folder}` not read yet; `mfilter learn` reads on")
         });
-        Ok(done)
+        Ok(outcome)
     }
 }
 
 /// Keeps what was read. False if that is impossible, or another process is doing it.
-fn keep(
-    kept: &sent_mail::SentMailState,
+fn save(
+    record: &sent_mail::SentMailState,
     text: Option<String>,
     (path, side): (&Path, MailSide),
     stamp: &Stamp,
-    done: &RefreshOutcome,
+    outcome: &RefreshOutcome,
     hashes: &[u64],
 ) -> bool {
-    let Some(_claim) = kept.claim() else { return false };
-    if kept.text() != text {
+    let Some(_claim) = record.claim() else { return false };
+    if record.text() != text {
         return false;
     }
-    let is_new = text.is_none() || !done.known.more.is_empty();
+    let is_new = text.is_none() || !outcome.known.more.is_empty();
     let mut list = text.unwrap_or_else(|| {
         let what = match side {
             MailSide::Recipients => "written to",
@@ -204,16 +204,16 @@ fn keep(
     if !list.ends_with('\n') {
         list.push('\n');
     }
-    for entry in &done.known.more {
+    for entry in &outcome.known.more {
         list.push_str(entry);
         list.push('\n');
     }
-    kept.keep(is_new.then_some(list.as_str()), stamp, done.unread, hashes).is_ok()
+    record.keep(is_new.then_some(list.as_str()), stamp, outcome.unread, hashes).is_ok()
 }
 
 impl world::SentMail for SentMailReader {
     fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
-        self.refresh(folder, side, self.budget).map(|done| done.known)
+        self.refresh(folder, side, self.budget).map(|outcome| outcome.known)
     }
 }
 
@@ -230,7 +230,7 @@ fn list(
     before: &[u64],
     bounds: &Bounds,
 ) -> io::Result<(Vec<u64>, Vec<HashedPath>, Vec<PinnedDirectory>)> {
-    let (mut old, mut fresh) = (Vec::with_capacity(before.len()), Vec::new());
+    let (mut old, mut unread_messages) = (Vec::with_capacity(before.len()), Vec::new());
     let mut pinned = Vec::new();
     for directory in ["cur", "new"] {
         let entries = bounds.pin(&path.join(directory)).and_then(|directory| {
@@ -260,13 +260,13 @@ fn list(
             if before.binary_search(&hash).is_ok() {
                 old.push(hash);
             } else {
-                fresh.push((hash, entry.path()));
+                unread_messages.push((hash, entry.path()));
             }
         }
     }
     // Names begin with the time of delivery.
-    fresh.sort_by(|(_, a), (_, b)| b.file_name().cmp(&a.file_name()));
-    Ok((old, fresh, pinned))
+    unread_messages.sort_by(|(_, a), (_, b)| b.file_name().cmp(&a.file_name()));
+    Ok((old, unread_messages, pinned))
 }
 
 /// A line of the list: the address, with its owner as a comment.

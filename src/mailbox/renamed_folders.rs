@@ -17,15 +17,15 @@ use crate::plan::Folder;
 use crate::rules::program::Program;
 
 /// How many of a folder's latest deliveries are looked for.
-const MOST: usize = 50;
+const FILES_MAX: usize = 50;
 /// How many messages must be together; fewer may have been moved one by one.
-const LEAST: usize = 3;
+const FILES_MIN: usize = 3;
 /// How much of the end of each log file is read, bytes.
 const LOG_MAX: u64 = 4 << 20;
 
 /// Of all folders that mail was delivered to and that are gone: each one that was
 /// probably renamed, and the folder that has its mail.
-pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, Folder)> {
+pub fn find_vanished(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, Folder)> {
     let mut names = BTreeSet::new();
     for path in log.files().unwrap_or_default() {
         let _ = read_end(&path, |line| {
@@ -35,9 +35,9 @@ pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, F
         });
     }
     let folders = names.iter().map(|name| Folder::named(name));
-    let gone: Vec<Folder> =
+    let vanished: Vec<Folder> =
         folders.filter(|folder| !location.folder_path(folder).exists()).collect();
-    renamed(location, program, log, &gone)
+    find_renamed(location, program, log, &vanished)
 }
 
 /// The folder in which a message was stored, according to a line of the log.
@@ -48,7 +48,7 @@ fn stored_in(line: &LogLine) -> Option<&str> {
 
 /// Of these folders: each one that was probably renamed, and the folder that has its
 /// mail.
-pub fn renamed(
+pub fn find_renamed(
     location: &Location,
     program: &Program,
     log: &Log,
@@ -67,13 +67,13 @@ pub fn renamed(
             if ends.get(folder).is_some_and(|end| line.time < *end) {
                 let files = earlier.entry(folder.to_owned()).or_default();
                 files.push_back(base(file));
-                if files.len() > MOST {
+                if files.len() > FILES_MAX {
                     files.pop_front();
                 }
             }
         });
     }
-    earlier.retain(|_, files| files.len() >= LEAST);
+    earlier.retain(|_, files| files.len() >= FILES_MIN);
     if earlier.is_empty() {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ pub fn renamed(
 /// one was created, or until now if there is none. None if that cannot be known.
 fn end_of_first(location: &Location, folder: &Folder) -> Option<Timestamp> {
     match fs::metadata(location.folder_path(folder)) {
-        Ok(about) => Timestamp::try_from(about.created().ok()?).ok(),
+        Ok(metadata) => Timestamp::try_from(metadata.created().ok()?).ok(),
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Timestamp::MAX),
     }
 }
@@ -121,9 +121,10 @@ fn whereabouts(
         }
         let name = location.folder_of(&place);
         // Mail in the inbox or the trash was moved there, and its folder removed.
-        let thrown = matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk));
+        let is_discarded =
+            matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk));
         for (folder, count) in here {
-            let is_new = !thrown && !name.parts.is_empty() && name.to_string() != folder;
+            let is_new = !is_discarded && !name.parts.is_empty() && name.to_string() != folder;
             let other = is_new.then(|| name.clone());
             counts.entry(folder).or_default().push((count, other));
         }
@@ -131,7 +132,7 @@ fn whereabouts(
     let most = counts.into_iter().filter_map(|(folder, counts)| {
         let all: usize = counts.iter().map(|(count, _)| count).sum();
         let (most, other) = counts.into_iter().max_by_key(|(count, _)| *count)?;
-        (most >= LEAST && most * 10 >= all * 9).then(|| Some((folder.to_owned(), other?)))?
+        (most >= FILES_MIN && most * 10 >= all * 9).then(|| Some((folder.to_owned(), other?)))?
     });
     most.collect()
 }

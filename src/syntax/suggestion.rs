@@ -15,7 +15,7 @@ const LONGEST_CONDITION: usize = 60;
 
 impl View<'_> {
     /// `from "x" -> discard`, `block "x"`: the rule that was meant.
-    pub(super) fn rule_meant(&self, start: usize, word: &str) -> Option<String> {
+    pub(super) fn suggest_rule(&self, start: usize, word: &str) -> Option<String> {
         let next = self.token(start + 1)?;
         let is_text = next.kind == TokenShape::Text;
         if is_text && words::BLOCKS.contains(&word) {
@@ -33,7 +33,7 @@ impl View<'_> {
     }
 
     /// What was meant at a token where these were expected.
-    pub(super) fn place_meant(
+    pub(super) fn suggest_at(
         &self,
         at: usize,
         found: SyntaxToken,
@@ -44,8 +44,8 @@ impl View<'_> {
         if let Some(action) = self.argument(at).filter(|_| expects(Rule::string)) {
             return Some(action);
         }
-        if let Some(meant) = self.words_meant(at, found, expected) {
-            return Some(meant);
+        if let Some(suggestion) = self.suggest_words(at, found, expected) {
+            return Some(suggestion);
         }
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
             return words::duration(written.trim_matches('"'));
@@ -58,7 +58,7 @@ impl View<'_> {
     }
 
     /// What was meant by words of other languages, or of ours in another place.
-    fn words_meant(&self, at: usize, found: SyntaxToken, expected: &[Rule]) -> Option<String> {
+    fn suggest_words(&self, at: usize, found: SyntaxToken, expected: &[Rule]) -> Option<String> {
         let expects = |rule| expected.contains(&rule);
         let (written, start) = (self.written(found), self.piece.tokens.start);
         let before = self.word(at.wrapping_sub(1)).unwrap_or_default();
@@ -88,7 +88,7 @@ impl View<'_> {
             "and" if expects(Rule::comma) => {
                 let word = self.word(at + 1)?;
                 let action = words::ACTIONS.contains(&word).then_some(word);
-                Some(format!(", {}", action.or_else(|| words::action_meant(word, true))?))
+                Some(format!(", {}", action.or_else(|| words::suggest_action(word, true))?))
             }
             "inbox"
                 if expects(Rule::string)
@@ -137,8 +137,11 @@ impl View<'_> {
         let whole = SyntaxToken { end: word.end, ..sign };
         let found = Some(self.written(whole).to_owned()).filter(|found| found.starts_with('\\'))?;
         let expected = vec![words::name_of(Rule::flag)];
-        let kind =
-            SyntaxErrorKind::Unexpected { found: Some(found), expected, meant: Some(flag.into()) };
+        let kind = SyntaxErrorKind::Unexpected {
+            found: Some(found),
+            expected,
+            suggestion: Some(flag.into()),
+        };
         Some(self.mistake(kind, whole))
     }
 
@@ -178,13 +181,13 @@ impl View<'_> {
         };
         let text = self.token(at + 1).filter(|token| token.kind == TokenShape::Text)?;
         let action = words::ACTIONS.iter().copied().find(|action| *action == word);
-        let action = action.or_else(|| words::action_meant(word, true))?;
+        let action = action.or_else(|| words::suggest_action(word, true))?;
         is_needless.then(|| format!("{action} {}", self.written(text)))
     }
 
     /// `as seen, flagged`, `mark seen and "Work"`, `as seen as flagged`: the flags as they are
     /// written, if the token is what stands between them.
-    pub(super) fn flags_meant(&self, at: usize) -> Option<String> {
+    pub(super) fn suggest_flags(&self, at: usize) -> Option<String> {
         let is_flag = |at: usize| match self.token(at).map(|token| token.kind) {
             Some(TokenShape::Text) => true,
             Some(TokenShape::Word) => FLAGS.iter().any(|(flag, _)| self.word(at) == Some(flag)),
@@ -209,13 +212,13 @@ impl View<'_> {
             Some("as") => opening == "as",
             _ => matches!(opening, "as" | "mark" | "unmark"),
         };
-        let mut meant = vec![opens.then_some(opening)?];
+        let mut suggestion = vec![opens.then_some(opening)?];
         let mut next = first;
         while let Some(at) = flag(next) {
-            meant.push(self.written(self.token(at)?));
+            suggestion.push(self.written(self.token(at)?));
             next = if parts(at + 1) { at + 2 } else { at + 1 };
         }
-        Some(meant.join(" "))
+        Some(suggestion.join(" "))
     }
 
     /// `expire "A" every 1 week`, `expire after "7d" from "A"`: the statement as it is
@@ -331,10 +334,10 @@ impl View<'_> {
                 Some(format!("{} {name}", word_before(5)?))
             })
         {
-            let meant = format!("{field} {operator} [{}, {written}]", self.written(before));
+            let suggestion = format!("{field} {operator} [{}, {written}]", self.written(before));
             return Some(SyntaxErrorKind::ValueAlone {
                 found: written.into(),
-                meant,
+                suggestion,
                 is_set: true,
             });
         }
@@ -352,7 +355,7 @@ impl View<'_> {
             TokenShape::Quantity => "size",
             _ => "subject",
         });
-        let meant = format!("{field} {test} {written}");
-        Some(SyntaxErrorKind::ValueAlone { found: written.into(), meant, is_set: false })
+        let suggestion = format!("{field} {test} {written}");
+        Some(SyntaxErrorKind::ValueAlone { found: written.into(), suggestion, is_set: false })
     }
 }

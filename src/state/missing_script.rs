@@ -16,7 +16,7 @@ const MAX: u64 = 32;
 
 /// For how long a script has been seen to be missing; the first time is recorded. `None`
 /// if that is impossible.
-pub fn seen_for(state: &StateDir, script: &Path, now: SystemTime) -> Option<Duration> {
+pub fn missing_for(state: &StateDir, script: &Path, now: SystemTime) -> Option<Duration> {
     let now = now.duration_since(UNIX_EPOCH).ok()?;
     let name = file_name(script);
     let known = state.read(&name, MAX).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -48,7 +48,8 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         let script = Path::new("/home/taro/.dovecot.sieve");
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let seen = |seconds| seen_for(&state, script, at(seconds)).map(|for_so| for_so.as_secs());
+        let seen =
+            |seconds| missing_for(&state, script, at(seconds)).map(|for_so| for_so.as_secs());
         assert_eq!(seen(1000), Some(0));
         assert_eq!(seen(1061), Some(61));
         assert_eq!(seen(900), Some(0), "the clock was set back");

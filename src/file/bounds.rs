@@ -1,22 +1,14 @@
-//! How files are opened: without ever blocking, and only regular files; and how a
-//! complete file replaces another.
+//! Bounds below which the paths of a confined user have to stay.
 //!
-//! Whoever can replace a file by a FIFO, a device or a terminal must not be able to block
-//! a delivery: every open of a file goes through here (tests/architecture looks for
-//! others). Directories are opened as such, which never blocks; what is newly created,
-//! with `O_EXCL`, cannot be anything else.
-//!
-//! Paths that a confined user's rules name, or that are where such a user can put
-//! symbolic links, are opened with [`Bounds`], below the home: the kernel resolves them
-//! (openat2(2), `RESOLVE_BENEATH`), so that a link that is put there in the meantime
-//! cannot lead out.
+//! Paths that such a user's rules name, or that are where the user can put symbolic links,
+//! are opened below the home: the kernel resolves them (openat2(2), `RESOLVE_BENEATH`), so
+//! that a link that is put there in the meantime cannot lead out.
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, Metadata, Permissions, metadata, read_link, symlink_metadata};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{File, Metadata, metadata, read_link};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,70 +16,8 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 #[cfg(target_os = "linux")]
 use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
-use rustix::path::Arg;
-use tempfile::NamedTempFile;
 
-/// For reading.
-pub const READ: OFlags = OFlags::RDONLY;
-/// For reading; a symbolic link is not followed.
-pub const READ_OWN: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW);
-/// For reading and writing an existing file; a symbolic link is not followed.
-pub const WRITE_OWN: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW);
-/// For reading and appending to an existing file; a symbolic link is not followed.
-pub const APPEND_OWN: OFlags = WRITE_OWN.union(OFlags::APPEND);
-/// The same; the file is created with mode 0600 if it is missing.
-pub const APPEND_OR_MAKE_OWN: OFlags = APPEND_OWN.union(OFlags::CREATE);
-/// For appending to a new file; an existing one is an error.
-pub const MAKE_OWN: OFlags = APPEND_OR_MAKE_OWN.union(OFlags::EXCL);
-
-/// There is something other than a regular file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotRegular;
-
-impl fmt::Display for NotRegular {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is not a regular file")
-    }
-}
-
-impl std::error::Error for NotRegular {}
-
-/// Opens a regular file.
-///
-/// # Errors
-/// The system's error, or [`NotRegular`] if it is something else.
-pub fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    open_at(CWD, path, flags)
-}
-
-/// Opens a regular file and returns what is known about it, too; errors as [`open`].
-pub fn open_with_metadata(path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
-    regular(flags, |flags, mode| openat(CWD, path, flags, mode))
-}
-
-/// Opens a regular file below a directory; errors as [`open`].
-pub fn open_at(directory: impl AsFd, name: impl Arg + Copy, flags: OFlags) -> io::Result<File> {
-    Ok(regular(flags, |flags, mode| openat(&directory, name, flags, mode))?.0)
-}
-
-fn regular(
-    flags: OFlags,
-    open: impl Fn(OFlags, Mode) -> rustix::io::Result<OwnedFd>,
-) -> io::Result<(File, Metadata)> {
-    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = loop {
-        match open(flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => break File::from(file),
-            Err(Errno::INTR) => {}
-            // A socket, or a FIFO that nobody reads; or a directory opened for writing.
-            Err(Errno::NXIO | Errno::OPNOTSUPP | Errno::ISDIR) => return Err(not_regular()),
-            Err(Errno::XDEV) => return Err(leads_out()),
-            Err(error) => return Err(error.into()),
-        }
-    };
-    let about = file.metadata()?;
-    if about.is_file() { Ok((file, about)) } else { Err(not_regular()) }
-}
+use super::{not_regular, open_regular, open_with_metadata};
 
 /// A path that leads, by its name or through a symbolic link, out of its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +41,9 @@ pub const ANYWHERE: Bounds = Bounds(None);
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// For reading metadata, or for opening something below.
 #[cfg(target_os = "linux")]
-const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
-const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+const PATH_ONLY: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 /// What happens to symbolic links on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,26 +108,25 @@ impl Bounds {
         self.0.as_deref()
     }
 
-    /// Opens a regular file; errors as [`open`], and [`OutOfBounds`].
+    /// Opens a regular file; errors as [`super::open`], and [`OutOfBounds`].
     pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         Ok(self.open_with_metadata(path, flags)?.0)
     }
 
-    /// Opens a regular file and returns what is known about it, too; errors as
-    /// [`Bounds::open`].
+    /// Opens a regular file and returns its metadata, too; errors as [`Bounds::open`].
     pub fn open_with_metadata(&self, path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
         match &self.0 {
             None => open_with_metadata(path, flags),
             Some(top) => {
                 let (top, rest) = split(top, path)?;
-                regular(flags, |flags, mode| {
+                open_regular(flags, |flags, mode| {
                     // The kernel accepts a mode only with flags that create a file.
-                    let made = flags.contains(OFlags::CREATE);
+                    let creates = flags.contains(OFlags::CREATE);
                     resolve(
                         &top,
                         rest,
                         flags,
-                        if made { mode } else { Mode::empty() },
+                        if creates { mode } else { Mode::empty() },
                         LinkPolicy::Beneath,
                     )
                 })
@@ -264,7 +193,7 @@ impl Bounds {
         match &self.0 {
             None => metadata(path),
             Some(top) => {
-                let flags = LOOK;
+                let flags = PATH_ONLY;
                 File::from(open_inside(top, path, flags, LinkPolicy::Beneath)?).metadata()
             }
         }
@@ -276,7 +205,7 @@ impl Bounds {
     /// The system's error, or [`OutOfBounds`].
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
-        let flags = LOOK;
+        let flags = PATH_ONLY;
         let found = open_inside(top, path, flags, LinkPolicy::Beneath)?;
         let found = read_link(by_descriptor(found.as_fd()))?;
         let open_top = openat(CWD, &**top, flags, Mode::empty())?;
@@ -310,7 +239,7 @@ impl Bounds {
                 }
                 found => found,
             }
-            .map_err(told)?;
+            .map_err(io_error)?;
         }
         Ok(())
     }
@@ -322,18 +251,19 @@ impl Bounds {
 /// # Errors
 /// The system's error, or [`OutOfBounds`].
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath).map_err(told)
+    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath)
+        .map_err(io_error)
 }
 
 fn open_inside(top: &Path, path: &Path, flags: OFlags, links: LinkPolicy) -> io::Result<OwnedFd> {
     let (top, rest) = split(top, path)?;
-    resolve(&top, rest, flags, Mode::empty(), links).map_err(told)
+    resolve(&top, rest, flags, Mode::empty(), links).map_err(io_error)
 }
 
 /// Opens the directory of the bounds; returns it and the path from there.
 fn split<'p>(top: &Path, path: &'p Path) -> io::Result<(OwnedFd, &'p Path)> {
     let rest = path.strip_prefix(top).map_err(|_| leads_out())?;
-    let flags = LOOK | OFlags::DIRECTORY;
+    let flags = PATH_ONLY | OFlags::DIRECTORY;
     Ok((openat(CWD, top, flags, Mode::empty())?, rest))
 }
 
@@ -372,7 +302,7 @@ fn resolve(
     Err(Errno::NOSYS)
 }
 
-fn told(error: Errno) -> io::Error {
+fn io_error(error: Errno) -> io::Error {
     match error {
         Errno::XDEV => leads_out(),
         Errno::NOSYS => io::Error::new(ErrorKind::Unsupported, NoOpenat2),
@@ -400,225 +330,14 @@ pub fn is_leading_out(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<OutOfBounds>())
 }
 
-fn leads_out() -> io::Error {
+pub(super) fn leads_out() -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, OutOfBounds)
-}
-
-/// The content of a regular file, at most `max` bytes of it.
-///
-/// # Errors
-/// The file cannot be opened or read.
-pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path, READ)?.take(max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Closes a file that was written and synced, and returns the result: some file systems
-/// write only at close(2) (AFS, old NFS, davfs2 and others on FUSE, where fsync(2) may do
-/// nothing), and report a full disk there.
-///
-/// # Errors
-/// The system's error.
-pub fn close(file: impl IntoRawFd) -> io::Result<()> {
-    Ok(nix::unistd::close(file)?)
-}
-
-/// Gives a written file its name: it is synced and closed, and then renamed in one step.
-///
-/// # Errors
-/// The system's error.
-pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let (file, name) = file.into_parts();
-    file.sync_all()?;
-    close(file)?;
-    Ok(name.persist(path)?)
-}
-
-/// Replaces a file by one with these permissions, completely or not at all; it is on disk
-/// when this returns. What is at the path is not examined: a symbolic link is replaced,
-/// not followed.
-///
-/// # Errors
-/// The system's error; then the old file is still there.
-pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let (mut new, folder) = new_beside(path, mode)?;
-    new.write_all(bytes)?;
-    new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
-    put_in_place(new, path)?;
-    sync_directory(folder)
-}
-
-/// A new content of a file, on disk, that is not in its place yet.
-pub struct Rewrite {
-    path: PathBuf,
-    new: NamedTempFile,
-}
-
-impl Rewrite {
-    /// Writes the new content beside the file, which may be missing. A symbolic link is
-    /// followed; the mode is kept.
-    ///
-    /// # Errors
-    /// The system's error; nothing is changed.
-    pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Rewrite> {
-        let path = std::fs::canonicalize(path).or_else(|error| match error.kind() {
-            ErrorKind::NotFound => Ok(path.to_owned()),
-            _ => Err(error),
-        })?;
-        Rewrite::prepare_own(path, bytes)
-    }
-
-    /// The same for a path that is not followed.
-    ///
-    /// # Errors
-    /// The system's error; nothing is changed.
-    pub fn prepare_own(path: PathBuf, bytes: &[u8]) -> io::Result<Rewrite> {
-        let mode = match symlink_metadata(&path) {
-            Ok(known) if known.is_symlink() => return Err(not_regular()),
-            Ok(known) => known.mode() & 0o7777,
-            Err(error) if error.kind() == ErrorKind::NotFound => 0o600,
-            Err(error) => return Err(error),
-        };
-        let (mut new, _) = new_beside(&path, 0o600)?;
-        new.write_all(bytes)?;
-        new.as_file().set_permissions(Permissions::from_mode(mode))?;
-        new.as_file().sync_all()?;
-        Ok(Rewrite { path, new })
-    }
-
-    /// Puts it in place of the file, in one step; it is on disk when this returns.
-    ///
-    /// # Errors
-    /// The system's error; unless only the sync failed, the old file is still there.
-    pub fn finish(self) -> io::Result<()> {
-        put_in_place(self.new, &self.path)?;
-        sync_directory(folder_of(&self.path))
-    }
-}
-
-/// Keeps a content beside its file, under the first name `FILE.END`, `FILE.END-2` … that
-/// is free or holds this content already. Returns where.
-///
-/// # Errors
-/// The system's error, or there are too many such files.
-pub fn back_up(path: &Path, bytes: &[u8], end: &str) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mode = metadata(path)?.permissions().mode();
-    for number in 1..1000 {
-        let number = if number == 1 { String::new() } else { format!("-{number}") };
-        let backup = path.with_file_name(format!("{name}.{end}{number}"));
-        match make(&backup, bytes, mode) {
-            Ok(()) => return Ok(backup),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let most = bytes.len() as u64 + 1;
-                let kept = open(&backup, READ_OWN).and_then(|file| {
-                    let mut kept = Vec::new();
-                    file.take(most).read_to_end(&mut kept).map(|_| kept)
-                });
-                if kept.is_ok_and(|kept| kept == bytes) {
-                    return Ok(backup);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other("there are too many backups"))
-}
-
-/// Creates a file as [`replace`] does, with the permissions that the umask leaves.
-///
-/// # Errors
-/// `AlreadyExists` if something is there; otherwise the system's error.
-pub fn make(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let (mut new, folder) = new_beside(path, mode)?;
-    new.write_all(bytes)?;
-    new.as_file().sync_all()?;
-    new.persist_noclobber(path)?;
-    sync_directory(folder)
-}
-
-fn new_beside(path: &Path, mode: u32) -> io::Result<(NamedTempFile, &Path)> {
-    let folder = folder_of(path);
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(".mfilter-").permissions(Permissions::from_mode(mode));
-    Ok((builder.tempfile_in(folder)?, folder))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// What shows whether a file has changed since the last look: device, inode, length, and
-/// when it and its inode were changed (s, ns).
-pub fn identity(about: &Metadata) -> [u64; 7] {
-    [
-        about.dev(),
-        about.ino(),
-        about.size(),
-        about.mtime() as u64,
-        about.mtime_nsec() as u64,
-        about.ctime() as u64,
-        about.ctime_nsec() as u64,
-    ]
-}
-
-/// Syncs a directory's entries to disk.
-///
-/// # Errors
-/// The system's error.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    File::from(openat(CWD, path, flags, Mode::empty())?).sync_all()
-}
-
-/// Whether a file that was opened by its name is no longer there: another machine has
-/// replaced it, and NFS does not keep what is open elsewhere (ESTALE).
-pub fn is_stale(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::StaleNetworkFileHandle
-}
-
-/// Whether opening failed because it is not a regular file.
-pub fn is_not_regular(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
-}
-
-fn not_regular() -> io::Error {
-    io::Error::new(ErrorKind::InvalidInput, NotRegular)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
-
-    use rustix::fs::{FileType, mknodat};
-
     use super::*;
-
-    #[test]
-    fn nothing_but_a_regular_file_is_opened_and_nothing_waits() {
-        let home = tempfile::tempdir().unwrap();
-        let at = |name: &str| home.path().join(name);
-        std::fs::write(at("file"), "x").unwrap();
-        std::fs::create_dir(at("directory")).unwrap();
-        std::os::unix::fs::symlink("file", at("link")).unwrap();
-        let _socket = UnixListener::bind(at("socket")).unwrap();
-        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        let all = [READ, READ_OWN, WRITE_OWN, APPEND_OWN, APPEND_OR_MAKE_OWN];
-        for flags in all.into_iter().chain([OFlags::WRONLY | OFlags::CREATE]) {
-            for name in ["directory", "socket", "fifo"] {
-                let error = open(&at(name), flags).unwrap_err();
-                assert!(is_not_regular(&error), "{name}: {error}");
-            }
-            for device in ["/dev/zero", "/dev/tty"] {
-                assert!(open(Path::new(device), flags).is_err(), "{device}");
-            }
-            open(&at("file"), flags).unwrap();
-            assert_eq!(open(&at("link"), flags).is_ok(), !flags.contains(OFlags::NOFOLLOW));
-        }
-        assert_eq!(open(&at("none"), READ).unwrap_err().kind(), ErrorKind::NotFound);
-    }
+    use crate::file::{READ, open};
 
     #[test]
     fn nothing_leads_out_of_bounds() {

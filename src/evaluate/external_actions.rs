@@ -1,5 +1,5 @@
-//! Actions that reach outside the Maildir: programs, other mailboxes, lists. They
-//! are planned here, and what must not be done is reported here.
+//! Plans the actions with an effect outside the Maildir: programs, forwarding, lists; and
+//! reports what must not be done.
 
 use std::path::Path;
 
@@ -79,11 +79,12 @@ impl Evaluator<'_> {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
         // An address gets the message only once.
-        let sent = self.progress.plan.since_filter().iter().flat_map(|step| match &step.kind {
-            StepKind::Forward { to, .. } => to.clone(),
-            _ => Vec::new(),
-        });
-        let sent: Vec<String> = sent.collect();
+        let previous_targets =
+            self.progress.plan.since_filter().iter().flat_map(|step| match &step.kind {
+                StepKind::Forward { to, .. } => to.clone(),
+                _ => Vec::new(),
+            });
+        let previous_targets: Vec<String> = previous_targets.collect();
         let mut is_sent = false;
         let mut why = self.has_looped(&forwarder);
         let known = self.progress.plan.steps.iter().map(|step| match &step.kind {
@@ -97,7 +98,7 @@ impl Evaluator<'_> {
             if !is_target(&target) {
                 let why = no_target(&target);
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
-            } else if sent.contains(&target) {
+            } else if previous_targets.contains(&target) {
                 is_sent = true;
             } else if targets.len() >= room {
                 let why = format!("more than {MOST_TARGETS} addresses");
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_named_with_the_reason() {
+    fn what_is_not_an_address_is_named_with_the_reason() {
         let local = "a".repeat(LONGEST_TARGET - 2);
         assert!(no_target(&format!("{local}@b")).ends_with("is not an address"));
         assert!(no_target(&format!("a{local}@b")).contains("is longer than an address"));

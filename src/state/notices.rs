@@ -14,9 +14,9 @@ use super::lock_file::LockFile;
 use super::{StateDir, forget_old, key};
 
 const DIRECTORY: &str = "told";
-const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
+const FORGET_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The right and duty to notify the user. If it is dropped without [`NoticeClaim::told`], the
+/// The right and duty to notify the user. If it is dropped without [`NoticeClaim::confirm`], the
 /// next process may claim it.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
@@ -26,7 +26,7 @@ pub struct NoticeClaim {
 
 impl NoticeClaim {
     /// Records that the user was notified.
-    pub fn told(mut self) {
+    pub fn confirm(mut self) {
         let written = self.lock.file().write_all(b"told\n");
         self.lock.keep(written.is_ok());
     }
@@ -43,7 +43,7 @@ pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<NoticeClaim
         lock.keep(true);
         return None;
     }
-    forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
+    forget_old(&state.path().join(DIRECTORY), FORGET_AFTER);
     Some(NoticeClaim { lock })
 }
 
@@ -65,7 +65,7 @@ mod tests {
                 scope.spawn(|| {
                     if let Some(claim) = claim(&state, main, "v1") {
                         claims.fetch_add(1, Ordering::Relaxed);
-                        claim.told();
+                        claim.confirm();
                     }
                 });
             }
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(fs::read_dir(home.path().join("told")).unwrap().count(), 1);
         let heir = claim(&state, Path::new("/m"), "v").unwrap();
         assert!(claim(&state, Path::new("/m"), "v").is_none());
-        heir.told();
+        heir.confirm();
         assert!(claim(&state, Path::new("/m"), "v").is_none(), "told is told");
     }
 
