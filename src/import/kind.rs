@@ -85,13 +85,10 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             "fileinto" | "redirect" | "keep" | "stop" | "discard" if line.ends_with(';') => {
                 vote("sieve");
             }
+            // Sieve has no parentheses there.
+            "if" | "elsif" if opens(line, word) => vote("maildrop"),
             "elsif" => vote("sieve"),
-            "if" if line.contains("=~")
-                || line.starts_with("if (/")
-                || line.starts_with("if ( /") =>
-            {
-                vote("maildrop");
-            }
+            "if" if line.contains("=~") => vote("maildrop"),
             "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
                 vote("sieve")
             }
@@ -132,6 +129,10 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
+fn opens(line: &str, word: &str) -> bool {
+    line.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with('('))
+}
+
 fn assigns(line: &str, word: &str) -> bool {
     line.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with('='))
 }
@@ -161,6 +162,9 @@ mod tests {
             let told = other_than("sieve", &bytes).unwrap_or("nothing");
             assert!(told.contains(word), "{text}: {told}");
         }
+        let maildrop =
+            "if (   /^A:.*b/:h || /^C:.*d/:h )\n{\n A=1\n}\nelsif ( /^B:/:h )\n{\n A=2\n}\n";
+        assert_eq!(other_than("maildrop", maildrop.as_bytes()), None);
         let procmail = "MAILDIR=$HOME/.mail/\nLOGFILE=$HOME/log\n";
         assert_eq!(other_than("procmail", procmail.as_bytes()), None);
         for text in [

@@ -1,8 +1,74 @@
 //! Shell commands, as far as we know what they do: their words, and what some common ones
 //! print.
 
+use super::ir::{Cond, Effect, Unit, literal, quote};
+use crate::source::Span;
+
 /// Runs a program, `$0`, without the message on its standard input.
 pub(super) const WITHOUT_INPUT: &str = "exec \"$0\" \"$@\" </dev/null";
+
+/// How a program decides.
+pub(super) const ASKED: &str = "a program that decides is run as a filter that leaves the message \
+                                as it is; `--test` needs `--run-filters` for it";
+
+/// A filter that leaves the message as it is, and fails where a program does that is given
+/// this half of it, or all of it.
+pub(super) fn asking(half: Option<&str>, program: Vec<String>) -> Vec<String> {
+    let script = kept_in_file(&format!("{} >/dev/null; s=$?; cat \"$m\"", on_input(half)));
+    ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)].into_iter().chain(program).collect()
+}
+
+/// Runs a program with half of the message in `$m`, or all of it.
+fn on_input(half: Option<&str>) -> &'static str {
+    match half {
+        Some("header") => "sed '/^$/q' \"$m\" | \"$0\" \"$@\"",
+        Some(_) => "sed '1,/^$/d' \"$m\" | \"$0\" \"$@\"",
+        None => "\"$0\" \"$@\" <\"$m\"",
+    }
+}
+
+/// A header for what a program prints.
+const PRINTED: &str = "X-Mfilter-Printed";
+
+/// Effects that keep in a variable what a program prints that is given this half of the
+/// message, or all of it: a filter puts it before the message, and another one takes it
+/// away.
+pub(super) fn printed(
+    name: &str,
+    half: Option<&str>,
+    program: Vec<String>,
+    span: Span,
+) -> Vec<Effect> {
+    let script = kept_in_file(&format!(
+        "printf '%s: %s\\n' {PRINTED} \"$({} | head -n 1)\"; cat \"$m\"; s=$?",
+        on_input(half)
+    ));
+    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)];
+    let filter = |words| Effect::Program("filter", words);
+    let kept = |value: String| Effect::Let(name.to_owned(), value);
+    vec![
+        kept(String::new()),
+        filter(shell.into_iter().chain(program).collect()),
+        Effect::Rule(Unit {
+            condition: Cond::not(Cond::Word("filter-failed".into())),
+            effects: vec![
+                kept(format!("{{header {}}}", quote(PRINTED))),
+                filter(vec!["sed".into(), "1d".into()]),
+            ],
+            count: 0,
+            ..Unit::new(span)
+        }),
+    ]
+}
+
+/// How what a program prints differs.
+pub(super) const FIRST_LINE: &str =
+    "of what a program prints, the first line is kept, with single blanks";
+
+/// Commands for which the message is kept in the file `$m`; they leave their status in `$s`.
+pub(super) fn kept_in_file(commands: &str) -> String {
+    format!("m=$(mktemp) || exit; cat >\"$m\"; {commands}; rm \"$m\"; exit $s")
+}
 
 /// The words of a command as a shell separates them, with all their quotes.
 pub(super) fn shell_words(command: &str) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{CheckContext, check, check_site, no_script};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax;
-use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
+use crate::syntax::ast::{Ast, Body, StatementNode, StatementNodeKind};
 
 /// How many times units are left out one by one, before all are.
 const MOST_ROUNDS: usize = 20;
@@ -60,8 +60,10 @@ pub fn write(
             }
         }
     };
-    let statements = statements(&rules, &places);
-    let lines = lines(&rules, &statements, &places);
+    let file = SourceFile::new("mailrules", rules.as_str());
+    let (ast, _) = syntax::parse(0, &file);
+    let statements = statements(&ast, &places);
+    let lines = lines(&file, &ast, &statements, &places);
     let mut order = 0;
     for unit in &mut draft.units {
         place(unit, &lines, &mut order);
@@ -155,8 +157,7 @@ fn leave_all_out(units: &mut [Unit]) -> bool {
 
 /// Where each statement is in the rules, and which unit it belongs to; units are numbered
 /// in the order in which they are walked.
-fn statements(rules: &str, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
-    let (ast, _) = syntax::parse(0, &SourceFile::new("mailrules", rules));
+fn statements(ast: &Ast, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
     let mut spans = Vec::new();
     preorder(&ast.statements, &mut spans);
     let units = places.iter().filter_map(|place| match place {
@@ -184,12 +185,11 @@ fn foreign_places(draft: &Draft, statements: &[(Span, Option<usize>)]) -> Vec<(u
 
 /// The line of each unit in the rules.
 fn lines(
-    rules: &str,
+    file: &SourceFile,
+    ast: &Ast,
     statements: &[(Span, Option<usize>)],
     places: &[LinePlace],
 ) -> Vec<(usize, u32)> {
-    let file = SourceFile::new("mailrules", rules);
-    let (ast, _) = syntax::parse(0, &file);
     let comments: Vec<Span> = ast
         .comments
         .iter()

@@ -232,7 +232,10 @@ fn an_import_reports_below_its_lines() {
         return;
     }
     let home = Home::new();
-    home.write("procmailrc", ":0\n* ? test -f $HOME/.away\n.仕事.とても長いフォルダーの名前/\n");
+    home.write(
+        "procmailrc",
+        ":0\n* 1^0 ? test -f $HOME/.away\n.仕事.とても長いフォルダーの名前/\n",
+    );
     home.write(
         "script.sieve",
         "require [\"fileinto\", \"vnd.dovecot.execute\"];\n\
@@ -246,7 +249,7 @@ fn an_import_reports_below_its_lines() {
             "import procmail ~/procmailrc",
             rules,
             &[
-                "~/procmailrc:1: not translated: `* ?\n  test -f $HOME/.away`: it depends on\n  what \
+                "~/procmailrc:1: not translated: `* 1^0\n  ? test -f $HOME/.away`: it depends on\n  what \
                  a program says\n    :0 …\n    mail that line 1 took now goes on\n      to the rules \
                  after it\n    -> line 5 of the new rules\n",
             ][..],

@@ -30,6 +30,44 @@ impl MaildropDone {
 const SHELL_SIGNS: [char; 15] =
     ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
 
+/// A command with values that contain no blank, as words, without its first characters;
+/// none if a shell has something else to do, or for other values.
+fn separate_words(template: &str, skip: usize) -> Option<Vec<String>> {
+    let template: String = template.trim_start().chars().skip(skip).collect();
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut rest = template.trim();
+    while let Some(c) = rest.chars().next() {
+        if let Some(inner) = rest.strip_prefix('{').filter(|inner| !inner.starts_with('{')) {
+            let (value, behind) = inner.split_once('}')?;
+            let name = value.split(':').next().unwrap_or_default();
+            let is_plain = name.starts_with("env ") || matches!(name, "user" | "envelope-from");
+            if !is_plain || quote == Some('\'') {
+                return None;
+            }
+            word.push_str(&format!("{{{value}}}"));
+            rest = behind;
+            continue;
+        }
+        rest = rest.get(c.len_utf8()..)?;
+        match (quote, c) {
+            (None, ' ' | '\t') => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (_, c) if SHELL_SIGNS.contains(&c) || c == '\\' || c == '}' => return None,
+            (_, c) => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    let is_named = words.first().is_some_and(|program| !program.contains('{'));
+    (quote.is_none() && is_named).then_some(words)
+}
+
 /// How a path differs whose Maildir was guessed.
 pub(super) fn guessed_folder(why: &str) -> String {
     format!("taken for a folder of this Maildir: {why}")
@@ -244,7 +282,11 @@ impl FilterLowering<'_> {
 
     /// A command as words, without its first characters; run by a shell if that has
     /// something to do.
-    fn command_words(&mut self, of: &Expression, skip: usize) -> Result<Vec<String>, String> {
+    pub(super) fn command_words(
+        &mut self,
+        of: &Expression,
+        skip: usize,
+    ) -> Result<Vec<String>, String> {
         let outer = self.variables.clone();
         for (name, text) in [("HOME", "$HOME"), ("LOGNAME", "$LOGNAME"), ("USER", "$USER")] {
             let is_own = self.variables.get(name) == outer.get(name)
@@ -258,9 +300,13 @@ impl FilterLowering<'_> {
             _ => self.text_of(of),
         };
         self.variables = outer;
-        let text = text?
-            .constant
-            .ok_or("a shell would be given text from the message, which it might run")?;
+        let text = text?;
+        let Some(text) = text.constant else {
+            let words = separate_words(&text.template, skip);
+            return words.ok_or_else(|| {
+                "a shell would be given text from the message, which it might run".to_owned()
+            });
+        };
         let text: String = text.trim_start().chars().skip(skip).collect();
         let text = text.trim().replace("~/", "$HOME/");
         if text.is_empty() {

@@ -25,7 +25,7 @@ struct OpenBranch {
 
 impl FilterLowering<'_> {
     pub(super) fn branches(&mut self, branches: &[IfBranch], units: &mut Vec<Unit>) {
-        self.look_for_files(branches);
+        self.look_for_files(branches, units);
         let code = self.code.clone();
         let entry = self.variables.clone();
         let mut exits: Vec<MaildropVariables> = Vec::new();
@@ -142,11 +142,12 @@ impl FilterLowering<'_> {
 
     /// What is known of `test -d` where the branches ask for it: a folder that one of
     /// them creates exists, and so does a file that can be included.
-    fn look_for_files(&mut self, branches: &[IfBranch]) {
-        let path = match self.code.clone() {
-            ReturnCode::Exists(path) => path,
-            ReturnCode::Folder { path, .. } => Some(path),
-            ReturnCode::Known(_) | ReturnCode::Unknown => return,
+    /// Otherwise the command is run.
+    fn look_for_files(&mut self, branches: &[IfBranch], units: &mut Vec<Unit>) {
+        let (path, words) = match self.code.clone() {
+            ReturnCode::Exists(path, words) => (path, words),
+            ReturnCode::Folder { path, .. } => (Some(path), Vec::new()),
+            ReturnCode::Known(_) | ReturnCode::Program(_) | ReturnCode::Unknown => return,
         };
         let asks = branches.iter().any(|branch| match &branch.condition {
             Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
@@ -160,7 +161,6 @@ impl FilterLowering<'_> {
             self.code = ReturnCode::Known(Cond::Never);
             return;
         }
-        let Some(path) = path else { return };
         let mut reads = false;
         for branch in branches {
             if let Ok(Some(condition)) = &branch.condition {
@@ -170,7 +170,7 @@ impl FilterLowering<'_> {
                 reads |= matches!(&statement.kind, MaildropStatementKind::Word("include", _));
             });
         }
-        if reads {
+        if let Some(path) = path.filter(|_| reads) {
             let place = self.path_of(&path);
             let missing = (self.load)(&place).is_err();
             self.note(&match missing {
@@ -178,6 +178,11 @@ impl FilterLowering<'_> {
                 false => format!("{path} is there now, and so the rules take it"),
             });
             self.code = ReturnCode::Known(if missing { Cond::Always } else { Cond::Never });
+        } else if !words.is_empty() && !branches.iter().all(|branch| self.is_without_use(branch)) {
+            let effects = self.ask(words);
+            let span = branches.first().map(|branch| branch.span).unwrap_or_default();
+            units.push(Unit { effects, count: 0, ..Unit::new(span) });
+            self.code = ReturnCode::Known(Cond::Word("filter-failed".into()));
         }
     }
 

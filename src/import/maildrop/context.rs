@@ -39,6 +39,11 @@ pub(super) struct FilterLowering<'a> {
     pub(super) guessed: BTreeMap<String, String>,
     /// FLAGS, KEYWORDS: those that were set.
     pub(super) marked: BTreeSet<String>,
+    /// Variables in which a loop has put parts together, and what is before each part, in
+    /// bytes.
+    pub(super) joined: BTreeMap<String, usize>,
+    /// What comes next asks for the result of a program.
+    pub(super) code_is_asked: bool,
     /// How many names were created.
     pub(super) names: usize,
     /// The filter creates folders itself.
@@ -51,8 +56,10 @@ pub(super) enum ReturnCode {
     Unknown,
     /// Not 0 if this holds.
     Known(Cond),
-    /// `test -d`, `test -f` of this path: 0 if it exists.
-    Exists(Option<String>),
+    /// The same; which number it is cannot be known.
+    Program(Cond),
+    /// `test -d`, `test -f` of this path: 0 if it exists; and the words of the command.
+    Exists(Option<String>, Vec<String>),
     /// `test -d` of this path, which is a folder of ours: 0 if it exists.
     Folder {
         /// As it is written there.
@@ -68,7 +75,7 @@ pub(super) enum ReturnCode {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Uses {
     /// Each use of a variable's value.
-    pub(super) read: Vec<(String, Span)>,
+    pub(super) read: BTreeMap<String, Vec<Span>>,
     /// Variables that conditions ask for.
     pub(super) tested: BTreeSet<String>,
     /// Headers that patterns ask for, in lower case.
@@ -98,6 +105,8 @@ impl<'a> FilterLowering<'a> {
             uses: Uses::default(),
             guessed: BTreeMap::new(),
             marked: BTreeSet::new(),
+            joined: BTreeMap::new(),
+            code_is_asked: false,
             names: 0,
             makes_folders: false,
         }

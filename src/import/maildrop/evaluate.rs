@@ -16,6 +16,9 @@ use crate::import::shell::{MADE_LATER, command_value, prints_directory};
 use crate::import::unreadable;
 use crate::syntax::words::FOLDER_EXISTS;
 
+/// How the result of a program differs.
+const ANY_FAILURE: &str = "whatever the program fails with is taken for 1";
+
 /// Longer list files are not read.
 const MOST_PATTERNS: usize = 500;
 
@@ -61,8 +64,10 @@ impl FilterLowering<'_> {
                         self.differs = self.differs.take().or(guess).or(makes);
                         Ok(Value::Code(Cond::not(exists)))
                     }
-                    ReturnCode::Known(condition) => Ok(Value::Code(condition.clone())),
-                    ReturnCode::Exists(_) => Err("it depends on which files there are".into()),
+                    ReturnCode::Known(condition) | ReturnCode::Program(condition) => {
+                        Ok(Value::Code(condition.clone()))
+                    }
+                    ReturnCode::Exists(..) => Err("it depends on which files there are".into()),
                     ReturnCode::Unknown => Err("it depends on what a program says".into()),
                 },
                 [ExpressionPiece::Variable(name)] => match self.variables.get(name) {
@@ -111,6 +116,14 @@ impl FilterLowering<'_> {
                 "|" | "&" => Err(format!("`{operator}` counts with bits")),
                 _ => {
                     let (left, right) = (self.value(left)?, self.value(right)?);
+                    // Against 0 it does not matter which number it is.
+                    let counts = |value: &Value| matches!(value, Value::Variable(MaildropVariable::Constant(text)) if text != "0");
+                    let is_code = |value: &Value| matches!(value, Value::Code(_));
+                    if (is_code(&left) && counts(&right) || is_code(&right) && counts(&left))
+                        && matches!(self.code, ReturnCode::Program(_))
+                    {
+                        self.differs.get_or_insert_with(|| ANY_FAILURE.to_owned());
+                    }
                     compare(operator, left, right).map(Value::Truth)
                 }
             },

@@ -5,11 +5,13 @@ use std::path::Path;
 use super::action::MaildropDone;
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
-use super::parse::{MaildropStatement, MaildropStatementKind, parse};
+use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
-use crate::import::shell::{MAKES_FOLDERS, is_program, may_make_folders, shell_words, unquoted};
+use crate::import::shell::{
+    ASKED, MAKES_FOLDERS, asking, is_program, may_make_folders, shell_words, unquoted,
+};
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
@@ -76,7 +78,10 @@ impl FilterLowering<'_> {
         let mut units: Vec<Unit> = Vec::new();
         // A delivery that is not translated also ends processing.
         let mut stopped = false;
-        for statement in statements {
+        let asked_behind = self.code_is_asked;
+        for (number, statement) in statements.iter().enumerate() {
+            let behind = statements.get(number + 1..).unwrap_or_default();
+            self.code_is_asked = asks_for_code(behind).unwrap_or(asked_behind);
             if self.ended || stopped {
                 if !matches!(statement.kind, MaildropStatementKind::Comments) {
                     let why = "maildrop never comes here".to_owned();
@@ -108,6 +113,7 @@ impl FilterLowering<'_> {
                 unit.comments = comments;
             }
         }
+        self.code_is_asked = asked_behind;
         units
     }
 
@@ -129,21 +135,7 @@ impl FilterLowering<'_> {
                 let inner = self.statements(inner);
                 units.extend(inner);
             }
-            MaildropStatementKind::Loop(word, head, inner) => {
-                self.forget(inner);
-                if only_makes_folders(inner) && !self.sources.text(*head).contains('`') {
-                    let fidelity = Fidelity::Dead(MAKES_FOLDERS.into());
-                    units.push(Unit { fidelity, ..Unit::new(span) });
-                    return;
-                }
-                let why = match *word {
-                    "foreach" => {
-                        "`foreach` repeats its block for each match of a pattern, and mfilter has no loops"
-                    }
-                    _ => "`while` repeats its block, and mfilter has no loops",
-                };
-                units.push(lost(span, why.into(), inner));
-            }
+            MaildropStatementKind::Loop(repeated) => units.push(self.repeated(span, repeated)),
             MaildropStatementKind::Broken(why, inner) => {
                 self.forget(inner);
                 units.push(lost(span, why.clone(), inner));
@@ -212,6 +204,26 @@ impl FilterLowering<'_> {
         }
     }
 
+    /// `while` and `foreach`
+    fn repeated(&mut self, span: Span, repeated: &MaildropLoop) -> Unit {
+        let inner = &repeated.body;
+        if let Some(unit) = self.joining(span, repeated) {
+            return unit;
+        }
+        self.forget(inner);
+        if only_makes_folders(inner) && !self.sources.text(repeated.head).contains('`') {
+            let fidelity = Fidelity::Dead(MAKES_FOLDERS.into());
+            return Unit { fidelity, ..Unit::new(span) };
+        }
+        let why = match repeated.word {
+            "foreach" => {
+                "`foreach` repeats its block for each match of a pattern, and mfilter has no loops"
+            }
+            _ => "`while` repeats its block, and mfilter has no loops",
+        };
+        lost(span, why.into(), inner)
+    }
+
     /// A unit for what is done.
     fn action(
         &mut self,
@@ -274,21 +286,53 @@ impl FilterLowering<'_> {
             return dead("`duplicate` is asked for where it counts");
         }
         if let Some(makes) = command_of(command) {
-            self.code = match (makes, words.as_slice()) {
-                (false, [test, sign, path]) if test == "test" => self.exists(sign, path),
-                (false, [test, sign, path, _]) if test == "[" => self.exists(sign, path),
-                (false, _) => ReturnCode::Exists(None),
-                (true, _) => ReturnCode::Known(Cond::Never),
-            };
+            self.code = self.code_of(makes, &words, command);
             return match makes {
                 true => dead(MAKES_FOLDERS),
                 // What results from it is reported where something asks for it.
                 false => None,
             };
         }
+        if self.code_is_asked {
+            let words = self.command_words(command, 0);
+            return Some(match words {
+                Ok(words) => {
+                    let effects = self.ask(words);
+                    self.code = ReturnCode::Program(Cond::Word("filter-failed".into()));
+                    Unit { effects, ..Unit::new(span) }
+                }
+                Err(why) => {
+                    self.code = ReturnCode::Unknown;
+                    Unit::not(span, why)
+                }
+            });
+        }
         self.code = ReturnCode::Unknown;
         let unit = self.action(span, |this| this.run(command));
         Some(unit)
+    }
+
+    /// What is known of the result of a command that only looks for folders or creates
+    /// them.
+    fn code_of(&mut self, makes: bool, words: &[String], command: &Expression) -> ReturnCode {
+        let code = match (makes, words) {
+            (false, [test, sign, path]) if test == "test" => self.exists(sign, path),
+            (false, [test, sign, path, _]) if test == "[" => self.exists(sign, path),
+            (false, _) => ReturnCode::Exists(None, Vec::new()),
+            (true, _) => ReturnCode::Known(Cond::Never),
+        };
+        match code {
+            ReturnCode::Exists(path, _) => {
+                ReturnCode::Exists(path, self.command_words(command, 0).unwrap_or_default())
+            }
+            code => code,
+        }
+    }
+
+    /// Runs a program whose result is asked for.
+    pub(super) fn ask(&mut self, words: Vec<String>) -> Vec<Effect> {
+        self.note(ASKED);
+        vec![Effect::Program("filter", asking(None, words))]
     }
 
     /// A pattern on its own: `MATCH` is the whole header that it names.
@@ -327,7 +371,7 @@ impl FilterLowering<'_> {
             }
             None => match self.path_in_own_maildir(written) {
                 Some((path, why)) => (path, Some(why)),
-                None => return ReturnCode::Exists(None),
+                None => return ReturnCode::Exists(None, Vec::new()),
             },
         };
         if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && self.is_inbox(&path) {
@@ -336,7 +380,7 @@ impl FilterLowering<'_> {
         }
         match self.places().folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
             Some(name) => ReturnCode::Folder { path, name, guess },
-            None => ReturnCode::Exists(Some(path)),
+            None => ReturnCode::Exists(Some(path), Vec::new()),
         }
     }
 
@@ -376,9 +420,22 @@ impl FilterLowering<'_> {
             return Some(Unit { count: 0, ..self.action(span, |this| this.marks(name, value)) });
         }
         self.guessed.remove(name);
+        if let Some(unit) = self.cut(span, name, value) {
+            return Some(unit);
+        }
+        self.joined.remove(name);
         let before = self.captured;
         let found = self.value(value);
         self.captured = before;
+        if value.runs_a_program() {
+            let written = command_text(value).unwrap_or_default();
+            let words = shell_words(&written);
+            let words: Vec<String> = words.iter().map(|word| unquoted(word)).collect();
+            self.code = match command_of(value) {
+                Some(makes) => self.code_of(makes, &words, value),
+                None => ReturnCode::Unknown,
+            };
+        }
         let variable = match found {
             Ok(Value::Variable(variable)) => variable,
             Ok(Value::Truth(Cond::Always)) => MaildropVariable::Constant("1".into()),
@@ -479,6 +536,28 @@ impl FilterLowering<'_> {
         self.variables.forget_matches();
         self.code = ReturnCode::Unknown;
     }
+}
+
+/// Whether statements ask for the result of the program before them; none if nothing in
+/// them decides that.
+fn asks_for_code(behind: &[MaildropStatement]) -> Option<bool> {
+    for statement in behind {
+        match &statement.kind {
+            MaildropStatementKind::If(branches) => {
+                let asks = branches.iter().any(|branch| match &branch.condition {
+                    Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
+                    _ => false,
+                });
+                return Some(asks);
+            }
+            MaildropStatementKind::Assign(_, value) if !value.runs_a_program() => {}
+            MaildropStatementKind::Comments
+            | MaildropStatementKind::Import(_)
+            | MaildropStatementKind::Word("log" | "logfile" | "echo", _) => {}
+            _ => return Some(false),
+        }
+    }
+    None
 }
 
 /// A unit for statements that are not translated.

@@ -6,6 +6,7 @@ mod compare;
 mod context;
 mod evaluate;
 mod expression;
+mod joined;
 mod lower;
 mod parse;
 mod pattern;

@@ -21,8 +21,8 @@ pub(super) enum MaildropStatementKind {
     Assign(String, Expression),
     /// `if … elsif … else …`
     If(Vec<IfBranch>),
-    /// `while` and `foreach`: the word, its condition, and its block
-    Loop(&'static str, Span, Vec<MaildropStatement>),
+    /// `while` and `foreach`
+    Loop(MaildropLoop),
     /// `exception { … }`
     Exception(Vec<MaildropStatement>),
     /// `dotlock` and `flock`
@@ -41,6 +41,16 @@ pub(super) enum MaildropStatementKind {
     Comments,
     /// Why it cannot be read; and the statements in its block.
     Broken(String, Vec<MaildropStatement>),
+}
+
+/// `while` or `foreach`.
+#[derive(Debug, Clone)]
+pub(super) struct MaildropLoop {
+    pub(super) word: &'static str,
+    /// The word and the condition.
+    pub(super) head: Span,
+    pub(super) of: Expression,
+    pub(super) body: Vec<MaildropStatement>,
 }
 
 /// A branch of an `if`.
@@ -225,11 +235,11 @@ impl MaildropReader<'_> {
             "elsif" | "else" => Err(format!("`{word}` has no `if` before it")),
             "while" | "foreach" => {
                 self.next();
-                self.expression()?;
+                let of = self.expression()?;
                 let head = Span { end: self.end, ..token.span };
                 let body = self.body(depth)?;
-                let name = if word == "while" { "while" } else { "foreach" };
-                Ok(MaildropStatementKind::Loop(name, head, body))
+                let word = if word == "while" { "while" } else { "foreach" };
+                Ok(MaildropStatementKind::Loop(MaildropLoop { word, head, of, body }))
             }
             "exception" => {
                 self.next();
@@ -430,7 +440,7 @@ mod tests {
             MaildropStatementKind::If(branches) => format!("if {}", branches.len()),
             MaildropStatementKind::Word(word, _) => (*word).to_owned(),
             MaildropStatementKind::Broken(..) => "broken".into(),
-            MaildropStatementKind::Loop(word, ..) => (*word).to_owned(),
+            MaildropStatementKind::Loop(of) => of.word.to_owned(),
             MaildropStatementKind::Exit => "exit".into(),
             MaildropStatementKind::Command(_) => "command".into(),
             MaildropStatementKind::Search(_) => "pattern".into(),

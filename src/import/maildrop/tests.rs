@@ -31,6 +31,14 @@ fn not(text: &str, want: &str) {
     assert!(totals.not > 0, "{text}");
 }
 
+/// The filter that asks a program with these words.
+fn asking(words: &str) -> String {
+    format!(
+        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; \\\"$0\\\" \\\"$@\\\" \
+         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\"; rm \\\"$m\\\"; exit $s\" {words}"
+    )
+}
+
 #[test]
 fn conditions() {
     for (condition, want) in [
@@ -199,6 +207,8 @@ fn captures_last_until_another_pattern_is_found() {
 fn what_cannot_be_said_is_not_said_broader() {
     for (text, want) in [
         ("if (`uname` eq x)\n to Maildir/.A\nelse\n to Maildir/.B\n", ""),
+        // The result is that of the program right before it.
+        ("`test -d Maildir/.A`\nX=`uname`\nif ($RETURNCODE == 0)\n to Maildir/.A\n", ""),
         ("X=`uname`\nto \"Maildir/.$X\"\nto Maildir/.B\n", ""),
         (
             "if (/^X-A:/)\n to \"$1\"\nelse\n to Maildir/.B\n",
@@ -220,7 +230,9 @@ fn what_cannot_be_said_is_not_said_broader() {
 fn a_branch_that_sets_what_nobody_reads_is_dead() {
     let unread = "`test -e x`\nif ($RETURNCODE == 0)\n{\n MAILDIRQUOTA=`head -n1 x`\n A=1\n}\n";
     exact(&format!("{unread}to Maildir/.B\n"), "folder \"B\"");
-    not(&format!("{unread}to \"Maildir/.$A\"\n"), "");
+    let (rules, report, totals) = came_of(&format!("{unread}to \"Maildir/.x$A\"\n"));
+    assert_eq!(totals.exact, totals.all, "{report}");
+    assert!(rules.contains("when not filter-failed -> let md-a = \"1\""), "{rules}");
     for set in ["DEFAULT=Maildir/.A", "A=`touch y`"] {
         not(&format!("if (`uname` eq x)\n{{\n {set}\n}}\nto Maildir/.B\n"), "folder \"B\"");
     }
@@ -236,10 +248,18 @@ fn what_is_where() {
     for there in ["test -d Maildir", "test -d \"$HOME/Maildir/\"", "[ -e $DEFAULT ]"] {
         exact(&asks(there), "folder \"A\"");
     }
-    for unknown in
-        ["test -f Maildir", "test -f Maildir/.B", "test -d Maildir/B", "test ! -d Maildir"]
-    {
-        not(&asks(unknown), "folder \"A\"");
+    // Of other files, only the command itself knows.
+    for (other, words) in [
+        ("test -f Maildir", "\"test\" \"-f\" \"Maildir\""),
+        ("test -f Maildir/.B", "\"test\" \"-f\" \"Maildir/.B\""),
+        ("test -d Maildir/B", "\"test\" \"-d\" \"Maildir/B\""),
+        ("test ! -d Maildir", "\"test\" \"!\" \"-d\" \"Maildir\""),
+        ("test -x $HOME/bin/x", "\"/bin/sh\" \"-c\" \"test -x $HOME/bin/x\""),
+    ] {
+        exact(
+            &asks(other),
+            &format!("{}\nwhen filter-failed -> discard\nfolder \"A\"", asking(words)),
+        );
     }
     for (test, name) in [
         ("test -d Maildir/.B", "B"),
@@ -320,4 +340,73 @@ fn what_is_captured() {
     }
     let (_, report, totals) = came_of(&to("/^From: (.*) </"));
     assert_eq!(totals.approximate, 1, "{report}");
+}
+
+#[test]
+fn programs_decide() {
+    for (statements, want) in [
+        (
+            "`known -a`\nif ($RETURNCODE == 0)\n to Maildir/.A\n",
+            format!("{}\nwhen not filter-failed -> folder \"A\"", asking("\"known\" \"-a\"")),
+        ),
+        (
+            "import EXT\n`known \"$EXT@x\"`\nlog \"a\"\nif ($RETURNCODE != 0)\n{\n to Maildir/.A\n}\n",
+            format!(
+                "{}\nlog \"a\"\nwhen filter-failed -> folder \"A\"",
+                asking("\"known\" \"{env \\\"EXT\\\"}@x\"")
+            ),
+        ),
+        ("exception {\n`known`\n}\nif ($RETURNCODE)\n exit\n", {
+            format!("{}\nwhen filter-failed -> discard", asking("\"known\""))
+        }),
+        // Nothing asks.
+        ("`known`\nif (/^A:/)\n exit\n", "run \"known\"\nwhen has header \"A\" -> discard".into()),
+    ] {
+        exact(statements, &want);
+    }
+    let (rules, report, totals) = came_of("`known`\nif ($RETURNCODE == 1)\n to Maildir/.A\n");
+    assert_eq!((totals.approximate, totals.not), (1, 0), "{rules}{report}");
+    // A text of the message's is not given to a shell, nor as several words.
+    for given in ["$FROM | x", "'$FROM'", "$SUBJ", "a;$FROM"] {
+        let statements = format!(
+            "SUBJ=`reformail -x Subject:`\n`known {given}`\nif ($RETURNCODE == 0)\n to Maildir/.A\n"
+        );
+        not(&statements, "");
+    }
+}
+
+/// Lists by their domains: the parts of a name are joined by another sign.
+#[test]
+fn parts_are_joined() {
+    let text = |more: &str| {
+        format!(
+            "if (/^List-Id:.*<([a-z]*)\\.(.*)>/)\n{{\n foreach ($MATCH2) =~ /[^.]+/\n {{\n  \
+             D=\"${{D}}-${{MATCH}}\"\n }}\n{more} to \"Maildir/.A$D\"\n}}\n"
+        )
+    };
+    let (rules, report, totals) = came_of(&text(" D=substr($D, 1)\n"));
+    assert_eq!(totals.exact, totals.all, "{report}{rules}");
+    for line in [
+        "let md-d = \"{match2}\"",
+        "when md-d matches /^[\\.]+(.*)$/ -> let md-d = \"{1}\"",
+        "when md-d matches /^([^\\.]+)[\\.]+([^\\.]+)[\\.]+(.*)$/ -> let md-d = \"{1}-{2}-{3}\"",
+        "when md-d matches /^(.+)$/ -> let md-d = \"-{1}\"",
+        "when md-d matches /^.{1}(.*)$/ -> let md-d = \"{1}\"",
+        "folder \"A{md-d}\"",
+    ] {
+        assert!(rules.contains(line), "{line}\n{rules}");
+    }
+    assert_eq!(came_of(&text("")).2.not, 0);
+    // Anything else is a loop, or a part of which nothing is known.
+    for (from, to) in [
+        ("-${MATCH}", "-${MATCH1}"),
+        ("=\"${D}", "=\"${E}"),
+        ("[^.]+", "[^.]*"),
+        ("[^.]+", "[^a-z]+"),
+        ("-${MATCH}", ".${MATCH}"),
+        ("  D=", "  cc Maildir/.B\n  D="),
+    ] {
+        assert!(came_of(&text("").replace(from, to)).2.not > 0, "{from} {to}");
+    }
+    assert!(came_of(&text(" D=substr($D, 2)\n")).2.not > 0);
 }

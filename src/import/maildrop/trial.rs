@@ -60,9 +60,9 @@ impl MaildropTrial<'_> {
                     self.block(file, &branch.body);
                 }
             }
-            MaildropStatementKind::Loop(_, head, inner) => {
-                self.out.text.push_str(&format!("{}\n", text(file, *head)));
-                self.block(file, inner);
+            MaildropStatementKind::Loop(of) => {
+                self.out.text.push_str(&format!("{}\n", text(file, of.head)));
+                self.block(file, &of.body);
             }
             MaildropStatementKind::Exception(inner) => {
                 self.out.text.push_str("exception ");

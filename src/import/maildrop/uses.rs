@@ -26,8 +26,11 @@ impl Uses {
                         self.collect(&branch.body);
                     }
                 }
-                MaildropStatementKind::Loop(_, _, inner)
-                | MaildropStatementKind::Broken(_, inner)
+                MaildropStatementKind::Loop(of) => {
+                    self.expression(&of.of, span);
+                    self.collect(&of.body);
+                }
+                MaildropStatementKind::Broken(_, inner)
                 | MaildropStatementKind::Exception(inner)
                 | MaildropStatementKind::Locked(inner) => self.collect(inner),
                 MaildropStatementKind::Word(word, argument) => {
@@ -48,7 +51,12 @@ impl Uses {
     }
 
     fn expression(&mut self, of: &Expression, span: Span) {
-        self.read.extend(of.names().into_iter().map(|name| (name.to_owned(), span)));
+        for name in of.names() {
+            match self.read.get_mut(name) {
+                Some(spans) => spans.push(span),
+                None => drop(self.read.insert(name.to_owned(), vec![span])),
+            }
+        }
         self.patterns(of);
     }
 
@@ -85,8 +93,9 @@ impl Uses {
     /// Whether a variable is read after a place.
     pub(super) fn is_read_behind(&self, name: &str, place: Span) -> bool {
         let behind = |span: &Span| span.file != place.file || span.start >= place.end;
-        self.read.iter().any(|(read, span)| read == name && behind(span))
-            || self.includes.iter().any(behind)
+        // The last ones are read last.
+        let spans = self.read.get(name).map(Vec::as_slice).unwrap_or_default();
+        spans.iter().rev().any(behind) || self.includes.iter().rev().any(behind)
     }
 }
 
@@ -94,7 +103,7 @@ impl Uses {
 pub(super) fn names_in(statements: &[MaildropStatement]) -> Vec<String> {
     let mut uses = Uses::default();
     uses.collect(statements);
-    uses.read.into_iter().map(|(name, _)| name).collect()
+    uses.read.into_keys().collect()
 }
 
 /// Every statement in these, at whatever depth.
@@ -108,8 +117,8 @@ pub(super) fn walk<'a>(
             MaildropStatementKind::If(branches) => {
                 branches.iter().for_each(|branch| walk(&branch.body, visit));
             }
-            MaildropStatementKind::Loop(_, _, inner)
-            | MaildropStatementKind::Broken(_, inner)
+            MaildropStatementKind::Loop(of) => walk(&of.body, visit),
+            MaildropStatementKind::Broken(_, inner)
             | MaildropStatementKind::Exception(inner)
             | MaildropStatementKind::Locked(inner) => walk(inner, visit),
             _ => {}

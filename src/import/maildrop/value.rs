@@ -1,11 +1,13 @@
 //! What variables and expressions evaluate to: the same for every message, one of our
 //! values, or unknown.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::expression::ExpressionPiece;
 use super::pattern::FirstNumber;
 use crate::import::ir::{Cond, literal};
+use crate::import::parted::PartedMap;
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,9 @@ pub(super) struct MaildropText {
 /// All variables.
 #[derive(Debug, Clone)]
 pub(super) struct MaildropVariables {
-    all: HashMap<String, MaildropVariable>,
+    all: PartedMap<MaildropVariable>,
+    /// Those that `let` keeps, or has kept.
+    kept: Rc<BTreeSet<String>>,
     /// Why a variable that is not set here may be set nevertheless.
     pub(super) maybe_set: Option<String>,
 }
@@ -77,7 +81,8 @@ pub(super) struct MaildropVariables {
 impl MaildropVariables {
     /// Those that maildrop sets itself.
     pub(super) fn new() -> MaildropVariables {
-        let mut all = HashMap::new();
+        let mut variables =
+            MaildropVariables { all: PartedMap::new(), kept: Rc::default(), maybe_set: None };
         let constants = [
             ("HOME", "~"),
             ("DEFAULT", "~/Maildir/"),
@@ -89,29 +94,32 @@ impl MaildropVariables {
             ("UMASK", "077"),
         ];
         for (name, value) in constants {
-            all.insert(name.to_owned(), MaildropVariable::Constant(value.to_owned()));
+            variables.set(name, MaildropVariable::Constant(value.to_owned()));
         }
         for (name, field) in [("LOGNAME", "user"), ("USER", "user"), ("FROM", "envelope-from")] {
             let value = MaildropVariable::Field(field.to_owned(), format!("{{{field}}}"));
-            all.insert(name.to_owned(), value);
+            variables.set(name, value);
         }
         for (name, why) in [
             ("LINES", "the number of lines"),
             ("HOSTNAME", "HOSTNAME comes from the system"),
             ("RETURNCODE", "a program gives RETURNCODE its value"),
         ] {
-            all.insert(name.to_owned(), MaildropVariable::Unknown(why.to_owned()));
+            variables.set(name, MaildropVariable::Unknown(why.to_owned()));
         }
-        MaildropVariables { all, maybe_set: None }
+        variables
     }
 
     pub(super) fn set(&mut self, name: &str, value: MaildropVariable) {
-        self.all.insert(name.to_owned(), value);
+        if matches!(value, MaildropVariable::Kept(..)) && !self.kept.contains(name) {
+            Rc::make_mut(&mut self.kept).insert(name.to_owned());
+        }
+        self.all.insert(name, value);
     }
 
     /// Whether something sets a variable, or may.
     pub(super) fn is_set(&self, name: &str) -> bool {
-        self.maybe_set.is_some() || self.all.contains_key(name)
+        self.maybe_set.is_some() || self.all.get(name).is_some()
     }
 
     /// A variable; one that is not set is empty.
@@ -196,23 +204,18 @@ impl MaildropText {
 }
 
 impl MaildropVariables {
-    /// The variables that `let` keeps, and their names there.
+    /// The variables that `let` keeps, and their names there, in order.
     pub(super) fn kept(&self) -> Vec<(String, String)> {
-        let kept = self.all.iter().filter_map(|(name, value)| match value {
-            MaildropVariable::Kept(kept, _) => Some((name.clone(), kept.clone())),
+        let kept = self.kept.iter().filter_map(|name| match self.all.get(name) {
+            Some(MaildropVariable::Kept(kept, _)) => Some((name.clone(), kept.clone())),
             _ => None,
         });
-        let mut kept: Vec<_> = kept.collect();
-        kept.sort();
-        kept
+        kept.collect()
     }
 
     /// What is known where two paths meet.
     pub(super) fn join(&mut self, other: &MaildropVariables) {
-        let mut names: Vec<String> = self.all.keys().cloned().collect();
-        names.extend(other.all.keys().filter(|name| !self.all.contains_key(*name)).cloned());
-        names.sort();
-        for name in names {
+        for name in self.all.differing(&other.all) {
             let (here, there) = (self.get(&name), other.get(&name));
             if here == there {
                 continue;
@@ -230,7 +233,7 @@ impl MaildropVariables {
                 }
                 _ => MaildropVariable::Unknown(format!("{name} depends on the message")),
             };
-            self.all.insert(name, both);
+            self.set(&name, both);
         }
         if self.maybe_set.is_none() {
             self.maybe_set.clone_from(&other.maybe_set);

@@ -1,10 +1,11 @@
 //! What a recipe does, as effects of ours.
 
+use super::assignment::is_special;
 use super::context::RecipeLowering;
 use super::words::{Expanded, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
-use crate::import::ir::{Effect, literal};
-use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::ir::Effect;
+use crate::import::shell::{FIRST_LINE, is_program, kept_in_file, shell_words, unquoted};
 use crate::source::Span;
 
 /// What a delivery does to the further processing of the message.
@@ -60,10 +61,6 @@ pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     }
 }
 
-fn kept_in_file(commands: &str) -> String {
-    format!("m=$(mktemp) || exit; cat >\"$m\"; {commands}; rm \"$m\"; exit $s")
-}
-
 impl RecipeLowering<'_> {
     /// `! address …`
     pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<ProcmailDone, String> {
@@ -94,6 +91,24 @@ impl RecipeLowering<'_> {
         }
         let effect = Effect::Forward { copy, to };
         Ok(if copy { ProcmailDone::going_on(vec![effect]) } else { ProcmailDone::ending(effect) })
+    }
+
+    /// `NAME=| command`
+    pub(super) fn capture(
+        &mut self,
+        span: Span,
+        name: &str,
+        command: &str,
+        flags: &str,
+    ) -> Result<ProcmailDone, String> {
+        // Without the program it would keep the value that it has.
+        let is_set = self.variables.value(name) != ProcmailVariable::Constant(String::new());
+        if is_set || is_special(name) {
+            return Err(format!("a program gives {name} its value"));
+        }
+        let words = self.variables.command(command)?;
+        let effects = self.keep_printed(span, name, half(flags), words);
+        Ok(ProcmailDone { differs: Some(FIRST_LINE.into()), ..ProcmailDone::going_on(effects) })
     }
 
     /// A file or a directory of mail.
@@ -202,7 +217,6 @@ impl RecipeLowering<'_> {
         let filters = flags.contains('f');
         let copy = flags.contains('c');
         let half = half(flags).filter(|_| !self.is_formail(command));
-        let expanded = self.variables.expand(&without_quotes_lost(command), true);
         if filters && self.is_formail(command) {
             let quotes = ['"', '\''];
             let is_line = |word: &String| word.trim_end_matches(quotes).ends_with("From ");
@@ -233,36 +247,13 @@ impl RecipeLowering<'_> {
                 ProcmailDone::ending(effect)
             });
         }
-        let shell = half.is_some()
-            || command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
-        let words: Vec<String> = if shell {
-            let text = expanded?
-                .constant
-                .ok_or("a shell would be given text from the message, which it might run")?;
-            if text.contains("formail -r") || text.contains("formail\" -r") {
-                return Err("an answer made by formail: `reply \"file\"` is for that".into());
+        let words = match half {
+            Some(half) => {
+                let command = self.variables.shell_command(command)?;
+                command.words(|text| on_half(half, text, filters))
             }
-            let text = match half {
-                Some(half) => on_half(half, &text, filters),
-                None => text,
-            };
-            vec!["/bin/sh".into(), "-c".into(), literal(&text)]
-        } else {
-            let mut words = Vec::new();
-            for word in shell_words(command) {
-                let word = self.variables.expand(&word, false)?;
-                words.push(word.template);
-            }
-            words
+            None => self.variables.command(command)?,
         };
-        let Some(program) = words.first() else { return Err("it does not name a program".into()) };
-        if program.is_empty() {
-            let word = shell_words(command).first().cloned().unwrap_or_default();
-            return Err(format!("`{word}` is not set, so no program is named"));
-        }
-        if program.contains('{') && !program.contains("{{") {
-            return Err("the name of the program comes from the message".into());
-        }
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
         if filters {
             let done = ProcmailDone::going_on(vec![Effect::Program("filter", words)]);
@@ -379,9 +370,4 @@ impl RecipeLowering<'_> {
         let folder = folder.filter(|name| !name.eq_ignore_ascii_case("INBOX"));
         Ok(Some(folder))
     }
-}
-
-/// Quotes are left for the shell: within double quotes they mean nothing to `expand`.
-fn without_quotes_lost(command: &str) -> String {
-    command.replace('"', "\\\"")
 }

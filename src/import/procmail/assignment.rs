@@ -5,7 +5,9 @@ use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
 use super::sed::{TextChange, changes};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
-use crate::import::shell::{MAKES_FOLDERS, is_program, makes_folders, shell_words};
+use crate::import::shell::{
+    ASKED, FIRST_LINE, MAKES_FOLDERS, is_program, makes_folders, printed, shell_words,
+};
 use crate::source::Span;
 use crate::syntax::quote;
 
@@ -77,6 +79,12 @@ impl RecipeLowering<'_> {
             return vec![unit];
         }
         let expanded = self.variables.expand(written, false);
+        if expanded.is_err()
+            && !is_special(name)
+            && let Some(unit) = self.printed(span, name, written)
+        {
+            return vec![unit];
+        }
         match name {
             "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
             "SWITCHRC" => return self.switch(span, expanded.map(|text| text.constant), before),
@@ -157,6 +165,32 @@ impl RecipeLowering<'_> {
 }
 
 impl RecipeLowering<'_> {
+    /// ``NAME=`program` ``
+    fn printed(&mut self, span: Span, name: &str, written: &str) -> Option<Unit> {
+        let inner = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
+        if inner.contains('`') {
+            return None;
+        }
+        let words = self.variables.command(&without_backslashes(inner)).ok()?;
+        let effects = self.keep_printed(span, name, None, words);
+        let fidelity = Fidelity::Approximate(FIRST_LINE.into());
+        Some(Unit { effects, fidelity, ..Unit::new(span) })
+    }
+
+    /// Keeps what a program prints.
+    pub(super) fn keep_printed(
+        &mut self,
+        span: Span,
+        name: &str,
+        half: Option<&str>,
+        words: Vec<String>,
+    ) -> Vec<Effect> {
+        self.note(ASKED);
+        let kept = kept_name(name);
+        self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
+        printed(&kept, half, words, span)
+    }
+
     /// ``NAME=`echo "$MATCH" | sed 's/-l$//'` ``: the text, and then its changes.
     fn changed(&mut self, span: Span, name: &str, written: &str) -> Option<Unit> {
         let inner = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
@@ -196,6 +230,19 @@ impl RecipeLowering<'_> {
     }
 }
 
+/// A command as a shell reads it within backquotes.
+fn without_backslashes(command: &str) -> String {
+    let mut text = String::with_capacity(command.len());
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some('$' | '\\')) => text.extend(chars.next()),
+            (c, _) => text.push(c),
+        }
+    }
+    text
+}
+
 /// A value that is what a command prints that only creates folders: nothing.
 fn only_makes_folders(written: &str) -> bool {
     let inner = written.trim().trim_matches('"').strip_prefix('`');
@@ -203,7 +250,7 @@ fn only_makes_folders(written: &str) -> bool {
     command.is_some_and(|command| !command.contains('`') && makes_folders(command) == Some(true))
 }
 
-fn is_special(name: &str) -> bool {
+pub(super) fn is_special(name: &str) -> bool {
     WITHOUT_MEANING.contains(&name)
         || matches!(
             name,

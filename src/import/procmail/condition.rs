@@ -1,20 +1,35 @@
 //! The conditions of a recipe as one condition of ours.
 
+use std::borrow::Cow;
+
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::constant::constant_pattern;
 use crate::import::folder::MailPlaces;
-use crate::import::ir::{Cond, Operand, literal, quote};
-use crate::import::shell::{is_duplicate_check, makes_folders, shell_words};
+use crate::import::ir::{Cond, Effect, Operand, literal, quote};
+use crate::import::shell::{asking, is_duplicate_check, makes_folders, shell_words};
 use crate::syntax::words::FOLDER_EXISTS;
 
 /// For how many weighted conditions all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
 
+/// What a program decides.
+#[derive(Debug)]
+pub(super) struct ProgramTest {
+    /// The conditions before it: it is run where they hold.
+    pub(super) before: Cond,
+    /// A filter that fails where the program does.
+    pub(super) filter: Effect,
+    /// What has come of it, and the conditions behind it.
+    pub(super) decided: Cond,
+}
+
 /// What a recipe tests.
 #[derive(Debug)]
 pub(super) struct RecipeTests {
+    /// All conditions.
     pub(super) condition: Cond,
+    pub(super) program: Option<ProgramTest>,
     /// The headers that it asks for, in lower case.
     pub(super) headers: Vec<String>,
     /// It also asks for other headers, or for any.
@@ -35,6 +50,7 @@ pub(super) fn asked(
 ) -> Result<RecipeTests, String> {
     let mut asked = RecipeTests {
         condition: Cond::Always,
+        program: None,
         headers: Vec::new(),
         all_headers: false,
         captures: false,
@@ -43,6 +59,8 @@ pub(super) fn asked(
         differs: None,
     };
     let (mut plain, mut weighted) = (Vec::new(), Vec::new());
+    let mut program: Option<(usize, Effect)> = None;
+    let mut variables = Cow::Borrowed(variables);
     for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
         let told = |why: String| format!("`* {text}`: {why}");
         let (weight, rest) = weight(text).map_err(told)?;
@@ -50,12 +68,27 @@ pub(super) fn asked(
         if weight.is_some() && rest.trim_start_matches(['!', ' ']).starts_with(['<', '>']) {
             return Err(told("a weight by the size".into()));
         }
-        let (condition, found) = one(rest, flags, variables, 0).map_err(told)?;
+        if weight.is_none()
+            && let Some((holds, words)) = decides(rest, flags, &variables).map_err(told)?
+        {
+            if program.is_some() {
+                return Err(told("two programs decide".into()));
+            }
+            program = Some((plain.len(), Effect::Program("filter", words)));
+            let failed = Cond::Word("filter-failed".into());
+            plain.push(if holds { Cond::not(failed) } else { failed });
+            continue;
+        }
+        let (condition, found) = one(rest, flags, &variables, 0).map_err(told)?;
         if let Some(found) = found {
             let general = found.headers.is_empty() && condition != Cond::Always;
             asked.all_headers |= general;
             asked.headers.extend(found.headers);
             asked.captures |= found.captures;
+            if found.captures {
+                let captured = ProcmailVariable::Template("{match}".into());
+                variables.to_mut().set("MATCH", captured);
+            }
             asked.dots |= found.dots;
             asked.words |= found.words;
             asked.differs = asked.differs.or(found.differs);
@@ -71,8 +104,41 @@ pub(super) fn asked(
         }
         plain.push(scored(weighted)?);
     }
+    asked.program = program.map(|(at, filter)| {
+        let (before, decided) = plain.split_at(at.min(plain.len()));
+        let (before, decided) =
+            (Cond::all(before.iter().cloned()), Cond::all(decided.iter().cloned()));
+        ProgramTest { before, filter, decided }
+    });
     asked.condition = Cond::all(plain);
     Ok(asked)
+}
+
+/// `? program`, `! ? program`, where only the program knows: whether it has to succeed,
+/// and the filter that asks it. It is given what the recipe searches.
+fn decides(
+    text: &str,
+    flags: &str,
+    variables: &RcVariables,
+) -> Result<Option<(bool, Vec<String>)>, String> {
+    let signs = text.len() - text.trim_start_matches(['!', ' ', '\t']).len();
+    let Some(command) = text.get(signs..).and_then(|rest| rest.strip_prefix('?')) else {
+        return Ok(None);
+    };
+    let is_known = is_duplicate_check(command)
+        || makes_folders(command) == Some(true) && command.contains("||")
+        || tested_folder(command, variables).is_some();
+    if is_known {
+        return Ok(None);
+    }
+    let words = variables.command(command)?;
+    let half = match (flags.contains('H'), flags.contains('B')) {
+        (true, true) => None,
+        (false, true) => Some("body"),
+        (_, false) => Some("header"),
+    };
+    let signs = text.get(..signs).unwrap_or_default();
+    Ok(Some((signs.matches('!').count() % 2 == 0, asking(half, words))))
 }
 
 /// Nobody writes more signs than this in front of a condition; but a variable may hold
@@ -248,7 +314,6 @@ fn variable(text: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, pattern))
 }
 
-/// A text that is the same for every message.
 /// Whether a condition asks for a folder.
 pub(super) fn asks_for_folder(condition: &Cond) -> bool {
     match condition {
@@ -275,6 +340,7 @@ fn tested_folder(command: &str, variables: &RcVariables) -> Option<String> {
     MailPlaces { start: maildir.clone(), maildir, inbox: constant("DEFAULT") }.folder_at(&path)
 }
 
+/// A text that is the same for every message.
 fn constant(
     text: &str,
     pattern: &str,

@@ -5,14 +5,14 @@ use std::path::Path;
 use super::action::ProcmailDone;
 use super::assignment::kept_name;
 use super::captured::may_capture_blank;
-use super::condition::{RecipeTests, asked, asks_for_folder};
+use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::import::shell::{
-    MADE_LATER, MAKES_FOLDERS, is_duplicate_check, makes_folders, may_make_folders,
+    ASKED, MADE_LATER, MAKES_FOLDERS, is_duplicate_check, makes_folders, may_make_folders,
 };
 use crate::source::{SourceFile, Span};
 
@@ -79,7 +79,7 @@ impl RecipeLowering<'_> {
             Ok(unit) => unit,
             Err(why) => {
                 let delivers = match &recipe.action {
-                    RecipeAction::Capture(name) => {
+                    RecipeAction::Capture(name, _) => {
                         let why = format!("{name} comes from a program");
                         self.variables.set(name, ProcmailVariable::Unknown(why));
                         false
@@ -136,7 +136,10 @@ impl RecipeLowering<'_> {
         if asks_for_folder(&found.condition) && files.any(|file| may_make_folders(&file.text)) {
             found.differs.get_or_insert(MADE_LATER);
         }
-        self.tests_what_was_edited(&found)?;
+        let sees_changes = self.tests_what_was_edited(&found);
+        if sees_changes {
+            self.edited.retain(|name| name == "*");
+        }
         if found.dots {
             self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
         }
@@ -176,8 +179,8 @@ impl RecipeLowering<'_> {
         }
         self.edited.extend(done.edited.iter().cloned());
         // Whether it was done cannot be tested again if it changes what is tested.
-        let changes =
-            condition != Cond::Never && (!done.edited.is_empty() || changes_tests(&done.effects));
+        let changes = condition != Cond::Never
+            && (!done.edited.is_empty() || changes_tests(&done.effects) || found.program.is_some());
         let done_before = (changes && is_asked_for).then(|| {
             self.names += 1;
             let name = format!("rc-done-{}", self.names);
@@ -235,7 +238,19 @@ impl RecipeLowering<'_> {
         } else if let Some(why) = done.differs.or(found.differs.map(str::to_owned)) {
             unit.fidelity = Fidelity::Approximate(why);
         }
-        Ok(unit)
+        let unit = match found.program {
+            Some(program) if unit.condition != Cond::Never => {
+                self.note(ASKED);
+                decided_by(program, depends, unit)
+            }
+            _ => unit,
+        };
+        if !sees_changes {
+            return Ok(unit);
+        }
+        // What a filter is given is changed already.
+        let effects = vec![Effect::Program("filter", vec!["cat".into()]), Effect::Rule(unit)];
+        Ok(Unit { effects, count: 0, ..Unit::new(span) })
     }
 
     /// What `A` and `E` ask about the recipe before, and the alternatives so far.
@@ -273,16 +288,9 @@ impl RecipeLowering<'_> {
     }
 
     /// mfilter tests the message as it came, procmail as it was changed.
-    fn tests_what_was_edited(&self, found: &RecipeTests) -> Result<(), String> {
-        let changed = found.headers.iter().find(|name| self.edited.contains(*name));
-        if let Some(name) = changed {
-            return Err(format!("it tests the header {name}, which a recipe before it has set"));
-        }
-        let any = found.all_headers && self.edited.iter().any(|name| name != "*");
-        if any {
-            return Err("it tests all headers, and a recipe before it has set one".into());
-        }
-        Ok(())
+    fn tests_what_was_edited(&self, found: &RecipeTests) -> bool {
+        found.headers.iter().any(|name| self.edited.contains(name))
+            || found.all_headers && self.edited.iter().any(|name| name != "*")
     }
 
     fn is_used_behind(&self, span: Span) -> bool {
@@ -305,7 +313,9 @@ impl RecipeLowering<'_> {
             }
             RecipeAction::Pipe(command) if counts_lines(recipe) => Ok(adds_lines(command)),
             RecipeAction::Pipe(command) => self.pipe(span, command, &recipe.flags),
-            RecipeAction::Capture(name) => Err(format!("a program gives {name} its value")),
+            RecipeAction::Capture(name, command) => {
+                self.capture(span, name, command, &recipe.flags)
+            }
             RecipeAction::Mailbox(name) => self.mailbox(name, &recipe.flags),
             RecipeAction::Block(nodes) => self.block(nodes, copy),
         }
@@ -314,14 +324,15 @@ impl RecipeLowering<'_> {
     fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<ProcmailDone, String> {
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
-        let edited = self.edited.clone();
+        let edited = copy.then(|| self.edited.clone());
         self.depth += 1;
         let units = self.nodes(nodes, &mut Dependence::Nothing);
         self.depth -= 1;
         self.exit_code = exit_code;
         if copy {
             // What it sets and changes belongs to the copy.
-            (self.variables, self.edited) = (variables, edited);
+            self.variables = variables;
+            self.edited = edited.unwrap_or_default();
             return copied(units);
         }
         // What is the same for every message within the block is not so after it.
@@ -349,6 +360,14 @@ impl RecipeLowering<'_> {
         let effects = units.into_iter().map(Effect::Rule).collect();
         Ok(ProcmailDone { ends, count: 0, ..ProcmailDone::going_on(effects) })
     }
+}
+
+/// A recipe for which a program is asked first, where the conditions before that hold.
+fn decided_by(program: ProgramTest, depends: Cond, unit: Unit) -> Unit {
+    let outer =
+        Unit { condition: Cond::all([depends, program.before]), count: 0, ..Unit::new(unit.span) };
+    let inner = Unit { condition: program.decided, ..unit };
+    Unit { effects: vec![program.filter, Effect::Rule(inner)], ..outer }
 }
 
 /// The units of a block for a copy of the message, which is processed on its own: each of

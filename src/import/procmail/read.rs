@@ -48,7 +48,7 @@ pub(super) enum RecipeAction {
     /// `| command`
     Pipe(String),
     /// `NAME=| command`
-    Capture(String),
+    Capture(String, String),
     Block(Vec<RcNode>),
     Mailbox(String),
 }
@@ -257,7 +257,8 @@ impl RecipeReader<'_> {
                 let behind = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
                 match behind.strip_prefix('=').map(str::trim_start) {
                     Some(value) if value.starts_with('|') && !name.is_empty() => {
-                        RecipeAction::Capture(name)
+                        let command = value.trim_start_matches('|').trim().to_owned();
+                        RecipeAction::Capture(name, command)
                     }
                     _ => RecipeAction::Mailbox(without_comment(&line).trim().to_owned()),
                 }

@@ -7,6 +7,7 @@ use crate::import::{Options, report, testing};
 fn rules(text: &str) -> (String, report::Totals) {
     let files = [
         ("lists.rc", ":0\n* ^List-Id:.*rust\nrust\n"),
+        ("sets.rc", ":0 fhw\n| formail -I \"X-A: b\"\n"),
         ("ends.rc", ":0\n* ^To:.*a\na/\nSWITCHRC=\n:0\nnever/\n"),
     ];
     let (rules, totals, _) = testing::rules(import, ("rc", text), &Options::default(), &files);
@@ -387,7 +388,13 @@ fn a_text_is_changed_by_sed() {
          when rc-x matches /^(?P<left>.*?)(?:\\-l)$/c -> let rc-x = \"{left}\"\n\
          folder \"l-{rc-x}\"\n}",
     );
-    not(":0\n* ^Subject: \\/[a-z-]+\n{\n X=`echo $MATCH | sed 's/a/b/g'`\n :0\n l-$X/\n}\n", "");
+    let (found, totals) =
+        rules(":0\n* ^Subject: \\/[a-z-]+\n{\n X=`echo $MATCH | sed 's/a/b/g'`\n :0\n l-$X/\n}\n");
+    assert_eq!((totals.approximate, totals.exact, totals.not), (1, 1, 0), "{found}");
+    assert!(
+        found.contains("\"MATCH=$1; echo $MATCH | sed 's/a/b/g'\" \"sh\" \"{match}\""),
+        "{found}"
+    );
 }
 
 #[test]
@@ -402,7 +409,10 @@ fn folders_that_exist() {
         exact(&format!("{maildir}:0\n* {test}\nx/\n"), &format!("when {want} -> folder \"x\""));
     }
     for test in ["? test -f $MAILDIR/.A", "? test -d $MAILDIR/A", "? test -d $OTHER", "? test -d"] {
-        not(&format!("{maildir}:0\n* {test}\nx/\n"), "");
+        let (rules, totals) = rules(&format!("{maildir}:0\n* {test}\nx/\n"));
+        assert_eq!(totals.exact, totals.all, "{rules}");
+        assert!(!rules.contains("folder-exists"), "{rules}");
+        assert!(rules.ends_with("when not filter-failed -> folder \"x\""), "{rules}");
     }
     approximate(
         &format!("{maildir}X=`maildirmake .B`\n:0\n* ? test -d .A\nx/\n"),
@@ -415,7 +425,7 @@ fn what_only_makes_folders_does_nothing() {
     exact("X=`test -d $HOME/a || mkdir $HOME/a`\n:0\nx/\n", "folder \"x\"");
     exact(":0 ic\n* ? test ! -d $HOME/a\n| mkdir -p $HOME/a\n:0\nx/\n", "folder \"x\"");
     exact(":0\n* ? test -d $HOME/a || mkdir $HOME/a\nx/\n", "folder \"x\"");
-    not(":0\n* ? test -d $HOME/a\nx/\n", "");
+    not(":0\n* ? foo\n* ? bar $HOME/a\nx/\n", "");
     not(":0\n* ? test ! -d $HOME/a\n* ? foo\n| mkdir -p $HOME/a\n", "");
 }
 
@@ -426,7 +436,7 @@ fn what_procmail_sets_itself_is_not_empty() {
     exact("NODE=mail.example.com\n:0\n* NODE ?? ^mail\\.[a-z]+\\.org$\nx/\n", "");
     approximate(":0\n$FOLDERS/a/\n", "folder \"a\"");
     not(":0\n$FOLDER\n", "");
-    approximate("X=`uname`\nLOG=\"on $X\"\n", "log \"on $X\"");
+    approximate("X=a`uname`\nLOG=\"on $X\"\n", "log \"on $X\"");
 }
 
 #[test]
@@ -489,12 +499,12 @@ fn a_pattern_begins_after_its_backslash() {
 
 #[test]
 fn what_cannot_be_said_is_not_said_broader() {
-    not(":0\n* ? test -f x\ny\n:0 E\nz\n:0\nw\n", "folder \"w\"");
+    not(":0\n* 1^0 ? test -f x\ny\n:0 E\nz\n:0\nw\n", "folder \"w\"");
     not(":0\n* ^Subject:.*a\n* -2^0\n* 2^1 b\nx\n", "");
     not(":0\n* -1^0\n* 1^1 ^Subject:.*a\nx\n", "");
     not(":0\n* 1^0 > 1000\nx\n", "");
     not(":0 h\n! a@example.org\n", "");
-    not("X=`uname`\n:0\n$X\n", "");
+    not("X=a`uname`\n:0\n$X\n", "");
     not("INCLUDERC=none.rc\n", "");
     // procmail has `abc` and `: x` where our first alternatives have `a` and ` x`.
     not(":0\n* ^Subject: x\\/(a|ab)(c)?\n$MATCH\n", "");
@@ -543,5 +553,142 @@ fn folders_are_where_procmail_puts_mail() {
     exact(
         "MAILDIR=$HOME/Mail\n:0:\n* ^To:.*a\nnew\n:0\nx/new\n",
         "when header \"To\" contains \"a\" -> folder \"new\"\nfolder \"x/new\"",
+    );
+}
+
+/// What a program decides, a filter says that leaves the message as it is.
+#[test]
+fn programs_decide() {
+    let asks = |half: &str, words: &str| {
+        format!(
+            "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; {half} >/dev/null; s=$?; \
+             cat \\\"$m\\\"; rm \\\"$m\\\"; exit $s\" {words}"
+        )
+    };
+    let header = |words: &str| asks("sed '/^$/q' \\\"$m\\\" | \\\"$0\\\" \\\"$@\\\"", words);
+    let body = |words: &str| asks("sed '1,/^$/d' \\\"$m\\\" | \\\"$0\\\" \\\"$@\\\"", words);
+    let all = |words: &str| asks("\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"", words);
+    let tested = "when not filter-failed -> folder \"x\"";
+    for (recipe, want) in [
+        (":0\n* ? known -a\nx/", format!("{}\n{tested}", header("\"known\" \"-a\""))),
+        (":0 B\n* ? known\nx/", format!("{}\n{tested}", body("\"known\""))),
+        (":0 HB\n* ? known\nx/", format!("{}\n{tested}", all("\"known\""))),
+        (
+            ":0\n* ? known | grep -q a\nx/",
+            format!("{}\n{tested}", header("\"/bin/sh\" \"-c\" \" known | grep -q a\"")),
+        ),
+        (
+            ":0\n* ! ? known\nx/",
+            format!("{}\nwhen filter-failed -> folder \"x\"", header("\"known\"")),
+        ),
+        (
+            ":0\n* ^To:.*a\n* ? known\n* ^Subject:.*b\nx/\n:0\ny/",
+            format!(
+                "when header \"To\" contains \"a\" {{\n{}\nwhen not filter-failed and header \"Subject\" \
+                 contains \"b\" -> folder \"x\"\n}}\nfolder \"y\"",
+                header("\"known\"")
+            ),
+        ),
+        (
+            ":0\n* ^X-A: \\/[a-z]+\n* ? known $MATCH\nx/",
+            format!(
+                "when header \"X-A\" matches /^(?P<match>[a-z]+)/ {{\n{}\n{tested}\n}}",
+                header("\"known\" \"{match}\"")
+            ),
+        ),
+        (
+            ":0\n* ? known $HOME/a\nx/",
+            format!("{}\n{tested}", header("\"/bin/sh\" \"-c\" \" known $HOME/a\"")),
+        ),
+        (
+            ":0\n* ^X-A: \\/[a-z]+\n* ? echo $MATCH | known -a\nx/",
+            format!(
+                "when header \"X-A\" matches /^(?P<match>[a-z]+)/ {{\n{}\n{tested}\n}}",
+                header(
+                    "\"/bin/sh\" \"-c\" \"MATCH=$1; echo $MATCH | known -a\" \"sh\" \"{match}\""
+                )
+            ),
+        ),
+    ] {
+        let (rules, totals) = rules(&format!("{recipe}\n"));
+        assert_eq!(rules, want, "{recipe}");
+        assert_eq!(totals.exact, totals.all, "{recipe}");
+    }
+    // Whether it was done is known where `A` and `E` ask.
+    let (found, totals) = rules(":0 c\n* ? known\nx/\n:0 A\ny/\n:0 E\nz/\n");
+    assert!(
+        found.ends_with(
+            "when not filter-failed -> let rc-done-1 = \"yes\", copy \"x\"\n\
+             when has rc-done-1 -> folder \"y\"\nwhen not has rc-done-1 -> folder \"z\""
+        ),
+        "{found}"
+    );
+    assert_eq!(totals.exact, totals.all);
+    for recipe in [":0\n* 2^0 ? known\nx/", ":0\n* ? $NONE -a\nx/", ":0\n* ? a\n* ? b\nx/"] {
+        not(&format!("{recipe}\n"), "");
+    }
+}
+
+/// What a program prints, a filter puts before the message, and another one takes it away.
+#[test]
+fn programs_print() {
+    let printed = |input: &str, words: &str| {
+        format!(
+            "let rc-x = \"\", filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; printf \
+             '%s: %s\\\\n' X-Mfilter-Printed \\\"$({input} | head -n 1)\\\"; cat \\\"$m\\\"; s=$?; rm \
+             \\\"$m\\\"; exit $s\" {words}\n\
+             when not filter-failed -> let rc-x = \"{{header \\\"X-Mfilter-Printed\\\"}}\", filter \"sed\" \"1d\"\n"
+        )
+    };
+    let all = "\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"";
+    let header = "sed '/^$/q' \\\"$m\\\" | \\\"$0\\\" \\\"$@\\\"";
+    for (statement, input, words) in [
+        ("X=`uname`", all, "\"uname\""),
+        ("X=\"`uname -n`\"", all, "\"uname\" \"-n\""),
+        ("X=`uname | cut -f\\$1`", all, "\"/bin/sh\" \"-c\" \"uname | cut -f$1\""),
+        (":0\nX=| uname", all, "\"uname\""),
+        (":0 h\nX=| uname", header, "\"uname\""),
+    ] {
+        let (found, totals) = rules(&format!("{statement}\n:0\na-$X/\n"));
+        let want = format!("{}folder \"a-{{rc-x}}\"", printed(input, words));
+        assert_eq!(found.replace("\nfilter", " filter").replace(",  ", ", "), want, "{statement}");
+        assert_eq!((totals.approximate, totals.not), (1, 0), "{statement}");
+    }
+    // A part of a value, a program in it, and what may be another value before it.
+    for statements in ["X=a`uname`", "X=`uname``id`", "X=a\n:0\nX=| uname", ":0\nMAILDIR=| pwd"] {
+        let (found, totals) = rules(&format!("{statements}\n:0\n* ^A:\n$X/\n"));
+        assert!(totals.not > 0 && !found.contains("Printed"), "{found}");
+    }
+}
+
+/// procmail works in MAILDIR, and only a shell knows the home in an argument.
+#[test]
+fn programs_work_where_procmail_does() {
+    for (action, want) in [
+        ("| x -d $HOME/.db", "\"/bin/sh\" \"-c\" \"x -d $HOME/.db\""),
+        ("| $HOME/bin/x -d", "\"~/bin/x\" \"-d\""),
+        ("| x a.db", "\"/bin/sh\" \"-c\" \"cd \\\"$HOME/Mail\\\" 2>/dev/null; x a.db\""),
+        ("| x >>log", "\"/bin/sh\" \"-c\" \"cd \\\"$HOME/Mail\\\" 2>/dev/null; x >>log\""),
+        ("| x >/dev/null", "\"/bin/sh\" \"-c\" \"x >/dev/null\""),
+        ("| x -a b", "\"x\" \"-a\" \"b\""),
+    ] {
+        exact(&format!("MAILDIR=$HOME/Mail\n:0\n{action}\n"), &format!("pipe {want}"));
+    }
+    exact(":0\n| x a.db\n", "pipe \"x\" \"a.db\"");
+}
+
+/// Tests see changes of the header behind a filter.
+#[test]
+fn a_header_that_was_set_is_tested() {
+    exact(
+        "INCLUDERC=sets.rc\n:0\n* ^X-B:\na/\n:0\n* ^X-A: b\nx/\n:0\n* ^X-A: c\ny/\n",
+        "let rc-done-1 = \"yes\", set-header \"X-A\" \"b\"\nwhen has header \"X-B\" -> folder \"a\"\nfilter \"cat\"\n\
+         when header \"X-A\" starts \"b\" -> folder \"x\"\n\
+         when header \"X-A\" starts \"c\" -> folder \"y\"",
+    );
+    exact(
+        "INCLUDERC=sets.rc\n:0\n* secret\nx/\n",
+        "let rc-done-1 = \"yes\", set-header \"X-A\" \"b\"\nfilter \"cat\"\n\
+         when headers contains \"secret\" or envelope-from contains \"secret\" -> folder \"x\"",
     );
 }

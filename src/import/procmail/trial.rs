@@ -108,7 +108,7 @@ impl ProcmailTrial<'_> {
             RecipeAction::Mailbox(name) => Some(own_directory(name)),
             RecipeAction::Forward(to) => Some(format!("\"!{}\"", own_directory(to))),
             RecipeAction::Block(_) => None,
-            RecipeAction::Capture(_) => return,
+            RecipeAction::Capture(..) => return,
             RecipeAction::Pipe(command) if is_duplicate_check(command) => return,
             RecipeAction::Pipe(command) if recipe.flags.contains('f') => {
                 if runs_only(command, "formail") {

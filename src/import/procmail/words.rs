@@ -1,10 +1,14 @@
 //! Variables, and what a shell would make of a text: constants are inserted, values from
 //! the message become a template, and for anything else there is a reason.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use crate::import::ir::literal;
+use crate::import::parted::PartedMap;
 use crate::import::shell::{command_value, is_program, shell_words, unquoted};
+
+/// Signs for which procmail has a shell run a command.
+const SHELL_SIGNS: [char; 12] = ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{'];
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +24,7 @@ pub(super) enum ProcmailVariable {
 /// All variables.
 #[derive(Debug, Clone)]
 pub(super) struct RcVariables {
-    all: HashMap<String, ProcmailVariable>,
+    all: PartedMap<ProcmailVariable>,
     /// A file that is not read may set others.
     pub(super) maybe_set: bool,
 }
@@ -46,10 +50,10 @@ impl RcVariables {
             ("SHELL", "/bin/sh"),
             ("PATH", ""),
         ];
-        let constants = constants
-            .map(|(name, value)| (name.to_owned(), ProcmailVariable::Constant(value.to_owned())));
-        let all = constants.into_iter().collect();
-        let mut variables = RcVariables { all, maybe_set: false };
+        let mut variables = RcVariables { all: PartedMap::new(), maybe_set: false };
+        for (name, value) in constants {
+            variables.set(name, ProcmailVariable::Constant(value.to_owned()));
+        }
         for name in ["LOGNAME", "USER"] {
             variables.set(name, ProcmailVariable::Template("{user}".into()));
         }
@@ -57,7 +61,7 @@ impl RcVariables {
     }
 
     pub(super) fn set(&mut self, name: &str, value: ProcmailVariable) {
-        self.all.insert(name.to_owned(), value);
+        self.all.insert(name, value);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
@@ -98,7 +102,7 @@ impl RcVariables {
                     }
                 }
                 '$' => {
-                    let value = self.variable(&mut chars)?;
+                    let value = self.variable(&mut chars, quoted)?;
                     match value {
                         ProcmailVariable::Constant(text) => text.chars().for_each(|c| out.push(c)),
                         ProcmailVariable::Template(template) => out.template(&template),
@@ -148,6 +152,7 @@ impl RcVariables {
     fn variable(
         &self,
         chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+        quoted: bool,
     ) -> Result<ProcmailVariable, String> {
         let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
         if chars.peek() == Some(&'{') {
@@ -175,16 +180,18 @@ impl RcVariables {
             }
             return match (rest.get(..2), rest.get(..1)) {
                 (Some(":-" | ":="), _) if set.is_none() || is_empty => {
-                    self.nested(rest.get(2..).unwrap_or_default())
+                    self.nested(rest.get(2..).unwrap_or_default(), quoted)
                 }
                 (_, Some("-" | "=")) if set.is_none() => {
-                    self.nested(rest.get(1..).unwrap_or_default())
+                    self.nested(rest.get(1..).unwrap_or_default(), quoted)
                 }
                 (Some(":-" | ":="), _) | (_, Some("-" | "=")) | (_, None) => Ok(self.value(&name)),
                 (Some(":+"), _) if set.is_some() && !is_empty => {
-                    self.nested(rest.get(2..).unwrap_or_default())
+                    self.nested(rest.get(2..).unwrap_or_default(), quoted)
                 }
-                (_, Some("+")) if set.is_some() => self.nested(rest.get(1..).unwrap_or_default()),
+                (_, Some("+")) if set.is_some() => {
+                    self.nested(rest.get(1..).unwrap_or_default(), quoted)
+                }
                 (Some(":+"), _) | (_, Some("+")) => Ok(ProcmailVariable::Constant(String::new())),
                 _ => Err(format!("`${{{inner}}}` has no counterpart here")),
             };
@@ -195,6 +202,23 @@ impl RcVariables {
             if name.len() == 1 && c.is_ascii_digit() {
                 break;
             }
+        }
+        if name.is_empty() && chars.peek() == Some(&'\\') {
+            chars.next();
+            let mut name = String::new();
+            while let Some(c) = chars.next_if(is_name) {
+                name.push(c);
+            }
+            // So that its signs stand for themselves in a pattern.
+            return Ok(match self.value(&name) {
+                ProcmailVariable::Constant(text) => {
+                    let signs = |c: char| "\\^$.[]*+?()|".contains(c);
+                    let escaped =
+                        text.chars().flat_map(|c| signs(c).then_some('\\').into_iter().chain([c]));
+                    ProcmailVariable::Constant(format!("(){}", escaped.collect::<String>()))
+                }
+                other => other,
+            });
         }
         if name.is_empty() {
             return match chars.peek() {
@@ -210,8 +234,118 @@ impl RcVariables {
         Ok(self.value(&name))
     }
 
-    fn nested(&self, text: &str) -> Result<ProcmailVariable, String> {
-        let expanded = self.expand(text, true)?;
+    /// The words of a command, as templates; run by a shell where procmail runs one, in
+    /// the directory in which procmail does.
+    pub(super) fn command(&self, command: &str) -> Result<Vec<String>, String> {
+        let by_shell = || Ok(self.shell_command(command)?.words(str::to_owned));
+        if command.contains(SHELL_SIGNS) {
+            return by_shell();
+        }
+        let written = shell_words(command);
+        let words: Vec<String> = written
+            .iter()
+            .map(|word| self.expand(word, false).map(|word| word.template))
+            .collect::<Result<_, String>>()?;
+        let Some((program, arguments)) = words.split_first() else {
+            return Err("it does not name a program".into());
+        };
+        if program.is_empty() {
+            let word = written.first().map(String::as_str).unwrap_or_default();
+            return Err(format!("`{word}` is not set, so no program is named"));
+        }
+        if program.contains('{') && !program.contains("{{") {
+            return Err("the name of the program comes from the message".into());
+        }
+        // Only a shell knows the home in an argument.
+        let of_home = |word: &String| word.contains("~/");
+        if arguments.iter().any(of_home)
+            || self.works_elsewhere() && arguments.iter().any(|word| is_relative(word))
+        {
+            return by_shell();
+        }
+        Ok(words)
+    }
+
+    /// A command as a shell is given it.
+    pub(super) fn shell_command(&self, command: &str) -> Result<ShellCommand, String> {
+        // Within double quotes they mean nothing to `expand`, and are left for the shell.
+        let expanded = self.expand(&command.replace('"', "\\\""), true);
+        let known = expanded.ok().and_then(|text| text.constant);
+        let mut made = match known {
+            Some(text) => ShellCommand {
+                before: String::new(),
+                text: text.replace("~/", "$HOME/"),
+                values: Vec::new(),
+            },
+            None => self.with_variables(command)?,
+        };
+        if made.text.contains("formail -r") || made.text.contains("formail\" -r") {
+            return Err("an answer made by formail: `reply \"file\"` is for that".into());
+        }
+        let redirects = made.text.match_indices(['<', '>']).any(|(at, _)| {
+            let file = made.text.get(at + 1..).unwrap_or_default();
+            let file = file.trim_start_matches(['<', '>', ' ']);
+            !file.is_empty() && !file.starts_with(['/', '$', '&', '(', '"', '\''])
+        });
+        let names_files =
+            redirects || shell_words(&made.text).iter().skip(1).any(|word| is_relative(word));
+        if let ProcmailVariable::Constant(directory) = self.value("MAILDIR")
+            && names_files
+            && self.works_elsewhere()
+        {
+            let directory = directory.replace("~/", "$HOME/");
+            made.before.push_str(&format!("cd \"{directory}\" 2>/dev/null; "));
+            made.text = made.text.trim_start().to_owned();
+        }
+        Ok(made)
+    }
+
+    /// A command for a shell that has the variables itself, as procmail's has: so what comes
+    /// from the message is never a command.
+    fn with_variables(&self, command: &str) -> Result<ShellCommand, String> {
+        let (mut before, mut values) = (String::new(), Vec::new());
+        let mut known = BTreeSet::new();
+        for (at, _) in command.match_indices('$') {
+            let rest = command.get(at + 1..).unwrap_or_default().trim_start_matches('{');
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let name = rest.split(|c| !is_name(c)).next().unwrap_or_default();
+            let is_own = matches!(name, "HOME" | "LOGNAME" | "USER" | "PATH" | "SHELL");
+            if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                || is_own
+                || !known.insert(name)
+            {
+                continue;
+            }
+            match self.value(name) {
+                ProcmailVariable::Constant(text) => {
+                    let text = text.replace('\'', "'\\''");
+                    let text = match text.strip_prefix("~/") {
+                        Some(rest) => format!("\"$HOME\"/'{rest}'"),
+                        None => format!("'{text}'"),
+                    };
+                    before.push_str(&format!("{name}={text}; "));
+                }
+                ProcmailVariable::Template(template) => {
+                    values.push(template);
+                    before.push_str(&format!("{name}=${}; ", values.len()));
+                }
+                ProcmailVariable::Unknown(why) => return Err(why),
+            }
+        }
+        match values.len() {
+            0..=9 => Ok(ShellCommand { before, text: command.trim().to_owned(), values }),
+            _ => Err("a shell would be given text from the message, which it might run".into()),
+        }
+    }
+
+    /// Whether programs work in another directory than the home.
+    fn works_elsewhere(&self) -> bool {
+        let directory = self.value("MAILDIR");
+        !matches!(&directory, ProcmailVariable::Constant(path) if matches!(path.trim_end_matches('/'), "~" | "." | ""))
+    }
+
+    fn nested(&self, text: &str, quoted: bool) -> Result<ProcmailVariable, String> {
+        let expanded = self.expand(text, quoted)?;
         Ok(match expanded.constant {
             Some(text) => ProcmailVariable::Constant(text),
             None => ProcmailVariable::Template(expanded.template),
@@ -236,6 +370,37 @@ impl RcVariables {
             None => ProcmailVariable::Constant(String::new()),
         }
     }
+}
+
+/// A command for a shell.
+#[derive(Debug)]
+pub(super) struct ShellCommand {
+    /// What the shell has to know and do before it.
+    before: String,
+    text: String,
+    /// Templates, which are `$1`, `$2` … there.
+    values: Vec<String>,
+}
+
+impl ShellCommand {
+    /// The words that have it run, with the command changed in this way.
+    pub(super) fn words(self, change: impl Fn(&str) -> String) -> Vec<String> {
+        let text = format!("{}{}", self.before, change(&self.text));
+        let mut words = vec!["/bin/sh".to_owned(), "-c".to_owned(), literal(&text)];
+        if !self.values.is_empty() {
+            words.push("sh".to_owned());
+            words.extend(self.values);
+        }
+        words
+    }
+}
+
+/// Whether a word of a command may name a file in the working directory.
+fn is_relative(word: &str) -> bool {
+    let word = unquoted(word);
+    word.contains(['/', '.'])
+        && !word.starts_with(['/', '~', '-', '$', '+', '.'])
+        && !word.contains(|c: char| c.is_whitespace() || "@:|*?;&()<>'\"".contains(c))
 }
 
 struct TemplateBuilder {
@@ -266,11 +431,15 @@ mod tests {
         let mut variables = RcVariables::new();
         variables.set("DIR", ProcmailVariable::Constant("lists".into()));
         variables.set("BAD", ProcmailVariable::Unknown("a program".into()));
+        variables.set("SIGNS", ProcmailVariable::Constant("a.b+".into()));
         for (text, want) in [
             ("$HOME/$DIR/", Some("~/lists/")),
             ("\"$DIR/a b\"'$x'", Some("lists/a b$x")),
             ("${DIR}x${NONE:-y}${DIR:+z}", Some("listsxyz")),
             ("a\\$b", Some("a$b")),
+            ("${NONE:-\"y z\"}", Some("y z")),
+            ("\"${NONE:-'y'}\"", Some("'y'")),
+            ("$\\SIGNS-$\\NONE", Some("()a\\.b\\+-()")),
             ("`date +%Y-%m`", None),
             ("{$LOGNAME}", None),
         ] {

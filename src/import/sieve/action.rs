@@ -4,6 +4,7 @@
 //! [`SieveAct`]s, because how a delivery is expressed depends on whether the script ends
 //! after it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::act::{FlagsHere, SieveAct, SievePlace, plain_address};
@@ -12,6 +13,7 @@ use super::compare::{ComparisonSort, matching};
 use super::context::Lowering;
 use super::occurrence::Occurrence;
 use super::parse::Node;
+use super::refusals::IN_CONFLICT;
 use super::script::is_name;
 use super::state::{DROPPED, FILED, KEPT, SieveStored, Tail};
 use crate::import::ir::{Cond, Effect, Unit, header, literal};
@@ -38,6 +40,11 @@ impl Lowering<'_> {
                         stopped = true;
                     }
                 }),
+                IN_CONFLICT => {
+                    stopped = true;
+                    acts.push(self.kept());
+                    Ok(())
+                }
                 _ => self.spend_node().and_then(|()| self.act(node, &mut acts)),
             };
             if let Err(why) = result {
@@ -81,9 +88,26 @@ impl Lowering<'_> {
         }
     }
 
+    /// The inbox, for a message that is both refused and delivered: its flags do not count.
+    fn kept(&mut self) -> SieveAct {
+        self.draft.note(
+            "mail that one part of the script refuses and another delivers goes to the inbox, as \
+             with Pigeonhole",
+        );
+        let flags = FlagsHere {
+            own: Some(BTreeSet::new()),
+            must: Rc::clone(&self.state.flags_must),
+            may: Rc::clone(&self.state.flags_may),
+        };
+        SieveAct::Store { folder: SievePlace::Inbox, flags, copy: false }
+    }
+
     /// A refusal of mail that another part of the script may deliver: for Pigeonhole that is
     /// a mistake when it happens, and it keeps the message.
     fn refuses_alone(&mut self) {
+        if self.without_conflicts {
+            return;
+        }
         let why =
             "a refusal ends the rules, but Pigeonhole keeps mail that another part delivers, too";
         // A web mailer's script is run all the same: its user wants it refused.

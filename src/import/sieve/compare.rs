@@ -19,6 +19,9 @@ use crate::import::perl;
 use crate::message::fold;
 use crate::rules::pattern::{self, Engine};
 
+const READ_AS_IN_PERL: &str =
+    "a group with `(?` is read as in Perl, and Dovecot refuses the script";
+
 /// How values are compared with keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MatchType {
@@ -353,6 +356,12 @@ impl Lowering<'_> {
         if is_perl(key) {
             let line = matches!(sort, ComparisonSort::Text | ComparisonSort::Domain);
             let why = "a group with `(?` in a regular expression";
+            // That is how it is compared anyway.
+            let rest = key.strip_prefix("(?i)").filter(|rest| !case && means_the_same(rest));
+            if let Some(rest) = rest.filter(|_| captures || !line) {
+                self.remark(READ_AS_IN_PERL);
+                return self.regex_test(sort, rest, case, captures);
+            }
             if captures || !line {
                 return Err(why.into());
             }
@@ -361,7 +370,7 @@ impl Lowering<'_> {
             if pattern::build(&pattern, case, Engine::Full).is_err() {
                 return Err("a regular expression that is not known here".into());
             }
-            self.remark("a group with `(?` is read as in Perl, and Dovecot refuses the script");
+            self.remark(READ_AS_IN_PERL);
             return Ok(("matches", Operand::Pattern(pattern, case)));
         }
         let mut found = regex(key, address)?;
@@ -408,6 +417,18 @@ impl Lowering<'_> {
         };
         Ok(("matches", Operand::Pattern(pattern, case)))
     }
+}
+
+/// Whether a pattern means the same in Perl's expressions and in POSIX's.
+fn means_the_same(pattern: &str) -> bool {
+    let repeats = |c: char| "?+*}".contains(c);
+    let pairs = pattern.chars().zip(pattern.chars().skip(1));
+    !pattern.starts_with(repeats)
+        && pairs.into_iter().all(|(c, next)| match c {
+            '\\' => next.is_ascii_punctuation(),
+            '(' | '|' => !repeats(next),
+            _ => !(repeats(c) && repeats(next)),
+        })
 }
 
 /// Whether a regular expression is one of Perl's and none of POSIX: a group begins with

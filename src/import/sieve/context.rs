@@ -2,11 +2,11 @@
 //! strings with variables in them, comments, and the findings about a unit.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::parse::Node;
-use super::script::{changed, folders, has_expire, is_real, label, leaves};
+use super::script::{asks_for_header, changed, folders, has_expire, is_real, label, leaves};
 use super::state::{DROPPED, SieveCapture, State};
 use super::variables::{
     Expansion, KnownValue, VariableNames, VariablePiece, encoded_characters, insert, reference,
@@ -66,6 +66,8 @@ pub(super) struct Lowering<'a> {
     pub(super) changing: HashSet<String>,
     /// Scripts are included, which may share variables.
     pub(super) includes: bool,
+    /// What delivers and what refuses have conditions against each other.
+    pub(super) without_conflicts: bool,
     pub(super) separator: char,
     /// All folder names are below `INBOX`.
     pub(super) below_inbox: bool,
@@ -125,6 +127,7 @@ impl<'a> Lowering<'a> {
             comments: Vec::new(),
             changing: HashSet::new(),
             includes: false,
+            without_conflicts: false,
             separator: '.',
             below_inbox: false,
             dropped: None,
@@ -465,6 +468,20 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Where headers were changed, has tests see them: what a filter is given is changed
+    /// already.
+    pub(super) fn see_changes(&mut self, chain: &[Node], out: &mut Vec<Unit>) {
+        let is_own = self.options.included.is_none() && self.options.category.is_none();
+        if !is_own || self.state.edited.is_empty() || !chain.iter().any(asks_for_header) {
+            return;
+        }
+        let effects = vec![Effect::Program("filter", vec!["cat".into()])];
+        let span = chain.first().map(|node| node.span).unwrap_or_default();
+        out.push(Unit { effects, count: 0, ..Unit::new(span) });
+        self.filters = true;
+        self.state.edited = Rc::default();
+    }
+
     /// Fails if what a test asks for was changed: tests of ours do not see headers that
     /// were added or removed.
     pub(super) fn as_it_came(&self, names: &[String]) -> Result<(), String> {
@@ -494,9 +511,12 @@ impl<'a> Lowering<'a> {
 
     /// Guesses from the names of folders what separates their levels, and whether all are
     /// below `INBOX`.
-    pub(super) fn guess_folders(&mut self, nodes: &[Node]) {
+    pub(super) fn guess_folders(&mut self, path: &Path, nodes: &[Node]) {
         let mut names = Vec::new();
-        folders(nodes, &mut names);
+        match self.options.included {
+            Some(_) => folders(nodes, &mut names),
+            None => self.folders_of_all(path, nodes, &mut HashSet::new(), &mut names),
+        }
         let guessed = if names.iter().any(|name| name.contains('/')) { '/' } else { '.' };
         self.separator = self.options.separator.unwrap_or(guessed);
         if self.options.included.is_some() {

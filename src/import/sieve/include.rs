@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::Arguments;
 use super::context::{Lowering, SieveFrame};
-use super::parse::Node;
+use super::parse::{Node, parse};
 use super::returns::without_returns;
-use super::script::changing;
+use super::script::{changing, folders};
 use super::state::Tail;
+use crate::import::decode;
 use crate::import::ir::Unit;
-use crate::source::reason;
+use crate::source::{SourceFile, reason};
 
 /// How deep scripts may include each other; Pigeonhole allows 10.
 const MAX_INCLUDES: usize = 10;
@@ -18,7 +19,60 @@ const MAX_INCLUDES: usize = 10;
 /// The steps for an included script: up to three files are looked for.
 const INCLUDE_STEPS: usize = 1000;
 
+/// How many files are looked at for the names of their folders.
+const MOST_LOOKED_AT: usize = 300;
+
+/// Every `include`, at whatever depth.
+fn all_included<'n>(nodes: &'n [Node], found: &mut Vec<&'n Node>) {
+    for node in nodes {
+        if node.name == "include" {
+            found.push(node);
+        }
+        all_included(node.block.as_deref().unwrap_or_default(), found);
+    }
+}
+
+/// Where a script is looked for, beside the main one.
+fn places(main: &Path, name: &str) -> [PathBuf; 3] {
+    let folder = main.parent().unwrap_or(Path::new(""));
+    [
+        folder.join(format!("{name}.sieve")),
+        folder.join(name),
+        folder.join("sieve").join(format!("{name}.sieve")),
+    ]
+}
+
 impl Lowering<'_> {
+    /// Adds the folders that a script names, and those of the scripts that it includes.
+    pub(super) fn folders_of_all(
+        &mut self,
+        main: &Path,
+        nodes: &[Node],
+        known: &mut HashSet<PathBuf>,
+        names: &mut Vec<String>,
+    ) {
+        folders(nodes, names);
+        let mut included = Vec::new();
+        all_included(nodes, &mut included);
+        for node in included {
+            let arguments = Arguments::of(node);
+            let Ok(name) = arguments.string(0) else { continue };
+            if name.contains(['/', '\0']) || name.starts_with('.') {
+                continue;
+            }
+            for path in places(main, name) {
+                if known.len() > MOST_LOOKED_AT || !known.insert(path.clone()) {
+                    continue;
+                }
+                if let Ok(bytes) = (self.load)(&path) {
+                    let file = SourceFile::new(&path, decode(&bytes).0);
+                    self.folders_of_all(main, &parse(0, &file, &[]), known, names);
+                    break;
+                }
+            }
+        }
+    }
+
     /// `include`, RFC 6609
     pub(super) fn include(&mut self, node: &Node, tail: Tail, out: &mut Vec<Unit>) {
         match self.included(node) {
@@ -62,14 +116,8 @@ impl Lowering<'_> {
             };
         }
         let main = self.frames.first().map(|frame| frame.path.clone()).unwrap_or_default();
-        let folder = main.parent().unwrap_or(Path::new("")).to_owned();
-        let places = [
-            folder.join(format!("{name}.sieve")),
-            folder.join(&name),
-            folder.join("sieve").join(format!("{name}.sieve")),
-        ];
         let mut told = None;
-        for path in places {
+        for path in places(&main, &name) {
             match (self.load)(&path) {
                 Ok(bytes) => {
                     if self.frames.iter().any(|frame| frame.path == path) {

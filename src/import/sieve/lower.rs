@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::context::{Lowering, SieveFrame, soften};
 use super::groups::{has_groups, one_level_groups};
 use super::parse::{Argument, Node};
+use super::refusals::is_added;
 use super::script::{
     changing, ends, first_evaluated, includes, is_real, leaves, may_capture, may_match,
     uses_captures, uses_whole,
@@ -37,7 +38,7 @@ struct SieveBranch {
 impl Lowering<'_> {
     /// Lowers the main script.
     pub(super) fn main(&mut self, path: &Path, nodes: &[Node]) {
-        self.guess_folders(nodes);
+        self.guess_folders(path, nodes);
         self.report_missing(nodes);
         self.frames.push(SieveFrame {
             number: 0,
@@ -157,7 +158,13 @@ impl Lowering<'_> {
 
     /// `if`, `elsif`, `else`
     fn chain(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
+        self.see_changes(nodes, out);
         let mut entry = self.state.clone();
+        // What only we ask captures nothing for the script.
+        let before_added = nodes
+            .first()
+            .filter(|node| is_added(node))
+            .map(|_| (entry.captured.clone(), entry.values.clone()));
         let mut parts: Vec<SieveBranch> = Vec::new();
         let mut exits: Vec<State> = Vec::new();
         let mut poison: Option<String> = None;
@@ -218,6 +225,11 @@ impl Lowering<'_> {
             let inherited = std::mem::take(&mut self.findings);
             let remarks = std::mem::take(&mut self.remarks);
             let condition = match found {
+                Ok(Cond::Never) if is_added(node) => continue,
+                Err(_) if is_added(node) => {
+                    self.without_conflicts = false;
+                    continue;
+                }
                 Ok(Cond::Never) => {
                     let why = if matches!(node.tests.first(), Some(t) if t.name == "false") {
                         "switched off"
@@ -283,7 +295,10 @@ impl Lowering<'_> {
             if goes_on {
                 exits.push(self.state.clone());
             }
-            let unit = merged(unit, units, goes_on);
+            let mut unit = merged(unit, units, goes_on);
+            if is_added(node) {
+                unit.count = 0;
+            }
             parts.push(SieveBranch { condition, stateful, unit, goes_on, is_written: true });
         }
         if !complete || poison.is_some() {
@@ -296,6 +311,9 @@ impl Lowering<'_> {
         state.returned = false;
         if may_have_captured {
             state.captured = SieveCapture::Unknown;
+        }
+        if let Some((captured, values)) = before_added {
+            (state.captured, state.values) = (captured, values);
         }
         self.state = state;
         for node in lost {

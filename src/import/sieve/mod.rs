@@ -20,6 +20,7 @@ mod occurrence;
 mod parse;
 mod posix;
 mod programs;
+mod refusals;
 mod regex;
 mod returns;
 mod script;
@@ -43,6 +44,7 @@ use crate::rules::script::{Script, ScriptFault, ScriptRequest};
 use crate::source::{SourceFile, Sources, Span};
 use context::Lowering;
 use parse::{Node, parse};
+use refusals::without_conflicts;
 
 /// Turns a script into rules; `load` returns the scripts that it includes.
 ///
@@ -67,7 +69,15 @@ fn lower(
     load: IncludeLoader<'_>,
 ) -> (Draft, Sources, char) {
     let mut lowering = Lowering::new(options, load);
-    let nodes = expire::first(lowering.read(path, bytes));
+    let mut nodes = expire::first(lowering.read(path, bytes));
+    // A web mailer's user wants it refused.
+    if options.included.is_none()
+        && options.category.is_none()
+        && let Some(guarded) = without_conflicts(&nodes)
+    {
+        nodes = guarded;
+        lowering.without_conflicts = true;
+    }
     lowering.main(path, &nodes);
     if options.category.is_some() {
         let names = site::SiteNames {

@@ -50,7 +50,7 @@ pub enum Argument {
 }
 
 impl Node {
-    fn new(name: &str, span: Span) -> Node {
+    pub(super) fn new(name: &str, span: Span) -> Node {
         Node {
             name: name.to_ascii_lowercase(),
             span,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::parse::{Argument, Node};
+use super::refusals::is_added;
 use crate::import::ir::{Cond, Mark};
 
 /// Whether a command does anything.
@@ -16,6 +17,7 @@ pub(super) fn leaves(nodes: &[Node]) -> usize {
     let mut in_run = false;
     for node in nodes {
         match &node.block {
+            Some(_) if is_added(node) => {}
             Some(block) => {
                 count += leaves(block).max(1);
                 in_run = false;
@@ -103,6 +105,23 @@ pub(super) fn changed(nodes: &[Node], names: &mut Vec<String>, flags: &mut bool)
         }
         changed(node.block.as_deref().unwrap_or_default(), names, flags);
     }
+}
+
+/// Whether its tests ask for headers, or for what depends on them.
+pub(super) fn asks_for_header(node: &Node) -> bool {
+    const OTHERS: [&str; 10] = [
+        "allof",
+        "anyof",
+        "not",
+        "true",
+        "false",
+        "envelope",
+        "string",
+        "hasflag",
+        "currentdate",
+        "environment",
+    ];
+    node.tests.iter().any(|test| !OTHERS.contains(&test.name.as_str()) || asks_for_header(test))
 }
 
 /// Whether it may change when a message expires.

@@ -142,6 +142,7 @@ fn tests_are_said_as_plainly_as_they_can_be() {
         ("address :localpart :is [\"from\", \"sender\"] \"a\"", "[from, sender] like \"a@*\""),
         ("address :domain :is \"x-to\" \"a.example\"", "address \"x-to\".domain is \"a.example\""),
         ("address :regex \"from\" \"^a.*@b$\"", "from matches /(?:^|<)(?:a[^<>]*@b)>?$/"),
+        ("address :regex \"from\" \"(?i)^A@b$\"", "from matches /(?:^|<)(?:A@b)>?$/"),
         ("envelope :is \"from\" \"\"", "envelope-from is \"\""),
         ("not anyof (size :over 2K, exists \"x\")", "not (size > 2K or header \"x\" like \"*\")"),
         ("allof (true, anyof (size :over 1, not true))", "size > 1"),
@@ -768,24 +769,107 @@ fn programs_are_run_if_their_folder_is_named() {
 /// Pigeonhole keeps what is both refused and delivered.
 #[test]
 fn what_may_be_delivered_is_not_refused() {
-    let totals = |script: &str| {
-        let script = format!("require [\"fileinto\", \"copy\", \"reject\"];\n{script}");
-        testing::rules(import, ("x.sieve", &script), &Options::default(), &[]).1
+    let came_of = |script: &str| {
+        let script = format!(
+            "require [\"fileinto\", \"copy\", \"reject\", \"vacation\", \"variables\"];\n{script}"
+        );
+        testing::rules(import, ("x.sieve", &script), &Options::default(), &[])
     };
-    for script in
-        ["fileinto \"A\"; reject \"no\";", "redirect :copy \"a@b.example\"; reject \"no\";"]
-    {
-        assert_eq!(totals(script).not, 1, "{script}");
+    for (script, want) in [
+        ("fileinto \"A\"; reject \"no\";", "inbox"),
+        ("redirect :copy \"a@b.example\"; reject \"no\";", "inbox"),
+        (
+            "if size :over 9 { reject \"no\"; } if size :over 1 { fileinto \"A\"; }",
+            "when size > 9 {\nwhen size > 1 -> inbox\nreject \"5.7.1 no\"\n}\n\
+             when size > 1 -> folder \"A\"",
+        ),
+        (
+            "if size :over 1 { fileinto :copy \"A\"; } if size :over 9 { reject \"no\"; }",
+            "when size > 1 {\nwhen size > 9 -> inbox\ncopy \"A\"\n}\n\
+             when size > 9 -> reject \"5.7.1 no\"",
+        ),
+        (
+            "if size :over 9 { reject \"no\"; } elsif size :over 5 { fileinto \"A\"; }",
+            "when size > 9 -> reject \"5.7.1 no\"\nwhen size > 5 -> folder \"A\"",
+        ),
+        (
+            "if size :over 9 { reject \"no\"; stop; } keep;",
+            "when size > 9 -> reject \"5.7.1 no\"\ninbox",
+        ),
+        ("if size :over 9 { reject \"no\"; } keep;", "when size > 9 {\ninbox\n}\ninbox"),
+        (
+            "if size :over 9 { reject \"no\"; } if size :over 7 { discard; }",
+            "when size > 9 -> reject \"5.7.1 no\"\nwhen size > 7 -> discard",
+        ),
+        (
+            "if size :over 9 { reject \"a\"; } if size :over 7 { reject \"b\"; }",
+            "when size > 9 {\nwhen size > 7 -> inbox\nreject \"5.7.1 a\"\n}\n\
+             when size > 7 -> reject \"5.7.1 b\"",
+        ),
+        (
+            "if size :over 9 { reject \"a\"; } if size :over 7 { stop; } fileinto \"A\";",
+            "when size > 9 {\nwhen not size > 7 -> inbox\nreject \"5.7.1 a\"\n}\n\
+             when size > 7 -> stop\nfolder \"A\"",
+        ),
+    ] {
+        let (rules, totals, report) = came_of(script);
+        assert_eq!(rules.replace("\n-> ", " -> "), want, "{script}\n{report}");
+        assert_eq!(totals.exact, totals.all, "{script}\n{report}");
     }
-    let refuses = "if size :over 9 { reject \"no\"; }";
-    let both = format!("{refuses} if size :over 1 {{ fileinto \"A\"; }}");
-    let copies = format!("if size :over 1 {{ fileinto :copy \"A\"; }} {refuses}");
-    for script in [&both, &copies] {
-        assert_eq!(totals(script).approximate, 1, "{script}");
+    // What a test asks for may be another value there.
+    for script in [
+        "if size :over 9 { reject \"no\"; } set \"a\" \"b\"; if header \"X\" \"${a}\" { keep; }",
+        "if size :over 9 { reject \"no\"; } if duplicate { keep; }",
+    ] {
+        let (rules, totals, _) = came_of(script);
+        assert_eq!(totals.approximate, 1, "{rules}");
     }
-    for script in [refuses, &both.replace("\"no\";", "\"no\"; stop;")] {
-        let totals = totals(script);
-        assert_eq!(totals.exact, totals.all, "{script}");
-    }
+    // The value of a capture stays what it is.
+    let (rules, totals, report) = came_of(
+        "if header :matches \"x-a\" \"b*\" { fileinto \"A-${1}\"; } \
+         if header :matches \"x-c\" \"d*\" { reject \"no\"; }",
+    );
+    assert_eq!(totals.exact, totals.all, "{rules}{report}");
+    assert!(rules.contains("fileinto \"A-{1:levels}\""), "{rules}");
+    let both = "if size :over 9 { reject \"no\"; } if size :over 1 { fileinto \"A\"; }";
     assert_eq!(included(&format!("require [\"fileinto\", \"reject\"];\n{both}"), &[]).faults, []);
+}
+
+/// Tests see headers as the script has changed them.
+#[test]
+fn a_header_that_was_changed_is_tested() {
+    let script = |test: &str| {
+        format!(
+            "require [\"editheader\", \"fileinto\"];\ndeleteheader \"Subject\"; \
+             addheader \"Subject\" \"x\"; if {test} {{ fileinto \"A\"; }}"
+        )
+    };
+    let changes = "remove-header \"Subject\", add-header \"Subject\" \"x\"\n";
+    for (test, filter, want) in [
+        ("header \"Subject\" \"x\"", "filter \"cat\"\n", "subject is \"x\""),
+        ("not exists \"X-A\"", "filter \"cat\"\n", "not header \"X-A\" like \"*\""),
+        ("envelope \"from\" \"a@b\"", "", "envelope-from is \"a@b\""),
+    ] {
+        let text = script(test);
+        let (rules, totals, report) =
+            testing::rules(import, ("x.sieve", &text), &Options::default(), &[]);
+        assert_eq!(rules, format!("{changes}{filter}when {want} -> folder \"A\""), "{report}");
+        assert_eq!(totals.exact, totals.all, "{report}");
+    }
+    // No program is run for a web mailer's script.
+    assert_eq!(included(&script("header \"Subject\" \"x\""), &[]).faults.len(), 1);
+}
+
+/// What separates levels is guessed from the folders of all scripts.
+#[test]
+fn included_scripts_name_folders_too() {
+    let script = "require [\"include\"];\ninclude :personal \"a\";";
+    let files = [
+        ("a.sieve", "require [\"fileinto\", \"include\"];\nif true { include \"b\"; }"),
+        ("b.sieve", "require [\"fileinto\"];\nfileinto \"INBOX/A/b\";"),
+    ];
+    let (rules, totals, report) =
+        testing::rules(import, ("x.sieve", script), &Options::default(), &files);
+    assert_eq!((totals.exact, totals.all), (1, 1), "{rules}{report}");
+    assert_eq!(rules, "folder \"A/b\"", "{report}");
 }
