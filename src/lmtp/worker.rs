@@ -167,7 +167,10 @@ impl Worker {
             let (sender, recipients) =
                 (world.envelope_sender(&message), world.envelope_recipients(&message));
             let key = journal::key(&message, sender.as_deref(), &recipients).ok()?;
-            let noted = world.state.as_ref().and_then(|state| journal::noted_files(state, key));
+            let noted = match &world.state {
+                Some(state) => journal::noted_files(state, key).ok()?,
+                None => None,
+            };
             recover(&location, job.id, noted.as_deref()).ok()
         }));
         matches!(recovered, Ok(Some(RecoverOutcome::Stored)))
