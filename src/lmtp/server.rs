@@ -330,6 +330,9 @@ impl Service for Server {
         let current = self.current();
         let found = current.accounts.find(recipient).and_then(|account| match account {
             Some(account) => serves(&current.settings, account).map(Some),
+            None if current.accounts.are_changing() => {
+                Err(Unavailable("the list of users has just changed".into()))
+            }
             None => Ok(None),
         });
         let counter = match &found {

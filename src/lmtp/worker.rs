@@ -123,7 +123,10 @@ impl Worker {
         {
             return later(why);
         }
-        let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
+        let mailbox = match &job.detail {
+            Some(_) => path::without_detail(&job.recipient, &self.settings.delimiter),
+            None => path::without_detail(&job.recipient, ""),
+        };
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
         let delivery = Delivery {
             id: Some(job.id),
