@@ -204,7 +204,7 @@ impl Learner<'_> {
             while !stop.load(Ordering::Relaxed) {
                 let began = SystemTime::now();
                 match sent.refresh(folder, side, budget.unwrap_or(STEP)) {
-                    Err(why) => told.problems.push(why),
+                    Err(unknown) => told.problems.push(unknown.why),
                     Ok(done) => {
                         left(usize::try_from(done.unread).unwrap_or(usize::MAX));
                         added += done.added;

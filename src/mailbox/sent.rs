@@ -27,12 +27,12 @@ use crate::message::address::Address;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::rules::program::MailSide;
-use crate::source::reason;
+use crate::source::{may_pass, reason};
 use crate::state::StateDir;
 use crate::state::sent_mail::{self, hash};
 use crate::state::stamp::Stamp;
 use crate::text::{counted, is_invisible};
-use crate::world::{self, Correspondents};
+use crate::world::{self, Correspondents, UnknownMail};
 
 /// How long a delivery reads sent mail.
 pub const BUDGET: Duration = Duration::from_millis(300);
@@ -66,6 +66,8 @@ pub struct RefreshOutcome {
     pub skipped: Vec<String>,
     /// How many messages are still to be read.
     pub unread: u64,
+    /// How many of those that were skipped may be read another time.
+    pub later: u64,
 }
 
 impl SentMailReader {
@@ -92,17 +94,20 @@ impl SentMailReader {
     /// Reads what is new in a folder, for at most `budget`.
     ///
     /// # Errors
-    /// The folder cannot be read; why, in words for people.
+    /// The folder cannot be read.
     pub fn refresh(
         &self,
         folder: &str,
         side: MailSide,
         budget: Duration,
-    ) -> Result<RefreshOutcome, String> {
+    ) -> Result<RefreshOutcome, UnknownMail> {
         let path = self.path(folder);
-        let told = |error: io::Error| match error.kind() {
-            ErrorKind::NotFound => format!("there is no folder `{folder}`"),
-            _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
+        let told = |error: io::Error| UnknownMail {
+            why: match error.kind() {
+                ErrorKind::NotFound => format!("there is no folder `{folder}`"),
+                _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
+            },
+            may_pass: may_pass(&error),
         };
         let stamp = Stamp::of(&path).map_err(told)?;
         let state = self.state.as_ref();
@@ -146,6 +151,7 @@ impl SentMailReader {
                 // It was moved in the meantime or is still empty; it is read the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
+                    done.later += u64::from(may_pass(&error));
                     done.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
                 }
             }
@@ -159,8 +165,9 @@ impl SentMailReader {
                 done.known.more.clear();
             }
         }
-        done.known.incomplete = (done.unread > 0).then(|| {
-            let messages = counted(done.unread as usize, "message");
+        let left = done.unread + done.later;
+        done.known.incomplete = (left > 0).then(|| {
+            let messages = counted(left as usize, "message");
             format!("{messages} of `{folder}` not read yet; `mfilter learn` reads on")
         });
         Ok(done)
@@ -200,11 +207,12 @@ fn keep(
         list.push_str(entry);
         list.push('\n');
     }
-    kept.keep(is_new.then_some(list.as_str()), stamp, done.unread, hashes).is_ok()
+    let left = done.unread + done.later;
+    kept.keep(is_new.then_some(list.as_str()), stamp, left, hashes).is_ok()
 }
 
 impl world::SentMail for SentMailReader {
-    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
+    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, UnknownMail> {
         self.refresh(folder, side, self.budget).map(|done| done.known)
     }
 }
