@@ -119,7 +119,7 @@ impl SentMailReader {
             return Ok(RefreshOutcome { known, ..RefreshOutcome::default() });
         }
         let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
-        let text = kept.as_ref().and_then(|kept| kept.text());
+        let text = kept.as_ref().map(|kept| kept.text()).transpose().map_err(told)?.flatten();
         let mut done = RefreshOutcome::default();
         let (mut hashes, fresh, _pinned) =
             list(&path, &before, &self.location.bounds).map_err(told)?;
@@ -184,7 +184,7 @@ fn keep(
     hashes: &[u64],
 ) -> bool {
     let Some(_claim) = kept.claim() else { return false };
-    if kept.text() != text {
+    if !kept.text().is_ok_and(|now| now == text) {
         return false;
     }
     let is_new = text.is_none() || !done.known.more.is_empty();

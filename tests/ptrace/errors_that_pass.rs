@@ -179,6 +179,26 @@ fn what_rules_ask_about_is_not_taken_for_absent() {
     }
 }
 
+/// The list of those to whom mail was sent, which is kept, though their mail is not read
+/// again.
+#[test]
+fn people_whose_kept_list_cannot_be_read_are_no_strangers() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let home = Home::with_rules(
+        "list known sent \"Sent\"\nwhen from in known -> inbox\notherwise -> discard\n",
+    );
+    home.write("Maildir/.Sent/cur/1.a:2,S", "From: me@x.example\nTo: a@b.example\n\nhi\n");
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    let kept = fs::read_dir(home.path().join(".local/state/mfilter/sent-mail")).expect("there");
+    let mut kept = kept.flatten().map(|entry| entry.path());
+    let list = kept.find(|path| path.extension().is_some_and(|end| end == "list"));
+    let failed = with_error(&home, &[], &list.expect("a list"), "read:error=EIO", MESSAGE);
+    assert_eq!((failed.code, home.mail().len()), (Some(75), 2), "{failed:?}");
+    assert_eq!((home.deliver(MESSAGE).code, home.mail().len()), (Some(0), 3));
+}
+
 /// A list that site rules leave to each user: one that cannot be looked at is not absent.
 #[test]
 fn a_users_list_of_site_rules_is_not_taken_for_absent() {
