@@ -391,7 +391,7 @@ impl RuleFile {
     /// # Errors
     /// The file cannot be read, or is too large.
     pub fn bytes(self) -> Result<Vec<u8>, ReadError> {
-        read(&self.file, self.length, RULES_LIMIT)
+        read_whole(&self.file, self.length, RULES_LIMIT)
     }
 }
 
@@ -413,7 +413,7 @@ pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     read_current(|| {
         let (file, meta) = open(bounds, path)?;
-        read(&file, meta.len(), limit)
+        read_whole(&file, meta.len(), limit)
     })
 }
 
@@ -440,9 +440,12 @@ const MOST_READS: usize = 5;
 /// piece is rarely as long.
 const PIECE: usize = 4096;
 
-/// Reads a file. One that looks cut off is read again if somebody may still be writing it:
-/// without its last lines a list or rules would mean something else.
-fn read(file: &File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
+/// Reads an open file of this length. One that looks cut off is read again if somebody may
+/// still be writing it: without its last lines a list or rules would mean something else.
+///
+/// # Errors
+/// The file cannot be read, is larger than `limit` bytes, or keeps changing.
+pub fn read_whole(file: &File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
     if length > limit {
         return Err(ReadError::TooLarge(limit));
     }
