@@ -6,8 +6,8 @@
 //! is no zone, and the caller uses UTC.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use jiff::tz::TimeZone;
 
@@ -23,22 +23,23 @@ const LARGEST: u64 = 1 << 20;
 /// The zone with an IANA name, in upper or lower case, or the system's; UTC if there is
 /// none.
 pub fn zone(name: Option<&str>) -> TimeZone {
-    zone_or(name, &mut |_| {})
+    zone_or(name, &mut |_, _| {})
 }
 
 /// The same. `unknown` is called with a name that no file describes: perhaps tzdata is
-/// missing.
-pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
+/// missing. The error says why its file cannot be read, if there is one.
+pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str, Option<io::Error>)) -> TimeZone {
     let link = || Some(fs::read_link(LOCAL).ok()?.into_os_string());
     let tz = std::env::var_os("TZ");
+    let mut unread = None;
     let found = match name {
-        Some(name) => named(name),
-        None => system(tz.clone(), &link),
+        Some(name) => find(name, &mut unread),
+        None => system(tz.clone(), &link, &mut unread),
     };
     found.unwrap_or_else(|| {
         let setting = name.map(OsString::from).or(tz).or_else(link);
         if let Some(setting) = setting {
-            unknown(&setting.to_string_lossy());
+            unknown(&setting.to_string_lossy(), unread);
         }
         TimeZone::UTC
     })
@@ -46,31 +47,42 @@ pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
 
 /// The zone with an IANA name, in upper or lower case.
 pub fn named(name: &str) -> Option<TimeZone> {
+    find(name, &mut None)
+}
+
+/// Why a file that is there cannot be read.
+type UnreadFile = Option<io::Error>;
+
+fn find(name: &str, unread: &mut UnreadFile) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("UTC") {
         return Some(TimeZone::UTC);
     }
     let set = std::env::var_os("TZDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
     match set {
-        Some(directory) => in_directory(&directory, name),
-        None => ZONES.iter().find_map(|directory| in_directory(Path::new(directory), name)),
+        Some(directory) => in_directory(&directory, name, unread),
+        None => ZONES.iter().find_map(|directory| in_directory(Path::new(directory), name, unread)),
     }
 }
 
 /// The system's zone: by `TZ` (POSIX.1-2024 §8.3), which may be empty for UTC, a name, a
 /// path or a rule such as `JST-9`; otherwise by the target of `/etc/localtime`, or by its
 /// content.
-fn system(tz: Option<OsString>, link: &dyn Fn() -> Option<OsString>) -> Option<TimeZone> {
+fn system(
+    tz: Option<OsString>,
+    link: &dyn Fn() -> Option<OsString>,
+    unread: &mut UnreadFile,
+) -> Option<TimeZone> {
     let Some(tz) = tz else {
-        let by_name = link().and_then(|to| named(name_in(to.to_str()?)?));
-        return by_name.or_else(|| in_file("Local", Path::new(LOCAL)));
+        let by_name = link().and_then(|to| find(name_in(to.to_str()?)?, unread));
+        return by_name.or_else(|| in_file("Local", Path::new(LOCAL), unread));
     };
     let text = tz.to_str()?;
     let text = text.strip_prefix(':').unwrap_or(text);
     if text.is_empty() {
         return Some(TimeZone::UTC);
     }
-    named(name_in(text).unwrap_or(text))
-        .or_else(|| text.starts_with('/').then(|| in_file("Local", Path::new(text)))?)
+    find(name_in(text).unwrap_or(text), unread)
+        .or_else(|| text.starts_with('/').then(|| in_file("Local", Path::new(text), unread))?)
         .or_else(|| TimeZone::posix(text).ok())
 }
 
@@ -79,14 +91,14 @@ fn name_in(path: &str) -> Option<&str> {
     path.rsplit_once("zoneinfo/").map(|(_, name)| name)
 }
 
-fn in_directory(directory: &Path, name: &str) -> Option<TimeZone> {
+fn in_directory(directory: &Path, name: &str, unread: &mut UnreadFile) -> Option<TimeZone> {
     let is_name = |part| matches!(part, Component::Normal(_));
     if name.is_empty() || !Path::new(name).components().all(is_name) {
         return None;
     }
-    in_file(name, &directory.join(name)).or_else(|| {
+    in_file(name, &directory.join(name), unread).or_else(|| {
         let spelled = spelled(directory, name)?;
-        in_file(&spelled, &directory.join(&spelled))
+        in_file(&spelled, &directory.join(&spelled), unread)
     })
 }
 
@@ -102,8 +114,15 @@ fn spelled(directory: &Path, name: &str) -> Option<String> {
     path.into_os_string().into_string().ok()
 }
 
-fn in_file(name: &str, path: &Path) -> Option<TimeZone> {
-    TimeZone::tzif(name, &file::read(path, LARGEST).ok()?).ok()
+fn in_file(name: &str, path: &Path, unread: &mut UnreadFile) -> Option<TimeZone> {
+    match file::read(path, LARGEST) {
+        Ok(bytes) => TimeZone::tzif(name, &bytes).ok(),
+        Err(error) => {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            *unread = unread.take().or(Some(error).filter(|_| !is_missing));
+            None
+        }
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +156,7 @@ mod tests {
     fn the_systems_zone_is_by_the_environment_a_link_or_a_file() {
         let by = |tz: Option<&str>, link: Option<&str>| {
             let link = link.map(OsString::from);
-            system(tz.map(Into::into), &|| link.clone())
+            system(tz.map(Into::into), &|| link.clone(), &mut None)
         };
         let at = Timestamp::from_second(1_800_000_000).unwrap();
         let offset = |zone: TimeZone| at.to_zoned(zone).strftime("%z").to_string();
@@ -161,7 +180,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let fifo = home.path().join("fifo");
         mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        assert!(system(Some(fifo.into_os_string()), &|| None).is_none());
-        assert!(system(Some("/dev/zero".into()), &|| None).is_none());
+        assert!(system(Some(fifo.into_os_string()), &|| None, &mut None).is_none());
+        assert!(system(Some("/dev/zero".into()), &|| None, &mut None).is_none());
     }
 }

@@ -79,7 +79,7 @@ impl Learner<'_> {
             while !stop.load(Ordering::Relaxed) {
                 let began = SystemTime::now();
                 match reader.refresh(folder, side, budget.unwrap_or(READ_BUDGET)) {
-                    Err(why) => messages.problems.push(why),
+                    Err(unknown) => messages.problems.push(unknown.why),
                     Ok(done) => {
                         left(usize::try_from(done.unread).unwrap_or(usize::MAX));
                         added += done.added;

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::{self, Bounds};
 use crate::message::address;
-use crate::source::{Fingerprint, ReadError, read_bytes};
+use crate::source::{Fingerprint, ReadError, may_pass, read_bytes};
 use crate::user::User;
 
 /// How many files are read at most.
@@ -190,7 +190,8 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
         });
         let entries = match entries {
             Ok(entries) => entries,
-            Err(error) if depth == 0 => return Err(error.into()),
+            // Without it, a friend would seem to be a stranger.
+            Err(error) if depth == 0 || may_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problem(&folder, crate::source::reason(&error));
                 continue;
@@ -207,8 +208,12 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
                 continue;
             }
             let is_card = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("vcf"));
-            // It has just been removed, or a link leads nowhere.
-            let Ok(metadata) = bounds.metadata(&path) else { continue };
+            let metadata = match bounds.metadata(&path) {
+                Ok(metadata) => metadata,
+                Err(error) if may_pass(&error) => return Err(error.into()),
+                // It has just been removed, or a link leads nowhere.
+                Err(_) => continue,
+            };
             if metadata.is_dir() && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
             } else if metadata.is_file() && is_card {
@@ -236,7 +241,7 @@ fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadErr
         match read_bytes(bounds, path, FILE_MAX) {
             Ok(bytes) if abook::is_abook(&bytes) => abook::read(&bytes, path, &mut book),
             Ok(bytes) => vcard::read(&bytes, path, &mut book),
-            Err(error) if found.alone => return Err(error),
+            Err(error) if found.alone || error.may_pass() => return Err(error),
             Err(error) => book.problem(path, 0, error.to_string()),
         }
     }

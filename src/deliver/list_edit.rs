@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use rustix::fs::Mode;
 
 use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
-use crate::source::{LIST_LIMIT, may_pass};
+use crate::source::{LIST_LIMIT, ReadError, may_pass, read_whole};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
@@ -61,6 +61,8 @@ pub enum EditError {
     TooLarge,
     /// Another process held the lock for too long.
     Busy,
+    /// Another program keeps writing it.
+    BeingSaved,
     /// No lock can be made in the state directory: where that is, and why.
     NoLock(PathBuf, io::Error),
     /// There is no state directory.
@@ -72,7 +74,7 @@ impl EditError {
     pub fn may_pass(&self) -> bool {
         match self {
             EditError::Io(error) | EditError::NoLock(_, error) => may_pass(error),
-            EditError::Busy => true,
+            EditError::Busy | EditError::BeingSaved => true,
             _ => false,
         }
     }
@@ -88,6 +90,7 @@ impl std::fmt::Display for EditError {
                 write!(f, "it would be larger than {} MB, and is not read then", LIST_LIMIT >> 20)
             }
             EditError::Busy => f.write_str("another process kept it locked"),
+            EditError::BeingSaved => f.write_str("it keeps being saved"),
             EditError::NoLock(state, error) => {
                 write!(f, "it cannot be locked: {}: {error}", state.display())
             }
@@ -252,8 +255,11 @@ fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)
     if metadata.len() > limit {
         return Err(EditError::TooLarge);
     }
-    let mut text = Vec::new();
-    file.take(limit).read_to_end(&mut text)?;
+    let text = read_whole(&file, metadata.len(), limit).map_err(|error| match error {
+        ReadError::Io(error) => EditError::Io(error),
+        ReadError::BeingSaved => EditError::BeingSaved,
+        _ => EditError::TooLarge,
+    })?;
     Ok(Some((text, metadata.mode())))
 }
 
@@ -460,6 +466,22 @@ mod tests {
         let changed = edit_all(&path, context(home.path(), &state), &edits).unwrap();
         assert_eq!(changed, [false, true]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "c@d\n");
+    }
+
+    #[test]
+    fn what_an_editor_is_just_writing_stays() {
+        use std::io::Write;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("white");
+        let state = StateDir::at(home.path().join("state"));
+        let mut editor = fs::File::create(&path).unwrap();
+        let saves = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(40));
+            editor.write_all(b"a@b\n").unwrap();
+        });
+        assert!(edit(&path, context(home.path(), &state), Change::Add, "c@d").unwrap());
+        saves.join().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@d\n");
     }
 
     #[test]

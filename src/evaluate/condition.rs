@@ -489,7 +489,8 @@ impl<'a> Conditions<'a> {
                     // A rule adds to this list: until it does, the list is empty.
                     return Ok(None);
                 }
-                if of_user && bounds.metadata(&self.world.path(path, "".as_ref())).is_err() {
+                let is_absent = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
+                if of_user && bounds.metadata(&file_path).is_err_and(is_absent) {
                     // Site rules use a list that this user does not keep.
                     return Ok(None);
                 }

@@ -19,7 +19,7 @@ use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::state::{StateDir, duplicates};
-use crate::world::{Correspondents, DuplicateStatus, FolderSource, SentMail, World};
+use crate::world::{Correspondents, DuplicateStatus, FolderSource, SentMail, UnknownMail, World};
 
 const MAIL: &str = "From: Hanako <hanako@example.jp>\nTo: taro@example.org\nSubject: word7\n\
                     Message-ID: <1@example.jp>\nDate: Thu, 24 Dec 2026 09:00:00 +0900\n\nhi\n";
@@ -401,9 +401,9 @@ fn a_score_between_patterns_hides_no_captures() {
 struct FoldersOfMail(&'static str);
 
 impl SentMail for FoldersOfMail {
-    fn known(&self, folder: &str, _: MailSide) -> Result<Correspondents, String> {
+    fn known(&self, folder: &str, _: MailSide) -> Result<Correspondents, UnknownMail> {
         let incomplete = match folder {
-            "Gone" => return Err("it is gone".into()),
+            "Gone" => return Err(UnknownMail { why: "it is gone".into(), may_pass: false }),
             "Half" => Some("there is more".to_owned()),
             _ => None,
         };

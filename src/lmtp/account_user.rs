@@ -84,9 +84,9 @@ fn directory_name(name: &str) -> String {
 /// There is no such user, or this cannot be found out at the moment.
 pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let recipient = Recipient::split(local, domain, &settings.delimiter);
     let accounts = super::accounts::open(&settings.users)?;
-    let found = accounts.find(&recipient).map_err(|away| away.to_string())?;
+    let found = Recipient::known((local, domain), &settings.delimiter, |to| accounts.find(to));
+    let found = found.map_err(|away| away.to_string())?.map(|(_, account)| account);
     found.ok_or_else(|| format!("there is no user `{address}`"))
 }
 

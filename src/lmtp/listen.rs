@@ -120,7 +120,8 @@ impl Listener {
             Listener::Unix(listener, _) => Ok(ClientStream::Unix(listener.accept()?.0)),
             Listener::Tcp(listener) => {
                 let stream = listener.accept()?.0;
-                stream.set_nodelay(true)?;
+                // The client may be gone already.
+                let _ = stream.set_nodelay(true);
                 Ok(ClientStream::Tcp(stream))
             }
         }

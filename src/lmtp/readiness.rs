@@ -163,10 +163,11 @@ fn users(settings: &LmtpSettings) -> Result<String, String> {
 /// A user: known, with a home and a Maildir that mail can be delivered to.
 fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let recipient = Recipient::split(local, domain, &settings.delimiter);
-    let found = accounts::open(&settings.users)?.find(&recipient);
-    let account = found.map_err(|why| why.to_string())?;
-    let account = account.ok_or_else(|| format!("there is no user `{address}`"))?;
+    let accounts = accounts::open(&settings.users)?;
+    let found = Recipient::known((local, domain), &settings.delimiter, |to| accounts.find(to));
+    let (_, account) = found
+        .map_err(|why| why.to_string())?
+        .ok_or_else(|| format!("there is no user `{address}`"))?;
     let account = serves(settings, account).map_err(|why| why.to_string())?;
     let Account { name, home, uid, .. } = &account;
     let shown = home.display();

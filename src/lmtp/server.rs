@@ -167,11 +167,11 @@ impl Server {
             match listener.accept() {
                 Ok(stream) => self.take(stream),
                 Err(error) if passes(&error) => {}
-                Err(error) if is_short(&error) => {
+                Err(error) if is_permanent(&error) => return Err(error),
+                Err(error) => {
                     (self.tell)(&format!("a connection cannot be taken: {error}"));
                     thread::sleep(Duration::from_millis(100));
                 }
-                Err(error) => return Err(error),
             }
         }
         self.end(&listener);
@@ -330,6 +330,9 @@ impl Service for Server {
         let current = self.current();
         let found = current.accounts.find(recipient).and_then(|account| match account {
             Some(account) => serves(&current.settings, account).map(Some),
+            None if current.accounts.are_changing() => {
+                Err(Unavailable("the list of users has just changed".into()))
+            }
             None => Ok(None),
         });
         let counter = match &found {
@@ -436,10 +439,11 @@ fn passes(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
-/// The system is short of something for the moment.
-fn is_short(error: &io::Error) -> bool {
-    let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
+/// It is not a listening socket. Other errors pass: the system is short of something, or
+/// the network broke.
+fn is_permanent(error: &io::Error) -> bool {
+    let permanent = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|errno| permanent.contains(&errno))
 }
 
 /// Whether the client went away, which is not worth logging.

@@ -322,9 +322,9 @@ impl<'s> Session<'s> {
         if transaction.to.len() >= self.limits.recipients {
             return TOO_MANY;
         }
-        let recipient = Recipient::split(&rcpt.local, &rcpt.domain, &self.limits.delimiter);
-        let account = match self.service.find(&recipient) {
-            Ok(Some(account)) => account,
+        let (address, find) = ((&*rcpt.local, &*rcpt.domain), |to: &_| self.service.find(to));
+        let (recipient, account) = match Recipient::known(address, &self.limits.delimiter, find) {
+            Ok(Some(known)) => known,
             Ok(None) => return NO_USER,
             Err(_) => return UNAVAILABLE,
         };

@@ -123,7 +123,10 @@ impl Worker {
         {
             return later(why);
         }
-        let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
+        let mailbox = match &job.detail {
+            Some(_) => path::without_detail(&job.recipient, &self.settings.delimiter),
+            None => path::without_detail(&job.recipient, ""),
+        };
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
         let delivery = Delivery {
             id: Some(job.id),
@@ -167,7 +170,10 @@ impl Worker {
             let (sender, recipients) =
                 (world.envelope_sender(&message), world.envelope_recipients(&message));
             let key = journal::key(&message, sender.as_deref(), &recipients).ok()?;
-            let noted = world.state.as_ref().and_then(|state| journal::noted_files(state, key));
+            let noted = match &world.state {
+                Some(state) => journal::noted_files(state, key).ok()?,
+                None => None,
+            };
             recover(&location, job.id, noted.as_deref()).ok()
         }));
         matches!(recovered, Ok(Some(RecoverOutcome::Stored)))

@@ -27,14 +27,14 @@ use crate::message::address::Address;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::rules::program::MailSide;
-use crate::source::reason;
+use crate::source::{may_pass, reason};
 use crate::state::StateDir;
 use crate::state::identity::HeaderHash;
 use crate::state::memory::{FiledBy, Memory, MessageIdentity};
 use crate::state::sent_mail::{self, hash};
 use crate::state::stamp::Stamp;
 use crate::text::{counted, is_invisible};
-use crate::world::{self, Correspondents};
+use crate::world::{self, Correspondents, UnknownMail};
 
 /// How long a delivery reads sent mail.
 pub const BUDGET: Duration = Duration::from_millis(300);
@@ -68,6 +68,8 @@ pub struct RefreshOutcome {
     pub skipped: Vec<String>,
     /// How many messages are still to be read.
     pub unread: u64,
+    /// How many of those that were skipped may be read another time.
+    pub later: u64,
 }
 
 impl SentMailReader {
@@ -94,17 +96,20 @@ impl SentMailReader {
     /// Reads what is new in a folder, for at most `budget`.
     ///
     /// # Errors
-    /// The folder cannot be read; why, in words for people.
+    /// The folder cannot be read.
     pub fn refresh(
         &self,
         folder: &str,
         side: MailSide,
         budget: Duration,
-    ) -> Result<RefreshOutcome, String> {
+    ) -> Result<RefreshOutcome, UnknownMail> {
         let path = self.path(folder);
-        let unreadable = |error: io::Error| match error.kind() {
-            ErrorKind::NotFound => format!("there is no folder `{folder}`"),
-            _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
+        let unreadable = |error: io::Error| UnknownMail {
+            why: match error.kind() {
+                ErrorKind::NotFound => format!("there is no folder `{folder}`"),
+                _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
+            },
+            may_pass: may_pass(&error),
         };
         let stamp = Stamp::of(&path).map_err(unreadable)?;
         let state = self.state.as_ref();
@@ -116,7 +121,8 @@ impl SentMailReader {
             return Ok(RefreshOutcome { known, ..RefreshOutcome::default() });
         }
         let before = record.as_ref().map(|record| record.read()).unwrap_or_default();
-        let text = record.as_ref().and_then(|record| record.text());
+        let text = record.as_ref().map(|record| record.text()).transpose();
+        let text = text.map_err(unreadable)?.flatten();
         let mut outcome = RefreshOutcome::default();
         let (mut hashes, unread_messages, _pinned) =
             list(&path, &before, &self.location.bounds).map_err(unreadable)?;
@@ -154,6 +160,7 @@ impl SentMailReader {
                 // It was moved in the meantime or is still empty; it is read the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
+                    outcome.later += u64::from(may_pass(&error));
                     outcome.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
                 }
             }
@@ -167,8 +174,9 @@ impl SentMailReader {
                 outcome.known.more.clear();
             }
         }
-        outcome.known.incomplete = (outcome.unread > 0).then(|| {
-            let messages = counted(outcome.unread as usize, "message");
+        let left = outcome.unread + outcome.later;
+        outcome.known.incomplete = (left > 0).then(|| {
+            let messages = counted(left as usize, "message");
             format!("{messages} of `{folder}` not read yet; `mfilter learn` reads on")
         });
         Ok(outcome)
@@ -185,7 +193,7 @@ fn save(
     hashes: &[u64],
 ) -> bool {
     let Some(_claim) = record.claim() else { return false };
-    if record.text() != text {
+    if !record.text().is_ok_and(|now| now == text) {
         return false;
     }
     let is_new = text.is_none() || !outcome.known.more.is_empty();
@@ -208,11 +216,12 @@ fn save(
         list.push_str(entry);
         list.push('\n');
     }
-    record.keep(is_new.then_some(list.as_str()), stamp, outcome.unread, hashes).is_ok()
+    let left = outcome.unread + outcome.later;
+    record.keep(is_new.then_some(list.as_str()), stamp, left, hashes).is_ok()
 }
 
 impl world::SentMail for SentMailReader {
-    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
+    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, UnknownMail> {
         self.refresh(folder, side, self.budget).map(|outcome| outcome.known)
     }
 }

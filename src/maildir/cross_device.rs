@@ -54,16 +54,22 @@ pub(super) fn move_across(
     let ours = copied.map_err(|error| fail("copy the message to", error))?;
     sync_directory(destination).map_err(|error| fail("sync the folder of", error.into()))?;
     let removed = unlinkat(source.directory(old.sub)?, &old.name, AtFlags::empty());
-    if removed.is_err() && ours {
-        let _ = unlinkat(destination, &new.name, AtFlags::empty());
+    // A reader may have flagged it while it was copied, and that counts. If it is not there
+    // at all, it was removed: by us, whatever a file server says whose reply was lost.
+    if removed.is_err() && source.by_key().contains_key(&old.key()) {
+        if ours {
+            let _ = unlinkat(destination, &new.name, AtFlags::empty());
+        }
+        return match removed {
+            Err(Errno::NOENT) => Ok(false),
+            _ => removed
+                .map(|()| true)
+                .map_err(|error| Failure::new("remove", source.path_of(old), error)),
+        };
     }
-    match removed {
-        Ok(()) => Ok(true),
-        // A reader flagged or deleted it while it was copied: that counts.
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(Failure::new("remove", source.path_of(old), error)),
-    }
+    Ok(true)
 }
+
 /// Whether two folders are on different file systems.
 pub(super) fn is_on_other_device(one: &MaildirFolder, other: &MaildirFolder) -> bool {
     let device = |folder: &MaildirFolder| fstat(&folder.handle).map(|metadata| metadata.st_dev);

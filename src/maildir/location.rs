@@ -1,6 +1,7 @@
 //! Where a Maildir is, how its folders are laid out, and which directories each of them
 //! has.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::file::{ANYWHERE, Bounds};
@@ -114,6 +115,9 @@ impl Location {
             None => self.directories(&self.inbox),
         };
         match directories {
+            Some(directories) if self.are_own(&directories) => {
+                self.inbox_because(format!("`{folder}` is a directory of the Maildir itself"))
+            }
             Some(directories) => Place { directories, note: None },
             None => self.inbox_because(too_long(folder)),
         }
@@ -137,6 +141,22 @@ impl Location {
             Layout::Fs => self.inbox.parts.clone(),
         };
         self.directories(&Folder { parts: [&first, below].concat() })
+    }
+
+    /// Whether a file system that ignores the case of letters takes one of these for a
+    /// directory that each folder has: `New` for `new`.
+    fn are_own(&self, directories: &[String]) -> bool {
+        directories.iter().enumerate().any(|(at, name)| {
+            let own = name.to_ascii_lowercase();
+            if own == *name || !matches!(own.as_str(), "cur" | "new" | "tmp") {
+                return false;
+            }
+            let above = self.path_of(directories.get(..at).unwrap_or_default());
+            let file = |name: &str| {
+                above.join(name).symlink_metadata().map(|about| (about.dev(), about.ino())).ok()
+            };
+            file(name).is_some_and(|id| Some(id) == file(&own))
+        })
     }
 
     fn directories(&self, folder: &Folder) -> Option<Vec<String>> {

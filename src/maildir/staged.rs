@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, unlinkat};
+use rustix::fs::{AtFlags, CWD, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::amount::Amount;
@@ -85,11 +85,23 @@ impl StagedMessage {
     /// `new` without its flags, which is reported as a problem.
     ///
     /// # Errors
-    /// The message cannot be renamed, or the directory cannot be synced.
+    /// The message cannot be renamed, the directory cannot be synced, or the folder is gone.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
         let path = self.make_visible()?;
         self.sync_visible()?;
+        self.find_folder()?;
         Ok(path)
+    }
+
+    /// Fails if the folder has lost its name since it was opened: servers rename one that
+    /// they remove, and whatever comes into it then goes with it.
+    fn find_folder(&self) -> Result<(), Failure> {
+        match statat(CWD, &self.directory, AtFlags::empty()) {
+            Err(error @ Errno::NOENT) => {
+                Err(Failure::new("find the folder", &self.directory, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same, but its name is on disk only after [`StagedMessage::sync_visible`].

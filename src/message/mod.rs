@@ -158,12 +158,13 @@ impl Message {
     /// When a stored message arrived here, seconds since 1970: from its name in a
     /// Maildir, otherwise from the topmost Received line (RFC 5321 §4.4), which
     /// our own machine wrote, otherwise from its file. Times more than a day
-    /// after `now` are not believed, nor are names before 1990. `None` for a
-    /// message that is only arriving now.
+    /// after `now` or before 1990 are not believed: a machine whose clock was wrong
+    /// wrote them. `None` then, and for a message that is only arriving now.
     pub fn arrived(&self, now: i64) -> Option<i64> {
         let stored = self.stored.get()?;
         let name = stored.name.filter(|at| is_sound(*at, now));
-        name.or_else(|| self.received(now)).or(stored.modified)
+        let modified = stored.modified.filter(|at| is_sound(*at, now));
+        name.or_else(|| self.received(now)).or(modified)
     }
 
     /// When it arrived according to the topmost Received line, seconds since

@@ -6,7 +6,7 @@
 mod private_group;
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -301,11 +301,6 @@ pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> 
     }
 }
 
-/// A script that nobody has written to for this long counts as complete.
-const QUIET_TIME: Duration = Duration::from_millis(100);
-/// How often a script that keeps changing is read before we give up.
-const MOST_READS: usize = 5;
-
 /// Reads a script that rules include, as [`read_rules`] does: complete, as it was before
 /// or after somebody saved it, even if it is rewritten in place. If it has just changed,
 /// we wait, at most half a second. A program that writes in place and pauses for more
@@ -314,25 +309,8 @@ const MOST_READS: usize = 5;
 /// # Errors
 /// [`ReadError::BeingSaved`]: it keeps changing.
 pub fn read_script(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
-    for _ in 0..MOST_READS {
-        let opened = open_script(bounds, path)?;
-        let before = opened.file.metadata()?;
-        let changed = before.modified()?;
-        // When a file is truncated, a file system frees its blocks before it sets the
-        // time.
-        let is_being_emptied = before.len() == 0 && before.blocks() > 0;
-        // With a clock ahead of ours, it also counts as just changed.
-        if is_being_emptied || changed + QUIET_TIME > SystemTime::now() {
-            std::thread::sleep(QUIET_TIME);
-        }
-        let bytes = read(&opened.file, before.len(), SCRIPT_LIMIT)?;
-        let after = opened.file.metadata()?;
-        let same = (after.modified()?, after.len()) == (changed, before.len());
-        if same && bytes.len() as u64 == before.len() {
-            return Ok(bytes);
-        }
-    }
-    Err(ReadError::BeingSaved)
+    let RuleFile { file, length } = open_script(bounds, path)?;
+    settled(&file, length, SCRIPT_LIMIT, |_| true)
 }
 
 /// Opens a file of site rules. It must belong to root and be writable by
@@ -413,7 +391,7 @@ impl RuleFile {
     /// # Errors
     /// The file cannot be read, or is too large.
     pub fn bytes(self) -> Result<Vec<u8>, ReadError> {
-        read(&self.file, self.length, RULES_LIMIT)
+        read_whole(&self.file, self.length, RULES_LIMIT)
     }
 }
 
@@ -435,7 +413,7 @@ pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     read_current(|| {
         let (file, meta) = open(bounds, path)?;
-        read(&file, meta.len(), limit)
+        read_whole(&file, meta.len(), limit)
     })
 }
 
@@ -454,11 +432,59 @@ fn missing(path: &Path, error: io::Error) -> ReadError {
     std::fs::read_link(path).map_or(ReadError::Io(error), ReadError::Dangling)
 }
 
-fn read(file: &File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
+/// A file that nobody has written to for this long counts as complete.
+const QUIET_TIME: Duration = Duration::from_millis(100);
+/// How often a file that keeps changing is read before we give up.
+const MOST_READS: usize = 5;
+/// Programs write a file in pieces of this size or a multiple of it, bytes, and the last
+/// piece is rarely as long.
+const PIECE: usize = 4096;
+
+/// Reads an open file of this length. One that looks cut off is read again if somebody may
+/// still be writing it: without its last lines a list or rules would mean something else.
+///
+/// # Errors
+/// The file cannot be read, is larger than `limit` bytes, or keeps changing.
+pub fn read_whole(file: &File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
     if length > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    let mut bytes = Vec::with_capacity(length as usize + 1);
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
+    settled(file, length, limit, |bytes| bytes.len().is_multiple_of(PIECE))
+}
+
+/// Reads a file from its start, again if `may_be_cut` and it has just changed, until it
+/// does not change any more.
+fn settled(
+    mut file: &File,
+    length: u64,
+    limit: u64,
+    may_be_cut: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, ReadError> {
+    let mut before = None;
+    for _ in 0..MOST_READS {
+        let mut bytes = Vec::with_capacity(length as usize + 1);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        if !may_be_cut(&bytes) {
+            return Ok(bytes);
+        }
+        let about = file.metadata()?;
+        let now = (about.modified()?, about.len());
+        let age = SystemTime::now().duration_since(now.0);
+        // With a clock ahead of ours, it counts as just changed.
+        let is_quiet = age.is_ok_and(|age| age > QUIET_TIME);
+        // When a file is truncated, a file system frees its blocks before it sets the
+        // time.
+        let is_being_emptied = about.len() == 0 && about.blocks() > 0;
+        let is_whole = bytes.len() as u64 == about.len() && !is_being_emptied;
+        if is_whole && (is_quiet || before == Some(now)) {
+            return Ok(bytes);
+        }
+        before = Some(now);
+        std::thread::sleep(QUIET_TIME);
+        file.rewind()?;
+    }
+    Err(ReadError::BeingSaved)
 }

@@ -127,12 +127,18 @@ pub fn parts(
 
 /// The recorded files of a delivery that ended before its plan was done; none if it has
 /// left no journal.
-pub fn noted_files(state: &StateDir, key: Key) -> Option<Vec<String>> {
+///
+/// # Errors
+/// It cannot be read, so nothing is known: the next try may be able to.
+pub fn noted_files(state: &StateDir, key: Key) -> io::Result<Option<Vec<String>>> {
     let name = format!("{DIRECTORY}/{}", key.name());
-    if !state.path().join(&name).exists() {
-        return None;
-    }
-    let bytes = state.read(&name, MAX).unwrap_or_default();
+    let bytes = match state.read_to_edit(&name, MAX)? {
+        Some(bytes) => bytes,
+        None if state.path().join(&name).try_exists()? => {
+            return Err(io::Error::other("the journal cannot be used"));
+        }
+        None => return Ok(None),
+    };
     let text = String::from_utf8_lossy(&bytes);
     let (mut files, mut file) = (Vec::new(), None);
     for line in whole_lines(&text) {
@@ -142,7 +148,7 @@ pub fn noted_files(state: &StateDir, key: Key) -> Option<Vec<String>> {
             files.extend(file.take().map(str::to_owned));
         }
     }
-    Some(files)
+    Ok(Some(files))
 }
 
 impl Journal {
@@ -289,7 +295,7 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         drop(open(&state));
         assert!(known(&state).is_empty(), "nothing done, nothing left");
-        let noted = || noted_files(&state, Key::of(&[b"m"]));
+        let noted = || noted_files(&state, Key::of(&[b"m"])).unwrap();
         assert_eq!(noted(), None);
         let mut first = open(&state);
         assert_eq!(noted(), Some(Vec::new()));
@@ -415,5 +421,14 @@ mod tests {
         ] {
             assert_ne!(one, other);
         }
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_is_not_an_empty_one() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let key = || Key::of(&[b"m"]);
+        fs::create_dir_all(home.path().join(DIRECTORY).join(key().name())).unwrap();
+        assert!(noted_files(&state, key()).is_err());
     }
 }

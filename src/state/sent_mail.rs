@@ -113,9 +113,12 @@ impl SentMailState {
     }
 
     /// The text of the list, if there is one.
-    pub fn text(&self) -> Option<String> {
-        let bytes = self.state.read(&self.list_name(), LIST_MAX)?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+    ///
+    /// # Errors
+    /// It cannot be read at the moment.
+    pub fn text(&self) -> io::Result<Option<String>> {
+        let bytes = self.state.read_to_edit(&self.list_name(), LIST_MAX)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Keeps the list, if there is a new one, and then what was read.

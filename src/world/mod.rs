@@ -8,6 +8,7 @@ mod folders;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,7 +24,7 @@ use crate::message::address::canonical;
 use crate::rules::address_list::{AddressList, without_comment};
 use crate::rules::check::resolve;
 use crate::rules::program::MailSide;
-use crate::source::ReadError;
+use crate::source::{ReadError, may_pass, reason};
 use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, duplicates};
@@ -99,8 +100,17 @@ pub trait SentMail {
     /// Everyone to whom the mail in a folder went, or who wrote it.
     ///
     /// # Errors
-    /// Why they cannot be determined, for the trace.
-    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String>;
+    /// Why they cannot be determined.
+    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, UnknownMail>;
+}
+
+/// Why the mail in a folder is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownMail {
+    /// In words for people.
+    pub why: String,
+    /// Whether that may pass.
+    pub may_pass: bool,
 }
 
 /// Everyone that the mail in a folder names.
@@ -198,10 +208,16 @@ impl World {
     /// The zone of `set timezone`, otherwise the system's; UTC if there is none.
     pub fn zone(&self, name: Option<&str>) -> TimeZone {
         let mut zones = self.known.zones.borrow_mut();
-        let mut unknown = |name: &str| {
-            let _ = self.known.no_zone.set(format!(
-                "the time zone `{name}` is not known here (no tzdata?), so times are UTC"
-            ));
+        let mut unknown = |name: &str, unread: Option<io::Error>| {
+            let _ = match unread {
+                Some(error) if may_pass(&error) => self
+                    .known
+                    .temporary_failure
+                    .set(format!("the time zone `{name}` cannot be read: {}", reason(&error))),
+                _ => self.known.no_zone.set(format!(
+                    "the time zone `{name}` is not known here (no tzdata?), so times are UTC"
+                )),
+            };
         };
         let made = || zone::zone_or(name, &mut unknown);
         zones.entry(name.map(str::to_owned)).or_insert_with(made).clone()
@@ -277,7 +293,12 @@ impl World {
         let list = self.sent.as_ref().map_or_else(
             || Err(format!("the mail in the folder `{folder}` is not looked at here")),
             |sent| {
-                let known = sent.known(folder, side)?;
+                let known = sent.known(folder, side).map_err(|unknown| {
+                    if unknown.may_pass {
+                        let _ = self.known.temporary_failure.set(unknown.why.clone());
+                    }
+                    unknown.why
+                })?;
                 let file =
                     known.file.as_ref().map(|file| self.list(file, &ANYWHERE)).transpose()?;
                 let more = AddressList::parse(&known.more.join("\n"));
@@ -349,12 +370,10 @@ impl World {
                 PeopleSource::Sent(folder) => {
                     // As long as nothing was sent, nobody is known by it.
                     let Ok(sent) = self.sent(folder, MailSide::Recipients) else { continue };
-                    let file = sent
-                        .known
-                        .file
-                        .as_ref()
-                        .map(|file| crate::source::read_text(&ANYWHERE, file));
-                    let text = file.and_then(Result::ok).unwrap_or_default();
+                    let text = match &sent.known.file {
+                        Some(file) => self.text(file, &ANYWHERE)?,
+                        None => String::new(),
+                    };
                     for line in text.lines().chain(sent.known.more.iter().map(String::as_str)) {
                         let address = without_comment(line);
                         let name = line.trim().get(address.len()..).unwrap_or_default();
@@ -382,6 +401,13 @@ impl World {
         why
     }
 
+    /// The text of a list's file.
+    fn text(&self, path: &Path, bounds: &Bounds) -> Result<String, String> {
+        crate::source::read_text(bounds, path).map_err(|error| {
+            self.not_read(format!("list file {}: {error}", path.display()), &error)
+        })
+    }
+
     /// The list in a file, which must be within bounds, read only once.
     ///
     /// # Errors
@@ -394,11 +420,7 @@ impl World {
         }
         let list = match list_index::open(&self.user, bounds, path) {
             Some(list) => Ok(Rc::new(list)),
-            None => crate::source::read_text(bounds, path)
-                .map(|text| Rc::new(AddressList::parse(&text)))
-                .map_err(|error| {
-                    self.not_read(format!("list file {}: {error}", path.display()), &error)
-                }),
+            None => self.text(path, bounds).map(|text| Rc::new(AddressList::parse(&text))),
         };
         let read = ListRead { bounds: bounds.clone(), list: list.clone() };
         self.known.lists.borrow_mut().insert(path.to_owned(), read);

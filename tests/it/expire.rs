@@ -311,3 +311,20 @@ fn watch_lets_mail_expire() {
     assert!(gone(), "{:?}", places(&home));
     assert!(places(&home)[&3].starts_with(".News"));
 }
+
+/// A machine without a battery for its clock starts in 1970.
+#[test]
+fn what_a_wrong_clock_has_dated_is_kept() {
+    let home = Home::with_rules("expire \"News\" after 14d -> folder \"Trash\"\n");
+    let received = "Received: from x by y; Thu, 1 Jan 1970 00:03:20 +0000\n";
+    for (number, name) in [(1, "200.M1P1.mx"), (2, "imported")] {
+        let path = format!("Maildir/.News/cur/{name}:2,S");
+        home.write(&path, format!("{received}{}", message(number)));
+        let file = fs::File::options().append(true).open(home.path().join(path)).expect("there");
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(200)).expect("set");
+    }
+    let before = places(&home);
+    let run = expire(&home, &["News", "--more-than-half"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert_eq!(places(&home), before);
+}

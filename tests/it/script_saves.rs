@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::dice::Dice;
-use crate::support::long;
+use crate::support::{Home, long};
 use mfilter::file::ANYWHERE;
 use mfilter::source::{ReadError, read_script};
 
@@ -150,5 +150,51 @@ fn a_script_is_read_whole_however_it_is_saved() {
         let may_be_away = matches!(pattern, "taken away" | "behind another link");
         assert!(away == 0 || may_be_away, "{pattern}: {counts:?}");
         assert!(whole * 2 > expected && versions > 1, "{pattern}: {counts:?}");
+    }
+}
+
+/// Rules and a list that an editor empties and writes again, as nano and `cp` do: no
+/// delivery in between takes what is there for all of it.
+#[test]
+fn rules_and_lists_are_read_whole_while_they_are_saved() {
+    let rules = "set maildir \"~/Mail\"\nlist friends \"~/friends\"\n\
+                 when from in friends -> inbox\notherwise -> discard\n";
+    // Two pieces, the first of which ends with a line.
+    let friends = format!("{}a@b.example\n", "x@y.example      \n".repeat(4096 / 16));
+    for (name, text, first) in
+        [(".mailrules", rules, 0), ("friends", &*friends, 0), ("friends", &friends, 4096)]
+    {
+        let home = Home::with_rules(rules);
+        home.write("friends", &friends);
+        let (over, paused) = (AtomicBool::new(false), AtomicBool::new(false));
+        let path = home.path().join(name);
+        let (mut delivered, mut deferred) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let began = Instant::now();
+                    let mut file = File::create(&path).expect("opened");
+                    file.write_all(&text.as_bytes()[..first]).expect("written");
+                    std::thread::sleep(Duration::from_millis(15));
+                    file.write_all(&text.as_bytes()[first..]).expect("written");
+                    paused.fetch_or(began.elapsed() > PAUSE, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(40));
+                }
+            });
+            for number in 0..24 {
+                let run =
+                    home.deliver(format!("From: a@b.example\nSubject: {number}\n\n").as_bytes());
+                match run.code {
+                    Some(0) => delivered += 1,
+                    Some(75) => deferred += 1,
+                    _ => panic!("{run:?}"),
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        let stored = crate::support::mail(&home.path().join("Mail")).len();
+        eprintln!("{name}, {first}: {delivered} delivered, {stored} stored, {deferred} deferred");
+        assert!(stored == delivered || paused.load(Ordering::Relaxed), "{name} {first}");
+        assert!(!home.path().join("Maildir").exists() || paused.load(Ordering::Relaxed));
     }
 }

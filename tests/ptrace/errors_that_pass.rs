@@ -140,3 +140,82 @@ fn what_must_not_be_suggested_is_not_forgotten() {
     assert_eq!(home.run(&call, b"").code, Some(0));
     assert_eq!(fs::read_to_string(&never).unwrap(), "from\tc@d\tY\nfrom\ta@b\tX\n");
 }
+
+/// What a rule asks about that cannot be read at the moment: sent mail, address books, a
+/// time zone. The rules behind it must not decide.
+#[test]
+fn what_rules_ask_about_is_not_taken_for_absent() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let card = "BEGIN:VCARD\nVERSION:3.0\nFN:A\nEMAIL:a@b.example\nEND:VCARD\n";
+    let sent = "From: me@x.example\nTo: a@b.example\nMessage-ID: <1@x.example>\n\nhi\n";
+    let message = b"From: a@b.example\nDate: Wed, 31 Dec 2025 23:00:00 +0000\n\nhello\n";
+    let book = "list friends vcard \"~/contacts\"\nwhen from in friends -> inbox";
+    for (rule, path, injects) in [
+        (
+            "list known sent \"Sent\"\nwhen from in known -> inbox",
+            "Maildir/.Sent/cur",
+            &["openat:error=EMFILE", "statx,newfstatat:error=EIO", "getdents64:error=EIO"][..],
+        ),
+        (book, "contacts/b/a.vcf", &["openat:error=EMFILE", "read:error=EIO"]),
+        (book, "contacts/b", &["openat:error=EMFILE"]),
+        (
+            "set timezone \"Asia/Tokyo\"\nwhen date >= 2026-01-01 -> inbox",
+            "/usr/share/zoneinfo/Asia/Tokyo",
+            &["openat:error=EMFILE", "read:error=EIO"],
+        ),
+    ] {
+        for inject in injects {
+            let home = Home::with_rules(&format!("{rule}\notherwise -> discard\n"));
+            home.write("contacts/a.vcf", "");
+            home.write("contacts/b/a.vcf", card);
+            home.write("Maildir/.Sent/cur/1.a:2,S", sent);
+            let failed = with_error(&home, &[], &home.path().join(path), inject, message);
+            assert_eq!(failed.code, Some(75), "{rule}: {inject}: {failed:?}");
+            let run = home.deliver(message);
+            assert_eq!((run.code, home.mail().len()), (Some(0), 2), "{rule}: {inject}: {run:?}");
+        }
+    }
+}
+
+/// The list of those to whom mail was sent, which is kept, though their mail is not read
+/// again.
+#[test]
+fn people_whose_kept_list_cannot_be_read_are_no_strangers() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let home = Home::with_rules(
+        "list known sent \"Sent\"\nwhen from in known -> inbox\notherwise -> discard\n",
+    );
+    home.write("Maildir/.Sent/cur/1.a:2,S", "From: me@x.example\nTo: a@b.example\n\nhi\n");
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    let kept = fs::read_dir(home.path().join(".local/state/mfilter/sent-mail")).expect("there");
+    let mut kept = kept.flatten().map(|entry| entry.path());
+    let list = kept.find(|path| path.extension().is_some_and(|end| end == "list"));
+    let failed = with_error(&home, &[], &list.expect("a list"), "read:error=EIO", MESSAGE);
+    assert_eq!((failed.code, home.mail().len()), (Some(75), 2), "{failed:?}");
+    assert_eq!((home.deliver(MESSAGE).code, home.mail().len()), (Some(0), 3));
+}
+
+/// A list that site rules leave to each user: one that cannot be looked at is not absent.
+#[test]
+fn a_users_list_of_site_rules_is_not_taken_for_absent() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let home = Home::new();
+    let site = "list friends \"~/friends\"\ncategory \"spam\" {\n  \
+                when from in friends -> inbox\n  when subject is \"x\" -> reject \"5.7.1 no\"\n}\n";
+    home.write("site", site);
+    home.write("friends", "a@b.example\n");
+    let site = home.path().join("site").display().to_string();
+    let deliver = ["--site", &site];
+    let friends = home.path().join("friends");
+    for inject in ["statx,stat,newfstatat:error=EIO", "statx,stat,newfstatat:error=ESTALE"] {
+        let failed = with_error(&home, &deliver, &friends, inject, MESSAGE);
+        assert_eq!(failed.code, Some(75), "{inject}: {failed:?}");
+    }
+    assert_eq!(home.run(&deliver, MESSAGE).code, Some(0));
+}

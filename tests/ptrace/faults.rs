@@ -589,3 +589,58 @@ fn all_is_synced_before_a_delivery_is_acknowledged() {
         assert!(commits >= scenario.copies.len(), "{}: {commits}", scenario.name);
     }
 }
+
+/// A delivery that a file server does not answer is ended by a signal before Postfix
+/// bounces its message.
+#[test]
+fn a_delivery_that_hangs_is_ended() {
+    if cannot_trace("hanging system calls") {
+        return;
+    }
+    let home = Home::with_rules("inbox\n");
+    let log = home.path().join("strace");
+    let trace = |inject: &[&str]| {
+        let mut command = Command::new(STRACE);
+        command.args(["-f", "-o"]).arg(&log).args(inject).arg(support::MFILTER);
+        command.env_clear().env("HOME", home.path());
+        run(command, b"Subject: x\n\n")
+    };
+    assert_eq!(trace(&[]).code, Some(0));
+    let calls = fs::read_to_string(&log).expect("strace's log");
+    let alarm = calls.lines().position(|line| {
+        line.contains(" alarm(900)") || line.contains("setitimer(") && line.contains("tv_sec=900")
+    });
+    let rules = calls.lines().position(|line| line.contains(".mailrules"));
+    assert!(alarm.is_some() && alarm < rules, "{calls}");
+    let ended = trace(&["-e", "inject=fsync:signal=SIGALRM:when=1"]);
+    assert_eq!((ended.code, ended.signal), (None, Some(14)), "{ended:?}");
+}
+
+/// Dovecot renames a folder that is removed, then removes what is in it: a message that
+/// comes into it in between must not count as delivered.
+#[test]
+fn a_message_does_not_go_with_a_folder_that_is_being_removed() {
+    if cannot_trace("slow system calls") {
+        return;
+    }
+    let home = Home::with_rules("copy \"A\"\nfolder \"B\"\n");
+    assert_eq!(home.deliver(b"Subject: 1\n\n").code, Some(0));
+    let (folder, removed) =
+        (home.path().join("Maildir/.B"), home.path().join("Maildir/..DOVECOT-TRASHED"));
+    let mut command = Command::new(STRACE);
+    command.args(["-f", "-o", "/dev/null", "-e", "inject=renameat2:delay_enter=1500000:when=2"]);
+    command.arg(support::MFILTER).env_clear().env("HOME", home.path());
+    let delivery = std::thread::spawn(move || run(command, b"Subject: 2\n\n"));
+    support::wait_for("the first copy", || {
+        (support::mail(&home.path().join("Maildir")).len() == 3).then_some(())
+    });
+    fs::rename(&folder, &removed).expect("renamed");
+    let run = delivery.join().expect("no panic");
+    fs::remove_dir_all(&removed).expect("removed");
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert!(run.stderr.starts_with("4.2.0 cannot find the folder"), "{run:?}");
+    assert_eq!(home.deliver(b"Subject: 2\n\n").code, Some(0));
+    let mut folders: Vec<_> = home.mail().into_iter().map(|mail| mail.folder).collect();
+    folders.sort();
+    assert_eq!(folders, [".A", ".A", ".B"]);
+}

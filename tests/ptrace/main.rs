@@ -9,6 +9,7 @@ mod errors_that_pass;
 mod faults;
 mod import_faults;
 mod learn_faults;
+mod lmtp_faults;
 mod sort_faults;
 mod unasked;
 mod watch_faults;

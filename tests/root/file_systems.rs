@@ -204,3 +204,49 @@ fn a_name_that_the_file_system_does_not_accept_is_not_a_failure() {
     let flagged = names.iter().filter(|name| name.contains("/.C/cur/") && name.ends_with(";2,S"));
     assert_eq!((names.len(), flagged.count()), (4, 2), "{names:?}");
 }
+
+#[test]
+fn a_folder_that_only_its_case_tells_from_the_maildirs_own_is_not_used() {
+    if cannot_mount("file systems that ignore case") {
+        return;
+    }
+    let odd = Odd::mount(&["ignore-case=1"]);
+    odd.home.write(
+        ".mailrules",
+        "set layout fs\nwhen subject is \"hello\" -> folder \"New\"\n\
+         when subject is \"below\" -> folder \"Work/TMP\"\nwhen subject is \"work\" -> folder \"Work\"\n",
+    );
+    for subject in ["x", "work", "hello", "below"] {
+        let run = odd.home.deliver(format!("Subject: {subject}\n\n\nbody\n").as_bytes());
+        assert_eq!(run.code, Some(0), "{subject}: {run:?}");
+    }
+    assert_eq!(odd.stored(), ["Work/new:", "/new:", "/new:", "/new:"]);
+    assert_eq!(odd.log().matches("is a directory of the Maildir itself").count(), 2);
+}
+
+/// A message that is moved to another file system is never in neither of them.
+#[test]
+fn a_message_is_not_lost_with_the_reply_to_its_removal() {
+    if cannot_mount("removals whose reply was lost") {
+        return;
+    }
+    for (oddity, code, far_count, near_count) in
+        [("unlink=ENOENT:after", 0, 0, 1), ("unlink=EIO:after", 0, 0, 1), ("unlink=EIO", 1, 1, 0)]
+    {
+        let odd = Odd::mount(&[oddity]);
+        odd.home.write(
+            ".mailrules",
+            "set maildir \"~/near\"\nwhen subject is \"near\" -> folder \"Near\"\n",
+        );
+        odd.home.write("root/cur/1.a:2,S", "Subject: near\n\nbody\n");
+        for directory in ["near/cur", "near/new", "near/tmp", "root/new", "root/tmp"] {
+            fs::create_dir_all(odd.home.path().join(directory)).expect("made");
+        }
+        let far = odd.home.path().join("near/.Far");
+        std::os::unix::fs::symlink("../Maildir", far).expect("a link");
+        let run = odd.home.run(&["sort", "Far"], b"");
+        let counts = [odd.root().join("cur"), odd.home.path().join("near/.Near/cur")]
+            .map(|path| fs::read_dir(path).expect("there").count());
+        assert_eq!((run.code, counts), (Some(code), [far_count, near_count]), "{oddity}: {run:?}");
+    }
+}

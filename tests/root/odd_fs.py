@@ -8,6 +8,8 @@ odd_fs.py ROOT MOUNT [ODDITY=VALUE ...]
     lazy=ERROR        writes go nowhere, fsync does nothing, and flush tells the error
     name-max=N        longer names are ENAMETOOLONG
     no-colon=1        a colon in a name is EINVAL
+    ignore-case=1     a name finds the file of that name in other letters
+    unlink=ERROR      the call is not done, or after it was; not in `tmp`
 
 link, rename, flush and lazy concern files in a directory `tmp` only.
 """
@@ -51,7 +53,15 @@ class OddFs(Operations):
             raise FuseOSError(errno.ENAMETOOLONG)
         if "no-colon" in ODD and b":" in name:
             raise FuseOSError(errno.EINVAL)
-        return ROOT + path
+        return self.found(path) if "ignore-case" in ODD else ROOT + path
+
+    def found(self, path):
+        real = ROOT
+        for part in path.strip("/").split("/"):
+            there = os.listdir(real) if os.path.isdir(real) else []
+            same = [name for name in there if name.lower() == part.lower()]
+            real = os.path.join(real, same[0] if same else part)
+        return real
 
     def getattr(self, path, fh=None):
         about = os.lstat(self.real(path))
@@ -67,7 +77,12 @@ class OddFs(Operations):
         os.chmod(self.real(path), mode)
 
     def unlink(self, path):
+        is_odd = not in_tmp(path)
+        if is_odd:
+            odd("unlink", "before")
         os.unlink(self.real(path))
+        if is_odd:
+            odd("unlink", "after")
 
     def create(self, path, mode, fi=None):
         return os.open(self.real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
@@ -118,5 +133,5 @@ class OddFs(Operations):
 
 FUSE(
     OddFs(), MOUNT, foreground=True, nothreads=True, default_permissions=True,
-    use_ino=True, attr_timeout=0, entry_timeout=0, fsname="odd",
+    use_ino=True, attr_timeout=0, entry_timeout=0, fsname="odd", hard_remove=True,
 )

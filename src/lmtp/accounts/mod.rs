@@ -42,6 +42,30 @@ impl Recipient {
         };
         Recipient { local: local.to_owned(), detail, domain: domain.to_owned() }
     }
+
+    /// The recipient of an address, as far as somebody is known, with what `find` returns:
+    /// without its detail, or, if nobody is known by that, with all of its local part,
+    /// since names may have a delimiter in them: `jean-luc`.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn known<A>(
+        (local, domain): (&str, &str),
+        delimiters: &str,
+        find: impl Fn(&Recipient) -> Result<Option<A>, Unavailable>,
+    ) -> Result<Option<(Recipient, A)>, Unavailable> {
+        let split = Recipient::split(local, domain, delimiters);
+        let whole = Recipient::split(local, domain, "");
+        for recipient in [split, whole] {
+            if let Some(account) = find(&recipient)? {
+                return Ok(Some((recipient, account)));
+            }
+            if recipient.detail.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A user who has mail here.
@@ -77,6 +101,11 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// It cannot be found out at the moment, so the client has to try again.
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
+
+    /// Whether the list of users has just changed, so that it may not be complete yet.
+    fn are_changing(&self) -> bool {
+        false
+    }
 }
 
 /// The accounts of a source. Users for whom the source gives no uid have the uid of this
@@ -106,6 +135,26 @@ pub fn is_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_may_have_a_delimiter_in_it() {
+        let known = |local: &str| {
+            let find = |to: &Recipient| match &*to.local {
+                "away" => Err(Unavailable("away".into())),
+                name => Ok(["jean-luc", "jean-x+y", "taro"].contains(&name).then_some(())),
+            };
+            let found = Recipient::known((local, "x.example"), "+-", find);
+            found.map(|found| found.map(|(to, ())| (to.local, to.detail)))
+        };
+        let found = |local: &str, detail: Option<&str>| {
+            Ok(Some((local.to_owned(), detail.map(str::to_owned))))
+        };
+        assert_eq!(known("taro-shop"), found("taro", Some("shop")));
+        assert_eq!(known("jean-luc"), found("jean-luc", None));
+        assert_eq!(known("jean-x+y"), found("jean-x+y", None));
+        assert_eq!(known("hana-x"), Ok(None));
+        assert!(known("away-x").is_err());
+    }
 
     #[test]
     fn the_detail_follows_the_first_delimiter() {

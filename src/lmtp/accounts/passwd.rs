@@ -62,7 +62,7 @@ impl Passwd {
             Ok((status, printed)) if status.success() => {
                 find_in(&printed, name).map_err(|why| Unavailable(format!("getent: {why}")))
             }
-            Ok((status, _)) if status.code() == Some(NOT_FOUND) => match self.remote_service() {
+            Ok((status, _)) if status.code() == Some(NOT_FOUND) => match self.remote_service()? {
                 None => Ok(None),
                 Some(service) => Err(Unavailable(format!(
                     "`{service}` does not know the name, or is unavailable; there is no way to tell which"
@@ -78,15 +78,22 @@ impl Passwd {
 
 impl Passwd {
     /// A service that getent asks and that may not be available.
-    fn remote_service(&self) -> Option<String> {
-        let text = read_text(&ANYWHERE, &self.services).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
-        let line = line.split('#').next().unwrap_or_default();
-        // `[NOTFOUND=return]` is not a service.
-        let mut services =
-            line.split_ascii_whitespace().filter(|word| !word.contains(['[', '=', ']']));
-        services.find(|service| !LOCAL.contains(service)).map(str::to_owned)
+    fn remote_service(&self) -> Result<Option<String>, Unavailable> {
+        match read_text(&ANYWHERE, &self.services) {
+            Ok(text) => Ok(remote_service_in(&text)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(Unavailable(format!("{}: {error}", self.services.display()))),
+        }
     }
+}
+
+/// The first service for users that is not local, in the text of nsswitch.conf(5).
+fn remote_service_in(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
+    let line = line.split('#').next().unwrap_or_default();
+    // `[NOTFOUND=return]` is not a service.
+    let mut services = line.split_ascii_whitespace().filter(|word| !word.contains(['[', '=', ']']));
+    services.find(|service| !LOCAL.contains(service)).map(str::to_owned)
 }
 
 impl Accounts for Passwd {
@@ -209,6 +216,9 @@ mod tests {
             assert_eq!(users.find(&recipient("jiro")).is_ok(), is_told, "{line}");
             assert!(users.find(&recipient("hana")).unwrap().is_some(), "{line}");
         }
+        fs::remove_file(&services).unwrap();
+        fs::create_dir(&services).unwrap();
+        assert!(users.find(&recipient("jiro")).is_err(), "nobody knows which services there are");
         let users = passwd(directory.path(), Some("exit 3"));
         assert!(users.find(&recipient("hana")).is_err(), "getent that fails knows nothing");
         assert!(users.find(&recipient("taro")).unwrap().is_some());

@@ -10,11 +10,16 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use super::{Account, Accounts, Recipient, Unavailable};
 use crate::file::ANYWHERE;
 use crate::lmtp::settings::Identity;
 use crate::source::read_text;
+
+/// How long after a change users may be missing who are still being written: a script may
+/// write one line after the other.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// What shows that the file has changed: inode, size, time of the last change.
 type FileStamp = (u64, u64, i64, i64);
@@ -114,6 +119,13 @@ impl Accounts for PasswdFile {
         }
         Ok(None)
     }
+
+    fn are_changing(&self) -> bool {
+        let changed = self.file.metadata().and_then(|about| about.modified());
+        let age = changed.map(|changed| SystemTime::now().duration_since(changed));
+        // With a clock ahead of ours it was long ago, or nobody would ever be unknown.
+        age.is_ok_and(|age| age.is_ok_and(|age| age < QUIET))
+    }
 }
 
 #[cfg(test)]
@@ -184,5 +196,20 @@ mod tests {
         }
         fs::remove_file(&file).unwrap();
         assert!(users.find(&recipient("new", "a.example")).is_err());
+    }
+
+    #[test]
+    fn whoever_is_not_in_a_new_file_may_soon_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        let users = PasswdFile::new(&file, OWNER);
+        assert!(!users.are_changing());
+        fs::write(&file, USERS).unwrap();
+        assert!(users.are_changing());
+        let written = fs::File::options().append(true).open(&file).unwrap();
+        for at in [SystemTime::now() - QUIET, SystemTime::now() + 100 * QUIET] {
+            written.set_modified(at).unwrap();
+            assert!(!users.are_changing());
+        }
     }
 }

@@ -43,11 +43,18 @@ impl HomeTemplate {
 
     /// An error unless the directory above all homes has entries, and so has the one
     /// above this home if it exists. An empty one is probably a mount point with nothing
-    /// mounted; then nothing is known about any user.
+    /// mounted; then nothing is known about any user. So is the target of a link, for the
+    /// home or on the way to it, that leads nowhere.
     fn is_mounted(&self, home: &Path) -> Result<(), Unavailable> {
         let fixed = self.path.split('{').next().unwrap_or_default();
         let root = fixed.rsplit_once('/').map_or("/", |(root, _)| root);
         let root = Path::new(if root.is_empty() { "/" } else { root });
+        let below = home.ancestors().take_while(|path| *path != root);
+        let link = below.filter(|path| path.is_symlink()).find(|path| !path.exists());
+        if let Some(link) = link {
+            let link = link.display();
+            return Err(Unavailable(format!("{link} is a link to nothing; is it mounted?")));
+        }
         for (directory, has_to_be) in [(Some(root), true), (home.parent(), false)] {
             let Some(directory) = directory else { continue };
             let shown = directory.display();
@@ -79,6 +86,7 @@ impl Accounts for HomeTemplate {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -127,5 +135,13 @@ mod tests {
             HomeTemplate::new(&format!("{}/m/{{domain}}/{{user}}", root.path().display()));
         assert!(template.find(&recipient("taro", "b.example")).is_err(), "one domain's");
         assert_eq!(template.find(&recipient("taro", "c.example")), Ok(None));
+        for link in ["a.example/hana", "d.example"] {
+            symlink("/nonexistent/disk", root.path().join("m").join(link)).unwrap();
+        }
+        for (local, domain) in [("hana", "a.example"), ("Hana", "a.example"), ("jiro", "d.example")]
+        {
+            assert!(template.find(&recipient(local, domain)).is_err(), "{local}@{domain}");
+        }
+        assert_eq!(template.find(&recipient("jiro", "a.example")), Ok(None));
     }
 }
