@@ -41,7 +41,7 @@ fn way(word: &str) -> (String, String) {
     let all = blocks("README.md", "sh");
     let block = all.iter().find(|block| block.contains(word)).expect("the README has it");
     let (away, install): (Vec<&str>, Vec<&str>) =
-        block.lines().partition(|line| line.contains("# takes it away"));
+        block.lines().partition(|line| line.contains("# removes it"));
     assert_eq!(away.len(), 1, "{block}");
     (install.join("\n"), away.join("\n"))
 }
