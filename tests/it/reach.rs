@@ -299,7 +299,10 @@ fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
         assert_eq!(places(&home), [(String::new(), true)], "{code}");
         assert_eq!(home.mail()[0].text().as_bytes(), [b"X-A: b\n", MESSAGE].concat());
         let log = log(&home);
-        assert!(log.contains(&format!("ended with status {code}, and a retry would not help")), "{log}");
+        assert!(
+            log.contains(&format!("ended with status {code}, and a retry would not help")),
+            "{log}"
+        );
         assert!(log.contains("unknown user") && !log.contains(" forwarded "), "{log}");
         assert!(log.contains("the quota cannot be read: "), "{log}");
         assert!(
