@@ -23,14 +23,14 @@ use crate::user::User;
 use crate::world::World;
 
 /// When the system ends a delivery that a file server does not answer, seconds; all other
-/// waiting ends within [`mda::PATIENCE`]. Postfix would wait for 1000 s and then bounce the
-/// message; after a signal it tries again.
-const LAST: u32 = 900;
+/// waiting ends within [`mda::DELIVERY_TIMEOUT`]. Postfix would wait for 1000 s and then
+/// bounce the message; after a signal it tries again.
+const HANG_TIMEOUT: u32 = 900;
 
 pub(super) fn run(arguments: Vec<OsString>) -> Outcome {
     // Exim, which sets this variable, waits longer, and may bounce after a signal.
     if std::env::var_os("LOCAL_PART").is_none() {
-        nix::unistd::alarm::set(LAST);
+        nix::unistd::alarm::set(HANG_TIMEOUT);
     }
     attempt(arguments).unwrap_or_else(|why| Outcome::deferred(format!("mfilter: {why}")))
 }

@@ -1,10 +1,10 @@
 //! Existing mail: walking message files, mboxes, Maildirs and folders of messages,
 //! read-only.
 //!
-//! [`message_sources`] finds messages without opening them, [`walk()`] opens them one
-//! after the other, and [`walk_in_order`] does so on all cores, with the results in the walk's
-//! order. What cannot be read, is not a message or has vanished since it was listed is an
-//! item of its own, and the walk continues.
+//! [`message_sources`] finds messages without opening them, and [`walk_in_order`] opens
+//! them on all cores, with the results in the walk's order. What cannot be read, is not a
+//! message or has vanished since it was listed is an item of its own, and the walk
+//! continues.
 
 pub mod arrivals;
 pub mod correspondents;
