@@ -14,7 +14,7 @@ pub(super) const ASKED: &str = "a program that decides is run as a filter that l
 /// A filter that leaves the message as it is, and fails where a program does that is given
 /// this half of it, or all of it.
 pub(super) fn asking(half: Option<&str>, program: Vec<String>) -> Vec<String> {
-    let script = kept_in_file(&format!("{} >/dev/null; s=$?; cat \"$m\"", on_input(half)));
+    let script = kept_in_file(&format!("{} >/dev/null; s=$?; cat \"$m\" || s=1", on_input(half)));
     ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)].into_iter().chain(program).collect()
 }
 
@@ -66,8 +66,10 @@ pub(super) const FIRST_LINE: &str =
     "of what a program prints, the first line is kept, with single blanks";
 
 /// Commands for which the message is kept in the file `$m`; they leave their status in `$s`.
+/// Where it cannot be kept whole, for example on a full disk, the filter fails, so that the
+/// message stays as it is.
 pub(super) fn kept_in_file(commands: &str) -> String {
-    format!("m=$(mktemp) || exit; cat >\"$m\"; {commands}; rm \"$m\"; exit $s")
+    format!("m=$(mktemp) && trap 'rm \"$m\"' 0 && cat >\"$m\" || exit; {commands}; exit $s")
 }
 
 /// The words of a command as a shell separates them, with all their quotes.
@@ -223,7 +225,27 @@ pub(super) fn makes_folders(command: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+    use std::process::Command;
+
     use super::*;
+
+    /// On a full disk, whose place a limit on file sizes takes here, half a message would
+    /// pass for what a filter has made of it.
+    #[test]
+    fn a_message_that_cannot_be_kept_whole_makes_the_filter_fail() {
+        let script = kept_in_file("true <\"$m\"; s=$?; cat \"$m\" || s=1");
+        let run = |limit: &str| {
+            let mut input = tempfile::tempfile().unwrap();
+            input.write_all(&b"x".repeat(4096)).unwrap();
+            input.rewind().unwrap();
+            let script = format!("ulimit -f {limit}; {script}");
+            Command::new("/bin/sh").args(["-c", &script]).stdin(input).output().unwrap()
+        };
+        let output = run("unlimited");
+        assert!(output.status.success() && output.stdout.len() == 4096, "{output:?}");
+        assert!(!run("1").status.success());
+    }
 
     #[test]
     fn words_and_values() {

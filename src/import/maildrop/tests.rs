@@ -34,8 +34,8 @@ fn not(text: &str, want: &str) {
 /// The filter that asks a program with these words.
 fn asking(words: &str) -> String {
     format!(
-        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; \\\"$0\\\" \\\"$@\\\" \
-         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\"; rm \\\"$m\\\"; exit $s\" {words}"
+        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; \\\"$0\\\" \\\"$@\\\" \
+         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\" || s=1; exit $s\" {words}"
     )
 }
 

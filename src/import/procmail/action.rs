@@ -55,9 +55,9 @@ pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
         (_, false) => format!("{BODY} | {command}"),
         // It is read twice, so it is kept in a file.
         ("header", true) => {
-            kept_in_file(&format!("{HEADER} \"$m\" | {command}; s=$?; {BODY} \"$m\""))
+            kept_in_file(&format!("{HEADER} \"$m\" | {command}; s=$?; {BODY} \"$m\" || s=1"))
         }
-        (_, true) => kept_in_file(&format!("{HEADER} \"$m\"; {BODY} \"$m\" | {command}; s=$?")),
+        (_, true) => kept_in_file(&format!("{HEADER} \"$m\" && {BODY} \"$m\" | {command}; s=$?")),
     }
 }
 

@@ -444,17 +444,17 @@ fn half_of_a_message() {
     let (found, totals) = rules(":0 h\nheads\n");
     assert_eq!((found.as_str(), totals.approximate), ("folder \"heads\"", 1));
     exact(":0 hw\n| x -a\n", "pipe \"/bin/sh\" \"-c\" \"sed '/^$/q' | x -a\"");
-    let kept = "m=$(mktemp) || exit; cat >\\\"$m\\\"; ";
+    let kept = "m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; ";
     exact(
         ":0 fhw\n| x -a\n",
         &format!(
-            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" | x -a; s=$?; sed '1,/^$/d' \\\"$m\\\"; rm \\\"$m\\\"; exit $s\""
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" | x -a; s=$?; sed '1,/^$/d' \\\"$m\\\" || s=1; exit $s\""
         ),
     );
     exact(
         ":0 fbw\n| x; y\n",
         &format!(
-            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\"; sed '1,/^$/d' \\\"$m\\\" | {{{{ x; y; }}}}; s=$?; rm \\\"$m\\\"; exit $s\""
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" && sed '1,/^$/d' \\\"$m\\\" | {{{{ x; y; }}}}; s=$?; exit $s\""
         ),
     );
     exact(":0 b c\n| x\n", "run \"/bin/sh\" \"-c\" \"sed '1,/^$/d' | x\"");
@@ -561,8 +561,8 @@ fn folders_are_where_procmail_puts_mail() {
 fn programs_decide() {
     let asks = |half: &str, words: &str| {
         format!(
-            "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; {half} >/dev/null; s=$?; \
-             cat \\\"$m\\\"; rm \\\"$m\\\"; exit $s\" {words}"
+            "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; {half} >/dev/null; s=$?; \
+             cat \\\"$m\\\" || s=1; exit $s\" {words}"
         )
     };
     let header = |words: &str| asks("sed '/^$/q' \\\"$m\\\" | \\\"$0\\\" \\\"$@\\\"", words);
@@ -634,9 +634,8 @@ fn programs_decide() {
 fn programs_print() {
     let printed = |input: &str, words: &str| {
         format!(
-            "let rc-x = \"\", filter \"/bin/sh\" \"-c\" \"m=$(mktemp) || exit; cat >\\\"$m\\\"; printf \
-             '%s: %s\\\\n' X-Mfilter-Printed \\\"$({input} | head -n 1)\\\"; cat \\\"$m\\\"; s=$?; rm \
-             \\\"$m\\\"; exit $s\" {words}\n\
+            "let rc-x = \"\", filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; printf \
+             '%s: %s\\\\n' X-Mfilter-Printed \\\"$({input} | head -n 1)\\\"; cat \\\"$m\\\"; s=$?; exit $s\" {words}\n\
              when not filter-failed -> let rc-x = \"{{header \\\"X-Mfilter-Printed\\\"}}\", filter \"sed\" \"1d\"\n"
         )
     };
