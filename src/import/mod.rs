@@ -46,6 +46,7 @@ pub mod ir;
 pub mod kind;
 mod longest;
 pub mod maildrop;
+mod one_line;
 mod parted;
 mod perl;
 pub mod procmail;

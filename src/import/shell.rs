@@ -27,8 +27,9 @@ fn on_input(half: Option<&str>) -> &'static str {
     }
 }
 
-/// A header for what a program prints.
+/// Headers for what a program prints, and for its exit status.
 const PRINTED: &str = "X-Mfilter-Printed";
+const STATUS: &str = "X-Mfilter-Status";
 
 /// Effects that keep in a variable what a program prints that is given this half of the
 /// message, or all of it: a filter puts it before the message, and another one takes it
@@ -39,26 +40,95 @@ pub(super) fn printed(
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
-    let script = kept_in_file(&format!(
+    let script = format!(
         "printf '%s: %s\\n' {PRINTED} \"$({} | head -n 1)\"; cat \"$m\"; s=$?",
         on_input(half)
-    ));
-    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)];
+    );
+    kept_of(&script, program, &[(name, PRINTED)], span)
+}
+
+/// How the value differs that is kept.
+pub(super) const ONE_BLANK: &str =
+    "of what a program prints, several blanks are kept as one, and none at the end";
+
+/// The same for all of the message, and for the exit status.
+pub(super) fn first_line_with_status(
+    name: &str,
+    status: &str,
+    program: Vec<String>,
+    span: Span,
+) -> Vec<Effect> {
+    with_status(name, status, "head -n 1", program, span)
+}
+
+/// The same for all lines, with blanks between them, and for the exit status.
+pub(super) fn printed_with_status(
+    name: &str,
+    status: &str,
+    program: Vec<String>,
+    span: Span,
+) -> Vec<Effect> {
+    with_status(name, status, "tr '\\n' ' '", program, span)
+}
+
+/// Keeps what a program prints, changed by a command, and its exit status.
+fn with_status(
+    name: &str,
+    status: &str,
+    change: &str,
+    program: Vec<String>,
+    span: Span,
+) -> Vec<Effect> {
+    let script = format!(
+        "p=$({}); s=$?; printf '%s: %s\\n' {STATUS} $s {PRINTED} \
+         \"$(printf %s \"$p\" | {change})\"; cat \"$m\"; s=$?",
+        on_input(None)
+    );
+    kept_of(&script, program, &[(status, STATUS), (name, PRINTED)], span)
+}
+
+/// Effects that keep the exit status of a program that is given the message.
+pub(super) fn status_of(status: &str, program: Vec<String>, span: Span) -> Vec<Effect> {
+    let script =
+        format!("{} >/dev/null; printf '%s: %s\\n' {STATUS} $?; cat \"$m\"; s=$?", on_input(None));
+    kept_of(&script, program, &[(status, STATUS)], span)
+}
+
+/// The same for a program that filters: if it fails or prints nothing, the message stays as
+/// it is.
+pub(super) fn filtered_with_status(status: &str, program: Vec<String>, span: Span) -> Vec<Effect> {
+    // `cat` fails where the result cannot be kept whole.
+    let script = format!(
+        "o=$(mktemp) && trap 'rm \"$m\" \"$o\"' 0 || exit; \
+         s=$({{ {{ {}; echo $? >&3; }} | cat >\"$o\"; }} 3>&1) || exit; \
+         printf '%s: %s\\n' {STATUS} \"$s\"; \
+         if [ \"$s\" = 0 ] && [ -s \"$o\" ]; then cat \"$o\"; else cat \"$m\"; fi; s=$?",
+        on_input(None)
+    );
+    kept_of(&script, program, &[(status, STATUS)], span)
+}
+
+/// Runs a script that puts headers before the message, keeps them in variables and takes
+/// them away.
+fn kept_of(script: &str, program: Vec<String>, kept: &[(&str, &str)], span: Span) -> Vec<Effect> {
+    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), literal(&kept_in_file(script))];
     let filter = |words| Effect::Program("filter", words);
-    let kept = |value: String| Effect::Let(name.to_owned(), value);
-    vec![
-        kept(String::new()),
-        filter(shell.into_iter().chain(program).collect()),
-        Effect::Rule(Unit {
-            condition: Cond::not(Cond::Word("filter-failed".into())),
-            effects: vec![
-                kept(format!("{{header {}}}", quote(PRINTED))),
-                filter(vec!["sed".into(), "1d".into()]),
-            ],
-            count: 0,
-            ..Unit::new(span)
-        }),
-    ]
+    let set = |name: &str, value: String| Effect::Let(name.to_owned(), value);
+    let mut effects: Vec<Effect> = kept.iter().map(|(name, _)| set(name, String::new())).collect();
+    effects.push(filter(shell.into_iter().chain(program).collect()));
+    let mut taken: Vec<Effect> = kept
+        .iter()
+        .map(|(name, header)| set(name, format!("{{header {}}}", quote(header))))
+        .collect();
+    let lines = if kept.len() == 1 { "1d".to_owned() } else { format!("1,{}d", kept.len()) };
+    taken.push(filter(vec!["sed".into(), lines]));
+    effects.push(Effect::Rule(Unit {
+        condition: Cond::not(Cond::Word("filter-failed".into())),
+        effects: taken,
+        count: 0,
+        ..Unit::new(span)
+    }));
+    effects
 }
 
 /// How what a program prints differs.

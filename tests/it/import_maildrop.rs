@@ -296,6 +296,96 @@ fn mail_goes_where_maildrop_puts_it() {
     assert!(reached * 2 > pairs, "only {reached} of {pairs} messages reach a rule");
 }
 
+/// A statement with a program, and a condition on what comes of it.
+fn program(dice: &mut Dice) -> String {
+    let number = dice.roll(4).to_string();
+    let operator = dice.pick(&["==", "!=", ">", "<="]);
+    let word = dice.pick(&["sale", "shop", "rust", "two"]);
+    let (statement, condition) = match dice.roll(10) {
+        0 => (format!("`exit {number}`\n"), format!("$RETURNCODE {operator} {}", dice.roll(4))),
+        1 => (format!("`grep -q {word}`\n"), "$RETURNCODE == 0".into()),
+        2 => (format!("`test \"$EXT\" = {word}`\n"), "! $RETURNCODE".into()),
+        3 => (
+            format!("X=`printf 'a {word}\\nb\\n'; exit {number}`\n"),
+            format!("$X eq \"a {word} b\" && $RETURNCODE {operator} 2"),
+        ),
+        4 => (
+            "X=`echo \"$EXT\" | tr a-z A-Z`\n".into(),
+            format!("$X eq \"{}\"", word.to_uppercase()),
+        ),
+        5 => (
+            format!("exception {{\nxfilter \"sed s/sale/{word}/; exit {number}\"\n}}\n"),
+            format!("$RETURNCODE {operator} {}", dice.roll(4)),
+        ),
+        6 => (
+            "xfilter 'sed \"s/^Subject:.*/& [$EXT]/\"'\n".into(),
+            format!("/^Subject:.*\\[{word}\\]/"),
+        ),
+        7 => ("X=`sed -n 's/^X-Tag: //p' | head -n 1`\n".into(), format!("$X =~ /{word}/")),
+        8 => (
+            format!("X=`echo '$EXT' | cut -c1-{number}`\n"),
+            format!("$X =~ /^{}/ && $RETURNCODE == 0", word.get(..1).expect("a letter")),
+        ),
+        _ => (format!("N={number}\nX=`echo $N`\n"), format!("$X eq \"{}\"", dice.roll(4))),
+    };
+    let action = dice.pick(&["to", "cc"]);
+    let folder = dice.pick(if action == "to" { &FOLDERS } else { &COPIES });
+    format!("{statement}if ({condition})\n{{\n{action} Maildir/.{folder}\n}}\n")
+}
+
+/// What programs print, and their results, are the same on both sides.
+#[test]
+fn programs_say_what_maildrop_hears() {
+    if skipped("the test with the real maildrop", &[MAILDROP], false) {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| home.path().join(name);
+    let maildir = |side: &str| at(side).join("Maildir");
+    for name in FOLDERS.iter().chain(&COPIES).map(|name| format!(".{name}")) {
+        make_folder(&maildir("theirs").join(name));
+    }
+    make_folder(&maildir("theirs"));
+    make_folder(&maildir("ours"));
+    let (filters, each) = if long() { (150, 12) } else { (8, 4) };
+    let mut dice = Dice::of(0x5eed_7777_0001);
+    let (mut pairs, mut reached) = (0, 0);
+    for _ in 0..filters {
+        let parts = (0..2 + dice.roll(3)).map(|_| program(&mut dice)).collect::<String>();
+        let text = format!("import EXT\nDEFAULT=\"Maildir/\"\n{parts}");
+        fs::write(at("filter"), &text).expect("written");
+        fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
+        let run = import(home.path(), &["maildrop", "filter"]);
+        let (rules, report) = (run.stdout, run.stderr);
+        assert!(report.contains(" 0 approximately, 0 not"), "{text}\n{report}");
+        fs::write(at("rules"), &rules).expect("written");
+        for _ in 0..each {
+            let message = message(&mut dice, "\n ");
+            let extension = dice.pick(&["sale", "shop", "rust", "two", ""]);
+            let mut found = Vec::new();
+            for side in ["theirs", "ours"] {
+                let mut command;
+                if side == "ours" {
+                    command = Command::new(MFILTER);
+                    command.env_clear().env("HOME", home.path());
+                    command.arg("--maildir").arg(maildir(side)).arg("--rules").arg(at("rules"));
+                } else {
+                    command = Command::new(MAILDROP);
+                    command.env_clear().current_dir(at(side)).arg(at("filter"));
+                }
+                command.env("EXT", extension);
+                assert!(deliver(&mut command, &message), "{side} fails\n{text}\n{message}");
+                found.push(taken_from(&maildir(side)));
+            }
+            assert_eq!(found[1], found[0], "\n{extension}\n{text}\n{rules}\n{message}");
+            pairs += 1;
+            reached += usize::from(found[0] != [("INBOX".to_owned(), 1, String::new())]);
+        }
+    }
+    eprintln!("{pairs} pairs, {reached} reach a rule");
+    assert!(reached * 4 > pairs, "only {reached} of {pairs} messages reach a rule");
+}
+
 /// A random pattern, within `depth` groups.
 fn pattern(dice: &mut Dice, depth: usize) -> String {
     let sides = if depth == 0 { 3 } else { 2 };

@@ -1,13 +1,15 @@
 //! What statements do, as effects of ours.
 
+use super::command::{CommandWords, prints_the_message};
 use super::compare::is_value;
-use super::context::FilterLowering;
+use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
-use super::value::{MaildropText, MaildropVariable, Value};
+use super::lower::PLACE_OF_A_MESSAGE;
+use super::value::{MaildropPlace, MaildropText, MaildropVariable, Value};
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
 use crate::import::ir::{Cond, Draft, Effect, Mark, Unit, literal};
-use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::shell::{ASKED, filtered_with_status, is_program, shell_words, unquoted};
 use crate::source::Span;
 
 /// What a statement does to the further processing of a message.
@@ -24,48 +26,6 @@ impl MaildropDone {
     fn of(effect: Effect, copy: bool) -> MaildropDone {
         MaildropDone { effects: vec![effect], ends: !copy, differs: None }
     }
-}
-
-/// Characters that are special to a shell.
-const SHELL_SIGNS: [char; 15] =
-    ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
-
-/// A command with values that contain no blank, as words, without its first characters;
-/// none if a shell has something else to do, or for other values.
-fn separate_words(template: &str, skip: usize) -> Option<Vec<String>> {
-    let template: String = template.trim_start().chars().skip(skip).collect();
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut rest = template.trim();
-    while let Some(c) = rest.chars().next() {
-        if let Some(inner) = rest.strip_prefix('{').filter(|inner| !inner.starts_with('{')) {
-            let (value, behind) = inner.split_once('}')?;
-            let name = value.split(':').next().unwrap_or_default();
-            let is_plain = name.starts_with("env ") || matches!(name, "user" | "envelope-from");
-            if !is_plain || quote == Some('\'') {
-                return None;
-            }
-            word.push_str(&format!("{{{value}}}"));
-            rest = behind;
-            continue;
-        }
-        rest = rest.get(c.len_utf8()..)?;
-        match (quote, c) {
-            (None, ' ' | '\t') => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), c) if open == c => quote = None,
-            (_, c) if SHELL_SIGNS.contains(&c) || c == '\\' || c == '}' => return None,
-            (_, c) => word.push(c),
-        }
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    let is_named = words.first().is_some_and(|program| !program.contains('{'));
-    (quote.is_none() && is_named).then_some(words)
 }
 
 /// How a path differs whose Maildir was guessed.
@@ -86,20 +46,24 @@ impl FilterLowering<'_> {
         }
         let first = self.first_sign(target);
         if first == Some('|') {
-            let words = self.command_words(target, 1)?;
+            let CommandWords { words, differs } = self.command_words(target, 1)?;
             self.note(
                 "a program that fails: the mail server tries again, whatever its exit status",
             );
             let action = if copy { "run" } else { "pipe" };
-            return Ok(MaildropDone::of(Effect::Program(action, words), copy));
+            let done = MaildropDone::of(Effect::Program(action, words), copy);
+            return Ok(MaildropDone { differs, ..done });
         }
-        let guess = target.names().iter().find_map(|name| self.guessed.get(*name));
-        let mut differs = guess.map(|why| guessed_folder(why));
-        let text = match self.text_of(target) {
+        let mut differs = self.variables.guess_in(&target.names()).map(|why| guessed_folder(&why));
+        let place = match (first, self.unknown_place(target)) {
+            (Some('!'), _) | (_, None) => Ok(()),
+            (_, Some(why)) => Err(why),
+        };
+        let text = match place.and_then(|()| self.text_of(target)) {
             Ok(text) => text,
             Err(why) => {
-                let text = self.with_own_maildir(target).ok_or_else(|| why.clone())?;
-                differs = Some(guessed_folder(&why));
+                let (text, guess) = self.with_own_maildir(target, &why).ok_or(why)?;
+                differs = guess;
                 text
             }
         };
@@ -185,15 +149,58 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// `$MAILDIR/.Folder`, where it is unknown what MAILDIR is: the user's own.
-    pub(super) fn with_own_maildir(&mut self, target: &Expression) -> Option<MaildropText> {
+    /// Why it is unknown in which directory a path is: that comes from the environment, from
+    /// a program, or from what a pattern has found.
+    fn unknown_place(&self, target: &Expression) -> Option<String> {
+        let mut pieces = Vec::new();
+        target.pieces(&mut pieces);
+        let mut directory = String::new();
+        for (at, piece) in pieces.iter().enumerate() {
+            let name = match piece {
+                ExpressionPiece::Raw(raw) => {
+                    directory.push_str(raw);
+                    continue;
+                }
+                ExpressionPiece::Variable(name) => name,
+            };
+            let value = self.variables.get(name);
+            let mut text = MaildropText::empty();
+            text.push_variable(value.clone()).ok()?;
+            let is_whole = at == 0
+                && match &value {
+                    MaildropVariable::Kept(_, None) => true,
+                    MaildropVariable::Field(field, _) => field.starts_with("env "),
+                    _ => false,
+                };
+            let goes_on = pieces
+                .get(at + 1..)
+                .unwrap_or_default()
+                .iter()
+                .any(|piece| matches!(piece, ExpressionPiece::Raw(raw) if raw.contains("/.")));
+            let is_above = text.constant.is_none() && goes_on && !directory.contains("/.");
+            if is_whole || is_above {
+                return Some(PLACE_OF_A_MESSAGE.to_owned());
+            }
+            directory.push_str(&text.template);
+        }
+        None
+    }
+
+    /// `$MAILDIR/.Folder`, where it is unknown what MAILDIR is: the user's own; and how that
+    /// differs.
+    pub(super) fn with_own_maildir(
+        &mut self,
+        target: &Expression,
+        why: &str,
+    ) -> Option<(MaildropText, Option<String>)> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
         let (ExpressionPiece::Variable(name), rest) = pieces.split_first()? else { return None };
-        if !matches!(self.variables.get(name), MaildropVariable::Unknown(_)) {
+        if matches!(self.variables.get(name), MaildropVariable::Constant(_)) {
             return None;
         }
-        let is_maildir = matches!(name.as_str(), "MAILDIR" | "DEFAULT");
+        let called = self.called_maildir(name);
+        let is_maildir = called || matches!(name.as_str(), "MAILDIR" | "DEFAULT");
         let below: String = rest
             .first()
             .map(|piece| match piece {
@@ -210,11 +217,59 @@ impl FilterLowering<'_> {
         let below = self.variables.text(&rest).ok()?;
         let base = self.places().inbox;
         let base = base.trim_end_matches('/');
-        Some(MaildropText {
+        let text = MaildropText {
             template: format!("{}{}", literal(base), below.template),
             constant: below.constant.map(|below| format!("{base}{below}")),
             local: below.local,
-        })
+        };
+        Some((text, (!called).then(|| guessed_folder(why))))
+    }
+
+    /// Whether a variable is the Maildir that maildrop is called with, which is the one that
+    /// mfilter is called with.
+    pub(super) fn called_maildir(&mut self, name: &str) -> bool {
+        let Some(MaildropPlace::Called(text)) = self.variables.place(name) else { return false };
+        let is_it = *self.called.get_or_insert_with(|| text.clone()) == *text;
+        if is_it {
+            self.draft.note(format!(
+                "the Maildir is the argument `{text}` of maildrop's: call mfilter with \
+                 `--maildir` and what stands there"
+            ));
+        }
+        is_it
+    }
+
+    /// A text that consists of arguments of maildrop's and constants, as it is written; none
+    /// if it has other values in it, or no arguments.
+    pub(super) fn called_with(&self, of: &Expression) -> Option<String> {
+        if let Expression::Call(function, arguments) = of
+            && matches!(function.as_str(), "tolower" | "toupper")
+            && let [only] = arguments.as_slice()
+        {
+            return self.called_with(only);
+        }
+        let Expression::Text(pieces) = of else { return None };
+        let (mut text, mut has_arguments) = (String::new(), false);
+        for piece in pieces {
+            match piece {
+                ExpressionPiece::Raw(raw) => text.push_str(raw),
+                ExpressionPiece::Variable(name) => match self.variables.get(name) {
+                    MaildropVariable::Constant(value) => text.push_str(&value),
+                    _ if name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                        has_arguments = true;
+                        text.push_str(&format!("${name}"));
+                    }
+                    _ => {
+                        let place = self.variables.place(name)?;
+                        let MaildropPlace::Called(part) = place else { return None };
+                        has_arguments = true;
+                        text.push_str(part);
+                    }
+                },
+            }
+        }
+        let text = text.trim_end_matches(['/', '.']);
+        has_arguments.then(|| text.to_owned())
     }
 
     /// A variable in a path that may be any of several texts.
@@ -280,47 +335,6 @@ impl FilterLowering<'_> {
         Ok(MaildropDone::of(Effect::Forward { copy, to }, copy))
     }
 
-    /// A command as words, without its first characters; run by a shell if that has
-    /// something to do.
-    pub(super) fn command_words(
-        &mut self,
-        of: &Expression,
-        skip: usize,
-    ) -> Result<Vec<String>, String> {
-        let outer = self.variables.clone();
-        for (name, text) in [("HOME", "$HOME"), ("LOGNAME", "$LOGNAME"), ("USER", "$USER")] {
-            let is_own = self.variables.get(name) == outer.get(name)
-                && !matches!(outer.get(name), MaildropVariable::Constant(value) if value != "~");
-            if is_own {
-                self.variables.set(name, MaildropVariable::Constant(text.into()));
-            }
-        }
-        let text = match of {
-            Expression::Command(pieces) => self.variables.text(pieces),
-            _ => self.text_of(of),
-        };
-        self.variables = outer;
-        let text = text?;
-        let Some(text) = text.constant else {
-            let words = separate_words(&text.template, skip);
-            return words.ok_or_else(|| {
-                "a shell would be given text from the message, which it might run".to_owned()
-            });
-        };
-        let text: String = text.trim_start().chars().skip(skip).collect();
-        let text = text.trim().replace("~/", "$HOME/");
-        if text.is_empty() {
-            return Err("it does not name a program".into());
-        }
-        if text.contains("formail -r") || text.contains("mailbot") {
-            return Err("an automatic answer: `reply \"file\"` is for that".into());
-        }
-        if text.contains(SHELL_SIGNS) || text.contains('\\') {
-            return Ok(vec!["/bin/sh".into(), "-c".into(), literal(&text)]);
-        }
-        Ok(shell_words(&text).iter().map(|word| literal(&unquoted(word))).collect())
-    }
-
     /// `xfilter`
     pub(super) fn filter(
         &mut self,
@@ -330,7 +344,16 @@ impl FilterLowering<'_> {
         if let Some(done) = self.reformail(command)? {
             return Ok(done);
         }
-        let words = self.command_words(command, 0)?;
+        let CommandWords { words, differs } = self.command_words(command, 0)?;
+        // What prints nothing has not failed.
+        if self.in_exception
+            && self.code_is_asked
+            && (self.uses.code_number || !prints_the_message(&words))
+        {
+            self.note(ASKED);
+            let effects = filtered_with_status(&self.keep_code(), words, span);
+            return Ok(MaildropDone { effects, ends: false, differs });
+        }
         let mut effects = vec![Effect::Program("filter", words)];
         // maildrop gives up there, and the mail server tries again.
         if !self.in_exception {
@@ -341,15 +364,11 @@ impl FilterLowering<'_> {
                 ..Unit::new(span)
             };
             effects.push(Effect::Rule(unit));
+            self.set_code(ReturnCode::Known(Cond::Never));
+        } else {
+            self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
         }
-        Ok(MaildropDone { effects, ends: false, differs: None })
-    }
-
-    /// A command that is run for its effect.
-    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
-        let words = self.command_words(command, 0)?;
-        self.note("programs are run when the message is stored");
-        Ok(MaildropDone::of(Effect::Program("run", words), true))
+        Ok(MaildropDone { effects, ends: false, differs })
     }
 
     /// `reformail -A "Name: value" -I "Name:"`, where nothing asks for these headers.

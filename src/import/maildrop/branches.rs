@@ -1,6 +1,7 @@
 //! `if`, `elsif`, `else`: a rule for each branch, without what those before it took, and
 //! what is known of variables after them.
 
+use super::command::CommandWords;
 use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
@@ -29,6 +30,7 @@ impl FilterLowering<'_> {
         let code = self.code.clone();
         let entry = self.variables.clone();
         let mut exits: Vec<MaildropVariables> = Vec::new();
+        let mut codes: Vec<ReturnCode> = Vec::new();
         let mut taken: Vec<OpenBranch> = Vec::new();
         let mut poison: Option<String> = None;
         let mut complete = false;
@@ -119,15 +121,19 @@ impl FilterLowering<'_> {
                     unit.effects.extend(kept);
                 }
                 exits.push(self.variables.clone());
+                codes.push(self.code.clone());
             }
             taken.push(OpenBranch { condition, unit, goes_on, changes });
         }
         let is_exhaustive = complete && poison.is_none();
         if !is_exhaustive {
             exits.push(entry.clone());
+            codes.push(code);
         }
-        self.code = ReturnCode::Unknown;
         self.variables = joined(&entry, &exits);
+        // What every way through the branches leaves.
+        let same = codes.first().filter(|first| codes.iter().all(|code| code == *first));
+        self.code = same.cloned().unwrap_or(ReturnCode::Unknown);
         self.keep_before(&entry, units);
         if may_capture || has_patterns && !all_end {
             self.variables.forget_matches();
@@ -144,10 +150,10 @@ impl FilterLowering<'_> {
     /// them creates exists, and so does a file that can be included.
     /// Otherwise the command is run.
     fn look_for_files(&mut self, branches: &[IfBranch], units: &mut Vec<Unit>) {
-        let (path, words) = match self.code.clone() {
-            ReturnCode::Exists(path, words) => (path, words),
-            ReturnCode::Folder { path, .. } => (Some(path), Vec::new()),
-            ReturnCode::Known(_) | ReturnCode::Program(_) | ReturnCode::Unknown => return,
+        let (path, command) = match self.code.clone() {
+            ReturnCode::Exists(path, command) => (path, command),
+            ReturnCode::Folder { path, .. } => (Some(path), CommandWords::default()),
+            _ => return,
         };
         let asks = branches.iter().any(|branch| match &branch.condition {
             Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
@@ -158,7 +164,7 @@ impl FilterLowering<'_> {
         }
         if branches.iter().any(|branch| makes_a_folder(&branch.body)) {
             self.note("mfilter creates missing folders itself");
-            self.code = ReturnCode::Known(Cond::Never);
+            self.set_code(ReturnCode::Known(Cond::Never));
             return;
         }
         let mut reads = false;
@@ -177,12 +183,20 @@ impl FilterLowering<'_> {
                 true => format!("{path} is not there now, and so the rules take it"),
                 false => format!("{path} is there now, and so the rules take it"),
             });
-            self.code = ReturnCode::Known(if missing { Cond::Always } else { Cond::Never });
-        } else if !words.is_empty() && !branches.iter().all(|branch| self.is_without_use(branch)) {
-            let effects = self.ask(words);
+            self.set_code(ReturnCode::Known(if missing { Cond::Always } else { Cond::Never }));
+        } else if !command.words.is_empty()
+            && !branches.iter().all(|branch| self.is_without_use(branch))
+        {
             let span = branches.first().map(|branch| branch.span).unwrap_or_default();
-            units.push(Unit { effects, count: 0, ..Unit::new(span) });
-            self.code = ReturnCode::Known(Cond::Word("filter-failed".into()));
+            let number = self.uses.code_number;
+            let CommandWords { words, differs } = command;
+            let effects = self.ask(span, words, number);
+            if !number {
+                // `test` fails with 1.
+                self.set_code(ReturnCode::Known(Cond::Word("filter-failed".into())));
+            }
+            let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
+            units.push(Unit { effects, count: 0, fidelity, ..Unit::new(span) });
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) fn truth(value: Value) -> Result<Cond, String> {
     match value {
         Value::Truth(condition) | Value::Code(condition) => Ok(condition),
         Value::Size => Ok(Cond::Always),
+        Value::Status(name) => Ok(Cond::not(Cond::texts(name, "is", ["0"]))),
         Value::Sum(..) => compare("!=", value, Value::constant("0")),
         Value::Variable(MaildropVariable::Constant(text)) => Ok(certain(is_true(&text))),
         Value::Variable(variable) => {
@@ -124,6 +125,18 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
             (false, true) => Ok(Cond::not(condition)),
             (false, false) => Ok(Cond::Never),
         },
+        Value::Status(name) => {
+            let mut fit = Vec::new();
+            let mut others = Vec::new();
+            for number in 0..=255 {
+                let number = number.to_string();
+                if fits(&number)? { fit.push(number) } else { others.push(number) }
+            }
+            Ok(match fit.len() < others.len() {
+                true => Cond::texts(name, "is", fit),
+                false => Cond::not(Cond::texts(name, "is", others)),
+            })
+        }
         Value::Size if !is_text => {
             let number = number(&constant).ok_or("the size is compared with a text")?;
             let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);

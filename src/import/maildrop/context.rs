@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::command::CommandWords;
+use super::lower::kept_name;
 use super::pattern::MaildropWanted;
-use super::value::MaildropVariables;
+use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft};
 use crate::source::{Sources, Span};
@@ -35,8 +37,8 @@ pub(super) struct FilterLowering<'a> {
     pub(super) differs: Option<String>,
     /// Where variables are read, and what is known about that.
     pub(super) uses: Uses,
-    /// Variables that are taken for folders of this Maildir, and why.
-    pub(super) guessed: BTreeMap<String, String>,
+    /// The Maildir that maildrop is called with, as it is written.
+    pub(super) called: Option<String>,
     /// FLAGS, KEYWORDS: those that were set.
     pub(super) marked: BTreeSet<String>,
     /// Variables in which a loop has put parts together, and what is before each part, in
@@ -58,8 +60,10 @@ pub(super) enum ReturnCode {
     Known(Cond),
     /// The same; which number it is cannot be known.
     Program(Cond),
+    /// The number that `let` keeps under this name.
+    Number(String),
     /// `test -d`, `test -f` of this path: 0 if it exists; and the words of the command.
-    Exists(Option<String>, Vec<String>),
+    Exists(Option<String>, CommandWords),
     /// `test -d` of this path, which is a folder of ours: 0 if it exists.
     Folder {
         /// As it is written there.
@@ -78,6 +82,10 @@ pub(super) struct Uses {
     pub(super) read: BTreeMap<String, Vec<Span>>,
     /// Variables that conditions ask for.
     pub(super) tested: BTreeSet<String>,
+    /// Something asks which number other than 0 and 1 `$RETURNCODE` is.
+    pub(super) code_number: bool,
+    /// Something asks whether it is 1.
+    pub(super) code_one: bool,
     /// Headers that patterns ask for, in lower case.
     pub(super) headers: BTreeSet<String>,
     /// Patterns ask for any header.
@@ -103,7 +111,7 @@ impl<'a> FilterLowering<'a> {
             captured: 0,
             differs: None,
             uses: Uses::default(),
-            guessed: BTreeMap::new(),
+            called: None,
             marked: BTreeSet::new(),
             joined: BTreeMap::new(),
             code_is_asked: false,
@@ -114,5 +122,23 @@ impl<'a> FilterLowering<'a> {
 
     pub(super) fn note(&mut self, note: &str) {
         self.draft.note(note);
+    }
+
+    /// The result of a program, for conditions and texts.
+    pub(super) fn set_code(&mut self, code: ReturnCode) {
+        let variable = match &code {
+            ReturnCode::Known(Cond::Never) => MaildropVariable::Constant("0".into()),
+            ReturnCode::Number(name) => MaildropVariable::Kept(name.clone(), None),
+            _ => MaildropVariable::Unknown("a program gives RETURNCODE its value".into()),
+        };
+        self.variables.set("RETURNCODE", variable);
+        self.code = code;
+    }
+
+    /// The result of a program is kept by `let`, under the name that is returned.
+    pub(super) fn keep_code(&mut self) -> String {
+        let name = kept_name("RETURNCODE");
+        self.set_code(ReturnCode::Number(name.clone()));
+        name
     }
 }

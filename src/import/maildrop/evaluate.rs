@@ -67,6 +67,7 @@ impl FilterLowering<'_> {
                     ReturnCode::Known(condition) | ReturnCode::Program(condition) => {
                         Ok(Value::Code(condition.clone()))
                     }
+                    ReturnCode::Number(name) => Ok(Value::Status(name.clone())),
                     ReturnCode::Exists(..) => Err("it depends on which files there are".into()),
                     ReturnCode::Unknown => Err("it depends on what a program says".into()),
                 },
@@ -156,11 +157,14 @@ impl FilterLowering<'_> {
                         .into(),
                 ),
             };
-        let old = self.variables.get("MAILDROP_OLD_REGEXP");
-        if source.contains('!')
-            && !matches!(old, MaildropVariable::Constant(text) if !is_true(&text))
-        {
-            return Err("a pattern of maildrop 1 with `!` in it".into());
+        if source.contains('!') {
+            let old = self.variables.get("MAILDROP_OLD_REGEXP");
+            if matches!(old, MaildropVariable::Constant(text) if is_true(&text)) {
+                return Err("a pattern of maildrop 1 with `!` in it".into());
+            }
+            self.note(
+                "a `!` in a pattern stands for itself, as in maildrop 2, not as in maildrop 1",
+            );
         }
         let wanted = self.wanted();
         let matched = in_message(&source, letters, wanted)?;

@@ -3,18 +3,28 @@
 use std::path::Path;
 
 use super::action::MaildropDone;
+use super::command::CommandWords;
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
-use super::value::{MaildropCapture, MaildropVariable, Value};
+use super::value::{MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{
-    ASKED, MAKES_FOLDERS, asking, is_program, may_make_folders, shell_words, unquoted,
+    ASKED, MAKES_FOLDERS, ONE_BLANK, asking, is_program, may_make_folders, printed_with_status,
+    shell_words, status_of, unquoted,
 };
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
+
+/// Why it is unknown where a Maildir is.
+pub(super) const PLACE_OF_A_MESSAGE: &str = "where that is turns out when a message comes";
+
+/// Variables that name a Maildir.
+fn is_place(name: &str) -> bool {
+    matches!(name, "MAILDIR" | "DEFAULT")
+}
 
 /// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
@@ -177,14 +187,10 @@ impl FilterLowering<'_> {
                 "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
                 "cc" => {
                     units.push(self.action(span, |this| this.deliver(span, argument, true)));
-                    self.code = ReturnCode::Unknown;
                 }
                 "xfilter" => {
+                    self.set_code(ReturnCode::Unknown);
                     units.push(self.action(span, |this| this.filter(span, argument)));
-                    self.code = match self.in_exception {
-                        true => ReturnCode::Known(Cond::Word("filter-failed".into())),
-                        false => ReturnCode::Known(Cond::Never),
-                    };
                     self.variables.forget_matches();
                 }
                 "system" => {
@@ -194,7 +200,7 @@ impl FilterLowering<'_> {
                         unit.fidelity = Fidelity::Approximate(why);
                     }
                     units.push(unit);
-                    self.code = ReturnCode::Unknown;
+                    self.set_code(ReturnCode::Unknown);
                 }
                 "log" => units.push(self.log(span, argument)),
                 "include" => units.extend(self.include(span, argument)),
@@ -254,16 +260,39 @@ impl FilterLowering<'_> {
     }
 
     fn log(&mut self, span: Span, text: &Expression) -> Unit {
-        let made = self.text_of(text).map(|text| {
-            let text = text.template.trim().to_owned();
-            let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
-            MaildropDone { effects, ..MaildropDone::default() }
-        });
+        let (text, differs) = match self.text_of(text) {
+            Ok(text) => (text.template, None),
+            // A line in the log says what it can.
+            Err(why) => (self.as_written(text), Some(why)),
+        };
+        let text = text.trim().to_owned();
+        let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
+        let fidelity = match differs {
+            None => Fidelity::Exact,
+            Some(why) => {
+                Fidelity::Approximate(format!("the line in the log stays as it is written: {why}"))
+            }
+        };
         // A line in the log is not a rule.
-        match made {
-            Ok(done) => Unit { count: 0, effects: done.effects, ..Unit::new(span) },
-            Err(why) => Unit { count: 0, ..Unit::not(span, why) },
+        Unit { count: 0, effects, fidelity, ..Unit::new(span) }
+    }
+
+    /// A text in which variables that are not known stay as they are written.
+    fn as_written(&self, text: &Expression) -> String {
+        let mut pieces = Vec::new();
+        text.pieces(&mut pieces);
+        let mut out = MaildropText::empty();
+        for piece in pieces {
+            match piece {
+                ExpressionPiece::Raw(raw) => out.push(raw),
+                ExpressionPiece::Variable(name) => {
+                    if out.push_variable(self.variables.get(name)).is_err() {
+                        out.push(&format!("${name}"));
+                    }
+                }
+            }
         }
+        out.template
     }
 
     /// A command in backquotes, on its own.
@@ -282,11 +311,12 @@ impl FilterLowering<'_> {
                 "what reformail's cache of Message-IDs was, `duplicate` remembers when a message \
                  is delivered",
             );
-            self.code = ReturnCode::Known(Cond::not(Cond::Word("duplicate".into())));
+            self.set_code(ReturnCode::Known(Cond::not(Cond::Word("duplicate".into()))));
             return dead("`duplicate` is asked for where it counts");
         }
         if let Some(makes) = command_of(command) {
-            self.code = self.code_of(makes, &words, command);
+            let code = self.code_of(makes, &words, command);
+            self.set_code(code);
             return match makes {
                 true => dead(MAKES_FOLDERS),
                 // What results from it is reported where something asks for it.
@@ -294,20 +324,18 @@ impl FilterLowering<'_> {
             };
         }
         if self.code_is_asked {
-            let words = self.command_words(command, 0);
-            return Some(match words {
-                Ok(words) => {
-                    let effects = self.ask(words);
-                    self.code = ReturnCode::Program(Cond::Word("filter-failed".into()));
-                    Unit { effects, ..Unit::new(span) }
+            self.set_code(ReturnCode::Unknown);
+            return Some(match self.command_words(command, 0) {
+                Ok(CommandWords { words, differs }) => {
+                    let number = self.uses.code_number || self.uses.code_one;
+                    let effects = self.ask(span, words, number);
+                    let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
+                    Unit { effects, fidelity, ..Unit::new(span) }
                 }
-                Err(why) => {
-                    self.code = ReturnCode::Unknown;
-                    Unit::not(span, why)
-                }
+                Err(why) => Unit::not(span, why),
             });
         }
-        self.code = ReturnCode::Unknown;
+        self.set_code(ReturnCode::Unknown);
         let unit = self.action(span, |this| this.run(command));
         Some(unit)
     }
@@ -318,7 +346,7 @@ impl FilterLowering<'_> {
         let code = match (makes, words) {
             (false, [test, sign, path]) if test == "test" => self.exists(sign, path),
             (false, [test, sign, path, _]) if test == "[" => self.exists(sign, path),
-            (false, _) => ReturnCode::Exists(None, Vec::new()),
+            (false, _) => ReturnCode::Exists(None, CommandWords::default()),
             (true, _) => ReturnCode::Known(Cond::Never),
         };
         match code {
@@ -329,10 +357,29 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// Runs a program whose result is asked for.
-    pub(super) fn ask(&mut self, words: Vec<String>) -> Vec<Effect> {
+    /// Runs a program whose result is asked for, or which number that is.
+    pub(super) fn ask(&mut self, span: Span, words: Vec<String>, number: bool) -> Vec<Effect> {
         self.note(ASKED);
+        if number {
+            return status_of(&self.keep_code(), words, span);
+        }
+        self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
         vec![Effect::Program("filter", asking(None, words))]
+    }
+
+    /// ``NAME=`program` ``: what the program prints is kept.
+    fn printed(&mut self, span: Span, name: &str, command: &Expression) -> Option<Unit> {
+        if command_of(command).is_some() {
+            return None;
+        }
+        let CommandWords { words, differs } = self.command_words(command, 0).ok()?;
+        self.note(ASKED);
+        self.note(ONE_BLANK);
+        let kept = kept_name(name);
+        let effects = printed_with_status(&kept, &self.keep_code(), words, span);
+        self.variables.set(name, MaildropVariable::Kept(kept, None));
+        let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
+        Some(Unit { effects, fidelity, count: 0, ..Unit::new(span) })
     }
 
     /// A pattern on its own: `MATCH` is the whole header that it names.
@@ -365,13 +412,16 @@ impl FilterLowering<'_> {
     fn exists(&mut self, sign: &str, written: &str) -> ReturnCode {
         let (path, guess) = match self.path_in(written) {
             Some(path) => {
-                let is_named = |name: &str| written.contains(&format!("${{{name}}}"));
-                let guess = self.guessed.iter().find(|(name, _)| is_named(name));
-                (path, guess.map(|(_, why)| why.clone()))
+                let names: Vec<&str> = written
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+                    .collect();
+                (path, self.variables.guess_in(&names))
             }
             None => match self.path_in_own_maildir(written) {
-                Some((path, why)) => (path, Some(why)),
-                None => return ReturnCode::Exists(None, Vec::new()),
+                Some(found) => found,
+                None => return ReturnCode::Exists(None, CommandWords::default()),
             },
         };
         if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && self.is_inbox(&path) {
@@ -380,16 +430,25 @@ impl FilterLowering<'_> {
         }
         match self.places().folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
             Some(name) => ReturnCode::Folder { path, name, guess },
-            None => ReturnCode::Exists(Some(path), Vec::new()),
+            None => ReturnCode::Exists(Some(path), CommandWords::default()),
         }
     }
 
     /// `${MAILDIR}/.Folder`, where it is unknown what MAILDIR is; and why it is.
-    fn path_in_own_maildir(&self, written: &str) -> Option<(String, String)> {
-        let below = written.strip_prefix("${MAILDIR}").filter(|below| below.starts_with("/."))?;
-        let MaildropVariable::Unknown(why) = self.variables.get("MAILDIR") else { return None };
-        let base = self.inbox.trim_end_matches('/');
-        Some((format!("{base}{}", self.path_in(below)?), why))
+    fn path_in_own_maildir(&mut self, written: &str) -> Option<(String, Option<String>)> {
+        let (name, below) = written.strip_prefix("${")?.split_once('}')?;
+        let called = self.called_maildir(name);
+        let fits = match called {
+            true => below.is_empty() || below.starts_with('/'),
+            false => name == "MAILDIR" && below.starts_with("/."),
+        };
+        let why = match self.variables.get(name) {
+            MaildropVariable::Constant(_) => return None,
+            MaildropVariable::Unknown(why) => why,
+            _ => PLACE_OF_A_MESSAGE.to_owned(),
+        };
+        let path = format!("{}{}", self.inbox.trim_end_matches('/'), self.path_in(below)?);
+        fits.then(|| (path, (!called).then_some(why)))
     }
 
     /// A path in a command, with its variables.
@@ -419,7 +478,8 @@ impl FilterLowering<'_> {
         if matches!(name, "FLAGS" | "KEYWORDS") {
             return Some(Unit { count: 0, ..self.action(span, |this| this.marks(name, value)) });
         }
-        self.guessed.remove(name);
+        let guess = self.variables.guess_in(&value.names());
+        self.variables.set_place(name, None);
         if let Some(unit) = self.cut(span, name, value) {
             return Some(unit);
         }
@@ -431,10 +491,20 @@ impl FilterLowering<'_> {
             let written = command_text(value).unwrap_or_default();
             let words = shell_words(&written);
             let words: Vec<String> = words.iter().map(|word| unquoted(word)).collect();
-            self.code = match command_of(value) {
+            let code = match command_of(value) {
                 Some(makes) => self.code_of(makes, &words, value),
                 None => ReturnCode::Unknown,
             };
+            self.set_code(code);
+        }
+        if found.is_err()
+            && matches!(value, Expression::Command(_))
+            && let Some(unit) = self.printed(span, name, value)
+        {
+            if is_place(name) {
+                self.guess(name, PLACE_OF_A_MESSAGE.to_owned());
+            }
+            return Some(unit);
         }
         let variable = match found {
             Ok(Value::Variable(variable)) => variable,
@@ -442,15 +512,39 @@ impl FilterLowering<'_> {
             Ok(Value::Truth(Cond::Never)) => MaildropVariable::Constant("0".into()),
             Ok(Value::Size) => MaildropVariable::Field("size".into(), "{size}".into()),
             Ok(_) => MaildropVariable::Unknown(format!("{name} is the result of a condition")),
-            Err(why) => match self.with_own_maildir(value).and_then(|text| text.constant) {
-                Some(path) => {
-                    self.guessed.insert(name.to_owned(), why);
-                    MaildropVariable::Constant(path)
+            Err(why) => {
+                let called = self.called_with(value).map(MaildropPlace::Called);
+                let is_called = called.is_some();
+                self.variables.set_place(name, called);
+                let path = match is_called {
+                    true => None,
+                    false => self.with_own_maildir(value, &why),
+                };
+                match path {
+                    Some((MaildropText { constant: Some(path), .. }, guess)) => {
+                        if guess.is_some() {
+                            let guess = Some(MaildropPlace::Guessed(why));
+                            self.variables.set_place(name, guess);
+                        }
+                        MaildropVariable::Constant(path)
+                    }
+                    _ => MaildropVariable::Unknown(format!("{name}: {why}")),
                 }
-                None => MaildropVariable::Unknown(format!("{name}: {why}")),
-            },
+            }
         };
+        if let Some(why) = guess {
+            self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
+        }
         match variable {
+            MaildropVariable::Kept(_, None)
+            | MaildropVariable::Template(..)
+            | MaildropVariable::Field(..)
+            | MaildropVariable::Captured(_)
+                if is_place(name) =>
+            {
+                self.guess(name, PLACE_OF_A_MESSAGE.to_owned());
+                None
+            }
             MaildropVariable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
                 if text.starts_with('/') {
                     self.draft.settings.push(("sendmail".into(), quote(&text)));
@@ -476,6 +570,13 @@ impl FilterLowering<'_> {
                 None
             }
         }
+    }
+
+    /// A path is taken for the Maildir.
+    fn guess(&mut self, name: &str, why: String) {
+        let inbox = self.inbox.trim_end_matches('/').to_owned();
+        self.variables.set(name, MaildropVariable::Constant(inbox));
+        self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
     }
 
     fn include(&mut self, span: Span, file: &Expression) -> Vec<Unit> {
@@ -534,7 +635,7 @@ impl FilterLowering<'_> {
             self.variables.maybe_set = Some("a file that is not read may set it".into());
         }
         self.variables.forget_matches();
-        self.code = ReturnCode::Unknown;
+        self.set_code(ReturnCode::Unknown);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod action;
 mod branches;
+mod command;
 mod compare;
 mod context;
 mod evaluate;

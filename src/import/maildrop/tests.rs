@@ -39,6 +39,38 @@ fn asking(words: &str) -> String {
     )
 }
 
+/// A shell that is given the message in a file, and puts these headers before it.
+fn keeping(script: &str, words: &str, kept: &[(&str, &str)]) -> String {
+    let sets = kept.iter().map(|(name, _)| format!("let {name} = \"\"")).collect::<Vec<_>>();
+    let takes = kept
+        .iter()
+        .map(|(name, header)| format!("let {name} = \"{{header \\\"X-Mfilter-{header}\\\"}}\""));
+    let takes = takes.collect::<Vec<_>>();
+    let (lines, then) = if kept.len() == 1 { ("1d", ", ") } else { ("1,2d", ",\n") };
+    format!(
+        "{},\nfilter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; \
+         {script}; exit $s\" {words}\nwhen not filter-failed -> {}{then}filter \"sed\" \"{lines}\"",
+        sets.join(",\n"),
+        takes.join(",\n"),
+    )
+}
+
+/// The statements that keep what a program with these words prints, and its result.
+fn printing(name: &str, words: &str) -> String {
+    let script = "p=$(\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"); s=$?; printf '%s: %s\\\\n' \
+                  X-Mfilter-Status $s X-Mfilter-Printed \\\"$(printf %s \\\"$p\\\" | tr '\\\\n' ' ')\\\"; \
+                  cat \\\"$m\\\"; s=$?";
+    let name = format!("md-{name}");
+    keeping(script, words, &[("md-returncode", "Status"), (&name, "Printed")])
+}
+
+/// The statements that keep the result of a program with these words.
+fn resulting(words: &str) -> String {
+    let script = "\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\" >/dev/null; printf '%s: %s\\\\n' \
+                  X-Mfilter-Status $?; cat \\\"$m\\\"; s=$?";
+    keeping(script, words, &[("md-returncode", "Status")])
+}
+
 #[test]
 fn conditions() {
     for (condition, want) in [
@@ -207,9 +239,9 @@ fn captures_last_until_another_pattern_is_found() {
 fn what_cannot_be_said_is_not_said_broader() {
     for (text, want) in [
         ("if (`uname` eq x)\n to Maildir/.A\nelse\n to Maildir/.B\n", ""),
-        // The result is that of the program right before it.
-        ("`test -d Maildir/.A`\nX=`uname`\nif ($RETURNCODE == 0)\n to Maildir/.A\n", ""),
-        ("X=`uname`\nto \"Maildir/.$X\"\nto Maildir/.B\n", ""),
+        ("X=`uname`\nto \"$X/A/\"\nto Maildir/.B\n", "PRINTS_UNAME"),
+        ("import X\nto \"$X/A/\"\n", ""),
+        ("import X\nto \"$X\"\n", ""),
         (
             "if (/^X-A:/)\n to \"$1\"\nelse\n to Maildir/.B\n",
             "when not has header \"X-A\" -> folder \"B\"",
@@ -221,7 +253,7 @@ fn what_cannot_be_said_is_not_said_broader() {
         ("if (/x/:h,1,1 > 3)\n to Maildir/.A\n", ""),
         ("if ($SIZE lt 1000)\n to Maildir/.A\n", ""),
     ] {
-        not(text, want);
+        not(text, &want.replace("PRINTS_UNAME", &printing("x", "\"uname\"")));
     }
 }
 
@@ -364,15 +396,114 @@ fn programs_decide() {
     ] {
         exact(statements, &want);
     }
-    let (rules, report, totals) = came_of("`known`\nif ($RETURNCODE == 1)\n to Maildir/.A\n");
-    assert_eq!((totals.approximate, totals.not), (1, 0), "{rules}{report}");
-    // A text of the message's is not given to a shell, nor as several words.
-    for given in ["$FROM | x", "'$FROM'", "$SUBJ", "a;$FROM"] {
-        let statements = format!(
-            "SUBJ=`reformail -x Subject:`\n`known {given}`\nif ($RETURNCODE == 0)\n to Maildir/.A\n"
-        );
-        not(&statements, "");
+}
+
+/// Where more is asked than whether a program failed, its number is kept.
+#[test]
+fn results_of_programs_are_numbers() {
+    let known = resulting("\"known\"");
+    for (condition, want) in [
+        ("== 1", "md-returncode is \"1\""),
+        ("!= 77", "not md-returncode is \"77\""),
+        ("> 1", "not md-returncode is [\"0\", \"1\"]"),
+        ("eq \"2\"", "md-returncode is \"2\""),
+    ] {
+        let text = format!("`known`\nif ($RETURNCODE {condition})\n to Maildir/.A\n");
+        exact(&text, &format!("{known}\nwhen {want} -> folder \"A\""));
     }
+    let logged = "`known`\nif ($RETURNCODE)\n log \"it is $RETURNCODE\"\n";
+    exact(
+        logged,
+        &format!("{known}\nwhen not md-returncode is \"0\" -> log \"it is {{md-returncode}}\""),
+    );
+    // A delivery changes nothing, nor does an `if` that runs nothing.
+    let later = "`known`\nif ($RETURNCODE == 2)\n cc Maildir/.A\nif ($RETURNCODE == 2)\n exit\n";
+    let copies =
+        "when md-returncode is \"2\" -> copy \"A\"\nwhen md-returncode is \"2\" -> discard";
+    exact(later, &format!("{known}\n{copies}"));
+    // A filter that prints nothing has not failed.
+    let (rules, report, totals) =
+        came_of("exception {\nxfilter \"quota 9\"\n}\nif ($RETURNCODE == 77)\n exit\n");
+    assert_eq!(totals.exact, totals.all, "{report}");
+    assert!(rules.contains("when md-returncode is \"77\" -> discard"), "{rules}");
+    let (rules, _, _) =
+        came_of("exception {\nxfilter \"spamc -x\"\n}\nif ($RETURNCODE != 0)\n exit\n");
+    assert_eq!(rules, "filter \"spamc\" \"-x\"\nwhen filter-failed -> discard");
+}
+
+/// What a program prints is a text like any other.
+#[test]
+fn what_programs_print_is_kept() {
+    let uname = printing("x", "\"uname\"");
+    for (text, want) in [
+        ("X=`uname`\nto \"Maildir/.$X\"\n", "folder \"{md-x}\""),
+        (
+            "X=`uname`\nif ($X eq \"a\")\n to Maildir/.A\n",
+            "when md-x matches /^a$/c -> folder \"A\"",
+        ),
+        // The result is that of the program right before it.
+        (
+            "`test -d Maildir/.A`\nX=`uname`\nif ($RETURNCODE == 0)\n to Maildir/.A\n",
+            "when md-returncode is \"0\" -> folder \"A\"",
+        ),
+    ] {
+        exact(text, &format!("{uname}\n{want}"));
+    }
+    // A Maildir that a program names is taken for the user's own.
+    for to in ["$MAILDIR/.A/", "$D"] {
+        let text = format!("MAILDIR=`uname`\nD=\"$MAILDIR/.A\"\nto \"{to}\"\n");
+        let (rules, report, totals) = came_of(&text);
+        assert_eq!((totals.all, totals.approximate), (1, 1), "{report}");
+        assert!(rules.ends_with("folder \"A\""), "{rules}");
+    }
+}
+
+/// A text of the message's is never a part of a command.
+#[test]
+fn values_are_arguments() {
+    for (given, want, is_exact) in [
+        ("$FROM | x", "\"known ${{1}} | x\" \"sh\" \"{envelope-from}\"", true),
+        ("'$FROM'", "\"known ''\\\"${{1}}\\\"''\" \"sh\" \"{envelope-from}\"", true),
+        ("a;$FROM", "\"known a;${{1}}\" \"sh\" \"{envelope-from}\"", true),
+        ("\"$SUBJ\"", "\"known \\\"${{1}}\\\"\" \"sh\" \"{header \\\"Subject\\\"}\"", false),
+        (
+            "$SUBJ $FROM",
+            "\"known ${{1}} ${{2}}\" \"sh\" \"{header \\\"Subject\\\"}\" \"{envelope-from}\"",
+            false,
+        ),
+    ] {
+        let text = format!("SUBJ=`reformail -x Subject:`\n`known {given}`\nto Maildir/.A\n");
+        let (rules, report, totals) = came_of(&text);
+        assert!(rules.contains(want), "{rules}\n{report}");
+        assert_eq!(totals.exact == totals.all, is_exact, "{rules}\n{report}");
+        assert_eq!(totals.not, 0, "{report}");
+    }
+    // Within single quotes, programs have maildrop's variables from their environment.
+    exact(
+        "import EXT\nA=\"it's\"\nxfilter 'cat | x -u \"$EXT\" $A $B'\n",
+        "filter \"/bin/sh\" \"-c\" \"EXT=${{1}}; A='it'\\\\''s'; cat | x -u \\\"$EXT\\\" $A $B\" \"sh\" \
+         \"{env \\\"EXT\\\"}\"\nwhen filter-failed -> defer \"4.3.0 a filter failed\"",
+    );
+    // A command within quotes has quotes of its own.
+    not("`known \"$(x $FROM)\"`\nto Maildir/.A\n", "folder \"A\"");
+}
+
+/// The Maildir that maildrop is called with is the one that mfilter is called with.
+#[test]
+fn arguments_name_the_maildir() {
+    for (root, to) in [
+        ("R=$1", "$R/.A.B/"),
+        ("H=tolower(\"$4\")\nR=\"/home/vmail/$H/$3\"", "$R/.A.B/"),
+        ("MAILDIR=\"/var/mail/$1\"", "$MAILDIR/.A.B"),
+    ] {
+        let (rules, report, totals) = came_of(&format!("{root}\nto \"{to}\"\n"));
+        assert_eq!((totals.exact, rules.as_str()), (1, "folder \"A/B\""), "{report}");
+        assert!(report.contains("call mfilter with `--maildir`"), "{report}");
+    }
+    // Only one of them is.
+    let (_, report, totals) = came_of("A=$1\nB=$2\ncc \"$A/.C/\"\nto \"$B/.C/\"\n");
+    assert_eq!((totals.exact, totals.approximate), (1, 1), "{report}");
+    not("A=$1\nif ($A eq x)\n to Maildir/.A\n", "");
 }
 
 /// Lists by their domains: the parts of a name are joined by another sign.

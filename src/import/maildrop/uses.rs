@@ -9,13 +9,18 @@ use crate::source::Span;
 /// Variables that maildrop itself reads: setting them has an effect.
 pub(super) const HAS_EFFECT: [&str; 5] = ["DEFAULT", "EXITCODE", "FLAGS", "KEYWORDS", "SENDMAIL"];
 
+const CODE: &str = "RETURNCODE";
+
 impl Uses {
     /// Adds what these statements ask for.
     pub(super) fn collect(&mut self, statements: &[MaildropStatement]) {
         for statement in statements {
             let span = statement.span;
             match &statement.kind {
-                MaildropStatementKind::Assign(_, value) => self.expression(value, span),
+                MaildropStatementKind::Assign(_, value) => {
+                    self.code_number |= value.names().contains(&CODE);
+                    self.expression(value, span);
+                }
                 MaildropStatementKind::If(branches) => {
                     for branch in branches {
                         if let Ok(Some(condition)) = &branch.condition {
@@ -38,6 +43,7 @@ impl Uses {
                         self.includes.push(span);
                         self.all_headers = true;
                     }
+                    self.code_number |= argument.names().contains(&CODE);
                     self.expression(argument, span);
                 }
                 MaildropStatementKind::Command(of) | MaildropStatementKind::Search(of) => {
@@ -58,6 +64,40 @@ impl Uses {
             }
         }
         self.patterns(of);
+        self.code(of);
+    }
+
+    /// Whether it asks for the number that `$RETURNCODE` is.
+    fn code(&mut self, of: &Expression) {
+        let is_code = |of: &Expression| {
+            matches!(of, Expression::Text(pieces)
+                if matches!(pieces.as_slice(), [ExpressionPiece::Variable(name)] if name == CODE))
+        };
+        match of {
+            Expression::Binary(operator, left, right) => match (is_code(left), is_code(right)) {
+                (true, false) => self.code_against(right),
+                (false, true) => self.code_against(left),
+                _ if matches!(operator.as_str(), "&&" | "||") => {
+                    self.code(left);
+                    self.code(right);
+                }
+                _ => self.code_number |= of.names().contains(&CODE),
+            },
+            Expression::Not(inner) if is_code(inner) => {}
+            Expression::Not(inner) => self.code(inner),
+            other => self.code_number |= !is_code(other) && other.names().contains(&CODE),
+        }
+    }
+
+    fn code_against(&mut self, other: &Expression) {
+        match other {
+            Expression::Text(pieces) => match pieces.as_slice() {
+                [ExpressionPiece::Raw(number)] if number.trim() == "0" => {}
+                [ExpressionPiece::Raw(number)] if number.trim() == "1" => self.code_one = true,
+                _ => self.code_number = true,
+            },
+            _ => self.code_number = true,
+        }
     }
 
     fn patterns(&mut self, of: &Expression) {

@@ -1,7 +1,7 @@
 //! What variables and expressions evaluate to: the same for every message, one of our
 //! values, or unknown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::expression::ExpressionPiece;
@@ -47,6 +47,8 @@ pub(super) enum Value {
     Truth(Cond),
     /// `0`, or another number if it holds.
     Code(Cond),
+    /// A number from 0 to 255 that is kept under this name.
+    Status(String),
     /// The sum of weights, and a number.
     Sum(Vec<(f64, Cond)>, f64),
 }
@@ -76,13 +78,27 @@ pub(super) struct MaildropVariables {
     kept: Rc<BTreeSet<String>>,
     /// Why a variable that is not set here may be set nevertheless.
     pub(super) maybe_set: Option<String>,
+    places: Rc<BTreeMap<String, MaildropPlace>>,
+}
+
+/// What is known of a path that is not known as such.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum MaildropPlace {
+    /// It is taken for one in this Maildir; why.
+    Guessed(String),
+    /// maildrop is called with it, wholly or in part: as it is written.
+    Called(String),
 }
 
 impl MaildropVariables {
     /// Those that maildrop sets itself.
     pub(super) fn new() -> MaildropVariables {
-        let mut variables =
-            MaildropVariables { all: PartedMap::new(), kept: Rc::default(), maybe_set: None };
+        let mut variables = MaildropVariables {
+            all: PartedMap::new(),
+            kept: Rc::default(),
+            maybe_set: None,
+            places: Rc::default(),
+        };
         let constants = [
             ("HOME", "~"),
             ("DEFAULT", "~/Maildir/"),
@@ -100,6 +116,8 @@ impl MaildropVariables {
             let value = MaildropVariable::Field(field.to_owned(), format!("{{{field}}}"));
             variables.set(name, value);
         }
+        let size = MaildropVariable::Field("size".into(), "{size}".into());
+        variables.set("SIZE", size);
         for (name, why) in [
             ("LINES", "the number of lines"),
             ("HOSTNAME", "HOSTNAME comes from the system"),
@@ -115,6 +133,34 @@ impl MaildropVariables {
             Rc::make_mut(&mut self.kept).insert(name.to_owned());
         }
         self.all.insert(name, value);
+    }
+
+    pub(super) fn set_place(&mut self, name: &str, place: Option<MaildropPlace>) {
+        if self.places.get(name) == place.as_ref() {
+            return;
+        }
+        let places = Rc::make_mut(&mut self.places);
+        match place {
+            Some(place) => drop(places.insert(name.to_owned(), place)),
+            None => drop(places.remove(name)),
+        }
+    }
+
+    pub(super) fn place(&self, name: &str) -> Option<&MaildropPlace> {
+        self.places.get(name)
+    }
+
+    /// Why a text with these variables may be of another Maildir.
+    pub(super) fn guess_in(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| match self.places.get(*name) {
+            Some(MaildropPlace::Guessed(why)) => Some(why.clone()),
+            _ => None,
+        })
+    }
+
+    /// Whether something sets a variable, or maildrop does.
+    pub(super) fn is_assigned(&self, name: &str) -> bool {
+        self.all.get(name).is_some()
     }
 
     /// Whether something sets a variable, or may.
@@ -237,6 +283,11 @@ impl MaildropVariables {
         }
         if self.maybe_set.is_none() {
             self.maybe_set.clone_from(&other.maybe_set);
+        }
+        if !Rc::ptr_eq(&self.places, &other.places) {
+            for (name, place) in other.places.iter() {
+                self.set_place(name, Some(place.clone()));
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What a recipe does, as effects of ours.
 
-use super::assignment::is_special;
+use super::assignment::{is_special, without_backslashes};
 use super::context::RecipeLowering;
 use super::words::{Expanded, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::Effect;
-use crate::import::shell::{FIRST_LINE, is_program, kept_in_file, shell_words, unquoted};
+use crate::import::shell::{ASKED, is_program, kept_in_file, shell_words, status_of, unquoted};
 use crate::source::Span;
 
 /// What a delivery does to the further processing of the message.
@@ -107,13 +107,21 @@ impl RecipeLowering<'_> {
             return Err(format!("a program gives {name} its value"));
         }
         let words = self.variables.command(command)?;
-        let effects = self.keep_printed(span, name, half(flags), words);
-        Ok(ProcmailDone { differs: Some(FIRST_LINE.into()), ..ProcmailDone::going_on(effects) })
+        let (effects, differs) = self.keep_printed(span, name, half(flags), command, words);
+        Ok(ProcmailDone { differs, ..ProcmailDone::going_on(effects) })
     }
 
     /// A file or a directory of mail.
-    pub(super) fn mailbox(&mut self, written: &str, flags: &str) -> Result<ProcmailDone, String> {
+    pub(super) fn mailbox(
+        &mut self,
+        span: Span,
+        written: &str,
+        flags: &str,
+    ) -> Result<ProcmailDone, String> {
         let copy = flags.contains('c');
+        if let Some(done) = self.printed_mailbox(span, written, flags)? {
+            return Ok(done);
+        }
         let expanded = self.variables.expand(written, false)?;
         let constant = expanded.constant.as_deref();
         if constant == Some("/dev/null") {
@@ -122,7 +130,7 @@ impl RecipeLowering<'_> {
         // A quoted blank is part of the name.
         let words = shell_words(written);
         if words.len() > 1 {
-            return self.mailboxes(&words, flags);
+            return self.mailboxes(span, &words, flags);
         }
         let mut differs = half(flags)
             .map(|half| format!("procmail stores the {half} alone, mfilter the whole message"));
@@ -154,6 +162,35 @@ impl RecipeLowering<'_> {
         Ok(ProcmailDone { differs, ..done })
     }
 
+    /// A mailbox whose name is what a program prints, wholly or in part; none for others.
+    fn printed_mailbox(
+        &mut self,
+        span: Span,
+        written: &str,
+        flags: &str,
+    ) -> Result<Option<ProcmailDone>, String> {
+        let mut parts = written.splitn(3, '`');
+        let (Some(before), Some(command), Some(behind)) =
+            (parts.next(), parts.next(), parts.next())
+        else {
+            return Ok(None);
+        };
+        if behind.contains('`') || self.variables.expand(written, false).is_ok() {
+            return Ok(None);
+        }
+        const NAME: &str = "MFILTER_MAILBOX";
+        let words = self.variables.command(&without_backslashes(command))?;
+        let (mut effects, differs) = self.keep_printed(span, NAME, None, command, words);
+        let done = self.mailbox(span, &format!("{before}${{{NAME}}}{behind}"), flags);
+        self.variables.unset(NAME);
+        let done = done?;
+        effects.extend(done.effects);
+        // What is taken from the message is a name, what else is printed may be a path.
+        let is_path = before.trim_matches('"').is_empty() && !command.trim().starts_with("echo");
+        let place = is_path.then(|| "taken for a folder of this Maildir".to_owned());
+        Ok(Some(ProcmailDone { effects, differs: done.differs.or(differs).or(place), ..done }))
+    }
+
     /// `$NAME/folder` where nothing sets the variable: its name, and what is below it.
     fn never_set<'w>(&self, written: &'w str) -> Option<(&'w str, &'w str)> {
         let inner = written.trim_start_matches('"').strip_prefix('$')?;
@@ -170,7 +207,12 @@ impl RecipeLowering<'_> {
     }
 
     /// Several Maildirs: the message is stored in each.
-    fn mailboxes(&mut self, words: &[String], flags: &str) -> Result<ProcmailDone, String> {
+    fn mailboxes(
+        &mut self,
+        span: Span,
+        words: &[String],
+        flags: &str,
+    ) -> Result<ProcmailDone, String> {
         let is_maildir = |word: &String| unquoted(word).ends_with('/');
         if !words.iter().all(is_maildir) || half(flags).is_some() {
             return Err("several mailboxes, linked".into());
@@ -178,9 +220,9 @@ impl RecipeLowering<'_> {
         let (first, others) = words.split_first().ok_or("it does not name a mailbox")?;
         let mut effects = Vec::new();
         for word in others {
-            effects.extend(self.mailbox(word, "c")?.effects);
+            effects.extend(self.mailbox(span, word, "c")?.effects);
         }
-        let done = self.mailbox(first, flags)?;
+        let done = self.mailbox(span, first, flags)?;
         effects.extend(done.effects);
         Ok(ProcmailDone { effects, ..done })
     }
@@ -258,6 +300,11 @@ impl RecipeLowering<'_> {
         if filters {
             let done = ProcmailDone::going_on(vec![Effect::Program("filter", words)]);
             return Ok(ProcmailDone { edited: vec!["*".into()], ..done });
+        }
+        if copy && self.is_status_asked_behind(span) {
+            self.note(ASKED);
+            let effects = status_of(&self.keep_status(), words, span);
+            return Ok(ProcmailDone::going_on(effects));
         }
         Ok(if copy {
             ProcmailDone::going_on(vec![Effect::Program("run", words)])

@@ -5,8 +5,10 @@ use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
 use super::sed::{TextChange, changes};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
+use crate::import::one_line::prints_one_line;
 use crate::import::shell::{
-    ASKED, FIRST_LINE, MAKES_FOLDERS, is_program, makes_folders, printed, shell_words,
+    ASKED, FIRST_LINE, MAKES_FOLDERS, ONE_BLANK, first_line_with_status, is_program, makes_folders,
+    printed, shell_words,
 };
 use crate::source::Span;
 use crate::syntax::quote;
@@ -79,6 +81,7 @@ impl RecipeLowering<'_> {
             return vec![unit];
         }
         let expanded = self.variables.expand(written, false);
+        self.variables.unset("?");
         if expanded.is_err()
             && !is_special(name)
             && let Some(unit) = self.printed(span, name, written)
@@ -171,24 +174,54 @@ impl RecipeLowering<'_> {
         if inner.contains('`') {
             return None;
         }
-        let words = self.variables.command(&without_backslashes(inner)).ok()?;
-        let effects = self.keep_printed(span, name, None, words);
-        let fidelity = Fidelity::Approximate(FIRST_LINE.into());
+        let command = without_backslashes(inner);
+        let words = self.variables.command(&command).ok()?;
+        let (effects, differs) = self.keep_printed(span, name, None, &command, words);
+        let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
         Some(Unit { effects, fidelity, ..Unit::new(span) })
     }
 
-    /// Keeps what a program prints.
+    /// Keeps what a command with these words prints; and how that differs.
     pub(super) fn keep_printed(
         &mut self,
         span: Span,
         name: &str,
         half: Option<&str>,
+        command: &str,
         words: Vec<String>,
-    ) -> Vec<Effect> {
+    ) -> (Vec<Effect>, Option<String>) {
         self.note(ASKED);
         let kept = kept_name(name);
         self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
-        printed(&kept, half, words, span)
+        let differs = match prints_one_line(command) {
+            true => {
+                self.note(ONE_BLANK);
+                None
+            }
+            false => Some(FIRST_LINE.to_owned()),
+        };
+        if half.is_none() && self.is_status_asked_behind(span) {
+            return (first_line_with_status(&kept, &self.keep_status(), words, span), differs);
+        }
+        (printed(&kept, half, words, span), differs)
+    }
+
+    /// Whether what comes right behind a place asks for the exit status of the program there.
+    pub(super) fn is_status_asked_behind(&self, place: Span) -> bool {
+        let file = self.sources.files().get(place.file as usize);
+        let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
+        let mut lines = rest.lines().map(str::trim);
+        let next = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+        let assigned = next.and_then(|line| line.split_once('='));
+        assigned.is_some_and(|(_, value)| value.trim().trim_matches('"') == "$?")
+    }
+
+    /// The exit status of a program is kept, under the name that is returned; what comes next
+    /// asks for it.
+    pub(super) fn keep_status(&mut self) -> String {
+        let name = kept_name("?").replace('?', "status");
+        self.variables.set("?", ProcmailVariable::Template(format!("{{{name}}}")));
+        name
     }
 
     /// ``NAME=`echo "$MATCH" | sed 's/-l$//'` ``: the text, and then its changes.
@@ -231,7 +264,7 @@ impl RecipeLowering<'_> {
 }
 
 /// A command as a shell reads it within backquotes.
-fn without_backslashes(command: &str) -> String {
+pub(super) fn without_backslashes(command: &str) -> String {
     let mut text = String::with_capacity(command.len());
     let mut chars = command.chars().peekable();
     while let Some(c) = chars.next() {

@@ -316,7 +316,7 @@ impl RecipeLowering<'_> {
             RecipeAction::Capture(name, command) => {
                 self.capture(span, name, command, &recipe.flags)
             }
-            RecipeAction::Mailbox(name) => self.mailbox(name, &recipe.flags),
+            RecipeAction::Mailbox(name) => self.mailbox(span, name, &recipe.flags),
             RecipeAction::Block(nodes) => self.block(nodes, copy),
         }
     }

@@ -390,7 +390,7 @@ fn a_text_is_changed_by_sed() {
     );
     let (found, totals) =
         rules(":0\n* ^Subject: \\/[a-z-]+\n{\n X=`echo $MATCH | sed 's/a/b/g'`\n :0\n l-$X/\n}\n");
-    assert_eq!((totals.approximate, totals.exact, totals.not), (1, 1, 0), "{found}");
+    assert_eq!((totals.approximate, totals.exact, totals.not), (0, 2, 0), "{found}");
     assert!(
         found.contains("\"MATCH=$1; echo $MATCH | sed 's/a/b/g'\" \"sh\" \"{match}\""),
         "{found}"
@@ -651,8 +651,30 @@ fn programs_print() {
         let (found, totals) = rules(&format!("{statement}\n:0\na-$X/\n"));
         let want = format!("{}folder \"a-{{rc-x}}\"", printed(input, words));
         assert_eq!(found.replace("\nfilter", " filter").replace(",  ", ", "), want, "{statement}");
+        assert_eq!(totals.exact, totals.all, "{statement}");
+    }
+    // Only the first line of many is kept.
+    for statement in ["X=`df`", ":0\nX=| sort"] {
+        let (_, totals) = rules(&format!("{statement}\n:0\na-$X/\n"));
         assert_eq!((totals.approximate, totals.not), (1, 0), "{statement}");
     }
+    // The exit status, too, if what comes next asks for it.
+    for (statement, end) in [("X=`uname`\nS=$?", "{rc-x}\""), (":0 Wc\n| x\nS=$?", "\"")] {
+        let (found, totals) = rules(&format!("{statement}\n:0\n* S ?? 1\na-$X/\n"));
+        assert_eq!(totals.exact, totals.all, "{statement}");
+        assert!(found.contains("let rc-status = \"{header \\\"X-Mfilter-Status\\\"}\""), "{found}");
+        assert!(found.contains("when rc-status contains \"1\" -> folder \"a-"), "{found}");
+        assert!(found.ends_with(end), "{found}");
+    }
+    for statements in ["X=`uname`\nY=a\nS=$?", ":0 fw\n| x\nS=$?"] {
+        assert!(rules(&format!("{statements}\n:0\n* S ?? 1\na/\n")).1.not > 0, "{statements}");
+    }
+    // The name of a mailbox.
+    let (found, totals) = rules(":0\n* ^X-A: \\/[a-z-]+\n`echo $MATCH | sed 's/-l$//'`\n");
+    assert_eq!(totals.exact, totals.all, "{found}");
+    assert!(found.ends_with("folder \"{rc-mfilter-mailbox}\"\n}"), "{found}");
+    let (_, totals) = rules(":0\n`uname`\n");
+    assert_eq!((totals.approximate, totals.not), (1, 0));
     // A part of a value, a program in it, and what may be another value before it.
     for statements in ["X=a`uname`", "X=`uname``id`", "X=a\n:0\nX=| uname", ":0\nMAILDIR=| pwd"] {
         let (found, totals) = rules(&format!("{statements}\n:0\n* ^A:\n$X/\n"));

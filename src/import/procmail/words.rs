@@ -221,6 +221,12 @@ impl RcVariables {
             });
         }
         if name.is_empty() {
+            if chars.peek() == Some(&'?')
+                && let Some(status) = self.get("?")
+            {
+                chars.next();
+                return Ok(status.clone());
+            }
             return match chars.peek() {
                 Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_' | '\\') => {
                     Err(format!("`${}` has no counterpart here", chars.next().unwrap_or_default()))
