@@ -58,30 +58,32 @@ pub(super) fn first_line_with_status(
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
-    with_status(name, status, "head -n 1", program, span)
+    with_status(name, status, "printf %s \"$p\" | head -n 1", program, span)
 }
 
-/// The same for all lines, with blanks between them, and for the exit status.
+/// The same for all lines, with blanks between them; nothing if the program fails.
 pub(super) fn printed_with_status(
     name: &str,
     status: &str,
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
-    with_status(name, status, "tr '\\n' ' '", program, span)
+    let lines = "[ $s != 0 ] || printf %s \"$p\" | tr '\\n' ' '";
+    with_status(name, status, lines, program, span)
 }
 
-/// Keeps what a program prints, changed by a command, and its exit status.
+/// Keeps what a command prints that has what a program prints in `$p`, and the exit status of
+/// that program.
 fn with_status(
     name: &str,
     status: &str,
-    change: &str,
+    value: &str,
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
     let script = format!(
         "p=$({}); s=$?; printf '%s: %s\\n' {STATUS} $s {PRINTED} \
-         \"$(printf %s \"$p\" | {change})\"; cat \"$m\"; s=$?",
+         \"$({value})\"; cat \"$m\"; s=$?",
         on_input(None)
     );
     kept_of(&script, program, &[(status, STATUS), (name, PRINTED)], span)

@@ -332,6 +332,13 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "sed '/^$/q' \"$m\" | \"$0\" \"$@\"",
     "sed '1,/^$/d' \"$m\" | \"$0\" \"$@\"",
     "printf '%s: %s\\n' {PRINTED} \"$({} | head -n 1)\"; cat \"$m\"; s=$?",
+    "printf %s \"$p\" | head -n 1",
+    "[ $s != 0 ] || printf %s \"$p\" | tr '\\n' ' '",
+    "p=$({}); s=$?; printf '%s: %s\\n' {STATUS} $s {PRINTED} \"$({value})\"; cat \"$m\"; s=$?",
+    "{} >/dev/null; printf '%s: %s\\n' {STATUS} $?; cat \"$m\"; s=$?",
+    "o=$(mktemp) && trap 'rm \"$m\" \"$o\"' 0 || exit; s=$({{ {{ {}; echo $? >&3; }} | cat >\"$o\"; \
+     }} 3>&1) || exit; printf '%s: %s\\n' {STATUS} \"$s\"; if [ \"$s\" = 0 ] && [ -s \"$o\" ]; then \
+     cat \"$o\"; else cat \"$m\"; fi; s=$?",
     "cd \"{directory}\" 2>/dev/null; ",
     "env ",
     "has {kept}",

@@ -1,11 +1,12 @@
 //! What statements do, as effects of ours.
 
-use super::command::{CommandWords, prints_the_message};
+use super::command::prints_the_message;
 use super::compare::is_value;
-use super::context::{FilterLowering, ReturnCode};
+use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
-use super::lower::PLACE_OF_A_MESSAGE;
-use super::value::{MaildropPlace, MaildropText, MaildropVariable, Value};
+use super::value::{
+    MaildropPlace, MaildropText, MaildropVariable, PLACE_OF_A_MESSAGE, Value, guessed_folder,
+};
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
 use crate::import::ir::{Cond, Draft, Effect, Mark, Unit, literal};
@@ -26,11 +27,6 @@ impl MaildropDone {
     fn of(effect: Effect, copy: bool) -> MaildropDone {
         MaildropDone { effects: vec![effect], ends: !copy, differs: None }
     }
-}
-
-/// How a path differs whose Maildir was guessed.
-pub(super) fn guessed_folder(why: &str) -> String {
-    format!("taken for a folder of this Maildir: {why}")
 }
 
 impl FilterLowering<'_> {
@@ -368,6 +364,14 @@ impl FilterLowering<'_> {
         } else {
             self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
         }
+        Ok(MaildropDone { effects, ends: false, differs })
+    }
+
+    /// A command that is run for its effect.
+    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
+        let CommandWords { words, differs } = self.command_words(command, 0)?;
+        self.note("programs are run when the message is stored");
+        let effects = vec![Effect::Program("run", words)];
         Ok(MaildropDone { effects, ends: false, differs })
     }
 

@@ -1,15 +1,14 @@
 //! `if`, `elsif`, `else`: a rule for each branch, without what those before it took, and
 //! what is known of variables after them.
 
-use super::command::CommandWords;
-use super::context::{FilterLowering, ReturnCode};
+use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
-use super::lower::{WITHOUT_MEANING, kept_name, label_in, lost};
+use super::lower::{WITHOUT_MEANING, label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::MaildropWanted;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
-use super::value::{MaildropVariable, MaildropVariables};
+use super::value::{MaildropVariable, MaildropVariables, kept_name};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::import::shell::MAKES_FOLDERS;
 use crate::source::Span;

@@ -1,26 +1,26 @@
 //! Commands, as maildrop has a shell run them: the words of a program, or of a shell that
 //! is given what comes from the message as arguments, which it never reads as commands.
 //!
+//! maildrop's variables are in the environment of the shell, which inserts those of a command
+//! in backquotes. In texts, as of `xfilter`, maildrop inserts them before.
+//!
 //! An error says why a command cannot be expressed.
 
-use super::action::{MaildropDone, guessed_folder};
-use super::context::FilterLowering;
+use super::context::{CommandWords, FilterLowering};
 use super::expression::{Expression, ExpressionPiece};
-use super::value::{MaildropText, MaildropVariable};
-use crate::import::ir::{Effect, literal};
+use super::value::{MaildropText, MaildropVariable, guessed_folder};
+use crate::import::ir::literal;
 use crate::import::shell::{is_program, shell_words, unquoted};
-
-/// A command as words of ours.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct CommandWords {
-    pub(super) words: Vec<String>,
-    /// How it differs.
-    pub(super) differs: Option<String>,
-}
 
 /// Characters that are special to a shell.
 const SHELL_SIGNS: [char; 15] =
     ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
+
+/// Words that only a shell knows.
+const OF_SHELL: [&str; 20] = [
+    "!", ".", ":", "case", "cd", "command", "eval", "exec", "exit", "export", "for", "if", "read",
+    "return", "set", "shift", "trap", "ulimit", "umask", "while",
+];
 
 /// How values differ that may contain such characters.
 const SIGNS_IN_VALUES: &str = "where a value has quotes or other signs of a shell in it, \
@@ -87,26 +87,19 @@ impl FilterLowering<'_> {
             return Err("an automatic answer: `reply \"file\"` is for that".into());
         }
         let has_values = parts.iter().any(|part| matches!(part, CommandPart::Value(..)));
-        if !has_values && !template.contains(SHELL_SIGNS) && !template.contains('\\') {
-            let words = shell_words(&template);
-            let words = words.iter().map(|word| unquoted(word)).collect();
-            return Ok(CommandWords { words, differs: guess });
-        }
-        if has_values && let Some(words) = separate_words(&template) {
+        let words = match has_values {
+            false if template.contains(SHELL_SIGNS) || template.contains('\\') => None,
+            false => Some(shell_words(&template).iter().map(|word| unquoted(word)).collect()),
+            true => separate_words(&template),
+        };
+        if let Some(words) = words.filter(|words| !is_of_shell(words)) {
             return Ok(CommandWords { words, differs: guess });
         }
         let is_plain = |part: &CommandPart| !matches!(part, CommandPart::Value(_, false));
         let signs = (!parts.iter().all(is_plain)).then(|| SIGNS_IN_VALUES.to_owned());
         let differs = guess.or(signs);
-        Ok(CommandWords { words: self.by_shell(&parts)?, differs })
-    }
-
-    /// A command that is run for its effect.
-    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
-        let CommandWords { words, differs } = self.command_words(command, 0)?;
-        self.note("programs are run when the message is stored");
-        let effects = vec![Effect::Program("run", words)];
-        Ok(MaildropDone { effects, ends: false, differs })
+        let is_text = !matches!(of, Expression::Command(_));
+        Ok(CommandWords { words: self.by_shell(&parts, is_text)?, differs })
     }
 
     fn command_parts(&mut self, of: &Expression) -> Result<Vec<CommandPart>, String> {
@@ -125,17 +118,32 @@ impl FilterLowering<'_> {
                 pieces.push(ExpressionPiece::Raw(text));
             }
         }
+        let by_shell = matches!(of, Expression::Command(_));
         let mut parts = Vec::new();
+        let mut written = ShellScript::default();
         for piece in pieces {
             match piece {
-                ExpressionPiece::Raw(raw) => push_text(&mut parts, &raw),
-                ExpressionPiece::Variable(name) => self.push_variable(&mut parts, &name)?,
+                ExpressionPiece::Raw(raw) => {
+                    written.push_text(&raw);
+                    push_text(&mut parts, &raw);
+                }
+                ExpressionPiece::Variable(name) if by_shell && written.quote == Some('\'') => {
+                    push_text(&mut parts, &format!("${name}"));
+                }
+                ExpressionPiece::Variable(name) => {
+                    self.push_variable(&mut parts, &name, by_shell)?;
+                }
             }
         }
         Ok(parts)
     }
 
-    fn push_variable(&self, parts: &mut Vec<CommandPart>, name: &str) -> Result<(), String> {
+    fn push_variable(
+        &self,
+        parts: &mut Vec<CommandPart>,
+        name: &str,
+        by_shell: bool,
+    ) -> Result<(), String> {
         let value = self.variables.get(name);
         let own = OWN.iter().find(|own| {
             **own == name && matches!(name, "HOME" | "LOGNAME" | "USER") && self.is_own(name)
@@ -152,10 +160,13 @@ impl FilterLowering<'_> {
                     parts.push(CommandPart::Own("HOME"));
                     rest = rest.get(1..).unwrap_or_default();
                 }
-                push_text(parts, rest);
+                match by_shell && !is_word(rest) {
+                    true => parts.push(CommandPart::Value(literal(rest), true)),
+                    false => push_text(parts, rest),
+                }
             }
             _ => {
-                let is_plain = is_plain(&value);
+                let is_plain = by_shell || is_plain(&value);
                 let mut text = MaildropText::empty();
                 text.push_variable(value)?;
                 parts.push(CommandPart::Value(text.template, is_plain));
@@ -174,8 +185,8 @@ impl FilterLowering<'_> {
     }
 
     /// The words of a shell that runs a command, and has the values as arguments.
-    fn by_shell(&mut self, parts: &[CommandPart]) -> Result<Vec<String>, String> {
-        let mut script = ShellScript::default();
+    fn by_shell(&mut self, parts: &[CommandPart], is_text: bool) -> Result<Vec<String>, String> {
+        let mut script = ShellScript { is_text, ..ShellScript::default() };
         for (at, part) in parts.iter().enumerate() {
             match part {
                 CommandPart::Text(text) => {
@@ -255,6 +266,8 @@ struct ShellScript {
     quote: Option<char>,
     /// A command within double quotes was begun, which has quotes of its own.
     nested: bool,
+    /// Values are put in before the shell reads it.
+    is_text: bool,
 }
 
 impl ShellScript {
@@ -287,7 +300,8 @@ impl ShellScript {
 
     /// Adds a value as the shell names it.
     fn push_value(&mut self, value: &str) -> Result<(), String> {
-        if self.nested || self.text.ends_with('\\') || self.text.contains("<<") {
+        let is_unclear = self.nested || self.text.ends_with('\\') || self.text.contains("<<");
+        if self.is_text && is_unclear {
             return Err(READ_AS_COMMAND.into());
         }
         match self.quote {
@@ -316,6 +330,11 @@ impl ShellScript {
         }
         words
     }
+}
+
+/// Whether only a shell knows a command, or a variable is set for a program.
+fn is_of_shell(words: &[String]) -> bool {
+    words.first().is_none_or(|word| OF_SHELL.contains(&word.as_str()) || word.contains('='))
 }
 
 /// Whether a program prints the message.

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::command::CommandWords;
-use super::lower::kept_name;
 use super::pattern::MaildropWanted;
-use super::value::{MaildropVariable, MaildropVariables};
+use super::value::{MaildropVariable, MaildropVariables, kept_name};
 use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft};
 use crate::source::{Sources, Span};
@@ -50,6 +48,14 @@ pub(super) struct FilterLowering<'a> {
     pub(super) names: usize,
     /// The filter creates folders itself.
     pub(super) makes_folders: bool,
+}
+
+/// A command as words of ours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct CommandWords {
+    pub(super) words: Vec<String>,
+    /// How it differs.
+    pub(super) differs: Option<String>,
 }
 
 /// What `$RETURNCODE` is.

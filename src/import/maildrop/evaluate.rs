@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::action::guessed_folder;
 use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_message};
 use super::regex::{optional_groups, repeats_nothing};
-use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
+use super::value::{
+    MaildropCapture, MaildropText, MaildropVariable, Value, guessed_folder, is_match,
+};
 use crate::import::constant::constant_pattern;
 use crate::import::ir::{Cond, Operand, Test, quote};
 use crate::import::perl::translate;

@@ -12,9 +12,8 @@
 
 use super::context::FilterLowering;
 use super::expression::{Expression, ExpressionPiece};
-use super::lower::kept_name;
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind};
-use super::value::MaildropVariable;
+use super::value::{MaildropVariable, kept_name};
 use crate::import::ir::{Cond, Effect, Operand, Test, Unit, literal, pattern_literal};
 use crate::source::Span;
 

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::action::MaildropDone;
-use super::command::CommandWords;
-use super::context::{FilterLowering, ReturnCode};
+use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
-use super::value::{MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, Value};
+use super::value::{
+    MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, PLACE_OF_A_MESSAGE, Value,
+    is_match, kept_name,
+};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{
     ASKED, MAKES_FOLDERS, ONE_BLANK, asking, is_program, may_make_folders, printed_with_status,
@@ -17,9 +19,6 @@ use crate::import::shell::{
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
-
-/// Why it is unknown where a Maildir is.
-pub(super) const PLACE_OF_A_MESSAGE: &str = "where that is turns out when a message comes";
 
 /// Variables that name a Maildir.
 fn is_place(name: &str) -> bool {
@@ -262,6 +261,9 @@ impl FilterLowering<'_> {
     fn log(&mut self, span: Span, text: &Expression) -> Unit {
         let (text, differs) = match self.text_of(text) {
             Ok(text) => (text.template, None),
+            Err(why) if text.names().iter().any(|name| is_match(name)) => {
+                return Unit { count: 0, ..Unit::not(span, why) };
+            }
             // A line in the log says what it can.
             Err(why) => (self.as_written(text), Some(why)),
         };
@@ -687,14 +689,4 @@ pub(super) fn label_in(comments: &mut Vec<String>) -> Option<String> {
     };
     let at = comments.iter().position(|line| label(line).is_some())?;
     label(&comments.remove(at))
-}
-
-/// The name under which `let` keeps a variable.
-pub(super) fn kept_name(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let name = name.trim_matches('-').replace("--", "-").replace("--", "-");
-    format!("md-{name}")
 }

@@ -58,7 +58,7 @@ fn keeping(script: &str, words: &str, kept: &[(&str, &str)]) -> String {
 /// The statements that keep what a program with these words prints, and its result.
 fn printing(name: &str, words: &str) -> String {
     let script = "p=$(\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"); s=$?; printf '%s: %s\\\\n' \
-                  X-Mfilter-Status $s X-Mfilter-Printed \\\"$(printf %s \\\"$p\\\" | tr '\\\\n' ' ')\\\"; \
+                  X-Mfilter-Status $s X-Mfilter-Printed \\\"$([ $s != 0 ] || printf %s \\\"$p\\\" | tr '\\\\n' ' ')\\\"; \
                   cat \\\"$m\\\"; s=$?";
     let name = format!("md-{name}");
     keeping(script, words, &[("md-returncode", "Status"), (&name, "Printed")])
@@ -461,31 +461,46 @@ fn what_programs_print_is_kept() {
 /// A text of the message's is never a part of a command.
 #[test]
 fn values_are_arguments() {
-    for (given, want, is_exact) in [
-        ("$FROM | x", "\"known ${{1}} | x\" \"sh\" \"{envelope-from}\"", true),
-        ("'$FROM'", "\"known ''\\\"${{1}}\\\"''\" \"sh\" \"{envelope-from}\"", true),
-        ("a;$FROM", "\"known a;${{1}}\" \"sh\" \"{envelope-from}\"", true),
-        ("\"$SUBJ\"", "\"known \\\"${{1}}\\\"\" \"sh\" \"{header \\\"Subject\\\"}\"", false),
+    for (given, want) in [
+        ("$FROM | x", "\"known ${{1}} | x\" \"sh\" \"{envelope-from}\""),
+        ("a;$FROM", "\"known a;${{1}}\" \"sh\" \"{envelope-from}\""),
         (
             "$SUBJ $FROM",
             "\"known ${{1}} ${{2}}\" \"sh\" \"{header \\\"Subject\\\"}\" \"{envelope-from}\"",
-            false,
         ),
+        ("\"$(x $SUBJ)\"", "\"known \\\"$(x ${{1}})\\\"\" \"sh\" \"{header \\\"Subject\\\"}\""),
+        ("$SIGNS \"$SIGNS\"", "\"known ${{1}} \\\"${{1}}\\\"\" \"sh\" \"a;b\""),
+        // The shell reads it as it is.
+        ("'$SUBJ' '$HOME'", "\"known '$SUBJ' '$HOME'\""),
     ] {
-        let text = format!("SUBJ=`reformail -x Subject:`\n`known {given}`\nto Maildir/.A\n");
-        let (rules, report, totals) = came_of(&text);
-        assert!(rules.contains(want), "{rules}\n{report}");
-        assert_eq!(totals.exact == totals.all, is_exact, "{rules}\n{report}");
-        assert_eq!(totals.not, 0, "{report}");
+        let text = format!(
+            "SUBJ=`reformail -x Subject:`\nSIGNS=\"a;b\"\n`known {given}`\nto Maildir/.A\n"
+        );
+        exact(&text, &format!("run \"/bin/sh\" \"-c\" {want}\nfolder \"A\""));
     }
+    // In a text, maildrop inserts them before the shell reads it.
+    for (given, want, is_exact) in [
+        ("$FROM x", "\"known\" \"{envelope-from}\" \"x\"", true),
+        ("'$FROM'", "\"known ''\\\"${{1}}\\\"''\" \"sh\" \"{envelope-from}\"", true),
+        ("$FROM|x", "\"known ${{1}}|x\" \"sh\" \"{envelope-from}\"", true),
+        ("'$SUBJ'", "\"known ''\\\"${{1}}\\\"''\" \"sh\" \"{header \\\"Subject\\\"}\"", false),
+    ] {
+        let text = format!("SUBJ=`reformail -x Subject:`\nto \"|known {given}\"\n");
+        let (rules, report, totals) = came_of(&text);
+        assert!(rules.starts_with("pipe ") && rules.ends_with(want), "{rules}\n{report}");
+        assert_eq!(
+            (totals.exact, totals.approximate),
+            (usize::from(is_exact), usize::from(!is_exact))
+        );
+    }
+    // A command within quotes has quotes of its own.
+    not("to \"|known \\\"$(x $FROM)\\\"\"\n", "");
     // Within single quotes, programs have maildrop's variables from their environment.
     exact(
         "import EXT\nA=\"it's\"\nxfilter 'cat | x -u \"$EXT\" $A $B'\n",
         "filter \"/bin/sh\" \"-c\" \"EXT=${{1}}; A='it'\\\\''s'; cat | x -u \\\"$EXT\\\" $A $B\" \"sh\" \
          \"{env \\\"EXT\\\"}\"\nwhen filter-failed -> defer \"4.3.0 a filter failed\"",
     );
-    // A command within quotes has quotes of its own.
-    not("`known \"$(x $FROM)\"`\nto Maildir/.A\n", "folder \"A\"");
 }
 
 /// The Maildir that maildrop is called with is the one that mfilter is called with.

@@ -301,3 +301,21 @@ fn together(mine: Option<Vec<String>>, theirs: Option<Vec<String>>) -> Option<Ve
     }
     Some(all)
 }
+
+/// Why it is unknown where a Maildir is.
+pub(super) const PLACE_OF_A_MESSAGE: &str = "where that is turns out when a message comes";
+
+/// How a path differs whose Maildir was guessed.
+pub(super) fn guessed_folder(why: &str) -> String {
+    format!("taken for a folder of this Maildir: {why}")
+}
+
+/// The name under which `let` keeps a variable.
+pub(super) fn kept_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let name = name.trim_matches('-').replace("--", "-").replace("--", "-");
+    format!("md-{name}")
+}

@@ -61,6 +61,10 @@ pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     }
 }
 
+/// How a mailbox differs whose name a program prints.
+const PRINTED_PATH: &str =
+    "taken for a folder of this Maildir: what a program prints may be another path";
+
 impl RecipeLowering<'_> {
     /// `! address …`
     pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<ProcmailDone, String> {
@@ -187,7 +191,7 @@ impl RecipeLowering<'_> {
         effects.extend(done.effects);
         // What is taken from the message is a name, what else is printed may be a path.
         let is_path = before.trim_matches('"').is_empty() && !command.trim().starts_with("echo");
-        let place = is_path.then(|| "taken for a folder of this Maildir".to_owned());
+        let place = is_path.then(|| PRINTED_PATH.to_owned());
         Ok(Some(ProcmailDone { effects, differs: done.differs.or(differs).or(place), ..done }))
     }
 
