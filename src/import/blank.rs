@@ -15,13 +15,28 @@ const MOST_STATES: usize = 200;
 /// Whether a pattern matches some text that begins with the blank, from there on; also
 /// true if it can match nothing at all there.
 pub(super) fn may_take_blank(pattern: &str, case: bool) -> bool {
-    takes(pattern, case).unwrap_or(true)
+    !begins_with_a_sign(pattern) && takes(pattern, case).unwrap_or(true)
 }
 
 /// Whether there is a text that a pattern matches only with the blank before it;
 /// `anywhere` if it may also match further into the text.
 pub(super) fn needs_blank(pattern: &str, case: bool, anywhere: bool) -> bool {
-    needs(pattern, case, anywhere).unwrap_or(true)
+    !begins_with_a_sign(pattern) && needs(pattern, case, anywhere).unwrap_or(true)
+}
+
+/// Whether a pattern plainly begins with a letter, a digit or an escaped sign. Most do, and
+/// need no automaton.
+fn begins_with_a_sign(pattern: &str) -> bool {
+    let mut bytes = pattern.bytes();
+    let first = bytes.next().unwrap_or_default();
+    let is_sign = match first {
+        b'\\' => {
+            bytes.next().is_some_and(|byte| byte.is_ascii_punctuation() && !b"<>".contains(&byte))
+        }
+        byte => byte.is_ascii_alphanumeric(),
+    };
+    let is_once = !bytes.next().is_some_and(|byte| b"*?{".contains(&byte));
+    is_sign && is_once && !pattern.contains('|')
 }
 
 /// Whether a pattern may match at the start of a text that begins like this.
