@@ -120,10 +120,10 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
         (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;
-            output::log_line(&format!("listening at {}", listener.place()));
             let again = call.clone();
             let reload = move || self::settings(&again);
-            launcher::run(&listener, settings, &reload, &tell).map(|()| CommandOutcome::Fine)
+            let ready = || tell_place(&listener.place());
+            launcher::run(&listener, settings, &reload, &tell, ready).map(|()| CommandOutcome::Fine)
         }
         (true, Some(identity)) => Err(become_user(&settings, identity)),
         (false, _) => serve(settings, call),
@@ -178,12 +178,16 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     judge_state(&settings.state, Identity::of_process().uid)?;
     readiness::confined(&settings.state)?;
     let place = call.inherited.clone().unwrap_or_else(|| listener.place());
-    output::log_line(&format!("listening at {place}"));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
-    let served = Arc::new(server).serve(listener, &move || self::settings(&call));
+    let reload = move || self::settings(&call);
+    let served = Arc::new(server).serve(listener, &reload, || tell_place(&place));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
     Ok(CommandOutcome::Fine)
+}
+
+fn tell_place(place: &str) {
+    output::log_line(&format!("listening at {place}"));
 }
 
 /// Starts this program again as another user, with the listening socket as standard

@@ -116,7 +116,8 @@ impl Server {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Serves until a signal ends it.
+    /// Serves until a signal ends it. `ready` is called when signals are heard and clients
+    /// are about to be served.
     ///
     /// # Errors
     /// Nobody can connect any more.
@@ -124,6 +125,7 @@ impl Server {
         self: &Arc<Server>,
         listener: Listener,
         reload: &ReloadSettings,
+        ready: impl FnOnce(),
     ) -> io::Result<()> {
         let (end, end_sent) = UnixStream::pair()?;
         let (renew, renew_sent) = UnixStream::pair()?;
@@ -138,6 +140,7 @@ impl Server {
             Arc::clone(&self.metrics),
             Arc::clone(&self.tell),
         );
+        ready();
         report_ready();
         let mut looked = Instant::now();
         loop {
