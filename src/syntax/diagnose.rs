@@ -335,7 +335,9 @@ impl<'a> View<'a> {
                 return mistake;
             }
         }
-        if let Some(suggestion) = self.expiry(at, expected).or_else(|| self.folder_test(at)) {
+        let in_test = expects(Rule::operator) || expects(Rule::arrow);
+        let suggestion = self.expiry(at, expected).or_else(|| self.folder_test(at));
+        if let Some(suggestion) = suggestion.or_else(|| self.comparison(at).filter(|_| in_test)) {
             let expected = names(expected);
             let kind = SyntaxErrorKind::Unexpected {
                 found: Some(text()),

@@ -87,6 +87,9 @@ impl View<'_> {
             }
             "and" if expects(Rule::comma) => {
                 let word = self.word(at + 1)?;
+                if FLAGS.iter().any(|(flag, _)| *flag == word) {
+                    return Some(format!("as {word}"));
+                }
                 let action = words::ACTIONS.contains(&word).then_some(word);
                 Some(format!(", {}", action.or_else(|| words::suggest_action(word, true))?))
             }

@@ -106,6 +106,16 @@ pub(super) fn duration(text: &str) -> Option<String> {
     }
 }
 
+/// The size that was meant, `5 MB`, or else the text.
+pub(super) fn size(text: &str) -> String {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, word) = text.split_at(digits);
+    match unit(word.trim()) {
+        Some(unit @ ("K" | "M" | "G")) => format!("{number}{unit}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// The number of a month in English, in full or shortened.
 pub(super) fn month(word: &str) -> Option<i8> {
     const MONTHS: [&str; 12] = [

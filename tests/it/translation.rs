@@ -138,6 +138,8 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "set layout maildir++",
     "folder {}",
     "copy {}",
+    "{} as {written}",
+    "as {word}",
     "folder \"Trash\"",
     "folder \"Junk\"",
     "folder \"Archive\"",
