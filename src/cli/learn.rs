@@ -15,7 +15,7 @@ use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::Log;
 use crate::mailbox::learn::{ChangeOutcome, LearnStep, ListChange, take_back};
-use crate::mailbox::moves::{MoveScan, Watcher};
+use crate::mailbox::moves::{MoveScan, MoveScanner};
 use crate::state::StateDir;
 use crate::state::lessons::{self, Lesson};
 use crate::text::{escape, json_line};
@@ -97,7 +97,8 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         }
         return Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine });
     }
-    let mut watcher = Watcher::open(&location, &state).map_err(|failure| failure.to_string())?;
+    let mut watcher =
+        MoveScanner::open(&location, &state).map_err(|failure| failure.to_string())?;
     let is_first = watcher.is_first_scan();
     let _alone = match call.dry_run {
         true => None,

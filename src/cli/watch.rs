@@ -27,7 +27,7 @@ use crate::mailbox::arrivals::{Arrivals, ReadyMail};
 use crate::mailbox::dir_watcher::{DirChanges, DirWatcher, Shortage, WatchRole};
 use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
-use crate::mailbox::moves::Watcher;
+use crate::mailbox::moves::MoveScanner;
 use crate::mailbox::recognition::read_log;
 use crate::maildir::folder::Sub;
 use crate::maildir::mover::Mover;
@@ -538,7 +538,7 @@ impl WatchService<'_> {
         if program.moves.is_empty() {
             return Ok(more);
         }
-        let mut watcher = match Watcher::open(location, &state) {
+        let mut watcher = match MoveScanner::open(location, &state) {
             Ok(watcher) => watcher,
             Err(failure) => {
                 self.report(log, &failure.to_string());
