@@ -153,7 +153,7 @@ impl Server {
                 self.renew(reload);
             }
             if looked.elapsed() >= POLL_INTERVAL {
-                self.pool.look_after();
+                self.pool.maintain();
                 looked = Instant::now();
             }
             if ready.get(2) != Some(&true) {
@@ -229,7 +229,7 @@ impl Server {
                 if before.settings.metrics != current.settings.metrics {
                     (self.tell)("the places of metrics count with the next start");
                 }
-                self.pool.renew(Arc::clone(&current.settings));
+                self.pool.change_settings(Arc::clone(&current.settings));
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
                 (self.tell)("the settings were read again");
             }
