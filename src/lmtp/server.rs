@@ -22,7 +22,9 @@ use super::metrics::Metrics;
 use super::pool::{Pool, PoolLog};
 use super::record::RecipientRecord;
 use super::reply::LmtpReply;
-use super::session::{self, Addressee, ENDING, Envelope, LmtpPeer, Ready, Service, SessionLimits};
+use super::session::{
+    self, Addressee, ENDING, Envelope, LmtpPeer, PeerState, Service, SessionLimits,
+};
 use super::settings::{Identity, LmtpSettings};
 use super::spool::MessageData;
 use super::warm_worker::Spawner;
@@ -398,7 +400,7 @@ struct ServedClient<'s> {
 }
 
 impl LmtpPeer for ServedClient<'_> {
-    fn wait(&mut self, is_owed: bool) -> io::Result<Ready> {
+    fn wait(&mut self, is_owed: bool) -> io::Result<PeerState> {
         let (server, connection) = (self.server, self.connection);
         connection.idle_since.store(server.moment(), Ordering::SeqCst);
         let mut ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
@@ -410,9 +412,9 @@ impl LmtpPeer for ServedClient<'_> {
         Ok(match ready?.as_slice() {
             // Whatever has arrived is answered, if only with the reply that the server is
             // ending.
-            [true, ..] => Ready::Input,
-            [_, true] => Ready::Ending,
-            _ => Ready::TimedOut,
+            [true, ..] => PeerState::Input,
+            [_, true] => PeerState::Ending,
+            _ => PeerState::TimedOut,
         })
     }
 }

@@ -6,7 +6,7 @@ pub mod iso2022;
 pub mod charset;
 pub mod fold;
 pub mod flowed;
-pub mod gather;
+pub mod bounded_text;
 pub mod domain;
 pub mod encoded_word;
 pub mod parameter;
@@ -15,17 +15,17 @@ pub mod head;
 pub mod address;
 pub mod path;
 pub mod date;
-pub mod block;
+pub mod header_block;
 pub mod header_edit;
 pub mod content;
 pub mod transfer;
-pub mod quiet;
+pub mod silent_emitter;
 pub mod reply_prefix;
 pub mod message_ids;
 mod arrival;
 mod bodies;
 mod contained;
-mod sheet;
+mod style_sheet;
 pub mod style;
 pub mod html;
 pub mod text;
@@ -49,15 +49,15 @@ use archive::Archive;
 use arrival::StorageTimes;
 use attachment::Attachment;
 use bodies::Bodies;
+use bounded_text::Budget;
 use content::{BodyReader, Content};
 use date::Date;
-use gather::Budget;
 use head::Head;
 use mime::{Part, Structure};
 
 pub use arrival::arrived_by_name;
 pub use bodies::TEXT_LIMIT;
-pub use content::Unread;
+pub use content::BodyError;
 pub use header_edit::HeaderEdit;
 pub use text::Text;
 
@@ -75,15 +75,15 @@ pub struct Message {
     left_out: RefCell<Vec<String>>,
     date: OnceCell<Option<Date>>,
     stored: Cell<Option<StorageTimes>>,
-    structure: OnceCell<Result<Structure, Unread>>,
-    bodies: OnceCell<Result<Bodies, Unread>>,
+    structure: OnceCell<Result<Structure, BodyError>>,
+    bodies: OnceCell<Result<Bodies, BodyError>>,
     attachments: OnceCell<Vec<Attachment>>,
-    within: OnceCell<Result<Vec<Message>, Unread>>,
+    within: OnceCell<Result<Vec<Message>, BodyError>>,
     /// How many encoded messages, each within the other, contain this one.
     depth: u8,
-    archives: OnceCell<Result<Vec<(usize, Archive)>, Unread>>,
-    sizes: OnceCell<Result<Vec<u64>, Unread>>,
-    hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
+    archives: OnceCell<Result<Vec<(usize, Archive)>, BodyError>>,
+    sizes: OnceCell<Result<Vec<u64>, BodyError>>,
+    hashes: OnceCell<Result<Vec<Option<String>>, BodyError>>,
 }
 
 impl Message {
@@ -143,7 +143,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn size(&self) -> Result<u64, Unread> {
+    pub fn size(&self) -> Result<u64, BodyError> {
         self.content.size()
     }
 
@@ -152,7 +152,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn is_empty(&self) -> Result<bool, Unread> {
+    pub fn is_empty(&self) -> Result<bool, BodyError> {
         let starts = self.from_line().is_some() || !self.content.header().is_empty();
         Ok(!starts && self.size()? == 0)
     }
@@ -233,11 +233,11 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn parts(&self) -> Result<&[Part], Unread> {
+    pub fn parts(&self) -> Result<&[Part], BodyError> {
         Ok(&self.structure()?.parts)
     }
 
-    fn structure(&self) -> Result<&Structure, Unread> {
+    fn structure(&self) -> Result<&Structure, BodyError> {
         get(&self.structure, || Ok(mime::walk(self.head(), self.content.body(0..u64::MAX)?)?))
     }
 
@@ -245,7 +245,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, Unread> {
+    pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, BodyError> {
         Ok(transfer::prefix(self.raw(part)?, part.encoding, limit)?)
     }
 
@@ -253,11 +253,11 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
+    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, BodyError> {
         self.content.body(range)
     }
 
-    fn raw(&self, part: &Part) -> Result<BodyReader<'_>, Unread> {
+    fn raw(&self, part: &Part) -> Result<BodyReader<'_>, BodyError> {
         self.content.body(part.range.clone())
     }
 
@@ -266,7 +266,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn charsets(&self) -> Result<Vec<String>, Unread> {
+    pub fn charsets(&self) -> Result<Vec<String>, BodyError> {
         let parts = self.parts()?;
         let mut charsets: Vec<String> = text::encoded_word_charsets(self.head().bytes());
         charsets.extend(parts.iter().filter_map(|part| part.charset.clone()));
@@ -317,12 +317,12 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn spool(&self) -> Result<(), Unread> {
+    pub fn spool(&self) -> Result<(), BodyError> {
         self.content.spool()
     }
 
     /// Why the body could not be read, if an attempt failed.
-    pub fn failure(&self) -> Option<Unread> {
+    pub fn failure(&self) -> Option<BodyError> {
         self.content.failure()
     }
 
@@ -375,10 +375,10 @@ impl Message {
 
 /// The value computed earlier, or now. A failure is remembered too.
 fn get<T>(
-    cell: &OnceCell<Result<T, Unread>>,
-    compute: impl FnOnce() -> Result<T, Unread>,
-) -> Result<&T, Unread> {
-    cell.get_or_init(compute).as_ref().map_err(Unread::clone)
+    cell: &OnceCell<Result<T, BodyError>>,
+    compute: impl FnOnce() -> Result<T, BodyError>,
+) -> Result<&T, BodyError> {
+    cell.get_or_init(compute).as_ref().map_err(BodyError::clone)
 }
 
 /// What has been read from the headers of each name; names are few.

@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 
 use super::{Address, is_too_long};
+use crate::message::bounded_text::{self, Budget};
 use crate::message::encoded_word::{self, EncodedWord};
-use crate::message::gather::{self, Budget};
 use crate::message::{charset, head, unfold};
 
 /// The most words of a name; more are left out, so that a header of blanks and
@@ -47,7 +47,7 @@ pub fn parse_list(raw: &[u8]) -> Vec<Address> {
 /// The same, as far as the budget allows. No mailbox is cut: one that does not
 /// fit is left out as a whole.
 pub fn parse_within(raw: &[u8], budget: &mut Budget) -> Vec<Address> {
-    let (raw, cut) = gather::prefix(raw, RAW_LIMIT);
+    let (raw, cut) = bounded_text::prefix(raw, RAW_LIMIT);
     if cut {
         budget.cut();
     }
@@ -418,7 +418,7 @@ impl<'a> Parser<'a, '_> {
             }
         }
         if raw.len() > NAME_LIMIT {
-            raw.truncate(gather::floor(&raw, NAME_LIMIT));
+            raw.truncate(bounded_text::floor(&raw, NAME_LIMIT));
             self.budget.cut();
         }
         let raw = raw.trim_end_matches([',', ' ']);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::parse::{MAILBOX, RAW_LIMIT};
 use super::*;
-use crate::message::gather::Budget;
+use crate::message::bounded_text::Budget;
 use crate::message::head;
 
 /// `name|local|domain` of each.

@@ -12,8 +12,8 @@ use memchr::memchr;
 
 use self::lines::{BodyLines, LinePiece};
 use self::part::describe;
-use super::block::{MOST_DASHES, is_boundary, is_empty_line, opens_with_field};
 use super::head::Head;
+use super::header_block::{MOST_DASHES, is_boundary, is_empty_line, opens_with_field};
 use super::parameter;
 use super::transfer::Encoding;
 

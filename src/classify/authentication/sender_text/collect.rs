@@ -94,7 +94,7 @@ impl SenderText {
             texts.add(helo, ambiguous);
         }
         let head = mail.message.head();
-        let border = mail.trail().border_start;
+        let border = mail.trace_lines().border_start;
         for line in head.named("received").take(MOST_SIGNATURES) {
             // Whoever handed over to our own machines is checked alike: it costs
             // nothing, and the border may be another than we think.

@@ -11,7 +11,7 @@ const OPENING: usize = 8 << 10;
 
 /// The header block of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Block {
+pub struct HeaderBlock {
     /// From after the `From ` line to after the empty line that ends the block.
     pub header: Range<usize>,
     /// The block is longer than the limit and was cut there.
@@ -23,7 +23,7 @@ pub struct Block {
 /// Finds the header block in bytes that arrive piece by piece; each byte is
 /// searched once.
 #[derive(Debug)]
-pub struct Finder {
+pub struct HeaderFinder {
     limit: usize,
     /// The end of the `From ` line, once that is known.
     start: Option<usize>,
@@ -40,10 +40,10 @@ pub struct Finder {
 /// How many lines of a header are checked for being a boundary.
 pub const MOST_DASHES: usize = 10;
 
-impl Finder {
+impl HeaderFinder {
     /// For a header block of at most `limit` bytes.
-    pub fn new(limit: usize) -> Finder {
-        Finder { limit, start: None, has_header: false, line: 0, searched: 0, dashes: 0 }
+    pub fn new(limit: usize) -> HeaderFinder {
+        HeaderFinder { limit, start: None, has_header: false, line: 0, searched: 0, dashes: 0 }
     }
 
     /// The header block, if it ends within `bytes`, which is everything that has
@@ -54,7 +54,7 @@ impl Finder {
     /// the header: if there is a well-known field before the first empty line,
     /// everything up to that line is header, as every mail reader shows it.
     /// Otherwise such a message has an empty header block, and all of it is body.
-    pub fn find(&mut self, bytes: &[u8], eof: bool) -> Option<Block> {
+    pub fn find(&mut self, bytes: &[u8], eof: bool) -> Option<HeaderBlock> {
         let start = match self.start {
             Some(start) => start,
             None => {
@@ -78,7 +78,10 @@ impl Finder {
                         [b'\n', ..] => 1,
                         _ => 0,
                     };
-                    return Some(Block { header: start..start + empty, ..Block::default() });
+                    return Some(HeaderBlock {
+                        header: start..start + empty,
+                        ..HeaderBlock::default()
+                    });
                 }
                 self.line = start + blank;
                 self.searched = self.line;
@@ -95,13 +98,13 @@ impl Finder {
                 self.dashes += 1;
                 if is_boundary(line, bytes.get(start..self.line).unwrap_or_default()) {
                     let header = start..self.line;
-                    return Some(Block { header, at_boundary: true, cut: false });
+                    return Some(HeaderBlock { header, at_boundary: true, cut: false });
                 }
             }
             self.searched = end;
             self.line = end;
             if is_empty_line(line) {
-                return Some(Block { header: start..end, ..Block::default() });
+                return Some(HeaderBlock { header: start..end, ..HeaderBlock::default() });
             }
         }
         self.searched = bytes.len();
@@ -116,13 +119,13 @@ impl Finder {
             Some(at) if self.line == start => start + at + 2,
             _ => bytes.len(),
         };
-        Some(Block { header: start..end, ..Block::default() })
+        Some(HeaderBlock { header: start..end, ..HeaderBlock::default() })
     }
 
     /// Cuts between two lines if there is more than one.
-    fn cut(&self, start: usize) -> Block {
+    fn cut(&self, start: usize) -> HeaderBlock {
         let end = if self.line > start { self.line } else { start + self.limit };
-        Block { header: start..end, cut: true, at_boundary: false }
+        HeaderBlock { header: start..end, cut: true, at_boundary: false }
     }
 }
 
@@ -287,9 +290,9 @@ mod tests {
     use super::*;
 
     /// The result for all bytes at once, which must be the same byte by byte.
-    fn find(bytes: &[u8], limit: usize) -> Block {
-        let whole = Finder::new(limit).find(bytes, true).expect("there is one at the end");
-        let mut finder = Finder::new(limit);
+    fn find(bytes: &[u8], limit: usize) -> HeaderBlock {
+        let whole = HeaderFinder::new(limit).find(bytes, true).expect("there is one at the end");
+        let mut finder = HeaderFinder::new(limit);
         let early = (0..=bytes.len()).find_map(|end| finder.find(bytes.get(..end)?, false));
         assert_eq!(early.or_else(|| finder.find(bytes, true)), Some(whole.clone()));
         whole
@@ -337,8 +340,8 @@ mod tests {
     #[test]
     fn a_header_too_long_is_cut_between_lines() {
         let lines = find(b"A: b\nC: d\nE: f\n\nbody", 12);
-        assert_eq!(lines, Block { header: 0..10, cut: true, at_boundary: false });
-        let cut = Block { header: 0..6, cut: true, at_boundary: false };
+        assert_eq!(lines, HeaderBlock { header: 0..10, cut: true, at_boundary: false });
+        let cut = HeaderBlock { header: 0..6, cut: true, at_boundary: false };
         assert_eq!(find(b"A: a long line\n\nbody", 6), cut);
     }
 
