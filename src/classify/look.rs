@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::message::{Message, Unread};
+use crate::message::{BodyError, Message};
 
 /// The raw body's first `limit` bytes.
 ///
@@ -34,6 +34,6 @@ pub fn folded(message: &Message, name: &str) -> String {
 }
 
 /// Says why the body could not be read.
-pub fn unread(error: impl Into<Unread>) -> String {
+pub fn unread(error: impl Into<BodyError>) -> String {
     format!("the body cannot be read: {}", error.into())
 }

@@ -12,7 +12,7 @@ use crate::mailbox::correspondents::SentMailReader;
 use crate::mailbox::learn::{
     ChangeOutcome, LearnStep, ListChange, carry_out, lessons as to_remember, plan,
 };
-use crate::mailbox::moves::{MoveScan, Watcher};
+use crate::mailbox::moves::{MoveScan, MoveScanner};
 use crate::mailbox::recognition;
 use crate::maildir::Location;
 use crate::outcome::Failure;
@@ -117,7 +117,7 @@ impl Learner<'_> {
     /// Looks for moves once, for at most `step`, and learns from them.
     pub(super) fn learn_some(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         world: &World,
         step: Duration,
         stop: &AtomicBool,
@@ -133,7 +133,7 @@ impl Learner<'_> {
     /// was learned. `left` is called with the number of messages still to be read.
     pub(super) fn learn(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         world: &World,
         stop: &AtomicBool,
         dry_run: bool,
@@ -163,7 +163,7 @@ impl Learner<'_> {
 
     fn learn_from(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         mut all: MoveScan,
         world: &World,
         dry_run: bool,

@@ -35,7 +35,7 @@ pub enum Set {
 
 /// The high half of an 8-bit set, one character at a time (RFC 1554).
 #[derive(Debug, Clone, Copy)]
-enum Single {
+enum SingleShift {
     Latin1,
     Greek,
 }
@@ -48,7 +48,7 @@ pub fn has_shifts(bytes: &[u8]) -> bool {
 /// Decodes; `shifted` is the set that SO shifts to if no escape has designated one.
 pub fn decode(bytes: &[u8], shifted: Set) -> String {
     let mut text = DecodedText::new(bytes.len());
-    let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, Single::Latin1);
+    let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, SingleShift::Latin1);
     let mut shift_out = false;
     let mut rest = bytes;
     while let [byte, tail @ ..] = rest {
@@ -65,8 +65,8 @@ pub fn decode(bytes: &[u8], shifted: Set) -> String {
                 [b'(', b'I', tail @ ..] => (g0, rest) = (Set::Kana, tail),
                 [b'(', b'A'..=b'Z', tail @ ..] => (g0, rest) = (Set::Ascii, tail),
                 [b')', b'I', tail @ ..] => (g1, rest) = (Set::Kana, tail),
-                [b'.', b'F', tail @ ..] => (g2, rest) = (Single::Greek, tail),
-                [b'.', _, tail @ ..] => (g2, rest) = (Single::Latin1, tail),
+                [b'.', b'F', tail @ ..] => (g2, rest) = (SingleShift::Greek, tail),
+                [b'.', _, tail @ ..] => (g2, rest) = (SingleShift::Latin1, tail),
                 [b'N', one, tail @ ..] => {
                     rest = tail;
                     text.single(g2, *one);
@@ -182,10 +182,10 @@ impl DecodedText {
         }
     }
 
-    fn single(&mut self, set: Single, byte: u8) {
+    fn single(&mut self, set: SingleShift, byte: u8) {
         let encoding = match set {
-            Single::Latin1 => WINDOWS_1252,
-            Single::Greek => ISO_8859_7,
+            SingleShift::Latin1 => WINDOWS_1252,
+            SingleShift::Greek => ISO_8859_7,
         };
         self.push(encoding, &[byte | 0x80]);
     }

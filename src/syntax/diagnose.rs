@@ -10,14 +10,14 @@ use super::words;
 use crate::source::Span;
 
 /// A piece and its surroundings.
-pub(super) struct View<'a> {
+pub(super) struct PieceContext<'a> {
     pub file: u32,
     pub text: &'a str,
     pub tokens: &'a [SyntaxToken],
     pub piece: &'a TokenRun,
 }
 
-impl<'a> View<'a> {
+impl<'a> PieceContext<'a> {
     pub(super) fn token(&self, at: usize) -> Option<SyntaxToken> {
         self.tokens.get(at).copied().filter(|_| self.piece.tokens.contains(&at))
     }

@@ -1,7 +1,7 @@
 //! What was probably meant where the text is not what the grammar expects: the line, the
 //! action or the test as it is written in this language.
 
-use super::diagnose::View;
+use super::diagnose::PieceContext;
 use super::grammar::Rule;
 use super::mistake::{Mistake, SyntaxErrorKind, date_hint};
 use super::scan::{SyntaxToken, TokenShape};
@@ -13,7 +13,7 @@ const MOST_FOLDERS: usize = 3;
 /// A longer condition is not repeated in a hint, bytes.
 const LONGEST_CONDITION: usize = 60;
 
-impl View<'_> {
+impl PieceContext<'_> {
     /// `from "x" -> discard`, `block "x"`: the rule that was meant.
     pub(super) fn suggest_rule(&self, start: usize, word: &str) -> Option<String> {
         let next = self.token(start + 1)?;

@@ -21,7 +21,7 @@ pub const ACTIONS: &[&str] = &[
 ];
 
 /// Actions that may be followed by `{ NAME VALUE … }`.
-pub const WITH_PARTICULARS: &[&str] = &["reply"];
+pub const WITH_NAMED_ARGUMENTS: &[&str] = &["reply"];
 
 /// What may come after the file of `include sieve`.
 pub const SCRIPT_OPTIONS: &[&str] = &["separator", "prefix"];
@@ -331,7 +331,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::reply_word => "an action",
         Rule::let_word => "`let`",
         Rule::argument => "an argument",
-        Rule::particulars => "`{`",
+        Rule::named_arguments => "`{`",
         Rule::particular | Rule::particular_name => "a word of it (`text`, `subject`, …)",
         Rule::flag => "a flag",
         Rule::condition

@@ -14,9 +14,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Another command has it, or the state cannot be written.
-pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
+pub(super) fn lock_moves(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
     match sort_journal::claim(state, maildir, Instant::now() + LOCK_TIMEOUT) {
-        Ok(Some(claim)) => Ok(claim),
+        Ok(Some(lock)) => Ok(lock),
         Ok(None) => Err(format!(
             "another mfilter is moving mail in `{}`; try again when it is done",
             maildir.display()
@@ -25,11 +25,11 @@ pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String
     }
 }
 
-/// [`claim`], except for a dry run, which moves nothing.
-pub(super) fn claim_unless_dry(
+/// [`lock_moves`], except for a dry run, which moves nothing.
+pub(super) fn lock_moves_unless_dry(
     state: &StateDir,
     maildir: &Path,
     dry_run: bool,
 ) -> Result<Option<LockFile>, String> {
-    (!dry_run).then(|| claim(state, maildir)).transpose()
+    (!dry_run).then(|| lock_moves(state, maildir)).transpose()
 }

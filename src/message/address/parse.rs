@@ -1,4 +1,4 @@
-//! Addresses of RFC 5322 §3.4, as real mail has them.
+//! Address headers (RFC 5322 §3.4) as real mail has them, read as a list of mailboxes.
 //!
 //! We tried mail-parser's reader first. It is fast, but takes the quoted local
 //! part of `"a b"@example.jp`, and a local part alone, for a name; it keeps the
@@ -8,9 +8,10 @@
 
 use std::borrow::Cow;
 
+use super::{Address, is_too_long};
+use crate::message::bounded_text::{self, Budget};
 use crate::message::encoded_word::{self, EncodedWord};
-use crate::message::gather::{self, Budget};
-use crate::message::{charset, domain, fold, head, unfold};
+use crate::message::{charset, head, unfold};
 
 /// The most words of a name; more are left out, so that a header of blanks and
 /// letters does not cost many times its size.
@@ -25,87 +26,13 @@ const MOST_NAMES: usize = 50;
 pub const LIST_LIMIT: usize = 1 << 20;
 
 /// The minimum cost of a mailbox, since several copies of it are made.
-const MAILBOX: usize = 256;
+pub(super) const MAILBOX: usize = 256;
 
 /// How much is read of one header, bytes.
-const RAW_LIMIT: usize = 256 << 10;
+pub(super) const RAW_LIMIT: usize = 256 << 10;
 
 /// How much is read of a display name, bytes.
 const NAME_LIMIT: usize = 4 << 10;
-
-/// The longest address, bytes: a local part of 64, the `@`, a domain of 255 (RFC
-/// 5321 §4.5.3.1). Real senders do not respect the 64, so only the whole and the
-/// domain are checked.
-const LONGEST: usize = 320;
-
-/// The longest domain, bytes.
-const LONGEST_DOMAIN: usize = 255;
-
-/// One mailbox of an address header.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Address {
-    /// Display name or comment, decoded and normalised; never empty.
-    pub name: Option<String>,
-    /// Local part without quoting; empty for `<>` and for a name alone.
-    pub local: String,
-    /// As written; empty for a local part alone.
-    pub domain: String,
-}
-
-impl Address {
-    /// `local@domain`, or only the local part, or nothing. Not quoted: it is for
-    /// comparing and displaying, not for writing into a header.
-    pub fn address(&self) -> String {
-        if self.domain.is_empty() {
-            return self.local.clone();
-        }
-        format!("{}@{}", self.local, self.domain)
-    }
-
-    /// `Name <address>`, or whichever of the two exists.
-    pub fn display(&self) -> String {
-        match &self.name {
-            Some(name) if self.local.is_empty() && self.domain.is_empty() => name.clone(),
-            Some(name) => format!("{name} <{}>", self.address()),
-            None => self.address(),
-        }
-    }
-
-    /// The address for comparing: case-folded, the domain canonical.
-    pub fn canonical(&self) -> String {
-        let local = fold::fold(&self.local);
-        if self.domain.is_empty() {
-            return local.into_owned();
-        }
-        format!("{local}@{}", domain::canonical(&self.domain))
-    }
-}
-
-/// Whether a local part and a domain are longer than an address can be.
-pub fn is_too_long(local: &str, domain: &str) -> bool {
-    domain.len() > LONGEST_DOMAIN || local.len() + 1 + domain.len() > LONGEST
-}
-
-/// An address in the form of [`Address::canonical`], from one that a person wrote
-/// into a rule or a list; also accepts `@domain` and a local part alone.
-pub fn canonical(address: &str) -> Cow<'_, str> {
-    match address.rsplit_once('@') {
-        Some((local, domain)) => {
-            Cow::Owned(format!("{}@{}", fold::fold(local), domain::canonical(domain)))
-        }
-        None => fold::fold(address),
-    }
-}
-
-/// Splits `user+detail` at the first of the `delimiters` (RFC 5233 §2); a
-/// leading delimiter belongs to the base.
-pub fn split_detail<'a>(local: &'a str, delimiters: &str) -> (&'a str, Option<&'a str>) {
-    let delimiter = |at: &(usize, char)| at.0 > 0 && delimiters.contains(at.1);
-    match local.char_indices().find(delimiter) {
-        Some((at, delimiter)) => (&local[..at], Some(&local[at + delimiter.len_utf8()..])),
-        None => (local, None),
-    }
-}
 
 /// Reads an address header's value: RFC 5322 §3.4 with groups, comments and the
 /// obsolete syntax of §4.4, raw UTF-8 (RFC 6532), encoded words (RFC 2047). A
@@ -120,7 +47,7 @@ pub fn parse_list(raw: &[u8]) -> Vec<Address> {
 /// The same, as far as the budget allows. No mailbox is cut: one that does not
 /// fit is left out as a whole.
 pub fn parse_within(raw: &[u8], budget: &mut Budget) -> Vec<Address> {
-    let (raw, cut) = gather::prefix(raw, RAW_LIMIT);
+    let (raw, cut) = bounded_text::prefix(raw, RAW_LIMIT);
     if cut {
         budget.cut();
     }
@@ -491,7 +418,7 @@ impl<'a> Parser<'a, '_> {
             }
         }
         if raw.len() > NAME_LIMIT {
-            raw.truncate(gather::floor(&raw, NAME_LIMIT));
+            raw.truncate(bounded_text::floor(&raw, NAME_LIMIT));
             self.budget.cut();
         }
         let raw = raw.trim_end_matches([',', ' ']);
@@ -582,222 +509,4 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 fn next_char(text: &str, at: usize) -> usize {
     let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     (at + length).min(text.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// `name|local|domain` of each.
-    fn read(raw: &str) -> Vec<String> {
-        read_bytes(raw.as_bytes())
-    }
-
-    fn read_bytes(raw: &[u8]) -> Vec<String> {
-        parse_list(raw)
-            .into_iter()
-            .map(|each| format!("{}|{}|{}", each.name.unwrap_or_default(), each.local, each.domain))
-            .collect()
-    }
-
-    #[test]
-    fn the_examples_of_rfc_5322() {
-        assert_eq!(
-            read("\"Joe Q. Public\" <john.q.public@example.com>"),
-            ["Joe Q. Public|john.q.public|example.com"]
-        );
-        assert_eq!(
-            read("Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"),
-            ["Mary Smith|mary|x.test", "|jdoe|example.org", "Who?|one|y.test"]
-        );
-        assert_eq!(
-            read("<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>"),
-            ["|boss|nil.test", "Giant; \"Big\" Box|sysservices|example.net"]
-        );
-        assert_eq!(
-            read("A Group:Ed Jones <joe@a.test>,joe@where.test,John <jdoe@one.test>;, x@y"),
-            ["Ed Jones|joe|a.test", "|joe|where.test", "John|jdoe|one.test", "|x|y"]
-        );
-        assert_eq!(read("Undisclosed recipients:;"), [""; 0]);
-        assert_eq!(
-            read("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"),
-            ["Pete(A nice ) chap)|pete|silly.test"]
-        );
-        assert_eq!(
-            read("Mary Smith <@node.test,@b.c:mary@example.net>, , jdoe@test  . example"),
-            ["Mary Smith|mary|example.net", "|jdoe|test.example"]
-        );
-        assert_eq!(
-            read("Joe Q. Public <john . q @ example.com>"),
-            ["Joe Q. Public|john.q|example.com"]
-        );
-    }
-
-    #[test]
-    fn a_name_with_commas_that_should_be_quoted() {
-        assert_eq!(read("Example, Inc. <a@b>"), ["Example, Inc.|a|b"]);
-        assert_eq!(
-            read("Sato, Hanako <h@x>, Suzuki, Ichiro <i@x>, c@x"),
-            ["Sato, Hanako|h|x", "Suzuki, Ichiro|i|x", "|c|x"]
-        );
-        assert_eq!(read("\"A\", =?utf-8?q?B?=, <a@b>"), ["A, B|a|b"]);
-        assert_eq!(
-            read("a@b, Example"),
-            ["|a|b", "Example||"].map(|one| one.replace("Example||", "|Example|"))
-        );
-        assert_eq!(read("c@d, Example <a@b>"), ["|c|d", "Example|a|b"]);
-        assert_eq!(read("root, c@d"), ["|root|", "|c|d"]);
-        assert_eq!(read("\"x@y\", <a@b>"), ["|x@y|", "|a|b"]);
-        let many = "a,".repeat(1000);
-        assert_eq!(read(&many).len(), 1000);
-    }
-
-    #[test]
-    fn local_parts() {
-        assert_eq!(read("\"a b\"@x.jp, <\"a@b,c\"@x.jp>"), ["|a b|x.jp", "|a@b,c|x.jp"]);
-        assert_eq!(
-            read("MAILER-DAEMON, root (Cron Daemon)"),
-            ["|MAILER-DAEMON|", "Cron Daemon|root|"]
-        );
-        assert_eq!(read("MAILER-DAEMON <>, <>"), ["MAILER-DAEMON||", "||"]);
-        assert_eq!(read("a..b.@docomo.ne.jp, <.x@y>"), ["|a..b.|docomo.ne.jp", "|.x|y"]);
-        assert_eq!(
-            read("a@[IPv6:2001::1], <b@[127.0.0.1]>"),
-            ["|a|[IPv6:2001::1]", "|b|[127.0.0.1]"]
-        );
-        assert_eq!(read("日本@例え.jp"), ["|日本|例え.jp"]);
-    }
-
-    #[test]
-    fn what_is_longer_than_an_address_can_be_is_none() {
-        let local = "a".repeat(320 - 1 - "example.jp".len());
-        assert_eq!(read(&format!("{local}@example.jp, b@c")).len(), 2);
-        let long = format!("{local}a@example.jp");
-        assert_eq!(read(&format!("{long}, b@c")), ["|b|c"]);
-        assert_eq!(read(&format!("Name <{long}>, b@c")), ["Name||", "|b|c"]);
-        assert_eq!(read(&format!("a@{}", "b".repeat(256))), [""; 0]);
-        assert_eq!(read(&"a".repeat(9 << 20)), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_left_out_makes_no_other_address() {
-        let within = |raw: &str| {
-            let mut budget = Budget::new(LIST_LIMIT);
-            let found = parse_within(raw.as_bytes(), &mut budget);
-            (found.iter().map(Address::display).collect::<Vec<_>>(), budget.is_cut())
-        };
-        let long = "x".repeat(RAW_LIMIT);
-        // The inside of a name whose end is beyond the limit.
-        for open in ["\"", "(", "<\"", "<(", "b@c (", "\"a\" \"", "<@x:\""] {
-            let raw = format!("a@b, {open} boss@corp.example, {long}\") <evil@x.example>");
-            assert_eq!(within(&raw), (vec!["a@b".to_owned()], true), "{open}");
-        }
-        let raw = format!("a@b, {}boss@corp.example.evil.example", " ".repeat(RAW_LIMIT - 22));
-        assert_eq!(within(&raw), (vec!["a@b".to_owned()], true));
-        let raw = format!("a@b, <boss@corp.example{long}>");
-        assert_eq!(within(&raw), (vec!["a@b".to_owned()], true));
-        // As many as the limit allows.
-        let (found, cut) = within(&"a@b,".repeat(100_000));
-        assert_eq!((found.len(), cut), (LIST_LIMIT / (MAILBOX + 4), true));
-        let (found, cut) = within(&"a@b ".repeat(60_000));
-        assert_eq!((found.len(), cut), (LIST_LIMIT / (MAILBOX + 4), true));
-        let (found, cut) = within(&"\u{fdfa} <a@b>,".repeat(20_000));
-        assert!(found.len() > 2000 && cut);
-        // A complete one after one that is too long.
-        assert!(!within("a@b").1);
-    }
-
-    #[test]
-    fn names_are_decoded_after_the_list_is_split() {
-        assert_eq!(read("=?utf-8?B?5pel?= =?utf-8?B?5pysLCA8?= <a@b>"), ["日本, <|a|b"]);
-        assert_eq!(read("=?utf-8?Q?Doe, John <x@y>?= <a@b>"), ["Doe, John <x@y>|a|b"]);
-        assert_eq!(read("\"=?utf-8?B?5g==?= =?utf-8?B?l6U=?=\" <a@b>"), ["日|a|b"]);
-        assert_eq!(read("a@b (=?utf-8?Q?=E6=97=A5?=)"), ["日|a|b"]);
-        assert_eq!(read("=?utf-8?Q?root?="), ["root||"]);
-        assert_eq!(read_bytes(b"\x1b$B<A!\"\x1b(B <a@b>"), ["質、|a|b"]);
-        assert_eq!(read_bytes(b"Jos\xe9 <a@b>"), ["José|a|b"]);
-        assert_eq!(read("ＡＢＣ\u{3000}ｶﾞ <a@b>"), ["ABC ガ|a|b"]);
-    }
-
-    #[test]
-    fn what_mailers_get_wrong_is_read() {
-        assert_eq!(read("Foo <a@b, Bar <c@d>"), ["Foo|a|b", "Bar|c|d"]);
-        assert_eq!(read("Foo a@b>"), ["Foo|a|b"]);
-        assert_eq!(read("Foo Bar a@b"), ["Foo Bar|a|b"]);
-        assert_eq!(read("a@b (A) c@d (C)"), ["A|a|b", "C|c|d"]);
-        assert_eq!(read("\"Foo <a@b>"), ["Foo|a|b"]);
-        assert_eq!(read("Foo (bar <a@b>"), ["Foo bar|a|b"]);
-        assert_eq!(read("a@b; c@d;"), ["|a|b", "|c|d"]);
-        assert_eq!(read("a@b <a@b>"), ["a@b|a|b"]);
-        assert_eq!(read("<a@b> <c@d>"), ["|a|b", "|c|d"]);
-        assert_eq!(read("John Doe"), ["John Doe||"]);
-        assert_eq!(read("Foo\r\n <a@\r\n b>"), ["Foo|a|b"]);
-        assert_eq!(read("<Undisclosed-Recipients:;@mx.example>, a@b"), ["|a|b"]);
-        assert_eq!(read("undisclosed-recipients:;@mx.example"), [""; 0]);
-        assert_eq!(read("Foo <@b>"), ["Foo||"]);
-        assert_eq!(read(" , , (x)"), [""; 0]);
-    }
-
-    #[test]
-    fn forms_of_an_address() {
-        let address = &parse_list("Taro <Taro+X@EXAMPLE.jp.>".as_bytes())[0];
-        assert_eq!(address.address(), "Taro+X@EXAMPLE.jp.");
-        assert_eq!(address.display(), "Taro <Taro+X@EXAMPLE.jp.>");
-        assert_eq!(address.canonical(), "taro+x@example.jp");
-        assert_eq!(canonical("Ａ@XN--WGV71A119E.jp"), "a@日本語.jp");
-        assert_eq!(canonical("@Example.JP"), "@example.jp");
-        assert_eq!(split_detail("taro+x+y", "+"), ("taro", Some("x+y")));
-        assert_eq!(split_detail("taro-x", "+-"), ("taro", Some("x")));
-        assert_eq!(split_detail("+81", "+"), ("+81", None));
-    }
-
-    #[test]
-    fn hostile_input_takes_linear_time() {
-        let recipients: String =
-            (0..100_000).map(|n| format!("\"N {n}\" <n{n}@example.jp>,")).collect();
-        assert!((2000..4000).contains(&parse_list(recipients.as_bytes()).len()));
-        let nested = format!("{}{} <a@b>", "(".repeat(100_000), ")".repeat(100_000));
-        assert_eq!(parse_list(nested.as_bytes())[0].address(), "a@b");
-        for piece in [
-            "(",
-            ")",
-            "()",
-            "\"",
-            "\\",
-            "<",
-            "<@",
-            "=?utf-8?Q?",
-            "=?",
-            "a@[",
-            "[",
-            "a ",
-            "@ ",
-            ":",
-            "<\"",
-            "\"(",
-        ] {
-            parse_list(piece.repeat(200_000).as_bytes());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_panics(bytes in any::<Vec<u8>>(), deep in "([a<>@\"(),;:.\\\\\r\n\t \u{1b}é\\[\\]]|=\\?UTF-8\\?B\\?|\\?=){0,40}") {
-            parse_list(&bytes);
-            for address in parse_list(deep.as_bytes()) {
-                let canonical = address.canonical();
-                prop_assert!(address.name.as_deref() != Some(""));
-                address.display();
-                super::canonical(&canonical);
-            }
-        }
-
-        #[test]
-        fn plain_addresses_are_read(name in "[A-Za-z][A-Za-z ]{0,8}[a-z]", local in "[a-z]{1,8}", host in "[a-z]{1,8}\\.jp") {
-            let list = format!("{name} <{local}@{host}>, {local}@{host} ({name}), \"{name}\" <{local}@{host}>");
-            let expected = Address { name: Some(head::one_line(&name)), local, domain: host };
-            prop_assert_eq!(parse_list(list.as_bytes()), vec![expected; 3]);
-        }
-    }
 }

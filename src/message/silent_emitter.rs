@@ -5,7 +5,7 @@ use html5gum::emitters::Emitter;
 use html5gum::{Error, State};
 
 /// An emitter that ignores errors.
-pub struct Quiet<E>(pub E);
+pub struct SilentEmitter<E>(pub E);
 
 /// Forwards calls.
 macro_rules! pass_on {
@@ -19,7 +19,7 @@ macro_rules! pass_on {
     };
 }
 
-impl<E: Emitter> Emitter for Quiet<E> {
+impl<E: Emitter> Emitter for SilentEmitter<E> {
     type Token = E::Token;
 
     #[inline]

@@ -33,23 +33,23 @@ const VERSION: &str = "1";
 /// The largest set of rules that is kept, bytes.
 const MAX: u64 = 64 << 20;
 
-/// The last good rules: path and text of each file, the main one first.
+/// The last valid rules: path and text of each file, the main one first.
 /// `None` if none are known. `main` should be absolute.
 pub fn read(state: &StateDir, main: &Path) -> Option<Vec<(PathBuf, String)>> {
     let name = file_name(main);
     let bytes = state.read(&name, MAX)?;
     let text = String::from_utf8(bytes).ok();
     match text.as_deref().map(decode) {
-        Some(KeptText::Files(files)) => Some(files),
-        Some(KeptText::OtherVersion) => None,
-        Some(KeptText::Damaged) | None => {
+        Some(DecodedRules::Files(files)) => Some(files),
+        Some(DecodedRules::OtherVersion) => None,
+        Some(DecodedRules::Damaged) | None => {
             state.set_aside(&name);
             None
         }
     }
 }
 
-/// Keeps rules as the last good ones; true if they were written, false if they are known
+/// Keeps rules as the last valid ones; true if they were written, false if they are known
 /// already (which requires reading the known ones).
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io:
     Ok(true)
 }
 
-/// Forgets the last good rules.
+/// Forgets the last valid rules.
 pub fn forget(state: &StateDir, main: &Path) {
     let _ = std::fs::remove_file(state.path().join(file_name(main)));
 }
@@ -91,21 +91,21 @@ pub(super) fn encode(files: &[(PathBuf, &str)]) -> String {
     out
 }
 
-pub(super) enum KeptText {
+pub(super) enum DecodedRules {
     Files(Vec<(PathBuf, String)>),
     OtherVersion,
     Damaged,
 }
 
-pub(super) fn decode(text: &str) -> KeptText {
+pub(super) fn decode(text: &str) -> DecodedRules {
     match text.strip_prefix(HEAD).and_then(|rest| rest.split_once('\n')) {
         Some((VERSION, body)) => {
-            decode_files(text, body).map_or(KeptText::Damaged, KeptText::Files)
+            decode_files(text, body).map_or(DecodedRules::Damaged, DecodedRules::Files)
         }
         Some((version, _)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
-            KeptText::OtherVersion
+            DecodedRules::OtherVersion
         }
-        _ => KeptText::Damaged,
+        _ => DecodedRules::Damaged,
     }
 }
 

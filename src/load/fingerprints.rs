@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::{ANYWHERE, Bounds};
 use crate::source::Fingerprint;
-use crate::state::program_cache::{CachedRuleFile, Proof};
+use crate::state::program_cache::{CachedRuleFile, Verification};
 
 /// Files and the fingerprint of each; none for one that did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +21,30 @@ pub struct FileFingerprints {
 impl FileFingerprints {
     /// The fingerprint of a main file. It is kept only if the whole of the rules has to
     /// be proven.
-    pub(super) fn of(path: &Path, print: Option<Fingerprint>, proof: Proof) -> FileFingerprints {
-        let mut prints = FileFingerprints {
+    pub(super) fn of(
+        path: &Path,
+        print: Option<Fingerprint>,
+        proof: Verification,
+    ) -> FileFingerprints {
+        let mut fingerprints = FileFingerprints {
             files: Vec::new(),
-            is_needed: proof == Proof::AtOnce,
+            is_needed: proof == Verification::AtOnce,
             bounds: ANYWHERE,
         };
-        prints.add(path, print);
-        prints
+        fingerprints.add(path, print);
+        fingerprints
     }
 
     /// The fingerprints of files that were read.
-    pub(super) fn of_files(files: &[CachedRuleFile], proof: Proof) -> Option<FileFingerprints> {
-        let prints = files
+    pub(super) fn of_files(
+        files: &[CachedRuleFile],
+        proof: Verification,
+    ) -> Option<FileFingerprints> {
+        let fingerprints = files
             .iter()
             .map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Fingerprint::of)));
-        (proof == Proof::AtOnce).then(|| FileFingerprints {
-            files: prints.collect(),
+        (proof == Verification::AtOnce).then(|| FileFingerprints {
+            files: fingerprints.collect(),
             is_needed: true,
             bounds: ANYWHERE,
         })

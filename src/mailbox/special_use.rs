@@ -87,7 +87,7 @@ const NAMES: &[(FolderUse, &[&str])] = &[
 ];
 
 /// What the folders of a Maildir are for.
-pub struct Special<'a> {
+pub struct SpecialFolders<'a> {
     location: &'a Location,
     /// Set by the rules; then no other folder has that use.
     set: Vec<(FolderUse, Place)>,
@@ -95,9 +95,9 @@ pub struct Special<'a> {
     by_server: Vec<(Vec<String>, FolderUse)>,
 }
 
-impl<'a> Special<'a> {
+impl<'a> SpecialFolders<'a> {
     /// The uses according to the rules and the server.
-    pub fn of(location: &'a Location, settings: &Settings) -> Special<'a> {
+    pub fn of(location: &'a Location, settings: &Settings) -> SpecialFolders<'a> {
         let folders = [
             (FolderUse::Trash, &settings.trash),
             (FolderUse::Junk, &settings.junk),
@@ -106,14 +106,14 @@ impl<'a> Special<'a> {
         let set = folders.into_iter().filter_map(|(purpose, folder)| {
             Some((purpose, location.place(&Folder::named(folder.as_ref()?.as_str()))))
         });
-        Special::with(location, set.collect(), &dovecot_conf::special_uses())
+        SpecialFolders::with(location, set.collect(), &dovecot_conf::special_uses())
     }
 
     fn with(
         location: &'a Location,
         set: Vec<(FolderUse, Place)>,
         configured: &[(String, String)],
-    ) -> Special<'a> {
+    ) -> SpecialFolders<'a> {
         let levels: &[char] = match location.layout {
             Layout::MaildirPlusPlus => &['/', '.'],
             Layout::Fs => &['/'],
@@ -122,7 +122,7 @@ impl<'a> Special<'a> {
             let parts = name.split(levels).map(|part| fold(part).into_owned()).collect();
             Some((parts, uses.split([' ', '\\']).find_map(use_of_word)?))
         });
-        Special { location, set, by_server: by_server.collect() }
+        SpecialFolders { location, set, by_server: by_server.collect() }
     }
 
     /// What a folder is for; one below the trash is trash, too.
@@ -199,7 +199,7 @@ mod tests {
         let program = &compiled;
         for layout in [Layout::MaildirPlusPlus, Layout::Fs] {
             let location = Location::new(home.path(), layout, None);
-            let special = Special::of(&location, &program.settings);
+            let special = SpecialFolders::of(&location, &program.settings);
             for (name, purpose) in [
                 ("Trash", Some(FolderUse::Trash)),
                 ("trash/2025/May", Some(FolderUse::Trash)),
@@ -230,7 +230,7 @@ mod tests {
         let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
         let configured = [("Away", "\\Archive \\Trash"), ("Ältere.Mail", "\\Junk"), ("x", "\\All")]
             .map(|(name, uses)| (name.to_owned(), uses.to_owned()));
-        let special = Special::with(&location, Vec::new(), &configured);
+        let special = SpecialFolders::with(&location, Vec::new(), &configured);
         assert!(special.is_trash(&place(&location, "Away")));
         assert!(special.is_trash(&place(&location, "Away/2025")));
         assert!(special.is_trash(&place(&location, "Trash")));
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(special.use_of(&place(&location, "x")), None);
 
         let set = compiled(|program| program.settings.trash = Some("Old/Gone".into()));
-        let special = Special::of(&location, &set.settings);
+        let special = SpecialFolders::of(&location, &set.settings);
         let trash = ["Old/Gone", "Old/Gone/x", "Trash", "Away", "Old"]
             .map(|name| special.is_trash(&place(&location, name)));
         assert_eq!(trash, [true, true, false, false, false]);
