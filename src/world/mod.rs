@@ -258,8 +258,17 @@ impl World {
         }
     }
 
+    /// Remembers that the rules need something that cannot be known at the moment.
+    pub fn fail_temporarily(&self, why: &str) {
+        let _ = self.known.temporary_failure.set(why.to_owned());
+    }
+
     /// Why a lookup failed that may succeed later.
     pub fn temporary_failure(&self) -> Option<&str> {
+        let failed = |read: &ListRead| read.list.as_ref().ok()?.failure();
+        if let Some(why) = self.known.lists.borrow().values().find_map(failed) {
+            self.fail_temporarily(&why);
+        }
         self.known.temporary_failure.get().map(String::as_str)
     }
 
