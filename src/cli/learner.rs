@@ -20,7 +20,7 @@ use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Field;
 use crate::state::memory::{Memory, MessageIdentity, message_key};
-use crate::state::{StateDir, lessons, list_index};
+use crate::state::{StateDir, lessons};
 use crate::text::counted;
 use crate::user::User;
 use crate::world::World;
@@ -91,9 +91,9 @@ impl Learner<'_> {
                             done.skipped.into_iter().map(|why| format!("cannot read {why}")),
                         );
                         if let Some(file) = done.known.file
-                            && let Ok(list) = world.list(&file, &ANYWHERE)
+                            && world.list(&file, &ANYWHERE).is_ok()
                         {
-                            let _ = list_index::make(self.user, &file, &list, began);
+                            world.index_lists(began);
                         }
                     }
                 }

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::output::{localized, say};
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
-use crate::lmtp::account_user::judge_state;
+use crate::lmtp::account_user::{judge_future_state, judge_state};
 use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::readiness::{self, ServerNeed};
@@ -172,13 +172,15 @@ fn check(
 
 /// Serves where all mail belongs to this process's uid.
 fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, String> {
-    let listener = listener(&settings)?;
     // If it cannot be created, the next line says why.
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
     readiness::confined(&settings.state)?;
+    let server = Server::new(settings.clone(), Box::new(OwnUid), Arc::new(tell))?;
+    // It takes the place of the socket of a server that runs: only when nothing else can
+    // be wrong.
+    let listener = listener(&settings)?;
     let place = call.inherited.clone().unwrap_or_else(|| listener.place());
-    let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let reload = move || self::settings(&call);
     let served = Arc::new(server).serve(listener, &reload, || tell_place(&place));
@@ -198,6 +200,11 @@ fn become_user(settings: &LmtpSettings, identity: Identity) -> String {
     let mut command = std::process::Command::new("/proc/self/exe");
     command.arg0(program).args(arguments).gid(identity.gid).uid(identity.uid);
     if settings.listen.is_some() {
+        // The other user could refuse to serve, but not put back the socket of a server
+        // that runs.
+        if let Err(why) = judge_future_state(&settings.state, identity.uid) {
+            return why;
+        }
         let bound = listener(settings).and_then(|mut listener| {
             command.arg(format!("--inherited={}", listener.place()));
             // The socket file stays for the program that replaces this process.

@@ -304,9 +304,13 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::InFolder => {
             strings(context.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
         }
-        Field::FilterFailed => match context.state.filter {
+        Field::FilterFailed => match &context.state.filter {
             FilterEnd::Fine => Vec::new(),
             FilterEnd::Failed => strings(["failed"]),
+            FilterEnd::Unavailable(why) => {
+                context.world.fail_temporarily(why);
+                return Err(why.clone());
+            }
             FilterEnd::NotRun => return Err("no filter was run".into()),
         },
         Field::DateTime => {

@@ -32,7 +32,7 @@ use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::SwitchChoices;
 use crate::state::lock_file::LockFile;
-use crate::state::{StateDir, duplicates, list_index, switch_choices};
+use crate::state::{StateDir, duplicates, switch_choices};
 use crate::user::User;
 use crate::world::{FolderSource, World};
 
@@ -282,9 +282,7 @@ impl Delivery {
                 )
             }));
             self.log(rules, &run, &world, &context, &report, &log);
-            for (path, list) in world.lists() {
-                let _ = list_index::make(&world.user, &path, &list, self.began);
-            }
+            world.index_lists(self.began);
             world.keep_contacts();
             location.delivery = None;
             self.notify(rules, &world, &location, &report, &log);

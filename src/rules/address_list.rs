@@ -37,6 +37,9 @@ enum ExactKeys {
 pub trait Keys {
     /// Whether a key is one of them.
     fn has(&self, key: &str) -> bool;
+
+    /// Why answers so far cannot be relied on.
+    fn failure(&self) -> Option<String>;
 }
 
 /// Keys in memory.
@@ -180,6 +183,15 @@ impl AddressList {
         match &self.exact {
             ExactKeys::Here(table) => Some(table.all().collect()),
             ExactKeys::Elsewhere(_) => None,
+        }
+    }
+
+    /// Why answers so far cannot be relied on: keys that are not in memory could not be
+    /// read.
+    pub fn failure(&self) -> Option<String> {
+        match &self.exact {
+            Exact::Here(_) => None,
+            Exact::Elsewhere(keys) => keys.failure(),
         }
     }
 

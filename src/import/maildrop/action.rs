@@ -7,7 +7,7 @@ use super::value::{MaildropText, MaildropVariable, Value};
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
 use crate::import::ir::{Cond, Draft, Effect, Mark, Unit, literal};
-use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::shell::{is_program, shell_words, unquoted, without_comment};
 use crate::source::Span;
 
 /// What a statement does to the further processing of a message.
@@ -309,6 +309,7 @@ impl FilterLowering<'_> {
         };
         let text: String = text.trim_start().chars().skip(skip).collect();
         let text = text.trim().replace("~/", "$HOME/");
+        let text = without_comment(&text);
         if text.is_empty() {
             return Err("it does not name a program".into());
         }
@@ -316,9 +317,9 @@ impl FilterLowering<'_> {
             return Err("an automatic answer: `reply \"file\"` is for that".into());
         }
         if text.contains(SHELL_SIGNS) || text.contains('\\') {
-            return Ok(vec!["/bin/sh".into(), "-c".into(), literal(&text)]);
+            return Ok(vec!["/bin/sh".into(), "-c".into(), literal(text)]);
         }
-        Ok(shell_words(&text).iter().map(|word| literal(&unquoted(word))).collect())
+        Ok(shell_words(text).iter().map(|word| literal(&unquoted(word))).collect())
     }
 
     /// `xfilter`

@@ -179,8 +179,8 @@ impl FilterLowering<'_> {
             });
             self.code = ReturnCode::Known(if missing { Cond::Always } else { Cond::Never });
         } else if !words.is_empty() && !branches.iter().all(|branch| self.is_without_use(branch)) {
-            let effects = self.ask(words);
             let span = branches.first().map(|branch| branch.span).unwrap_or_default();
+            let effects = self.ask(span, words);
             units.push(Unit { effects, count: 0, ..Unit::new(span) });
             self.code = ReturnCode::Known(Cond::Word("filter-failed".into()));
         }

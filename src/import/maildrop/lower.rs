@@ -10,7 +10,7 @@ use super::uses::{command_of, command_text, may_end, only_makes_folders, units_i
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{
-    ASKED, MAKES_FOLDERS, asking, is_program, may_make_folders, shell_words, unquoted,
+    ASKED, MAKES_FOLDERS, asking, if_unasked, is_program, may_make_folders, shell_words, unquoted,
 };
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
@@ -297,7 +297,7 @@ impl FilterLowering<'_> {
             let words = self.command_words(command, 0);
             return Some(match words {
                 Ok(words) => {
-                    let effects = self.ask(words);
+                    let effects = self.ask(span, words);
                     self.code = ReturnCode::Program(Cond::Word("filter-failed".into()));
                     Unit { effects, ..Unit::new(span) }
                 }
@@ -330,9 +330,9 @@ impl FilterLowering<'_> {
     }
 
     /// Runs a program whose result is asked for.
-    pub(super) fn ask(&mut self, words: Vec<String>) -> Vec<Effect> {
+    pub(super) fn ask(&mut self, span: Span, words: Vec<String>) -> Vec<Effect> {
         self.note(ASKED);
-        vec![Effect::Program("filter", asking(None, words))]
+        vec![Effect::Program("filter", asking(None, words)), if_unasked(span)]
     }
 
     /// A pattern on its own: `MATCH` is the whole header that it names.

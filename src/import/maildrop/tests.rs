@@ -34,8 +34,8 @@ fn not(text: &str, want: &str) {
 /// The filter that asks a program with these words.
 fn asking(words: &str) -> String {
     format!(
-        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; \\\"$0\\\" \\\"$@\\\" \
-         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\" || s=1; exit $s\" {words}"
+        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || {{{{ printf '%s: yes\\\\n\\\\n' X-Mfilter-Unasked; exit; }}}}; \\\"$0\\\" \\\"$@\\\" \
+         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\" || s=1; exit $s\" {words}\nwhen header \"X-Mfilter-Unasked\" is \"yes\" and size < 40 -> defer \"4.3.0 no room for the message\""
     )
 }
 
