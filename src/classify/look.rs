@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use crate::message::mime::Part;
 use crate::message::{BodyError, Message};
 
 /// The raw body's first `limit` bytes.
@@ -31,6 +32,13 @@ pub fn opening(message: &Message, limit: usize) -> Result<Message, String> {
 /// The first value of a header, decoded and without case; empty if there is none.
 pub fn folded(message: &Message, name: &str) -> String {
     message.texts(name).first().map(|text| text.folded().to_owned()).unwrap_or_default()
+}
+
+/// Whether the part is inside another message, one that came back or was attached.
+pub fn is_within_message(parts: &[Part], part: &Part) -> bool {
+    let parent = |part: &Part| part.parent.and_then(|at| parts.get(at));
+    std::iter::successors(parent(part), |part| parent(part))
+        .any(|part| part.media_type.starts_with("message/"))
 }
 
 /// Says why the body could not be read.

@@ -2,6 +2,7 @@
 
 pub mod base64;
 pub mod utf7;
+pub mod jisx0213;
 pub mod iso2022;
 pub mod charset;
 pub mod fold;

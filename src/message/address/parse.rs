@@ -318,6 +318,13 @@ impl<'a> Parser<'a, '_> {
             }
         }
         self.gap = true;
+        // `<mailto:user@host>`
+        const SCHEME: &str = "mailto:";
+        if spec.text.get(..SCHEME.len()).is_some_and(|it| it.eq_ignore_ascii_case(SCHEME))
+            && let Some(at) = spec.at.and_then(|at| at.checked_sub(SCHEME.len()))
+        {
+            spec = Spec { text: spec.text.split_off(SCHEME.len()), at: Some(at) };
+        }
         self.angle = Some((spec, self.pieces.len()));
     }
 
