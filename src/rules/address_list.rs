@@ -190,8 +190,8 @@ impl AddressList {
     /// read.
     pub fn failure(&self) -> Option<String> {
         match &self.exact {
-            Exact::Here(_) => None,
-            Exact::Elsewhere(keys) => keys.failure(),
+            ExactKeys::Here(_) => None,
+            ExactKeys::Elsewhere(keys) => keys.failure(),
         }
     }
 

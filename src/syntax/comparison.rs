@@ -1,7 +1,7 @@
 //! The test that was meant by a comparison in everyday English: `starts with "x"`,
 //! `is greater than 5M`, `older than 3 days`.
 
-use super::diagnose::View;
+use super::diagnose::PieceContext;
 use super::scan::TokenShape;
 use super::words;
 
@@ -32,7 +32,7 @@ struct ComparedValue {
     is_text: bool,
 }
 
-impl View<'_> {
+impl PieceContext<'_> {
     /// The test as it is written, if the token belongs to a comparison.
     pub(super) fn comparison(&self, at: usize) -> Option<String> {
         let start = self.piece.tokens.start;
