@@ -179,8 +179,11 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
     let server = Server::new(settings.clone(), Box::new(OwnUid), Arc::new(tell))?;
     // It takes the place of the socket of a server that runs: only when nothing else can
     // be wrong.
-    let listener = listener(&settings)?;
-    let place = call.inherited.clone().unwrap_or_else(|| listener.place());
+    let mut listener = listener(&settings)?;
+    if let Some(place) = &call.inherited {
+        listener.adopt(place);
+    }
+    let place = listener.place();
     let call = call.clone();
     let reload = move || self::settings(&call);
     let served = Arc::new(server).serve(listener, &reload, || tell_place(&place));
