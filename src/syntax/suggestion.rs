@@ -47,6 +47,9 @@ impl PieceContext<'_> {
         if let Some(suggestion) = self.suggest_words(at, found, expected) {
             return Some(suggestion);
         }
+        if let Some(suggestion) = self.suggest_around_values(at, found, expected) {
+            return Some(suggestion);
+        }
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
             return words::duration(written.trim_matches('"'));
         }
@@ -101,6 +104,47 @@ impl PieceContext<'_> {
             }
             _ => self.sets_layout().then(|| "set layout maildir++".into()),
         }
+    }
+
+    /// What is missing around values, or is not needed there: `-> "A"`, `folder "A", "B"`,
+    /// `contains "a", "b"`, `has subject contains "a"`, `define news subject …`.
+    fn suggest_around_values(
+        &self,
+        at: usize,
+        found: SyntaxToken,
+        expected: &[Rule],
+    ) -> Option<String> {
+        let expects = |rule| expected.contains(&rule);
+        let text = |at: usize| {
+            let token = self.token(at).filter(|token| token.kind == TokenShape::Text)?;
+            Some(self.written(token))
+        };
+        let [before, second, third] = [1, 2, 3].map(|back| at.wrapping_sub(back));
+        let written = self.written(found);
+        if expects(Rule::equals) && self.word(second) == Some("define") {
+            return Some(format!("define {} = …", self.word(before)?));
+        }
+        if expected.iter().any(|rule| words::name_of(*rule) == "an action") {
+            let value = text(at)?;
+            return match self.token(before)?.kind {
+                TokenShape::Arrow if value.contains('@') => Some(format!("forward {value}")),
+                TokenShape::Arrow => Some(format!("folder {value}")),
+                TokenShape::Comma if self.word(third) == Some("folder") => {
+                    Some(format!("copy {}, folder {value}", text(second)?))
+                }
+                _ => None,
+            };
+        }
+        if !expects(Rule::and_word) {
+            return None;
+        }
+        if found.kind == TokenShape::Comma {
+            let operator = self.word(second).filter(|word| words::OPERATORS.contains(word))?;
+            return Some(format!("{operator} [{}, {}]", text(before)?, text(at + 1)?));
+        }
+        let is_test = self.word(second) == Some("has") && words::OPERATORS.contains(&written);
+        let value = is_test.then(|| self.token(at + 1)).flatten()?;
+        Some(format!("{} {written} {}", self.word(before)?, self.written(value)))
     }
 
     /// Whether the statement is `set layout …`.
