@@ -107,7 +107,7 @@ impl PieceContext<'_> {
     }
 
     /// What is missing around values, or is not needed there: `-> "A"`, `folder "A", "B"`,
-    /// `contains "a", "b"`, `has subject contains "a"`, `define news subject …`.
+    /// `has subject contains "a"`, `define news subject …`.
     fn suggest_around_values(
         &self,
         at: usize,
@@ -137,10 +137,6 @@ impl PieceContext<'_> {
         }
         if !expects(Rule::and_word) {
             return None;
-        }
-        if found.kind == TokenShape::Comma {
-            let operator = self.word(second).filter(|word| words::OPERATORS.contains(word))?;
-            return Some(format!("{operator} [{}, {}]", text(before)?, text(at + 1)?));
         }
         let is_test = self.word(second) == Some("has") && words::OPERATORS.contains(&written);
         let value = is_test.then(|| self.token(at + 1)).flatten()?;
