@@ -12,7 +12,7 @@ use crate::load::{self, OpenText};
 use crate::mailbox::correspondents::SentMailReader;
 use crate::mailbox::expire::may_delete;
 use crate::mailbox::renamed_folders::find_renamed;
-use crate::mailbox::special::Special;
+use crate::mailbox::special_use::SpecialFolders;
 use crate::mailbox::store_check;
 use crate::mda::{location, log as mail_log, sent_mail, with_mail};
 use crate::message::Message;
@@ -95,7 +95,7 @@ fn forbidden_deletions(program: &Program, user: &User) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let Ok(location) = location(None, program, &world) else { return Vec::new() };
-    let special = Special::of(&location, &program.settings);
+    let special = SpecialFolders::of(&location, &program.settings);
     let forbidden = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
     forbidden
         .map(|expiry| {

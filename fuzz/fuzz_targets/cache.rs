@@ -15,7 +15,7 @@ use mfilter::message::Message;
 use mfilter::rules::compiled::CompiledProgram;
 use mfilter::rules::rule_set::RuleSet;
 use mfilter::source::Fingerprint;
-use mfilter::state::program_cache::{ProgramCache, Proof};
+use mfilter::state::program_cache::{ProgramCache, Verification};
 use mfilter::world::World;
 
 const MESSAGE: &[u8] = b"From: a@b.example\nTo: c+d@e.example\nSubject: sale\n\
@@ -70,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
     if change(&mut bytes, changes) && bytes != whole {
         fs::write(&file, bytes).expect("it can be written");
         let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let found = kept.read(Fingerprint::of(rules), Proof::OnRead, &mut none);
+        let found = kept.read(Fingerprint::of(rules), Verification::OnRead, &mut none);
         assert!(found.is_none_or(|found| found.to_parts().is_none()));
     }
 });

@@ -13,7 +13,7 @@ use mfilter::plan::Plan;
 use mfilter::rules::compiled::CompiledProgram;
 use mfilter::rules::rule_set::RuleSet;
 use mfilter::source::Fingerprint;
-use mfilter::state::program_cache::{ProgramCache, Proof};
+use mfilter::state::program_cache::{ProgramCache, Verification};
 use mfilter::world::World;
 
 fn plan(rules: &RuleSet, message: &[u8], detail: Detail) -> Plan {
@@ -33,9 +33,9 @@ fuzz_target!(|data: &[u8]| {
     let kept = ProgramCache::at(&folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), Some(rules.to_vec()))], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    assert!(kept.read(Fingerprint::of(b"other rules"), Proof::OnRead, &mut none).is_none());
+    assert!(kept.read(Fingerprint::of(b"other rules"), Verification::OnRead, &mut none).is_none());
     let cached =
-        kept.read(Fingerprint::of(rules), Proof::OnRead, &mut none).expect("it is as it was");
+        kept.read(Fingerprint::of(rules), Verification::OnRead, &mut none).expect("it is as it was");
     let [fresh, cached] = [fresh, cached].map(RuleSet::alone);
     // A trace skips no rule.
     let wanted = plan(&fresh, message, Detail::Trace);

@@ -24,8 +24,9 @@ fuzz_target!(|data: &[u8]| {
     std::fs::write(&path, &list).expect("a list");
     let later = SystemTime::now() + Duration::from_secs(10);
     let user = User::at(folder.path());
-    list_index::make(&user, &path, &plain, later).expect("an index");
-    let indexed = list_index::open(&user, user.bounds(), &path);
+    let (_, seen) = list_index::open(&user, user.bounds(), &path);
+    list_index::make(&user, &path, &plain, seen, later).expect("an index");
+    let (indexed, _) = list_index::open(&user, user.bounds(), &path);
     assert_eq!(
         indexed.is_some(),
         plain.keys().is_some_and(|keys| keys.iter().all(|k| k.len() < 65536))

@@ -11,7 +11,7 @@ use std::time::Instant;
 use libfuzzer_sys::fuzz_target;
 use mfilter::lmtp::accounts::{Account, Recipient, Unavailable};
 use mfilter::lmtp::reply::LmtpReply;
-use mfilter::lmtp::session::{self, Addressee, Envelope, LmtpPeer, Ready, Service, SessionLimits};
+use mfilter::lmtp::session::{self, Addressee, Envelope, LmtpPeer, PeerState, Service, SessionLimits};
 use mfilter::lmtp::spool::MessageData;
 
 struct Script<'d> {
@@ -42,8 +42,8 @@ impl Write for Script<'_> {
 }
 
 impl LmtpPeer for Script<'_> {
-    fn wait(&mut self, _: bool) -> io::Result<Ready> {
-        Ok(Ready::Input)
+    fn wait(&mut self, _: bool) -> io::Result<PeerState> {
+        Ok(PeerState::Input)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mfilter::classify::authentication::{self, Verdict};
-use mfilter::classify::{CLASSIFIERS, Findings, Mail};
+use mfilter::classify::{CLASSIFIERS, SharedResults, Mail};
 use mfilter::message::Message;
 
 const TRUE: &[u8] = b"Authentication-Results: mx.example; spf=fail smtp.mailfrom=a@bad.example;\n\
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         spam_score_header: None,
         people: &|| Err("nobody is known".to_owned()),
         host_name: None,
-        known: Findings::default(),
+        known: SharedResults::default(),
         variable: &|_| None,
     };
     let results = authentication::of(&mail);

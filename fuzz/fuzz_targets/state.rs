@@ -14,7 +14,7 @@ use mfilter::plan::{StepIds, StepKind};
 use mfilter::rules::switch::SwitchChoices;
 use mfilter::state::journal::{self, Journal};
 use mfilter::state::slots::Key;
-use mfilter::state::{StateDir, duplicates, last_good, replies, switch_choices};
+use mfilter::state::{StateDir, duplicates, last_valid, replies, switch_choices};
 
 fn plant(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
@@ -62,15 +62,15 @@ fuzz_target!(|data: &[u8]| {
         2 => {
             let main = Path::new("/rules");
             let files = [(PathBuf::from("/rules"), "inbox\n")];
-            last_good::remember(&state, main, &files).expect("they are kept");
+            last_valid::remember(&state, main, &files).expect("they are kept");
             let kept = fs::read_dir(state.path()).expect("a directory").flatten();
             let kept: Vec<PathBuf> = kept.map(|entry| entry.path()).collect();
             for path in &kept {
                 plant(path, data);
             }
-            let _ = last_good::read(&state, main);
-            last_good::remember(&state, main, &files).expect("they are kept");
-            let read = last_good::read(&state, main).expect("they are known");
+            let _ = last_valid::read(&state, main);
+            last_valid::remember(&state, main, &files).expect("they are kept");
+            let read = last_valid::read(&state, main).expect("they are known");
             assert_eq!(read, [(PathBuf::from("/rules"), "inbox\n".to_owned())]);
         }
         _ => {

@@ -20,14 +20,14 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
     if let Some(user) = user {
         return Some(format!("logged in as `{user}`, says SASL_USERNAME"));
     }
-    let trail = mail.trail();
-    let entry = trail.entry().filter(|_| !trail.was_fetched())?;
+    let trace_lines = mail.trace_lines();
+    let entry = trace_lines.entry().filter(|_| !trace_lines.was_fetched())?;
     let by = entry.by.as_deref().unwrap_or("this machine");
     if entry.authenticated && !entry.local {
         let protocol = entry.protocol.as_deref().unwrap_or("a login");
         return Some(format!("submitted with {protocol}, says the Received line of {by}"));
     }
-    if trail.has_border || entry.is_of_scanner() {
+    if trace_lines.has_border || entry.is_of_scanner() {
         return None;
     }
     if entry.local {

@@ -152,7 +152,7 @@ fn subject(message: &Message, null_sender: bool) -> Option<String> {
         let asks = || find_word(answers::CHALLENGES, &subject);
         let asks = asks().filter(|_| by_machine && refers);
         let thanks = || find_word(answers::ACKNOWLEDGEMENTS, &subject);
-        let thanks = || thanks().filter(|_| null_sender || said && refers);
+        let thanks = || thanks().filter(|_| null_sender || by_machine && refers);
         asks.or_else(thanks).filter(|_| !to_many)
     })?;
     Some(format!("the subject says `{note}`"))
@@ -317,6 +317,9 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nSubject: On annual leave Re: offer",
             "In-Reply-To: <1@example.jp>\nSubject: 会议（自动回复）",
             "In-Reply-To: <1@example.jp>\nSubject: 【不在】Re: 見積",
+            "In-Reply-To: <1@example.jp>\nSubject: 【受付完了】お問い合わせ",
+            "In-Reply-To: <1@example.jp>\nPrecedence: bulk\nSubject: 長期休暇をいただいております",
+            "In-Reply-To: <1@example.jp>\nPrecedence: bulk\nSubject: お問い合わせを受け付けました",
             "In-Reply-To: <1@example.jp>\nSubject: Fermeture annuelle : offre",
             "In-Reply-To: <1@example.jp>\nSubject: Nejsem v práci",
             "In-Reply-To: <1@example.jp>\nSubject: Ich bin ab Montag wieder im Büro",
@@ -353,6 +356,8 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nList-Unsubscribe: <https://a.example>\nSubject: Vacation deals",
             "In-Reply-To: <1@example.jp>\nSubject: Automatic replies in Outlook",
             "In-Reply-To: <1@example.jp>\nSubject: 自動応答の設定方法",
+            "In-Reply-To: <1@example.jp>\nSubject: 受付完了画面の文面",
+            "Subject: 【受付完了】ご注文",
             "In-Reply-To: <1@example.jp>\nSubject: 休暇中の連絡先",
             "In-Reply-To: <1@example.jp>\nSubject: Out of office hours",
             "In-Reply-To: <1@example.jp>\nSubject: Read receipt for the parcel",

@@ -7,6 +7,7 @@
 
 use super::look::unread;
 use super::{Classifier, Finding, Mail};
+use crate::message::charset;
 use crate::message::mime::Part;
 use crate::message::parameter::{self, Parameters};
 
@@ -20,6 +21,10 @@ const LIMIT: usize = 8 << 10;
 fn find(mail: &Mail<'_>) -> Finding {
     for part in parts(mail)? {
         let method = method(mail, part)?;
+        // A file without a method is one that somebody has exported.
+        if is_file(part) && method.is_none() {
+            continue;
+        }
         if method.as_deref() != Some("PUBLISH") {
             let method = method.map(|method| format!(" with METHOD:{method}")).unwrap_or_default();
             return Ok(Some(format!("a part is {}{method}", part.media_type)));
@@ -50,17 +55,29 @@ fn parts<'a>(mail: &Mail<'a>) -> Result<Vec<&'a Part>, String> {
     let content_type: Parameters =
         mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default();
     let is_calendar = |kind: &str| matches!(kind, "text/calendar" | "application/ics");
-    if !is_calendar(&content_type.value) && !content_type.value.starts_with("multipart/") {
+    let is_single = is_calendar(&content_type.value) || content_type.value == OCTETS;
+    if !is_single && !content_type.value.starts_with("multipart/") {
         return Ok(Vec::new());
     }
     let parts = mail.message.parts().map_err(unread)?;
-    Ok(parts.iter().filter(|part| is_calendar(&part.media_type)).collect())
+    Ok(parts.iter().filter(|part| is_calendar(&part.media_type) || is_file(part)).collect())
+}
+
+/// What gateways that do not know a type make of it.
+const OCTETS: &str = "application/octet-stream";
+
+/// `invite.ics` without its type.
+fn is_file(part: &Part) -> bool {
+    let is_ics = |name: &String| name.to_ascii_lowercase().ends_with(".ics");
+    part.media_type == OCTETS && part.name.as_ref().is_some_and(is_ics)
 }
 
 /// The method that the content names, RFC 5545 §3.7.2.
 fn method(mail: &Mail<'_>, part: &Part) -> Result<Option<String>, String> {
     let bytes = mail.message.part_bytes(part, LIMIT).map_err(unread)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = charset::decode(part.charset.as_deref(), &bytes).replace('\r', "");
+    // RFC 5545 §3.1
+    let text = text.replace("\n ", "").replace("\n\t", "");
     let method = text.lines().find_map(|line| {
         let (name, value) = line.trim_end().split_once(':')?;
         let name = name.split(';').next().unwrap_or_default();

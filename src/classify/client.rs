@@ -16,7 +16,7 @@ use crate::classify::received::{is_inside, parse_ip};
 pub fn ip(mail: &Mail<'_>) -> Option<IpAddr> {
     match of_environment(mail) {
         Some(ip) => Some(ip),
-        None => mail.trail().border()?.ip,
+        None => mail.trace_lines().border()?.ip,
     }
 }
 
@@ -29,7 +29,7 @@ pub fn host(mail: &Mail<'_>) -> Option<String> {
         let missing = host.is_empty() || host.eq_ignore_ascii_case("unknown");
         return (!missing).then(|| host.to_owned());
     }
-    mail.trail().border()?.host.clone()
+    mail.trace_lines().border()?.host.clone()
 }
 
 /// What the client called itself.
@@ -37,7 +37,7 @@ pub fn helo(mail: &Mail<'_>) -> Option<String> {
     if of_environment(mail).is_some() {
         return (mail.variable)("CLIENT_HELO").filter(|helo| !helo.is_empty());
     }
-    mail.trail().border()?.helo.clone()
+    mail.trace_lines().border()?.helo.clone()
 }
 
 /// The environment's client, if it is not one of our machines. Postfix checks

@@ -4,7 +4,7 @@
 //! RFC 1847 (multipart/signed, multipart/encrypted), RFC 3156 (PGP/MIME), RFC
 //! 8551 (S/MIME), RFC 9580 §6.2 (armour).
 
-use super::look::{body_opening, unread};
+use super::look::{body_opening, is_within_message, unread};
 use super::{Classifier, Finding, Mail};
 use crate::message::Text;
 use crate::message::html::Event;
@@ -120,7 +120,8 @@ fn smime(mail: &Mail<'_>, content_type: &Parameters, wanted: Smime) -> Finding {
         let why = || format!("{media_type}; smime-type={smime_type}");
         return Ok((kind == wanted).then(why));
     }
-    for part in mail.message.parts().map_err(unread)? {
+    let parts = mail.message.parts().map_err(unread)?;
+    for part in parts.iter().filter(|part| !is_within_message(parts, part)) {
         let name = part.name.as_deref().unwrap_or_default().to_ascii_lowercase();
         let kind = match part.media_type.as_str() {
             "application/pkcs7-signature" | "application/x-pkcs7-signature" => Smime::Signed,
@@ -166,7 +167,8 @@ fn by_content(mail: &Mail<'_>, part: &Part) -> Result<Smime, String> {
 
 fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
     let parts = mail.message.parts().map_err(unread)?;
-    Ok(parts.iter().find(|part| wanted(part)).map(|part| format!("a part is {}", part.media_type)))
+    let found = parts.iter().find(|part| wanted(part) && !is_within_message(parts, part));
+    Ok(found.map(|part| format!("a part is {}", part.media_type)))
 }
 
 /// Whether the first text, decoded, has this line outside of quoted text.

@@ -4,9 +4,9 @@
 //! (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` a report on a
 //! message that did not prove its sender (RFC 6591).
 
-use super::Mail;
 use super::look::{folded, unread};
-use crate::message::parameter;
+use super::{Mail, daemon};
+use crate::message::{parameter, reply_prefix};
 
 /// How much of a feedback report's fields is read, bytes.
 const LIMIT: usize = 8 << 10;
@@ -29,7 +29,7 @@ pub fn kind(mail: &Mail<'_>) -> Result<Option<&'static str>, String> {
     // Microsoft's `[Preview] `.
     let subject = subject.strip_prefix("[preview] ").unwrap_or(&subject);
     if !(subject.starts_with("report domain:") && subject.contains("submitter:")) {
-        return Ok(None);
+        return named_dmarc(mail, subject);
     }
     if message.head().first("tls-report-domain").is_some_and(|value| !value.trim_ascii().is_empty())
     {
@@ -45,6 +45,34 @@ pub fn kind(mail: &Mail<'_>) -> Result<Option<&'static str>, String> {
         let ends = [".xml", ".xml.gz", ".zip", ".gz"].iter().any(|end| name.ends_with(end));
         (ends && name.matches('!').count() >= 2).then_some("dmarc")
     }))
+}
+
+/// A DMARC report with another subject, from a machine: the file's name says what it is.
+fn named_dmarc(mail: &Mail<'_>, subject: &str) -> Result<Option<&'static str>, String> {
+    let machine = || {
+        let from = mail.message.addresses("from");
+        let local = from.first().map(|from| from.local.to_lowercase()).unwrap_or_default();
+        let local = local.replace(['-', '_', '.'], "");
+        daemon::null_sender(mail) || ["dmarc", "noreply"].iter().any(|word| local.contains(word))
+    };
+    if !subject.contains("dmarc") || reply_prefix::begins(subject) || !machine() {
+        return Ok(None);
+    }
+    let parts = mail.message.parts().map_err(unread)?;
+    let mut names = parts.iter().filter_map(|part| part.name.as_deref());
+    Ok(names.any(is_dmarc_file).then_some("dmarc"))
+}
+
+/// `receiver!domain!begin!end[!id].xml[.gz]`, RFC 7489 §7.2.1.1; also as a ZIP file.
+fn is_dmarc_file(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let ends = [".xml.gz", ".xml", ".zip", ".gz"];
+    let Some(stem) = ends.iter().find_map(|end| name.strip_suffix(end)) else { return false };
+    let fields: Vec<&str> = stem.split('!').collect();
+    let is_time = |field: &&str| !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
+    matches!(fields.len(), 4 | 5)
+        && fields.iter().take(2).all(|domain| domain.contains('.'))
+        && fields.iter().skip(2).take(2).all(is_time)
 }
 
 /// By Feedback-Type, RFC 5965 §3.1.

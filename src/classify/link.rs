@@ -14,9 +14,9 @@ use memchr::memmem;
 use url::Host;
 
 use crate::classify::{Mail, rewritten};
-use crate::message::gather::floor;
+use crate::message::bounded_text::floor;
 use crate::message::html::Event;
-use crate::message::{Message, Unread, domain, fold};
+use crate::message::{BodyError, Message, domain, fold};
 
 /// Further links of a message are ignored.
 pub const MOST_LINKS: usize = 10_000;
@@ -54,7 +54,7 @@ pub struct Link {
 ///
 /// # Errors
 /// The body's, see [`Message::body_texts`].
-pub fn of(message: &Message) -> Result<Vec<Link>, Unread> {
+pub fn of(message: &Message) -> Result<Vec<Link>, BodyError> {
     let mut texts = Links::default();
     let mut attributes = Links::default();
     let mut part = None;

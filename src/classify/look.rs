@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use crate::message::{Message, Unread};
+use crate::message::mime::Part;
+use crate::message::{BodyError, Message};
 
 /// The raw body's first `limit` bytes.
 ///
@@ -33,7 +34,14 @@ pub fn folded(message: &Message, name: &str) -> String {
     message.texts(name).first().map(|text| text.folded().to_owned()).unwrap_or_default()
 }
 
+/// Whether the part is inside another message, one that came back or was attached.
+pub fn is_within_message(parts: &[Part], part: &Part) -> bool {
+    let parent = |part: &Part| part.parent.and_then(|at| parts.get(at));
+    std::iter::successors(parent(part), |part| parent(part))
+        .any(|part| part.media_type.starts_with("message/"))
+}
+
 /// Says why the body could not be read.
-pub fn unread(error: impl Into<Unread>) -> String {
+pub fn unread(error: impl Into<BodyError>) -> String {
     format!("the body cannot be read: {}", error.into())
 }

@@ -5,7 +5,7 @@
 //! Media Types) first, then those of file(1) and of browsers.
 
 use crate::message::attachment::Attachment;
-use crate::message::{Message, Unread};
+use crate::message::{BodyError, Message};
 
 /// How many bytes of a file are enough: an ISO image is recognisable at 32 KB.
 pub const ENOUGH: usize = 0x8800;
@@ -258,7 +258,7 @@ fn is_html(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// The body cannot be read.
-pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, Unread> {
+pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, BodyError> {
     let mut all = vec![attachment.media_type.text().to_owned()];
     for found in types(&message.attachment_bytes(attachment, ENOUGH)?) {
         if all.iter().all(|each| each != found) {

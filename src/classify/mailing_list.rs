@@ -51,7 +51,7 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     if daemon::mail_system(mail).is_some() {
         return None;
     }
-    sender(mail).or_else(|| subject(message))
+    sender(mail).or_else(|| subject(mail))
 }
 
 /// A bounce that a list passes on to its owner.
@@ -160,9 +160,18 @@ fn sender(mail: &Mail<'_>) -> Option<String> {
     (bulk || addressed).then(|| format!("{header} is the owner of {list}"))
 }
 
-/// `[name] …` to `name@…`.
-fn subject(message: &Message) -> Option<String> {
+/// `[name] …` to `name@…`; without a counter not to the user: `[support] a question`
+/// with a copy to `support@…`.
+fn subject(mail: &Mail<'_>) -> Option<String> {
+    let message = mail.message;
     let name = list_name::by_subject(message)?;
+    let subject = folded(message, "subject");
+    let tag = subject.split([']', ')']).next().unwrap_or_default();
+    let is_counted = tag.trim_end().ends_with(|c: char| c.is_ascii_digit());
+    let to_me = || mail.me.is_some_and(|me| message.addresses("to").iter().any(me));
+    if !is_counted && to_me() {
+        return None;
+    }
     Some(format!("the subject is marked [{name}] and To names {name}"))
 }
 
@@ -226,6 +235,7 @@ mod tests {
             "List-Id: <1234.news.shop.example>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nFeedback-ID: 1:shop",
             "Sender: owner-of-a-shop@shop.example\nTo: taro@example.jp",
             "To: rust@mail.example\nSubject: [urgent] hello",
+            "To: taro@example.jp\nCc: support@shop.example\nSubject: [support] hello",
             "Sender: MAILER-DAEMON@mx.example\nTo: rust@lists.example\nSubject: [rust] Mail delivery failed",
         ] {
             assert!(

@@ -75,17 +75,17 @@ pub struct Mail<'a> {
     /// believed if the rules do not set `trust`.
     pub host_name: Option<String>,
     /// What one classifier has found and others need too; starts empty.
-    pub known: Findings,
+    pub known: SharedResults,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Results that are computed once for several classifiers and fields.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub struct SharedResults {
     bounce: OnceCell<Result<Option<bounce::Report>, String>>,
     relays: OnceCell<received::relays::Relays>,
-    trail: OnceCell<received::Trail>,
+    trace_lines: OnceCell<received::TraceLines>,
     results: OnceCell<authentication::Results>,
     links: OnceCell<Result<Vec<link::Link>, String>>,
 }
@@ -98,9 +98,9 @@ impl Mail<'_> {
     }
 
     /// The Received lines that are ours.
-    pub fn trail(&self) -> &received::Trail {
-        let new = || received::Trail::of(self.message.head(), self.relays());
-        self.known.trail.get_or_init(new)
+    pub fn trace_lines(&self) -> &received::TraceLines {
+        let new = || received::TraceLines::of(self.message.head(), self.relays());
+        self.known.trace_lines.get_or_init(new)
     }
 
     /// Whether more than one line could be read as From, so that a border may

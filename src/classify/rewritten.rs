@@ -42,6 +42,7 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     (".trendmicro.com", RewriteForm::Parameter(&["url"])),
     // Check Point, Avanan
     ("url.avanan.click", RewriteForm::Underscores),
+    ("avanan.url-protection.com", RewriteForm::Parameter(&["o"])),
     ("protect.checkpoint.com", RewriteForm::Underscores),
     // Sophos
     (".protection.sophos.com", RewriteForm::Base64("u")),
@@ -51,6 +52,9 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     (".mimecastprotect.com", RewriteForm::Parameter(&["url", "domain"])),
     (".vadesecure.com", RewriteForm::Parameter(&["u", "url"])),
     ("link.edgepilot.com", RewriteForm::Parameter(&["u"])),
+    // Trustwave, and Inky, which names the host alone
+    ("scanmail.trustwave.com", RewriteForm::Parameter(&["u"])),
+    (".inky.com", RewriteForm::Parameter(&["domain"])),
     // Mailers and sites that pass on links that people write
     ("www.google.com", RewriteForm::Parameter(&["q", "url"])),
     ("l.facebook.com", RewriteForm::Parameter(&["u"])),
@@ -59,6 +63,7 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     ("www.youtube.com", RewriteForm::Parameter(&["q"])),
     ("www.linkedin.com", RewriteForm::Parameter(&["url"])),
     ("slack-redir.net", RewriteForm::Parameter(&["url"])),
+    ("duckduckgo.com", RewriteForm::Parameter(&["uddg"])),
     ("t.umblr.com", RewriteForm::Parameter(&["z"])),
     ("vk.com", RewriteForm::Parameter(&["to"])),
     ("steamcommunity.com", RewriteForm::Parameter(&["u", "url"])),

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use crate::classify::people::People;
-use crate::classify::{Classifier, Finding, Findings, Mail};
+use crate::classify::{Classifier, Finding, Mail, SharedResults};
 use crate::message::Message;
 use crate::message::address::Address;
 
@@ -49,7 +49,7 @@ pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_
         relays: world.relays.iter().map(|relay| (*relay).to_owned()).collect(),
         spam_score_header: world.spam_score_header.map(str::to_owned),
         host_name: Some("here.example.jp".to_owned()),
-        known: Findings::default(),
+        known: SharedResults::default(),
         variable: &variable,
     })
 }
@@ -85,7 +85,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
-        known: Findings::default(),
+        known: SharedResults::default(),
         variable: &|_| None,
     }
 }

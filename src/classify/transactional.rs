@@ -41,6 +41,10 @@ fn service(mail: &Mail<'_>) -> Option<String> {
     if transactions::SENDERS.contains(&from.local.to_lowercase().as_str()) {
         return Some(format!("From is {}", from.address()));
     }
+    // Companies also send what people write by such a service.
+    if ["User-Agent", "X-MS-Has-Attach", "Thread-Index"].iter().any(|name| has(mail, name)) {
+        return None;
+    }
     let marks = ["Feedback-ID", "X-SES-Outgoing", "X-SG-EID", "X-Auto-Response-Suppress"];
     let mark = marks.iter().find(|name| has(mail, name))?;
     Some(format!("it has {mark}"))
@@ -80,6 +84,7 @@ mod tests {
             "From: noreply@far.example\nSubject: Conferma del tuo ordine",
             "From: noreply@far.example\nSubject: メールアドレス確認のお願い",
             "From: noreply@far.example\nSubject: お申込みを受け付けました",
+            "From: noreply@far.example\nSubject: きっぷの予約が完了しました",
         ] {
             check(header, true);
         }
@@ -89,6 +94,7 @@ mod tests {
     fn people_newsletters_and_answers_are_none() {
         for header in [
             "From: hanako@far.example\nSubject: your order",
+            "From: hanako@far.example\nSubject: ご請求の件\nX-SES-Outgoing: 1\nUser-Agent: Mozilla Thunderbird",
             "From: no-reply@far.example\nSubject: News of the week",
             "From: no-reply@far.example\nSubject: Your order\nList-Unsubscribe: <https://a.example>",
             "From: no-reply@far.example\nSubject: Re: your order\nIn-Reply-To: <1@example.jp>",

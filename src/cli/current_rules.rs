@@ -1,5 +1,5 @@
 //! Rules as commands use them: unlike in a delivery, broken rules are not replaced by the
-//! last good ones but their mistakes are shown; and earlier rules, for commands that
+//! last valid ones but their mistakes are shown; and earlier rules, for commands that
 //! explain the log.
 
 use std::path::Path;
@@ -87,7 +87,7 @@ impl CurrentRules {
         CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
     }
 
-    /// The current rules, according to options; if they have a mistake, the last good
+    /// The current rules, according to options; if they have a mistake, the last valid
     /// ones, and the mistake.
     pub(super) fn today(
         files: &RuleOptions,
@@ -119,7 +119,7 @@ impl CurrentRules {
 }
 
 /// The rules, which must not have a mistake: unlike in a delivery, no message is waiting,
-/// and the last good rules are not what the user sees. The inner error is the output of
+/// and the last valid rules are not what the user sees. The inner error is the output of
 /// `check`.
 pub(super) fn checked(
     path: Option<&Path>,

@@ -14,7 +14,7 @@ use super::args::{MdaArgs, MdaOptions, RuleOptions};
 use super::output;
 use crate::hand_over::MailStore;
 use crate::hand_over::address::{LmtpAddress, StoreAddress};
-use crate::load::Proof;
+use crate::load::Verification;
 use crate::mda::{self, ActiveRules, RemoteStore, RuleFiles};
 use crate::message::content::Deadline;
 use crate::message::{Message, path};
@@ -45,7 +45,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let user = User::of_process();
     let RuleOptions { rules, site } = &args.mailbox.files;
     let files = RuleFiles { rules: rules.as_deref(), site: site.as_deref() };
-    let rules = ActiveRules::load(files, &user, Proof::OnRead)?;
+    let rules = ActiveRules::load(files, &user, Verification::OnRead)?;
     let world = args.world(None, user);
     let remote = match store {
         Some(address) => {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::claim::claim_unless_dry;
 use super::current_rules::checked;
 use super::interrupt::stop;
+use super::move_lock::lock_moves_unless_dry;
 use super::output::say;
 use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
@@ -91,7 +91,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     if !call.dry_run {
         load::history::note(&state, &sources);
     }
-    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
+    let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
     let folders: Vec<Place> =
         call.folders.iter().map(|name| location.place(&Folder::named(name))).collect();
     let is_named = |expiry: &Expiry, place: &Place| {

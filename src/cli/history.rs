@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -19,6 +20,9 @@ use crate::state::StateDir;
 use crate::state::history::{self, Version};
 use crate::text::{escape, plural};
 use crate::zone::zone;
+
+/// How long two versions are compared.
+const COMPARISON_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// `mfilter history`
 #[derive(clap::Args, Debug)]
@@ -170,7 +174,7 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     let (mut added, mut removed) = (0, 0);
     for (path, text) in newer {
         let before = text_of(older, path);
-        for change in TextDiff::from_lines(before, text).iter_all_changes() {
+        for change in compared(before, text).iter_all_changes() {
             match change.tag() {
                 ChangeTag::Insert => added += 1,
                 ChangeTag::Delete => removed += 1,
@@ -181,6 +185,12 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
     removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
     format!("+{added} -{removed} {}", say(&plural(added + removed, "line")))
+}
+
+/// The difference of two texts, which is not the smallest one where that would take long:
+/// the rules may be those of a user whom an administrator asks about.
+fn compared<'t>(before: &'t str, now: &'t str) -> TextDiff<'t, 't, 't, str> {
+    TextDiff::configure().timeout(COMPARISON_TIMEOUT).diff_lines(before, now)
 }
 
 fn text_of<'f>(files: &'f VersionFiles, path: &Path) -> &'f str {
@@ -211,7 +221,7 @@ fn diff(files: &VersionFiles, bounds: &Bounds) -> Result<CommandOutcome, String>
             continue;
         }
         let name = shown(path);
-        let diff = TextDiff::from_lines(text.as_str(), now.as_str());
+        let diff = compared(text, &now);
         let unified = diff.unified_diff().header(&name, &name).to_string();
         out.push_str(&unified);
     }

@@ -43,7 +43,7 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
     let own = match load::rules_file(file, &user) {
-        Ok(path) => load::in_force(&path, file.is_some(), &user, load::Proof::AtOnce)?,
+        Ok(path) => load::in_force(&path, file.is_some(), &user, load::Verification::AtOnce)?,
         Err(_) => load::none(),
     };
     let path = switch_choices::path(&user).ok_or("no home directory is known: set HOME")?;

@@ -43,15 +43,15 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let is_named = call.delivery.mailbox.files.rules.is_some();
     let file = load::rules_file(call.delivery.mailbox.files.rules.as_deref(), &user).ok();
     let in_force = match &file {
-        Some(path) => load::in_force(path, is_named, &user, load::Proof::AtOnce)?,
+        Some(path) => load::in_force(path, is_named, &user, load::Verification::AtOnce)?,
         None => load::none(),
     };
     if let Some(notice) = &in_force.notice {
-        if is_named && notice.kind == load::NoticeKind::Missing && !notice.last_good {
+        if is_named && notice.kind == load::NoticeKind::Missing && !notice.last_valid {
             return Err(notice.text.trim_end().to_owned());
         }
         let first = notice.text.lines().find(|line| !line.trim().is_empty());
-        let instead = if notice.last_good { "the last valid ones are used" } else { "none count" };
+        let instead = if notice.last_valid { "the last valid ones are used" } else { "none count" };
         let first = first.unwrap_or_default();
         output::error(&format!("the rules have a mistake, so {instead}: {first}"));
     }

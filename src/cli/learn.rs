@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::claim::claim_unless_dry;
 use super::interrupt::stop;
 use super::learner::{Learner, describe};
+use super::move_lock::lock_moves_unless_dry;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::Log;
 use crate::mailbox::learn::{ChangeOutcome, LearnStep, ListChange, take_back};
-use crate::mailbox::moves::{MoveScan, Watcher};
+use crate::mailbox::moves::{MoveScan, MoveScanner};
 use crate::state::StateDir;
 use crate::state::lessons::{self, Lesson};
 use crate::text::{escape, json_line};
@@ -58,9 +58,9 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = super::state_of(&user)?;
     let path = load::rules_file(call.rules.as_deref(), &user)?;
-    let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Proof::AtOnce)?;
+    let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Verification::AtOnce)?;
     if let Some(notice) = &in_force.notice {
-        let what = if notice.last_good {
+        let what = if notice.last_valid {
             "still using the last valid version"
         } else {
             "no rules are used"
@@ -79,7 +79,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
     let learner = Learner { program, location: &location, state: &state, user: &user, log };
-    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
+    let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
     let mut has_problem = in_force.notice.is_some();
     let progress = ProgressMeter::of_messages(|| 0, call.verbose == 0 && !call.json);
     if !call.dry_run {
@@ -97,7 +97,8 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         }
         return Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine });
     }
-    let mut watcher = Watcher::open(&location, &state).map_err(|failure| failure.to_string())?;
+    let mut watcher =
+        MoveScanner::open(&location, &state).map_err(|failure| failure.to_string())?;
     let is_first = watcher.is_first_scan();
     let _alone = match call.dry_run {
         true => None,

@@ -12,7 +12,7 @@ use crate::mailbox::correspondents::SentMailReader;
 use crate::mailbox::learn::{
     ChangeOutcome, LearnStep, ListChange, carry_out, lessons as to_remember, plan,
 };
-use crate::mailbox::moves::{MoveScan, Watcher};
+use crate::mailbox::moves::{MoveScan, MoveScanner};
 use crate::mailbox::recognition;
 use crate::maildir::Location;
 use crate::outcome::Failure;
@@ -20,7 +20,7 @@ use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Field;
 use crate::state::memory::{Memory, MessageIdentity, message_key};
-use crate::state::{StateDir, lessons, list_index};
+use crate::state::{StateDir, lessons};
 use crate::text::counted;
 use crate::user::User;
 use crate::world::World;
@@ -91,9 +91,9 @@ impl Learner<'_> {
                             done.skipped.into_iter().map(|why| format!("cannot read {why}")),
                         );
                         if let Some(file) = done.known.file
-                            && let Ok(list) = world.list(&file, &ANYWHERE)
+                            && world.list(&file, &ANYWHERE).is_ok()
                         {
-                            let _ = list_index::make(self.user, &file, &list, began);
+                            world.index_lists(began);
                         }
                     }
                 }
@@ -117,7 +117,7 @@ impl Learner<'_> {
     /// Looks for moves once, for at most `step`, and learns from them.
     pub(super) fn learn_some(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         world: &World,
         step: Duration,
         stop: &AtomicBool,
@@ -133,7 +133,7 @@ impl Learner<'_> {
     /// was learned. `left` is called with the number of messages still to be read.
     pub(super) fn learn(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         world: &World,
         stop: &AtomicBool,
         dry_run: bool,
@@ -163,7 +163,7 @@ impl Learner<'_> {
 
     fn learn_from(
         &self,
-        watcher: &mut Watcher<'_>,
+        watcher: &mut MoveScanner<'_>,
         mut all: MoveScan,
         world: &World,
         dry_run: bool,

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::output::{localized, say};
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
-use crate::lmtp::account_user::judge_state;
+use crate::lmtp::account_user::{judge_future_state, judge_state};
 use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::readiness::{self, ServerNeed};
@@ -120,10 +120,10 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
         (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;
-            output::log_line(&format!("listening at {}", listener.place()));
             let again = call.clone();
             let reload = move || self::settings(&again);
-            launcher::run(&listener, settings, &reload, &tell).map(|()| CommandOutcome::Fine)
+            let ready = || tell_place(&listener.place());
+            launcher::run(&listener, settings, &reload, &tell, ready).map(|()| CommandOutcome::Fine)
         }
         (true, Some(identity)) => Err(become_user(&settings, identity)),
         (false, _) => serve(settings, call),
@@ -172,18 +172,27 @@ fn check(
 
 /// Serves where all mail belongs to this process's uid.
 fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, String> {
-    let listener = listener(&settings)?;
     // If it cannot be created, the next line says why.
     let _ = make_private(&settings.state, None);
     judge_state(&settings.state, Identity::of_process().uid)?;
     readiness::confined(&settings.state)?;
-    let place = call.inherited.clone().unwrap_or_else(|| listener.place());
-    output::log_line(&format!("listening at {place}"));
-    let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
+    let server = Server::new(settings.clone(), Box::new(OwnUid), Arc::new(tell))?;
+    // It takes the place of the socket of a server that runs: only when nothing else can
+    // be wrong.
+    let mut listener = listener(&settings)?;
+    if let Some(place) = &call.inherited {
+        listener.adopt(place);
+    }
+    let place = listener.place();
     let call = call.clone();
-    let served = Arc::new(server).serve(listener, &move || self::settings(&call));
+    let reload = move || self::settings(&call);
+    let served = Arc::new(server).serve(listener, &reload, || tell_place(&place));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
     Ok(CommandOutcome::Fine)
+}
+
+fn tell_place(place: &str) {
+    output::log_line(&format!("listening at {place}"));
 }
 
 /// Starts this program again as another user, with the listening socket as standard
@@ -194,6 +203,11 @@ fn become_user(settings: &LmtpSettings, identity: Identity) -> String {
     let mut command = std::process::Command::new("/proc/self/exe");
     command.arg0(program).args(arguments).gid(identity.gid).uid(identity.uid);
     if settings.listen.is_some() {
+        // The other user could refuse to serve, but not put back the socket of a server
+        // that runs.
+        if let Err(why) = judge_future_state(&settings.state, identity.uid) {
+            return why;
+        }
         let bound = listener(settings).and_then(|mut listener| {
             command.arg(format!("--inherited={}", listener.place()));
             // The socket file stays for the program that replaces this process.

@@ -7,7 +7,7 @@
 mod args;
 mod check;
 mod check_sieve;
-mod claim;
+mod move_lock;
 mod commands;
 mod completions;
 mod current_rules;

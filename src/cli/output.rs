@@ -13,7 +13,7 @@ use super::CommandOutcome;
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
 use crate::page;
-use crate::report::log_stats::Bars;
+use crate::report::log_stats::BarStyle;
 use crate::source::Sources;
 use crate::text::{escape, escape_lines, json_line, plural};
 use crate::translation::{translated, translated_behind};
@@ -180,7 +180,7 @@ pub(super) fn to_stderr(text: &str) {
 
 /// How bars are drawn on standard output; none unless it is a terminal that can show them
 /// and is wide enough.
-pub(super) fn bars() -> Option<Bars> {
+pub(super) fn bars() -> Option<BarStyle> {
     if !io::stdout().is_terminal() || is_dumb() {
         return None;
     }
@@ -192,7 +192,7 @@ pub(super) fn bars() -> Option<Bars> {
         let locale = locale.to_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
     });
-    (width >= 4).then_some(Bars { width: width.min(30), blocks })
+    (width >= 4).then_some(BarStyle { width: width.min(30), blocks })
 }
 
 /// The width of the terminal on standard output; none if it is not a terminal, or does

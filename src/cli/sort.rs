@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::args::DeliveryOptions;
-use super::claim::claim_unless_dry;
 use super::current_rules::checked;
 use super::for_user::ForUser;
 use super::interrupt::stop;
+use super::move_lock::lock_moves_unless_dry;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::undo::{self, UndoCall};
@@ -21,7 +21,7 @@ use crate::mailbox::judge::{Judge, Judgement};
 use crate::mailbox::recognition::read_log;
 use crate::mailbox::refile::{Refile, Skip};
 use crate::mailbox::sort::{SortEvent, SortOutcome, SortReportLine, Sorter, StayReason};
-use crate::mailbox::special::Special;
+use crate::mailbox::special_use::SpecialFolders;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
@@ -124,7 +124,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
     let state = super::state_of(&user)?;
-    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
+    let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
     let (places, problems) = places(call, program, &location)?;
     let log = super::log(program, &world, Some(&state));
     let mut memory = Memory::at(&state, now.as_second());
@@ -234,7 +234,7 @@ fn places(
     if before - all.len() < distinct.len() {
         return Err("a folder given to --except does not exist; nothing was moved".into());
     }
-    let special = Special::of(location, &program.settings);
+    let special = SpecialFolders::of(location, &program.settings);
     let sent_mail: Vec<Place> =
         sent_folders(program).iter().map(|name| location.place(name)).collect();
     all.retain(|place| {

@@ -11,7 +11,7 @@ use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, NoFilters, habits};
-use crate::mailbox::special::Special;
+use crate::mailbox::special_use::SpecialFolders;
 use crate::mailbox::suggest::{HabitTally, Proposal};
 use crate::mailbox::{self, MessageSource};
 use crate::maildir::Location;
@@ -109,7 +109,7 @@ fn count(
     world: &(dyn Fn() -> World + Sync),
     unread: &mut Vec<String>,
 ) -> Result<HabitTally, String> {
-    let special = Special::of(location, &rules.user.settings);
+    let special = SpecialFolders::of(location, &rules.user.settings);
     let counts = |folder: &Folder| special.use_of(&location.place(folder)).is_none();
     let count_source = |counter: &mut HabitCounter, source: &MessageSource| {
         // Once per folder: its name is compared with those in many languages.

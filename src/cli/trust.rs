@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::classify::authentication::names_id;
-use crate::evaluate::{Crossing, crossing, every_field};
+use crate::evaluate::{BorderServer, border_server, every_field};
 use crate::language::Language;
 use crate::mailbox;
 use crate::message::domain;
@@ -55,17 +55,17 @@ pub(super) fn run(
             let results = batch.into_iter().map(|item| {
                 let source = item?;
                 let message = source.open()?;
-                Ok((source.number, source.label, crossing(program, &message, world)))
+                Ok((source.number, source.label, border_server(program, &message, world)))
             });
             results.collect()
         },
         |_| (),
-        |result: Result<(usize, String, Option<Crossing>), Failure>| {
+        |result: Result<(usize, String, Option<BorderServer>), Failure>| {
             match result {
-                Ok((number, label, crossing)) => {
+                Ok((number, label, border_server)) => {
                     progress.done(number);
-                    if let Some(crossing) = crossing {
-                        count(&mut borders, &trusted, &label, crossing);
+                    if let Some(border_server) = border_server {
+                        count(&mut borders, &trusted, &label, border_server);
                     }
                 }
                 Err(failure) => {
@@ -87,18 +87,18 @@ fn count(
     borders: &mut BTreeMap<String, Border>,
     trusted: &[String],
     label: &str,
-    crossing: Crossing,
+    border_server: BorderServer,
 ) {
-    let border = borders.entry(crossing.host).or_default();
+    let border = borders.entry(border_server.host).or_default();
     border.messages += 1;
     for word in trusted {
-        if crossing.ids.iter().any(|id| names_id(word, id)) {
+        if border_server.ids.iter().any(|id| names_id(word, id)) {
             *border.trusted.entry(word.clone()).or_default() += 1;
         } else {
             border.missing.entry(word.clone()).or_insert_with(|| label.to_owned());
         }
     }
-    for id in crossing.ids {
+    for id in border_server.ids {
         *border.ids.entry(id).or_default() += 1;
     }
 }
@@ -161,8 +161,13 @@ mod tests {
         let mut borders = BTreeMap::new();
         for (number, (host, ids)) in messages.iter().enumerate() {
             let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-            let crossing = Crossing { host: (*host).to_owned(), ids };
-            count(&mut borders, &["mx.example.jp".to_owned()], &format!("m{number}"), crossing);
+            let border_server = BorderServer { host: (*host).to_owned(), ids };
+            count(
+                &mut borders,
+                &["mx.example.jp".to_owned()],
+                &format!("m{number}"),
+                border_server,
+            );
         }
         borders
     }
@@ -197,8 +202,9 @@ mod tests {
     fn a_suffix_means_every_name_below() {
         let mut borders = BTreeMap::new();
         for id in ["a.mail.example", "b.mail.example"] {
-            let crossing = Crossing { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
-            count(&mut borders, &[".mail.example".to_owned()], "m", crossing);
+            let border_server =
+                BorderServer { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
+            count(&mut borders, &[".mail.example".to_owned()], "m", border_server);
         }
         let (text, finding) = describe(&borders, &[".mail.example".to_owned()], Language::English);
         assert_eq!(text, ".mail.example: on 2 of 2 messages that came through mail.example\n");

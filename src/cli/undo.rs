@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::claim::claim;
 use super::current_rules::checked;
 use super::interrupt::stop;
+use super::move_lock::lock_moves;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
@@ -65,7 +65,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     if !found.maildir.is_dir() {
         return Err(format!("there is no Maildir `{}`", found.maildir.display()));
     }
-    let _claim = claim(&state, &found.maildir)?;
+    let _lock = lock_moves(&state, &found.maildir)?;
     // Another run may have ended in the meantime, or have been taken back.
     let run = sort_journal::read(&state, &found.name);
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;

@@ -2,7 +2,7 @@
 //! from what the user moves, until it is told to end.
 //!
 //! It wakes when something happens, and checks the rules each time: edits apply to the
-//! next message; while rules are broken, the last good ones stay in use. Whatever goes
+//! next message; while rules are broken, the last valid ones stay in use. Whatever goes
 //! wrong is reported once and tried again later.
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ use crate::mailbox::arrivals::{Arrivals, ReadyMail};
 use crate::mailbox::dir_watcher::{DirChanges, DirWatcher, Shortage, WatchRole};
 use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
-use crate::mailbox::moves::Watcher;
+use crate::mailbox::moves::MoveScanner;
 use crate::mailbox::recognition::read_log;
 use crate::maildir::folder::Sub;
 use crate::maildir::mover::Mover;
@@ -169,7 +169,7 @@ impl WatchService<'_> {
     ) -> Result<Option<Instant>, String> {
         let is_named = self.call.mailbox.files.rules.is_some();
         let user = self.user.clone();
-        let in_force = load::in_force(&self.rules, is_named, &user, load::Proof::AtOnce);
+        let in_force = load::in_force(&self.rules, is_named, &user, load::Verification::AtOnce);
         let in_force = match in_force {
             Ok(in_force) => in_force,
             Err(why) => {
@@ -241,7 +241,7 @@ impl WatchService<'_> {
                 self.next_rescan = self.next_rescan.min(now + RETRY_INTERVAL);
                 break;
             }
-            let has_rules = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
+            let has_rules = in_force.notice.as_ref().is_none_or(|notice| notice.last_valid);
             let work = FilingContext { rules: &rules, location: &location, log: &log, has_rules };
             match self.folder(&work, place, scan) {
                 Ok(Some(at)) => until = until.min(at),
@@ -279,8 +279,8 @@ impl WatchService<'_> {
         match notice {
             Some(notice) if self.reported_version.as_deref() != Some(&notice.version) => {
                 self.reported_version = Some(notice.version.clone());
-                self.was_without_rules |= !notice.last_good;
-                let what = if notice.last_good {
+                self.was_without_rules |= !notice.last_valid;
+                let what = if notice.last_valid {
                     "still using the last valid version"
                 } else {
                     "nothing is filed until they can be used"
@@ -538,7 +538,7 @@ impl WatchService<'_> {
         if program.moves.is_empty() {
             return Ok(more);
         }
-        let mut watcher = match Watcher::open(location, &state) {
+        let mut watcher = match MoveScanner::open(location, &state) {
             Ok(watcher) => watcher,
             Err(failure) => {
                 self.report(log, &failure.to_string());
@@ -571,7 +571,7 @@ struct FilingContext<'a> {
     rules: &'a RuleSet,
     location: &'a Location,
     log: &'a Log,
-    /// Whether there are rules, possibly only the last good ones.
+    /// Whether there are rules, possibly only the last valid ones.
     has_rules: bool,
 }
 

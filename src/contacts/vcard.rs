@@ -9,10 +9,13 @@ use std::path::Path;
 use super::{AddressBook, addresses};
 use crate::message::base64;
 use crate::message::charset;
+use crate::message::fold::is_unspaced;
 use crate::message::transfer::{Decoder, Encoding};
 
 /// How much of a line is read, bytes: a photo is one line.
 const LINE_MAX: usize = 16 << 10;
+/// How many names of one card are used.
+const MOST_NAMES: usize = 4;
 /// How many addresses of one card are used.
 const MOST_OF_CARD: usize = 200;
 
@@ -28,7 +31,8 @@ struct Property<'l> {
 #[derive(Default)]
 struct Card {
     line: u32,
-    name: String,
+    /// FN, perhaps in several languages (RFC 6350 §6.2.1).
+    names: Vec<String>,
     /// N, if there is no FN.
     parts: String,
     addresses: Vec<String>,
@@ -94,14 +98,21 @@ fn close(card: Card, book: &mut AddressBook) {
     if card.broken {
         return;
     }
-    let name = if card.name.trim().is_empty() { &card.parts } else { &card.name };
-    card.addresses.iter().for_each(|address| book.add(address, name));
+    let names = if card.names.is_empty() { vec![card.parts] } else { card.names };
+    for address in &card.addresses {
+        names.iter().for_each(|name| book.add(address, name));
+    }
 }
 
 /// Takes over what a property says about the person.
 fn take(card: &mut Card, property: &Property<'_>, line: u32, path: &Path, book: &mut AddressBook) {
     match property.name.as_str() {
-        "FN" if card.name.is_empty() => card.name = unescaped(&text(property)),
+        "FN" if card.names.len() < MOST_NAMES => {
+            let name = unescaped(&text(property));
+            if !name.trim().is_empty() {
+                card.names.push(name);
+            }
+        }
         "N" if card.parts.is_empty() => card.parts = by_parts(&text(property)),
         "EMAIL" if card.addresses.len() < MOST_OF_CARD => {
             let value = unescaped(&text(property));
@@ -119,7 +130,7 @@ fn take(card: &mut Card, property: &Property<'_>, line: u32, path: &Path, book: 
 }
 
 /// `Family;Given;Additional;Prefix;Suffix` in the order in which people say it:
-/// given, additional, family.
+/// given, additional, family; in kanji and kana the family comes first.
 fn by_parts(value: &str) -> String {
     let mut parts = vec![String::new()];
     let mut letters = value.chars();
@@ -135,7 +146,8 @@ fn by_parts(value: &str) -> String {
             }
         }
     }
-    let order = [1, 2, 0].into_iter().filter_map(|at| parts.get(at));
+    let order = if value.chars().any(is_unspaced) { [0, 1, 2] } else { [1, 2, 0] };
+    let order = order.into_iter().filter_map(|at| parts.get(at));
     let words: Vec<String> =
         order.map(|part| unescaped(part)).filter(|part| !part.is_empty()).collect();
     words.join(" ")
@@ -290,8 +302,11 @@ mod tests {
         let v4 = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Hanako \r\n Yamada\r\nitem1.EMAIL;TYPE=\"home,work\";PREF=1:Hana\r\n ko@Example.JP\r\nEMAIL:mailto:h@work.example\r\nPHOTO:data:image/jpeg;base64,AAAA\r\nEND:VCARD\r\n";
         let v3 = "begin:vcard\nversion:3.0\nN:Yamada;Jiro;;Dr.;\nEMAIL;TYPE=INTERNET:Jiro <jiro@example.jp>\nNOTE:a\\nb\nEND:vcard\n";
         let v2 = "BEGIN:VCARD\nVERSION:2.1\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E5=B1=B1=E7=94=B0=\n=E8=8A=B1=E5=AD=90\nAGENT:\nBEGIN:VCARD\nFN:Other\nEMAIL:other@example.jp\nEND:VCARD\nEMAIL;INTERNET;PREF:yama@example.jp\nEND:VCARD\n";
+        let phone = b"BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=SHIFT_JIS:\x8d\xb2\x93\xa1;\x8e\x9f\x98\x59\nEMAIL;CELL:jiro..x.@docomo.example\nEND:VCARD\n";
+        let two = "BEGIN:VCARD\nVERSION:4.0\nFN;LANGUAGE=ja:田中 四郎\nFN;LANGUAGE=en:Shiro Tanaka\nEMAIL:shiro@example.org\nEND:VCARD\n";
         let latin = b"BEGIN:VCARD\nVERSION:2.1\nFN;CHARSET=ISO-8859-1:Ren\xe9\nEMAIL;QUOTED-PRINTABLE:rene=40example.fr\nEND:VCARD\n";
-        let all = [v4.as_bytes(), v3.as_bytes(), v2.as_bytes(), latin].concat();
+        let all =
+            [v4.as_bytes(), v3.as_bytes(), v2.as_bytes(), latin, phone, two.as_bytes()].concat();
         let (contacts, problems) = book(all);
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(
@@ -302,6 +317,9 @@ mod tests {
                 "jiro@example.jp|Jiro Yamada",
                 "yama@example.jp|山田花子",
                 "rene@example.fr|René",
+                "jiro..x.@docomo.example|佐藤 次郎",
+                "shiro@example.org|田中 四郎",
+                "shiro@example.org|Shiro Tanaka",
             ]
         );
     }

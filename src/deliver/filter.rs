@@ -29,13 +29,16 @@ impl FilterRunner for Programs<'_> {
         let name = argv.first().map_or("", String::as_str);
         // Room for what a filter may add, but no more.
         let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
-        let (replacement, lines) = program::filter(&self.context.call(argv), message, edits, limit);
-        self.notes.extend(printed_lines(name, lines));
-        match replacement {
+        let result = program::filter(&self.context.call(argv), message, edits, limit);
+        self.notes.extend(printed_lines(name, result.printed));
+        match result.message {
             Ok(replacement) => FilterOutcome::Replaced(Box::new(replacement)),
             Err(why) => {
                 self.notes.push(format!("`{name}` {why}; the message stays as it was"));
-                FilterOutcome::Failed
+                match result.may_pass {
+                    true => FilterOutcome::Unavailable(format!("`{name}` {why}")),
+                    false => FilterOutcome::Failed,
+                }
             }
         }
     }

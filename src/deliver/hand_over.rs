@@ -15,8 +15,9 @@ use crate::state::secret_key::SecretKey;
 use crate::state::slots::Key;
 
 use super::context::DeliveryContext;
+use super::progress::note_step;
 use super::work_list::Copy;
-use super::{DeliveryReport, StoredCopy, note_step};
+use super::{DeliveryReport, StoredCopy};
 
 /// The file in the state directory with the key of ids.
 const KEY_FILE: &str = "store-key";

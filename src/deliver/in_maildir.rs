@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::context::DeliveryContext;
+use super::progress::note_step;
 use super::work_list::Copy;
-use super::{DeliveryReport, StoredCopy, abandoned, note_step};
+use super::{DeliveryReport, StoredCopy, abandoned};
 use crate::file::is_leading_out;
 use crate::maildir::amount::Amount;
 use crate::maildir::quota::{self, QuotaRoom};

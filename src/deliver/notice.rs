@@ -64,7 +64,7 @@ fn compose(notice: &Notice, world: &World) -> String {
         None => notice.path.display().to_string(),
     };
     if notice.kind == NoticeKind::Filters {
-        let (subject, meanwhile) = match notice.last_good {
+        let (subject, meanwhile) = match notice.last_valid {
             true => (
                 "Your filters are not in use; still using those saved before",
                 "Until you change this and save your filters again, the filters that you \
@@ -83,7 +83,7 @@ fn compose(notice: &Notice, world: &World) -> String {
         );
         return mail(subject, &body, "", world);
     }
-    let (subject, meanwhile) = match (notice.kind, notice.last_good) {
+    let (subject, meanwhile) = match (notice.kind, notice.last_valid) {
         (NoticeKind::Missing, true) => (
             "Your mail rules are missing; still using the last valid version",
             "Until they are back, the last version without a mistake stays in use.",

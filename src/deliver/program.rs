@@ -26,11 +26,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::file;
 use crate::message::{HeaderEdit, Message};
 use crate::platform::{exit_descriptor, memory_file};
+use crate::source::may_pass;
 
 /// The time between SIGTERM and SIGKILL, and how long a killed program may take to end.
 const KILL_GRACE: Duration = Duration::from_secs(2);
@@ -66,6 +68,9 @@ pub struct ProgramEnd {
     pub result: Result<(), String>,
     /// The exit status; none if it was never started, or was ended by a signal.
     pub status: Option<i32>,
+    /// It failed for want of something that it may have another time: a process, a file,
+    /// room on the disk, time.
+    pub may_pass: bool,
     /// The last lines that it printed.
     pub printed: Vec<String>,
 }
@@ -82,11 +87,30 @@ pub fn filter(
     message: &Message,
     edits: &[HeaderEdit],
     limit: u64,
-) -> (Result<Message, String>, Vec<String>) {
-    let mut output = ProgramOutput { bytes: Vec::new(), file: None, size: 0, limit, error: None };
+) -> FilterResult {
+    let mut output = ProgramOutput {
+        bytes: Vec::new(),
+        file: None,
+        size: 0,
+        limit,
+        error: None,
+        may_pass: false,
+    };
     let end = execute(call, message, edits, Some(&mut output));
+    let may_pass = end.may_pass || output.may_pass;
     let replacement = end.result.and_then(|()| output.into_message());
-    (replacement.and_then(|replacement| has_header(replacement, message)), end.printed)
+    let message = replacement.and_then(|replacement| has_header(replacement, message));
+    FilterResult { message, may_pass, printed: end.printed }
+}
+
+/// What became of a filter.
+pub struct FilterResult {
+    /// The new message, or what went wrong, as in [`ProgramEnd::result`].
+    pub message: Result<Message, String>,
+    /// As in [`ProgramEnd::may_pass`].
+    pub may_pass: bool,
+    /// The last lines that it printed.
+    pub printed: Vec<String>,
 }
 
 /// A filter's output, if it has a complete header wherever the message has one: output
@@ -121,13 +145,20 @@ fn execute(
     edits: &[HeaderEdit],
     output: Option<&mut ProgramOutput>,
 ) -> ProgramEnd {
-    let failed = |why: String| ProgramEnd { result: Err(why), status: None, printed: Vec::new() };
+    let failed = |why: String, may_pass| ProgramEnd {
+        result: Err(why),
+        status: None,
+        may_pass,
+        printed: Vec::new(),
+    };
     let Some((program, arguments)) = call.argv.split_first() else {
-        return failed("has no name".into());
+        return failed("has no name".into(), false);
     };
     let input = match content(message, edits) {
         Ok(input) => input,
-        Err(error) => return failed(format!("cannot be given the message: {error}")),
+        Err(error) => {
+            return failed(format!("cannot be given the message: {error}"), may_pass(&error));
+        }
     };
     let mut command = Command::new(program);
     command
@@ -140,13 +171,22 @@ fn execute(
         .stderr(Stdio::piped())
         .process_group(0);
     if call.deadline <= Instant::now() {
-        return failed("was not started, because there is no time left".into());
+        return failed("was not started, because there is no time left".into(), true);
     }
     close_inherited();
     match command.spawn() {
         Ok(child) => RunningProgram::new(child, output).finish(call.deadline),
-        Err(error) => failed(format!("cannot be started: {}", without_number(&error))),
+        Err(error) => {
+            let why = format!("cannot be started: {}", without_number(&error));
+            failed(why, may_pass(&error) && !is_no_program(&error))
+        }
     }
+}
+
+/// Whether it is the file's fault that it cannot be run.
+fn is_no_program(error: &io::Error) -> bool {
+    let no_program = [Errno::NOEXEC, Errno::TOOBIG, Errno::INVAL];
+    Errno::from_io_error(error).is_some_and(|errno| no_program.contains(&errno))
 }
 
 /// Closes the descriptors that our own caller left open besides the standard streams: an
@@ -181,6 +221,7 @@ struct ProgramOutput {
     size: u64,
     limit: u64,
     error: Option<String>,
+    may_pass: bool,
 }
 
 impl ProgramOutput {
@@ -190,6 +231,7 @@ impl ProgramOutput {
         } else if self.size > self.limit {
             self.error = Some(format!("printed more than {} MB", self.limit >> 20));
         } else if let Err(error) = self.keep(bytes) {
+            self.may_pass = may_pass(&error);
             self.error =
                 Some(format!("printed something that cannot be kept: {}", without_number(&error)));
         }
@@ -275,7 +317,7 @@ impl<'o> RunningProgram<'o> {
             Some(_) => Ok(()),
         };
         let status = status.filter(|_| !timed_out).and_then(|status| status.code());
-        ProgramEnd { result, status, printed: last_lines(&self.printed) }
+        ProgramEnd { result, status, may_pass: false, printed: last_lines(&self.printed) }
     }
 
     /// Reads what arrives until `done`; true if `deadline` came first.
@@ -434,7 +476,8 @@ mod tests {
 
     fn filtered(words: &[String], ms: u64, limit: u64) -> (Result<Vec<u8>, String>, Vec<String>) {
         let message = Message::from_bytes(MESSAGE.to_vec());
-        let (replacement, printed) = filter(&call(words, &path(), ms), &message, &[], limit);
+        let result = filter(&call(words, &path(), ms), &message, &[], limit);
+        let (replacement, printed) = (result.message, result.printed);
         let bytes = replacement.map(|message| {
             let mut file = tempfile::tempfile().unwrap();
             message.write_to(&[], &mut file).unwrap();

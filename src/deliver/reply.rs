@@ -27,7 +27,9 @@ pub(super) fn send(reply: &Reply, context: &DeliveryContext) -> EffectResult {
         return failed("no answer is sent, because it cannot be recorded".into());
     };
     let text = reply.key.as_bytes();
-    match replies::claim(state, &reply.to, text, context.now, reply.every) {
+    // Otherwise who has a new tag each day would have a new answer each day.
+    let to = path::untagged(&reply.to);
+    match replies::claim(state, &to, text, context.now, reply.every) {
         Ok(true) => {}
         Ok(false) => {
             let note = format!("no reply to `{}`, who has already had it", reply.to);
@@ -41,7 +43,7 @@ pub(super) fn send(reply: &Reply, context: &DeliveryContext) -> EffectResult {
     let argv = sendmail::arguments(&context.sendmail, "", std::slice::from_ref(&reply.to));
     let end = program::run(&context.call(&argv), &message, &[]);
     if end.result.is_err() {
-        replies::give_back(state, &reply.to, text);
+        replies::give_back(state, &to, text);
     }
     sendmail_result(&context.sendmail, end)
 }

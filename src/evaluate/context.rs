@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::run_state::RunState;
 use crate::classify::people::People;
-use crate::classify::{Findings, Mail};
+use crate::classify::{Mail, SharedResults};
 use crate::file::{ANYWHERE, Bounds};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
                 relays: settings.relays.clone(),
                 spam_score_header: settings.spam_score_header.clone(),
                 host_name: self.world.host_name(),
-                known: Findings::default(),
+                known: SharedResults::default(),
                 variable: self.variable,
             }
         })

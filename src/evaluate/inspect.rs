@@ -94,7 +94,7 @@ fn inspect_with(conditions: &Conditions<'_>) -> Inspection {
 
 /// How a message reached our machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Crossing {
+pub struct BorderServer {
     /// The server that took it from outside, canonical.
     pub host: String,
     /// The authserv-ids of results at or above its Received line, even if forged.
@@ -104,14 +104,18 @@ pub struct Crossing {
 /// Which server took a message from outside; `None` if no Received line says so, or if
 /// one of our users submitted it, since borders need not check such mail. `program`
 /// comes from [`every_field`].
-pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
+pub fn border_server(
+    program: &CompiledProgram,
+    message: &Message,
+    world: &World,
+) -> Option<BorderServer> {
     with_conditions(program, message, world, |conditions| {
         if authenticated::find(conditions.mail()).is_some() {
             return None;
         }
-        let host = conditions.mail().trail().border()?.by.as_deref()?;
+        let host = conditions.mail().trace_lines().border()?.by.as_deref()?;
         let host = domain::canonical(host).into_owned();
-        Some(Crossing { host, ids: ids_at_border(conditions.mail()) })
+        Some(BorderServer { host, ids: ids_at_border(conditions.mail()) })
     })
 }
 
@@ -154,14 +158,15 @@ mod tests {
 
     #[test]
     fn a_message_crossed_the_border_where_its_topmost_line_says() {
-        let crossing =
-            |head: &str| crossing(&every(), &message(&format!("{head}\n\n")), &World::default());
-        let found = crossing(HEAD.trim_end()).expect("a border");
+        let border_server = |head: &str| {
+            border_server(&every(), &message(&format!("{head}\n\n")), &World::default())
+        };
+        let found = border_server(HEAD.trim_end()).expect("a border");
         // A stranger can write the other: `mfilter trust` counts what many messages have.
         assert_eq!(found.host, "mx.example.jp");
         assert_eq!(found.ids, ["mx.example.jp", "liar.example"]);
-        assert_eq!(crossing("From: a@b.example"), None);
+        assert_eq!(border_server("From: a@b.example"), None);
         let login = HEAD.trim_end().replace("with ESMTPS", "with ESMTPSA");
-        assert_eq!(crossing(&login), None);
+        assert_eq!(border_server(&login), None);
     }
 }

@@ -11,6 +11,7 @@ use super::{Detail, Evaluator};
 use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::message::message_ids::message_ids;
+use crate::message::path;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::actions::{ReplyAction, ReplyText, is_address, is_mailbox, is_target};
 use crate::rules::address_list::AddressList;
@@ -216,7 +217,7 @@ fn recipient(message: &Message, world: &World, me: &OwnAddresses) -> Result<Stri
     if !is_target(&sender) {
         return Err(no_target(&sender));
     }
-    let canonical = crate::message::address::canonical(&sender).into_owned();
+    let canonical = crate::message::address::canonical(&path::untagged(&sender)).into_owned();
     if me.is(&canonical) {
         return Err("it is from yourself".into());
     }
@@ -413,6 +414,11 @@ mod tests {
             ("hanako", "`hanako` is not an address"),
             ("taro@example.org", "it is from yourself"),
             ("root@example.jp", "`root@example.jp` is not a person"),
+            (
+                "prvs=1234abcdef=noreply@example.jp",
+                "`prvs=1234abcdef=noreply@example.jp` is not a person",
+            ),
+            ("SRS0=ab=DE=example.org=taro@example.jp", "it is from yourself"),
         ] {
             assert_eq!(answer(sender, "Subject: x"), Err(why.into()));
         }

@@ -28,6 +28,9 @@ pub enum FilterOutcome {
     Replaced(Box<Message>),
     /// The run continues with the same message: the program failed.
     Failed,
+    /// The run continues with the same message: the program could not be run at the
+    /// moment, for this reason. If rules ask whether it failed, there is no answer.
+    Unavailable(String),
     /// The run continues with the same message: nothing was tried.
     NotRun,
 }
@@ -151,9 +154,10 @@ impl MessageRun<'_> {
             let FilterCall { argv, .. } = &call;
             let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
             evaluator.note_filter(call, &end);
-            evaluator.conditions.context.state.filter = match end {
+            evaluator.conditions.context.state.filter = match &end {
                 FilterOutcome::Replaced(_) => FilterEnd::Fine,
                 FilterOutcome::Failed => FilterEnd::Failed,
+                FilterOutcome::Unavailable(why) => FilterEnd::Unavailable(why.clone()),
                 FilterOutcome::NotRun => FilterEnd::NotRun,
             };
             evaluator.progress.state = evaluator.conditions.context.state;

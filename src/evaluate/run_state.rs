@@ -5,13 +5,15 @@ use crate::flags::Flags;
 use crate::plan::RuleRef;
 
 /// How a `filter` ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum FilterEnd {
     /// There was none, or the current message is its output.
     #[default]
     Fine,
     /// It could not be applied.
     Failed,
+    /// It could not be run at the moment: why.
+    Unavailable(String),
     /// Nothing was tried.
     NotRun,
 }

@@ -13,6 +13,9 @@ use crate::rules::template::{Insert, Template, TemplatePart};
 /// The longest argument, bytes; Linux allows 128 KB for one.
 const LONGEST_ARGUMENT: usize = 64 << 10;
 
+/// The longest line, bytes: each `let` may hold twice the one before it.
+const LONGEST_LINE: usize = 1 << 20;
+
 impl Evaluator<'_> {
     /// One line of text, for a header, a log or a refusal.
     pub(super) fn line(&self, template: &Template) -> String {
@@ -21,6 +24,10 @@ impl Evaluator<'_> {
             line.push_str(
                 &self.header_as_written(part).unwrap_or_else(|| self.conditions.part(part)),
             );
+            if line.len() > LONGEST_LINE {
+                cut(&mut line, LONGEST_LINE);
+                break;
+            }
         }
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
@@ -54,10 +61,7 @@ impl Evaluator<'_> {
             text.insert(0, '_');
         }
         let room = room.min(LONGEST_ARGUMENT);
-        if text.len() > room {
-            let end = (0..=room).rev().find(|end| text.is_char_boundary(*end));
-            text.truncate(end.unwrap_or(0));
-        }
+        cut(&mut text, room);
         text
     }
 
@@ -71,6 +75,14 @@ impl Evaluator<'_> {
         let value = unfold(head.first(name)?);
         let text = encoded_word::decode(&value, head.declared_charset());
         Some(form.of(text.trim().to_owned()))
+    }
+}
+
+/// Cuts a text to `room` bytes.
+fn cut(text: &mut String, room: usize) {
+    if text.len() > room {
+        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
     }
 }
 

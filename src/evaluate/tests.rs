@@ -319,6 +319,47 @@ fn arguments_are_cut_between_letters() {
     assert_eq!(argument(&"\u{3042}".repeat(9)), "\u{3042}".repeat(9));
 }
 
+/// What a filter would have said is then not known: neither answer may let rules drop mail.
+#[test]
+fn a_filter_that_cannot_be_run_now_has_neither_failed_nor_worked() {
+    struct NotNow;
+    impl FilterRunner for NotNow {
+        fn filter(&mut self, _: &[String], _: &Message, _: &[HeaderEdit]) -> FilterOutcome {
+            FilterOutcome::Unavailable("too many open files".into())
+        }
+    }
+    for (asks, ends) in [
+        ("when filter-failed -> discard\n", true),
+        ("when not filter-failed -> discard\n", true),
+        ("when subject is \"word7\" -> folder \"A\"\n", false),
+    ] {
+        let (rules, world) = (rules(&format!("filter \"x\"\n{asks}")), World::default());
+        let run = run(&rules, message(MAIL), &world, Detail::Plan, &mut NotNow);
+        assert_eq!(world.temporary_failure(), ends.then_some("too many open files"), "{asks}");
+        assert!(!steps(&run).contains(&"discard".to_owned()), "{asks}");
+    }
+}
+
+/// A megabyte of rules could make a text of any length: each line holds the one before it
+/// twice.
+#[test]
+fn a_text_that_doubles_with_each_rule_is_cut() {
+    let doubled = "let a = \"{a}{a}\"\n".repeat(22);
+    let rules = rules(&format!("let a = \"\u{3042}\"\n{doubled}log \"{{a}}\"\n"));
+    let run = run_on(&rules, MAIL, &World::default(), Detail::Plan);
+    let lengths: Vec<usize> = run
+        .evaluation
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.kind {
+            StepKind::Log(text) => Some(text.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lengths, [(1 << 20) / 3 * 3]);
+}
+
 /// What is remembered, and for how long.
 fn remembered(run: &Run) -> Vec<u64> {
     let kinds = run.evaluation.plan.steps.iter().map(|step| &step.kind);

@@ -19,7 +19,7 @@ use crate::classify::{
 use crate::flags::Flags;
 use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
-use crate::message::{Unread, domain, path};
+use crate::message::{BodyError, domain, path};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{AddressField, AddressPart, Field, Moment, Network, ResultField};
 use crate::rules::template::MomentFormat;
@@ -200,7 +200,7 @@ impl<'m> FieldValue<'m> {
 /// Looks a field up. The error says why its values cannot be determined.
 pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<'m>, String> {
     let message = context.message;
-    let unread = |error: Unread| error.to_string();
+    let unread = |error: BodyError| error.to_string();
     Ok(Values(match field {
         Field::Address(which, part) => parts(addresses(which, context), part, context),
         Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, context),
@@ -304,9 +304,13 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::InFolder => {
             strings(context.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
         }
-        Field::FilterFailed => match context.state.filter {
+        Field::FilterFailed => match &context.state.filter {
             FilterEnd::Fine => Vec::new(),
             FilterEnd::Failed => strings(["failed"]),
+            FilterEnd::Unavailable(why) => {
+                context.world.fail_temporarily(why);
+                return Err(why.clone());
+            }
             FilterEnd::NotRun => return Err("no filter was run".into()),
         },
         Field::DateTime => {

@@ -41,7 +41,7 @@ struct Writer<'a> {
 }
 
 /// The text of a draft, before it was checked.
-pub(super) struct Printed {
+pub(super) struct PrintedRules {
     pub(super) text: String,
     /// Where the units begin, after the head.
     pub(super) start: usize,
@@ -52,7 +52,12 @@ pub(super) struct Printed {
 }
 
 /// Prints a draft below `head`, the comment that says where it comes from.
-pub(super) fn print(draft: &Draft, sources: &Sources, options: &Options, head: &str) -> Printed {
+pub(super) fn print(
+    draft: &Draft,
+    sources: &Sources,
+    options: &Options,
+    head: &str,
+) -> PrintedRules {
     let mut writer = Writer {
         sources,
         text: String::new(),
@@ -68,7 +73,7 @@ pub(super) fn print(draft: &Draft, sources: &Sources, options: &Options, head: &
         writer.text.push_str("}\n");
     }
     let Writer { text, places, ends, .. } = writer;
-    Printed { text, start, places, ends }
+    PrintedRules { text, start, places, ends }
 }
 
 impl Writer<'_> {

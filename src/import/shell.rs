@@ -14,7 +14,7 @@ pub(super) const ASKED: &str = "a program that decides is run as a filter that l
 /// A filter that leaves the message as it is, and fails where a program does that is given
 /// this half of it, or all of it.
 pub(super) fn asking(half: Option<&str>, program: Vec<String>) -> Vec<String> {
-    let script = kept_in_file(&format!("{} >/dev/null; s=$?; cat \"$m\" || s=1", on_input(half)));
+    let script = answering(&format!("{} >/dev/null; s=$?; cat \"$m\" || s=1", on_input(half)));
     ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)].into_iter().chain(program).collect()
 }
 
@@ -27,9 +27,10 @@ fn on_input(half: Option<&str>) -> &'static str {
     }
 }
 
-/// Headers for what a program prints, and for its exit status.
+/// Headers for what a program prints, for its exit status, and behind these.
 const PRINTED: &str = "X-Mfilter-Printed";
 const STATUS: &str = "X-Mfilter-Status";
+const END: &str = "X-Mfilter-End";
 
 /// Effects that keep in a variable what a program prints that is given this half of the
 /// message, or all of it: a filter puts it before the message, and another one takes it
@@ -40,11 +41,8 @@ pub(super) fn printed(
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
-    let script = format!(
-        "printf '%s: %s\\n' {PRINTED} \"$({} | head -n 1)\"; cat \"$m\"; s=$?",
-        on_input(half)
-    );
-    kept_of(&script, program, &[(name, PRINTED)], span)
+    let headers = format!("printf '%s: %s\\n' {PRINTED} \"$({} | head -n 1)\"", on_input(half));
+    kept_of(&headers, WHOLE, program, &[(name, PRINTED)], span)
 }
 
 /// How the value differs that is kept.
@@ -81,49 +79,59 @@ fn with_status(
     program: Vec<String>,
     span: Span,
 ) -> Vec<Effect> {
-    let script = format!(
-        "p=$({}); s=$?; printf '%s: %s\\n' {STATUS} $s {PRINTED} \
-         \"$({value})\"; cat \"$m\"; s=$?",
+    let headers = format!(
+        "p=$({}); s=$?; printf '%s: %s\\n' {STATUS} $s {PRINTED} \"$({value})\"",
         on_input(None)
     );
-    kept_of(&script, program, &[(status, STATUS), (name, PRINTED)], span)
+    kept_of(&headers, WHOLE, program, &[(status, STATUS), (name, PRINTED)], span)
 }
 
 /// Effects that keep the exit status of a program that is given the message.
 pub(super) fn status_of(status: &str, program: Vec<String>, span: Span) -> Vec<Effect> {
-    let script =
-        format!("{} >/dev/null; printf '%s: %s\\n' {STATUS} $?; cat \"$m\"; s=$?", on_input(None));
-    kept_of(&script, program, &[(status, STATUS)], span)
+    let headers = format!("{} >/dev/null; printf '%s: %s\\n' {STATUS} $?", on_input(None));
+    kept_of(&headers, WHOLE, program, &[(status, STATUS)], span)
 }
 
 /// The same for a program that filters: if it fails or prints nothing, the message stays as
 /// it is.
 pub(super) fn filtered_with_status(status: &str, program: Vec<String>, span: Span) -> Vec<Effect> {
     // `cat` fails where the result cannot be kept whole.
-    let script = format!(
-        "o=$(mktemp) && trap 'rm \"$m\" \"$o\"' 0 || exit; \
-         s=$({{ {{ {}; echo $? >&3; }} | cat >\"$o\"; }} 3>&1) || exit; \
-         printf '%s: %s\\n' {STATUS} \"$s\"; \
-         if [ \"$s\" = 0 ] && [ -s \"$o\" ]; then cat \"$o\"; else cat \"$m\"; fi; s=$?",
-        on_input(None)
+    let headers = format!(
+        "o=$(mktemp) && trap 'rm \"$m\" \"$o\"' 0 && \
+         s=$({{ {{ {}; echo $? >&3; }} | cat >\"$o\"; }} 3>&1) || {}; \
+         printf '%s: %s\\n' {STATUS} \"$s\"",
+        on_input(None),
+        unasked()
     );
-    kept_of(&script, program, &[(status, STATUS)], span)
+    let message = "if [ \"$s\" = 0 ] && [ -s \"$o\" ]; then cat \"$o\"; else cat \"$m\"; fi";
+    kept_of(&headers, message, program, &[(status, STATUS)], span)
 }
 
-/// Runs a script that puts headers before the message, keeps them in variables and takes
-/// them away.
-fn kept_of(script: &str, program: Vec<String>, kept: &[(&str, &str)], span: Span) -> Vec<Effect> {
-    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), literal(&kept_in_file(script))];
+/// Prints the message.
+const WHOLE: &str = "cat \"$m\"";
+
+/// Runs a command that prints headers and one that prints the message; keeps the headers in
+/// variables and takes them away.
+fn kept_of(
+    headers: &str,
+    message: &str,
+    program: Vec<String>,
+    kept: &[(&str, &str)],
+    span: Span,
+) -> Vec<Effect> {
+    // The last header is there so that the message's first line continues none of the others.
+    let script = answering(&format!("{headers}; printf '%s:\\n' {END}; {message}; s=$?"));
+    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)];
     let filter = |words| Effect::Program("filter", words);
     let set = |name: &str, value: String| Effect::Let(name.to_owned(), value);
     let mut effects: Vec<Effect> = kept.iter().map(|(name, _)| set(name, String::new())).collect();
     effects.push(filter(shell.into_iter().chain(program).collect()));
+    effects.push(if_unasked(span));
     let mut taken: Vec<Effect> = kept
         .iter()
         .map(|(name, header)| set(name, format!("{{header {}}}", quote(header))))
         .collect();
-    let lines = if kept.len() == 1 { "1d".to_owned() } else { format!("1,{}d", kept.len()) };
-    taken.push(filter(vec!["sed".into(), lines]));
+    taken.push(filter(vec!["sed".into(), format!("1,{}d", kept.len() + 1)]));
     effects.push(Effect::Rule(Unit {
         condition: Cond::not(Cond::Word("filter-failed".into())),
         effects: taken,
@@ -141,7 +149,66 @@ pub(super) const FIRST_LINE: &str =
 /// Where it cannot be kept whole, for example on a full disk, the filter fails, so that the
 /// message stays as it is.
 pub(super) fn kept_in_file(commands: &str) -> String {
-    format!("m=$(mktemp) && trap 'rm \"$m\"' 0 && cat >\"$m\" || exit; {commands}; exit $s")
+    format!("{KEPT_IN_FILE} || exit; {commands}; exit $s")
+}
+
+const KEPT_IN_FILE: &str = "m=$(mktemp) && trap 'rm \"$m\"' 0 && trap 'exit 1' 15 && cat >\"$m\"";
+
+/// The header of what is printed instead of a message that cannot be kept.
+const UNASKED: &str = "X-Mfilter-Unasked";
+
+/// [`kept_in_file`] where the rules depend on what the program says. A filter that fails
+/// would be an answer, so it prints something else than the message, and [`if_unasked`]
+/// has to follow.
+fn answering(commands: &str) -> String {
+    format!("{KEPT_IN_FILE} || {}; {commands}; exit $s", unasked())
+}
+
+/// Ends without an answer.
+fn unasked() -> String {
+    format!("{{ printf '%s: yes\\n\\n' {UNASKED}; exit; }}")
+}
+
+/// Has the mail server try again if a program could not be asked: there was no room for
+/// the message. No message that was sent is so short.
+pub(super) fn if_unasked(span: Span) -> Effect {
+    let printed = Cond::texts(format!("header {}", quote(UNASKED)), "is", ["yes"]);
+    Effect::Rule(Unit {
+        condition: Cond::all([printed, Cond::plain("size", "<", "40")]),
+        effects: vec![Effect::Defer("4.3.0 no room for the message".into())],
+        count: 0,
+        ..Unit::new(span)
+    })
+}
+
+/// A command without the comment at its end, which a shell and procmail ignore: what is
+/// put behind the command would be part of it.
+pub(super) fn without_comment(command: &str) -> &str {
+    let (mut quote, mut is_start) = (None, true);
+    let mut chars = command.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (None, '#') if is_start => {
+                let (before, comment) = command.split_at(at);
+                return if comment.contains('\n') { command } else { before.trim_end() };
+            }
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None | Some('"' | '`'), '\\') => {
+                chars.next();
+            }
+            _ => {}
+        }
+        is_start = c.is_whitespace() || ";&|()".contains(c);
+    }
+    command
+}
+
+/// A command as one of several: in braces, behind which a redirection is for all of it.
+pub(super) fn in_braces(command: &str) -> String {
+    let command = command.trim();
+    let end = if command.ends_with(['&', ';']) { "" } else { ";" };
+    format!("{{ {command}{end} }}")
 }
 
 /// The words of a command as a shell separates them, with all their quotes.
@@ -317,6 +384,55 @@ mod tests {
         let output = run("unlimited");
         assert!(output.status.success() && output.stdout.len() == 4096, "{output:?}");
         assert!(!run("1").status.success());
+    }
+
+    /// There it is no answer of the program's, whichever that would be.
+    #[test]
+    fn a_program_that_cannot_be_asked_has_not_answered() {
+        for (program, limit, want) in [
+            ("true", "unlimited", Some(4096)),
+            ("false", "unlimited", None),
+            ("true", "1", Some(24)),
+            ("false", "1", Some(24)),
+        ] {
+            let mut input = tempfile::tempfile().unwrap();
+            input.write_all(&b"x".repeat(4096)).unwrap();
+            input.rewind().unwrap();
+            let words = asking(None, vec![program.into()]);
+            let script = words[2].replace("{{", "{").replace("}}", "}");
+            let script = format!("ulimit -f {limit}; {script}");
+            let mut shell = Command::new(&words[0]);
+            let output = shell.args(["-c", &script, program]).stdin(input).output().unwrap();
+            let printed = output.status.success().then_some(output.stdout.len());
+            assert_eq!(printed, want, "{program} {limit}: {output:?}");
+            let said = String::from_utf8_lossy(&output.stdout) == "X-Mfilter-Unasked: yes\n\n";
+            assert_eq!(said, limit == "1");
+        }
+    }
+
+    /// The shell that is told to end takes the message along.
+    #[test]
+    fn a_filter_that_is_ended_leaves_no_file() {
+        let place = tempfile::tempdir().unwrap();
+        let script = kept_in_file("kill $$; sleep 0; cat \"$m\"; s=0");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script]).env("TMPDIR", place.path()).stdin(std::process::Stdio::null());
+        let output = shell.output().unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn comments_are_no_part_of_a_command() {
+        for (command, want) in [
+            ("a b # c", "a b"),
+            ("a; #c", "a;"),
+            ("a b#c '# d' \"e # f\" \\# `g # h`", "a b#c '# d' \"e # f\" \\# `g # h`"),
+            ("# a", ""),
+            ("a # b\nc", "a # b\nc"),
+        ] {
+            assert_eq!(without_comment(command), want);
+        }
     }
 
     #[test]

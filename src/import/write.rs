@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::ir::{Cond, Draft, Effect, Fidelity, Unit};
-use super::print::{DEAD, LinePlace, Printed, UNTRANSLATED, print};
+use super::print::{DEAD, LinePlace, PrintedRules, UNTRANSLATED, print};
 use super::{ImportResult, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{CheckContext, check, check_site, no_script};
@@ -44,7 +44,7 @@ pub fn write(
     let head = &format!("Made of {name} by mfilter import {language}.");
     let mut rounds = 0;
     let (rules, places) = loop {
-        let Printed { text, start, places, ends } = print(&draft, &sources, options, head);
+        let PrintedRules { text, start, places, ends } = print(&draft, &sources, options, head);
         match checked(&text, options.category.is_some()) {
             Ok(rules) => break (rules, places),
             Err((bug, errors)) => {

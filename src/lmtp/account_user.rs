@@ -114,6 +114,19 @@ pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
     }
 }
 
+/// [`judge_state`] before this process becomes the `owner`, who may still create it.
+///
+/// # Errors
+/// Why the owner will not be able to use it.
+pub fn judge_future_state(state: &Path, owner: u32) -> Result<(), String> {
+    let above = state.ancestors().skip(1).find_map(|above| fs::metadata(above).ok());
+    let may_create = |above: fs::Metadata| above.uid() == owner || above.mode() & 0o002 != 0;
+    if fs::symlink_metadata(state).is_err() && above.is_some_and(may_create) {
+        return Ok(());
+    }
+    judge_state(state, owner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

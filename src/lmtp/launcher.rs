@@ -63,7 +63,8 @@ struct Launcher<'r> {
     workers: Vec<Child>,
 }
 
-/// Runs the front, and starts what it asks for, until a signal ends this process.
+/// Runs the front, and starts what it asks for, until a signal ends this process. `ready`
+/// is called when signals are heard.
 ///
 /// # Errors
 /// The front cannot be started.
@@ -72,10 +73,12 @@ pub fn run(
     settings: LmtpSettings,
     reload: &ReloadSettings,
     tell: &PoolLog,
+    ready: impl FnOnce(),
 ) -> Result<(), String> {
     let accounts = accounts::open(&settings.users)?;
     let mut launcher = Launcher { settings, accounts, reload, tell, workers: Vec::new() };
     let signals = Signals::register().map_err(|error| error.to_string())?;
+    ready();
     report_ready();
     loop {
         let began = Instant::now();
@@ -263,7 +266,7 @@ pub fn front(tell: Arc<PoolLog>) -> Result<(), String> {
     let settings = settings_of(&launcher)?;
     let spawner = ByLauncher { socket: Arc::clone(&launcher) };
     let server = Arc::new(Server::new(settings, Box::new(spawner), tell)?);
-    let served = server.serve(listener, &move || settings_of(&launcher));
+    let served = server.serve(listener, &move || settings_of(&launcher), || ());
     served.map_err(|error| format!("nobody can connect any more: {error}"))
 }
 

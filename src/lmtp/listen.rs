@@ -111,6 +111,16 @@ impl Listener {
         }
     }
 
+    /// Takes the socket at this place over from the process that has created it and has
+    /// become this one: its queue ends with us. Its file stays, which we may be unable to
+    /// remove.
+    pub fn adopt(&mut self, place: &str) {
+        if let (Listener::Unix(_, own @ None), Some(path)) = (self, place.strip_prefix("unix:")) {
+            // No file has this number.
+            *own = Some(OwnPath { path: path.into(), inode: 0 });
+        }
+    }
+
     /// Accepts the next connection.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::mda;
 use crate::message::path;
 use crate::rules::program::Program;
 use crate::source::reason;
-use crate::state::program_cache::Proof;
+use crate::state::program_cache::Verification;
 use crate::world::World;
 
 /// How long the store may take to greet.
@@ -223,7 +223,7 @@ pub fn confined(state: &Path) -> Result<String, String> {
 
 fn site(settings: &LmtpSettings) -> Result<String, String> {
     let asked = settings.site.as_deref();
-    let in_force = load::site::in_force_by(asked, Proof::AtOnce);
+    let in_force = load::site::in_force_by(asked, Verification::AtOnce);
     let path = load::site::path(asked).display().to_string();
     match (in_force.note, in_force.compiled) {
         (Some(why), _) => Err(format!("{why}; `mfilter check --site {path}` shows all of it")),

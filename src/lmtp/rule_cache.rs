@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::load::Proof;
+use crate::load::Verification;
 use crate::mda::{ActiveRules, RuleFiles};
 use crate::user::User;
 
@@ -48,7 +48,7 @@ impl RuleCache {
         if !is_current {
             self.kept.remove(home);
             let files = RuleFiles { rules: None, site };
-            let mut rules = ActiveRules::load(files, user, Proof::AtOnce)?;
+            let mut rules = ActiveRules::load(files, user, Verification::AtOnce)?;
             rules.set.user.pack();
             // The first whose site rules are the same is enough.
             self.kept.values().any(|kept| rules.share_site(&kept.rules));

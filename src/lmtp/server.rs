@@ -22,7 +22,9 @@ use super::metrics::Metrics;
 use super::pool::{Pool, PoolLog};
 use super::record::RecipientRecord;
 use super::reply::LmtpReply;
-use super::session::{self, Addressee, ENDING, Envelope, LmtpPeer, Ready, Service, SessionLimits};
+use super::session::{
+    self, Addressee, ENDING, Envelope, LmtpPeer, PeerState, Service, SessionLimits,
+};
 use super::settings::{Identity, LmtpSettings};
 use super::spool::MessageData;
 use super::warm_worker::Spawner;
@@ -116,7 +118,8 @@ impl Server {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Serves until a signal ends it.
+    /// Serves until a signal ends it. `ready` is called when signals are heard and clients
+    /// are about to be served.
     ///
     /// # Errors
     /// Nobody can connect any more.
@@ -124,6 +127,7 @@ impl Server {
         self: &Arc<Server>,
         listener: Listener,
         reload: &ReloadSettings,
+        ready: impl FnOnce(),
     ) -> io::Result<()> {
         let (end, end_sent) = UnixStream::pair()?;
         let (renew, renew_sent) = UnixStream::pair()?;
@@ -138,6 +142,7 @@ impl Server {
             Arc::clone(&self.metrics),
             Arc::clone(&self.tell),
         );
+        ready();
         report_ready();
         let mut looked = Instant::now();
         loop {
@@ -153,7 +158,7 @@ impl Server {
                 self.renew(reload);
             }
             if looked.elapsed() >= POLL_INTERVAL {
-                self.pool.look_after();
+                self.pool.maintain();
                 looked = Instant::now();
             }
             if ready.get(2) != Some(&true) {
@@ -229,7 +234,7 @@ impl Server {
                 if before.settings.metrics != current.settings.metrics {
                     (self.tell)("the places of metrics count with the next start");
                 }
-                self.pool.renew(Arc::clone(&current.settings));
+                self.pool.change_settings(Arc::clone(&current.settings));
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
                 (self.tell)("the settings were read again");
             }
@@ -398,7 +403,7 @@ struct ServedClient<'s> {
 }
 
 impl LmtpPeer for ServedClient<'_> {
-    fn wait(&mut self, is_owed: bool) -> io::Result<Ready> {
+    fn wait(&mut self, is_owed: bool) -> io::Result<PeerState> {
         let (server, connection) = (self.server, self.connection);
         connection.idle_since.store(server.moment(), Ordering::SeqCst);
         let mut ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
@@ -410,9 +415,9 @@ impl LmtpPeer for ServedClient<'_> {
         Ok(match ready?.as_slice() {
             // Whatever has arrived is answered, if only with the reply that the server is
             // ending.
-            [true, ..] => Ready::Input,
-            [_, true] => Ready::Ending,
-            _ => Ready::TimedOut,
+            [true, ..] => PeerState::Input,
+            [_, true] => PeerState::Ending,
+            _ => PeerState::TimedOut,
         })
     }
 }

@@ -110,7 +110,7 @@ pub trait Service: Sync {
 
 /// What comes next from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
+pub enum PeerState {
     /// Bytes, or the end of the connection.
     Input,
     /// Nothing for too long.
@@ -126,7 +126,7 @@ pub trait LmtpPeer: Read + Write {
     ///
     /// # Errors
     /// The system's.
-    fn wait(&mut self, is_owed: bool) -> io::Result<Ready>;
+    fn wait(&mut self, is_owed: bool) -> io::Result<PeerState>;
 }
 
 /// Serves a client until it is done.
@@ -226,10 +226,10 @@ impl<'s> Session<'s> {
             if !self.has_line() {
                 self.flush()?;
                 match self.client.wait(self.is_owed())? {
-                    Ready::Input => {}
-                    Ready::TimedOut => return Err(ErrorKind::TimedOut.into()),
+                    PeerState::Input => {}
+                    PeerState::TimedOut => return Err(ErrorKind::TimedOut.into()),
                     // Before DATA nobody has been promised anything.
-                    Ready::Ending => {
+                    PeerState::Ending => {
                         self.answer(&ENDING);
                         return Ok(());
                     }
@@ -514,8 +514,8 @@ mod tests {
     }
 
     impl LmtpPeer for ByteScript {
-        fn wait(&mut self, _: bool) -> io::Result<Ready> {
-            Ok(Ready::Input)
+        fn wait(&mut self, _: bool) -> io::Result<PeerState> {
+            Ok(PeerState::Input)
         }
     }
 

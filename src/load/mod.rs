@@ -2,15 +2,15 @@
 //! good ones.
 //!
 //! A mistake never costs mail. If the file cannot be used, because it is broken,
-//! unreadable or writable by others, the last good version stays in use; without one, all
+//! unreadable or writable by others, the last valid version stays in use; without one, all
 //! mail goes to the inbox. The user gets one mail per broken version ([`Notice`]).
 //!
 //! What the machine cannot read at the moment (EIO, ESTALE, EMFILE) is not a mistake and
-//! no reason for a mail: the last good version stays in use; without one, the message is
+//! no reason for a mail: the last valid version stays in use; without one, the message is
 //! tried again later.
 
 pub mod history;
-pub mod prints;
+pub mod fingerprints;
 pub mod script;
 pub mod site;
 
@@ -32,17 +32,17 @@ use crate::rules::switch::SwitchChoices;
 use crate::source::{
     Fingerprint, ReadError, SourceFile, Sources, open_rules, read_current, read_rules,
 };
-pub use crate::state::program_cache::Proof;
+pub use crate::state::program_cache::Verification;
 use crate::state::program_cache::{self, ProgramCache};
-use crate::state::{StateDir, history as versions, last_good, switch_choices};
+use crate::state::{StateDir, history as versions, last_valid, switch_choices};
 use crate::syntax;
 use crate::translation::translated;
 use crate::user::User;
-pub use prints::FileFingerprints;
-use script::{GiveScript, ScriptRead, ScriptRules};
+pub use fingerprints::FileFingerprints;
+use script::{ReadScript, ScriptRead, ScriptRules};
 
 /// The rules of one delivery.
-pub struct InForce {
+pub struct LoadedRules {
     /// The program.
     pub compiled: CompiledProgram,
     /// The notice for the user; none if everything is fine.
@@ -54,7 +54,7 @@ pub struct InForce {
     pub remark: Option<String>,
     /// What the files contained that the rules were made from; only if the caller asked
     /// for all of it and the rules are those of the files.
-    pub prints: Option<FileFingerprints>,
+    pub fingerprints: Option<FileFingerprints>,
 }
 
 /// What is wrong with the file of rules.
@@ -77,8 +77,8 @@ pub struct Notice {
     pub path: PathBuf,
     /// The output of `mfilter check`; for filters, the text for the user.
     pub text: String,
-    /// Whether the last good version stays in use; otherwise all mail goes to the inbox.
-    pub last_good: bool,
+    /// Whether the last valid version stays in use; otherwise all mail goes to the inbox.
+    pub last_valid: bool,
     /// Identifies this broken version.
     pub version: String,
     /// A line for the log when the user is notified.
@@ -199,7 +199,7 @@ fn check_bytes_with(
     bytes: &[u8],
     user: &User,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
-    script: GiveScript<'_>,
+    script: ReadScript<'_>,
 ) -> (Sources, CheckResult) {
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
@@ -218,11 +218,16 @@ fn check_bytes_with(
 
 /// The rules in force. `is_named` says whether the user named the file: then its absence is
 /// a mistake. Otherwise its absence means no rules if there never were any; if there were,
-/// the last good ones stay in use.
+/// the last valid ones stay in use.
 ///
 /// # Errors
-/// Why they cannot be read at the moment, if there are no last good ones.
-pub fn in_force(path: &Path, is_named: bool, user: &User, proof: Proof) -> Result<InForce, String> {
+/// Why they cannot be read at the moment, if there are no last valid ones.
+pub fn in_force(
+    path: &Path,
+    is_named: bool,
+    user: &User,
+    proof: Verification,
+) -> Result<LoadedRules, String> {
     let mut found = find_in_force(path, is_named, user, proof)?;
     // The site's settings may have changed since they were kept.
     set_by_site(found.compiled.settings_mut(), user.confinement().map(|site| &**site));
@@ -233,35 +238,38 @@ fn find_in_force(
     path: &Path,
     is_named: bool,
     user: &User,
-    proof: Proof,
-) -> Result<InForce, String> {
+    proof: Verification,
+) -> Result<LoadedRules, String> {
     let state = StateDir::of(user);
     let state = state.as_ref();
     let cache = ProgramCache::of(path, user);
     let opened = read_current(|| {
         let file = open_rules(bounds_of_main(path, user), path)?;
         let print = file.print()?;
-        let mut prints = FileFingerprints::of(path, Some(print), proof).within(user.bounds());
+        let mut fingerprints = FileFingerprints::of(path, Some(print), proof).within(user.bounds());
         let look = &mut |path: &Path| {
             let print = print_of(user.bounds(), path)?;
-            prints.add(path, print);
+            fingerprints.add(path, print);
             Ok(print)
         };
         match cache.as_ref().and_then(|cache| cache.read(print, proof, look)) {
-            Some(program) => Ok(Rules::Cached(Box::new(program), prints)),
+            Some(program) => Ok(Rules::Cached(Box::new(program), fingerprints)),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
-    let last_good = || state.and_then(|state| last_good::read(state, path));
+    let last_valid = || state.and_then(|state| last_valid::read(state, path));
     let mut kind = NoticeKind::Mistake;
     let (version, settings, text) = match opened {
-        Ok(Rules::Cached(program, prints)) => {
-            return Ok(InForce { prints: prints.all(), ..InForce::of(*program) });
+        Ok(Rules::Cached(program, fingerprints)) => {
+            return Ok(LoadedRules {
+                fingerprints: fingerprints.all(),
+                ..LoadedRules::of(*program)
+            });
         }
         Ok(Rules::Read(bytes)) => {
             let (files, decision) = match read_and_check(path, bytes, user, state) {
                 Ok(read) => read,
-                Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, user, state),
+                Err(RulesUnread::Rules(why)) => return last_valid_for_now(path, &why, user, state),
                 Err(RulesUnread::Script(why)) => return Err(why),
             };
             let ScriptRules { sources, checked, files: of_script, may_be_kept, remark } = decision;
@@ -277,10 +285,12 @@ fn find_in_force(
                         may_be_kept
                     });
                     remember(path, &files, &sources, script.as_ref(), &compiled, cache, state);
-                    let prints = FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
-                    let prints = prints.map(|prints| prints.within(user.bounds()));
-                    let in_force = InForce::of(compiled);
-                    return Ok(InForce { remark, prints, ..in_force });
+                    let fingerprints =
+                        FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
+                    let fingerprints =
+                        fingerprints.map(|fingerprints| fingerprints.within(user.bounds()));
+                    let in_force = LoadedRules::of(compiled);
+                    return Ok(LoadedRules { remark, fingerprints, ..in_force });
                 }
                 None => {
                     let render = |language| errors(&checked.diagnostics, &sources, language);
@@ -297,33 +307,35 @@ fn find_in_force(
         }
         Err(error) if error.may_pass() => {
             let why = format!("{}: {error}", path.display());
-            return last_good_for_now(path, &why, user, state);
+            return last_valid_for_now(path, &why, user, state);
         }
         Err(error) => {
             let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
             if is_gone {
                 kind = NoticeKind::Missing;
             }
-            if error.is_missing() && !is_named && last_good().is_none() {
-                let prints = FileFingerprints::of(path, None, proof).within(user.bounds()).all();
-                return Ok(InForce { prints, ..none() });
+            if error.is_missing() && !is_named && last_valid().is_none() {
+                let fingerprints =
+                    FileFingerprints::of(path, None, proof).within(user.bounds()).all();
+                return Ok(LoadedRules { fingerprints, ..none() });
             }
             let text = format!("{}: {error}\n", path.display());
             // Rules that vanish a second time are a different version from the first
             // time.
             let mut sources = Sources::default();
-            for (path, text) in last_good().filter(|_| is_gone).unwrap_or_default() {
+            for (path, text) in last_valid().filter(|_| is_gone).unwrap_or_default() {
                 sources.add(SourceFile::new(path, text));
             }
             (version(&sources, &text), Settings::default(), text)
         }
     };
-    let last_good = last_good().map(|files| from_files(files, user, state)).transpose()?.flatten();
+    let last_valid =
+        last_valid().map(|files| from_files(files, user, state)).transpose()?.flatten();
     let path = path.to_owned();
-    let last = last_good.is_some();
-    let notice = Notice { kind, path, text, last_good: last, version, line: None };
-    let in_force = last_good.unwrap_or_else(|| InForce::of(nothing(settings)));
-    Ok(InForce { notice: Some(notice), ..in_force })
+    let last = last_valid.is_some();
+    let notice = Notice { kind, path, text, last_valid: last, version, line: None };
+    let in_force = last_valid.unwrap_or_else(|| LoadedRules::of(nothing(settings)));
+    Ok(LoadedRules { notice: Some(notice), ..in_force })
 }
 
 impl FileFingerprints {
@@ -333,34 +345,35 @@ impl FileFingerprints {
     }
 }
 
-impl InForce {
-    fn of(compiled: CompiledProgram) -> InForce {
+impl LoadedRules {
+    fn of(compiled: CompiledProgram) -> LoadedRules {
         let script_notice = compiled.unused_script.clone().map(|unused| Notice {
             kind: NoticeKind::Filters,
             path: unused.path,
             text: unused.text,
-            last_good: unused.last_good,
+            last_valid: unused.last_valid,
             version: unused.version,
             line: Some(unused.line),
         });
-        InForce { compiled, notice: None, script_notice, remark: None, prints: None }
+        LoadedRules { compiled, notice: None, script_notice, remark: None, fingerprints: None }
     }
 }
 
-/// The last good rules, where the files cannot be read at the moment: `why` begins with
+/// The last valid rules, where the files cannot be read at the moment: `why` begins with
 /// the file.
-fn last_good_for_now(
+fn last_valid_for_now(
     path: &Path,
     why: &str,
     user: &User,
     state: Option<&StateDir>,
-) -> Result<InForce, String> {
-    let known = state.and_then(|state| last_good::read(state, path));
+) -> Result<LoadedRules, String> {
+    let known = state.and_then(|state| last_valid::read(state, path));
     let in_force = known.map(|files| from_files(files, user, state)).transpose()?.flatten();
     let in_force = in_force.ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
-    let remark =
-        format!("the last good rules are used, because the current ones cannot be read now: {why}");
-    Ok(InForce { remark: Some(remark), ..in_force })
+    let remark = format!(
+        "the last valid rules are used, because the current ones cannot be read now: {why}"
+    );
+    Ok(LoadedRules { remark: Some(remark), ..in_force })
 }
 
 /// What cannot be read at the moment, and why.
@@ -413,12 +426,12 @@ fn remember(
     if let Some(state) = state {
         let text = |file: &'_ SourceFile| (file.path.clone(), file.text.clone());
         let all = sources.files();
-        // The script has its own last good version.
+        // The script has its own last valid version.
         let own: Vec<_> = match script {
             Some(script) => script.others(all).map(text).collect(),
             None => all.iter().map(text).collect(),
         };
-        let _ = last_good::remember(state, path, &borrowed(&own));
+        let _ = last_valid::remember(state, path, &borrowed(&own));
         let texts: Vec<_> =
             all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
         let _ = versions::remember(state, path, &texts);
@@ -463,12 +476,12 @@ pub fn words_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
 
 /// Whether there were rules in a file, so that its absence is a mistake.
 pub fn had_rules(path: &Path, user: &User) -> bool {
-    StateDir::of(user).is_some_and(|state| last_good::read(&state, path).is_some())
+    StateDir::of(user).is_some_and(|state| last_valid::read(&state, path).is_some())
 }
 
 /// No rules at all.
-pub fn none() -> InForce {
-    InForce::of(nothing(Settings::default()))
+pub fn none() -> LoadedRules {
+    LoadedRules::of(nothing(Settings::default()))
 }
 
 /// No rules: all mail goes to the inbox, wherever the settings say it is.
@@ -477,7 +490,7 @@ fn nothing(settings: Settings) -> CompiledProgram {
     CompiledProgram::new(program)
 }
 
-/// The last good rules, from the texts that were kept, with the script that is in
+/// The last valid rules, from the texts that were kept, with the script that is in
 /// force today.
 ///
 /// # Errors
@@ -486,7 +499,7 @@ fn from_files(
     files: Vec<(PathBuf, String)>,
     user: &User,
     state: Option<&StateDir>,
-) -> Result<Option<InForce>, String> {
+) -> Result<Option<LoadedRules>, String> {
     let Some((main, text)) = files.first() else { return Ok(None) };
     let decision = script::decide(user.bounds(), state, &mut |give| {
         let mut load = |path: &Path| {
@@ -497,7 +510,7 @@ fn from_files(
     })?;
     let ScriptRules { checked, remark, .. } = decision;
     let compiled = checked.program.map(CompiledProgram::new);
-    Ok(compiled.map(|it| InForce { remark, ..InForce::of(it) }))
+    Ok(compiled.map(|it| LoadedRules { remark, ..LoadedRules::of(it) }))
 }
 
 fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {

@@ -1,10 +1,10 @@
-//! The script of `include sieve` that is in force: the current one, or else the last good
+//! The script of `include sieve` that is in force: the current one, or else the last valid
 //! one.
 //!
 //! A script is used as a whole or not at all. One that cannot be used, whatever its link
-//! leads to, stops nothing else: the last good one stays in use instead, and the user is
+//! leads to, stops nothing else: the last valid one stays in use instead, and the user is
 //! notified once ([`UnusedScript`]). A missing or empty script means no script; but since
-//! some web mailers remove it for a moment when they save, the last good one stays in
+//! some web mailers remove it for a moment when they save, the last valid one stays in
 //! force for a minute.
 
 use std::io;
@@ -22,7 +22,7 @@ use crate::rules::program::{Layout, Settings, UnusedScript};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules, read_script};
 use crate::state::program_cache::CachedRuleFile;
-use crate::state::{StateDir, last_good, missing_script};
+use crate::state::{StateDir, last_valid, missing_script};
 use crate::user::User;
 use crate::zone::zone;
 
@@ -33,7 +33,7 @@ const MISSING_GRACE: Duration = Duration::from_secs(60);
 const MOST_FAULTS: usize = 5;
 
 /// Reads a script for a check.
-pub(super) type GiveScript<'a> = &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>;
+pub(super) type ReadScript<'a> = &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>;
 
 /// What was read of a script.
 #[derive(Default)]
@@ -126,15 +126,15 @@ pub(super) struct ScriptRules {
     pub(super) remark: Option<String>,
 }
 
-/// Checks rules with `check`: with the current script, or else with the last good one, or
+/// Checks rules with `check`: with the current script, or else with the last valid one, or
 /// else with none.
 ///
 /// # Errors
-/// Why the script cannot be read at the moment, if there is no last good one.
+/// Why the script cannot be read at the moment, if there is no last valid one.
 pub(super) fn decide(
     bounds: &Bounds,
     state: Option<&StateDir>,
-    check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, CheckResult),
+    check: &mut dyn FnMut(ReadScript<'_>) -> (Sources, CheckResult),
 ) -> Result<ScriptRules, String> {
     let mut read = ScriptRead::within(bounds);
     let (sources, checked) = check(&mut |request| read.script(request));
@@ -149,16 +149,16 @@ pub(super) fn decide(
     let path = script.path.clone();
     if read.is_there && script.faults.is_empty() {
         if let Some(state) = state {
-            let _ = last_good::remember(state, &path, &texts_of(script, &plain.sources));
+            let _ = last_valid::remember(state, &path, &texts_of(script, &plain.sources));
             missing_script::forget(state, &path);
         }
         return Ok(plain);
     }
-    let known = state.and_then(|state| last_good::read(state, &path));
+    let known = state.and_then(|state| last_valid::read(state, &path));
     if !read.is_there {
         let Some((state, known)) = state.zip(known) else { return Ok(plain) };
         if is_gone(state, &path, SystemTime::now()) {
-            last_good::forget(state, &path);
+            last_valid::forget(state, &path);
             missing_script::forget(state, &path);
             return Ok(plain);
         }
@@ -176,13 +176,13 @@ pub(super) fn decide(
         let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
         found = is_good.then_some((sources, checked));
     }
-    let has_last_good = found.is_some();
+    let has_last_valid = found.is_some();
     if let Some(why) = &read.unread {
         let Some((sources, checked)) = found else {
             return Err(format!("the filters cannot be read now: {why}"));
         };
         let remark = format!(
-            "the last good filters are used, because the current ones cannot be read now: {why}"
+            "the last valid filters are used, because the current ones cannot be read now: {why}"
         );
         let remark = Some(remark);
         return Ok(ScriptRules { sources, checked, may_be_kept: false, remark, ..plain });
@@ -191,7 +191,7 @@ pub(super) fn decide(
     let unused = unused(script, &plain.sources, &read, zone_name.as_deref(), known.as_deref());
     let (sources, mut checked) = found.unwrap_or_else(|| check(&mut no_script));
     if let Some(program) = &mut checked.program {
-        program.unused_script = Some(UnusedScript { last_good: has_last_good, ..unused });
+        program.unused_script = Some(UnusedScript { last_valid: has_last_valid, ..unused });
     }
     Ok(ScriptRules { sources, checked, ..plain })
 }
@@ -283,7 +283,7 @@ fn unused(
         text,
         line: format!("filters are not in use: {first}"),
         version: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
-        last_good: false,
+        last_valid: false,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::language::Language;
 use crate::rules::check::{CheckContext, CheckResult, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{Fingerprint, ReadError, Sources, open_site};
-use crate::state::program_cache::{self, ProgramCache, Proof};
+use crate::state::program_cache::{self, ProgramCache, Verification};
 use crate::syntax;
 
 /// Where a provider puts the site rules.
@@ -32,7 +32,7 @@ const STILL_USED: &str = "still using the last valid version";
 
 /// The site rules of one delivery.
 #[derive(Default)]
-pub struct SiteInForce {
+pub struct LoadedSiteRules {
     /// The rules; none if there are no usable ones.
     pub compiled: Option<CompiledProgram>,
     /// Why they are not those of the file, for the log.
@@ -42,7 +42,7 @@ pub struct SiteInForce {
     /// again.
     pub not_now: bool,
     /// What the files contained, if the rules are those of the files.
-    pub prints: Option<FileFingerprints>,
+    pub fingerprints: Option<FileFingerprints>,
 }
 
 /// The file of site rules that was asked for, or the place where a provider puts them.
@@ -51,50 +51,57 @@ pub fn path(named: Option<&Path>) -> &Path {
 }
 
 /// The site rules in force. If the file was `asked` for, its absence is a mistake.
-pub fn in_force(named: Option<&Path>) -> SiteInForce {
-    in_force_by(named, Proof::OnRead)
+pub fn in_force(named: Option<&Path>) -> LoadedSiteRules {
+    in_force_by(named, Verification::OnRead)
 }
 
 /// The same, with `proof` for callers that keep the rules.
-pub fn in_force_by(named: Option<&Path>, proof: Proof) -> SiteInForce {
+pub fn in_force_by(named: Option<&Path>, proof: Verification) -> LoadedSiteRules {
     let (path, is_named) = (path(named), named.is_some());
     let cached = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
-        let mut prints = FileFingerprints::of(path, Some(print), proof);
+        let mut fingerprints = FileFingerprints::of(path, Some(print), proof);
         let look = &mut |path: &Path| {
             let print = print_of(path)?;
-            prints.add(path, print);
+            fingerprints.add(path, print);
             Ok(print)
         };
-        match cached.read(print, Proof::AtOnce, look) {
-            Some(compiled) => Ok(Err((compiled, prints))),
+        match cached.read(print, Verification::AtOnce, look) {
+            Some(compiled) => Ok(Err((compiled, fingerprints))),
             None => Ok(Ok(file.bytes()?)),
         }
     });
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err((compiled, prints))) => return SiteInForce::of(compiled, prints.all()),
+        Ok(Err((compiled, fingerprints))) => {
+            return LoadedSiteRules::of(compiled, fingerprints.all());
+        }
         // Nearly all machines: nothing more is opened.
         Err(error) if error.is_missing() && !is_named => {
-            let prints = FileFingerprints::of(path, None, proof).all();
-            return SiteInForce { prints, ..SiteInForce::default() };
+            let fingerprints = FileFingerprints::of(path, None, proof).all();
+            return LoadedSiteRules { fingerprints, ..LoadedSiteRules::default() };
         }
         Err(error) => return without_file(path, is_named, &error, cached.last()),
     };
     let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
-        Some(compiled) => SiteInForce::of(compiled, FileFingerprints::of_files(&files, proof)),
+        Some(compiled) => LoadedSiteRules::of(compiled, FileFingerprints::of_files(&files, proof)),
         None => {
-            let last_good = cached.last();
-            let what = match last_good {
+            let last_valid = cached.last();
+            let what = match last_valid {
                 Some(_) => format!("have a mistake; {STILL_USED}"),
                 None => String::from("have a mistake and are not used"),
             };
             let text = errors(&checked.diagnostics, &sources, Language::English);
             let first = text.lines().next().unwrap_or_default().to_owned();
             let note = format!("site rules {} {what}: {first}", path.display());
-            SiteInForce { compiled: last_good, note: Some(note), not_now: false, prints: None }
+            LoadedSiteRules {
+                compiled: last_valid,
+                note: Some(note),
+                not_now: false,
+                fingerprints: None,
+            }
         }
     }
 }
@@ -105,7 +112,7 @@ fn without_file(
     is_named: bool,
     error: &ReadError,
     cached: Option<CompiledProgram>,
-) -> SiteInForce {
+) -> LoadedSiteRules {
     let is_kept = cached.is_some();
     let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
     let not_now = !is_kept && (error.may_pass() || is_named && is_gone);
@@ -115,12 +122,12 @@ fn without_file(
     };
     let still = if is_kept { format!("; {STILL_USED}") } else { String::new() };
     let note = format!("site rules {} {what}: {error}{still}", path.display());
-    SiteInForce { compiled: cached, note: Some(note), not_now, prints: None }
+    LoadedSiteRules { compiled: cached, note: Some(note), not_now, fingerprints: None }
 }
 
-impl SiteInForce {
-    fn of(compiled: CompiledProgram, prints: Option<FileFingerprints>) -> SiteInForce {
-        SiteInForce { compiled: Some(compiled), prints, ..SiteInForce::default() }
+impl LoadedSiteRules {
+    fn of(compiled: CompiledProgram, fingerprints: Option<FileFingerprints>) -> LoadedSiteRules {
+        LoadedSiteRules { compiled: Some(compiled), fingerprints, ..LoadedSiteRules::default() }
     }
 }
 

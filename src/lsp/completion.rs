@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::names::{NamePlace, NameRole};
 use crate::classify::CLASSIFIERS;
 use crate::flags::FLAGS;
-use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, PARTICULARS};
+use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, NAMED_ARGUMENTS};
 use crate::rules::check::{RESULTS, SETTINGS};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
@@ -14,7 +14,7 @@ use crate::syntax::{ScanFault, SyntaxToken, TokenShape, scan};
 
 /// The kind of a proposed word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
+pub(super) enum ProposalKind {
     /// A statement, an operator, a joining word.
     Word,
     /// An action.
@@ -39,7 +39,7 @@ pub(super) struct CompletionWord {
     /// As it is written.
     pub(super) word: String,
     /// What it is.
-    pub(super) offer: Offer,
+    pub(super) kind: ProposalKind,
     /// A few words about it; may be empty.
     pub(super) about: String,
 }
@@ -109,12 +109,12 @@ fn in_string(
         _ => false,
     };
     is_folder.then(|| {
-        let offers = folders().into_iter().map(|name| CompletionWord {
+        let proposals = folders().into_iter().map(|name| CompletionWord {
             word: name.replace('{', "{{").replace('}', "}}"),
-            offer: Offer::Folder,
+            kind: ProposalKind::Folder,
             about: String::new(),
         });
-        (offers.collect(), start..offset)
+        (proposals.collect(), start..offset)
     })
 }
 
@@ -146,7 +146,7 @@ impl WordsBefore<'_> {
                 return self.conditions();
             }
             Some("score") if begins => return Vec::new(),
-            Some("reply") if self.is_pair() => return words(&PARTICULARS, Offer::Word),
+            Some("reply") if self.is_pair() => return words(&NAMED_ARGUMENTS, ProposalKind::Word),
             Some("reply") => return Vec::new(),
             _ => {}
         }
@@ -161,14 +161,14 @@ impl WordsBefore<'_> {
             _ => {}
         }
         match last {
-            "set" => return words(SETTINGS, Offer::Setting),
+            "set" => return words(SETTINGS, ProposalKind::Setting),
             "when" | "and" | "or" | "not" | "unless" => return self.conditions(),
             "has" => return self.fields(),
             "as" | "mark" | "unmark" => return flags(),
             "in" => return self.behind_in(),
             "is" => return self.behind_is(),
-            "on" => return words(&["moved"], Offer::Word),
-            "moved" => return words(&["to", "from"], Offer::Word),
+            "on" => return words(&["moved"], ProposalKind::Word),
+            "moved" => return words(&["to", "from"], ProposalKind::Word),
             "add" | "remove" => return self.fields(),
             "to" if matches!(self.back(3), "add" | "remove") => return self.lists(),
             "=" if self.back(3) == "define" => return self.conditions(),
@@ -183,15 +183,15 @@ impl WordsBefore<'_> {
         }
         if self.back(2) == "list" {
             let sources = ListSource::ALL.map(ListSource::word);
-            return words(&sources, Offer::Word);
+            return words(&sources, ProposalKind::Word);
         }
         if self.kind_back(1) == Some(TokenShape::Text) && self.back(2) == "rule" {
-            return words(&["when", "otherwise"], Offer::Word);
+            return words(&["when", "otherwise"], ProposalKind::Word);
         }
         if let Some(kind) = self.field_before() {
-            return kind.operators().map(|word| proposal(word, Offer::Word, "")).collect();
+            return kind.operators().map(|word| proposal(word, ProposalKind::Word, "")).collect();
         }
-        words(self.continuation(), Offer::Word)
+        words(self.continuation(), ProposalKind::Word)
     }
 
     /// What continues the condition or the action that the last token ends.
@@ -244,7 +244,7 @@ impl WordsBefore<'_> {
 
     /// In `reply { … }`: whether a word comes next rather than a value.
     fn is_pair(&self) -> bool {
-        !PARTICULARS.contains(&self.back(1))
+        !NAMED_ARGUMENTS.contains(&self.back(1))
     }
 
     /// In a set: fields where a test begins, otherwise the values that its operator
@@ -290,24 +290,24 @@ impl WordsBefore<'_> {
     }
 
     fn statements(&self) -> Vec<CompletionWord> {
-        let mut all = words(STATEMENTS, Offer::Word);
-        all.push(proposal(ON, Offer::Word, ""));
+        let mut all = words(STATEMENTS, ProposalKind::Word);
+        all.push(proposal(ON, ProposalKind::Word, ""));
         all.extend(self.actions());
         all
     }
 
     fn actions(&self) -> Vec<CompletionWord> {
-        BUILT_ACTIONS.iter().map(|it| proposal(it.name, Offer::Action, it.usage)).collect()
+        BUILT_ACTIONS.iter().map(|it| proposal(it.name, ProposalKind::Action, it.usage)).collect()
     }
 
     fn conditions(&self) -> Vec<CompletionWord> {
         let mut all = self.fields();
         let known = CLASSIFIERS.iter().map(|it| it.name).chain(words_of_run());
         let known = known.chain(["duplicate", FOLDER_EXISTS]);
-        all.extend(known.map(|word| proposal(word, Offer::Condition, "")));
-        all.extend(self.declared(NameRole::Condition, Offer::Condition));
+        all.extend(known.map(|word| proposal(word, ProposalKind::Condition, "")));
+        all.extend(self.declared(NameRole::Condition, ProposalKind::Condition));
         let joints = JOINTS.iter().filter(|word| matches!(**word, "not" | "has"));
-        all.extend(joints.map(|word| proposal(word, Offer::Word, "")));
+        all.extend(joints.map(|word| proposal(word, ProposalKind::Word, "")));
         all
     }
 
@@ -321,27 +321,27 @@ impl WordsBefore<'_> {
         };
         let known = field::names().map(|name| {
             let about = about(&name).unwrap_or("a header").to_owned();
-            CompletionWord { word: name, offer: Offer::Field, about }
+            CompletionWord { word: name, kind: ProposalKind::Field, about }
         });
-        known.chain(self.declared(NameRole::Field, Offer::Field)).collect()
+        known.chain(self.declared(NameRole::Field, ProposalKind::Field)).collect()
     }
 
     fn lists(&self) -> Vec<CompletionWord> {
-        self.declared(NameRole::List, Offer::List)
+        self.declared(NameRole::List, ProposalKind::List)
     }
 
     /// The names that the rules declare, without duplicates.
-    fn declared(&self, role: NameRole, offer: Offer) -> Vec<CompletionWord> {
+    fn declared(&self, role: NameRole, kind: ProposalKind) -> Vec<CompletionWord> {
         let fitting = self.names.iter().filter(|it| it.role == role && it.declaration.is_some());
         let mut names: Vec<&str> = fitting.map(|it| it.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let about = match offer {
-            Offer::List => "a list of these rules",
-            Offer::Condition => "a condition of these rules",
+        let about = match kind {
+            ProposalKind::List => "a list of these rules",
+            ProposalKind::Condition => "a condition of these rules",
             _ => "a value of these rules",
         };
-        names.into_iter().map(|name| proposal(name, offer, about)).collect()
+        names.into_iter().map(|name| proposal(name, kind, about)).collect()
     }
 
     /// A list, or a value of the field before the operator.
@@ -352,23 +352,25 @@ impl WordsBefore<'_> {
 
     fn behind_is(&self) -> Vec<CompletionWord> {
         match field::find(self.back(2)) {
-            Some(FieldLookup::Field(_, FieldKind::Result)) => words(RESULTS, Offer::Value),
-            Some(FieldLookup::Field(_, FieldKind::Weekday)) => words(&WEEKDAYS, Offer::Value),
+            Some(FieldLookup::Field(_, FieldKind::Result)) => words(RESULTS, ProposalKind::Value),
+            Some(FieldLookup::Field(_, FieldKind::Weekday)) => {
+                words(&WEEKDAYS, ProposalKind::Value)
+            }
             _ => Vec::new(),
         }
     }
 }
 
 fn flags() -> Vec<CompletionWord> {
-    FLAGS.iter().map(|(flag, _)| proposal(flag, Offer::Value, "a flag")).collect()
+    FLAGS.iter().map(|(flag, _)| proposal(flag, ProposalKind::Value, "a flag")).collect()
 }
 
-fn words(all: &[&str], offer: Offer) -> Vec<CompletionWord> {
-    all.iter().map(|word| proposal(word, offer, "")).collect()
+fn words(all: &[&str], kind: ProposalKind) -> Vec<CompletionWord> {
+    all.iter().map(|word| proposal(word, kind, "")).collect()
 }
 
-fn proposal(word: &str, offer: Offer, about: &str) -> CompletionWord {
-    CompletionWord { word: word.to_owned(), offer, about: about.to_owned() }
+fn proposal(word: &str, kind: ProposalKind, about: &str) -> CompletionWord {
+    CompletionWord { word: word.to_owned(), kind, about: about.to_owned() }
 }
 
 #[cfg(test)]

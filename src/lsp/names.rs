@@ -170,8 +170,8 @@ impl NameWalk<'_> {
                 }
                 _ => {}
             }
-            let particulars = action.particulars.iter().flat_map(|all| &all.all);
-            let values = particulars.map(|(_, value)| value);
+            let named_arguments = action.named_arguments.iter().flat_map(|all| &all.all);
+            let values = named_arguments.map(|(_, value)| value);
             for value in action.arguments.iter().chain(&action.flags).chain(values) {
                 if matches!(value.kind, ValueKind::Text(_)) {
                     self.inserts(value.span);

@@ -28,7 +28,7 @@ use lsp_types::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::completion::{self, Offer};
+use super::completion::{self, ProposalKind};
 use super::diagnostics::{self, MistakesByFile};
 use super::document::{
     ColumnUnit, OpenDocument, OpenDocuments, offset, path_of, position, range, uri_of, whole_range,
@@ -318,17 +318,17 @@ impl<'a> LanguageServer<'a> {
         let start = position(&document.text, replaced.start, self.unit);
         let end = position(&document.text, replaced.end, self.unit);
         let items = found.into_iter().map(|it| CompletionItem {
-            kind: Some(match it.offer {
-                Offer::Word => CompletionItemKind::KEYWORD,
-                Offer::Action => CompletionItemKind::FUNCTION,
-                Offer::Setting => CompletionItemKind::PROPERTY,
-                Offer::Field => CompletionItemKind::FIELD,
-                Offer::Condition => CompletionItemKind::CONSTANT,
-                Offer::List => CompletionItemKind::VARIABLE,
-                Offer::Value => CompletionItemKind::ENUM_MEMBER,
-                Offer::Folder => CompletionItemKind::FOLDER,
+            kind: Some(match it.kind {
+                ProposalKind::Word => CompletionItemKind::KEYWORD,
+                ProposalKind::Action => CompletionItemKind::FUNCTION,
+                ProposalKind::Setting => CompletionItemKind::PROPERTY,
+                ProposalKind::Field => CompletionItemKind::FIELD,
+                ProposalKind::Condition => CompletionItemKind::CONSTANT,
+                ProposalKind::List => CompletionItemKind::VARIABLE,
+                ProposalKind::Value => CompletionItemKind::ENUM_MEMBER,
+                ProposalKind::Folder => CompletionItemKind::FOLDER,
             }),
-            data: matches!(it.offer, Offer::Setting).then(|| Value::from("setting")),
+            data: matches!(it.kind, ProposalKind::Setting).then(|| Value::from("setting")),
             detail: Some(it.about).filter(|about| !about.is_empty()),
             text_edit: Some(CompletionTextEdit::Edit(TextEdit {
                 range: Range::new(start, end),

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sort::{BATCH, SortEvent, finish_killed, not_noted, note_moves, remember};
-use super::special::{FolderUse, Special};
+use super::special_use::{FolderUse, SpecialFolders};
 use crate::evaluate;
 use crate::flags::Flags;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
@@ -102,7 +102,7 @@ pub enum ExpireEvent<'t> {
 type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 
 /// Whether a rule may delete messages in its folder.
-pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
+pub fn may_delete(special: &SpecialFolders<'_>, location: &Location, expiry: &Expiry) -> bool {
     let place = location.place(&Folder::named(&expiry.folder));
     expiry.anywhere || matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk))
 }
@@ -121,7 +121,7 @@ impl Expirer<'_> {
                 }
             })?;
         }
-        let special = Special::of(self.location, &self.program.settings);
+        let special = SpecialFolders::of(self.location, &self.program.settings);
         let mut journal = None;
         for expiry in &self.program.expiries {
             let places = self.places(&mover, expiry, report);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::moves::MovedMessage;
-use super::special::Special;
+use super::special_use::SpecialFolders;
 use crate::deliver::list_edit::{self, Change, EditContext};
 use crate::evaluate::on_moved;
 use crate::file::ANYWHERE;
@@ -103,7 +103,7 @@ pub fn plan(
         Err(failure) => return (changes, vec![failure]),
     };
     let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
-    let special = Special::of(location, &program.settings);
+    let special = SpecialFolders::of(location, &program.settings);
     for moved in moves {
         // Deleting is not a judgement: the trash counts only where it is named.
         let fits = |end: Option<&str>, place: &Place| match end {

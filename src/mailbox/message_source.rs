@@ -124,10 +124,10 @@ impl MessageSource {
     fn with_file_name(&self, message: Message) -> Message {
         let directory = self.path.parent().and_then(|parent| parent.file_name());
         if self.number > 0 {
-            message.is_stored_as("");
+            message.set_stored_name("");
         } else if directory.is_some_and(|name| name == "cur" || name == "new") {
             let name = self.path.file_name().unwrap_or_default();
-            message.is_stored_as(&name.to_string_lossy());
+            message.set_stored_name(&name.to_string_lossy());
         }
         message
     }

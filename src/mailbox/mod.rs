@@ -22,7 +22,7 @@ pub mod refile;
 pub mod renamed_folders;
 pub mod search;
 pub mod sort;
-pub mod special;
+pub mod special_use;
 pub mod store_check;
 pub mod suggest;
 pub mod undo;

@@ -32,7 +32,7 @@ use crate::maildir::folder::Entry;
 use crate::maildir::quota::{self, QuotaRoom};
 use crate::maildir::resume::{ResumeOutcome, resume};
 use crate::maildir::{EarlierArrival, Location, Maildir, Place, StagedMessage};
-use crate::message::{Message, Unread};
+use crate::message::{BodyError, Message};
 use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::rule_set::RuleSet;
@@ -439,7 +439,7 @@ fn journal_failure(settings: &MailImport<'_>, error: io::Error) -> Failure {
 
 /// What identifies a message, whatever mail readers write into it; and whether it
 /// contains NUL bytes.
-fn content_key(message: &Message) -> Result<(Key, bool), Unread> {
+fn content_key(message: &Message) -> Result<(Key, bool), BodyError> {
     let mut hash = Sha256::new();
     let mut has_nul = message.head().bytes().contains(&0);
     parts(message, &|header| metadata::is_left_out(header.name), &mut |bytes| {

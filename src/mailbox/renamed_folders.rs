@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::special::{FolderUse, Special};
+use super::special_use::{FolderUse, SpecialFolders};
 use crate::log::Log;
 use crate::log::reader::{self, LogLine, base};
 use crate::maildir::{Location, Maildir};
@@ -105,7 +105,7 @@ fn whereabouts(
     earlier: &HashMap<String, VecDeque<String>>,
 ) -> HashMap<String, Folder> {
     let Ok(maildir) = Maildir::open(location) else { return HashMap::new() };
-    let special = Special::of(location, &program.settings);
+    let special = SpecialFolders::of(location, &program.settings);
     let folder_of: HashMap<&str, &str> = earlier
         .iter()
         .flat_map(|(folder, files)| files.iter().map(move |file| (file.as_str(), folder.as_str())))

@@ -104,7 +104,7 @@ pub enum SortEvent<'t> {
 }
 
 /// A message that is about to be moved.
-struct Pending {
+struct PendingMove {
     judged: JudgedMessage,
     step: FileMove,
 }
@@ -114,7 +114,7 @@ struct SortRun<'r, 'a> {
     sorter: &'r Sorter<'a>,
     mover: Mover<'a>,
     journal: Option<SortJournal>,
-    pending: Vec<Pending>,
+    pending: Vec<PendingMove>,
     /// Messages that are gone under their names and have to be looked for.
     missing: Vec<JudgedMessage>,
     /// What was moved, so that it is not processed again in a later folder.
@@ -215,7 +215,7 @@ impl SortRun<'_, '_> {
                 None => match self.prepare(place, &judged.entry, refile) {
                     Ok(step) if step.is_done() => SortOutcome::Stays(StayReason::NoFlags),
                     Ok(step) => {
-                        self.pending.push(Pending { judged, step });
+                        self.pending.push(PendingMove { judged, step });
                         if self.pending.len() >= BATCH {
                             self.flush(place);
                         }
@@ -268,7 +268,7 @@ impl SortRun<'_, '_> {
             self.error = Some(error);
             return;
         }
-        for Pending { judged, step } in pending {
+        for PendingMove { judged, step } in pending {
             if self.sorter.judge.stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -306,9 +306,9 @@ impl SortRun<'_, '_> {
     }
 
     /// Records the moves in the journal.
-    fn note(&mut self, pending: &[Pending]) -> io::Result<()> {
+    fn note(&mut self, pending: &[PendingMove]) -> io::Result<()> {
         let Some(state) = self.sorter.state else { return Ok(()) };
-        let moves = pending.iter().map(|Pending { judged, step }| {
+        let moves = pending.iter().map(|PendingMove { judged, step }| {
             let target = match &judged.verdict {
                 Judgement::Refile(refile) => refile.to.as_ref(),
                 _ => None,

@@ -409,7 +409,7 @@ impl MaildirFolder {
     /// of a symbolic link does not belong to the folder.
     pub fn open(&self, entry: &Entry) -> Result<Message, Failure> {
         let file = self.file(entry)?;
-        let opened = Message::open(file).inspect(|message| message.is_stored_as(&entry.name));
+        let opened = Message::open(file).inspect(|message| message.set_stored_name(&entry.name));
         opened.map_err(|error| Failure::new("read", self.path_of(entry), error))
     }
 

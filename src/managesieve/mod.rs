@@ -24,7 +24,7 @@ use std::time::Duration;
 pub type ScriptJudge = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
 
 /// Called with what happens: a script was refused, a connection was not accepted.
-pub type Tell = dyn Fn(&str) + Send + Sync;
+pub type ManageSieveLog = dyn Fn(&str) + Send + Sync;
 
 /// The limits of the pass-through.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ pub struct Gateway {
     /// Judges scripts.
     pub judge: Box<ScriptJudge>,
     /// Called with what happens.
-    pub tell: Box<Tell>,
+    pub tell: Box<ManageSieveLog>,
     /// How many scripts are being judged, limited so that nobody uses all processors.
     judging: (Mutex<usize>, Condvar),
     /// The number of open connections.
@@ -69,7 +69,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// A pass-through that judges with `judge` and reports with `tell`.
-    pub fn new(server: SocketAddr, judge: Box<ScriptJudge>, tell: Box<Tell>) -> Gateway {
+    pub fn new(server: SocketAddr, judge: Box<ScriptJudge>, tell: Box<ManageSieveLog>) -> Gateway {
         Gateway {
             server,
             limits: Limits::default(),

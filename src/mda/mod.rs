@@ -18,7 +18,7 @@ use crate::deliver::filter::Programs;
 use crate::deliver::{DeliveryReport, RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::MailStore;
-use crate::load::{self, FileFingerprints, Notice, Proof};
+use crate::load::{self, FileFingerprints, Notice, Verification};
 use crate::log::{Log, LogEntry};
 use crate::mailbox::correspondents::SentMailReader;
 use crate::mailbox::renamed_folders::find_renamed;
@@ -32,7 +32,7 @@ use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::SwitchChoices;
 use crate::state::lock_file::LockFile;
-use crate::state::{StateDir, duplicates, list_index, switch_choices};
+use crate::state::{StateDir, duplicates, switch_choices};
 use crate::user::User;
 use crate::world::{FolderSource, World};
 
@@ -58,11 +58,11 @@ pub struct ActiveRules {
     pub notices: Vec<Notice>,
     /// Remarks for the log.
     pub remarks: Vec<String>,
-    prints: Option<RulePrints>,
+    fingerprints: Option<RuleFingerprints>,
 }
 
 /// The sources of rules that can be kept.
-struct RulePrints {
+struct RuleFingerprints {
     user: FileFingerprints,
     site: FileFingerprints,
     /// The user's choices in `mfilter isp-filter`, if they have an effect.
@@ -74,7 +74,11 @@ impl ActiveRules {
     ///
     /// # Errors
     /// They cannot be known at the moment, or the caller named some that never existed.
-    pub fn load(files: RuleFiles<'_>, user: &User, proof: Proof) -> Result<ActiveRules, String> {
+    pub fn load(
+        files: RuleFiles<'_>,
+        user: &User,
+        proof: Verification,
+    ) -> Result<ActiveRules, String> {
         let file = load::rules_file(files.rules, user).ok();
         let is_named = files.rules.is_some();
         let load = {
@@ -89,7 +93,7 @@ impl ActiveRules {
         let missing = |notice: &&Notice| notice.kind == load::NoticeKind::Missing;
         if is_named
             && let Some(notice) = in_force.notice.as_ref().filter(missing)
-            && !notice.last_good
+            && !notice.last_valid
         {
             return Err(notice.text.trim_end().to_owned());
         }
@@ -103,40 +107,40 @@ impl ActiveRules {
             && in_force.remark.is_none()
             && note.is_none()
             && site.note.is_none();
-        let prints = in_force.prints.zip(site.prints).filter(|_| all_well);
-        let prints = prints.and_then(|(of_user, of_site)| {
+        let fingerprints = in_force.fingerprints.zip(site.fingerprints).filter(|_| all_well);
+        let fingerprints = fingerprints.and_then(|(of_user, of_site)| {
             let words = match load::words_path(&set, user) {
                 Some(path) => Some((path.clone(), switch_choices::read(&path).ok()?)),
                 None => None,
             };
-            Some(RulePrints { user: of_user, site: of_site, words })
+            Some(RuleFingerprints { user: of_user, site: of_site, words })
         });
-        if proof == Proof::OnRead {
-            set.reload = Some(Box::new(move || Some(load(Proof::AtOnce).ok()?.compiled)));
+        if proof == Verification::OnRead {
+            set.reload = Some(Box::new(move || Some(load(Verification::AtOnce).ok()?.compiled)));
         }
         Ok(ActiveRules {
             set,
             notices: in_force.notice.into_iter().chain(in_force.script_notice).collect(),
             remarks: site.note.into_iter().chain(note).chain(in_force.remark).collect(),
-            prints,
+            fingerprints,
         })
     }
 
     /// No rules, whatever the files say.
     pub fn none() -> ActiveRules {
         let set = RuleSet::new(load::none().compiled, None, &SwitchChoices::default());
-        ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), prints: None }
+        ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), fingerprints: None }
     }
 
     /// The size of the files of the user's rules, bytes; none if the rules cannot be kept.
     pub fn text_size(&self) -> Option<u64> {
-        self.prints.as_ref().map(|prints| prints.user.size())
+        self.fingerprints.as_ref().map(|fingerprints| fingerprints.user.size())
     }
 
     /// Uses the site rules of `other` if they were made from the same files, so that they
     /// are in memory only once. Returns whether they were.
     pub fn share_site(&mut self, other: &ActiveRules) -> bool {
-        let same = match (&self.prints, &other.prints) {
+        let same = match (&self.fingerprints, &other.fingerprints) {
             (Some(own), Some(others)) => own.site == others.site,
             _ => false,
         };
@@ -148,13 +152,13 @@ impl ActiveRules {
 
     /// Whether these kept rules are still those that would be loaded.
     pub fn are_current(&self) -> bool {
-        self.prints.as_ref().is_some_and(|prints| {
+        self.fingerprints.as_ref().is_some_and(|fingerprints| {
             let same = |(path, words): &(PathBuf, SwitchChoices)| {
                 switch_choices::read(path).is_ok_and(|now| now == *words)
             };
-            prints.user.are_current()
-                && prints.site.are_current_of_site()
-                && prints.words.as_ref().is_none_or(same)
+            fingerprints.user.are_current()
+                && fingerprints.site.are_current_of_site()
+                && fingerprints.words.as_ref().is_none_or(same)
         })
     }
 }
@@ -278,9 +282,7 @@ impl Delivery {
                 )
             }));
             self.log(rules, &run, &world, &context, &report, &log);
-            for (path, list) in world.lists() {
-                let _ = list_index::make(&world.user, &path, &list, self.began);
-            }
+            world.index_lists(self.began);
             world.keep_contacts();
             location.delivery = None;
             self.notify(rules, &world, &location, &report, &log);

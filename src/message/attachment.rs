@@ -1,7 +1,7 @@
 //! Attachments: what a part that can be saved or opened is called, and where it
 //! is. Their content is never kept.
 
-use super::gather::{Budget, Gatherer};
+use super::bounded_text::{Budget, Gatherer};
 use super::mime::Part;
 use super::text::Text;
 
@@ -28,7 +28,7 @@ pub enum AttachmentPlace {
     Within(usize, usize),
 }
 
-/// What the names of all attachments may cost, in units of [`super::gather`].
+/// What the names of all attachments may cost, in units of [`super::bounded_text`].
 const NAMES_LIMIT: usize = 2 << 20;
 
 /// The attachments among the parts of a message, and whether any of their names was cut.

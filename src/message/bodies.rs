@@ -1,14 +1,14 @@
 //! The texts of a message's body, as people read them: all text parts, including
 //! those of forwarded messages.
 
-use super::gather::Gatherer;
+use super::bounded_text::Gatherer;
 use super::html::Event;
 use super::mime::Part;
 use super::text::{self, Format, Text};
-use super::{Message, Unread, get};
+use super::{BodyError, Message, get};
 
 /// What the text parts of a message may cost in all, in units of
-/// [`super::gather`]; for one HTML part, half as much.
+/// [`super::bounded_text`]; for one HTML part, half as much.
 pub const TEXT_LIMIT: usize = 16 << 20;
 
 /// The texts that were read.
@@ -24,11 +24,11 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn body_texts(&self) -> Result<&[Text], Unread> {
+    pub fn body_texts(&self) -> Result<&[Text], BodyError> {
         Ok(&self.bodies()?.texts)
     }
 
-    pub(super) fn bodies(&self) -> Result<&Bodies, Unread> {
+    pub(super) fn bodies(&self) -> Result<&Bodies, BodyError> {
         get(&self.bodies, || {
             let mut bodies = Bodies { texts: Vec::new(), charsets: Vec::new(), cut: false };
             let mut left = TEXT_LIMIT;
@@ -59,7 +59,7 @@ impl Message {
         &self,
         limit: usize,
         sink: &mut dyn FnMut(usize, Event<'_>) -> bool,
-    ) -> Result<(), Unread> {
+    ) -> Result<(), BodyError> {
         self.read_texts_from(0, limit, sink).map(drop)
     }
 
@@ -68,7 +68,7 @@ impl Message {
         first: usize,
         limit: usize,
         sink: &mut dyn FnMut(usize, Event<'_>) -> bool,
-    ) -> Result<usize, Unread> {
+    ) -> Result<usize, BodyError> {
         let (mut number, mut left) = (first, limit);
         for part in self.parts()?.iter().filter(|part| part.is_text()) {
             let raw = text::events(self.raw(part)?, format(part), left, &mut |event| {
@@ -87,7 +87,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn hidden_texts(&self) -> Result<Vec<Text>, Unread> {
+    pub fn hidden_texts(&self) -> Result<Vec<Text>, BodyError> {
         let mut all: Vec<(usize, Gatherer)> = Vec::new();
         self.read_texts(TEXT_LIMIT, &mut |part, event| {
             let Event::Hidden(text) = event else { return true };

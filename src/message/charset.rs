@@ -14,7 +14,7 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 use memchr::{memchr_iter, memrchr};
 
 use crate::message::iso2022::{self, Set};
-use crate::message::utf7;
+use crate::message::{jisx0213, utf7};
 
 /// What a label stands for.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,10 @@ enum Charset {
     Known(&'static Encoding),
     /// A 7-bit charset with escapes; the set that SO shifts to (RFC 1468, 1557, 1922).
     Iso2022(Set),
+    /// JIS X 0213 in the form of EUC-JP.
+    EucJis2004,
+    /// JIS X 0213 in the form of Shift_JIS.
+    ShiftJis2004,
     /// RFC 1843.
     Hz,
     /// RFC 2152.
@@ -61,6 +65,17 @@ pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
             Err(_) => known(GBK, bytes),
         },
         Charset::Hz => Cow::Owned(iso2022::decode_hz(bytes)),
+        // What the label says is not sure: many mean the charset of Microsoft.
+        Charset::EucJis2004 => match known(EUC_JP, bytes) {
+            text if text.contains(char::REPLACEMENT_CHARACTER) => {
+                Cow::Owned(jisx0213::decode_euc(bytes))
+            }
+            text => text,
+        },
+        Charset::ShiftJis2004 => match known(SHIFT_JIS, bytes) {
+            text if text.contains(is_substitute) => Cow::Owned(jisx0213::decode_shift_jis(bytes)),
+            text => text,
+        },
         Charset::Utf7 => utf7::decode(bytes),
         Charset::Utf16 => utf16(bytes),
         Charset::Ibm850 => match charset_decoder(b"ibm850") {
@@ -68,6 +83,11 @@ pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
             None => unsaid(bytes),
         },
     }
+}
+
+/// A character that a charset does not have, or leaves to its users.
+fn is_substitute(c: char) -> bool {
+    matches!(c, char::REPLACEMENT_CHARACTER | '\u{e000}'..='\u{f8ff}')
 }
 
 /// The charset that the first bytes of a text indicate.
@@ -220,15 +240,62 @@ pub fn detect(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// Decodes raw header bytes: ISO-2022-JP if they look like it, UTF-8 if they are
-/// valid UTF-8, otherwise the `declared` charset, otherwise windows-1252.
+/// valid UTF-8, otherwise the `declared` charset. Without one that says anything:
+/// Shift_JIS or EUC-JP if they are Japanese, otherwise windows-1252.
 pub fn guess<'a>(bytes: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
     if looks_like_iso_2022_jp(bytes) {
         return Cow::Owned(iso2022::decode(bytes, Set::Kana));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => decode(declared, bytes),
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
     }
+    let unsaid = match declared.map_or(Charset::Unsaid, named) {
+        Charset::Unsaid => true,
+        Charset::Known(encoding) => encoding == UTF_8,
+        _ => false,
+    };
+    match name_of_kanji(bytes).filter(|_| unsaid) {
+        Some(encoding) => encoding.decode_without_bom_handling(bytes).0,
+        None => decode(declared, bytes),
+    }
+}
+
+/// The charset of a short text, such as a name, that may have no kana: all bytes
+/// beyond ASCII are pairs of everyday Japanese, and most pairs follow each other,
+/// which quotation marks and accented letters do not.
+fn name_of_kanji(bytes: &[u8]) -> Option<&'static Encoding> {
+    let is_of = |common: fn(u8, u8) -> bool| {
+        let (mut pairs, mut in_runs, mut run) = (0_usize, 0_usize, 0_usize);
+        let mut rest = bytes.iter().copied();
+        while let Some(byte) = rest.next() {
+            if byte.is_ascii() {
+                run = 0;
+                continue;
+            }
+            if !rest.next().is_some_and(|second| common(byte, second)) {
+                return false;
+            }
+            pairs += 1;
+            run += 1;
+            in_runs += match run {
+                1 => 0,
+                2 => 2,
+                _ => 1,
+            };
+        }
+        pairs >= 2 && in_runs * 2 > pairs
+    };
+    let euc_jp = |byte: u8, second: u8| {
+        matches!(byte, 0xa1 | 0xa3..=0xa5 | 0xb0..=0xcf) && (0xa1..=0xfe).contains(&second)
+    };
+    is_of(is_common_pair).then_some(SHIFT_JIS).or_else(|| is_of(euc_jp).then_some(EUC_JP))
+}
+
+/// Kana, full width and kanji of JIS X 0208's first level, in Shift_JIS.
+fn is_common_pair(byte: u8, second: u8) -> bool {
+    matches!(u16::from_be_bytes([byte, second]),
+        0x8140..=0x81ac | 0x824f..=0x82f1 | 0x8340..=0x8396 | 0x889f..=0x9872)
+        && matches!(second, 0x40..=0x7e | 0x80..=0xfc)
 }
 
 /// Decodes a name in an archive, which has no label. Windows in Japan writes
@@ -250,10 +317,7 @@ fn is_common_shift_jis(bytes: &[u8]) -> bool {
             continue;
         }
         let Some(second) = rest.next() else { return false };
-        let is_common = matches!(u16::from_be_bytes([byte, second]),
-            0x8140..=0x81ac | 0x824f..=0x82f1 | 0x8340..=0x8396 | 0x889f..=0x9872)
-            && matches!(second, 0x40..=0x7e | 0x80..=0xfc);
-        if !is_common {
+        if !is_common_pair(byte, second) {
             return false;
         }
         pairs += 1;
@@ -389,12 +453,15 @@ fn extended(label: &str) -> Option<Charset> {
         "cp932" | "cp-932" | "932" | "x-ms-cp932" | "ms-932" | "cswindows31j" | "windows31j"
         | "windows-932" | "shift-jis" | "shiftjis" | "s-jis" | "sjis-win" | "sjis-open"
         | "cp943" | "cp943c" | "ibm943" | "ibm-943" | "x-ibm943" | "x-ibm943c" | "x-shift-jis"
-        | "pck" | "x-shiftjis" | "x-pck" | "shift-jis-2004" | "shift-jisx0213"
-        | "x-mac-japanese" => known(SHIFT_JIS),
-        _ if starts(label, &["x-sjis", "sjis"]) => known(SHIFT_JIS),
-        "euc" | "ujis" | "cp51932" | "ms51932" | "cp20932" | "x-euc" | "euc-jisx0213" => {
-            known(EUC_JP)
+        | "pck" | "x-shiftjis" | "x-pck" | "x-mac-japanese" => known(SHIFT_JIS),
+        "shift-jis-2004" | "shift-jisx0213" | "sjis-2004" | "sjisx0213" | "sjis2004" => {
+            Charset::ShiftJis2004
         }
+        "euc-jisx0213" | "euc-jis-2004" | "euc-jis2004" | "eucjis2004" | "eucjisx0213" => {
+            Charset::EucJis2004
+        }
+        _ if starts(label, &["x-sjis", "sjis"]) => known(SHIFT_JIS),
+        "euc" | "ujis" | "cp51932" | "ms51932" | "cp20932" | "x-euc" => known(EUC_JP),
         _ if starts(label, &["eucjp", "euc-jp", "x-eucjp", "x-euc-jp"]) => known(EUC_JP),
         "cp949" | "ms949" | "949" | "uhc" | "x-windows-949" | "cp51949" | "euckr" | "x-euc-kr"
         | "ks-x-1001" | "ksx1001" | "x-mac-korean" => known(EUC_KR),
@@ -459,6 +526,35 @@ mod tests {
         for label in [None, Some("utf-8"), Some("iso-2022-jp"), Some("shift_jis"), Some("x-no")] {
             assert!(matches!(decode(label, b"plain text"), Cow::Borrowed("plain text")));
         }
+    }
+
+    #[test]
+    fn a_name_of_kanji_in_a_raw_header() {
+        for (bytes, text) in [
+            (&b"\x97\x5c\x92\xe8\x95\x5c.exe"[..], "予定表.exe"),
+            (b"\x95\x5c \x91\xbe\x98\x59", "表 太郎"),
+            (b"\xbb\xb3\xc5\xc4\xc2\xc0\xcf\xba <a@b.example>", "山田太郎 <a@b.example>"),
+            (b"Gr\xfc\xdfe aus K\xf6ln", "Grüße aus Köln"),
+            (b"\x93It\x92s\x94 \x96 A\x92B", "“It’s” – A’B"),
+            (b"\xc9cole \xe0 Gen\xe8ve", "École à Genève"),
+        ] {
+            assert_eq!(guess(bytes, None), text);
+        }
+        assert_eq!(guess(b"\xbb\xb3\xc5\xc4", Some("utf-8")), "山田");
+        assert_eq!(guess(b"\xbb\xb3\xc5\xc4", Some("iso-8859-1")), "»³ÅÄ");
+    }
+
+    #[test]
+    fn jis_x_0213_by_its_labels() {
+        for (label, bytes) in [
+            ("iso-2022-jp-2004", &b"\x1b$(QOT$k\x1b(B"[..]),
+            ("Shift_JIS-2004", b"\x98\x73\x82\xe9"),
+            ("EUC-JIS-2004", b"\xcf\xd4\xa4\xeb"),
+            ("euc-jisx0213", b"\xcf\xd4\xa4\xeb"),
+        ] {
+            assert_eq!(decode(Some(label), bytes), "𠮟る", "{label}");
+        }
+        assert_eq!(decode(Some("Shift_JISX0213"), b"\x87\x40\xfb\xfc"), "①髙");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::archive::{self, Archive};
 use super::attachment::{self, Attachment, AttachmentPlace};
 use super::mime::Part;
 use super::transfer::{self, Encoding};
-use super::{Message, Unread, get};
+use super::{BodyError, Message, get};
 
 /// How many bytes of all archives are read.
 const ARCHIVES_LIMIT: usize = 8 << 20;
@@ -23,7 +23,7 @@ const WITHIN_DEPTH: u8 = 3;
 impl Message {
     /// Forwarded messages whose part is encoded, which RFC 2046 §5.2.1 forbids
     /// and gateways do: decoded as far as the limits allow.
-    pub(super) fn within(&self) -> Result<&[Message], Unread> {
+    pub(super) fn within(&self) -> Result<&[Message], BodyError> {
         get(&self.within, || {
             let mut left = WITHIN_LIMIT;
             let mut all = Vec::new();
@@ -49,7 +49,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn attachments(&self) -> Result<&[Attachment], Unread> {
+    pub fn attachments(&self) -> Result<&[Attachment], BodyError> {
         let (parts, within) = (self.parts()?, self.within()?);
         for message in within {
             message.attachments()?;
@@ -76,7 +76,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn archives(&self) -> Result<&[(usize, Archive)], Unread> {
+    pub fn archives(&self) -> Result<&[(usize, Archive)], BodyError> {
         get(&self.archives, || {
             let mut left = ARCHIVES_LIMIT;
             let mut all = Vec::new();
@@ -101,7 +101,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn attachment_sizes(&self) -> Result<&[u64], Unread> {
+    pub fn attachment_sizes(&self) -> Result<&[u64], BodyError> {
         get(&self.sizes, || {
             self.attached_parts()?
                 .map(|part| match part.encoding {
@@ -123,7 +123,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn attachment_hashes(&self) -> Result<&[Option<String>], Unread> {
+    pub fn attachment_hashes(&self) -> Result<&[Option<String>], BodyError> {
         get(&self.hashes, || {
             let mut left = self.content.body_size()?.saturating_mul(HASH_ROUNDS);
             self.attached_parts()?
@@ -144,7 +144,7 @@ impl Message {
         .map(Vec::as_slice)
     }
 
-    fn attached_parts(&self) -> Result<impl Iterator<Item = &Part>, Unread> {
+    fn attached_parts(&self) -> Result<impl Iterator<Item = &Part>, BodyError> {
         let parts = self.parts()?;
         Ok(self.attachments()?.iter().filter_map(|attachment| match attachment.place {
             AttachmentPlace::Part(at) => parts.get(at),
@@ -156,7 +156,7 @@ impl Message {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, Unread> {
+    pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, BodyError> {
         match of.place {
             AttachmentPlace::Part(at) => match self.parts()?.get(at) {
                 Some(part) => self.part_bytes(part, limit),

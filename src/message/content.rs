@@ -3,7 +3,7 @@
 //! no more memory than a small one.
 //!
 //! The body is read at most once. If it could not be read, every later caller
-//! gets an [`Unread`], so that no one can mistake a part for the whole.
+//! gets an [`BodyError`], so that no one can mistake a part for the whole.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::block::{Block, Finder};
+use super::header_block::{HeaderBlock, HeaderFinder};
 
 /// The longest header block, in bytes; the rest of a longer one counts as body.
 pub const HEADER_LIMIT: usize = 16 << 20;
@@ -36,16 +36,16 @@ const SMALL_BUFFER: usize = 4 << 10;
 /// The body could not be read, or has already been streamed to its
 /// destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct BodyError {
     kind: io::ErrorKind,
     /// errno, if the system reported one.
     os: Option<i32>,
     text: String,
 }
 
-impl Unread {
-    fn streamed() -> Unread {
-        Unread {
+impl BodyError {
+    fn streamed() -> BodyError {
+        BodyError {
             kind: io::ErrorKind::NotSeekable,
             os: None,
             text: "the message has been written to its destination and is no longer available"
@@ -59,22 +59,22 @@ impl Unread {
     }
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Unread {}
+impl std::error::Error for BodyError {}
 
-impl From<io::Error> for Unread {
-    fn from(error: io::Error) -> Unread {
-        Unread { kind: error.kind(), os: error.raw_os_error(), text: error.to_string() }
+impl From<io::Error> for BodyError {
+    fn from(error: io::Error) -> BodyError {
+        BodyError { kind: error.kind(), os: error.raw_os_error(), text: error.to_string() }
     }
 }
 
-impl From<Unread> for io::Error {
-    fn from(unread: Unread) -> io::Error {
+impl From<BodyError> for io::Error {
+    fn from(unread: BodyError) -> io::Error {
         match unread.os {
             Some(os) => io::Error::from_raw_os_error(os),
             None => io::Error::new(unread.kind, unread),
@@ -147,11 +147,11 @@ pub struct Content {
     header_cut: bool,
     ends_at_boundary: bool,
     input: RefCell<Option<Input>>,
-    stored: OnceCell<Result<StoredBody, Unread>>,
+    stored: OnceCell<Result<StoredBody, BodyError>>,
     /// The length of a body that was streamed to its destination.
     streamed: Cell<Option<u64>>,
     /// Why a range of the stored body could not be read.
-    broken: OnceCell<Unread>,
+    broken: OnceCell<BodyError>,
 }
 
 impl Content {
@@ -172,7 +172,7 @@ impl Content {
 
     /// A message that is in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Content {
-        let block = Finder::new(HEADER_LIMIT).find(&bytes, true).unwrap_or_default();
+        let block = HeaderFinder::new(HEADER_LIMIT).find(&bytes, true).unwrap_or_default();
         let header = bytes.get(..block.header.end).unwrap_or_default().to_vec();
         let content = Content::new(header, &block);
         let stored = StoredBody::Memory { bytes, start: block.header.end };
@@ -202,7 +202,7 @@ impl Content {
     }
 
     /// `bytes` end with the header block.
-    fn new(mut bytes: Vec<u8>, block: &Block) -> Content {
+    fn new(mut bytes: Vec<u8>, block: &HeaderBlock) -> Content {
         let from_line =
             (block.header.start > 0).then(|| bytes.drain(..block.header.start).collect());
         Content {
@@ -251,7 +251,7 @@ impl Content {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn size(&self) -> Result<u64, Unread> {
+    pub fn size(&self) -> Result<u64, BodyError> {
         if let Some(body) = self.streamed.get() {
             return Ok(self.header.len() as u64 + body);
         }
@@ -262,7 +262,7 @@ impl Content {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn body_size(&self) -> Result<u64, Unread> {
+    pub fn body_size(&self) -> Result<u64, BodyError> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
             StoredBody::File { range, .. } => range.end - range.start,
@@ -273,7 +273,7 @@ impl Content {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
+    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, BodyError> {
         Ok(match self.stored()? {
             StoredBody::Memory { bytes, start } => {
                 let body = bytes.get(*start..).unwrap_or_default();
@@ -294,13 +294,13 @@ impl Content {
     ///
     /// # Errors
     /// The body cannot be read.
-    pub fn spool(&self) -> Result<(), Unread> {
+    pub fn spool(&self) -> Result<(), BodyError> {
         self.stored().map(drop)
     }
 
     /// Why the body could not be read, if an attempt failed: results that were
     /// derived from it must not be believed.
-    pub fn failure(&self) -> Option<Unread> {
+    pub fn failure(&self) -> Option<BodyError> {
         if self.streamed.get().is_some() {
             return self.broken.get().cloned();
         }
@@ -308,12 +308,12 @@ impl Content {
         stored.or(self.broken.get()).cloned()
     }
 
-    fn stored(&self) -> Result<&StoredBody, Unread> {
+    fn stored(&self) -> Result<&StoredBody, BodyError> {
         let stored = self.stored.get_or_init(|| match self.input.take() {
-            Some(input) => store(input, self.header.len()).map_err(Unread::from),
-            None => Err(Unread::streamed()),
+            Some(input) => store(input, self.header.len()).map_err(BodyError::from),
+            None => Err(BodyError::streamed()),
         });
-        stored.as_ref().map_err(Unread::clone)
+        stored.as_ref().map_err(BodyError::clone)
     }
 
     /// Writes `header` and the body after it; returns the number of bytes. A body
@@ -330,10 +330,10 @@ impl Content {
                 let state = match &result {
                     Ok(body) => {
                         self.streamed.set(Some(*body));
-                        Unread::streamed()
+                        BodyError::streamed()
                     }
                     Err(StreamError::Input(error)) => error.clone(),
-                    Err(StreamError::Output(_)) => Unread::streamed(),
+                    Err(StreamError::Output(_)) => BodyError::streamed(),
                 };
                 // The cell is empty as long as there is an input.
                 let _ = self.stored.set(Err(state));
@@ -360,15 +360,15 @@ impl Content {
 }
 
 /// Reads to the end of the header block, `From ` line included.
-fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, Block)> {
+fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, HeaderBlock)> {
     let mut bytes = Vec::new();
-    let mut finder = Finder::new(HEADER_LIMIT);
+    let mut finder = HeaderFinder::new(HEADER_LIMIT);
     let mut step = 8 << 10;
     loop {
         let eof = read_more(input, &mut bytes, step)? == 0;
         match finder.find(&bytes, eof) {
             Some(block) => return Ok((bytes, block)),
-            None if eof => return Ok((bytes, Block::default())),
+            None if eof => return Ok((bytes, HeaderBlock::default())),
             None => {}
         }
         step = (step * 2).min(1 << 20);
@@ -418,7 +418,7 @@ fn store(mut input: Input, header: usize) -> io::Result<StoredBody> {
 
 /// Which end of a stream failed.
 enum StreamError {
-    Input(Unread),
+    Input(BodyError),
     Output(io::Error),
 }
 
@@ -503,11 +503,11 @@ impl Read for BodyReader<'_> {
 pub struct RangeReader<'a> {
     file: &'a File,
     range: Range<u64>,
-    broken: &'a OnceCell<Unread>,
+    broken: &'a OnceCell<BodyError>,
 }
 
 impl<'a> RangeReader<'a> {
-    fn new(file: &'a File, range: Range<u64>, broken: &'a OnceCell<Unread>) -> RangeReader<'a> {
+    fn new(file: &'a File, range: Range<u64>, broken: &'a OnceCell<BodyError>) -> RangeReader<'a> {
         RangeReader { file, range, broken }
     }
 
@@ -531,7 +531,7 @@ impl Read for RangeReader<'_> {
         }
         let read = self.read_here(buffer.get_mut(..want).unwrap_or_default());
         let count = read.map_err(|error| {
-            let unread = Unread::from(error);
+            let unread = BodyError::from(error);
             let _ = self.broken.set(unread.clone());
             io::Error::from(unread)
         })?;

@@ -80,6 +80,9 @@ impl DateMatch {
             self.number(number, word.len());
         } else if let Some(month) = month(word) {
             self.month.get_or_insert(month);
+        } else if word.contains('年') && self.day.is_none() {
+            // `2020年1月31日`
+            self.word(&word.replace(['年', '月'], "-").replace('日', ""));
         } else if word.contains('-') && self.day.is_none() {
             // `1-Jan-2020`
             word.split('-').for_each(|part| self.part(part));
@@ -162,6 +165,10 @@ fn digits(text: &str) -> Option<(i8, &str)> {
 }
 
 fn month(word: &str) -> Option<i8> {
+    // Java in Japanese: `金, 27 11月 2026 09:30:00 +0900`
+    if let Some(number) = word.strip_suffix('月') {
+        return number.parse().ok().filter(|number| (1..=12).contains(number));
+    }
     let months =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     (1..).zip(months).find(|(_, month)| word.starts_with(month)).map(|(number, _)| number)

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use memchr::{memchr, memchr_iter};
 
-use crate::message::gather::{self, Budget, Gatherer};
+use crate::message::bounded_text::{self, Budget, Gatherer};
 use crate::message::unfold::{unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
@@ -26,7 +26,7 @@ pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 pub const INDEX_LIMIT: usize = 50_000;
 
 /// How much is read of all headers of one name, raw and as text, in units of
-/// [`gather`].
+/// [`bounded_text`].
 pub const TEXT_LIMIT: usize = 256 << 10;
 
 /// A text up to this length, in bytes, cannot become longer than [`TEXT_LIMIT`].
@@ -71,7 +71,7 @@ pub struct Header<'a> {
 
 impl Head {
     /// Indexes the header block of a message, in which empty lines and a
-    /// byte-order mark may come first: see [`super::block::Finder::find`].
+    /// byte-order mark may come first: see [`super::header_block::HeaderFinder::find`].
     pub fn of_message(bytes: Rc<Vec<u8>>) -> Head {
         let mut skip = 0;
         loop {
@@ -260,7 +260,7 @@ impl Head {
     }
 
     fn text_within(&self, value: &[u8], budget: &mut Budget) -> String {
-        let (value, cut) = gather::prefix(value, budget.left());
+        let (value, cut) = bounded_text::prefix(value, budget.left());
         if cut {
             budget.cut();
         }
@@ -275,7 +275,7 @@ impl Head {
         let decoded = if plain { decoded } else { without_folds(decoded) };
         if decoded.len() <= SHORT {
             let text = one_line(&decoded);
-            let cost = gather::cost(&text);
+            let cost = bounded_text::cost(&text);
             if cost <= budget.left() {
                 budget.spend(cost.max(length));
                 return text;
@@ -508,7 +508,7 @@ mod tests {
         // A character that becomes eighteen, both raw and in encoded words.
         for value in ["\u{fdfa}".repeat(80_000), "=?utf-8?B?77e6?= ".repeat(80_000)] {
             let (all, cut) = texts(format!("A: {value}"));
-            assert!(cut && gather::cost(&all[0]) <= TEXT_LIMIT && all[0].len() > 50_000);
+            assert!(cut && bounded_text::cost(&all[0]) <= TEXT_LIMIT && all[0].len() > 50_000);
         }
     }
 

@@ -9,9 +9,9 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
 
 use super::fold::is_unspaced;
-use super::quiet::Quiet;
-use super::sheet::Sheet;
+use super::silent_emitter::SilentEmitter;
 use super::style::Style;
+use super::style_sheet::Sheet;
 
 /// An item of a document, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
     // Whatever the callback returns makes the tokenizer pause.
     let emitter =
         CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| reader.event(event));
-    let mut tokenizer = Tokenizer::new_with_emitter(html, Quiet(emitter));
+    let mut tokenizer = Tokenizer::new_with_emitter(html, SilentEmitter(emitter));
     while let Some(Ok(Pause::Raw(state))) = tokenizer.next() {
         tokenizer.set_state(state);
     }

@@ -10,6 +10,8 @@
 
 use encoding_rs::{EUC_JP, EUC_KR, Encoding, GBK, ISO_8859_7, WINDOWS_1252};
 
+use crate::message::jisx0213;
+
 const ESC: u8 = 0x1b;
 const SO: u8 = 0x0e;
 const SI: u8 = 0x0f;
@@ -21,8 +23,12 @@ pub enum Set {
     Ascii,
     /// JIS X 0201 katakana, one byte each.
     Kana,
-    /// JIS X 0208, and plane 1 of JIS X 0213 where it is the same.
+    /// JIS X 0208.
     Jis0208,
+    /// JIS X 0213, plane 1, most of which is JIS X 0208.
+    Jis0213,
+    /// JIS X 0213, plane 2.
+    Jis0213Second,
     /// JIS X 0212.
     Jis0212,
     /// GB 2312.
@@ -35,7 +41,7 @@ pub enum Set {
 
 /// The high half of an 8-bit set, one character at a time (RFC 1554).
 #[derive(Debug, Clone, Copy)]
-enum Single {
+enum SingleShift {
     Latin1,
     Greek,
 }
@@ -48,7 +54,7 @@ pub fn has_shifts(bytes: &[u8]) -> bool {
 /// Decodes; `shifted` is the set that SO shifts to if no escape has designated one.
 pub fn decode(bytes: &[u8], shifted: Set) -> String {
     let mut text = DecodedText::new(bytes.len());
-    let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, Single::Latin1);
+    let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, SingleShift::Latin1);
     let mut shift_out = false;
     let mut rest = bytes;
     while let [byte, tail @ ..] = rest {
@@ -65,8 +71,8 @@ pub fn decode(bytes: &[u8], shifted: Set) -> String {
                 [b'(', b'I', tail @ ..] => (g0, rest) = (Set::Kana, tail),
                 [b'(', b'A'..=b'Z', tail @ ..] => (g0, rest) = (Set::Ascii, tail),
                 [b')', b'I', tail @ ..] => (g1, rest) = (Set::Kana, tail),
-                [b'.', b'F', tail @ ..] => (g2, rest) = (Single::Greek, tail),
-                [b'.', _, tail @ ..] => (g2, rest) = (Single::Latin1, tail),
+                [b'.', b'F', tail @ ..] => (g2, rest) = (SingleShift::Greek, tail),
+                [b'.', _, tail @ ..] => (g2, rest) = (SingleShift::Latin1, tail),
                 [b'N', one, tail @ ..] => {
                     rest = tail;
                     text.single(g2, *one);
@@ -135,7 +141,9 @@ pub fn decode_hz(bytes: &[u8]) -> String {
 /// The two-byte set that an escape's last byte designates.
 fn double(last: u8) -> Set {
     match last {
-        b'@' | b'B' | b'O' | b'Q' => Set::Jis0208,
+        b'@' | b'B' => Set::Jis0208,
+        b'O' | b'Q' => Set::Jis0213,
+        b'P' => Set::Jis0213Second,
         b'D' => Set::Jis0212,
         b'A' => Set::Gb2312,
         b'C' => Set::Ksc5601,
@@ -172,20 +180,29 @@ impl DecodedText {
     }
 
     fn double(&mut self, set: Set, lead: u8, trail: u8) {
+        let plane = match set {
+            Set::Jis0213 => 1,
+            Set::Jis0213Second => 2,
+            _ => 0,
+        };
+        if let Some(found) = jisx0213::character(plane, lead - 0x20, trail - 0x20) {
+            self.flush();
+            return self.done.push(found);
+        }
         let (lead, trail) = (lead | 0x80, trail | 0x80);
         match set {
-            Set::Jis0208 => self.push(EUC_JP, &[lead, trail]),
+            Set::Jis0208 | Set::Jis0213 => self.push(EUC_JP, &[lead, trail]),
             Set::Jis0212 => self.push(EUC_JP, &[0x8f, lead, trail]),
             Set::Gb2312 => self.push(GBK, &[lead, trail]),
             Set::Ksc5601 => self.push(EUC_KR, &[lead, trail]),
-            Set::Ascii | Set::Kana | Set::Unreadable => self.unreadable(),
+            Set::Ascii | Set::Kana | Set::Jis0213Second | Set::Unreadable => self.unreadable(),
         }
     }
 
-    fn single(&mut self, set: Single, byte: u8) {
+    fn single(&mut self, set: SingleShift, byte: u8) {
         let encoding = match set {
-            Single::Latin1 => WINDOWS_1252,
-            Single::Greek => ISO_8859_7,
+            SingleShift::Latin1 => WINDOWS_1252,
+            SingleShift::Greek => ISO_8859_7,
         };
         self.push(encoding, &[byte | 0x80]);
     }
@@ -227,6 +244,7 @@ mod tests {
     fn characters_of_nec_and_ibm_as_microsoft_sends_them() {
         assert_eq!(jp(b"\x1b$B-!-j|b\x1b(B"), "①㈱髙");
         assert_eq!(jp(b"\x1b$(D0-\x1b(B"), "丰");
+        assert_eq!(jp(b"\x1b$(QOT$k-!\x1b$(P!!\x1b(B"), "𠮟る①𠂉");
     }
 
     #[test]

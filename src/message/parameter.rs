@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::message::{charset, encoded_word, gather, unfold};
+use crate::message::{bounded_text, charset, encoded_word, unfold};
 
 /// How much of a header is read, bytes.
 pub const LIMIT: usize = 256 << 10;
@@ -42,7 +42,7 @@ impl Parameters {
 /// not. If a name has several values, the RFC 2231 one counts, otherwise the
 /// first. Everything beyond [`LIMIT`] is ignored.
 pub fn parse(raw: &[u8]) -> Parameters {
-    let (raw, _) = gather::prefix(raw, LIMIT);
+    let (raw, _) = bounded_text::prefix(raw, LIMIT);
     let unfolded = unfold::unfold(raw);
     let text = charset::guess(&unfolded, None);
     // RFC 2047 §5 forbids it, but senders encode the header as a whole.
@@ -129,7 +129,7 @@ fn behind_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
         let comment = text.strip_prefix('(').and_then(|rest| {
-            rest.get(..gather::floor(rest, LONGEST_COMMENT)).unwrap_or(rest).find(')')
+            rest.get(..bounded_text::floor(rest, LONGEST_COMMENT)).unwrap_or(rest).find(')')
         });
         match comment {
             Some(end) => text = &text[end + 2..],

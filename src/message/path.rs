@@ -42,6 +42,53 @@ pub fn without_detail(text: &str, delimiters: &str) -> String {
     quoted(&address)
 }
 
+/// The address in an envelope sender that has a tag, which changes from day to day or from
+/// message to message: of BATV, `prvs=1234abcdef=hana@x.example` or
+/// `btv1==123==hana@x.example`, and of forwarders' SRS,
+/// `SRS0=ab+c=DE=x.example=hana@forwarder.example`; another one as it is. Anybody can
+/// write such a sender: it proves nothing.
+pub fn untagged(address: &str) -> String {
+    let whole = split(bare(address));
+    let found = of_batv(&whole.local)
+        .map(|local| Address { local: local.into(), ..whole.clone() })
+        .or_else(|| {
+            let (domain, local) = of_srs(&whole.local)?;
+            Some(Address { name: None, local: local.into(), domain: domain.into() })
+        });
+    quoted(&found.unwrap_or(whole))
+}
+
+/// What begins with these letters, in either case.
+fn behind<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    head.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+fn of_batv(local: &str) -> Option<&str> {
+    let (_, local) = match behind(local, "prvs=") {
+        Some(tagged) => tagged.split_once('=')?,
+        None => behind(local, "btv1==")?.split_once("==")?,
+    };
+    (!local.is_empty()).then_some(local)
+}
+
+/// The domain and the local part.
+fn of_srs(local: &str) -> Option<(&str, &str)> {
+    let is_separator = |c: char| "=+-".contains(c);
+    let tagged = match behind(local, "SRS0") {
+        Some(rest) => rest.strip_prefix(is_separator)?,
+        // `SRS1=hash=forwarder==hash=DE=x.example=hana`
+        None => {
+            let rest = behind(local, "SRS1")?.strip_prefix(is_separator)?;
+            let (_, rest) = rest.split_once('=')?;
+            rest.split_once('=')?.1.strip_prefix(is_separator)?
+        }
+    };
+    let (_, rest) = tagged.split_once('=')?;
+    let (_, rest) = rest.split_once('=')?;
+    rest.split_once('=').filter(|(domain, local)| !domain.is_empty() && !local.is_empty())
+}
+
 /// Removes angle brackets and a source route (RFC 5321 appendix C). Brackets
 /// around only a part of it belong to a local part.
 fn bare(text: &str) -> &str {
@@ -117,6 +164,26 @@ fn is_dot_atom(local: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_that_changes_is_no_part_of_an_address() {
+        for (tagged, want) in [
+            ("prvs=1234abcdef=hana@x.example", "hana@x.example"),
+            ("PRVS=1234abcdef=a=b@x.example", "a=b@x.example"),
+            ("btv1==1234567890a==hana@x.example", "hana@x.example"),
+            ("SRS0=ab+c=DE=x.example=hana@f.example", "hana@x.example"),
+            ("srs0+ab/c=DE=x.example=a=b@f.example", "a=b@x.example"),
+            ("SRS1=hash=f.example==ab=DE=x.example=hana@g.example", "hana@x.example"),
+            ("SRS1=hash=a-b.example=+ab=DE=x.example=hana@g.example", "hana@x.example"),
+            ("prvs=hana@x.example", "prvs=hana@x.example"),
+            ("SRS0=a=b@x.example", "SRS0=a=b@x.example"),
+            ("SRS1=@x.example", "SRS1=@x.example"),
+            ("hana@x.example", "hana@x.example"),
+            ("\u{e4}\u{e4}\u{e4}@x.example", "\u{e4}\u{e4}\u{e4}@x.example"),
+        ] {
+            assert_eq!(untagged(tagged), want);
+        }
+    }
 
     #[test]
     fn a_recipient_without_its_detail_is_the_mailbox() {

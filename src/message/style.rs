@@ -1,6 +1,8 @@
 //! Whether a style makes an element's text visible (CSS 2.2), limited to the ways
 //! in which mail hides text.
 
+use std::borrow::Cow;
+
 /// How styles affect a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
@@ -59,7 +61,7 @@ impl Style {
     /// Adds the declarations of a `style` attribute.
     pub fn add(&mut self, style: &str) {
         let (mut is_flat, mut is_clipped) = (false, false);
-        for declaration in style.split(';') {
+        for declaration in without_comments(style).split(';') {
             let Some((property, value)) = declaration.split_once(':') else { continue };
             let property = property.trim().as_bytes();
             let value = value.split('!').next().unwrap_or_default().trim();
@@ -95,6 +97,21 @@ impl Style {
         }
         self.is_gone |= is_flat && is_clipped;
     }
+}
+
+/// Declarations without comments (CSS 2.2 §4.1.9); an unclosed one extends to the end.
+fn without_comments(style: &str) -> Cow<'_, str> {
+    if !style.contains("/*") {
+        return Cow::Borrowed(style);
+    }
+    let mut kept = String::with_capacity(style.len());
+    let mut rest = style;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        kept.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
 }
 
 /// Whether the size in a `font` is zero: `0/0 a`; `None` if the word is not a size.
@@ -140,6 +157,7 @@ mod tests {
             "font:0/0 a",
             "opacity:0",
             "max-height:0; overflow:hidden",
+            "/* a */display:/**/none /* unclosed",
         ] {
             assert!(is_hidden(style), "{style}");
         }
@@ -153,6 +171,7 @@ mod tests {
             "overflow:hidden",
             "max-height:100px;overflow:hidden",
             "line-height:0",
+            "/* display:none; */ color:red",
             "",
             ":;::",
         ] {

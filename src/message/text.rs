@@ -7,8 +7,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memmem, memrchr};
 
+use super::bounded_text::{Gatherer, append, pieces, prefix};
 use super::flowed::{self, Flow};
-use super::gather::{Gatherer, append, pieces, prefix};
 use super::html::Event;
 use super::transfer::Encoding;
 use super::{charset, fold, html, transfer};
@@ -104,7 +104,7 @@ pub struct Format<'a> {
 
 /// Decodes the content of a text part: transfer encoding, charset, wrapped lines,
 /// HTML; and normalises it. Reads at most `limit` units, and returns at most as
-/// many (see `gather`).
+/// many (see `bounded_text`).
 ///
 /// # Errors
 /// The content cannot be read.

@@ -165,21 +165,21 @@ fn value_range(head: &Head, field: &Range<usize>, value: &[u8]) -> Range<usize> 
 }
 
 /// What X-Spam-Prev-Subject restores.
-struct Restore {
+struct RestoredSubject {
     subject: Option<(Range<usize>, Vec<u8>)>,
     drop: Vec<Range<usize>>,
 }
 
 /// SpamAssassin keeps the subject that it changes. A sender could write that
 /// header too, so it counts only if the present subject ends with it.
-fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<Restore> {
+fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<RestoredSubject> {
     let mut all = head.named("X-Spam-Prev-Subject");
     let (kept, None) = (all.next()?, all.next()) else { return None };
     let mut subjects = head.named("Subject");
     let (subject, None) = (subjects.next()?, subjects.next()) else { return None };
     let (before, now) = (head.text(kept.value), head.text(subject.value));
     if before == "(nonexistent)" && stripped && !now.ends_with(&before) {
-        return Some(Restore { subject: None, drop: vec![kept.range, subject.range] });
+        return Some(RestoredSubject { subject: None, drop: vec![kept.range, subject.range] });
     }
     if before.is_empty() || !now.ends_with(&before) {
         return None;
@@ -189,7 +189,7 @@ fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<Restore> {
         None => kept.value.to_vec(),
     };
     let place = value_range(head, &subject.range, subject.value);
-    Some(Restore { subject: Some((place, value)), drop: vec![kept.range] })
+    Some(RestoredSubject { subject: Some((place, value)), drop: vec![kept.range] })
 }
 
 /// A raw subject without the marks before it, and the first of them as written;
@@ -213,15 +213,15 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
         Err(error) => std::str::from_utf8(plain.get(..error.valid_up_to())?).ok()?,
     };
     match seek(text, marks) {
-        Front::Found(at) => {
+        SubjectStart::Found(at) => {
             let mark = text.get(at.clone())?.to_owned();
             let mut cut = raw.get(..at.start)?.to_vec();
             cut.extend_from_slice(behind_blank(raw.get(at.end..)?));
             return Some((cut, mark));
         }
-        Front::Elsewhere => return None,
-        Front::AtEnd if text.len() < plain.len() || raw.len() > LONGEST => return None,
-        Front::AtEnd => {}
+        SubjectStart::Elsewhere => return None,
+        SubjectStart::AtEnd if text.len() < plain.len() || raw.len() > LONGEST => return None,
+        SubjectStart::AtEnd => {}
     }
     let rest = raw.get(encoded..)?;
     let word = EncodedWord::at(rest, 0)?;
@@ -235,7 +235,7 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
     }
     let unfolded = unfold(rest);
     let decoded = encoded_word::decode(&unfolded, declared);
-    let Front::Found(at) = seek(&decoded, marks) else { return None };
+    let SubjectStart::Found(at) = seek(&decoded, marks) else { return None };
     let mark = decoded.get(at.clone())?.to_owned();
     let behind = decoded.get(at.end..)?;
     let text = decoded.get(..at.start)?.to_owned() + behind.strip_prefix(' ').unwrap_or(behind);
@@ -256,7 +256,7 @@ fn behind_blank(raw: &[u8]) -> &[u8] {
 }
 
 /// What is at the front of a subject.
-enum Front {
+enum SubjectStart {
     /// A mark, and its place.
     Found(Range<usize>),
     /// Only prefixes; an encoded word may follow.
@@ -265,24 +265,24 @@ enum Front {
     Elsewhere,
 }
 
-fn seek(text: &str, marks: &[String]) -> Front {
+fn seek(text: &str, marks: &[String]) -> SubjectStart {
     let mut at = 0;
     for _ in 0..MOST {
         let rest = text.get(at..).unwrap_or_default();
         at += rest.len() - rest.trim_start().len();
         let rest = rest.trim_start();
         if rest.is_empty() {
-            return Front::AtEnd;
+            return SubjectStart::AtEnd;
         }
         if let Some(length) = marks.iter().find_map(|mark| mark_length(rest, mark)) {
-            return Front::Found(at..at + length);
+            return SubjectStart::Found(at..at + length);
         }
         match prefix_length(rest) {
             Some(length) => at += length,
-            None => return Front::Elsewhere,
+            None => return SubjectStart::Elsewhere,
         }
     }
-    Front::Elsewhere
+    SubjectStart::Elsewhere
 }
 
 /// How much of the text is covered by a mark at its beginning; `mark` is folded.

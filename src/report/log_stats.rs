@@ -97,14 +97,14 @@ const DAYS_SHOWN: usize = 14;
 
 /// How bars are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bars {
+pub struct BarStyle {
     /// The length of the longest bar, columns.
     pub width: usize,
     /// Whether to draw partial blocks, or `#` where the terminal does not support them.
     pub blocks: bool,
 }
 
-impl Bars {
+impl BarStyle {
     /// A bar, padded to the length of the longest, with two blanks before it.
     fn bar(self, part: usize, most: usize) -> String {
         let full = if self.blocks { '█' } else { '#' };
@@ -279,7 +279,7 @@ impl LogStats {
             rules,
             never_fired: never
                 .into_iter()
-                .map(|(place, label, text)| Never { place, label, text })
+                .map(|(place, label, text)| UnusedRule { place, label, text })
                 .collect(),
             days: self.all_days(),
             reasons: counts(&self.reasons),
@@ -325,7 +325,7 @@ pub struct StatsReport {
     pub(super) words: BTreeMap<String, usize>,
     pub(super) folders: Vec<FolderCount>,
     pub(super) rules: Vec<RuleCount>,
-    pub(super) never_fired: Vec<Never>,
+    pub(super) never_fired: Vec<UnusedRule>,
     pub(super) days: Vec<DayCount>,
     /// Refused and deferred messages, by word and text.
     pub(super) reasons: Vec<PairCount>,
@@ -363,7 +363,7 @@ pub(super) struct RuleCount {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Never {
+pub(super) struct UnusedRule {
     pub(super) place: String,
     pub(super) label: Option<String>,
     pub(super) text: String,
@@ -400,7 +400,12 @@ impl StatsReport {
 
     /// The report for people; on a terminal, with bars, and on a narrow one with fewer
     /// columns.
-    pub fn text(&self, bars: Option<Bars>, terminal: Option<usize>, language: Language) -> String {
+    pub fn text(
+        &self,
+        bars: Option<BarStyle>,
+        terminal: Option<usize>,
+        language: Language,
+    ) -> String {
         let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
         let is_moved = self.folders.iter().any(|folder| folder.moved_in > 0);
         let shown = |column: &usize| match is_narrow {

@@ -17,7 +17,7 @@ use crate::rules::pattern::{self, PatternEngines};
 
 /// A list, ready for tests.
 pub struct AddressList {
-    exact: Exact,
+    exact: ExactKeys,
     globs: Vec<String>,
     patterns: Vec<ListPattern>,
     /// How many of the patterns are used.
@@ -26,7 +26,7 @@ pub struct AddressList {
 }
 
 /// The keys of exact entries.
-enum Exact {
+enum ExactKeys {
     /// Read from the list.
     Here(Table),
     /// Kept elsewhere by a caller that knows the list's keys.
@@ -37,6 +37,9 @@ enum Exact {
 pub trait Keys {
     /// Whether a key is one of them.
     fn has(&self, key: &str) -> bool;
+
+    /// Why answers so far cannot be relied on.
+    fn failure(&self) -> Option<String>;
 }
 
 /// Keys in memory.
@@ -113,7 +116,7 @@ impl AddressList {
     pub fn parse(text: &str) -> AddressList {
         let mut list = AddressList::empty();
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
-        list.exact = Exact::Here(Table::with_capacity(text.len(), lines));
+        list.exact = ExactKeys::Here(Table::with_capacity(text.len(), lines));
         for (line, entry) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
             list.add(line, without_comment(entry));
         }
@@ -132,7 +135,7 @@ impl AddressList {
     /// A list whose keys are elsewhere; `loose` contains its other entries, one
     /// per line, as [`AddressList::loose_entries`] returns them.
     pub fn with_keys(keys: Box<dyn Keys>, loose: &str) -> AddressList {
-        let mut list = AddressList { exact: Exact::Elsewhere(keys), ..AddressList::empty() };
+        let mut list = AddressList { exact: ExactKeys::Elsewhere(keys), ..AddressList::empty() };
         for line in loose.lines() {
             if let Some(glob) = line.strip_prefix(GLOB) {
                 list.globs.push(glob.to_owned());
@@ -178,8 +181,17 @@ impl AddressList {
     /// The keys of all exact entries, if they are in memory.
     pub fn keys(&self) -> Option<Vec<&str>> {
         match &self.exact {
-            Exact::Here(table) => Some(table.all().collect()),
-            Exact::Elsewhere(_) => None,
+            ExactKeys::Here(table) => Some(table.all().collect()),
+            ExactKeys::Elsewhere(_) => None,
+        }
+    }
+
+    /// Why answers so far cannot be relied on: keys that are not in memory could not be
+    /// read.
+    pub fn failure(&self) -> Option<String> {
+        match &self.exact {
+            ExactKeys::Here(_) => None,
+            ExactKeys::Elsewhere(keys) => keys.failure(),
         }
     }
 
@@ -209,7 +221,7 @@ impl AddressList {
     }
 
     fn empty() -> AddressList {
-        let exact = Exact::Here(Table::with_capacity(0, 0));
+        let exact = ExactKeys::Here(Table::with_capacity(0, 0));
         AddressList {
             exact,
             globs: Vec::new(),
@@ -228,7 +240,7 @@ impl AddressList {
         if entry.is_empty() {
             return;
         }
-        let Exact::Here(table) = &mut self.exact else { return };
+        let ExactKeys::Here(table) = &mut self.exact else { return };
         let fits = table.keys.len() + entry.len() * 4 < u32::MAX as usize;
         if fits && is_common(entry) && entry.len() <= LONGEST_COMMON {
             table.insert(entry, true);
@@ -253,8 +265,8 @@ impl AddressList {
     /// Whether a key is that of an exact entry.
     pub fn key(&self, key: &str) -> bool {
         match &self.exact {
-            Exact::Here(table) => table.has(key),
-            Exact::Elsewhere(keys) => keys.has(key),
+            ExactKeys::Here(table) => table.has(key),
+            ExactKeys::Elsewhere(keys) => keys.has(key),
         }
     }
 

@@ -16,7 +16,7 @@ pub mod address_list;
 pub mod template;
 pub mod mistake;
 #[cfg(test)]
-mod sound;
+mod soundness;
 pub mod switch;
 pub mod rule_set;
 pub mod script;

@@ -17,7 +17,7 @@ use regex_syntax::hir::{
 };
 use unicode_normalization::UnicodeNormalization;
 
-use crate::message::gather::floor;
+use crate::message::bounded_text::floor;
 use crate::rules::compiled::CompiledProgram;
 
 /// The most memory that one built pattern may take, bytes.

@@ -78,8 +78,8 @@ pub struct UnusedScript {
     pub line: String,
     /// Identifies this version of the script.
     pub version: String,
-    /// Whether the last good version is in the program; otherwise none is.
-    pub last_good: bool,
+    /// Whether the last valid version is in the program; otherwise none is.
+    pub last_valid: bool,
 }
 
 /// One step of the run through the rules.

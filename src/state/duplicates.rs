@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::StateDir;
 use super::lock_file::LockFile;
 use super::slots::{Key, SlotTable};
-use crate::message::{Message, Unread};
+use crate::message::{BodyError, Message};
 
 /// Headers that a delivery adds: two copies of a message differ in them.
 const ON_THE_WAY: [&str; 6] =
@@ -38,7 +38,7 @@ fn table(state: &StateDir) -> SlotTable<'_> {
 ///
 /// # Errors
 /// The message cannot be read.
-pub fn key(message: &Message) -> Result<Key, Unread> {
+pub fn key(message: &Message) -> Result<Key, BodyError> {
     let ids = message.texts("Message-ID");
     if let Some(id) = ids.iter().find_map(|id| message_id(id.text())) {
         let from = message.addresses("From");

@@ -3,7 +3,7 @@
 //!
 //! Each version is a file `history/KEY-MILLISECONDS-HASH.rules`: its main rule file, the
 //! time from which it was in force (since 1970), and its hash; the content has the format
-//! of [`super::last_good`]. A version that comes back is a second name of the same file.
+//! of [`super::last_valid`]. A version that comes back is a second name of the same file.
 //! It is written when a delivery has checked new rules, never when they are unchanged.
 //! Nothing is synced: if a power cut damages a version, its checksum shows that, and the
 //! next one is used.
@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use super::last_good::{KeptText, decode, encode};
+use super::last_valid::{DecodedRules, decode, encode};
 use super::{StateDir, hex, key};
 use crate::file;
 
@@ -59,8 +59,8 @@ pub fn versions(state: &StateDir, main: &Path) -> Vec<Version> {
 pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)>> {
     let bytes = state.read(&format!("{DIRECTORY}/{}", version.name), FILE_MAX)?;
     match decode(std::str::from_utf8(&bytes).ok()?) {
-        KeptText::Files(files) => Some(files),
-        KeptText::OtherVersion | KeptText::Damaged => None,
+        DecodedRules::Files(files) => Some(files),
+        DecodedRules::OtherVersion | DecodedRules::Damaged => None,
     }
 }
 

@@ -32,7 +32,7 @@ use super::slots::Key;
 use super::{StateDir, forget_old};
 use crate::classify::received;
 use crate::message::head::Header;
-use crate::message::{Message, Unread};
+use crate::message::{BodyError, Message};
 use crate::plan::StepId;
 use crate::text::one_line;
 
@@ -57,7 +57,11 @@ pub struct Journal {
 ///
 /// # Errors
 /// The message cannot be read.
-pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Result<Key, Unread> {
+pub fn key(
+    message: &Message,
+    sender: Option<&str>,
+    recipients: &[String],
+) -> Result<Key, BodyError> {
     // A program that fetches mail has no queue: at each try it fetches the message again
     // and writes its line with the time of that try.
     let fetch = received::fetch_line(message.head()).map(|line| line.range);
@@ -75,7 +79,7 @@ pub fn key_as_fetched(
     message: &Message,
     sender: Option<&str>,
     recipients: &[String],
-) -> Result<Key, Unread> {
+) -> Result<Key, BodyError> {
     hash(message, sender, recipients, &is_of_a_try)
 }
 
@@ -89,7 +93,7 @@ fn hash(
     sender: Option<&str>,
     recipients: &[String],
     left_out: &dyn Fn(&Header<'_>) -> bool,
-) -> Result<Key, Unread> {
+) -> Result<Key, BodyError> {
     let mut hash = Sha256::new();
     for part in sender.into_iter().chain(recipients.iter().map(String::as_str)) {
         hash.update(part.as_bytes());
@@ -107,7 +111,7 @@ pub fn parts(
     message: &Message,
     left_out: &dyn Fn(&Header<'_>) -> bool,
     take: &mut dyn FnMut(&[u8]),
-) -> Result<(), Unread> {
+) -> Result<(), BodyError> {
     for header in message.head().headers() {
         if !left_out(&header) {
             take(header.name.as_bytes());

@@ -13,7 +13,7 @@ pub mod history;
 pub mod identity;
 pub mod import_journal;
 pub mod journal;
-pub mod last_good;
+pub mod last_valid;
 pub mod lessons;
 pub mod list_index;
 pub mod lock_file;

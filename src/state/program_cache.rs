@@ -57,7 +57,7 @@ pub type CachedRuleFile = (PathBuf, Option<Vec<u8>>);
 
 /// When kept rules are verified to be intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum Verification {
     /// All of them, before the first is used.
     AtOnce,
     /// Block by block when each is needed, so that one message reads little of many
@@ -105,7 +105,7 @@ impl ProgramCache {
     pub fn read(
         &self,
         main: Fingerprint,
-        proof: Proof,
+        proof: Verification,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Fingerprint>>,
     ) -> Option<CompiledProgram> {
         self.compiled(Some(main), proof, look)
@@ -113,20 +113,20 @@ impl ProgramCache {
 
     /// The rules as they were kept, whatever the files contain now.
     pub fn last(&self) -> Option<CompiledProgram> {
-        self.compiled(None, Proof::AtOnce, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
+        self.compiled(None, Verification::AtOnce, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
     /// Without `main` the files are not compared.
     fn compiled(
         &self,
         main: Option<Fingerprint>,
-        proof: Proof,
+        proof: Verification,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Fingerprint>>,
     ) -> Option<CompiledProgram> {
         let (file, size) = self.open()?;
         let first = match proof {
-            Proof::AtOnce => size,
-            Proof::OnRead => size.min(FIRST),
+            Verification::AtOnce => size,
+            Verification::OnRead => size.min(FIRST),
         };
         let mut bytes = read_at(&file, 0, first)?;
         let (length, sum) = before_front(&bytes)?;
@@ -345,7 +345,7 @@ mod tests {
         cache.write(&[("x".into(), Some(b"x".to_vec()))], &compiled).unwrap();
         let whole = std::fs::read(&cache.file).unwrap();
         assert!(whole.len() > 2 * FIRST);
-        for proof in [Proof::AtOnce, Proof::OnRead] {
+        for proof in [Verification::AtOnce, Verification::OnRead] {
             let all = read(proof).unwrap();
             assert_eq!(all.to_parts(), compiled.to_parts());
         }
@@ -353,15 +353,15 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&cache.file, &damaged).unwrap();
-            assert!(read(Proof::AtOnce).is_none());
-            let program = read(Proof::OnRead).expect("the front is as it was");
+            assert!(read(Verification::AtOnce).is_none());
+            let program = read(Verification::OnRead).expect("the front is as it was");
             assert!(program.pattern(0).is_some() && !program.is_damaged());
             let lost = (0..2000).filter(|number| program.pattern(*number).is_none());
             assert!((1..=64).contains(&lost.count()), "byte {at}");
             assert!(program.is_damaged());
         }
         std::fs::write(&cache.file, &whole[..whole.len() - 1]).unwrap();
-        assert!(read(Proof::OnRead).is_none());
+        assert!(read(Verification::OnRead).is_none());
     }
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
             Some("/absent") => Ok(None),
             _ => Err(ErrorKind::NotFound.into()),
         };
-        assert!(cache.read(main, Proof::OnRead, &mut look).is_none());
+        assert!(cache.read(main, Verification::OnRead, &mut look).is_none());
         let compiled = CompiledProgram::new(with_patterns(3));
         let files = [
             (PathBuf::from("/home/x/.mailrules"), Some(b"include \"other\"\n".to_vec())),
@@ -383,35 +383,40 @@ mod tests {
             (PathBuf::from("/absent"), None),
         ];
         cache.write(&files, &compiled).unwrap();
-        let found = cache.read(main, Proof::OnRead, &mut look).expect("what was cache");
+        let found = cache.read(main, Verification::OnRead, &mut look).expect("what was cache");
         assert_eq!(found.to_parts(), compiled.to_parts());
         // Other rules of the same length, or other content of what they include.
         assert!(
-            cache.read(Fingerprint::of(b"include \"othef\"\n"), Proof::OnRead, &mut look).is_none()
+            cache
+                .read(Fingerprint::of(b"include \"othef\"\n"), Verification::OnRead, &mut look)
+                .is_none()
         );
-        assert!(cache.read(main, Proof::OnRead, &mut no_file).is_none());
+        assert!(cache.read(main, Verification::OnRead, &mut no_file).is_none());
         let mut other = |_: &Path| Ok(Some(Fingerprint::of(b"when spam -> discarD\n")));
-        assert!(cache.read(main, Proof::OnRead, &mut other).is_none());
+        assert!(cache.read(main, Verification::OnRead, &mut other).is_none());
         let mut appeared = |path: &Path| match path.to_str() {
             Some("/absent") => Ok(Some(Fingerprint::of(b""))),
             _ => look(path),
         };
-        assert!(cache.read(main, Proof::OnRead, &mut appeared).is_none(), "what was not there is");
+        assert!(
+            cache.read(main, Verification::OnRead, &mut appeared).is_none(),
+            "what was not there is"
+        );
 
         let whole = std::fs::read(&cache.file).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(&cache.file, &damaged).unwrap();
-            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "byte {at}");
+            assert!(cache.read(main, Verification::OnRead, &mut look).is_none(), "byte {at}");
             std::fs::write(&cache.file, &whole[..at]).unwrap();
-            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "cut at {at}");
+            assert!(cache.read(main, Verification::OnRead, &mut look).is_none(), "cut at {at}");
         }
         std::fs::write(&cache.file, &whole).unwrap();
-        assert!(cache.read(main, Proof::OnRead, &mut look).is_some());
+        assert!(cache.read(main, Verification::OnRead, &mut look).is_some());
         for mode in [0o620, 0o640, 0o604] {
             std::fs::set_permissions(&cache.file, Permissions::from_mode(mode)).unwrap();
-            assert!(cache.read(main, Proof::OnRead, &mut look).is_none(), "{mode:o}");
+            assert!(cache.read(main, Verification::OnRead, &mut look).is_none(), "{mode:o}");
         }
     }
 }

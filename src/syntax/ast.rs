@@ -167,14 +167,14 @@ pub struct ActionNode {
     /// What follows the name.
     pub arguments: Vec<ValueNode>,
     /// What follows it in braces: `{ subject "Away" text "…" }`
-    pub particulars: Option<Particulars>,
+    pub named_arguments: Option<NamedArguments>,
     /// What follows `as`.
     pub flags: Vec<ValueNode>,
 }
 
 /// `{ NAME VALUE … }`
 #[derive(Debug, Clone, PartialEq)]
-pub struct Particulars {
+pub struct NamedArguments {
     /// With the braces.
     pub span: Span,
     /// In order.
@@ -390,9 +390,9 @@ impl ActionNode {
         self.span = Span::default();
         self.name.span = Span::default();
         self.arguments.iter_mut().chain(&mut self.flags).for_each(ValueNode::forget);
-        if let Some(particulars) = &mut self.particulars {
-            particulars.span = Span::default();
-            for (name, value) in &mut particulars.all {
+        if let Some(named_arguments) = &mut self.named_arguments {
+            named_arguments.span = Span::default();
+            for (name, value) in &mut named_arguments.all {
                 name.span = Span::default();
                 value.forget();
             }

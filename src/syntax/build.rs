@@ -4,8 +4,8 @@ use pest::iterators::Pair;
 
 use super::ast::{
     ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
-    MoveDirection, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind,
-    ValueNode,
+    MoveDirection, MoveEnd, NamedArguments, ScriptOption, SpannedText, StatementNodeKind,
+    ValueKind, ValueNode,
 };
 use super::grammar::Rule;
 use super::literal;
@@ -269,7 +269,7 @@ impl Builder {
         let mut name = None;
         let mut arguments = Vec::new();
         let mut flags = Vec::new();
-        let mut particulars = None;
+        let mut named_arguments = None;
         let mut behind_as = false;
         for part in pair.into_inner() {
             match part.as_rule() {
@@ -283,7 +283,7 @@ impl Builder {
                         .push(ValueNode { span: word.span, kind: ValueKind::Name(word.value) });
                 }
                 Rule::as_word => behind_as = true,
-                Rule::particulars => particulars = Some(self.particulars(part)?),
+                Rule::named_arguments => named_arguments = Some(self.named_arguments(part)?),
                 _ => {
                     let value = self.scalar(&part)?;
                     if behind_as { &mut flags } else { &mut arguments }.push(value);
@@ -291,11 +291,11 @@ impl Builder {
             }
         }
         let name = name.ok_or_else(|| self.impossible())?;
-        Ok(ActionNode { span, name, arguments, particulars, flags })
+        Ok(ActionNode { span, name, arguments, named_arguments, flags })
     }
 
     /// `{ NAME VALUE … }`
-    fn particulars(&mut self, pair: Pair<Rule>) -> Read<Particulars> {
+    fn named_arguments(&mut self, pair: Pair<Rule>) -> Read<NamedArguments> {
         let span = self.span(&pair);
         let mut all = Vec::new();
         for part in pair.into_inner().filter(|part| part.as_rule() == Rule::particular) {
@@ -308,7 +308,7 @@ impl Builder {
             }
             all.push(name.zip(value).ok_or_else(|| self.impossible())?);
         }
-        Ok(Particulars { span, all })
+        Ok(NamedArguments { span, all })
     }
 
     /// Recursive, but no deeper than the outline allows parentheses to be.

@@ -10,14 +10,14 @@ use super::words;
 use crate::source::Span;
 
 /// A piece and its surroundings.
-pub(super) struct View<'a> {
+pub(super) struct PieceContext<'a> {
     pub file: u32,
     pub text: &'a str,
     pub tokens: &'a [SyntaxToken],
     pub piece: &'a TokenRun,
 }
 
-impl<'a> View<'a> {
+impl<'a> PieceContext<'a> {
     pub(super) fn token(&self, at: usize) -> Option<SyntaxToken> {
         self.tokens.get(at).copied().filter(|_| self.piece.tokens.contains(&at))
     }
@@ -335,7 +335,9 @@ impl<'a> View<'a> {
                 return mistake;
             }
         }
-        if let Some(suggestion) = self.expiry(at, expected).or_else(|| self.folder_test(at)) {
+        let in_test = expects(Rule::operator) || expects(Rule::arrow);
+        let suggestion = self.expiry(at, expected).or_else(|| self.folder_test(at));
+        if let Some(suggestion) = suggestion.or_else(|| self.comparison(at).filter(|_| in_test)) {
             let expected = names(expected);
             let kind = SyntaxErrorKind::Unexpected {
                 found: Some(text()),

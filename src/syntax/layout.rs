@@ -21,7 +21,7 @@ pub(super) enum Doc {
     /// `flat` if the group is on one line, otherwise a line break.
     Line {
         flat: &'static str,
-        comments: Vec<Remark>,
+        comments: Vec<BreakComment>,
     },
     /// Only if the group is broken.
     IfBroken(&'static str),
@@ -35,7 +35,7 @@ pub(super) enum Doc {
 }
 
 /// A comment at the place of a line break.
-pub(super) struct Remark {
+pub(super) struct BreakComment {
     pub text: String,
     /// Whether it goes on the line that ends here, not on one of its own.
     pub behind: bool,

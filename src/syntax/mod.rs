@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod build;
+mod comparison;
 mod decode;
 mod diagnose;
 mod format;

@@ -158,7 +158,7 @@ impl<'a> Outliner<'a> {
             }
             match token.kind {
                 TokenShape::OpenBlock if self.opens_particulars(at) => {
-                    at = self.particulars(at);
+                    at = self.named_arguments(at);
                     continue;
                 }
                 TokenShape::OpenBlock => {
@@ -223,12 +223,12 @@ impl<'a> Outliner<'a> {
         let starts = self.start.is_some_and(|start| start <= before);
         starts
             && acts
-            && self.word(before).is_some_and(|word| words::WITH_PARTICULARS.contains(&word))
+            && self.word(before).is_some_and(|word| words::WITH_NAMED_ARGUMENTS.contains(&word))
     }
 
     /// The `{ … }` of an action is part of its piece. If the `}` is missing, that
     /// is the only mistake, and reading resumes at the next statement.
-    fn particulars(&mut self, at: usize) -> usize {
+    fn named_arguments(&mut self, at: usize) -> usize {
         let mut end = at + 1;
         while let Some(token) = self.tokens.get(end) {
             let begins = token.indent.is_some()

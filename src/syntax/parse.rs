@@ -216,7 +216,8 @@ impl StatementReader<'_> {
 
     /// Parses one piece with pest.
     fn pair<'t>(&self, text: &'t str, rule: Rule, piece: &TokenRun) -> Read<Pair<'t, Rule>> {
-        let view = diagnose::View { file: self.file, text: self.text, tokens: self.tokens, piece };
+        let view =
+            diagnose::PieceContext { file: self.file, text: self.text, tokens: self.tokens, piece };
         if let Some(mistake) = view.before_parsing(rule == Rule::only_score_entry) {
             return Err(mistake);
         }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::ast::{
     ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, Instant,
-    ListSource, MoveDirection, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode,
+    ListSource, MoveDirection, MoveEnd, NamedArguments, ScriptOption, SpannedText, StatementNode,
     StatementNodeKind, ValueKind, ValueNode,
 };
 use super::grammar::{Grammar, Rule};
@@ -94,7 +94,7 @@ fn instant() -> impl Strategy<Value = Instant> {
 }
 
 /// What may come after `reply`.
-fn particulars() -> impl Strategy<Value = Particulars> {
+fn named_arguments() -> impl Strategy<Value = NamedArguments> {
     let lines =
         vec(prop_oneof!["[ a\t\"\\\\]{0,5}", text()], 0..4).prop_map(|lines| lines.join("\n"));
     let any_value = prop_oneof![
@@ -103,7 +103,7 @@ fn particulars() -> impl Strategy<Value = Particulars> {
         1 => set()
     ];
     let name = prop_oneof![name(), Just("text".into()), Just("from".into()), Just("is".into())];
-    vec((word(name), any_value), 0..4).prop_map(|all| Particulars { span: Span::default(), all })
+    vec((word(name), any_value), 0..4).prop_map(|all| NamedArguments { span: Span::default(), all })
 }
 
 fn value(kind: ValueKind) -> ValueNode {
@@ -180,14 +180,14 @@ fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = ActionNo
         prop_oneof![text().prop_map(ValueKind::Text), self::name().prop_map(ValueKind::Name)];
     let arguments = vec(argument.prop_map(value), 0..3);
     let flags = vec(flag.prop_map(value), 0..3);
-    (word(name), self::name(), arguments, flags, option::of(particulars())).prop_map(
-        |(name, kept, mut arguments, mut flags, mut particulars)| {
-            if words::WITH_PARTICULARS.contains(&&*name.value) {
-                if particulars.is_some() {
+    (word(name), self::name(), arguments, flags, option::of(named_arguments())).prop_map(
+        |(name, kept, mut arguments, mut flags, mut named_arguments)| {
+            if words::WITH_NAMED_ARGUMENTS.contains(&&*name.value) {
+                if named_arguments.is_some() {
                     arguments.clear();
                 }
             } else {
-                particulars = None;
+                named_arguments = None;
             }
             if name.value == "let" {
                 arguments.push(value(ValueKind::Name(kept.clone())));
@@ -195,7 +195,7 @@ fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = ActionNo
                 arguments.insert(0, value(ValueKind::Name(kept)));
                 flags.clear();
             }
-            ActionNode { span: Span::default(), name, arguments, particulars, flags }
+            ActionNode { span: Span::default(), name, arguments, named_arguments, flags }
         },
     )
 }

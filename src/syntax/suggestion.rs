@@ -1,7 +1,7 @@
 //! What was probably meant where the text is not what the grammar expects: the line, the
 //! action or the test as it is written in this language.
 
-use super::diagnose::View;
+use super::diagnose::PieceContext;
 use super::grammar::Rule;
 use super::mistake::{Mistake, SyntaxErrorKind, date_hint};
 use super::scan::{SyntaxToken, TokenShape};
@@ -13,7 +13,7 @@ const MOST_FOLDERS: usize = 3;
 /// A longer condition is not repeated in a hint, bytes.
 const LONGEST_CONDITION: usize = 60;
 
-impl View<'_> {
+impl PieceContext<'_> {
     /// `from "x" -> discard`, `block "x"`: the rule that was meant.
     pub(super) fn suggest_rule(&self, start: usize, word: &str) -> Option<String> {
         let next = self.token(start + 1)?;
@@ -45,6 +45,9 @@ impl View<'_> {
             return Some(action);
         }
         if let Some(suggestion) = self.suggest_words(at, found, expected) {
+            return Some(suggestion);
+        }
+        if let Some(suggestion) = self.suggest_around_values(at, found, expected) {
             return Some(suggestion);
         }
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
@@ -87,6 +90,9 @@ impl View<'_> {
             }
             "and" if expects(Rule::comma) => {
                 let word = self.word(at + 1)?;
+                if FLAGS.iter().any(|(flag, _)| *flag == word) {
+                    return Some(format!("as {word}"));
+                }
                 let action = words::ACTIONS.contains(&word).then_some(word);
                 Some(format!(", {}", action.or_else(|| words::suggest_action(word, true))?))
             }
@@ -98,6 +104,43 @@ impl View<'_> {
             }
             _ => self.sets_layout().then(|| "set layout maildir++".into()),
         }
+    }
+
+    /// What is missing around values, or is not needed there: `-> "A"`, `folder "A", "B"`,
+    /// `has subject contains "a"`, `define news subject …`.
+    fn suggest_around_values(
+        &self,
+        at: usize,
+        found: SyntaxToken,
+        expected: &[Rule],
+    ) -> Option<String> {
+        let expects = |rule| expected.contains(&rule);
+        let text = |at: usize| {
+            let token = self.token(at).filter(|token| token.kind == TokenShape::Text)?;
+            Some(self.written(token))
+        };
+        let [before, second, third] = [1, 2, 3].map(|back| at.wrapping_sub(back));
+        let written = self.written(found);
+        if expects(Rule::equals) && self.word(second) == Some("define") {
+            return Some(format!("define {} = …", self.word(before)?));
+        }
+        if expected.iter().any(|rule| words::name_of(*rule) == "an action") {
+            let value = text(at)?;
+            return match self.token(before)?.kind {
+                TokenShape::Arrow if value.contains('@') => Some(format!("forward {value}")),
+                TokenShape::Arrow => Some(format!("folder {value}")),
+                TokenShape::Comma if self.word(third) == Some("folder") => {
+                    Some(format!("copy {}, folder {value}", text(second)?))
+                }
+                _ => None,
+            };
+        }
+        if !expects(Rule::and_word) {
+            return None;
+        }
+        let is_test = self.word(second) == Some("has") && words::OPERATORS.contains(&written);
+        let value = is_test.then(|| self.token(at + 1)).flatten()?;
+        Some(format!("{} {written} {}", self.word(before)?, self.written(value)))
     }
 
     /// Whether the statement is `set layout …`.

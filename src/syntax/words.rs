@@ -21,7 +21,7 @@ pub const ACTIONS: &[&str] = &[
 ];
 
 /// Actions that may be followed by `{ NAME VALUE … }`.
-pub const WITH_PARTICULARS: &[&str] = &["reply"];
+pub const WITH_NAMED_ARGUMENTS: &[&str] = &["reply"];
 
 /// What may come after the file of `include sieve`.
 pub const SCRIPT_OPTIONS: &[&str] = &["separator", "prefix"];
@@ -103,6 +103,16 @@ pub(super) fn duration(text: &str) -> Option<String> {
     match unit(word) {
         Some(unit) => "smhdw".contains(unit).then(|| format!("{number}{unit}")),
         None => Some(format!("{}d", count.checked_mul(days_of(word)?)?)),
+    }
+}
+
+/// The size that was meant, `5 MB`, or else the text.
+pub(super) fn size(text: &str) -> String {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, word) = text.split_at(digits);
+    match unit(word.trim()) {
+        Some(unit @ ("K" | "M" | "G")) => format!("{number}{unit}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -321,7 +331,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::reply_word => "an action",
         Rule::let_word => "`let`",
         Rule::argument => "an argument",
-        Rule::particulars => "`{`",
+        Rule::named_arguments => "`{`",
         Rule::particular | Rule::particular_name => "a word of it (`text`, `subject`, …)",
         Rule::flag => "a flag",
         Rule::condition

@@ -25,7 +25,7 @@ use crate::rules::address_list::{AddressList, without_comment};
 use crate::rules::check::resolve;
 use crate::rules::program::MailSide;
 use crate::source::{ReadError, may_pass, reason};
-use crate::state::list_index;
+use crate::state::list_index::{self, FileIdentity};
 use crate::state::slots::Key;
 use crate::state::{StateDir, duplicates};
 use crate::user::User;
@@ -175,6 +175,8 @@ struct ListRead {
     /// Where it had to be.
     bounds: Bounds,
     list: Result<Rc<AddressList>, String>,
+    /// The file before it was read.
+    seen: Option<FileIdentity>,
 }
 
 impl World {
@@ -258,8 +260,17 @@ impl World {
         }
     }
 
+    /// Remembers that the rules need something that cannot be known at the moment.
+    pub fn fail_temporarily(&self, why: &str) {
+        let _ = self.known.temporary_failure.set(why.to_owned());
+    }
+
     /// Why a lookup failed that may succeed later.
     pub fn temporary_failure(&self) -> Option<&str> {
+        let failed = |read: &ListRead| read.list.as_ref().ok()?.failure();
+        if let Some(why) = self.known.lists.borrow().values().find_map(failed) {
+            self.fail_temporarily(&why);
+        }
         self.known.temporary_failure.get().map(String::as_str)
     }
 
@@ -273,12 +284,13 @@ impl World {
         self.known.unread.get().map(String::as_str)
     }
 
-    /// The lists that were used, with their files.
-    pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
-        let known = self.known.lists.borrow();
-        let read =
-            known.iter().filter_map(|(path, read)| Some((path.clone(), read.list.clone().ok()?)));
-        read.collect()
+    /// Creates the indexes of big lists that were read since then, where they have none.
+    pub fn index_lists(&self, since: SystemTime) {
+        for (path, read) in self.known.lists.borrow().iter() {
+            if let Ok(list) = &read.list {
+                let _ = list_index::make(&self.user, path, list, read.seen, since);
+            }
+        }
     }
 
     /// Everyone that the mail in a folder names; looked up only once.
@@ -418,11 +430,12 @@ impl World {
         {
             return known.list.clone();
         }
-        let list = match list_index::open(&self.user, bounds, path) {
+        let (indexed, seen) = list_index::open(&self.user, bounds, path);
+        let list = match indexed {
             Some(list) => Ok(Rc::new(list)),
             None => self.text(path, bounds).map(|text| Rc::new(AddressList::parse(&text))),
         };
-        let read = ListRead { bounds: bounds.clone(), list: list.clone() };
+        let read = ListRead { bounds: bounds.clone(), list: list.clone(), seen };
         self.known.lists.borrow_mut().insert(path.to_owned(), read);
         list
     }

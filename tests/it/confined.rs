@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
-use mfilter::load::{self, Proof};
+use mfilter::load::{self, Verification};
 use mfilter::mda::{ActiveRules, Delivery, RuleFiles};
 use mfilter::message::Message;
 use mfilter::outcome::Outcome;
@@ -106,7 +106,7 @@ impl Site {
     fn deliver(&self, mail: &str) -> Delivered {
         let user = self.user();
         let files = RuleFiles { rules: None, site: Some(Path::new("/dev/null")) };
-        let rules = ActiveRules::load(files, &user, Proof::OnRead).unwrap();
+        let rules = ActiveRules::load(files, &user, Verification::OnRead).unwrap();
         let world = World {
             sender: Some("hana@x.example".into()),
             recipients: vec!["a@site.example".into()],

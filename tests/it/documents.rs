@@ -122,13 +122,21 @@ fn the_first_command_delivers() {
     assert_eq!(fs::read(&stored[0]).expect("readable"), sent);
 }
 
-/// Anyone who changes one README has to change the other.
+/// Anyone who changes one of two such documents has to change the other.
 #[test]
-fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
-    let (english, japanese) = (read("README.md"), read("README.ja.md"));
-    assert!(skeleton(&english).0.len() > 5, "the README lost its code blocks");
-    assert_eq!(skeleton(&english), skeleton(&japanese));
-    assert!(english.contains("](README.ja.md)") && japanese.contains("](README.md)"));
+fn japanese_documents_have_the_blocks_and_headings_of_the_english_ones() {
+    let documents = guides();
+    let translated: Vec<&str> =
+        documents.iter().filter_map(|name| name.strip_suffix(".ja.md")).collect();
+    assert!(translated.contains(&"README") && translated.contains(&"docs/guide/recipes"));
+    for name in translated {
+        let (english, japanese) = (read(&format!("{name}.md")), read(&format!("{name}.ja.md")));
+        assert!(skeleton(&english).0.len() > 5, "{name} lost its code blocks");
+        assert_eq!(skeleton(&english), skeleton(&japanese), "{name}");
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let (to_japanese, to_english) = (format!("]({name}.ja.md)"), format!("]({name}.md)"));
+        assert!(english.contains(&to_japanese) && japanese.contains(&to_english), "{name}");
+    }
 }
 
 /// Anyone who changes one manual has to change the other.

@@ -2,6 +2,7 @@
 //! error messages for words that the command line does not know.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::{Home, MFILTER, Run, run};
 
@@ -31,6 +32,26 @@ fn versions_are_listed_the_newest_first() {
     assert!(lines[1].ends_with("+2 -1 lines") && lines[2].ends_with("  1 line"), "{lines:?}");
     home.write(".mailrules", "folder \"D\"\n");
     assert!(!history(&home, &[]).stdout.contains("in force"));
+}
+
+/// Rules of a megabyte, no line of which is as before.
+#[test]
+fn versions_that_have_nothing_in_common_are_compared_soon() {
+    let home = Home::new();
+    for version in 0..2 {
+        let lines: String = (0..100_000).map(|n| format!("# {version}{n}\n")).collect();
+        home.write(".mailrules", format!("folder \"A\"\n{lines}"));
+        assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    }
+    for arguments in ["", " diff 2"] {
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("ulimit -t 20; exec \"$0\" history{arguments}");
+        shell.args(["-c", &script, MFILTER]).env_clear().env("HOME", home.path());
+        let listed = run(shell, b"");
+        assert_eq!(listed.signal, None, "it took 20 s of processor time");
+        let changed = listed.stdout.contains("+100000 -100000 lines");
+        assert!(changed || listed.stdout.contains("\n+# 199999\n"), "{arguments}");
+    }
 }
 
 #[test]

@@ -567,7 +567,7 @@ fn included_scripts_are_beside_the_script() {
     assert_eq!(folders(&home, "order 2"), [".Shop2"]);
     let text = home.run(&["--test"], &message("order 3")).stdout;
     assert!(text.contains("~/sieve/shop.sieve:line 3"), "{text}");
-    // The last good version includes all of them.
+    // The last valid version includes all of them.
     home.write("sieve/shop.sieve", "require \"enotify\";\nnotify \"mailto:a@b\";\n");
     deliver(&home, "order 4");
     assert_eq!((folders(&home, "order 4"), notices(&home).len()), (vec![".Shop2".into()], 1));

@@ -350,7 +350,7 @@ fn rules_that_root_has_kept_still_apply_and_no_others() {
     fs::write(&site, "category \"spam\" { when frobs -> }\n").expect("written");
     let check = home.run(&["check", "--site", &site, "--keep"], b"");
     assert_eq!(check.code, Some(1));
-    assert_eq!(deliver(), ".Junk", "the last good ones");
+    assert_eq!(deliver(), ".Junk", "the last valid ones");
     let shown = home.run(&["isp-filter", "--site", &site], b"").stdout;
     assert!(shown.contains("still using the last valid version"), "{shown}");
     fs::set_permissions(&kept, Permissions::from_mode(0o646)).expect("set");

@@ -487,6 +487,54 @@ fn a_client_that_has_just_connected_is_served_before_the_server_ends() {
     assert_eq!(mail(&site.maildir("taro")).len(), 2);
 }
 
+/// The queue of the socket ends with the server, also if root has created it.
+#[test]
+fn a_client_for_whom_there_was_no_room_is_greeted_before_the_server_ends() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&["--connections", "1"]);
+    let mut busy = site.connect();
+    for command in ["LHLO x", "MAIL FROM:<a@x.example>", "RCPT TO:<taro>", "DATA"] {
+        busy.ask(command).expect("answered");
+    }
+    let mut queued = UnixStream::connect(site.socket()).expect("it listens");
+    queued.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    signal(site.server.as_ref().expect("started").id(), Signal::TERM);
+    let mut greeting = [0; 4];
+    queued.read_exact(&mut greeting).expect("it is greeted");
+    assert_eq!(&greeting, b"220 ");
+    drop(queued);
+    busy.send("Subject: x\r\n\r\nx\r\n.\r\n").expect("sent");
+    assert!(busy.answer().expect("answered").starts_with("250"));
+    site.stop();
+    assert_eq!(mail(&site.maildir("taro")).len(), 1);
+}
+
+/// Nor does it leave a socket at which nobody listens.
+#[test]
+fn a_server_that_refuses_to_start_takes_nobodys_socket() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&[]);
+    let other = Site::new();
+    fs::write(other.path("state"), "no directory").expect("written");
+    other.give(&other.path("state"));
+    let listen = format!("unix:{}", site.socket().display());
+    let refused = || {
+        let output = other.command(&["--listen", &listen]).output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("is not a directory"), "{told}");
+    };
+    refused();
+    let message = wire(b"Subject: x\n\nx\n");
+    let answers = site.connect().deliver(&["taro"], &message).expect("there");
+    assert!(answers[0].starts_with("250"), "{answers:?}");
+    site.stop();
+    let _ = fs::remove_file(site.socket());
+    refused();
+    assert!(!site.socket().exists());
+}
+
 #[test]
 fn users_that_are_unknown_or_away_are_answered_apart() {
     let mut site = Site::new();

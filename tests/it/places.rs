@@ -77,7 +77,7 @@ fn rules_behind_a_link_that_leads_nowhere_are_missing() {
     let check = home.run(&["check"], b"");
     assert!(check.stderr.contains("a symbolic link to dotfiles/mailrules"), "{check:?}");
 
-    // Without last good rules all mail goes to the inbox, and that is reported.
+    // Without last valid rules all mail goes to the inbox, and that is reported.
     let home = Home::new();
     symlink("nowhere", home.path().join(".mailrules")).expect("linked");
     deliver(&home);

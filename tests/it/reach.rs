@@ -5,8 +5,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use crate::support::{Home, Run, run, skipped};
+use crate::support::{Home, MFILTER, Run, run, skipped};
 
 const MESSAGE: &[u8] = b"Return-Path: <hanako@sender.example>\n\
     Delivered-To: taro@example.jp\n\
@@ -622,6 +623,26 @@ fn a_list_that_is_too_large_is_reported() {
     assert!(log.contains("is not edited: it would be larger than 256 MB"), "{log}");
 }
 
+/// Without a descriptor for its pipes, nobody knows what a filter would have said.
+#[test]
+fn a_filter_that_cannot_be_run_for_want_of_descriptors_drops_no_mail() {
+    let home = home("filter \"cat\"\nwhen filter-failed -> discard\nfolder \"A\"\n", SENDMAIL);
+    let mut deferred = 0;
+    for descriptors in 4..24 {
+        let before = home.mail().len();
+        let script = format!("ulimit -n {descriptors}; exec \"$0\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script, MFILTER]).env_clear().env("HOME", home.path());
+        let run = run(shell, MESSAGE);
+        match run.code {
+            Some(0) => assert_eq!(home.mail().len(), before + 1, "{descriptors}: {run:?}"),
+            _ => assert_eq!(run.code, Some(75), "{descriptors}: {run:?}"),
+        }
+        deferred += u32::from(run.code == Some(75) && run.stderr.contains("`cat`"));
+    }
+    assert!(deferred > 0 && !home.mail().is_empty());
+}
+
 #[test]
 fn an_answer_goes_once_to_people_alone() {
     let rules =
@@ -668,6 +689,16 @@ fn an_answer_goes_once_to_people_alone() {
     }
     delivered(&home.deliver(message("Auto-Submitted: no\n", "x@y.example", mine).as_bytes()));
     assert_eq!(text(&home, "sent").matches("----").count(), 2);
+    // The tag of BATV is another one each day, and so is a forwarder's.
+    for from in [
+        "prvs=2345abcdef=x@y.example",
+        "prvs=3456abcdef=x@y.example",
+        "SRS0=ab12=X5=y.example=x@forwarder.example",
+        "prvs=4567abcdef=no-reply@y.example",
+    ] {
+        delivered(&home.deliver(message("", from, mine).as_bytes()));
+        assert_eq!(text(&home, "sent").matches("----").count(), 2, "{from}");
+    }
     fs::remove_file(home.path().join("away")).expect("removed");
     delivered(&home.deliver(message("", "z@y.example", mine).as_bytes()));
     assert!(log(&home).contains("cannot be read"), "{}", log(&home));

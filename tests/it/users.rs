@@ -308,7 +308,7 @@ fn files_of_other_users_are_not_believed() {
     chown(home.path().join(".mailrules"), Some(OTHER), None).expect("given away");
     assert_eq!((soon(&home).code, home.mail().len()), (Some(0), 2), "the message and a notice");
 
-    // Another user's last good rules would decide about the mail.
+    // Another user's last valid rules would decide about the mail.
     for other in [false, true] {
         let home = Home::with_rules("discard\n");
         assert_eq!(soon(&home).code, Some(0));

@@ -409,7 +409,7 @@ fn what_cannot_be_read_now_is_not_discarded() {
     assert_eq!(run.code, Some(75), "{run:?}");
 }
 
-/// What the machine cannot read at this moment is not the user's mistake: the last good
+/// What the machine cannot read at this moment is not the user's mistake: the last valid
 /// rules are used, or the message is tried again, and no mail is sent about it.
 #[test]
 fn rules_that_cannot_be_read_now_are_not_a_mistake() {
@@ -440,7 +440,7 @@ fn rules_that_cannot_be_read_now_are_not_a_mistake() {
                 assert!(mail.iter().all(|mail| mail.folder == ".A"), "{what}");
                 let log = home.path().join(".local/state/mfilter/log");
                 let log = fs::read_to_string(log).expect("a log");
-                assert!(log.contains("the last good rules are used"), "{what}: {log}");
+                assert!(log.contains("the last valid rules are used"), "{what}: {log}");
             } else {
                 assert_eq!((run.code, mail.len()), (Some(75), 0), "{what}");
                 assert!(run.stderr.contains("cannot be read now"), "{what}");

@@ -5,7 +5,7 @@
 //! DKIM, DMARC and iprev failed. So whatever else is believed comes from the sender.
 
 use mfilter::classify::authentication::Verdict;
-use mfilter::classify::{CLASSIFIERS, Findings, Mail, client};
+use mfilter::classify::{CLASSIFIERS, Mail, SharedResults, client};
 use mfilter::message::Message;
 
 /// The address that the border saw.
@@ -153,7 +153,7 @@ fn judge(message: &Message, envelope: &str) -> Option<String> {
         spam_score_header: None,
         people: &|| Err("nobody is known".to_owned()),
         host_name: None,
-        known: Findings::default(),
+        known: SharedResults::default(),
         variable: &|_| None,
     };
     let results = mail.results();

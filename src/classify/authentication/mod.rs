@@ -359,7 +359,7 @@ impl ResultsReader<'_, '_> {
                 _ if header.value.len() > LONGEST_HEADER => Err(TOO_LONG),
                 SpfIdentity::Other => Err("it is not about the envelope sender or the HELO"),
                 identity => {
-                    self.sender.is_whole(found.envelope_sender(), found.helo())?;
+                    self.sender.check_complete(found.envelope_sender(), found.helo())?;
                     Ok((identity, found))
                 }
             });

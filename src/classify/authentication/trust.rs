@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::grammar::{self, ResultsHeader, Unreadable};
 use super::{LONGEST_HEADER, MOST_HEADERS, TOO_LONG, text};
-use crate::classify::received::Trail;
+use crate::classify::received::TraceLines;
 use crate::classify::{Mail, authenticated};
 use crate::message::domain;
 use crate::message::head::Header;
@@ -39,7 +39,7 @@ pub(super) struct Trust<'a> {
     /// `set trust`, as the user wrote it.
     declared: &'a [String],
     fields: &'a [u8],
-    trail: &'a Trail,
+    trace_lines: &'a TraceLines,
     first_received: Option<usize>,
     /// One of our users wrote the message, so no border has checked it.
     submitted: bool,
@@ -47,12 +47,12 @@ pub(super) struct Trust<'a> {
 
 impl<'a> Trust<'a> {
     pub(super) fn new(mail: &'a Mail<'_>) -> Trust<'a> {
-        let trail = mail.trail();
+        let trace_lines = mail.trace_lines();
         let declared = mail.trust.as_slice();
         let ids = if !declared.is_empty() {
             declared.iter().map(|id| domain::canonical(id)).collect()
         } else {
-            let by = trail.border().and_then(|border| border.by.as_deref());
+            let by = trace_lines.border().and_then(|border| border.by.as_deref());
             [mail.host_name.as_deref(), by].into_iter().flatten().map(domain::canonical).collect()
         };
         let head = mail.message.head();
@@ -62,7 +62,7 @@ impl<'a> Trust<'a> {
             ids,
             declared,
             fields,
-            trail,
+            trace_lines,
             first_received: first_received.map(|line| line.range.start),
             submitted: authenticated::find(mail).is_some(),
         }
@@ -78,7 +78,7 @@ impl<'a> Trust<'a> {
     /// name above the border host's own, that host wrote it.
     fn with_id(&self, header: &Header<'_>, text: String) -> String {
         let first = text.split([';', '(']).next().unwrap_or_default();
-        let by = self.trail.border().and_then(|border| border.by.as_deref());
+        let by = self.trace_lines.border().and_then(|border| border.by.as_deref());
         match by.filter(|by| self.names(by) && !self.ids.contains(&domain::canonical(by))) {
             Some(by) if first.contains('=') && self.place(header) == HeaderPlace::Ours => {
                 format!("{by}; {text}")
@@ -118,9 +118,9 @@ impl<'a> Trust<'a> {
 
     pub(super) fn place(&self, header: &Header<'_>) -> HeaderPlace {
         let start = header.range.start;
-        match (self.trail.border_start, self.first_received) {
+        match (self.trace_lines.border_start, self.first_received) {
             (Some(border), _) if start < border => HeaderPlace::Ours,
-            (Some(_), _) if self.trail.below_border.is_none_or(|below| start < below) => {
+            (Some(_), _) if self.trace_lines.below_border.is_none_or(|below| start < below) => {
                 HeaderPlace::AtBorder
             }
             (Some(_), _) => HeaderPlace::Foreign,

@@ -2,6 +2,7 @@
 //! in their own part or in running text.
 
 use super::{RecipientFailure, status};
+use crate::message::address::{Address, parse_list};
 
 /// The recipients that the fields report.
 pub fn read(text: &str) -> Vec<RecipientFailure> {
@@ -105,10 +106,14 @@ impl Group {
     }
 }
 
-/// `rfc822; user@host` (RFC 3464 §2.1.2) without the type.
+/// `rfc822; user@host` (RFC 3464 §2.1.2) without the type and the quotes of a local part.
 fn address(value: &str) -> Option<String> {
     let address = value.split_once(';').map_or(value, |(_, address)| address);
     let address = address.trim().trim_start_matches('<').trim_end_matches('>').trim();
+    if address.starts_with('"') {
+        let parsed = parse_list(address.as_bytes());
+        return parsed.first().map(Address::address).filter(|address| !address.is_empty());
+    }
     (!address.is_empty()).then(|| address.to_owned())
 }
 

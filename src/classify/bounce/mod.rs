@@ -304,6 +304,8 @@ impl Signs {
                     let fault = || {
                         let said = words::recipient_fault(text);
                         let said = said.or_else(|| free_form::fault_behind_address(notes));
+                        let sure = self.daemon && self.null_sender;
+                        let said = said.or_else(|| words::fault(text).filter(|_| sure));
                         said.filter(|_| !self.is_answer())
                     };
                     let delay = || words::delay(text).filter(|_| self.daemon);

@@ -1,7 +1,7 @@
 //! The parts of a bounce: the mail system's words, its fields, and the mail that
 //! came back.
 
-use crate::classify::look::{self, unread};
+use crate::classify::look::{self, is_within_message, unread};
 use crate::classify::words::{self, bounces};
 use crate::message::mime::Part;
 use crate::message::{Message, charset, fold};
@@ -68,7 +68,7 @@ fn take_apart(message: &Message) -> Result<BounceParts, String> {
     if notes.trim().is_empty() && opening.status.is_empty() {
         notes = String::from_utf8_lossy(&look::body_opening(message, LIMIT)?).into_owned();
     }
-    let notes = notes.replace("\r\n", "\n").replace('\r', "\n");
+    let notes = unquoted_locals(&notes.replace("\r\n", "\n").replace('\r', "\n"));
     let (notes, came_back) = split_returned(&notes);
     if opening.returned.is_empty() {
         opening.returned = came_back.to_owned();
@@ -76,6 +76,25 @@ fn take_apart(message: &Message) -> Result<BounceParts, String> {
     opening.folded = words::plain(&fold::fold(notes));
     opening.notes = notes.to_owned();
     Ok(opening)
+}
+
+/// `"taro..x."@host` without the quotes, as people write it; only a local part that
+/// has blanks or marks needs them.
+fn unquoted_locals(notes: &str) -> String {
+    let mut rest = notes;
+    let mut unquoted = String::with_capacity(notes.len());
+    while let Some((before, behind)) = rest.split_once("\"@") {
+        rest = behind;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._+-/=?!#$%&*^`{|}~".contains(c);
+        match before.rsplit_once('"') {
+            Some((start, local)) if !local.is_empty() && local.chars().all(plain) => {
+                unquoted.extend([start, local]);
+            }
+            _ => unquoted.extend([before, "\""]),
+        }
+        unquoted.push('@');
+    }
+    unquoted + rest
 }
 
 fn shown(media_type: &str, text: &str) -> String {
@@ -92,14 +111,6 @@ fn shown(media_type: &str, text: &str) -> String {
 fn text(message: &Message, part: &Part) -> Result<String, String> {
     let bytes = message.part_bytes(part, LIMIT).map_err(unread)?;
     Ok(charset::decode(part.charset.as_deref(), &bytes).replace("\r\n", "\n"))
-}
-
-/// Whether the part is inside the mail that came back.
-fn is_within_message(parts: &[Part], part: &Part) -> bool {
-    std::iter::successors(part.parent.and_then(|at| parts.get(at)), |part| {
-        part.parent.and_then(|at| parts.get(at))
-    })
-    .any(|part| part.media_type.starts_with("message/"))
 }
 
 /// Whether the line, in lower case, introduces the mail that came back.

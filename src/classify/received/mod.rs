@@ -36,7 +36,7 @@ const MOST_LINES: usize = 1000;
 
 /// Our lines, as far down as they go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Trail {
+pub struct TraceLines {
     /// From the topmost line down to the border, or to the last one.
     pub ours: Vec<ReceivedLine>,
     /// Whether the last of `ours` took the message from outside. Without a
@@ -48,23 +48,23 @@ pub struct Trail {
     pub below_border: Option<usize>,
 }
 
-impl Trail {
+impl TraceLines {
     /// Reads the Received lines of a header block, no further than the border.
-    pub fn of(head: &Head, relays: &Relays) -> Trail {
-        let mut trail = Trail::default();
+    pub fn of(head: &Head, relays: &Relays) -> TraceLines {
+        let mut trace_lines = TraceLines::default();
         let mut lines = head.named("received");
         for line in lines.by_ref().take(MOST_LINES) {
             let received = parse(line.value);
             let outside = !received.from_inside(relays);
-            trail.ours.push(received);
+            trace_lines.ours.push(received);
             if outside {
-                trail.has_border = true;
-                trail.border_start = Some(line.range.start);
+                trace_lines.has_border = true;
+                trace_lines.border_start = Some(line.range.start);
                 break;
             }
         }
-        trail.below_border = lines.next().map(|line| line.range.start);
-        trail
+        trace_lines.below_border = lines.next().map(|line| line.range.start);
+        trace_lines
     }
 
     /// The line that took the message from outside.

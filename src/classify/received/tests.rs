@@ -212,21 +212,24 @@ fn ours_end_at_the_first_line_from_outside() {
          Received: from evil (evil.example [192.0.2.66]) by in.example.jp (Postfix) with ESMTP id 3\n\
          Received: from x ([127.0.0.1]) by mx.example.jp (Postfix) with ESMTPSA id 4\n\n",
     );
-    let trail = Trail::of(&head, &Relays::default());
-    assert_eq!(trail.ours.len(), 3);
-    let border = trail.border().expect("there is one");
+    let trace_lines = TraceLines::of(&head, &Relays::default());
+    assert_eq!(trace_lines.ours.len(), 3);
+    let border = trace_lines.border().expect("there is one");
     assert_eq!(border.by.as_deref(), Some("in.example.jp"));
-    let below = trail.below_border.expect("there is a line below");
+    let below = trace_lines.below_border.expect("there is a line below");
     assert!(head.bytes()[below..].starts_with(b"Received: from x"));
 }
 
 #[test]
 fn without_a_border_all_lines_are_ours() {
     let head = Head::parse("Received: by mx (Postfix, from userid 0) id 1; x\n\n");
-    let trail = Trail::of(&head, &Relays::default());
-    assert!(trail.border().is_none());
-    assert!(trail.entry().is_some_and(|entry| entry.local));
-    assert_eq!(Trail::of(&Head::parse("Subject: x\n\n"), &Relays::default()), Trail::default());
+    let trace_lines = TraceLines::of(&head, &Relays::default());
+    assert!(trace_lines.border().is_none());
+    assert!(trace_lines.entry().is_some_and(|entry| entry.local));
+    assert_eq!(
+        TraceLines::of(&Head::parse("Subject: x\n\n"), &Relays::default()),
+        TraceLines::default()
+    );
 }
 
 proptest! {

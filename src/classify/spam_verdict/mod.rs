@@ -118,7 +118,7 @@ enum MarkPlace {
 
 /// The places to look in, first one first.
 fn places(mail: &Mail<'_>) -> Vec<MarkPlace> {
-    match mail.trail().border_start {
+    match mail.trace_lines().border_start {
         Some(border) => vec![MarkPlace::Above(border), MarkPlace::Below(border)],
         None => vec![MarkPlace::Anywhere],
     }

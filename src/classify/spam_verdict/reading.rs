@@ -23,6 +23,10 @@ pub(super) fn reader(value: &str) -> Option<fn(&str) -> Reading> {
         "spamd-result" => spamd_result,
         "number" => number,
         "action" => action,
+        "named-score" => named_score,
+        "folder" => {
+            |value| spam_if(["spam", "junk", "phishing"].iter().any(|it| starts(value, it)))
+        }
         "junk" => |value| spam_if(starts(value, "junk")),
         "dspam" => dspam,
         "stated" => stated,
@@ -55,7 +59,8 @@ fn virus_if(virus: bool) -> Reading {
 
 fn starts(value: &str, word: &str) -> bool {
     let rest = value.strip_prefix(word);
-    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+    // `SPAM_TRAP (3.00)` is the name of a test.
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_".contains(c)))
 }
 
 /// Whether the value says yes, in any of the usual words.
@@ -69,10 +74,19 @@ fn status(value: &str) -> Reading {
     Reading { score: score.and_then(|(_, rest)| points(rest)), ..flag(value) }
 }
 
+/// A number; Stalwart before 0.10 `spam, score=10.20`.
 fn number(value: &str) -> Reading {
+    let spam = starts(value, "spam").then_some(true);
+    let spam = spam.or_else(|| starts(value, "ham").then_some(false));
     let digits = value.find(|c: char| c.is_ascii_digit()).unwrap_or(value.len());
     let is_percentage = points(&value[digits..]).is_none();
-    Reading { score: first_number(value).filter(|_| !is_percentage), ..Reading::default() }
+    Reading { spam, score: first_number(value).filter(|_| !is_percentage), virus: None }
+}
+
+/// `SCORE=5.60 using account:…`
+fn named_score(value: &str) -> Reading {
+    let score = value.split_once("score=").and_then(|(_, rest)| points(rest));
+    Reading { score, ..Reading::default() }
 }
 
 /// A number that is not a percentage: no score is on that scale.

@@ -50,6 +50,38 @@ fn spamassassin() {
 }
 
 #[test]
+fn stalwart() {
+    assert_says(
+        "X-Spam-Result: SPAM_TRAP (0.00),\n\tDKIM_ALLOW (-0.20)\nX-Spam-Status: No, score=-0.20",
+        false,
+        false,
+        Some(-0.2),
+    );
+    assert_says("X-Spam-Score: spam, score=10.20", true, false, Some(10.2));
+    assert_says("X-Spam-Score: ham, score=-0.40", false, false, Some(-0.4));
+}
+
+#[test]
+fn services() {
+    assert_says("X-Suspected-Spam: true\nX-Spam-Status: No, score=-2.8", true, false, Some(-2.8));
+    assert_says("X-Apple-Action: JUNK/Junk\nX-Apple-MoveToFolder: Junk", true, false, None);
+    assert_says("X-Pm-Spamscore: 250\nX-Pm-Spam-Action: phishing", true, false, None);
+    assert_says("X-Pm-Spam-Action: inbox", false, false, None);
+    assert_says("X-BESS-Spam-Status: SCORE=5.60 using account:1 scores", false, false, Some(5.6));
+    assert_says("X-SpamReason: Yes, hits=12.3 required=7.0 tests=x", true, false, Some(12.3));
+    assert_says("X-SpamReason: {}-{0,00}-{0,00}", false, false, None);
+    assert_says("X-ESET-Antispam: SPAM\nX-EsetResult: clean, is OK", true, false, None);
+    assert_says("X-EsetResult: infected Win32/Sober.G worm", false, true, None);
+    assert_says("X-VADE-SPAMSTATE: spam:low", true, false, None);
+    assert_says("X-KSMG-AntiVirus-Status: Clean, skipped", false, false, None);
+    assert_says("X-LASED-Spam: NonSpam\nX-Spam-Category: LEGIT", false, false, None);
+    assert_says("X-CLX-Spam: true", true, false, None);
+    assert_says("X-HE-Spam-Level: +++\nX-HE-Spam-Score: 3.2", false, false, Some(3.2));
+    // QQ writes it on all that it sends.
+    assert_says("X-QQ-SPAM: true", false, false, None);
+}
+
+#[test]
 fn rspamd() {
     // 3.4
     assert_says(

@@ -23,7 +23,7 @@ const STORED: Duration = Duration::from_secs(180);
 
 /// What the store offers (RFC 1870, RFC 2920, RFC 6152, RFC 6531).
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Offers {
+pub(super) struct StoreExtensions {
     pub(super) pipelining: bool,
     pub(super) eight_bit: bool,
     pub(super) smtputf8: bool,
@@ -31,10 +31,10 @@ pub(super) struct Offers {
     pub(super) size: Option<u64>,
 }
 
-impl Offers {
+impl StoreExtensions {
     /// Reads what comes after the first line of the reply to `LHLO`.
-    fn of(lines: &[String]) -> Offers {
-        let mut offers = Offers::default();
+    fn of(lines: &[String]) -> StoreExtensions {
+        let mut offers = StoreExtensions::default();
         for line in lines.iter().skip(1) {
             let mut words = line.split_ascii_whitespace();
             match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
@@ -55,7 +55,7 @@ impl Offers {
 /// A store that was reached.
 pub(super) struct LmtpClient {
     wire: Wire,
-    pub(super) offers: Offers,
+    pub(super) offers: StoreExtensions,
     /// It refused a sender, so the null sender is used instead.
     pub(super) sender_refused: bool,
 }
@@ -78,7 +78,7 @@ impl LmtpClient {
         if !reply.is_positive() {
             return Err(HandOverError::Away(format!("it answers LHLO with `{reply}`")));
         }
-        Ok(LmtpClient { wire, offers: Offers::of(&reply.lines), sender_refused: false })
+        Ok(LmtpClient { wire, offers: StoreExtensions::of(&reply.lines), sender_refused: false })
     }
 
     /// Hands one content over for some recipients. `stored` is called with the number of

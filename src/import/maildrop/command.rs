@@ -13,8 +13,8 @@ use crate::import::ir::literal;
 use crate::import::shell::{is_program, shell_words, unquoted};
 
 /// Characters that are special to a shell.
-const SHELL_SIGNS: [char; 15] =
-    ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '\n'];
+const SHELL_SIGNS: [char; 16] =
+    ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{', '$', '`', '#', '\n'];
 
 /// Words that only a shell knows.
 const OF_SHELL: [&str; 20] = [

@@ -13,8 +13,8 @@ use super::value::{
 };
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{
-    ASKED, MAKES_FOLDERS, ONE_BLANK, asking, is_program, may_make_folders, printed_with_status,
-    shell_words, status_of, unquoted,
+    ASKED, MAKES_FOLDERS, ONE_BLANK, asking, if_unasked, is_program, may_make_folders,
+    printed_with_status, shell_words, status_of, unquoted,
 };
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
@@ -366,7 +366,7 @@ impl FilterLowering<'_> {
             return status_of(&self.keep_code(), words, span);
         }
         self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
-        vec![Effect::Program("filter", asking(None, words))]
+        vec![Effect::Program("filter", asking(None, words)), if_unasked(span)]
     }
 
     /// ``NAME=`program` ``: what the program prints is kept.

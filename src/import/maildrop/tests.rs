@@ -34,8 +34,8 @@ fn not(text: &str, want: &str) {
 /// The filter that asks a program with these words.
 fn asking(words: &str) -> String {
     format!(
-        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; \\\"$0\\\" \\\"$@\\\" \
-         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\" || s=1; exit $s\" {words}"
+        "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || {{{{ printf '%s: yes\\\\n\\\\n' X-Mfilter-Unasked; exit; }}}}; \\\"$0\\\" \\\"$@\\\" \
+         <\\\"$m\\\" >/dev/null; s=$?; cat \\\"$m\\\" || s=1; exit $s\" {words}\nwhen header \"X-Mfilter-Unasked\" is \"yes\" and size < 40 -> defer \"4.3.0 no room for the message\""
     )
 }
 
@@ -46,10 +46,10 @@ fn keeping(script: &str, words: &str, kept: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, header)| format!("let {name} = \"{{header \\\"X-Mfilter-{header}\\\"}}\""));
     let takes = takes.collect::<Vec<_>>();
-    let (lines, then) = if kept.len() == 1 { ("1d", ", ") } else { ("1,2d", ",\n") };
+    let (lines, then) = if kept.len() == 1 { ("1,2d", ", ") } else { ("1,3d", ",\n") };
     format!(
-        "{},\nfilter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; \
-         {script}; exit $s\" {words}\nwhen not filter-failed -> {}{then}filter \"sed\" \"{lines}\"",
+        "{},\nfilter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || {{{{ printf '%s: yes\\\\n\\\\n' X-Mfilter-Unasked; exit; }}}}; \
+         {script}; printf '%s:\\\\n' X-Mfilter-End; cat \\\"$m\\\"; s=$?; exit $s\" {words}\nwhen header \"X-Mfilter-Unasked\" is \"yes\" and size < 40 -> defer \"4.3.0 no room for the message\"\nwhen not filter-failed -> {}{then}filter \"sed\" \"{lines}\"",
         sets.join(",\n"),
         takes.join(",\n"),
     )
@@ -58,8 +58,7 @@ fn keeping(script: &str, words: &str, kept: &[(&str, &str)]) -> String {
 /// The statements that keep what a program with these words prints, and its result.
 fn printing(name: &str, words: &str) -> String {
     let script = "p=$(\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"); s=$?; printf '%s: %s\\\\n' \
-                  X-Mfilter-Status $s X-Mfilter-Printed \\\"$([ $s != 0 ] || printf %s \\\"$p\\\" | tr '\\\\n' ' ')\\\"; \
-                  cat \\\"$m\\\"; s=$?";
+                  X-Mfilter-Status $s X-Mfilter-Printed \\\"$([ $s != 0 ] || printf %s \\\"$p\\\" | tr '\\\\n' ' ')\\\"";
     let name = format!("md-{name}");
     keeping(script, words, &[("md-returncode", "Status"), (&name, "Printed")])
 }
@@ -67,7 +66,7 @@ fn printing(name: &str, words: &str) -> String {
 /// The statements that keep the result of a program with these words.
 fn resulting(words: &str) -> String {
     let script = "\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\" >/dev/null; printf '%s: %s\\\\n' \
-                  X-Mfilter-Status $?; cat \\\"$m\\\"; s=$?";
+                  X-Mfilter-Status $?";
     keeping(script, words, &[("md-returncode", "Status")])
 }
 

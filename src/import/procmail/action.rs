@@ -5,7 +5,9 @@ use super::context::RecipeLowering;
 use super::words::{Expanded, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::Effect;
-use crate::import::shell::{ASKED, is_program, kept_in_file, shell_words, status_of, unquoted};
+use crate::import::shell::{
+    ASKED, in_braces, is_program, kept_in_file, shell_words, status_of, unquoted,
+};
 use crate::source::Span;
 
 /// What a delivery does to the further processing of the message.
@@ -46,18 +48,28 @@ fn half(flags: &str) -> Option<&'static str> {
 pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     const HEADER: &str = "sed '/^$/q'";
     const BODY: &str = "sed '1,/^$/d'";
-    let command = match command.contains([';', '&', '\n']) {
-        true => format!("{{ {command}; }}"),
-        false => command.to_owned(),
-    };
+    // The half is kept in a file of its own: nobody would notice a `sed` before a `|` that
+    // fails.
+    const KEPT: &str = "h=$(mktemp) && trap 'rm \"$m\" \"$h\"' 0";
     match (half, filters) {
-        ("header", false) => format!("{HEADER} | {command}"),
-        (_, false) => format!("{BODY} | {command}"),
-        // It is read twice, so it is kept in a file.
-        ("header", true) => {
-            kept_in_file(&format!("{HEADER} \"$m\" | {command}; s=$?; {BODY} \"$m\" || s=1"))
-        }
-        (_, true) => kept_in_file(&format!("{HEADER} \"$m\" && {BODY} \"$m\" | {command}; s=$?")),
+        ("header", false) => format!("{HEADER} | {}", in_pipeline(command)),
+        (_, false) => format!("{BODY} | {}", in_pipeline(command)),
+        ("header", true) => kept_in_file(&format!(
+            "{KEPT} && {HEADER} \"$m\" >\"$h\" && {} <\"$h\"; s=$?; {BODY} \"$m\" || s=1",
+            in_braces(command)
+        )),
+        (_, true) => kept_in_file(&format!(
+            "{KEPT} && {BODY} \"$m\" >\"$h\" && {HEADER} \"$m\" && {} <\"$h\"; s=$?",
+            in_braces(command)
+        )),
+    }
+}
+
+/// A command behind a `|`.
+fn in_pipeline(command: &str) -> String {
+    match command.contains([';', '&', '\n']) {
+        true => in_braces(command),
+        false => command.to_owned(),
     }
 }
 

@@ -12,7 +12,8 @@ use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::import::shell::{
-    ASKED, MADE_LATER, MAKES_FOLDERS, is_duplicate_check, makes_folders, may_make_folders,
+    ASKED, MADE_LATER, MAKES_FOLDERS, if_unasked, is_duplicate_check, makes_folders,
+    may_make_folders,
 };
 use crate::source::{SourceFile, Span};
 
@@ -367,7 +368,7 @@ fn decided_by(program: ProgramTest, depends: Cond, unit: Unit) -> Unit {
     let outer =
         Unit { condition: Cond::all([depends, program.before]), count: 0, ..Unit::new(unit.span) };
     let inner = Unit { condition: program.decided, ..unit };
-    Unit { effects: vec![program.filter, Effect::Rule(inner)], ..outer }
+    Unit { effects: vec![program.filter, if_unasked(outer.span), Effect::Rule(inner)], ..outer }
 }
 
 /// The units of a block for a copy of the message, which is processed on its own: each of

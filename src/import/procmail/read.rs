@@ -1,6 +1,7 @@
 //! The text of a procmailrc as nodes, each with its place and its comments
 //! (procmailrc(5)). A mistake spoils only one node.
 
+use crate::import::shell;
 use crate::source::{SourceFile, Span};
 
 /// Blocks nested deeper are not read.
@@ -247,7 +248,12 @@ impl RecipeReader<'_> {
             Some('!') => {
                 RecipeAction::Forward(self.line().trim_start_matches('!').trim().to_owned())
             }
-            Some('|') => RecipeAction::Pipe(self.line().trim_start_matches('|').trim().to_owned()),
+            Some('|') => {
+                let line = self.line();
+                RecipeAction::Pipe(
+                    shell::without_comment(line.trim_start_matches('|').trim()).into(),
+                )
+            }
             Some(':' | '}') => return NodeKind::Unreadable("the recipe has no action".into()),
             Some(_) => {
                 let line = self.line();
@@ -257,8 +263,8 @@ impl RecipeReader<'_> {
                 let behind = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
                 match behind.strip_prefix('=').map(str::trim_start) {
                     Some(value) if value.starts_with('|') && !name.is_empty() => {
-                        let command = value.trim_start_matches('|').trim().to_owned();
-                        RecipeAction::Capture(name, command)
+                        let command = shell::without_comment(value.trim_start_matches('|').trim());
+                        RecipeAction::Capture(name, command.into())
                     }
                     _ => RecipeAction::Mailbox(without_comment(&line).trim().to_owned()),
                 }

@@ -444,20 +444,46 @@ fn half_of_a_message() {
     let (found, totals) = rules(":0 h\nheads\n");
     assert_eq!((found.as_str(), totals.approximate), ("folder \"heads\"", 1));
     exact(":0 hw\n| x -a\n", "pipe \"/bin/sh\" \"-c\" \"sed '/^$/q' | x -a\"");
-    let kept = "m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; ";
+    let kept = "m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || exit; \
+                h=$(mktemp) && trap 'rm \\\"$m\\\" \\\"$h\\\"' 0 && ";
     exact(
         ":0 fhw\n| x -a\n",
         &format!(
-            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" | x -a; s=$?; sed '1,/^$/d' \\\"$m\\\" || s=1; exit $s\""
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" >\\\"$h\\\" && {{{{ x -a; }}}} <\\\"$h\\\"; s=$?; sed '1,/^$/d' \\\"$m\\\" || s=1; exit $s\""
         ),
     );
     exact(
         ":0 fbw\n| x; y\n",
         &format!(
-            "filter \"/bin/sh\" \"-c\" \"{kept}sed '/^$/q' \\\"$m\\\" && sed '1,/^$/d' \\\"$m\\\" | {{{{ x; y; }}}}; s=$?; exit $s\""
+            "filter \"/bin/sh\" \"-c\" \"{kept}sed '1,/^$/d' \\\"$m\\\" >\\\"$h\\\" && sed '/^$/q' \\\"$m\\\" && {{{{ x; y; }}}} <\\\"$h\\\"; s=$?; exit $s\""
         ),
     );
+    exact(":0 b c\n| x & # y\n", "run \"/bin/sh\" \"-c\" \"sed '1,/^$/d' | {{ x & }}\"");
     exact(":0 b c\n| x\n", "run \"/bin/sh\" \"-c\" \"sed '1,/^$/d' | x\"");
+}
+
+#[test]
+fn what_filters_half_of_a_message_keeps_the_other() {
+    const MESSAGE: &str = "Subject: a\n\nb\n";
+    let run = |before: &str, half: &str, command: &str| {
+        let mut input = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut input, MESSAGE.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut input).unwrap();
+        let script = format!("{before}{}", super::action::on_half(half, command, true));
+        let mut shell = std::process::Command::new("/bin/sh");
+        let output = shell.args(["-c", &script]).stdin(input).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    for (half, command, want) in [
+        ("header", "tr ab xy", "Suyject: x\n\nb\n"),
+        ("body", "tr ab xy", "Subject: a\n\ny\n"),
+        ("body", "cat; echo c &", "Subject: a\n\nb\nc\n"),
+    ] {
+        assert_eq!(run("", half, command), (true, want.to_owned()), "{half} {command}");
+        // It does not read the message to its end.
+        let (worked, printed) = run("sed() { head -c 4 \"$2\"; return 1; }; ", half, command);
+        assert!(!worked, "{half} {command}: {printed}");
+    }
 }
 
 #[test]
@@ -561,8 +587,8 @@ fn folders_are_where_procmail_puts_mail() {
 fn programs_decide() {
     let asks = |half: &str, words: &str| {
         format!(
-            "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; {half} >/dev/null; s=$?; \
-             cat \\\"$m\\\" || s=1; exit $s\" {words}"
+            "filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || {{{{ printf '%s: yes\\\\n\\\\n' X-Mfilter-Unasked; exit; }}}}; {half} >/dev/null; s=$?; \
+             cat \\\"$m\\\" || s=1; exit $s\" {words}\nwhen header \"X-Mfilter-Unasked\" is \"yes\" and size < 40 -> defer \"4.3.0 no room for the message\""
         )
     };
     let header = |words: &str| asks("sed '/^$/q' \\\"$m\\\" | \\\"$0\\\" \\\"$@\\\"", words);
@@ -634,9 +660,9 @@ fn programs_decide() {
 fn programs_print() {
     let printed = |input: &str, words: &str| {
         format!(
-            "let rc-x = \"\", filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && cat >\\\"$m\\\" || exit; printf \
-             '%s: %s\\\\n' X-Mfilter-Printed \\\"$({input} | head -n 1)\\\"; cat \\\"$m\\\"; s=$?; exit $s\" {words}\n\
-             when not filter-failed -> let rc-x = \"{{header \\\"X-Mfilter-Printed\\\"}}\", filter \"sed\" \"1d\"\n"
+            "let rc-x = \"\", filter \"/bin/sh\" \"-c\" \"m=$(mktemp) && trap 'rm \\\"$m\\\"' 0 && trap 'exit 1' 15 && cat >\\\"$m\\\" || {{{{ printf '%s: yes\\\\n\\\\n' X-Mfilter-Unasked; exit; }}}}; printf \
+             '%s: %s\\\\n' X-Mfilter-Printed \\\"$({input} | head -n 1)\\\"; printf '%s:\\\\n' X-Mfilter-End; cat \\\"$m\\\"; s=$?; exit $s\" {words}\nwhen header \"X-Mfilter-Unasked\" is \"yes\" and size < 40 -> defer \"4.3.0 no room for the message\"\n\
+             when not filter-failed -> let rc-x = \"{{header \\\"X-Mfilter-Printed\\\"}}\", filter \"sed\" \"1,2d\"\n"
         )
     };
     let all = "\\\"$0\\\" \\\"$@\\\" <\\\"$m\\\"";

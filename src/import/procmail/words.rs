@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::import::ir::literal;
 use crate::import::parted::PartedMap;
-use crate::import::shell::{command_value, is_program, shell_words, unquoted};
+use crate::import::shell::{command_value, is_program, shell_words, unquoted, without_comment};
 
 /// Signs for which procmail has a shell run a command.
 const SHELL_SIGNS: [char; 12] = ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{'];
@@ -243,6 +243,7 @@ impl RcVariables {
     /// The words of a command, as templates; run by a shell where procmail runs one, in
     /// the directory in which procmail does.
     pub(super) fn command(&self, command: &str) -> Result<Vec<String>, String> {
+        let command = without_comment(command);
         let by_shell = || Ok(self.shell_command(command)?.words(str::to_owned));
         if command.contains(SHELL_SIGNS) {
             return by_shell();

@@ -34,7 +34,7 @@ use crate::plan::{DeliveryWord, Folder, StepKind};
 
 pub(super) use argument::{ArgumentError, is_word};
 pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_mailbox, is_target};
-pub use reply::{PARTICULARS, ReplyText};
+pub use reply::{NAMED_ARGUMENTS, ReplyText};
 
 /// The word of an action.
 pub struct ActionWord {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, is_mailbox, is_word};
 use crate::rules::template::{Template, TemplatePart};
 use crate::source::Span;
-use crate::syntax::ast::{Particulars, ValueKind, ValueNode};
+use crate::syntax::ast::{NamedArguments, ValueKind, ValueNode};
 
 pub(super) const REPLY: ActionWord = ActionWord::new(
     "reply",
@@ -18,7 +18,8 @@ pub(super) const REPLY: ActionWord = ActionWord::new(
 );
 
 /// The words that may appear in the braces.
-pub const PARTICULARS: [&str; 7] = ["subject", "text", "file", "from", "for", "every", "handle"];
+pub const NAMED_ARGUMENTS: [&str; 7] =
+    ["subject", "text", "file", "from", "for", "every", "handle"];
 
 const HOUR: u64 = 3600;
 const YEAR: u64 = 52 * 7 * 24 * HOUR;
@@ -69,8 +70,8 @@ impl ReplyText {
 
 fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let action = reader.action;
-    if let Some(particulars) = &action.particulars {
-        return in_braces(reader, particulars);
+    if let Some(named_arguments) = &action.named_arguments {
+        return in_braces(reader, named_arguments);
     }
     let (file, every) = match action.arguments.as_slice() {
         [file] => (file, None),
@@ -91,14 +92,14 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> 
 /// `{ text "…" … }`
 fn in_braces(
     reader: &mut ActionReader<'_, '_, '_>,
-    particulars: &Particulars,
+    named_arguments: &NamedArguments,
 ) -> Result<Action, ArgumentError> {
     let mut seen: Vec<(&str, Span)> = Vec::new();
     let (mut subject, mut from, mut file, mut text) = (None, None, None, None);
     let (mut mine, mut handle, mut every) = (Vec::new(), None, EVERY);
     let mut written = [""; 3];
     let mut is_fine = true;
-    for (name, value) in &particulars.all {
+    for (name, value) in &named_arguments.all {
         let word = name.value.as_str();
         if let Some((_, at)) = seen.iter().find(|(known, _)| *known == word) {
             is_fine &= reader.given_twice(word, name.span, *at).is_ok();

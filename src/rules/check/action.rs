@@ -119,13 +119,18 @@ impl<'r> ActionReader<'r, '_, '_> {
         let arguments = self.action.arguments.iter();
         let next = arguments.skip_while(|argument| argument.span != value.span).nth(1);
         let is_needless = matches!(written.as_str(), "to" | "into");
+        let is_flag = FLAGS.iter().any(|(flag, _)| *flag == written);
         let is_copy = self.word.name == "forward" && matches!(written.as_str(), "keep" | "copy");
         let texts = self.action.arguments.iter();
         let texts = texts.filter(|argument| matches!(argument.kind, ValueKind::Text(_)));
+        let given: Vec<String> = texts.map(|text| self.checker.written(text)).collect();
         match next {
             _ if is_copy => {
-                let to: Vec<String> = texts.map(|to| self.checker.written(to)).collect();
-                let text = format!("copy {}", to.join(" "));
+                let text = format!("copy {}", given.join(" "));
+                format!("write `{} {text}`", self.action.name.value)
+            }
+            _ if is_flag && self.word.takes_flags => {
+                let text = format!("{} as {written}", given.join(" "));
                 format!("write `{} {text}`", self.action.name.value)
             }
             Some(next) if is_needless && matches!(next.kind, ValueKind::Text(_)) => {

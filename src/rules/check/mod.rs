@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
-use crate::rules::actions::{ACTIONS, PARTICULARS};
+use crate::rules::actions::{ACTIONS, NAMED_ARGUMENTS};
 use crate::rules::confined::set_by_site;
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
@@ -475,7 +475,7 @@ impl<'a, 's> Checker<'a, 's> {
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
             WordKind::Weekday => nearest(name, field::WEEKDAYS),
-            WordKind::Particular => nearest(name, PARTICULARS),
+            WordKind::Particular => nearest(name, NAMED_ARGUMENTS),
             WordKind::Result => nearest(name, value::RESULTS.iter()),
         }
     }

@@ -1,5 +1,6 @@
 //! What kind of word an unknown one should have been, and which words of that kind exist.
 
+use crate::flags::FLAGS;
 use crate::syntax::words::DELETES;
 
 /// What kind of word an unknown one should have been.
@@ -79,6 +80,9 @@ impl WordKind {
                 "for all mail, write the action alone, or `otherwise -> ACTION` after other rules"
                     .to_owned()
             }
+            (WordKind::Action, _) if FLAGS.iter().any(|(flag, _)| *flag == name) => format!(
+                "write `folder \"…\" as {name}`, or `mark {name}` before the action that delivers"
+            ),
             (WordKind::Action, _) if DELETES.contains(&name) => {
                 let near = near?;
                 format!("write `{near}`, or `discard`, which keeps nothing")

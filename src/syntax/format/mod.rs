@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::nodes::{end_of, end_of_expiry, on_moved, signed};
 use super::ast::{Ast, Body, Comment, ConditionNode, StatementNode, StatementNodeKind};
-use super::layout::{Doc, Remark, WIDTH};
+use super::layout::{BreakComment, Doc, WIDTH};
 use super::literal;
 use super::scan::{self, TokenShape};
 use crate::source::{SourceFile, Span, Spanned};
@@ -435,7 +435,8 @@ impl<'a> Formatter<'a> {
                 break;
             }
             let on_line = comments.is_empty() && self.breaks(behind, start) == 0;
-            comments.push(Remark { text: comment.text.trim_end().to_string(), behind: on_line });
+            comments
+                .push(BreakComment { text: comment.text.trim_end().to_string(), behind: on_line });
             behind = comment.span.end;
         }
         Doc::Line { flat, comments }

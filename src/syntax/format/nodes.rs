@@ -3,7 +3,7 @@
 
 use super::super::ast::{
     ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveDirection,
-    MoveEnd, Particulars, SpannedText, ValueKind, ValueNode,
+    MoveEnd, NamedArguments, SpannedText, ValueKind, ValueNode,
 };
 use super::super::layout::Doc;
 use super::super::scan::{self, TokenShape};
@@ -73,7 +73,7 @@ impl Formatter<'_> {
         let to = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between(" ", end, to);
         if let [action] = actions
-            && action.particulars.is_some()
+            && action.named_arguments.is_some()
             && matches!(&line, Doc::Line { comments, .. } if comments.is_empty())
         {
             // `when … -> reply {`: the breaks are within the braces.
@@ -115,20 +115,20 @@ impl Formatter<'_> {
             behind.push(' ');
             behind.push_str(&self.scalar(flag));
         }
-        match &action.particulars {
-            Some(particulars) => {
-                let particulars = self.particulars(particulars);
-                Doc::group(vec![Doc::text(text + " "), particulars, Doc::text(behind)])
+        match &action.named_arguments {
+            Some(named_arguments) => {
+                let named_arguments = self.named_arguments(named_arguments);
+                Doc::group(vec![Doc::text(text + " "), named_arguments, Doc::text(behind)])
             }
             None => Doc::text(text + &behind),
         }
     }
 
     /// `{ NAME VALUE … }`: on one line, or each on its own.
-    fn particulars(&mut self, particulars: &Particulars) -> Doc {
+    fn named_arguments(&mut self, named_arguments: &NamedArguments) -> Doc {
         let mut inner = Vec::new();
-        let mut end = particulars.span.start + 1;
-        for (name, value) in &particulars.all {
+        let mut end = named_arguments.span.start + 1;
+        for (name, value) in &named_arguments.all {
             inner.push(self.line_between(" ", end, name.span.start));
             inner.push(Doc::text(format!("{} ", name.value)));
             inner.push(match &value.kind {
@@ -137,7 +137,7 @@ impl Formatter<'_> {
             });
             end = value.span.end;
         }
-        let last = self.line_between(" ", end, particulars.span.end);
+        let last = self.line_between(" ", end, named_arguments.span.end);
         Doc::group(vec![Doc::text("{"), Doc::Nest(inner), last, Doc::text("}")])
     }
 

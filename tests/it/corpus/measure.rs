@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mfilter::classify::{CLASSIFIERS, Findings, Mail, bounce, list_name, named};
+use mfilter::classify::{CLASSIFIERS, Mail, SharedResults, bounce, list_name, named};
 use mfilter::message::Message;
 
 /// A line of a table, by column name.
@@ -46,7 +46,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         spam_score_header: None,
         people: &|| Ok(std::rc::Rc::default()),
         host_name: None,
-        known: Findings::default(),
+        known: SharedResults::default(),
         variable: &|_| None,
     }
 }

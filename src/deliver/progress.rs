@@ -1,0 +1,59 @@
+//! What earlier tries of this delivery did, and what this one has done, by its journal.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::work_list::WorkList;
+use super::{DeliveryReport, Target};
+use crate::message::Message;
+use crate::outcome::Outcome;
+use crate::plan::StepId;
+use crate::state::journal::{self, Journal};
+
+/// The journal, for a plan that has parts which must not be done twice. None where it
+/// cannot be written. An error if another process is delivering the message.
+pub(super) fn open_journal(
+    work: &WorkList<'_>,
+    messages: &[&Message],
+    target: Target<'_>,
+    report: &mut DeliveryReport,
+) -> Result<Option<Journal>, Outcome> {
+    let context = target.context;
+    let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
+    if (effects == 0 || effects + work.copies.len() < 2) && !target.store.asks_for_journal() {
+        return Ok(None);
+    }
+    let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };
+    let key = journal::key(message, context.sender.as_deref(), &context.recipients);
+    let key =
+        key.map_err(|error| Outcome::deferred(format!("cannot read the message: {error}")))?;
+    match Journal::open(state, key, context.deadline) {
+        Ok(Some(journal)) => Ok(Some(journal)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(error) => {
+            report.notes.push(format!("what has been done cannot be recorded: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Whether an earlier try did a step.
+pub(super) fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
+    journal.as_ref().zip(id).is_some_and(|(journal, id)| journal.is_done(id))
+}
+
+/// Records a step as done, and the file of the copy that it has stored in a Maildir.
+pub(super) fn note_step(
+    journal: &mut Journal,
+    id: StepId,
+    words: &str,
+    file: Option<&Path>,
+    report: &mut DeliveryReport,
+) {
+    let name = file.and_then(Path::file_name).and_then(OsStr::to_str);
+    // What follows it is changed by mail readers.
+    let unique = name.and_then(|name| name.split(',').next());
+    if let Err(error) = journal.note(id, words, unique) {
+        report.notes.push(format!("what has been done cannot be recorded: {error}"));
+    }
+}
