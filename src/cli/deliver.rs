@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use super::args::{MdaArgs, MdaOptions, RuleOptions};
-use super::output;
+use super::{output, usage};
 use crate::hand_over::MailStore;
 use crate::hand_over::address::{LmtpAddress, StoreAddress};
 use crate::load::Verification;
@@ -83,7 +83,10 @@ fn mailbox(store: &LmtpAddress, recipients: &[String], world: &World) -> Result<
 
 /// Parses arguments in a form other than the one documented for MTAs.
 fn parse(arguments: Vec<OsString>) -> Result<MdaOptions, String> {
-    let args = MdaArgs::try_parse_from(arguments).map_err(|error| {
+    let args = MdaArgs::try_parse_from(&arguments).map_err(|error| {
+        if let Some(why) = usage::unknown_command(&arguments) {
+            return why;
+        }
         // The first line says what is wrong; the rest is for people at a terminal.
         let text = error.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()

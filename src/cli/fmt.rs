@@ -66,7 +66,8 @@ fn format_file(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     }
     if check {
         let path = output::with_tilde(&path.display().to_string());
-        output::print(&format!("{path} is not in the canonical layout\n"));
+        let line = format!("{path} is not in the canonical layout");
+        output::print(&(output::say(&line) + "\n"));
         return Ok(CommandOutcome::Found);
     }
     let new = Rewrite::prepare(path, formatted.as_bytes());

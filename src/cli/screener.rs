@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
-use crate::text::{counted, escape, json_line};
+use crate::text::{escape, json_line};
 use crate::user::User;
 use crate::world::World;
 
@@ -141,13 +141,16 @@ impl WaitingMail {
 
 fn as_text(address: &str, waiting: &WaitingMail) -> String {
     let WaitingMail { messages, verified, .. } = waiting;
-    let verified = match verified {
-        0 => "not verified".to_owned(),
-        all if all == messages => "verified".to_owned(),
-        some => format!("{some} verified"),
+    let count = match messages {
+        1 => output::say("1 message").into_owned(),
+        more => output::say(&format!("{more} messages")).into_owned(),
     };
-    let address = if address.is_empty() { "(no sender)" } else { address };
-    let count = counted(*messages, "message");
+    let verified = match verified {
+        0 => output::say("not verified").into_owned(),
+        all if all == messages => output::say("verified").into_owned(),
+        some => output::say(&format!("{some} verified")).into_owned(),
+    };
+    let address = if address.is_empty() { output::say("(no sender)") } else { address.into() };
     escape(&format!("{address}  {count}, {verified}  {}", waiting.subject))
 }
 

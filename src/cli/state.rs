@@ -75,26 +75,28 @@ fn time(seconds: i64) -> String {
 
 fn text(remembered: &StateSummary) -> String {
     let mut out = format!("{}\n", escape(&output::with_tilde(&remembered.directory)));
-    let mut line = |name: &str, text: String| out.push_str(&format!("  {name:10} {text}\n"));
+    let mut line = |name: &str, text: &str| {
+        out.push_str(&format!("  {name:10} {}\n", output::say(text)));
+    };
     match &remembered.seen {
         Some(RecordSummary { number, first, last }) => {
-            line("seen", format!("{number} delivered, from {first} to {last}, for duplicate"));
+            line("seen", &format!("{number} delivered, from {first} to {last}, for `duplicate`"));
         }
-        None => line("seen", "nothing, for duplicate".into()),
+        None => line("seen", "nothing, for `duplicate`"),
     }
     match &remembered.replied {
         Some(RecordSummary { number, first, last }) => {
-            line("replied", format!("{number} answered, not again before {first} to {last}"));
+            line("replied", &format!("{number} answered, not again before {first} to {last}"));
         }
-        None => line("replied", "nobody".into()),
+        None => line("replied", "nobody yet"),
     }
     if remembered.half_done.is_empty() {
-        line("half-done", "nothing".into());
+        line("half-done", "no delivery");
     }
     for delivery in &remembered.half_done {
-        line("half-done", format!("since {}, done are:", delivery.since));
+        line("half-done", &format!("since {}; done so far:", delivery.since));
         for step in &delivery.done {
-            line("", escape(step));
+            line("", &escape(step));
         }
     }
     out

@@ -81,7 +81,7 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     unread.iter().for_each(|why| output::error(why));
     if proposals.is_empty() && !call.json {
         output::error(
-            "nothing to suggest: no ten messages of a kind lie together that the rules leave alone",
+            "nothing to suggest: no folder has ten messages of a kind that the rules do not file there",
         );
     }
     Ok(if unread.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
@@ -205,8 +205,8 @@ fn never(state: &StateDir, number: usize) -> Result<CommandOutcome, String> {
     suggestions::forbid(state, found)
         .map_err(|error| format!("cannot write to {}: {error}", state.path().display()))?;
     let [field, value, folder] = found;
-    output::print(&escape(&format!("will not be suggested again: {field} {value} -> {folder}")));
-    output::print("\n");
+    let heading = output::say("will not be suggested again:");
+    output::print(&(escape(&format!("{heading} {field} {value} -> {folder}")) + "\n"));
     Ok(CommandOutcome::Fine)
 }
 
@@ -228,11 +228,11 @@ fn quote(text: &str) -> String {
 
 fn as_rule(number: usize, proposal: &Proposal) -> String {
     let Proposal { all, there, .. } = proposal;
-    let more = match all - there {
-        0 => String::new(),
-        more => format!("; would move {more} more"),
+    let evidence = match all - there {
+        0 => format!("{there} of {all} are already there"),
+        more => format!("{there} of {all} are already there; would move {more} more"),
     };
-    escape(&format!("{}   # {number}: {there} of {all} are already there{more}", rule(proposal)))
+    escape(&format!("{}   # {number}: {}", rule(proposal), output::say(&evidence)))
 }
 
 fn as_json(number: usize, proposal: &Proposal) -> String {

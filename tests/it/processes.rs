@@ -42,6 +42,10 @@ fn what_is_wrong_with_the_machine_defers_with_one_line() {
         assert_eq!(run.stdout, "");
         assert!(run.stderr.starts_with("4.") && run.stderr.lines().count() == 1, "{run:?}");
     }
+    let run = home.run(&["chek"], MESSAGE);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    let meant = "there is no command `chek`; did you mean `mfilter check`?";
+    assert!(run.stderr.contains(meant), "{run:?}");
 }
 
 /// Of many rules a message reads only those that it needs, so damage is found in the

@@ -22,7 +22,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 53] = [
+const PHRASES: [&str; 58] = [
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -52,10 +52,12 @@ const PHRASES: [&str; 53] = [
     "src/cli/move_lock.rs",
     "src/cli/expire.rs",
     "src/cli/history.rs",
+    "src/cli/fmt.rs",
     "src/cli/import.rs",
     "src/cli/import_judge.rs",
     "src/cli/import_mail.rs",
     "src/cli/import_try.rs",
+    "src/cli/judge.rs",
     "src/cli/learn.rs",
     "src/cli/learner.rs",
     "src/cli/lmtp.rs",
@@ -64,7 +66,10 @@ const PHRASES: [&str; 53] = [
     "src/cli/output.rs",
     "src/cli/progress.rs",
     "src/cli/report_bug.rs",
+    "src/cli/screener.rs",
     "src/cli/sort.rs",
+    "src/cli/state.rs",
+    "src/cli/suggest.rs",
     "src/cli/trust.rs",
     "src/cli/undo.rs",
     "src/cli/watch.rs",
@@ -106,6 +111,8 @@ const NO_PHRASES: [&str; 20] = [
 /// Text in them that is not for people: the language of rules itself, and the text of
 /// mail and the log.
 const NOT_FOR_PEOPLE: &[&str] = &[
+    // The rule that `mfilter suggest` prints.
+    "when {} -> folder {}",
     // The start of a pattern of procmail's.
     "^from ",
     "or",
@@ -148,6 +155,10 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "weekday is [saturday, sunday]",
     "quota",
     "FIELD {written} …",
+    "define {} = …",
+    "forward {value}",
+    "folder {value}",
+    "copy {}, folder {value}",
     "address ",
     "address {}",
     " of first",
