@@ -6,7 +6,7 @@
 //! null sender if the mail is not an answer. Answers belong to [`automatic`].
 
 use super::automatic::{self, auto_submitted, report_type};
-use super::look::folded;
+use super::input::folded;
 use super::words::answers;
 use super::{Classifier, Finding, Mail, daemon, mailing_list};
 use crate::message::Message;

@@ -10,7 +10,7 @@
 //! [`auto_generated`]: super::auto_generated
 
 use super::cfws::{self, Piece};
-use super::look::folded;
+use super::input::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
 use crate::message::{Message, parameter, reply_prefix};

@@ -5,7 +5,7 @@
 //! of mass mail accept complaints; otherwise a sender such as `news@` together
 //! with an envelope sender such as `bounce-123@`.
 
-use super::look::folded;
+use super::input::folded;
 use super::words::lists;
 use super::{Classifier, Mail, link};
 use crate::message::Message;

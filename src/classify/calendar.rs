@@ -5,7 +5,7 @@
 //! in Content-Type as well. An event that is only published, such as a ticket's,
 //! is not an invitation.
 
-use super::look::unread;
+use super::input::unread;
 use super::{Classifier, Finding, Mail};
 use crate::message::charset;
 use crate::message::mime::Part;

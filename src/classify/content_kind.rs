@@ -4,7 +4,7 @@
 //! RFC 1847 (multipart/signed, multipart/encrypted), RFC 3156 (PGP/MIME), RFC
 //! 8551 (S/MIME), RFC 9580 §6.2 (armour).
 
-use super::look::{body_opening, is_within_message, unread};
+use super::input::{body_opening, is_within_message, unread};
 use super::{Classifier, Finding, Mail};
 use crate::message::Text;
 use crate::message::html::Event;

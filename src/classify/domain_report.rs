@@ -4,7 +4,7 @@
 //! (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` a report on a
 //! message that did not prove its sender (RFC 6591).
 
-use super::look::{folded, unread};
+use super::input::{folded, unread};
 use super::{Mail, daemon};
 use crate::message::{parameter, reply_prefix};
 

@@ -4,7 +4,7 @@
 
 use memchr::memmem;
 
-use super::look::folded;
+use super::input::folded;
 use super::words::lists;
 use super::{Mail, daemon, list_address};
 use crate::message::Message;

@@ -12,8 +12,8 @@
 
 use memchr::memmem;
 
+use super::input::folded;
 use super::list_address::list_id;
-use super::look::folded;
 use super::words::{bounces, find, lists, plain};
 use super::{Classifier, Mail, daemon, list_copy, list_name};
 use crate::message::Message;

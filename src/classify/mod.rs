@@ -25,7 +25,7 @@ pub mod link;
 pub mod list_address;
 pub mod list_copy;
 pub mod list_name;
-pub mod look;
+pub mod input;
 pub mod magic;
 pub mod mailing_list;
 pub mod people;

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::look::body_opening;
+use super::input::body_opening;
 use super::{Classifier, Finding, Mail};
 
 /// For procmail, a header block with CRs in it ends somewhere in the body; this

@@ -6,7 +6,7 @@
 //! and answers do not count. It says nothing about who sent the mail: phishing
 //! looks the same, so rules should require `verified` too.
 
-use super::look::folded;
+use super::input::folded;
 use super::words::{find as find_word, plain, transactions};
 use super::{Classifier, Finding, Mail, automatic, bulk, mailing_list};
 use crate::message::reply_prefix;

@@ -5,7 +5,7 @@
 //! MailScanner, InterScan, ScanMail, Symantec, Norton, RAV, Antigen, GroupShield,
 //! WebShield, Sophos, Kaspersky and ClamAV milters.
 
-use super::look::{folded, opening, unread};
+use super::input::{folded, opening, unread};
 use super::{Classifier, Finding, Mail};
 
 /// How much of the body is read, bytes.

@@ -25,7 +25,7 @@ pub mod reply_prefix;
 pub mod message_ids;
 mod arrival;
 mod bodies;
-mod contained;
+mod contents;
 mod style_sheet;
 pub mod style;
 pub mod html;

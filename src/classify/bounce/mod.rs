@@ -16,7 +16,7 @@ mod words;
 
 use std::collections::HashSet;
 
-use super::look::folded;
+use super::input::folded;
 use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::fold::fold;

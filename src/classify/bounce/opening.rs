@@ -1,7 +1,7 @@
 //! The parts of a bounce: the mail system's words, its fields, and the mail that
 //! came back.
 
-use crate::classify::look::{self, is_within_message, unread};
+use crate::classify::input::{self, is_within_message, unread};
 use crate::classify::words::{self, bounces};
 use crate::message::mime::Part;
 use crate::message::{Message, charset, fold};
@@ -28,7 +28,7 @@ pub struct BounceParts {
 /// # Errors
 /// The body cannot be read.
 pub fn read(message: &Message, report: bool) -> Result<BounceParts, String> {
-    let start = look::opening(message, LIMIT)?;
+    let start = input::opening(message, LIMIT)?;
     let opening = take_apart(&start)?;
     match report && opening.status.is_empty() {
         true => take_apart(message),
@@ -66,7 +66,7 @@ fn take_apart(message: &Message) -> Result<BounceParts, String> {
         }
     }
     if notes.trim().is_empty() && opening.status.is_empty() {
-        notes = String::from_utf8_lossy(&look::body_opening(message, LIMIT)?).into_owned();
+        notes = String::from_utf8_lossy(&input::body_opening(message, LIMIT)?).into_owned();
     }
     let notes = unquoted_locals(&notes.replace("\r\n", "\n").replace('\r', "\n"));
     let (notes, came_back) = split_returned(&notes);

@@ -14,7 +14,7 @@ mod reading;
 
 use reading::{Reading, first_number, reader};
 
-use crate::classify::look::folded;
+use crate::classify::input::folded;
 use crate::classify::words::spam;
 use crate::classify::{Classifier, Mail};
 use crate::message::head::Header;

@@ -15,7 +15,7 @@ use crate::source::Span;
 
 /// What a statement does to the further processing of a message.
 #[derive(Debug, Default)]
-pub(super) struct MaildropDone {
+pub(super) struct MaildropResult {
     pub(super) effects: Vec<Effect>,
     /// Processing ends with it.
     pub(super) ends: bool,
@@ -23,9 +23,9 @@ pub(super) struct MaildropDone {
     pub(super) differs: Option<String>,
 }
 
-impl MaildropDone {
-    fn of(effect: Effect, copy: bool) -> MaildropDone {
-        MaildropDone { effects: vec![effect], ends: !copy, differs: None }
+impl MaildropResult {
+    fn of(effect: Effect, copy: bool) -> MaildropResult {
+        MaildropResult { effects: vec![effect], ends: !copy, differs: None }
     }
 }
 
@@ -36,7 +36,7 @@ impl FilterLowering<'_> {
         span: Span,
         target: &Expression,
         copy: bool,
-    ) -> Result<MaildropDone, String> {
+    ) -> Result<MaildropResult, String> {
         if let Some((name, field, values)) = self.kept_in(target) {
             return self.alternatives(span, target, copy, &name, &field, &values);
         }
@@ -47,8 +47,8 @@ impl FilterLowering<'_> {
                 "a program that fails: the mail server tries again, whatever its exit status",
             );
             let action = if copy { "run" } else { "pipe" };
-            let done = MaildropDone::of(Effect::Program(action, words), copy);
-            return Ok(MaildropDone { differs, ..done });
+            let done = MaildropResult::of(Effect::Program(action, words), copy);
+            return Ok(MaildropResult { differs, ..done });
         }
         let mut differs = self.variables.guess_in(&target.names()).map(|why| guessed_folder(&why));
         let place = match (first, self.unknown_place(target)) {
@@ -67,7 +67,7 @@ impl FilterLowering<'_> {
             return self.forward(&text, copy);
         }
         if text.constant.as_deref() == Some("/dev/null") {
-            return Ok(if copy { MaildropDone::default() } else { self.leave() });
+            return Ok(if copy { MaildropResult::default() } else { self.leave() });
         }
         let folder = self.places().folder(&text.template, &mut self.draft);
         let folder = folder.map_err(|why| self.never_set(target).unwrap_or(why))?;
@@ -77,11 +77,11 @@ impl FilterLowering<'_> {
             (Some(name), true) => Effect::Copy(name, Vec::new()),
             (Some(name), false) => Effect::Folder(name, Vec::new()),
         };
-        Ok(MaildropDone { differs, ..MaildropDone::of(effect, copy) })
+        Ok(MaildropResult { differs, ..MaildropResult::of(effect, copy) })
     }
 
     /// `exit`: nothing is delivered, and `EXITCODE` says what the mail server does.
-    pub(super) fn leave(&mut self) -> MaildropDone {
+    pub(super) fn leave(&mut self) -> MaildropResult {
         let code = match self.variables.get("EXITCODE") {
             MaildropVariable::Constant(text) => text.trim().parse::<i32>().ok(),
             _ => None,
@@ -94,7 +94,7 @@ impl FilterLowering<'_> {
             Some(0 | 99) | None => Effect::Discard(None),
             Some(_) => Effect::Reject("5.0.0 not delivered".into()),
         };
-        MaildropDone::of(effect, false)
+        MaildropResult::of(effect, false)
     }
 
     /// Why a path is none, if it begins with a variable that nothing sets.
@@ -285,9 +285,9 @@ impl FilterLowering<'_> {
         name: &str,
         field: &str,
         values: &[String],
-    ) -> Result<MaildropDone, String> {
+    ) -> Result<MaildropResult, String> {
         let kept = self.variables.get(name);
-        let mut done = MaildropDone { ends: !copy, ..MaildropDone::default() };
+        let mut done = MaildropResult { ends: !copy, ..MaildropResult::default() };
         let mut made = Ok(());
         for value in values {
             self.variables.set(name, MaildropVariable::Constant(value.clone()));
@@ -314,7 +314,7 @@ impl FilterLowering<'_> {
     }
 
     /// `!address address`
-    fn forward(&mut self, text: &MaildropText, copy: bool) -> Result<MaildropDone, String> {
+    fn forward(&mut self, text: &MaildropText, copy: bool) -> Result<MaildropResult, String> {
         let written = text.template.trim_start().trim_start_matches('!');
         let to: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
         if to.is_empty() {
@@ -328,7 +328,7 @@ impl FilterLowering<'_> {
                 "`{local}` is an address of this machine: write it with its domain"
             ));
         }
-        Ok(MaildropDone::of(Effect::Forward { copy, to }, copy))
+        Ok(MaildropResult::of(Effect::Forward { copy, to }, copy))
     }
 
     /// `xfilter`
@@ -336,7 +336,7 @@ impl FilterLowering<'_> {
         &mut self,
         span: Span,
         command: &Expression,
-    ) -> Result<MaildropDone, String> {
+    ) -> Result<MaildropResult, String> {
         if let Some(done) = self.reformail(command)? {
             return Ok(done);
         }
@@ -348,7 +348,7 @@ impl FilterLowering<'_> {
         {
             self.note(ASKED);
             let effects = filtered_with_status(&self.keep_code(), words, span);
-            return Ok(MaildropDone { effects, ends: false, differs });
+            return Ok(MaildropResult { effects, ends: false, differs });
         }
         let mut effects = vec![Effect::Program("filter", words)];
         // maildrop gives up there, and the mail server tries again.
@@ -364,19 +364,19 @@ impl FilterLowering<'_> {
         } else {
             self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
         }
-        Ok(MaildropDone { effects, ends: false, differs })
+        Ok(MaildropResult { effects, ends: false, differs })
     }
 
     /// A command that is run for its effect.
-    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
+    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropResult, String> {
         let CommandWords { words, differs } = self.command_words(command, 0)?;
         self.note("programs are run when the message is stored");
         let effects = vec![Effect::Program("run", words)];
-        Ok(MaildropDone { effects, ends: false, differs })
+        Ok(MaildropResult { effects, ends: false, differs })
     }
 
     /// `reformail -A "Name: value" -I "Name:"`, where nothing asks for these headers.
-    fn reformail(&mut self, command: &Expression) -> Result<Option<MaildropDone>, String> {
+    fn reformail(&mut self, command: &Expression) -> Result<Option<MaildropResult>, String> {
         let Ok(text) = self.text_of(command) else { return Ok(None) };
         let words = shell_words(&text.template);
         let is_reformail = words.first().is_some_and(|word| is_program(word, "reformail"));
@@ -409,11 +409,15 @@ impl FilterLowering<'_> {
                 _ => return Ok(None),
             });
         }
-        Ok((!effects.is_empty()).then_some(MaildropDone { effects, ends: false, differs: None }))
+        Ok((!effects.is_empty()).then_some(MaildropResult { effects, ends: false, differs: None }))
     }
 
     /// `FLAGS` and `KEYWORDS`: what messages are stored with from here on.
-    pub(super) fn marks(&mut self, name: &str, value: &Expression) -> Result<MaildropDone, String> {
+    pub(super) fn marks(
+        &mut self,
+        name: &str,
+        value: &Expression,
+    ) -> Result<MaildropResult, String> {
         let text = self.text_of(value)?;
         let text = text.constant.ok_or("the message says which flags it gets")?;
         let mut marks = Vec::new();
@@ -443,6 +447,6 @@ impl FilterLowering<'_> {
         if !marks.is_empty() {
             effects.push(Effect::Mark(marks));
         }
-        Ok(MaildropDone { effects, ..MaildropDone::default() })
+        Ok(MaildropResult { effects, ..MaildropResult::default() })
     }
 }

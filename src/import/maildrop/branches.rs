@@ -6,7 +6,7 @@ use super::evaluate::match_names;
 use super::expression::Expression;
 use super::lower::{WITHOUT_MEANING, label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
-use super::pattern::MaildropWanted;
+use super::pattern::CaptureNeeds;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables, kept_name};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
@@ -142,7 +142,7 @@ impl FilterLowering<'_> {
         }
         self.ended |= is_exhaustive && all_end;
         self.assemble(taken, units);
-        self.wanted = MaildropWanted::default();
+        self.wanted = CaptureNeeds::default();
     }
 
     /// What is known of `test -d` where the branches ask for it: a folder that one of
@@ -317,7 +317,7 @@ fn open(mut unit: Unit) -> Unit {
 }
 
 /// What the patterns of a branch have to capture.
-fn wanted(branch: &IfBranch) -> MaildropWanted {
+fn wanted(branch: &IfBranch) -> CaptureNeeds {
     let body = names_in(&branch.body);
     let mut names: Vec<&str> = body.iter().map(String::as_str).collect();
     if let Ok(Some(condition)) = &branch.condition {
@@ -329,7 +329,7 @@ fn wanted(branch: &IfBranch) -> MaildropWanted {
     });
     match includes {
         // The file may ask for it.
-        true => MaildropWanted { groups: true, ..MaildropWanted::default() },
+        true => CaptureNeeds { groups: true, ..CaptureNeeds::default() },
         false => match_names(&names),
     }
 }

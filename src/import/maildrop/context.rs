@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::pattern::MaildropWanted;
+use super::pattern::CaptureNeeds;
 use super::value::{MaildropVariable, MaildropVariables, kept_name};
 use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft};
@@ -28,7 +28,7 @@ pub(super) struct FilterLowering<'a> {
     /// How many branches are around the current place, each of which may be skipped.
     pub(super) depth: usize,
     /// What patterns have to capture.
-    pub(super) wanted: MaildropWanted,
+    pub(super) wanted: CaptureNeeds,
     /// How many patterns of this rule captured so far.
     pub(super) captured: usize,
     /// How the condition that is being read differs.
@@ -113,7 +113,7 @@ impl<'a> FilterLowering<'a> {
             ended: false,
             in_exception: false,
             depth: 0,
-            wanted: MaildropWanted::default(),
+            wanted: CaptureNeeds::default(),
             captured: 0,
             differs: None,
             uses: Uses::default(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::compare::{arithmetic, compare, field_of, is_true, number, truth};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
-use super::pattern::{KEPT_OF_NOTHING, MaildropMatch, MaildropWanted, found, in_message};
+use super::pattern::{CaptureNeeds, KEPT_OF_NOTHING, MaildropMatch, found, in_message};
 use super::regex::{optional_groups, repeats_nothing};
 use super::value::{
     MaildropCapture, MaildropText, MaildropVariable, Value, guessed_folder, is_match,
@@ -139,8 +139,8 @@ impl FilterLowering<'_> {
         text.constant.ok_or_else(|| "text from the message is inserted in the pattern".into())
     }
 
-    fn wanted(&mut self) -> MaildropWanted {
-        let wanted = MaildropWanted { number: self.captured, ..self.wanted };
+    fn wanted(&mut self) -> CaptureNeeds {
+        let wanted = CaptureNeeds { number: self.captured, ..self.wanted };
         self.captured += usize::from(self.wanted.whole || self.wanted.groups);
         wanted
     }
@@ -188,7 +188,7 @@ impl FilterLowering<'_> {
 
     /// Groups that the pattern does not have, or that do not take part in the match, keep
     /// what an earlier pattern captured.
-    fn set_matches(&mut self, matched: &MaildropMatch, source: &str, wanted: MaildropWanted) {
+    fn set_matches(&mut self, matched: &MaildropMatch, source: &str, wanted: CaptureNeeds) {
         let never_set = MaildropVariable::Constant(String::new());
         let mut kept = optional_groups(source);
         kept.retain(|group| self.variables.get(&format!("MATCH{group}")) != never_set);
@@ -454,8 +454,8 @@ fn push_cased(out: &mut String, text: &str, how: &str) {
 }
 
 /// What a list of names asks for of what a pattern captured.
-pub(super) fn match_names(names: &[&str]) -> MaildropWanted {
+pub(super) fn match_names(names: &[&str]) -> CaptureNeeds {
     let whole = names.contains(&"MATCH");
     let groups = names.iter().any(|name| is_match(name) && *name != "MATCH");
-    MaildropWanted { whole, groups, ..MaildropWanted::default() }
+    CaptureNeeds { whole, groups, ..CaptureNeeds::default() }
 }

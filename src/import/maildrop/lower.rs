@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::action::MaildropDone;
+use super::action::MaildropResult;
 use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
@@ -233,7 +233,7 @@ impl FilterLowering<'_> {
     fn action(
         &mut self,
         span: Span,
-        make: impl FnOnce(&mut Self) -> Result<MaildropDone, String>,
+        make: impl FnOnce(&mut Self) -> Result<MaildropResult, String>,
     ) -> Unit {
         match make(self) {
             Ok(done) => {

@@ -7,7 +7,7 @@ mod compare;
 mod context;
 mod evaluate;
 mod expression;
-mod joined;
+mod concatenation;
 mod lower;
 mod parse;
 mod pattern;

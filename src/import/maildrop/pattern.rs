@@ -16,7 +16,7 @@ const ADDRESS_HEADERS: [&str; 8] =
 
 /// What has to be known about a match.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct MaildropWanted {
+pub(super) struct CaptureNeeds {
     /// `$MATCH`
     pub(super) whole: bool,
     /// `$MATCH1` …
@@ -27,7 +27,7 @@ pub(super) struct MaildropWanted {
     pub(super) skipped: usize,
 }
 
-impl MaildropWanted {
+impl CaptureNeeds {
     pub(super) fn nothing(self) -> bool {
         !self.whole && !self.groups
     }
@@ -84,7 +84,7 @@ pub(super) struct FirstNumber {
 pub(super) fn in_message(
     source: &str,
     options: &str,
-    wanted: MaildropWanted,
+    wanted: CaptureNeeds,
 ) -> Result<MaildropMatch, String> {
     let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
     if !weight.is_empty() {
@@ -128,7 +128,7 @@ pub(super) fn found() -> MaildropMatch {
     }
 }
 
-fn in_body(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
+fn in_body(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropMatch, String> {
     let mut matched = MaildropMatch { body: true, ..found() };
     let plain = wanted.nothing();
     if plain
@@ -147,7 +147,7 @@ fn in_body(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropM
     Ok(matched)
 }
 
-fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
+fn in_header(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropMatch, String> {
     let plain = wanted.nothing();
     if plain && let Some(parts) = split_top(source).filter(|parts| parts.len() > 1) {
         let mut all = found();
@@ -169,7 +169,7 @@ fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<Maildro
     if let Some((names, rest, skipped)) = named(source) {
         let same = any_outside(rest).filter(|_| plain);
         let rest = same.as_deref().unwrap_or(rest);
-        return of_value(source, &names, rest, case, MaildropWanted { skipped, ..wanted });
+        return of_value(source, &names, rest, case, CaptureNeeds { skipped, ..wanted });
     }
     // `[A-Z]` of a name would be of its own case.
     let mut matched = found();
@@ -200,7 +200,7 @@ fn any_outside(rest: &str) -> Option<String> {
 }
 
 /// On header lines as they are, including names.
-fn on_line(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
+fn on_line(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropMatch, String> {
     let mut matched = found();
     let (regex, groups) = named_groups(source, wanted)?;
     matched.groups = groups;
@@ -253,7 +253,7 @@ fn of_value(
     names: &[String],
     rest: &str,
     case: bool,
-    wanted: MaildropWanted,
+    wanted: CaptureNeeds,
 ) -> Result<MaildropMatch, String> {
     let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
     let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
@@ -264,12 +264,12 @@ fn of_value(
     let beginning = PatternStart::of(rest);
     let (value, anchored) = (beginning.rest, beginning.any.is_none());
     // With several headers it is not known which was found.
-    let wanted = MaildropWanted { whole: wanted.whole && names.len() == 1, ..wanted };
+    let wanted = CaptureNeeds { whole: wanted.whole && names.len() == 1, ..wanted };
     let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
     let needs_line = beginning.needs_line(case, !wanted.nothing())?;
     // The name's case counts, too.
     if needs_line || case {
-        let mut on_line = on_line(source, case, MaildropWanted { skipped: 0, ..wanted })?;
+        let mut on_line = on_line(source, case, CaptureNeeds { skipped: 0, ..wanted })?;
         if is_addresses && (needs_line || literal_signs(value, &['<', '"', '('])) {
             on_line.differs = Some(IN_ORDER.into());
         }
@@ -282,7 +282,7 @@ fn of_value(
         return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
     if let ([name], true) = (names, wanted.whole) {
-        let (regex, groups) = named_groups(value, MaildropWanted { whole: false, ..wanted })?;
+        let (regex, groups) = named_groups(value, CaptureNeeds { whole: false, ..wanted })?;
         matched.groups = groups;
         matched.rest = value.is_empty().then(|| header(name));
         matched.whole = Some(format!("{name}: {{{}}}", wanted.name(0)));
@@ -484,7 +484,7 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
 }
 
 /// In our syntax, with names for its groups if they are wanted; and the number of groups.
-fn named_groups(source: &str, wanted: MaildropWanted) -> Result<(String, usize), String> {
+fn named_groups(source: &str, wanted: CaptureNeeds) -> Result<(String, usize), String> {
     let names = |group: usize| wanted.name(group + wanted.skipped);
     let (regex, groups) = translate(source, wanted.groups.then_some(&names))?;
     if !wanted.nothing() && repeats_nothing(&regex) {

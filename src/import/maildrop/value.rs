@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::expression::ExpressionPiece;
 use super::pattern::FirstNumber;
 use crate::import::ir::{Cond, literal};
-use crate::import::parted::PartedMap;
+use crate::import::persistent_map::PersistentMap;
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ pub(super) struct MaildropText {
 /// All variables.
 #[derive(Debug, Clone)]
 pub(super) struct MaildropVariables {
-    all: PartedMap<MaildropVariable>,
+    all: PersistentMap<MaildropVariable>,
     /// Those that `let` keeps, or has kept.
     kept: Rc<BTreeSet<String>>,
     /// Why a variable that is not set here may be set nevertheless.
@@ -94,7 +94,7 @@ impl MaildropVariables {
     /// Those that maildrop sets itself.
     pub(super) fn new() -> MaildropVariables {
         let mut variables = MaildropVariables {
-            all: PartedMap::new(),
+            all: PersistentMap::new(),
             kept: Rc::default(),
             maybe_set: None,
             places: Rc::default(),

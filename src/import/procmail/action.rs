@@ -2,7 +2,7 @@
 
 use super::assignment::{is_special, without_backslashes};
 use super::context::RecipeLowering;
-use super::words::{Expanded, ProcmailVariable};
+use super::words::{ExpandedText, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::Effect;
 use crate::import::shell::{
@@ -12,7 +12,7 @@ use crate::source::Span;
 
 /// What a delivery does to the further processing of the message.
 #[derive(Debug)]
-pub(super) struct ProcmailDone {
+pub(super) struct ProcmailResult {
     pub(super) effects: Vec<Effect>,
     /// Processing ends with it.
     pub(super) ends: bool,
@@ -24,13 +24,13 @@ pub(super) struct ProcmailDone {
     pub(super) differs: Option<String>,
 }
 
-impl ProcmailDone {
-    pub(super) fn ending(effect: Effect) -> ProcmailDone {
-        ProcmailDone { ends: true, ..ProcmailDone::going_on(vec![effect]) }
+impl ProcmailResult {
+    pub(super) fn ending(effect: Effect) -> ProcmailResult {
+        ProcmailResult { ends: true, ..ProcmailResult::going_on(vec![effect]) }
     }
 
-    pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailDone {
-        ProcmailDone { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
+    pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailResult {
+        ProcmailResult { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
     }
 }
 
@@ -79,7 +79,11 @@ const PRINTED_PATH: &str =
 
 impl RecipeLowering<'_> {
     /// `! address …`
-    pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<ProcmailDone, String> {
+    pub(super) fn forward(
+        &mut self,
+        addresses: &str,
+        flags: &str,
+    ) -> Result<ProcmailResult, String> {
         let copy = flags.contains('c');
         if let Some(half) = half(flags) {
             return Err(format!(
@@ -106,7 +110,11 @@ impl RecipeLowering<'_> {
             ));
         }
         let effect = Effect::Forward { copy, to };
-        Ok(if copy { ProcmailDone::going_on(vec![effect]) } else { ProcmailDone::ending(effect) })
+        Ok(if copy {
+            ProcmailResult::going_on(vec![effect])
+        } else {
+            ProcmailResult::ending(effect)
+        })
     }
 
     /// `NAME=| command`
@@ -116,7 +124,7 @@ impl RecipeLowering<'_> {
         name: &str,
         command: &str,
         flags: &str,
-    ) -> Result<ProcmailDone, String> {
+    ) -> Result<ProcmailResult, String> {
         // Without the program it would keep the value that it has.
         let is_set = self.variables.value(name) != ProcmailVariable::Constant(String::new());
         if is_set || is_special(name) {
@@ -124,7 +132,7 @@ impl RecipeLowering<'_> {
         }
         let words = self.variables.command(command)?;
         let (effects, differs) = self.keep_printed(span, name, half(flags), command, words);
-        Ok(ProcmailDone { differs, ..ProcmailDone::going_on(effects) })
+        Ok(ProcmailResult { differs, ..ProcmailResult::going_on(effects) })
     }
 
     /// A file or a directory of mail.
@@ -133,7 +141,7 @@ impl RecipeLowering<'_> {
         span: Span,
         written: &str,
         flags: &str,
-    ) -> Result<ProcmailDone, String> {
+    ) -> Result<ProcmailResult, String> {
         let copy = flags.contains('c');
         if let Some(done) = self.printed_mailbox(span, written, flags)? {
             return Ok(done);
@@ -141,7 +149,7 @@ impl RecipeLowering<'_> {
         let expanded = self.variables.expand(written, false)?;
         let constant = expanded.constant.as_deref();
         if constant == Some("/dev/null") {
-            return Ok(if copy { ProcmailDone::going_on(Vec::new()) } else { self.drop() });
+            return Ok(if copy { ProcmailResult::going_on(Vec::new()) } else { self.drop() });
         }
         // A quoted blank is part of the name.
         let words = shell_words(written);
@@ -170,12 +178,14 @@ impl RecipeLowering<'_> {
             );
         }
         let done = match (folder, copy) {
-            (None, true) => ProcmailDone::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
-            (None, false) => ProcmailDone::ending(Effect::Inbox(Vec::new())),
-            (Some(name), true) => ProcmailDone::going_on(vec![Effect::Copy(name, Vec::new())]),
-            (Some(name), false) => ProcmailDone::ending(Effect::Folder(name, Vec::new())),
+            (None, true) => {
+                ProcmailResult::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())])
+            }
+            (None, false) => ProcmailResult::ending(Effect::Inbox(Vec::new())),
+            (Some(name), true) => ProcmailResult::going_on(vec![Effect::Copy(name, Vec::new())]),
+            (Some(name), false) => ProcmailResult::ending(Effect::Folder(name, Vec::new())),
         };
-        Ok(ProcmailDone { differs, ..done })
+        Ok(ProcmailResult { differs, ..done })
     }
 
     /// A mailbox whose name is what a program prints, wholly or in part; none for others.
@@ -184,7 +194,7 @@ impl RecipeLowering<'_> {
         span: Span,
         written: &str,
         flags: &str,
-    ) -> Result<Option<ProcmailDone>, String> {
+    ) -> Result<Option<ProcmailResult>, String> {
         let mut parts = written.splitn(3, '`');
         let (Some(before), Some(command), Some(behind)) =
             (parts.next(), parts.next(), parts.next())
@@ -204,7 +214,7 @@ impl RecipeLowering<'_> {
         // What is taken from the message is a name, what else is printed may be a path.
         let is_path = before.trim_matches('"').is_empty() && !command.trim().starts_with("echo");
         let place = is_path.then(|| PRINTED_PATH.to_owned());
-        Ok(Some(ProcmailDone { effects, differs: done.differs.or(differs).or(place), ..done }))
+        Ok(Some(ProcmailResult { effects, differs: done.differs.or(differs).or(place), ..done }))
     }
 
     /// `$NAME/folder` where nothing sets the variable: its name, and what is below it.
@@ -228,7 +238,7 @@ impl RecipeLowering<'_> {
         span: Span,
         words: &[String],
         flags: &str,
-    ) -> Result<ProcmailDone, String> {
+    ) -> Result<ProcmailResult, String> {
         let is_maildir = |word: &String| unquoted(word).ends_with('/');
         if !words.iter().all(is_maildir) || half(flags).is_some() {
             return Err("several mailboxes, linked".into());
@@ -240,11 +250,11 @@ impl RecipeLowering<'_> {
         }
         let done = self.mailbox(span, first, flags)?;
         effects.extend(done.effects);
-        Ok(ProcmailDone { effects, ..done })
+        Ok(ProcmailResult { effects, ..done })
     }
 
     /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.
-    fn drop(&mut self) -> ProcmailDone {
+    fn drop(&mut self) -> ProcmailResult {
         let end = match self.exit_code {
             Some(75) => Effect::Defer("4.3.0 try again later".into()),
             Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
@@ -252,11 +262,11 @@ impl RecipeLowering<'_> {
             Some(code) if code != 0 => Effect::Reject("5.0.0 not delivered".into()),
             _ => Effect::Discard(None),
         };
-        ProcmailDone::ending(end)
+        ProcmailResult::ending(end)
     }
 
     /// The folder that a path stands for; none for the inbox.
-    fn folder(&mut self, path: &Expanded) -> Result<Option<String>, String> {
+    fn folder(&mut self, path: &ExpandedText) -> Result<Option<String>, String> {
         let places = MailPlaces {
             start: self.template("MAILDIR"),
             maildir: self.template("MAILDIR"),
@@ -271,7 +281,7 @@ impl RecipeLowering<'_> {
         span: Span,
         command: &str,
         flags: &str,
-    ) -> Result<ProcmailDone, String> {
+    ) -> Result<ProcmailResult, String> {
         let filters = flags.contains('f');
         let copy = flags.contains('c');
         let half = half(flags).filter(|_| !self.is_formail(command));
@@ -300,9 +310,9 @@ impl RecipeLowering<'_> {
                 (Some(name), false) => Effect::Folder(name, Vec::new()),
             };
             return Ok(if copy {
-                ProcmailDone::going_on(vec![effect])
+                ProcmailResult::going_on(vec![effect])
             } else {
-                ProcmailDone::ending(effect)
+                ProcmailResult::ending(effect)
             });
         }
         let words = match half {
@@ -314,18 +324,18 @@ impl RecipeLowering<'_> {
         };
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
         if filters {
-            let done = ProcmailDone::going_on(vec![Effect::Program("filter", words)]);
-            return Ok(ProcmailDone { edited: vec!["*".into()], ..done });
+            let done = ProcmailResult::going_on(vec![Effect::Program("filter", words)]);
+            return Ok(ProcmailResult { edited: vec!["*".into()], ..done });
         }
         if copy && self.is_status_asked_behind(span) {
             self.note(ASKED);
             let effects = status_of(&self.keep_status(), words, span);
-            return Ok(ProcmailDone::going_on(effects));
+            return Ok(ProcmailResult::going_on(effects));
         }
         Ok(if copy {
-            ProcmailDone::going_on(vec![Effect::Program("run", words)])
+            ProcmailResult::going_on(vec![Effect::Program("run", words)])
         } else {
-            ProcmailDone::ending(Effect::Program("pipe", words))
+            ProcmailResult::ending(Effect::Program("pipe", words))
         })
     }
 
@@ -335,7 +345,7 @@ impl RecipeLowering<'_> {
     }
 
     /// `formail -A "Name: value" -I "Name: value" -I "Name:"`
-    fn formail(&mut self, command: &str) -> Result<ProcmailDone, String> {
+    fn formail(&mut self, command: &str) -> Result<ProcmailResult, String> {
         let words = shell_words(command);
         let (mut effects, mut edited) = (Vec::new(), Vec::new());
         let mut at = 1;
@@ -383,9 +393,9 @@ impl RecipeLowering<'_> {
             });
         }
         if effects.is_empty() {
-            return Ok(ProcmailDone::going_on(Vec::new()));
+            return Ok(ProcmailResult::going_on(Vec::new()));
         }
-        Ok(ProcmailDone { edited, ..ProcmailDone::going_on(effects) })
+        Ok(ProcmailResult { edited, ..ProcmailResult::going_on(effects) })
     }
 
     /// Whether recipes after a place ask for a header.

@@ -9,7 +9,7 @@
 //!
 //! The weights count the line ends of the body; there must be some.
 
-use super::action::{ProcmailDone, on_half};
+use super::action::{ProcmailResult, on_half};
 use super::read::{Recipe, RecipeAction};
 use crate::import::ir::{Effect, literal};
 use crate::import::shell::{is_program, shell_words, unquoted};
@@ -39,15 +39,15 @@ pub(super) fn without_count(conditions: &[String]) -> Vec<String> {
 }
 
 /// What it does.
-pub(super) fn adds_lines(command: &str) -> ProcmailDone {
+pub(super) fn adds_lines(command: &str) -> ProcmailResult {
     let option = option(command).unwrap_or("-A");
     let count = "n=$(sed '1,/^$/d' \"$m\" | wc -l)";
     let add = format!("formail -f {option} \"Lines: $((n))\"");
     let script =
         on_half("header", &format!("{count}; if [ \"$n\" -gt 0 ]; then {add}; else cat; fi"), true);
     let words = vec!["/bin/sh".into(), "-c".into(), literal(&script)];
-    let done = ProcmailDone::going_on(vec![Effect::Program("filter", words)]);
-    ProcmailDone { edited: vec!["*".into()], ..done }
+    let done = ProcmailResult::going_on(vec![Effect::Program("filter", words)]);
+    ProcmailResult { edited: vec!["*".into()], ..done }
 }
 
 fn is_first(condition: &str) -> bool {

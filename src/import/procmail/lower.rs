@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::action::ProcmailDone;
+use super::action::ProcmailResult;
 use super::assignment::kept_name;
-use super::captured::may_capture_blank;
+use super::capture::may_capture_blank;
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
@@ -301,7 +301,7 @@ impl RecipeLowering<'_> {
         })
     }
 
-    fn action(&mut self, span: Span, recipe: &Recipe) -> Result<ProcmailDone, String> {
+    fn action(&mut self, span: Span, recipe: &Recipe) -> Result<ProcmailResult, String> {
         let copy = recipe.flags.contains('c');
         match &recipe.action {
             RecipeAction::Forward(to) => self.forward(to, &recipe.flags),
@@ -310,7 +310,7 @@ impl RecipeLowering<'_> {
                     "what formail's cache of Message-IDs was, `duplicate` remembers when a \
                      message is delivered",
                 );
-                Ok(ProcmailDone::ending(Effect::Discard(Some("duplicate".into()))))
+                Ok(ProcmailResult::ending(Effect::Discard(Some("duplicate".into()))))
             }
             RecipeAction::Pipe(command) if counts_lines(recipe) => Ok(adds_lines(command)),
             RecipeAction::Pipe(command) => self.pipe(span, command, &recipe.flags),
@@ -322,7 +322,7 @@ impl RecipeLowering<'_> {
         }
     }
 
-    fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<ProcmailDone, String> {
+    fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<ProcmailResult, String> {
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
         let edited = copy.then(|| self.edited.clone());
@@ -356,10 +356,10 @@ impl RecipeLowering<'_> {
         let count = units.iter().filter(|unit| is_plain(unit)).map(|unit| unit.count).sum();
         if units.iter().all(is_plain) {
             let effects = units.into_iter().flat_map(|unit| unit.effects).collect();
-            return Ok(ProcmailDone { ends, count, ..ProcmailDone::going_on(effects) });
+            return Ok(ProcmailResult { ends, count, ..ProcmailResult::going_on(effects) });
         }
         let effects = units.into_iter().map(Effect::Rule).collect();
-        Ok(ProcmailDone { ends, count: 0, ..ProcmailDone::going_on(effects) })
+        Ok(ProcmailResult { ends, count: 0, ..ProcmailResult::going_on(effects) })
     }
 }
 
@@ -374,7 +374,7 @@ fn decided_by(program: ProgramTest, depends: Cond, unit: Unit) -> Unit {
 /// The units of a block for a copy of the message, which is processed on its own: each of
 /// their deliveries is an additional one, and mail that one took does not reach the
 /// others.
-fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
+fn copied(units: Vec<Unit>) -> Result<ProcmailResult, String> {
     let why = || "a block for a copy of the message, which goes on by itself".to_owned();
     let mut taken: Vec<Cond> = Vec::new();
     let mut effects = Vec::new();
@@ -411,7 +411,7 @@ fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
     if !always {
         effects.iter_mut().for_each(stored_twice);
     }
-    Ok(ProcmailDone { count: 0, ..ProcmailDone::going_on(effects) })
+    Ok(ProcmailResult { count: 0, ..ProcmailResult::going_on(effects) })
 }
 
 /// What a block for a copy does not consume.

@@ -2,7 +2,7 @@
 
 mod action;
 mod assignment;
-mod captured;
+mod capture;
 mod condition;
 mod context;
 mod from_line;

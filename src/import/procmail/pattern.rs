@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 
-use super::captured::without_groups_around_match;
+use super::capture::without_groups_around_match;
 use super::from_line::behind_from;
 use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::blank::{may_begin, may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header};
-use crate::import::longest::{is_longest_first, is_shortest_first};
+use crate::import::match_length::{is_longest_first, is_shortest_first};
 use crate::import::perl::literal;
 
 /// The group for what comes after `\/`.

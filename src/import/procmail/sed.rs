@@ -3,7 +3,7 @@
 use crate::import::alternatives::split_alternatives;
 use crate::import::bracket::bracket;
 use crate::import::ir::literal;
-use crate::import::longest::is_longest_first;
+use crate::import::match_length::is_longest_first;
 use crate::import::shell::{shell_words, unquoted};
 
 /// A change of a text.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::import::ir::literal;
-use crate::import::parted::PartedMap;
+use crate::import::persistent_map::PersistentMap;
 use crate::import::shell::{command_value, is_program, shell_words, unquoted, without_comment};
 
 /// Signs for which procmail has a shell run a command.
@@ -24,14 +24,14 @@ pub(super) enum ProcmailVariable {
 /// All variables.
 #[derive(Debug, Clone)]
 pub(super) struct RcVariables {
-    all: PartedMap<ProcmailVariable>,
+    all: PersistentMap<ProcmailVariable>,
     /// A file that is not read may set others.
     pub(super) maybe_set: bool,
 }
 
 /// A text with its variables inserted.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Expanded {
+pub(super) struct ExpandedText {
     /// As a template of ours.
     pub(super) template: String,
     /// As it is, if it is the same for every message.
@@ -50,7 +50,7 @@ impl RcVariables {
             ("SHELL", "/bin/sh"),
             ("PATH", ""),
         ];
-        let mut variables = RcVariables { all: PartedMap::new(), maybe_set: false };
+        let mut variables = RcVariables { all: PersistentMap::new(), maybe_set: false };
         for (name, value) in constants {
             variables.set(name, ProcmailVariable::Constant(value.to_owned()));
         }
@@ -74,7 +74,7 @@ impl RcVariables {
 
     /// Inserts variables and removes quotes as a shell does; `in_quotes` as it does
     /// within double quotes. An error says why the result cannot be known.
-    pub(super) fn expand(&self, text: &str, in_quotes: bool) -> Result<Expanded, String> {
+    pub(super) fn expand(&self, text: &str, in_quotes: bool) -> Result<ExpandedText, String> {
         let mut out = TemplateBuilder { template: String::new(), constant: Some(String::new()) };
         let mut chars = text.chars().peekable();
         let mut quoted = in_quotes;
@@ -112,7 +112,7 @@ impl RcVariables {
                 c => out.push(c),
             }
         }
-        Ok(Expanded { template: out.template, constant: out.constant })
+        Ok(ExpandedText { template: out.template, constant: out.constant })
     }
 
     /// `echo $MATCH | tr A-Z a-z`, and `sed` that removes what a folder's name cannot
@@ -125,7 +125,7 @@ impl RcVariables {
             return None;
         }
         let template = match self.expand(word, false) {
-            Ok(Expanded { template, constant: None }) => template,
+            Ok(ExpandedText { template, constant: None }) => template,
             _ => return None,
         };
         let inner = template.strip_prefix('{')?.strip_suffix('}')?;

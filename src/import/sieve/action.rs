@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::act::{FlagsHere, SieveAct, SievePlace, plain_address};
 use super::arguments::Arguments;
-use super::compare::{ComparisonSort, matching};
+use super::compare::{ComparisonKind, matching};
 use super::context::Lowering;
 use super::occurrence::Occurrence;
 use super::parse::Node;
@@ -509,7 +509,7 @@ impl Lowering<'_> {
         self.as_it_came(&names)?;
         let keys = self.constants(arguments.strings(1)?)?;
         self.approximately("where one of several headers has such a value, all are removed");
-        self.compare(&[header(name)], ComparisonSort::Text, how, &keys, false)
+        self.compare(&[header(name)], ComparisonKind::Text, how, &keys, false)
     }
 
     fn edited(&mut self, name: &str) {

@@ -14,7 +14,7 @@ use super::regex::{
     is_cased_beyond_ascii, number_pattern, on_address, our_glob,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
-use crate::import::longest::{LONGEST_STEPS, is_longest_first};
+use crate::import::match_length::{LONGEST_STEPS, is_longest_first};
 use crate::import::perl;
 use crate::message::fold;
 use crate::rules::pattern::{self, Engine};
@@ -63,7 +63,7 @@ pub(super) struct Matching {
 
 /// What a test takes a field for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ComparisonSort {
+pub(super) enum ComparisonKind {
     /// One line of text.
     Text,
     /// The text parts of the message.
@@ -212,7 +212,7 @@ impl Lowering<'_> {
     pub(super) fn compare(
         &mut self,
         fields: &[String],
-        sort: ComparisonSort,
+        sort: ComparisonKind,
         how: Matching,
         keys: &[String],
         captures: bool,
@@ -245,7 +245,7 @@ impl Lowering<'_> {
     /// The operator and the value for one key; none if no text can match it.
     fn test_of(
         &mut self,
-        sort: ComparisonSort,
+        sort: ComparisonKind,
         how: Matching,
         key: &str,
         captures: bool,
@@ -263,7 +263,7 @@ impl Lowering<'_> {
             };
             if matches!(
                 sort,
-                ComparisonSort::Address | ComparisonSort::Local | ComparisonSort::Body
+                ComparisonKind::Address | ComparisonKind::Local | ComparisonKind::Body
             ) {
                 return Err("only headers are compared as numbers".into());
             }
@@ -292,13 +292,13 @@ impl Lowering<'_> {
             }
             // Every address has a local part.
             MatchType::Value(Relation::Equal) | MatchType::Is
-                if sort == ComparisonSort::Local && key.is_empty() =>
+                if sort == ComparisonKind::Local && key.is_empty() =>
             {
                 return Ok(None);
             }
             MatchType::Value(Relation::Equal) | MatchType::Is => {
                 self.judge_text(key, how.collation)?;
-                if sort == ComparisonSort::Body {
+                if sort == ComparisonKind::Body {
                     self.approximately("a body is compared without its final line end");
                 }
                 if how.minds_case(key) {
@@ -347,14 +347,14 @@ impl Lowering<'_> {
 
     fn regex_test(
         &mut self,
-        sort: ComparisonSort,
+        sort: ComparisonKind,
         key: &str,
         case: bool,
         captures: bool,
     ) -> Result<(&'static str, Operand), String> {
-        let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
+        let address = matches!(sort, ComparisonKind::Address | ComparisonKind::Local);
         if is_perl(key) {
-            let line = matches!(sort, ComparisonSort::Text | ComparisonSort::Domain);
+            let line = matches!(sort, ComparisonKind::Text | ComparisonKind::Domain);
             let why = "a group with `(?` in a regular expression";
             // That is how it is compared anyway.
             let rest = key.strip_prefix("(?i)").filter(|rest| !case && means_the_same(rest));
@@ -397,22 +397,22 @@ impl Lowering<'_> {
     /// A pattern with its anchors, on a field of that sort.
     fn pattern_on(
         &mut self,
-        sort: ComparisonSort,
+        sort: ComparisonKind,
         pattern: &str,
         start: bool,
         end: bool,
         case: bool,
     ) -> Result<(&'static str, Operand), String> {
         let pattern = match sort {
-            ComparisonSort::Text | ComparisonSort::Domain | ComparisonSort::Body => {
+            ComparisonKind::Text | ComparisonKind::Domain | ComparisonKind::Body => {
                 pattern.to_owned()
             }
-            ComparisonSort::Address | ComparisonSort::Local => {
+            ComparisonKind::Address | ComparisonKind::Local => {
                 let inner = pattern.strip_prefix("(?s)").unwrap_or(pattern);
                 let inner = if start { inner.strip_prefix('^').unwrap_or(inner) } else { inner };
                 let inner = if end { inner.strip_suffix('$').unwrap_or(inner) } else { inner };
                 let inner = inner.replace("(.*?)", "([^<>]*?)").replace("(.)", "([^<>])");
-                on_address(&inner, start, end, if sort == ComparisonSort::Local { "@" } else { "" })
+                on_address(&inner, start, end, if sort == ComparisonKind::Local { "@" } else { "" })
             }
         };
         Ok(("matches", Operand::Pattern(pattern, case)))
@@ -443,8 +443,8 @@ fn is_perl(pattern: &str) -> bool {
 }
 
 /// A glob as the simplest test that expresses it.
-fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
-    if sort == ComparisonSort::Local {
+fn glob_test(sort: ComparisonKind, parts: &[Glob]) -> (&'static str, Operand) {
+    if sort == ComparisonKind::Local {
         return ("like", Operand::Text(format!("{}@*", our_glob(parts))));
     }
     let stars = |text: &str| text.starts_with('*') || text.ends_with('*') || text == " ";
@@ -453,27 +453,27 @@ fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
         [Glob::Text(text)] => is_test(sort, text),
         // A name is not part of the address.
         [Glob::Star, Glob::Text(text), Glob::Star]
-            if sort != ComparisonSort::Address && !stars(text) =>
+            if sort != ComparisonKind::Address && !stars(text) =>
         {
             ("contains", Operand::Text(text.clone()))
         }
         [Glob::Text(text), Glob::Star] if !stars(text) => ("starts", Operand::Text(text.clone())),
-        [Glob::Star, Glob::Text(text)] if !stars(text) && sort != ComparisonSort::Body => {
+        [Glob::Star, Glob::Text(text)] if !stars(text) && sort != ComparisonKind::Body => {
             ("ends", Operand::Text(text.clone()))
         }
         _ => ("like", Operand::Text(our_glob(parts))),
     }
 }
 
-fn is_test(sort: ComparisonSort, key: &str) -> (&'static str, Operand) {
+fn is_test(sort: ComparisonKind, key: &str) -> (&'static str, Operand) {
     match sort {
-        ComparisonSort::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
+        ComparisonKind::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
         // `check` takes these for slips, so they are expressed differently.
-        ComparisonSort::Address if !key.contains('@') && !key.is_empty() => {
+        ComparisonKind::Address if !key.contains('@') && !key.is_empty() => {
             let pattern = on_address(&pattern_literal(key), true, true, "");
             ("matches", Operand::Pattern(pattern, false))
         }
-        ComparisonSort::Domain if key.contains('@') => {
+        ComparisonKind::Domain if key.contains('@') => {
             ("matches", Operand::Pattern(format!("^{}$", pattern_literal(key)), false))
         }
         _ if key.starts_with('*') || key.ends_with('*') => {

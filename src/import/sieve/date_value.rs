@@ -1,7 +1,7 @@
 //! Parts of a date as texts, where no field gives them: each is kept at the start, in the
 //! requested zone, and compared like any other text.
 
-use super::compare::{Collation, ComparisonSort, MatchType, Matching, fitting};
+use super::compare::{Collation, ComparisonKind, MatchType, Matching, fitting};
 use super::context::Lowering;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
@@ -70,7 +70,7 @@ impl Lowering<'_> {
                 let mut tests = Vec::new();
                 for key in keys.chunks(1) {
                     let field = std::slice::from_ref(&name);
-                    let equal = self.compare(field, ComparisonSort::Text, how, key, captures)?;
+                    let equal = self.compare(field, ComparisonKind::Text, how, key, captures)?;
                     tests.push(Cond::not(equal));
                 }
                 Cond::any(tests)
@@ -88,7 +88,7 @@ impl Lowering<'_> {
                     false => Cond::Test(Test { fields: vec![name], operator: "matches", values }),
                 }
             }
-            (None, _) => self.compare(&[name], ComparisonSort::Text, how, keys, captures)?,
+            (None, _) => self.compare(&[name], ComparisonKind::Text, how, keys, captures)?,
         };
         Ok(Cond::all([moment.exists(), test]))
     }

@@ -3,7 +3,7 @@
 //! topmost.
 
 use super::arguments::Arguments;
-use super::compare::{ComparisonSort, MatchType, Matching};
+use super::compare::{ComparisonKind, MatchType, Matching};
 use super::context::Lowering;
 use super::regex::Relation;
 use super::script::is_name;
@@ -85,7 +85,7 @@ impl Lowering<'_> {
         }
         let mut tests = vec![self.compare(
             std::slice::from_ref(&variable),
-            ComparisonSort::Text,
+            ComparisonKind::Text,
             how,
             keys,
             captures,

@@ -26,7 +26,7 @@ const MOST_TESTS: usize = 4000;
 
 /// What is in conflict with a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ConflictSort {
+enum ConflictKind {
     /// What delivers or answers: a refusal is.
     Delivery,
     /// A refusal: everything is, another refusal, too.
@@ -51,14 +51,14 @@ pub(super) fn without_conflicts(nodes: &[Node]) -> Option<Vec<Node>> {
 }
 
 fn has_refusal(nodes: &[Node]) -> bool {
-    nodes.iter().any(|node| sort_of(node) == Some(ConflictSort::Refusal))
+    nodes.iter().any(|node| sort_of(node) == Some(ConflictKind::Refusal))
         || nodes.iter().any(|node| has_refusal(node.block.as_deref().unwrap_or_default()))
 }
 
-fn sort_of(node: &Node) -> Option<ConflictSort> {
+fn sort_of(node: &Node) -> Option<ConflictKind> {
     match node.name.as_str() {
-        "reject" | "ereject" => Some(ConflictSort::Refusal),
-        "fileinto" | "keep" | "redirect" | "vacation" => Some(ConflictSort::Delivery),
+        "reject" | "ereject" => Some(ConflictKind::Refusal),
+        "fileinto" | "keep" | "redirect" | "vacation" => Some(ConflictKind::Delivery),
         _ => None,
     }
 }
@@ -109,7 +109,7 @@ fn guarded(nodes: &[Node], behind: &[&[Node]], room: &mut usize) -> Option<Vec<N
 }
 
 /// Whether something behind a command is in conflict with it.
-fn conflict(rest: &[&[Node]], sort: ConflictSort, span: Span, room: &mut usize) -> Option<Occurs> {
+fn conflict(rest: &[&[Node]], sort: ConflictKind, span: Span, room: &mut usize) -> Option<Occurs> {
     let mut parts = Vec::new();
     // Where it has not ended before.
     let mut open = Occurs::Always;
@@ -127,7 +127,7 @@ fn conflict(rest: &[&[Node]], sort: ConflictSort, span: Span, room: &mut usize) 
 /// Whether commands contain a conflict, and whether the script ends in them.
 fn outcome(
     nodes: &[Node],
-    sort: ConflictSort,
+    sort: ConflictKind,
     span: Span,
     room: &mut usize,
 ) -> Option<(Occurs, Occurs)> {
@@ -152,11 +152,11 @@ fn outcome(
             "" | "require" | "discard" | "set" | "setflag" | "addflag" | "removeflag"
             | "expire" | "unexpire" | "debug_log" => (Occurs::Never, Occurs::Never),
             _ => match (sort_of(node), sort) {
-                (Some(ConflictSort::Refusal), _)
-                | (Some(ConflictSort::Delivery), ConflictSort::Refusal) => {
+                (Some(ConflictKind::Refusal), _)
+                | (Some(ConflictKind::Delivery), ConflictKind::Refusal) => {
                     (Occurs::Always, Occurs::Never)
                 }
-                (Some(ConflictSort::Delivery), ConflictSort::Delivery) => {
+                (Some(ConflictKind::Delivery), ConflictKind::Delivery) => {
                     (Occurs::Never, Occurs::Never)
                 }
                 (None, _) => return None,
@@ -174,7 +174,7 @@ fn outcome(
 
 fn branches(
     chain: &[Node],
-    sort: ConflictSort,
+    sort: ConflictKind,
     span: Span,
     room: &mut usize,
 ) -> Option<(Occurs, Occurs)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::arguments::Arguments;
-use super::compare::{Collation, ComparisonSort, MatchType, Matching, matching};
+use super::compare::{Collation, ComparisonKind, MatchType, Matching, matching};
 use super::context::Lowering;
 use super::posix::regex;
 use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
@@ -123,7 +123,7 @@ impl Lowering<'_> {
                 if keys.iter().any(|key| how.fits("", key) == Some(true)) {
                     tests.push(Cond::not(Cond::Word(format!("has {name}"))));
                 }
-                tests.push(self.compare(&[name], ComparisonSort::Text, how, &keys, captures)?);
+                tests.push(self.compare(&[name], ComparisonKind::Text, how, &keys, captures)?);
                 continue;
             }
             // More than one variable, or a group: kept under a name of its own.
@@ -134,7 +134,7 @@ impl Lowering<'_> {
             };
             let name = self.fresh_name(&label);
             self.hoisted.push(Effect::Let(name.clone(), template));
-            tests.push(self.compare(&[name], ComparisonSort::Text, how, &keys, captures)?);
+            tests.push(self.compare(&[name], ComparisonKind::Text, how, &keys, captures)?);
         }
         Ok(Cond::any(tests))
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::Arguments;
-use super::compare::{Collation, ComparisonSort, MatchType, Matching, SieveAddressPart, matching};
+use super::compare::{Collation, ComparisonKind, MatchType, Matching, SieveAddressPart, matching};
 use super::context::{Lowering, STEPS_PER_NODE};
 use super::groups::{has_groups, one_level_groups};
 use super::occurrence::Occurrence;
@@ -232,7 +232,7 @@ impl Lowering<'_> {
             Occurrence::Other if !self.stand_once(&names) => return Occurrence::unsayable(),
             Occurrence::Other | Occurrence::Any => {}
         }
-        self.compare(&fields_of(&names), ComparisonSort::Text, how, &keys, captures)
+        self.compare(&fields_of(&names), ComparisonKind::Text, how, &keys, captures)
     }
 
     fn address_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
@@ -279,11 +279,11 @@ impl Lowering<'_> {
             return self.octet_domain(fields, how, keys);
         }
         let (fields, sort) = match how.part {
-            SieveAddressPart::All => (fields.to_vec(), ComparisonSort::Address),
-            SieveAddressPart::Local => (fields.to_vec(), ComparisonSort::Local),
-            SieveAddressPart::Domain => (part("domain"), ComparisonSort::Domain),
-            SieveAddressPart::User => (part("local"), ComparisonSort::Text),
-            SieveAddressPart::Detail => (part("detail"), ComparisonSort::Text),
+            SieveAddressPart::All => (fields.to_vec(), ComparisonKind::Address),
+            SieveAddressPart::Local => (fields.to_vec(), ComparisonKind::Local),
+            SieveAddressPart::Domain => (part("domain"), ComparisonKind::Domain),
+            SieveAddressPart::User => (part("local"), ComparisonKind::Text),
+            SieveAddressPart::Detail => (part("detail"), ComparisonKind::Text),
         };
         self.compare(&fields, sort, how, keys, captures)
     }
@@ -385,7 +385,7 @@ impl Lowering<'_> {
         if how.kind == MatchType::Contains && keys.iter().any(String::is_empty) {
             return Ok(Cond::Always);
         }
-        self.compare(&["body".to_owned()], ComparisonSort::Body, how, &keys, false)
+        self.compare(&["body".to_owned()], ComparisonKind::Body, how, &keys, false)
     }
 
     /// RFC 7352
@@ -433,7 +433,7 @@ impl Lowering<'_> {
             "vnd.dovecot.default-mailbox" => self.known_text(&["INBOX".into()], how, &keys),
             "vnd.dovecot.username" => {
                 self.approximately("`user` is the login name on this machine");
-                self.compare(&["user".to_owned()], ComparisonSort::Text, how, &keys, false)
+                self.compare(&["user".to_owned()], ComparisonKind::Text, how, &keys, false)
             }
             "remote-ip" if how.kind == MatchType::Is => Ok(Cond::texts("client.ip", "is", keys)),
             _ => Err(format!("`{name}` of the server's environment is not known")),

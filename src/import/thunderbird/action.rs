@@ -6,7 +6,7 @@ use crate::maildir::mutf7;
 
 /// What a filter does, in our words.
 #[derive(Debug, Default)]
-pub(super) struct ThunderbirdDone {
+pub(super) struct ThunderbirdResult {
     /// Flags, copies and what is sent, in the order of the filter.
     pub(super) effects: Vec<Effect>,
     /// What ends it, if anything does.
@@ -17,7 +17,7 @@ pub(super) struct ThunderbirdDone {
     pub(super) without_meaning: Vec<String>,
 }
 
-impl ThunderbirdDone {
+impl ThunderbirdResult {
     /// Whether messages do not go on after it.
     pub(super) fn ends(actions: &[ThunderbirdAction]) -> bool {
         let ends = ["Move to folder", "Delete", "Stop execution"];
@@ -29,8 +29,8 @@ impl ThunderbirdDone {
 ///
 /// # Errors
 /// Why that cannot be expressed.
-pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, String> {
-    let mut done = ThunderbirdDone::default();
+pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdResult, String> {
+    let mut done = ThunderbirdResult::default();
     for action in actions {
         let ThunderbirdAction { word, value } = action;
         match word.as_str() {
@@ -92,7 +92,7 @@ pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, Str
     Ok(done)
 }
 
-fn ended(done: &mut ThunderbirdDone, end: Effect) -> Result<(), String> {
+fn ended(done: &mut ThunderbirdResult, end: Effect) -> Result<(), String> {
     if done.end.as_ref().is_some_and(|end| !matches!(end, Effect::Stop)) {
         return Err("it moves the message twice".into());
     }

@@ -1,6 +1,6 @@
 //! Filters as units.
 
-use super::action::{ThunderbirdDone, done};
+use super::action::{ThunderbirdResult, done};
 use super::read::{Filter, read};
 use super::term::{self, Terms};
 use crate::import::Options;
@@ -22,7 +22,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> S
         let mut unit = match filter_unit(filter, options, draft) {
             Ok(unit) => unit,
             Err(why) => {
-                let would_end = ThunderbirdDone::ends(&filter.actions);
+                let would_end = ThunderbirdResult::ends(&filter.actions);
                 Unit { would_end, ..Unit::not(filter.span, why) }
             }
         };

@@ -9,7 +9,7 @@ const PARTS: usize = 64;
 
 /// Values by their names.
 #[derive(Debug, Clone)]
-pub(super) struct PartedMap<V> {
+pub(super) struct PersistentMap<V> {
     parts: Vec<Rc<BTreeMap<String, V>>>,
 }
 
@@ -23,9 +23,9 @@ fn part_of(name: &str) -> usize {
     1 + name.bytes().fold(0, add) % (PARTS - 1)
 }
 
-impl<V: Clone + PartialEq> PartedMap<V> {
-    pub(super) fn new() -> PartedMap<V> {
-        PartedMap { parts: vec![Rc::default(); PARTS] }
+impl<V: Clone + PartialEq> PersistentMap<V> {
+    pub(super) fn new() -> PersistentMap<V> {
+        PersistentMap { parts: vec![Rc::default(); PARTS] }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&V> {
@@ -49,7 +49,7 @@ impl<V: Clone + PartialEq> PartedMap<V> {
     }
 
     /// The names whose values may differ in two copies.
-    pub(super) fn differing(&self, other: &PartedMap<V>) -> BTreeSet<String> {
+    pub(super) fn differing(&self, other: &PersistentMap<V>) -> BTreeSet<String> {
         let parts = self.parts.iter().zip(&other.parts);
         let parts = parts.filter(|(one, other)| !Rc::ptr_eq(one, other));
         let names = parts.flat_map(|(one, other)| one.keys().chain(other.keys()));
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn copies_differ_in_what_was_changed() {
-        let mut one = PartedMap::new();
+        let mut one = PersistentMap::new();
         for number in 0..500 {
             one.insert(&format!("V{number}"), number);
         }
