@@ -280,7 +280,7 @@ fn a_retry_does_only_what_is_missing() {
         let log_text = format!("done by an earlier try: {step}");
         assert!(log(&home).contains(&log_text), "{log_text}: {}", log(&home));
     }
-    assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
+    assert!(home.run(&["state"], b"").stdout.contains("half-done  no delivery"));
 }
 
 /// All mail of a home: the folder's directory and whether it is unseen.
@@ -392,7 +392,7 @@ fn what_was_refused_for_good_is_not_done_again() {
     assert_eq!(places(&home), [(String::new(), true)], "not stored again");
     assert_eq!(text(&home, "refused"), "a\n", "not tried again");
     assert!(text(&home, "sent").ends_with("\n\nbody\n"));
-    assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
+    assert!(home.run(&["state"], b"").stdout.contains("half-done  no delivery"));
     assert!(!log(&home).contains("\tdiscarded") && !log(&home).contains(" discarded "));
 
     // Finally refused too: one copy in the inbox is enough.
