@@ -238,6 +238,48 @@ fn deliver(command: &mut Command, message: &str) -> bool {
     child.wait().expect("it ends").success()
 }
 
+/// A side's Maildir, maildrop's or ours.
+fn maildir_of(home: &Path, side: &str) -> PathBuf {
+    home.join(side).join("Maildir")
+}
+
+/// Writes a filter, and returns the rules that are made of it, and the report.
+fn imported(home: &Path, text: &str) -> (String, String) {
+    let filter = home.join("filter");
+    fs::write(&filter, text).expect("written");
+    // maildrop reads no other.
+    fs::set_permissions(&filter, fs::Permissions::from_mode(0o600)).expect("set");
+    let run = import(home, &["maildrop", "filter"]);
+    (run.stdout, run.stderr)
+}
+
+/// Delivers a message by both programs, which must file it alike; whether a rule took it.
+fn is_filed_alike(
+    home: &Path,
+    environment: &[(&str, &str)],
+    text: &str,
+    rules: &str,
+    message: &str,
+) -> bool {
+    let [theirs, ours] = ["theirs", "ours"].map(|side| {
+        let maildir = maildir_of(home, side);
+        let mut command;
+        if side == "ours" {
+            command = Command::new(MFILTER);
+            command.env_clear().env("HOME", home);
+            command.arg("--maildir").arg(&maildir).arg("--rules").arg(home.join("rules"));
+        } else {
+            command = Command::new(MAILDROP);
+            command.env_clear().current_dir(home.join(side)).arg(home.join("filter"));
+        }
+        command.envs(environment.iter().copied());
+        assert!(deliver(&mut command, message), "{side} fails\n{text}\n{message}");
+        taken_from(&maildir)
+    });
+    assert_eq!(ours, theirs, "\n{environment:?}\n{text}\n{rules}\n{message}");
+    theirs != [("INBOX".to_owned(), 1, String::new())]
+}
+
 #[test]
 fn mail_goes_where_maildrop_puts_it() {
     if skipped("the test with the real maildrop", &[MAILDROP], false) {
@@ -247,7 +289,7 @@ fn mail_goes_where_maildrop_puts_it() {
     let at = |name: &str| home.path().join(name);
     let (filters, each) = if long() { (200, 40) } else { (10, 9) };
     let mut dice = Dice::of(0x5eed_1234_5678);
-    let maildir = |side: &str| at(side).join("Maildir");
+    let maildir = |side: &str| maildir_of(home.path(), side);
     make_folder(&maildir("ours"));
     // maildrop does not create folders.
     let words = ["a", "Build", "build", "rust", "sale", "two"];
@@ -259,10 +301,7 @@ fn mail_goes_where_maildrop_puts_it() {
     let (mut pairs, mut reached, mut exact) = (0, 0, 0);
     for _ in 0..filters {
         let text = filter(&mut dice);
-        fs::write(at("filter"), &text).expect("written");
-        fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
-        let run = import(home.path(), &["maildrop", "filter"]);
-        let (rules, report) = (run.stdout, run.stderr);
+        let (rules, report) = imported(home.path(), &text);
         if !report.contains(" 0 approximately, 0 not") {
             let not: Vec<_> = report.lines().filter(|line| line.contains(": ")).collect();
             eprintln!("not exact: {}", not.join("; "));
@@ -272,23 +311,8 @@ fn mail_goes_where_maildrop_puts_it() {
         fs::write(at("rules"), &rules).expect("written");
         for _ in 0..each {
             let message = message(&mut dice, "\n ");
-            let mut found = Vec::new();
-            for side in ["theirs", "ours"] {
-                let mut command;
-                if side == "ours" {
-                    command = Command::new(MFILTER);
-                    command.env_clear().env("HOME", home.path());
-                    command.arg("--maildir").arg(maildir(side)).arg("--rules").arg(at("rules"));
-                } else {
-                    command = Command::new(MAILDROP);
-                    command.env_clear().current_dir(at(side)).arg(at("filter"));
-                }
-                assert!(deliver(&mut command, &message), "{side} fails\n{text}\n{message}");
-                found.push(taken_from(&maildir(side)));
-            }
-            assert_eq!(found[1], found[0], "\n{text}\n{rules}\n{message}");
             pairs += 1;
-            reached += usize::from(found[0] != [("INBOX".to_owned(), 1, String::new())]);
+            reached += usize::from(is_filed_alike(home.path(), &[], &text, &rules, &message));
         }
     }
     eprintln!("{pairs} pairs, {reached} reach a rule; {exact} of {filters} filters are exact");
@@ -341,7 +365,7 @@ fn programs_say_what_maildrop_hears() {
     }
     let home = tempfile::tempdir().expect("a directory");
     let at = |name: &str| home.path().join(name);
-    let maildir = |side: &str| at(side).join("Maildir");
+    let maildir = |side: &str| maildir_of(home.path(), side);
     for name in FOLDERS.iter().chain(&COPIES).map(|name| format!(".{name}")) {
         make_folder(&maildir("theirs").join(name));
     }
@@ -353,33 +377,16 @@ fn programs_say_what_maildrop_hears() {
     for _ in 0..filters {
         let parts = (0..2 + dice.roll(3)).map(|_| program(&mut dice)).collect::<String>();
         let text = format!("import EXT\nDEFAULT=\"Maildir/\"\n{parts}");
-        fs::write(at("filter"), &text).expect("written");
-        fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
-        let run = import(home.path(), &["maildrop", "filter"]);
-        let (rules, report) = (run.stdout, run.stderr);
+        let (rules, report) = imported(home.path(), &text);
         assert!(report.contains(" 0 approximately, 0 not"), "{text}\n{report}");
         fs::write(at("rules"), &rules).expect("written");
         for _ in 0..each {
             let message = message(&mut dice, "\n ");
             let extension = dice.pick(&["sale", "shop", "rust", "two", ""]);
-            let mut found = Vec::new();
-            for side in ["theirs", "ours"] {
-                let mut command;
-                if side == "ours" {
-                    command = Command::new(MFILTER);
-                    command.env_clear().env("HOME", home.path());
-                    command.arg("--maildir").arg(maildir(side)).arg("--rules").arg(at("rules"));
-                } else {
-                    command = Command::new(MAILDROP);
-                    command.env_clear().current_dir(at(side)).arg(at("filter"));
-                }
-                command.env("EXT", extension);
-                assert!(deliver(&mut command, &message), "{side} fails\n{text}\n{message}");
-                found.push(taken_from(&maildir(side)));
-            }
-            assert_eq!(found[1], found[0], "\n{extension}\n{text}\n{rules}\n{message}");
             pairs += 1;
-            reached += usize::from(found[0] != [("INBOX".to_owned(), 1, String::new())]);
+            let environment = [("EXT", extension)];
+            reached +=
+                usize::from(is_filed_alike(home.path(), &environment, &text, &rules, &message));
         }
     }
     eprintln!("{pairs} pairs, {reached} reach a rule");
