@@ -50,12 +50,6 @@ impl Flags {
         self.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword))
     }
 
-    /// Whether the letters can be part of a file's name.
-    pub fn is_sound(&self) -> bool {
-        self.letters.chars().all(|letter| FLAGS.iter().any(|(_, known)| *known == letter))
-            && self.letters.as_bytes().is_sorted_by(|a, b| a < b)
-    }
-
     /// The flags in the words of the language, keywords unchanged.
     pub fn words(&self) -> Vec<String> {
         let letters = FLAGS.iter().filter(|(_, letter)| self.letters.contains(*letter));
@@ -119,7 +113,6 @@ mod tests {
         let both = flags("RS", &["$Work"]).and(&flags("FS", &["$work", "a"]));
         assert_eq!(both, flags("FRS", &["$Work", "a"]));
         assert_eq!(both.without(&flags("S", &["A"])), flags("FR", &["$Work"]));
-        assert!(both.is_sound() && !flags("SF", &[]).is_sound() && !flags("X", &[]).is_sound());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Rules and a message, separated by a line `--`, all the way to a plan: no panic,
-//! always an end, and no folder outside the mail directory.
+//! always an end, no folder outside the mail directory, and nothing in the checked program
+//! that refers to what is not there.
 
 #![no_main]
 
@@ -25,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let message = Message::from_bytes(message.to_vec());
     let evaluation =
         run(&rules, message, &World::default(), Detail::Trace, &mut NoFilters).evaluation;
+    assert!(!rules.user.is_damaged());
     assert!(!evaluation.plan.steps.is_empty());
     for step in &evaluation.plan.steps {
         if let StepKind::Deliver { folder, .. } = &step.kind {

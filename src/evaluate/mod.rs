@@ -30,7 +30,6 @@ pub use external_actions::{LOOP_HEADER, exact_entry};
 pub use habits::{Habit, HabitKey, HabitKind, habits};
 pub use inspect::{BorderServer, InspectedValue, Inspection, border_server, every_field, inspect};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};
-pub use site::SITE_HEADER;
 pub use thread::own_hash;
 pub use trace::{IGNORED, RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
 

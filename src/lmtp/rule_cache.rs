@@ -108,7 +108,7 @@ mod tests {
             let text = format!("# {}\nfolder \"A\"\n", "x".repeat(size));
             std::fs::write(home.join(".mailrules"), text).unwrap();
             let rules = cache.of(&User::at(&home), None).unwrap();
-            assert_eq!(rules.set.user.statements(), 1);
+            assert!(rules.set.user.statement(0).is_some() && rules.set.user.statement(1).is_none());
             most = most.max(cache.kept.len());
         }
         (most, cache)

@@ -10,8 +10,6 @@
 mod frame;
 mod session;
 
-pub use frame::{CommandKind, Frame, FrameError, Frames};
-
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};

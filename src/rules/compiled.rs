@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
 use super::index::{CachedIndex, Index, Prefilter};
-use super::program::{Condition, Expectation, List, Pattern, Program, Settings, Statement};
+use super::program::{Condition, List, Pattern, Program, Settings, Statement};
 
 /// How many records share a block.
 const RECORDS_PER_BLOCK: usize = 64;
@@ -28,7 +28,6 @@ pub struct CompiledProgram {
     conditions: Row<Condition>,
     patterns: Row<Pattern>,
     lists: Row<List>,
-    expectations: Row<Expectation>,
     index: CachedIndex,
     blocks: Blocks,
 }
@@ -37,8 +36,8 @@ pub struct CompiledProgram {
 #[derive(Serialize, Deserialize)]
 struct CachedHead<P> {
     program: P,
-    /// Statements, conditions, patterns, lists, expectations.
-    rows: [RowExtent; 5],
+    /// Statements, conditions, patterns, lists.
+    rows: [RowExtent; 4],
     index: CachedIndex,
 }
 
@@ -61,7 +60,6 @@ impl CompiledProgram {
             conditions: Row::from_records(&mut program.conditions),
             patterns: Row::from_records(&mut program.patterns),
             lists: Row::from_records(&mut program.lists),
-            expectations: Row::from_records(&mut program.expectations),
             head: program,
             index,
             blocks,
@@ -72,14 +70,13 @@ impl CompiledProgram {
     /// needed. `None` if the bytes are not a program.
     pub fn from_parts(head: &[u8], blocks: Blocks) -> Option<CompiledProgram> {
         let head: CachedHead<Program> = postcard::from_bytes(head).ok()?;
-        let [statements, conditions, patterns, lists, expectations] = head.rows;
+        let [statements, conditions, patterns, lists] = head.rows;
         Some(CompiledProgram {
             head: head.program,
             statements: Row::from_cache(statements, &blocks)?,
             conditions: Row::from_cache(conditions, &blocks)?,
             patterns: Row::from_cache(patterns, &blocks)?,
             lists: Row::from_cache(lists, &blocks)?,
-            expectations: Row::from_cache(expectations, &blocks)?,
             index: head.index,
             blocks,
         })
@@ -95,7 +92,6 @@ impl CompiledProgram {
             self.conditions.keep(&mut blocks)?,
             self.patterns.keep(&mut blocks)?,
             self.lists.keep(&mut blocks)?,
-            self.expectations.keep(&mut blocks)?,
         ];
         let head = CachedHead { program: &self.head, rows, index: self.index.clone() };
         Some((postcard::to_stdvec(&head).ok()?, blocks))
@@ -123,19 +119,9 @@ impl CompiledProgram {
         self.blocks.mark_damaged();
     }
 
-    /// How many statements there are.
-    pub fn statements(&self) -> usize {
-        self.statements.len()
-    }
-
     /// A statement.
     pub fn statement(&self, at: usize) -> Option<&Statement> {
         self.statements.get(&self.blocks, at)
-    }
-
-    /// How many conditions there are.
-    pub fn conditions(&self) -> usize {
-        self.conditions.len()
     }
 
     /// A condition.
@@ -156,16 +142,6 @@ impl CompiledProgram {
     /// A list.
     pub fn list(&self, at: u32) -> Option<&List> {
         self.lists.get(&self.blocks, at as usize)
-    }
-
-    /// How many `expect`s there are.
-    pub fn expectations(&self) -> usize {
-        self.expectations.len()
-    }
-
-    /// An `expect`.
-    pub fn expectation(&self, at: usize) -> Option<&Expectation> {
-        self.expectations.get(&self.blocks, at)
     }
 
     /// Tells which rules can be skipped.
@@ -297,11 +273,11 @@ mod tests {
         let mut packed = CompiledProgram::new(program);
         packed.pack();
         assert!(matches!(packed.statements, Row::Cached { .. }));
-        assert_eq!(packed.statements(), 70);
+        assert_eq!(packed.statements.len(), 70);
         for (at, statement) in statements.iter().enumerate() {
             assert_eq!(packed.statement(at), Some(statement));
         }
-        assert_eq!((packed.statement(70), packed.conditions()), (None, 0));
+        assert_eq!((packed.statement(70), packed.conditions.len()), (None, 0));
     }
 
     #[test]

@@ -15,12 +15,8 @@ pub mod pattern;
 pub mod address_list;
 pub mod template;
 pub mod mistake;
-#[cfg(test)]
-mod soundness;
 pub mod switch;
 pub mod rule_set;
 pub mod script;
 pub mod confined;
 pub mod check;
-
-pub use check::{CheckResult, check};

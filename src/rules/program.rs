@@ -414,7 +414,7 @@ pub struct Score {
 }
 
 /// `expect "message.eml" -> ACTION, …`
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
     /// The statement.
     pub span: Span,

@@ -122,7 +122,7 @@ fn run(
     words: &SwitchChoices,
     message: &[u8],
 ) -> (Vec<String>, Vec<u8>) {
-    let compiled = |checked: mfilter::rules::CheckResult| {
+    let compiled = |checked: mfilter::rules::check::CheckResult| {
         let program = checked.program.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         CompiledProgram::new(program)
     };

@@ -36,12 +36,4 @@ impl Act for CopyAction {
             None => format!("puts a copy into the inbox{flags}"),
         }
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.name.iter().collect()
-    }
-
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        Some(&self.flags)
-    }
 }

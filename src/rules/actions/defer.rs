@@ -35,8 +35,4 @@ impl Act for DeferAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        vec![&self.text]
-    }
 }

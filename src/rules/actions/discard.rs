@@ -38,8 +38,4 @@ impl Act for DiscardAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.why.iter().collect()
-    }
 }

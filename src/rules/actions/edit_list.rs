@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Extent, Planner, is_word};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, is_word};
 use crate::syntax::ast::ValueKind;
 
 pub(super) const ADD_TO: ActionWord =
@@ -48,9 +48,5 @@ impl Act for EditListAction {
     fn phrase(&self) -> String {
         let (what, to) = if self.add { ("adds", "to") } else { ("removes", "from") };
         format!("{what} an address from it {to} a list")
-    }
-
-    fn finds_all(&self, of: &Extent) -> bool {
-        (self.field as usize) < of.fields && (self.list as usize) < of.lists
     }
 }

@@ -37,12 +37,4 @@ impl Act for FileIntoAction {
             None => format!("puts it into the inbox{flags}"),
         }
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.name.iter().collect()
-    }
-
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        Some(&self.flags)
-    }
 }

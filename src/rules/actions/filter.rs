@@ -36,8 +36,4 @@ impl Act for FilterAction {
     fn is_logged(&self) -> bool {
         false
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.words.iter().collect()
-    }
 }

@@ -40,12 +40,4 @@ impl Act for FolderAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        vec![&self.name]
-    }
-
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        Some(&self.flags)
-    }
 }

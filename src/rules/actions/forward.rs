@@ -41,8 +41,4 @@ impl Act for ForwardAction {
     fn ends(&self) -> bool {
         !self.copy
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.to.iter().collect()
-    }
 }

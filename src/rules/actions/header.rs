@@ -69,11 +69,4 @@ impl Act for HeaderAction {
     fn is_logged(&self) -> bool {
         false
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        match self {
-            HeaderAction::Add(_, value) | HeaderAction::Set(_, value) => vec![value],
-            HeaderAction::Remove(_) => Vec::new(),
-        }
-    }
 }

@@ -44,8 +44,4 @@ impl Act for InboxAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        Some(&self.flags)
-    }
 }

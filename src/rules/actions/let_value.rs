@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Extent, Planner, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown};
 use crate::rules::template::Template;
 use crate::syntax::ast::ValueKind;
 
@@ -46,13 +46,5 @@ impl Act for LetAction {
 
     fn changes_tests(&self) -> bool {
         true
-    }
-
-    fn templates(&self) -> Vec<&Template> {
-        vec![&self.text]
-    }
-
-    fn finds_all(&self, of: &Extent) -> bool {
-        (self.value as usize) < of.values
     }
 }

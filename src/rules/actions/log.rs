@@ -31,8 +31,4 @@ impl Act for LogAction {
     fn phrase(&self) -> String {
         "writes a line into the log".into()
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        vec![&self.text]
-    }
 }

@@ -53,8 +53,4 @@ impl Act for MarkAction {
         let word = if self.add { MARK.name } else { UNMARK.name };
         Some(format!("{word} {}", words.join(" ")))
     }
-
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        Some(&self.flags)
-    }
 }

@@ -103,31 +103,6 @@ pub trait Act {
     fn done(&self) -> Option<String> {
         None
     }
-
-    /// All strings with inserts, for checking that a program is sound.
-    fn templates(&self) -> Vec<&Template> {
-        Vec::new()
-    }
-
-    /// Its flags, for the same purpose.
-    fn flags(&self) -> Option<&FlagsTemplate> {
-        None
-    }
-
-    /// Whether everything else that it refers to exists.
-    fn finds_all(&self, _: &Extent) -> bool {
-        true
-    }
-}
-
-/// How many items a program has to which actions refer by index.
-pub struct Extent {
-    /// Fields.
-    pub fields: usize,
-    /// Lists.
-    pub lists: usize,
-    /// Names of `let`.
-    pub values: usize,
 }
 
 /// What actions use to plan: the message, what is known about it, and the plan.

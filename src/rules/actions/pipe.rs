@@ -34,8 +34,4 @@ impl Act for PipeAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.words.iter().collect()
-    }
 }

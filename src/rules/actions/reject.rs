@@ -41,8 +41,4 @@ impl Act for RejectAction {
     fn ends(&self) -> bool {
         true
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        vec![&self.text]
-    }
 }

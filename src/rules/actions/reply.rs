@@ -192,12 +192,4 @@ impl Act for ReplyAction {
             None => "answers it".into(),
         }
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        let text = match &self.text {
-            ReplyText::Here { text, .. } => Some(text),
-            ReplyText::File(_) => None,
-        };
-        text.into_iter().chain(&self.subject).chain(&self.from).collect()
-    }
 }

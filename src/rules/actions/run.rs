@@ -29,8 +29,4 @@ impl Act for RunAction {
     fn phrase(&self) -> String {
         format!("gives a copy to the program {}", self.words.first().map(shown).unwrap_or_default())
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        self.words.iter().collect()
-    }
 }

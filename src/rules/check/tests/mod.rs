@@ -3,7 +3,7 @@
 mod actions;
 mod files;
 mod names;
-mod soundness;
+mod program;
 mod reach;
 mod settings;
 mod values;
