@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::file::{ANYWHERE, Bounds};
-use crate::source::Fingerprint;
+use crate::source::{Fingerprint, ReadError, open_rules, read_current};
 use crate::state::program_cache::{CachedRuleFile, Verification};
 
 /// Files and the fingerprint of each; none for one that did not exist.
@@ -73,6 +73,11 @@ impl FileFingerprints {
         self.files.iter().filter_map(|(_, print)| *print).map(|print| print.length).sum()
     }
 
+    /// Whether the rules are still those of the files, which belong to a user.
+    pub fn are_current(&self) -> bool {
+        self.hold(print_of)
+    }
+
     /// Whether all files still have the same content; `look` returns the current
     /// fingerprint of one.
     pub(super) fn hold(
@@ -81,5 +86,14 @@ impl FileFingerprints {
     ) -> bool {
         let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);
         self.files.iter().all(|(path, print)| holds(path, *print))
+    }
+}
+
+/// The fingerprint of a file of rules or a script; none if it does not exist.
+pub(super) fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Fingerprint>> {
+    match read_current(|| open_rules(bounds, path)?.print()) {
+        Ok(print) => Ok(Some(print)),
+        Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

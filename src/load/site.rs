@@ -12,7 +12,8 @@
 use std::io;
 use std::path::Path;
 
-use super::{FileFingerprints, errors};
+use super::FileFingerprints;
+use super::in_force::errors;
 use crate::language::Language;
 use crate::rules::check::{CheckContext, CheckResult, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
