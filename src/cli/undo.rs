@@ -1,6 +1,6 @@
 //! `mfilter sort --undo`, `mfilter expire --undo`: take a run of either back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
@@ -11,13 +11,14 @@ use super::move_lock::lock_moves;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
-use crate::log::{Log, MoveLine as Line, UNDO};
+use crate::log::{Log, MoveLine, UNDO};
 use crate::mailbox::undo::{UndoEvent, UndoOutcome, undo};
 use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
 use crate::source::may_pass;
+use crate::state::StateDir;
 use crate::state::memory::Memory;
-use crate::state::{StateDir, sort_journal};
+use crate::state::sort_journal::{self, MessagePlace, MoveRecord, SortRecord};
 use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
@@ -40,25 +41,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let user = &call.user;
     let state = super::state_of(user)?;
-    let wanted_maildir = match call.maildir {
-        Some(path) => {
-            let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
-            Some(std::fs::canonicalize(path).map_err(fail)?)
-        }
-        None => None,
-    };
-    let mut found = None;
-    for name in sort_journal::runs(&state) {
-        match sort_journal::read(&state, &name) {
-            Ok(run) if wanted_maildir.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
-                found = Some(run);
-                break;
-            }
-            Ok(_) => {}
-            Err(error) => output::error(&format!("the journal `{name}` is skipped: {error}")),
-        }
-    }
-    let Some(found) = found else {
+    let Some(found) = last_run(&state, call.maildir)? else {
         output::error("there is no run to undo");
         return Ok(CommandOutcome::Found);
     };
@@ -66,119 +49,181 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", found.maildir.display()));
     }
     let _lock = lock_moves(&state, &found.maildir)?;
+    let journal_error = |error| format!("the journal `{}`: {error}", found.name);
     // Another run may have ended in the meantime, or have been taken back.
-    let run = sort_journal::read(&state, &found.name);
-    let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
+    let run = sort_journal::read(&state, &found.name).map_err(journal_error)?;
     let mut location = Location::new(&run.maildir, run.layout, None);
     location.home = user.home().map(Path::to_owned);
     location.bounds = user.maildir().map(|(_, bounds)| bounds).unwrap_or_default();
-    let (mut back, mut already, mut missing, mut failed) = (0, 0, 0, 0);
-    let mut may_succeed = false;
-    let progress = ProgressMeter::of_messages(|| run.moves.len(), !call.json && !call.verbose);
-    let (log, mut lines) = (log_of(call.rules, &state, user), Vec::new());
-    let mut report = |event: UndoEvent<'_>| {
-        let (moved, outcome) = match event {
+    let mut report = UndoReport {
+        call,
+        location: &location,
+        log: log_of(call.rules, &state, user),
+        lines: Vec::new(),
+        counts: UndoCounts::default(),
+        progress: ProgressMeter::of_messages(|| run.moves.len(), !call.json && !call.verbose),
+    };
+    let memory = Memory::at(&state, jiff::Timestamp::now().as_second());
+    undo(&location, &run, &memory, stop, &mut |event| report.take(event))
+        .map_err(|failure| failure.to_string())?;
+    report.progress.end();
+    let (counts, interrupted) = (report.counts, stop.load(Ordering::Relaxed));
+    // If nothing more can be taken back from it, now or later, the next call is for the
+    // run before.
+    let is_finished =
+        !interrupted && (counts.failed == 0 || counts.back == 0 && !counts.may_succeed);
+    if is_finished {
+        sort_journal::undone(&state, &run.name).map_err(journal_error)?;
+    }
+    if !call.json {
+        output::report(&counts.table(run.moves.len()));
+    }
+    if !is_finished {
+        output::error(&format!("run `mfilter {} --undo` again for the rest", call.command));
+    }
+    let has_problem = counts.failed + counts.missing > 0 || interrupted;
+    Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine })
+}
+
+/// The last run that was not taken back, in this Maildir if one is named.
+fn last_run(state: &StateDir, maildir: Option<&Path>) -> Result<Option<SortRecord>, String> {
+    let wanted = match maildir {
+        Some(path) => {
+            let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
+            Some(std::fs::canonicalize(path).map_err(fail)?)
+        }
+        None => None,
+    };
+    for name in sort_journal::runs(state) {
+        match sort_journal::read(state, &name) {
+            Ok(run) if wanted.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
+                return Ok(Some(run));
+            }
+            Ok(_) => {}
+            Err(error) => output::error(&format!("the journal `{name}` is skipped: {error}")),
+        }
+    }
+    Ok(None)
+}
+
+/// What became of the moves.
+#[derive(Default)]
+struct UndoCounts {
+    back: usize,
+    already: usize,
+    missing: usize,
+    failed: usize,
+    /// Whether another try may do better for one that failed.
+    may_succeed: bool,
+}
+
+impl UndoCounts {
+    /// The summary for people, of this many moves.
+    fn table(&self, moved: usize) -> String {
+        let had = format!("{} had been moved", plural(moved, "message"));
+        let mut out = format!("{moved:>7} {}\n", say(&had));
+        let rows = [
+            (self.back, "are back"),
+            (self.already, "were there already"),
+            (self.missing, "are no longer where they were moved to"),
+            (self.failed, "could not be undone"),
+        ];
+        for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
+            out.push_str(&format!("{number:>7} {}\n", say(text)));
+        }
+        out
+    }
+}
+
+/// Says what happens, counts it, and writes it to the log.
+struct UndoReport<'r> {
+    call: &'r UndoCall<'r>,
+    location: &'r Location,
+    log: Log,
+    /// Lines that are not in the log yet.
+    lines: Vec<MoveLine>,
+    counts: UndoCounts,
+    progress: ProgressMeter,
+}
+
+impl UndoReport<'_> {
+    fn take(&mut self, event: UndoEvent<'_>) {
+        match event {
             UndoEvent::Move(moved, outcome) => {
-                progress.done(0);
-                (moved, outcome)
+                self.progress.done(0);
+                if self.call.json {
+                    self.print_object(moved, &outcome);
+                }
+                self.outcome(moved, outcome);
             }
             UndoEvent::Problem(failure) => {
-                failed += 1;
-                may_succeed |= may_pass(&failure.error);
-                progress.error(&escape(&failure.to_string()));
-                return;
+                self.failed(&failure.to_string(), may_pass(&failure.error));
             }
             UndoEvent::Flushed => {
-                let _ = log.moved(&std::mem::take(&mut lines));
-                return;
+                if let Err(failure) = self.log.moved(&std::mem::take(&mut self.lines)) {
+                    self.progress.error(&failure.to_string());
+                }
             }
-        };
-        let path = |place: &sort_journal::MessagePlace| {
-            let entry = Entry::of(&place.file);
-            let place = Place::of(place.folder.clone()).zip(entry);
-            place.map(|(place, entry)| location.path_of_entry(&place, &entry)).unwrap_or_default()
-        };
-        let (from, to) = (path(&moved.from), path(&moved.to));
-        if call.json {
-            let (result, path, why) = match &outcome {
-                UndoOutcome::Back { path, .. } => ("back", Some(path.display().to_string()), None),
-                UndoOutcome::Already => ("already", None, None),
-                UndoOutcome::Gone => ("gone", None, None),
-                UndoOutcome::Failed { why, .. } => ("failed", None, Some(why)),
-            };
-            let (to, from) = (to.display().to_string(), from.display().to_string());
-            let object =
-                json!({"message": to, "was": from, "result": result, "path": path, "why": why});
-            output::print(&(json_line(&object) + "\n"));
         }
+    }
+
+    fn outcome(&mut self, moved: &MoveRecord, outcome: UndoOutcome) {
         match outcome {
             UndoOutcome::Back { path, message_id } => {
-                back += 1;
-                let name = |place: &sort_journal::MessagePlace| {
-                    let place = Place::of(place.folder.clone());
-                    place.map(|place| location.folder_of(&place).to_string()).unwrap_or_default()
-                };
-                lines.push(Line {
-                    folder: name(&moved.from),
-                    was: name(&moved.to),
+                self.counts.back += 1;
+                self.lines.push(MoveLine {
+                    folder: self.folder(&moved.from),
+                    was: self.folder(&moved.to),
                     file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                     by: UNDO,
                     rule: None,
                     message_id,
                 });
-                if call.verbose && !call.json {
+                if self.call.verbose && !self.call.json {
                     output::print(&format!("{}\n", escape(&path.display().to_string())));
                 }
             }
-            UndoOutcome::Already => already += 1,
+            UndoOutcome::Already => self.counts.already += 1,
             UndoOutcome::Gone => {
-                missing += 1;
-                let text = format!("`{}` no longer exists", to.display());
-                progress.error(&escape(&text));
+                self.counts.missing += 1;
+                let text = format!("`{}` no longer exists", self.path(&moved.to).display());
+                self.progress.error(&escape(&text));
             }
-            UndoOutcome::Failed { why, may_pass } => {
-                failed += 1;
-                may_succeed |= may_pass;
-                progress.error(&escape(&why));
-            }
+            UndoOutcome::Failed { why, may_pass } => self.failed(&why, may_pass),
         }
-    };
-    let now = jiff::Timestamp::now().as_second();
-    undo(&location, &run, &Memory::at(&state, now), stop, &mut report)
-        .map_err(|failure| failure.to_string())?;
-    progress.end();
-    let interrupted = stop.load(Ordering::Relaxed);
-    // If nothing more can be taken back from it, now or later, the next call is for the
-    // run before.
-    let is_finished = !interrupted && (failed == 0 || back == 0 && !may_succeed);
-    if is_finished {
-        sort_journal::undone(&state, &run.name)
-            .map_err(|error| format!("the journal `{}`: {error}", run.name))?;
     }
-    if !call.json {
-        let moved = run.moves.len();
-        let had = format!("{} had been moved", plural(moved, "message"));
-        let mut out = format!("{moved:>7} {}\n", say(&had));
-        let rows = [
-            (back, "are back"),
-            (already, "were there already"),
-            (missing, "are no longer where they were moved to"),
-            (failed, "could not be undone"),
-        ];
-        for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
-            out.push_str(&format!("{number:>7} {}\n", say(text)));
-        }
-        output::report(&out);
+
+    fn failed(&mut self, why: &str, may_pass: bool) {
+        self.counts.failed += 1;
+        self.counts.may_succeed |= may_pass;
+        self.progress.error(&escape(why));
     }
-    if !is_finished {
-        let again = format!("run `mfilter {} --undo` again for the rest", call.command);
-        output::error(&again);
+
+    fn print_object(&self, moved: &MoveRecord, outcome: &UndoOutcome) {
+        let (result, path, why) = match outcome {
+            UndoOutcome::Back { path, .. } => ("back", Some(path.display().to_string()), None),
+            UndoOutcome::Already => ("already", None, None),
+            UndoOutcome::Gone => ("gone", None, None),
+            UndoOutcome::Failed { why, .. } => ("failed", None, Some(why)),
+        };
+        let [was, to] =
+            [&moved.from, &moved.to].map(|place| self.path(place).display().to_string());
+        let object = json!({"message": to, "was": was, "result": result, "path": path, "why": why});
+        output::print(&(json_line(&object) + "\n"));
     }
-    Ok(if failed + missing > 0 || interrupted {
-        CommandOutcome::Found
-    } else {
-        CommandOutcome::Fine
-    })
+
+    /// Where the file of a message is at a place.
+    fn path(&self, place: &MessagePlace) -> PathBuf {
+        let entry = Entry::of(&place.file);
+        let place = Place::of(place.folder.clone()).zip(entry);
+        place.map(|(place, entry)| self.location.path_of_entry(&place, &entry)).unwrap_or_default()
+    }
+
+    /// The name of a place's folder.
+    fn folder(&self, place: &MessagePlace) -> String {
+        let place = Place::of(place.folder.clone());
+        place.map(|place| self.location.folder_of(&place).to_string()).unwrap_or_default()
+    }
 }
 
 /// The log that the rules set, or the default if they cannot be used: a mistake in them

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use super::marks::{ReaderMarks, believed_metadata};
 use super::mh::MhRecords;
 use super::refile::{Refile, Skip, refile};
-use super::{MessageSource, from_line, message_sources, metadata};
+use super::{MboxPart, MessageSource, from_line, message_sources, metadata};
 use crate::evaluate::{Detail, NoFilters, run};
 use crate::flags::Flags;
 use crate::maildir::amount::Amount;
@@ -246,26 +246,8 @@ impl Import<'_, '_> {
             (self.report)(ImportEvent::Message(&source, Filing::Known));
             return Ok(());
         }
-        if has_nul {
-            (self.report)(ImportEvent::Note(format!(
-                "{position}: contains NUL bytes; filed unchanged"
-            )));
-        }
-        if source.part.missing_bytes > 0 {
-            let why = format!(
-                "{position}: by its Content-Length {} bytes are missing, so the file may be cut short; \
-                 filed unchanged",
-                source.part.missing_bytes
-            );
-            (self.report)(ImportEvent::Note(why));
-        }
-        if source.part.merged > 0 {
-            let why = format!(
-                "{position}: other messages seem to begin in its body, {} in all, but there is no empty \
-                 line before them; filed as one message",
-                source.part.merged
-            );
-            (self.report)(ImportEvent::Note(why));
+        for note in oddities(&source, &position, has_nul) {
+            (self.report)(ImportEvent::Note(note));
         }
         let mut stated = believed_metadata(message.head(), trust);
         if let Some(number) = mh_number(&source) {
@@ -463,6 +445,28 @@ fn mh_number(source: &MessageSource) -> Option<u64> {
     let name = source.path.file_name()?.to_str()?;
     (source.number == 0 && name.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| name.parse().ok())?
+}
+
+/// What is odd about a message that is filed all the same.
+fn oddities(source: &MessageSource, position: &str, has_nul: bool) -> Vec<String> {
+    let MboxPart { missing_bytes, merged, .. } = source.part;
+    let mut notes = Vec::new();
+    if has_nul {
+        notes.push(format!("{position}: contains NUL bytes; filed unchanged"));
+    }
+    if missing_bytes > 0 {
+        notes.push(format!(
+            "{position}: by its Content-Length {missing_bytes} bytes are missing, so the file may be \
+             cut short; filed unchanged"
+        ));
+    }
+    if merged > 0 {
+        notes.push(format!(
+            "{position}: other messages seem to begin in its body, {merged} in all, but there is no \
+             empty line before them; filed as one message"
+        ));
+    }
+    notes
 }
 
 /// Why a file is not filed; none for a message of an mbox or an MH folder.
