@@ -1,7 +1,7 @@
 //! The arguments that belong to no single command, and what distinguishes a delivery from
 //! a command. Parsing only.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -205,7 +205,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         if OTHERS.iter().any(|option| argument == option) {
             return false;
         }
-        if WITH_VALUE.iter().any(|option| argument == option) {
+        if takes_value(argument) {
             rest.next();
         }
     }
@@ -286,6 +286,20 @@ const WITH_VALUE: [&str; 11] = [
     "-D",
 ];
 
+/// Whether the argument after this one is its value: after `-a`, and after `-ta`, as people
+/// who come from procmail write it.
+fn takes_value(argument: &OsStr) -> bool {
+    let is_cluster = |argument: &[u8]| match argument {
+        [b'-', flags @ .., last] => {
+            !flags.is_empty()
+                && flags.iter().all(|flag| b"tYv".contains(flag))
+                && b"fdaD".contains(last)
+        }
+        _ => false,
+    };
+    WITH_VALUE.iter().any(|option| argument == *option) || is_cluster(argument.as_encoded_bytes())
+}
+
 /// Text from the sender need not be UTF-8, which is not a reason to defer.
 fn lossy() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|value| value.to_string_lossy().into_owned())
@@ -329,6 +343,13 @@ mod tests {
             assert_eq!(args.mda.delivery.extension.as_deref(), Some(value));
             assert_eq!(args.mda.delivery.recipient, [value]);
             assert_eq!(args.mda.delivery.sender.as_deref(), Some(value));
+            let call = ["mfilter", "-ta", value, "-Yd", value, "-vf", value].map(Into::into);
+            assert!(is_delivery(&call), "{value}");
+            let args = MdaArgs::try_parse_from(call).expect(value);
+            assert_eq!(args.mda.delivery.extension.as_deref(), Some(value));
+        }
+        for call in [["mfilter", "-tx", "--test"], ["mfilter", "-a", "--"]] {
+            assert_eq!(is_delivery(&call.map(Into::into)), call[1] == "-a");
         }
     }
 

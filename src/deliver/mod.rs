@@ -10,10 +10,13 @@
 //!   refused or dropped. If they cannot be stored, the message is deferred.
 //! - `defer` after copies: nothing is stored, since every retry would store
 //!   the copies again; they are stored when a retry is no longer deferred.
-//! - Steps that store nothing follow when everything is stored: first those that can be
-//!   repeated (lists), then programs, forwarding, answers. If one of them has to succeed
-//!   and does not, the message is deferred, and the journal tells the retry what is done
-//!   ([`crate::state::journal`]). Without a journal, what was stored is taken back.
+//! - Steps that store nothing follow when everything is stored: programs and forwarding,
+//!   then edits of lists, answers. If one of them has to succeed and does not, the message
+//!   is deferred, and the journal tells the retry what is done ([`crate::state::journal`]).
+//!   Without a journal, what was stored is taken back.
+//! - What rules may ask about, lists and `duplicate`, changes only when nothing can defer
+//!   the message any more: the rules of a retry would take it for a later message, and
+//!   might discard it.
 //! - If `sendmail` permanently refuses to forward a message, no retry helps: it is stored
 //!   in the inbox instead, unless a copy of it is already there.
 //! - If the caller who waits for the outcome is gone, the message will come again:
@@ -162,8 +165,16 @@ pub fn deliver<'a>(
             return DeliveryReport { outcome, ..report };
         }
     };
-    edit_together(plan, work.effects.iter().map(|effect| effect.step), context, &mut report);
-    for effect in work.effects.iter().filter(|effect| effect.rank > EffectRank::ListEdit) {
+    let mut are_lists_edited = false;
+    for effect in &work.effects {
+        if effect.rank == EffectRank::ListEdit {
+            // All at once.
+            if !std::mem::replace(&mut are_lists_edited, true) {
+                let steps = work.effects.iter().map(|effect| effect.step);
+                edit_together(plan, steps, context, &mut report);
+            }
+            continue;
+        }
         let result = effect.carry_out(plan, target, &mut journal, &mut report);
         if let Err(outcome) = result.map(|more| stored.extend(more)) {
             if journal.is_none() {

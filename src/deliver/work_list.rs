@@ -26,14 +26,14 @@ pub(super) struct Copy<'p> {
     pub(super) id: Option<StepId>,
 }
 
-/// The order of the steps that store nothing: what can be repeated comes first, and a
-/// message is remembered when all is done.
+/// The order of the steps that store nothing: what may defer the message comes before
+/// everything that rules may ask about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum EffectRank {
-    ListEdit,
     Run,
     Pipe,
     Forward,
+    ListEdit,
     Reply,
     Remember,
 }
@@ -175,7 +175,7 @@ mod tests {
     use crate::plan::Step;
 
     #[test]
-    fn what_can_be_done_again_comes_first() {
+    fn what_may_defer_comes_first() {
         let argv = vec!["program".to_owned()];
         let list = StepKind::EditList {
             add: true,
@@ -193,7 +193,7 @@ mod tests {
         let (plan, message) = (Plan { steps }, Message::from_bytes(b"x".to_vec()));
         let (work, end) = read_plan(&plan, &[&message]);
         let order: Vec<usize> = work.effects.iter().map(|effect| effect.step).collect();
-        assert_eq!((order, end), (vec![2, 1, 3, 0], Outcome::Delivered));
+        assert_eq!((order, end), (vec![1, 3, 2, 0], Outcome::Delivered));
         assert!(work.copies.is_empty());
     }
 }

@@ -167,14 +167,17 @@ fn find_in_force(
         return UnusableRules::mistaken(&sources, checked).replaced(path, user, state);
     };
     let files = [files, of_script].concat();
-    // While a script is being saved, we have to notice when it is back.
-    let cache = cache.filter(|cache| {
-        if !may_be_kept {
-            cache.forget();
+    // While a script is being saved, we have to notice when it is back. And while the last
+    // valid version is an older one, we have to try again.
+    let is_last_valid = remember(path, &sources, checked.script.as_ref(), state);
+    let may_be_kept = may_be_kept && is_last_valid;
+    if let Some(cache) = cache {
+        match may_be_kept {
+            // A failure to do so must not delay this delivery.
+            true => drop(cache.write(&files, &compiled)),
+            false => cache.forget(),
         }
-        may_be_kept
-    });
-    remember(path, &files, &sources, checked.script.as_ref(), &compiled, cache, state);
+    }
     let fingerprints = FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
     let fingerprints = fingerprints.map(|fingerprints| fingerprints.within(user.bounds()));
     Ok(LoadedRules { remark, fingerprints, ..LoadedRules::of(compiled) })
@@ -315,33 +318,25 @@ fn read_and_check(
     }
 }
 
-/// Keeps good rules for later deliveries. A failure to do so must not delay this
-/// delivery.
+/// Keeps good rules as the last valid ones; false if an older version still counts as such.
 fn remember(
     path: &Path,
-    files: &[program_cache::CachedRuleFile],
     sources: &Sources,
     script: Option<&IncludedScript>,
-    compiled: &CompiledProgram,
-    cache: Option<ProgramCache>,
     state: Option<&StateDir>,
-) {
-    if let Some(state) = state {
-        let text = |file: &'_ SourceFile| (file.path.clone(), file.text.clone());
-        let all = sources.files();
-        // The script has its own last valid version.
-        let own: Vec<_> = match script {
-            Some(script) => script.others(all).map(text).collect(),
-            None => all.iter().map(text).collect(),
-        };
-        let _ = last_valid::remember(state, path, &borrowed(&own));
-        let texts: Vec<_> =
-            all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
-        let _ = versions::remember(state, path, &texts);
-    }
-    if let Some(cache) = cache {
-        let _ = cache.write(files, compiled);
-    }
+) -> bool {
+    let Some(state) = state else { return true };
+    let text = |file: &'_ SourceFile| (file.path.clone(), file.text.clone());
+    let all = sources.files();
+    // The script has its own last valid version.
+    let own: Vec<_> = match script {
+        Some(script) => script.others(all).map(text).collect(),
+        None => all.iter().map(text).collect(),
+    };
+    let remembered = last_valid::remember(state, path, &borrowed(&own));
+    let texts: Vec<_> = all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
+    let _ = versions::remember(state, path, &texts);
+    remembered.is_ok()
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.

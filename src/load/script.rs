@@ -148,11 +148,14 @@ pub(super) fn decide(
     };
     let path = script.path.clone();
     if read.is_there && script.faults.is_empty() {
+        let mut may_be_kept = plain.may_be_kept;
         if let Some(state) = state {
-            let _ = last_valid::remember(state, &path, &texts_of(script, &plain.sources));
+            let texts = texts_of(script, &plain.sources);
+            // Until this is done, an older script counts as the last valid one.
+            may_be_kept &= last_valid::remember(state, &path, &texts).is_ok();
             missing_script::forget(state, &path);
         }
-        return Ok(plain);
+        return Ok(ScriptRules { may_be_kept, ..plain });
     }
     let known = state.and_then(|state| last_valid::read(state, &path));
     if !read.is_there {

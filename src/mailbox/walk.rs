@@ -7,7 +7,9 @@
 //!
 //! A directory with `cur` or `new` is a Maildir, and its sub-folders of either layout are
 //! walked after it. In any other directory each file is a message or an mbox, and each
-//! directory is walked, too; hidden ones and Dovecot's own files are left out.
+//! directory is walked, too. Hidden ones and Dovecot's own files are left out, unless they
+//! are mboxes (somebody may be on a list `dovecot-users`), or hold KMail's folders below
+//! another one (`.Work.directory`).
 
 use std::collections::{BinaryHeap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -230,7 +232,10 @@ impl Walk {
             if kind_of(&entry).is_some_and(|kind| kind.is_dir()) {
                 let name = entry.file_name();
                 let inner = is_maildir && matches!(name.to_str(), Some("cur" | "new" | "tmp"));
-                if !inner && (!is_hidden(&name) || self::is_maildir(&entry.path())) {
+                let is_seen = !is_hidden(&name)
+                    || self::is_maildir(&entry.path())
+                    || !in_maildir && !is_maildir && kmail_folder(&name).is_some();
+                if !inner && is_seen {
                     below.push(name);
                 }
             }
@@ -238,7 +243,10 @@ impl Walk {
         below.sort_by(|a, b| b.cmp(a));
         self.tasks.extend(below.into_iter().map(|name| Task::Directory {
             path: path.join(&name),
-            folder: Arc::new(below_folder(&folder, &name)),
+            folder: Arc::new(match kmail_folder(&name) {
+                Some(kmails) if !in_maildir && !is_maildir => below_folder(&folder, &kmails),
+                _ => below_folder(&folder, &name),
+            }),
             in_maildir: in_maildir || is_maildir,
             depth: depth + 1,
         }));
@@ -279,9 +287,11 @@ impl Files {
             let entry = entry?;
             let name = entry.file_name();
             let plain = kind == SourceKind::Plain;
-            if is_hidden(&name)
-                || plain && (is_dovecots(&name) || kind_of(&entry).is_some_and(|k| k.is_dir()))
-            {
+            if plain && kind_of(&entry).is_some_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let is_odd = is_hidden(&name) || plain && is_dovecots(&name);
+            if is_odd && !(plain && begins_as_mbox(&entry.path())) {
                 continue;
             }
             all += 1;
@@ -371,6 +381,16 @@ fn is_maildir(path: &Path) -> bool {
 fn is_dovecots(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(b"dovecot.") || name.starts_with(b"dovecot-") || name == b"subscriptions"
+}
+
+/// The folder whose subfolders a hidden directory of KMail's holds: `.Work.directory`.
+fn kmail_folder(name: &OsStr) -> Option<OsString> {
+    let name = name.to_str()?.strip_prefix('.')?.strip_suffix(".directory")?;
+    (!name.is_empty()).then(|| name.into())
+}
+
+fn begins_as_mbox(path: &Path) -> bool {
+    open_found(path).and_then(|file| is_mbox(path, &file)).unwrap_or(false)
 }
 
 fn is_mbox(path: &Path, file: &File) -> Result<bool, Failure> {
@@ -493,6 +513,35 @@ mod tests {
             ]
         );
         assert_eq!(seen(home.path(), "d/a.eml"), ["d/a.eml  INBOX"]);
+    }
+
+    #[test]
+    fn an_mbox_is_read_whatever_its_name_is() {
+        let home = tempfile::tempdir().unwrap();
+        let mbox = "From a@b Thu Jan  1 00:00:00 2026\nA: 1\n\nx\n\n";
+        let names = ["Work", ".Work.directory/A", "dovecot-users", "subscriptions", ".old"];
+        names.iter().for_each(|name| write(home.path().join("d").join(name), mbox));
+        for other in ["dovecot.index", ".imap/dovecot.index", ".Work.index", ".git/A"] {
+            write(home.path().join("d").join(other), "x");
+        }
+        assert_eq!(
+            seen(home.path(), "d"),
+            [
+                "d/.old  old",
+                "d/Work  Work",
+                "d/dovecot-users  dovecot-users",
+                "d/subscriptions  subscriptions",
+                "d/.Work.directory/A  Work/A",
+            ]
+        );
+        // In a Maildir it is a folder.
+        write(home.path().join("M/cur/1.a:2,"), "");
+        write(home.path().join("M/.Work.directory/cur/1.b:2,"), "");
+        write(home.path().join("M/dovecot-users"), mbox);
+        assert_eq!(
+            seen(home.path(), "M"),
+            ["M/cur/1.a:2,  INBOX", "M/.Work.directory/cur/1.b:2,  Work/directory"]
+        );
     }
 
     #[test]

@@ -50,15 +50,18 @@ pub fn read(state: &StateDir, main: &Path) -> Option<Vec<(PathBuf, String)>> {
 }
 
 /// Keeps rules as the last valid ones; true if they were written, false if they are known
-/// already (which requires reading the known ones).
+/// already (which requires reading the known ones), or too large. Then none are known.
 ///
 /// # Errors
-/// The rules are too large, or the state directory cannot be written.
+/// The state directory cannot be written: others may still be known.
 pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
     let name = file_name(main);
     let text = encode(files);
     if text.len() as u64 > MAX {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        return match std::fs::remove_file(state.path().join(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(false),
+        };
     }
     let metadata = std::fs::symlink_metadata(state.path().join(&name));
     if metadata.is_ok_and(|metadata| metadata.len() == text.len() as u64)

@@ -65,6 +65,39 @@ fn removed_rules_stay_in_use_and_the_user_is_notified_each_time() {
     assert!(home.mail().iter().any(|mail| mail.folder.is_empty() && mail.bytes == MESSAGE));
 }
 
+/// Where the state could not be written when the rules were edited, an older version would
+/// otherwise stay the last valid one.
+#[test]
+fn the_last_valid_version_is_the_last_one() {
+    for script in [false, true] {
+        let home = Home::new();
+        let write = |folder: &str| match script {
+            true => {
+                home.write("a.sieve", format!("require \"fileinto\"; fileinto \"{folder}\";\n"))
+            }
+            false => home.write(".mailrules", format!("folder \"{folder}\"\n")),
+        };
+        if script {
+            home.write(".mailrules", "include sieve \"~/a.sieve\"\n");
+        }
+        let (state, aside) = (home.path().join(".local/state"), home.path().join(".local/aside"));
+        write("A");
+        deliver(&home);
+        fs::rename(&state, &aside).expect("moved");
+        fs::write(&state, "in the way").expect("written");
+        write("B");
+        deliver(&home);
+        fs::remove_file(&state).expect("removed");
+        fs::rename(&aside, &state).expect("moved");
+        deliver(&home);
+        home.write(if script { "a.sieve" } else { ".mailrules" }, "broken");
+        deliver(&home);
+        let filed = filed(&home);
+        let in_b = filed.iter().filter(|line| *line == ".B Subject: x").count();
+        assert_eq!((in_b, filed.len()), (3, 5), "{filed:?}");
+    }
+}
+
 #[test]
 fn rules_behind_a_link_that_leads_nowhere_are_missing() {
     let home = Home::new();

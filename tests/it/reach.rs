@@ -562,6 +562,24 @@ fn a_duplicate_is_one_once_the_first_was_delivered() {
 }
 
 #[test]
+fn a_list_is_edited_once_nothing_can_defer_the_message() {
+    let rules = "set sendmail \"SENDMAIL\"\nlist had \"~/had\"\n\
+                 when from in had -> discard \"had one\"\nadd from to had\n";
+    for action in ["pipe \"PROGRAM\"", "forward \"a@x.example\""] {
+        let home = home(&format!("{rules}{action}\n"), "test -e up && cat > sent");
+        home.write("had", "");
+        deferred(&home.deliver(MESSAGE));
+        assert_eq!(text(&home, "had"), "");
+        home.write("up", "");
+        delivered(&home.deliver(MESSAGE));
+        assert!(text(&home, "sent").ends_with("\n\nbody\n"), "{action}: {}", log(&home));
+        assert_eq!(text(&home, "had"), "hanako@sender.example\n");
+        delivered(&home.deliver(MESSAGE));
+        assert!(log(&home).contains("discarded text=\"had one\""));
+    }
+}
+
+#[test]
 fn only_one_of_many_at_the_same_moment_is_delivered() {
     let home = Home::with_rules("when duplicate -> discard\nfolder \"A\"\n");
     let home = &home;
