@@ -77,7 +77,8 @@ fn an_identity_of_a_message_that_is_not_signed() {
         );
         results(&text, None)
     };
-    let printed = "dkim=none (message not signed) header.i=none; dmarc=pass header.from=bank.example";
+    let printed =
+        "dkim=none (message not signed) header.i=none; dmarc=pass header.from=bank.example";
     assert_eq!(of("", printed).dmarc, Some(Verdict::Pass));
     for printed in [
         "dkim=neutral header.i=none; dmarc=pass header.from=bank.example",
