@@ -42,7 +42,7 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     (".trendmicro.com", RewriteForm::Parameter(&["url"])),
     // Check Point, Avanan
     ("url.avanan.click", RewriteForm::Underscores),
-    ("avanan.url-protection.com", RewriteForm::Parameter(&["o"])),
+    (".url-protection.com", RewriteForm::Parameter(&["o"])),
     ("protect.checkpoint.com", RewriteForm::Underscores),
     // Sophos
     (".protection.sophos.com", RewriteForm::Base64("u")),
@@ -57,15 +57,19 @@ static REWRITERS: &[(&str, RewriteForm)] = &[
     (".inky.com", RewriteForm::Parameter(&["domain"])),
     // Mailers and sites that pass on links that people write
     ("www.google.com", RewriteForm::Parameter(&["q", "url"])),
+    ("www.google.co.jp", RewriteForm::Parameter(&["q", "url"])),
     ("l.facebook.com", RewriteForm::Parameter(&["u"])),
     ("lm.facebook.com", RewriteForm::Parameter(&["u"])),
     ("l.instagram.com", RewriteForm::Parameter(&["u"])),
+    ("l.messenger.com", RewriteForm::Parameter(&["u"])),
+    ("out.reddit.com", RewriteForm::Parameter(&["url"])),
     ("www.youtube.com", RewriteForm::Parameter(&["q"])),
     ("www.linkedin.com", RewriteForm::Parameter(&["url"])),
     ("slack-redir.net", RewriteForm::Parameter(&["url"])),
     ("duckduckgo.com", RewriteForm::Parameter(&["uddg"])),
     ("t.umblr.com", RewriteForm::Parameter(&["z"])),
     ("vk.com", RewriteForm::Parameter(&["to"])),
+    ("away.vk.com", RewriteForm::Parameter(&["to"])),
     ("steamcommunity.com", RewriteForm::Parameter(&["u", "url"])),
     ("deref-gmx.net", RewriteForm::Parameter(&["redirectUrl"])),
     ("deref-gmx.com", RewriteForm::Parameter(&["redirectUrl"])),
@@ -82,7 +86,8 @@ pub fn original(host: &str, url: &str) -> Option<String> {
     };
     let (_, form) = REWRITERS.iter().find(|(name, _)| is_host(name))?;
     let behind = url.split_once("://")?.1;
-    let (_, path) = behind.split_once('/')?;
+    // Sophos writes no slash before the query.
+    let (_, path) = behind.split_at(behind.find(['/', '?'])?);
     let found = match form {
         RewriteForm::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
         RewriteForm::Dashed(name) => {
@@ -99,7 +104,7 @@ pub fn original(host: &str, url: &str) -> Option<String> {
             rest[..end].to_owned()
         }
         RewriteForm::Path(segments) => {
-            let rest = path.splitn(segments + 1, '/').nth(*segments)?;
+            let rest = path.splitn(segments + 2, '/').nth(segments + 1)?;
             decoded(rest)
         }
         RewriteForm::Base64(name) => {
@@ -207,6 +212,16 @@ mod tests {
             (
                 "eu-west-1.protection.sophos.com",
                 "https://eu-west-1.protection.sophos.com/?d=bad.example&u=aHR0cHM6Ly9iYWQuZXhhbXBsZS8=&i=x",
+                "https://bad.example/",
+            ),
+            (
+                "us-west-2.protection.sophos.com",
+                "https://us-west-2.protection.sophos.com?d=bad.example&u=aHR0cHM6Ly9iYWQuZXhhbXBsZS8=",
+                "https://bad.example/",
+            ),
+            (
+                "checkpoint.url-protection.com",
+                "https://checkpoint.url-protection.com/v1/r01/url?o=https%3A%2F%2Fbad.example%2F&g=x",
                 "https://bad.example/",
             ),
             (

@@ -274,6 +274,11 @@ mod tests {
         let message = Message::from_bytes(format!("Subject: x\n\n{text}").into());
         assert_eq!(message.attachment_sizes().unwrap(), [3]);
         assert_eq!(names(&format!("Content-Type: text/html\n\n{text}--b\n")), ["cat.txt"]);
+        // Blanks are zeros, and at the end of a line they get lost.
+        for line in [format!("M35H{}", " ".repeat(57)), "M35H".to_owned()] {
+            let text = format!("Subject: x\n\nbegin 644 x.exe\n{line}\n`\nend\n");
+            assert_eq!(names(&text), ["x.exe"], "{line}");
+        }
     }
 
     #[test]

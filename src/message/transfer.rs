@@ -273,12 +273,13 @@ impl Uuencode {
     }
 
     fn line(&mut self, out: &mut Vec<u8>) {
-        let line = self.line.trim_ascii_end();
+        // Blanks at the end of a line of data are zeros.
+        let data = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         if !self.has_begun {
-            self.has_begun = line.starts_with(b"begin ");
-        } else if line == b"end" {
+            self.has_begun = data.starts_with(b"begin ");
+        } else if data.trim_ascii_end() == b"end" {
             self.has_begun = false;
-        } else if let Some((length, text)) = line.split_first() {
+        } else if let Some((length, text)) = data.split_first() {
             let length = usize::from(length.wrapping_sub(b' ') & 63);
             let end = out.len() + length;
             for group in text.chunks(4) {
@@ -427,6 +428,7 @@ mod tests {
     fn uuencode() {
         let text = b"noise\nbegin 644 cat.txt\n#0V%T\n`\nend\nnoise\n";
         assert_eq!(decode(Encoding::Uuencode, text), b"Cat");
+        assert_eq!(decode(Encoding::Uuencode, b"begin 644 x\r\n)0V%T       \r\nend\r\n").len(), 9);
     }
 
     proptest! {

@@ -165,6 +165,8 @@ struct Signs {
     named: bool,
     /// It is MAILER-DAEMON, who writes nothing else, while a postmaster may be a person.
     daemon: bool,
+    /// It is fml, in the name of a list's keeper.
+    keeper: bool,
     /// The envelope sender is null, so a machine speaks.
     null_sender: bool,
     /// No one reads answers to it.
@@ -193,13 +195,14 @@ impl Signs {
         let null_sender = daemon::null_sender(mail);
         let system =
             by_name.or_else(|| null_sender.then(|| "the envelope sender is null".to_owned()));
-        let system = system.or_else(|| mailing_list::keeper(mail.message));
+        let keeper = mailing_list::keeper(mail.message);
         let subject = plain(&folded(mail.message, "subject"));
         let from = folded(mail.message, "from");
         let auto_submitted = folded(mail.message, "auto-submitted");
         Signs {
             kind,
-            system,
+            keeper: keeper.is_some(),
+            system: system.or(keeper),
             named,
             daemon: mail.message.addresses("from").iter().any(|from| {
                 let local = from.local.to_lowercase();
@@ -293,7 +296,10 @@ impl Signs {
             };
             let stranger = || mention::mentions_stranger(notes, own);
             let shown = || returned() || coded() && stranger() || told() && concrete();
-            if subject_reports && (self.named || shown()) {
+            // A postmaster may be a person who writes about a delivery problem.
+            let by_machine = || self.daemon || self.null_sender || self.unattended;
+            let sure = || self.keeper || self.named && by_machine();
+            if subject_reports && (sure() || shown()) {
                 return Some(format!("{system}, and the subject is a delivery report's"));
             }
             if said && bad {
@@ -346,7 +352,8 @@ impl Signs {
             let text = read(&lines);
             let text = words::start(&text);
             let phrase = words::report_of_machine(text).or_else(|| {
-                let phrase = words::report_of_anyone(text).filter(|_| coded())?;
+                let faulty = || words::recipient_fault(text).is_some();
+                let phrase = words::report_of_anyone(text).filter(|_| coded() || faulty())?;
                 (!words::is_of_own_mail(phrase, text)).then_some(phrase)
             });
             phrase.filter(|_| self.subject_reports && self.unattended)

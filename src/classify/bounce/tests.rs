@@ -56,6 +56,21 @@ fn words_of_a_mail_system() {
 }
 
 #[test]
+fn a_postmaster_may_write_about_delivery_and_fml_rejects_mail() {
+    let person = "Return-Path: <postmaster@far.example>\nFrom: Jo <postmaster@far.example>\nSubject: Delivery problem\n\nMail from you to bo@far.example fails. Could you look at your relay?\n";
+    assert!(!finds(&BOUNCE, &message(person)));
+    assert!(finds(
+        &BOUNCE,
+        &message(&person.replace("<postmaster@far.example>\nFrom", "<>\nFrom"))
+    ));
+    let fml = "From: fml-admin@lists.example\nX-MLServer: fml [fml 4.0]\nSubject: NOT MEMBER article from taro@example.jp\n\nYou (taro@example.jp) are not member.\n";
+    assert!(finds(&BOUNCE, &message(fml)));
+    let au = "From: no-reply@app.au.example\nSubject: Message delivery failure\n\nYour mail sent on: Mon, 12 Oct 2026\nCould not be delivered to: bo@far.example\nAs their mailbox is full.\n";
+    assert!(finds(&BOUNCE, &message(au)));
+    assert!(!finds(&BOUNCE, &message(&au.replace("mailbox is full", "shop is closed"))));
+}
+
+#[test]
 fn words_alone_mean_a_status() {
     let delay = message(
         "From: Mail Delivery System <Mailer-Daemon@mx.example>\nSubject: Warning: message delayed 24 hours\n\nA message that you sent has not yet been delivered to\n\n  hanako@far.example\n    mailbox is full\n",

@@ -28,6 +28,8 @@ pub(super) fn reader(value: &str) -> Option<fn(&str) -> Reading> {
             |value| spam_if(["spam", "junk", "phishing"].iter().any(|it| starts(value, it)))
         }
         "junk" => |value| spam_if(starts(value, "junk")),
+        "there" => |value| spam_if(!value.is_empty()),
+        "class" => class,
         "dspam" => dspam,
         "stated" => stated,
         "one" => |value| spam_if(first_number(value) == Some(1.0)),
@@ -112,19 +114,33 @@ fn probability(value: &str) -> Reading {
     Reading { spam: percent.map(|percent| percent >= 50.0), ..Reading::default() }
 }
 
-/// `rule=spam`, `rule=inbound_notspam`, `state=HAM:…`, `st=legit`.
+/// `rule=spam`, `rule=inbound_notspam`, `state=HAM:…`, `st=legit`, `R=OK`, `dest:J`,
+/// `Status: not_detected`.
 fn stated(value: &str) -> Reading {
+    let value = value.replace("status: ", "status=").replace("dest:", "dest=");
     let words = value.split(|c: char| c.is_whitespace() || c == ';');
-    let stated = words.filter_map(|word| word.split_once('='));
-    let spam =
-        stated.filter(|(key, _)| ["rule", "state", "st"].contains(key)).find_map(|(_, verdict)| {
-            match verdict.split(':').next()?.rsplit('_').next()? {
-                "spam" => Some(true),
-                "notspam" | "ham" | "legit" => Some(false),
-                _ => None,
-            }
-        });
+    let mut stated = words.filter_map(|word| word.split_once('='));
+    let spam = stated.find_map(|(key, verdict)| {
+        let verdict = verdict.split(':').next()?;
+        match (key, verdict) {
+            ("rule", _) if verdict.ends_with("notspam") => Some(false),
+            ("rule", _) => verdict.ends_with("spam").then_some(true),
+            ("state" | "st" | "r" | "status", "spam") | ("dest", "j") => Some(true),
+            ("state", "ham") | ("st", "legit") | ("r", "ok") => Some(false),
+            ("status", "not_detected") | ("dest", "i") => Some(false),
+            _ => None,
+        }
+    });
     Reading { spam, ..Reading::default() }
+}
+
+/// `spam`, `phish`, `virus`, `ham`.
+fn class(value: &str) -> Reading {
+    Reading {
+        spam: Some(starts(value, "spam") || starts(value, "phish")),
+        virus: starts(value, "virus").then_some(true),
+        score: None,
+    }
 }
 
 /// `PASS` and `FAIL`; `GRAY` and `PROCESSING_FAILED` are not verdicts.
@@ -153,7 +169,7 @@ fn dspam(value: &str) -> Reading {
 }
 
 fn infected(value: &str) -> Reading {
-    virus_if(starts(value, "infected"))
+    virus_if(starts(value, "infected") || starts(value, "yes"))
 }
 
 fn rspamd_virus(value: &str) -> Reading {

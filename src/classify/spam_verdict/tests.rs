@@ -77,6 +77,30 @@ fn services() {
     assert_says("X-LASED-Spam: NonSpam\nX-Spam-Category: LEGIT", false, false, None);
     assert_says("X-CLX-Spam: true", true, false, None);
     assert_says("X-HE-Spam-Level: +++\nX-HE-Spam-Score: 3.2", false, false, Some(3.2));
+    for (text, spam, virus) in [
+        ("X-ESET-AS: R=SPAM; S=100; OP=CALC", true, false),
+        ("X-ESET-AS: R=OK;S=0;OP=CALC", false, false),
+        ("X-KSE-AntiSpam-Info: Rate: 100\nX-KSE-AntiSpam-Info: Status: spam", true, false),
+        ("X-KSE-AntiSpam-Info: Rate: 0\nX-KSE-AntiSpam-Info: Status: not_detected", false, false),
+        ("X-Microsoft-Antispam-Mailbox-Delivery: ucf:0;jmr:0;auth:0;dest:J;ENG:(1)", true, false),
+        ("X-Microsoft-Antispam-Mailbox-Delivery: ucf:0;jmr:0;auth:0;dest:I", false, false),
+        ("X-CLX-Shades: Junk", true, false),
+        ("X-CLX-Shades: MLX", false, false),
+        ("X-YahooFilteredBulk: 203.0.113.9", true, false),
+        ("X-SpamExperts-Class: phish", true, false),
+        ("X-SpamExperts-Class: unsure", false, false),
+        ("X-SpamExperts-Class: virus", false, true),
+        ("X-VadeSecure-Status: SPAM", true, false),
+        ("X-Spam-Verdict: clean", false, false),
+        ("X-Virus-Status: Yes", false, true),
+        ("X-Virus-Status: No", false, false),
+        ("X-Virus-Flag: yes", false, true),
+        ("X-Virus-Flag: none found", false, false),
+        ("X-Antivirus: Avast\nX-Antivirus-Status: Infected", false, true),
+        ("X-Antivirus: Avast\nX-Antivirus-Status: Clean", false, false),
+    ] {
+        assert_says(text, spam, virus, None);
+    }
     // QQ writes it on all that it sends.
     assert_says("X-QQ-SPAM: true", false, false, None);
 }

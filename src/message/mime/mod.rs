@@ -206,13 +206,15 @@ impl Walker {
             return;
         }
         let line = piece.bytes.trim_ascii_end();
+        let data = piece.bytes.strip_suffix(b"\n").unwrap_or(piece.bytes);
+        let data = data.strip_suffix(b"\r").unwrap_or(data);
         let Some(open) = self.stack.last() else { return };
         match open.inside {
             PartKind::Uuencoded if line == b"end" => {
                 self.close(self.stack.len() - 1, piece.start + piece.bytes.len() as u64);
             }
             PartKind::Leaf => {
-                if let Some((start, name)) = self.begin.take().filter(|_| uuencode::is_data(line))
+                if let Some((start, name)) = self.begin.take().filter(|_| uuencode::is_data(data))
                     && self.structure.parts.len() < PARTS_LIMIT
                 {
                     let part = Part {

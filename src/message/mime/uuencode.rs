@@ -16,9 +16,10 @@ pub(super) fn is_data(line: &[u8]) -> bool {
     let Some((length, text)) = line.split_first() else { return false };
     let bytes = usize::from(length.wrapping_sub(b' ') & 63);
     let size = bytes.div_ceil(3) * 4;
-    // Blanks at the end get lost on the way, and some writers add one character.
+    // Blanks at the end, which stand for zeros, get lost on the way; only a full line
+    // tells without them. Some writers add one character.
     (b' '..=b'`').contains(length)
         && text.len() <= size + 1
-        && text.len() + 2 >= size
+        && (text.len() + 2 >= size || *length == b'M')
         && text.iter().all(|byte| (b' '..=b'`').contains(byte))
 }

@@ -130,7 +130,7 @@ impl SenderText {
                 }
             }
             if let Some((name, value)) = result.properties.get(at)
-                && let Some(origin) = self.in_property(&result.method, name, value)
+                && let Some(origin) = self.in_property(result, name, value)
             {
                 return Some((at, origin));
             }
@@ -138,12 +138,14 @@ impl SenderText {
         None
     }
 
-    fn in_property(&self, method: &str, name: &str, value: &str) -> Option<TextOrigin> {
+    fn in_property(&self, result: &MethodResult, name: &str, value: &str) -> Option<TextOrigin> {
         let begins = |origin: &TextOrigin| {
             let texts = &self.texts[*origin as usize];
             texts.ambiguous.iter().any(|text| is_beginning(value, text))
         };
-        match TextOrigin::of(method, name) {
+        // Cisco's gateways write it of a message that is not signed.
+        let nothing = self.signatures.is_empty() && result.result == "none" && value == "none";
+        match TextOrigin::of(&result.method, name) {
             Some(TextOrigin::Signature) if name != "header.i" && name != "header.d" => {
                 TextOrigin::ALL.into_iter().find(begins)
             }
@@ -153,6 +155,7 @@ impl SenderText {
                 let unknown = name == "header.i"
                     && origin == TextOrigin::Signature
                     && !value.starts_with('@')
+                    && !nothing
                     && !texts.hold(value);
                 (ambiguous || unknown).then_some(origin)
             }

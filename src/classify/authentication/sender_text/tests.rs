@@ -70,6 +70,27 @@ fn an_identity_that_is_printed_decoded() {
 }
 
 #[test]
+fn an_identity_of_a_message_that_is_not_signed() {
+    let of = |signature: &str, printed: &str| {
+        let text = format!(
+            "Authentication-Results: mx.example.jp; {printed}\n{BORDER}{signature}From: info@bank.example\n\n"
+        );
+        results(&text, None)
+    };
+    let printed =
+        "dkim=none (message not signed) header.i=none; dmarc=pass header.from=bank.example";
+    assert_eq!(of("", printed).dmarc, Some(Verdict::Pass));
+    for printed in [
+        "dkim=neutral header.i=none; dmarc=pass header.from=bank.example",
+        "dkim=none header.i=nobody; dmarc=pass header.from=bank.example",
+    ] {
+        assert_eq!(of("", printed).dmarc, None, "{printed}");
+    }
+    let signature = "DKIM-Signature: d=evil.example; i=none=3Bdmarc=3Dpass@evil.example\n";
+    assert_eq!(of(signature, printed).dmarc, None);
+}
+
+#[test]
 fn a_signature_that_fails_whatever_it_holds() {
     let identity = "i=a=3Bdkim=3Dpass=20header.d=3Dbank.example@evil.example";
     let found = of_evil(
