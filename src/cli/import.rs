@@ -76,6 +76,12 @@ pub(super) struct ImportRulesArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) lists: Option<PathBuf>,
 
+    /// What a variable of a procmailrc or a maildrop filter holds when a message comes, if
+    /// the file does not say it: an argument (`1=…`), a name from the environment, or one
+    /// that a program gives its value
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, conflicts_with = "try")]
+    pub(super) variable: Vec<(String, String)>,
+
     /// Make site rules, in a category, of a Sieve script that a provider runs before those
     /// of users
     #[arg(long, conflicts_with_all = ["maildir", "layout", "try"])]
@@ -134,6 +140,9 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     if call.programs.as_ref().is_some_and(|folder| !folder.is_absolute()) {
         return Err("`--programs` takes a path that begins with `/`".into());
     }
+    if !call.variable.is_empty() && !matches!(language, "maildrop" | "procmail") {
+        return Err("`--variable` is for procmail and maildrop".into());
+    }
     let options = options(call)?;
     let load = &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
@@ -172,6 +181,20 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     deliver(call, &imported)
 }
 
+/// `NAME=VALUE`; a name of digits is an argument's.
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name {
+        return Err(format!("`{name}` is no name of a variable"));
+    }
+    if value.contains(char::is_control) {
+        return Err(format!("the value of {name} has a control character in it"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -204,6 +227,7 @@ fn options(call: &ImportRulesArgs) -> Result<Options, String> {
         included: None,
         category: call.site.then(|| category_of(&call.file)),
         programs: call.programs.is_some().then(|| name(&call.programs)).transpose()?,
+        variables: call.variable.iter().cloned().collect(),
         keywords: call.labels == LabelsAs::Keywords,
     })
 }

@@ -12,6 +12,8 @@ pub(super) struct MailPlaces {
     pub(super) maildir: String,
     /// Where mail goes that no rule takes.
     pub(super) inbox: String,
+    /// The Maildir that the user names, if he does.
+    pub(super) named: Option<String>,
 }
 
 /// Directories that people keep mail in.
@@ -64,9 +66,11 @@ impl MailPlaces {
             !name.is_empty() && SPOOL_DIRECTORIES.contains(&directory)
         });
         let inbox = trimmed(&self.path_from_home(&self.inbox));
-        if whole == inbox || is_spool {
+        let named = self.named.as_deref().map(|named| trimmed(&self.path_from_home(named)));
+        if whole == inbox || is_spool || named.as_ref() == Some(&whole) {
             return Ok(None);
         }
+        let in_named = named.and_then(|named| whole.strip_prefix(&format!("{named}/")));
         // In the inbox's Maildir.
         let in_inbox = whole.strip_prefix(&format!("{inbox}/"));
         let in_inbox = in_inbox.filter(|name| !self.inbox.is_empty() && name.starts_with('.'));
@@ -77,17 +81,20 @@ impl MailPlaces {
             .filter_map(|base| Some((*base, whole.strip_prefix(base)?)))
             .find(|(base, name)| maildir == "~" && (*base != "~/" || name.starts_with('.')))
             .map(|(_, name)| name);
-        let below =
-            match in_inbox.or(in_home).or_else(|| whole.strip_prefix(&format!("{maildir}/"))) {
-                Some(below) => below.to_owned(),
-                None => {
-                    let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
-                    base.ok_or_else(|| {
-                        format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
-                    })?
-                    .to_owned()
-                }
-            };
+        let below = match in_named
+            .or(in_inbox)
+            .or(in_home)
+            .or_else(|| whole.strip_prefix(&format!("{maildir}/")))
+        {
+            Some(below) => below.to_owned(),
+            None => {
+                let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
+                base.ok_or_else(|| {
+                    format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
+                })?
+                .to_owned()
+            }
+        };
         let directory = trimmed(whole.strip_suffix(&below).unwrap_or(&whole));
         // What is put into `new` of a Maildir is mail in it.
         if below == "new" && directory.to_ascii_lowercase().ends_with("maildir") {

@@ -20,8 +20,36 @@ pub(super) const LONGEST_STEPS: usize = 5000;
 /// Whether the first match of a pattern of ours is always the longest, and its groups
 /// then contain the same.
 pub(super) fn is_longest_first(pattern: &str, case: bool) -> bool {
-    let repeats = regex_syntax::parse(pattern).is_ok_and(|hir| repeats_alike(&hir));
-    repeats && ends_alike(pattern, case).unwrap_or(false)
+    let Ok(hir) = regex_syntax::parse(pattern) else { return false };
+    repeats_alike(&hir) && (ends_greedily(&hir) || ends_alike(pattern, case).unwrap_or(false))
+}
+
+/// How many characters each match has, if that is plain to see. It is the same whether case
+/// counts or not.
+fn characters(hir: &Hir) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(0),
+        HirKind::Literal(literal) => Some(std::str::from_utf8(&literal.0).ok()?.chars().count()),
+        HirKind::Class(_) => Some(1),
+        HirKind::Capture(capture) => characters(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(characters).sum(),
+        HirKind::Repetition(_) | HirKind::Alternation(_) => None,
+    }
+}
+
+/// Whether each match has the same number of characters, but for a repetition at the end
+/// that takes all it can.
+fn ends_greedily(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => ends_greedily(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            repetition.greedy && characters(&repetition.sub).is_some()
+        }
+        HirKind::Concat(parts) => parts.split_last().is_some_and(|(last, before)| {
+            before.iter().all(|part| characters(part).is_some()) && ends_greedily(last)
+        }),
+        _ => characters(hir).is_some(),
+    }
 }
 
 /// False for a repeated group that may be empty or contains groups: glibc captures
@@ -83,7 +111,8 @@ fn ends_alike(pattern: &str, case: bool) -> Option<bool> {
 
 /// Whether the first match of a pattern of ours is always the shortest.
 pub(super) fn is_shortest_first(pattern: &str, case: bool) -> bool {
-    ends_at_once(pattern, case).unwrap_or(false)
+    let is_plain = regex_syntax::parse(pattern).is_ok_and(|hir| characters(&hir).is_some());
+    is_plain || ends_at_once(pattern, case).unwrap_or(false)
 }
 
 /// Whether no preferred match is still possible where a match has ended. None if that is
@@ -166,6 +195,12 @@ mod tests {
             ("(ab)*$", true),
             ("(b?)*$", false),
             ("((a)|b)*$", false),
+            // That needs no search.
+            ("<([^.]*)", true),
+            ("k[a-f]([0-9]{2})", true),
+            ("k[a-f]*?", false),
+            ("k+(?:ab)*", true),
+            ("k+(?:ka)*", false),
         ] {
             assert_eq!(is_longest_first(pattern, false), same, "{pattern}");
         }

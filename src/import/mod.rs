@@ -61,6 +61,7 @@ pub mod trial;
 pub mod write;
 mod print;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -84,6 +85,9 @@ pub struct Options {
     pub category: Option<String>,
     /// The folder of the programs that a Sieve script names, ending with `/`.
     pub programs: Option<String>,
+    /// What variables of the foreign rules hold that these do not say themselves: arguments
+    /// of the program, what comes from the environment, what programs print.
+    pub variables: BTreeMap<String, String>,
     /// Gmail's labels become keywords, not folders.
     pub keywords: bool,
 }

@@ -98,7 +98,12 @@ fn step(line: &str) -> Option<TrialStep> {
     if target == "/dev/null" {
         return (kind == "to").then_some(TrialStep::Left(0));
     }
-    let places = MailPlaces { start: start.into(), maildir: maildir.into(), inbox: inbox.into() };
+    let places = MailPlaces {
+        start: start.into(),
+        maildir: maildir.into(),
+        inbox: inbox.into(),
+        named: None,
+    };
     Some(match places.folder(&literal(target), &mut Draft::default()) {
         Ok(folder) => {
             let folder = folder.map(|name| name.replace("{{", "{").replace("}}", "}"));

@@ -10,8 +10,7 @@ use super::{ImportResult, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{CheckContext, check, check_site, no_script};
 use crate::source::{SourceFile, Sources, Span};
-use crate::syntax;
-use crate::syntax::ast::{Ast, Body, StatementNode, StatementNodeKind};
+use crate::syntax::{self, FormattedRules};
 
 /// How many times units are left out one by one, before all are.
 const MOST_ROUNDS: usize = 20;
@@ -43,7 +42,7 @@ pub fn write(
     let name = file.unwrap_or_default().to_string_lossy();
     let head = &format!("Made of {name} by mfilter import {language}.");
     let mut rounds = 0;
-    let (rules, places) = loop {
+    let (AcceptedRules { text: rules, statements, comments }, places) = loop {
         let PrintedRules { text, start, places, ends } = print(&draft, &sources, options, head);
         match checked(&text, options.category.is_some()) {
             Ok(rules) => break (rules, places),
@@ -61,24 +60,35 @@ pub fn write(
         }
     };
     let file = SourceFile::new("mailrules", rules.as_str());
-    let (ast, _) = syntax::parse(0, &file);
-    let statements = statements(&ast, &places);
-    let lines = lines(&file, &ast, &statements, &places);
+    let lines = lines(&file, &statements, &comments, &places);
     let mut order = 0;
     for unit in &mut draft.units {
         place(unit, &lines, &mut order);
     }
-    let places = foreign_places(&draft, &statements);
+    let places = foreign_places(&draft, &statements, &places);
     let separator = options.separator.unwrap_or('/');
     Ok(ImportResult { rules, draft, places, sources, separator })
 }
 
+/// Rules without a mistake, in the canonical layout.
+struct AcceptedRules {
+    text: String,
+    /// Where each statement begins, before those in its block.
+    statements: Vec<u32>,
+    /// Where the comments begin that stand for units.
+    comments: Vec<u32>,
+}
+
 /// The canonical layout of the written text, rules or site rules, if it has no mistake.
-fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
+fn checked(text: &str, site: bool) -> Result<AcceptedRules, (Box<Bug>, Vec<Diagnostic>)> {
     let path = Path::new("mailrules");
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, text.as_bytes());
-    let rules = syntax::format(&ast, &file);
+    let FormattedRules { text: rules, statements, comments } = syntax::formatted_rules(&ast, &file);
+    let for_units = ast.comments.iter().zip(comments).filter(|(comment, _)| {
+        comment.text.starts_with(UNTRANSLATED) || comment.text.starts_with(DEAD)
+    });
+    let comments = for_units.filter_map(|(_, place)| place).collect();
     sources.add(file);
     let nothing = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let surroundings = &mut CheckContext {
@@ -92,7 +102,7 @@ fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)
     let errors: Vec<Diagnostic> =
         found.diagnostics.into_iter().filter(|each| each.severity == Severity::Error).collect();
     if errors.is_empty() {
-        return Ok(rules);
+        return Ok(AcceptedRules { text: rules, statements, comments });
     }
     let shown = errors.get(..MOST_SHOWN).unwrap_or(&errors);
     let mistakes = diagnostic::render(shown, &sources, false);
@@ -155,60 +165,45 @@ fn leave_all_out(units: &mut [Unit]) -> bool {
     any
 }
 
-/// Where each statement is in the rules, and which unit it belongs to; units are numbered
-/// in the order in which they are walked.
-fn statements(ast: &Ast, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
-    let mut spans = Vec::new();
-    preorder(&ast.statements, &mut spans);
-    let units = places.iter().filter_map(|place| match place {
-        LinePlace::Statement(unit) => Some(*unit),
-        LinePlace::Comment(_) => None,
-    });
-    spans.into_iter().zip(units).collect()
-}
-
 /// The place in the foreign rules that each statement was made from. A statement that has
 /// none gets that of the statement before it.
-fn foreign_places(draft: &Draft, statements: &[(Span, Option<usize>)]) -> Vec<(u32, Span)> {
+fn foreign_places(draft: &Draft, statements: &[u32], places: &[LinePlace]) -> Vec<(u32, Span)> {
     let mut spans = Vec::new();
     for unit in &draft.units {
         unit.walk(&mut |unit| spans.push(unit.span));
     }
     let mut last = spans.iter().copied().find(|span| span.end > 0).unwrap_or_default();
-    let place = |(statement, unit): &(Span, Option<usize>)| {
+    let units = places.iter().filter_map(|place| match place {
+        LinePlace::Statement(unit) => Some(*unit),
+        LinePlace::Comment(_) => None,
+    });
+    let place = |(statement, unit): (&u32, Option<usize>)| {
         let known = unit.and_then(|unit| spans.get(unit)).copied();
         last = known.filter(|span| span.end > 0).unwrap_or(last);
-        (statement.start, last)
+        (*statement, last)
     };
-    statements.iter().map(place).collect()
+    statements.iter().zip(units).map(place).collect()
 }
 
 /// The line of each unit in the rules.
 fn lines(
     file: &SourceFile,
-    ast: &Ast,
-    statements: &[(Span, Option<usize>)],
+    statements: &[u32],
+    comments: &[u32],
     places: &[LinePlace],
 ) -> Vec<(usize, u32)> {
-    let comments: Vec<Span> = ast
-        .comments
-        .iter()
-        .filter(|comment| comment.text.starts_with(UNTRANSLATED) || comment.text.starts_with(DEAD))
-        .map(|comment| comment.span)
-        .collect();
-    let (mut statement, mut comment) = (statements.iter(), comments.into_iter());
+    let (mut statement, mut comment) = (statements.iter(), comments.iter());
     let mut lines = Vec::new();
     for place in places {
         match place {
             LinePlace::Statement(unit) => {
-                let (Some((span, _)), unit) = (statement.next(), unit) else { continue };
-                if let Some(unit) = unit {
-                    lines.push((*unit, file.line(span.start)));
+                if let (Some(start), Some(unit)) = (statement.next(), unit) {
+                    lines.push((*unit, file.line(*start)));
                 }
             }
             LinePlace::Comment(unit) => {
-                if let Some(span) = comment.next() {
-                    lines.push((*unit, file.line(span.start)));
+                if let Some(start) = comment.next() {
+                    lines.push((*unit, file.line(*start)));
                 }
             }
         }
@@ -216,17 +211,6 @@ fn lines(
     lines.sort_unstable();
     lines.dedup_by_key(|(unit, _)| *unit);
     lines
-}
-
-fn preorder(statements: &[StatementNode], spans: &mut Vec<Span>) {
-    for statement in statements {
-        spans.push(statement.span);
-        match &statement.kind {
-            StatementNodeKind::Rule { body: Body::Block(inner), .. }
-            | StatementNodeKind::Category { statements: inner, .. } => preorder(inner, spans),
-            _ => {}
-        }
-    }
 }
 
 fn place(unit: &mut Unit, lines: &[(usize, u32)], order: &mut usize) {

@@ -30,6 +30,7 @@ use crate::source::SourceFile;
 use ast::Ast;
 
 pub use decode::{NotUtf8, decode};
+pub use format::FormattedRules;
 pub use literal::{quote, slashed};
 pub use mistake::date_hint;
 pub use scan::{Scan, ScanFault, SyntaxToken, TokenShape, scan};
@@ -43,6 +44,11 @@ pub fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
 /// The canonical layout, with comments. It is meant for files that were read
 /// without mistakes; `source` is the text to which the spans of `ast` refer.
 pub fn format(ast: &Ast, source: &SourceFile) -> String {
+    formatted_rules(ast, source).text
+}
+
+/// The same, with the places of statements and comments in it.
+pub fn formatted_rules(ast: &Ast, source: &SourceFile) -> FormattedRules {
     format::format(ast, source)
 }
 

@@ -5,7 +5,7 @@ use super::compare::is_value;
 use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::value::{
-    MaildropPlace, MaildropText, MaildropVariable, PLACE_OF_A_MESSAGE, Value, guessed_folder,
+    MaildropPlace, MaildropText, MaildropVariable, Value, guessed_folder, place_of_a_message,
 };
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
@@ -115,7 +115,12 @@ impl FilterLowering<'_> {
     pub(super) fn places(&self) -> MailPlaces {
         // Folders are in the Maildir, which is also the inbox.
         let inbox = literal(&self.inbox);
-        MailPlaces { start: "~".into(), maildir: inbox.clone(), inbox }
+        MailPlaces {
+            start: "~".into(),
+            maildir: inbox.clone(),
+            inbox,
+            named: self.maildir.as_deref().map(literal),
+        }
     }
 
     /// The first character of a text.
@@ -175,7 +180,7 @@ impl FilterLowering<'_> {
                 .any(|piece| matches!(piece, ExpressionPiece::Raw(raw) if raw.contains("/.")));
             let is_above = text.constant.is_none() && goes_on && !directory.contains("/.");
             if is_whole || is_above {
-                return Some(PLACE_OF_A_MESSAGE.to_owned());
+                return Some(place_of_a_message(name));
             }
             directory.push_str(&text.template);
         }

@@ -114,7 +114,8 @@ impl FilterLowering<'_> {
             if goes_on {
                 all_end = false;
                 let mut kept = Vec::new();
-                self.keep(branch, &entry, &mut kept);
+                let is_only_way = complete && exits.is_empty();
+                self.keep(branch, &entry, is_only_way, &mut kept);
                 if !kept.is_empty() {
                     unit = open(unit);
                     unit.effects.extend(kept);
@@ -200,8 +201,15 @@ impl FilterLowering<'_> {
     }
 
     /// Variables that a branch has set and that are read after it: kept by `let`, and
-    /// known there by all their possible values.
-    fn keep(&mut self, branch: &IfBranch, entry: &MaildropVariables, effects: &mut Vec<Effect>) {
+    /// known there by all their possible values. If no other way leads there, constants
+    /// stay what they are.
+    fn keep(
+        &mut self,
+        branch: &IfBranch,
+        entry: &MaildropVariables,
+        is_only_way: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut names = Vec::new();
         walk(&branch.body, &mut |statement| {
             if let MaildropStatementKind::Assign(name, _) = &statement.kind
@@ -218,6 +226,8 @@ impl FilterLowering<'_> {
             }
             let kept = kept_name(&name);
             match now {
+                // The inbox is where the filter as a whole puts it.
+                MaildropVariable::Constant(_) if is_only_way && name != "DEFAULT" => {}
                 MaildropVariable::Constant(text) => {
                     effects.push(Effect::Let(kept.clone(), literal(&text)));
                     self.variables.set(&name, MaildropVariable::Kept(kept, Some(vec![text])));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::pattern::CaptureNeeds;
 use super::value::{MaildropVariable, MaildropVariables, kept_name};
-use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft};
+use crate::import::{IncludeLoader, Options};
 use crate::source::{Sources, Span};
 
 /// The state of one import.
@@ -15,6 +15,8 @@ pub(super) struct FilterLowering<'a> {
     pub(super) sources: Sources,
     pub(super) variables: MaildropVariables,
     pub(super) load: IncludeLoader<'a>,
+    /// The Maildir that the user names.
+    pub(super) maildir: Option<String>,
     /// Where mail goes that no statement takes.
     pub(super) inbox: String,
     /// The files being read, each included by the one before it, to detect circles.
@@ -101,11 +103,12 @@ pub(super) struct Uses {
 }
 
 impl<'a> FilterLowering<'a> {
-    pub(super) fn new(load: IncludeLoader<'a>) -> FilterLowering<'a> {
+    pub(super) fn new(options: &Options, load: IncludeLoader<'a>) -> FilterLowering<'a> {
         FilterLowering {
             draft: Draft::default(),
             sources: Sources::default(),
-            variables: MaildropVariables::new(),
+            variables: MaildropVariables::new(options.variables.clone()),
+            maildir: options.maildir.clone(),
             load,
             inbox: "~/Maildir/".into(),
             around: Vec::new(),

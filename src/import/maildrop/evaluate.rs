@@ -136,7 +136,13 @@ impl FilterLowering<'_> {
     /// The text of a pattern with its variables inserted.
     fn pattern_source(&self, source: &[ExpressionPiece]) -> Result<String, String> {
         let text = self.variables.text(source)?;
-        text.constant.ok_or_else(|| "text from the message is inserted in the pattern".into())
+        let of_caller = source.iter().find_map(|piece| match piece {
+            ExpressionPiece::Variable(name) => self.variables.of_environment(name),
+            ExpressionPiece::Raw(_) => None,
+        });
+        text.constant.ok_or_else(|| {
+            of_caller.unwrap_or_else(|| "text from the message is inserted in the pattern".into())
+        })
     }
 
     fn wanted(&mut self) -> CaptureNeeds {

@@ -8,8 +8,8 @@ use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
 use super::value::{
-    MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, PLACE_OF_A_MESSAGE, Value,
-    is_match, kept_name,
+    MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, Value, is_match, kept_name,
+    place_of_a_message,
 };
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{
@@ -72,6 +72,12 @@ impl FilterLowering<'_> {
                 Expression::Text(pieces) => variables.text(pieces).ok(),
                 _ => None,
             };
+            if value.is_none()
+                && let Some(given) = variables.given(name)
+            {
+                variables.set(name, given);
+                continue;
+            }
             match value.and_then(|text| text.constant) {
                 Some(constant) => variables.set(name, MaildropVariable::Constant(constant)),
                 None => variables.set(name, MaildropVariable::Unknown(String::new())),
@@ -155,7 +161,7 @@ impl FilterLowering<'_> {
                     "HOME" | "PATH" | "SHELL" | "LOGNAME" | "USER" => self.variables.get(name),
                     _ => MaildropVariable::Field(field.clone(), format!("{{{field}}}")),
                 };
-                self.variables.set(name, variable);
+                self.variables.set(name, self.variables.given(name).unwrap_or(variable));
             }
             MaildropStatementKind::Exit => {
                 let done = self.leave();
@@ -447,7 +453,7 @@ impl FilterLowering<'_> {
         let why = match self.variables.get(name) {
             MaildropVariable::Constant(_) => return None,
             MaildropVariable::Unknown(why) => why,
-            _ => PLACE_OF_A_MESSAGE.to_owned(),
+            _ => place_of_a_message(name),
         };
         let path = format!("{}{}", self.inbox.trim_end_matches('/'), self.path_in(below)?);
         fits.then(|| (path, (!called).then_some(why)))
@@ -487,7 +493,7 @@ impl FilterLowering<'_> {
         }
         self.joined.remove(name);
         let before = self.captured;
-        let found = self.value(value);
+        let mut found = self.value(value);
         self.captured = before;
         if value.runs_a_program() {
             let written = command_text(value).unwrap_or_default();
@@ -499,12 +505,17 @@ impl FilterLowering<'_> {
             };
             self.set_code(code);
         }
+        if (found.is_err() || value.runs_a_program())
+            && let Some(given) = self.variables.given(name)
+        {
+            found = Ok(Value::Variable(given));
+        }
         if found.is_err()
             && matches!(value, Expression::Command(_))
             && let Some(unit) = self.printed(span, name, value)
         {
             if is_place(name) {
-                self.guess(name, PLACE_OF_A_MESSAGE.to_owned());
+                self.guess(name, name);
             }
             return Some(unit);
         }
@@ -544,7 +555,12 @@ impl FilterLowering<'_> {
             | MaildropVariable::Captured(_)
                 if is_place(name) =>
             {
-                self.guess(name, PLACE_OF_A_MESSAGE.to_owned());
+                let names = value.names();
+                let is_unknown = |name: &&str| {
+                    !matches!(self.variables.get(name), MaildropVariable::Constant(_))
+                };
+                let depends_on = names.into_iter().find(is_unknown).unwrap_or(name).to_owned();
+                self.guess(name, &depends_on);
                 None
             }
             MaildropVariable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
@@ -574,8 +590,9 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// A path is taken for the Maildir.
-    fn guess(&mut self, name: &str, why: String) {
+    /// A path that depends on a variable is taken for the Maildir.
+    fn guess(&mut self, name: &str, depends_on: &str) {
+        let why = place_of_a_message(depends_on);
         let inbox = self.inbox.trim_end_matches('/').to_owned();
         self.variables.set(name, MaildropVariable::Constant(inbox));
         self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));

@@ -36,7 +36,7 @@ pub fn import(
     options: &Options,
     load: IncludeLoader<'_>,
 ) -> Result<ImportResult, Box<Bug>> {
-    let mut lowering = FilterLowering::new(load);
+    let mut lowering = FilterLowering::new(options, load);
     let file = source_file(path, bytes, &mut lowering.draft);
     lowering.main(path, &file);
     let (draft, sources) = (lowering.draft, lowering.sources);

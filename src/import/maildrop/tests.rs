@@ -520,6 +520,37 @@ fn arguments_name_the_maildir() {
     not("A=$1\nif ($A eq x)\n to Maildir/.A\n", "");
 }
 
+/// What the filter does not say of its variables, the user may.
+#[test]
+fn variables_are_given() {
+    let given = |text: &str, variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let options = Options { variables: variables.collect(), ..Options::default() };
+        let (rules, totals, report) = testing::rules(import, ("filter", text), &options, &[]);
+        assert_eq!(totals.exact, totals.all, "{text}\n{report}");
+        rules.replace("\n-> ", " -> ")
+    };
+    let by_user = "if ($1 eq hanako)\n to Maildir/.A\nto Maildir/.B\n";
+    assert_eq!(given(by_user, &[("1", "hanako")]), "folder \"A\"");
+    assert_eq!(given(by_user, &[("1", "taro")]), "folder \"B\"");
+    let hosted = "MAILDIR=$HOME/Maildir\nimport EXT\nif ($EXT)\n{\n \
+                  D=`dumpvuser $EXT | grep Dir | awk '{ print $2 }'`\n if ($D)\n  \
+                  MAILDIR=\"$HOME/$D\"\n}\nto \"$MAILDIR/.A\"\n";
+    assert_eq!(came_of(hosted).2.approximate, 1);
+    assert_eq!(given(hosted, &[("EXT", "")]), "folder \"A\"");
+    // Where mail is stored is then known, and may be elsewhere.
+    let named = Options {
+        variables: [("EXT", "a"), ("D", "users/a")].map(|(a, b)| (a.into(), b.into())).into(),
+        maildir: Some("~/users/a".into()),
+        ..Options::default()
+    };
+    let (rules, totals, _) = testing::rules(import, ("filter", hosted), &named, &[]);
+    assert_eq!((rules.as_str(), totals.exact), ("set maildir \"~/users/a\"\nfolder \"A\"", 1));
+    // What the filter says itself counts.
+    let said = "D=Maildir/.A\nto $D\n";
+    assert_eq!(given(said, &[("D", "Maildir/.B")]), "folder \"A\"");
+}
+
 /// Lists by their domains: the parts of a name are joined by another sign.
 #[test]
 fn parts_are_joined() {

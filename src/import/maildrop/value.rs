@@ -79,6 +79,8 @@ pub(super) struct MaildropVariables {
     /// Why a variable that is not set here may be set nevertheless.
     pub(super) maybe_set: Option<String>,
     places: Rc<BTreeMap<String, MaildropPlace>>,
+    /// What the user says of those that the filter does not.
+    given: Rc<BTreeMap<String, String>>,
 }
 
 /// What is known of a path that is not known as such.
@@ -91,13 +93,14 @@ pub(super) enum MaildropPlace {
 }
 
 impl MaildropVariables {
-    /// Those that maildrop sets itself.
-    pub(super) fn new() -> MaildropVariables {
+    /// Those that maildrop sets itself, and those that are given.
+    pub(super) fn new(given: BTreeMap<String, String>) -> MaildropVariables {
         let mut variables = MaildropVariables {
             all: PersistentMap::new(),
             kept: Rc::default(),
             maybe_set: None,
             places: Rc::default(),
+            given: Rc::new(given),
         };
         let constants = [
             ("HOME", "~"),
@@ -135,6 +138,20 @@ impl MaildropVariables {
         self.all.insert(name, value);
     }
 
+    /// What the user says that a variable holds.
+    pub(super) fn given(&self, name: &str) -> Option<MaildropVariable> {
+        self.given.get(name).cloned().map(MaildropVariable::Constant)
+    }
+
+    /// Why a variable is not known, if it comes from the environment.
+    pub(super) fn of_environment(&self, name: &str) -> Option<String> {
+        let of_it = matches!(self.all.get(name), Some(MaildropVariable::Field(field, _))
+            if field.starts_with("env "));
+        of_it.then(|| {
+            format!("{name} comes from the environment: `--variable {name}=…` says what it is")
+        })
+    }
+
     pub(super) fn set_place(&mut self, name: &str, place: Option<MaildropPlace>) {
         if self.places.get(name) == place.as_ref() {
             return;
@@ -160,12 +177,12 @@ impl MaildropVariables {
 
     /// Whether something sets a variable, or maildrop does.
     pub(super) fn is_assigned(&self, name: &str) -> bool {
-        self.all.get(name).is_some()
+        self.all.get(name).is_some() || self.given.contains_key(name)
     }
 
     /// Whether something sets a variable, or may.
     pub(super) fn is_set(&self, name: &str) -> bool {
-        self.maybe_set.is_some() || self.all.get(name).is_some()
+        self.maybe_set.is_some() || self.is_assigned(name)
     }
 
     /// A variable; one that is not set is empty.
@@ -173,8 +190,13 @@ impl MaildropVariables {
         if let Some(value) = self.all.get(name) {
             return value.clone();
         }
+        if let Some(value) = self.given(name) {
+            return value;
+        }
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            return MaildropVariable::Unknown(format!("`${name}` is an argument of maildrop's"));
+            return MaildropVariable::Unknown(format!(
+                "`${name}` is an argument of maildrop's: `--variable {name}=…` says what it is"
+            ));
         }
         match &self.maybe_set {
             Some(why) => MaildropVariable::Unknown(format!("{name}: {why}")),
@@ -302,8 +324,13 @@ fn together(mine: Option<Vec<String>>, theirs: Option<Vec<String>>) -> Option<Ve
     Some(all)
 }
 
-/// Why it is unknown where a Maildir is.
-pub(super) const PLACE_OF_A_MESSAGE: &str = "where that is turns out when a message comes";
+/// Why it is unknown where a Maildir is: that depends on this variable.
+pub(super) fn place_of_a_message(name: &str) -> String {
+    format!(
+        "where that is turns out when a message comes, unless `--variable {name}=…` says what \
+         it depends on"
+    )
+}
 
 /// How a path differs whose Maildir was guessed.
 pub(super) fn guessed_folder(why: &str) -> String {

@@ -4,7 +4,7 @@ use super::assignment::{is_special, without_backslashes};
 use super::context::RecipeLowering;
 use super::words::{ExpandedText, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
-use crate::import::ir::Effect;
+use crate::import::ir::{Effect, literal};
 use crate::import::shell::{
     ASKED, in_braces, is_program, kept_in_file, shell_words, status_of, unquoted,
 };
@@ -162,11 +162,16 @@ impl RecipeLowering<'_> {
             (Err(_), Some((name, rest))) if !rest.is_empty() => {
                 let expanded = self.variables.expand(rest, false)?;
                 differs.get_or_insert(format!(
-                    "taken for a folder of this Maildir: nothing here sets {name}"
+                    "taken for a folder of this Maildir: nothing here sets {name}, and no \
+                     `--variable {name}=…` says what it is"
                 ));
                 self.folder(&expanded)?
             }
-            (Err(_), Some((name, _))) => return Err(format!("nothing here sets {name}")),
+            (Err(_), Some((name, _))) => {
+                return Err(format!(
+                    "nothing here sets {name}: `--variable {name}=…` says what it is"
+                ));
+            }
             (folder, _) => folder?,
         };
         let inserts = written.contains("$MATCH") || written.contains("${MATCH");
@@ -271,6 +276,7 @@ impl RecipeLowering<'_> {
             start: self.template("MAILDIR"),
             maildir: self.template("MAILDIR"),
             inbox: self.template("DEFAULT"),
+            named: self.maildir.as_deref().map(literal),
         };
         places.folder(&path.template, &mut self.draft)
     }

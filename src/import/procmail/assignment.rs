@@ -3,7 +3,7 @@
 use super::context::{Dependence, RecipeLowering};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
 use super::sed::{TextChange, changes};
-use super::words::ProcmailVariable;
+use super::words::{ExpandedText, ProcmailVariable};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
 use crate::import::one_line::prints_one_line;
 use crate::import::shell::{
@@ -75,12 +75,19 @@ impl RecipeLowering<'_> {
             self.variables.set(name, ProcmailVariable::Constant(String::new()));
             return Vec::new();
         }
+        let mut expanded = self.variables.expand(written, false);
+        let given =
+            self.variables.given(name).filter(|_| expanded.is_err() || written.contains('`'));
+        let is_given = given.is_some();
+        if let Some(text) = given {
+            expanded = Ok(ExpandedText { template: literal(&text), constant: Some(text) });
+        }
         if !is_special(name)
+            && !is_given
             && let Some(unit) = self.changed(span, name, written)
         {
             return vec![unit];
         }
-        let expanded = self.variables.expand(written, false);
         self.variables.unset("?");
         if expanded.is_err()
             && !is_special(name)

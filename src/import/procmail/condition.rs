@@ -337,7 +337,8 @@ fn tested_folder(command: &str, variables: &RcVariables) -> Option<String> {
         _ => String::new(),
     };
     let maildir = constant("MAILDIR");
-    MailPlaces { start: maildir.clone(), maildir, inbox: constant("DEFAULT") }.folder_at(&path)
+    let inbox = constant("DEFAULT");
+    MailPlaces { start: maildir.clone(), maildir, inbox, named: None }.folder_at(&path)
 }
 
 /// A text that is the same for every message.

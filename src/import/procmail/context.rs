@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::words::{ProcmailVariable, RcVariables};
-use crate::import::IncludeLoader;
 use crate::import::ir::{Cond, Draft, literal};
+use crate::import::{IncludeLoader, Options};
 use crate::source::Sources;
 
 /// The result of the recipe before this one, for `A`, `a`, `E` and `e`.
@@ -36,6 +36,8 @@ pub(super) struct RecipeLowering<'a> {
     /// `EXITCODE`, if it is set.
     pub(super) exit_code: Option<i32>,
     pub(super) load: IncludeLoader<'a>,
+    /// The Maildir that the user names.
+    pub(super) maildir: Option<String>,
     /// The files being read, each included by the one before it, to detect circles.
     pub(super) around: Vec<PathBuf>,
     /// Headers that recipes have changed, in lower case; `*` for any.
@@ -55,11 +57,12 @@ pub(super) struct RecipeLowering<'a> {
 }
 
 impl<'a> RecipeLowering<'a> {
-    pub(super) fn new(load: IncludeLoader<'a>) -> RecipeLowering<'a> {
+    pub(super) fn new(options: &Options, load: IncludeLoader<'a>) -> RecipeLowering<'a> {
         RecipeLowering {
             draft: Draft::default(),
             sources: Sources::default(),
-            variables: RcVariables::new(),
+            variables: RcVariables::new(options.variables.clone()),
+            maildir: options.maildir.clone(),
             exit_code: None,
             load,
             around: Vec::new(),

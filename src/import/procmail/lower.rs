@@ -21,8 +21,9 @@ impl RecipeLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
         self.sources.add(file.clone());
         self.around.push(path.to_owned());
-        self.collect(&read(0, file));
-        let units = self.nodes(&read(0, file), &mut Dependence::Nothing);
+        let nodes = read(0, file);
+        self.collect(&nodes);
+        let units = self.nodes(&nodes, &mut Dependence::Nothing);
         self.draft.units.extend(units);
     }
 

@@ -34,7 +34,7 @@ pub fn import(
     options: &Options,
     load: IncludeLoader<'_>,
 ) -> Result<ImportResult, Box<Bug>> {
-    let mut lowering = RecipeLowering::new(load);
+    let mut lowering = RecipeLowering::new(options, load);
     let file = source_file(path, bytes, &mut lowering.draft);
     lowering.main(path, &file);
     let (draft, sources) = (lowering.draft, lowering.sources);

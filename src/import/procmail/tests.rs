@@ -3,6 +3,31 @@
 use super::import;
 use crate::import::{Options, report, testing};
 
+/// What the file does not say of its variables, and where the Maildir is, the user may.
+#[test]
+fn variables_are_given() {
+    let given = |text: &str, variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let options = Options {
+            variables: variables.collect(),
+            maildir: Some("/srv/mail/a".into()),
+            ..Options::default()
+        };
+        let (rules, totals, report) = testing::rules(import, ("rc", text), &options, &[]);
+        assert_eq!(totals.exact, totals.all, "{text}\n{report}");
+        rules.strip_prefix("set maildir \"/srv/mail/a\"\n").unwrap_or_default().to_owned()
+    };
+    let by_host = "AT=`hostname`\n:0\n* AT ?? ^mx\n.A/\n:0\n.B/\n";
+    assert_eq!(given(by_host, &[("AT", "mx1")]), "folder \"A\"");
+    assert_eq!(given(by_host, &[("AT", "home")]), "folder \"B\"");
+    assert_eq!(given(":0\n$MAIL/.$1/\n", &[("MAIL", "~"), ("1", "c")]), "folder \"c\"");
+    assert_eq!(given(":0\n/srv/mail/a/.D/\n", &[]), "folder \"D\"");
+    assert_eq!(given("H=a\n:0\n.$H/\n", &[("H", "b")]), "folder \"a\"");
+    // A block keeps it.
+    let kept = ":0\n* ^To:.*a\n{\n H=`hostname`\n}\n:0\n.x$H/\n";
+    assert!(given(kept, &[("H", "b")]).contains("let rc-h = \"b\""));
+}
+
 /// The rules without comments and blanks, and the totals.
 fn rules(text: &str) -> (String, report::Totals) {
     let files = [

@@ -1,7 +1,8 @@
 //! Variables, and what a shell would make of a text: constants are inserted, values from
 //! the message become a template, and for anything else there is a reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::import::ir::literal;
 use crate::import::persistent_map::PersistentMap;
@@ -27,6 +28,8 @@ pub(super) struct RcVariables {
     all: PersistentMap<ProcmailVariable>,
     /// A file that is not read may set others.
     pub(super) maybe_set: bool,
+    /// What the user says of those that the recipes do not.
+    given: Rc<BTreeMap<String, String>>,
 }
 
 /// A text with its variables inserted.
@@ -39,8 +42,8 @@ pub(super) struct ExpandedText {
 }
 
 impl RcVariables {
-    /// Those that procmail sets itself.
-    pub(super) fn new() -> RcVariables {
+    /// Those that procmail sets itself, and those that are given.
+    pub(super) fn new(given: BTreeMap<String, String>) -> RcVariables {
         let constants = [
             ("HOME", "~"),
             ("ORGMAIL", "~/Maildir/"),
@@ -50,14 +53,23 @@ impl RcVariables {
             ("SHELL", "/bin/sh"),
             ("PATH", ""),
         ];
-        let mut variables = RcVariables { all: PersistentMap::new(), maybe_set: false };
+        let mut variables =
+            RcVariables { all: PersistentMap::new(), maybe_set: false, given: Rc::new(given) };
         for (name, value) in constants {
             variables.set(name, ProcmailVariable::Constant(value.to_owned()));
         }
         for name in ["LOGNAME", "USER"] {
             variables.set(name, ProcmailVariable::Template("{user}".into()));
         }
+        for (name, value) in Rc::clone(&variables.given).iter() {
+            variables.set(name, ProcmailVariable::Constant(value.clone()));
+        }
         variables
+    }
+
+    /// What the user says that a variable holds.
+    pub(super) fn given(&self, name: &str) -> Option<String> {
+        self.given.get(name).cloned()
     }
 
     pub(super) fn set(&mut self, name: &str, value: ProcmailVariable) {
@@ -235,7 +247,11 @@ impl RcVariables {
             };
         }
         if name.chars().all(|c| c.is_ascii_digit()) {
-            return Err(format!("`${name}` is an argument of procmail's"));
+            return self.get(&name).cloned().ok_or_else(|| {
+                format!(
+                    "`${name}` is an argument of procmail's: `--variable {name}=…` says what it is"
+                )
+            });
         }
         Ok(self.value(&name))
     }
@@ -365,7 +381,9 @@ impl RcVariables {
             Some(value) => value.clone(),
             // Whatever is in the mail server's environment.
             None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
-                ProcmailVariable::Unknown(format!("{name} comes from the environment"))
+                ProcmailVariable::Unknown(format!(
+                    "{name} comes from the environment: `--variable {name}=…` says what it is"
+                ))
             }
             // procmail sets them itself.
             None if matches!(name, "LASTFOLDER" | "PROCMAIL_VERSION" | "PROCMAIL_OVERFLOW") => {
@@ -435,7 +453,7 @@ mod tests {
 
     #[test]
     fn variables_are_put_in_as_a_shell_does() {
-        let mut variables = RcVariables::new();
+        let mut variables = RcVariables::new(BTreeMap::new());
         variables.set("DIR", ProcmailVariable::Constant("lists".into()));
         variables.set("BAD", ProcmailVariable::Unknown("a program".into()));
         variables.set("SIGNS", ProcmailVariable::Constant("a.b+".into()));

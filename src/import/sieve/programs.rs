@@ -101,6 +101,9 @@ impl Lowering<'_> {
 
     /// A program and its arguments, as templates.
     fn program(&mut self, node: &Node, arguments: &Arguments<'_>) -> Result<Vec<String>, String> {
+        if self.requires("imapsieve") {
+            return Err("it is done when mail is moved, and rules are for mail that comes".into());
+        }
         let Some(folder) = &self.options.programs else {
             return Err(match self.options.included {
                 Some(_) => format!("the program of `{}` is in a folder of the server", node.name),
@@ -110,9 +113,6 @@ impl Lowering<'_> {
                 ),
             });
         };
-        if self.requires("imapsieve") {
-            return Err("it is done when mail is moved, and rules are for mail that comes".into());
-        }
         let name = arguments.string(0)?;
         if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
             return Err(format!("`{name}` is not the name of a program"));

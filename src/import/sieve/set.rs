@@ -6,7 +6,8 @@ use super::act::SieveAct;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::variables::{KnownValue, VariablePiece, modify};
-use crate::import::ir::{Effect, literal};
+use crate::import::ir::{Cond, Effect, Operand, Test, Unit, literal};
+use crate::source::Span;
 
 impl Lowering<'_> {
     /// `set`, RFC 5229 §4
@@ -46,14 +47,17 @@ impl Lowering<'_> {
             Rc::make_mut(&mut self.state.variables).insert(key, KnownValue::Text(text));
             return Ok(());
         }
-        let change = match modifiers.as_slice() {
-            [] => "",
-            [(_, "lower")] => ":lower",
-            [(_, "upper")] => ":upper",
-            several => {
-                let mut names = several.iter().map(|(_, name)| *name);
-                let other = names.find(|name| !matches!(*name, "lower" | "upper"));
-                let other = other.unwrap_or("lower");
+        let (whole, rest) = match modifiers.as_slice() {
+            [(_, whole @ ("lower" | "upper")), rest @ ..] => (Some(*whole), rest),
+            rest => (None, rest),
+        };
+        let change = whole.map(|whole| format!(":{whole}")).unwrap_or_default();
+        let change = change.as_str();
+        let first = match rest {
+            [] => None,
+            [(_, "lowerfirst")] => Some(("[A-Z]", "lower")),
+            [(_, "upperfirst")] => Some(("[a-z]", "upper")),
+            [.., (_, other)] => {
                 return Err(format!("`:{other}` of a value from the message cannot be said here"));
             }
         };
@@ -63,7 +67,18 @@ impl Lowering<'_> {
         };
         let template = self.template(&expansion, change);
         let ours = self.our_name(&key);
-        acts.push(SieveAct::Other(Effect::Let(ours, template)));
+        acts.push(SieveAct::Other(Effect::Let(ours.clone(), template)));
+        if let Some((letter, case)) = first {
+            let pattern = format!("^({letter})(.*)$");
+            let values = vec![Operand::Pattern(pattern, true)];
+            let test = Test { fields: vec![ours.clone()], operator: "matches", values };
+            acts.push(SieveAct::Other(Effect::Rule(Unit {
+                condition: Cond::Test(test),
+                effects: vec![Effect::Let(ours, format!("{{1:{case}}}{{2}}"))],
+                count: 0,
+                ..Unit::new(Span::default())
+            })));
+        }
         let dates = |piece: &VariablePiece| match piece {
             VariablePiece::Date(_) => true,
             VariablePiece::Text(text) => !text.contains(['/', '.']),

@@ -493,6 +493,11 @@ fn a_captured_name_is_a_folder() {
     for loose in ["<([a-z.]+)@", "<([a-z]*)@", "<(.+)@"] {
         assert!(exact(&script(loose)).contains("folder \"{topic:levels}\""), "{loose}");
     }
+    // The first letter alone is changed by a rule.
+    let capital = exact(&script("<([a-z]+)@").replace(":lower", ":lower :upperfirst"));
+    assert!(capital.contains(
+        "let topic = \"{1:lower}\"\nwhen topic matches /^([a-z])(.*)$/c -> let topic = \"{1:upper}{2}\""
+    ), "{capital}");
     // Below a folder, and kept under another name.
     let below = |pattern: &str, group: u8| {
         let script = format!(

@@ -21,8 +21,19 @@ use crate::source::{SourceFile, Span, Spanned};
 /// Arrows are aligned if what is before them is not wider than this.
 const WIDEST_ALIGNED: usize = 60;
 
+/// A text in the canonical layout, and where in it the parts of its Ast begin.
+#[derive(Debug)]
+pub struct FormattedRules {
+    /// The text.
+    pub text: String,
+    /// The statements, each before those in its block.
+    pub statements: Vec<u32>,
+    /// The comments, by their order in the Ast; none for one on the line of something else.
+    pub comments: Vec<Option<u32>>,
+}
+
 /// The canonical text of `ast`; `source` is the text to which its spans refer.
-pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
+pub(super) fn format(ast: &Ast, source: &SourceFile) -> FormattedRules {
     let text = source.text.as_str();
     let blocks = if ast.comments.is_empty() { HashMap::new() } else { blocks(text) };
     let mut formatter = Formatter {
@@ -33,10 +44,14 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
         above: Vec::new(),
         blocks,
         out: String::new(),
+        starts: Vec::new(),
+        is_started: true,
+        comment_starts: vec![None; ast.comments.len()],
     };
     let items: Vec<LayoutItem> = ast.statements.iter().map(LayoutItem::Statement).collect();
     formatter.items(&items, BlockRange { depth: 0, open: None, end: u32::MAX });
-    formatter.out
+    let Formatter { out: text, starts: statements, comment_starts: comments, .. } = formatter;
+    FormattedRules { text, statements, comments }
 }
 
 /// The place of each `{` by the place after its `}`.
@@ -102,6 +117,12 @@ struct Formatter<'a> {
     above: Vec<&'a Comment>,
     blocks: HashMap<u32, u32>,
     out: String,
+    /// Where each statement begins in `out`.
+    starts: Vec<u32>,
+    /// The line that comes next does not begin a statement.
+    is_started: bool,
+    /// Where each comment begins that has a line of its own.
+    comment_starts: Vec<Option<u32>>,
 }
 
 impl<'a> Formatter<'a> {
@@ -109,6 +130,18 @@ impl<'a> Formatter<'a> {
     fn breaks(&self, from: u32, to: u32) -> usize {
         let between = self.text.get(from as usize..to as usize).unwrap_or_default();
         memchr::memchr_iter(b'\n', between.as_bytes()).count()
+    }
+
+    /// Where the text of the next line begins.
+    fn place(&self, depth: usize) -> u32 {
+        (self.out.len() + 4 * depth) as u32
+    }
+
+    /// A statement begins on the next line.
+    fn start(&mut self, depth: usize) {
+        let place = self.place(depth);
+        self.starts.push(place);
+        self.is_started = true;
     }
 
     fn line(&mut self, depth: usize, text: &str) {
@@ -139,6 +172,7 @@ impl<'a> Formatter<'a> {
             } else {
                 self.gather(item.start(), item.end());
                 self.put_above(range.depth);
+                self.start(range.depth);
                 self.line(range.depth, &format!("{head}{rest}"));
             }
             let next = items.get(at + 1).map_or(range.end, |next| next.start());
@@ -183,9 +217,13 @@ impl<'a> Formatter<'a> {
         while let Some(comment) = self.comments.get(self.next)
             && comment.span.start < end
         {
-            self.next += 1;
             self.blank_line(*behind, comment.span.start, *first);
             *first = false;
+            let start = self.place(depth);
+            if let Some(known) = self.comment_starts.get_mut(self.next) {
+                *known = Some(start);
+            }
+            self.next += 1;
             self.line(depth, &comment.text);
             *behind = Some(comment.span.end);
         }
@@ -293,6 +331,7 @@ impl<'a> Formatter<'a> {
 
     fn statement(&mut self, statement: &'a StatementNode, depth: usize) {
         let span = statement.span;
+        self.is_started = false;
         let head_end = match &statement.kind {
             StatementNodeKind::Rule { body: Body::Block(_), .. }
             | StatementNodeKind::Score { .. }
@@ -415,6 +454,9 @@ impl<'a> Formatter<'a> {
     /// Writes a statement; comments without a line in it go above it.
     fn finish(&mut self, doc: Doc, before: &str, depth: usize) {
         self.put_above(depth);
+        if !self.is_started {
+            self.start(depth);
+        }
         self.out.push_str(doc.lay_out(before, depth).trim_end());
         self.out.push('\n');
     }
@@ -454,7 +496,8 @@ fn align(heads: &mut [Option<(String, String)>], depth: usize) {
 #[cfg(test)]
 mod tests {
     use crate::source::SourceFile;
-    use crate::syntax::{format, parse};
+    use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
+    use crate::syntax::{format, formatted_rules, parse};
 
     fn formatted(text: &str) -> String {
         let source = SourceFile::new("rules", text);
@@ -464,7 +507,30 @@ mod tests {
         let (again, told) = parse(0, &formatted);
         assert_eq!(told, [], "{}", formatted.text);
         assert_eq!(format(&again, &formatted), formatted.text);
+        let places = formatted_rules(&ast, &source);
+        let mut starts = Vec::new();
+        starts_of(&again.statements, &mut starts);
+        assert_eq!(places.statements, starts, "{}", formatted.text);
+        for (place, comment) in places.comments.iter().zip(&ast.comments) {
+            let start = place.map(|place| place as usize);
+            assert!(
+                start.is_none_or(
+                    |start| formatted.text[start..].starts_with(comment.text.trim_end())
+                )
+            );
+        }
         formatted.text
+    }
+
+    fn starts_of(statements: &[StatementNode], starts: &mut Vec<u32>) {
+        for statement in statements {
+            starts.push(statement.span.start);
+            if let StatementNodeKind::Rule { body: Body::Block(inner), .. }
+            | StatementNodeKind::Category { statements: inner, .. } = &statement.kind
+            {
+                starts_of(inner, starts);
+            }
+        }
     }
 
     #[test]
