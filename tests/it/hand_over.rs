@@ -3,18 +3,14 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::dovecot::{Dovecot, SERVER, SIEVE, deliver};
 use crate::support::imap::DOVEADM;
 use crate::support::lmtp_site::{Site, wire};
+use crate::support::lost_replies::LostReplies;
 use crate::support::{Home, long, skipped};
 
 const TARO: &str = "taro@x.example";
@@ -199,89 +195,6 @@ fn no_message_is_seen_without_its_flags() {
     assert!(polls > 5, "{polls}");
 }
 
-/// Between mfilter and the store: it passes everything on, but the first answer for
-/// each copy is lost after the store has the copy.
-struct LostReplies {
-    path: PathBuf,
-    lost: std::sync::Arc<AtomicUsize>,
-    _directory: tempfile::TempDir,
-}
-
-impl LostReplies {
-    fn before(server: PathBuf) -> LostReplies {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("lmtp");
-        let listener = UnixListener::bind(&path).expect("a socket");
-        let lost = std::sync::Arc::new(AtomicUsize::new(0));
-        let counted = std::sync::Arc::clone(&lost);
-        std::thread::spawn(move || {
-            let known = Mutex::new(HashSet::new());
-            std::thread::scope(|scope| {
-                for client in listener.incoming().flatten() {
-                    let (server, known, counted) = (&server, &known, &counted);
-                    scope.spawn(move || pass(client, server, known, counted));
-                }
-            });
-        });
-        LostReplies { path, lost, _directory: directory }
-    }
-
-    fn store(&self) -> String {
-        format!("lmtp:unix:{}", self.path.display())
-    }
-}
-
-fn pass(
-    client: UnixStream,
-    server: &Path,
-    known: &Mutex<HashSet<String>>,
-    lost: &AtomicUsize,
-) -> std::io::Result<()> {
-    let server = UnixStream::connect(server)?;
-    let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
-    let mut reply = || {
-        let mut all = String::new();
-        loop {
-            let start = all.len();
-            if server.read_line(&mut all)? == 0 || all.as_bytes().get(start + 3) != Some(&b'-') {
-                return std::io::Result::Ok(all);
-            }
-        }
-    };
-    to_client.write_all(reply()?.as_bytes())?;
-    let mut recipients: Vec<String> = Vec::new();
-    loop {
-        let mut line = String::new();
-        if client.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        to_server.write_all(line.as_bytes())?;
-        let answer = reply()?;
-        if line.starts_with("RCPT") {
-            recipients.push(line.clone());
-        }
-        to_client.write_all(answer.as_bytes())?;
-        if line != "DATA\r\n" {
-            continue;
-        }
-        while line != ".\r\n" {
-            line.clear();
-            client.read_line(&mut line)?;
-            to_server.write_all(line.as_bytes())?;
-        }
-        let answers: Vec<String> = recipients.iter().map(|_| reply()).collect::<Result<_, _>>()?;
-        for (recipient, answer) in recipients.drain(..).zip(answers) {
-            assert!(answer.starts_with("250"), "{answer}");
-            if known.lock().expect("no panic").insert(recipient) {
-                lost.fetch_add(1, Ordering::Relaxed);
-                return Ok(());
-            }
-            to_client.write_all(answer.as_bytes())?;
-        }
-    }
-}
-
 #[test]
 fn every_reply_lost_once_doubles_none_and_loses_none() {
     if cannot_run() {
@@ -289,18 +202,19 @@ fn every_reply_lost_once_doubles_none_and_loses_none() {
     }
     let each = if long() { 50 } else { 4 };
     let dovecot = Dovecot::start("sdbox");
-    let proxy = LostReplies::before(dovecot.socket());
+    let proxy = LostReplies::of_lmtp(dovecot.socket());
+    let store = format!("lmtp:unix:{}", proxy.path().display());
     let home = Home::with_rules("when subject ends \"1\" -> copy \"B\", folder \"日本\"\n");
     let (mut tries, expected) = (AtomicUsize::new(0), 8 * each);
     std::thread::scope(|scope| {
         for connection in 0..8 {
-            let (proxy, home, tries) = (&proxy, &home, &tries);
+            let (store, home, tries) = (&store, &home, &tries);
             scope.spawn(move || {
                 for number in 0..each {
                     let text = message(&format!("{connection}.{number}"));
                     loop {
                         tries.fetch_add(1, Ordering::Relaxed);
-                        let run = deliver(home, &proxy.store(), TARO, &text);
+                        let run = deliver(home, store, TARO, &text);
                         if run.code == Some(0) {
                             break;
                         }
@@ -314,7 +228,7 @@ fn every_reply_lost_once_doubles_none_and_loses_none() {
     let copies =
         expected + (0..each).filter(|number| number.to_string().ends_with('1')).count() * 8;
     assert_eq!(dovecot.distinct_copies(TARO), copies, "none lost");
-    assert!(*tries.get_mut() >= 2 * expected && proxy.lost.load(Ordering::Relaxed) == copies);
+    assert!(*tries.get_mut() >= 2 * expected && proxy.lost() == copies);
     assert_eq!(
         fs::read_dir(home.path().join(".local/state/mfilter/hand-over")).expect("there").count(),
         0

@@ -15,9 +15,9 @@ use rustix::process::Signal;
 
 use crate::support::dovecot::Dovecot;
 use crate::support::imap::DOVEADM;
-use crate::support::imap_replies::LostReplies;
 use crate::support::imap_store::{ImapBehaviour, ImapStore};
 use crate::support::lmtp_site::{Site, insist, signal, wire};
+use crate::support::lost_replies::LostReplies;
 use crate::support::{Home, long, run, skipped, wait_for};
 
 const TARO: &str = "taro@x.example";
@@ -244,7 +244,7 @@ fn every_reply_of_dovecot_lost_once_doubles_none_and_loses_none() {
     }
     let each = if long() { 50 } else { 4 };
     let dovecot = dovecot();
-    let proxy = LostReplies::before(dovecot.socket(), None);
+    let proxy = LostReplies::of_imap(dovecot.socket(), None);
     let mut site = Site::new();
     site.user("taro", "when subject ends \"1\" -> copy \"B\" as \"$W\", folder \"日本\"\n");
     configure(&site, proxy.path());

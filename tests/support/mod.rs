@@ -8,7 +8,7 @@ pub mod daemon;
 pub mod dice;
 pub mod golden;
 pub mod imap;
-pub mod imap_replies;
+pub mod lost_replies;
 pub mod imap_store;
 pub mod dovecot;
 pub mod lmtp_site;

@@ -15,8 +15,8 @@ use super::jail::Jail;
 use super::lmtp::{bind, start_mfilter};
 use super::scenario::guide;
 use crate::support::imap::Imap;
-use crate::support::imap_replies::LostReplies;
 use crate::support::lmtp_site::{Client, children, insist, signal, wire};
+use crate::support::lost_replies::LostReplies;
 use crate::support::{long, skipped, wait_for};
 
 const RULES: &str = r#"
@@ -224,7 +224,7 @@ fn every_reply_of_cyrus_lost_once_doubles_none_and_loses_none() {
     let each = if long() { 50 } else { 4 };
     site.jail.shell("mkdir /run/lost");
     let server = site.jail.path("/run/cyrus/socket/imap");
-    let proxy = LostReplies::before(server, Some(site.jail.path("/run/lost/imap")));
+    let proxy = LostReplies::of_imap(server, Some(site.jail.path("/run/lost/imap")));
     let settings = site.jail.shell("cat /etc/mfilter/lmtp.conf");
     let settings = settings.replace("imap:127.0.0.1:143", "imap:unix:/run/lost/imap");
     site.jail.write("/etc/mfilter/lmtp.conf", &settings);

@@ -1,8 +1,8 @@
-//! A relay to an IMAP server that loses answers.
+//! A relay to a mail store that loses answers.
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-/// Between mfilter and the server: it passes everything on, except that for each message
-/// and folder the first answer to `APPEND` is lost after the server has stored it.
+/// Between mfilter and the server: it passes everything on, except that the first answer
+/// for each copy is lost after the server has stored it.
 pub struct LostReplies {
     path: PathBuf,
     lost: Arc<AtomicUsize>,
@@ -20,10 +20,20 @@ pub struct LostReplies {
 }
 
 impl LostReplies {
-    /// In front of a server at a socket; at `path` if one is given, which must not exist.
-    pub fn before(server: PathBuf, path: Option<PathBuf>) -> LostReplies {
+    /// In front of an IMAP server at a socket; at `path` if one is given, which must not
+    /// exist.
+    pub fn of_imap(server: PathBuf, path: Option<PathBuf>) -> LostReplies {
+        LostReplies::before(server, path, pass_imap)
+    }
+
+    /// In front of an LMTP server at a socket.
+    pub fn of_lmtp(server: PathBuf) -> LostReplies {
+        LostReplies::before(server, None, pass_lmtp)
+    }
+
+    fn before(server: PathBuf, path: Option<PathBuf>, pass: Pass) -> LostReplies {
         let directory = path.is_none().then(|| tempfile::tempdir().expect("a directory"));
-        let path = path.or_else(|| Some(directory.as_ref()?.path().join("imap"))).expect("one");
+        let path = path.or_else(|| Some(directory.as_ref()?.path().join("store"))).expect("one");
         let listener = UnixListener::bind(&path).expect("a socket");
         let above = path.parent().expect("a directory");
         for (path, mode) in [(above, 0o755), (path.as_path(), 0o777)] {
@@ -54,12 +64,17 @@ impl LostReplies {
     }
 }
 
-fn pass(
+/// Serves a client in front of a server: what is known of copies, and how many answers were
+/// lost.
+type Pass = fn(UnixStream, &Path, &Mutex<HashSet<Vec<u8>>>, &AtomicUsize) -> io::Result<()>;
+
+/// Loses the first answer to `APPEND` for each message and folder.
+fn pass_imap(
     client: UnixStream,
     server: &Path,
     known: &Mutex<HashSet<Vec<u8>>>,
     lost: &AtomicUsize,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let server = UnixStream::connect(server)?;
     let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
@@ -98,5 +113,57 @@ fn pass(
             return Ok(());
         }
         to_client.write_all(&answer)?;
+    }
+}
+
+/// Loses the first answer for each recipient.
+fn pass_lmtp(
+    client: UnixStream,
+    server: &Path,
+    known: &Mutex<HashSet<Vec<u8>>>,
+    lost: &AtomicUsize,
+) -> io::Result<()> {
+    let server = UnixStream::connect(server)?;
+    let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
+    let mut reply = || {
+        let mut all = String::new();
+        loop {
+            let start = all.len();
+            if server.read_line(&mut all)? == 0 || all.as_bytes().get(start + 3) != Some(&b'-') {
+                return io::Result::Ok(all);
+            }
+        }
+    };
+    to_client.write_all(reply()?.as_bytes())?;
+    let mut recipients: Vec<String> = Vec::new();
+    loop {
+        let mut line = String::new();
+        if client.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        to_server.write_all(line.as_bytes())?;
+        let answer = reply()?;
+        if line.starts_with("RCPT") {
+            recipients.push(line.clone());
+        }
+        to_client.write_all(answer.as_bytes())?;
+        if line != "DATA\r\n" {
+            continue;
+        }
+        while line != ".\r\n" {
+            line.clear();
+            client.read_line(&mut line)?;
+            to_server.write_all(line.as_bytes())?;
+        }
+        let answers: Vec<String> = recipients.iter().map(|_| reply()).collect::<Result<_, _>>()?;
+        for (recipient, answer) in recipients.drain(..).zip(answers) {
+            assert!(answer.starts_with("250"), "{answer}");
+            if known.lock().expect("no panic").insert(recipient.into_bytes()) {
+                lost.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            to_client.write_all(answer.as_bytes())?;
+        }
     }
 }
