@@ -22,7 +22,7 @@
 //! - If the caller who waits for the outcome is gone, the message will come again:
 //!   nothing is stored, or what was stored is taken back, or it is in the journal.
 //! - If the Maildir's quota has no room, nothing is stored: the exit code is 75, or the
-//!   message is refused where the site says so.
+//!   message is refused where the site says so, unless something of it is done already.
 //! - A folder whose name is too long for its file system is replaced by the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
@@ -162,6 +162,7 @@ pub fn deliver<'a>(
             if journal.is_none() {
                 report.forget_stored();
             }
+            let outcome = unless_begun(outcome, &journal);
             return DeliveryReport { outcome, ..report };
         }
     };
@@ -180,6 +181,7 @@ pub fn deliver<'a>(
             if journal.is_none() {
                 report.take_back(stored, target.store);
             }
+            let outcome = unless_begun(outcome, &journal);
             return DeliveryReport { outcome, ..report };
         }
     }
@@ -194,6 +196,16 @@ pub fn deliver<'a>(
         journal.finish();
     }
     report
+}
+
+/// Mail is not refused for want of room when something of it has been stored or sent on.
+fn unless_begun(outcome: Outcome, journal: &Option<Journal>) -> Outcome {
+    match outcome {
+        Outcome::Refused { text, .. } if journal.as_ref().is_some_and(Journal::has_done) => {
+            Outcome::Deferred { status: "4.2.2".into(), text }
+        }
+        outcome => outcome,
+    }
 }
 
 fn abandoned() -> Outcome {

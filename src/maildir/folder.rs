@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Stat, fstat, statat};
 use rustix::io::Errno;
 
 use crate::file;
@@ -336,6 +336,14 @@ impl MaildirFolder {
         self.directory(entry.sub).is_ok_and(|directory| {
             statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
         })
+    }
+
+    /// Whether its path still leads to it. A server renames a folder that it removes, and
+    /// what comes into it then is removed with it.
+    pub(super) fn is_in_place(&self) -> bool {
+        let id = |metadata: Stat| (metadata.st_dev, metadata.st_ino);
+        let there = statat(CWD, &self.path, AtFlags::empty()).map(id);
+        there.is_ok() && there == fstat(&self.handle).map(id)
     }
 
     /// Whether both `new` and `cur` exist.

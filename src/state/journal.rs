@@ -188,6 +188,11 @@ impl Journal {
         self.done.contains(&step.to_string())
     }
 
+    /// Whether any step is done, now or by an earlier try.
+    pub fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// Records that a step is done; `words` describe it for people. `file` is the
     /// beginning of the name of the copy that it has stored in a Maildir.
     ///

@@ -324,6 +324,26 @@ fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
     }
 }
 
+/// A copy is in `A`, so nobody is told that the message was refused.
+#[test]
+fn what_is_stored_in_part_is_not_refused_for_want_of_room() {
+    let rules = "set over-quota permanent\nset sendmail \"SENDMAIL\"\ncopy \"A\"\n\
+                 forward \"a@x.example\"\n";
+    let home = home(rules, "exit 69");
+    home.write("Maildir/maildirsize", format!("{}S\n", MESSAGE.len() + 1));
+    let run = home.deliver(MESSAGE);
+    deferred(&run);
+    assert_eq!(run.stderr, "4.2.2 the mailbox is full\n");
+    assert_eq!(places(&home), [(".A".to_owned(), true)]);
+    let other = [MESSAGE, b"more\n"].concat();
+    assert_eq!(home.deliver(&other).code, Some(77));
+    home.write("Maildir/maildirsize", "9999S\n");
+    delivered(&home.deliver(MESSAGE));
+    let mut places = places(&home);
+    places.sort();
+    assert_eq!(places, [(String::new(), true), (".A".to_owned(), true)]);
+}
+
 #[test]
 fn a_refused_copy_is_reported_and_loses_nothing() {
     let set = "set sendmail \"SENDMAIL\"\n";

@@ -141,10 +141,11 @@ impl<'a> Mover<'a> {
         Ok(folder)
     }
 
-    /// Opens a folder; what is missing of it is created.
+    /// Opens a folder; what is missing of it is created. One that is being removed is not
+    /// used.
     fn target(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         match self.folder(place) {
-            Ok(folder) if folder.is_whole() => return Ok(folder),
+            Ok(folder) if folder.is_whole() && folder.is_in_place() => return Ok(folder),
             Err(failure) if failure.error.kind() != ErrorKind::NotFound => return Err(failure),
             _ => {}
         }
@@ -193,7 +194,7 @@ impl<'a> Mover<'a> {
         };
         let Ok(old) = source.directory(step.old.sub) else { return Ok(MoveOutcome::Missing) };
         let mut target = self.target(&step.to)?;
-        let mut again = true;
+        let (mut again, mut was_moved_back) = (true, false);
         loop {
             let new = target.directory(step.new.sub)?;
             if step.old.name == step.new.name && is_one_directory(old, new) {
@@ -201,7 +202,15 @@ impl<'a> Mover<'a> {
                 return Ok(MoveOutcome::Moved);
             }
             match rename_new(old, &step.old.name, new, &step.new.name) {
-                Ok(()) => break,
+                // Where inode numbers mean nothing, a folder never seems to be in its place.
+                Ok(()) if was_moved_back || target.is_in_place() => break,
+                Ok(()) => {
+                    was_moved_back = true;
+                    if rename_new(new, &step.new.name, old, &step.old.name).is_err() {
+                        return Ok(MoveOutcome::Missing);
+                    }
+                    target = self.target(&step.to)?;
+                }
                 Err(Errno::XDEV) => {
                     let tmp = self.tmp(&step.to, &target)?;
                     if move_across((&source, &step.old), (&target, &step.new), &tmp)? {

@@ -82,6 +82,37 @@ fn the_name_stays_but_for_flags_and_isyncs_number() {
     }
 }
 
+/// Dovecot renames a folder that it removes, and then removes all that is in it.
+#[test]
+fn a_message_goes_into_no_folder_that_is_being_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let location = location(home.path(), Layout::MaildirPlusPlus);
+    let (inbox, a, none) = (place(&location, ""), place(&location, "A"), Flags::default());
+    fs::create_dir_all(location.path.join("cur")).unwrap();
+    let mut mover = Mover::open(&location).unwrap();
+    for (number, removed) in [(1, ""), (2, "..DOVECOT-TRASHED"), (3, "..DOVECOT-TRASHED-2")] {
+        let name = format!("cur/{number}.a:2,S");
+        write(location.path.join(&name), "x");
+        let entry = entry(&name);
+        let request =
+            MoveRequest { from: &inbox, entry: &entry, to: &a, add: &none, remove: &none };
+        let step = mover.prepare(&request).unwrap();
+        if !removed.is_empty() {
+            fs::rename(location.path.join(".A"), location.path.join(removed)).unwrap();
+        }
+        assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
+        assert!(location.path.join(".A").join(&name).exists(), "{number}");
+    }
+    // Where no path leads to an open folder, the message is moved nevertheless.
+    write(location.path.join("cur/4.a:2,S"), "x");
+    fs::rename(&location.path, home.path().join("other")).unwrap();
+    let entry = entry("cur/4.a:2,S");
+    let request = MoveRequest { from: &inbox, entry: &entry, to: &a, add: &none, remove: &none };
+    let step = mover.prepare(&request).unwrap();
+    assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
+    assert!(home.path().join("other/.A/cur/4.a:2,S").exists());
+}
+
 #[test]
 fn flags_alone_are_a_rename_in_the_folder() {
     let home = tempfile::tempdir().unwrap();
