@@ -1,14 +1,14 @@
 //! `auto-generated`: a machine wrote it unasked, to report something: cron,
 //! trackers, monitors, calendars, reports about a domain.
 //!
-//! Signs are Auto-Submitted (RFC 3834 §5) other than auto-replied, feedback
-//! reports (RFC 5965) and TLS reports (RFC 8460), headers of programs, and the
-//! null sender if the mail is not an answer. Answers belong to [`automatic`].
+//! Signs are Auto-Submitted (RFC 3834 §5) other than auto-replied, reports on a
+//! domain ([`domain_report`]), headers of programs, and the null sender if the mail
+//! is not an answer. Answers belong to [`automatic`].
 
 use super::automatic::{self, auto_submitted, report_type};
 use super::input::folded;
 use super::words::answers;
-use super::{Classifier, Finding, Mail, daemon, mailing_list};
+use super::{Classifier, Finding, Mail, daemon, domain_report, mailing_list};
 use crate::message::Message;
 
 /// A machine's notice.
@@ -23,7 +23,12 @@ fn find(mail: &Mail<'_>) -> Finding {
         let null = daemon::null_sender(mail) && mailing_list::evidence(mail).is_none();
         null.then(|| "the envelope sender is null".to_owned())
     };
-    let Some(evidence) = header(mail.message).or_else(null) else { return Ok(None) };
+    let report = || -> Finding {
+        let kind = domain_report::kind(mail)?;
+        Ok(kind.map(|kind| format!("it is a report on a domain: {kind}")))
+    };
+    let known = header(mail.message).or_else(null).map_or_else(report, |known| Ok(Some(known)));
+    let Some(evidence) = known? else { return Ok(None) };
     Ok((automatic::AUTOMATIC.find)(mail)?.is_none().then_some(evidence))
 }
 
@@ -61,6 +66,7 @@ mod tests {
             "X-Cron-Env: <SHELL=/bin/sh>",
             "Return-Path: <>\nSubject: a form",
             "Content-Type: multipart/report; report-type=feedback-report; boundary=b",
+            "Subject: Report Domain: example.jp Submitter: far.example\nContent-Type: application/gzip; name=\"far.example!example.jp!1!2.xml.gz\"",
         ] {
             let message = message(&format!("From: a@b.example\n{header}\n\n"));
             assert!(finds(&AUTO_GENERATED, &message), "{header}");

@@ -21,8 +21,8 @@ const LIMIT: usize = 8 << 10;
 fn find(mail: &Mail<'_>) -> Finding {
     for part in parts(mail)? {
         let method = method(mail, part)?;
-        // A file without a method is one that somebody has exported.
-        if is_file(part) && method.is_none() {
+        // A file without a method is a ticket's, or one that somebody has exported.
+        if (part.attached || is_file(part)) && method.is_none() {
             continue;
         }
         if method.as_deref() != Some("PUBLISH") {
@@ -118,6 +118,10 @@ mod tests {
         let ticket = message(&within("METHOD:PUBLISH\n"));
         assert!(!finds(&CALENDAR, &ticket));
         assert_eq!(methods(&mail(&ticket)), Ok(vec!["PUBLISH".to_owned()]));
+        let attached = "text/calendar; name=event.ics\nContent-Disposition: attachment";
+        let file = |content| within(content).replace("text/calendar", attached);
+        assert!(!finds(&CALENDAR, &message(&file(""))));
+        assert!(finds(&CALENDAR, &message(&file("METHOD:REQUEST\n"))));
         assert!(!finds(&CALENDAR, &message("Subject: text/calendar\n\ntext/calendar\n")));
     }
 }

@@ -53,7 +53,10 @@ fn named_dmarc(mail: &Mail<'_>, subject: &str) -> Result<Option<&'static str>, S
         let from = mail.message.addresses("from");
         let local = from.first().map(|from| from.local.to_lowercase()).unwrap_or_default();
         let local = local.replace(['-', '_', '.'], "");
-        daemon::null_sender(mail) || ["dmarc", "noreply"].iter().any(|word| local.contains(word))
+        daemon::null_sender(mail)
+            || ["dmarc", "noreply"].iter().any(|word| local.contains(word))
+            // Amazon: `Dmarc Aggregate Report Domain: {…} Submitter: {…}`
+            || subject.contains("submitter:")
     };
     if !subject.contains("dmarc") || reply_prefix::begins(subject) || !machine() {
         return Ok(None);
@@ -104,6 +107,9 @@ mod tests {
         let dmarc = "Subject: Report Domain: example.jp Submitter: far.example Report-ID: 1\nContent-Type: application/gzip; name=\"far.example!example.jp!1!2.xml.gz\"\n\n";
         check(dmarc, Some("dmarc"));
         check(&dmarc.replace("Subject: ", "Subject: [Preview] "), Some("dmarc"));
+        let amazon = "From: postmaster@far.example\nSubject: Dmarc Aggregate Report Domain: {example.jp}  Submitter: {Far}\nContent-Type: application/gzip; name=\"far.example!example.jp!1!2.xml.gz\"\n\n";
+        check(amazon, Some("dmarc"));
+        check(&amazon.replace(": {Far}", ""), None);
         let tls = "Subject: Report Domain: example.jp Submitter: far.example Report-ID: 1\nTLS-Report-Domain: example.jp\nTLS-Report-Submitter: far.example\n\n";
         check(tls, Some("tls"));
         check(

@@ -59,7 +59,8 @@ pub fn read(bytes: &[u8]) -> Archive {
         _ if bytes.starts_with(RAR) => rar4(bytes, &mut archive),
         _ if bytes.starts_with(SEVEN_ZIP) => seven_zip(bytes, &mut archive),
         _ if bytes.starts_with(TNEF) => tnef(bytes, &mut archive),
-        _ => None,
+        // Programs accept a ZIP file with something before it.
+        _ => zip(bytes, &mut archive),
     };
     // It ended too early, or there are too many names.
     let _ = found;

@@ -18,6 +18,15 @@ pub struct Attachment {
     pub media_type: Text,
 }
 
+impl Attachment {
+    /// Whether its name or type says that it is a ZIP file.
+    pub(super) fn is_called_zip(&self) -> bool {
+        let is_zip = |name: &Text| name.folded().ends_with(".zip");
+        let types = ["application/zip", "application/x-zip-compressed"];
+        types.contains(&self.media_type.text()) || self.names.iter().any(is_zip)
+    }
+}
+
 /// Where an attachment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachmentPlace {

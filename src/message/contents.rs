@@ -81,7 +81,8 @@ impl Message {
             let mut left = ARCHIVES_LIMIT;
             let mut all = Vec::new();
             for (at, attachment) in self.attachments()?.iter().enumerate() {
-                if !archive::is_archive(&self.attachment_bytes(attachment, 8)?) {
+                let is_archive = archive::is_archive(&self.attachment_bytes(attachment, 8)?);
+                if !is_archive && !attachment.is_called_zip() {
                     continue;
                 }
                 let bytes = self.attachment_bytes(attachment, left)?;
@@ -278,6 +279,31 @@ mod tests {
         for line in [format!("M35H{}", " ".repeat(57)), "M35H".to_owned()] {
             let text = format!("Subject: x\n\nbegin 644 x.exe\n{line}\n`\nend\n");
             assert_eq!(names(&text), ["x.exe"], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_zip_file_may_begin_with_something_else() {
+        let mut bytes = b"junk PK\x03\x04".to_vec();
+        bytes.resize(31, 0);
+        bytes.extend(b"\x05\0\0\0x.exe");
+        let content = data_encoding::BASE64.encode(&bytes);
+        for (header, found) in [
+            ("application/octet-stream; name=a.ZIP", true),
+            ("application/zip", true),
+            ("image/png; name=a.png", false),
+        ] {
+            let header = format!("Content-Type: {header}\nContent-Transfer-Encoding: base64\n\n");
+            let message = Message::from_bytes(format!("{header}{content}\n").into());
+            assert_eq!(!message.archives().unwrap().is_empty(), found, "{header}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_around_a_text_are_no_part_of_it() {
+        for body in ["x", "\n\n  x\n\n", "x \r\n"] {
+            let message = Message::from_bytes(format!("Subject: s\n\n{body}").into());
+            assert_eq!(message.body_texts().unwrap()[0].text(), "x", "{body:?}");
         }
     }
 

@@ -48,7 +48,8 @@ impl Part {
 
     /// Whether it is another message.
     pub fn is_message(&self) -> bool {
-        matches!(self.media_type.as_str(), "message/rfc822" | "message/global")
+        let known = ["message/rfc822", "message/global", "message/news"];
+        known.contains(&self.media_type.as_str())
     }
 
     /// For a multipart that cannot be split (RFC 2045 §5.2).
@@ -68,10 +69,23 @@ impl Part {
     }
 }
 
+fn is_multipart(content_type: &Parameters) -> bool {
+    content_type.value.starts_with("multipart/") && content_type.get("boundary").is_some()
+}
+
 /// Reads a part's header; `default` is its media type if none is declared. Returns
 /// Content-Type, too.
 pub(super) fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    let last = |header| head.values(header).skip(1).last().map(parameter::parse);
+    let (last_disposition, mut last_type) = (last("content-disposition"), last("content-type"));
+    // Readers differ in which of several counts; only a multipart has files.
+    if let Some(last) = &mut last_type
+        && is_multipart(last)
+        && !is_multipart(&content_type)
+    {
+        std::mem::swap(&mut content_type, last);
+    }
     match content_type.value.split_once('/') {
         Some((kind, subtype))
             if !kind.is_empty()
@@ -85,8 +99,6 @@ pub(super) fn describe(head: &Head, default: &str) -> (Part, Parameters) {
         let name = file_name::clean_name(&encoded_word::decode(name.as_bytes(), None));
         (!name.is_empty()).then_some(name)
     };
-    let last = |header| head.values(header).skip(1).last().map(parameter::parse);
-    let (last_disposition, last_type) = (last("content-disposition"), last("content-type"));
     let given = disposition.all("filename").chain(content_type.all("name"));
     let given = given
         .chain(last_disposition.iter().flat_map(|last| last.all("filename")))

@@ -104,6 +104,17 @@ fn a_boundary_ends_a_header() {
 }
 
 #[test]
+fn of_several_types_the_one_with_parts_counts() {
+    let inner = "\n--a\nContent-Type: message/news\n\nSubject: x\n\none\n--a--\n";
+    let news = [("message/news".to_owned(), "Subject: x\n\none"), text("one")];
+    let multipart = "Content-Type: multipart/mixed; boundary=a\n";
+    for header in [multipart.to_owned(), format!("Content-Type: text/plain\n{multipart}")] {
+        assert_eq!(parts(&format!("{header}{inner}")), news, "{header}");
+    }
+    assert_eq!(parts(&format!("{multipart}Content-Type: text/plain\n{inner}")), news);
+}
+
+#[test]
 fn lines_that_end_with_cr() {
     let head = Head::parse(b"A: b\rContent-Type: multipart/mixed; boundary=a\r\r".as_slice());
     let body = b"--a\rB: c\r\rone\r\r--a\r\rtwo\r--a--\r";
