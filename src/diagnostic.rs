@@ -44,8 +44,17 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to do.
     pub hint: Option<String>,
-    /// The text to replace the span with, if that fixes the mistake, for editors.
-    pub instead: Option<String>,
+    /// What fixes it, for editors.
+    pub fix: Option<Fix>,
+}
+
+/// A text that fixes a mistake in the place of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// The text that it replaces.
+    pub span: Span,
+    /// It may be empty.
+    pub text: String,
 }
 
 impl Diagnostic {
@@ -61,7 +70,7 @@ impl Diagnostic {
             label: translate(&self.label),
             related: related.collect(),
             hint: self.hint.as_deref().map(translate),
-            instead: self.instead.clone(),
+            fix: self.fix.clone(),
             ..*self
         })
     }
@@ -434,7 +443,7 @@ mod tests {
             label: String::from("here"),
             related: Vec::new(),
             hint: Some(String::from("did you mean `black`?")),
-            instead: None,
+            fix: None,
         }
     }
 

@@ -170,7 +170,7 @@ pub fn expectations(program: &Program, sources: &Sources, user: &User) -> Vec<Di
             label: String::new(),
             related: Vec::new(),
             hint: Some(hint),
-            instead: None,
+            fix: None,
         })
     })
     .collect()

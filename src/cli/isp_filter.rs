@@ -2,10 +2,11 @@
 //! decided that; and changing the user's choices without an editor. It acts only for the
 //! user who runs it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::args::RuleOptions;
 use super::for_user::ForUser;
@@ -66,8 +67,11 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
         rules.switch(&words);
         for (name, switched) in rules.overruled(&requests) {
             finding = CommandOutcome::Found;
-            let why = rules.why(switched);
-            output::error(&format!("{name} stays {}: {why}", word(switched.on)));
+            let (on, why) = (word(switched.on), rules.why(switched));
+            output::error(&match name {
+                Some(name) => format!("`{name}` stays {on} {why}, which takes precedence"),
+                None => format!("the filter stays {on} {why}, which takes precedence"),
+            });
         }
     }
     let site = load::site::path(call.files.site.as_deref());
@@ -139,9 +143,9 @@ fn word(on: bool) -> &'static str {
 }
 
 impl RuleSet {
-    /// The settings that do not follow the command, with their names.
-    fn overruled(&self, requests: &[SwitchRequest]) -> Vec<(String, SwitchSetting)> {
-        let mut found: Vec<(String, SwitchSetting)> = Vec::new();
+    /// The settings that do not follow the command, each with its category, if it has one.
+    fn overruled(&self, requests: &[SwitchRequest]) -> Vec<(Option<String>, SwitchSetting)> {
+        let mut found = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
         for (category, switched) in categories.zip(&self.switches.categories) {
             let of = requests
@@ -150,12 +154,12 @@ impl RuleSet {
                 .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
             let request = of.and_then(|(_, on)| *on);
             if switched.by != Decider::Mandatory && request.is_some_and(|on| on != switched.on) {
-                found.push((category.name.clone(), *switched));
+                found.push((Some(category.name.clone()), *switched));
             }
         }
         let whole = requests.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
         if found.is_empty() && whole.is_some_and(|on| on != self.switches.whole.on) {
-            found.push(("the filter".to_owned(), self.switches.whole));
+            found.push((None, self.switches.whole));
         }
         found
     }
@@ -165,7 +169,7 @@ impl RuleSet {
             Decider::Mandatory => "mandatory".into(),
             Decider::Rules(word) => {
                 let (file, line) = place_of_word(&self.user, word);
-                format!("by {}, line {line}, which takes precedence", escape(file))
+                format!("by {}, line {line}", escape(file))
             }
             Decider::Command => "by `mfilter isp-filter`".into(),
             Decider::Default => "by default".into(),
@@ -228,9 +232,55 @@ struct CategoryReport {
     #[serde(flatten)]
     state: SwitchState,
     /// What its rules do, in words.
-    describe_actions: Vec<String>,
+    describe_actions: Vec<DescribedAction>,
     /// Marks that are removed while it is off.
     marks: Vec<String>,
+}
+
+/// What one action of a category does.
+struct DescribedAction {
+    /// The label of its rule.
+    label: Option<String>,
+    /// The action, in words.
+    action: String,
+    /// What has to hold.
+    conditions: Vec<RequiredCondition>,
+}
+
+#[derive(Clone)]
+enum RequiredCondition {
+    /// As it is written.
+    Written(String),
+    InWords(String),
+}
+
+impl Serialize for DescribedAction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.line(|text| text.into()))
+    }
+}
+
+impl DescribedAction {
+    /// The line, of texts in some language.
+    fn line(&self, say: impl Fn(&str) -> Cow<'_, str>) -> String {
+        let label = self.label.as_ref().map(|label| format!("{label}: "));
+        let conditions: Vec<Cow<'_, str>> = self
+            .conditions
+            .iter()
+            .map(|condition| match condition {
+                RequiredCondition::Written(text) => text.into(),
+                RequiredCondition::InWords(text) => say(text),
+            })
+            .collect();
+        let action = say(&self.action);
+        let action = match conditions.is_empty() {
+            true => action.into_owned(),
+            false => say("{action} when {conditions}")
+                .replace("{action}", &action)
+                .replace("{conditions}", &conditions.join(&*say(", and "))),
+        };
+        label.unwrap_or_default() + &action
+    }
 }
 
 impl SwitchReport {
@@ -284,20 +334,19 @@ impl SwitchReport {
     fn text(&self) -> String {
         let mut out = String::new();
         if let Some(note) = &self.note {
-            let _ = writeln!(out, "{}", escape(note));
+            let _ = writeln!(out, "{}", escape(&output::localized(note)));
         }
-        match &self.site {
-            Some(site) => {
-                let default = word(self.default);
-                let _ = writeln!(out, "site rules {}, by default {default}\n", escape(site));
-            }
-            None => out.push_str("there are no site rules\n\n"),
-        }
+        let site = match &self.site {
+            Some(site) => format!("site rules {site}, by default {}", word(self.default)),
+            None => "there are no site rules".into(),
+        };
+        let _ = writeln!(out, "{}\n", escape(&output::say(&site)));
         for category in &self.categories {
             category.text(&mut out, self.default);
         }
         if self.categories.is_empty() || !self.marks.is_empty() {
-            let _ = writeln!(out, "all else: {}", self.whole.text(self.default));
+            let whole = self.whole.text(self.default);
+            let _ = writeln!(out, "{}: {whole}", output::say("everything else"));
             marks(&mut out, &self.marks, self.whole.on);
         }
         out
@@ -306,30 +355,30 @@ impl SwitchReport {
 
 impl SwitchState {
     fn text(&self, default: bool) -> String {
-        let says = |who: &str, on: Option<bool>| on.map(|on| format!("{who} {}", word(on)));
-        let words = [
-            says("rules", self.rules),
-            says("command", self.command),
-            says("default", Some(default)),
+        // What says otherwise.
+        let command = self.command.filter(|on| *on != self.on);
+        let default = Some(default).filter(|on| *on != self.on);
+        let why = [
+            Some(self.why.clone()),
+            command.map(|on| format!("command {}", word(on))),
+            default.map(|on| format!("by default {}", word(on))),
         ];
-        let words: Vec<String> = words.into_iter().flatten().collect();
-        // The default alone is said already.
-        if self.rules.is_none() && self.command.is_none() {
-            return format!("{} ({})", word(self.on), self.why);
-        }
-        format!("{} ({}; {})", word(self.on), self.why, words.join(", "))
+        let why: Vec<String> =
+            why.into_iter().flatten().map(|why| output::say(&why).into_owned()).collect();
+        format!("{} ({})", word(self.on), why.join("; "))
     }
 }
 
 impl CategoryReport {
     fn text(&self, out: &mut String, default: bool) {
         let state = match self.mandatory {
-            true => "on (mandatory)".into(),
+            true => format!("{} ({})", word(true), output::say("mandatory")),
             false => self.state.text(default),
         };
         let _ = writeln!(out, "{}: {state}", escape(&self.name));
         for line in &self.describe_actions {
-            let _ = writeln!(out, "    {}", escape(line));
+            let line = line.line(|text| output::say(text).into_owned().into());
+            let _ = writeln!(out, "    {}", escape(&line));
         }
         marks(out, &self.marks, self.state.on);
     }
@@ -337,20 +386,24 @@ impl CategoryReport {
 
 fn marks(out: &mut String, marks: &[String], on: bool) {
     if !marks.is_empty() {
-        let word = if on { "marks, removed when it is off" } else { "marks removed" };
-        let _ = writeln!(out, "    {word}: {}", escape(&marks.join(", ")));
+        let heading = match on {
+            true => output::say("marks, removed while it is off"),
+            false => output::say("marks that are removed"),
+        };
+        let marks: Vec<_> = marks.iter().map(|mark| output::say(mark)).collect();
+        let _ = writeln!(out, "    {heading}: {}", escape(&marks.join(", ")));
     }
 }
 
 fn mark(label: &Label) -> String {
     match label.kind {
         LabelKind::Subject => format!("{:?} in front of the subject", label.text.as_str()),
-        LabelKind::Header => format!("header {}", label.text),
+        LabelKind::Header => format!("the header {}", label.text),
     }
 }
 
 /// What the rules of a category do, one line per action.
-fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Vec<String> {
+fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Vec<DescribedAction> {
     let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
     let found = all.clone().find_map(|(at, statement)| match &statement.kind {
         StatementKind::Category { category, end } if *category == index => {
@@ -361,7 +414,7 @@ fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Ve
     let Some((start, end)) = found else { return Vec::new() };
     let mut lines = Vec::new();
     // The enclosing conditions, each with the statement up to which it applies.
-    let mut conditions: Vec<(usize, String)> = Vec::new();
+    let mut conditions: Vec<(usize, RequiredCondition)> = Vec::new();
     let mut labels: Vec<(usize, String)> = Vec::new();
     for (at, statement) in all.take(end).skip(start + 1) {
         conditions.retain(|(end, _)| *end > at);
@@ -377,23 +430,23 @@ fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Ve
                     Some(span) => {
                         let words: Vec<&str> = sources.text(span).split_whitespace().collect();
                         match words.is_empty() {
-                            true => format!("the condition in line {} holds", statement.line),
-                            false => words.join(" "),
+                            true => RequiredCondition::InWords(format!(
+                                "the condition in line {} holds",
+                                statement.line
+                            )),
+                            false => RequiredCondition::Written(words.join(" ")),
                         }
                     }
-                    None => "nothing before did".into(),
+                    None => RequiredCondition::InWords("no rule before it did".into()),
                 };
                 conditions.push((end, text));
                 labels.extend(label.as_ref().map(|label| (end, label.clone())));
             }
             StatementKind::Act(action) => {
-                let label = labels.last().map(|(_, label)| format!("{label}: "));
-                let mut line = label.unwrap_or_default() + &action.phrase();
-                for (number, (_, condition)) in conditions.iter().enumerate() {
-                    line += if number == 0 { " when " } else { ", and " };
-                    line += condition;
-                }
-                lines.push(line);
+                let label = labels.last().map(|(_, label)| label.clone());
+                let conditions =
+                    conditions.iter().map(|(_, condition)| condition.clone()).collect();
+                lines.push(DescribedAction { label, action: action.phrase(), conditions });
             }
             StatementKind::Category { .. }
             | StatementKind::Script { .. }

@@ -25,8 +25,8 @@ use crate::user::User;
 pub(super) struct FoundMistake {
     /// As the editor shows it.
     pub(super) shown: EditorDiagnostic,
-    /// The text that fixes it.
-    pub(super) instead: Option<String>,
+    /// The text that fixes it, and what it replaces.
+    pub(super) fix: Option<(Range, String)>,
 }
 
 /// Mistakes by file.
@@ -44,7 +44,11 @@ pub(super) fn find(documents: &OpenDocuments, user: &User, unit: ColumnUnit) -> 
         for diagnostic in &diagnostics {
             let path = sources.path(diagnostic.span);
             let shown = shown(diagnostic, &sources, documents, unit);
-            let mistake = FoundMistake { shown, instead: diagnostic.instead.clone() };
+            let fix = diagnostic
+                .fix
+                .as_ref()
+                .map(|fix| (range_of(fix.span, &sources, unit), fix.text.clone()));
+            let mistake = FoundMistake { shown, fix };
             let of_file = found.entry(path.to_owned()).or_default();
             // A file may belong to two rule sets.
             if !of_file.contains(&mistake) {
@@ -130,14 +134,14 @@ pub(super) fn actions(
     let touches = |range: Range| range.start <= part.end && part.start <= range.end;
     let of_file = found.get(path).into_iter().flatten();
     let mended = of_file.filter(|mistake| touches(mistake.shown.range)).filter_map(|mistake| {
-        let text = mistake.instead.clone()?;
+        let (range, text) = mistake.fix.clone()?;
         let uri = uri_of(path, documents)?;
         let title = match text.as_str() {
             "" => String::from("Delete it"),
             text => format!("Write `{text}`"),
         };
         let title = translated(&title, Language::of_locale()).into_owned();
-        let edit = TextEdit::new(mistake.shown.range, text);
+        let edit = TextEdit::new(range, text);
         Some(CodeAction {
             title,
             kind: Some(CodeActionKind::QUICKFIX),

@@ -9,6 +9,7 @@ use super::ast::{
 };
 use super::grammar::Rule;
 use super::literal;
+use super::mended::MendedPiece;
 use super::mistake::{Mistake, SyntaxErrorKind};
 use super::words;
 use crate::source::{Span, Spanned};
@@ -22,18 +23,20 @@ type SpannedCondition = (ConditionNode, Span);
 /// Builds the Ast of one piece from pest's pairs. The grammar determines the
 /// contents of a pair; if they differed, the result would be a mistake, not a
 /// panic.
-pub(super) struct Builder {
+pub(super) struct Builder<'m> {
     file: u32,
     /// Where the piece begins.
     base: u32,
+    /// Where its bytes come from, if they are not those of the file.
+    mended: Option<&'m MendedPiece>,
     /// Mistakes in strings that are usable nevertheless.
     escapes: Vec<Mistake>,
 }
 
-impl Builder {
-    /// For a piece that begins at byte `base` of a file.
-    pub(super) fn new(file: u32, base: u32) -> Builder {
-        Builder { file, base, escapes: Vec::new() }
+impl<'m> Builder<'m> {
+    /// For a piece that begins at byte `base` of a file, or of a mended piece.
+    pub(super) fn new(file: u32, base: u32, mended: Option<&'m MendedPiece>) -> Builder<'m> {
+        Builder { file, base, mended, escapes: Vec::new() }
     }
 
     /// The mistakes in what was built nevertheless.
@@ -49,19 +52,28 @@ impl Builder {
                 expected: Vec::new(),
                 suggestion: None,
             },
-            span: Span { file: self.file, start: self.base, end: self.base },
+            span: self.place(0, 0),
         }
     }
 
     /// pest counts the blanks after a part as belonging to it if an optional part
     /// that could follow is missing; the end of its last token is the true end.
     fn span(&self, pair: &Pair<Rule>) -> Span {
-        let start = self.base + pair.as_span().start() as u32;
+        let start = pair.as_span().start();
         let mut last = pair.clone();
         while let Some(inner) = last.clone().into_inner().next_back() {
             last = inner;
         }
-        Span { file: self.file, start, end: self.base + last.as_span().end() as u32 }
+        self.place(start, last.as_span().end())
+    }
+
+    /// What these bytes of the piece are in the file.
+    fn place(&self, start: usize, end: usize) -> Span {
+        let [start, end] = [start, end].map(|at| self.base + at as u32);
+        match self.mended {
+            Some(mended) => mended.origin(start..end),
+            None => Span { file: self.file, start, end },
+        }
     }
 
     pub(super) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
@@ -69,16 +81,17 @@ impl Builder {
     }
 
     fn string(&mut self, pair: &Pair<Rule>) -> SpannedText {
-        let span = self.span(pair);
+        let start = pair.as_span().start();
         let written = pair.as_str();
+        let mut escapes = Vec::new();
         let value = literal::unquote(written, |at| {
             let kind =
                 SyntaxErrorKind::BadEscape(written.get(at.clone()).unwrap_or_default().to_string());
-            let start = span.start + at.start as u32;
-            let span = Span { start, end: span.start + at.end as u32, ..span };
-            self.escapes.push(Mistake { kind, span });
+            let span = self.place(start + at.start, start + at.end);
+            escapes.push(Mistake { kind, span });
         });
-        Spanned { value, span }
+        self.escapes.append(&mut escapes);
+        Spanned { value, span: self.span(pair) }
     }
 
     pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
@@ -314,7 +327,9 @@ impl Builder {
     /// Recursive, but no deeper than the outline allows parentheses to be.
     fn condition(&mut self, pair: Pair<Rule>) -> Read<SpannedCondition> {
         self.joined(pair, Rule::all, ConditionNodeKind::Any, |builder, all| {
-            builder.joined(all, Rule::unary, ConditionNodeKind::All, Builder::unary)
+            builder.joined(all, Rule::unary, ConditionNodeKind::All, |builder, pair| {
+                builder.unary(pair)
+            })
         })
     }
 
@@ -443,7 +458,8 @@ impl Builder {
                 Rule::string => argument = Some(self.string(&inner)),
                 Rule::field_part => {
                     let dotted = self.word(&inner);
-                    let span = Span { start: dotted.span.start + 1, ..dotted.span };
+                    let place = inner.as_span();
+                    let span = self.place(place.start() + 1, place.end());
                     part = Some(Spanned { value: dotted.value[1..].to_owned(), span });
                 }
                 _ => name = Some(self.word(&inner)),
@@ -489,9 +505,9 @@ impl Builder {
             Rule::pattern => {
                 let (source, flags) = literal::pattern(pair.as_str());
                 if !matches!(flags, "" | "c") {
-                    let start = span.end - flags.len() as u32;
+                    let end = pair.as_span().end();
                     let kind = SyntaxErrorKind::BadPatternFlag(flags.to_string());
-                    return Err(Mistake { kind, span: Span { start, ..span } });
+                    return Err(Mistake { kind, span: self.place(end - flags.len(), end) });
                 }
                 ValueKind::Pattern { source, case_sensitive: !flags.is_empty() }
             }

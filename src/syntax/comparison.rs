@@ -1,7 +1,10 @@
 //! The test that was meant by a comparison in everyday English: `starts with "x"`,
 //! `is greater than 5M`, `older than 3 days`.
 
+use std::ops::Range;
+
 use super::diagnose::PieceContext;
+use super::mistake::SyntaxSuggestion;
 use super::scan::TokenShape;
 use super::words;
 
@@ -34,30 +37,30 @@ struct ComparedValue {
 
 impl PieceContext<'_> {
     /// The test as it is written, if the token belongs to a comparison.
-    pub(super) fn comparison(&self, at: usize) -> Option<String> {
-        let start = self.piece.tokens.start;
-        let opens = |at: usize| match self.token(at) {
-            Some(token) if token.kind == TokenShape::OpenParen => true,
-            Some(token) => matches!(self.written(token), "when" | "and" | "or" | "not" | "="),
-            None => false,
-        };
-        let first = (start..at).rev().find(|at| opens(*at))? + 1;
-        let name = self.word(first)?;
-        let header = self.token(first + 1).filter(|token| token.kind == TokenShape::Text);
-        let mut next = first + 1;
-        let field = match header.filter(|_| matches!(name, "header" | "address")) {
-            Some(header) => {
-                next += 1;
-                format!("{name} {}", self.written(header))
-            }
-            None => name.to_owned(),
-        };
+    pub(super) fn comparison(&self, at: usize) -> Option<SyntaxSuggestion> {
+        let (field, tokens) = self.field_before(at)?;
+        let (first, next) = (tokens.start, tokens.end);
         let phrase: Vec<&str> = (next..).map_while(|at| self.word(at)).collect();
         let (value, end) = self.value_of_comparison(next + phrase.len())?;
         if !(next..end).contains(&at) || value.written.len() > LONGEST_VALUE {
             return None;
         }
-        let mut told = phrase.iter().filter(|word| !FILLERS.contains(word));
+        let suggestion = |text: String, end| Some(self.suggestion(text, first..end));
+        if let Some(operator) = compared(&field).filter(|_| phrase.iter().all(is_filler)) {
+            return match (field.as_str(), value.is_duration) {
+                ("older", true) => suggestion(format!("age > {}", value.written), end),
+                ("newer" | "younger", true) => suggestion(format!("age < {}", value.written), end),
+                _ if value.is_text || value.is_duration => None,
+                _ => suggestion(format!("size {operator} {}", value.written), end),
+            };
+        }
+        if matches!(*phrase, ["between"] | ["is", "between"]) && !value.is_text {
+            let joint = self.word(end).filter(|word| matches!(*word, "and" | "to"));
+            let (last, end) = joint.and_then(|_| self.value_of_comparison(end + 1))?;
+            let text = format!("{field} in {}..{}", value.written, last.written);
+            return (!last.is_text).then(|| suggestion(text, end)).flatten();
+        }
+        let mut told = phrase.iter().filter(|word| !is_filler(word));
         let operator = match (told.next(), told.next()) {
             (None, None) if !phrase.is_empty() => "is",
             // Another hint replaces a single word.
@@ -71,13 +74,66 @@ impl PieceContext<'_> {
         if is_order && value.is_text {
             return None;
         }
-        Some(match (operator, value.is_duration) {
+        let text = match (operator, value.is_duration) {
             ("<", true) if phrase.contains(&"older") => format!("age > {}", value.written),
             (">", true) if phrase.iter().any(|word| matches!(*word, "newer" | "younger")) => {
                 format!("age < {}", value.written)
             }
             _ => format!("{field} {operator} {}", value.written),
+        };
+        suggestion(text, end)
+    }
+
+    /// The field of the test that a token belongs to, and its tokens.
+    fn field_before(&self, at: usize) -> Option<(String, Range<usize>)> {
+        let opens = |at: usize| match self.token(at) {
+            Some(token) if token.kind == TokenShape::OpenParen => true,
+            Some(token) => matches!(self.written(token), "when" | "and" | "or" | "not" | "="),
+            None => false,
+        };
+        let first = (self.piece.tokens.start..at).rev().find(|at| opens(*at))? + 1;
+        let name = self.word(first)?;
+        let header = self.token(first + 1).filter(|token| token.kind == TokenShape::Text);
+        Some(match header.filter(|_| matches!(name, "header" | "address")) {
+            Some(header) => (format!("{name} {}", self.written(header)), first..first + 2),
+            None => (name.to_owned(), first..first + 1),
         })
+    }
+
+    /// The test with another operator; the one that was written is at `at`, and its value at
+    /// `value`.
+    pub(super) fn test_with(
+        &self,
+        at: usize,
+        operator: &str,
+        value: usize,
+    ) -> Option<SyntaxSuggestion> {
+        let (field, tokens) = self.field_before(at).filter(|(_, tokens)| tokens.end == at)?;
+        let (written, end) = match self.word(value).filter(|word| !words::is_reserved(word)) {
+            Some(name) => (name.to_owned(), value + 1),
+            None => {
+                let (value, end) = self.value_of_comparison(value)?;
+                (value.written, end)
+            }
+        };
+        let text = format!("{field} {operator} {written}");
+        (written.len() <= LONGEST_VALUE).then(|| self.suggestion(text, tokens.start..end))
+    }
+
+    /// The same with `not` before it.
+    pub(super) fn negated_test(
+        &self,
+        at: usize,
+        end: usize,
+        operator: &str,
+    ) -> Option<SyntaxSuggestion> {
+        // Between the negation and the value there are only words of the operator.
+        let is_operator = |word: &str| {
+            words::nearest_operator(word).is_some() || matches!(word, "not" | "with" | "to")
+        };
+        let value = (end..end + 4).find(|at| !self.word(*at).is_some_and(is_operator))?;
+        let test = self.test_with(at, operator, value)?;
+        Some(SyntaxSuggestion { text: format!("not {}", test.text), ..test })
     }
 
     /// The value at a token, several strings as a set, and the token behind it.
@@ -125,6 +181,10 @@ impl PieceContext<'_> {
             _ => None,
         }
     }
+}
+
+fn is_filler(word: &&str) -> bool {
+    FILLERS.contains(word)
 }
 
 fn compared(word: &str) -> Option<&'static str> {

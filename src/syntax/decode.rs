@@ -59,7 +59,7 @@ impl NotUtf8 {
             label: String::new(),
             related: Vec::new(),
             hint: Some(hint),
-            instead: None,
+            fix: None,
         };
         (text, diagnostic)
     }

@@ -1,9 +1,11 @@
 //! Determines the mistake from the place where pest gave up, and from the tokens there.
 
+use std::ops::Range;
+
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::grammar::Rule;
-use super::mistake::{Mistake, SyntaxErrorKind};
+use super::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
 use super::outline::TokenRun;
 use super::scan::{self, ScanFault, SyntaxToken, TokenShape};
 use super::words;
@@ -35,6 +37,23 @@ impl<'a> PieceContext<'a> {
         Mistake { kind, span: Span { file: self.file, start: token.start, end: token.end } }
     }
 
+    /// The bytes from the first token to the last.
+    pub(super) fn span(&self) -> Span {
+        let tokens = self.tokens.get(self.piece.tokens.clone()).unwrap_or_default();
+        Span {
+            file: self.file,
+            start: tokens.first().map_or(0, |token| token.start),
+            end: tokens.last().map_or(0, |token| token.end),
+        }
+    }
+
+    /// A text for these tokens.
+    pub(super) fn suggestion(&self, text: String, tokens: Range<usize>) -> SyntaxSuggestion {
+        let last = tokens.end.checked_sub(1).and_then(|last| self.token(last));
+        let place = self.token(tokens.start).zip(last).map(|(first, last)| (first.start, last.end));
+        SyntaxSuggestion { text, place }
+    }
+
     /// The mistakes that can be found without parsing.
     pub(super) fn before_parsing(&self, entry: bool) -> Option<Mistake> {
         let start = self.piece.tokens.start;
@@ -49,7 +68,8 @@ impl<'a> PieceContext<'a> {
             let kind = SyntaxErrorKind::Unexpected {
                 found: next.map(|token| self.written(token).to_string()),
                 expected: vec![words::name_of(Rule::moved_word)],
-                suggestion: near.map(|near| format!("{} {near}", words::ON)),
+                suggestion: near
+                    .map(|near| self.suggestion(format!("{} {near}", words::ON), start..start + 2)),
             };
             return Some(self.mistake(kind, next.unwrap_or(first)));
         }
@@ -92,7 +112,9 @@ impl<'a> PieceContext<'a> {
             return match first.kind {
                 TokenShape::Fault(_) => None,
                 TokenShape::Signs
-                    if self.written(first) == ":" && next_written.starts_with('0') =>
+                    if self.written(first) == ":" && next_written.starts_with('0')
+                        || self.written(first).starts_with("*^")
+                        || self.written(first) == "*" && next_written.starts_with('^') =>
                 {
                     Some(SyntaxErrorKind::Procmail)
                 }
@@ -100,7 +122,11 @@ impl<'a> PieceContext<'a> {
                     found: self.written(first).to_string(),
                     near: None,
                 }),
-                _ => Some(self.unexpected(Some(first), vec!["a statement"])),
+                _ => Some(SyntaxErrorKind::Unexpected {
+                    found: Some(self.written(first).to_string()),
+                    expected: vec!["a statement"],
+                    suggestion: self.comment(first),
+                }),
             };
         };
         let opens = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
@@ -119,7 +145,9 @@ impl<'a> PieceContext<'a> {
             "if" | "elsif" if tagged || matches!(next_written, "allof" | "anyof") => {
                 Some(SyntaxErrorKind::Sieve)
             }
-            _ if words::SLIPS.contains(&word) => Some(SyntaxErrorKind::Slip(word.to_string())),
+            _ if words::SLIPS.contains(&word) => {
+                Some(SyntaxErrorKind::Slip { found: word.to_string(), is_first: true })
+            }
             _ if matches!(next_written, "=" | ":" | ":=") => {
                 Some(SyntaxErrorKind::MissingSet(word.to_string()))
             }
@@ -145,7 +173,7 @@ impl<'a> PieceContext<'a> {
     }
 
     /// Whether nothing is between a token and the one before it.
-    fn touches(&self, at: usize) -> bool {
+    pub(super) fn touches(&self, at: usize) -> bool {
         let (before, token) = (self.token(at.wrapping_sub(1)), self.token(at));
         before.zip(token).is_some_and(|(before, token)| before.end == token.start)
     }
@@ -184,6 +212,9 @@ impl<'a> PieceContext<'a> {
         let whole = SyntaxToken { end: to.end, ..from };
         let written = self.written(whole).split([' ', '\t']).next().unwrap_or_default();
         let whole = SyntaxToken { end: whole.start + written.len() as u32, ..whole };
+        if let Some(term) = self.search_term(whole) {
+            return Some(term);
+        }
         let has_word = (first..=last).any(|at| self.word(at).is_some());
         let is_text = first < last && (has_word || written.starts_with('~'));
         let dotted = first == last && self.word(first).is_some_and(|word| word.contains('.'));
@@ -199,7 +230,7 @@ impl<'a> PieceContext<'a> {
             let found: String = written[curly..].chars().take(1).collect();
             let start = token.start + curly as u32;
             let whole = SyntaxToken { start, end: start + found.len() as u32, ..token };
-            return self.mistake(SyntaxErrorKind::CurlyQuote(found), whole);
+            return self.mistake(SyntaxErrorKind::CurlyQuote { found, suggestion: None }, whole);
         }
         if fault == ScanFault::UnclosedText
             && let Some(opening) = self.closed_too_late(at, token)
@@ -219,11 +250,24 @@ impl<'a> PieceContext<'a> {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::EmptyPattern,
             },
-            ScanFault::SingleQuote => SyntaxErrorKind::SingleQuote,
-            ScanFault::CurlyQuote => SyntaxErrorKind::CurlyQuote(written.to_string()),
+            ScanFault::SingleQuote => match self.contraction(at) {
+                Some(mistake) => return mistake,
+                None => SyntaxErrorKind::SingleQuote(self.quoted(token, |c| c == '\'')),
+            },
+            ScanFault::CurlyQuote => SyntaxErrorKind::CurlyQuote {
+                found: written.to_string(),
+                suggestion: self.quoted(token, scan::is_curly_quote),
+            },
             ScanFault::LookAlike => SyntaxErrorKind::LookAlike(written.to_string()),
             ScanFault::Invisible => SyntaxErrorKind::Invisible(first),
-            ScanFault::Stray if first == ';' => SyntaxErrorKind::Semicolon,
+            ScanFault::Stray if matches!(first, ';' | '。') => match self.comment(token) {
+                Some(suggestion) if at == self.piece.tokens.start => SyntaxErrorKind::Unexpected {
+                    found: Some(written.to_string()),
+                    expected: vec!["a statement"],
+                    suggestion: Some(suggestion),
+                },
+                _ => SyntaxErrorKind::NeedlessEnd(first),
+            },
             ScanFault::Stray if let Some(mistake) = self.imap_flag(at, token) => return mistake,
             ScanFault::Stray => match self.unquoted(at) {
                 Some(mistake) => return mistake,
@@ -238,6 +282,21 @@ impl<'a> PieceContext<'a> {
             _ => token.end,
         };
         self.mistake(kind, SyntaxToken { end, ..token })
+    }
+
+    /// A string in other quotes, of which the first is at a token: in ours.
+    fn quoted(
+        &self,
+        first: SyntaxToken,
+        is_quote: impl Fn(char) -> bool,
+    ) -> Option<SyntaxSuggestion> {
+        let rest = self.text.get(first.end as usize..)?;
+        let end = rest.find(|c| is_quote(c) || c == '"' || c == '\n')?;
+        let last = rest[end..].chars().next().filter(|c| *c != '\n')?;
+        let text = format!("\"{}\"", &rest[..end]);
+        let end = first.end + (end + last.len_utf8()) as u32;
+        (self.written(first).chars().count() == 1 && !text.contains('\\'))
+            .then_some(SyntaxSuggestion { text, place: Some((first.start, end)) })
     }
 
     /// `"x -> folder "A"`: the quote of a string that was closed by the opening quote of
@@ -311,7 +370,15 @@ impl<'a> PieceContext<'a> {
             .word(self.piece.tokens.start)
             .is_some_and(|word| matches!(word, "when" | "otherwise" | "rule"));
         let kind = if is_rule && expected.contains(&Rule::arrow) {
-            SyntaxErrorKind::NothingToDo
+            // `folder "A" when …`
+            let is_turned = self.token(self.piece.tokens.start).is_some_and(|first| {
+                let at = self.piece.tokens.start.checked_sub(1).and_then(|at| self.tokens.get(at));
+                first.indent.is_none()
+                    && at.is_some_and(|before| {
+                        !matches!(before.kind, TokenShape::OpenBlock | TokenShape::CloseBlock)
+                    })
+            });
+            SyntaxErrorKind::NothingToDo { is_turned }
         } else {
             self.unexpected(None, names(expected))
         };
@@ -336,14 +403,17 @@ impl<'a> PieceContext<'a> {
             }
         }
         let in_test = expects(Rule::operator) || expects(Rule::arrow);
-        let suggestion = self.expiry(at, expected).or_else(|| self.folder_test(at));
+        let arrow = self.broken_arrow(at).filter(|_| expects(Rule::arrow));
+        if let Some(mistake) = arrow.or_else(|| self.moving(at).filter(|_| expects(Rule::comma))) {
+            return mistake;
+        }
+        let suggestion = self.idiom(at, expected).or_else(|| self.expiry(at, expected));
+        let suggestion = suggestion.or_else(|| self.folder_test(at));
         if let Some(suggestion) = suggestion.or_else(|| self.comparison(at).filter(|_| in_test)) {
             let expected = names(expected);
-            let kind = SyntaxErrorKind::Unexpected {
-                found: Some(text()),
-                expected,
-                suggestion: Some(suggestion),
-            };
+            let found_text = Some(text());
+            let suggestion = Some(suggestion);
+            let kind = SyntaxErrorKind::Unexpected { found: found_text, expected, suggestion };
             return self.mistake(kind, found);
         }
         if let Some(date) = self.date_in_words(at) {
@@ -361,6 +431,13 @@ impl<'a> PieceContext<'a> {
             TokenShape::Signs => self.touches(at + 1) && (written == "~" || self.touches(at)),
             _ => false,
         };
+        if written.contains('_')
+            && let Some(term) = self
+                .unquoted(at)
+                .filter(|term| matches!(term.kind, SyntaxErrorKind::Unexpected { .. }))
+        {
+            return term;
+        }
         if is_text && !written.contains('_') {
             let plain = || self.mistake(SyntaxErrorKind::MissingQuotes(text()), found);
             return self.unquoted(at).unwrap_or_else(plain);
@@ -376,6 +453,10 @@ impl<'a> PieceContext<'a> {
         }
         let kind = match (found.kind, self.word(at)) {
             (TokenShape::Signs, _) => self.sign(at, written, expected),
+            (TokenShape::Comma, _) if expects(Rule::and_word) => {
+                let (found, instead) = (text(), "`and` or `or`");
+                Some(SyntaxErrorKind::ForeignSign { found, instead })
+            }
             (TokenShape::Arrow, _)
                 if next.is_some_and(|next| next.kind == TokenShape::OpenBlock) =>
             {
@@ -443,6 +524,17 @@ impl<'a> PieceContext<'a> {
             if tests {
                 return Some(SyntaxErrorKind::FieldColon(found));
             }
+            let is_address = next.is_some_and(|next| self.written(next).contains('@'));
+            let operator = match next.map(|next| next.kind) {
+                Some(TokenShape::Pattern) => "matches",
+                _ if is_address => "is",
+                _ => "contains",
+            };
+            if let Some(suggestion) =
+                self.test_with(at, operator, at + 1).filter(|_| next.is_some_and(value))
+            {
+                return Some(SyntaxErrorKind::ForeignTest { found, suggestion });
+            }
             if next.is_some_and(value) {
                 let instead = "an operator: `is`, `contains`, …";
                 return Some(SyntaxErrorKind::ForeignSign { found, instead });
@@ -453,11 +545,29 @@ impl<'a> PieceContext<'a> {
         if expected.contains(&Rule::arrow)
             && (matches!(sign, ":" | "::" | ":=" | "=>" | "==>" | "-" | "--" | ">>" | "|>" | "~>")
                 || (acts && matches!(sign, "=" | ">" | ">=" | "==")))
-            && !(sign == "=>" && next.is_some_and(|token| token.kind == TokenShape::Quantity))
+            && !(matches!(sign, "=>" | ">>")
+                && next.is_some_and(|token| token.kind == TokenShape::Quantity))
         {
             return Some(SyntaxErrorKind::NotAnArrow(found));
         }
+        let is_kind = |kind| next.is_some_and(|next| next.kind == kind);
+        let test = match sign {
+            "!=" | "<>" | "!==" if is_kind(TokenShape::Quantity) => {
+                self.negated_test(at, at + 1, "=")
+            }
+            "!=" | "<>" | "!==" => self.negated_test(at, at + 1, "is"),
+            "!~" if is_kind(TokenShape::Pattern) => self.negated_test(at, at + 1, "matches"),
+            _ => None,
+        };
+        if let Some(suggestion) = test.filter(|_| expected.contains(&Rule::operator)) {
+            return Some(SyntaxErrorKind::ForeignTest { found, suggestion });
+        }
         let instead = match sign {
+            "==" | "===" if is_kind(TokenShape::Quantity) => "`=`",
+            "==" | "===" if is_kind(TokenShape::Text) => "`is`",
+            "=~" | "~" | "~=" if is_kind(TokenShape::Pattern) => "`matches`",
+            ">>" => "`>`",
+            "<<" => "`<`",
             "&&" | "&" => "`and`",
             "||" | "|" => "`or`",
             "!" => "`not`",
@@ -490,11 +600,16 @@ impl<'a> PieceContext<'a> {
                 TokenShape::Text | TokenShape::Pattern | TokenShape::Quantity | TokenShape::OpenSet
             )
         }) || self.word(at + 1).is_some_and(|word| !words::is_reserved(word));
+        let near = words::nearest_operator(word);
+        let compares = [Rule::operator, Rule::value, Rule::and_word].into_iter().any(expects);
+        if word.contains('_') && near.is_some() && is_value && compares {
+            return Some(SyntaxErrorKind::UnknownOperator { found, near });
+        }
         if word.contains('_') {
             return Some(SyntaxErrorKind::Underscore(found));
         }
         if words::SLIPS.contains(&word) {
-            return Some(SyntaxErrorKind::Slip(found));
+            return Some(SyntaxErrorKind::Slip { found, is_first: false });
         }
         if expects(Rule::and_word) || expects(Rule::or_word) {
             match word.to_ascii_lowercase().as_str() {
@@ -504,12 +619,16 @@ impl<'a> PieceContext<'a> {
             }
         }
         if let Some(operator) = self.negated(at, word).filter(|_| expects(Rule::operator)) {
-            return Some(SyntaxErrorKind::NegatedOperator(operator.to_string()));
+            let suggestion = self.negated_test(at, at + 1, operator);
+            let operator = operator.to_string();
+            return Some(SyntaxErrorKind::NegatedOperator { operator, suggestion });
         }
         if word == "not" {
             let operator = [at.wrapping_sub(1), at + 1].into_iter().find(|at| is_operator(*at));
-            let operator = operator.and_then(|at| self.token(at))?;
-            return Some(SyntaxErrorKind::NegatedOperator(self.written(operator).to_string()));
+            let operator = self.written(operator.and_then(|at| self.token(at))?).to_string();
+            let field = if is_operator(at.wrapping_sub(1)) { at - 1 } else { at };
+            let suggestion = self.negated_test(field, at + 1, &operator);
+            return Some(SyntaxErrorKind::NegatedOperator { operator, suggestion });
         }
         let continued =
             before.is_some_and(|token| matches!(token.kind, TokenShape::Comma | TokenShape::Arrow));
@@ -521,13 +640,20 @@ impl<'a> PieceContext<'a> {
                 return Some(SyntaxErrorKind::MissingActionComma(found));
             }
         }
-        if expects(Rule::operator) && is_value && !words::is_reserved(word) {
-            let near = words::nearest_operator(word);
+        let is_foreign = !words::is_reserved(word) || words::is_synonym(word);
+        if expects(Rule::operator) && is_value && is_foreign {
             return Some(SyntaxErrorKind::UnknownOperator { found, near });
         }
         if word == "list" && (expects(Rule::test) || expects(Rule::unary)) {
-            let (expected, suggestion) = (names(expected), Some(self.list_test(at)));
+            let (expected, suggestion) = (names(expected), Some(self.list_test(at).into()));
             return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, suggestion });
+        }
+        if expects(Rule::and_word)
+            && before.is_some_and(|before| before.kind == TokenShape::Text)
+            && !words::is_reserved(word)
+            && (is_operator(at + 1) || word.contains('.'))
+        {
+            return Some(SyntaxErrorKind::MissingJoint(found));
         }
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
         let wants_name = [

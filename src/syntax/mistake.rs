@@ -1,9 +1,8 @@
 //! The kinds of mistake in the syntax of rules, and all wording for them.
 
-use super::literal::quote;
+use super::quantity_hint::quantity_hint;
 use super::scan;
 use super::words::{self, listing};
-use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
 /// One mistake and its place.
@@ -11,6 +10,20 @@ use crate::source::Span;
 pub(super) struct Mistake {
     pub kind: SyntaxErrorKind,
     pub span: Span,
+}
+
+/// What was probably meant.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SyntaxSuggestion {
+    pub text: String,
+    /// The bytes that it replaces; none if it only shows how such a thing is written.
+    pub place: Option<(u32, u32)>,
+}
+
+impl From<String> for SyntaxSuggestion {
+    fn from(text: String) -> SyntaxSuggestion {
+        SyntaxSuggestion { text, place: None }
+    }
 }
 
 /// The kinds of mistake. Strings are what the user wrote, unless said otherwise.
@@ -21,7 +34,7 @@ pub(super) enum SyntaxErrorKind {
     Unexpected {
         found: Option<String>,
         expected: Vec<&'static str>,
-        suggestion: Option<String>,
+        suggestion: Option<SyntaxSuggestion>,
     },
     UnclosedText,
     /// Three quotes that are never closed.
@@ -30,12 +43,17 @@ pub(super) enum SyntaxErrorKind {
     LoneQuote,
     UnclosedPattern,
     EmptyPattern,
-    SingleQuote,
-    CurlyQuote(String),
+    /// The string in double quotes.
+    SingleQuote(Option<SyntaxSuggestion>),
+    CurlyQuote {
+        found: String,
+        suggestion: Option<SyntaxSuggestion>,
+    },
     LookAlike(String),
     Invisible(char),
     Stray(char),
-    Semicolon,
+    /// A sign that ends statements in other languages.
+    NeedlessEnd(char),
     UnclosedBlock,
     UnclosedSet,
     UnclosedParenthesis,
@@ -52,16 +70,27 @@ pub(super) enum SyntaxErrorKind {
         found: String,
         instead: &'static str,
     },
+    /// The same where more than the operator is different: `!=`, and the test.
+    ForeignTest {
+        found: String,
+        suggestion: SyntaxSuggestion,
+    },
     /// `cc: is`: the sign.
     FieldColon(String),
-    /// `is not`, `not in`: the operator.
-    NegatedOperator(String),
+    /// `is not`, `not in`: the operator, and the test.
+    NegatedOperator {
+        operator: String,
+        suggestion: Option<SyntaxSuggestion>,
+    },
     UnknownOperator {
         found: String,
         near: Option<&'static str>,
     },
-    /// `if`, `else`, `then` and similar words.
-    Slip(String),
+    /// `if`, `else`, `then` and similar words, and whether the statement begins with it.
+    Slip {
+        found: String,
+        is_first: bool,
+    },
     UnknownStatement {
         found: String,
         near: Option<&'static str>,
@@ -72,10 +101,14 @@ pub(super) enum SyntaxErrorKind {
     Procmail,
     /// A Sieve script.
     Sieve,
+    /// Two conditions without a word between them: the second one's first word.
+    MissingJoint(String),
     /// A condition followed by an action without `->`.
     MissingArrow(String),
-    /// There is only the condition, or `otherwise`.
-    NothingToDo,
+    /// There is only the condition, or `otherwise`; perhaps the action is before it.
+    NothingToDo {
+        is_turned: bool,
+    },
     ArrowAndBlock,
     /// `on moved to "A" {`
     BlockOfMove,
@@ -84,7 +117,7 @@ pub(super) enum SyntaxErrorKind {
     /// `FIELD is "a" or "b"`: the second value.
     ValueAlone {
         found: String,
-        suggestion: String,
+        suggestion: SyntaxSuggestion,
         is_set: bool,
     },
     MissingQuotes(String),
@@ -103,32 +136,11 @@ pub(super) enum SyntaxErrorKind {
     StrayAction(String),
 }
 
-impl From<Mistake> for Diagnostic {
-    fn from(mistake: Mistake) -> Diagnostic {
-        let SyntaxWording { code, message, label, hint } = wording(&mistake.kind);
-        let instead = instead(&mistake.kind);
-        let severity = match mistake.kind {
-            SyntaxErrorKind::StrayAction(_) => Severity::Warning,
-            _ => Severity::Error,
-        };
-        Diagnostic {
-            severity,
-            code,
-            message,
-            span: mistake.span,
-            label: label.to_string(),
-            related: Vec::new(),
-            hint,
-            instead,
-        }
-    }
-}
-
-struct SyntaxWording {
-    code: &'static str,
-    message: String,
-    label: &'static str,
-    hint: Option<String>,
+pub(super) struct SyntaxWording {
+    pub code: &'static str,
+    pub message: String,
+    pub label: &'static str,
+    pub hint: Option<String>,
 }
 
 fn word(
@@ -141,7 +153,7 @@ fn word(
     SyntaxWording { code, message: message.into(), label, hint: (!hint.is_empty()).then_some(hint) }
 }
 
-fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
+pub(super) fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
     match kind {
         SyntaxErrorKind::Unexpected { found, expected, suggestion } => {
             let expected = listing(expected, "or");
@@ -149,7 +161,7 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
                 Some(found) => format!("expected {expected}, found `{}`", clip(found)),
                 None => format!("expected {expected}, found the end of the statement"),
             };
-            let hint = suggestion.as_ref().map(|suggestion| format!("write `{suggestion}`"));
+            let hint = suggestion.as_ref().map(|it| format!("write `{}`", it.text));
             word("syntax", message, "", hint.unwrap_or_default())
         }
         SyntaxErrorKind::UnclosedText => word(
@@ -182,14 +194,23 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             "a comment begins with `#`; a slash in a pattern is written `\\/`",
         ),
-        SyntaxErrorKind::SingleQuote => {
-            word("quote", "strings take double quotes, not single ones", "", "write `\"…\"`")
-        }
-        SyntaxErrorKind::CurlyQuote(found) => word(
+        SyntaxErrorKind::SingleQuote(suggestion) => word(
+            "quote",
+            "strings take double quotes, not single ones",
+            "",
+            match suggestion {
+                Some(suggestion) => format!("write `{}`", clip(&suggestion.text)),
+                None => String::from("write `\"…\"`"),
+            },
+        ),
+        SyntaxErrorKind::CurlyQuote { found, suggestion } => word(
             "quote",
             format!("`{}` is a typographic quote", clip(found)),
             "",
-            "strings take straight quotes: `\"…\"`",
+            match suggestion {
+                Some(suggestion) => format!("write `{}`", clip(&suggestion.text)),
+                None => String::from("strings take straight quotes: `\"…\"`"),
+            },
         ),
         SyntaxErrorKind::LookAlike(found) => look_alike(found),
         SyntaxErrorKind::Invisible(c) => word(
@@ -204,11 +225,11 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             "strings must be quoted: `\"…\"`",
         ),
-        SyntaxErrorKind::Semicolon => word(
+        SyntaxErrorKind::NeedlessEnd(found) => word(
             "syntax",
-            "unexpected `;`: statements end with the line",
+            format!("unexpected `{found}`: statements end with the line"),
             "",
-            "remove the `;`; a comment begins with `#`",
+            format!("remove the `{found}`; a comment begins with `#`"),
         ),
         SyntaxErrorKind::UnclosedBlock => word(
             "unclosed-block",
@@ -261,17 +282,32 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             format!("write {instead}"),
         ),
+        SyntaxErrorKind::ForeignTest { found, suggestion } => word(
+            "operator",
+            format!("`{}` is not an operator", clip(found)),
+            "",
+            format!("write `{}`", suggestion.text),
+        ),
+        SyntaxErrorKind::MissingJoint(found) => word(
+            "operator",
+            format!("`and` or `or` is missing before `{}`", clip(found)),
+            "",
+            "conditions are joined by `and` or `or`",
+        ),
         SyntaxErrorKind::FieldColon(found) => word(
             "operator",
             format!("no `{}` follows a field", clip(found)),
             "",
             "a condition is written `FIELD OPERATOR VALUE`, as in `subject contains \"sale\"`",
         ),
-        SyntaxErrorKind::NegatedOperator(operator) => word(
+        SyntaxErrorKind::NegatedOperator { operator, suggestion } => word(
             "operator",
             format!("`not` goes before the whole test, not before `{operator}`"),
             "",
-            format!("write `not FIELD {operator} …`"),
+            match suggestion {
+                Some(suggestion) => format!("write `{}`", suggestion.text),
+                None => format!("write `not FIELD {operator} …`"),
+            },
         ),
         SyntaxErrorKind::UnknownOperator { found, near } => {
             let hint = match near {
@@ -288,7 +324,7 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
                 hint,
             )
         }
-        SyntaxErrorKind::Slip(found) => slip(found),
+        SyntaxErrorKind::Slip { found, .. } => slip(found),
         SyntaxErrorKind::UnknownStatement { found, near } => word(
             "unknown-statement",
             format!("no statement or action begins with `{}`", clip(found)),
@@ -327,11 +363,14 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             format!("write `-> {}`", clip(found)),
         ),
-        SyntaxErrorKind::NothingToDo => word(
+        SyntaxErrorKind::NothingToDo { is_turned } => word(
             "arrow",
             "this rule has no action",
             "expected `->` or `{`",
-            "write `-> ACTION`, or `{ … }` for several rules",
+            match is_turned {
+                true => "the condition comes first: `when CONDITION -> ACTION`",
+                false => "write `-> ACTION`, or `{ … }` for several rules",
+            },
         ),
         SyntaxErrorKind::ArrowAndBlock => word(
             "arrow",
@@ -362,8 +401,10 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             format!("expected a condition, found the value `{}` alone", clip(found)),
             "",
             match is_set {
-                true => format!("several values of one test are a set: `{suggestion}`"),
-                false => format!("a condition says which field to test, as in `{suggestion}`"),
+                true => format!("several values of one test are a set: `{}`", suggestion.text),
+                false => {
+                    format!("a condition says which field to test, as in `{}`", suggestion.text)
+                }
             },
         ),
         SyntaxErrorKind::MissingQuotes(found) => word(
@@ -408,7 +449,12 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             "write `\\\\` for a backslash; the other escapes are `\\\"` `\\n` `\\t` `\\u{5927}`",
         ),
-        SyntaxErrorKind::BadQuantity(found) => quantity(found),
+        SyntaxErrorKind::BadQuantity(found) => word(
+            "quantity",
+            format!("`{}` is not a number, size, duration, date or time", clip(found)),
+            "",
+            quantity_hint(found),
+        ),
         SyntaxErrorKind::BadPatternFlag(found) => word(
             "pattern",
             format!("unknown pattern flag `{}`", clip(found)),
@@ -422,41 +468,6 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "if it belongs to the rule, end the line above with a comma, or make a group: `{ … }`",
         ),
     }
-}
-
-/// The text that replaces what was found if the hint is followed, if the hint
-/// leaves no choice.
-fn instead(kind: &SyntaxErrorKind) -> Option<String> {
-    Some(match kind {
-        SyntaxErrorKind::CurlyQuote(_) => String::from("\""),
-        SyntaxErrorKind::LookAlike(found) => found.chars().filter_map(scan::narrow).collect(),
-        SyntaxErrorKind::Invisible(_)
-        | SyntaxErrorKind::Semicolon
-        | SyntaxErrorKind::FieldColon(_)
-        | SyntaxErrorKind::NeedlessSign(_) => String::new(),
-        SyntaxErrorKind::NotAnArrow(_) => String::from("->"),
-        SyntaxErrorKind::Slip(found) if found == "then" => String::from("->"),
-        SyntaxErrorKind::ForeignSign { instead, .. } => {
-            let word = instead.strip_prefix('`')?.strip_suffix('`')?;
-            let is_one =
-                word.bytes().all(|byte| byte.is_ascii_lowercase() || b"<>=".contains(&byte));
-            is_one.then(|| word.to_owned())?
-        }
-        SyntaxErrorKind::UnknownStatement { found, .. }
-            if words::DELETES.contains(&found.as_str()) =>
-        {
-            return None;
-        }
-        SyntaxErrorKind::UnknownOperator { near, .. }
-        | SyntaxErrorKind::UnknownStatement { near, .. } => (*near)?.to_owned(),
-        SyntaxErrorKind::MissingArrow(found) => format!("-> {found}"),
-        SyntaxErrorKind::MissingActionComma(found)
-        | SyntaxErrorKind::MissingElementComma(found) => format!(", {found}"),
-        SyntaxErrorKind::MissingQuotes(found) => quote(found),
-        SyntaxErrorKind::MissingSign(found) => format!("+{found}"),
-        SyntaxErrorKind::Underscore(found) => found.replace('_', "-"),
-        _ => return None,
-    })
 }
 
 fn look_alike(found: &str) -> SyntaxWording {
@@ -496,99 +507,6 @@ fn slip(found: &str) -> SyntaxWording {
         _ => "rules are tried in order: write one more `when`, and `otherwise` for the rest",
     };
     word("slip", format!("`{found}` is not a word of this language"), "", hint)
-}
-
-fn quantity(found: &str) -> SyntaxWording {
-    let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = found.split_at(digits);
-    if let Some(hint) = date_hint(found).or_else(|| days(number, unit.trim_start())) {
-        return not_a_quantity(found, hint);
-    }
-    let hint = match words::unit(unit.trim_start()) {
-        Some(suggestion) if suggestion == unit => String::from("the number is too large"),
-        Some(suggestion) => format!("write `{number}{suggestion}`"),
-        None if found.contains('T') && found.matches('-').count() >= 2 => String::from(
-            "an instant is written `2026-12-24T18:00`, with its zone `…+09:00` or `…Z`",
-        ),
-        None if found.contains(':') && found.contains('-') => {
-            String::from("a range is written `22:00..07:00`")
-        }
-        None if found.contains(':') => {
-            String::from("a time is written `22:00`, from `00:00` to `23:59`")
-        }
-        None if found.contains('/') || found.matches('-').count() >= 2 => {
-            String::from("a date is written `2026-12-24`")
-        }
-        None if found.matches('.').count() >= 2 => {
-            String::from("an IP address, or any other string, must be quoted: `\"…\"`")
-        }
-        None if unit.is_empty() => String::from("the number is too large"),
-        None => String::from(
-            "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` \
-             durations; a name begins with a letter, and strings must be quoted",
-        ),
-    };
-    not_a_quantity(found, hint)
-}
-
-fn not_a_quantity(found: &str, hint: String) -> SyntaxWording {
-    word(
-        "quantity",
-        format!("`{}` is not a number, size, duration, date or time", clip(found)),
-        "",
-        hint,
-    )
-}
-
-/// `1.12.2026`, `12/1/2026`, `2026/12/1`, `1 December 2026`: a hint with the date that is
-/// meant.
-pub fn date_hint(found: &str) -> Option<String> {
-    if let Some(date) = date_in_words(found) {
-        return Some(format!("write `{date}`"));
-    }
-    let sign = found.chars().find(|c| !c.is_ascii_digit()).filter(|c| "./-".contains(*c))?;
-    let parts: Vec<&str> = found.split(sign).collect();
-    let [first, second, third] = parts.as_slice() else { return None };
-    let number = |part: &str| part.parse::<i8>().ok().filter(|_| part.len() <= 2);
-    let written = |year: &str, month: i8, day: i8| {
-        let year = year.parse().ok().filter(|_| year.len() == 4)?;
-        Some(jiff::civil::Date::new(year, month, day).ok()?.to_string())
-    };
-    if first.len() == 4 {
-        let date = written(first, number(second)?, number(third)?)?;
-        return Some(format!("write `{date}`"));
-    }
-    let (one, two) = (number(first)?, number(second)?);
-    let day_first = written(third, two, one);
-    // With dots nobody writes the month first.
-    let month_first = written(third, one, two).filter(|_| sign != '.' && one != two);
-    Some(match (day_first, month_first) {
-        (Some(date), Some(other)) => {
-            format!("a date is year-month-day: `{date}`, or `{other}` if the month came first")
-        }
-        (date, other) => {
-            let date = date.or(other)?;
-            format!("write `{date}`")
-        }
-    })
-}
-
-/// `1 December 2026`, `Dec 1, 2026`
-fn date_in_words(found: &str) -> Option<jiff::civil::Date> {
-    let parts: Vec<&str> = found.split([' ', ',']).filter(|part| !part.is_empty()).collect();
-    let [first, second, year] = parts.as_slice() else { return None };
-    let (month, day) = match words::month(first) {
-        Some(month) => (month, second),
-        None => (words::month(second)?, first),
-    };
-    let year = year.parse().ok().filter(|_| year.len() == 4)?;
-    jiff::civil::Date::new(year, month, day.parse().ok()?).ok()
-}
-
-/// `1 month`, `2 years`: a hint with the duration in days.
-fn days(number: &str, unit: &str) -> Option<String> {
-    let days = number.parse::<u64>().ok()?.checked_mul(words::days_of(unit)?)?;
-    Some(format!("write `{days}d`"))
 }
 
 /// What a user wrote, short enough for a message.

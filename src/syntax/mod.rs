@@ -5,15 +5,20 @@ mod build;
 mod comparison;
 mod decode;
 mod diagnose;
+mod fix;
 mod format;
 mod grammar;
+mod idiom;
 mod layout;
 mod literal;
+mod mended;
 mod mistake;
 mod outline;
 mod parse;
+mod piece;
 #[cfg(test)]
 mod properties;
+mod quantity_hint;
 mod scan;
 mod suggestion;
 pub mod words;
@@ -32,7 +37,7 @@ use ast::Ast;
 pub use decode::{NotUtf8, decode};
 pub use format::FormattedRules;
 pub use literal::{quote, slashed};
-pub use mistake::date_hint;
+pub use quantity_hint::{date_hint, size_hint};
 pub use scan::{Scan, ScanFault, SyntaxToken, TokenShape, scan};
 
 /// Reads a rule file. All mistakes are found in one go. The [`Ast`] contains what

@@ -499,6 +499,17 @@ impl<'a> Outliner<'a> {
     }
 }
 
+/// The piece that a text consists of; none if there are several.
+pub(super) fn only_piece(file: u32, text: &str, tokens: &[SyntaxToken]) -> Option<TokenRun> {
+    let (parts, _) = outline(file, text, tokens);
+    match parts.into_iter().next()? {
+        OutlinePart::Statement(piece) | OutlinePart::Entry(piece) | OutlinePart::Open(piece, _) => {
+            (piece.tokens == (0..tokens.len())).then_some(piece)
+        }
+        OutlinePart::Close { .. } => None,
+    }
+}
+
 /// Where a piece that cannot be parsed probably consists of several: at lines
 /// that begin with a word that continues nothing.
 pub(super) fn split(text: &str, tokens: &[SyntaxToken], piece: &Range<usize>) -> Vec<Range<usize>> {

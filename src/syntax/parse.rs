@@ -5,15 +5,15 @@
 
 use std::ops::Range;
 
-use pest::Parser;
 use pest::iterators::Pair;
 
 use super::ast::{Ast, Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
 use super::build::{Builder, Read};
-use super::diagnose;
-use super::grammar::{Grammar, Rule};
+use super::diagnose::PieceContext;
+use super::grammar::Rule;
 use super::mistake::{Mistake, SyntaxErrorKind};
 use super::outline::{self, BlockKind, OutlinePart, TokenRun};
+use super::piece::{self, parsed};
 use super::scan::{self, SyntaxToken, TokenShape};
 use super::{MAX_BYTES, MAX_MISTAKES, words};
 use crate::diagnostic::Diagnostic;
@@ -28,17 +28,17 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     }
     let scan = scan::scan(file, text);
     let (parts, mistakes) = outline::outline(file, text, &scan.tokens);
-    let mut reader = StatementReader { file, text, tokens: &scan.tokens, mistakes, foreign: false };
+    let found = mistakes.into_iter().map(Diagnostic::from).collect();
+    let mut reader = StatementReader { file, text, tokens: &scan.tokens, found, foreign: false };
     let statements = reader.read(parts);
-    let mut mistakes = reader.mistakes;
-    mistakes.sort_by_key(|mistake| mistake.span.start);
-    if mistakes.len() > MAX_MISTAKES {
-        mistakes.truncate(MAX_MISTAKES + 1);
-        if let Some(last) = mistakes.last_mut() {
-            last.kind = SyntaxErrorKind::TooMany;
+    let mut diagnostics = reader.found;
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    if diagnostics.len() > MAX_MISTAKES {
+        diagnostics.truncate(MAX_MISTAKES + 1);
+        if let Some(last) = diagnostics.last_mut() {
+            *last = Mistake { kind: SyntaxErrorKind::TooMany, span: last.span }.into();
         }
     }
-    let diagnostics = mistakes.into_iter().map(Diagnostic::from).collect();
     (Ast { statements, comments: scan.comments }, diagnostics)
 }
 
@@ -46,7 +46,7 @@ struct StatementReader<'a> {
     file: u32,
     text: &'a str,
     tokens: &'a [SyntaxToken],
-    mistakes: Vec<Mistake>,
+    found: Vec<Diagnostic>,
     /// There was a procmail recipe or a Sieve script; that is reported once.
     foreign: bool,
 }
@@ -84,7 +84,7 @@ impl ParseFrame {
     }
 }
 
-impl StatementReader<'_> {
+impl<'a> StatementReader<'a> {
     /// Reads all parts. Nested blocks are on an explicit stack.
     fn read(&mut self, parts: Vec<OutlinePart>) -> Vec<StatementNode> {
         let mut outer: Vec<ParseFrame> = Vec::new();
@@ -94,7 +94,11 @@ impl StatementReader<'_> {
                 OutlinePart::Statement(piece) => self.statement_piece(&piece, &mut frame),
                 OutlinePart::Entry(piece) => match self.entry_piece(&piece) {
                     Ok(entry) => frame.entries.push(entry),
-                    Err(mistake) => self.report(mistake, &piece.tokens),
+                    Err(mistake) => {
+                        let rule = Rule::only_score_entry;
+                        let read = |builder: &mut Builder, pair: Pair<Rule>| builder.entry(pair);
+                        frame.entries.extend(self.mended(mistake, &piece.tokens, rule, read));
+                    }
                 },
                 OutlinePart::Open(piece, block) => {
                     let head = self.head(&piece, block, &mut frame);
@@ -149,13 +153,32 @@ impl StatementReader<'_> {
     }
 
     /// Records a mistake, unless it only follows from the file being in another language.
-    fn report(&mut self, mistake: Mistake, piece: &Range<usize>) {
+    fn report(&mut self, mistake: Diagnostic, piece: &Range<usize>) {
         let ours = self.word(piece.start).is_some_and(|word| words::STATEMENTS.contains(&word));
         if ours || !self.foreign {
-            self.foreign |=
-                matches!(mistake.kind, SyntaxErrorKind::Procmail | SyntaxErrorKind::Sieve);
-            self.mistakes.push(mistake);
+            self.foreign |= mistake.code == "foreign";
+            self.found.push(mistake);
         }
+    }
+
+    /// Reports a mistake, and the others in its piece; what the piece says if they can all be
+    /// mended.
+    fn mended<T>(
+        &mut self,
+        mistake: Mistake,
+        piece: &Range<usize>,
+        rule: Rule,
+        make: impl Fn(&mut Builder, Pair<Rule>) -> Read<T>,
+    ) -> Option<T> {
+        let span = self.span(piece);
+        let text = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        if self.found.len() > MAX_MISTAKES {
+            self.report(mistake.into(), piece);
+            return None;
+        }
+        let (found, made) = piece::read(text, span.start, rule, mistake, make);
+        found.into_iter().for_each(|mistake| self.report(mistake, piece));
+        made
     }
 
     /// The name that an unreadable piece would have declared.
@@ -173,7 +196,7 @@ impl StatementReader<'_> {
             Err(mistake) => {
                 let pieces = outline::split(self.text, self.tokens, &piece.tokens);
                 if pieces.len() < 2 || piece.too_deep.is_some() {
-                    self.push_broken(mistake, &piece.tokens, frame);
+                    self.push_mended(mistake, &piece.tokens, frame);
                     return;
                 }
                 for tokens in pieces {
@@ -186,7 +209,7 @@ impl StatementReader<'_> {
                     };
                     match self.statement(&piece) {
                         Ok(kind) => self.push(kind, &tokens, frame),
-                        Err(mistake) => self.push_broken(mistake, &tokens, frame),
+                        Err(mistake) => self.push_mended(mistake, &tokens, frame),
                     }
                 }
             }
@@ -200,41 +223,27 @@ impl StatementReader<'_> {
             && frame.rule_indent.is_some_and(|rule| indent.is_some_and(|indent| indent > rule))
         {
             let kind = SyntaxErrorKind::StrayAction(action.name.value.clone());
-            self.mistakes.push(Mistake { kind, span: action.span });
+            self.found.push(Mistake { kind, span: action.span }.into());
         }
         let is_rule = matches!(&kind, StatementNodeKind::Rule { body: Body::Actions(_), .. });
         frame.rule_indent = indent.filter(|_| is_rule);
         frame.statements.push(StatementNode { span: self.span(tokens), kind });
     }
 
-    fn push_broken(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut ParseFrame) {
-        self.report(mistake, tokens);
+    fn push_mended(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut ParseFrame) {
+        let read = |builder: &mut Builder, pair: Pair<Rule>| builder.statement(pair);
+        if let Some(kind) = self.mended(mistake, tokens, Rule::only_statement, read) {
+            self.push(kind, tokens, frame);
+            return;
+        }
         let kind = StatementNodeKind::Broken { declares: self.declares(tokens), block: Vec::new() };
         frame.rule_indent = None;
         frame.statements.push(StatementNode { span: self.span(tokens), kind });
     }
 
-    /// Parses one piece with pest.
-    fn pair<'t>(&self, text: &'t str, rule: Rule, piece: &TokenRun) -> Read<Pair<'t, Rule>> {
-        let view =
-            diagnose::PieceContext { file: self.file, text: self.text, tokens: self.tokens, piece };
-        if let Some(mistake) = view.before_parsing(rule == Rule::only_score_entry) {
-            return Err(mistake);
-        }
-        let span = self.span(&piece.tokens);
-        let text = text.get(span.start as usize..span.end as usize).unwrap_or_default();
-        let pair = match Grammar::parse(rule, text) {
-            Ok(mut pairs) => pairs.next().and_then(|pair| pair.into_inner().next()),
-            Err(error) => return Err(view.explain(&error)),
-        };
-        pair.ok_or(Mistake {
-            kind: SyntaxErrorKind::Unexpected {
-                found: None,
-                expected: vec!["a statement"],
-                suggestion: None,
-            },
-            span,
-        })
+    fn pair(&self, rule: Rule, piece: &TokenRun) -> Read<Pair<'a, Rule>> {
+        let (text, tokens) = (self.text, self.tokens);
+        parsed(text, &PieceContext { file: self.file, text, tokens, piece }, rule)
     }
 
     fn build<T>(
@@ -243,21 +252,21 @@ impl StatementReader<'_> {
         make: impl FnOnce(&mut Builder) -> Read<T>,
     ) -> Read<T> {
         let base = self.span(&piece.tokens).start;
-        let mut builder = Builder::new(self.file, base);
+        let mut builder = Builder::new(self.file, base, None);
         let read = make(&mut builder)?;
         for mistake in builder.into_mistakes() {
-            self.report(mistake, &piece.tokens);
+            self.report(mistake.into(), &piece.tokens);
         }
         Ok(read)
     }
 
     fn statement(&mut self, piece: &TokenRun) -> Read<StatementNodeKind> {
-        let pair = self.pair(self.text, Rule::only_statement, piece)?;
+        let pair = self.pair(Rule::only_statement, piece)?;
         self.build(piece, |builder| builder.statement(pair))
     }
 
     fn entry_piece(&mut self, piece: &TokenRun) -> Read<(Spanned<f64>, ConditionNode)> {
-        let pair = self.pair(self.text, Rule::only_score_entry, piece)?;
+        let pair = self.pair(Rule::only_score_entry, piece)?;
         self.build(piece, |builder| builder.entry(pair))
     }
 
@@ -274,8 +283,7 @@ impl StatementReader<'_> {
                 let mut pieces = outline::split(self.text, self.tokens, &piece.tokens);
                 let last = pieces.pop().unwrap_or(piece.tokens.clone());
                 if pieces.is_empty() {
-                    self.report(mistake, &last);
-                    return StatementHead::Broken { declares: self.declares(&last) };
+                    return self.mended_head(mistake, &last, block);
                 }
                 for tokens in pieces {
                     let piece = TokenRun {
@@ -286,53 +294,66 @@ impl StatementReader<'_> {
                     };
                     match self.statement(&piece) {
                         Ok(kind) => self.push(kind, &tokens, frame),
-                        Err(mistake) => self.push_broken(mistake, &tokens, frame),
+                        Err(mistake) => self.push_mended(mistake, &tokens, frame),
                     }
                 }
                 let piece = TokenRun { tokens: last.clone(), ..piece.clone() };
                 match self.try_head(&piece, block) {
                     Ok(head) => head,
-                    Err(mistake) => {
-                        self.report(mistake, &last);
-                        StatementHead::Broken { declares: self.declares(&last) }
-                    }
+                    Err(mistake) => self.mended_head(mistake, &last, block),
                 }
             }
         }
     }
 
-    fn try_head(&mut self, piece: &TokenRun, block: BlockKind) -> Read<StatementHead> {
-        match block {
-            BlockKind::Statements => {
-                let pair = self.pair(self.text, Rule::only_group_head, piece)?;
-                self.build(piece, |builder| {
-                    Ok(StatementHead::Rule(Box::new(builder.group_head(pair)?)))
-                })
-            }
-            BlockKind::Category => {
-                let pair = self.pair(self.text, Rule::only_category_head, piece)?;
-                self.build(piece, |builder| {
-                    let (name, mandatory) = builder.category_head(pair)?;
-                    Ok(StatementHead::Category { name, mandatory })
-                })
-            }
-            BlockKind::Entries => {
-                let pair = self.pair(self.text, Rule::only_score_head, piece)?;
-                self.build(piece, |builder| {
-                    let name = pair.into_inner().find(|part| part.as_rule() == Rule::name);
-                    name.map(|name| StatementHead::Score { name: builder.word(&name) })
-                        .ok_or_else(|| builder.impossible())
-                })
-            }
-        }
+    fn mended_head(
+        &mut self,
+        mistake: Mistake,
+        piece: &Range<usize>,
+        block: BlockKind,
+    ) -> StatementHead {
+        let read = |builder: &mut Builder, pair: Pair<Rule>| head_of(builder, pair, block);
+        let head = self.mended(mistake, piece, rule_of_head(block), read);
+        head.unwrap_or_else(|| StatementHead::Broken { declares: self.declares(piece) })
     }
+
+    fn try_head(&mut self, piece: &TokenRun, block: BlockKind) -> Read<StatementHead> {
+        let pair = self.pair(rule_of_head(block), piece)?;
+        self.build(piece, |builder| head_of(builder, pair, block))
+    }
+}
+
+fn rule_of_head(block: BlockKind) -> Rule {
+    match block {
+        BlockKind::Statements => Rule::only_group_head,
+        BlockKind::Category => Rule::only_category_head,
+        BlockKind::Entries => Rule::only_score_head,
+    }
+}
+
+fn head_of(builder: &mut Builder, pair: Pair<Rule>, block: BlockKind) -> Read<StatementHead> {
+    Ok(match block {
+        BlockKind::Statements => StatementHead::Rule(Box::new(builder.group_head(pair)?)),
+        BlockKind::Category => {
+            let (name, mandatory) = builder.category_head(pair)?;
+            StatementHead::Category { name, mandatory }
+        }
+        BlockKind::Entries => {
+            let name = pair.into_inner().find(|part| part.as_rule() == Rule::name);
+            let name = name.ok_or_else(|| builder.impossible())?;
+            StatementHead::Score { name: builder.word(&name) }
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use pest::Parser;
+
     use super::*;
     use crate::diagnostic::Severity;
     use crate::syntax::ast::ConditionNodeKind;
+    use crate::syntax::grammar::Grammar;
 
     fn read(text: &str) -> (Ast, Vec<(u32, String, String, String)>) {
         let source = SourceFile::new("rules", text);
@@ -371,9 +392,9 @@ mod tests {
         ("when spam &&  virus -> stop", "&&", "`&&` is not an operator", "write `and`"),
         ("when spam || virus -> stop", "||", "`||` is not an operator", "write `or`"),
         ("when ! spam -> stop", "!", "`!` is not an operator", "write `not`"),
-        ("when subject != \"x\" -> stop", "!=", "`!=` is not an operator", "write `not FIELD is …`"),
-        ("when size == 5M -> stop", "==", "`==` is not an operator", "write `is` for text, `=` for numbers"),
-        ("when subject =~ /x/ -> stop", "=~", "`=~` is not an operator", "write `matches /…/`"),
+        ("when subject != \"x\" -> stop", "!=", "`!=` is not an operator", "write `not subject is \"x\"`"),
+        ("when size == 5M -> stop", "==", "`==` is not an operator", "write `=`"),
+        ("when subject =~ /x/ -> stop", "=~", "`=~` is not an operator", "write `matches`"),
         ("when size => 5M -> stop", "=>", "`=>` is not an operator", "write `>=`"),
         ("when spam => discard", "=>", "`=>` is not an arrow", "a rule is written `when CONDITION -> ACTION`"),
         ("when spam : discard", ":", "`:` is not an arrow", "a rule is written `when CONDITION -> ACTION`"),
@@ -383,8 +404,8 @@ mod tests {
         ("when spam", "", "this rule has no action", "write `-> ACTION`, or `{ … }` for several rules"),
         ("rule \"x\" otherwise", "", "this rule has no action", "write `-> ACTION`, or `{ … }` for several rules"),
         ("when spam -> { discard }", "->", "a group has no `->`", "write `when CONDITION { … }`, or `when CONDITION -> ACTION, ACTION`"),
-        ("when subject is not \"x\" -> stop", "not", "`not` goes before the whole test, not before `is`", "write `not FIELD is …`"),
-        ("when from not in white -> stop", "not", "`not` goes before the whole test, not before `in`", "write `not FIELD in …`"),
+        ("when subject is not \"x\" -> stop", "not", "`not` goes before the whole test, not before `is`", "write `not subject is \"x\"`"),
+        ("when from not in white -> stop", "not", "`not` goes before the whole test, not before `in`", "write `not from in white`"),
         ("when subject equals \"x\" -> stop", "equals", "expected an operator (`is`, `contains`, …) or `->`, found `equals`", "did you mean `is`?"),
         ("when subject contians \"x\" -> stop", "contians", "expected an operator (`is`, `contains`, …) or `->`, found `contians`", "did you mean `contains`?"),
         ("when subject foo \"x\" -> stop", "foo", "expected an operator (`is`, `contains`, …) or `->`, found `foo`", "the operators are `is` `contains` `starts` `ends` `like` `matches` `resembles` `in` `<` `<=` `=` `>=` `>`"),
@@ -407,10 +428,10 @@ mod tests {
         ("when client.ip is 192.168.0.1 -> stop", "192.168.0.1", "`192.168.0.1` is not a number, size, duration, date or time", "an IP address, or any other string, must be quoted: `\"…\"`"),
         ("folder \"News", "\"", "unclosed string", "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote"),
         ("folder News\"", "\"", "unmatched `\"`", "a string needs a `\"` at both ends"),
-        ("when subject is 'x' -> stop", "'", "strings take double quotes, not single ones", "write `\"…\"`"),
-        ("when subject is “x” -> stop", "“", "`“` is a typographic quote", "strings take straight quotes: `\"…\"`"),
+        ("when subject is 'x' -> stop", "'", "strings take double quotes, not single ones", "write `\"x\"`"),
+        ("when subject is “x” -> stop", "“", "`“` is a typographic quote", "write `\"x\"`"),
         ("when subject is \"x” -> stop", "”", "`”` is a typographic quote", "strings take straight quotes: `\"…\"`"),
-        ("when subject is 「迷惑」 -> stop", "「", "`「` is a typographic quote", "strings take straight quotes: `\"…\"`"),
+        ("when subject is 「迷惑」 -> stop", "「", "`「` is a typographic quote", "write `\"迷惑\"`"),
         ("when from.domain ＝ \"x\" -> stop", "＝", "`＝` is a full-width character", "outside of strings write `=`"),
         ("when ｆｒｏｍ in white -> stop", "ｆｒｏｍ", "`ｆｒｏｍ` is full-width", "outside of strings write `from`"),
         ("when\u{3000}from in white -> stop", "\u{3000}", "this is a full-width space", "outside of strings write an ordinary space"),
@@ -436,7 +457,7 @@ mod tests {
         ("set", "", "expected the name of a setting, found the end of the statement", ""),
         ("list white white", "white", "`white` is a string, and strings must be quoted", "write `\"white\"`"),
         ("define spammy", "", "expected `=`, found the end of the statement", ""),
-        ("define spammy spam", "spam", "expected `=`, found `spam`", "write `define spammy = …`"),
+        ("define spammy spam", "spam", "expected `=`, found `spam`", "write `define spammy =`"),
         ("define log = spam", "log", "`log` is a reserved word and not allowed here", "choose another name, or quote it if you mean a string"),
         ("define my_spam = spam", "my_spam", "`my_spam` is not a valid name: names have no `_`", "names have letters, digits and `-`: `my-spam`"),
         ("define 2nd = spam", "2nd", "expected a name, found `2nd`", ""),
@@ -455,7 +476,7 @@ mod tests {
         ("when spam -> folder \"X\" as", "", "expected a string `\"…\"` or a name, found the end of the statement", ""),
         ("when spam -> folder [\"X\"]", "[", "expected a string `\"…\"`, `as` or `,`, found `[`", ""),
         ("otherwise when spam -> stop", "when", "expected `->` or `{`, found `when`", ""),
-        ("rule when spam -> stop", "when", "expected a string `\"…\"`, found `when`", ""),
+        ("rule when spam -> stop", "when", "expected a string `\"…\"`, found `when`", "write `when`"),
         ("rule \"x\" -> stop", "->", "expected `when` or `otherwise`, found `->`", ""),
         ("expect \"a.eml\" folder \"X\"", "folder", "`->` is missing before `folder`", "write `-> folder`"),
         ("expect a -> stop", "a", "`a` is a string, and strings must be quoted", "write `\"a\"`"),
@@ -479,7 +500,7 @@ mod tests {
         (":0: \n* ^From:.*\"x\nspam/", ":", "this is a procmail recipe", "`mfilter import procmail` translates a procmailrc; mailrules(5) shows how"),
         ("MAILDIR=$HOME/Mail\n:0\n{ \n  :0 c\n  ! a@b.c\n}", "MAILDIR", "this is a procmail recipe", "`mfilter import procmail` translates a procmailrc; mailrules(5) shows how"),
         ("require [\"fileinto\"];\nif header :contains \"subject\" \"x\" { fileinto \"X\"; stop; } else { keep; }", "require", "this is a Sieve script", "`mfilter import sieve` translates a script; mailrules(5) shows how"),
-        ("define x: spam", ":", "expected `=`, found `:`", "write `define x = …`"),
+        ("define x: spam", ":", "expected `=`, found `:`", "write `define x =`"),
         ("when link is http://example.jp/ -> stop", "http://example.jp/", "`http://example.jp/` is a string, and strings must be quoted", "write `\"http://example.jp/\"`"),
         ("include /etc/mfilter/rules", "/", "unclosed pattern", "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`"),
         ("when subject is spam:eggs -> stop", "spam:eggs", "`spam:eggs` is a string, and strings must be quoted", "write `\"spam:eggs\"`"),
@@ -544,7 +565,7 @@ otherwise -> folder \"A\" as seen
         assert!(matches!(inner[1].kind, StatementNodeKind::Actions(_)));
         assert_eq!(inner.len(), 4);
         assert!(
-            matches!(&score.kind, StatementNodeKind::Score { entries, .. } if entries.len() == 2)
+            matches!(&score.kind, StatementNodeKind::Score { entries, .. } if entries.len() == 3)
         );
         let StatementNodeKind::Broken { declares: Some(name), .. } = &define.kind else {
             panic!("{define:#?}")
@@ -585,7 +606,7 @@ score s {
 
     #[test]
     fn a_broken_head_keeps_what_is_in_its_block() {
-        let (ast, mistakes) = read("if spam {\n    discard\n    when a => inbox\n}\nstop\n");
+        let (ast, mistakes) = read("unless spam {\n    discard\n    when a => inbox\n}\nstop\n");
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
         let StatementNodeKind::Broken { block, .. } = &ast.statements[0].kind else {
             panic!("{:#?}", ast.statements)

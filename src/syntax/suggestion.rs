@@ -3,7 +3,9 @@
 
 use super::diagnose::PieceContext;
 use super::grammar::Rule;
-use super::mistake::{Mistake, SyntaxErrorKind, date_hint};
+use super::literal::quote;
+use super::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
+use super::quantity_hint::date_hint;
 use super::scan::{SyntaxToken, TokenShape};
 use super::words;
 use crate::flags::FLAGS;
@@ -15,11 +17,12 @@ const LONGEST_CONDITION: usize = 60;
 
 impl PieceContext<'_> {
     /// `from "x" -> discard`, `block "x"`: the rule that was meant.
-    pub(super) fn suggest_rule(&self, start: usize, word: &str) -> Option<String> {
+    pub(super) fn suggest_rule(&self, start: usize, word: &str) -> Option<SyntaxSuggestion> {
         let next = self.token(start + 1)?;
         let is_text = next.kind == TokenShape::Text;
         if is_text && words::BLOCKS.contains(&word) {
-            return Some(format!("when from is {} -> {}", self.written(next), words::JUNK));
+            let rule = format!("when from is {} -> {}", self.written(next), words::JUNK);
+            return Some(self.suggestion(rule, start..start + 2));
         }
         let arrow = |at: &usize| self.token(*at).is_some_and(|it| it.kind == TokenShape::Arrow);
         let end = self.token(self.piece.tokens.clone().find(arrow)?)?.start;
@@ -28,8 +31,15 @@ impl PieceContext<'_> {
         let parts =
             [Some(word), is_text.then_some("is"), Some(rest).filter(|rest| !rest.is_empty())];
         let condition: Vec<&str> = parts.into_iter().flatten().collect();
-        (is_rule && rest.len() <= LONGEST_CONDITION && !rest.contains('\n'))
-            .then(|| format!("when {} -> …", condition.join(" ")))
+        let first = self.token(start)?.start;
+        let last = first + word.len() as u32;
+        let last = if rest.is_empty() { last } else { next.start + rest.len() as u32 };
+        (is_rule && rest.len() <= LONGEST_CONDITION && !rest.contains('\n')).then(|| {
+            SyntaxSuggestion {
+                text: format!("when {}", condition.join(" ")),
+                place: Some((first, last)),
+            }
+        })
     }
 
     /// What was meant at a token where these were expected.
@@ -38,7 +48,7 @@ impl PieceContext<'_> {
         at: usize,
         found: SyntaxToken,
         expected: &[Rule],
-    ) -> Option<String> {
+    ) -> Option<SyntaxSuggestion> {
         let expects = |rule| expected.contains(&rule);
         let written = self.written(found);
         if let Some(action) = self.argument(at).filter(|_| expects(Rule::string)) {
@@ -51,17 +61,24 @@ impl PieceContext<'_> {
             return Some(suggestion);
         }
         if expects(Rule::quantity) && found.kind == TokenShape::Text {
-            return words::duration(written.trim_matches('"'));
+            let duration = words::duration(written.trim_matches('"'))?;
+            return Some(self.suggestion(duration, at..at + 1));
         }
         if let Some(test) = self.test_without_operator(at, found, expected) {
             return Some(test);
         }
         let is_test = expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name);
-        (is_test && words::OPERATORS.contains(&written)).then(|| format!("FIELD {written} …"))
+        (is_test && words::OPERATORS.contains(&written))
+            .then(|| format!("FIELD {written} …").into())
     }
 
     /// What was meant by words of other languages, or of ours in another place.
-    fn suggest_words(&self, at: usize, found: SyntaxToken, expected: &[Rule]) -> Option<String> {
+    fn suggest_words(
+        &self,
+        at: usize,
+        found: SyntaxToken,
+        expected: &[Rule],
+    ) -> Option<SyntaxSuggestion> {
         let expects = |rule| expected.contains(&rule);
         let (written, start) = (self.written(found), self.piece.tokens.start);
         let before = self.word(at.wrapping_sub(1)).unwrap_or_default();
@@ -73,36 +90,43 @@ impl PieceContext<'_> {
             _ => "",
         };
         if !joint.is_empty() && (written == "of" || found.kind == TokenShape::OpenParen) {
-            return Some(format!("(… {joint} …)"));
+            return Some(format!("(… {joint} …)").into());
         }
         // `from is in white`
         if is_operator(written) && is_operator(before) {
             let field = self.word(at.wrapping_sub(2)).unwrap_or("FIELD");
             let value = self.token(at + 1).filter(|token| token.kind != TokenShape::OpenSet);
             let value = value.map_or("…", |token| self.written(token));
-            return Some(format!("{field} {written} {value}"));
+            return Some(format!("{field} {written} {value}").into());
         }
         match written {
             "/dev/null" | "\"/dev/null\""
                 if expected.iter().any(|rule| words::name_of(*rule) == "an action") =>
             {
-                Some("discard".into())
+                Some(self.suggestion("discard".into(), at..at + 1))
             }
             "and" if expects(Rule::comma) => {
                 let word = self.word(at + 1)?;
                 if FLAGS.iter().any(|(flag, _)| *flag == word) {
-                    return Some(format!("as {word}"));
+                    return Some(self.suggestion(format!("as {word}"), at..at + 2));
+                }
+                if let ("mark", Some(flag)) = (word, self.word(at + 2))
+                    && self.token(at.wrapping_sub(1)).is_some_and(|it| it.kind == TokenShape::Text)
+                    && FLAGS.iter().any(|(known, _)| *known == flag)
+                {
+                    return Some(self.suggestion(format!("as {flag}"), at..at + 3));
                 }
                 let action = words::ACTIONS.contains(&word).then_some(word);
-                Some(format!(", {}", action.or_else(|| words::suggest_action(word, true))?))
+                let action = action.or_else(|| words::suggest_action(word, true))?;
+                Some(self.suggestion(format!(", {action}"), at..at + 2))
             }
             "inbox"
                 if expects(Rule::string)
                     && matches!(self.word(start), Some(words::ON | "expire" | "list")) =>
             {
-                Some("\"INBOX\"".into())
+                Some(self.suggestion("\"INBOX\"".into(), at..at + 1))
             }
-            _ => self.sets_layout().then(|| "set layout maildir++".into()),
+            _ => self.sets_layout().then(|| String::from("set layout maildir++").into()),
         }
     }
 
@@ -113,7 +137,7 @@ impl PieceContext<'_> {
         at: usize,
         found: SyntaxToken,
         expected: &[Rule],
-    ) -> Option<String> {
+    ) -> Option<SyntaxSuggestion> {
         let expects = |rule| expected.contains(&rule);
         let text = |at: usize| {
             let token = self.token(at).filter(|token| token.kind == TokenShape::Text)?;
@@ -122,15 +146,21 @@ impl PieceContext<'_> {
         let [before, second, third] = [1, 2, 3].map(|back| at.wrapping_sub(back));
         let written = self.written(found);
         if expects(Rule::equals) && self.word(second) == Some("define") {
-            return Some(format!("define {} = …", self.word(before)?));
+            let name = self.word(before)?;
+            let end = if found.kind == TokenShape::Signs { at + 1 } else { at };
+            let text = format!("define {name} =");
+            return Some(self.suggestion(text, second..end));
         }
         if expected.iter().any(|rule| words::name_of(*rule) == "an action") {
             let value = text(at)?;
             return match self.token(before)?.kind {
-                TokenShape::Arrow if value.contains('@') => Some(format!("forward {value}")),
-                TokenShape::Arrow => Some(format!("folder {value}")),
+                TokenShape::Arrow if value.contains('@') => {
+                    Some(self.suggestion(format!("forward {value}"), at..at + 1))
+                }
+                TokenShape::Arrow => Some(self.suggestion(format!("folder {value}"), at..at + 1)),
                 TokenShape::Comma if self.word(third) == Some("folder") => {
-                    Some(format!("copy {}, folder {value}", text(second)?))
+                    let both = format!("copy {}, folder {value}", text(second)?);
+                    Some(self.suggestion(both, third..at + 1))
                 }
                 _ => None,
             };
@@ -140,7 +170,8 @@ impl PieceContext<'_> {
         }
         let is_test = self.word(second) == Some("has") && words::OPERATORS.contains(&written);
         let value = is_test.then(|| self.token(at + 1)).flatten()?;
-        Some(format!("{} {written} {}", self.word(before)?, self.written(value)))
+        let test = format!("{} {written} {}", self.word(before)?, self.written(value));
+        Some(self.suggestion(test, second..at + 2))
     }
 
     /// Whether the statement is `set layout …`.
@@ -183,7 +214,10 @@ impl PieceContext<'_> {
         let kind = SyntaxErrorKind::Unexpected {
             found: Some(found),
             expected,
-            suggestion: Some(flag.into()),
+            suggestion: Some(SyntaxSuggestion {
+                text: flag.into(),
+                place: Some((whole.start, whole.end)),
+            }),
         };
         Some(self.mistake(kind, whole))
     }
@@ -194,7 +228,7 @@ impl PieceContext<'_> {
         at: usize,
         found: SyntaxToken,
         expected: &[Rule],
-    ) -> Option<String> {
+    ) -> Option<SyntaxSuggestion> {
         let takes_one = [Rule::operator, Rule::operator_word, Rule::sign];
         if !expected.iter().any(|rule| takes_one.contains(rule)) || found.kind != TokenShape::Text {
             return None;
@@ -203,12 +237,12 @@ impl PieceContext<'_> {
         let begins = matches!(self.word(at.wrapping_sub(2))?, "when" | "and" | "or" | "not");
         let value = self.written(found);
         let operator = if value.contains('@') { "is" } else { "contains" };
-        begins.then(|| format!("{field} {operator} {value}"))
+        begins.then(|| self.suggestion(format!("{field} {operator} {value}"), at - 1..at + 1))
     }
 
     /// `put in "x"`, `folder: "x"`, `folder("x")`: the action as it is written, if the token
     /// is between its word and its only argument.
-    fn argument(&self, at: usize) -> Option<String> {
+    fn argument(&self, at: usize) -> Option<SyntaxSuggestion> {
         let word = self.word(at.wrapping_sub(1))?;
         let opens =
             |token: SyntaxToken| matches!(token.kind, TokenShape::Arrow | TokenShape::Comma);
@@ -216,21 +250,31 @@ impl PieceContext<'_> {
         if !is_first && !self.token(at.wrapping_sub(2)).is_some_and(opens) {
             return None;
         }
+        let mut end = at + 2;
         let is_needless = match self.token(at)?.kind {
             TokenShape::OpenParen => {
+                end += 1;
                 self.token(at + 2).is_some_and(|token| token.kind == TokenShape::CloseParen)
             }
             _ => matches!(self.written(self.token(at)?), "in" | ":" | "="),
         };
-        let text = self.token(at + 1).filter(|token| token.kind == TokenShape::Text)?;
+        let is_text = |token: &SyntaxToken| {
+            let is_name =
+                token.kind == TokenShape::Word && !words::is_reserved(self.written(*token));
+            token.kind == TokenShape::Text || is_name
+        };
+        let text = self.token(at + 1).filter(is_text)?;
         let action = words::ACTIONS.iter().copied().find(|action| *action == word);
         let action = action.or_else(|| words::suggest_action(word, true))?;
-        is_needless.then(|| format!("{action} {}", self.written(text)))
+        let name = self.written(text);
+        let name = if name.starts_with('"') { name.to_owned() } else { quote(name) };
+        let written = format!("{action} {name}");
+        is_needless.then(|| self.suggestion(written, at - 1..end))
     }
 
     /// `as seen, flagged`, `mark seen and "Work"`, `as seen as flagged`: the flags as they are
     /// written, if the token is what stands between them.
-    pub(super) fn suggest_flags(&self, at: usize) -> Option<String> {
+    pub(super) fn suggest_flags(&self, at: usize) -> Option<SyntaxSuggestion> {
         let is_flag = |at: usize| match self.token(at).map(|token| token.kind) {
             Some(TokenShape::Text) => true,
             Some(TokenShape::Word) => FLAGS.iter().any(|(flag, _)| self.word(at) == Some(flag)),
@@ -256,27 +300,32 @@ impl PieceContext<'_> {
             _ => matches!(opening, "as" | "mark" | "unmark"),
         };
         let mut suggestion = vec![opens.then_some(opening)?];
-        let mut next = first;
+        let (mut next, mut end) = (first, first);
         while let Some(at) = flag(next) {
             suggestion.push(self.written(self.token(at)?));
+            end = at + 1;
             next = if parts(at + 1) { at + 2 } else { at + 1 };
         }
-        Some(suggestion.join(" "))
+        let text = suggestion.join(" ");
+        Some(self.suggestion(text, first - 1..end))
     }
 
     /// `expire "A" every 1 week`, `expire after "7d" from "A"`: the statement as it is
     /// written, if the folder and the time can be recognized.
-    pub(super) fn expiry(&self, at: usize, expected: &[Rule]) -> Option<String> {
+    pub(super) fn expiry(&self, at: usize, expected: &[Rule]) -> Option<SyntaxSuggestion> {
         let start = self.piece.tokens.start;
         let is_head = at == start + 1
             || [Rule::after_word, Rule::quantity].iter().any(|rule| expected.contains(rule));
         if self.word(start) != Some("expire") || !is_head {
             return None;
         }
-        let (mut folder, mut time) = (None, None);
+        let (mut folder, mut time, mut end) = (None, None, start + 1);
         for at in start + 1..self.piece.tokens.end {
             let Some(token) = self.token(at) else { continue };
             let written = self.written(token);
+            if matches!(written, "unless" | "even") {
+                break;
+            }
             match token.kind {
                 TokenShape::Arrow => break,
                 TokenShape::Text => match words::duration(written.trim_matches('"')) {
@@ -291,13 +340,14 @@ impl PieceContext<'_> {
                 }
                 _ => {}
             }
+            end = at + 1;
         }
-        Some(format!("expire {} after {}", folder?, time?))
+        Some(self.suggestion(format!("expire {} after {}", folder?, time?), start..end))
     }
 
     /// `mailboxexists "A"`, `folder exists "A"`, `folder-exists ["A", "B"]`: the condition as
     /// it is written, if the token belongs to such a test.
-    pub(super) fn folder_test(&self, at: usize) -> Option<String> {
+    pub(super) fn folder_test(&self, at: usize) -> Option<SyntaxSuggestion> {
         let before = |begin: usize| {
             let before = self.written(self.token(begin.wrapping_sub(1))?);
             matches!(before, "when" | "and" | "or" | "not" | "unless" | "(" | "=").then_some(before)
@@ -308,7 +358,8 @@ impl PieceContext<'_> {
             let value = begin + words.len();
             match *words {
                 [words::FOLDER_EXISTS, name] if value > at && !words::is_reserved(name) => {
-                    return Some(format!("{} \"{name}\"", words::FOLDER_EXISTS));
+                    let test = format!("{} \"{name}\"", words::FOLDER_EXISTS);
+                    return Some(self.suggestion(test, begin..value));
                 }
                 [words::FOLDER_EXISTS] if self.token(value)?.kind == TokenShape::OpenSet => {}
                 _ if !words::is_folder_test(&words) => return None,
@@ -317,8 +368,14 @@ impl PieceContext<'_> {
             let names: Vec<String> = self.texts(value).take(MOST_FOLDERS).collect();
             let tests = names.join(" and ");
             let wrap = is_negated && names.len() > 1;
-            (value >= at && !names.is_empty())
-                .then(|| if wrap { format!("({tests})") } else { tests })
+            let text = if wrap { format!("({tests})") } else { tests };
+            let is_set = self.token(value)?.kind == TokenShape::OpenSet;
+            let end = match is_set {
+                true => (value..self.piece.tokens.end)
+                    .find(|at| self.token(*at).is_some_and(|it| it.kind == TokenShape::CloseSet))?,
+                false => value,
+            };
+            (value >= at && !names.is_empty()).then(|| self.suggestion(text, begin..end + 1))
         })
     }
 
@@ -378,6 +435,13 @@ impl PieceContext<'_> {
             })
         {
             let suggestion = format!("{field} {operator} [{}, {written}]", self.written(before));
+            let first = start.wrapping_sub(if word_before(4).is_some() { 4 } else { 5 });
+            let closes = self.token(at + 1).is_some_and(|set| set.kind == TokenShape::CloseSet);
+            let suggestion = match (opens, closes) {
+                (false, _) => self.suggestion(suggestion, first..at + 1),
+                (true, true) => self.suggestion(suggestion, first..at + 2),
+                (true, false) => suggestion.into(),
+            };
             return Some(SyntaxErrorKind::ValueAlone {
                 found: written.into(),
                 suggestion,
@@ -398,7 +462,12 @@ impl PieceContext<'_> {
             TokenShape::Quantity => "size",
             _ => "subject",
         });
-        let suggestion = format!("{field} {test} {written}");
+        let text = format!("{field} {test} {written}");
+        let is_sure = turned.is_some() && self.word(at + 2).is_some();
+        let suggestion = match is_sure {
+            true => self.suggestion(text, at..at + 3),
+            false => text.into(),
+        };
         Some(SyntaxErrorKind::ValueAlone { found: written.into(), suggestion, is_set: false })
     }
 }

@@ -146,15 +146,20 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("startswith", "starts"), ("starts-with", "starts"), ("begins-with", "starts"),
     ("prefix", "starts"), ("endswith", "ends"), ("ends-with", "ends"), ("suffix", "ends"),
     ("glob", "like"), ("regex", "matches"), ("regexp", "matches"), ("matching", "matches"),
+    ("include", "contains"), ("含む", "contains"), ("を含む", "contains"), ("一致", "is"),
     ("within", "in"), ("between", "in"), ("over", ">"), ("above", ">"), ("under", "<"),
     ("below", "<"),
 ];
 
+/// Whether it is an operator of another language.
+pub(super) fn is_synonym(word: &str) -> bool {
+    SYNONYMS.iter().any(|(foreign, _)| *foreign == word)
+}
+
 /// The operator that was probably meant.
 pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
-    let synonym =
-        SYNONYMS.iter().find(|(foreign, _)| *foreign == word).map(|(_, own_word)| *own_word);
-    synonym.or_else(|| nearest(word, OPERATORS.iter().copied()))
+    let word = &word.replace('_', "-");
+    own_word(SYNONYMS, word).or_else(|| nearest(word, OPERATORS.iter().copied()))
 }
 
 /// The operator of `not-contains`, `isnt`: one with its negation in one word.
@@ -187,6 +192,10 @@ const FOREIGN_ACTIONS: &[(&str, &str)] = &[
     ("starred", "mark flagged"), ("important", "mark flagged"),
     ("read", "mark seen"), ("unread", "unmark seen"),
     ("execute", "run"), ("exec", "run"), ("notify", "run"),
+    ("go", "folder"), ("goto", "folder"), ("send", "folder"), ("skip", "folder \"Archive\""),
+    ("フォルダー", "folder"), ("フォルダ", "folder"), ("移動", "folder"), ("受信箱", "inbox"),
+    ("受信トレイ", "inbox"), ("削除", TRASH), ("ごみ箱", TRASH), ("転送", "forward"), ("返信", "reply"),
+    ("既読", "mark seen"), ("迷惑メール", JUNK), ("コピー", "copy"), ("破棄", "discard"),
     ("store", "folder"), ("put", "folder"), ("archive", "folder \"Archive\""), ("junk", JUNK), ("spam", JUNK),
     ("quarantine", JUNK), ("moveto", "folder"), ("move-to", "folder"), ("file-into", "folder"),
 ];
@@ -201,13 +210,17 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
     ("filename", "attachment.name"), ("file", "attachment.name"), ("list-address", "list-id"),
     ("mailing-list", "list-id"), ("mailinglist", "list-id"), ("today", "now"), ("hour", "time"),
     ("day", "weekday"), ("url", "link"), ("html", "body"), ("attachment", "attachment.name"),
+    ("件名", "subject"), ("題名", "subject"), ("差出人", "from"), ("送信者", "from"), ("宛先", "to"),
+    ("受信者", "recipient"), ("本文", "body"), ("サイズ", "size"), ("日付", "date"), ("曜日", "weekday"),
+    ("時刻", "time"),
 ];
 
 /// Conditions in words of other filters, and ours.
 #[rustfmt::skip]
 const FOREIGN_CONDITIONS: &[(&str, &str)] = &[
     ("attachment", "has attachments"), ("has-attachment", "has attachments"),
-    ("has-attachments", "has attachments"), ("attached", "has attachments"), ("junk", "spam"),
+    ("has-attachments", "has attachments"), ("attached", "has attachments"), ("hasattachment", "has attachments"),
+    ("添付ファイル", "has attachments"), ("迷惑メール", "spam"), ("junk", "spam"),
     ("weekend", "weekday is [saturday, sunday]"),
 ];
 
@@ -229,6 +242,7 @@ pub(super) fn is_folder_test(words: &[&str]) -> bool {
 const FOREIGN_FLAGS: &[(&str, &str)] = &[
     ("read", "seen"), ("starred", "flagged"), ("star", "flagged"), ("important", "flagged"),
     ("answered", "replied"), ("deleted", "trashed"), ("forwarded", "passed"), ("drafts", "draft"),
+    ("flag", "flagged"), ("既読", "seen"), ("重要", "flagged"), ("返信済み", "replied"),
 ];
 
 fn own_word(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
@@ -275,6 +289,8 @@ pub(super) fn nearest_opening(word: &str, has_arguments: bool) -> Option<&'stati
         "var" | "let" => Some("set"),
         "import" => Some("include"),
         "default" => Some("otherwise"),
+        "def" => Some("define"),
+        "もし" => Some("when"),
         _ => nearest(word, STATEMENTS.iter().chain(ACTIONS).copied()),
     }
 }

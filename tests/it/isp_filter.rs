@@ -397,22 +397,22 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     assert_eq!(code, Some(0));
     for part in [
         "spam: on (by default)\n",
-        "    scored: puts it into the folder \"Junk\", marked seen, when spam-score >= 6\n",
+        "    scored: puts it into the folder \"Junk\", marked seen when spam-score >= 6\n",
         "virus: on (mandatory)\n",
-        "    marks, removed when it is off: \"[SPAM]\" in front of the subject, header X-Spam-*\n",
+        "    marks, removed while it is off: \"[SPAM]\" in front of the subject, the header X-Spam-*\n",
     ] {
         assert!(shown.contains(part), "{part:?} in\n{shown}");
     }
     let (code, shown, _) = command(&["spam", "off,", "virus", "on"]);
     assert_eq!(code, Some(0));
-    assert!(shown.contains("spam: off (by `mfilter isp-filter`; command off"), "{shown}");
+    assert!(shown.contains("spam: off (by `mfilter isp-filter`; by default on)"), "{shown}");
     let choices = home.path().join(".config/mfilter/isp-filter");
     assert!(fs::read_to_string(&choices).expect("kept").ends_with("\noff spam\non virus\n"));
     home.write(".mailrules", "isp-filter spam off\n");
     let (code, shown, stderr) = command(&["on"]);
     assert_eq!(code, Some(1), "{shown}");
     assert!(
-        stderr.contains("spam stays off: ") && stderr.contains(".mailrules, line 1"),
+        stderr.contains("`spam` stays off by ") && stderr.contains(".mailrules, line 1, which"),
         "{stderr}"
     );
     assert_eq!(fs::read_to_string(&choices).expect("kept").lines().count(), 2);
@@ -433,6 +433,48 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
         assert_eq!(code, Some(2));
         assert!(stderr.contains(why), "{stderr}");
     }
+}
+
+#[test]
+fn the_command_speaks_japanese_except_to_programs() {
+    if !is_root("site rules") {
+        return;
+    }
+    let home = Home::with_rules("isp-filter spam off\n");
+    let more = "category \"news\" { when bulk { when subject is \"a\" -> copy \"A\"\n\
+                otherwise -> reject \"5.7.1 no\" } }\n";
+    let site = site_file(&home, &format!("{SITE}{more}"));
+    let command = |words: &[&str]| {
+        let mut command = home.command(&[&["isp-filter", "--site", &site], words].concat());
+        command.env("LANG", "ja_JP.UTF-8");
+        let run = support::run(command, b"");
+        (run.stdout, run.stderr)
+    };
+    let (shown, told) = command(&["on"]);
+    let rules = home.path().join(".mailrules").display().to_string();
+    let expected = format!(
+        "\
+サイトルール {site}（既定値は on）
+
+virus: on (必須)
+    found: virus のとき、フォルダー \"Quarantine\" に入れます
+spam: off ({rules} の 1 行目の指定; コマンドの指定は on; 既定値は on)
+    scored: spam-score >= 6 のとき、seen を付けて、フォルダー \"Junk\" に入れます
+    取り除かれる目印: 件名の前の \"[SPAM]\", ヘッダー X-Spam-*
+news: on (`mfilter isp-filter` による)
+    bulk、さらに subject is \"a\" のとき、フォルダー \"A\" にコピーを入れます
+    bulk、さらに 先のルールがどれも当てはまらない のとき、受け取りを拒否し、差出人に知らせます
+"
+    );
+    assert_eq!(shown, expected);
+    assert!(told.contains("`spam` は off のままです。"), "{told}");
+    let (_, told) = command(&["spma", "off"]);
+    assert!(told.contains("カテゴリー `spma` はありません。`spam` ではありませんか？"), "{told}");
+    let (_, told) = command(&["virus", "off"]);
+    assert!(told.contains("カテゴリー `virus` は必須なので、"), "{told}");
+    let (json, _) = command(&["--json"]);
+    assert!(json.contains("puts it into the folder \\\"Junk\\\", marked seen when "), "{json}");
+    assert!(json.is_ascii(), "{json}");
 }
 
 /// 1,000 lines of site rules do not burden each of many deliveries.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use mfilter::diagnostic::Fix;
 use mfilter::language::Language;
 use mfilter::load::check_bytes;
 use mfilter::rules::explanation;
@@ -551,15 +552,15 @@ fn what_is_written_instead_mends_the_mistake() {
         let (sources, checked) = check_bytes(path, &text, None, nothing);
         let Some(file) = sources.files().first() else { continue };
         for mistake in &checked.diagnostics {
-            let Some(instead) = &mistake.instead else { continue };
+            let Some(Fix { span, text }) = &mistake.fix else { continue };
             let mut better = file.text.clone();
-            better.replace_range(mistake.span.start as usize..mistake.span.end as usize, instead);
+            better.replace_range(span.start as usize..span.end as usize, text);
             let (_, checked) = check_bytes(path, better.as_bytes(), None, nothing);
             let stays = checked
                 .diagnostics
                 .iter()
                 .any(|it| it.code == mistake.code && it.span.start == mistake.span.start);
-            assert!(!stays, "{name}: `{instead}` does not mend: {}", mistake.message);
+            assert!(!stays, "{name}: `{text}` does not mend: {}", mistake.message);
             mended += 1;
         }
     }

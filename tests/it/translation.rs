@@ -22,7 +22,8 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 58] = [
+const PHRASES: [&str; 60] = [
+    "src/rules/actions",
     "src/rules/check",
     "src/rules/address_list.rs",
     "src/rules/confined.rs",
@@ -55,6 +56,7 @@ const PHRASES: [&str; 58] = [
     "src/cli/fmt.rs",
     "src/cli/import.rs",
     "src/cli/import_judge.rs",
+    "src/cli/isp_filter.rs",
     "src/cli/import_mail.rs",
     "src/cli/import_try.rs",
     "src/cli/judge.rs",
@@ -139,8 +141,11 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "has {name}",
     "has {variable}",
     "not has {name}",
+    "when {}",
+    "as {flag}",
+    "define {name} =",
+    "By `",
     "when from is {} -> {}",
-    "when {} -> …",
     "list-id {operator} …",
     "set layout maildir++",
     "folder {}",

@@ -46,7 +46,9 @@ impl Act for EditListAction {
     }
 
     fn phrase(&self) -> String {
-        let (what, to) = if self.add { ("adds", "to") } else { ("removes", "from") };
-        format!("{what} an address from it {to} a list")
+        match self.add {
+            true => "adds an address from it to a list".into(),
+            false => "removes an address from it from a list".into(),
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, marked, shown};
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
@@ -31,10 +31,10 @@ impl Act for FileIntoAction {
     }
 
     fn phrase(&self) -> String {
-        let flags = shown_as(&self.flags);
-        match &self.name {
-            Some(name) => format!("puts it into the folder \"{}\"{flags}", shown(name)),
-            None => format!("puts it into the inbox{flags}"),
-        }
+        let what = match &self.name {
+            Some(name) => format!("puts it into the folder \"{}\"", shown(name)),
+            None => "puts it into the inbox".into(),
+        };
+        marked(what, &self.flags)
     }
 }

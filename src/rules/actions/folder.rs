@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Act, Action, ActionReader, ActionWord, ArgumentError, InboxAction, Planner, shown, shown_as,
+    Act, Action, ActionReader, ActionWord, ArgumentError, InboxAction, Planner, marked, shown,
 };
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
@@ -34,7 +34,7 @@ impl Act for FolderAction {
     }
 
     fn phrase(&self) -> String {
-        format!("puts it into the folder \"{}\"{}", shown(&self.name), shown_as(&self.flags))
+        marked(format!("puts it into the folder \"{}\"", shown(&self.name)), &self.flags)
     }
 
     fn ends(&self) -> bool {

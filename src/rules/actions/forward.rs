@@ -34,8 +34,10 @@ impl Act for ForwardAction {
 
     fn phrase(&self) -> String {
         let to: Vec<String> = self.to.iter().map(shown).collect();
-        let what = if self.copy { "sends a copy" } else { "sends it on" };
-        format!("{what} to {}", to.join(", "))
+        match self.copy {
+            true => format!("sends a copy to {}", to.join(", ")),
+            false => format!("sends it on to {}", to.join(", ")),
+        }
     }
 
     fn ends(&self) -> bool {

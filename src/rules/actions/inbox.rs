@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, marked};
 use crate::plan::DeliveryWord;
 use crate::rules::template::FlagsTemplate;
 
@@ -37,7 +37,7 @@ impl Act for InboxAction {
     fn phrase(&self) -> String {
         match self.unless_filed {
             true => "leaves it in the inbox, if nothing put it elsewhere".into(),
-            false => format!("puts it into the inbox{}", shown_as(&self.flags)),
+            false => marked("puts it into the inbox".into(), &self.flags),
         }
     }
 

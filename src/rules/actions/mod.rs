@@ -228,10 +228,10 @@ fn shown_flags(flags: &FlagsTemplate) -> String {
     known.into_iter().chain(inserted).collect::<Vec<_>>().join(" ")
 }
 
-/// `, marked seen,`, or nothing.
-fn shown_as(flags: &FlagsTemplate) -> String {
+/// An action that delivers, and its flags: `puts it into the inbox, marked seen`.
+fn marked(what: String, flags: &FlagsTemplate) -> String {
     match shown_flags(flags).as_str() {
-        "" => String::new(),
-        words => format!(", marked {words},"),
+        "" => what,
+        words => format!("{what}, marked {words}"),
     }
 }

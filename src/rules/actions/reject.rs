@@ -35,7 +35,7 @@ impl Act for RejectAction {
     }
 
     fn phrase(&self) -> String {
-        "refuses it, so that the sender is informed,".into()
+        "refuses it and tells the sender".into()
     }
 
     fn ends(&self) -> bool {

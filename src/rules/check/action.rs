@@ -33,11 +33,21 @@ pub(in crate::rules) struct ArgumentText<'v> {
 }
 
 impl Checker<'_, '_> {
+    /// The action that was meant by a name that resembles no action, `-> Work`.
+    fn bare_folder(&mut self, action: &ast::ActionNode) -> Option<String> {
+        let name = action.name.value.as_str();
+        let is_bare = action.arguments.is_empty()
+            && !FLAGS.iter().any(|(flag, _)| *flag == name)
+            && self.nearest(WordKind::Action, name).is_none();
+        is_bare.then(|| format!("folder {}", quote(name)))
+    }
+
     pub(super) fn action(&mut self, action: &ast::ActionNode) -> Option<Action> {
         let name = action.name.value.as_str();
         let Some(word) = actions::find(name) else {
             let suggestion = words::suggest_action(name, !action.arguments.is_empty());
-            match suggestion.map(|suggestion| self.by_its_name(suggestion)) {
+            let suggestion = suggestion.map(|suggestion| self.by_its_name(suggestion));
+            match suggestion.or_else(|| self.bare_folder(action)) {
                 Some(suggestion) => {
                     let (what, name) = (WordKind::Action, name.to_owned());
                     let mistake = RuleErrorKind::Unknown { what, name, near: Some(suggestion) };
@@ -130,8 +140,9 @@ impl<'r> ActionReader<'r, '_, '_> {
                 format!("write `{} {text}`", self.action.name.value)
             }
             _ if is_flag && self.word.takes_flags => {
-                let text = format!("{} as {written}", given.join(" "));
-                format!("write `{} {text}`", self.action.name.value)
+                let name = [self.action.name.value.clone()];
+                let text = name.into_iter().chain(given).collect::<Vec<_>>().join(" ");
+                format!("write `{text} as {written}`")
             }
             Some(next) if is_needless && matches!(next.kind, ValueKind::Text(_)) => {
                 let text = self.checker.written(next);

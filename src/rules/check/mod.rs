@@ -169,6 +169,18 @@ fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.retain(|diagnostic| {
         seen.insert((diagnostic.span, diagnostic.code, diagnostic.message.clone()))
     });
+    // What a rule with an error does is a guess.
+    let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+    let errors: Vec<Span> = diagnostics.iter().filter(is_error).map(|error| error.span).collect();
+    let has_error = |span: &Span| {
+        let start =
+            errors.partition_point(|error| (error.file, error.start) < (span.file, span.start));
+        errors.get(start).is_some_and(|error| error.file == span.file && error.end <= span.end)
+    };
+    diagnostics.retain(|diagnostic| {
+        let mut places = diagnostic.related.iter().map(|(span, _)| span).chain([&diagnostic.span]);
+        diagnostic.code != "unreachable" || !places.any(has_error)
+    });
 }
 
 /// What a name was declared as.
@@ -431,7 +443,7 @@ impl<'a, 's> Checker<'a, 's> {
         let near = self.nearest(what, name);
         let mut diagnostic = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
         // Inside a string the place is wider than the word.
-        diagnostic.instead = diagnostic.instead.filter(|_| self.sources.text(span) == name);
+        diagnostic.fix = diagnostic.fix.filter(|_| self.sources.text(span) == name);
         self.diagnostics.push(diagnostic);
     }
 

@@ -7,7 +7,7 @@ use crate::rules::mistake::RuleErrorKind;
 use crate::rules::program::{Comparison, ConditionKind, Field, Moment};
 use crate::source::Span;
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
-use crate::syntax::date_hint;
+use crate::syntax::{date_hint, size_hint};
 
 const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
 
@@ -49,6 +49,9 @@ impl Checker<'_, '_> {
             }
             (FieldKind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
             (FieldKind::Number, _) => Some(String::from("`5`, `-2.5`")),
+            (FieldKind::Size, ValueKind::Text(text)) if size_hint(text).is_some() => {
+                size_hint(text)
+            }
             (FieldKind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
             (FieldKind::Date, other) => {
                 let suggestion = match other {

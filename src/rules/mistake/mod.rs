@@ -29,7 +29,7 @@ pub use site::SiteMistake;
 pub use template::TemplateMistake;
 pub use word::WordKind;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::rules::field::FieldKind;
 use crate::source::Span;
 use crate::syntax::words::FOLDER_EXISTS;
@@ -199,7 +199,7 @@ impl RuleErrorKind {
             label: wording.label.to_owned(),
             related: wording.related.into_iter().map(|(at, text)| (at, text.to_owned())).collect(),
             hint: wording.hint,
-            instead: wording.instead,
+            fix: wording.instead.map(|text| Fix { span, text }),
         }
     }
 
@@ -410,8 +410,11 @@ impl RuleErrorKind {
             }
             RuleErrorKind::ListUnreadable { path, reason } => {
                 let message = format!("cannot read the list `{path}`: {reason}");
-                warning("list-unreadable", message, "no such list")
-                    .or_hint(Some("rules that use this list are skipped until it can be read"))
+                let hint = match path.contains('@') && !path.contains('/') {
+                    true => format!("write addresses in a set: `[\"{path}\"]`"),
+                    false => "rules that use this list are skipped until it can be read".into(),
+                };
+                warning("list-unreadable", message, "no such list").or_hint(Some(hint))
             }
             RuleErrorKind::BadEntry { entry, reason } => {
                 let message = format!("entry `{entry}` cannot match any address: {reason}");

@@ -87,13 +87,16 @@ impl WordKind {
                 let near = near?;
                 format!("write `{near}`, or `discard`, which keeps nothing")
             }
+            (WordKind::Field, _) if near.is_none() => {
+                format!("another header is written `header \"{name}\"`")
+            }
+            (WordKind::Weekday, "weekend" | "weekends") => "write `[saturday, sunday]`".to_owned(),
             _ => return None,
         })
     }
 
     pub(super) fn general_hint(self) -> Option<&'static str> {
         match self {
-            WordKind::Field => Some("another header is written `header \"Its-Name\"`"),
             WordKind::Part => {
                 Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
             }
@@ -115,7 +118,7 @@ impl WordKind {
             }
             WordKind::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
             WordKind::Setting => Some("mailrules(5) lists the settings"),
-            WordKind::Operator | WordKind::Action => None,
+            WordKind::Field | WordKind::Operator | WordKind::Action => None,
         }
     }
 }

@@ -50,7 +50,7 @@ fn the_nearest_known_name_is_the_hint() {
         "did you mean `white`?"
     );
     assert_eq!(hint("inbox as Seen"), "did you mean `seen`?");
-    assert_eq!(hint("when has x-spam -> inbox"), "another header is written `header \"Its-Name\"`");
+    assert_eq!(hint("when has x-spam -> inbox"), "another header is written `header \"x-spam\"`");
 }
 
 #[test]
