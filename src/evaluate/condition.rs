@@ -301,7 +301,19 @@ impl<'a> Conditions<'a> {
             Some(DuplicateStatus::Ago(ago)) if ago > within => Ok(DuplicateStatus::Never),
             Some(DuplicateStatus::Again) if within != self.within() => Err(NOT_REMEMBERED.into()),
             Some(before) => Ok(before),
-            None => self.key().map(|key| self.world.delivered_before(key, within)),
+            None => self.key().map(|key| self.was_delivered(key, within)),
+        }
+    }
+
+    /// Whether the message with this key was delivered before. One that comes back from
+    /// where it was forwarded to counts only if it was kept here, too: otherwise nobody
+    /// would have it.
+    fn was_delivered(&self, key: Key, within: u64) -> DuplicateStatus {
+        match self.world.delivered_before(key, within) {
+            DuplicateStatus::Ago(_) if self.is_back() => {
+                self.world.delivered_before(duplicates::kept(key), within)
+            }
+            before => before,
         }
     }
 
@@ -331,7 +343,7 @@ impl<'a> Conditions<'a> {
         let key = Key::of(&bytes);
         let before = match self.world.before.get() {
             Some(_) => Err(NOT_REMEMBERED.into()),
-            None => Ok(self.world.delivered_before(key, within)),
+            None => Ok(self.was_delivered(key, within)),
         };
         let mut duplicate_keys = self.duplicate_keys.borrow_mut();
         let renews = !first || !before.as_ref().is_ok_and(DuplicateStatus::is_duplicate);

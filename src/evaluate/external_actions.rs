@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Evaluator;
+use super::condition::Conditions;
 use super::values::FieldValue;
 use crate::classify::people::is_of_provider;
 use crate::flags::Flags;
@@ -30,6 +31,18 @@ const MOST_ENTRIES: usize = 50;
 const LONGEST_ARGUMENTS: usize = 96 << 10;
 /// How much is shown of what is not an address, bytes.
 const LONGEST_SHOWN: usize = 100;
+
+impl Conditions<'_> {
+    /// Whether the message comes back from where it was forwarded to from here.
+    pub(super) fn is_back(&self) -> bool {
+        let marks = self.message.texts(LOOP_HEADER);
+        if marks.is_empty() {
+            return false;
+        }
+        let ours = loop_mark::known(self.world.state.as_ref(), &self.world.forwarder());
+        marks.iter().any(|text| text.text().trim().eq_ignore_ascii_case(&ours))
+    }
+}
 
 impl Evaluator<'_> {
     /// A program and its arguments. Only the rule determines the program: a path
@@ -131,15 +144,10 @@ impl Evaluator<'_> {
     }
 
     fn has_looped(&self, forwarder: &str) -> Option<String> {
-        let message = self.conditions.message;
-        let marks = message.texts(LOOP_HEADER);
-        if !marks.is_empty() {
-            let ours = loop_mark::known(self.conditions.world.state.as_ref(), forwarder);
-            if marks.iter().any(|text| text.text().trim().eq_ignore_ascii_case(&ours)) {
-                return Some(format!("{forwarder} has forwarded it before"));
-            }
+        if self.conditions.is_back() {
+            return Some(format!("{forwarder} has forwarded it before"));
         }
-        let hops = message.head().values("received").count();
+        let hops = self.conditions.message.head().values("received").count();
         (hops > MOST_HOPS)
             .then(|| format!("it went through {hops} servers, so it is going in circles"))
     }

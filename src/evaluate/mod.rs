@@ -52,6 +52,7 @@ use crate::rules::actions::Action;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{OnMoved, StatementKind};
 use crate::source::Span;
+use crate::state::duplicates;
 use crate::state::slots::Key;
 use crate::world::World;
 
@@ -233,23 +234,26 @@ impl Evaluator<'_> {
     /// Plans to remember the message, before the step that ends its way, if a
     /// rule could ask for it and the message is delivered anywhere.
     fn remember(&mut self) {
-        let delivers = self.progress.plan.steps.iter().any(|step| {
-            matches!(
-                step.kind,
-                StepKind::Deliver { .. } | StepKind::Pipe { .. } | StepKind::Forward { .. }
-            )
-        });
+        let steps = &self.progress.plan.steps;
+        let forwards = steps.iter().any(|step| matches!(step.kind, StepKind::Forward { .. }));
+        let keeps = steps
+            .iter()
+            .any(|step| matches!(step.kind, StepKind::Deliver { .. } | StepKind::Pipe { .. }));
         let again = matches!(
             self.progress.plan.steps.last().map(|step| &step.kind),
             Some(StepKind::Defer { .. } | StepKind::Reject { .. })
         );
         let by_itself = self.asks_for_duplicates();
-        if !delivers || again || !by_itself && self.progress.duplicate_keys.is_empty() {
+        if !(keeps || forwards) || again || !by_itself && self.progress.duplicate_keys.is_empty() {
             return;
         }
         let mut keys = std::mem::take(&mut self.progress.duplicate_keys);
         if by_itself {
             keys.extend(self.conditions.key());
+        }
+        if keeps && (forwards || self.conditions.is_back()) {
+            let kept: Vec<Key> = keys.iter().copied().map(duplicates::kept).collect();
+            keys.extend(kept);
         }
         let Some(last) = self.progress.plan.steps.len().checked_sub(1) else { return };
         let rule = self.progress.plan.steps.get(last).and_then(|step| step.rule.clone());

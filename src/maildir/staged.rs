@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::amount::Amount;
@@ -89,18 +89,30 @@ impl StagedMessage {
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
         let path = self.make_visible()?;
         self.sync_visible()?;
-        self.find_folder()?;
+        self.find_folder(&path)?;
         Ok(path)
     }
 
     /// Fails if the folder has lost its name since it was opened: servers rename one that
-    /// they remove, and whatever comes into it then goes with it.
-    fn find_folder(&self) -> Result<(), Failure> {
-        match statat(CWD, &self.directory, AtFlags::empty()) {
-            Err(error @ Errno::NOENT) => {
-                Err(Failure::new("find the folder", &self.directory, error))
-            }
-            _ => Ok(()),
+    /// they remove, and whatever comes into it then goes with it. Another delivery may have
+    /// created it again by now.
+    fn find_folder(&self, file: &Path) -> Result<(), Failure> {
+        let found = statat(CWD, file, AtFlags::SYMLINK_NOFOLLOW);
+        if found.err() != Some(Errno::NOENT) {
+            return Ok(());
+        }
+        // A reader may have moved the message on.
+        let there = || statat(CWD, &self.directory, AtFlags::empty()).map(|it| FileId::of(&it));
+        let own = fstat(&self.destination).map(|metadata| FileId::of(&metadata));
+        let is_gone = match (there(), own) {
+            (Err(error), _) => error == Errno::NOENT,
+            // Where numbers of files mean nothing, they change from call to call.
+            (Ok(other), Ok(own)) => other != own && there() == Ok(other),
+            (Ok(_), Err(_)) => false,
+        };
+        match is_gone {
+            true => Err(Failure::new("find the folder", &self.directory, Errno::NOENT)),
+            false => Ok(()),
         }
     }
 
@@ -194,5 +206,41 @@ impl Drop for StagedMessage {
         if matches!(self.state, StageState::Staged(_)) {
             self.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::Maildir;
+    use super::super::testing::{flags, folder, fs_layout};
+    use crate::message::Message;
+
+    #[test]
+    fn nothing_is_stored_in_a_folder_that_is_being_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let location = fs_layout(home.path());
+        let path = location.path.join("A");
+        let message = Message::from_bytes(b"x\n".to_vec());
+        let maildir = Maildir::open(&location).unwrap();
+        let stage = || {
+            let place = location.place(&folder("A"));
+            maildir.stage(&place, &flags("", &[]), &message, &[]).unwrap()
+        };
+        for (number, created_again) in [false, true].into_iter().enumerate() {
+            let (mut gone, trash) = (stage(), location.path.join(format!("trash-{number}")));
+            fs::rename(&path, &trash).unwrap();
+            if created_again {
+                stage().commit().unwrap();
+            }
+            assert!(gone.commit().is_err(), "{created_again}");
+            assert!(gone.undo());
+        }
+        // A reader that renames at once takes nothing away.
+        let mut staged = stage();
+        let visible = staged.make_visible().unwrap();
+        fs::rename(&visible, path.join("cur/x:2,S")).unwrap();
+        assert!(staged.find_folder(&visible).is_ok());
     }
 }

@@ -63,6 +63,12 @@ pub fn key(message: &Message) -> Result<Key, BodyError> {
     Ok(Key::from_hash(hash))
 }
 
+/// The key under which it is noted that a message was not only forwarded, but also kept
+/// here.
+pub fn kept(key: Key) -> Key {
+    Key::of(&[b"kept", &key.0])
+}
+
 /// The id in a Message-ID field without its brackets, RFC 5322 §3.6.4: none unless it has
 /// something on both sides of an `@`.
 fn message_id(value: &str) -> Option<String> {

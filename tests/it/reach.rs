@@ -324,6 +324,26 @@ fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
     }
 }
 
+/// Two mailboxes that forward to each other: whoever has it last must keep it.
+#[test]
+fn what_was_only_forwarded_and_comes_back_is_no_duplicate() {
+    let rules = "set sendmail \"SENDMAIL\"\nwhen duplicate -> discard \"seen\"\n\
+                 when duplicate of \"{message-id}\" within 1d -> discard \"seen\"\n";
+    for action in ["forward", "copy \"A\"\nforward", "forward copy"] {
+        let home = home(&format!("{rules}{action} \"a@x.example\"\n"), "cat > sent");
+        let kept = usize::from(action != "forward");
+        delivered(&home.deliver(MESSAGE));
+        assert_eq!(home.mail().len(), kept, "{action}");
+        delivered(&home.deliver(MESSAGE));
+        assert_eq!(home.mail().len(), kept, "{action}: a second copy is one");
+        let back = format!("Received: by x.example\n{}", text(&home, "sent"));
+        for _ in 0..2 {
+            delivered(&home.deliver(back.as_bytes()));
+            assert_eq!(home.mail().len(), 1, "{action}: {}", log(&home));
+        }
+    }
+}
+
 /// A copy is in `A`, so nobody is told that the message was refused.
 #[test]
 fn what_is_stored_in_part_is_not_refused_for_want_of_room() {
