@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::ir::{Draft, Effect, literal, quote};
+use super::levels::with_levels;
 use crate::user::SPOOL_DIRECTORIES;
 
 /// Where mail is stored, from the home, as templates: `~/Maildir/`.
@@ -14,6 +15,8 @@ pub(super) struct MailPlaces {
     pub(super) inbox: String,
     /// The Maildir that the user names, if he does.
     pub(super) named: Option<String>,
+    /// Values that are one level of a name.
+    pub(super) one_level: Vec<String>,
 }
 
 /// Directories that people keep mail in.
@@ -106,7 +109,7 @@ impl MailPlaces {
         };
         // In a Maildir `.A.B` is a folder within a folder.
         let name = match below.strip_prefix('.') {
-            Some(name) => replaced_outside(name, '.', "/"),
+            Some(name) => with_levels(&replaced_outside(name, '.', "/"), &self.one_level),
             None => {
                 if is_maildir && directory != "~" {
                     draft.note(format!(
@@ -133,12 +136,8 @@ impl MailPlaces {
         if is_bad {
             return Err(format!("`{whole}` is not a folder"));
         }
-        // Its name on disk begins so.
-        let prefix = ("folder-prefix".to_owned(), quote(""));
-        if name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX/"))
-            && !draft.settings.contains(&prefix)
-        {
-            draft.settings.push(prefix);
+        if name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX/")) {
+            keep_prefix(draft);
         }
         Ok(Some(name))
     }
@@ -169,6 +168,14 @@ impl MailPlaces {
             }
             _ => path.replace("~/./", "~/"),
         }
+    }
+}
+
+/// `INBOX/A` is a name as it is on disk.
+pub(super) fn keep_prefix(draft: &mut Draft) {
+    let prefix = ("folder-prefix".to_owned(), quote(""));
+    if !draft.settings.contains(&prefix) {
+        draft.settings.push(prefix);
     }
 }
 

@@ -186,6 +186,11 @@ impl Cond {
         Cond::Test(Test { fields: vec![field.into()], operator, values })
     }
 
+    /// One of these fields is there, be it empty.
+    pub fn is_there(fields: &[String]) -> Cond {
+        Cond::any(fields.iter().map(|field| Cond::texts(field, "like", ["*"])))
+    }
+
     /// A test of one field with a value that is written as it is.
     pub fn plain(
         field: impl Into<String>,

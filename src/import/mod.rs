@@ -44,6 +44,7 @@ mod folder;
 pub mod gmail;
 pub mod ir;
 pub mod kind;
+mod levels;
 mod match_length;
 pub mod maildrop;
 mod one_line;

@@ -283,9 +283,7 @@ pub(super) fn command_value(command: &str) -> Result<String, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["date" | "/bin/date" | "/usr/bin/date", format] => match format.strip_prefix('+') {
-            Some(format) if !format.contains(['{', '}', '$', '`']) => {
-                Ok(format!("{{now:{format}}}"))
-            }
+            Some(format) if !format.contains(['{', '}', '$', '`']) => Ok(now(format)),
             _ => unknown(),
         },
         // Without `z` the blank after the colon stays, which nobody intends.
@@ -301,6 +299,24 @@ pub(super) fn command_value(command: &str) -> Result<String, String> {
             header_value(joined.trim_start_matches("-x")).map_or_else(unknown, Ok)
         }
         _ => unknown(),
+    }
+}
+
+/// What `date` prints: only what is a date is inserted, since an inserted dot or slash is
+/// none in the name of a folder.
+fn now(format: &str) -> String {
+    let bounds = || {
+        let (start, last) = (format.find('%')?, format.rfind('%')?);
+        let is_end = |c: char| c.is_ascii_alphabetic() && !matches!(c, 'E' | 'O');
+        let end = last + 1 + format.get(last + 1..)?.find(is_end)? + 1;
+        (!format.contains("%%")).then_some((start, end))
+    };
+    let parts = bounds().and_then(|(start, end)| {
+        Some((format.get(..start)?, format.get(start..end)?, format.get(end..)?))
+    });
+    match parts {
+        Some((before, date, behind)) => format!("{before}{{now:{date}}}{behind}"),
+        None => format!("{{now:{format}}}"),
     }
 }
 

@@ -103,6 +103,7 @@ fn step(line: &str) -> Option<TrialStep> {
         maildir: maildir.into(),
         inbox: inbox.into(),
         named: None,
+        one_level: Vec::new(),
     };
     Some(match places.folder(&literal(target), &mut Draft::default()) {
         Ok(folder) => {

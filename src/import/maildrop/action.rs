@@ -5,7 +5,8 @@ use super::compare::is_value;
 use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::value::{
-    MaildropPlace, MaildropText, MaildropVariable, Value, guessed_folder, place_of_a_message,
+    MaildropPlace, MaildropText, MaildropVariable, Value, guessed_folder, kept_name,
+    place_of_a_message,
 };
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
@@ -51,7 +52,8 @@ impl FilterLowering<'_> {
             return Ok(MaildropResult { differs, ..done });
         }
         let mut differs = self.variables.guess_in(&target.names()).map(|why| guessed_folder(&why));
-        let place = match (first, self.unknown_place(target)) {
+        let place = match (first, self.unknown_place(target).or_else(|| self.unknown_root(target)))
+        {
             (Some('!'), _) | (_, None) => Ok(()),
             (_, Some(why)) => Err(why),
         };
@@ -71,6 +73,13 @@ impl FilterLowering<'_> {
         }
         let folder = self.places().folder(&text.template, &mut self.draft);
         let folder = folder.map_err(|why| self.never_set(target).unwrap_or(why))?;
+        if text.template.contains("/{md-")
+            && folder.as_ref().is_some_and(|name| name.starts_with('{'))
+        {
+            differs.get_or_insert(
+                "the name may begin with a dot, as those of a Maildir's folders do on disk".into(),
+            );
+        }
         let effect = match (folder, copy) {
             (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
             (None, false) => Effect::Inbox(Vec::new()),
@@ -120,6 +129,7 @@ impl FilterLowering<'_> {
             maildir: inbox.clone(),
             inbox,
             named: self.maildir.as_deref().map(literal),
+            one_level: self.joined.keys().map(|name| kept_name(name)).collect(),
         }
     }
 
@@ -185,6 +195,17 @@ impl FilterLowering<'_> {
             directory.push_str(&text.template);
         }
         None
+    }
+
+    /// The same for a path that begins with a variable which itself begins with what is not
+    /// known.
+    fn unknown_root(&self, target: &Expression) -> Option<String> {
+        let mut pieces = Vec::new();
+        target.pieces(&mut pieces);
+        let Some(ExpressionPiece::Variable(name)) = pieces.first() else { return None };
+        let MaildropVariable::Template(template, _) = self.variables.get(name) else { return None };
+        let (_, below) = template.strip_prefix('{')?.split_once('}')?;
+        (!template.starts_with("{{") && below.contains('/')).then(|| place_of_a_message(name))
     }
 
     /// `$MAILDIR/.Folder`, where it is unknown what MAILDIR is: the user's own; and how that

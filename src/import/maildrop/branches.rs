@@ -9,7 +9,9 @@ use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::CaptureNeeds;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables, kept_name};
+use crate::import::folder::keep_prefix;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::import::levels::without_needless_levels;
 use crate::import::shell::MAKES_FOLDERS;
 use crate::source::Span;
 
@@ -108,6 +110,7 @@ impl FilterLowering<'_> {
             let changes = changes_tests(&inner);
             let mut unit = merged(unit, inner, goes_on);
             unit.condition = condition.clone();
+            without_needless_levels(&unit.condition, &mut unit.effects);
             if let Some(why) = differs {
                 soften(&mut unit, &why);
             }
@@ -229,6 +232,9 @@ impl FilterLowering<'_> {
                 // The inbox is where the filter as a whole puts it.
                 MaildropVariable::Constant(_) if is_only_way && name != "DEFAULT" => {}
                 MaildropVariable::Constant(text) => {
+                    if text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX.")) {
+                        keep_prefix(&mut self.draft);
+                    }
                     effects.push(Effect::Let(kept.clone(), literal(&text)));
                     self.variables.set(&name, MaildropVariable::Kept(kept, Some(vec![text])));
                 }

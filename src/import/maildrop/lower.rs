@@ -12,6 +12,7 @@ use super::value::{
     place_of_a_message,
 };
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
+use crate::import::levels::settle;
 use crate::import::shell::{
     ASKED, MAKES_FOLDERS, ONE_BLANK, asking, if_unasked, is_program, may_make_folders,
     printed_with_status, shell_words, status_of, unquoted,
@@ -59,7 +60,16 @@ impl FilterLowering<'_> {
             let span = Span { file: 0, start: at, end: at };
             let made = self.action(span, |this| this.deliver(span, &default, false));
             units.push(Unit { count: 0, ..made });
+        } else if !self.ended && self.inbox == "/dev/null" {
+            let at = file.text.len() as u32;
+            let effects = vec![Effect::Discard(Some("DEFAULT is /dev/null".into()))];
+            units.push(Unit {
+                effects,
+                count: 0,
+                ..Unit::new(Span { file: 0, start: at, end: at })
+            });
         }
+        units.iter_mut().for_each(|unit| settle(&mut unit.effects));
         self.draft.units = units;
     }
 

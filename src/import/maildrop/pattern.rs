@@ -300,14 +300,13 @@ fn of_value(
             (false, _) => format!("^(?P<{}>{}{regex})", wanted.name(0), beginning.any()),
         };
         matched.condition = match start.is_empty() {
-            true => Cond::Word(format!("has {}", header(name))),
+            true => Cond::is_there(&[header(name)]),
             false => pattern_test(fields, start, case),
         };
         return Ok(matched);
     }
     if value.is_empty() {
-        let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
-        matched.condition = Cond::any(has);
+        matched.condition = Cond::is_there(&fields);
         return Ok(matched);
     }
     if wanted.groups && wanted.skipped == 0 && anchored && value == "(.*)" {

@@ -277,6 +277,7 @@ impl RecipeLowering<'_> {
             maildir: self.template("MAILDIR"),
             inbox: self.template("DEFAULT"),
             named: self.maildir.as_deref().map(literal),
+            one_level: Vec::new(),
         };
         places.folder(&path.template, &mut self.draft)
     }

@@ -68,7 +68,7 @@ impl RecipeLowering<'_> {
     ) -> Vec<Unit> {
         let Some(written) = value else {
             self.variables.unset(name);
-            return Vec::new();
+            return if name == "HOST" { vec![another_host(span)] } else { Vec::new() };
         };
         if only_makes_folders(written) {
             self.note(MAKES_FOLDERS);
@@ -99,8 +99,17 @@ impl RecipeLowering<'_> {
             "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
             "SWITCHRC" => return self.switch(span, expanded.map(|text| text.constant), before),
             "HOST" => {
-                let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
-                return vec![Unit { effects, falls_through: false, ..Unit::new(span) }];
+                let name = expanded.and_then(|text| {
+                    text.constant.ok_or_else(|| "HOST comes from the message".to_owned())
+                });
+                return match name {
+                    Ok(name) if name.is_empty() => vec![another_host(span)],
+                    Ok(name) => {
+                        let why = format!("on a machine called {name}, procmail goes on");
+                        vec![Unit { fidelity: Fidelity::Approximate(why), ..another_host(span) }]
+                    }
+                    Err(why) => vec![Unit::not(span, format!("HOST: {why}"))],
+                };
             }
             "TRAP" => return vec![Unit::not(span, "TRAP runs a program at the end")],
             "LOG" => {
@@ -121,11 +130,12 @@ impl RecipeLowering<'_> {
                 };
             }
             "EXITCODE" => {
-                let code = expanded.ok().and_then(|text| text.constant?.trim().parse().ok());
-                self.exit_code = code;
-                return match code {
-                    Some(_) => Vec::new(),
-                    None => vec![Unit::not(span, "EXITCODE is not a number")],
+                let text = expanded.ok().and_then(|text| text.constant).unwrap_or("?".to_owned());
+                self.exit_code = text.trim().parse().ok();
+                return match (self.exit_code, text.trim().is_empty()) {
+                    // Empty is for what TRAP runs.
+                    (Some(_), _) | (None, true) => Vec::new(),
+                    (None, false) => vec![Unit::not(span, "EXITCODE is not a number")],
                 };
             }
             "SENDMAIL" => {
@@ -137,6 +147,16 @@ impl RecipeLowering<'_> {
                 }
             }
             _ => {}
+        }
+        // Where the rest goes would be another place for some messages.
+        if name == "DEFAULT" && self.depth > 0 {
+            let value = expanded.ok().and_then(|text| text.constant);
+            let why = "a block that changes DEFAULT";
+            self.variables.set(
+                name,
+                value.map_or(ProcmailVariable::Unknown(why.into()), ProcmailVariable::Constant),
+            );
+            return vec![Unit::not(span, why)];
         }
         if WITHOUT_MEANING.contains(&name) {
             if let Ok(text) = expanded
@@ -268,6 +288,12 @@ impl RecipeLowering<'_> {
         let count = usize::from(self.kept.contains(name));
         Some(Unit { effects, count, ..Unit::new(span) })
     }
+}
+
+/// `HOST` of another machine: procmail ends, and takes the message for delivered.
+fn another_host(span: Span) -> Unit {
+    let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
+    Unit { effects, falls_through: false, ..Unit::new(span) }
 }
 
 /// A command as a shell reads it within backquotes.

@@ -338,7 +338,8 @@ fn tested_folder(command: &str, variables: &RcVariables) -> Option<String> {
     };
     let maildir = constant("MAILDIR");
     let inbox = constant("DEFAULT");
-    MailPlaces { start: maildir.clone(), maildir, inbox, named: None }.folder_at(&path)
+    let start = maildir.clone();
+    MailPlaces { start, maildir, inbox, named: None, one_level: Vec::new() }.folder_at(&path)
 }
 
 /// A text that is the same for every message.

@@ -11,6 +11,7 @@ use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
+use crate::import::levels::{settle, without_needless_levels};
 use crate::import::shell::{
     ASKED, MADE_LATER, MAKES_FOLDERS, if_unasked, is_duplicate_check, makes_folders,
     may_make_folders,
@@ -23,7 +24,21 @@ impl RecipeLowering<'_> {
         self.around.push(path.to_owned());
         let nodes = read(0, file);
         self.collect(&nodes);
-        let units = self.nodes(&nodes, &mut Dependence::Nothing);
+        let mut units = self.nodes(&nodes, &mut Dependence::Nothing);
+        // What no recipe took goes where DEFAULT says.
+        let is_lost = self.variables.value("DEFAULT")
+            == ProcmailVariable::Constant("/dev/null".into())
+            && units.last().is_none_or(|last| last.falls_through || last.condition != Cond::Always);
+        if is_lost {
+            let at = file.text.len() as u32;
+            let effects = vec![Effect::Discard(Some("DEFAULT is /dev/null".into()))];
+            units.push(Unit {
+                effects,
+                count: 0,
+                ..Unit::new(Span { file: 0, start: at, end: at })
+            });
+        }
+        units.iter_mut().for_each(|unit| settle(&mut unit.effects));
         self.draft.units.extend(units);
     }
 
@@ -229,6 +244,7 @@ impl RecipeLowering<'_> {
             count: done.count,
             ..Unit::new(span)
         };
+        without_needless_levels(&unit.condition, &mut unit.effects);
         if unit.condition == Cond::Never {
             unit.count = unit.count.max(1);
             unit.fidelity = match flags.contains('e') {

@@ -121,8 +121,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
         let fields = DESTINATIONS.map(header).to_vec();
         let headers = DESTINATIONS.map(str::to_lowercase).to_vec();
         if rest.is_empty() || rest == ".*" {
-            let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
-            return Ok(ProcmailMatch { condition: Cond::any(has), headers, ..found });
+            return Ok(ProcmailMatch { condition: Cond::is_there(&fields), headers, ..found });
         }
         // A list's address, and mailboxes without blanks: no part of a word before it.
         let regex = translate(rest)?;
@@ -286,7 +285,7 @@ fn of_value(
 ) -> Result<ProcmailMatch, String> {
     let mut value = rest;
     // The blank after the colon is not part of the value.
-    let (mut anchored, mut has_blank) = (true, false);
+    let (mut anchored, mut has_blank, mut asks_for_blank) = (true, false, false);
     loop {
         let next = [
             "[ \t]*", "[\t ]*", "[ \t]+", "[\t ]+", "\\ *", " *", " +", "( )*", "( )+", "( )", " ",
@@ -294,17 +293,18 @@ fn of_value(
         ]
         .iter()
         .find_map(|blank| value.strip_prefix(blank));
-        match next {
-            Some(next) => (has_blank, value) = (true, next),
-            None => break,
-        }
+        let Some(next) = next else { break };
+        asks_for_blank |= !value.strip_suffix(next).unwrap_or_default().ends_with('*');
+        (has_blank, value) = (true, next);
     }
     while let Some(next) = value.strip_prefix(".*") {
         (anchored, value) = (false, next);
     }
     if value.is_empty() {
-        let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
-        return Ok(ProcmailMatch { condition: Cond::any(has), ..found });
+        // An empty header mostly has no blank either.
+        let has = || Cond::any(fields.iter().map(|field| Cond::Word(format!("has {field}"))));
+        let condition = if asks_for_blank { has() } else { Cond::is_there(&fields) };
+        return Ok(ProcmailMatch { condition, ..found });
     }
     if value == "$" && anchored {
         return Err("a header that is there and empty".into());

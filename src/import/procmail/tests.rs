@@ -64,7 +64,7 @@ fn headers_are_tested_where_the_pattern_names_them() {
         ("^Subject:.*(a|b c)", "header \"Subject\" contains [\"a\", \"b c\"]"),
         ("^From:.*a|^To:.*b", "header \"From\" contains \"a\" or header \"To\" contains \"b\""),
         ("!^Subject:.*x", "not header \"Subject\" contains \"x\""),
-        ("^X-Loop:", "has header \"X-Loop\""),
+        ("^X-Loop:", "header \"X-Loop\" like \"*\""),
         ("^Subject: [^a-z]+$", "header \"Subject\" matches /^[^a-z]+$/"),
         ("^Subject:.*a{2}#", "header \"Subject\" contains \"a{2}#\""),
         ("^FROM_DAEMON", "from-daemon"),
@@ -217,7 +217,7 @@ fn flow() {
     );
     exact(
         ":0 fhw\n| formail -A \"X-A: b\"\n:0\n* ^X-A:\nx\n",
-        "filter \"formail\" \"-A\" \"X-A: b\"\nwhen has header \"X-A\" -> folder \"x\"",
+        "filter \"formail\" \"-A\" \"X-A: b\"\nwhen header \"X-A\" like \"*\" -> folder \"x\"",
     );
     exact(
         ":0 c\n* ^To:.*a\n{\n :0\n * ^Subject:.*b\n x\n :0\n y\n}\n:0\nz\n",
@@ -295,7 +295,10 @@ fn several_maildirs_and_the_number_of_lines() {
     not(":0\na b\n", "");
     let (found, totals) =
         rules(":0 Bfh\n* H ?? !^Lines:\n* -1^0\n* 1^1 ^.*$\n| formail -A \"Lines: $=\"\n");
-    assert!(found.starts_with("when not has header \"Lines\"\n-> filter \"/bin/sh\""), "{found}");
+    assert!(
+        found.starts_with("when not header \"Lines\" like \"*\"\n-> filter \"/bin/sh\""),
+        "{found}"
+    );
     assert_eq!((totals.exact, totals.all), (1, 1));
     let formail = ":0 fhw\n| formail -I \"From \" -a \"From \"\n";
     exact(formail, "");
@@ -754,7 +757,7 @@ fn programs_work_where_procmail_does() {
 fn a_header_that_was_set_is_tested() {
     exact(
         "INCLUDERC=sets.rc\n:0\n* ^X-B:\na/\n:0\n* ^X-A: b\nx/\n:0\n* ^X-A: c\ny/\n",
-        "let rc-done-1 = \"yes\", set-header \"X-A\" \"b\"\nwhen has header \"X-B\" -> folder \"a\"\nfilter \"cat\"\n\
+        "let rc-done-1 = \"yes\", set-header \"X-A\" \"b\"\nwhen header \"X-B\" like \"*\" -> folder \"a\"\nfilter \"cat\"\n\
          when header \"X-A\" starts \"b\" -> folder \"x\"\n\
          when header \"X-A\" starts \"c\" -> folder \"y\"",
     );
@@ -763,4 +766,42 @@ fn a_header_that_was_set_is_tested() {
         "let rc-done-1 = \"yes\", set-header \"X-A\" \"b\"\nfilter \"cat\"\n\
          when headers contains \"secret\" or envelope-from contains \"secret\" -> folder \"x\"",
     );
+}
+
+/// What was wrongly called exact: found with the real program.
+#[test]
+fn what_procmail_itself_showed() {
+    // `HOST` of another machine is the end, also when it is only unset.
+    let end = "copy \"a\", discard \"HOST in the procmailrc\"";
+    exact(
+        ":0\n* ^To:.*x\n{\n :0c\n a/\n HOST\n}\n",
+        &format!("when header \"To\" contains \"x\" -> {end}"),
+    );
+    exact("HOST=\n:0\na/\n", "discard \"HOST in the procmailrc\"");
+    let (_, totals) = rules("HOST=mx\n:0\na/\n");
+    assert_eq!(totals.approximate, 1);
+    not("HOST=`hostname`\n:0\na/\n", "folder \"a\"");
+    // What no recipe takes goes nowhere.
+    exact(
+        "DEFAULT=/dev/null\n:0\n* ^To:.*x\n.a/\n",
+        "when header \"To\" contains \"x\" -> folder \"a\"\ndiscard \"DEFAULT is /dev/null\"",
+    );
+    not(":0\n* ^To:.*x\n{\n DEFAULT=a/\n}\n", "");
+    // Dots of a value are levels on disk.
+    let dots = |pattern: &str, name: &str| {
+        let (rules, totals) = rules(&format!(":0\n* ^List-Id:.*<\\/{pattern}\n{name}/\n"));
+        assert_eq!(totals.exact, 1);
+        rules.rsplit("-> ").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(dots("[^>]+", ".L.$MATCH"), "folder \"L/{match:levels}\"");
+    assert_eq!(dots("[^.]+", ".L.$MATCH"), "folder \"L/{match}\"");
+    assert_eq!(dots("[^>]+", "L/$MATCH"), "folder \"L/{match}\"");
+    assert_eq!(
+        dots("[^>]+", ".L.`echo $MATCH | tr A-Z a-z`"),
+        "let in-lower-case = \"{match:lower}\", folder \"L/{in-lower-case:levels}\""
+    );
+    // Only what is a date is inserted.
+    exact(":0\na/`date +x.%Y-%m`\n", "folder \"a/x-{now:%Y-%m}\"");
+    // Empty is as good as none.
+    exact("EXITCODE=$NONE\n:0\na/\n", "folder \"a\"");
 }

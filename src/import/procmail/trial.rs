@@ -1,9 +1,11 @@
 //! A procmailrc that delivers nothing and runs no foreign program, for
 //! `mfilter import procmail --try`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
+use super::words::{ProcmailVariable, RcVariables};
 use crate::import::shell::{command_value, is_duplicate_check, shell_words};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{IncludeLoader, decode};
@@ -14,7 +16,13 @@ const DIRECTORY: &str = "MFILTERDIR";
 
 /// Rewrites recipes so that they only say in the log what they would do.
 pub fn trial(path: &Path, bytes: &[u8], load: IncludeLoader<'_>) -> String {
-    let mut writer = ProcmailTrial { out: TrialWriter::new(path, load), files: 0, blocks: 0 };
+    let mut writer = ProcmailTrial {
+        out: TrialWriter::new(path, load),
+        variables: RcVariables::new(BTreeMap::new()),
+        files: 0,
+        blocks: 0,
+    };
+    writer.variables.set(DIRECTORY, ProcmailVariable::Constant("~".into()));
     writer
         .out
         .text
@@ -26,6 +34,8 @@ pub fn trial(path: &Path, bytes: &[u8], load: IncludeLoader<'_>) -> String {
 
 struct ProcmailTrial<'a> {
     out: TrialWriter<'a>,
+    /// What is known of variables, for the names of files that are included.
+    variables: RcVariables,
     /// How many files are around the current place.
     files: usize,
     /// How many blocks of the file are.
@@ -90,6 +100,11 @@ impl ProcmailTrial<'_> {
             (_, None) => self.out.text.push_str(&format!("{name}\n")),
             (_, Some(value)) => {
                 let name = if name == "MAILDIR" { DIRECTORY } else { name };
+                let known = self.variables.expand(&value, false).ok();
+                match known.and_then(|text| text.constant) {
+                    Some(text) => self.variables.set(name, ProcmailVariable::Constant(text)),
+                    None => self.variables.unset(name),
+                }
                 let value = if runs_others(&value) { String::new() } else { value };
                 self.out.text.push_str(&format!("{name}={value}\n"));
             }
@@ -162,10 +177,10 @@ impl ProcmailTrial<'_> {
     }
 
     fn include(&mut self, written: &str) {
-        let path = written.trim_matches(['"', '\'']);
-        let start = [format!("${{{DIRECTORY}}}/"), "$HOME/".into(), "${HOME}/".into()];
-        let below = start.iter().find_map(|start| path.strip_prefix(start.as_str()));
-        let Some((path, bytes)) = self.out.enter(below.unwrap_or(path)) else { return };
+        let known = self.variables.expand(written, false).ok();
+        let Some(path) = known.and_then(|text| text.constant) else { return };
+        let below = path.strip_prefix("~/").unwrap_or(&path);
+        let Some((path, bytes)) = self.out.enter(below) else { return };
         self.file(&path, &bytes);
         self.out.leave();
     }

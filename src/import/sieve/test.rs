@@ -443,7 +443,7 @@ impl Lowering<'_> {
 
 /// A header that is present, even if empty.
 fn exists(name: &str) -> Result<Cond, String> {
-    Ok(if is_name(name) { Cond::texts(header(name), "like", ["*"]) } else { Cond::Never })
+    Ok(if is_name(name) { Cond::is_there(&[header(name)]) } else { Cond::Never })
 }
 
 /// Headers as fields; a name that cannot be one is on no message.

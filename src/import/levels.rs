@@ -1,0 +1,222 @@
+//! Values from the message in the name of a Maildir's folder: on disk, `.Lists.a.b` is
+//! `Lists/a/b`, so each dot in a value begins a level, as each slash does.
+
+use std::collections::BTreeSet;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::ir::{Cond, Effect, Operand, Unit};
+
+/// What has a value taken for a path.
+const LEVELS: &str = ":levels}";
+
+/// The values in a template, each as a path, but times and those that are one level. What is
+/// also in another case has two forms until [`settle`].
+pub(super) fn with_levels(template: &str, one_level: &[String]) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((text, behind)) = rest.split_once(['{', '}']) {
+        let sign = rest.get(text.len()..text.len() + 1).unwrap_or_default();
+        out.push_str(text);
+        out.push_str(sign);
+        rest = behind;
+        // `{{` and `}}` are braces.
+        if let Some(behind) = rest.strip_prefix(sign) {
+            out.push_str(sign);
+            rest = behind;
+            continue;
+        }
+        let Some((value, behind)) = rest.split_once('}').filter(|_| sign == "{") else { continue };
+        out.push_str(value);
+        let is_plain = value.contains('%') || one_level.iter().any(|name| name == value);
+        out.push_str(if is_plain { "}" } else { LEVELS });
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What the named groups of patterns may capture.
+#[derive(Default, Clone)]
+struct Captures {
+    all: BTreeSet<String>,
+    /// A dot may be in it.
+    dotted: BTreeSet<String>,
+    /// It may be nothing.
+    empty: BTreeSet<String>,
+}
+
+/// Leaves that out for what the patterns of a condition capture, where it has no dot in it. A
+/// whole name that is empty stays the inbox.
+pub(super) fn without_needless_levels(condition: &Cond, effects: &mut [Effect]) {
+    let mut captures = Captures::default();
+    captures.of_condition(condition);
+    leave_out(&captures, effects);
+}
+
+/// Keeps in a variable what is in another case and is taken for a path: a value has one form.
+pub(super) fn settle(effects: &mut Vec<Effect>) {
+    for effect in std::mem::take(effects) {
+        effects.extend(match effect {
+            Effect::Folder(name, marks) => settled(name, |name| Effect::Folder(name, marks)),
+            Effect::Copy(name, marks) => settled(name, |name| Effect::Copy(name, marks)),
+            Effect::Rule(mut unit) => {
+                settle(&mut unit.effects);
+                vec![Effect::Rule(unit)]
+            }
+            other => vec![other],
+        });
+    }
+}
+
+fn settled(mut name: String, delivery: impl FnOnce(String) -> Effect) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for case in ["lower", "upper"] {
+        let forms = format!(":{case}{LEVELS}");
+        while let Some((before, behind)) = name.split_once(&forms) {
+            let Some((before, value)) = before.rsplit_once('{') else { break };
+            let kept = format!("in-{case}-case");
+            effects.push(Effect::Let(kept.clone(), format!("{{{value}:{case}}}")));
+            name = format!("{before}{{{kept}{LEVELS}{behind}");
+        }
+    }
+    effects.push(delivery(name));
+    effects
+}
+
+fn leave_out(captures: &Captures, effects: &mut [Effect]) {
+    for effect in effects {
+        match effect {
+            Effect::Folder(name, _) | Effect::Copy(name, _) => {
+                for group in captures.all.difference(&captures.dotted) {
+                    for form in ["", ":lower", ":upper"] {
+                        let value = format!("{{{group}{form}");
+                        let path = format!("{value}{LEVELS}");
+                        if *name != path || !captures.empty.contains(group) {
+                            *name = name.replace(&path, &format!("{value}}}"));
+                        }
+                    }
+                }
+            }
+            Effect::Rule(Unit { condition, effects, .. }) => {
+                let mut own = Captures::default();
+                own.of_condition(condition);
+                let mut outer = captures.clone();
+                outer.all.retain(|group| !own.all.contains(group));
+                leave_out(&outer, effects);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Captures {
+    fn of_condition(&mut self, condition: &Cond) {
+        match condition {
+            Cond::All(parts) | Cond::Any(parts) => {
+                parts.iter().for_each(|part| self.of_condition(part));
+            }
+            Cond::Test(test) => {
+                for value in &test.values {
+                    if let Operand::Pattern(pattern, _) = value
+                        && let Ok(hir) = regex_syntax::parse(pattern)
+                    {
+                        self.of(&hir, true);
+                    }
+                }
+            }
+            Cond::Always | Cond::Never | Cond::Word(_) | Cond::Not(_) => {}
+        }
+    }
+
+    /// `takes_part` if it is part of every match.
+    fn of(&mut self, hir: &Hir, takes_part: bool) {
+        match hir.kind() {
+            HirKind::Capture(capture) => {
+                if let Some(name) = &capture.name {
+                    self.all.insert(name.to_string());
+                    if may_have_dots(&capture.sub) {
+                        self.dotted.insert(name.to_string());
+                    }
+                    if !takes_part || capture.sub.properties().minimum_len() == Some(0) {
+                        self.empty.insert(name.to_string());
+                    }
+                }
+                self.of(&capture.sub, takes_part);
+            }
+            HirKind::Repetition(repetition) => {
+                self.of(&repetition.sub, takes_part && repetition.min > 0);
+            }
+            HirKind::Concat(parts) => parts.iter().for_each(|part| self.of(part, takes_part)),
+            HirKind::Alternation(parts) => parts.iter().for_each(|part| self.of(part, false)),
+            _ => {}
+        }
+    }
+}
+
+fn may_have_dots(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.contains(&b'.'),
+        HirKind::Class(Class::Unicode(class)) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&'.'))
+        }
+        HirKind::Class(Class::Bytes(_)) => true,
+        HirKind::Repetition(repetition) => may_have_dots(&repetition.sub),
+        HirKind::Capture(capture) => may_have_dots(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(may_have_dots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::ir::Test;
+
+    #[test]
+    fn values_are_paths() {
+        for (name, want) in [
+            ("L/{match}", "L/{match:levels}"),
+            ("{a:lower}-{b}", "{a:lower:levels}-{b:levels}"),
+            ("{now:%Y}", "{now:%Y}"),
+            ("{{x}}{header \"X\"}{one}", "{{x}}{header \"X\":levels}{one}"),
+        ] {
+            assert_eq!(with_levels(name, &["one".into()]), want);
+        }
+    }
+
+    #[test]
+    fn a_value_has_one_form() {
+        let mut effects = vec![Effect::Copy("L/{x:lower:levels}".into(), Vec::new())];
+        settle(&mut effects);
+        let [Effect::Let(name, value), Effect::Copy(folder, _)] = effects.as_slice() else {
+            panic!("{effects:?}")
+        };
+        assert_eq!((name.as_str(), value.as_str()), ("in-lower-case", "{x:lower}"));
+        assert_eq!(folder, "L/{in-lower-case:levels}");
+    }
+
+    #[test]
+    fn what_has_no_dots_needs_none() {
+        let left_in = |name: &str, patterns: &[&str]| {
+            let tests = patterns.iter().map(|pattern| {
+                let values = vec![Operand::Pattern((*pattern).into(), false)];
+                Cond::Test(Test { fields: vec!["subject".into()], operator: "matches", values })
+            });
+            let mut effects = [Effect::Folder(name.into(), Vec::new())];
+            without_needless_levels(&Cond::all(tests), &mut effects);
+            matches!(&effects, [Effect::Folder(name, _)] if name.ends_with("{match}"))
+        };
+        let left = |patterns: &[&str]| left_in("L/{match:levels}", patterns);
+        assert!(left(&["<(?P<match>[^./]+)"]));
+        assert!(left(&["(?P<match>[a-z]+)", "x"]));
+        for dotted in ["(?P<match>.+)", "(?P<match>[^a]+)", "(?P<match>a|b\\.)"] {
+            assert!(!left(&[dotted]), "{dotted}");
+        }
+        for empty in ["(?P<match>[a-z]*)", "(?P<match>a)?b", "x|(?P<match>a)"] {
+            assert!(left(&[empty]), "{empty}");
+            assert!(!left_in("{match:levels}", &[empty]), "{empty}");
+        }
+        assert!(!left(&["(?P<match>a)", "(?P<match>.)"]));
+    }
+}
