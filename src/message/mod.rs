@@ -275,10 +275,12 @@ impl Message {
             charsets.extend_from_slice(&self.bodies()?.charsets);
         }
         let mut seen = Vec::new();
-        for charset in &mut charsets {
-            charset.make_ascii_lowercase();
-            if !seen.contains(charset) {
-                seen.push(std::mem::take(charset));
+        for label in charsets {
+            let name = charset::standard_name(&label).map(str::to_ascii_lowercase);
+            for charset in [Some(label.to_ascii_lowercase()), name].into_iter().flatten() {
+                if !seen.contains(&charset) {
+                    seen.push(charset);
+                }
             }
         }
         Ok(seen)

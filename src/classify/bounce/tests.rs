@@ -136,6 +136,12 @@ fn words_of_many_languages() {
         ("Thư không gửi được", "Hộp thư của x@far.example đã đầy.", "5.2.2"),
         ("Mesaj nelivrat", "x@far.example: Utilizatorul nu există.", "5.1.1"),
         ("पत्र", "<x@far.example>: उपयोगकर्ता मौजूद नहीं है", "5.1.1"),
+        ("Fel", "Till x@far.example kunde inte levereras, eftersom adressen inte finns.", "5.1.1"),
+        ("Feil", "Innboksen til x@far.example er full.", "5.2.2"),
+        ("Fout", "Het domein van x@far.example bestaat niet.", "5.1.2"),
+        ("Erreur", "L'adresse x@far.example n'existe plus.", "5.1.1"),
+        ("Error", "x@far.example: alias unknown", "5.1.1"),
+        ("エラー", "x@far.example: サーバーが応答しないため配送できませんでした。", "5.4.1"),
         (
             "Kan inte levereras: hej",
             "Det gick inte att leverera meddelandet till x@far.example. Det gick inte att hitta e-postadressen.",

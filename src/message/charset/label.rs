@@ -49,6 +49,18 @@ pub(super) fn named(label: &str) -> Charset {
         .unwrap_or(Charset::Unsaid)
 }
 
+/// The name by which browsers know the charset called `label`. ASCII and Latin-1,
+/// which they read as windows-1252, have none.
+pub fn standard_name(label: &str) -> Option<&'static str> {
+    match named(label) {
+        Charset::Known(encoding) if encoding != WINDOWS_1252 || label.contains("1252") => {
+            Some(encoding.name())
+        }
+        Charset::Iso2022(Set::Kana) => Some("iso-2022-jp"),
+        _ => None,
+    }
+}
+
 /// The labels that encoding_rs does not know, or treats as a browser must.
 fn extended(label: &str) -> Option<Charset> {
     let known = Charset::Known;
@@ -164,4 +176,26 @@ fn windows_page(label: &str) -> Option<&'static Encoding> {
 
 fn starts(label: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| label.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::standard_name;
+
+    #[test]
+    fn names_that_browsers_use() {
+        for (label, name) in [
+            ("x-sjis", Some("Shift_JIS")),
+            ("windows-31j", Some("Shift_JIS")),
+            ("csISO2022JP", Some("iso-2022-jp")),
+            ("utf8", Some("UTF-8")),
+            ("gb2312", Some("GBK")),
+            ("cp1252", Some("windows-1252")),
+            ("iso-8859-1", None),
+            ("us-ascii", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(standard_name(label), name, "{label}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use memchr::memchr_iter;
 
 use self::guess::{Utf8Share, japanese, unsaid};
 pub use self::guess::{detect, guess, looks_like_iso_2022_jp, packed_name};
+pub use self::label::standard_name;
 use self::label::{Charset, named};
 use crate::message::iso2022::{self, Set};
 use crate::message::{jisx0213, utf7};

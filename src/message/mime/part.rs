@@ -86,6 +86,10 @@ pub(super) fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     {
         std::mem::swap(&mut content_type, last);
     }
+    // What some scripts write.
+    if content_type.value == "plain/text" {
+        content_type.value = "text/plain".to_owned();
+    }
     match content_type.value.split_once('/') {
         Some((kind, subtype))
             if !kind.is_empty()

@@ -157,6 +157,7 @@ fn what_is_text_and_what_is_attached() {
         ),
         ("Content-Type: a/b; name=a\nContent-Disposition: x; filename=c", false, true, Some("c")),
         ("Content-Type: message/rfc822", false, true, None),
+        ("Content-Type: plain/text", true, false, None),
     ] {
         let message =
             format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n{header}\n\n\n--x--");
