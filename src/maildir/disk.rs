@@ -10,8 +10,9 @@
 //! Other errors are returned to the caller.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, Dev, Stat, fsync, linkat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dev, Stat, fstat, fsync, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::platform::rename_noreplace;
@@ -32,6 +33,19 @@ impl FileId {
     pub(super) fn is_at(self, directory: &OwnedFd, name: &str) -> bool {
         let metadata = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         metadata.is_ok_and(|metadata| FileId::of(&metadata) == self)
+    }
+}
+
+/// Whether a path still leads to a directory that was opened by it. A server renames a
+/// folder that it removes, and what comes into it then is removed with it; another delivery
+/// may have created it again.
+pub(super) fn is_in_place(directory: &OwnedFd, path: &Path) -> bool {
+    let there = || statat(CWD, path, AtFlags::empty()).map(|metadata| FileId::of(&metadata));
+    match (there(), fstat(directory)) {
+        (Err(error), _) => error != Errno::NOENT,
+        // Where numbers of files mean nothing, they change from call to call.
+        (Ok(other), Ok(own)) => other == FileId::of(&own) || there() != Ok(other),
+        (Ok(_), Err(_)) => true,
     }
 }
 

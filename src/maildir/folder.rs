@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Stat, fstat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 use rustix::io::Errno;
 
 use crate::file;
@@ -19,6 +19,7 @@ use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::program::{FolderNames, Layout};
 
+use super::disk::is_in_place;
 use super::location::{Location, Place};
 use super::name::{self, INFO, split_info};
 use super::open::{open_below, takes_colons};
@@ -338,12 +339,9 @@ impl MaildirFolder {
         })
     }
 
-    /// Whether its path still leads to it. A server renames a folder that it removes, and
-    /// what comes into it then is removed with it.
+    /// Whether its path still leads to it.
     pub(super) fn is_in_place(&self) -> bool {
-        let id = |metadata: Stat| (metadata.st_dev, metadata.st_ino);
-        let there = statat(CWD, &self.path, AtFlags::empty()).map(id);
-        there.is_ok() && there == fstat(&self.handle).map(id)
+        is_in_place(&self.handle, &self.path)
     }
 
     /// Whether both `new` and `cur` exist.

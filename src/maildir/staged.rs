@@ -4,11 +4,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::amount::Amount;
-use super::disk::{FileId, rename_new, sync_directory};
+use super::disk::{FileId, is_in_place, rename_new, sync_directory};
 use super::name;
 use super::open::open_below;
 use crate::file::Bounds;
@@ -93,26 +93,16 @@ impl StagedMessage {
         Ok(path)
     }
 
-    /// Fails if the folder has lost its name since it was opened: servers rename one that
-    /// they remove, and whatever comes into it then goes with it. Another delivery may have
-    /// created it again by now.
+    /// Fails if the folder was removed while the message came in.
     fn find_folder(&self, file: &Path) -> Result<(), Failure> {
         let found = statat(CWD, file, AtFlags::SYMLINK_NOFOLLOW);
         if found.err() != Some(Errno::NOENT) {
             return Ok(());
         }
         // A reader may have moved the message on.
-        let there = || statat(CWD, &self.directory, AtFlags::empty()).map(|it| FileId::of(&it));
-        let own = fstat(&self.destination).map(|metadata| FileId::of(&metadata));
-        let is_gone = match (there(), own) {
-            (Err(error), _) => error == Errno::NOENT,
-            // Where numbers of files mean nothing, they change from call to call.
-            (Ok(other), Ok(own)) => other != own && there() == Ok(other),
-            (Ok(_), Err(_)) => false,
-        };
-        match is_gone {
-            true => Err(Failure::new("find the folder", &self.directory, Errno::NOENT)),
-            false => Ok(()),
+        match is_in_place(&self.destination, &self.directory) {
+            true => Ok(()),
+            false => Err(Failure::new("find the folder", &self.directory, Errno::NOENT)),
         }
     }
 

@@ -33,6 +33,7 @@ const PLAIN: &[&str] = &[
     "~/Maildir",
     "~/Maildir/.A",
     "~/Maildir/.A/new",
+    "~/Maildir/.A/new/message",
     "~/Maildir/.A/tmp",
     "~/Maildir/.A/tmp/message",
     "~/Maildir/maildirsize",
@@ -108,7 +109,10 @@ fn touched(home: &Home, message: &str) -> BTreeSet<String> {
 fn plain(path: &str, home: &Path) -> String {
     let path = path.replace(&home.display().to_string(), "~");
     match path.rsplit_once('/') {
-        Some((folder, _)) if folder.starts_with("~/Maildir") && folder.ends_with("/tmp") => {
+        Some((folder, _))
+            if folder.starts_with("~/Maildir")
+                && ["/tmp", "/new"].iter().any(|end| folder.ends_with(end)) =>
+        {
             format!("{folder}/message")
         }
         Some((folder, name)) if name.starts_with("rules-") => format!("{folder}/rules"),

@@ -202,7 +202,6 @@ impl<'a> Mover<'a> {
                 return Ok(MoveOutcome::Moved);
             }
             match rename_new(old, &step.old.name, new, &step.new.name) {
-                // Where inode numbers mean nothing, a folder never seems to be in its place.
                 Ok(()) if was_moved_back || target.is_in_place() => break,
                 Ok(()) => {
                     was_moved_back = true;
@@ -254,6 +253,11 @@ impl<'a> Mover<'a> {
     /// The message is where it was.
     pub fn delete(&mut self, place: &Place, entry: &Entry) -> Result<MoveOutcome, Failure> {
         let folder = self.folder(place)?;
+        if !folder.is_in_place() {
+            // Under its new name it may be one in which nothing is deleted.
+            self.folders.remove(&place.directories);
+            return Ok(MoveOutcome::Missing);
+        }
         let counts = quota::counts_entry(self.maildir.location.layout, place, entry);
         let amount = if counts { quota::amount(&folder, entry) } else { None };
         match remove(&folder, entry) {

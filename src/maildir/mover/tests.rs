@@ -114,6 +114,21 @@ fn a_message_goes_into_no_folder_that_is_being_removed() {
 }
 
 #[test]
+fn nothing_is_deleted_from_a_folder_that_was_renamed() {
+    let home = tempfile::tempdir().unwrap();
+    let location = location(home.path(), Layout::MaildirPlusPlus);
+    for name in ["1.a:2,S", "2.a:2,S"] {
+        write(location.path.join(".Junk/cur").join(name), "x");
+    }
+    let junk = place(&location, "Junk");
+    let mut mover = Mover::open(&location).unwrap();
+    assert_eq!(mover.delete(&junk, &entry("cur/1.a:2,S")).unwrap(), MoveOutcome::Moved);
+    fs::rename(location.path.join(".Junk"), location.path.join(".Kept")).unwrap();
+    assert_eq!(mover.delete(&junk, &entry("cur/2.a:2,S")).unwrap(), MoveOutcome::Missing);
+    assert!(location.path.join(".Kept/cur/2.a:2,S").exists());
+}
+
+#[test]
 fn flags_alone_are_a_rename_in_the_folder() {
     let home = tempfile::tempdir().unwrap();
     let location = location(home.path(), Layout::Fs);
