@@ -106,6 +106,13 @@ impl Unit {
         Unit { fidelity: Fidelity::NotTranslated(why.into()), ..Unit::new(span) }
     }
 
+    /// What discards the mail that comes to the end of the rules, at this place.
+    pub fn discarding(file: u32, at: usize, why: &str) -> Unit {
+        let effects = vec![Effect::Discard(Some(why.to_owned()))];
+        let span = Span { file, start: at as u32, end: at as u32 };
+        Unit { effects, falls_through: false, count: 0, ..Unit::new(span) }
+    }
+
     /// Visits the units in it, itself first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Unit)) {
         visit(self);

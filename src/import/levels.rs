@@ -38,7 +38,7 @@ pub(super) fn with_levels(template: &str, one_level: &[String]) -> String {
 
 /// What the named groups of patterns may capture.
 #[derive(Default, Clone)]
-struct Captures {
+struct GroupContents {
     all: BTreeSet<String>,
     /// A dot may be in it.
     dotted: BTreeSet<String>,
@@ -49,7 +49,7 @@ struct Captures {
 /// Leaves that out for what the patterns of a condition capture, where it has no dot in it. A
 /// whole name that is empty stays the inbox.
 pub(super) fn without_needless_levels(condition: &Cond, effects: &mut [Effect]) {
-    let mut captures = Captures::default();
+    let mut captures = GroupContents::default();
     captures.of_condition(condition);
     leave_out(&captures, effects);
 }
@@ -84,7 +84,7 @@ fn settled(mut name: String, delivery: impl FnOnce(String) -> Effect) -> Vec<Eff
     effects
 }
 
-fn leave_out(captures: &Captures, effects: &mut [Effect]) {
+fn leave_out(captures: &GroupContents, effects: &mut [Effect]) {
     for effect in effects {
         match effect {
             Effect::Folder(name, _) | Effect::Copy(name, _) => {
@@ -99,7 +99,7 @@ fn leave_out(captures: &Captures, effects: &mut [Effect]) {
                 }
             }
             Effect::Rule(Unit { condition, effects, .. }) => {
-                let mut own = Captures::default();
+                let mut own = GroupContents::default();
                 own.of_condition(condition);
                 let mut outer = captures.clone();
                 outer.all.retain(|group| !own.all.contains(group));
@@ -110,7 +110,7 @@ fn leave_out(captures: &Captures, effects: &mut [Effect]) {
     }
 }
 
-impl Captures {
+impl GroupContents {
     fn of_condition(&mut self, condition: &Cond) {
         match condition {
             Cond::All(parts) | Cond::Any(parts) => {

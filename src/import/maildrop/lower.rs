@@ -61,13 +61,7 @@ impl FilterLowering<'_> {
             let made = self.action(span, |this| this.deliver(span, &default, false));
             units.push(Unit { count: 0, ..made });
         } else if !self.ended && self.inbox == "/dev/null" {
-            let at = file.text.len() as u32;
-            let effects = vec![Effect::Discard(Some("DEFAULT is /dev/null".into()))];
-            units.push(Unit {
-                effects,
-                count: 0,
-                ..Unit::new(Span { file: 0, start: at, end: at })
-            });
+            units.push(Unit::discarding(0, file.text.len(), "DEFAULT is /dev/null"));
         }
         units.iter_mut().for_each(|unit| settle(&mut unit.effects));
         self.draft.units = units;

@@ -30,13 +30,7 @@ impl RecipeLowering<'_> {
             == ProcmailVariable::Constant("/dev/null".into())
             && units.last().is_none_or(|last| last.falls_through || last.condition != Cond::Always);
         if is_lost {
-            let at = file.text.len() as u32;
-            let effects = vec![Effect::Discard(Some("DEFAULT is /dev/null".into()))];
-            units.push(Unit {
-                effects,
-                count: 0,
-                ..Unit::new(Span { file: 0, start: at, end: at })
-            });
+            units.push(Unit::discarding(0, file.text.len(), "DEFAULT is /dev/null"));
         }
         units.iter_mut().for_each(|unit| settle(&mut unit.effects));
         self.draft.units.extend(units);
