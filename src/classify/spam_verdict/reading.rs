@@ -117,7 +117,7 @@ fn probability(value: &str) -> Reading {
 /// `rule=spam`, `rule=inbound_notspam`, `state=HAM:…`, `st=legit`, `R=OK`, `dest:J`,
 /// `Status: not_detected`.
 fn stated(value: &str) -> Reading {
-    let value = value.replace("status: ", "status=").replace("dest:", "dest=");
+    let value = value.replace(": ", "=").replace("dest:", "dest=");
     let words = value.split(|c: char| c.is_whitespace() || c == ';');
     let mut stated = words.filter_map(|word| word.split_once('='));
     let spam = stated.find_map(|(key, verdict)| {
