@@ -805,3 +805,20 @@ fn what_procmail_itself_showed() {
     // Empty is as good as none.
     exact("EXITCODE=$NONE\n:0\na/\n", "folder \"a\"");
 }
+
+/// A trial reads the files that a variable helps to name.
+#[test]
+fn a_trial_reads_what_is_included() {
+    let load = &mut |path: &std::path::Path| match path == std::path::Path::new("d/lists.rc") {
+        true => Ok(b":0\n* ^List-Id:.*rust\nrust/\n".to_vec()),
+        false => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    for text in [
+        "PMDIR=$HOME/d\nINCLUDERC=$PMDIR/lists.rc\n",
+        "MAILDIR=$HOME/d\nINCLUDERC=${MAILDIR}/lists.rc\n",
+        "INCLUDERC=d/lists.rc\n",
+    ] {
+        let trial = super::trial(std::path::Path::new("rc"), text.as_bytes(), load);
+        assert!(trial.contains("rust"), "{text}\n{trial}");
+    }
+}

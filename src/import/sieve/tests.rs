@@ -761,6 +761,11 @@ fn programs_are_run_if_their_folder_is_named() {
         let (rules, totals, _) = rules(script);
         assert_eq!((rules.as_str(), totals.not, totals.all), ("", 1, 1), "{script}");
     }
+    // Wherever its program is.
+    let moved = "require \"imapsieve\"; pipe :copy \"a\";";
+    let options = Options::default();
+    let (_, _, report) = testing::rules(import, ("script", moved), &options, &[]);
+    assert!(report.contains("when mail is moved"), "{report}");
     // Twice is a mistake there, and a message that is given away is not refused.
     for (script, not) in [
         ("if size :over 1 { pipe :copy \"a\"; } pipe :copy \"a\";", 1),
