@@ -81,8 +81,8 @@ pub fn original(host: &str, url: &str) -> Option<String> {
         None => host == name,
     };
     let (_, form) = REWRITERS.iter().find(|(name, _)| is_host(name))?;
-    let behind = url.split_once("://")?.1;
-    let (_, path) = behind.split_once('/')?;
+    let after = url.split_once("://")?.1;
+    let (_, path) = after.split_once('/')?;
     let found = match form {
         RewriteForm::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
         RewriteForm::Dashed(name) => {
@@ -146,16 +146,16 @@ fn decoded(text: &str) -> String {
 pub fn percent_decoded(name: &str) -> String {
     let mut decoded = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let escaped = match (first, behind) {
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let escaped = match (first, after) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
             _ => None,
         };
         match escaped {
             Some((high, low)) => {
                 decoded.push(high << 4 | low);
-                rest = behind.get(2..).unwrap_or_default();
+                rest = after.get(2..).unwrap_or_default();
             }
             None => decoded.push(*first),
         }
