@@ -28,7 +28,7 @@ pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
 
 /// The same for a text of which only what follows a place or a name, and a colon, may have
 /// a translation.
-pub fn translated_behind(text: &str, language: Language) -> Cow<'_, str> {
+pub fn translated_after(text: &str, language: Language) -> Cow<'_, str> {
     let whole = translated(text, language);
     if language == Language::English || matches!(whole, Cow::Owned(_)) {
         return whole;
@@ -223,9 +223,9 @@ impl TextTemplate {
         let mut rest = text.strip_prefix(first.as_str())?.strip_suffix(last.as_str())?;
         let mut found = Vec::with_capacity(self.placeholders.len());
         for piece in between {
-            let (before, behind) = rest.split_once(piece.as_str())?;
+            let (before, after) = rest.split_once(piece.as_str())?;
             found.push(before);
-            rest = behind;
+            rest = after;
         }
         found.push(rest);
         // What is in quotes is one value, whatever it contains.
@@ -270,14 +270,14 @@ impl TextTemplate {
 }
 
 /// Whether a space is needed between a Japanese and another word.
-fn is_apart(before: &str, behind: &str) -> bool {
-    let (Some(before), Some(behind)) = (before.chars().next_back(), behind.chars().next()) else {
+fn is_apart(before: &str, after: &str) -> bool {
+    let (Some(before), Some(after)) = (before.chars().next_back(), after.chars().next()) else {
         return false;
     };
     let is_japanese = |c: char| c.width() == Some(2) && c.is_alphanumeric();
     let is_other = |c: char| c.is_ascii_graphic() && !").,:;!?".contains(c);
-    is_japanese(before) && is_other(behind)
-        || is_japanese(behind) && is_other(before) && before != '('
+    is_japanese(before) && is_other(after)
+        || is_japanese(after) && is_other(before) && before != '('
 }
 
 /// Whether there is no word outside of backticks.
@@ -320,12 +320,12 @@ fn parts(format: &str) -> Option<Vec<FormatPart>> {
         text.push_str(&rest[..at]);
         let brace = &rest[at..=at];
         rest = &rest[at + 1..];
-        if let Some(behind) = rest.strip_prefix(brace) {
+        if let Some(after) = rest.strip_prefix(brace) {
             text.push_str(brace);
-            rest = behind;
+            rest = after;
             continue;
         }
-        let (placeholder, behind) = rest.split_once('}').filter(|_| brace == "{")?;
+        let (placeholder, after) = rest.split_once('}').filter(|_| brace == "{")?;
         let name = placeholder.split(':').next().unwrap_or_default();
         let name = match name {
             "" => {
@@ -336,7 +336,7 @@ fn parts(format: &str) -> Option<Vec<FormatPart>> {
         };
         parts.push(FormatPart::Text(std::mem::take(&mut text)));
         parts.push(FormatPart::Placeholder(name));
-        rest = behind;
+        rest = after;
     }
     text.push_str(rest);
     parts.push(FormatPart::Text(text));

@@ -119,7 +119,7 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
         return None;
     }
     let kind = report_type(message);
-    // Yahoo puts the subject of what is complained about behind `FW:`.
+    // Yahoo puts the subject of what is complained about after `FW:`.
     if matches!(kind.as_deref(), Some("feedback-report" | "tlsrpt")) {
         return None;
     }
@@ -248,7 +248,7 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
         .or_else(|| bracketed_note(subject))
 }
 
-/// A note in brackets behind something else: `会议(自动回复)`.
+/// A note in brackets after something else: `会议(自动回复)`.
 fn bracketed_note(subject: &str) -> Option<&'static str> {
     let rests = subject
         .match_indices(['[', '(', '【', '〔', '《', '〈'])

@@ -126,9 +126,9 @@ impl Links {
         }
         let mut rest = text;
         while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(floor(rest, PIECE));
+            let (piece, after) = rest.split_at(floor(rest, PIECE));
             self.pending.push_str(piece);
-            rest = behind;
+            rest = after;
             if self.pending.len() >= LONGEST_LINE {
                 let length = self.pending.len();
                 let blank = self.pending.rfind(char::is_whitespace);
@@ -150,15 +150,15 @@ impl Links {
     }
 
     fn in_text(&mut self, text: &str) {
-        let mut behind = 0;
+        let mut after = 0;
         for (start, scheme) in starts(text) {
             // Anything inside a link is part of it.
-            if start < behind {
+            if start < after {
                 continue;
             }
             let found = text.get(start..).unwrap_or_default();
-            let url = trim_text_url(without_text_behind_host(found, scheme));
-            behind = start + url.len();
+            let url = trim_text_url(without_text_after_host(found, scheme));
+            after = start + url.len();
             let parsed = match scheme {
                 true => parse(url),
                 false => parse(&format!("http://{url}")),
@@ -182,16 +182,16 @@ fn half_width(text: &str) -> Cow<'_, str> {
     let mut half = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(ends) {
-        let (before, behind) = rest.split_at(at);
+        let (before, after) = rest.split_at(at);
         half.push_str(&fold::normalise(before));
-        let sign = behind.chars().next().unwrap_or_default();
-        let behind = &behind[sign.len_utf8()..];
+        let sign = after.chars().next().unwrap_or_default();
+        let after = &after[sign.len_utf8()..];
         // `ｈｔｔｐ：／／`
-        match sign == '：' && behind.starts_with(['／', '/']) {
+        match sign == '：' && after.starts_with(['／', '/']) {
             true => half.push(':'),
             false => half.push(sign),
         }
-        rest = behind;
+        rest = after;
     }
     half.push_str(&fold::normalise(rest));
     Cow::Owned(half)
@@ -258,9 +258,9 @@ fn trim_text_url(text: &str) -> &str {
 
 /// A host in running text ends at a sign that no host has: `(http://a.example)です`.
 /// Reads no further than the host, since the next link may begin there.
-fn without_text_behind_host(text: &str, scheme: bool) -> &str {
-    let behind = text.find(':').filter(|_| scheme).map_or(text, |colon| &text[colon + 1..]);
-    let place = behind.trim_start_matches(['/', '\\']);
+fn without_text_after_host(text: &str, scheme: bool) -> &str {
+    let after = text.find(':').filter(|_| scheme).map_or(text, |colon| &text[colon + 1..]);
+    let place = after.trim_start_matches(['/', '\\']);
     let ends = |c: char| c.is_whitespace() || "/\\?#<>\"".contains(c);
     let authority = place.split(ends).next().unwrap_or_default();
     if authority.contains('@') || authority.starts_with('[') {

@@ -131,14 +131,14 @@ fn is_patch_tag(tag: &str) -> bool {
 /// The texts in brackets at the start of a subject.
 fn tags(subject: &str) -> impl Iterator<Item = &str> {
     let mut rest = subject;
-    while let Some((start, behind)) = rest.split_at_checked(3)
+    while let Some((start, after)) = rest.split_at_checked(3)
         && start.eq_ignore_ascii_case("re:")
     {
-        rest = behind.trim_start();
+        rest = after.trim_start();
     }
     std::iter::from_fn(move || {
-        let (tag, behind) = rest.strip_prefix('[')?.split_once(']')?;
-        rest = behind.trim_start();
+        let (tag, after) = rest.strip_prefix('[')?.split_once(']')?;
+        rest = after.trim_start();
         Some(tag)
     })
 }

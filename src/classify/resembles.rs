@@ -133,7 +133,7 @@ impl<'w> Rows<'w> {
             }
             last = letter;
             rest = chars.as_str();
-            let Some((join, behind)) = next_piece(rest, kind(char)) else {
+            let Some((join, after)) = next_piece(rest, kind(char)) else {
                 single &= piece_length == 1;
                 return self.is_match(single, joined).then_some(text.len() - rest.len());
             };
@@ -149,7 +149,7 @@ impl<'w> Rows<'w> {
             if !single && joined == Some(Join::Blank) && !self.word.phrase {
                 return None;
             }
-            rest = behind;
+            rest = after;
         }
     }
 

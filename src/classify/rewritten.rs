@@ -85,9 +85,9 @@ pub fn original(host: &str, url: &str) -> Option<String> {
         None => host == name,
     };
     let (_, form) = REWRITERS.iter().find(|(name, _)| is_host(name))?;
-    let behind = url.split_once("://")?.1;
+    let after = url.split_once("://")?.1;
     // Sophos writes no slash before the query.
-    let (_, path) = behind.split_at(behind.find(['/', '?'])?);
+    let (_, path) = after.split_at(after.find(['/', '?'])?);
     let found = match form {
         RewriteForm::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
         RewriteForm::Dashed(name) => {
@@ -151,16 +151,16 @@ fn decoded(text: &str) -> String {
 pub fn percent_decoded(name: &str) -> String {
     let mut decoded = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let escaped = match (first, behind) {
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let escaped = match (first, after) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
             _ => None,
         };
         match escaped {
             Some((high, low)) => {
                 decoded.push(high << 4 | low);
-                rest = behind.get(2..).unwrap_or_default();
+                rest = after.get(2..).unwrap_or_default();
             }
             None => decoded.push(*first),
         }

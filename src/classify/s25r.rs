@@ -74,14 +74,14 @@ fn ends_in_digit(label: &[u8]) -> bool {
 /// `^[^.]*[0-9][^0-9.]+[0-9]`
 fn digits_twice(label: &[u8]) -> bool {
     let Some(first) = label.iter().position(u8::is_ascii_digit) else { return false };
-    let behind = &label[first..];
-    behind.iter().position(|byte| !byte.is_ascii_digit()).is_some_and(|at| has_digit(&behind[at..]))
+    let after = &label[first..];
+    after.iter().position(|byte| !byte.is_ascii_digit()).is_some_and(|at| has_digit(&after[at..]))
 }
 
 /// `^([^.]+\.)?[0-9][^.]*\.[^.]+\..+\.[a-z]`
 fn starts_with_digit(host: &[u8]) -> bool {
-    let behind_first = host.iter().position(|byte| *byte == b'.').filter(|at| *at > 0);
-    [Some(host), behind_first.map(|at| &host[at + 1..])].into_iter().flatten().any(|rest| {
+    let after_first = host.iter().position(|byte| *byte == b'.').filter(|at| *at > 0);
+    [Some(host), after_first.map(|at| &host[at + 1..])].into_iter().flatten().any(|rest| {
         let mut labels = rest.splitn(3, |byte| *byte == b'.');
         let (Some([b'0'..=b'9', ..]), Some([_, ..]), Some(rest)) =
             (labels.next(), labels.next(), labels.next())

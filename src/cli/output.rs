@@ -16,7 +16,7 @@ use crate::page;
 use crate::report::log_stats::BarStyle;
 use crate::source::Sources;
 use crate::text::{escape, escape_lines, json_line, plural};
-use crate::translation::{translated, translated_behind};
+use crate::translation::{translated, translated_after};
 use crate::user::User;
 
 /// Why something could not be written to standard output.
@@ -161,11 +161,11 @@ pub(super) fn log_line(text: &str) {
 pub(super) fn localized(text: &str) -> Cow<'_, str> {
     let language = Language::of_locale();
     let localized = match text.trim_end().split_once('\n') {
-        None => return translated_behind(text, language),
+        None => return translated_after(text, language),
         Some((first, below)) if !below.contains('\n') => {
-            [first, below].map(|line| translated_behind(line, language)).join("\n")
+            [first, below].map(|line| translated_after(line, language)).join("\n")
         }
-        Some((first, below)) => format!("{}\n{below}", translated_behind(first, language)),
+        Some((first, below)) => format!("{}\n{below}", translated_after(first, language)),
     };
     Cow::Owned(localized + &text[text.trim_end().len()..])
 }

@@ -108,14 +108,14 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
             in_head = false;
         }
         // A boundary begins the header of a part; a signature's `-- ` does not.
-        let behind = content.strip_prefix(b"--");
+        let following = content.strip_prefix(b"--");
         // One boundary may be the beginning of another: the longest counts.
-        let behind = behind.and_then(|rest| {
+        let following = following.and_then(|rest| {
             boundaries.iter().filter_map(|it| rest.strip_prefix(*it)).min_by_key(|it| it.len())
         });
-        if let Some(behind) = behind {
+        if let Some(following) = following {
             // What follows the last boundary belongs to no part.
-            in_head = !behind.starts_with(b"--");
+            in_head = !following.starts_with(b"--");
             scrub(content, &mut out);
         } else if in_head && !content.starts_with(b" ") && !content.starts_with(b"\t") {
             // Nothing in an mbox's `From ` line is a field name.
@@ -208,9 +208,9 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"*_-".contains(byte))
             && charset < 40
         {
-            let (head, behind) = rest.split_at(charset + 5);
+            let (head, following) = rest.split_at(charset + 5);
             out.extend_from_slice(head);
-            rest = behind;
+            rest = following;
             continue;
         }
         let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);

@@ -366,12 +366,12 @@ impl LineExplanation<'_> {
         for note in &self.notes {
             row(&say("note"), shown_sentence(&say(note)));
         }
-        if let Some((file, message, world, evaluation)) = &evaluation_then {
+        if let Some((_, message, world, evaluation)) = &evaluation_then {
             let language = Language::of_locale();
             let style = ReportStyle { colour: output::colour(), verbose: true, language };
-            let label = file.display().to_string();
             out.push('\n');
-            out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));
+            // The file is named above.
+            out.push_str(&report::text("", message, world, evaluation, &rules.sources, style));
         }
         match &evaluation_today {
             Some((true, _)) => {

@@ -111,7 +111,7 @@ fn compose(notice: &Notice, world: &World) -> String {
 }
 
 /// A mail to the user in the user's language. Each line of the body is translated as a
-/// whole; `behind`, which follows the body, is in that language already.
+/// whole; `after`, which follows the body, is in that language already.
 fn mail(subject: &str, body: &str, appendix: &str, world: &World) -> String {
     let language = Language::of_locale();
     let subject = encode(&translated(subject, language));

@@ -8,7 +8,7 @@ use super::condition::Conditions;
 use super::truth::Truth;
 use crate::message::fold::fold;
 use crate::plan::Folder;
-use crate::rules::folder_name::{behind_prefix, is_taken};
+use crate::rules::folder_name::{after_prefix, is_taken};
 use crate::rules::program::Layout;
 use crate::rules::template::{Form, Insert, Template, TemplatePart};
 use crate::text::is_invisible;
@@ -65,7 +65,7 @@ impl Conditions<'_> {
             match part {
                 TemplatePart::Text(text) => {
                     let first = at == 0 && unchecked;
-                    let rest = behind_prefix(text, prefix, layout).filter(|_| first);
+                    let rest = after_prefix(text, prefix, layout).filter(|_| first);
                     append(&mut parts, rest.unwrap_or(text).split('/'));
                 }
                 insert if has_levels(insert) => {

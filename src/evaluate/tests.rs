@@ -250,7 +250,7 @@ fn a_run_goes_forward() {
 }
 
 #[test]
-fn a_script_that_has_filed_ends_the_run_behind_it() {
+fn a_script_that_has_filed_ends_the_run_after_it() {
     let mut program = program("fileinto \"A\"\nlog \"in it\"\nlog \"behind it\"\n");
     let kind = StatementKind::Script { end: 3 };
     program.statements.insert(0, Statement { span: Span::default(), line: 1, kind });

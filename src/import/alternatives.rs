@@ -55,8 +55,8 @@ pub(super) fn plain_text(
                 // Between letters and digits of an address or a host name, a dot is meant
                 // literally.
                 let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
-                let behind = chars.peek().is_some_and(|c| c.is_ascii_alphanumeric());
-                if !before || !behind {
+                let after = chars.peek().is_some_and(|c| c.is_ascii_alphanumeric());
+                if !before || !after {
                     return None;
                 }
                 dots = true;

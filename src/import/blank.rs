@@ -59,7 +59,7 @@ fn begins(pattern: &str, text: &str, case: bool) -> Option<bool> {
 }
 
 fn takes(pattern: &str, case: bool) -> Option<bool> {
-    let (dfa, mut cache, from) = behind_blank(pattern, case)?;
+    let (dfa, mut cache, from) = after_blank(pattern, case)?;
     let mut open = vec![from];
     let mut known = HashSet::new();
     while let Some(state) = open.pop() {
@@ -75,7 +75,7 @@ fn takes(pattern: &str, case: bool) -> Option<bool> {
 }
 
 fn needs(pattern: &str, case: bool, anywhere: bool) -> Option<bool> {
-    let (with, mut of_with, from) = behind_blank(pattern, case)?;
+    let (with, mut of_with, from) = after_blank(pattern, case)?;
     // A match is reported one byte late: this one is of nothing.
     if from.is_match() {
         return Some(false);
@@ -107,7 +107,7 @@ fn needs(pattern: &str, case: bool, anywhere: bool) -> Option<bool> {
 }
 
 /// An automaton that has read the blank.
-fn behind_blank(pattern: &str, case: bool) -> Option<(DFA, Cache, LazyStateID)> {
+fn after_blank(pattern: &str, case: bool) -> Option<(DFA, Cache, LazyStateID)> {
     let dfa = automaton(pattern, case)?;
     let mut cache = dfa.create_cache();
     let start = start::Config::new().anchored(Anchored::Yes).look_behind(Some(b':'));

@@ -95,14 +95,14 @@ fn replaces(arguments: &[&str]) -> bool {
 fn only_replaces(script: &str) -> bool {
     let mut rest = script.trim_matches([' ', ';']);
     while !rest.is_empty() {
-        let Some(behind) = behind_substitution(rest) else { return false };
-        rest = behind.trim_start_matches([' ', ';']);
+        let Some(after) = after_substitution(rest) else { return false };
+        rest = after.trim_start_matches([' ', ';']);
     }
     true
 }
 
 /// What comes after `s/…/…/g`.
-fn behind_substitution(script: &str) -> Option<&str> {
+fn after_substitution(script: &str) -> Option<&str> {
     let mut chars = script.strip_prefix('s')?.chars();
     let sign = chars.next().filter(|sign| !sign.is_alphanumeric() && *sign != '\\')?;
     for _ in 0..2 {
@@ -116,7 +116,7 @@ fn behind_substitution(script: &str) -> Option<&str> {
     }
     let rest = chars.as_str();
     Some(rest.trim_start_matches(|c: char| c.is_ascii_digit() || "gIi".contains(c)))
-        .filter(|behind| behind.is_empty() || behind.starts_with([' ', ';']))
+        .filter(|after| after.is_empty() || after.starts_with([' ', ';']))
 }
 
 #[cfg(test)]

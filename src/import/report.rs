@@ -10,7 +10,7 @@ use super::ir::{Fidelity, Unit};
 use crate::language::Language;
 use crate::page;
 use crate::text::escape;
-use crate::translation::{translated, translated_behind};
+use crate::translation::{translated, translated_after};
 
 /// How many units there are of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn block(
     let path = of.sources.shown(of.sources.path(unit.span));
     let line = of.sources.line(unit.span);
     let joint = if why.is_empty() { "" } else { ": " };
-    let why = escape(&translated_behind(why, language));
+    let why = escape(&translated_after(why, language));
     let _ = writeln!(out, "{}:{line}: {}{joint}{why}", escape(&path), say(verdict));
     let quoted = of.sources.text(unit.span);
     if let Some(first) = quoted.lines().next() {

@@ -27,7 +27,7 @@ fn on_input(half: Option<&str>) -> &'static str {
     }
 }
 
-/// Headers for what a program prints, for its exit status, and behind these.
+/// Headers for what a program prints, for its exit status, and after these.
 const PRINTED: &str = "X-Mfilter-Printed";
 const STATUS: &str = "X-Mfilter-Status";
 const END: &str = "X-Mfilter-End";
@@ -182,7 +182,7 @@ pub(super) fn if_unasked(span: Span) -> Effect {
 }
 
 /// A command without the comment at its end, which a shell and procmail ignore: what is
-/// put behind the command would be part of it.
+/// put after the command would be part of it.
 pub(super) fn without_comment(command: &str) -> &str {
     let (mut quote, mut is_start) = (None, true);
     let mut chars = command.char_indices();
@@ -204,7 +204,7 @@ pub(super) fn without_comment(command: &str) -> &str {
     command
 }
 
-/// A command as one of several: in braces, behind which a redirection is for all of it.
+/// A command as one of several: in braces, after which a redirection is for all of it.
 pub(super) fn in_braces(command: &str) -> String {
     let command = command.trim();
     let end = if command.ends_with(['&', ';']) { "" } else { ";" };

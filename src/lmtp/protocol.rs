@@ -214,11 +214,11 @@ fn decode_xtext(text: &str) -> Option<String> {
 fn decode_unitext(text: &str) -> Option<String> {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("\\x{") {
-        let (number, behind) = behind.split_once('}')?;
+    while let Some((before, following)) = rest.split_once("\\x{") {
+        let (number, following) = following.split_once('}')?;
         decoded.push_str(before);
         decoded.push(char::from_u32(u32::from_str_radix(number, 16).ok()?)?);
-        rest = behind;
+        rest = following;
     }
     decoded.push_str(rest);
     Some(decoded)

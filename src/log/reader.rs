@@ -35,13 +35,13 @@ impl LogLine {
         }
         let mut fields = Vec::new();
         while !rest.is_empty() {
-            let (name, behind) = rest.split_once('=')?;
-            let (value, behind) = value(behind)?;
+            let (name, after) = rest.split_once('=')?;
+            let (value, after) = value(after)?;
             if name.is_empty() || name.contains([' ', '"']) {
                 return None;
             }
             fields.push((name.to_owned(), value));
-            rest = match behind {
+            rest = match after {
                 "" => "",
                 more => more.strip_prefix(' ')?,
             };

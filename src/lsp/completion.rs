@@ -165,8 +165,8 @@ impl WordsBefore<'_> {
             "when" | "and" | "or" | "not" | "unless" => return self.conditions(),
             "has" => return self.fields(),
             "as" | "mark" | "unmark" => return flags(),
-            "in" => return self.behind_in(),
-            "is" => return self.behind_is(),
+            "in" => return self.after_in(),
+            "is" => return self.after_is(),
             "on" => return words(&["moved"], ProposalKind::Word),
             "moved" => return words(&["to", "from"], ProposalKind::Word),
             "add" | "remove" => return self.fields(),
@@ -178,7 +178,7 @@ impl WordsBefore<'_> {
         if begins {
             return self.statements();
         }
-        if FLAGS.iter().any(|(flag, _)| *flag == last) && self.is_behind_flags() {
+        if FLAGS.iter().any(|(flag, _)| *flag == last) && self.is_after_flags() {
             return flags();
         }
         if self.back(2) == "list" {
@@ -250,11 +250,11 @@ impl WordsBefore<'_> {
     /// In a set: fields where a test begins, otherwise the values that its operator
     /// takes.
     fn elements(&self) -> Vec<CompletionWord> {
-        let behind = self.open_set().unwrap_or_default() + 1;
-        let rest = &self.tokens[..self.tokens.len().saturating_sub(behind)];
+        let after = self.open_set().unwrap_or_default() + 1;
+        let rest = &self.tokens[..self.tokens.len().saturating_sub(after)];
         let outer = WordsBefore { tokens: rest, ..*self };
         match outer.back(1) {
-            "in" | "is" => outer.behind_is(),
+            "in" | "is" => outer.after_is(),
             "when" | "and" | "or" | "not" | "has" | "(" | "unless" | "=" | "->" | "," => {
                 self.fields()
             }
@@ -283,7 +283,7 @@ impl WordsBefore<'_> {
         }
     }
 
-    fn is_behind_flags(&self) -> bool {
+    fn is_after_flags(&self) -> bool {
         let is_flag = |word: &str| FLAGS.iter().any(|(flag, _)| *flag == word);
         let back = (1..).find(|back| !is_flag(self.back(*back))).unwrap_or(1);
         matches!(self.back(back), "as" | "mark" | "unmark")
@@ -345,12 +345,12 @@ impl WordsBefore<'_> {
     }
 
     /// A list, or a value of the field before the operator.
-    fn behind_in(&self) -> Vec<CompletionWord> {
-        let values = self.behind_is();
+    fn after_in(&self) -> Vec<CompletionWord> {
+        let values = self.after_is();
         if values.is_empty() { self.lists() } else { values }
     }
 
-    fn behind_is(&self) -> Vec<CompletionWord> {
+    fn after_is(&self) -> Vec<CompletionWord> {
         match field::find(self.back(2)) {
             Some(FieldLookup::Field(_, FieldKind::Result)) => words(RESULTS, ProposalKind::Value),
             Some(FieldLookup::Field(_, FieldKind::Weekday)) => {

@@ -57,11 +57,11 @@ pub(super) fn offset(text: &str, place: Position, unit: ColumnUnit) -> usize {
             ColumnUnit::Utf8 => line.floor_char_boundary(column),
             ColumnUnit::Utf16 => {
                 let mut units = 0;
-                let behind = line.char_indices().find(|(_, c)| {
+                let after = line.char_indices().find(|(_, c)| {
                     units += c.len_utf16();
                     units > column
                 });
-                behind.map_or(line.len(), |(at, _)| at)
+                after.map_or(line.len(), |(at, _)| at)
             }
         }
 }

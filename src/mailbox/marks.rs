@@ -2,7 +2,7 @@
 //! the message.
 //!
 //! A reader writes its marks where a sender can write them, too, and nothing sets them
-//! apart. But it marks all messages that it finds, and what has come since is behind
+//! apart. But it marks all messages that it finds, and what has come since is after
 //! them; and c-client numbers them in a message of its own, in front of all others.
 
 use std::fs;
@@ -135,7 +135,7 @@ mod tests {
                           X-Evolution: 00000001-0012";
 
     #[test]
-    fn a_sender_marks_nothing_behind_what_is_not_marked() {
+    fn a_sender_marks_nothing_after_what_is_not_marked() {
         for path in ["/var/mail/hanako", "/home/hanako/Mail/lists"] {
             assert_eq!(of(path, &[NEW, FORGED, FORGED]), ["", "", ""]);
         }

@@ -192,9 +192,12 @@ impl Mbox {
 
     /// Whether the last message continues after what is read.
     fn is_cut(&self) -> bool {
-        let mut behind = [0; 5];
+        let mut following = [0; 5];
         self.size_now() > self.size()
-            && self.file().read_at(&mut behind, self.size()).is_ok_and(|_| &behind != b"From ")
+            && self
+                .file()
+                .read_at(&mut following, self.size())
+                .is_ok_and(|_| &following != b"From ")
     }
 
     /// What a writer did in the meantime, to be reported once.
@@ -298,12 +301,12 @@ impl Mbox {
                 count => filled += count,
             }
         }
-        let behind = buffer.get((end - from) as usize..filled).unwrap_or_default();
-        let mut rest = behind;
+        let following = buffer.get((end - from) as usize..filled).unwrap_or_default();
+        let mut rest = following;
         for _ in 0..2 {
             rest = rest.strip_prefix(b"\n").or(rest.strip_prefix(b"\r\n")).unwrap_or(rest);
         }
-        let next = end + (behind.len() - rest.len()) as u64;
+        let next = end + (following.len() - rest.len()) as u64;
         let whole_line = length == 0 || buffer.first() == Some(&b'\n') || next > end;
         let first = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let leads = rest.is_empty() && next == self.size() || is_from_line(first);

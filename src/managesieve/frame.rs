@@ -217,10 +217,10 @@ fn strings(mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
                 let line = after.iter().position(|byte| *byte == b'\n')?;
                 let head = std::str::from_utf8(after.get(..line)?).ok()?.trim_end();
                 let digits = head.strip_prefix('{')?.strip_suffix("+}")?;
-                let (literal, behind) =
+                let (literal, following) =
                     after.get(line + 1..)?.split_at_checked(digits.parse().ok()?)?;
                 strings.push(literal.to_vec());
-                rest = behind;
+                rest = following;
             }
             _ => return None,
         }

@@ -123,7 +123,7 @@ impl Gatherer {
         let mut rest = text;
         while !rest.is_empty() && !self.cut {
             let room = PIECE.saturating_sub(self.pending.len());
-            let (piece, behind) = rest.split_at(floor(rest, room.max(4)));
+            let (piece, after) = rest.split_at(floor(rest, room.max(4)));
             let left = self.limit - self.read;
             let costs = cost(piece);
             let (accepted, costs) = match costs <= left {
@@ -135,7 +135,7 @@ impl Gatherer {
             };
             self.read += costs;
             self.pending.push_str(accepted);
-            rest = behind;
+            rest = after;
             if accepted.len() < piece.len() {
                 self.flush(true);
                 self.cut = true;

@@ -242,7 +242,7 @@ impl Content {
         self.header_cut
     }
 
-    /// Whether other programs may find more fields behind the header block.
+    /// Whether other programs may find more fields after the header block.
     pub fn header_may_go_on(&self) -> bool {
         self.header_cut || self.ends_at_boundary
     }
@@ -434,8 +434,8 @@ fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Stream
         // Up to where a buffer's length divides the file offset, and so to the
         // end of a page: otherwise each write would touch one page more than it
         // fills.
-        let behind = (header.len() as u64 + length) % buffer.len() as u64;
-        let room = buffer.len() - behind as usize;
+        let after = (header.len() as u64 + length) % buffer.len() as u64;
+        let room = buffer.len() - after as usize;
         let count = match input.rest.read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(0) => return Ok(length),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -79,7 +79,7 @@ impl Head {
                 [b'\n', ..] => skip += 1,
                 [b'\r', b'\n', ..] => skip += 2,
                 // The block ends with its first line.
-                [] => return Head::parse_behind(bytes, 0),
+                [] => return Head::parse_after(bytes, 0),
                 rest => {
                     let mark = rest.starts_with(BYTE_ORDER_MARK);
                     skip += if mark { BYTE_ORDER_MARK.len() } else { 0 };
@@ -87,16 +87,16 @@ impl Head {
                 }
             }
         }
-        Head::parse_behind(bytes, skip)
+        Head::parse_after(bytes, skip)
     }
 
     /// Indexes a header block: everything up to the first empty line.
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Head {
-        Head::parse_behind(Rc::new(bytes.into()), 0)
+        Head::parse_after(Rc::new(bytes.into()), 0)
     }
 
     /// The same, except that the first `skip` bytes are not lines of it.
-    fn parse_behind(bytes: Rc<Vec<u8>>, skip: usize) -> Head {
+    fn parse_after(bytes: Rc<Vec<u8>>, skip: usize) -> Head {
         let line_end = line_end(&bytes);
         let mut entries: Vec<HeaderEntry> = Vec::new();
         if skip > 0 {
@@ -162,7 +162,7 @@ impl Head {
     fn beyond_index(&self) -> impl Iterator<Item = Header<'_>> {
         let rest = self.bytes.get(..self.end).unwrap_or_default();
         let line_end = if self.has_more() { line_end(rest) } else { b'\n' };
-        let behind = move |start: usize| {
+        let after = move |start: usize| {
             let line = rest.get(start..).unwrap_or_default();
             start + memchr(line_end, line).map_or(line.len(), |at| at + 1)
         };
@@ -170,10 +170,10 @@ impl Head {
         std::iter::from_fn(move || {
             while next < rest.len() {
                 let start = next;
-                let first = behind(start);
+                let first = after(start);
                 next = first;
                 while matches!(rest.get(next), Some(b' ' | b'\t')) {
-                    next = behind(next);
+                    next = after(next);
                 }
                 let entry = HeaderEntry::new(0, rest.get(start..first).unwrap_or_default());
                 if entry.name_length > 0 {

@@ -140,9 +140,9 @@ pub fn is_boundary(line: &[u8], fields: &[u8]) -> bool {
             let name = before.strip_suffix(b"=").unwrap_or_default().trim_ascii_end();
             let start = name.len().saturating_sub(b"boundary".len());
             let named = name.get(start..).unwrap_or_default();
-            let behind = fields.get(at + word.len());
+            let after = fields.get(at + word.len());
             named.eq_ignore_ascii_case(b"boundary")
-                && behind
+                && after
                     .is_none_or(|byte| matches!(byte, b'"' | b';' | b' ' | b'\t' | b'\r' | b'\n'))
         })
 }
@@ -198,8 +198,8 @@ pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
         }
     }
     let name = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
-    let behind = rest.get(name..).unwrap_or_default();
-    match behind.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+    let after = rest.get(name..).unwrap_or_default();
+    match after.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
         Some(b':') => Some(name > 0),
         Some(b'\n') => Some(rest.starts_with(b"\n")),
         Some(b'\r') if rest.len() == 1 && !all => None,
@@ -228,14 +228,14 @@ fn blank_lines(bytes: &[u8], all: bool) -> Option<usize> {
 fn holds_known_field(bytes: &[u8], all: bool) -> Option<bool> {
     let mut rest = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     while let Some(at) = memchr(b'\n', rest) {
-        let (line, behind) = rest.split_at(at + 1);
+        let (line, after) = rest.split_at(at + 1);
         if is_empty_line(line) {
             return Some(false);
         }
         if is_known_field(line) {
             return Some(true);
         }
-        rest = behind;
+        rest = after;
     }
     all.then(|| is_known_field(rest))
 }

@@ -337,8 +337,8 @@ impl HtmlReader<'_> {
             |open: &OpenElement| ended.contains(&open.name) || CONTAINERS.contains(&open.name);
         let near = self.open.iter().rev().take(END_LIMIT);
         let found = near.enumerate().find(|(_, open)| place(open));
-        if let Some((behind, _)) = found.filter(|(_, open)| ended.contains(&open.name)) {
-            self.open.truncate(self.open.len() - behind - 1);
+        if let Some((after, _)) = found.filter(|(_, open)| ended.contains(&open.name)) {
+            self.open.truncate(self.open.len() - after - 1);
         }
     }
 
@@ -350,8 +350,8 @@ impl HtmlReader<'_> {
         let name = name_of(element);
         let mut near = self.open.iter().rev().take(END_LIMIT);
         let is_gone = match near.position(|open| open.name == name) {
-            Some(behind) => {
-                let at = self.open.len() - behind - 1;
+            Some(after) => {
+                let at = self.open.len() - after - 1;
                 let is_gone = self.open.get(at).is_some_and(|open| open.style.is_gone);
                 self.open.truncate(at);
                 is_gone
@@ -406,7 +406,7 @@ impl HtmlReader<'_> {
             if words.is_empty() || self.done {
                 return;
             }
-            let (words, behind) = words.split_at(tidy(words));
+            let (words, after) = words.split_at(tidy(words));
             let wide = |char: Option<char>| char.is_some_and(is_unspaced);
             let gap = match flow.gap {
                 _ if flow.last.is_none() => "",
@@ -420,7 +420,7 @@ impl HtmlReader<'_> {
             let event = |text| if hidden { Event::Hidden(text) } else { Event::Text(text) };
             let more = (gap.is_empty() || (self.sink)(event(gap))) && (self.sink)(event(words));
             self.done |= !more;
-            rest = behind;
+            rest = after;
         }
     }
 }
@@ -486,8 +486,8 @@ pub fn declared_charset(html: &[u8]) -> Option<String> {
     let start = String::from_utf8_lossy(&start);
     let value = ["charset", "encoding"].iter().find_map(|word| {
         start.match_indices(word).find_map(|(at, _)| {
-            let behind = start.get(at + word.len()..)?;
-            behind.trim_start().strip_prefix('=')
+            let after = start.get(at + word.len()..)?;
+            after.trim_start().strip_prefix('=')
         })
     })?;
     let value = value.trim_start_matches(|char: char| char.is_whitespace() || "\"'".contains(char));

@@ -62,7 +62,7 @@ pub fn parse(raw: &[u8]) -> Parameters {
 /// The value, and the text that contains the parameters. If the first semicolon
 /// is missing, a blank separates them.
 fn value(text: &str) -> (String, &str) {
-    let text = behind_comments(text);
+    let text = after_comments(text);
     let semicolon = text.find(';').unwrap_or(text.len());
     let blank = |c: char| c.is_ascii_whitespace() || c == '(';
     let end = text[..semicolon].find(blank).unwrap_or(semicolon);
@@ -71,9 +71,9 @@ fn value(text: &str) -> (String, &str) {
         return (String::new(), text);
     }
     // `text / html`
-    let (first, behind) = (&text[..end], behind_comments(&text[end..semicolon]));
-    if let Some(subtype) = behind.strip_prefix('/').or(first.ends_with('/').then_some(behind)) {
-        let subtype = behind_comments(subtype);
+    let (first, after) = (&text[..end], after_comments(&text[end..semicolon]));
+    if let Some(subtype) = after.strip_prefix('/').or(first.ends_with('/').then_some(after)) {
+        let subtype = after_comments(subtype);
         let length = subtype.find(blank).unwrap_or(subtype.len());
         let kind = first.trim_end_matches('/');
         if !kind.is_empty() && !kind.contains('/') && !subtype[..length].contains('=') {
@@ -115,7 +115,7 @@ const LONGEST_COMMENT: usize = 200;
 
 /// A value after blanks and comments; `(1).jpg` is a value without a comment.
 fn before_value(text: &str) -> &str {
-    let rest = behind_comments(text);
+    let rest = after_comments(text);
     let skipped = &text[..text.len() - rest.len()];
     match rest.starts_with('"') || skipped.ends_with(|c: char| c.is_ascii_whitespace()) {
         true => rest,
@@ -125,7 +125,7 @@ fn before_value(text: &str) -> &str {
 
 /// The text after blanks and comments (RFC 5322 §3.2.2); an unclosed one is not a
 /// comment.
-fn behind_comments(mut text: &str) -> &str {
+fn after_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
         let comment = text.strip_prefix('(').and_then(|rest| {
@@ -182,7 +182,7 @@ fn unquoted<'a>(name: &str, text: &'a str) -> (Cow<'a, str>, &'a str) {
     let comment = if is_name { value.rsplit_once(" (") } else { value.split_once(" (") };
     let value = match comment {
         // `a (1).exe` and `a (1)` are names.
-        Some((before, behind)) if !is_name || behind.ends_with(')') && before.contains('.') => {
+        Some((before, after)) if !is_name || after.ends_with(')') && before.contains('.') => {
             before.trim_end()
         }
         _ => value,

@@ -59,15 +59,15 @@ pub fn untagged(address: &str) -> String {
 }
 
 /// What begins with these letters, in either case.
-fn behind<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(start.len())?;
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
 fn of_batv(local: &str) -> Option<&str> {
-    let (_, local) = match behind(local, "prvs=") {
+    let (_, local) = match after(local, "prvs=") {
         Some(tagged) => tagged.split_once('=')?,
-        None => behind(local, "btv1==")?.split_once("==")?,
+        None => after(local, "btv1==")?.split_once("==")?,
     };
     (!local.is_empty()).then_some(local)
 }
@@ -75,11 +75,11 @@ fn of_batv(local: &str) -> Option<&str> {
 /// The domain and the local part.
 fn of_srs(local: &str) -> Option<(&str, &str)> {
     let is_separator = |c: char| "=+-".contains(c);
-    let tagged = match behind(local, "SRS0") {
+    let tagged = match after(local, "SRS0") {
         Some(rest) => rest.strip_prefix(is_separator)?,
         // `SRS1=hash=forwarder==hash=DE=x.example=hana`
         None => {
-            let rest = behind(local, "SRS1")?.strip_prefix(is_separator)?;
+            let rest = after(local, "SRS1")?.strip_prefix(is_separator)?;
             let (_, rest) = rest.split_once('=')?;
             rest.split_once('=')?.1.strip_prefix(is_separator)?
         }

@@ -108,7 +108,7 @@ fn without_comments(style: &str) -> Cow<'_, str> {
     let mut rest = style;
     while let Some((before, comment)) = rest.split_once("/*") {
         kept.push_str(before);
-        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
     }
     kept.push_str(rest);
     Cow::Owned(kept)

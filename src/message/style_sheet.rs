@@ -64,15 +64,15 @@ impl Sheet {
         loop {
             rest = rest.trim_start();
             if let Some(comment) = rest.strip_prefix("/*") {
-                rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
-            } else if let Some(behind) = ["<!--", "-->"].iter().find_map(|s| rest.strip_prefix(s)) {
-                rest = behind;
+                rest = comment.split_once("*/").map_or("", |(_, after)| after);
+            } else if let Some(after) = ["<!--", "-->"].iter().find_map(|s| rest.strip_prefix(s)) {
+                rest = after;
             } else if rest.starts_with('@') {
-                rest = behind_at_rule(rest);
-            } else if let Some((selectors, behind)) = rest.split_once('{') {
-                let (body, behind) = behind.split_once('}').unwrap_or((behind, ""));
+                rest = after_at_rule(rest);
+            } else if let Some((selectors, after)) = rest.split_once('{') {
+                let (body, after) = after.split_once('}').unwrap_or((after, ""));
                 self.rule(selectors, body);
-                rest = behind;
+                rest = after;
             } else {
                 return;
             }
@@ -107,7 +107,7 @@ fn is_simple(selector: &str) -> bool {
 }
 
 /// The text after an at-rule: `@import …;`, `@media … { … }`.
-fn behind_at_rule(text: &str) -> &str {
+fn after_at_rule(text: &str) -> &str {
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate() {
         match byte {

@@ -294,8 +294,8 @@ fn each_piece(label: Option<&str>, bytes: &[u8], mut sink: impl FnMut(&str) -> b
             },
             _ => rest.len(),
         };
-        let (piece, behind) = rest.split_at(end);
-        rest = behind;
+        let (piece, after) = rest.split_at(end);
+        rest = after;
         if !sink(&charset::decode(label, piece)) {
             return;
         }

@@ -107,20 +107,20 @@ impl Base64 {
     fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         out.reserve(piece.len() / 4 * 3 + 3);
         let mut rest = piece;
-        while let Some((first, behind)) = rest.split_first() {
+        while let Some((first, following)) = rest.split_first() {
             if self.count == 0
-                && let Some((group, behind)) = rest.split_first_chunk::<4>()
+                && let Some((group, following)) = rest.split_first_chunk::<4>()
             {
                 let [a, b, c, d] = group.map(|byte| SEXTETS[byte as usize]);
                 if (a | b | c | d) < PAD {
                     let bits =
                         u32::from_be_bytes([0, a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
                     out.extend_from_slice(&bits.to_be_bytes()[1..]);
-                    rest = behind;
+                    rest = following;
                     continue;
                 }
             }
-            rest = behind;
+            rest = following;
             match SEXTETS[*first as usize] {
                 SKIP => {}
                 PAD => self.flush(out),
@@ -160,7 +160,7 @@ pub struct QuotedPrintable {
 impl QuotedPrintable {
     fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
-        while let Some((byte, behind)) = rest.split_first() {
+        while let Some((byte, following)) = rest.split_first() {
             if self.pending.is_empty() {
                 let end = memchr::memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
                 // Blanks before it may be at a line end.
@@ -169,9 +169,9 @@ impl QuotedPrintable {
                     .and_then(|line| line.iter().rposition(|byte| !b" \t\r".contains(byte)))
                     .map_or(0, |at| at + 1);
                 if plain > 0 {
-                    let (plain, behind) = rest.split_at(plain);
+                    let (plain, following) = rest.split_at(plain);
                     out.extend_from_slice(plain);
-                    rest = behind;
+                    rest = following;
                     continue;
                 }
             }
@@ -179,11 +179,11 @@ impl QuotedPrintable {
                 [b'='] => match byte {
                     b'\n' => {
                         self.pending.clear();
-                        rest = behind;
+                        rest = following;
                     }
                     b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f' | b' ' | b'\t' | b'\r' => {
                         self.pending.push(*byte);
-                        rest = behind;
+                        rest = following;
                     }
                     // It is read again, now on its own.
                     _ => self.release(out),
@@ -191,9 +191,9 @@ impl QuotedPrintable {
                 [b'=', blank @ (b' ' | b'\t' | b'\r'), ..] => match byte {
                     b'\n' => {
                         self.pending.clear();
-                        rest = behind;
+                        rest = following;
                     }
-                    b' ' | b'\t' | b'\r' => rest = behind,
+                    b' ' | b'\t' | b'\r' => rest = following,
                     _ if *blank == b'\r' => self.pending.clear(),
                     _ => self.release(out),
                 },
@@ -202,7 +202,7 @@ impl QuotedPrintable {
                         (Some(high), Some(low)) => {
                             out.push(high << 4 | low);
                             self.pending.clear();
-                            rest = behind;
+                            rest = following;
                         }
                         _ => self.release(out),
                     };
@@ -214,17 +214,17 @@ impl QuotedPrintable {
                         }
                         out.push(b'\n');
                         self.pending.clear();
-                        rest = behind;
+                        rest = following;
                     }
                     b' ' | b'\t' | b'\r' if pending.len() < BLANKS => {
                         self.pending.push(*byte);
-                        rest = behind;
+                        rest = following;
                     }
                     _ => {
                         self.release(out);
                         if *byte == b'=' {
                             self.pending.push(b'=');
-                            rest = behind;
+                            rest = following;
                         }
                     }
                 },

@@ -216,7 +216,7 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
         SubjectStart::Found(at) => {
             let mark = text.get(at.clone())?.to_owned();
             let mut cut = raw.get(..at.start)?.to_vec();
-            cut.extend_from_slice(behind_blank(raw.get(at.end..)?));
+            cut.extend_from_slice(after_blank(raw.get(at.end..)?));
             return Some((cut, mark));
         }
         SubjectStart::Elsewhere => return None,
@@ -237,8 +237,8 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
     let decoded = encoded_word::decode(&unfolded, declared);
     let SubjectStart::Found(at) = seek(&decoded, marks) else { return None };
     let mark = decoded.get(at.clone())?.to_owned();
-    let behind = decoded.get(at.end..)?;
-    let text = decoded.get(..at.start)?.to_owned() + behind.strip_prefix(' ').unwrap_or(behind);
+    let after = decoded.get(at.end..)?;
+    let text = decoded.get(..at.start)?.to_owned() + after.strip_prefix(' ').unwrap_or(after);
     let line_end = if memmem::find(head.bytes(), b"\r\n").is_some() { "\r\n " } else { "\n " };
     let mut value = plain.to_vec();
     value.extend_from_slice(encoded_word::encode(&text).replace("\n ", line_end).as_bytes());
@@ -246,7 +246,7 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
 }
 
 /// Without the one blank or fold that a gateway puts after its mark.
-fn behind_blank(raw: &[u8]) -> &[u8] {
+fn after_blank(raw: &[u8]) -> &[u8] {
     match raw {
         [b' ' | b'\t', rest @ ..]
         | [b'\n', b' ' | b'\t', rest @ ..]
@@ -332,8 +332,8 @@ fn unwrap(message: &Message) -> io::Result<Option<Message>> {
     message.body(between)?.read_to_end(&mut lines)?;
     let boundary = memmem::find(&lines, b"--").unwrap_or(lines.len());
     let lines = lines.get(boundary..).unwrap_or_default();
-    let behind = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
-    let part = Head::parse(lines.get(behind..).unwrap_or_default());
+    let after = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+    let part = Head::parse(lines.get(after..).unwrap_or_default());
     let kind = part.first("Content-Type").map(parameter::parse).unwrap_or_default();
     if kind.get("x-spam-type") != Some("original") {
         return Ok(None);
@@ -401,7 +401,7 @@ fn written_since(outer: &Head, original: &Head) -> Option<Vec<u8>> {
 }
 
 /// `from localhost by HOST with SpamAssassin (version 4.0.1); DATE`. An MTA writes the
-/// client's address behind a HELO that begins like that.
+/// client's address after a HELO that begins like that.
 fn is_of_spamassassin(received: &[u8]) -> bool {
     let text = String::from_utf8_lossy(received);
     let words: Vec<&str> = text.split_ascii_whitespace().collect();

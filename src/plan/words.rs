@@ -106,7 +106,7 @@ impl StepKind {
         match self {
             StepKind::Deliver { as_, folder, flags } => {
                 let to = |name: &Folder| format!("{} \"{name}\"", as_.word());
-                format!("{}{}", named(*as_, folder, to), behind_as(&flags.as_written()))
+                format!("{}{}", named(*as_, folder, to), after_as(&flags.as_written()))
             }
             StepKind::Discard { why: Some(why) } => format!("discard \"{why}\""),
             StepKind::Discard { why: None } => "discard".into(),
@@ -143,7 +143,7 @@ impl StepKind {
         Some(match self {
             StepKind::Deliver { as_, folder, flags } => {
                 let to = |name: &Folder| format!("{} {name}", as_.word());
-                named(*as_, folder, to) + &behind_as(&flags.words().join(" "))
+                named(*as_, folder, to) + &after_as(&flags.words().join(" "))
             }
             StepKind::Edit(edit) => {
                 let (word, name, _) = edit_words(edit);
@@ -204,7 +204,7 @@ fn named(as_: DeliveryWord, folder: &Folder, to: impl Fn(&Folder) -> String) -> 
     }
 }
 
-fn behind_as(flags: &str) -> String {
+fn after_as(flags: &str) -> String {
     if flags.is_empty() { String::new() } else { format!(" as {flags}") }
 }
 

@@ -419,7 +419,10 @@ impl StatsReport {
             None => String::new(),
         };
         let period = match (&self.since, &self.until) {
-            (Some(since), Some(until)) => say(&format!("the log from {since} to {until}")),
+            (Some(since), Some(until)) => {
+                let [since, until] = [since, until].map(|time| without_fraction(time));
+                say(&format!("the log from {since} to {until}"))
+            }
             _ => say("the log is empty"),
         };
         let _ = writeln!(out, "{period}");
@@ -507,6 +510,11 @@ const MOVED_IN: usize = 1;
 /// On a terminal with fewer columns than this, only two are shown.
 const NARROW: usize = 60;
 const ON_NARROW: [usize; 2] = [0, 3];
+
+/// A time in UTC to the second.
+fn without_fraction(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
+}
 
 /// What is said about lines of the log that could not be read.
 pub fn damaged_lines(number: usize) -> String {

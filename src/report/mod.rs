@@ -40,7 +40,7 @@ impl ReportStyle {
     }
 }
 
-/// A block of text for people about one message.
+/// A block of text for people about one message; without a label, its first line is left out.
 pub fn text(
     label: &str,
     message: &Message,
@@ -83,7 +83,9 @@ pub fn text(
 
 /// Which message it is.
 fn head(out: &mut String, label: &str, message: &Message, style: ReportStyle) {
-    let _ = writeln!(out, "{}", Paint(style.colour).bold(&escape(label)));
+    if !label.is_empty() {
+        let _ = writeln!(out, "{}", Paint(style.colour).bold(&escape(label)));
+    }
     for (name, header) in [(style.say("from"), "From"), (style.say("subject"), "Subject")] {
         let texts = message.texts(header);
         let value = texts.first().map_or("", |text| text.text());

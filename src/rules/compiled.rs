@@ -209,9 +209,9 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
             Row::Here(records) => return records.get(at),
             Row::Cached { extent, decoded } => (extent, decoded),
         };
-        let behind = self.len().checked_sub(at).filter(|behind| *behind > 0)?;
+        let after = self.len().checked_sub(at).filter(|after| *after > 0)?;
         let (before, at) = (at / RECORDS_PER_BLOCK, at % RECORDS_PER_BLOCK);
-        let together = RECORDS_PER_BLOCK.min(at + behind);
+        let together = RECORDS_PER_BLOCK.min(at + after);
         let record = || {
             let decoded = decoded.get(before)?;
             let decoded = decoded.get_or_init(|| (0..together).map(|_| OnceLock::new()).collect());

@@ -96,9 +96,9 @@ pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>>
 fn expanded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("%{") {
+    while let Some((before, after)) = rest.split_once("%{") {
         bytes.extend_from_slice(before.as_bytes());
-        let (inner, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        let (inner, after) = after.split_once('}').unwrap_or((after, ""));
         match inner.split_once(' ') {
             Some(("byte", byte)) => bytes.extend(u8::from_str_radix(byte, 16).ok()),
             Some((count, text)) => bytes.extend(text.repeat(count.parse().unwrap_or(0)).bytes()),
@@ -107,7 +107,7 @@ fn expanded(text: &str) -> Vec<u8> {
                 bytes.extend(c.into_iter().collect::<String>().bytes());
             }
         }
-        rest = behind;
+        rest = after;
     }
     bytes.extend_from_slice(rest.as_bytes());
     bytes.push(b'\n');

@@ -7,7 +7,7 @@ use super::program::Layout;
 /// What follows the prefix in a name as rules write it; `None` if it does not
 /// have the prefix. `set` is `set folder-prefix`, without which it is `INBOX/` in
 /// maildir++.
-pub fn behind_prefix<'n>(name: &'n str, set: Option<&str>, layout: Layout) -> Option<&'n str> {
+pub fn after_prefix<'n>(name: &'n str, set: Option<&str>, layout: Layout) -> Option<&'n str> {
     let prefix = match (set, layout) {
         (Some(set), _) => set,
         (None, Layout::MaildirPlusPlus) => "INBOX/",

@@ -177,17 +177,17 @@ pub fn normalise(source: &str) -> Option<String> {
     let mut rest = source;
     while !rest.is_empty() {
         let ascii = rest.find(|letter: char| !letter.is_ascii()).unwrap_or(rest.len());
-        let (plain, behind) = rest.split_at(ascii);
+        let (plain, after) = rest.split_at(ascii);
         normal.push_str(plain);
-        let foreign = behind.find(|letter: char| letter.is_ascii()).unwrap_or(behind.len());
-        let (run, behind) = behind.split_at(foreign);
+        let foreign = after.find(|letter: char| letter.is_ascii()).unwrap_or(after.len());
+        let (run, after) = after.split_at(foreign);
         for letter in run.nfkc() {
             if letter.is_ascii() && regex_syntax::is_meta_character(letter) {
                 normal.push('\\');
             }
             normal.push(letter);
         }
-        rest = behind;
+        rest = after;
     }
     (normal != source).then_some(normal)
 }

@@ -71,8 +71,8 @@ impl Script {
 
     /// The place in the script that corresponds to this offset in its rules.
     pub(super) fn place(&self, at: u32) -> Span {
-        let behind = self.places.partition_point(|(start, _)| *start <= at);
-        let place = self.places.get(behind.saturating_sub(1));
+        let after = self.places.partition_point(|(start, _)| *start <= at);
+        let place = self.places.get(after.saturating_sub(1));
         place.map_or_else(Span::default, |(_, span)| *span)
     }
 }

@@ -115,17 +115,17 @@ pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let skip = rest.find(['{', '}']).unwrap_or(rest.len());
-        let (before, behind) = rest.split_at(skip);
+        let (before, after) = rest.split_at(skip);
         plain.push_str(before);
         at += skip;
-        if behind.starts_with("{{") || behind.starts_with("}}") {
-            plain.push_str(&behind[..1]);
+        if after.starts_with("{{") || after.starts_with("}}") {
+            plain.push_str(&after[..1]);
             at += 2;
-        } else if behind.starts_with('}') {
+        } else if after.starts_with('}') {
             errors.push(TemplateError::Unopened(at..at + 1));
             plain.push('}');
             at += 1;
-        } else if let Some(inner) = behind.strip_prefix('{') {
+        } else if let Some(inner) = after.strip_prefix('{') {
             let end = match inner.find(['{', '}']) {
                 Some(end) if inner[end..].starts_with('}') => end,
                 _ => {

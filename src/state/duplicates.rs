@@ -106,7 +106,7 @@ fn without_tags(subject: &str) -> String {
         let tag = rest.strip_prefix('[').and_then(|tag| tag.split_once(']'));
         let answer = rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
         rest = match tag {
-            Some((_, behind)) => behind,
+            Some((_, following)) => following,
             None if answer => rest.get(3..).unwrap_or_default(),
             None => break,
         }

@@ -234,8 +234,8 @@ fn unchanged<'f>(
         (length, rest) = number(rest)?;
         (hash, rest) = rest.split_first_chunk()?;
         let print = Fingerprint { length, hash: u128::from_le_bytes(*hash) };
-        let (path, behind) = rest.split_at_checked(usize::try_from(path).ok()?)?;
-        rest = behind;
+        let (path, after) = rest.split_at_checked(usize::try_from(path).ok()?)?;
+        rest = after;
         let same = match (main, at) {
             (None, _) => true,
             (Some(main), 0) => main == print,

@@ -283,7 +283,7 @@ impl<'m> Builder<'m> {
         let mut arguments = Vec::new();
         let mut flags = Vec::new();
         let mut named_arguments = None;
-        let mut behind_as = false;
+        let mut after_as = false;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::action_name | Rule::forward_word | Rule::reply_word | Rule::let_word => {
@@ -295,11 +295,11 @@ impl<'m> Builder<'m> {
                     arguments
                         .push(ValueNode { span: word.span, kind: ValueKind::Name(word.value) });
                 }
-                Rule::as_word => behind_as = true,
+                Rule::as_word => after_as = true,
                 Rule::named_arguments => named_arguments = Some(self.named_arguments(part)?),
                 _ => {
                     let value = self.scalar(&part)?;
-                    if behind_as { &mut flags } else { &mut arguments }.push(value);
+                    if after_as { &mut flags } else { &mut arguments }.push(value);
                 }
             }
         }

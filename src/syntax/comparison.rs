@@ -136,7 +136,7 @@ impl PieceContext<'_> {
         Some(SyntaxSuggestion { text: format!("not {}", test.text), ..test })
     }
 
-    /// The value at a token, several strings as a set, and the token behind it.
+    /// The value at a token, several strings as a set, and the token after it.
     fn value_of_comparison(&self, at: usize) -> Option<(ComparedValue, usize)> {
         let token = self.token(at)?;
         let written = self.written(token);

@@ -38,7 +38,7 @@ pub(super) enum Doc {
 pub(super) struct BreakComment {
     pub text: String,
     /// Whether it goes on the line that ends here, not on one of its own.
-    pub behind: bool,
+    pub after: bool,
 }
 
 impl Doc {
@@ -109,7 +109,7 @@ impl Doc {
                 Doc::Line { comments, .. } => {
                     out.truncate(out.trim_end_matches(' ').len());
                     for comment in comments {
-                        if comment.behind {
+                        if comment.after {
                             out.push_str("  ");
                         } else {
                             start_line(&mut out, depth);
@@ -138,13 +138,13 @@ fn start_line(out: &mut String, depth: usize) {
 }
 
 /// Whether a group fits on the line, together with what must follow it there.
-fn fits(group: &[Doc], behind: &[(usize, bool, &Doc)], room: usize) -> bool {
+fn fits(group: &[Doc], after: &[(usize, bool, &Doc)], room: usize) -> bool {
     let mut left = room;
     let mut stack: Vec<(bool, &Doc)> = group.iter().rev().map(|doc| (false, doc)).collect();
-    let mut behind = behind.iter().rev();
+    let mut after = after.iter().rev();
     loop {
         let Some((broken, doc)) =
-            stack.pop().or_else(|| behind.next().map(|(_, broken, doc)| (*broken, *doc)))
+            stack.pop().or_else(|| after.next().map(|(_, broken, doc)| (*broken, *doc)))
         else {
             return true;
         };

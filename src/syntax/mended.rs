@@ -48,10 +48,17 @@ impl MendedPiece {
         self.origins.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
+    fn splice(&mut self, bytes: Range<usize>, text: &str) {
+        let span = self.origin(bytes.start as u32..bytes.end as u32);
+        let origin = ByteOrigin { start: span.start, end: span.end, is_own: false };
+        self.text.replace_range(bytes.clone(), text);
+        self.origins.splice(bytes, std::iter::repeat_n(origin, text.len()));
+    }
+
     /// Puts a text in the place of another; false if nothing changes.
     pub(super) fn replace(&mut self, fix: &Fix) -> bool {
         let (start, end) = (fix.span.start as usize, fix.span.end as usize);
-        let Some(before) = self.text.get(start..end) else { return false };
+        let Some(before) = self.text.get(start..end).map(str::to_owned) else { return false };
         // What stays is still the author's.
         let same = |(one, other): &(char, char)| one == other;
         let length = |(c, _): (char, char)| c.len_utf8();
@@ -60,11 +67,19 @@ impl MendedPiece {
         let suffix: usize =
             before.chars().rev().zip(text.chars().rev()).take_while(same).map(length).sum();
         let (start, end) = (start + prefix, end - suffix);
-        let text = &text[..text.len() - suffix];
-        let span = self.origin(start as u32..end as u32);
-        let origin = ByteOrigin { start: span.start, end: span.end, is_own: false };
-        self.text.replace_range(start..end, text);
-        self.origins.splice(start..end, std::iter::repeat_n(origin, text.len()));
+        let (before, text) = (&before[..before.len() - suffix], &text[..text.len() - suffix]);
+        let inner = |text| {
+            let mut inner = str::chars(text);
+            Some((inner.next()?, inner.next_back()?, inner.as_str()))
+        };
+        match (inner(before), inner(text)) {
+            // Other quotes around the same text.
+            (Some((first, last, same)), Some((quote, end_quote, text))) if same == text => {
+                self.splice(end - last.len_utf8()..end, end_quote.encode_utf8(&mut [0; 4]));
+                self.splice(start..start + first.len_utf8(), quote.encode_utf8(&mut [0; 4]));
+            }
+            _ => self.splice(start..end, text),
+        }
         start < end || !text.is_empty()
     }
 }

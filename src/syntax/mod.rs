@@ -5,6 +5,7 @@ mod build;
 mod comparison;
 mod decode;
 mod diagnose;
+mod faults;
 mod fix;
 mod format;
 mod grammar;

@@ -525,7 +525,7 @@ mod tests {
             assert_eq!(mistakes, [(*marked, *message, *hint)], "{rules}");
             let last = ast.statements.last().map(|statement| &statement.kind);
             let include = matches!(last, Some(StatementNodeKind::Include { .. }));
-            assert!(include, "what stands behind {rules} is lost");
+            assert!(include, "what follows {rules} is lost");
         }
     }
 

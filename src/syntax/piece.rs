@@ -114,11 +114,12 @@ mod tests {
 
     #[test]
     fn every_mistake_of_a_statement_is_reported_at_its_place() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 10] = [
             ("when subject starts with \"x\" => stop", &["\"x\"", "=>"]),
             ("whne subject contians \"x\" stop", &["whne", "contians", "stop"]),
             ("when subject is 'x' AND body is 'y' -> stop", &["'", "AND", "'"]),
             ("when subject is “x” and size > 5 MB -> stop", &["“", "5 MB"]),
+            ("when subject starts with “x” -> stop", &["“", "“x”"]),
             ("when ｓｉｚｅ ＞ ５Ｍ → stop", &["ｓｉｚｅ", "＞", "５Ｍ", "→"]),
             ("if spam & virus then stop", &["if", "&", "then"]),
             ("when spam && virus {\n    stop;\n}", &["&&", ";"]),

@@ -177,10 +177,10 @@ pub fn scan(file: u32, text: &str) -> Scan {
             at += comment.len();
             continue;
         }
-        let behind_text =
+        let after_text =
             |before: &SyntaxToken| before.kind == TokenShape::Text && before.end == at as u32;
         let (kind, length) = match rest.strip_prefix('.') {
-            Some(part) if part.starts_with(is_letter) && tokens.last().is_some_and(behind_text) => {
+            Some(part) if part.starts_with(is_letter) && tokens.last().is_some_and(after_text) => {
                 (TokenShape::Part, 1 + word(part))
             }
             _ => token(rest, c),

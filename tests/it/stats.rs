@@ -133,6 +133,7 @@ fn a_browser_shows_the_page_on_a_phone_and_in_the_dark() {
 fn a_terminal_gets_bars_and_a_pipe_does_not() {
     let home = home();
     let plain = home.run(&["stats"], b"").stdout;
+    assert!(plain.starts_with("the log from 2026-11-01T08:00:00Z to "), "{plain}");
     assert!(!plain.contains('█') && !plain.contains("by day"), "{plain}");
     if skipped("bars on a terminal", &["/usr/bin/script"], false) {
         return;

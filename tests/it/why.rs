@@ -73,6 +73,7 @@ fn the_rule_as_it_was_and_what_today_would_do() {
         ] {
             assert!(run.stdout.contains(part), "{part}\n{}", run.stdout);
         }
+        assert_eq!(run.stdout.matches("/Maildir/").count(), 1, "its file, once: {}", run.stdout);
     }
     let output = json(&why(&home, &["2@a", "--json"]));
     assert_eq!(output["log"][0]["word"], "delivered");

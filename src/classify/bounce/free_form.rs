@@ -78,8 +78,8 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
     failures
 }
 
-/// A fault that stands right behind an address, as Postfix and qmail write: `<user@host>: why`.
-pub fn fault_behind_address(notes: &str) -> Option<&'static str> {
+/// A fault that stands right after an address, as Postfix and qmail write: `<user@host>: why`.
+pub fn fault_after_address(notes: &str) -> Option<&'static str> {
     notes.lines().find_map(|line| {
         let (address, fault) = line.strip_prefix('<')?.split_once(">:")?;
         words::fault(&plain(&fold(fault))).filter(|_| address.contains('@'))
@@ -135,7 +135,7 @@ impl Segment {
         addresses.iter().any(|address| address.eq_ignore_ascii_case(about))
     }
 
-    /// Whether hardly anything stands behind the address: `user@host 様`.
+    /// Whether hardly anything stands after the address: `user@host 様`.
     fn is_greeting(&self) -> bool {
         self.text.chars().filter(|c| c.is_alphanumeric()).take(GREETING).count() < GREETING
     }

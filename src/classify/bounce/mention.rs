@@ -63,20 +63,20 @@ impl Mention<'_> {
 /// The ASCII addresses of a line.
 fn all(line: &str) -> impl Iterator<Item = Mention<'_>> {
     line.match_indices('@').filter_map(move |(at, _)| {
-        let (before, behind) = (&line[..at], &line[at + 1..]);
+        let (before, after) = (&line[..at], &line[at + 1..]);
         let start = before
             .rfind(|c: char| !c.is_ascii_alphanumeric() && !"!#$%&*+-/=?^_`{|}~.".contains(c))
             .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
-        let end = behind
+        let end = after
             .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-'))
-            .unwrap_or(behind.len());
-        let domain = behind[..end].trim_end_matches(['.', '-']);
+            .unwrap_or(after.len());
+        let domain = after[..end].trim_end_matches(['.', '-']);
         let local = &before[start..];
         let plausible = is_local_part(local)
             && local.len() + domain.len() < 320
             && domain.contains('.')
             && !domain.starts_with('.')
-            && !behind[end..].starts_with('@');
+            && !after[end..].starts_with('@');
         let words: String = before[..start].chars().rev().take(40).collect();
         plausible.then(|| Mention {
             address: &line[start..at + 1 + domain.len()],

@@ -309,7 +309,7 @@ impl Signs {
                 true => words::report_of_machine(text).or_else(|| {
                     let fault = || {
                         let said = words::recipient_fault(text);
-                        let said = said.or_else(|| free_form::fault_behind_address(notes));
+                        let said = said.or_else(|| free_form::fault_after_address(notes));
                         let sure = self.daemon && self.null_sender;
                         let said = said.or_else(|| words::fault(text).filter(|_| sure));
                         said.filter(|_| !self.is_answer())

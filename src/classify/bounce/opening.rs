@@ -83,8 +83,8 @@ fn take_apart(message: &Message) -> Result<BounceParts, String> {
 fn unquoted_locals(notes: &str) -> String {
     let mut rest = notes;
     let mut unquoted = String::with_capacity(notes.len());
-    while let Some((before, behind)) = rest.split_once("\"@") {
-        rest = behind;
+    while let Some((before, after)) = rest.split_once("\"@") {
+        rest = after;
         let plain = |c: char| c.is_ascii_alphanumeric() || "._+-/=?!#$%&*^`{|}~".contains(c);
         match before.rsplit_once('"') {
             Some((start, local)) if !local.is_empty() && local.chars().all(plain) => {

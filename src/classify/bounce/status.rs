@@ -98,7 +98,7 @@ fn all(text: &str) -> impl Iterator<Item = CodeMatch<'_>> {
         };
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         // `550-5.1.1` continues a reply, `host-5.1.1` does not.
-        let replied = is_behind_reply(&bytes[..at]);
+        let replied = is_after_reply(&bytes[..at]);
         if !replied && !free(before) {
             return None;
         }
@@ -122,7 +122,7 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Whether the text ends in a reply code and at most two marks: `550 `, `550-`,
 /// `550 #`, `550-[`.
-fn is_behind_reply(before: &[u8]) -> bool {
+fn is_after_reply(before: &[u8]) -> bool {
     let trimmed = before.len().saturating_sub(2);
     let end = before[trimmed..]
         .iter()

@@ -42,14 +42,14 @@ pub fn report_of_anyone(text: &str) -> Option<&'static str> {
 pub fn is_of_own_mail(phrase: &str, text: &str) -> bool {
     let (first, last) = phrase.split_once('*').unwrap_or((phrase, ""));
     let Some(place) = text.find(first.trim_end()) else { return false };
-    let (before, behind) = text.split_at(place);
+    let (before, after) = text.split_at(place);
     // The phrase may begin within a word: `meine e-mail an`.
     let words_before = before.trim_end_matches(|c: char| !c.is_whitespace());
     let right_before = words_before.split_whitespace().next_back();
     if right_before.is_some_and(|word| bounces::OWN.contains(&word)) {
         return true;
     }
-    let end = behind.find(last.trim_start()).unwrap_or_default();
+    let end = after.find(last.trim_start()).unwrap_or_default();
     let text = text.get(..place + end).unwrap_or_default();
     let start = [". ", "! ", "? "].iter().filter_map(|mark| text.rfind(mark)).max();
     let sentence = text.get(start.unwrap_or_default()..).unwrap_or_default();

@@ -71,12 +71,12 @@ impl<'a> Client<'a> {
                 }
             }
         } else {
-            let behind_user = comment.rsplit_once('@').map_or(comment, |(_, host)| host);
-            client.last = parse_ip(behind_user);
+            let after_user = comment.rsplit_once('@').map_or(comment, |(_, host)| host);
+            client.last = parse_ip(after_user);
             client.bare = client.last.is_some();
             client.addresses.extend(client.last);
             // sendmail -bs
-            client.local = behind_user == "localhost" && behind_user.len() < comment.len();
+            client.local = after_user == "localhost" && after_user.len() < comment.len();
         }
         let found = client.last.or(client.first).is_some() || client.local;
         found.then_some(client)

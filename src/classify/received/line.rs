@@ -93,8 +93,8 @@ pub fn parse(value: &[u8]) -> ReceivedLine {
     }
     let text = String::from_utf8_lossy(value);
     let flat = text.replace(['\r', '\n'], " ");
-    let (before, behind, ambiguous) = split_at_by(&text, &flat);
-    let tail = LineTail::read(behind);
+    let (before, after, ambiguous) = split_at_by(&text, &flat);
+    let tail = LineTail::read(after);
     let mut found = ReceivedLine { ambiguous, ..ReceivedLine::default() };
     read_from(before, &tail, &mut found);
     let LineTail { by, protocol, id, recipient, login, local, fetched, has_from, .. } = tail;
@@ -120,8 +120,8 @@ fn split_at_by<'a>(lines: &str, text: &'a str) -> (&'a str, &'a str, bool) {
         // `by uid 89` is from qmail-scanner and says who ran it.
         if begins && words.next().is_none_or(|word| word != "uid") {
             let at = start + line.len() - line.trim_ascii_start().len();
-            let (before, behind) = text.split_at(at);
-            return (before, behind, has_clauses(before));
+            let (before, after) = text.split_at(at);
+            return (before, after, has_clauses(before));
         }
         start += line.len();
     }
@@ -131,8 +131,8 @@ fn split_at_by<'a>(lines: &str, text: &'a str) -> (&'a str, &'a str, bool) {
     };
     let again = later_by(&text[first..]);
     let at = first + again.unwrap_or(0);
-    let (before, behind) = text.split_at(at);
-    (before, behind, again.is_some() || has_clauses(before))
+    let (before, after) = text.split_at(at);
+    (before, after, again.is_some() || has_clauses(before))
 }
 
 /// The place of the last `by` that is not the first word.
@@ -291,7 +291,7 @@ impl<'a> LineTail<'a> {
 /// Reads the text before `by`, or the whole line if it has none.
 fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
     let mut tokens = from_tokens(text);
-    let behind_from = match tokens.next() {
+    let after_from = match tokens.next() {
         Some((at, Token::Word(word))) if word.eq_ignore_ascii_case("from") => {
             text[at + word.len()..].trim_ascii_start()
         }
@@ -320,7 +320,7 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
     let second = second.filter(is_literal).and_then(parse_ip);
     let first = comments.first().copied().unwrap_or_default();
     let words = ["helo=", "port=", "ident=", "account "];
-    let behind_literal = literal.is_some() && words.iter().any(|word| starts(first, word));
+    let after_literal = literal.is_some() && words.iter().any(|word| starts(first, word));
     let clients: Vec<(usize, Client<'_>)> = comments
         .iter()
         .enumerate()
@@ -328,15 +328,15 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
         .collect();
     match tail.writer {
         HeaderWriter::Exim | HeaderWriter::CommuniGate => {
-            address_first(behind_from, found);
+            address_first(after_from, found);
             found.authenticated =
                 tail.writer == HeaderWriter::CommuniGate && starts(first, "account ");
         }
-        _ if behind_literal && clients.is_empty() => address_first(behind_from, found),
+        _ if after_literal && clients.is_empty() => address_first(after_from, found),
         _ => {
             address_last(name, &comments, &clients, tail, found);
             // It may be Exim under another name.
-            found.addresses_differ |= behind_literal && literal != found.ip;
+            found.addresses_differ |= after_literal && literal != found.ip;
             found.addresses_differ |= second.is_some() && second != found.ip;
             if tail.fetched {
                 found.ip = found.ip.or(second);
@@ -352,9 +352,9 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
 
 /// `NAME ([IP] helo=HELO)`, `[IP] (helo=HELO)`, `[IP] (account TARO HELO HELO)`;
 /// Exim 3 wrote `NAME [IP]`. The text after the address may be the sender's.
-fn address_first(behind_from: &str, found: &mut ReceivedLine) {
+fn address_first(after_from: &str, found: &mut ReceivedLine) {
     let blank = |c: char| c.is_ascii_whitespace();
-    let (name, rest) = behind_from.split_once(blank).unwrap_or((behind_from, ""));
+    let (name, rest) = after_from.split_once(blank).unwrap_or((after_from, ""));
     let rest = rest.trim_start();
     let rest = rest.strip_prefix('(').unwrap_or(rest);
     if name.starts_with('[') {
@@ -393,8 +393,8 @@ fn address_last(
     found.addresses_differ = addresses.any(|address| Some(*address) != found.ip);
     // Postfix, sendmail, Courier
     let logins = ["authenticated", "auth:", "smtp auth"];
-    let mut behind = comments.iter().skip(at + 1);
-    found.authenticated = behind.any(|comment| logins.iter().any(|word| starts(comment, word)));
+    let mut after = comments.iter().skip(at + 1);
+    found.authenticated = after.any(|comment| logins.iter().any(|word| starts(comment, word)));
     if found.ip.is_none() || client.forged {
         return;
     }

@@ -132,7 +132,7 @@ fn closing(text: &str) -> Vec<usize> {
                     closed[start] = at;
                 }
             }
-            _ => at += path_behind_blank(text, at),
+            _ => at += path_after_blank(text, at),
         }
         at += 1;
     }
@@ -141,7 +141,7 @@ fn closing(text: &str) -> Vec<usize> {
 
 /// By how much the path at a place, if there is one, is longer than a byte:
 /// `(envelope-from <"a)b"@example.org>)`.
-fn path_behind_blank(text: &str, at: usize) -> usize {
+fn path_after_blank(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let starts = bytes[at] == b'<' && at > 0 && bytes[at - 1].is_ascii_whitespace();
     let length = if starts { path(&text[at..]) } else { None };
@@ -157,7 +157,7 @@ fn comment(text: &str) -> usize {
             b'\\' => at += 1,
             b'(' => depth += 1,
             b')' => depth -= 1,
-            _ => at += path_behind_blank(text, at),
+            _ => at += path_after_blank(text, at),
         }
         if depth == 0 {
             return at;

@@ -95,8 +95,8 @@ fn named_score(value: &str) -> Reading {
 fn points(text: &str) -> Option<f64> {
     let number = leading_number(text)?;
     let in_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
-    let behind = text.trim_start().trim_start_matches(in_number).trim_start();
-    (!behind.starts_with('%')).then_some(number)
+    let after = text.trim_start().trim_start_matches(in_number).trim_start();
+    (!after.starts_with('%')).then_some(number)
 }
 
 /// `100.00%` is certain; anything less says nothing.

@@ -24,14 +24,14 @@ pub fn find(phrases: &[&'static str], text: &str) -> Option<&'static str> {
 /// Whether a phrase is in a text.
 fn has(phrase: &str, text: &str) -> bool {
     let text = text.as_bytes();
-    let Some((before, behind)) = phrase.split_once('*') else {
+    let Some((before, after)) = phrase.split_once('*') else {
         return memmem::find(text, phrase.as_bytes()).is_some();
     };
-    let (before, behind) = (before.trim_end().as_bytes(), behind.trim_start().as_bytes());
+    let (before, after) = (before.trim_end().as_bytes(), after.trim_start().as_bytes());
     memmem::find_iter(text, before).take(MOST_PLACES).any(|at| {
         let start = at + before.len();
-        let end = text.len().min(start + GAP + behind.len());
-        memmem::find(&text[start..end], behind).is_some()
+        let end = text.len().min(start + GAP + after.len());
+        memmem::find(&text[start..end], after).is_some()
     })
 }
 

@@ -53,7 +53,7 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(sign) = rest.chars().next() {
-        let behind = rest.get(sign.len_utf8()..).unwrap_or_default();
+        let following = rest.get(sign.len_utf8()..).unwrap_or_default();
         match sign {
             '(' | '{' => tokens.push(QueryToken::Open(sign)),
             ')' => tokens.push(QueryToken::Close('(')),
@@ -62,9 +62,10 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
             '-' => tokens.push(QueryToken::Minus),
             '+' => {}
             '"' | '“' | '”' => {
-                let end = behind.find(['"', '“', '”']).ok_or("a quote is not closed")?;
-                tokens.push(QueryToken::Phrase(behind.get(..end).unwrap_or_default().to_owned()));
-                let after = behind.get(end..).unwrap_or_default();
+                let end = following.find(['"', '“', '”']).ok_or("a quote is not closed")?;
+                tokens
+                    .push(QueryToken::Phrase(following.get(..end).unwrap_or_default().to_owned()));
+                let after = following.get(end..).unwrap_or_default();
                 let sign = after.chars().next().map_or(0, char::len_utf8);
                 rest = after.get(sign..).unwrap_or_default().trim_start();
                 continue;
@@ -80,7 +81,7 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
                 continue;
             }
         }
-        rest = behind.trim_start();
+        rest = following.trim_start();
     }
     Ok(tokens)
 }

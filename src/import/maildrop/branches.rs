@@ -223,7 +223,7 @@ impl FilterLowering<'_> {
         });
         for name in names {
             let (now, before) = (self.variables.get(&name), entry.get(&name));
-            let is_needed = self.uses.is_read_behind(&name, branch.span) || name == "DEFAULT";
+            let is_needed = self.uses.is_read_after(&name, branch.span) || name == "DEFAULT";
             if now == before || !is_needed {
                 continue;
             }
@@ -260,7 +260,7 @@ impl FilterLowering<'_> {
                 is_without &= is_own
                     || !value.runs_a_program()
                         && !HAS_EFFECT.contains(&name.as_str())
-                        && !self.uses.is_read_behind(name, branch.span);
+                        && !self.uses.is_read_after(name, branch.span);
             }
         });
         is_without

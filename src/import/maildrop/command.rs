@@ -367,13 +367,13 @@ fn is_plain_value(name: &str) -> bool {
 fn inserts(template: &str) -> Option<impl Iterator<Item = &str>> {
     let mut names = Vec::new();
     let mut rest = template;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (name, behind) = behind.split_once('}')?;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
         if !is_word(before) {
             return None;
         }
         names.push(name);
-        rest = behind;
+        rest = after;
     }
     is_word(rest).then_some(names.into_iter())
 }
@@ -385,14 +385,14 @@ fn separate_words(template: &str) -> Option<Vec<String>> {
     let mut rest = template.trim();
     while let Some(c) = rest.chars().next() {
         if let Some(inner) = rest.strip_prefix('{').filter(|inner| !inner.starts_with('{')) {
-            let (value, behind) = inner.split_once('}')?;
+            let (value, after) = inner.split_once('}')?;
             let name = value.split(':').next().unwrap_or_default();
             let is_plain = name.starts_with("env ") || matches!(name, "user" | "envelope-from");
             if !is_plain || quote == Some('\'') {
                 return None;
             }
             word.push_str(&format!("{{{value}}}"));
-            rest = behind;
+            rest = after;
             continue;
         }
         rest = rest.get(c.len_utf8()..)?;

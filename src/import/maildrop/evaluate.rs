@@ -436,14 +436,14 @@ fn in_case(value: &MaildropVariable, how: &str) -> Result<MaildropVariable, Stri
 fn cased(template: &str, how: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
-    while let Some((text, behind)) = rest.split_once('{') {
-        let (value, behind) = behind.split_once('}')?;
+    while let Some((text, after)) = rest.split_once('{') {
+        let (value, after) = after.split_once('}')?;
         if value.is_empty() || value.contains(['{', ':']) || text.contains('}') {
             return None;
         }
         push_cased(&mut out, text, how);
         out.push_str(&format!("{{{value}:{how}}}"));
-        rest = behind;
+        rest = after;
     }
     if rest.contains('}') {
         return None;

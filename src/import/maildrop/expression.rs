@@ -347,14 +347,14 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
                 // `$1` belongs to awk there.
                 let is_awk =
                     quoting == Quoting::Command && rest.starts_with(|c: char| c.is_ascii_digit());
-                let (name, behind) = if is_awk { (None, rest) } else { variable(rest) };
+                let (name, after) = if is_awk { (None, rest) } else { variable(rest) };
                 match name {
                     Some(name) => {
                         if !raw.is_empty() {
                             pieces.push(ExpressionPiece::Raw(std::mem::take(&mut raw)));
                         }
                         pieces.push(ExpressionPiece::Variable(name.to_owned()));
-                        rest = behind;
+                        rest = after;
                     }
                     None => raw.push('$'),
                 }
@@ -372,7 +372,7 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
 fn variable(text: &str) -> (Option<&str>, &str) {
     if let Some(inner) = text.strip_prefix('{') {
         return match inner.split_once('}') {
-            Some((name, behind)) if !name.is_empty() => (Some(name), behind),
+            Some((name, after)) if !name.is_empty() => (Some(name), after),
             _ => (None, text),
         };
     }
@@ -384,7 +384,7 @@ fn variable(text: &str) -> (Option<&str>, &str) {
         (false, length) => length,
     };
     match text.split_at_checked(length) {
-        Some((name, behind)) if !name.is_empty() => (Some(name), behind),
+        Some((name, after)) if !name.is_empty() => (Some(name), after),
         _ => (None, text),
     }
 }

@@ -97,10 +97,10 @@ impl FilterLowering<'_> {
         let mut units: Vec<Unit> = Vec::new();
         // A delivery that is not translated also ends processing.
         let mut stopped = false;
-        let asked_behind = self.code_is_asked;
+        let asked_after = self.code_is_asked;
         for (number, statement) in statements.iter().enumerate() {
-            let behind = statements.get(number + 1..).unwrap_or_default();
-            self.code_is_asked = asks_for_code(behind).unwrap_or(asked_behind);
+            let after = statements.get(number + 1..).unwrap_or_default();
+            self.code_is_asked = asks_for_code(after).unwrap_or(asked_after);
             if self.ended || stopped {
                 if !matches!(statement.kind, MaildropStatementKind::Comments) {
                     let why = "maildrop never comes here".to_owned();
@@ -132,7 +132,7 @@ impl FilterLowering<'_> {
                 unit.comments = comments;
             }
         }
-        self.code_is_asked = asked_behind;
+        self.code_is_asked = asked_after;
         units
     }
 
@@ -467,14 +467,14 @@ impl FilterLowering<'_> {
     fn path_in(&self, written: &str) -> Option<String> {
         let mut text = String::new();
         let mut rest = written;
-        while let Some((before, behind)) = rest.split_once("${") {
+        while let Some((before, after)) = rest.split_once("${") {
             text.push_str(before);
-            let (name, behind) = behind.split_once('}')?;
+            let (name, after) = after.split_once('}')?;
             match self.variables.get(name) {
                 MaildropVariable::Constant(value) => text.push_str(&value),
                 _ => return None,
             }
-            rest = behind;
+            rest = after;
         }
         text.push_str(rest);
         Some(text)
@@ -664,8 +664,8 @@ impl FilterLowering<'_> {
 
 /// Whether statements ask for the result of the program before them; none if nothing in
 /// them decides that.
-fn asks_for_code(behind: &[MaildropStatement]) -> Option<bool> {
-    for statement in behind {
+fn asks_for_code(after: &[MaildropStatement]) -> Option<bool> {
+    for statement in after {
         match &statement.kind {
             MaildropStatementKind::If(branches) => {
                 let asks = branches.iter().any(|branch| match &branch.condition {

@@ -192,11 +192,11 @@ fn in_header(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropM
 fn any_outside(rest: &str) -> Option<String> {
     let inner = rest.strip_prefix('(')?.strip_suffix(')')?;
     let parts = split_top(inner.strip_prefix("?:").unwrap_or(inner))?;
-    let behind: Option<Vec<&str>> = parts
+    let after: Option<Vec<&str>> = parts
         .iter()
-        .map(|part| part.strip_prefix(".*").filter(|behind| !behind.starts_with(['?', '+', '*'])))
+        .map(|part| part.strip_prefix(".*").filter(|after| !after.starts_with(['?', '+', '*'])))
         .collect();
-    Some(format!(".*({})", behind?.join("|")))
+    Some(format!(".*({})", after?.join("|")))
 }
 
 /// On header lines as they are, including names.
@@ -218,12 +218,12 @@ fn named(source: &str) -> Option<(Vec<String>, &str, usize)> {
     };
     if let Some(inner) = rest.strip_prefix("(?:").or_else(|| rest.strip_prefix('(')) {
         let skipped = usize::from(!rest.starts_with("(?"));
-        let (group, behind) = inner.split_once(')')?;
+        let (group, after) = inner.split_once(')')?;
         let names: Vec<&str> = group.split('|').collect();
         let inside = names.iter().all(|name| name.ends_with(':'));
-        let value = match (behind.strip_prefix(':'), inside) {
+        let value = match (after.strip_prefix(':'), inside) {
             (Some(value), false) => value,
-            (None, true) => behind,
+            (None, true) => after,
             _ => return None,
         };
         let names: Vec<String> =

@@ -52,11 +52,10 @@ pub(super) fn captures_quotes(regex: &str) -> bool {
             HirKind::Repetition(repetition) => open.push((&repetition.sub, false)),
             HirKind::Alternation(parts) => open.extend(parts.iter().map(|part| (part, false))),
             HirKind::Concat(parts) => {
-                let mut behind = in_angles;
+                let mut after = in_angles;
                 for part in parts {
-                    open.push((part, behind));
-                    behind =
-                        matches!(part.kind(), HirKind::Literal(text) if text.0.ends_with(b"<"));
+                    open.push((part, after));
+                    after = matches!(part.kind(), HirKind::Literal(text) if text.0.ends_with(b"<"));
                 }
             }
             _ => {}
@@ -105,14 +104,14 @@ pub(super) fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
         return Some((vec![text], dots));
     }
     let (before, rest) = pattern.split_once('(')?;
-    let (inner, behind) = rest.split_once(')')?;
+    let (inner, after) = rest.split_once(')')?;
     if opens(rest) > 0 || before.ends_with('\\') || inner.ends_with('\\') {
         return None;
     }
     let inner = inner.strip_prefix("?:").unwrap_or(inner);
     let mut dots = false;
     let texts = split_top(inner)?.into_iter().map(|part| {
-        let (text, dot) = literal_of(&format!("{before}{part}{behind}"))?;
+        let (text, dot) = literal_of(&format!("{before}{part}{after}"))?;
         dots |= dot;
         Some(text)
     });

@@ -131,11 +131,11 @@ impl Uses {
     }
 
     /// Whether a variable is read after a place.
-    pub(super) fn is_read_behind(&self, name: &str, place: Span) -> bool {
-        let behind = |span: &Span| span.file != place.file || span.start >= place.end;
+    pub(super) fn is_read_after(&self, name: &str, place: Span) -> bool {
+        let after = |span: &Span| span.file != place.file || span.start >= place.end;
         // The last ones are read last.
         let spans = self.read.get(name).map(Vec::as_slice).unwrap_or_default();
-        spans.iter().rev().any(behind) || self.includes.iter().rev().any(behind)
+        spans.iter().rev().any(after) || self.includes.iter().rev().any(after)
     }
 }
 

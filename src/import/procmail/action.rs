@@ -65,7 +65,7 @@ pub(super) fn on_half(half: &str, command: &str, filters: bool) -> String {
     }
 }
 
-/// A command behind a `|`.
+/// A command after a `|`.
 fn in_pipeline(command: &str) -> String {
     match command.contains([';', '&', '\n']) {
         true => in_braces(command),
@@ -201,18 +201,18 @@ impl RecipeLowering<'_> {
         flags: &str,
     ) -> Result<Option<ProcmailResult>, String> {
         let mut parts = written.splitn(3, '`');
-        let (Some(before), Some(command), Some(behind)) =
+        let (Some(before), Some(command), Some(following)) =
             (parts.next(), parts.next(), parts.next())
         else {
             return Ok(None);
         };
-        if behind.contains('`') || self.variables.expand(written, false).is_ok() {
+        if following.contains('`') || self.variables.expand(written, false).is_ok() {
             return Ok(None);
         }
         const NAME: &str = "MFILTER_MAILBOX";
         let words = self.variables.command(&without_backslashes(command))?;
         let (mut effects, differs) = self.keep_printed(span, NAME, None, command, words);
-        let done = self.mailbox(span, &format!("{before}${{{NAME}}}{behind}"), flags);
+        let done = self.mailbox(span, &format!("{before}${{{NAME}}}{following}"), flags);
         self.variables.unset(NAME);
         let done = done?;
         effects.extend(done.effects);
@@ -295,14 +295,14 @@ impl RecipeLowering<'_> {
         if filters && self.is_formail(command) {
             let quotes = ['"', '\''];
             let is_line = |word: &String| word.trim_end_matches(quotes).ends_with("From ");
-            if shell_words(command).iter().any(is_line) && self.is_asked_behind(span, "^from ") {
+            if shell_words(command).iter().any(is_line) && self.is_asked_after(span, "^from ") {
                 return Err(
                     "formail makes the `From ` line anew, and later recipes look at it".into()
                 );
             }
             let edits = self.formail(command);
             match &edits {
-                Ok(done) if !done.edited.iter().any(|name| self.is_asked_behind(span, name)) => {
+                Ok(done) if !done.edited.iter().any(|name| self.is_asked_after(span, name)) => {
                     return edits;
                 }
                 // formail itself does it, and what comes after it sees the result.
@@ -334,7 +334,7 @@ impl RecipeLowering<'_> {
             let done = ProcmailResult::going_on(vec![Effect::Program("filter", words)]);
             return Ok(ProcmailResult { edited: vec!["*".into()], ..done });
         }
-        if copy && self.is_status_asked_behind(span) {
+        if copy && self.is_status_asked_after(span) {
             self.note(ASKED);
             let effects = status_of(&self.keep_status(), words, span);
             return Ok(ProcmailResult::going_on(effects));
@@ -406,7 +406,7 @@ impl RecipeLowering<'_> {
     }
 
     /// Whether recipes after a place ask for a header.
-    fn is_asked_behind(&self, place: Span, name: &str) -> bool {
+    fn is_asked_after(&self, place: Span, name: &str) -> bool {
         let file = self.sources.files().get(place.file as usize);
         let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
         rest.lines().map(str::trim_start).filter(|line| line.starts_with('*')).any(|line| {

@@ -227,14 +227,14 @@ impl RecipeLowering<'_> {
             }
             false => Some(FIRST_LINE.to_owned()),
         };
-        if half.is_none() && self.is_status_asked_behind(span) {
+        if half.is_none() && self.is_status_asked_after(span) {
             return (first_line_with_status(&kept, &self.keep_status(), words, span), differs);
         }
         (printed(&kept, half, words, span), differs)
     }
 
-    /// Whether what comes right behind a place asks for the exit status of the program there.
-    pub(super) fn is_status_asked_behind(&self, place: Span) -> bool {
+    /// Whether what comes right after a place asks for the exit status of the program there.
+    pub(super) fn is_status_asked_after(&self, place: Span) -> bool {
         let file = self.sources.files().get(place.file as usize);
         let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
         let mut lines = rest.lines().map(str::trim);

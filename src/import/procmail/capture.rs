@@ -96,11 +96,11 @@ fn without_one_group(pattern: &str) -> Option<String> {
                 let from = open.pop()?;
                 if around == Some(from) {
                     let (before, inner) = (pattern.get(..from)?, pattern.get(from + 1..at)?);
-                    let behind = pattern.get(at + 1..)?;
+                    let after = pattern.get(at + 1..)?;
                     let is_plain = split_alternatives(inner, false)
                         .is_some_and(|parts| parts.len() == 1)
-                        && !behind.starts_with(['*', '+', '?']);
-                    return is_plain.then(|| format!("{before}{inner}{behind}"));
+                        && !after.starts_with(['*', '+', '?']);
+                    return is_plain.then(|| format!("{before}{inner}{after}"));
                 }
             }
             _ => {}

@@ -20,7 +20,7 @@ pub(super) struct ProgramTest {
     pub(super) before: Cond,
     /// A filter that fails where the program does.
     pub(super) filter: Effect,
-    /// What has come of it, and the conditions behind it.
+    /// What has come of it, and the conditions after it.
     pub(super) decided: Cond,
 }
 

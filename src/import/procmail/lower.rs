@@ -61,8 +61,8 @@ impl RecipeLowering<'_> {
                     made
                 }
                 NodeKind::Recipe(recipe) => {
-                    let behind = nodes.get(number + 1..).unwrap_or_default();
-                    self.is_asked_for = is_asked_for(behind, self.around.len() > 1);
+                    let after = nodes.get(number + 1..).unwrap_or_default();
+                    self.is_asked_for = is_asked_for(after, self.around.len() > 1);
                     let unit = self.recipe(node.span, recipe, before);
                     ended = !unit.falls_through && unit.condition == Cond::Always;
                     vec![unit]
@@ -183,7 +183,7 @@ impl RecipeLowering<'_> {
             }
         }
         let mut done = done?;
-        if found.captures && self.is_used_behind(span) {
+        if found.captures && self.is_used_after(span) {
             done.effects.insert(0, Effect::Let(kept_name("MATCH"), "{match}".into()));
             let kept = format!("{{{}}}", kept_name("MATCH"));
             self.variables.set("MATCH", ProcmailVariable::Template(kept));
@@ -305,7 +305,7 @@ impl RecipeLowering<'_> {
             || found.all_headers && self.edited.iter().any(|name| name != "*")
     }
 
-    fn is_used_behind(&self, span: Span) -> bool {
+    fn is_used_after(&self, span: Span) -> bool {
         let file = self.sources.files().get(span.file as usize);
         file.and_then(|file| file.text.get(span.end as usize..)).is_some_and(|rest| {
             rest.contains("$MATCH") || rest.contains("${MATCH") || rest.contains("MATCH ??")
@@ -469,8 +469,8 @@ fn makes_folders_only(recipe: &Recipe) -> bool {
 
 /// Whether what comes after a recipe may ask if it was done: `A`, `E`. Included files are
 /// not searched.
-fn is_asked_for(behind: &[RcNode], is_included: bool) -> bool {
-    for node in behind {
+fn is_asked_for(after: &[RcNode], is_included: bool) -> bool {
+    for node in after {
         match &node.kind {
             NodeKind::Recipe(recipe) if recipe.flags.contains(['A', 'a', 'E']) => return true,
             // It asks whether that one failed.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::capture::without_groups_around_match;
-use super::from_line::behind_from;
+use super::from_line::after_from;
 use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::blank::{may_begin, may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header};
@@ -157,13 +157,13 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
         if !anchored {
             envelope.push(in_text(pattern, "envelope-from", false, case, found.clone())?);
         }
-        match behind_from(pattern) {
+        match after_from(pattern) {
             // That line is always there.
             Some(rest) if rest.is_empty() => all.condition = Cond::Always,
             Some(rest) => {
                 envelope.push(of_value(&rest, vec!["envelope-from".into()], case, found)?);
             }
-            None if anchored && !is_behind_colon(pattern) && may_be_from_line(pattern, case) => {
+            None if anchored && !is_after_colon(pattern) && may_be_from_line(pattern, case) => {
                 all.differs = Some("procmail also finds it in the line `From sender date`");
             }
             None => {}
@@ -201,7 +201,7 @@ fn may_be_from_line(pattern: &str, case: bool) -> bool {
 
 /// Whether a pattern asks for a text after a colon, as in `^.*:.*text`: in the line `From
 /// sender date` only the time has colons.
-fn is_behind_colon(pattern: &str) -> bool {
+fn is_after_colon(pattern: &str) -> bool {
     let Some(rest) = pattern.strip_prefix("^.*:").filter(|rest| !rest.starts_with(['*', '?', '+']))
     else {
         return false;
@@ -220,13 +220,13 @@ fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
     // `:*` repeats the colon.
     let is_repeated = |value: &str| value.starts_with(['*', '+', '?']);
     if let Some(inner) = rest.strip_prefix('(') {
-        let (group, behind) = inner.split_once(')')?;
+        let (group, following) = inner.split_once(')')?;
         let names: Vec<&str> = group.split('|').collect();
-        let outside = behind.strip_prefix(':');
+        let outside = following.strip_prefix(':');
         let inside = names.iter().all(|name| name.ends_with(':'));
         let value = match (outside, inside) {
             (Some(value), false) => value,
-            (None, true) => behind,
+            (None, true) => following,
             _ => return None,
         };
         let names: Vec<String> =
@@ -458,14 +458,14 @@ fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     }
     // `a(b|c)d` means two texts.
     if let Some((before, rest)) = pattern.split_once('(')
-        && let Some((inner, behind)) = rest.split_once(')')
+        && let Some((inner, following)) = rest.split_once(')')
         && !before.ends_with('\\')
         && !inner.ends_with('\\')
-        && !behind.contains('(')
+        && !following.contains('(')
     {
         let mut dots = false;
         let texts = split_top(inner)?.into_iter().map(|part| {
-            let (text, dot) = literal_of(&format!("{before}{part}{behind}"))?;
+            let (text, dot) = literal_of(&format!("{before}{part}{following}"))?;
             dots |= dot;
             Some(text)
         });
@@ -560,10 +560,10 @@ fn translate(pattern: &str) -> Result<String, String> {
         return Err("a `(` is not closed".into());
     }
     if captured {
-        let (before, behind) = regex.split_once(MATCH).unwrap_or((&regex, ""));
-        if !is_shortest_first(before, false) || !is_longest_first(behind, false) {
+        let (before, following) = regex.split_once(MATCH).unwrap_or((&regex, ""));
+        if !is_shortest_first(before, false) || !is_longest_first(following, false) {
             return Err("alternatives of which procmail keeps the shortest before `\\/`, and \
-                        the longest behind it"
+                        the longest after it"
                 .into());
         }
         regex.push(')');

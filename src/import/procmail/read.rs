@@ -207,10 +207,10 @@ impl RecipeReader<'_> {
     fn recipe(&mut self, depth: usize) -> NodeKind {
         let head = self.line();
         let head = head.split('#').next().unwrap_or_default();
-        let behind = head.trim_start_matches([':', ' ', '\t']);
-        let digits = behind.chars().take_while(char::is_ascii_digit).count();
-        let behind = behind.get(digits..).unwrap_or_default();
-        let flags = behind.split(':').next().unwrap_or_default();
+        let after = head.trim_start_matches([':', ' ', '\t']);
+        let digits = after.chars().take_while(char::is_ascii_digit).count();
+        let after = after.get(digits..).unwrap_or_default();
+        let flags = after.split(':').next().unwrap_or_default();
         // procmail skips what comes after the first flag that it does not know.
         let flags = flags.chars().filter(|c| !c.is_whitespace());
         let flags: String = flags.take_while(|flag| FLAGS.contains(*flag)).collect();
@@ -260,8 +260,8 @@ impl RecipeReader<'_> {
                 let name =
                     line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 let name = name.take(1).collect::<String>();
-                let behind = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
-                match behind.strip_prefix('=').map(str::trim_start) {
+                let after = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
+                match after.strip_prefix('=').map(str::trim_start) {
                     Some(value) if value.starts_with('|') && !name.is_empty() => {
                         let command = shell::without_comment(value.trim_start_matches('|').trim());
                         RecipeAction::Capture(name, command.into())

@@ -86,9 +86,9 @@ fn sed(arguments: &[&str], changes: &mut Vec<TextChange>) -> Option<()> {
     for script in scripts {
         let mut rest = script.trim();
         while !rest.is_empty() {
-            let (change, behind) = substitution(rest, extended)?;
+            let (change, following) = substitution(rest, extended)?;
             changes.push(change);
-            rest = behind.trim_start_matches([' ', ';']);
+            rest = following.trim_start_matches([' ', ';']);
         }
     }
     Some(())

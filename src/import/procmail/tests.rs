@@ -752,7 +752,7 @@ fn programs_work_where_procmail_does() {
     exact(":0\n| x a.db\n", "pipe \"x\" \"a.db\"");
 }
 
-/// Tests see changes of the header behind a filter.
+/// Tests see changes of the header after a filter.
 #[test]
 fn a_header_that_was_set_is_tested() {
     exact(

@@ -192,8 +192,8 @@ fn related(steps: &[DateStep], relation: Relation) -> Vec<DateLayout> {
     let (less, equal, greater) = relation.of_orders();
     let mut found = Vec::new();
     let mut same = DateLayout::any();
-    for (slot, [before, at, behind]) in steps {
-        for (wanted, values) in [(less, before), (greater, behind)] {
+    for (slot, [before, at, after]) in steps {
+        for (wanted, values) in [(less, before), (greater, after)] {
             if wanted {
                 let mut layout = same.clone();
                 slot(&mut layout).clone_from(values);

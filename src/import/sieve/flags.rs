@@ -182,13 +182,13 @@ impl Lowering<'_> {
             // Remember whether it was set.
             let name = self.fresh_name("was-set");
             let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
-            let mut behind = before.clone();
+            let mut after = before.clone();
             before.condition = is_set(flag);
             before.effects.push(Effect::Let(name.clone(), "yes".into()));
             effects.push(Effect::Rule(before));
-            behind.condition = Cond::Word(format!("has {name}"));
-            behind.effects.push(Effect::Mark(vec![flag.clone()]));
-            again.push(Effect::Rule(behind));
+            after.condition = Cond::Word(format!("has {name}"));
+            after.effects.push(Effect::Mark(vec![flag.clone()]));
+            again.push(Effect::Rule(after));
         }
         if !extra.is_empty() {
             effects.push(Effect::Unmark(extra.iter().cloned().collect()));

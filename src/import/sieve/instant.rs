@@ -140,15 +140,15 @@ pub(super) fn day_by_instants(
             return Err(format!("`{key}` is not a date"));
         };
         let first = instant(day.at(0, 0, 0, 0), offset);
-        let behind = instant(next.at(0, 0, 0, 0), offset);
+        let after = instant(next.at(0, 0, 0, 0), offset);
         let since = || Cond::plain(field, ">=", first.clone());
-        let until = || Cond::plain(field, "<", behind.clone());
+        let until = || Cond::plain(field, "<", after.clone());
         tests.push(match relation {
             Relation::Equal => Cond::all([since(), until()]),
             Relation::NotEqual => {
                 Cond::all([exists(field), Cond::not(Cond::all([since(), until()]))])
             }
-            Relation::Greater => Cond::plain(field, ">=", behind.clone()),
+            Relation::Greater => Cond::plain(field, ">=", after.clone()),
             Relation::GreaterOrEqual => since(),
             Relation::Less => Cond::plain(field, "<", first.clone()),
             Relation::LessOrEqual => until(),

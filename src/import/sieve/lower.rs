@@ -120,15 +120,15 @@ impl Lowering<'_> {
     /// How far the commands at a place belong together.
     fn extent(&self, nodes: &[Node], at: usize) -> usize {
         let Some(first) = nodes.get(at) else { return at };
-        let behind = nodes.get(at + 1..).unwrap_or_default();
+        let after = nodes.get(at + 1..).unwrap_or_default();
         let more = match first.name.as_str() {
-            "if" if first.broken.is_none() => behind
+            "if" if first.broken.is_none() => after
                 .iter()
                 .take_while(|node| matches!(node.name.as_str(), "elsif" | "else"))
                 .count(),
             "" | "require" | "include" | "elsif" | "else" => 0,
             _ if first.broken.is_some() || first.block.is_some() => 0,
-            _ => behind
+            _ => after
                 .iter()
                 .take_while(|node| {
                     node.broken.is_none()

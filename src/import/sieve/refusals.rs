@@ -1,6 +1,6 @@
 //! `reject` in a script that may also deliver the message. For Pigeonhole that is a mistake
 //! when it happens: it does neither, and the message goes to the inbox. So what delivers
-//! or refuses is given a condition of its own: that nothing behind it is in conflict with
+//! or refuses is given a condition of its own: that nothing after it is in conflict with
 //! it. A script
 //!
 //! ```sieve
@@ -63,19 +63,19 @@ fn sort_of(node: &Node) -> Option<ConflictKind> {
     }
 }
 
-/// Commands with these conditions; `behind` is what follows the block that they are in,
+/// Commands with these conditions; `after` is what follows the block that they are in,
 /// from the inside out.
-fn guarded(nodes: &[Node], behind: &[&[Node]], room: &mut usize) -> Option<Vec<Node>> {
+fn guarded(nodes: &[Node], after: &[&[Node]], room: &mut usize) -> Option<Vec<Node>> {
     let mut out: Vec<Node> = Vec::new();
     // Where the commands begin that stand together; only the first of them that delivers or
-    // refuses needs a condition, which the others are behind.
+    // refuses needs a condition, which the others are after.
     let (mut start, mut is_guarded) = (0, false);
     for (at, node) in nodes.iter().enumerate() {
         if node.broken.is_some() {
             return None;
         }
         let stands_alone = node.block.is_some() || matches!(node.name.as_str(), "" | "require");
-        // The branches behind it are not reached from here.
+        // The branches after it are not reached from here.
         let is_branch = |node: &&Node| matches!(node.name.as_str(), "elsif" | "else");
         let rest = nodes.get(at + 1..).unwrap_or_default();
         let skipped = match node.block {
@@ -83,7 +83,7 @@ fn guarded(nodes: &[Node], behind: &[&[Node]], room: &mut usize) -> Option<Vec<N
             None => 0,
         };
         let rest = rest.get(skipped..).unwrap_or_default();
-        let rest: Vec<&[Node]> = std::iter::once(rest).chain(behind.iter().copied()).collect();
+        let rest: Vec<&[Node]> = std::iter::once(rest).chain(after.iter().copied()).collect();
         if let Some(sort) = sort_of(node).filter(|_| !is_guarded) {
             is_guarded = true;
             let test = match conflict(&rest, sort, node.span, room)? {
@@ -108,7 +108,7 @@ fn guarded(nodes: &[Node], behind: &[&[Node]], room: &mut usize) -> Option<Vec<N
     Some(out)
 }
 
-/// Whether something behind a command is in conflict with it.
+/// Whether something after a command is in conflict with it.
 fn conflict(rest: &[&[Node]], sort: ConflictKind, span: Span, room: &mut usize) -> Option<Occurs> {
     let mut parts = Vec::new();
     // Where it has not ended before.

@@ -81,12 +81,12 @@ pub(super) fn casemap_literal(text: &str) -> String {
         // A blank between words of such letters stays with them.
         let same = |c: char| is_cased_beyond_ascii(c) == cased || cased && !c.is_alphabetic();
         let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
-        let (run, behind) = rest.split_at(end);
+        let (run, after) = rest.split_at(end);
         match cased {
             true => out.push_str(&format!("(?-i:{})", pattern_literal(run))),
             false => out.push_str(&pattern_literal(run)),
         }
-        rest = behind;
+        rest = after;
     }
     out
 }
@@ -171,7 +171,7 @@ fn is_plain(hir: &Hir) -> bool {
 }
 
 /// A pattern on an address as one on `Name <address>`, which is what patterns see.
-pub(super) fn on_address(inner: &str, start: bool, end: bool, behind: &str) -> String {
+pub(super) fn on_address(inner: &str, start: bool, end: bool, after: &str) -> String {
     let mut out = String::from("(?:^|<)");
     if !start {
         out.push_str("[^<>]*");
@@ -180,10 +180,10 @@ pub(super) fn on_address(inner: &str, start: bool, end: bool, behind: &str) -> S
     out.push_str(inner);
     out.push(')');
     if !end {
-        out.push_str(if behind.is_empty() { "[^<>]*" } else { "[^<>@]*" });
+        out.push_str(if after.is_empty() { "[^<>]*" } else { "[^<>@]*" });
     }
-    out.push_str(behind);
-    out.push_str(if behind.is_empty() { ">?$" } else { "[^<>@]*>?$" });
+    out.push_str(after);
+    out.push_str(if after.is_empty() { ">?$" } else { "[^<>@]*>?$" });
     out
 }
 

@@ -38,8 +38,8 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
         match node.name.as_str() {
             // What comes after it is never reached, and is reported so.
             "return" => {
-                let behind = rest.filter(|node| !node.name.is_empty() && node.name != "return");
-                return behind.count().eq(&0).then_some(out);
+                let after = rest.filter(|node| !node.name.is_empty() && node.name != "return");
+                return after.count().eq(&0).then_some(out);
             }
             "if" => {}
             _ => {
@@ -58,8 +58,8 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
         if chain.iter().any(|node| node.broken.is_some() || node.block.is_none()) {
             return None;
         }
-        let behind: Vec<Node> = rest.collect();
-        if let (Some(first), Some(end), Some(last)) = (behind.first(), behind.last(), chain.last())
+        let after: Vec<Node> = rest.collect();
+        if let (Some(first), Some(end), Some(last)) = (after.first(), after.last(), chain.last())
             && last.name != "else"
         {
             let span = first.span.to(end.span);
@@ -72,16 +72,16 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
                 let comments =
                     |node: &Node| if copies == 0 { node.comments.clone() } else { Vec::new() };
                 block.extend(
-                    behind.iter().map(|node| Node { comments: comments(node), ..node.clone() }),
+                    after.iter().map(|node| Node { comments: comments(node), ..node.clone() }),
                 );
                 copies += 1;
             }
             node.block = Some(branched(block, room, depth)?);
         }
-        if copies == 0 && !behind.is_empty() {
+        if copies == 0 && !after.is_empty() {
             return None;
         }
-        let more = copies.saturating_sub(1).saturating_mul(behind.iter().map(size).sum());
+        let more = copies.saturating_sub(1).saturating_mul(after.iter().map(size).sum());
         *room = room.checked_sub(more)?;
         out.append(&mut chain);
         return Some(out);

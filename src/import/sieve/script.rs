@@ -56,8 +56,8 @@ pub(super) fn asks_captured_folder(node: &Node) -> bool {
     }
 }
 
-fn is_number(behind: &str) -> bool {
-    behind.starts_with(|c: char| c.is_ascii_digit())
+fn is_number(after: &str) -> bool {
+    after.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether something that fits comes after a `${` in a text.
@@ -67,8 +67,8 @@ fn in_text(text: &str, fits: &dyn Fn(&str) -> bool) -> bool {
 
 /// Whether `${0}` occurs in it.
 pub(super) fn uses_whole(nodes: &[Node]) -> bool {
-    let is_zero = |behind: &str| behind.trim_start_matches('0').len() < behind.len();
-    uses(nodes, &|behind| is_zero(behind) && behind.trim_start_matches('0').starts_with('}'))
+    let is_zero = |after: &str| after.trim_start_matches('0').len() < after.len();
+    uses(nodes, &|after| is_zero(after) && after.trim_start_matches('0').starts_with('}'))
 }
 
 /// Whether something that fits comes after a `${` in it.

@@ -619,7 +619,7 @@ fn moments_are_compared_as_texts() {
         let test = format!("date :value \"{relation}\" \"date\" \"iso8601\" \"{key}\"");
         exact(&format!("require [\"date\", \"relational\"]; if {test} {{ discard; }}"))
     };
-    for (relation, behind, want) in [
+    for (relation, following, want) in [
         ("gt", "", "when date >= K -> discard"),
         ("ge", "", "when date >= K -> discard"),
         ("lt", "", "when date < K -> discard"),
@@ -635,7 +635,7 @@ fn moments_are_compared_as_texts() {
         ),
     ] {
         let clock = "2026-12-24T10:00:30";
-        assert_eq!(test(relation, &format!("{clock}{behind}")), want.replace('K', clock));
+        assert_eq!(test(relation, &format!("{clock}{following}")), want.replace('K', clock));
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
     let mut joint = None;
     let mut terms = Vec::new();
     while !rest.is_empty() {
-        let Some((word, behind)) = rest.split_once('(') else {
+        let Some((word, following)) = rest.split_once('(') else {
             return Err(format!("`{rest}` is not a condition"));
         };
         let any = match word.trim() {
@@ -44,11 +44,11 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
         }
         joint = Some(any);
         let cut = || "a condition is cut short".to_owned();
-        let (attribute, behind) = part(behind, ',').ok_or_else(cut)?;
-        let (operator, behind) = part(behind, ',').ok_or_else(cut)?;
-        let (value, behind) = part(behind, ')').ok_or_else(cut)?;
+        let (attribute, following) = part(following, ',').ok_or_else(cut)?;
+        let (operator, following) = part(following, ',').ok_or_else(cut)?;
+        let (value, following) = part(following, ')').ok_or_else(cut)?;
         terms.push(Term { attribute, operator, value });
-        rest = behind.trim_start();
+        rest = following.trim_start();
     }
     match joint {
         Some(any) => Ok(Terms::Of { any, terms }),
@@ -59,8 +59,8 @@ pub(super) fn read(text: &str) -> Result<Terms, String> {
 /// What comes before a sign, perhaps in quotes; and what comes after it.
 fn part(text: &str, end: char) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let (part, behind) = text.split_once(end)?;
-        return Some((part.to_owned(), behind));
+        let (part, following) = text.split_once(end)?;
+        return Some((part.to_owned(), following));
     };
     let mut part = String::new();
     let mut signs = quoted.char_indices();
@@ -317,12 +317,12 @@ fn age(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
 fn size(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let kilobytes = number(value)?;
     let from = kilobytes.checked_mul(1024).ok_or("the size is too large")?;
-    let behind = from.checked_add(1024).ok_or("the size is too large")?;
+    let following = from.checked_add(1024).ok_or("the size is too large")?;
     let above = |bytes: u64| Cond::plain("size", ">=", bytes.to_string());
     Ok(ThunderbirdTest::exact(match operator {
-        "is greater than" => above(behind),
+        "is greater than" => above(following),
         "is less than" => Cond::plain("size", "<", from.to_string()),
-        "is" => Cond::all([above(from), Cond::not(above(behind))]),
+        "is" => Cond::all([above(from), Cond::not(above(following))]),
         _ => return Err(unknown_operator(operator)),
     }))
 }

@@ -3,7 +3,7 @@
 
 use super::Checker;
 use crate::message::fold;
-use crate::rules::folder_name::{behind_prefix, is_taken};
+use crate::rules::folder_name::{after_prefix, is_taken};
 use crate::rules::mistake::{BadFolder, BadPath, PlaceMistake, RuleErrorKind};
 use crate::rules::program::Layout;
 use crate::rules::template::{Template, TemplatePart};
@@ -31,7 +31,7 @@ impl Checker<'_, '_> {
         let settings = &self.program.settings;
         let rest = match template.parts.first() {
             Some(TemplatePart::Text(first)) => {
-                behind_prefix(first, settings.folder_prefix.as_deref(), settings.layout)
+                after_prefix(first, settings.folder_prefix.as_deref(), settings.layout)
                     .map(str::to_owned)
             }
             _ => None,
@@ -101,7 +101,7 @@ impl Checker<'_, '_> {
             return;
         }
         let prefix = self.program.settings.folder_prefix.as_deref();
-        let name = behind_prefix(&value, prefix, layout).unwrap_or(&value);
+        let name = after_prefix(&value, prefix, layout).unwrap_or(&value);
         let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
         match bad_folder(&template, &value, layout) {
             Some(why) => self.report(span, RuleErrorKind::BadFolder(why)),
@@ -172,16 +172,16 @@ fn below_inbox_by_dots(name: &str) -> Option<String> {
 fn without_dollars(name: &str) -> Option<String> {
     let mut suggestion = String::new();
     let mut rest = name;
-    while let Some((before, behind)) = rest.split_once('$') {
-        let braced = behind.strip_prefix('{').is_some_and(|it| it.starts_with(digit));
-        let digits = behind.len() - behind.trim_start_matches(digit).len();
-        let (number, behind) = behind.split_at(digits);
+    while let Some((before, after)) = rest.split_once('$') {
+        let braced = after.strip_prefix('{').is_some_and(|it| it.starts_with(digit));
+        let digits = after.len() - after.trim_start_matches(digit).len();
+        let (number, after) = after.split_at(digits);
         suggestion += before;
         match number {
             "" => suggestion += if braced { "" } else { "$" },
             number => suggestion += &format!("{{{number}}}"),
         }
-        rest = behind;
+        rest = after;
     }
     suggestion += rest;
     (suggestion != name).then_some(suggestion)

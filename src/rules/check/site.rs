@@ -95,8 +95,8 @@ impl Checker<'_, '_> {
         if let Some(at) = before.map(|category| category.span) {
             let name_text = name.value.clone();
             // Mandatory ones are read first, though they may come later in the file.
-            let is_behind = (at.file, at.start) > (head.file, head.start);
-            let (at, again) = if is_behind { (head, at) } else { (at, name.span) };
+            let is_after = (at.file, at.start) > (head.file, head.start);
+            let (at, again) = if is_after { (head, at) } else { (at, name.span) };
             self.site_mistake(again, SiteMistake::CategoryTwice { name: name_text, at });
         }
         let index = self.program.categories.len() as u32;
@@ -113,11 +113,11 @@ impl Checker<'_, '_> {
         }
         self.category = outer;
         self.statements.dead = before;
-        let behind = self.program.statements.len() as u32;
+        let following = self.program.statements.len() as u32;
         if let Some(program::StatementKind::Category { end, .. }) =
             self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
         {
-            *end = behind;
+            *end = following;
         }
     }
 

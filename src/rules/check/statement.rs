@@ -222,11 +222,11 @@ impl Checker<'_, '_> {
             Body::Block(statements) => self.block(statements),
         };
         self.statements.scopes.pop();
-        let behind = self.program.statements.len() as u32;
+        let following = self.program.statements.len() as u32;
         if let Some(program::StatementKind::When { end, .. }) =
             self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
         {
-            *end = behind;
+            *end = following;
         }
         self.statements.dead = before;
         if ends && let Some(block) = self.statements.blocks.last_mut() {

@@ -361,8 +361,8 @@ fn has_two_blanks(pattern: &str) -> bool {
     let mut escaped = false;
     let mut blanks = 0;
     for (at, c) in pattern.char_indices() {
-        let behind = pattern.get(at + c.len_utf8()..).unwrap_or_default();
-        let may_be_none = behind.starts_with(['?', '*', '{']);
+        let after = pattern.get(at + c.len_utf8()..).unwrap_or_default();
+        let may_be_none = after.starts_with(['?', '*', '{']);
         blanks = if c == ' ' && !in_class && !escaped && !may_be_none { blanks + 1 } else { 0 };
         if blanks == 2 {
             return true;

@@ -175,7 +175,7 @@ impl Checker<'_, '_> {
     ) {
         let name = &tested.name;
         let inner = text.trim_matches('*');
-        let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
+        let (before, after) = (text.starts_with('*'), text.ends_with('*'));
         let operator_is = |of: &[TextOperator]| of.contains(&operator);
         let (why, hint) = match operator {
             TextOperator::Like if inner.is_empty() && text.len() > 1 => (
@@ -195,13 +195,13 @@ impl Checker<'_, '_> {
                 let first =
                     open(before || operator_is(&[TextOperator::Contains, TextOperator::Ends]));
                 let last =
-                    open(behind || operator_is(&[TextOperator::Contains, TextOperator::Starts]));
+                    open(after || operator_is(&[TextOperator::Contains, TextOperator::Starts]));
                 let why = "`*` is literal here; only `like` has wildcards".to_owned();
                 (why, format!("`{name} like {}`", quote(&format!("{first}{inner}{last}"))))
             }
-            _ if inner.is_empty() || !(before || behind) => return,
+            _ if inner.is_empty() || !(before || after) => return,
             _ => {
-                let word = match (before, behind) {
+                let word = match (before, after) {
                     (true, true) => "contains",
                     (true, false) => "ends",
                     _ => "starts",

@@ -152,16 +152,16 @@ impl<'a> Formatter<'a> {
 
     fn items(&mut self, items: &[LayoutItem<'a>], range: BlockRange) {
         // Where in the source the text ends that was written last.
-        let mut behind = range.open;
+        let mut following = range.open;
         if let Some(open) = range.open {
             let first = items.first().map_or(range.end, |item| item.start());
-            behind = Some(self.trailing(open, first));
+            following = Some(self.trailing(open, first));
         }
         let mut first = true;
         let heads = self.aligned(items, range.depth);
         for (at, item) in items.iter().enumerate() {
-            self.own_lines(&mut behind, item.start(), range.depth, &mut first);
-            self.blank_line(behind, item.start(), first);
+            self.own_lines(&mut following, item.start(), range.depth, &mut first);
+            self.blank_line(following, item.start(), first);
             first = false;
             let (head, rest) = match heads.get(at) {
                 Some(Some((head, rest))) => (head.as_str(), rest.as_str()),
@@ -176,9 +176,9 @@ impl<'a> Formatter<'a> {
                 self.line(range.depth, &format!("{head}{rest}"));
             }
             let next = items.get(at + 1).map_or(range.end, |next| next.start());
-            behind = Some(self.trailing(item.end(), next));
+            following = Some(self.trailing(item.end(), next));
         }
-        self.own_lines(&mut behind, range.end, range.depth, &mut first);
+        self.own_lines(&mut following, range.end, range.depth, &mut first);
     }
 
     /// Writes a comment that follows `end` on the same line; returns where that
@@ -203,21 +203,21 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    fn blank_line(&mut self, behind: Option<u32>, start: u32, first: bool) {
-        if let Some(behind) = behind
+    fn blank_line(&mut self, following: Option<u32>, start: u32, first: bool) {
+        if let Some(following) = following
             && !first
-            && self.breaks(behind, start) > 1
+            && self.breaks(following, start) > 1
         {
             self.out.push('\n');
         }
     }
 
     /// Writes the comments before `end`, each on a line of its own.
-    fn own_lines(&mut self, behind: &mut Option<u32>, end: u32, depth: usize, first: &mut bool) {
+    fn own_lines(&mut self, following: &mut Option<u32>, end: u32, depth: usize, first: &mut bool) {
         while let Some(comment) = self.comments.get(self.next)
             && comment.span.start < end
         {
-            self.blank_line(*behind, comment.span.start, *first);
+            self.blank_line(*following, comment.span.start, *first);
             *first = false;
             let start = self.place(depth);
             if let Some(known) = self.comment_starts.get_mut(self.next) {
@@ -225,7 +225,7 @@ impl<'a> Formatter<'a> {
             }
             self.next += 1;
             self.line(depth, &comment.text);
-            *behind = Some(comment.span.end);
+            *following = Some(comment.span.end);
         }
     }
 
@@ -263,17 +263,17 @@ impl<'a> Formatter<'a> {
         }
         let (from, to) = (before.end(), item.start());
         let first = self.comments.partition_point(|comment| comment.span.start < from);
-        let mut behind = from;
+        let mut following = from;
         for comment in self.comments.iter().skip(first) {
             if comment.span.start >= to {
                 break;
             }
-            if self.breaks(behind, comment.span.start) > 0 {
+            if self.breaks(following, comment.span.start) > 0 {
                 return false;
             }
-            behind = comment.span.end;
+            following = comment.span.end;
         }
-        self.breaks(behind, to) < 2
+        self.breaks(following, to) < 2
     }
 
     fn comments_in(&self, span: Span) -> &'a [Comment] {
@@ -465,7 +465,7 @@ impl<'a> Formatter<'a> {
     /// order, from the start of a statement to its end.
     fn line_between(&mut self, flat: &'static str, from: u32, to: u32) -> Doc {
         let mut comments = Vec::new();
-        let mut behind = from;
+        let mut following = from;
         while let Some(comment) = self.inside.pop_front() {
             let start = comment.span.start;
             if start < from {
@@ -476,10 +476,10 @@ impl<'a> Formatter<'a> {
                 self.inside.push_front(comment);
                 break;
             }
-            let on_line = comments.is_empty() && self.breaks(behind, start) == 0;
+            let on_line = comments.is_empty() && self.breaks(following, start) == 0;
             comments
-                .push(BreakComment { text: comment.text.trim_end().to_string(), behind: on_line });
-            behind = comment.span.end;
+                .push(BreakComment { text: comment.text.trim_end().to_string(), after: on_line });
+            following = comment.span.end;
         }
         Doc::Line { flat, comments }
     }

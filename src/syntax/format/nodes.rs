@@ -107,20 +107,20 @@ impl Formatter<'_> {
             text.push_str(if is_value_of_let { " = " } else { " " });
             text.push_str(&self.scalar(argument));
         }
-        let mut behind = String::new();
+        let mut following = String::new();
         if !action.flags.is_empty() {
-            behind.push_str(" as");
+            following.push_str(" as");
         }
         for flag in &action.flags {
-            behind.push(' ');
-            behind.push_str(&self.scalar(flag));
+            following.push(' ');
+            following.push_str(&self.scalar(flag));
         }
         match &action.named_arguments {
             Some(named_arguments) => {
                 let named_arguments = self.named_arguments(named_arguments);
-                Doc::group(vec![Doc::text(text + " "), named_arguments, Doc::text(behind)])
+                Doc::group(vec![Doc::text(text + " "), named_arguments, Doc::text(following)])
             }
-            None => Doc::text(text + &behind),
+            None => Doc::text(text + &following),
         }
     }
 

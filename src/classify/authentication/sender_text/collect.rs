@@ -123,8 +123,8 @@ impl SenderText {
             let long = rest.char_indices().nth(LONGEST_ADDRESS).map_or(rest.len(), |char| char.0);
             let rest = &rest[..long];
             let end = rest.find([' ', '\t', '\r', '\n', '>', ',', '"']).unwrap_or(rest.len());
-            let (name, behind) = rest.split_at(end);
-            let goes_on = pieces(behind).find_map(|piece| match piece {
+            let (name, following) = rest.split_at(end);
+            let goes_on = pieces(following).find_map(|piece| match piece {
                 Piece::Word(word) => Some(word.starts_with('.')),
                 Piece::Comment(_) => None,
             });

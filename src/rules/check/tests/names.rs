@@ -237,8 +237,8 @@ fn a_rule_with_a_mistake_hides_no_other_mistake() {
     let alone = codes("when subject is { log \"x\" }\n");
     assert_eq!(alone.len(), 1, "{alone:?}");
     assert_eq!(codes(broken), [alone[0], "folder-empty-part"]);
-    let behind = format!("{broken}log \"{{1}}\"");
-    assert_eq!(codes(&behind), [alone[0], "folder-empty-part", "no-capture"]);
+    let after = format!("{broken}log \"{{1}}\"");
+    assert_eq!(codes(&after), [alone[0], "folder-empty-part", "no-capture"]);
 }
 
 #[test]
