@@ -1,8 +1,8 @@
 //! Converts bytes of a named charset to text, as mail needs it.
 //!
-//! encoding_rs knows what browsers know. Mail needs more: Microsoft's names ([`label`]), the
+//! encoding_rs knows what browsers know. Mail needs more: Microsoft's names (`label`), the
 //! 7-bit charsets that browsers gave up ([`iso2022`], [`utf7`]), and guesses for bytes with
-//! no label or with a wrong one ([`guess`]).
+//! no label or with a wrong one (`guess`).
 
 mod guess;
 mod label;
