@@ -137,8 +137,9 @@ impl<'a> PieceContext<'a> {
         if assigned {
             return Some(SyntaxErrorKind::Procmail);
         }
-        let tagged =
-            self.token(start + 2).is_some_and(|token| self.written(token).starts_with(':'));
+        // `header :is`, but not `from: a@b.example`.
+        let tagged = !self.touches(start + 2)
+            && self.token(start + 2).is_some_and(|token| self.written(token).starts_with(':'));
         match word {
             "fileinto" => Some(SyntaxErrorKind::Sieve),
             "require" if next_written.starts_with(['[', '"']) => Some(SyntaxErrorKind::Sieve),

@@ -148,6 +148,7 @@ mod tests {
         "when size != 5M -> stop",
         "when subject: \"x\" -> stop",
         "when from: a@b.example -> folder: A",
+        "if from: a@b.example then stop",
         "when !spam -> stop",
         "when from:a@b.example and has:attachment -> stop",
         "when older_than:5d or larger:5M -> stop",
