@@ -108,7 +108,7 @@ impl RecipeLowering<'_> {
                         let why = format!("on a machine called {name}, procmail goes on");
                         vec![Unit { fidelity: Fidelity::Approximate(why), ..another_host(span) }]
                     }
-                    Err(why) => vec![Unit::not(span, format!("HOST: {why}"))],
+                    Err(why) => vec![Unit::not(span, format!("`HOST`: {why}"))],
                 };
             }
             "TRAP" => return vec![Unit::not(span, "TRAP runs a program at the end")],
