@@ -311,7 +311,7 @@ impl<'a> Conditions<'a> {
     fn was_delivered(&self, key: Key, within: u64) -> DuplicateStatus {
         match self.world.delivered_before(key, within) {
             DuplicateStatus::Ago(_) if self.is_back() => {
-                self.world.delivered_before(duplicates::kept(key), within)
+                self.world.delivered_before(duplicates::kept_key(key), within)
             }
             before => before,
         }

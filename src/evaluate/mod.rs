@@ -252,7 +252,7 @@ impl Evaluator<'_> {
             keys.extend(self.conditions.key());
         }
         if keeps && (forwards || self.conditions.is_back()) {
-            let kept: Vec<Key> = keys.iter().copied().map(duplicates::kept).collect();
+            let kept: Vec<Key> = keys.iter().copied().map(duplicates::kept_key).collect();
             keys.extend(kept);
         }
         let Some(last) = self.progress.plan.steps.len().checked_sub(1) else { return };

@@ -15,22 +15,22 @@ const LEVELS: &str = ":levels}";
 pub(super) fn with_levels(template: &str, one_level: &[String]) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
-    while let Some((text, behind)) = rest.split_once(['{', '}']) {
+    while let Some((text, after)) = rest.split_once(['{', '}']) {
         let sign = rest.get(text.len()..text.len() + 1).unwrap_or_default();
         out.push_str(text);
         out.push_str(sign);
-        rest = behind;
+        rest = after;
         // `{{` and `}}` are braces.
-        if let Some(behind) = rest.strip_prefix(sign) {
+        if let Some(after) = rest.strip_prefix(sign) {
             out.push_str(sign);
-            rest = behind;
+            rest = after;
             continue;
         }
-        let Some((value, behind)) = rest.split_once('}').filter(|_| sign == "{") else { continue };
+        let Some((value, after)) = rest.split_once('}').filter(|_| sign == "{") else { continue };
         out.push_str(value);
         let is_plain = value.contains('%') || one_level.iter().any(|name| name == value);
         out.push_str(if is_plain { "}" } else { LEVELS });
-        rest = behind;
+        rest = after;
     }
     out.push_str(rest);
     out
@@ -73,11 +73,11 @@ fn settled(mut name: String, delivery: impl FnOnce(String) -> Effect) -> Vec<Eff
     let mut effects = Vec::new();
     for case in ["lower", "upper"] {
         let forms = format!(":{case}{LEVELS}");
-        while let Some((before, behind)) = name.split_once(&forms) {
+        while let Some((before, after)) = name.split_once(&forms) {
             let Some((before, value)) = before.rsplit_once('{') else { break };
             let kept = format!("in-{case}-case");
             effects.push(Effect::Let(kept.clone(), format!("{{{value}:{case}}}")));
-            name = format!("{before}{{{kept}{LEVELS}{behind}");
+            name = format!("{before}{{{kept}{LEVELS}{after}");
         }
     }
     effects.push(delivery(name));

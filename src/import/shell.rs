@@ -315,7 +315,7 @@ fn now(format: &str) -> String {
         Some((format.get(..start)?, format.get(start..end)?, format.get(end..)?))
     });
     match parts {
-        Some((before, date, behind)) => format!("{before}{{now:{date}}}{behind}"),
+        Some((before, date, after)) => format!("{before}{{now:{date}}}{after}"),
         None => format!("{{now:{format}}}"),
     }
 }

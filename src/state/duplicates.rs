@@ -65,7 +65,7 @@ pub fn key(message: &Message) -> Result<Key, BodyError> {
 
 /// The key under which it is noted that a message was not only forwarded, but also kept
 /// here.
-pub fn kept(key: Key) -> Key {
+pub fn kept_key(key: Key) -> Key {
     Key::of(&[b"kept", &key.0])
 }
 
