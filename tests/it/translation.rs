@@ -32,7 +32,7 @@ const PHRASES: [&str; 60] = [
     "src/syntax/diagnose.rs",
     "src/syntax/suggestion.rs",
     "src/syntax/decode.rs",
-    "src/syntax/parse.rs",
+    "src/syntax/parse/mod.rs",
     "src/mistakes.rs",
     "src/contacts/vcard.rs",
     "src/load/script.rs",
