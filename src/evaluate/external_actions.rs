@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Evaluator;
 use super::condition::Conditions;
-use super::values::FieldValue;
+use super::field_value::FieldValue;
 use crate::classify::people::is_of_provider;
 use crate::flags::Flags;
 use crate::message::address;

@@ -6,14 +6,17 @@
 //! cannot be read) is neither true nor false, not even under `not`, and a rule
 //! that depends on it does not fire.
 
+mod addresses;
 mod captures;
 mod condition;
 mod context;
 mod external_actions;
+mod field_value;
 mod folder;
 mod habits;
 mod inspect;
 mod mail_context;
+mod moment;
 mod planner;
 mod prefilter;
 mod reply;

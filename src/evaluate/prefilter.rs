@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use super::values::Values;
+use super::field_value::Values;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::index::{CachedPlace, Prefilter, ValueForm};
 

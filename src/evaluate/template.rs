@@ -4,7 +4,7 @@
 use super::Evaluator;
 use super::captures::Captures;
 use super::condition::Conditions;
-use super::values::{formatted_date, formatted_now};
+use super::moment::{formatted_date, formatted_now};
 use crate::message::encoded_word;
 use crate::message::unfold::unfold;
 use crate::rules::program::Field;
