@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::Mode;
 
 use crate::file::{self, Bounds};
-use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
+use crate::rules::address_list::AddressList;
+use crate::rules::list_entry::{key_of_exact, without_comment};
 use crate::source::{LIST_LIMIT, ReadError, may_pass, read_whole};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;

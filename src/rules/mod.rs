@@ -10,6 +10,7 @@ pub mod explanation;
 pub mod field;
 pub mod folder_name;
 pub mod glob;
+pub mod list_entry;
 pub mod listing;
 pub mod pattern;
 pub mod address_list;

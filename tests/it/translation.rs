@@ -25,7 +25,7 @@ const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/
 const PHRASES: [&str; 60] = [
     "src/rules/actions",
     "src/rules/check",
-    "src/rules/address_list.rs",
+    "src/rules/list_entry.rs",
     "src/rules/confined.rs",
     "src/rules/pattern.rs",
     "src/syntax/words.rs",

@@ -1,7 +1,7 @@
 //! What the actions have in common when they read their arguments.
 
 use crate::message::address::parse_list;
-use crate::rules::address_list::judge;
+use crate::rules::list_entry::judge;
 use crate::syntax::ast::{ValueKind, ValueNode};
 
 /// How many addresses one message may be sent to.

@@ -5,8 +5,8 @@ use super::test::is_header_name;
 use super::{Checker, NameKind};
 use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
-use crate::rules::address_list::judge;
 use crate::rules::field::{self, FieldKind, FieldLookup};
+use crate::rules::list_entry::judge;
 use crate::rules::mistake::{
     ActionMistake, ConfinedMistake, LearnMistake, RuleErrorKind, TemplateMistake, WordKind,
 };

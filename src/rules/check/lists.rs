@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 
 use super::{CheckContext, CheckResult, Checker, NameKind, include, programs, sort};
-use crate::rules::address_list::{
-    AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
-};
+use crate::rules::address_list::AddressList;
+use crate::rules::list_entry::{BadEntry, BadEntryReason, judge, judge_patterns, pattern_source};
 use crate::rules::mistake::{ActionMistake, RuleErrorKind, WordKind};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
