@@ -232,13 +232,8 @@ impl LogStats {
         }
     }
 
-    /// The report. `never` are rules that never fired, as place, label and text;
-    /// `damaged` is the number of lines that could not be read.
-    pub fn report(
-        &self,
-        never: Vec<(String, Option<String>, String)>,
-        damaged: usize,
-    ) -> StatsReport {
+    /// The report. `damaged` is the number of lines that could not be read.
+    pub fn report(&self, never_fired: Vec<UnusedRule>, damaged: usize) -> StatsReport {
         let mut rules: Vec<RuleCount> = self
             .rules
             .iter()
@@ -277,10 +272,7 @@ impl LogStats {
             words: self.words.clone(),
             folders,
             rules,
-            never_fired: never
-                .into_iter()
-                .map(|(place, label, text)| UnusedRule { place, label, text })
-                .collect(),
+            never_fired,
             days: self.all_days(),
             reasons: counts(&self.reasons),
             provider: counts(&self.categories),
@@ -362,11 +354,15 @@ pub(super) struct RuleCount {
     pub(super) last: String,
 }
 
+/// A rule that never fired.
 #[derive(Debug, Serialize)]
-pub(super) struct UnusedRule {
-    pub(super) place: String,
-    pub(super) label: Option<String>,
-    pub(super) text: String,
+pub struct UnusedRule {
+    /// `file:line`
+    pub place: String,
+    /// `rule "label"`
+    pub label: Option<String>,
+    /// Its text.
+    pub text: String,
 }
 
 /// One day's messages.
