@@ -124,10 +124,11 @@ fn end_on_signals(directories: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
         pipe::register(signal, sends.try_clone().map_err(fail)?).map_err(fail)?;
     }
     let stop_handle = directories.stop_handle();
-    std::thread::spawn(move || {
+    let end = move || {
         let _ = ends.read_exact(&mut [0]);
         stop_handle.stop();
-    });
+    };
+    std::thread::Builder::new().spawn(end).map_err(fail)?;
     Ok(stop)
 }
 

@@ -429,9 +429,7 @@ impl LineExplanation<'_> {
             let now = judged.today.as_ref()?;
             let result = RunResult { evaluation: now, sources: &today.sources };
             let mut value = json!({"same": diff::same(&judged.evaluation.plan, &now.plan)});
-            if let (Some(value), Value::Object(result)) =
-                (value.as_object_mut(), diff::way_json(result))
-            {
+            if let (Some(value), Value::Object(result)) = (value.as_object_mut(), result.json()) {
                 value.extend(result);
             }
             Some(value)
