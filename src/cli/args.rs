@@ -212,7 +212,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
     true
 }
 
-/// A moment as rules have it: `2026-12-24`, `2026-12-24T18:00`, with a zone or in the
+/// A moment as rules write it: `2026-12-24`, `2026-12-24T18:00`, with a zone or in the
 /// system's.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let local = || text.parse::<DateTime>().ok()?.to_zoned(zone(None)).ok();

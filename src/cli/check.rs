@@ -59,9 +59,13 @@ pub(super) fn run(call: &CheckArgs) -> Result<CommandOutcome, String> {
         if call.rules.is_none() {
             return Ok(finding);
         }
-        return Ok(if users(call, user)? == finding { finding } else { CommandOutcome::Found });
+        return Ok(if user_rules(call, user)? == finding {
+            finding
+        } else {
+            CommandOutcome::Found
+        });
     }
-    users(call, user)
+    user_rules(call, user)
 }
 
 /// Checks site rules, and keeps good ones if that is asked for.
@@ -89,10 +93,11 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
     {
         load::site::keep(path, &files, &compiled).map_err(|error| failure(&reason(&error)))?;
     }
-    Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!diagnostics.is_empty()))
 }
 
-fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
+/// Checks the user's rules, and `set trust` with existing mail if that is asked for.
+fn user_rules(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
     let (sources, diagnostics, settings) =
         mistakes::of(&path, call.site.as_deref(), &load::nothing_open, user)?;
@@ -102,7 +107,7 @@ fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
         return Err(why);
     }
     output::diagnostics(&diagnostics, &sources, call.json);
-    let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
+    let finding = CommandOutcome::found_if(!diagnostics.is_empty());
     if call.mail.is_empty() {
         return Ok(finding);
     }

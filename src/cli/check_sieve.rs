@@ -1,14 +1,13 @@
 //! `mfilter check --sieve`: what in a Sieve script cannot be done here, line by line.
 
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::args::separator;
-use super::{CommandOutcome, output};
+use super::{CommandOutcome, output, read_standard_input};
 use crate::file::ANYWHERE;
 use crate::load;
 use crate::load::script::{Namespace, check_script};
-use crate::source::{ReadError, SCRIPT_LIMIT, open_script};
+use crate::source::{SCRIPT_LIMIT, open_script};
 use crate::user::User;
 
 /// Which script, and how it names folders.
@@ -35,7 +34,7 @@ pub(super) fn run(
     user: &User,
 ) -> Result<CommandOutcome, String> {
     let is_stdin = script == Path::new("-");
-    let bytes = if is_stdin { standard_input()? } else { read(script)? };
+    let bytes = if is_stdin { read_standard_input(SCRIPT_LIMIT)? } else { read(script)? };
     let shown = match is_stdin {
         true => PathBuf::from("standard input"),
         false => std::path::absolute(script).unwrap_or_else(|_| script.to_owned()),
@@ -54,20 +53,10 @@ pub(super) fn run(
     };
     let (diagnostics, sources) = check_script(&shown, Some(&folder), &bytes, &namespace, user);
     output::diagnostics(&diagnostics, &sources, json);
-    Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!diagnostics.is_empty()))
 }
 
 fn read(script: &Path) -> Result<Vec<u8>, String> {
     let read = open_script(&ANYWHERE, script).and_then(|file| file.bytes());
     read.map_err(|error| format!("{}: {error}", script.display()))
-}
-
-fn standard_input() -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().take(SCRIPT_LIMIT + 1).read_to_end(&mut bytes);
-    read.map_err(|error| format!("standard input: {error}"))?;
-    match bytes.len() as u64 > SCRIPT_LIMIT {
-        true => Err(format!("standard input: {}", ReadError::TooLarge(SCRIPT_LIMIT))),
-        false => Ok(bytes),
-    }
 }

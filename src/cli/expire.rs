@@ -137,7 +137,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
         output::error("interrupted; run `mfilter expire` again to continue");
     }
     let found = report.has_problem || interrupted;
-    Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(found))
 }
 
 /// What `watch` does now and then. Returns what has to be reported.

@@ -133,7 +133,7 @@ fn short(drawing: &str, home: &Path) -> String {
     lines.collect()
 }
 
-/// Rules with those in two lines that do not fit: a rule may go on before its arrow.
+/// Rules in which those that are too long for the terminal are broken before their arrow.
 fn for_terminal(rules: &str) -> String {
     let Some(columns) = output::columns() else { return rules.to_owned() };
     let line = |line: &str| match line.split_once(" -> ") {

@@ -1,12 +1,11 @@
 //! `mfilter fmt`: the canonical layout.
 
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{CommandOutcome, output};
+use super::{CommandOutcome, output, read_standard_input};
 use crate::file::{ANYWHERE, Rewrite};
 use crate::load;
-use crate::source::{Sources, read_rules};
+use crate::source::{RULES_LIMIT, Sources, read_rules};
 use crate::syntax;
 use crate::user::User;
 
@@ -41,12 +40,9 @@ pub(super) fn run(call: &FmtArgs) -> Result<CommandOutcome, String> {
 fn format_file(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     let from_input = path == Path::new("-");
     let failure = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = if from_input {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map_err(|error| failure(&error))?;
-        bytes
-    } else {
-        read_rules(&ANYWHERE, path).map_err(|error| failure(&error))?
+    let bytes = match from_input {
+        true => read_standard_input(RULES_LIMIT)?,
+        false => read_rules(&ANYWHERE, path).map_err(|error| failure(&error))?,
     };
     let mut sources = Sources::default();
     let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);

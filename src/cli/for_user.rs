@@ -50,7 +50,7 @@ impl ForUser {
         if rustix::process::geteuid().is_root() {
             return Err(match owner.uid {
                 0 => format!(
-                    "nothing but root is known to have the files of `{address}`: name the \
+                    "no account except root is known to own the files of `{address}`: name the \
                      account that has all mail in {} (user-id)",
                     file.display()
                 ),

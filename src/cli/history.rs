@@ -18,8 +18,10 @@ use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::text::{escape, plural};
+use crate::text::{counted, escape, plural};
 use crate::zone::zone;
+
+const NO_VERSION: &str = "no version of the rules is known yet: deliveries record them";
 
 /// How long two versions are compared.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(1);
@@ -100,7 +102,7 @@ pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
 fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<VersionFiles, String> {
     let version = number.checked_sub(1).and_then(|at| versions.get(at)).ok_or_else(|| {
         match versions.len() {
-            0 => "no version of the rules is known yet: deliveries record them".to_owned(),
+            0 => NO_VERSION.to_owned(),
             known => format!("there is no version {number}; they are 1, the newest, to {known}"),
         }
     })?;
@@ -114,7 +116,7 @@ fn list(
     bounds: &Bounds,
 ) -> Result<CommandOutcome, String> {
     if versions.is_empty() {
-        output::error("no version of the rules is known yet: deliveries record them");
+        output::error(NO_VERSION);
     }
     let zone = zone(None);
     let mut text = String::new();
@@ -125,7 +127,7 @@ fn list(
         let older = versions.get(at + 1).and_then(|older| history::read(state, older));
         let what = match (&files, &older) {
             (None, _) => say("damaged").into_owned(),
-            (Some(files), None) => in_lines(lines(files)),
+            (Some(files), None) => say(&counted(lines(files), "line")).into_owned(),
             (Some(files), Some(older)) => changes(older, files),
         };
         let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files, bounds));
@@ -137,13 +139,6 @@ fn list(
     }
     output::report(&text);
     Ok(CommandOutcome::Fine)
-}
-
-fn in_lines(number: usize) -> String {
-    match number {
-        1 => say("1 line").into_owned(),
-        number => say(&format!("{number} lines")).into_owned(),
-    }
 }
 
 /// A file's path for people.

@@ -2,22 +2,21 @@
 //! standard output or into a new file, the report to standard error.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::args::{LayoutName, separator};
 use super::import_judge::ForeignProgram;
-use super::{CommandOutcome, import_mail, import_try, output};
-use crate::file;
-use crate::file::ANYWHERE;
+use super::{CommandOutcome, import_mail, import_try, output, read_standard_input};
+use crate::file::{self, ANYWHERE};
 use crate::import::ir::TextFile;
 use crate::import::{
     ImportResult, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
 };
 use crate::language::Language;
-use crate::source::{RULES_LIMIT, ReadError, read_bytes};
+use crate::source::{RULES_LIMIT, read_bytes};
 use crate::text::json_line;
 use crate::user::User;
 
@@ -131,19 +130,7 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     if let Some(other) = kind::other_than(language, &bytes) {
         return Err(format!("{shown}: this is {other}"));
     }
-    if call.site && language != "sieve" {
-        return Err("`--site` is for Sieve scripts that run before those of users".into());
-    }
-    if call.programs.is_some() && language != "sieve" {
-        return Err("`--programs` is for Sieve scripts".into());
-    }
-    if call.programs.as_ref().is_some_and(|folder| !folder.is_absolute()) {
-        return Err("`--programs` takes a path that begins with `/`".into());
-    }
-    if !call.variable.is_empty() && !matches!(language, "maildrop" | "procmail") {
-        return Err("`--variable` is for procmail and maildrop".into());
-    }
-    let options = options(call)?;
+    let options = options(call, language)?;
     let load = &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
         ImportAction::Maildrop(_) => maildrop::import,
@@ -161,8 +148,6 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     })?;
     imported.sources.set_home(User::of_process().home_or_nowhere());
     if let Some(mail) = &call.r#try {
-        let load =
-            &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
         let judge = match action {
             ImportAction::Maildrop(_) => {
                 ForeignProgram::maildrop(&maildrop::trial(&call.file, &bytes, load))
@@ -176,9 +161,9 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
             }
         };
         let different = import_try::judge(judge?, &imported, mail)?;
-        return Ok(if different == 0 { CommandOutcome::Fine } else { CommandOutcome::Found });
+        return Ok(CommandOutcome::found_if(different > 0));
     }
-    deliver(call, &imported)
+    write_result(call, &imported)
 }
 
 /// `NAME=VALUE`; a name of digits is an argument's.
@@ -187,7 +172,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let is_name =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !is_name {
-        return Err(format!("`{name}` is no name of a variable"));
+        return Err(format!("`{name}` is not the name of a variable"));
     }
     if value.contains(char::is_control) {
         return Err(format!("the value of {name} has a control character in it"));
@@ -197,24 +182,32 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = io::stdin().take(RULES_LIMIT + 1).read_to_end(&mut bytes);
-        read.map_err(|error| format!("standard input: {error}"))?;
-        if bytes.len() as u64 > RULES_LIMIT {
-            return Err(format!("standard input: {}", ReadError::TooLarge(RULES_LIMIT)));
-        }
-        return Ok(bytes);
+        return read_standard_input(RULES_LIMIT);
     }
     read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn options(call: &ImportRulesArgs) -> Result<Options, String> {
+/// The options of the importer, of which not all are for every language.
+fn options(call: &ImportRulesArgs, language: &str) -> Result<Options, String> {
+    if call.site && language != "sieve" {
+        return Err("`--site` is for Sieve scripts that run before those of users".into());
+    }
+    if call.programs.is_some() && language != "sieve" {
+        return Err("`--programs` is for Sieve scripts".into());
+    }
+    if call.programs.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+        return Err("`--programs` takes a path that begins with `/`".into());
+    }
+    if !call.variable.is_empty() && !matches!(language, "maildrop" | "procmail") {
+        return Err("`--variable` is for procmail and maildrop".into());
+    }
     let name = |path: &Option<PathBuf>| -> Result<String, String> {
         match path {
             None => Ok(String::new()),
             Some(path) => {
                 let text = path.to_str().filter(|text| !text.contains(char::is_control));
-                let text = text.ok_or_else(|| format!("{}: no name for rules", path.display()))?;
+                let text =
+                    text.ok_or_else(|| format!("{}: rules cannot name this path", path.display()))?;
                 Ok(format!("{}/", text.trim_end_matches('/')))
             }
         }
@@ -245,7 +238,7 @@ fn category_of(script: &Path) -> String {
 }
 
 /// Writes the result, and reports.
-fn deliver(call: &ImportRulesArgs, imported: &ImportResult) -> Result<CommandOutcome, String> {
+fn write_result(call: &ImportRulesArgs, imported: &ImportResult) -> Result<CommandOutcome, String> {
     let totals = report::totals(imported);
     let exact = totals.approximate == 0 && totals.not == 0;
     let refused = call.strict && !exact;
@@ -281,13 +274,14 @@ fn deliver(call: &ImportRulesArgs, imported: &ImportResult) -> Result<CommandOut
         let report = report::text(imported, Language::of_locale(), output::error_columns());
         output::to_stderr(&output::with_tilde(&report));
     }
-    Ok(if exact { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!exact))
 }
 
 fn is_list(file: &TextFile) -> bool {
     file.name.ends_with(".list")
 }
 
+/// What is said of a file that must not be replaced.
 fn exists(path: &Path) -> String {
     format!("{} is there already; `--force` replaces it", path.display())
 }

@@ -132,7 +132,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
         output::error("not everything was filed; run the same command again to continue");
     }
     let has_problem = counts.problems > 0 || failed || interrupted;
-    Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(has_problem))
 }
 
 /// Whether a given path can contain old mail; if not, what it is, and what to do.

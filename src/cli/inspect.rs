@@ -42,7 +42,7 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
     let walk = match call.paths.as_slice() {
-        [] => super::test::message_of(std::io::stdin())?.into(),
+        [] => super::test::message_on_stdin()?.into(),
         paths => mailbox::message_sources(paths.iter().cloned()),
     };
     let progress = ProgressMeter::start(&call.paths, false);

@@ -8,7 +8,6 @@ use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, NoFilters};
 use crate::load;
 use crate::log;
-use crate::mailbox::MessageSource;
 use crate::plan::{DeliveryWord, Folder, Plan, StepKind};
 use crate::report;
 use crate::text::json_line;
@@ -51,9 +50,10 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
             return Err(notice.text.trim_end().to_owned());
         }
         let first = notice.text.lines().find(|line| !line.trim().is_empty());
-        let instead = if notice.last_valid { "the last valid ones are used" } else { "none count" };
+        let instead =
+            if notice.last_valid { "the last valid ones are used" } else { "none are used" };
         let first = first.unwrap_or_default();
-        output::error(&format!("the rules have a mistake, so {instead}: {first}"));
+        output::error(&format!("the rules cannot be used, so {instead}: {first}"));
     }
     let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
     if let Some(note) = &site.note {
@@ -70,13 +70,8 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     if !location.path.is_dir() {
         world.folders = FolderSource::OtherStore;
     }
-    let message = MessageSource::read("standard input", super::test::standard_input())
-        .map_err(|error| format!("standard input: {error}"))?
-        .open()
-        .map_err(|failure| failure.to_string())?;
-    if message.is_empty().unwrap_or(false) {
-        return Err("standard input is empty: there is no message".into());
-    }
+    let source = super::test::message_on_stdin()?;
+    let message = source.open().map_err(|failure| failure.to_string())?;
     let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
     let unread = run.message.failure().map(|why| format!("the message cannot be read: {why}"));
     let damaged = run.damaged.then(|| "the cached rules are damaged".to_owned());

@@ -95,22 +95,22 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
         if call.verbose > 0 {
             output::error("the rules have no `on moved`");
         }
-        return Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine });
+        return Ok(CommandOutcome::found_if(has_problem));
     }
-    let mut watcher =
+    let mut scanner =
         MoveScanner::open(&location, &state).map_err(|failure| failure.to_string())?;
-    let is_first = watcher.is_first_scan();
+    let is_first = scanner.is_first_scan();
     let _alone = match call.dry_run {
         true => None,
         false => {
             let claim =
-                watcher.places_file().claim().map_err(|error| format!("the state: {error}"))?;
+                scanner.places_file().claim().map_err(|error| format!("the state: {error}"))?;
             Some(claim.ok_or("another process is learning from this Maildir")?)
         }
     };
     let progress = ProgressMeter::of_messages(|| 0, !call.json);
     let left = &|left| progress.left(left);
-    let (found, changes) = learner.learn(&mut watcher, &world, &stop, call.dry_run, left)?;
+    let (found, changes) = learner.learn(&mut scanner, &world, &stop, call.dry_run, left)?;
     progress.end();
     for failure in &found.problems {
         output::error(&escape(&failure.to_string()));
@@ -134,7 +134,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     if is_first && !call.json && (show || std::io::stdout().is_terminal()) {
         print_line(&say("this was the first run: mfilter learns from what you move from now on"));
     }
-    Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(has_problem))
 }
 
 fn print_line(line: &str) {
@@ -165,8 +165,7 @@ fn summary(found: &MoveScan) -> String {
 /// One change as a line for people.
 pub(super) fn line(change: &ListChange) -> String {
     let outcome = match &change.outcome {
-        ChangeOutcome::Planned => String::new(),
-        ChangeOutcome::Learned => String::new(),
+        ChangeOutcome::Planned | ChangeOutcome::Learned => String::new(),
         ChangeOutcome::Known => say(ALREADY).into(),
         ChangeOutcome::Not(why) | ChangeOutcome::Failed { why, .. } => {
             say(&format!(": not done, {why}")).into_owned()

@@ -39,7 +39,7 @@ pub(super) struct Learner<'a> {
 
 /// The result of reading sent mail.
 #[derive(Default)]
-pub(super) struct LearnMessages {
+pub(super) struct SentMailResult {
     /// What is new, for people.
     pub(super) news: Vec<String>,
     /// What could not be read.
@@ -57,8 +57,8 @@ impl Learner<'_> {
         budget: Option<Duration>,
         stop: &AtomicBool,
         left: &dyn Fn(usize),
-    ) -> LearnMessages {
-        let mut messages = LearnMessages::default();
+    ) -> SentMailResult {
+        let mut messages = SentMailResult::default();
         let reader: SentMailReader = super::sent_mail(self.program, self.location, world, true);
         let threads = self.program.fields.contains(&Field::InMyThread);
         let lists: Vec<_> = (0..).map_while(|at| self.program.list(at)).collect();
@@ -117,7 +117,7 @@ impl Learner<'_> {
     /// Looks for moves once, for at most `step`, and learns from them.
     pub(super) fn learn_some(
         &self,
-        watcher: &mut MoveScanner<'_>,
+        scanner: &mut MoveScanner<'_>,
         world: &World,
         step: Duration,
         stop: &AtomicBool,
@@ -125,15 +125,15 @@ impl Learner<'_> {
         let now = Timestamp::now().as_second();
         let memory = self.memory(now, true);
         let found =
-            watcher.scan(now, step, stop, &memory).map_err(|failure| failure.to_string())?;
-        self.learn_from(watcher, found, world, false)
+            scanner.scan(now, step, stop, &memory).map_err(|failure| failure.to_string())?;
+        self.learn_from(scanner, found, world, false)
     }
 
     /// Looks for moves and learns from them. What is found counts as known only after it
     /// was learned. `left` is called with the number of messages still to be read.
     pub(super) fn learn(
         &self,
-        watcher: &mut MoveScanner<'_>,
+        scanner: &mut MoveScanner<'_>,
         world: &World,
         stop: &AtomicBool,
         dry_run: bool,
@@ -143,7 +143,7 @@ impl Learner<'_> {
         loop {
             let now = Timestamp::now().as_second();
             let memory = self.memory(now, !dry_run);
-            let found = watcher
+            let found = scanner
                 .scan(now, READ_BUDGET, stop, &memory)
                 .map_err(|failure| failure.to_string())?;
             left(found.unread);
@@ -155,15 +155,15 @@ impl Learner<'_> {
                 break;
             }
             if !dry_run && all.moved.is_empty() {
-                watcher.save().map_err(|failure| failure.to_string())?;
+                scanner.save().map_err(|failure| failure.to_string())?;
             }
         }
-        self.learn_from(watcher, all, world, dry_run)
+        self.learn_from(scanner, all, world, dry_run)
     }
 
     fn learn_from(
         &self,
-        watcher: &mut MoveScanner<'_>,
+        scanner: &mut MoveScanner<'_>,
         mut all: MoveScan,
         world: &World,
         dry_run: bool,
@@ -205,7 +205,7 @@ impl Learner<'_> {
             changes.iter().filter(once).filter_map(|change| self.log_line(change)).collect();
         let _ = self.log.learned(&lines);
         if !again {
-            watcher.save().map_err(|failure| failure.to_string())?;
+            scanner.save().map_err(|failure| failure.to_string())?;
         }
         Ok((all, changes))
     }

@@ -167,7 +167,7 @@ fn check(
         }
         None => true,
     };
-    Ok(if own && others { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!own || !others))
 }
 
 /// Serves where all mail belongs to this process's uid.

@@ -48,9 +48,9 @@ pub(super) fn run(call: &ManageSieveArgs) -> Result<CommandOutcome, String> {
             "it would connect to itself: `--server` is the server that keeps the scripts".into()
         );
     }
-    let layout = match call.layout.map(|layout| layout.as_str()) {
-        Some("fs") => Layout::Fs,
-        _ => Layout::MaildirPlusPlus,
+    let layout = match call.layout {
+        Some(LayoutName::Fs) => Layout::Fs,
+        Some(LayoutName::MaildirPlusPlus) | None => Layout::MaildirPlusPlus,
     };
     let namespace = Namespace {
         separator: call.separator.unwrap_or('.'),

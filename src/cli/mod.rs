@@ -7,7 +7,6 @@
 mod args;
 mod check;
 mod check_sieve;
-mod move_lock;
 mod commands;
 mod completions;
 mod current_rules;
@@ -19,8 +18,8 @@ mod for_user;
 mod help;
 mod history;
 mod import;
-mod import_mail;
 mod import_judge;
+mod import_mail;
 mod import_try;
 mod inspect;
 mod interrupt;
@@ -31,16 +30,17 @@ mod learner;
 mod lmtp;
 mod lsp;
 mod managesieve;
+mod move_lock;
 mod output;
 mod progress;
-mod state;
-mod stats;
-mod suggest;
 mod report_bug;
 mod screener;
 mod setup;
 mod sort;
 mod start;
+mod state;
+mod stats;
+mod suggest;
 mod test;
 mod trust;
 mod undo;
@@ -50,7 +50,7 @@ mod watch;
 mod why;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -59,9 +59,11 @@ use clap::error::ErrorKind;
 
 use crate::language::Language;
 use crate::mailbox::renamed_folders;
-use crate::maildir::Location;
+use crate::maildir::{Location, Place};
 use crate::mda::{delivery_context, guarded, location, log, sent_mail, with_mail};
+use crate::plan::Folder;
 use crate::rules::program::Program;
+use crate::source::ReadError;
 use crate::state::StateDir;
 use crate::user::User;
 use crate::world::World;
@@ -137,6 +139,32 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// The folders with these names, each once.
+fn named_places(location: &Location, names: &[String]) -> Result<Vec<Place>, String> {
+    let mut places: Vec<Place> = Vec::new();
+    for name in names {
+        let place = location.place(&Folder::named(name));
+        if place.note.is_some() {
+            return Err(format!("the name of the folder `{name}` is too long"));
+        }
+        if !places.iter().any(|known| known.is(&place)) {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
+/// Reads standard input, of at most `limit` bytes.
+fn read_standard_input(limit: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("standard input: {error}"))?;
+    match bytes.len() as u64 > limit {
+        true => Err(format!("standard input: {}", ReadError::TooLarge(limit))),
+        false => Ok(bytes),
+    }
+}
+
 /// The directory of what mfilter remembers about a user.
 fn state_of(user: &User) -> Result<StateDir, String> {
     StateDir::of(user).ok_or_else(|| "no home directory is known: set HOME".into())
@@ -161,6 +189,13 @@ enum CommandOutcome {
     Fine,
     /// A mistake, an unformatted file, a failed `expect`: exit 1.
     Found,
+}
+
+impl CommandOutcome {
+    /// `Found` if there is something that the caller should look at.
+    fn found_if(found: bool) -> CommandOutcome {
+        if found { CommandOutcome::Found } else { CommandOutcome::Fine }
+    }
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ fn parameters(text: &[u8], out: &mut Vec<u8>) {
 /// encoded words and of quoted-printable is kept.
 fn scrub(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
-    // In ISO-2022-JP (RFC 1468) signs are parts of letters, too.
+    // In ISO-2022-JP (RFC 1468) ASCII's bytes are parts of other characters, too.
     let mut is_ascii = true;
     while let Some(&byte) = rest.first() {
         if let Some(sequence) = escape_sequence(rest) {
@@ -194,7 +194,7 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
             continue;
         }
         if !is_ascii {
-            // Two of them are a character, too.
+            // A pair of these is a character, too.
             out.push(if byte.is_ascii_graphic() { b'0' } else { byte });
             rest = &rest[1..];
             continue;

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
-use crate::text::{escape, json_line};
+use crate::text::{counted, escape, json_line};
 use crate::user::User;
 use crate::world::World;
 
@@ -106,7 +106,7 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
         output::error(&format!("nobody waits in `{}`", call.folder));
     }
     unread.iter().for_each(|why| output::error(why));
-    Ok(if unread.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!unread.is_empty()))
 }
 
 /// Counts a message for its author.
@@ -141,10 +141,8 @@ impl WaitingMail {
 
 fn as_text(address: &str, waiting: &WaitingMail) -> String {
     let WaitingMail { messages, verified, .. } = waiting;
-    let count = match messages {
-        1 => output::say("1 message").into_owned(),
-        more => output::say(&format!("{more} messages")).into_owned(),
-    };
+    let count = counted(*messages, "message");
+    let count = output::say(&count);
     let verified = match verified {
         0 => output::say("not verified").into_owned(),
         all if all == messages => output::say("verified").into_owned(),

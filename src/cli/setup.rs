@@ -59,7 +59,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     }
     let lines = text.lines().map(|line| escape(line) + "\n");
     output::print(&lines.collect::<String>());
-    Ok(if progress.failed { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(progress.failed))
 }
 
 /// The text of a step below its title; with `apply`, its file is written.

@@ -1,6 +1,6 @@
 //! `mfilter sort`: refiles existing mail.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
@@ -32,8 +32,7 @@ use crate::rules::program::Entries;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
-use crate::text::one_line;
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, one_line};
 use crate::world::World;
 
 /// `mfilter sort`
@@ -173,7 +172,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
         return Ok(CommandOutcome::Found);
     }
     let cut_short = interrupted && !report.unread;
-    Ok(if has_problem || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(has_problem || cut_short))
 }
 
 /// The sources with the files of the site rules added after the user's, by name.
@@ -206,32 +205,18 @@ fn places(
     program: &CompiledProgram,
     location: &Location,
 ) -> Result<(Vec<Place>, Vec<Failure>), String> {
-    let place = |name: &str| {
-        let place = location.place(&Folder::named(name));
-        match place.note {
-            Some(_) => Err(format!("the name of the folder `{name}` is too long")),
-            None => Ok(place),
-        }
-    };
-    let mut requested: Vec<Place> = Vec::new();
     let inbox = [String::new()];
     let names = if call.folders.is_empty() && !call.all { &inbox[..] } else { &call.folders };
-    for name in names {
-        let place = place(name)?;
-        if !requested.iter().any(|known| known.is(&place)) {
-            requested.push(place);
-        }
-    }
+    let requested = super::named_places(location, names)?;
     if !call.all {
         return Ok((requested, Vec::new()));
     }
-    let except = call.except.iter().map(|name| place(name)).collect::<Result<Vec<_>, _>>()?;
+    let except = super::named_places(location, &call.except)?;
     let mover = Mover::open(location).map_err(|failure| failure.to_string())?;
     let (mut all, problems) = mover.folders();
     let before = all.len();
     all.retain(|place| !except.iter().any(|out| out.is(place)));
-    let distinct: HashSet<_> = except.iter().map(Place::directories).collect();
-    if before - all.len() < distinct.len() {
+    if before - all.len() < except.len() {
         return Err("a folder given to --except does not exist; nothing was moved".into());
     }
     let special = SpecialFolders::of(location, &program.settings);

@@ -12,9 +12,8 @@ use super::{CommandOutcome, output};
 use crate::file;
 use crate::language::Language;
 use crate::log::reader;
-use crate::report::log_stats::{LogEvent, LogStats, RuleName};
+use crate::report::log_stats::{LogEvent, LogStats, RuleName, UnusedRule};
 use crate::report::one_line;
-use crate::rules::compiled::CompiledProgram;
 use crate::rules::listing::{self, RuleEntry, never_fired};
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
@@ -52,13 +51,16 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
     // A version is read when a line belongs to its time.
     let mut versions: HashMap<usize, Option<RuleTexts>> = HashMap::new();
-    let mut account = LogStats::new(world.now());
-    let seen = reader::read(&files, |line| {
+    let mut stats = LogStats::new(world.now());
+    let read = reader::read(&files, |line| {
         let version = history
             .as_ref()
             .and_then(|history| Some((history, history.at(line.time.as_millisecond())?)));
         let then = version.and_then(|(history, number)| {
-            let read = || history.read(number).map(|then| texts_of(&then.compiled, &then.sources));
+            let read = || {
+                let then = history.read(number)?;
+                Some(texts(&listing::rules(&then.compiled), &then.sources))
+            };
             versions.entry(number).or_insert_with(read).as_ref()
         });
         let place = line.get("rule");
@@ -72,7 +74,7 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
             label: line.get("label"),
             text: text.map(String::as_str),
         });
-        account.add(LogEvent {
+        stats.add(LogEvent {
             time: line.time,
             word: &line.word,
             id: line.get("id").unwrap_or_default(),
@@ -86,10 +88,9 @@ pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
             sender: line.get("from"),
         });
     });
-    let seen =
-        seen.map_err(|(path, error)| format!("the log {}: {}", path.display(), reason(&error)))?;
-    let never = never(&today, &account)?;
-    let report = account.report(never, seen.damaged);
+    let read =
+        read.map_err(|(path, error)| format!("the log {}: {}", path.display(), reason(&error)))?;
+    let report = stats.report(never_logged(&today, &stats), read.damaged);
     if let Some(path) = &call.html {
         return write(path, &output::with_tilde(&report.html(Language::of_locale())));
     }
@@ -124,10 +125,7 @@ fn write(path: &Path, page: &str) -> Result<CommandOutcome, String> {
     }
 }
 
-fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> RuleTexts {
-    texts(&listing::rules(compiled), sources)
-}
-
+/// The text of each of these rules.
 fn texts(rules: &[RuleEntry], sources: &Sources) -> RuleTexts {
     let one = |rule: &RuleEntry| (place(rule, sources), one_line(sources.text(rule.span)));
     // If several are on a line, the first one counts.
@@ -139,19 +137,20 @@ fn place(rule: &RuleEntry, sources: &Sources) -> String {
 }
 
 /// Current rules that are not in the log, of those that would have left a line there.
-fn never(
-    today: &CurrentRules,
-    account: &LogStats,
-) -> Result<Vec<(String, Option<String>, String)>, String> {
+fn never_logged(today: &CurrentRules, stats: &LogStats) -> Vec<UnusedRule> {
     let rules = today.listed(false);
     let text = |rule: &RuleEntry| one_line(today.sources.text(rule.span));
-    let own = |rule: &RuleEntry| account.fired(&text(rule), rule.label.as_deref());
+    let own = |rule: &RuleEntry| stats.fired(&text(rule), rule.label.as_deref());
     let fired = |rule: &RuleEntry| {
         let at = rules.iter().position(|known| known.span == rule.span).unwrap_or(0);
         let inside = rules.get(at + 1..=at + rule.inside).unwrap_or_default();
         let tells = rule.logged || inside.iter().any(|rule| rule.logged);
         !tells || own(rule) || inside.iter().any(own)
     };
-    let never = never_fired(&rules, &fired).into_iter();
-    Ok(never.map(|rule| (place(rule, &today.sources), rule.label.clone(), text(rule))).collect())
+    let unused = |rule: &RuleEntry| UnusedRule {
+        place: place(rule, &today.sources),
+        label: rule.label.clone(),
+        text: text(rule),
+    };
+    never_fired(&rules, &fired).into_iter().map(unused).collect()
 }

@@ -84,7 +84,7 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
             "nothing to suggest: no folder has ten messages of a kind that the rules do not file there",
         );
     }
-    Ok(if unread.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
+    Ok(CommandOutcome::found_if(!unread.is_empty()))
 }
 
 /// What is walked: the folders that are named, or the whole Maildir.

@@ -2,7 +2,7 @@
 //! other rules would change; with `--misplaced`, what is in another folder. Nothing is
 //! changed anywhere.
 
-use std::io::{IsTerminal, Stdin};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -72,19 +72,14 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     test.run(&world)
 }
 
-/// Standard input; a person at a terminal is told what it waits for.
-pub(super) fn standard_input() -> Stdin {
+/// The message on standard input; a person at a terminal is told that it is read there.
+pub(super) fn message_on_stdin() -> Result<MessageSource, String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         output::error(&say(
             "reading a message from standard input; end it with Ctrl-D on a line of its own",
         ));
     }
-    stdin
-}
-
-/// The message on standard input.
-pub(super) fn message_of(stdin: Stdin) -> Result<MessageSource, String> {
     let message = MessageSource::read("standard input", stdin)
         .map_err(|error| format!("standard input: {error}"))?;
     match message.is_empty() {
@@ -117,7 +112,7 @@ impl MailTest<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
         let walk = match self.args.paths.as_slice() {
             [] => {
-                let source = message_of(standard_input())?;
+                let source = message_on_stdin()?;
                 if source.is_mbox() {
                     output::error(&say(
                         "standard input is an mbox, which is judged as one message here; \
@@ -130,8 +125,7 @@ impl MailTest<'_> {
                 paths.iter().map(|path| (path.clone(), self.base(path))),
             ),
         };
-        let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
-        let progress = ProgressMeter::start(&self.args.paths, silent);
+        let progress = ProgressMeter::start(&self.args.paths, self.is_silent());
         let mut out = Output::default();
         let mut unread = 0;
         let summaries = mailbox::walk_in_order(
@@ -167,7 +161,7 @@ impl MailTest<'_> {
         let is_json = self.args.json;
         output::print(&if is_json { tables.into() } else { output::for_terminal(&tables) });
         let found = unread > 0 || summary.moved() > 0;
-        Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
+        Ok(CommandOutcome::found_if(found))
     }
 
     /// The tables at the end.
@@ -190,6 +184,11 @@ impl MailTest<'_> {
         } else {
             String::new()
         })
+    }
+
+    /// Whether messages that stay where they are have no text of their own.
+    fn is_silent(&self) -> bool {
+        self.args.quiet || self.args.misplaced || self.other.is_some()
     }
 
     /// The folder of a path, if it is in the Maildir.
@@ -255,7 +254,7 @@ impl MailTest<'_> {
         start: Instant,
     ) -> Result<String, Failure> {
         let label = source.label.as_str();
-        let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
+        let silent = self.is_silent();
         let detail = if silent { Detail::Count } else { Detail::Trace };
         let (mut evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
         if !silent {
@@ -271,8 +270,8 @@ impl MailTest<'_> {
         if let Some(other) = self.other {
             let (new, _) = self.evaluate(&other.rules, source.open()?, world, Detail::Plan);
             let moves = !diff::same(&evaluation.plan, &new.plan);
-            summary
-                .add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
+            let places = || (report::destination(&evaluation.plan), report::destination(&new.plan));
+            summary.add_move(moves.then(places));
             let new = RunResult { evaluation: &new, sources: &other.sources };
             if moves && !self.args.quiet {
                 text = match self.args.json {
@@ -282,8 +281,8 @@ impl MailTest<'_> {
             }
         } else if self.args.misplaced {
             let moves = !self.is_there(&source.folder, &evaluation.plan);
-            let goes = || (source.folder.to_string(), destination(&evaluation.plan));
-            summary.add_move(moves.then(goes));
+            let places = || (source.folder.to_string(), report::destination(&evaluation.plan));
+            summary.add_move(moves.then(places));
             if moves && !self.args.quiet {
                 text = match self.args.json {
                     true => diff::elsewhere_json(label, &source.folder, run_result) + "\n",
@@ -349,8 +348,4 @@ impl MailTest<'_> {
             _ => false,
         })
     }
-}
-
-fn destination(plan: &Plan) -> String {
-    report::destination(plan)
 }

@@ -82,7 +82,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         output::error(&format!("run `mfilter {} --undo` again for the rest", call.command));
     }
     let has_problem = counts.failed + counts.missing > 0 || interrupted;
-    Ok(if has_problem { CommandOutcome::Found } else { CommandOutcome::Fine })
+    Ok(CommandOutcome::found_if(has_problem))
 }
 
 /// The last run that was not taken back, in this Maildir if one is named.

@@ -32,7 +32,6 @@ use crate::mailbox::recognition::read_log;
 use crate::maildir::folder::Sub;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
-use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
@@ -61,8 +60,9 @@ pub(super) struct WatchArgs {
 
 /// How long after the last move we look at moves.
 const DEBOUNCE: Duration = Duration::from_millis(1200);
-/// After which time to try again what failed, and how long to wait for `sort`.
+/// How long to wait before trying again what failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+/// How long to wait for another command that moves mail.
 const LOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often everything is looked at, for file systems that lose events, such as network
 /// ones.
@@ -71,7 +71,7 @@ const RESCAN_INTERVAL: Duration = Duration::from_secs(300);
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// How often we look for mail that is old enough to expire.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(3600);
-/// How often we look for folders that were created in the meantime.
+/// How many times in a row we look for folders that were created in the meantime.
 const RESCANS_MAX: usize = 5;
 /// How long headers are read before we look for new mail.
 const READ_BUDGET: Duration = Duration::from_millis(500);
@@ -124,10 +124,11 @@ fn end_on_signals(directories: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
         pipe::register(signal, sends.try_clone().map_err(fail)?).map_err(fail)?;
     }
     let stop_handle = directories.stop_handle();
-    std::thread::spawn(move || {
+    let end = move || {
         let _ = ends.read_exact(&mut [0]);
         stop_handle.stop();
-    });
+    };
+    std::thread::Builder::new().spawn(end).map_err(fail)?;
     Ok(stop)
 }
 
@@ -317,17 +318,7 @@ impl WatchService<'_> {
     fn places(&self, location: &Location) -> Result<Vec<Place>, String> {
         let inbox = ["INBOX".to_owned()];
         let names = if self.call.folders.is_empty() { &inbox[..] } else { &self.call.folders };
-        let mut places: Vec<Place> = Vec::new();
-        for name in names {
-            let place = location.place(&Folder::named(name));
-            if place.note.is_some() {
-                return Err(format!("the name of the folder `{name}` is too long"));
-            }
-            if !places.iter().any(|known| known.is(&place)) {
-                places.push(place);
-            }
-        }
-        Ok(places)
+        super::named_places(location, names)
     }
 
     /// Watches what exists by now. Returns the directories that are new.
@@ -538,16 +529,16 @@ impl WatchService<'_> {
         if program.moves.is_empty() {
             return Ok(more);
         }
-        let mut watcher = match MoveScanner::open(location, &state) {
-            Ok(watcher) => watcher,
+        let mut scanner = match MoveScanner::open(location, &state) {
+            Ok(scanner) => scanner,
             Err(failure) => {
                 self.report(log, &failure.to_string());
                 return Ok(more);
             }
         };
-        let claim = watcher.places_file().claim();
+        let claim = scanner.places_file().claim();
         let Ok(Some(_claim)) = claim else { return Ok(true) };
-        match learner.learn_some(&mut watcher, &world, READ_BUDGET, &stop) {
+        match learner.learn_some(&mut scanner, &world, READ_BUDGET, &stop) {
             Ok((found, changes)) => {
                 more |= found.unread > 0;
                 found.problems.iter().for_each(|failure| self.report(log, &failure.to_string()));

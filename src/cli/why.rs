@@ -292,6 +292,17 @@ struct LineExplanation<'a> {
     user: &'a User,
 }
 
+/// The message judged again.
+struct JudgedAgain<'f> {
+    file: &'f Path,
+    message: Message,
+    world: World,
+    /// By the rules of that time, or the current ones if those are not known.
+    evaluation: Evaluation,
+    /// By the current rules, if the rules of that time are known.
+    today: Option<Evaluation>,
+}
+
 impl LineExplanation<'_> {
     fn text(mut self, as_json: bool, today: &CurrentRules) -> Result<String, String> {
         let rules = self.then.unwrap_or(today);
@@ -311,33 +322,47 @@ impl LineExplanation<'_> {
                 None
             }
         };
-        let mut evaluation_then = None;
-        let mut evaluation_today = None;
-        if let Some((file, message)) = message {
-            let world = self.world(&rules.rules.user);
-            let run = evaluate::run(&rules.rules, message, &world, Detail::Trace, &mut NoFilters);
-            let (evaluation, message) = (run.evaluation, run.message);
-            self.note_difference(file, &evaluation);
-            if self.then.is_some() {
+        let judged = match message {
+            Some((file, message)) => Some(self.judge(file, message, rules, today)?),
+            None => None,
+        };
+        Ok(match as_json {
+            true => self.json(rules, today, judged.as_ref()),
+            false => self.for_people(rules, today, judged.as_ref()),
+        })
+    }
+
+    /// Judges the message again: by the rules of that time, and by the current ones if
+    /// those are others.
+    fn judge<'f>(
+        &mut self,
+        file: &'f Path,
+        message: Message,
+        rules: &CurrentRules,
+        today: &CurrentRules,
+    ) -> Result<JudgedAgain<'f>, String> {
+        let world = self.world(&rules.rules.user);
+        let run = evaluate::run(&rules.rules, message, &world, Detail::Trace, &mut NoFilters);
+        self.note_difference(file, &run.evaluation);
+        let today = match self.then {
+            Some(_) => {
                 let world = self.world(&today.rules.user);
                 let message = open(file)?;
                 let now =
                     evaluate::run(&today.rules, message, &world, Detail::Plan, &mut NoFilters);
-                let now = now.evaluation;
-                evaluation_today = Some((diff::same(&evaluation.plan, &now.plan), now));
+                Some(now.evaluation)
             }
-            evaluation_then = Some((file, message, world, evaluation));
-        }
-        let rule = self.rule();
-        if as_json {
-            return Ok(self.json(
-                rules,
-                today,
-                &rule,
-                evaluation_then.as_ref(),
-                evaluation_today.as_ref(),
-            ));
-        }
+            None => None,
+        };
+        Ok(JudgedAgain { file, message: run.message, world, evaluation: run.evaluation, today })
+    }
+
+    fn for_people(
+        &self,
+        rules: &CurrentRules,
+        today: &CurrentRules,
+        judged: Option<&JudgedAgain<'_>>,
+    ) -> String {
         let mut out = format!("{}\n", self.query.id_or_file());
         for line in self.lines {
             out.push_str(&format!("  {}\n", describe(line)));
@@ -355,7 +380,7 @@ impl LineExplanation<'_> {
             };
             row(&say("rules"), say(&rules).into_owned());
         }
-        if let Some((place, _, text)) = &rule {
+        if let Some((place, _, text)) = &self.rule() {
             row(
                 &say("rule"),
                 format!("{}  {}", output::with_tilde(&escape(place)), escape(text))
@@ -366,51 +391,48 @@ impl LineExplanation<'_> {
         for note in &self.notes {
             row(&say("note"), shown_sentence(&say(note)));
         }
-        if let Some((_, message, world, evaluation)) = &evaluation_then {
-            let language = Language::of_locale();
-            let style = ReportStyle { colour: output::colour(), verbose: true, language };
-            out.push('\n');
-            // The file is named above.
-            out.push_str(&report::text("", message, world, evaluation, &rules.sources, style));
-        }
-        match &evaluation_today {
-            Some((true, _)) => {
+        let Some(judged) = judged else { return out };
+        let JudgedAgain { message, world, evaluation, .. } = judged;
+        let language = Language::of_locale();
+        let style = ReportStyle { colour: output::colour(), verbose: true, language };
+        out.push('\n');
+        // The file is named above.
+        out.push_str(&report::text("", message, world, evaluation, &rules.sources, style));
+        match &judged.today {
+            Some(now) if diff::same(&evaluation.plan, &now.plan) => {
                 out.push_str(&format!("\n{}\n", say("the current rules would do the same")));
             }
-            Some((false, now)) => {
+            Some(now) => {
                 let differ = say("the current rules would give a different result");
                 out.push_str(&format!("\n{differ}\n"));
                 let result = RunResult { evaluation: now, sources: &today.sources };
-                out.push_str(&diff::steps(result, Language::of_locale()));
+                out.push_str(&diff::steps(result, language));
             }
             None => {}
         }
-        Ok(out)
+        out
     }
 
     fn json(
         &self,
         rules: &CurrentRules,
         today: &CurrentRules,
-        rule: &Option<(String, Option<String>, String)>,
-        evaluation_then: Option<&(&Path, Message, World, Evaluation)>,
-        evaluation_today: Option<&(bool, Evaluation)>,
+        judged: Option<&JudgedAgain<'_>>,
     ) -> String {
         let lines: Vec<Value> = self.lines.iter().map(line_json).collect();
-        let evaluated = evaluation_then.map(|(file, _, _, evaluation)| {
-            let label = file.display().to_string();
-            let text = report::json(&label, evaluation, &rules.sources, &|_| None);
+        let evaluated = judged.map(|judged| {
+            let label = judged.file.display().to_string();
+            let text = report::json(&label, &judged.evaluation, &rules.sources, &|_| None);
             serde_json::from_str::<Value>(&text).unwrap_or_default()
         });
-        let today = evaluation_today.map(|(same, now)| {
+        let evaluated_today = judged.and_then(|judged| {
+            let now = judged.today.as_ref()?;
             let result = RunResult { evaluation: now, sources: &today.sources };
-            let mut value = json!({"same": same});
-            if let (Some(value), Value::Object(result)) =
-                (value.as_object_mut(), diff::way_json(result))
-            {
+            let mut value = json!({"same": diff::same(&judged.evaluation.plan, &now.plan)});
+            if let (Some(value), Value::Object(result)) = (value.as_object_mut(), result.json()) {
                 value.extend(result);
             }
-            value
+            Some(value)
         });
         let report = json!({
             "message_id": self.query.id,
@@ -418,11 +440,11 @@ impl LineExplanation<'_> {
             "log": lines,
             "rules_since": self.since.map(|(since, _)| time(since)),
             "versions_since": self.since.map(|(_, later)| later),
-            "rule": rule.as_ref().map(|(place, label, text)| {
+            "rule": self.rule().map(|(place, label, text)| {
                 json!({"place": place, "label": label, "text": text})
             }),
             "evaluated": evaluated,
-            "today": today,
+            "today": evaluated_today,
             "notes": self.notes,
         });
         json_line(&report) + "\n"

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson;
-use regex_automata::util::{start, syntax};
+use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
 /// A pattern for which more states would have to be examined is treated as one that may.
@@ -133,11 +132,7 @@ fn following(
 }
 
 fn automaton(pattern: &str, case: bool) -> Option<DFA> {
-    let config = DFA::config().match_kind(MatchKind::All).minimum_cache_clear_count(Some(0));
-    let signs = syntax::Config::new().case_insensitive(!case);
-    let mut builder = DFA::builder();
-    builder.configure(config).syntax(signs).thompson(thompson::Config::new());
-    builder.build(pattern).ok()
+    super::match_length::automaton(pattern, case, MatchKind::All)
 }
 
 #[cfg(test)]

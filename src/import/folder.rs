@@ -13,7 +13,7 @@ pub(super) struct MailPlaces {
     pub(super) maildir: String,
     /// Where mail goes that no rule takes.
     pub(super) inbox: String,
-    /// The Maildir that the user names, if he does.
+    /// The Maildir that the user names, if any.
     pub(super) named: Option<String>,
     /// Values that are one level of a name.
     pub(super) one_level: Vec<String>,

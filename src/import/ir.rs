@@ -68,7 +68,7 @@ pub struct Unit {
     pub condition: Cond,
     /// What is done, in order.
     pub effects: Vec<Effect>,
-    /// Whether messages may go on after it.
+    /// Whether the rules after it see its messages, too.
     pub falls_through: bool,
     /// How well it could be translated.
     pub fidelity: Fidelity,
@@ -104,6 +104,11 @@ impl Unit {
     /// A unit that could not be translated.
     pub fn not(span: Span, why: impl Into<String>) -> Unit {
         Unit { fidelity: Fidelity::NotTranslated(why.into()), ..Unit::new(span) }
+    }
+
+    /// A rule that is part of a unit, and is not counted.
+    pub fn part(span: Span, condition: Cond, effects: Vec<Effect>) -> Unit {
+        Unit { condition, effects, count: 0, ..Unit::new(span) }
     }
 
     /// What discards the mail that comes to the end of the rules, at this place.
@@ -191,6 +196,17 @@ impl Cond {
             return Cond::Never;
         }
         Cond::Test(Test { fields: vec![field.into()], operator, values })
+    }
+
+    /// A test of fields with a regular expression of ours; `case`: whether case counts.
+    pub fn matches(fields: Vec<String>, pattern: String, case: bool) -> Cond {
+        let values = vec![Operand::Pattern(pattern, case)];
+        Cond::Test(Test { fields, operator: "matches", values })
+    }
+
+    /// A condition whose result is known now.
+    pub fn certain(holds: bool) -> Cond {
+        if holds { Cond::Always } else { Cond::Never }
     }
 
     /// One of these fields is there, be it empty.

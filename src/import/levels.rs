@@ -7,11 +7,11 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::ir::{Cond, Effect, Operand, Unit};
 
-/// What has a value taken for a path.
+/// The form in which a value is inserted as a path.
 const LEVELS: &str = ":levels}";
 
-/// The values in a template, each as a path, but times and those that are one level. What is
-/// also in another case has two forms until [`settle`].
+/// The template with its values inserted as paths, except times and those that are one level.
+/// A value that is also put in another case has two forms until [`settle`].
 pub(super) fn with_levels(template: &str, one_level: &[String]) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
@@ -46,15 +46,16 @@ struct GroupContents {
     empty: BTreeSet<String>,
 }
 
-/// Leaves that out for what the patterns of a condition capture, where it has no dot in it. A
-/// whole name that is empty stays the inbox.
+/// Leaves this form out where what a pattern of the condition captures can have no dot in it.
+/// Where an empty value would be the whole name, it stays: an empty path is the inbox.
 pub(super) fn without_needless_levels(condition: &Cond, effects: &mut [Effect]) {
     let mut captures = GroupContents::default();
     captures.of_condition(condition);
     leave_out(&captures, effects);
 }
 
-/// Keeps in a variable what is in another case and is taken for a path: a value has one form.
+/// Keeps a value in another case in a variable where it is inserted as a path: a template has
+/// one form for each value.
 pub(super) fn settle(effects: &mut Vec<Effect>) {
     for effect in std::mem::take(effects) {
         effects.extend(match effect {
@@ -129,13 +130,13 @@ impl GroupContents {
         }
     }
 
-    /// `takes_part` if it is part of every match.
+    /// Adds the groups in a pattern; `takes_part` if it is part of every match.
     fn of(&mut self, hir: &Hir, takes_part: bool) {
         match hir.kind() {
             HirKind::Capture(capture) => {
                 if let Some(name) = &capture.name {
                     self.all.insert(name.to_string());
-                    if may_have_dots(&capture.sub) {
+                    if may_contain(&capture.sub, '.') {
                         self.dotted.insert(name.to_string());
                     }
                     if !takes_part || capture.sub.properties().minimum_len() == Some(0) {
@@ -154,17 +155,20 @@ impl GroupContents {
     }
 }
 
-fn may_have_dots(hir: &Hir) -> bool {
+/// Whether a match of a pattern may contain an ASCII character.
+pub(super) fn may_contain(hir: &Hir, sign: char) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => literal.0.contains(&b'.'),
+        HirKind::Literal(literal) => literal.0.contains(&(sign as u8)),
         HirKind::Class(Class::Unicode(class)) => {
-            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&'.'))
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&sign))
         }
         HirKind::Class(Class::Bytes(_)) => true,
-        HirKind::Repetition(repetition) => may_have_dots(&repetition.sub),
-        HirKind::Capture(capture) => may_have_dots(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(may_have_dots),
+        HirKind::Repetition(repetition) => may_contain(&repetition.sub, sign),
+        HirKind::Capture(capture) => may_contain(&capture.sub, sign),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(|part| may_contain(part, sign))
+        }
     }
 }
 

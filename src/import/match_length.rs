@@ -143,7 +143,9 @@ fn ends_at_once(pattern: &str, case: bool) -> Option<bool> {
     Some(true)
 }
 
-fn automaton(pattern: &str, case: bool, kind: MatchKind) -> Option<DFA> {
+/// The automaton of a pattern, whose states can be visited one by one; none if it would be
+/// too large.
+pub(super) fn automaton(pattern: &str, case: bool, kind: MatchKind) -> Option<DFA> {
     let config = DFA::config().match_kind(kind).minimum_cache_clear_count(Some(0));
     let signs = syntax::Config::new().case_insensitive(!case);
     let mut builder = DFA::builder();

@@ -1,5 +1,5 @@
-//! Commands that print one line at most, as far as that can be seen: then it does not matter
-//! that of what a program prints the first line is kept.
+//! Commands that print at most one line, as far as that can be seen: then it does not matter
+//! that mfilter keeps only the first line of what a program prints.
 
 use super::shell::{is_program, shell_words, unquoted};
 
@@ -10,7 +10,7 @@ const ONE_LINE: [&str; 7] = ["basename", "date", "dirname", "expr", "hostname", 
 /// one line each.
 pub(super) fn prints_one_line(command: &str) -> bool {
     let Some(stages) = stages(command) else { return false };
-    // What a program prints that is not known may be any number of lines.
+    // A program that is not known may print any number of lines.
     stages.iter().fold(false, |is_line, stage| prints_line(stage, is_line).unwrap_or(false))
 }
 

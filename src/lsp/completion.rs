@@ -9,7 +9,7 @@ use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, NAMED_ARGUMENTS};
 use crate::rules::check::{RESULTS, SETTINGS};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
-use crate::syntax::words::{FOLDER_EXISTS, JOINTS, ON, OPERATORS, STATEMENTS};
+use crate::syntax::words::{FOLDER_EXISTS, JOINTS, ON, STATEMENTS};
 use crate::syntax::{ScanFault, SyntaxToken, TokenShape, scan};
 
 /// The kind of a proposed word.
@@ -151,8 +151,9 @@ impl WordsBefore<'_> {
             _ => {}
         }
         match self.kind_back(1) {
-            None | Some(TokenShape::CloseBlock) => return self.statements(),
-            Some(TokenShape::OpenBlock) => return self.statements(),
+            None | Some(TokenShape::OpenBlock | TokenShape::CloseBlock) => {
+                return self.statements();
+            }
             Some(TokenShape::Arrow) => return self.actions(),
             Some(TokenShape::OpenParen) => return self.conditions(),
             Some(TokenShape::OpenSet) => return self.elements(),
@@ -258,7 +259,6 @@ impl WordsBefore<'_> {
             "when" | "and" | "or" | "not" | "has" | "(" | "unless" | "=" | "->" | "," => {
                 self.fields()
             }
-            word if OPERATORS.contains(&word) => Vec::new(),
             _ => Vec::new(),
         }
     }

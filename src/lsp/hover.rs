@@ -1,5 +1,5 @@
 //! The text about the word under the cursor: its entry in the manual, or its declaration
-//! in the rules; for a mistake, the output of `mfilter explain`.
+//! in the rules; for a mistake, what `mfilter explain` says it means.
 
 use super::manual::entry;
 use super::names::{NamePlace, at};
@@ -86,8 +86,8 @@ pub(super) fn text(
     Some((text, Span { file: number, start: token.start, end: token.end }))
 }
 
-/// What a mistake means.
+/// What a mistake means, in the language of the locale.
 pub(super) fn of_mistake(code: &str) -> Option<String> {
-    let meaning = meaning(code, Language::English)?;
+    let meaning = meaning(code, Language::of_locale())?;
     Some(format!("{code}: {}", meaning.trim()))
 }

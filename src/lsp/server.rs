@@ -52,7 +52,7 @@ const QUEUE_MAX: usize = 64;
 /// protocol requires.
 ///
 /// # Errors
-/// The output cannot be written.
+/// The output cannot be written, or the thread that reads cannot be started.
 pub fn serve(
     user: &User,
     mut input: impl BufRead + Send + 'static,
@@ -60,13 +60,13 @@ pub fn serve(
 ) -> io::Result<bool> {
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     // In a thread of its own, so that later typing is known before a text is checked.
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         while let Ok(Some(message)) = frame::read(&mut input) {
             if sender.send(message).is_err() {
                 break;
             }
         }
-    });
+    })?;
     LanguageServer::new(user, output).run(&receiver)
 }
 
@@ -422,7 +422,7 @@ impl<'a> LanguageServer<'a> {
         let at = self.pointed(&params.text_document_position);
         let at = at.ok_or_else(|| refused("this file is not open".into()))?;
         let place = definition::renamed(&at.places, at.number, at.offset)
-            .ok_or_else(|| refused("this is no name that the rules declare".into()))?;
+            .ok_or_else(|| refused("the rules declare no such name".into()))?;
         let spans = definition::rename(&at.places, place, &params.new_name).map_err(refused)?;
         let changes = at.files.iter().zip(0..).filter_map(|(file, number)| {
             let of_file = spans.iter().filter(|span| span.file == number);

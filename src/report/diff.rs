@@ -28,7 +28,8 @@ impl RunResult<'_> {
         self.evaluation.plan.steps.iter().filter(|step| matters(&step.kind)).collect()
     }
 
-    fn json(&self) -> Value {
+    /// The evaluation as `--json` shows it.
+    pub fn json(&self) -> Value {
         let steps = self.evaluation.plan.steps.iter();
         let steps: Vec<_> = steps.map(|step| StepReport::new(step, self.sources, None)).collect();
         json!({"outcome": outcome(&self.evaluation.plan), "steps": steps})
@@ -79,17 +80,12 @@ fn rule_text(step: &Step, sources: &Sources, language: Language) -> String {
 }
 
 /// The steps of an evaluation, each with its rule, for people.
-pub fn steps(way: RunResult<'_>, language: Language) -> String {
+pub fn steps(result: RunResult<'_>, language: Language) -> String {
     let mut out = String::new();
-    for step in way.steps() {
-        way.text(&mut out, "=>", step, language);
+    for step in result.steps() {
+        result.text(&mut out, "=>", step, language);
     }
     out
-}
-
-/// An evaluation as `--json` shows it.
-pub fn way_json(way: RunResult<'_>) -> Value {
-    way.json()
 }
 
 /// A message that other rules handle differently, for people.
@@ -108,13 +104,13 @@ pub fn changed(
     let in_both = |step: &Step, others: &[&Step]| {
         others.iter().any(|other| plain(&other.kind) == plain(&step.kind))
     };
-    let gone: Vec<_> = before.iter().filter(|step| !in_both(step, &after)).collect();
-    let come: Vec<_> = after.iter().filter(|step| !in_both(step, &before)).collect();
-    let all = gone.is_empty() && come.is_empty();
-    for step in if all { before.iter().collect() } else { gone } {
+    let removed: Vec<_> = before.iter().filter(|step| !in_both(step, &after)).collect();
+    let added: Vec<_> = after.iter().filter(|step| !in_both(step, &before)).collect();
+    let all = removed.is_empty() && added.is_empty();
+    for step in if all { before.iter().collect() } else { removed } {
         old.text(&mut out, &paint.red("-"), step, style.language);
     }
-    for step in if all { after.iter().collect() } else { come } {
+    for step in if all { after.iter().collect() } else { added } {
         new.text(&mut out, &paint.green("+"), step, style.language);
     }
     out
@@ -129,27 +125,28 @@ pub fn changed_json(label: &str, old: RunResult<'_>, new: RunResult<'_>) -> Stri
 pub fn elsewhere(
     label: &str,
     message: &Message,
-    lies_in: &Folder,
-    way: RunResult<'_>,
+    folder: &Folder,
+    result: RunResult<'_>,
     style: ReportStyle,
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
     head(&mut out, label, message, style);
-    row(&mut out, &style.say("is in"), &escape(&lies_in.to_string()));
-    let steps = way.steps();
-    let goes = |step: &&&Step| !matches!(step.kind, StepKind::Edit(_) | StepKind::Filter { .. });
-    for step in steps.iter().filter(goes) {
-        way.text(&mut out, &paint.bold("=>"), step, style.language);
+    row(&mut out, &style.say("is in"), &escape(&folder.to_string()));
+    let steps = result.steps();
+    let is_delivery =
+        |step: &&&Step| !matches!(step.kind, StepKind::Edit(_) | StepKind::Filter { .. });
+    for step in steps.iter().filter(is_delivery) {
+        result.text(&mut out, &paint.bold("=>"), step, style.language);
     }
     out
 }
 
 /// The same as `--json` shows it, on one line.
-pub fn elsewhere_json(label: &str, lies_in: &Folder, way: RunResult<'_>) -> String {
-    let mut value = json!({"message": label, "folder": lies_in.to_string()});
-    if let (Some(value), Value::Object(way)) = (value.as_object_mut(), way.json()) {
-        value.extend(way);
+pub fn elsewhere_json(label: &str, folder: &Folder, result: RunResult<'_>) -> String {
+    let mut value = json!({"message": label, "folder": folder.to_string()});
+    if let (Some(value), Value::Object(result)) = (value.as_object_mut(), result.json()) {
+        value.extend(result);
     }
     json_line(&value)
 }

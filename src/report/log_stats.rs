@@ -1,5 +1,5 @@
-//! The log → what the rules did: counts by rule and folder, what never fires,
-//! what grows.
+//! What the rules did, according to the log: counts by rule and folder, which rules never
+//! fire, which folders grow.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,7 @@ pub struct LogStats {
     /// The time of each finished message, milliseconds.
     times: Vec<f32>,
     /// The current message and its counted rules: its time, its Message-ID, the rules.
-    at_hand: (Timestamp, String, BTreeSet<String>),
+    current: (Timestamp, String, BTreeSet<String>),
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -191,7 +191,7 @@ impl LogStats {
     /// A rule counts once for a message, however many lines it has.
     fn count_rule(&mut self, time: Timestamp, id: &str, rule: RuleName<'_>) {
         let name = rule.text.or(rule.label).unwrap_or(rule.place).to_owned();
-        let (known_time, known_id, counted) = &mut self.at_hand;
+        let (known_time, known_id, counted) = &mut self.current;
         if (*known_time, known_id.as_str()) != (time, id) {
             (*known_time, *known_id) = (time, id.to_owned());
             counted.clear();
@@ -232,13 +232,8 @@ impl LogStats {
         }
     }
 
-    /// The report. `never` are rules that never fired, as place, label and text;
-    /// `damaged` is the number of lines that could not be read.
-    pub fn report(
-        &self,
-        never: Vec<(String, Option<String>, String)>,
-        damaged: usize,
-    ) -> StatsReport {
+    /// The report. `damaged` is the number of lines that could not be read.
+    pub fn report(&self, never_fired: Vec<UnusedRule>, damaged: usize) -> StatsReport {
         let mut rules: Vec<RuleCount> = self
             .rules
             .iter()
@@ -277,10 +272,7 @@ impl LogStats {
             words: self.words.clone(),
             folders,
             rules,
-            never_fired: never
-                .into_iter()
-                .map(|(place, label, text)| UnusedRule { place, label, text })
-                .collect(),
+            never_fired,
             days: self.all_days(),
             reasons: counts(&self.reasons),
             provider: counts(&self.categories),
@@ -362,11 +354,15 @@ pub(super) struct RuleCount {
     pub(super) last: String,
 }
 
+/// A rule that never fired.
 #[derive(Debug, Serialize)]
-pub(super) struct UnusedRule {
-    pub(super) place: String,
-    pub(super) label: Option<String>,
-    pub(super) text: String,
+pub struct UnusedRule {
+    /// `file:line`
+    pub place: String,
+    /// `rule "label"`
+    pub label: Option<String>,
+    /// Its text.
+    pub text: String,
 }
 
 /// One day's messages.
@@ -406,18 +402,8 @@ impl StatsReport {
         terminal: Option<usize>,
         language: Language,
     ) -> String {
-        let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
-        let is_moved = self.folders.iter().any(|folder| folder.moved_in > 0);
-        let shown = |column: &usize| match is_narrow {
-            true => ON_NARROW.contains(column),
-            false => is_moved || *column != MOVED_IN,
-        };
         let say = |text: &str| translated(text, language).into_owned();
         let mut out = String::new();
-        let bar = |part: usize, most: usize| match bars {
-            Some(bars) => bars.bar(part, most),
-            None => String::new(),
-        };
         let period = match (&self.since, &self.until) {
             (Some(since), Some(until)) => {
                 let [since, until] = [since, until].map(|time| without_fraction(time));
@@ -430,17 +416,51 @@ impl StatsReport {
             let _ = writeln!(out, "{number:>7} {}", escape(&say(word)));
         }
         if let Some(bars) = bars {
-            let first = self.days.len().saturating_sub(DAYS_SHOWN);
-            let days = self.days.get(first..).unwrap_or_default();
-            let most = days.iter().map(|day| day.messages).max().unwrap_or(0);
-            if most > 0 {
-                let _ = writeln!(out, "\n{}", say("messages by day"));
-            }
-            for day in days {
-                let bar = bars.bar(day.messages, most);
-                let _ = writeln!(out, "  {}{bar}  {}", day.day, day.messages);
-            }
+            self.days_text(&mut out, bars, language);
         }
+        let bar = |part: usize, most: usize| match bars {
+            Some(bars) => bars.bar(part, most),
+            None => String::new(),
+        };
+        self.folders_text(&mut out, &bar, terminal, language);
+        self.rules_text(&mut out, &bar, language);
+        if let (Some(median), Some(slowest)) = (self.median_ms, self.slowest_ms) {
+            let times = format!("median time per message {median:.1} ms, slowest {slowest:.1} ms");
+            let _ = writeln!(out, "\n{}", say(&times));
+        }
+        if self.damaged > 0 {
+            let _ = writeln!(out, "\n{}", say(&damaged_lines(self.damaged)));
+        }
+        out
+    }
+
+    fn days_text(&self, out: &mut String, bars: BarStyle, language: Language) {
+        let first = self.days.len().saturating_sub(DAYS_SHOWN);
+        let days = self.days.get(first..).unwrap_or_default();
+        let most = days.iter().map(|day| day.messages).max().unwrap_or(0);
+        if most > 0 {
+            let _ = writeln!(out, "\n{}", translated("messages by day", language));
+        }
+        for day in days {
+            let bar = bars.bar(day.messages, most);
+            let _ = writeln!(out, "  {}{bar}  {}", day.day, day.messages);
+        }
+    }
+
+    fn folders_text(
+        &self,
+        out: &mut String,
+        bar: &dyn Fn(usize, usize) -> String,
+        terminal: Option<usize>,
+        language: Language,
+    ) {
+        let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
+        let is_moved = self.folders.iter().any(|folder| folder.moved_in > 0);
+        let shown = |column: &usize| match is_narrow {
+            true => ON_NARROW.contains(column),
+            false => is_moved || *column != MOVED_IN,
+        };
+        let say = |text: &str| translated(text, language).into_owned();
         let most = self.folders.iter().map(|folder| folder.came).max().unwrap_or(0);
         let head =
             [say("arrived"), say("moved in"), say("left"), say("last 7 days"), say("per day")];
@@ -469,6 +489,16 @@ impl StatsReport {
                 escape(&folder.folder)
             );
         }
+    }
+
+    /// The rules that fired, and those that never did.
+    fn rules_text(
+        &self,
+        out: &mut String,
+        bar: &dyn Fn(usize, usize) -> String,
+        language: Language,
+    ) {
+        let say = |text: &str| translated(text, language).into_owned();
         if !self.rules.is_empty() {
             let messages = padded_before(&say("messages"), 8);
             let _ = writeln!(out, "\n{messages}  {}", say("by rule"));
@@ -492,14 +522,6 @@ impl StatsReport {
         for never in &self.never_fired {
             let _ = writeln!(out, "  {}  {}", escape(&never.place), escape(&never.text));
         }
-        if let (Some(median), Some(slowest)) = (self.median_ms, self.slowest_ms) {
-            let times = format!("median time per message {median:.1} ms, slowest {slowest:.1} ms");
-            let _ = writeln!(out, "\n{}", say(&times));
-        }
-        if self.damaged > 0 {
-            let _ = writeln!(out, "\n{}", say(&damaged_lines(self.damaged)));
-        }
-        out
     }
 }
 

@@ -1,17 +1,16 @@
-//! Plan + Trace → what `mfilter --test` shows, for people and as JSON.
+//! What `mfilter --test` shows of a plan and its trace, for people and as JSON.
 //!
 //! All text from a message is escaped here before it can reach a terminal.
 
+pub mod diff;
 pub mod log_stats;
 mod stats_html;
-pub mod diff;
 pub mod summary;
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::Serialize;
-
 use unicode_width::UnicodeWidthStr;
 
 use crate::evaluate::{Evaluation, IGNORED, InspectedValue, Inspection, RuleTrace, TestVerdict};

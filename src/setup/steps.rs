@@ -67,7 +67,7 @@ const AFTER_FIRST: &str = "Not yet: step 1 comes first.";
 
 /// All steps, in order.
 pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
-    let (way, place) = (way(found), place(found));
+    let (route, place) = (mail_route(found), mail_home(found));
     let mut steps = Vec::new();
     if let MailHome::NotYet { title, reasons, lines } = &place {
         let why = "Until then your mail reader would not show what mfilter delivers.";
@@ -88,8 +88,8 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
         (_, false) => Some("Not yet: the rules come first."),
         _ => None,
     };
-    let sends = matches!(way, MailRoute::Server(_));
-    steps.extend(delivery(found, way, waits));
+    let sends = matches!(route, MailRoute::Server(_));
+    steps.extend(delivery(found, route, waits));
     steps.extend(old_mail(found));
     // Debian's users have no `sendmail` in their path.
     let send_test =
@@ -108,7 +108,7 @@ pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     steps
 }
 
-fn way(found: &SetupFindings) -> MailRoute<'_> {
+fn mail_route(found: &SetupFindings) -> MailRoute<'_> {
     let syncs =
         |(fetcher, _): &&(Fetcher, &str)| matches!(fetcher, Fetcher::Mbsync | Fetcher::OfflineImap);
     if found.fetchers.iter().any(|fetcher| syncs(&fetcher)) {
@@ -126,7 +126,7 @@ fn way(found: &SetupFindings) -> MailRoute<'_> {
 const WHERE: &str = "Say where your mail is";
 const SET_MAILDIR: &str = "Write the path of your Maildir into ~/.mailrules, as in:";
 
-fn place(found: &SetupFindings) -> MailHome {
+fn mail_home(found: &SetupFindings) -> MailHome {
     if let Some(synced) = &found.synced {
         return maildir(synced);
     }
@@ -237,7 +237,7 @@ fn maildir(found: &MaildirFound) -> MailHome {
 
 const RULES: &str = "Write rules";
 
-/// The last line of a step that cannot be done yet.
+/// What is done in a step that cannot be decided yet.
 fn call_setup_again() -> SetupAction {
     SetupAction::ByHand(vec!["mfilter setup".into()])
 }
@@ -298,7 +298,7 @@ fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
 }
 
 /// The steps that get mail to mfilter.
-fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> Vec<SetupStep> {
+fn delivery(found: &SetupFindings, route: MailRoute<'_>, waits: Option<&str>) -> Vec<SetupStep> {
     if let Some(waits) = waits {
         return vec![SetupStep {
             title: "Switch delivery to mfilter".into(),
@@ -306,7 +306,7 @@ fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> V
             action: SetupAction::NotYet,
         }];
     }
-    match way {
+    match route {
         MailRoute::Server(server) => vec![by_server(found, server)],
         MailRoute::Watch => by_watch(found),
         MailRoute::Fetch(fetcher, file) => vec![by_fetcher(found, fetcher, file)],

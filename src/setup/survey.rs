@@ -85,7 +85,7 @@ pub enum Fetcher {
     Mbsync,
     /// OfflineIMAP.
     OfflineImap,
-    /// fetchmail, getmail, mpop: they call a program for each message.
+    /// fetchmail, which calls a program for each message, as getmail and mpop do.
     Fetchmail,
     /// getmail.
     Getmail,

@@ -76,7 +76,7 @@ fn broken_rules_are_reported_and_the_last_valid_ones_count() {
     home.write(".mailrules", "when subject starts -> folder\n");
     let run = judge(&home, &[], "list");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "Lists\n"));
-    assert!(run.stderr.contains("mistake"), "{run:?}");
+    assert!(run.stderr.contains("cannot be used"), "{run:?}");
     let run = judge(&home, &["--rules", "/nowhere"], "list");
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
     let run = home.run(&["judge"], b"");

@@ -183,7 +183,7 @@ fn root_becomes_the_owner_of_the_files() {
     home.write("users", line);
     let refused = as_user(&home, &["sort"], "taro@a.example", b"");
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr.contains("nothing but root is known to have"), "{refused:?}");
+    assert!(refused.stderr.contains("no account except root is known to own"), "{refused:?}");
 }
 
 /// A Dovecot that looks up users, in a home of its own.

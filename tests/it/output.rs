@@ -49,6 +49,15 @@ fn mail_in_place_of_rules_and_no_mail_at_all_are_named() {
     }
 }
 
+#[test]
+fn rules_on_standard_input_are_limited_as_files_of_rules_are() {
+    let home = Home::with_rules("inbox\n");
+    let rules = vec![b'#'; 16 * 1024 * 1024 + 1];
+    let run = home.run(&["fmt", "-"], &rules);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!(run.stderr, "mfilter: standard input: it is larger than 16 MB\n");
+}
+
 /// Every command that prints something, `--json` among them.
 fn commands(home: &Home) -> Vec<Vec<String>> {
     let at = |name: &str| home.path().join(name).display().to_string();

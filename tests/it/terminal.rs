@@ -19,6 +19,18 @@ fn on_terminal(home: &Home, call: &str, columns: u32, variables: &[(&str, &str)]
 }
 
 #[test]
+fn a_person_at_a_terminal_is_told_that_a_message_is_read_there() {
+    if skipped("a message at a terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules("inbox\n");
+    for call in ["inspect", "--test", "judge"] {
+        let text = on_terminal(&home, call, 100, &[]);
+        assert!(text.contains("reading a message from standard input"), "{call}: {text}");
+    }
+}
+
+#[test]
 fn the_caret_is_below_the_mistake_on_a_phone() {
     if skipped("a narrow terminal", &[SCRIPT], false) {
         return;

@@ -106,7 +106,7 @@ impl FilterLowering<'_> {
         MaildropResult::of(effect, false)
     }
 
-    /// Why a path is none, if it begins with a variable that nothing sets.
+    /// Why a text is not a path, if it begins with a variable that nothing sets.
     fn never_set(&self, target: &Expression) -> Option<String> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
@@ -160,8 +160,8 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// Why it is unknown in which directory a path is: that comes from the environment, from
-    /// a program, or from what a pattern has found.
+    /// Why it is unknown in which directory a path is: its name comes from the environment,
+    /// from a program, or from what a pattern has captured.
     fn unknown_place(&self, target: &Expression) -> Option<String> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
@@ -197,8 +197,8 @@ impl FilterLowering<'_> {
         None
     }
 
-    /// The same for a path that begins with a variable which itself begins with what is not
-    /// known.
+    /// The same for a path that begins with a variable whose own value begins with something
+    /// unknown.
     fn unknown_root(&self, target: &Expression) -> Option<String> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
@@ -208,8 +208,8 @@ impl FilterLowering<'_> {
         (!template.starts_with("{{") && below.contains('/')).then(|| place_of_a_message(name))
     }
 
-    /// `$MAILDIR/.Folder`, where it is unknown what MAILDIR is: the user's own; and how that
-    /// differs.
+    /// `$MAILDIR/.Folder` in the user's own Maildir, where it is unknown what MAILDIR is; and
+    /// how that differs.
     pub(super) fn with_own_maildir(
         &mut self,
         target: &Expression,
@@ -254,14 +254,14 @@ impl FilterLowering<'_> {
         let is_it = *self.called.get_or_insert_with(|| text.clone()) == *text;
         if is_it {
             self.draft.note(format!(
-                "the Maildir is the argument `{text}` of maildrop's: call mfilter with \
-                 `--maildir` and what stands there"
+                "the Maildir is the argument `{text}` of maildrop: call mfilter with \
+                 `--maildir` and the same value"
             ));
         }
         is_it
     }
 
-    /// A text that consists of arguments of maildrop's and constants, as it is written; none
+    /// A text that consists of arguments of maildrop and constants, as it is written; none
     /// if it has other values in it, or no arguments.
     pub(super) fn called_with(&self, of: &Expression) -> Option<String> {
         if let Expression::Call(function, arguments) = of
@@ -323,11 +323,8 @@ impl FilterLowering<'_> {
             match one {
                 Ok((condition, one)) => {
                     let unit = Unit {
-                        condition,
-                        effects: one.effects,
                         falls_through: !one.ends,
-                        count: 0,
-                        ..Unit::new(span)
+                        ..Unit::part(span, condition, one.effects)
                     };
                     done.differs = done.differs.or(one.differs);
                     done.effects.push(Effect::Rule(unit));
@@ -347,7 +344,7 @@ impl FilterLowering<'_> {
             return Err("it does not name an address".into());
         }
         if let Some(option) = to.iter().find(|address| address.starts_with('-')) {
-            return Err(format!("`{option}` is an option of sendmail's"));
+            return Err(format!("`{option}` is an option of sendmail"));
         }
         if let Some(local) = to.iter().find(|address| !address.contains(['@', '{'])) {
             return Err(format!(
@@ -379,13 +376,9 @@ impl FilterLowering<'_> {
         let mut effects = vec![Effect::Program("filter", words)];
         // maildrop gives up there, and the mail server tries again.
         if !self.in_exception {
-            let unit = Unit {
-                condition: Cond::Word("filter-failed".into()),
-                effects: vec![Effect::Defer("4.3.0 a filter failed".into())],
-                count: 0,
-                ..Unit::new(span)
-            };
-            effects.push(Effect::Rule(unit));
+            let failed = Cond::Word("filter-failed".into());
+            let defers = vec![Effect::Defer("4.3.0 a filter failed".into())];
+            effects.push(Effect::Rule(Unit::part(span, failed, defers)));
             self.set_code(ReturnCode::Known(Cond::Never));
         } else {
             self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));

@@ -22,7 +22,7 @@ const OF_SHELL: [&str; 20] = [
     "return", "set", "shift", "trap", "ulimit", "umask", "while",
 ];
 
-/// How values differ that may contain such characters.
+/// How the rules differ where a value may contain such characters.
 const SIGNS_IN_VALUES: &str = "where a value has quotes or other signs of a shell in it, \
                                maildrop has the shell read them";
 

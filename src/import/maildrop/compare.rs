@@ -1,7 +1,7 @@
 //! Values in comparisons and sums, as conditions on the message.
 
 use super::value::{MaildropCapture, MaildropVariable, Value};
-use crate::import::ir::{Cond, Operand, Test};
+use crate::import::ir::{Cond, pattern_literal};
 
 /// For how many weights all combinations are written out.
 const MOST_WEIGHTS: usize = 5;
@@ -21,13 +21,12 @@ pub(super) fn field_of(variable: &MaildropVariable) -> Result<String, String> {
 
 /// Whether a value is neither empty nor `0`.
 pub(super) fn truth(value: Value) -> Result<Cond, String> {
-    let certain = |holds: bool| if holds { Cond::Always } else { Cond::Never };
     match value {
         Value::Truth(condition) | Value::Code(condition) => Ok(condition),
         Value::Size => Ok(Cond::Always),
         Value::Status(name) => Ok(Cond::not(Cond::texts(name, "is", ["0"]))),
         Value::Sum(..) => compare("!=", value, Value::constant("0")),
-        Value::Variable(MaildropVariable::Constant(text)) => Ok(certain(is_true(&text))),
+        Value::Variable(MaildropVariable::Constant(text)) => Ok(Cond::certain(is_true(&text))),
         Value::Variable(variable) => {
             let field = field_of(&variable)?;
             let has = Cond::Word(format!("has {field}"));
@@ -63,8 +62,8 @@ fn holds(operator: &str, order: std::cmp::Ordering) -> bool {
     }
 }
 
-/// The operator with its sides exchanged.
-fn turned(operator: &str) -> &str {
+/// The operator that means the same with its sides exchanged.
+fn reversed(operator: &str) -> &str {
     match operator {
         "<" => ">",
         "<=" => ">=",
@@ -78,11 +77,22 @@ fn turned(operator: &str) -> &str {
     }
 }
 
+/// A field compared with a number.
+fn number_test(field: impl Into<String>, operator: &str, number: String) -> Cond {
+    match operator {
+        "!=" => Cond::not(Cond::plain(field, "=", number)),
+        "==" => Cond::plain(field, "=", number),
+        "<" => Cond::plain(field, "<", number),
+        "<=" => Cond::plain(field, "<=", number),
+        ">" => Cond::plain(field, ">", number),
+        _ => Cond::plain(field, ">=", number),
+    }
+}
+
 pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond, String> {
-    let certain = |holds: bool| if holds { Cond::Always } else { Cond::Never };
     let Value::Variable(MaildropVariable::Constant(constant)) = right else {
         if let Value::Variable(MaildropVariable::Constant(_)) = left {
-            return compare(turned(operator), right, left);
+            return compare(reversed(operator), right, left);
         }
         return Err("two values of the message are compared".into());
     };
@@ -98,7 +108,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
         Ok(holds(operator, left.total_cmp(&right)))
     };
     match left {
-        Value::Variable(MaildropVariable::Constant(text)) => Ok(certain(fits(&text)?)),
+        Value::Variable(MaildropVariable::Constant(text)) => Ok(Cond::certain(fits(&text)?)),
         // Not set yet, or one of these.
         Value::Variable(MaildropVariable::Kept(name, Some(values))) => {
             let mut any = Vec::new();
@@ -109,17 +119,8 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
             }
             Ok(Cond::any(any))
         }
-        Value::Truth(condition) => {
-            let (one, zero) = (fits("1")?, fits("0")?);
-            Ok(match (one, zero) {
-                (true, true) => Cond::Always,
-                (true, false) => condition,
-                (false, true) => Cond::not(condition),
-                (false, false) => Cond::Never,
-            })
-        }
-        // Which number it is cannot be known, except that of `test`, 1.
-        Value::Code(condition) => match (fits("1")?, fits("0")?) {
+        // Which number a code is cannot be known, except that of `test`, 1.
+        Value::Truth(condition) | Value::Code(condition) => match (fits("1")?, fits("0")?) {
             (true, true) => Ok(Cond::Always),
             (true, false) => Ok(condition),
             (false, true) => Ok(Cond::not(condition)),
@@ -140,18 +141,10 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
         Value::Size if !is_text => {
             let number = number(&constant).ok_or("the size is compared with a text")?;
             let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);
-            let number = match whole {
-                true => format!("{number:.0}"),
-                false => return Err(format!("`{constant}` is not a size")),
-            };
-            Ok(match operator {
-                "!=" => Cond::not(Cond::plain("size", "=", number)),
-                "==" => Cond::plain("size", "=", number),
-                "<" => Cond::plain("size", "<", number),
-                "<=" => Cond::plain("size", "<=", number),
-                ">" => Cond::plain("size", ">", number),
-                _ => Cond::plain("size", ">=", number),
-            })
+            match whole {
+                true => Ok(number_test("size", operator, format!("{number:.0}"))),
+                false => Err(format!("`{constant}` is not a size")),
+            }
         }
         Value::Size => Err(format!("`{operator}` compares the size as a text")),
         Value::Sum(weights, sum) if !is_text => {
@@ -177,15 +170,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
                     _ => return Err("a part of a number is compared".into()),
                 }
             }
-            let number = number.to_string();
-            Ok(match operator {
-                "!=" => Cond::not(Cond::plain(first.field, "=", number)),
-                "==" => Cond::plain(first.field, "=", number),
-                "<" => Cond::plain(first.field, "<", number),
-                "<=" => Cond::plain(first.field, "<=", number),
-                ">" => Cond::plain(first.field, ">", number),
-                _ => Cond::plain(first.field, ">=", number),
-            })
+            Ok(number_test(first.field, operator, number.to_string()))
         }
         Value::Variable(variable) => {
             let field = field_of(&variable)?;
@@ -195,10 +180,8 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
                         true => Cond::not(Cond::Word(format!("has {field}"))),
                         // Case counts.
                         false => {
-                            let pattern =
-                                format!("^{}$", crate::import::ir::pattern_literal(&constant));
-                            let values = vec![Operand::Pattern(pattern, true)];
-                            Cond::Test(Test { fields: vec![field], operator: "matches", values })
+                            let pattern = format!("^{}$", pattern_literal(&constant));
+                            Cond::matches(vec![field], pattern, true)
                         }
                     };
                     Ok(if operator == "eq" { condition } else { Cond::not(condition) })

@@ -14,7 +14,7 @@ use super::context::FilterLowering;
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind};
 use super::value::{MaildropVariable, kept_name};
-use crate::import::ir::{Cond, Effect, Operand, Test, Unit, literal, pattern_literal};
+use crate::import::ir::{Cond, Effect, Unit, literal, pattern_literal};
 use crate::source::Span;
 
 /// How many separators one rule replaces each; all of them together as many as no list's
@@ -78,15 +78,9 @@ impl FilterLowering<'_> {
         let (glue, part) = (literal(joining.glue), format!("([^{set}]+)"));
         let mut effects = vec![Effect::Let(kept.clone(), template)];
         let mut change = |pattern: String, template: String| {
-            let values = vec![Operand::Pattern(pattern, false)];
-            let test = Test { fields: vec![kept.clone()], operator: "matches", values };
-            let effects_of_it = vec![Effect::Let(kept.clone(), template)];
-            effects.push(Effect::Rule(Unit {
-                condition: Cond::Test(test),
-                effects: effects_of_it,
-                count: 0,
-                ..Unit::new(span)
-            }));
+            let condition = Cond::matches(vec![kept.clone()], pattern, false);
+            let effect = Effect::Let(kept.clone(), template);
+            effects.push(Effect::Rule(Unit::part(span, condition, vec![effect])));
         };
         change(format!("^[{set}]+(.*)$"), "{1}".into());
         change(format!("^(.*[^{set}])[{set}]+$"), "{1}".into());
@@ -98,13 +92,8 @@ impl FilterLowering<'_> {
         change("^(.+)$".into(), format!("{}{glue}{{1}}", literal(&before)));
         if !before.is_empty() {
             let condition = Cond::not(Cond::Word(format!("has {kept}")));
-            let effects_of_it = vec![Effect::Let(kept.clone(), literal(&before))];
-            effects.push(Effect::Rule(Unit {
-                condition,
-                effects: effects_of_it,
-                count: 0,
-                ..Unit::new(span)
-            }));
+            let effect = Effect::Let(kept.clone(), literal(&before));
+            effects.push(Effect::Rule(Unit::part(span, condition, vec![effect])));
         }
         if before.is_empty() && joining.glue.is_ascii() {
             self.joined.insert(joining.name.to_owned(), joining.glue.len());
@@ -132,14 +121,8 @@ impl FilterLowering<'_> {
             return None;
         }
         let kept = kept_name(name);
-        let values = vec![Operand::Pattern(format!("^.{{{from}}}(.*)$"), false)];
-        let condition = Cond::Test(Test { fields: vec![field], operator: "matches", values });
-        let rule = Unit {
-            condition,
-            effects: vec![Effect::Let(kept.clone(), "{1}".into())],
-            count: 0,
-            ..Unit::new(span)
-        };
+        let condition = Cond::matches(vec![field], format!("^.{{{from}}}(.*)$"), false);
+        let rule = Unit::part(span, condition, vec![Effect::Let(kept.clone(), "{1}".into())]);
         self.joined.remove(name);
         self.variables.set(name, MaildropVariable::Kept(kept, None));
         Some(Unit { effects: vec![Effect::Rule(rule)], count: 0, ..Unit::new(span) })

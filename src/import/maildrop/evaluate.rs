@@ -145,6 +145,7 @@ impl FilterLowering<'_> {
         })
     }
 
+    /// What the next pattern has to capture.
     fn wanted(&mut self) -> CaptureNeeds {
         let wanted = CaptureNeeds { number: self.captured, ..self.wanted };
         self.captured += usize::from(self.wanted.whole || self.wanted.groups);
@@ -266,10 +267,10 @@ impl FilterLowering<'_> {
         matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
         matched.groups = groups;
         self.set_matches(&matched, &source, wanted);
-        let values = vec![Operand::Pattern(regex, case)];
-        Ok(Value::Truth(Cond::Test(Test { fields: vec![field], operator: "matches", values })))
+        Ok(Value::Truth(Cond::matches(vec![field], regex, case)))
     }
 
+    /// A pattern on a text that is the same for every message.
     fn in_constant(&mut self, text: &str, source: &str, case: bool) -> Result<Value, String> {
         let names = |group: usize| format!("m{group}");
         let (regex, groups) = translate(source, Some(&names))?;

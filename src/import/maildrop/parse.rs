@@ -84,7 +84,7 @@ pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<MaildropStatement> 
     loop {
         all.append(&mut reader.statements(0));
         let Some(token) = reader.next() else { break };
-        let why = "a `}` that closes nothing".to_owned();
+        let why = "this `}` closes nothing".to_owned();
         all.push(MaildropStatement {
             span: token.span,
             comments: std::mem::take(&mut reader.comments),
@@ -209,7 +209,7 @@ impl MaildropReader<'_> {
             self.at += 2;
             let name = word.trim_matches(['"', '\'']).to_owned();
             if name.is_empty() || name.contains('$') {
-                return Err(format!("`{word}` is not a name of a variable"));
+                return Err(format!("`{word}` is not the name of a variable"));
             }
             let value = match self.peek() {
                 None => Expression::text(""),

@@ -143,7 +143,7 @@ fn in_body(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropMat
     let (regex, groups) = named_groups(source, wanted)?;
     matched.groups = groups;
     matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
-    matched.condition = pattern_test(vec!["body".into()], format!("(?m){regex}"), case);
+    matched.condition = Cond::matches(vec!["body".into()], format!("(?m){regex}"), case);
     Ok(matched)
 }
 
@@ -205,7 +205,7 @@ fn on_line(source: &str, case: bool, wanted: CaptureNeeds) -> Result<MaildropMat
     let (regex, groups) = named_groups(source, wanted)?;
     matched.groups = groups;
     matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
-    matched.condition = pattern_test(vec!["headers".into()], regex, case);
+    matched.condition = Cond::matches(vec!["headers".into()], regex, case);
     Ok(matched)
 }
 
@@ -301,7 +301,7 @@ fn of_value(
         };
         matched.condition = match start.is_empty() {
             true => Cond::is_there(&[header(name)]),
-            false => pattern_test(fields, start, case),
+            false => Cond::matches(fields, start, case),
         };
         return Ok(matched);
     }
@@ -351,7 +351,7 @@ fn of_value(
         // Which of several places matches depends on what comes before them.
         regex.insert_str(0, &format!("^{}", beginning.any()));
     }
-    matched.condition = pattern_test(fields, regex, case);
+    matched.condition = Cond::matches(fields, regex, case);
     Ok(matched)
 }
 
@@ -476,10 +476,6 @@ fn by_text(
 /// Whether its blanks and letters are compared as they are.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
-}
-
-fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
-    Cond::Test(Test { fields, operator: "matches", values: vec![Operand::Pattern(regex, case)] })
 }
 
 /// In our syntax, with names for its groups if they are wanted; and the number of groups.

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Hir, HirKind};
 
 use crate::import::alternatives::{plain_text, split_alternatives};
+use crate::import::levels::may_contain;
 use crate::import::perl::translate;
 
 /// Whether a pattern of ours repeats something that may be empty: Perl captures something
@@ -31,24 +32,13 @@ pub(super) fn repeats_nothing(regex: &str) -> bool {
 
 /// Whether a group of a pattern of ours may contain a quote and does not begin after `<`.
 pub(super) fn captures_quotes(regex: &str) -> bool {
-    fn holds(hir: &Hir) -> bool {
-        match hir.kind() {
-            HirKind::Literal(literal) => literal.0.contains(&b'"'),
-            HirKind::Class(Class::Unicode(class)) => {
-                class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&'"'))
-            }
-            HirKind::Class(Class::Bytes(_)) => true,
-            HirKind::Repetition(repetition) => holds(&repetition.sub),
-            HirKind::Capture(capture) => holds(&capture.sub),
-            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(holds),
-            HirKind::Empty | HirKind::Look(_) => false,
-        }
-    }
     let Ok(hir) = regex_syntax::parse(regex) else { return true };
     let mut open = vec![(&hir, false)];
     while let Some((hir, in_angles)) = open.pop() {
         match hir.kind() {
-            HirKind::Capture(capture) if !in_angles && holds(&capture.sub) => return true,
+            HirKind::Capture(capture) if !in_angles && may_contain(&capture.sub, '"') => {
+                return true;
+            }
             HirKind::Repetition(repetition) => open.push((&repetition.sub, false)),
             HirKind::Alternation(parts) => open.extend(parts.iter().map(|part| (part, false))),
             HirKind::Concat(parts) => {

@@ -83,7 +83,7 @@ pub(super) struct MaildropVariables {
     given: Rc<BTreeMap<String, String>>,
 }
 
-/// What is known of a path that is not known as such.
+/// What is known of a path that is not known as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum MaildropPlace {
     /// It is taken for one in this Maildir; why.
@@ -195,7 +195,7 @@ impl MaildropVariables {
         }
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             return MaildropVariable::Unknown(format!(
-                "`${name}` is an argument of maildrop's: `--variable {name}=…` says what it is"
+                "`${name}` is an argument of maildrop: `--variable {name}=…` says what it is"
             ));
         }
         match &self.maybe_set {
@@ -222,8 +222,7 @@ impl MaildropVariables {
 
     /// The pieces of a text as one text; an error says why it is not known.
     pub(super) fn text(&self, pieces: &[ExpressionPiece]) -> Result<MaildropText, String> {
-        let mut text =
-            MaildropText { template: String::new(), constant: Some(String::new()), local: false };
+        let mut text = MaildropText::empty();
         for piece in pieces {
             match piece {
                 ExpressionPiece::Raw(raw) => text.push(raw),
@@ -324,11 +323,11 @@ fn together(mine: Option<Vec<String>>, theirs: Option<Vec<String>>) -> Option<Ve
     Some(all)
 }
 
-/// Why it is unknown where a Maildir is: that depends on this variable.
+/// Why it is unknown where a Maildir is: the place depends on this variable.
 pub(super) fn place_of_a_message(name: &str) -> String {
     format!(
-        "where that is turns out when a message comes, unless `--variable {name}=…` says what \
-         it depends on"
+        "where that is becomes known only when a message comes; `--variable {name}=…` says what \
+         {name} is"
     )
 }
 

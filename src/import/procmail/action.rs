@@ -101,7 +101,7 @@ impl RecipeLowering<'_> {
             return Err("it does not name an address".into());
         }
         if let Some(option) = to.iter().find(|address| address.starts_with('-')) {
-            return Err(format!("`{option}` is an option of sendmail's"));
+            return Err(format!("`{option}` is an option of sendmail"));
         }
         let local = to.iter().find(|address| !address.contains(['@', '{']));
         if let Some(local) = local {

@@ -101,10 +101,6 @@ impl RecipeReader<'_> {
                     nodes.push(self.node(start, &mut comments, kind));
                 }
             }
-            // A blank line separates a comment from what follows it.
-            if self.rest().starts_with("\n\n") {
-                comments.clear();
-            }
         }
         nodes
     }

@@ -82,7 +82,7 @@ pub fn parse(number: u32, source: &SourceFile, garbled: &[u32]) -> Vec<Node> {
         nodes.append(&mut reader.commands(0));
         if let Some(token) = reader.next() {
             let mut node = Node::new("}", token.span);
-            node.broken = Some("a `}` that closes nothing".into());
+            node.broken = Some("this `}` closes nothing".into());
             nodes.push(node);
         }
     }
