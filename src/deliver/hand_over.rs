@@ -139,7 +139,7 @@ impl HandOverNotes for Record<'_, '_> {
 /// Unlike the journal's key, this one covers the line of a program that fetches mail.
 /// Without it, a message that a user has deleted and fetches again would seem to be a
 /// retry: the store would drop it, for days, and the provider's copy would be deleted.
-/// With it, a copy is stored twice if its reply was lost; so it is where no key can be
+/// With it, a copy is stored twice if its reply was lost, as it is where no key can be
 /// kept. What the journal knows to be stored is not handed over again.
 fn ids(
     copies: &[&Copy<'_>],

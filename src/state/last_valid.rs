@@ -26,7 +26,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{StateDir, hex, key};
+use super::{StateDir, key};
+use crate::text::hex;
 
 const HEAD: &str = "mfilter last good rules, version ";
 const VERSION: &str = "1";

@@ -168,10 +168,6 @@ fn maildir_name(maildir: &Path) -> io::Result<String> {
     Ok(key(&[&metadata.dev().to_le_bytes(), &metadata.ino().to_le_bytes()]))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

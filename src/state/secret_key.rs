@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{StateDir, hex};
+use super::StateDir;
+use crate::text::hex;
 
 /// The length of the key and of a block of SHA-256, bytes.
 const KEY: usize = 32;

@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 use super::lock_file::lock;
 use super::{StateDir, is_ours};
 use crate::file;
+use crate::text::hex;
 
 const HEAD: usize = 64;
 const MAGIC: usize = 44;
@@ -63,7 +64,7 @@ impl Key {
 
     /// The key as a file name.
     pub fn name(&self) -> String {
-        super::hex(&self.0)
+        hex(&self.0)
     }
 }
 
