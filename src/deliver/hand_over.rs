@@ -155,7 +155,7 @@ fn ids(
         Some(key) => key,
         None => {
             report.notes.push("no key can be kept: a retry of this hand-over would double".into());
-            SecretKey::passing().map_err(|error| unread(&error))?
+            SecretKey::temporary().map_err(|error| unread(&error))?
         }
     };
     let message = journal::key_as_fetched(original, context.sender.as_deref(), &context.recipients);
