@@ -1,5 +1,5 @@
 //! Handing copies over to another store: stage and commit as in a Maildir, except that
-//! nothing is undone. A copy has an id by which the store recognises a retry of it, or
+//! nothing is undone. A copy has an id by which the store recognizes a retry of it, or
 //! the journal says where it was being put. So what was stored before a later step
 //! failed is not stored twice.
 
