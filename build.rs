@@ -52,7 +52,7 @@ fn add(hash: &mut u64, path: &Path) {
 }
 
 /// Puts the functions of `link/delivery.txt` next to each other. Scattered over
-/// seven megabytes, each costs a page fault of its own at its first call.
+/// the program, each costs a page fault of its own at its first call.
 fn order() {
     const LIST: &str = "link/delivery.txt";
     println!("cargo:rerun-if-changed={LIST}");

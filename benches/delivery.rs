@@ -56,7 +56,8 @@ fn main() {
     }
 }
 
-/// The same as floor.rs of the shared benchmark: tmp, write, sync, rename, sync.
+/// Stores the message safely and does nothing else: written into `tmp/`, synced, renamed
+/// into `new/`, whose directory is synced.
 fn floor(maildir: &Path) -> std::io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}.P{}N{}.floor", now.as_secs(), std::process::id(), now.subsec_nanos());

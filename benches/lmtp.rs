@@ -144,29 +144,29 @@ fn processes(server: &Child) -> Vec<u32> {
     let mut all = vec![server.id()];
     let entries = fs::read_dir("/proc").expect("it is mounted").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    all.extend(pids.filter(|pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-        behind.split_whitespace().nth(1) == Some(&server.id().to_string())
-    }));
+    all.extend(pids.filter(|pid| stat_of(*pid).get(1) == Some(&server.id().to_string())));
     all
+}
+
+/// What the system says about a process after the name of its program (proc(5)): its
+/// state, its parent, and, from the twelfth on, the ticks that it and the children that it
+/// has waited for spent in user and system mode.
+fn stat_of(pid: u32) -> Vec<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    after.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Processor time of a server's processes, including those that it has waited for,
 /// seconds, with the resolution of the system's ticks.
 fn cpu_of(server: &Child) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap_or_default();
-    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-    let ended = behind.split_whitespace().skip(13).take(2);
-    let ended: f64 = ended.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    let mut all = ended / 100.0;
-    for pid in processes(server) {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-        let own = behind.split_whitespace().skip(11).take(2);
-        all += own.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0;
-    }
-    all
+    let ticks = |pid: u32, first: usize| {
+        let stat = stat_of(pid);
+        stat.iter().skip(first).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+    };
+    let ended = ticks(server.id(), 13);
+    let running: f64 = processes(server).into_iter().map(|pid| ticks(pid, 11)).sum();
+    (ended + running) / 100.0
 }
 
 /// The memory of a server's processes, shared pages in proportion, MB.

@@ -33,7 +33,7 @@ pub fn rust_of(text: &str) -> Result<String, String> {
         };
         let (name, value) = heading.split_once(' ').unwrap_or((heading, ""));
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
-            return Err(wrong("a heading that is no name"));
+            return Err(wrong("a heading that is not a name"));
         }
         let table = tables.iter().position(|table| table.0 == name).unwrap_or(tables.len());
         if table == tables.len() {
@@ -74,10 +74,10 @@ fn expand(line: &str) -> Result<Vec<String>, &'static str> {
     const MOST: usize = 200;
     let mut done = vec![String::new()];
     let mut rest = line;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (choices, behind) = behind.split_once('}').ok_or("a `{` without `}`")?;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (choices, after) = after.split_once('}').ok_or("a `{` without `}`")?;
         if before.contains('}') || choices.contains('{') || !choices.contains(',') {
-            return Err("braces that are no choice");
+            return Err("braces without a choice");
         }
         let longer = |start: &String| {
             let start = format!("{start}{before}");
@@ -87,7 +87,7 @@ fn expand(line: &str) -> Result<Vec<String>, &'static str> {
         if done.len() > MOST {
             return Err("more than 200 phrases");
         }
-        rest = behind;
+        rest = after;
     }
     if rest.contains('}') {
         return Err("a `}` without `{`");

@@ -84,23 +84,23 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
     render_within(diagnostics, sources, colour, None, Language::English)
 }
 
-/// The same in a language, for a terminal with `columns` columns: of longer source lines
-/// only the part with the mistake is drawn, so that the caret stays below it.
+/// The same in a language, for a terminal with this many columns: a longer source line is
+/// drawn only around the mistake, so that the caret stays below it.
 pub fn render_within(
     diagnostics: &[Diagnostic],
     sources: &Sources,
     colour: bool,
-    columns: Option<usize>,
+    terminal: Option<usize>,
     language: Language,
 ) -> String {
     /// With fewer columns there is no room for a word and its line number.
     const COLUMNS_MIN: usize = 24;
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let renderer = match columns {
-        Some(columns) => renderer.term_width(columns.max(COLUMNS_MIN)),
+    let terminal = terminal.map(|columns| columns.max(COLUMNS_MIN));
+    let renderer = match terminal {
+        Some(columns) => renderer.term_width(columns),
         None => renderer,
     };
-    let terminal = columns.map(|columns| columns.max(COLUMNS_MIN));
     let mut out = String::new();
     let mut columns = Columns::default();
     for diagnostic in diagnostics {
@@ -241,7 +241,7 @@ fn draw(
 /// A place, and the text for it.
 type MarkedSpan<'a> = (AnnotationKind, Span, &'a str);
 
-/// Of a line with more bytes than this, only the part with the mistake is drawn: each of
+/// A line with more bytes than this is drawn only around the mistake: otherwise each of
 /// thousands of mistakes in one line would draw the whole line.
 const LONG_LINE: usize = 4096;
 

@@ -82,18 +82,19 @@ impl Flags {
 
 /// Whether a text can be a keyword: an atom (RFC 9051 §9).
 pub fn is_keyword(text: &str) -> bool {
-    (1..=LONGEST_KEYWORD).contains(&text.len()) && text.chars().all(is_of_atoms)
+    (1..=LONGEST_KEYWORD).contains(&text.len()) && text.chars().all(is_atom_char)
 }
 
 /// The keyword made from a text in a message: `_` replaces what keywords cannot contain.
 /// None for a blank text.
 pub fn to_keyword(text: &str) -> Option<String> {
-    let letters = text.trim().chars().map(|letter| if is_of_atoms(letter) { letter } else { '_' });
+    let letters = text.trim().chars().map(|letter| if is_atom_char(letter) { letter } else { '_' });
     let keyword: String = letters.take(LONGEST_KEYWORD).collect();
     (!keyword.is_empty()).then_some(keyword)
 }
 
-fn is_of_atoms(letter: char) -> bool {
+/// Whether it is an ATOM-CHAR (RFC 9051 §9) that a keyword may contain.
+pub(crate) fn is_atom_char(letter: char) -> bool {
     letter.is_ascii_graphic() && !"(){%*\"\\]".contains(letter)
 }
 

@@ -90,6 +90,11 @@ pub fn counted(number: usize, thing: &str) -> String {
     format!("{number} {}", plural(number, thing))
 }
 
+/// Bytes as hexadecimal digits, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Appends a character as JSON escapes it (RFC 8259 §7): two escapes beyond U+FFFF.
 pub fn push_json_escape(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {

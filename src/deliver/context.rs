@@ -143,8 +143,8 @@ pub(super) fn effect_result(name: &str, end: program::ProgramEnd) -> EffectResul
     }
 }
 
-/// [`effect_result`] for the program that sends mail, whose exit status says whether another try
-/// is worthwhile.
+/// [`effect_result`] for the program that sends mail, whose exit status says whether
+/// another try is worthwhile.
 pub(super) fn sendmail_result(name: &str, end: program::ProgramEnd) -> EffectResult {
     let is_permanent = end.status.is_some_and(is_permanent);
     EffectResult { is_permanent, ..effect_result(name, end) }
@@ -156,7 +156,8 @@ pub fn printed_lines(name: &str, lines: Vec<String>) -> Vec<String> {
 }
 
 /// The environment of programs: a few variables that are the same for every message, and
-/// the envelope. Values from outside are cut to one line each.
+/// the envelope. Control characters are removed from the values, except from the home,
+/// and long values are cut.
 pub fn environment(
     home: Option<&Path>,
     user: Option<&str>,

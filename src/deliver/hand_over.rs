@@ -1,5 +1,5 @@
 //! Handing copies over to another store: stage and commit as in a Maildir, except that
-//! nothing is undone. A copy has an id by which the store recognises a retry of it, or
+//! nothing is undone. A copy has an id by which the store recognizes a retry of it, or
 //! the journal says where it was being put. So what was stored before a later step
 //! failed is not stored twice.
 
@@ -139,7 +139,7 @@ impl HandOverNotes for Record<'_, '_> {
 /// Unlike the journal's key, this one covers the line of a program that fetches mail.
 /// Without it, a message that a user has deleted and fetches again would seem to be a
 /// retry: the store would drop it, for days, and the provider's copy would be deleted.
-/// With it, a copy is stored twice if its reply was lost; so it is where no key can be
+/// With it, a copy is stored twice if its reply was lost, as it is where no key can be
 /// kept. What the journal knows to be stored is not handed over again.
 fn ids(
     copies: &[&Copy<'_>],
@@ -155,7 +155,7 @@ fn ids(
         Some(key) => key,
         None => {
             report.notes.push("no key can be kept: a retry of this hand-over would double".into());
-            SecretKey::passing().map_err(|error| unread(&error))?
+            SecretKey::temporary().map_err(|error| unread(&error))?
         }
     };
     let message = journal::key_as_fetched(original, context.sender.as_deref(), &context.recipients);

@@ -277,7 +277,7 @@ fn apply(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) 
             changes.push(false);
             continue;
         };
-        let is_listed = entries.entry(key.clone()).or_insert_with(|| list.key(&key));
+        let is_listed = entries.entry(key.clone()).or_insert_with(|| list.has_key(&key));
         changes.push(*is_listed == (*change == Change::Remove));
         match change {
             Change::Add if !*is_listed => added.push((key, *entry)),

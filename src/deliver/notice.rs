@@ -39,7 +39,10 @@ pub const UNFILTERED: &str =
 /// nothing of that message: reading the message is what failed.
 pub fn send_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let body = "A message in your inbox, which came just before this one, has not gone through \
-                your rules:\nat each earlier attempt the program ended while it processed that message, so this time the rules were skipped.\nNo message is lost. Please tell your provider, or the developers of mfilter.\n";
+                your rules:\n\
+                at each earlier attempt the program ended while it processed that message, \
+                so this time the rules were skipped.\n\
+                No message is lost. Please tell your provider, or the developers of mfilter.\n";
     let message = mail("A message was not filtered", body, "", world);
     let message = Message::from_bytes(message.into_bytes());
     let _ = store_in_inbox(&message, store, state);
@@ -58,31 +61,37 @@ fn user_address(world: &World, host: &str) -> String {
 }
 
 fn compose(notice: &Notice, world: &World) -> String {
-    let relative = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());
-    let rules = match relative {
-        Some(relative) => format!("~/{}", relative.display()),
-        None => notice.path.display().to_string(),
-    };
-    if notice.kind == NoticeKind::Filters {
-        let (subject, meanwhile) = match notice.last_valid {
-            true => (
-                "Your filters are not in use; still using those saved before",
-                "Until you change this and save your filters again, the filters that you \
-                 saved before stay in use.",
-            ),
-            false => (
-                "Your filters are not in use",
-                "Until you change this and save your filters again, none of your filters \
-                 are in use.",
-            ),
-        };
-        let body = format!(
-            "{}\n{meanwhile}\nNo message is lost.\n\n\
-             They are in {rules}. To see this again: mfilter check --sieve {rules}\n",
-            notice.text
-        );
-        return mail(subject, &body, "", world);
+    let path = world.user.with_tilde(&notice.path.display().to_string());
+    match notice.kind {
+        NoticeKind::Filters => compose_for_script(notice, &path, world),
+        NoticeKind::Missing | NoticeKind::Mistake => compose_for_rules(notice, &path, world),
     }
+}
+
+/// The notice about a script, by the words of web mailers.
+fn compose_for_script(notice: &Notice, script: &str, world: &World) -> String {
+    let (subject, meanwhile) = match notice.last_valid {
+        true => (
+            "Your filters are not in use; still using those saved before",
+            "Until you change this and save your filters again, the filters that you \
+             saved before stay in use.",
+        ),
+        false => (
+            "Your filters are not in use",
+            "Until you change this and save your filters again, none of your filters \
+             are in use.",
+        ),
+    };
+    let body = format!(
+        "{}\n{meanwhile}\nNo message is lost.\n\n\
+         They are in {script}. To see this again: mfilter check --sieve {script}\n",
+        notice.text
+    );
+    mail(subject, &body, "", world)
+}
+
+/// The notice about a file of rules.
+fn compose_for_rules(notice: &Notice, rules: &str, world: &World) -> String {
     let (subject, meanwhile) = match (notice.kind, notice.last_valid) {
         (NoticeKind::Missing, true) => (
             "Your mail rules are missing; still using the last valid version",
@@ -111,7 +120,7 @@ fn compose(notice: &Notice, world: &World) -> String {
 }
 
 /// A mail to the user in the user's language. Each line of the body is translated as a
-/// whole; `after`, which follows the body, is in that language already.
+/// whole; `appendix`, which follows the body, is in that language already.
 fn mail(subject: &str, body: &str, appendix: &str, world: &World) -> String {
     let language = Language::of_locale();
     let subject = encode(&translated(subject, language));

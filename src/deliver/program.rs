@@ -32,7 +32,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::file;
 use crate::message::{HeaderEdit, Message};
 use crate::platform::{exit_descriptor, memory_file};
-use crate::source::may_pass;
+use crate::source::{may_pass, reason};
 
 /// The time between SIGTERM and SIGKILL, and how long a killed program may take to end.
 const KILL_GRACE: Duration = Duration::from_secs(2);
@@ -177,7 +177,7 @@ fn execute(
     match command.spawn() {
         Ok(child) => RunningProgram::new(child, output).finish(call.deadline),
         Err(error) => {
-            let why = format!("cannot be started: {}", without_number(&error));
+            let why = format!("cannot be started: {}", reason(&error));
             failed(why, may_pass(&error) && !is_no_program(&error))
         }
     }
@@ -209,11 +209,6 @@ fn close_inherited() {
     });
 }
 
-/// The text of an error without its number.
-fn without_number(error: &io::Error) -> String {
-    error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
-}
-
 /// What a filter prints.
 struct ProgramOutput {
     bytes: Vec<u8>,
@@ -228,12 +223,14 @@ impl ProgramOutput {
     fn take(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         if self.error.is_some() {
-        } else if self.size > self.limit {
+            return;
+        }
+        if self.size > self.limit {
             self.error = Some(format!("printed more than {} MB", self.limit >> 20));
         } else if let Err(error) = self.keep(bytes) {
             self.may_pass = may_pass(&error);
-            self.error =
-                Some(format!("printed something that cannot be kept: {}", without_number(&error)));
+            let why = format!("printed something that cannot be kept: {}", reason(&error));
+            self.error = Some(why);
         }
     }
 
@@ -259,7 +256,7 @@ impl ProgramOutput {
             (None, _, None) => Ok(Message::from_bytes(self.bytes)),
             (None, _, Some(mut file)) => {
                 file.rewind().and_then(|()| Message::open(file)).map_err(|error| {
-                    format!("printed something that cannot be read: {}", without_number(&error))
+                    format!("printed something that cannot be read: {}", reason(&error))
                 })
             }
         }

@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use crate::maildir::name;
 use crate::message::Message;
 use crate::message::address::parse_list;
 use crate::message::encoded_word::encode;
@@ -16,7 +17,6 @@ use crate::state::replies;
 
 use super::context::{DeliveryContext, EffectResult, sendmail_result};
 use super::{program, sendmail};
-use crate::maildir::name;
 
 /// Sends an answer, unless this sender got the same text within the set time. If that
 /// cannot be recorded, none is sent: better none than many.
@@ -27,7 +27,7 @@ pub(super) fn send(reply: &Reply, context: &DeliveryContext) -> EffectResult {
         return failed("no answer is sent, because it cannot be recorded".into());
     };
     let text = reply.key.as_bytes();
-    // Otherwise who has a new tag each day would have a new answer each day.
+    // Otherwise a sender with a new tag each day would get a new answer each day.
     let to = path::untagged(&reply.to);
     match replies::claim(state, &to, text, context.now, reply.every) {
         Ok(true) => {}

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::context::Context;
 use crate::message::Message;
 use crate::message::message_ids::message_ids;
+use crate::text::hex;
 
 /// How many Message-IDs of one message are used: its own, the first of the
 /// conversation, and the newest of the others.
@@ -84,7 +85,7 @@ fn is_distinct(id: &str) -> bool {
 /// 64 bits, in hexadecimal.
 fn hash(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..8])
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! How files are opened: without ever blocking, and only regular files.
 //!
 //! Whoever can replace a file by a FIFO, a device or a terminal must not be able to block
-//! a delivery: every open of a file goes through here (tests/architecture looks for
-//! others). Directories are opened as such, which never blocks; what is newly created,
+//! a delivery: every open of a file goes through here (tests/it/architecture.rs looks
+//! for others). Directories are opened as such, which never blocks; what is newly created,
 //! with `O_EXCL`, cannot be anything else.
 
 mod bounds;

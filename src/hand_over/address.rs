@@ -115,7 +115,7 @@ impl FromStr for LmtpAddress {
         for part in parts {
             let sign = |value: &str| match value.as_bytes() {
                 [sign] if sign.is_ascii_punctuation() => Ok(char::from(*sign)),
-                _ => bad(format!("`{part}`: it is one sign")),
+                _ => bad(format!("`{part}`: it takes one sign such as `/`")),
             };
             match part.split_once('=') {
                 Some(("separator", value)) => address.separator = sign(value)?,
@@ -183,7 +183,7 @@ impl FromStr for StorePlace {
         };
         match address.filter(|address| address.port() > 0) {
             Some(address) => Ok(StorePlace::Tcp(address)),
-            None => bad("a store is at `unix:PATH` or `HOST:PORT`, HOST an IP address"),
+            None => bad("a store is at `unix:PATH` or `HOST:PORT`, where HOST is an IP address"),
         }
     }
 }

@@ -53,10 +53,10 @@ impl<'t> WireLines<'t> {
             self.last = *last;
         }
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE { self.hand_on() } else { Ok(()) }
+        if self.buffer.len() >= PIECE { self.pass_on() } else { Ok(()) }
     }
 
-    fn hand_on(&mut self) -> io::Result<()> {
+    fn pass_on(&mut self) -> io::Result<()> {
         (self.take)(&self.buffer)?;
         self.buffer.clear();
         Ok(())
@@ -68,7 +68,7 @@ impl<'t> WireLines<'t> {
         if self.last != b'\n' {
             self.buffer.extend_from_slice(b"\r\n");
         }
-        self.hand_on()
+        self.pass_on()
     }
 }
 

@@ -173,7 +173,7 @@ impl MailStore {
         &self.address
     }
 
-    /// Whether it recognises a copy by its id, and stores once what it is given twice. For
+    /// Whether it recognizes a copy by its id, and stores once what it is given twice. For
     /// another store we have to note what was begun.
     pub fn knows_ids(&self) -> bool {
         matches!(self.address, StoreAddress::Lmtp(_))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::Mode;
 
-use super::accounts::{Account, Recipient, is_plain_name};
+use super::accounts::{Account, Recipient, filled_path};
 use super::settings::LmtpSettings;
 use crate::file::Bounds;
 use crate::user::User;
@@ -34,13 +34,8 @@ fn maildir(account: &Account, template: &str) -> Result<PathBuf, String> {
         return Ok(account.home.join(below.trim_start_matches('/')));
     }
     let (user, domain) = account.name.rsplit_once('@').unwrap_or((&account.name, ""));
-    let has = |part: &str| template.contains(part);
-    if has("{user}") && !is_plain_name(user) || has("{domain}") && !is_plain_name(domain) {
-        return Err(format!("`{}` makes no path of `{template}`", account.name));
-    }
-    // Both in one pass, so that no name is taken for a placeholder.
-    let parts = template.split("{user}").map(|part| part.replace("{domain}", domain));
-    Ok(parts.collect::<Vec<_>>().join(user).into())
+    filled_path(template, user, domain)
+        .ok_or_else(|| format!("`{}` makes no path of `{template}`", account.name))
 }
 
 /// Creates the home of a user for whom mail comes for the first time, with mode 0700, if

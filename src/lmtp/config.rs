@@ -1,5 +1,5 @@
 //! `/etc/mfilter/lmtp.conf`: one setting per line, `name = value`; `#` begins a comment.
-//! The command line accepts the same settings by the same names, and takes precedence.
+//! The command line accepts most of them by the same names, and takes precedence.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -201,11 +201,8 @@ pub const SETTINGS: &[(&str, Setter)] = &[
     }),
 ];
 
-/// Sets one setting, replacing its previous value.
-///
-/// # Errors
-/// As in a file.
-pub fn set(settings: &mut LmtpSettings, name: &str, value: &str) -> Result<(), ConfigErrorKind> {
+/// Sets one setting.
+fn set(settings: &mut LmtpSettings, name: &str, value: &str) -> Result<(), ConfigErrorKind> {
     let bad = |why| ConfigErrorKind::BadValue { name: name.to_owned(), why };
     if let Some(program) = name.strip_prefix("program ").map(str::trim) {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);

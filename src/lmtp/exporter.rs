@@ -21,6 +21,7 @@ const FILE_INTERVAL: Duration = Duration::from_secs(5);
 const FILE_MODE: u32 = 0o644;
 /// The socket's mode.
 const SOCKET_MODE: u32 = 0o660;
+
 /// Publishes the metrics until it is ended.
 pub struct Exporter {
     end: UnixStream,

@@ -5,7 +5,7 @@
 //!
 //! The front asks it over a pair of sockets, one question and one answer at a time.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{self, Account, Accounts, Recipient};
 use super::listen::{Listener, report_ready, wait_for};
 use super::pool::PoolLog;
 use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
+use super::signals::Signals;
 use super::spawn::{Role, command};
 use super::warm_worker::{KILL_GRACE, Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
@@ -100,24 +100,6 @@ pub fn run(
     }
 }
 
-/// Pipes that a signal writes to.
-struct Signals {
-    end: UnixStream,
-    renew: UnixStream,
-}
-
-impl Signals {
-    fn register() -> io::Result<Signals> {
-        let (end, end_sent) = UnixStream::pair()?;
-        let (renew, renew_sent) = UnixStream::pair()?;
-        for signal in [SIGTERM, SIGINT] {
-            signal_hook::low_level::pipe::register(signal, end_sent.try_clone()?)?;
-        }
-        signal_hook::low_level::pipe::register(SIGHUP, renew_sent)?;
-        Ok(Signals { end, renew })
-    }
-}
-
 impl Launcher<'_> {
     fn start_front(&self, listener: &Listener) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
@@ -148,7 +130,7 @@ impl Launcher<'_> {
                 signal(front, Signal::TERM);
             }
             if ready.get(1) == Some(&true) {
-                let _ = (&signals.renew).read(&mut [0; 64]);
+                signals.clear_renew();
                 if self.renew() {
                     signal(front, Signal::HUP);
                 }

@@ -34,3 +34,4 @@ pub mod worker;
 
 mod child;
 mod rule_cache;
+mod signals;

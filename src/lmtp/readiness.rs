@@ -55,7 +55,7 @@ pub fn listening(settings: &LmtpSettings) -> ServerNeed {
         Some(ListenAddress::Tcp(host)) => ListenAddress::loopback(host).and_then(|addresses| {
             match TcpListener::bind(&*addresses) {
                 Ok(_) => Ok(host.clone()),
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(format!(
+                Err(error) if error.kind() == ErrorKind::AddrInUse => Err(format!(
                     "something already listens on {host}; unless it is this server, stop it"
                 )),
                 Err(error) => Err(format!("{host}: {}", reason(&error))),

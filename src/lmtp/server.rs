@@ -1,8 +1,7 @@
 //! The front: accepts connections, each served by a thread, until it is told to end.
 //!
 //! SIGTERM and SIGINT end it: open transactions are finished, and so is the first one of a
-//! client that has just connected.
-//! SIGHUP makes it read the settings again.
+//! client that has just connected. SIGHUP makes it read the settings again.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +12,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{Account, Accounts, Recipient, Unavailable};
 use super::exporter::Exporter;
@@ -26,6 +24,7 @@ use super::session::{
     self, Addressee, ENDING, Envelope, LmtpPeer, PeerState, Service, SessionLimits,
 };
 use super::settings::{Identity, LmtpSettings};
+use super::signals::Signals;
 use super::spool::MessageData;
 use super::warm_worker::Spawner;
 
@@ -38,9 +37,9 @@ const LAST_COMMAND: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(180);
 /// How long one write may take: a client that does not read its answers is disconnected.
 const WRITE: Duration = Duration::from_secs(60);
-/// How often to check whether workers are worn out, or whether there is room for a
-/// connection.
+/// How often to check whether workers are worn out.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How often to check whether there is room for a connection.
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(20);
 /// A connection that has been idle for this long gives way to one that waits.
 const GIVES_WAY: Duration = Duration::from_secs(1);
@@ -129,13 +128,7 @@ impl Server {
         reload: &ReloadSettings,
         ready: impl FnOnce(),
     ) -> io::Result<()> {
-        let (end, end_sent) = UnixStream::pair()?;
-        let (renew, renew_sent) = UnixStream::pair()?;
-        for signal in [SIGTERM, SIGINT] {
-            signal_hook::low_level::pipe::register(signal, end_sent.try_clone()?)?;
-        }
-        signal_hook::low_level::pipe::register(SIGHUP, renew_sent)?;
-        renew.set_nonblocking(true)?;
+        let signals = Signals::register()?;
         listener.set_nonblocking(true)?;
         let exporter = Exporter::start(
             &self.current().settings.metrics,
@@ -149,12 +142,12 @@ impl Server {
             let most = self.current().settings.connections.max(1);
             let is_full = self.open_connections() >= most;
             let wait = if is_full { LOOK_FOR_PLACE } else { POLL_INTERVAL };
-            let ready = wait_for(&[&end.as_fd(), &renew.as_fd(), &listener.as_fd()], wait)?;
+            let ready = wait_for(&[&signals.end, &signals.renew, &listener], wait)?;
             if ready.first() == Some(&true) {
                 break;
             }
             if ready.get(1) == Some(&true) {
-                let _ = (&renew).read(&mut [0; 64]);
+                signals.clear_renew();
                 self.renew(reload);
             }
             if looked.elapsed() >= POLL_INTERVAL {
@@ -171,7 +164,7 @@ impl Server {
             }
             match listener.accept() {
                 Ok(stream) => self.take(stream),
-                Err(error) if passes(&error) => {}
+                Err(error) if is_harmless(&error) => {}
                 Err(error) if is_permanent(&error) => return Err(error),
                 Err(error) => {
                     (self.tell)(&format!("a connection cannot be taken: {error}"));
@@ -347,8 +340,7 @@ impl Service for Server {
         };
         counter.count();
         if let Err(why) = &found {
-            let Recipient { local, domain, .. } = recipient;
-            (self.tell)(&format!("{local}@{domain} gets no mail now: {why}"));
+            (self.tell)(&format!("{} gets no mail now: {why}", recipient.address()));
         }
         found
     }
@@ -438,14 +430,14 @@ impl Write for ServedClient<'_> {
     }
 }
 
-/// The connection is gone, or another process accepted it.
-fn passes(error: &io::Error) -> bool {
-    let passing = [Errno::AGAIN, Errno::CONNABORTED, Errno::INTR, Errno::PROTO];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+/// Whether only this connection is gone, or another process has accepted it.
+fn is_harmless(error: &io::Error) -> bool {
+    let harmless = [Errno::AGAIN, Errno::CONNABORTED, Errno::INTR, Errno::PROTO];
+    Errno::from_io_error(error).is_some_and(|errno| harmless.contains(&errno))
 }
 
-/// It is not a listening socket. Other errors pass: the system is short of something, or
-/// the network broke.
+/// Whether it is not a listening socket. Other errors are temporary: the system is short
+/// of something, or the network broke.
 fn is_permanent(error: &io::Error) -> bool {
     let permanent = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP];
     Errno::from_io_error(error).is_some_and(|errno| permanent.contains(&errno))

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::file::{ANYWHERE, Bounds};
-use crate::source::{Fingerprint, ReadError, open_rules, read_current};
+use crate::source::{Fingerprint, open_rules, read_current};
 use crate::state::program_cache::{CachedRuleFile, Verification};
 
 /// Files and the fingerprint of each; none for one that did not exist.
@@ -75,7 +75,7 @@ impl FileFingerprints {
 
     /// Whether the rules are still those of the files, which belong to a user.
     pub fn are_current(&self) -> bool {
-        self.hold(print_of)
+        self.hold(fingerprint_of)
     }
 
     /// Whether all files still have the same content; `look` returns the current
@@ -90,10 +90,10 @@ impl FileFingerprints {
 }
 
 /// The fingerprint of a file of rules or a script; none if it does not exist.
-pub(super) fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Fingerprint>> {
-    match read_current(|| open_rules(bounds, path)?.print()) {
-        Ok(print) => Ok(Some(print)),
-        Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
+pub(super) fn fingerprint_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Fingerprint>> {
+    match read_current(|| open_rules(bounds, path)?.fingerprint()) {
+        Ok(fingerprint) => Ok(Some(fingerprint)),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

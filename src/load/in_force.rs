@@ -1,5 +1,5 @@
 //! Which rules are in force: the ones in the file, or if they cannot be used, the last
-//! good ones.
+//! valid ones.
 //!
 //! A mistake never costs mail. If the file cannot be used, because it is broken,
 //! unreadable or writable by others, the last valid version stays in use; without one, all
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::fingerprints::{FileFingerprints, print_of};
+use super::fingerprints::{FileFingerprints, fingerprint_of};
 use super::script::{self, ScriptRules};
 use super::{bounds_of_main, check_bytes_with};
 use crate::diagnostic::{self, Diagnostic, Severity};
@@ -27,6 +27,7 @@ use crate::rules::script::IncludedScript;
 use crate::source::{ReadError, SourceFile, Sources, open_rules, read_current, read_rules};
 use crate::state::program_cache::{self, ProgramCache, Verification};
 use crate::state::{StateDir, history as versions, last_valid};
+use crate::text::hex;
 use crate::translation::translated;
 use crate::user::User;
 
@@ -88,8 +89,8 @@ impl LoadedRules {
     }
 }
 
-/// A file of rules: its kept program, or its bytes.
-enum Rules {
+/// A file of rules: its cached program, or its bytes.
+pub(super) enum OpenedRules {
     Cached(Box<CompiledProgram>, FileFingerprints),
     Read(Vec<u8>),
 }
@@ -123,26 +124,26 @@ fn find_in_force(
     let cache = ProgramCache::of(path, user);
     let opened = read_current(|| {
         let file = open_rules(bounds_of_main(path, user), path)?;
-        let print = file.print()?;
+        let print = file.fingerprint()?;
         let mut fingerprints = FileFingerprints::of(path, Some(print), proof).within(user.bounds());
         let look = &mut |path: &Path| {
-            let print = print_of(user.bounds(), path)?;
+            let print = fingerprint_of(user.bounds(), path)?;
             fingerprints.add(path, print);
             Ok(print)
         };
         match cache.as_ref().and_then(|cache| cache.read(print, proof, look)) {
-            Some(program) => Ok(Rules::Cached(Box::new(program), fingerprints)),
-            None => Ok(Rules::Read(file.bytes()?)),
+            Some(program) => Ok(OpenedRules::Cached(Box::new(program), fingerprints)),
+            None => Ok(OpenedRules::Read(file.bytes()?)),
         }
     });
     let bytes = match opened {
-        Ok(Rules::Cached(program, fingerprints)) => {
+        Ok(OpenedRules::Cached(program, fingerprints)) => {
             return Ok(LoadedRules {
                 fingerprints: fingerprints.all(),
                 ..LoadedRules::of(*program)
             });
         }
-        Ok(Rules::Read(bytes)) => bytes,
+        Ok(OpenedRules::Read(bytes)) => bytes,
         Err(error) if error.may_pass() => {
             let why = format!("{}: {error}", path.display());
             return last_valid_for_now(path, &why, user, state);
@@ -211,7 +212,7 @@ impl UnusableRules {
         error: &ReadError,
         last_valid: Option<Vec<(PathBuf, String)>>,
     ) -> UnusableRules {
-        let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
+        let is_gone = error.is_absent();
         let text = format!("{}: {error}\n", path.display());
         // Rules that vanish a second time are a different version from the first time.
         let mut sources = Sources::default();
@@ -326,16 +327,13 @@ fn remember(
     state: Option<&StateDir>,
 ) -> bool {
     let Some(state) = state else { return true };
-    let text = |file: &'_ SourceFile| (file.path.clone(), file.text.clone());
     let all = sources.files();
     // The script has its own last valid version.
-    let own: Vec<_> = match script {
-        Some(script) => script.others(all).map(text).collect(),
-        None => all.iter().map(text).collect(),
+    let remembered = match script {
+        Some(script) => last_valid::remember(state, path, &texts(script.others(all))),
+        None => last_valid::remember(state, path, &texts(all)),
     };
-    let remembered = last_valid::remember(state, path, &borrowed(&own));
-    let texts: Vec<_> = all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
-    let _ = versions::remember(state, path, &texts);
+    let _ = versions::remember(state, path, &texts(all));
     remembered.is_ok()
 }
 
@@ -378,8 +376,8 @@ fn from_files(
     Ok(compiled.map(|it| LoadedRules { remark, ..LoadedRules::of(it) }))
 }
 
-fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {
-    texts.iter().map(|(path, text)| (path.clone(), text.as_str())).collect()
+fn texts<'f>(files: impl IntoIterator<Item = &'f SourceFile>) -> Vec<(PathBuf, &'f str)> {
+    files.into_iter().map(|file| (file.path.clone(), file.text.as_str())).collect()
 }
 
 pub(super) fn errors(diagnostics: &[Diagnostic], sources: &Sources, language: Language) -> String {
@@ -402,5 +400,5 @@ fn version(sources: &Sources, text: &str) -> String {
         hash.update([0]);
     }
     hash.update(text.as_bytes());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

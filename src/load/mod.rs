@@ -151,25 +151,25 @@ pub fn rule_set(
     site: Option<CompiledProgram>,
     user: &User,
 ) -> Result<(RuleSet, Option<String>), String> {
-    let (mut words, mut note) = (SwitchChoices::default(), None);
-    if let Some(path) = choices_path(&rules, site.is_some(), user) {
+    let (mut choices, mut note) = (SwitchChoices::default(), None);
+    if let Some(path) = choices_path_for(&rules, site.is_some(), user) {
         match switch_choices::read(&path) {
-            Ok(known) => words = known,
+            Ok(known) => choices = known,
             Err(error) if error.may_pass() => return Err(switch_choices::not_read(&path, &error)),
             Err(error) => note = Some(switch_choices::not_read(&path, &error)),
         }
     }
-    Ok((RuleSet::new(rules, site, &words), note))
+    Ok((RuleSet::new(rules, site, &choices), note))
 }
 
 /// The file of the user's choices in `mfilter isp-filter`, if they can have an effect.
-fn choices_path(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
+fn choices_path_for(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
     let is_decided = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
     let asks = (has_site || !rules.settings.labels.is_empty()) && !is_decided;
     switch_choices::path(user).filter(|_| asks)
 }
 
 /// The same for a rule set.
-pub fn words_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
-    choices_path(&rules.user, rules.site.is_some(), user)
+pub fn choices_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
+    choices_path_for(&rules.user, rules.site.is_some(), user)
 }

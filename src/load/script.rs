@@ -23,6 +23,7 @@ use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules, read_script};
 use crate::state::program_cache::CachedRuleFile;
 use crate::state::{StateDir, last_valid, missing_script};
+use crate::text::hex;
 use crate::user::User;
 use crate::zone::zone;
 
@@ -65,7 +66,7 @@ impl ScriptRead {
             // room.
             Ok(bytes) if bytes.is_empty() => return None,
             Ok(bytes) => bytes,
-            Err(error) if is_absent(&error) => return None,
+            Err(error) if error.is_absent() => return None,
             Err(error) => {
                 self.is_there = true;
                 return Some(Script::unusable(request.path, error.to_string()));
@@ -84,7 +85,7 @@ impl ScriptRead {
         let read = read_script(&self.bounds, path);
         match &read {
             Ok(bytes) => self.files.push((path.to_owned(), Some(bytes.clone()))),
-            Err(error) if is_absent(error) => self.files.push((path.to_owned(), None)),
+            Err(error) if error.is_absent() => self.files.push((path.to_owned(), None)),
             Err(error) if error.may_pass() => {
                 self.unread.get_or_insert(format!("{}: {error}", path.display()));
             }
@@ -92,10 +93,6 @@ impl ScriptRead {
         }
         read
     }
-}
-
-fn is_absent(error: &ReadError) -> bool {
-    error.is_missing() || matches!(error, ReadError::Dangling(_))
 }
 
 /// A script from texts that were kept; the first of them is the script itself.
@@ -124,6 +121,16 @@ pub(super) struct ScriptRules {
     pub(super) may_be_kept: bool,
     /// A remark for the log.
     pub(super) remark: Option<String>,
+}
+
+/// Checks rules with a script from texts that were kept; none if it can no longer be used.
+fn check_known(
+    texts: &[(PathBuf, String)],
+    check: &mut dyn FnMut(ReadScript<'_>) -> (Sources, CheckResult),
+) -> Option<(Sources, CheckResult)> {
+    let (sources, checked) = check(&mut |request| from_texts(request, texts));
+    let is_usable = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
+    is_usable.then_some((sources, checked))
 }
 
 /// Checks rules with `check`: with the current script, or else with the last valid one, or
@@ -165,20 +172,15 @@ pub(super) fn decide(
             missing_script::forget(state, &path);
             return Ok(plain);
         }
-        let (sources, checked) = check(&mut |request| from_texts(request, &known));
-        let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
-        return Ok(match is_good {
-            true => ScriptRules { sources, checked, may_be_kept: false, ..plain },
-            false => ScriptRules { may_be_kept: false, ..plain },
+        return Ok(match check_known(&known, check) {
+            Some((sources, checked)) => {
+                ScriptRules { sources, checked, may_be_kept: false, ..plain }
+            }
+            None => ScriptRules { may_be_kept: false, ..plain },
         });
     }
     // The current script cannot be used.
-    let mut found = None;
-    if let Some(known) = &known {
-        let (sources, checked) = check(&mut |request| from_texts(request, known));
-        let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
-        found = is_good.then_some((sources, checked));
-    }
+    let found = known.as_ref().and_then(|known| check_known(known, check));
     let has_last_valid = found.is_some();
     if let Some(why) = &read.unread {
         let Some((sources, checked)) = found else {
@@ -285,7 +287,7 @@ fn unused(
         path: script.path.clone(),
         text,
         line: format!("filters are not in use: {first}"),
-        version: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        version: hex(&hash.finalize()),
         last_valid: false,
     }
 }

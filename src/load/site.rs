@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 
 use super::FileFingerprints;
-use super::in_force::errors;
+use super::in_force::{OpenedRules, errors};
 use crate::language::Language;
 use crate::rules::check::{CheckContext, CheckResult, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
@@ -51,7 +51,7 @@ pub fn path(named: Option<&Path>) -> &Path {
     named.unwrap_or(Path::new(SITE_RULES))
 }
 
-/// The site rules in force. If the file was `asked` for, its absence is a mistake.
+/// The site rules in force. If the caller named the file, its absence is a mistake.
 pub fn in_force(named: Option<&Path>) -> LoadedSiteRules {
     in_force_by(named, Verification::OnRead)
 }
@@ -61,22 +61,22 @@ pub fn in_force_by(named: Option<&Path>, proof: Verification) -> LoadedSiteRules
     let (path, is_named) = (path(named), named.is_some());
     let cached = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
-        let print = file.print()?;
+        let print = file.fingerprint()?;
         let mut fingerprints = FileFingerprints::of(path, Some(print), proof);
         let look = &mut |path: &Path| {
-            let print = print_of(path)?;
+            let print = fingerprint_of(path)?;
             fingerprints.add(path, print);
             Ok(print)
         };
         match cached.read(print, Verification::AtOnce, look) {
-            Some(compiled) => Ok(Err((compiled, fingerprints))),
-            None => Ok(Ok(file.bytes()?)),
+            Some(compiled) => Ok(OpenedRules::Cached(Box::new(compiled), fingerprints)),
+            None => Ok(OpenedRules::Read(file.bytes()?)),
         }
     });
     let bytes = match opened {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err((compiled, fingerprints))) => {
-            return LoadedSiteRules::of(compiled, fingerprints.all());
+        Ok(OpenedRules::Read(bytes)) => bytes,
+        Ok(OpenedRules::Cached(compiled, fingerprints)) => {
+            return LoadedSiteRules::of(*compiled, fingerprints.all());
         }
         // Nearly all machines: nothing more is opened.
         Err(error) if error.is_missing() && !is_named => {
@@ -115,8 +115,7 @@ fn without_file(
     cached: Option<CompiledProgram>,
 ) -> LoadedSiteRules {
     let is_kept = cached.is_some();
-    let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
-    let not_now = !is_kept && (error.may_pass() || is_named && is_gone);
+    let not_now = !is_kept && (error.may_pass() || is_named && error.is_absent());
     let what = match error.may_pass() || not_now {
         true => "cannot be read now",
         false => "are not used",
@@ -135,7 +134,7 @@ impl LoadedSiteRules {
 impl FileFingerprints {
     /// Whether the rules are still those of the files, which belong to the site.
     pub fn are_current_of_site(&self) -> bool {
-        self.hold(|_, path| print_of(path))
+        self.hold(|_, path| fingerprint_of(path))
     }
 }
 
@@ -190,9 +189,9 @@ fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
     Ok(open_site(path)?.bytes()?)
 }
 
-fn print_of(path: &Path) -> io::Result<Option<Fingerprint>> {
-    match open_site(path).and_then(|file| file.print()) {
-        Ok(print) => Ok(Some(print)),
+fn fingerprint_of(path: &Path) -> io::Result<Option<Fingerprint>> {
+    match open_site(path).and_then(|file| file.fingerprint()) {
+        Ok(fingerprint) => Ok(Some(fingerprint)),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),
     }

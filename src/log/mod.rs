@@ -1,8 +1,8 @@
 //! The log: what became of each message, for `mfilter why` and for people.
 //!
 //! There is one line for each copy that was stored, and one for the outcome if that was
-//! not a delivery. Before them come the texts of the rules' `log`, after them notes on
-//! what went differently from what was asked:
+//! not a delivery. Before them come the texts of the rules' `log` and the actions that were
+//! left out, after them notes on what went differently from what was asked:
 //!
 //! ```text
 //! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" hash="3f…" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" for="taro@a.example" ms=3.1
@@ -12,7 +12,8 @@
 //! `forwarded`, `replied`, `edited`, `discarded`, `refused`, `deferred` or `note`;
 //! `moved`, with the folder it `was` in, if a message that was already stored is moved, and
 //! `by` which command, unless that was `watch`, for which it is new mail;
-//! `learned` if a move by the user taught something. Values are JSON strings in which
+//! `learned` if a move by the user taught something; `deleted` before `expire` removes a
+//! message. Values are JSON strings in which
 //! controls, line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An unknown envelope sender is
 //! absent, the null sender is `""`; `for` is the envelope recipient; by `hash` the stored
@@ -46,7 +47,7 @@ use crate::text::{is_invisible, push_json_escape};
 use crate::zone::zone;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
-const CUT: u64 = 1 << 20;
+const ROTATION_SIZE: u64 = 1 << 20;
 /// The longest value, bytes: RFC 5322 §2.1.1 allows a line 998.
 pub(super) const VALUE_MAX: usize = 998;
 /// Facility mail, severity info: RFC 3164 §4.1.1.
@@ -55,7 +56,7 @@ const PRIORITY: u8 = 2 * 8 + 6;
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Log {
-    /// `log` in the state directory, cut by size.
+    /// `log` in the state directory, which is rotated.
     State(StateDir),
     /// A file of the user's choice, which the user has to rotate.
     File(PathBuf),
@@ -267,7 +268,7 @@ impl Log {
                     }
                     written => written,
                 };
-                let written = written.and_then(|file| cut(&file, &path));
+                let written = written.and_then(|file| rotate(&file, &path));
                 (path, written)
             }
         };
@@ -455,8 +456,8 @@ fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
 
 /// Renames a log that has become large; the lock and the second check keep two processes
 /// from doing it one after the other.
-fn cut(file: &File, path: &Path) -> io::Result<()> {
-    if file.metadata()?.len() < CUT {
+fn rotate(file: &File, path: &Path) -> io::Result<()> {
+    if file.metadata()?.len() < ROTATION_SIZE {
         return Ok(());
     }
     if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {

@@ -7,7 +7,7 @@
 //! time; until everything is read, an address that is not in the list may still get into
 //! it, so a test for that cannot be evaluated.
 //!
-//! Of sent mail, only what the user has written counts: not automatic answers, not mail
+//! In sent mail, only what the user has written counts: not automatic answers, not mail
 //! that unsubscribes from a list, not what is marked as a draft or as deleted, and not what
 //! mfilter has delivered into the folder: nobody knows who sent that.
 
@@ -129,7 +129,7 @@ impl SentMailReader {
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
         let place = self.location.place(&Folder::named(folder));
-        let filed = |message: &Message| {
+        let is_filed = |message: &Message| {
             let identity = MessageIdentity::of(HeaderHash::of(message.head()), None);
             let who = |state| Memory::at(state, 0).who(&identity, place.directories());
             state.and_then(who) == Some(FiledBy::Mfilter)
@@ -142,7 +142,7 @@ impl SentMailReader {
                 outcome.unread += 1;
                 continue;
             }
-            match people(&file, side, &self.location.bounds, &filed) {
+            match people(&file, side, &self.location.bounds, &is_filed) {
                 Ok(found) => {
                     hashes.push(hash);
                     for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
@@ -261,9 +261,9 @@ fn list(
             let text = name.to_string_lossy();
             let (base, _) = split_info(&text).unwrap_or((&text, ""));
             let hash = hash(base.split(':').next().unwrap_or(base).as_bytes());
-            // It is a draft, or to be deleted.
+            // A draft, or what is to be deleted, is neither sent nor kept; if that flag is
+            // removed, the message counts as new.
             if flags(&text).is_some_and(|flags| flags.contains(['D', 'T'])) {
-                // It is neither sent nor kept; if the flag is removed, it counts as new.
                 continue;
             }
             if before.binary_search(&hash).is_ok() {
@@ -289,7 +289,7 @@ fn people(
     path: &Path,
     side: MailSide,
     bounds: &Bounds,
-    filed: &dyn Fn(&Message) -> bool,
+    is_filed: &dyn Fn(&Message) -> bool,
 ) -> io::Result<Vec<(String, String)>> {
     let file = match bounds.directory() {
         None => super::open_found(path).map_err(|failure| failure.error)?,
@@ -301,7 +301,7 @@ fn people(
     }
     let message = Message::open(file)?;
     let is_sent = matches!(side, MailSide::Recipients | MailSide::SentMessages);
-    if is_sent && is_delivery(path, &message, filed) {
+    if is_sent && is_delivery(path, &message, is_filed) {
         return Ok(Vec::new());
     }
     let headers: &[&str] = match side {
@@ -323,12 +323,12 @@ fn people(
 }
 
 /// Whether mfilter has put the message there: it has named the file, or has moved it (as
-/// `filed` says), and a mail server has taken the message from somebody. What `import`
+/// `is_filed` says), and a mail server has taken the message from somebody. What `import`
 /// files of an old folder of sent mail has such a name, too, but as a mail reader keeps
 /// it, no server has seen it.
-fn is_delivery(path: &Path, message: &Message, filed: &dyn Fn(&Message) -> bool) -> bool {
+fn is_delivery(path: &Path, message: &Message, is_filed: &dyn Fn(&Message) -> bool) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    message.head().first("Received").is_some() && (is_ours(&name) || filed(message))
+    message.head().first("Received").is_some() && (is_ours(&name) || is_filed(message))
 }
 
 /// The display name on one line, if it says more than the address.

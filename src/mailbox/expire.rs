@@ -290,7 +290,8 @@ impl Expirer<'_> {
                 continue;
             }
             // To be deleted, it must have been in this folder for that long, too.
-            if expiry.to.is_none() && !folder.put_here(entry).is_ok_and(|since| !is_young(since)) {
+            if expiry.to.is_none() && !folder.changed_at(entry).is_ok_and(|since| !is_young(since))
+            {
                 continue;
             }
             if let Some(unless) = expiry.unless {
@@ -359,7 +360,7 @@ impl Expirer<'_> {
                 break;
             }
             let outcome = match mover.carry_out(&step) {
-                Ok(MoveOutcome::Moved) => {
+                Ok(MoveOutcome::Done) => {
                     remember(mover, self.memory, &step);
                     count += 1;
                     ExpireOutcome::Moved(self.location.path_of_entry(&step.to, &step.new))
@@ -391,7 +392,7 @@ impl Expirer<'_> {
                 break;
             }
             let outcome = match mover.delete(place, &message.entry) {
-                Ok(MoveOutcome::Moved) => {
+                Ok(MoveOutcome::Done) => {
                     count += 1;
                     ExpireOutcome::Deleted
                 }

@@ -11,7 +11,7 @@ use crate::deliver::context::DeliveryContext;
 use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
 use crate::flags::Flags;
 use crate::maildir::Place;
-use crate::maildir::folder::{Entry, MaildirFolder, Sub};
+use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::maildir::mover::{MoveRequest, Mover};
 use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
@@ -221,14 +221,9 @@ impl Filer<'_> {
             return;
         };
         if !last.moves || !folder.by_key().contains_key(&last.key) {
-            let steps = last.edits.into_iter().map(Edit::into_step).collect();
-            let disposition = Disposition::Stays;
-            let entry = Entry { sub: Sub::New, name: last.key.clone() };
-            let mut outcome = FilingOutcome {
-                plan: Plan { steps },
-                ..FilingOutcome::new(entry, MessageSummary::default(), disposition)
-            };
-            edit_lists(&outcome.plan, &self.delivery_context(), &mut outcome.report);
+            let plan = Plan { steps: last.edits.into_iter().map(Edit::into_step).collect() };
+            let mut report = DeliveryReport::of(Outcome::Delivered);
+            edit_lists(&plan, &self.delivery_context(), &mut report);
             let _ = self.memory.claim(&last.key, &last.message_id);
         }
         let _ = self.pending.remove();

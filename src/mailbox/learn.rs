@@ -102,7 +102,6 @@ pub fn plan(
         Ok(mover) => mover,
         Err(failure) => return (changes, vec![failure]),
     };
-    let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
     let special = SpecialFolders::of(location, &program.settings);
     for moved in moves {
         // Deleting is not a judgement: the trash counts only where it is named.
@@ -130,31 +129,16 @@ pub fn plan(
                 continue;
             }
         };
-        let addresses = own_addresses(program, &message, world);
-        let mine = AddressList::from_entries(addresses.iter().map(String::as_str));
-        let mine_written = program.settings.me.iter().map(|entry| entry.as_str());
-        let own: Vec<String> = mine_written
-            .chain(addresses.iter().map(String::as_str))
-            .map(|address| canonical(address).into_owned())
-            .collect();
+        let own = OwnAddresses::of(program, &message, world);
         for statement in statements {
             let plan = on_moved(program, statement, &message, world);
             for step in plan.steps {
                 let Some(rule) = step.rule else { continue };
                 let (step, outcome) = match step.kind {
                     StepKind::EditList { add, list, path, entry } => {
-                        let is_own_domain =
-                            entry.starts_with('@') && own.iter().any(|mine| mine.ends_with(&entry));
-                        let outcome = if is_own_domain {
-                            ChangeOutcome::Not("it is the domain of an address of yours".into())
-                        } else if me.matches(&entry) {
-                            ChangeOutcome::Not("it is one of your own addresses (`set me`)".into())
-                        } else if mine.matches(&entry) {
-                            ChangeOutcome::Not(
-                                "it is the address the message was delivered to".into(),
-                            )
-                        } else {
-                            ChangeOutcome::Planned
+                        let outcome = match own.why_not(&entry) {
+                            Some(why) => ChangeOutcome::Not(why.into()),
+                            None => ChangeOutcome::Planned,
                         };
                         (LearnStep::Edit { add, list, path, entry }, outcome)
                     }
@@ -180,9 +164,46 @@ pub fn plan(
     (changes, problems)
 }
 
+/// The user's own addresses, which are not learned.
+struct OwnAddresses {
+    /// Those of `set me`.
+    me: AddressList,
+    /// Those that the message was delivered to.
+    recipients: AddressList,
+    /// All of them in the form in which addresses are compared.
+    canonical: Vec<String>,
+}
+
+impl OwnAddresses {
+    fn of(program: &CompiledProgram, message: &Message, world: &World) -> OwnAddresses {
+        let me: Vec<&str> = program.settings.me.iter().map(|entry| entry.as_str()).collect();
+        let recipients = own_recipients(program, message, world);
+        let recipients = recipients.iter().map(String::as_str);
+        let all = me.iter().copied().chain(recipients.clone());
+        OwnAddresses {
+            canonical: all.map(|address| canonical(address).into_owned()).collect(),
+            me: AddressList::from_entries(me.into_iter()),
+            recipients: AddressList::from_entries(recipients),
+        }
+    }
+
+    /// Why an address or `@domain` must not be learned; none if it is not the user's own.
+    fn why_not(&self, entry: &str) -> Option<&'static str> {
+        if entry.starts_with('@') && self.canonical.iter().any(|own| own.ends_with(entry)) {
+            Some("it is the domain of an address of yours")
+        } else if self.me.matches(entry) {
+            Some("it is one of your own addresses (`set me`)")
+        } else if self.recipients.matches(entry) {
+            Some("it is the address the message was delivered to")
+        } else {
+            None
+        }
+    }
+}
+
 /// The envelope recipient, with and without the detail, if the rules have no `set me`:
 /// spam often claims to come from its recipient.
-fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) -> Vec<String> {
+fn own_recipients(program: &CompiledProgram, message: &Message, world: &World) -> Vec<String> {
     let mut entries = Vec::new();
     if program.settings.me.is_empty() {
         let delimiter = program.settings.delimiter.as_ref().map_or("+", |text| text.as_str());

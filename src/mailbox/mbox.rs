@@ -249,7 +249,7 @@ impl Mbox {
                             return self.copy_measured(&measured, copy);
                         }
                         part.missing_bytes =
-                            (self.at().saturating_add(length)).saturating_sub(self.size());
+                            self.at().saturating_add(length).saturating_sub(self.size());
                     }
                     std::mem::swap(&mut blank, &mut line);
                     continue;
@@ -266,13 +266,15 @@ impl Mbox {
         }
     }
 
+    /// The mbox from an offset on, read beside the reader.
+    fn window(&self, at: u64) -> MboxSnapshot {
+        let snapshot = self.reader.get_ref();
+        MboxSnapshot { file: Arc::clone(&snapshot.file), at, size: snapshot.size }
+    }
+
     /// Whether the next line is a field of a header.
     fn header_follows(&self) -> io::Result<bool> {
-        let mut window = MboxSnapshot {
-            file: Arc::clone(&self.reader.get_ref().file),
-            at: self.at(),
-            ..*self.reader.get_ref()
-        };
+        let mut window = self.window(self.at());
         let mut start = [0; NAME_MAX];
         let count = window.read(&mut start)?;
         let mut signs = start.iter().take(count);
@@ -289,11 +291,7 @@ impl Mbox {
         };
         let mut buffer = [0; FROM_LINE_MAX];
         let from = end.saturating_sub(1).max(begin);
-        let mut window = MboxSnapshot {
-            file: Arc::clone(&self.reader.get_ref().file),
-            at: from,
-            ..*self.reader.get_ref()
-        };
+        let mut window = self.window(from);
         let mut filled = 0;
         loop {
             match window.read(buffer.get_mut(filled..).unwrap_or_default())? {

@@ -15,7 +15,7 @@
 //! | X-Gmail-Labels | Google Takeout | `Unread`, `Starred`, `Drafts`; stays, for rules |
 //! | Content-Length, Lines | mutt, System V | the length of the body, left out where it was used |
 
-use crate::flags::{FLAGS, Flags, is_keyword};
+use crate::flags::{Flags, is_keyword};
 use crate::message::HeaderEdit;
 use crate::message::head::Head;
 
@@ -77,79 +77,15 @@ pub fn is_internal(head: &Head) -> bool {
 /// Reads the header of a message.
 pub fn read(head: &Head) -> Metadata {
     let mut found = FlagFields::default();
-    let letters = |name: &str| -> Vec<u8> {
-        head.values(name).flat_map(|value| value.trim_ascii().to_vec()).collect()
-    };
-    for letter in letters("Status") {
-        match letter {
-            b'R' => found.flag('S'),
-            b'O' => found.listed = true,
-            _ => {}
-        }
-    }
-    let status = letters("X-Status");
-    let is_kmails = status.iter().any(|letter| b"RUNO".contains(letter));
-    for letter in status {
-        match (letter, is_kmails) {
-            (b'R', true) => found.flag('S'),
-            (b'O' | b'U', true) => found.listed = true,
-            (b'A', _) => found.flag('R'),
-            (b'D', _) => found.flag('T'),
-            (b'F', false) | (b'G', true) => found.flag('F'),
-            (b'F', true) => found.flag('P'),
-            (b'T', false) => found.flag('D'),
-            (b'P', true) => found.keyword("$Junk"),
-            (b'H', true) => found.keyword("$NotJunk"),
-            _ => {}
-        }
-    }
+    found.read_status(head);
     for name in ["X-Keywords", "X-Mozilla-Keys"] {
         for value in head.values(name) {
             String::from_utf8_lossy(value).split_whitespace().for_each(|word| found.keyword(word));
         }
     }
-    if let Some(bits) = head.first("X-Mozilla-Status").and_then(bits) {
-        // Read, Replied, Marked, Expunged, Forwarded.
-        let flags = [(0x1, 'S'), (0x2, 'R'), (0x4, 'F'), (0x8, 'T'), (0x1000, 'P')];
-        found.bits(bits, &flags);
-        found.listed = true;
-    }
-    if let Some(bits) = head.first("X-Mozilla-Status2").and_then(bits) {
-        // IMAPDeleted; New; and the labels that preceded tags.
-        found.bits(bits, &[(0x0020_0000, 'T')]);
-        found.listed &= bits & 0x0001_0000 == 0;
-        if let label @ 1..=5 = (bits >> 25) & 7 {
-            found.keyword(&format!("$label{label}"));
-        }
-    }
-    let evolution = head.first(EVOLUTION).and_then(|value| {
-        let at = value.iter().position(|byte| *byte == b'-')?;
-        bits(value.get(at + 1..)?)
-    });
-    if let Some(bits) = evolution {
-        // Answered, deleted, draft, flagged, seen.
-        found.bits(bits, &[(0x1, 'R'), (0x2, 'T'), (0x4, 'D'), (0x8, 'F'), (0x10, 'S')]);
-        if bits & 0x80 != 0 {
-            found.keyword("$Junk");
-        }
-        found.listed = true;
-    }
-    if let Some(labels) = head.first("X-Gmail-Labels") {
-        let labels = head.text(labels);
-        let labels: Vec<&str> = labels.split(',').map(str::trim).collect();
-        let has = |name: &str| labels.iter().any(|label| label.eq_ignore_ascii_case(name));
-        // In other languages the labels are not known.
-        let known = ["Inbox", "Archived", "Sent", "Opened", "Important", "Starred", "Drafts"];
-        if known.into_iter().any(has) && !has("Unread") {
-            found.flag('S');
-        }
-        for (label, flag) in [("Starred", 'F'), ("Drafts", 'D'), ("Trash", 'T')] {
-            if has(label) {
-                found.flag(flag);
-            }
-        }
-        found.listed = true;
-    }
+    found.read_mozilla(head);
+    found.read_evolution(head);
+    found.read_gmail(head);
     found.end()
 }
 
@@ -179,6 +115,88 @@ struct FlagFields {
 }
 
 impl FlagFields {
+    /// Status and X-Status.
+    fn read_status(&mut self, head: &Head) {
+        let letters = |name: &str| -> Vec<u8> {
+            head.values(name).flat_map(|value| value.trim_ascii().to_vec()).collect()
+        };
+        for letter in letters("Status") {
+            match letter {
+                b'R' => self.flag('S'),
+                b'O' => self.listed = true,
+                _ => {}
+            }
+        }
+        let status = letters("X-Status");
+        let is_kmails = status.iter().any(|letter| b"RUNO".contains(letter));
+        for letter in status {
+            match (letter, is_kmails) {
+                (b'R', true) => self.flag('S'),
+                (b'O' | b'U', true) => self.listed = true,
+                (b'A', _) => self.flag('R'),
+                (b'D', _) => self.flag('T'),
+                (b'F', false) | (b'G', true) => self.flag('F'),
+                (b'F', true) => self.flag('P'),
+                (b'T', false) => self.flag('D'),
+                (b'P', true) => self.keyword("$Junk"),
+                (b'H', true) => self.keyword("$NotJunk"),
+                _ => {}
+            }
+        }
+    }
+
+    /// X-Mozilla-Status and X-Mozilla-Status2.
+    fn read_mozilla(&mut self, head: &Head) {
+        if let Some(bits) = head.first("X-Mozilla-Status").and_then(bits) {
+            // Read, Replied, Marked, Expunged, Forwarded.
+            let flags = [(0x1, 'S'), (0x2, 'R'), (0x4, 'F'), (0x8, 'T'), (0x1000, 'P')];
+            self.bits(bits, &flags);
+            self.listed = true;
+        }
+        if let Some(bits) = head.first("X-Mozilla-Status2").and_then(bits) {
+            // IMAPDeleted; New; and the labels that preceded tags.
+            self.bits(bits, &[(0x0020_0000, 'T')]);
+            self.listed &= bits & 0x0001_0000 == 0;
+            if let label @ 1..=5 = (bits >> 25) & 7 {
+                self.keyword(&format!("$label{label}"));
+            }
+        }
+    }
+
+    /// X-Evolution.
+    fn read_evolution(&mut self, head: &Head) {
+        let bits = head.first(EVOLUTION).and_then(|value| {
+            let at = value.iter().position(|byte| *byte == b'-')?;
+            bits(value.get(at + 1..)?)
+        });
+        let Some(bits) = bits else { return };
+        // Answered, deleted, draft, flagged, seen.
+        self.bits(bits, &[(0x1, 'R'), (0x2, 'T'), (0x4, 'D'), (0x8, 'F'), (0x10, 'S')]);
+        if bits & 0x80 != 0 {
+            self.keyword("$Junk");
+        }
+        self.listed = true;
+    }
+
+    /// X-Gmail-Labels.
+    fn read_gmail(&mut self, head: &Head) {
+        let Some(labels) = head.first("X-Gmail-Labels") else { return };
+        let labels = head.text(labels);
+        let labels: Vec<&str> = labels.split(',').map(str::trim).collect();
+        let has = |name: &str| labels.iter().any(|label| label.eq_ignore_ascii_case(name));
+        // In other languages the labels are not known.
+        let known = ["Inbox", "Archived", "Sent", "Opened", "Important", "Starred", "Drafts"];
+        if known.into_iter().any(has) && !has("Unread") {
+            self.flag('S');
+        }
+        for (label, flag) in [("Starred", 'F'), ("Drafts", 'D'), ("Trash", 'T')] {
+            if has(label) {
+                self.flag(flag);
+            }
+        }
+        self.listed = true;
+    }
+
     fn flag(&mut self, letter: char) {
         self.letters.push(letter);
     }
@@ -196,10 +214,9 @@ impl FlagFields {
     }
 
     fn end(self) -> Metadata {
-        let letters = FLAGS.iter().map(|(_, letter)| *letter);
-        let letters = letters.filter(|letter| self.letters.contains(letter)).collect();
-        // Without duplicates.
-        let flags = Flags::default().and(&Flags { letters, keywords: Vec::new() });
+        // In order, and without duplicates.
+        let letters = Flags { letters: self.letters.into_iter().collect(), keywords: Vec::new() };
+        let flags = Flags::default().and(&letters);
         let flags = self.keywords.into_iter().fold(flags, |flags, keyword| {
             flags.and(&Flags { letters: String::new(), keywords: vec![keyword] })
         });

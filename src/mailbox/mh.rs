@@ -13,8 +13,9 @@ use crate::file;
 const SEQUENCES: &str = ".mh_sequences";
 const MARKS: [&str; 2] = [".sylpheed_mark", ".claws_mark"];
 const MARKS_VERSION: u32 = 2;
-/// No reader has listed the message; it is unread.
+/// The bit of a message that no reader has listed.
 const NEW: u32 = 1;
+/// The bit of a message that is unread.
 const UNREAD: u32 = 2;
 /// The bits of the other flags.
 const FLAGS: [(u32, char); 4] = [(4, 'F'), (8, 'T'), (16, 'R'), (32, 'P')];

@@ -2,8 +2,8 @@
 //! rules, with its flags and dates.
 //!
 //! Messages are staged in batches; what they will be is recorded in the journal
-//! ([`crate::state::import_journal`]), on disk, before the first of a batch becomes visible. A
-//! run that was killed has lost nothing: what it staged is stored by the next one, which
+//! ([`crate::state::import_journal`]), on disk, before the first of a batch becomes
+//! visible. A run that was killed has lost nothing: what it staged is stored by the next one, which
 //! continues with what is left. Nothing is written where the mail comes from.
 //!
 //! A problem of a single message (it cannot be read, or a list that its rules need
@@ -21,7 +21,8 @@ use jiff::tz::TimeZone;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::marks::{ReaderMarks, believed_metadata};
+use super::marks::{BelievedMarks, ReaderMarks, believed_metadata};
+use super::metadata::Metadata;
 use super::mh::MhRecords;
 use super::refile::{Refile, Skip, refile};
 use super::{MboxPart, MessageSource, from_line, message_sources, metadata};
@@ -228,7 +229,7 @@ impl Import<'_, '_> {
                 return Ok(());
             }
         };
-        let trust = self.marks.next(&source.path, source.number, message.head());
+        let believed = self.marks.next(&source.path, source.number, message.head());
         if source.number == 1 && metadata::is_internal(message.head()) {
             (self.report)(ImportEvent::Message(&source, Filing::Internal));
             return Ok(());
@@ -249,38 +250,18 @@ impl Import<'_, '_> {
         for note in oddities(&source, &position, has_nul) {
             (self.report)(ImportEvent::Note(note));
         }
-        let mut stated = believed_metadata(message.head(), trust);
-        if let Some(number) = mh_number(&source) {
-            let directory = source.path.parent().unwrap_or(Path::new(""));
-            if self.mh_records.0 != directory {
-                self.mh_records = (directory.to_owned(), MhRecords::of(directory));
-            }
-            self.mh_records.1.mark(number, &mut stated);
-        }
+        let mut stated = self.metadata(&source, &message, believed);
         for word in &stated.no_keywords {
             (self.report)(ImportEvent::Note(format!("{position}: `{word}` cannot be a keyword")));
         }
-        let below = source.folder.parts.iter().map(|part| without_ending(part).to_owned());
-        let folder = Folder { parts: self.base.parts.iter().cloned().chain(below).collect() };
-        let mut place = self.settings.location.place(&folder);
-        if let Some(note) = &place.note {
-            (self.report)(ImportEvent::Note(format!("{position}: {note}")));
-        }
-        let mut skipped = Vec::new();
-        if self.settings.rules.is_some() {
-            let refile = match self.judge(&source, &folder, &place, &stated.flags) {
-                Ok(refile) => refile,
-                Err(why) => {
-                    (self.report)(ImportEvent::Problem(format!("{position}: {why}")));
-                    return Ok(());
-                }
-            };
-            skipped = refile.skipped;
-            if let Some(to) = refile.to.filter(|to| to.rule.is_some()) {
-                place = to.place;
-                stated.flags = stated.flags.and(&to.add);
+        let target = self.target(&source, &position, &mut stated.flags);
+        let (place, skipped) = match target {
+            Ok(target) => target,
+            Err(why) => {
+                (self.report)(ImportEvent::Problem(format!("{position}: {why}")));
+                return Ok(());
             }
-        }
+        };
         let filing = Filing::Filed {
             folder: self.settings.location.folder_of(&place).to_string(),
             flags: stated.flags.clone(),
@@ -307,7 +288,49 @@ impl Import<'_, '_> {
         if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
-    /// What the rules say about a message.
+    /// What a message's header and the records of its folder say about it.
+    fn metadata(
+        &mut self,
+        source: &MessageSource,
+        message: &Message,
+        believed: BelievedMarks,
+    ) -> Metadata {
+        let mut stated = believed_metadata(message.head(), believed);
+        if let Some(number) = mh_number(source) {
+            let directory = source.path.parent().unwrap_or(Path::new(""));
+            if self.mh_records.0 != directory {
+                self.mh_records = (directory.to_owned(), MhRecords::of(directory));
+            }
+            self.mh_records.1.mark(number, &mut stated);
+        }
+        stated
+    }
+
+    /// The folder for a message, and what its rules ask for but is not done; adds the flags
+    /// that they ask for.
+    fn target(
+        &mut self,
+        source: &MessageSource,
+        position: &str,
+        flags: &mut Flags,
+    ) -> Result<(Place, Vec<Skip>), String> {
+        let below = source.folder.parts.iter().map(|part| without_ending(part).to_owned());
+        let folder = Folder { parts: self.base.parts.iter().cloned().chain(below).collect() };
+        let place = self.settings.location.place(&folder);
+        if let Some(note) = &place.note {
+            (self.report)(ImportEvent::Note(format!("{position}: {note}")));
+        }
+        let Refile { to, skipped, .. } = self.judge(source, &folder, &place, flags)?;
+        match to.filter(|to| to.rule.is_some()) {
+            Some(to) => {
+                *flags = flags.and(&to.add);
+                Ok((to.place, skipped))
+            }
+            None => Ok((place, skipped)),
+        }
+    }
+
+    /// What the rules say about a message; nothing if it is not filed by rules.
     fn judge(
         &mut self,
         source: &MessageSource,

@@ -15,9 +15,9 @@ use std::thread::Builder;
 use super::{MessageSource, Walk};
 use crate::outcome::Failure;
 
-/// How many messages a thread takes at a time,
+/// How many messages a thread takes at a time.
 const BATCH: usize = 32;
-/// or fewer if they use this much memory, bytes.
+/// How much memory they may use, bytes; if they use more, a thread takes fewer.
 const BATCH_MEMORY: usize = 1 << 20;
 /// The most threads; more would only wait for the disk.
 const MOST_THREADS: usize = 8;

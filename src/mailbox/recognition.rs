@@ -55,7 +55,7 @@ pub fn read_log(memory: &mut Memory<'_>, log: &Log, location: &Location, writes:
     let mut found = Vec::new();
     let mut collect = |line: LogLine| found.extend(delivered(&line, location));
     if !same {
-        // It was cut since then, or nothing has been read yet.
+        // It was rotated since then, or nothing has been read yet.
         let from = if continues(metadata(&older)) { bytes } else { 0 };
         let _ = read_from(&older, from, &mut collect);
     }

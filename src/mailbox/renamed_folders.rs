@@ -23,8 +23,8 @@ const FILES_MIN: usize = 3;
 /// How much of the end of each log file is read, bytes.
 const LOG_MAX: u64 = 4 << 20;
 
-/// Of all folders that mail was delivered to and that are gone: each one that was
-/// probably renamed, and the folder that has its mail.
+/// The folders that mail was delivered to, that are gone and were probably renamed, each
+/// with the folder that has its mail.
 pub fn find_vanished(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, Folder)> {
     let mut names = BTreeSet::new();
     for path in log.files().unwrap_or_default() {
@@ -46,7 +46,7 @@ fn stored_in(line: &LogLine) -> Option<&str> {
     line.get("folder").filter(|_| is_stored)
 }
 
-/// Of these folders: each one that was probably renamed, and the folder that has its
+/// Those of these folders that were probably renamed, each with the folder that has its
 /// mail.
 pub fn find_renamed(
     location: &Location,
@@ -82,8 +82,8 @@ pub fn find_renamed(
     folders.filter_map(other).collect()
 }
 
-/// Until when mail was delivered to an earlier folder of this name: until the existing
-/// one was created, or until now if there is none. None if that cannot be known.
+/// The time until which mail was delivered to an earlier folder of this name: when the
+/// existing one was created, or now if there is none. None if that cannot be known.
 fn end_of_first(location: &Location, folder: &Folder) -> Option<Timestamp> {
     match fs::metadata(location.folder_path(folder)) {
         Ok(metadata) => Timestamp::try_from(metadata.created().ok()?).ok(),

@@ -273,7 +273,7 @@ impl SortRun<'_, '_> {
                 break;
             }
             match self.mover.carry_out(&step) {
-                Ok(MoveOutcome::Moved) => {
+                Ok(MoveOutcome::Done) => {
                     self.moved.insert(step.new.key());
                     let (from, to) = (step.from.directories(), step.to.directories());
                     let identity = &judged.summary.fingerprint.identity;

@@ -170,7 +170,7 @@ impl UndoRun<'_> {
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
-        if !is_there || self.mover.carry_out(step)? != MoveOutcome::Moved {
+        if !is_there || self.mover.carry_out(step)? != MoveOutcome::Done {
             return Ok(None);
         }
         let message_id = remember(&mut self.mover, self.memory, step);

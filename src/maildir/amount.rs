@@ -1,5 +1,9 @@
 //! How much mail there is, for a quota.
 
+use crate::rules::program::Layout;
+
+use super::location::Place;
+
 /// An amount of mail that is stored, added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Amount {
@@ -20,4 +24,13 @@ impl Amount {
     pub(crate) fn negative(self) -> Amount {
         Amount { bytes: -self.bytes, messages: -self.messages }
     }
+}
+
+/// Whether messages in a folder count towards the quota: those in the trash do not.
+pub(super) fn counts(layout: Layout, place: &Place) -> bool {
+    let trash = match layout {
+        Layout::MaildirPlusPlus => ".Trash",
+        Layout::Fs => "Trash",
+    };
+    place.directories().first().is_none_or(|first| first != trash)
 }

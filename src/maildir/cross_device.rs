@@ -45,7 +45,7 @@ pub(super) fn move_across(
     };
     let copied = copy().and_then(|()| match rename_new(tmp, &name, destination, &new.name) {
         // From a try that was killed before it could remove the original.
-        Err(Errno::EXIST) if has_same_content(target, new, source, old) => Ok(false),
+        Err(Errno::EXIST) if has_same_content((target, new), (source, old)) => Ok(false),
         done => Ok(done.map(|()| true)?),
     });
     if !matches!(copied, Ok(true)) {
@@ -56,15 +56,15 @@ pub(super) fn move_across(
     let removed = unlinkat(source.directory(old.sub)?, &old.name, AtFlags::empty());
     // A reader may have flagged it while it was copied, and that counts. If it is not there
     // at all, it was removed: by us, whatever a file server says whose reply was lost.
-    if removed.is_err() && source.by_key().contains_key(&old.key()) {
+    if let Err(error) = removed
+        && source.by_key().contains_key(&old.key())
+    {
         if ours {
             let _ = unlinkat(destination, &new.name, AtFlags::empty());
         }
-        return match removed {
-            Err(Errno::NOENT) => Ok(false),
-            _ => removed
-                .map(|()| true)
-                .map_err(|error| Failure::new("remove", source.path_of(old), error)),
+        return match error {
+            Errno::NOENT => Ok(false),
+            error => Err(Failure::new("remove", source.path_of(old), error)),
         };
     }
     Ok(true)
@@ -83,15 +83,15 @@ pub(super) fn is_on_other_device(one: &MaildirFolder, other: &MaildirFolder) -> 
 /// can be removed. If they have the same inode number, they may be one file on a file
 /// system that is mounted twice.
 pub(super) fn has_same_content(
-    one: &MaildirFolder,
-    entry: &Entry,
-    other: &MaildirFolder,
-    of: &Entry,
+    (folder, entry): (&MaildirFolder, &Entry),
+    (other_folder, other_entry): (&MaildirFolder, &Entry),
 ) -> bool {
-    let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
+    let (Ok(one), Ok(other)) = (folder.file(entry), other_folder.file(other_entry)) else {
+        return false;
+    };
     let same = || -> io::Result<bool> {
-        let (metadata, of) = (one.metadata()?, other.metadata()?);
-        if metadata.len() != of.len() || metadata.ino() == of.ino() {
+        let (metadata, other_metadata) = (one.metadata()?, other.metadata()?);
+        if metadata.len() != other_metadata.len() || metadata.ino() == other_metadata.ino() {
             return Ok(false);
         }
         let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));

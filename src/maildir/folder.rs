@@ -458,7 +458,7 @@ impl MaildirFolder {
     ///
     /// # Errors
     /// It does not exist, or its time cannot be read.
-    pub fn put_here(&self, entry: &Entry) -> io::Result<i64> {
+    pub fn changed_at(&self, entry: &Entry) -> io::Result<i64> {
         let directory = self.directory(entry.sub).map_err(|failure| failure.error)?;
         Ok(statat(directory, entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)?.st_ctime)
     }

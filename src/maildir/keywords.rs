@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::dot_lock::DotLock;
-
 use crate::file;
+use crate::flags::is_atom_char;
 
 const FILE: &str = "dovecot-keywords";
 /// The most that is read of the file, bytes; 26 keywords of any sane length fit.
@@ -70,11 +70,10 @@ pub fn names(folder: impl AsFd, letters: &str) -> io::Result<(Vec<String>, Strin
     Ok((names, unknown))
 }
 
-/// Whether it is an RFC 3501 flag keyword: an atom.
+/// Whether it is a keyword of IMAP's, an atom (RFC 9051 §2.3.2): other programs may have
+/// longer ones than the rules.
 fn is_keyword(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 100
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte))
+    (1..=100).contains(&text.len()) && text.chars().all(is_atom_char)
 }
 
 /// The unchanged lines of the file, and the keyword of each letter.
@@ -96,7 +95,7 @@ impl KeywordFile {
         KeywordFile { text, slots }
     }
 
-    /// Keywords are not case-sensitive, RFC 3501 §2.3.2.
+    /// Keywords are not case-sensitive, RFC 9051 §2.3.2.
     fn letter(&self, keyword: &str) -> Option<char> {
         ('a'..='z').zip(&self.slots).find_map(|(letter, slot)| {
             slot.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(keyword)).then_some(letter)

@@ -193,15 +193,6 @@ pub(crate) fn too_long(folder: &Folder) -> String {
     format!("the name of the folder `{folder}` is too long, so the inbox")
 }
 
-/// Whether messages in a folder count towards the quota.
-pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
-    let trash = match layout {
-        Layout::MaildirPlusPlus => ".Trash",
-        Layout::Fs => "Trash",
-    };
-    place.directories().first().is_none_or(|first| first != trash)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;

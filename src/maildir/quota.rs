@@ -20,9 +20,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlink
 use crate::file;
 use crate::rules::program::Layout;
 
-use super::amount::Amount;
+use super::amount::{Amount, counts};
 use super::folder::{Entry, MaildirFolder, Sub};
-use super::location::{Place, counts};
+use super::location::Place;
 use super::name;
 use super::store::Maildir;
 

@@ -106,7 +106,8 @@ impl StagedMessage {
         }
     }
 
-    /// The same, but its name is on disk only after [`StagedMessage::sync_visible`].
+    /// Makes the message visible; its name is on disk only after
+    /// [`StagedMessage::sync_visible`].
     ///
     /// # Errors
     /// The message cannot be renamed.

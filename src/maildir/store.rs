@@ -33,9 +33,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fsync, mkdirat, open, openat, statat};
 use rustix::io::Errno;
 
-use super::amount::Amount;
+use super::amount::{Amount, counts};
 use super::disk::{FileId, sync_directory};
-use super::location::{Location, Place, counts};
+use super::location::{Location, Place};
 use super::open::{DIR, create, open_below};
 use super::staged::{StageState, StagedMessage};
 use super::{keywords, name, subscriptions};

@@ -61,12 +61,12 @@ pub struct ActiveRules {
     fingerprints: Option<RuleFingerprints>,
 }
 
-/// The sources of rules that can be kept.
+/// What shows that kept rules are still those of the files.
 struct RuleFingerprints {
     user: FileFingerprints,
     site: FileFingerprints,
     /// The user's choices in `mfilter isp-filter`, if they have an effect.
-    words: Option<(PathBuf, SwitchChoices)>,
+    choices: Option<(PathBuf, SwitchChoices)>,
 }
 
 impl ActiveRules {
@@ -109,11 +109,11 @@ impl ActiveRules {
             && site.note.is_none();
         let fingerprints = in_force.fingerprints.zip(site.fingerprints).filter(|_| all_well);
         let fingerprints = fingerprints.and_then(|(of_user, of_site)| {
-            let words = match load::words_path(&set, user) {
+            let choices = match load::choices_path(&set, user) {
                 Some(path) => Some((path.clone(), switch_choices::read(&path).ok()?)),
                 None => None,
             };
-            Some(RuleFingerprints { user: of_user, site: of_site, words })
+            Some(RuleFingerprints { user: of_user, site: of_site, choices })
         });
         if proof == Verification::OnRead {
             set.reload = Some(Box::new(move || Some(load(Verification::AtOnce).ok()?.compiled)));
@@ -153,12 +153,12 @@ impl ActiveRules {
     /// Whether these kept rules are still those that would be loaded.
     pub fn are_current(&self) -> bool {
         self.fingerprints.as_ref().is_some_and(|fingerprints| {
-            let same = |(path, words): &(PathBuf, SwitchChoices)| {
-                switch_choices::read(path).is_ok_and(|now| now == *words)
+            let same = |(path, choices): &(PathBuf, SwitchChoices)| {
+                switch_choices::read(path).is_ok_and(|now| now == *choices)
             };
             fingerprints.user.are_current()
                 && fingerprints.site.are_current_of_site()
-                && fingerprints.words.as_ref().is_none_or(same)
+                && fingerprints.choices.as_ref().is_none_or(same)
         })
     }
 }

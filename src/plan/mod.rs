@@ -1,5 +1,5 @@
-//! What must be done with a message, as data: `evaluate` creates it, `explain`
-//! shows it, `deliver` carries it out. Every effect is a step.
+//! What must be done with a message, as data: `evaluate` creates it, `report` shows
+//! it, `deliver` carries it out. Every effect is a step.
 
 mod step_id;
 mod words;
@@ -16,8 +16,8 @@ use crate::source::Span;
 /// The steps in the order of the rules that asked for them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// At least one of them ends the message's way (a delivery to the inbox or to
-    /// a folder, a discard, a reject, a defer), or files it.
+    /// At least one of them ends rule processing (a delivery to the inbox or to a folder,
+    /// a discard, a reject, a defer …), or files the message.
     pub steps: Vec<Step>,
 }
 
@@ -30,7 +30,7 @@ impl Plan {
         })
     }
 
-    /// The steps that are about the message as the last `filter` left it.
+    /// The steps that are about the output of the last `filter`.
     pub fn since_filter(&mut self) -> &mut [Step] {
         let filtered = |step: &Step| matches!(step.kind, StepKind::Filter { applied: true, .. });
         let first = self.steps.iter().rposition(filtered).map_or(0, |at| at + 1);
@@ -38,7 +38,7 @@ impl Plan {
     }
 
     /// The step that stores the message where it belongs, not as a copy: the
-    /// delivery that ends its way, otherwise the first `fileinto`. `None` if
+    /// delivery that ends rule processing, otherwise the first `fileinto`. `None` if
     /// there is no such step, or if the message is deferred.
     pub fn home(&self) -> Option<usize> {
         let position =
@@ -120,7 +120,7 @@ pub enum StepKind {
     Edit(HeaderEdit),
     /// Write a line to the log.
     Log(String),
-    /// Pass it to a program, which ends its way; a failure defers.
+    /// Pass it to a program, which ends rule processing; a failure defers.
     Pipe {
         /// The program and its arguments.
         argv: Vec<String>,
@@ -140,7 +140,7 @@ pub enum StepKind {
     },
     /// Send it on.
     Forward {
-        /// `forward copy`: it does not end the way.
+        /// `forward copy`: it does not end rule processing.
         copy: bool,
         /// Envelope sender, RFC 5321 reverse-path; empty is the null sender.
         sender: String,

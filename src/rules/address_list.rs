@@ -104,9 +104,9 @@ impl AddressList {
     /// Whether an address is in the list. The address is in `Address::canonical`'s form.
     pub fn matches(&self, canonical: &str) -> bool {
         let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
-        self.key(canonical)
+        self.has_key(canonical)
             || !domain.is_empty() && self.domain_key(domain)
-            || self.key(&format!("{local}@"))
+            || self.has_key(&format!("{local}@"))
             || self.loose(canonical)
     }
 
@@ -114,8 +114,8 @@ impl AddressList {
     /// itself, with or without the root's dot. The domain is in
     /// `message::domain::canonical`'s form.
     pub fn matches_domain(&self, canonical: &str) -> bool {
-        let rooted = || self.key(&format!("{canonical}."));
-        self.key(canonical)
+        let rooted = || self.has_key(&format!("{canonical}."));
+        self.has_key(canonical)
             || !canonical.is_empty() && (self.domain_key(canonical) || rooted())
             || self.loose(canonical)
     }
@@ -125,9 +125,9 @@ impl AddressList {
     pub fn matches_text(&self, folded: &str) -> bool {
         let other_form = || {
             let key = key_of(folded);
-            self.key(&key) || self.globs.iter().any(|glob| glob::matches(glob, &key))
+            self.has_key(&key) || self.globs.iter().any(|glob| glob::matches(glob, &key))
         };
-        self.key(folded)
+        self.has_key(folded)
             || self.loose(folded)
             || (folded.contains('@') || folded.contains(PUNYCODE)) && other_form()
     }
@@ -171,7 +171,7 @@ impl AddressList {
 
     /// Whether an exact entry is in the list, as written except for case and width.
     pub fn has_same(&self, entry: &str) -> bool {
-        key_of_exact(entry).is_some_and(|key| self.key(&key))
+        key_of_exact(entry).is_some_and(|key| self.has_key(&key))
     }
 
     fn empty() -> AddressList {
@@ -216,8 +216,8 @@ impl AddressList {
         }
     }
 
-    /// Whether a key is that of an exact entry.
-    pub fn key(&self, key: &str) -> bool {
+    /// Whether an exact entry has this key.
+    pub fn has_key(&self, key: &str) -> bool {
         match &self.exact {
             ExactKeys::Here(table) => table.has(key),
             ExactKeys::Elsewhere(keys) => keys.has(key),
@@ -229,8 +229,8 @@ impl AddressList {
         let above = std::iter::successors(Some(domain), |domain| {
             domain.split_once('.').map(|(_, above)| above)
         });
-        self.key(&format!("@{domain}"))
-            || above.take(128).any(|domain| self.key(&format!("@.{domain}")))
+        self.has_key(&format!("@{domain}"))
+            || above.take(128).any(|domain| self.has_key(&format!("@.{domain}")))
     }
 
     fn loose(&self, text: &str) -> bool {

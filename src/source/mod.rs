@@ -175,6 +175,11 @@ impl ReadError {
         matches!(self, ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether there is nothing to read: no such file, or a link that leads nowhere.
+    pub fn is_absent(&self) -> bool {
+        self.is_missing() || matches!(self, ReadError::Dangling(_))
+    }
+
     /// Whether the error may pass, since it is not about the content of the file: a
     /// failing disk, too many open files, somebody writing to it.
     pub fn may_pass(&self) -> bool {
@@ -278,11 +283,11 @@ pub fn read_rules(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
 /// The file cannot be opened, or must not be used.
 pub fn open_rules(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
     let (file, meta) = open(bounds, path)?;
-    if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
+    let uid = rustix::process::geteuid().as_raw();
+    if meta.uid() != 0 && meta.uid() != uid {
         return Err(ReadError::Unsafe("it belongs to another user"));
     }
     let by_group_only = meta.mode() & 0o022 == 0o020;
-    let uid = rustix::process::geteuid().as_raw();
     if !(by_group_only && private_group::is_private(&file, meta.gid(), uid)) {
         private(&meta)?;
     }
@@ -364,7 +369,7 @@ impl RuleFile {
     ///
     /// # Errors
     /// The file cannot be read, or is too large.
-    pub fn print(&self) -> Result<Fingerprint, ReadError> {
+    pub fn fingerprint(&self) -> Result<Fingerprint, ReadError> {
         const BUFFER: u64 = 64 << 10;
         let mut buffer = Vec::with_capacity(self.length.clamp(1, BUFFER) as usize);
         let mut hasher = xxhash3_128::Hasher::new();

@@ -16,14 +16,17 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::StateDir;
+use super::journal::parts;
 use super::lock_file::LockFile;
 use super::slots::{Key, SlotTable};
+use crate::message::head::Header;
 use crate::message::{BodyError, Message};
 
 /// Headers that a delivery adds: two copies of a message differ in them.
 const ON_THE_WAY: [&str; 6] =
     ["Received", "Return-Path", "Delivered-To", "X-Original-To", "Envelope-To", "Delivery-Date"];
 
+/// Where the locks are in the state directory.
 const UNDER_WAY: &str = "under-way";
 /// No process takes this long for a message; older files were left by processes that
 /// died.
@@ -51,15 +54,9 @@ pub fn key(message: &Message) -> Result<Key, BodyError> {
     }
     let mut hash = Sha256::new();
     hash.update(b"message");
-    for header in message.head().headers() {
-        if !ON_THE_WAY.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
-            hash.update(header.name.as_bytes());
-            hash.update(b":");
-            hash.update(header.value);
-        }
-    }
-    let mut body = message.body(0..u64::MAX)?;
-    io::copy(&mut body, &mut hash)?;
+    let is_added =
+        |header: &Header<'_>| ON_THE_WAY.iter().any(|name| header.name.eq_ignore_ascii_case(name));
+    parts(message, &is_added, &mut |bytes| hash.update(bytes))?;
     Ok(Key::from_hash(hash))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::StateDir;
+use super::{StateDir, from_json_lines, to_json_lines};
 
 const FILE: &str = "expired";
 /// The longest file, bytes; a longer one is damaged.
@@ -33,7 +33,7 @@ impl ExpiredFolder {
 
     /// Whether mail was taken from it before; false if the file cannot be read.
     pub fn is_known(&self, state: &StateDir) -> bool {
-        read(state).contains(self)
+        from_json_lines(&state.read(FILE, MAX).unwrap_or_default()).contains(self)
     }
 
     /// Records that mail was taken from it.
@@ -41,27 +41,14 @@ impl ExpiredFolder {
     /// # Errors
     /// The state directory cannot be read or written.
     pub fn note(&self, state: &StateDir) -> io::Result<()> {
-        let mut all = parsed(&state.read_to_edit(FILE, MAX)?.unwrap_or_default());
+        let mut all: Vec<ExpiredFolder> =
+            from_json_lines(&state.read_to_edit(FILE, MAX)?.unwrap_or_default());
         if all.contains(self) {
             return Ok(());
         }
         all.push(self.clone());
-        let mut text = String::new();
-        for folder in &all {
-            text.push_str(&serde_json::to_string(folder)?);
-            text.push('\n');
-        }
-        state.replace(FILE, text.as_bytes())
+        state.replace(FILE, to_json_lines(&all)?.as_bytes())
     }
-}
-
-fn read(state: &StateDir) -> Vec<ExpiredFolder> {
-    parsed(&state.read(FILE, MAX).unwrap_or_default())
-}
-
-fn parsed(bytes: &[u8]) -> Vec<ExpiredFolder> {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 #[cfg(test)]

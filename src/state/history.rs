@@ -17,8 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::last_valid::{DecodedRules, decode, encode};
-use super::{StateDir, hex, key};
+use super::{StateDir, key};
 use crate::file;
+use crate::text::hex;
 
 const DIRECTORY: &str = "history";
 /// How many versions of each main rule file are kept.

@@ -25,7 +25,7 @@ pub struct HeaderHash {
 }
 
 impl HeaderHash {
-    /// That of a message.
+    /// The hash of a message with this header.
     pub fn of(head: &Head) -> HeaderHash {
         let first = |name: &str| head.first(name).unwrap_or_default().trim_ascii();
         let id = first("Message-ID");

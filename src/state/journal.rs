@@ -70,8 +70,8 @@ pub fn key(
     })
 }
 
-/// The same with the line that a program wrote which fetched the message: a message that
-/// was fetched once more is another one. Reads the whole message.
+/// The same, including the line of the program that fetched the message: a message that is
+/// fetched once more is another one. Reads the whole message.
 ///
 /// # Errors
 /// The message cannot be read.
@@ -273,7 +273,7 @@ pub fn known(state: &StateDir) -> Vec<(SystemTime, Vec<String>)> {
         let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
             continue;
         };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = String::from_utf8_lossy(&bytes);
         let steps = text.lines().filter_map(|line| line.strip_prefix("done "));
         let steps = steps.filter_map(|line| line.split_once(' '));
         let steps: Vec<String> = steps.map(|(_, step)| step.to_owned()).collect();

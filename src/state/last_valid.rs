@@ -26,7 +26,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{StateDir, hex, key};
+use super::{StateDir, key, remove};
+use crate::text::hex;
 
 const HEAD: &str = "mfilter last good rules, version ";
 const VERSION: &str = "1";
@@ -58,10 +59,7 @@ pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io:
     let name = file_name(main);
     let text = encode(files);
     if text.len() as u64 > MAX {
-        return match std::fs::remove_file(state.path().join(&name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(false),
-        };
+        return remove(&state.path().join(&name)).map(|()| false);
     }
     let metadata = std::fs::symlink_metadata(state.path().join(&name));
     if metadata.is_ok_and(|metadata| metadata.len() == text.len() as u64)

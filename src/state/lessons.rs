@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::StateDir;
 use super::lock_file::LockFile;
+use super::{StateDir, from_json_lines, to_json_lines};
 
 const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
@@ -46,12 +46,7 @@ pub struct Lesson {
 
 /// All recorded lessons, in their order. What is not a lesson is left out.
 pub fn all(state: &StateDir) -> Vec<Lesson> {
-    parsed(&state.read(FILE, FILE_MAX).unwrap_or_default())
-}
-
-fn parsed(bytes: &[u8]) -> Vec<Lesson> {
-    let lines = bytes.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    from_json_lines(&state.read(FILE, FILE_MAX).unwrap_or_default())
 }
 
 /// Records some more.
@@ -71,18 +66,14 @@ pub fn forget_last(state: &StateDir, number: usize) -> io::Result<()> {
 }
 
 fn change(state: &StateDir, change: impl FnOnce(&mut Vec<Lesson>)) -> io::Result<()> {
-    let until = Instant::now() + LOCK_TIMEOUT;
-    let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", until)?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", deadline)?;
     let _claim = claim.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
     state.make_inside(DIRECTORY)?;
-    let mut lessons = parsed(&state.read_to_edit(FILE, FILE_MAX)?.unwrap_or_default());
+    let mut lessons = from_json_lines(&state.read_to_edit(FILE, FILE_MAX)?.unwrap_or_default());
     change(&mut lessons);
     let from = if lessons.len() > LESSONS_MIN * 2 { lessons.len() - LESSONS_MIN } else { 0 };
-    let mut text = String::new();
-    for lesson in lessons.get(from..).unwrap_or_default() {
-        text.push_str(&serde_json::to_string(lesson)?);
-        text.push('\n');
-    }
+    let text = to_json_lines(lessons.get(from..).unwrap_or_default())?;
     state.replace(FILE, text.as_bytes())
 }
 

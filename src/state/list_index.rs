@@ -15,7 +15,7 @@
 //! length (u16) and text; globs and patterns, one per line
 //! ```
 //!
-//! Where what is read of it is damaged, the list itself is read.
+//! If the part that is read of it is damaged, the list itself is read.
 
 use std::cell::OnceCell;
 use std::fs::File;
@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 use twox_hash::XxHash3_64;
 
 use super::program_cache::BUILT_OF;
-use super::{is_ours, key};
+use super::{is_ours, key, stable_hash};
 use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
@@ -205,7 +205,7 @@ impl Keys for ListIndex {
                     String::new()
                 }))
             };
-            self.plain.get_or_init(read).key(key)
+            self.plain.get_or_init(read).has_key(key)
         })
     }
 
@@ -267,12 +267,8 @@ fn checked_slot(at: u64, content: u64) -> u64 {
     content | (XxHash3_64::oneshot(&bytes) | 1) << 48
 }
 
-/// FNV-1a with a final mixing step, the same on every machine.
 fn hash(key: &str) -> u64 {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash ^ (hash >> 32)
+    stable_hash(key.as_bytes())
 }
 
 #[cfg(test)]

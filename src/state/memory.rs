@@ -34,8 +34,8 @@ pub struct MessageIdentity {
 }
 
 impl MessageIdentity {
-    /// That of a message by its header, and by the constant part of its file's name if
-    /// mfilter has named it. Under another name only the header can say that a message is
+    /// The identity of a message by its header, and by the constant part of its file's name
+    /// if mfilter has named it. Under another name only the header can say that a message is
     /// the one that was delivered, so it must have what no sender writes.
     pub fn of(header: HeaderHash, file: Option<&str>) -> MessageIdentity {
         let HeaderHash { hash, says_enough, is_received } = header;
@@ -47,7 +47,7 @@ impl MessageIdentity {
         }
     }
 
-    /// With what the folder of a logged delivery is recorded.
+    /// The key with which the folder of a logged delivery is recorded.
     fn delivery(&self) -> Option<Key> {
         self.logged.map(|logged| self.file.unwrap_or(logged))
     }
@@ -193,13 +193,12 @@ impl<'s> Memory<'s> {
     /// # Errors
     /// As [`Memory::put`].
     pub fn claim(&self, name: &str, message_id: &str) -> io::Result<bool> {
-        self.note(Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]))
+        self.note(claim_key(name, message_id))
     }
 
     /// Whether that was claimed before.
     pub fn is_claimed(&self, name: &str, message_id: &str) -> bool {
-        let key = Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]);
-        let then = self.table().find(key).map(i64::from);
+        let then = self.table().find(claim_key(name, message_id)).map(i64::from);
         then.is_some_and(|then| self.now.saturating_sub(then).unsigned_abs() <= MAX_DISTANCE)
     }
 
@@ -240,6 +239,12 @@ fn file_key(name: &str) -> Key {
     Key::of(&[b"file", name.as_bytes()])
 }
 
+/// The key of the right to edit lists for a message.
+fn claim_key(name: &str, message_id: &str) -> Key {
+    Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()])
+}
+
+/// The key of something in the folder of these directories.
 fn within(key: Key, directories: &[String]) -> Key {
     let mut parts: Vec<&[u8]> = vec![b"in", &key.0];
     parts.extend(directories.iter().map(|name| name.as_bytes()));

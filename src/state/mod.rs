@@ -34,11 +34,13 @@ pub mod suggestions;
 pub mod switch_choices;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use twox_hash::xxhash3_128;
 
 use crate::file;
@@ -142,14 +144,47 @@ fn is_of_ours(metadata: &fs::Metadata) -> bool {
 fn forget_old(directory: &Path, age: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
-        if changed.is_ok_and(|time| older(time, age)) {
+        if changed.is_ok_and(|time| is_older(time, age)) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-fn older(time: SystemTime, than: Duration) -> bool {
+fn is_older(time: SystemTime, than: Duration) -> bool {
     SystemTime::now().duration_since(time).is_ok_and(|age| age > than)
+}
+
+/// Removes a file, which may be missing.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Values as JSON, one per line, so that people can read them, too.
+fn to_json_lines(values: &[impl Serialize]) -> io::Result<String> {
+    let mut text = String::new();
+    for value in values {
+        text.push_str(&serde_json::to_string(value)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The values that [`to_json_lines`] has written. A line that is something else is left
+/// out.
+fn from_json_lines<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// FNV-1a with a final mixing step, the same on every machine.
+fn stable_hash(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash ^ (hash >> 32)
 }
 
 /// A file name for something that is identified by these bytes.
@@ -166,10 +201,6 @@ fn key(parts: &[&[u8]]) -> String {
 fn maildir_name(maildir: &Path) -> io::Result<String> {
     let metadata = fs::metadata(maildir)?;
     Ok(key(&[&metadata.dev().to_le_bytes(), &metadata.ino().to_le_bytes()]))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use super::{StateDir, forget_old, key};
 const DIRECTORY: &str = "told";
 const FORGET_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The right and duty to notify the user. If it is dropped without [`NoticeClaim::confirm`], the
-/// next process may claim it.
+/// The right and duty to notify the user. If it is dropped without
+/// [`NoticeClaim::confirm`], the next process may claim it.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
 pub struct NoticeClaim {

@@ -1,17 +1,16 @@
-//! The message for which `watch` is editing lists, so that a kill
-//! between the message's move and the edits loses nothing.
+//! The message for which `watch` is editing lists, so that a kill between the message's
+//! move and the edits loses nothing.
 //!
 //! One small file per Maildir, `sorting/KEY.hand`, in JSON. It is written before the
 //! message is moved and removed when the edits are done; edits that are made twice change
 //! nothing.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{StateDir, maildir_name};
+use super::{StateDir, maildir_name, remove};
 
 const DIRECTORY: &str = "sorting";
 /// The longest file, bytes; longer ones are damaged.
@@ -82,10 +81,7 @@ impl<'s> PendingEditsFile<'s> {
     /// # Errors
     /// The file cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(self.state.path().join(&self.name)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove(&self.state.path().join(&self.name))
     }
 }
 

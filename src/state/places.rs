@@ -7,7 +7,6 @@
 //! starts again, and nothing is learned from what is found.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::lock_file::LockFile;
-use super::{StateDir, maildir_name};
+use super::{StateDir, from_json_lines, maildir_name, remove, stable_hash};
 use crate::file;
 
 const DIRECTORY: &str = "learning";
@@ -151,10 +150,7 @@ impl PlacesFile {
         let bytes = postcard::to_stdvec(places).map_err(io::Error::other)?;
         self.state.make_inside(DIRECTORY)?;
         self.state.replace(&self.file("places"), &[MAGIC, bytes.as_slice()].concat())?;
-        match fs::remove_file(self.state.path().join(self.file("own"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove(&self.state.path().join(self.file("own")))
     }
 
     /// Records a move that will be made.
@@ -171,9 +167,8 @@ impl PlacesFile {
     /// The moves that mfilter has made since.
     pub fn own(&self) -> Vec<OwnMove> {
         let bytes = self.state.read(&self.file("own"), OWN_MAX).unwrap_or_default();
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let read = lines.filter_map(|line| serde_json::from_slice(line).ok());
-        read.map(|(from, to, key)| OwnMove { from, to, key }).collect()
+        let moves = from_json_lines(&bytes).into_iter();
+        moves.map(|(from, to, key)| OwnMove { from, to, key }).collect()
     }
 
     fn file(&self, suffix: &str) -> String {
@@ -181,9 +176,9 @@ impl PlacesFile {
     }
 }
 
-/// The hash of a file's name.
+/// The hash of the part of a file's name that never changes.
 pub fn name_hash(key: &str) -> u64 {
-    super::sent_mail::hash(key.as_bytes())
+    stable_hash(key.as_bytes())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{StateDir, hex};
+use super::StateDir;
+use crate::text::hex;
 
 /// The length of the key and of a block of SHA-256, bytes.
 const KEY: usize = 32;
@@ -36,7 +37,7 @@ impl SecretKey {
     ///
     /// # Errors
     /// The system has no random numbers.
-    pub fn passing() -> io::Result<SecretKey> {
+    pub fn temporary() -> io::Result<SecretKey> {
         let mut key = [0; KEY];
         getrandom::fill(&mut key)?;
         Ok(SecretKey(key))
@@ -44,7 +45,7 @@ impl SecretKey {
 
     /// Creates the file, unless another process just did.
     fn write(state: &StateDir, name: &str) -> io::Result<()> {
-        let key = SecretKey::passing()?;
+        let key = SecretKey::temporary()?;
         state.make()?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(state.path())?;
         file.write_all(&key.0)?;

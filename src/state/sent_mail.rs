@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use super::lock_file::LockFile;
 use super::stamp::Stamp;
-use super::{StateDir, is_ours, key};
+use super::{StateDir, is_ours, key, stable_hash};
 use crate::file;
 use crate::rules::program::MailSide;
 
@@ -145,10 +145,7 @@ impl SentMailState {
 
 /// The hash of a name.
 pub fn hash(name: &[u8]) -> u64 {
-    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash ^ (hash >> 32)
+    stable_hash(name)
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u64> {

@@ -8,13 +8,12 @@
 //!
 //! Numbers are little-endian. A hash of salt and key chooses the block: senders choose
 //! what becomes a key, and could otherwise fill one block with a few messages, and make
-//! the table grow to its largest size. A slot whose
-//! check is wrong (zeros, or half written when a machine stopped) is free, and so is one
-//! whose time has passed: old entries make room without any cleaning up. A full block
-//! doubles the table, as a new file that replaces the old one; beyond a million things
-//! the oldest of a block is overwritten. Writers hold an exclusive lock on the file,
-//! readers need none. Only a new table is synced: what a power cut loses will be recorded
-//! again.
+//! the table grow to its largest size. A slot whose check is wrong (zeros, or half written
+//! when a machine stopped) is free, and so is one whose time has passed: old entries make
+//! room without any cleaning up. A full block doubles the table, as a new file that
+//! replaces the old one; beyond a million things the oldest of a block is overwritten.
+//! Writers hold an exclusive lock on the file, readers need none. Only a new table is
+//! synced: what a power cut loses will be recorded again.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,6 +26,7 @@ use sha2::{Digest, Sha256};
 use super::lock_file::lock;
 use super::{StateDir, is_ours};
 use crate::file;
+use crate::text::hex;
 
 const HEAD: usize = 64;
 const MAGIC: usize = 44;
@@ -63,7 +63,7 @@ impl Key {
 
     /// The key as a file name.
     pub fn name(&self) -> String {
-        super::hex(&self.0)
+        hex(&self.0)
     }
 }
 
@@ -130,17 +130,13 @@ impl SlotTable<'_> {
             loop {
                 let number = blocks.of(key);
                 let block = read_block(&file, number)?;
-                let known = |slot: &Option<Slot>| slot.is_some_and(|slot| slot.0 == key);
-                let is_free = |slot: &Option<Slot>| slot.is_none_or(|slot| over(slot.1));
-                let same = slots(&block).position(|slot| known(&slot));
-                let place = match same {
-                    Some(at)
-                        if !renew && !slots(&block).nth(at).is_some_and(|slot| is_free(&slot)) =>
-                    {
-                        return Ok(false);
-                    }
-                    Some(at) => Some(at),
-                    None => slots(&block).position(|slot| is_free(&slot)),
+                let known = slots(&block).enumerate().find_map(|(at, slot)| {
+                    slot.filter(|slot| slot.0 == key).map(|(_, then)| (at, then))
+                });
+                let place = match known {
+                    Some((_, then)) if !renew && !over(then) => return Ok(false),
+                    Some((at, _)) => Some(at),
+                    None => slots(&block).position(|slot| slot.is_none_or(|slot| over(slot.1))),
                 };
                 let place = match place {
                     Some(place) => place,

@@ -17,7 +17,8 @@
 //! A move is recorded and on disk before it is made, so what was moved is always known,
 //! but a recorded move need not have been made. A file without an `ended` line is of a
 //! run that was killed. One that was taken back gets the suffix `undone`. Runs are kept
-//! for ninety days; if there are more than twenty, only while they are few and small.
+//! for ninety days: the last twenty whatever their size, and more of them, up to a
+//! thousand, as long as all together are smaller than 32 MB.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lock_file::LockFile;
-use super::{StateDir, maildir_name, older};
+use super::{StateDir, is_older, maildir_name};
 use crate::file;
 use crate::flags::Flags;
 use crate::rules::program::Layout;
@@ -41,11 +42,11 @@ const DIRECTORY: &str = "sorted";
 const SUFFIX: &str = "jsonl";
 const UNDONE: &str = "undone";
 /// How many runs are kept whatever their size.
-const RUNS_MAX: usize = 20;
-/// If there are more runs, how many bytes are kept in all,
-const KEPT_BYTES: u64 = 32 << 20;
-/// and how many runs at most.
-const KEPT_MOST: usize = 1000;
+const RUNS_MIN: usize = 20;
+/// How many runs are kept at most.
+const RUNS_MAX: usize = 1000;
+/// The size of all runs together above which only [`RUNS_MIN`] are kept, bytes.
+const BYTES_MAX: u64 = 32 << 20;
 const FORGET_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The longest file, bytes: some millions of moves. Longer ones are damaged.
 const MAX: u64 = 1 << 30;
@@ -284,12 +285,12 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
             }
             JournalLine::Folder { .. } => return Err(damaged()),
             JournalLine::Move { from, old, to, new, add, keywords } => {
-                let spot = |number: usize, file| {
+                let place = |number: usize, file| {
                     let folder = folders.get(number).ok_or_else(damaged)?.clone();
                     Ok::<_, io::Error>(MessagePlace { folder, file })
                 };
                 let added = Flags { letters: add, keywords };
-                run.moves.push(MoveRecord { from: spot(from, old)?, to: spot(to, new)?, added });
+                run.moves.push(MoveRecord { from: place(from, old)?, to: place(to, new)?, added });
             }
             JournalLine::End { .. } => run.ended = true,
         }
@@ -362,8 +363,8 @@ fn prune(state: &StateDir) {
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         bytes += metadata.len();
         // The run that begins now is counted.
-        let many = number + 1 >= RUNS_MAX && bytes > KEPT_BYTES || number + 1 >= KEPT_MOST;
-        let old = metadata.modified().is_ok_and(|time| older(time, FORGET_AFTER));
+        let many = number + 1 >= RUNS_MIN && bytes > BYTES_MAX || number + 1 >= RUNS_MAX;
+        let old = metadata.modified().is_ok_and(|time| is_older(time, FORGET_AFTER));
         if many || old {
             let _ = fs::remove_file(path);
         }
@@ -461,10 +462,10 @@ mod tests {
         let then = SystemTime::now() - FORGET_AFTER - Duration::from_secs(60);
         let open = |name| File::options().append(true).open(path(name)).unwrap();
         open(&names[3]).set_modified(then).unwrap();
-        open(&names[1]).set_len(KEPT_BYTES + 1).unwrap();
+        open(&names[1]).set_len(BYTES_MAX + 1).unwrap();
         write(&state, &[], true);
         assert!(!path(&names[3]).exists() && path(&names[1]).exists());
         // The new run, and of the nineteen before it all except the old one.
-        assert_eq!(runs(&state).len(), RUNS_MAX - 1);
+        assert_eq!(runs(&state).len(), RUNS_MIN - 1);
     }
 }

@@ -12,11 +12,10 @@
 //! own, or that others can write, counts as absent, and the log says so. While it cannot
 //! be read, nothing is decided without it: a category that is off may refuse mail.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::is_of_ours;
+use super::{is_of_ours, remove};
 use crate::file;
 use crate::rules::switch::SwitchChoices;
 use crate::source::{ReadError, read_current};
@@ -58,7 +57,7 @@ pub fn not_read(path: &Path, error: &ReadError) -> String {
 }
 
 fn parse(text: &str) -> SwitchChoices {
-    let mut words = SwitchChoices::default();
+    let mut choices = SwitchChoices::default();
     for line in text.lines().map(str::trim) {
         let (word, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let on = match word {
@@ -67,23 +66,20 @@ fn parse(text: &str) -> SwitchChoices {
             _ => continue,
         };
         match name.trim() {
-            "" => words.whole = Some(on),
-            name => words.set(name, on),
+            "" => choices.whole = Some(on),
+            name => choices.set(name, on),
         }
     }
-    words
+    choices
 }
 
 /// Keeps the user's choices, in one step; without any, there is no file.
 ///
 /// # Errors
 /// The file cannot be written or removed.
-pub fn write(path: &Path, words: &SwitchChoices, home: Option<&Path>) -> io::Result<()> {
-    if *words == SwitchChoices::default() {
-        return match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+pub fn write(path: &Path, choices: &SwitchChoices, home: Option<&Path>) -> io::Result<()> {
+    if *choices == SwitchChoices::default() {
+        return remove(path);
     }
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_private(directory, home)?;
@@ -91,10 +87,10 @@ pub fn write(path: &Path, words: &SwitchChoices, home: Option<&Path>) -> io::Res
     let mut text = String::from(
         "# written by `mfilter isp-filter`; words in ~/.mailrules count before these\n",
     );
-    if let Some(on) = words.whole {
+    if let Some(on) = choices.whole {
         text += &format!("{}\n", word(on));
     }
-    for (name, on) in &words.categories {
+    for (name, on) in &choices.categories {
         text += &format!("{} {name}\n", word(*on));
     }
     file::replace(path, text.as_bytes(), 0o600)
@@ -103,7 +99,7 @@ pub fn write(path: &Path, words: &SwitchChoices, home: Option<&Path>) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
     fn words(whole: Option<bool>, categories: &[(&str, bool)]) -> SwitchChoices {

@@ -125,7 +125,7 @@ pub struct Correspondents {
     pub incomplete: Option<String>,
 }
 
-/// The same, ready for tests.
+/// The same as lists that conditions can look into.
 pub struct SentList {
     /// Together they are one list.
     pub lists: Vec<Rc<AddressList>>,
@@ -135,7 +135,7 @@ pub struct SentList {
     known: Correspondents,
 }
 
-/// Address books, ready for tests.
+/// Address books as a list that conditions can look into.
 pub struct ContactList {
     /// Their addresses.
     pub list: AddressList,
@@ -252,10 +252,10 @@ impl World {
 
     /// `user@host`: identifies who forwards.
     pub fn forwarder(&self) -> String {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = self.host_name().unwrap_or_default();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
         match self.login().unwrap_or_else(uid) {
-            // A virtual user's.
+            // The login of a virtual user.
             address if address.contains('@') => address,
             login => format!("{login}@{host}"),
         }

@@ -55,8 +55,7 @@ fn no_file_is_beside_a_folder_of_its_name() {
     assert_eq!(wrong, Vec::<PathBuf>::new());
 }
 
-/// A reader who has met a name once knows what it means everywhere (CONTRIBUTING.md,
-/// Words).
+/// A reader who has met a name once knows what it means everywhere.
 #[test]
 fn a_type_name_is_used_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();

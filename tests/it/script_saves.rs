@@ -122,10 +122,7 @@ fn a_script_is_read_whole_however_it_is_saved() {
                                     busy.fetch_add(1, Ordering::Relaxed);
                                 }
                                 // A link whose target disappears while it is read, too.
-                                Err(error)
-                                    if error.is_missing()
-                                        || matches!(error, ReadError::Dangling(_)) =>
-                                {
+                                Err(error) if error.is_absent() => {
                                     away.fetch_add(1, Ordering::Relaxed);
                                     reads.fetch_sub(1, Ordering::Relaxed);
                                     std::thread::sleep(Duration::from_millis(5));

@@ -50,13 +50,11 @@ impl Dovecot {
         // Whoever delivers must be able to enter it.
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("set");
         // Everything runs as this one user.
-        let (user, group) = match rustix::process::geteuid().is_root() {
-            true => ("nobody".to_owned(), "nogroup".to_owned()),
-            false => (id_option("-un"), id_option("-gn")),
-        };
-        let (uid, gid) = match rustix::process::geteuid().is_root() {
-            true => (NOBODY.to_string(), NOBODY.to_string()),
-            false => (id_option("-u"), id_option("-g")),
+        let [user, group, uid, gid] = if rustix::process::geteuid().is_root() {
+            let id = NOBODY.to_string();
+            ["nobody".to_owned(), "nogroup".to_owned(), id.clone(), id]
+        } else {
+            ["-un", "-gn", "-u", "-g"].map(id_option)
         };
         home.write(
             "dovecot.conf",

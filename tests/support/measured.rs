@@ -43,9 +43,9 @@ pub fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> MeasuredRun {
     }
     // It has ended but still exists.
     let stat = of("stat");
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 =
-        behind_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+        after_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     let code = child.wait().expect("it has ended").code();
     let output = std::fs::read(home.path().join("output")).unwrap_or_default();
     let output = String::from_utf8_lossy(&output).into_owned();

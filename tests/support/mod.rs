@@ -6,12 +6,12 @@
 
 pub mod daemon;
 pub mod dice;
+pub mod dovecot;
 pub mod golden;
 pub mod imap;
-pub mod lost_replies;
 pub mod imap_store;
-pub mod dovecot;
 pub mod lmtp_site;
+pub mod lost_replies;
 pub mod managesieve;
 pub mod measured;
 pub mod postfix;

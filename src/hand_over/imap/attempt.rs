@@ -42,7 +42,7 @@ impl ContentHasher {
 /// Where a message is being put, and what it is known by there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AppendAttempt {
-    /// Of the folder.
+    /// The UIDVALIDITY of the folder.
     validity: u64,
     /// The message gets this UID or a higher one.
     next: u64,
@@ -55,7 +55,7 @@ pub(super) struct AppendAttempt {
 }
 
 impl AppendAttempt {
-    /// One that is about to be made; surveys the content.
+    /// An attempt that is about to be made; surveys the content.
     pub(super) fn new(
         name: &str,
         content: &mut WireContent<'_>,
@@ -73,7 +73,8 @@ impl AppendAttempt {
         AppendAttempt { validity: status.validity, next: status.next, ..self.clone() }
     }
 
-    /// Whether what was noted of it says as much of `now`, which comes later.
+    /// Whether this attempt, which an earlier try has noted, also describes `now`, so that
+    /// nothing new has to be noted.
     pub(super) fn covers(&self, now: &AppendAttempt) -> bool {
         *self == AppendAttempt { next: self.next, ..now.clone() } && self.next <= now.next
     }

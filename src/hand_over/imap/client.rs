@@ -87,7 +87,7 @@ impl ImapClient {
             }
             _ => return Err(HandOverError::Away("it does not greet as IMAP servers do".into())),
         }
-        client.learn().map_err(|error| match error {
+        client.ask_capabilities().map_err(|error| match error {
             HandOverError::Broken(why) => HandOverError::Away(why),
             other => other,
         })?;
@@ -95,7 +95,7 @@ impl ImapClient {
     }
 
     /// Asks for the capabilities, if the server has not listed them by itself.
-    fn learn(&mut self) -> Result<(), HandOverError> {
+    fn ask_capabilities(&mut self) -> Result<(), HandOverError> {
         if self.can == Capabilities::default() {
             let mut can = None;
             let done = self.connection.command("CAPABILITY", &mut |response| {
@@ -148,7 +148,7 @@ impl ImapClient {
         let done = done.map_err(|no| refused(no.text))?;
         // After the login it may offer something else.
         self.can = capabilities_in(&done).unwrap_or_default();
-        self.learn()
+        self.ask_capabilities()
     }
 
     /// How folders are named.
@@ -291,7 +291,7 @@ impl ImapClient {
             })?;
         match opened {
             Ok(_) => {}
-            Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
+            Err(no) if no.is_temporary() => return Err(HandOverError::Refused(no.into())),
             Err(_) => return Ok(Vec::new()),
         }
         // A new folder of that name, in which UIDs mean something else.
@@ -364,7 +364,7 @@ fn permanent_keywords(words: &[DataWord<'_>]) -> Option<Vec<String>> {
     if atoms.iter().any(|atom| atom == "\\*") { None } else { Some(atoms) }
 }
 
-/// Those in the code of a condition.
+/// The capabilities in the code of a condition.
 fn capabilities_in(condition: &ImapCondition) -> Option<Capabilities> {
     Capabilities::of(DataWords(&condition.code))
 }

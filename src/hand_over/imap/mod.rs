@@ -138,7 +138,7 @@ fn folder(
 ) -> Result<Option<FolderStatus>, HandOverError> {
     match client.status(name, with_keywords)? {
         Ok(status) => return Ok(Some(status)),
-        Err(no) if no.is_passing() || name == INBOX => {
+        Err(no) if no.is_temporary() || name == INBOX => {
             return Err(HandOverError::Refused(no.into()));
         }
         Err(_) => {}
@@ -148,7 +148,7 @@ fn folder(
         Ok(Some(no)) => {
             notes.push(format!("cannot subscribe `{name}`: the store says {}", no.text))
         }
-        Err(no) if no.is_passing() => return Err(HandOverError::Refused(no.into())),
+        Err(no) if no.is_temporary() => return Err(HandOverError::Refused(no.into())),
         Err(no) => {
             let why = no.text;
             notes.push(format!(
@@ -216,7 +216,7 @@ impl StagedAppend<'_> {
         let Err(mut no) = client.append(&self.name, &self.flags, &self.content)? else {
             return Ok(());
         };
-        let minds_keywords = !no.is_full() && !no.is_passing() && no.code_name() != "TRYCREATE";
+        let minds_keywords = !no.is_full() && !no.is_temporary() && no.code_name() != "TRYCREATE";
         let is_plain = |flag: &String| !is_keyword(flag);
         let (plain, keywords): (Vec<_>, Vec<_>) = self.flags.iter().cloned().partition(is_plain);
         if minds_keywords && !keywords.is_empty() {

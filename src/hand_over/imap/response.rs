@@ -55,7 +55,7 @@ impl ImapCondition {
     }
 
     /// Whether a retry may succeed: the server has a temporary fault (RFC 5530).
-    pub(super) fn is_passing(&self) -> bool {
+    pub(super) fn is_temporary(&self) -> bool {
         self.word == ConditionWord::Bye
             || matches!(self.code_name().as_str(), "UNAVAILABLE" | "SERVERBUG" | "INUSE")
     }
@@ -74,7 +74,7 @@ impl From<ImapCondition> for StoreRefusal {
         let is_full = condition.is_full();
         let status = match () {
             () if is_full => "4.2.2",
-            () if condition.is_passing() => "4.3.0",
+            () if condition.is_temporary() => "4.3.0",
             // The settings here do not fit the server's, or the message
             // does not.
             () => "4.3.5",

@@ -11,13 +11,13 @@ use super::reply::StoreReply;
 
 /// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(5);
-/// For the greeting, and for the reply to `LHLO`.
+/// Time limit for the greeting, and for the reply to `LHLO`.
 const GREETING: Duration = Duration::from_secs(30);
-/// For the replies to `MAIL` and all `RCPT`, and to `DATA`.
+/// Time limit for the replies to `MAIL` and all `RCPT`, and to `DATA`.
 const COMMANDS: Duration = Duration::from_secs(60);
-/// For each piece of the message to be accepted.
+/// Time limit for each piece of the message to be accepted.
 const PIECE: Duration = Duration::from_secs(60);
-/// For each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks for ten
+/// Time limit for each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks for ten
 /// minutes, but our own client does not wait that long.
 const STORED: Duration = Duration::from_secs(180);
 
@@ -198,7 +198,7 @@ impl LmtpClient {
         }
         Some(match StoreReply::read(&mut self.wire) {
             Ok(reply) if reply.code >= 400 => HandOverError::Refused(reply.into()),
-            Ok(reply) => HandOverError::Broken(format!("nobody asked, and it says `{reply}`")),
+            Ok(reply) => HandOverError::Broken(format!("it says `{reply}` before it was asked")),
             Err(error) => broken(error),
         })
     }

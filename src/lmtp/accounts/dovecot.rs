@@ -4,7 +4,7 @@
 //! server then `SPID`; a request is `USER <id> <name> service=<service>`, the answer `USER
 //! <id> <name> <key=value>…`, `NOTFOUND <id>` or `FAIL <id> …`, which says that the
 //! database is not available. In a field `\x01` escapes what would separate fields or
-//! lines: `\x01` followed by `1`, `t`, `r` or `n`. Connections are kept and reused; a
+//! lines: `\x01` followed by `1`, `t`, `r`, `n` or `0`. Connections are kept and reused; a
 //! stale one is replaced once.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -66,7 +66,7 @@ impl Dovecot {
     }
 
     fn ask(&self, name: &str, service: &str) -> Result<AuthAnswer, Unavailable> {
-        let told = |error: io::Error| {
+        let unavailable = |error: io::Error| {
             let why = match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
                 _ => error.to_string(),
@@ -83,8 +83,8 @@ impl Dovecot {
                 return Ok(answer);
             }
         }
-        let mut connection = AuthConnection::open(&self.socket, deadline).map_err(told)?;
-        let answer = connection.ask(id, name, service, deadline).map_err(told)?;
+        let mut connection = AuthConnection::open(&self.socket, deadline).map_err(unavailable)?;
+        let answer = connection.ask(id, name, service, deadline).map_err(unavailable)?;
         self.keep(connection);
         Ok(answer)
     }
@@ -124,10 +124,8 @@ impl Dovecot {
 
 impl Accounts for Dovecot {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
-        let name = match recipient.domain.is_empty() {
-            true => recipient.local.clone(),
-            false => format!("{}@{}", recipient.local, recipient.domain.to_ascii_lowercase()),
-        };
+        let domain = recipient.domain.to_ascii_lowercase();
+        let name = Recipient { domain, ..recipient.clone() }.address();
         if recipient.local.is_empty() || name.contains(char::is_control) {
             return Ok(None);
         }

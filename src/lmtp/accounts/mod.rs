@@ -43,6 +43,21 @@ impl Recipient {
         Recipient { local: local.to_owned(), detail, domain: domain.to_owned() }
     }
 
+    /// Its address without a detail, for people.
+    pub fn address(&self) -> String {
+        match self.domain.as_str() {
+            "" => self.local.clone(),
+            domain => format!("{}@{domain}", self.local),
+        }
+    }
+
+    /// The local part as it was written, and in lower case if that is another one: senders
+    /// do not always keep the case (RFC 5321 §2.4).
+    pub fn spellings(&self) -> impl Iterator<Item = String> {
+        let lower = Some(self.local.to_lowercase()).filter(|lower| *lower != self.local);
+        std::iter::once(self.local.clone()).chain(lower)
+    }
+
     /// The recipient of an address, as far as somebody is known, with what `find` returns:
     /// without its detail, or, if nobody is known by that, with all of its local part,
     /// since names may have a delimiter in them: `jean-luc`.
@@ -123,6 +138,18 @@ pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
     }
 }
 
+/// A path with `{user}` and `{domain}` in it, filled in; none if a name that it asks for
+/// cannot be part of a path.
+pub fn filled_path(template: &str, user: &str, domain: &str) -> Option<PathBuf> {
+    let fits = |part: &str, name: &str| !template.contains(part) || is_plain_name(name);
+    if !fits("{user}", user) || !fits("{domain}", domain) {
+        return None;
+    }
+    // Both in one pass, so that no name is taken for a placeholder.
+    let parts = template.split("{user}").map(|part| part.replace("{domain}", domain));
+    Some(parts.collect::<Vec<_>>().join(user).into())
+}
+
 /// Whether a name can be part of a path: it is a single name, and not one that `ls`
 /// hides.
 pub fn is_plain_name(name: &str) -> bool {
@@ -154,6 +181,16 @@ mod tests {
         assert_eq!(known("jean-x+y"), found("jean-x+y", None));
         assert_eq!(known("hana-x"), Ok(None));
         assert!(known("away-x").is_err());
+    }
+
+    #[test]
+    fn an_address_has_a_domain_only_if_there_is_one() {
+        let address = |local, domain| Recipient::split(local, domain, "").address();
+        assert_eq!(address("Hana", "x.example"), "Hana@x.example");
+        assert_eq!(address("Hana", ""), "Hana");
+        let spellings = |local| Recipient::split(local, "", "").spellings().collect::<Vec<_>>();
+        assert_eq!(spellings("Hana"), ["Hana", "hana"]);
+        assert_eq!(spellings("hana"), ["hana"]);
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Passwd {
             Ok((status, _)) if status.code() == Some(NOT_FOUND) => match self.remote_service()? {
                 None => Ok(None),
                 Some(service) => Err(Unavailable(format!(
-                    "`{service}` does not know the name, or is unavailable; there is no way to tell which"
+                    "`{service}` does not know the name, or is unavailable; there is no way to \
+                     tell which"
                 ))),
             },
             Ok((status, _)) => Err(Unavailable(format!("getent passwd: {status}"))),
@@ -74,9 +75,7 @@ impl Passwd {
             Err(error) => Err(Unavailable(format!("getent: {error}"))),
         }
     }
-}
 
-impl Passwd {
     /// A service that getent asks and that may not be available.
     fn remote_service(&self) -> Result<Option<String>, Unavailable> {
         match read_text(&ANYWHERE, &self.services) {
@@ -105,16 +104,12 @@ impl Accounts for Passwd {
                 && !name.starts_with(|c: char| c.is_ascii_digit() || "-+".contains(c))
                 && !name.contains(':')
         };
-        let local = &recipient.local;
-        if !is_name(local) {
-            return Ok(None);
+        for name in recipient.spellings().filter(|name| is_name(name)) {
+            if let Some(account) = self.named(&name)? {
+                return Ok(Some(account));
+            }
         }
-        if let Some(account) = self.named(local)? {
-            return Ok(Some(account));
-        }
-        // Senders do not always keep the case, RFC 5321 §2.4.
-        let lower = local.to_lowercase();
-        if lower == *local { Ok(None) } else { self.named(&lower) }
+        Ok(None)
     }
 }
 

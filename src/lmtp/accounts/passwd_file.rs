@@ -1,9 +1,9 @@
 //! Users in a file in the format of Dovecot's `passwd-file`:
 //! `name[@domain]:password:uid:gid:gecos:home:shell:extra fields`.
 //!
-//! Fields may be empty. Of the extra fields, `key=value` separated by blanks, only those
-//! count that begin with `userdb_`: `userdb_home`, `userdb_uid`, `userdb_gid`. The file
-//! is read again when it has changed; while it cannot be read, no user is reported as
+//! Fields may be empty. The extra fields are `key=value`, separated by blanks; only
+//! `userdb_home`, `userdb_uid` and `userdb_gid` count, and before the others. The file is
+//! read again when it has changed; while it cannot be read, no user is reported as
 //! unknown.
 
 use std::collections::HashMap;
@@ -102,8 +102,7 @@ impl Accounts for PasswdFile {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
         let users = self.users()?;
         let domain = recipient.domain.to_ascii_lowercase();
-        // Senders do not always keep the case, RFC 5321 §2.4.
-        for local in [recipient.local.clone(), recipient.local.to_lowercase()] {
+        for local in recipient.spellings() {
             let whole = format!("{local}@{domain}");
             // `"hana@a.example"@b.example` is not hana@a.example.
             let alone = || users.get(&local).filter(|_| !local.contains('@'));

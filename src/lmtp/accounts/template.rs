@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
+use super::{Account, Accounts, Recipient, Unavailable, filled_path};
 
 /// A path with `{user}` and perhaps `{domain}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +20,7 @@ impl HomeTemplate {
 
     /// The account with exactly these names.
     fn look(&self, user: &str, domain: &str) -> Result<Option<Account>, Unavailable> {
-        let has_domain = self.path.contains("{domain}");
-        if !is_plain_name(user) || has_domain && !is_plain_name(domain) {
-            return Ok(None);
-        }
-        // Both in one pass, so that no name is taken for a placeholder.
-        let parts = self.path.split("{user}").map(|part| part.replace("{domain}", domain));
-        let home = PathBuf::from(parts.collect::<Vec<_>>().join(user));
+        let Some(home) = filled_path(&self.path, user, domain) else { return Ok(None) };
         let about = match home.metadata() {
             Ok(about) if about.is_dir() => about,
             Ok(_) => return Ok(None),
@@ -37,6 +31,7 @@ impl HomeTemplate {
             }
             Err(error) => return Err(Unavailable(format!("{}: {error}", home.display()))),
         };
+        let has_domain = self.path.contains("{domain}");
         let name = if has_domain { format!("{user}@{domain}") } else { user.to_owned() };
         Ok(Some(Account { name, home, uid: about.uid(), gid: about.gid() }))
     }
@@ -74,12 +69,12 @@ impl HomeTemplate {
 impl Accounts for HomeTemplate {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
         let domain = recipient.domain.to_ascii_lowercase();
-        if let Some(account) = self.look(&recipient.local, &domain)? {
-            return Ok(Some(account));
+        for local in recipient.spellings() {
+            if let Some(account) = self.look(&local, &domain)? {
+                return Ok(Some(account));
+            }
         }
-        // Senders do not always keep the case, RFC 5321 §2.4.
-        let lower = recipient.local.to_lowercase();
-        if lower == recipient.local { Ok(None) } else { self.look(&lower, &domain) }
+        Ok(None)
     }
 }
 

@@ -23,6 +23,7 @@ const RECOVERIES: usize = 10;
 /// After this many deaths the next workers do not load the rules: that may be what killed
 /// the others. A different Maildir that the rules set is then not searched.
 const RECOVERIES_WITH_RULES: usize = 3;
+
 /// The right to deliver one user's mail with one of the workers.
 pub(super) struct WorkerLease<'p> {
     pub(super) pool: &'p Pool,

@@ -216,7 +216,8 @@ impl Pool {
         match lease.ask(&to.account, &order, message, wall) {
             Ok(WorkerReaction::Answered(WorkerAnswer::Done { outcome, folders, broke })) => {
                 if broke {
-                    (self.tell)(&format!("an internal error at mail for {}", to.account.name));
+                    let user = &to.account.name;
+                    (self.tell)(&format!("an internal error while mail for {user} was delivered"));
                     self.deaths.note(message, &to.recipient);
                 } else if deaths > 0 && !matches!(outcome, Outcome::Deferred { .. }) {
                     self.deaths.forget(message, &to.recipient);
@@ -226,7 +227,8 @@ impl Pool {
             Ok(WorkerReaction::Died(why)) => {
                 let count = self.deaths.note(message, &to.recipient);
                 (self.tell)(&format!(
-                    "a worker died at mail for {} ({why}), death {count} of this message",
+                    "a worker died while it delivered mail for {} ({why}): death {count} of this \
+                     message",
                     to.account.name
                 ));
                 match lease.recover(&to.account, &job, message) {
@@ -307,8 +309,8 @@ impl Pool {
 
     /// A slot that is not busy. Where each user has a uid: the one whose worker has the
     /// user's, otherwise an empty one, otherwise the one that has been idle longest.
-    /// Elsewhere a worker is started only if all others are busy, and of those that are
-    /// idle the same one is chosen for a user each time: it has read the rules.
+    /// Elsewhere a worker is started only if all others are busy, and among the idle ones
+    /// the same one is chosen for a user each time: it has read the rules.
     fn choose(&self, state: &PoolState, home: &Path) -> Option<usize> {
         let slots = &state.slots;
         let idle = slots.iter().enumerate().filter_map(|(at, slot)| match slot {

@@ -91,11 +91,11 @@ impl FileMove {
     }
 }
 
-/// The result of a move.
+/// The result of a move or a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MoveOutcome {
-    /// It is where it should be.
-    Moved,
+    /// The message is where it should be, or deleted.
+    Done,
     /// It no longer existed under its old name.
     Missing,
 }
@@ -199,7 +199,7 @@ impl<'a> Mover<'a> {
             let new = target.directory(step.new.sub)?;
             if step.old.name == step.new.name && is_one_directory(old, new) {
                 // One folder under two names, for example by a link.
-                return Ok(MoveOutcome::Moved);
+                return Ok(MoveOutcome::Done);
             }
             match rename_new(old, &step.old.name, new, &step.new.name) {
                 Ok(()) if was_moved_back || target.is_in_place() => break,
@@ -244,7 +244,7 @@ impl<'a> Mover<'a> {
         self.update_quota(step, &target);
         self.received.insert((step.to.directories.clone(), step.new.sub));
         self.left.insert((step.from.directories.clone(), step.old.sub));
-        Ok(MoveOutcome::Moved)
+        Ok(MoveOutcome::Done)
     }
 
     /// Deletes a message permanently. It is gone from the disk after [`Mover::sync`].
@@ -272,7 +272,7 @@ impl<'a> Mover<'a> {
             let _ = quota::add(&self.maildir, amount.negative());
         }
         self.left.insert((place.directories.clone(), entry.sub));
-        Ok(MoveOutcome::Moved)
+        Ok(MoveOutcome::Done)
     }
 
     /// Finishes a move that was cut short between its two halves: if the message is in
@@ -296,7 +296,7 @@ impl<'a> Mover<'a> {
             return Ok(false);
         };
         let twice = if is_other_device {
-            has_same_content(&target, &new, &source, &old)
+            has_same_content((&target, &new), (&source, &old))
         } else {
             let (from, to) = (source.directory(old.sub)?, target.directory(new.sub)?);
             is_one(from, &old, to, &new)
@@ -344,7 +344,7 @@ impl<'a> Mover<'a> {
         for _ in 0..TRIES_MAX {
             let step = self.prepare(&MoveRequest { entry: &entry, ..*request })?;
             match self.carry_out(&step)? {
-                MoveOutcome::Moved => {
+                MoveOutcome::Done => {
                     self.sync()?;
                     let path = self.folder(&step.to)?.path_of(&step.new);
                     return Ok(Some(MoveReport { path, problems: step.problems }));

@@ -100,7 +100,7 @@ fn a_message_goes_into_no_folder_that_is_being_removed() {
         if !removed.is_empty() {
             fs::rename(location.path.join(".A"), location.path.join(removed)).unwrap();
         }
-        assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
+        assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Done);
         assert!(location.path.join(".A").join(&name).exists(), "{number}");
     }
     // Where no path leads to an open folder, the message is moved nevertheless.
@@ -109,7 +109,7 @@ fn a_message_goes_into_no_folder_that_is_being_removed() {
     let entry = entry("cur/4.a:2,S");
     let request = MoveRequest { from: &inbox, entry: &entry, to: &a, add: &none, remove: &none };
     let step = mover.prepare(&request).unwrap();
-    assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
+    assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Done);
     assert!(home.path().join("other/.A/cur/4.a:2,S").exists());
 }
 
@@ -122,7 +122,7 @@ fn nothing_is_deleted_from_a_folder_that_was_renamed() {
     }
     let junk = place(&location, "Junk");
     let mut mover = Mover::open(&location).unwrap();
-    assert_eq!(mover.delete(&junk, &entry("cur/1.a:2,S")).unwrap(), MoveOutcome::Moved);
+    assert_eq!(mover.delete(&junk, &entry("cur/1.a:2,S")).unwrap(), MoveOutcome::Done);
     fs::rename(location.path.join(".Junk"), location.path.join(".Kept")).unwrap();
     assert_eq!(mover.delete(&junk, &entry("cur/2.a:2,S")).unwrap(), MoveOutcome::Missing);
     assert!(location.path.join(".Kept/cur/2.a:2,S").exists());
@@ -304,7 +304,7 @@ fn what_is_deleted_frees_room_unless_it_was_in_the_trash() {
     write(location.path.join("Trash/cur/2.a,S=7:2,S"), "hello 2");
     let mut mover = Mover::open(&location).unwrap();
     for (folder, file) in [("", "cur/1.a,S=5:2,S"), ("Trash", "cur/2.a,S=7:2,S")] {
-        for outcome in [MoveOutcome::Moved, MoveOutcome::Missing] {
+        for outcome in [MoveOutcome::Done, MoveOutcome::Missing] {
             let deleted = mover.delete(&place(&location, folder), &entry(file));
             assert_eq!(deleted.unwrap(), outcome, "{file}");
         }
@@ -419,7 +419,7 @@ fn many_folders_do_not_run_out_of_descriptors() {
         let request =
             MoveRequest { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
         let step = mover.prepare(&request).unwrap();
-        assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
+        assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Done);
     }
     mover.sync().unwrap();
     assert!(mover.folders.len() <= OPEN_MAX);
