@@ -86,6 +86,8 @@ impl Service for Mailboxes {
         LmtpReply::new(250, "2.1.5 Delivered")
     }
 
+    fn was_unheard(&self, _: &Envelope, _: &Addressee, _: &MessageData) {}
+
     fn is_ending(&self) -> bool {
         false
     }

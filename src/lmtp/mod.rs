@@ -28,6 +28,7 @@ pub mod session;
 pub mod settings;
 pub mod spawn;
 pub mod spool;
+pub mod unheard;
 pub mod warm_worker;
 pub mod wire;
 pub mod worker;

@@ -26,7 +26,7 @@ pub enum DeliveryVerdict {
     Deferred,
     /// Refused by a rule.
     Refused,
-    /// Found stored after its worker had died.
+    /// Found stored: its worker had died, or the client was gone before it was answered.
     Recovered,
 }
 
@@ -78,7 +78,7 @@ impl DeliveryResult {
         DeliveryResult::of(&Outcome::deferred(why), Vec::new())
     }
 
-    /// Found stored after its worker had died.
+    /// Found stored: its worker had died, or the client was gone before it was answered.
     pub fn recovered() -> DeliveryResult {
         let verdict = DeliveryVerdict::Recovered;
         DeliveryResult { verdict, ..DeliveryResult::of(&Outcome::Delivered, Vec::new()) }

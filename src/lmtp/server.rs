@@ -18,7 +18,7 @@ use super::exporter::Exporter;
 use super::listen::{ClientStream, Listener, report_ready, wait_for};
 use super::metrics::Metrics;
 use super::pool::{Pool, PoolLog};
-use super::record::RecipientRecord;
+use super::record::{DeliveryResult, RecipientRecord};
 use super::reply::LmtpReply;
 use super::session::{
     self, Addressee, ENDING, Envelope, LmtpPeer, PeerState, Service, SessionLimits,
@@ -26,6 +26,7 @@ use super::session::{
 use super::settings::{Identity, LmtpSettings};
 use super::signals::Signals;
 use super::spool::MessageData;
+use super::unheard::Unheard;
 use super::warm_worker::Spawner;
 
 /// How long a client may wait between two commands, RFC 5321 §4.5.3.2.7.
@@ -70,6 +71,7 @@ pub struct Server {
     connections: Mutex<Vec<Arc<ClientConnection>>>,
     closed: Condvar,
     began: Instant,
+    unheard: Unheard,
 }
 
 /// What others see of a connection.
@@ -110,6 +112,7 @@ impl Server {
             connections: Mutex::default(),
             closed: Condvar::new(),
             began: Instant::now(),
+            unheard: Unheard::default(),
         })
     }
 
@@ -352,13 +355,20 @@ impl Service for Server {
         message: &MessageData,
         since: Instant,
     ) -> LmtpReply {
-        let result = self.pool.deliver(envelope, to, message, since);
+        let result = match self.unheard.take(message, &envelope.sender, &to.recipient) {
+            true => DeliveryResult::recovered(),
+            false => self.pool.deliver(envelope, to, message, since),
+        };
         let time = since.elapsed();
         self.metrics.count_delivery(result.reply.code, time);
         let size = message.size();
         let record = RecipientRecord { envelope, to, result: &result, size, time };
         (self.tell)(&record.to_string());
         result.reply
+    }
+
+    fn was_unheard(&self, envelope: &Envelope, to: &Addressee, message: &MessageData) {
+        self.unheard.note(message, &envelope.sender, &to.recipient);
     }
 
     fn is_ending(&self) -> bool {

@@ -104,6 +104,10 @@ pub trait Service: Sync {
         since: Instant,
     ) -> LmtpReply;
 
+    /// Called when a client was gone before it could be told that a message was delivered
+    /// to a recipient: it will send it again.
+    fn was_unheard(&self, envelope: &Envelope, to: &Addressee, message: &MessageData);
+
     /// Whether the server is ending.
     fn is_ending(&self) -> bool;
 }
@@ -360,7 +364,11 @@ impl<'s> Session<'s> {
             self.output.extend_from_slice(reply.line(envelope.utf8).as_bytes());
             // Flushed at once: a client that does not hear of the delivery sends the
             // message again.
-            self.flush()?;
+            let heard = self.flush();
+            if let (Err(_), Ok(message), 200..300) = (&heard, &message, reply.code) {
+                self.service.was_unheard(&envelope, to, message);
+            }
+            heard?;
         }
         Ok(None)
     }
@@ -522,6 +530,7 @@ mod tests {
     #[derive(Default)]
     struct Mailboxes {
         delivered: Mutex<Vec<(String, Vec<u8>)>>,
+        unheard: Mutex<Vec<String>>,
         most: u64,
         ending: bool,
     }
@@ -555,6 +564,10 @@ mod tests {
                 "later" => LmtpReply::later("x"),
                 _ => LmtpReply::new(250, "2.1.5 Delivered"),
             }
+        }
+
+        fn was_unheard(&self, _: &Envelope, to: &Addressee, _: &MessageData) {
+            self.unheard.lock().unwrap().push(to.account.name.clone());
         }
 
         fn is_ending(&self) -> bool {

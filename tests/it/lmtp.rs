@@ -305,6 +305,48 @@ fn workers_that_are_killed_lose_cut_and_double_nothing() {
     site.stop();
 }
 
+/// A client that is gone before it hears of a delivery sends the message again. It is not
+/// stored twice, and not refused for what its own first delivery has noted.
+#[test]
+fn a_client_that_hears_no_answer_may_send_the_message_again() {
+    let mut site = Site::new();
+    let rules = "list had at \"had.txt\"\nwhen from in had -> reject \"once is enough\"\n\
+                 add from to had\nfolder \"A\"\n";
+    site.user("taro", rules);
+    site.user("hana", "inbox\n");
+    site.start(&[]);
+    let commands = "LHLO test\r\nMAIL FROM:<sender@far.example>\r\nRCPT TO:<taro@x.example>\r\n\
+                    RCPT TO:<hana@x.example>\r\nDATA\r\n";
+    let message = wire(b"From: sender@far.example\nSubject: x\n\nhi\n");
+    let mut client = site.connect();
+    client.send(commands).expect("there");
+    for _ in 0..5 {
+        client.answer().expect("there");
+    }
+    client.hear_nothing_more().expect("a socket");
+    client.send(&message).expect("there");
+    wait_for("the first delivery", || (!new_mail(&site, "taro", ".A").is_empty()).then_some(()));
+    wait_for("the log", || site.output().contains("verdict=delivered").then_some(()));
+    let retry = |text: &[u8]| {
+        let to = ["taro@x.example", "hana@x.example"];
+        site.connect().deliver(&to, text).expect("there")
+    };
+    let answers = retry(&message);
+    assert!(answers.iter().all(|answer| answer.starts_with("250 ")), "{answers:?}");
+    assert_eq!(new_mail(&site, "taro", ".A").len(), 1);
+    assert_eq!(new_mail(&site, "hana", "").len(), 1);
+    assert!(site.output().contains("verdict=recovered"), "{}", site.output());
+    // The next one that is the same is another message.
+    let answers = retry(&message);
+    assert!(answers[0].starts_with("550 ") && answers[1].starts_with("250 "), "{answers:?}");
+}
+
+/// The files in `new` of a user's folder.
+fn new_mail(site: &Site, user: &str, folder: &str) -> Vec<std::fs::DirEntry> {
+    let new = site.maildir(user).join(folder).join("new");
+    std::fs::read_dir(new).into_iter().flatten().flatten().collect()
+}
+
 #[test]
 fn a_message_that_kills_is_in_the_inbox_after_the_third_try() {
     let mut site = Site::new();

@@ -219,6 +219,11 @@ impl Client {
         }
     }
 
+    /// From now on the server's replies cannot be written, as if the client were gone.
+    pub fn hear_nothing_more(&mut self) -> io::Result<()> {
+        self.stream.get_ref().shutdown(std::net::Shutdown::Read)
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref())
     }
