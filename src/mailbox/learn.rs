@@ -182,7 +182,7 @@ impl OwnAddresses {
         let all = me.iter().copied().chain(recipients.clone());
         OwnAddresses {
             canonical: all.map(|address| canonical(address).into_owned()).collect(),
-            me: AddressList::from_entries(me.into_iter()),
+            me: AddressList::from_entries(me),
             recipients: AddressList::from_entries(recipients),
         }
     }
