@@ -213,8 +213,8 @@ mod tests {
             ("lmtp:127.0.0.1:0", "a store is"),
             ("lmtp:localhost:99999", "a store is"),
             ("lmtp:unix:run", "`unix:` takes"),
-            ("lmtp:unix:/a,separator=ab", "`separator=ab`: it is one sign"),
-            ("lmtp:unix:/a,separator=あ", "`separator=あ`: it is one sign"),
+            ("lmtp:unix:/a,separator=ab", "`separator=ab`: it takes one sign such as `/`"),
+            ("lmtp:unix:/a,separator=あ", "`separator=あ`: it takes one sign such as `/`"),
             ("lmtp:unix:/a,user=x", "`user=x`: there are"),
             ("lmtp:unix:/a,", "``: there are"),
         ] {

@@ -622,7 +622,7 @@ mod tests {
         assert_eq!(text.find("Z note"), Some("2026-01-02T03:04:05.678".len()));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
 
-        File::options().write(true).open(&path).unwrap().set_len(CUT).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(ROTATION_SIZE).unwrap();
         log.note("last of the old").unwrap();
         assert!(!path.exists() && path.with_extension("1").exists());
         log.note("first of the new").unwrap();

@@ -129,7 +129,7 @@ pub fn plan(
                 continue;
             }
         };
-        let own = OwnAddresses::of(program, &message, world);
+        let own = UserAddresses::of(program, &message, world);
         for statement in statements {
             let plan = on_moved(program, statement, &message, world);
             for step in plan.steps {
@@ -165,7 +165,7 @@ pub fn plan(
 }
 
 /// The user's own addresses, which are not learned.
-struct OwnAddresses {
+struct UserAddresses {
     /// Those of `set me`.
     me: AddressList,
     /// Those that the message was delivered to.
@@ -174,15 +174,15 @@ struct OwnAddresses {
     canonical: Vec<String>,
 }
 
-impl OwnAddresses {
-    fn of(program: &CompiledProgram, message: &Message, world: &World) -> OwnAddresses {
+impl UserAddresses {
+    fn of(program: &CompiledProgram, message: &Message, world: &World) -> UserAddresses {
         let me: Vec<&str> = program.settings.me.iter().map(|entry| entry.as_str()).collect();
         let recipients = own_recipients(program, message, world);
         let recipients = recipients.iter().map(String::as_str);
         let all = me.iter().copied().chain(recipients.clone());
-        OwnAddresses {
+        UserAddresses {
             canonical: all.map(|address| canonical(address).into_owned()).collect(),
-            me: AddressList::from_entries(me.into_iter()),
+            me: AddressList::from_entries(me),
             recipients: AddressList::from_entries(recipients),
         }
     }

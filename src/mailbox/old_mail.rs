@@ -3,8 +3,8 @@
 //!
 //! Messages are staged in batches; what they will be is recorded in the journal
 //! ([`crate::state::import_journal`]), on disk, before the first of a batch becomes
-//! visible. A run that was killed has lost nothing: what it staged is stored by the next one, which
-//! continues with what is left. Nothing is written where the mail comes from.
+//! visible. A run that was killed has lost nothing: what it staged is stored by the next
+//! one, which continues with what is left. Nothing is written where the mail comes from.
 //!
 //! A problem of a single message (it cannot be read, or a list that its rules need
 //! cannot) is reported, and the others continue; a problem that affects all, such as a

@@ -32,8 +32,8 @@ pub enum RecoverOutcome {
 /// Finds what a delivery has stored below a Maildir. What it had not finished is taken
 /// back, so that the next try stores it once: files that wait in a `tmp`, and copies that
 /// are already visible then. `recorded` has the beginnings of the names of the files in
-/// its journal, if one is left: the next try knows of these, so they stay, and any others are
-/// taken back.
+/// its journal, if one is left: the next try knows of these, so they stay, and any others
+/// are taken back.
 ///
 /// A symbolic link is followed where a delivery would follow it.
 ///

@@ -28,15 +28,15 @@ pub struct MessageIdentity {
     pub message: Option<Key>,
     /// The same for deliveries that were logged.
     pub logged: Option<Key>,
-    /// By its file, if that still has the name that a delivery gave it. Of one message to
-    /// two addresses there are two files, whose headers are the same.
+    /// By its file, if that still has the name that a delivery gave it. A message to two
+    /// addresses is two files, whose headers are the same.
     pub file: Option<Key>,
 }
 
 impl MessageIdentity {
-    /// The identity of a message by its header, and by the constant part of its file's name
-    /// if mfilter has named it. Under another name only the header can say that a message is
-    /// the one that was delivered, so it must have what no sender writes.
+    /// The identity of a message by its header, and by the constant part of its file's
+    /// name if mfilter has named it. Under another name only the header can say that a
+    /// message is the one that was delivered, so it must have what no sender writes.
     pub fn of(header: HeaderHash, file: Option<&str>) -> MessageIdentity {
         let HeaderHash { hash, says_enough, is_received } = header;
         let can_be_logged = says_enough && (is_received || file.is_some());

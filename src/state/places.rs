@@ -183,6 +183,8 @@ pub fn name_hash(key: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn places() -> Places {

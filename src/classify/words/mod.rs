@@ -84,10 +84,10 @@ mod tests {
             ("[a]\nx\n\ny \n", "4: a blank at the start or end: y "),
             ("[a]\n{x,y\n", "2: a `{` without `}`: {x,y"),
             ("[a]\nx} y\n", "2: a `}` without `{`: x} y"),
-            ("[a]\n{x} y\n", "2: braces that are no choice: {x} y"),
+            ("[a]\n{x} y\n", "2: braces without a choice: {x} y"),
             ("[a]\n{x ,}\n", "2: a choice leaves a blank at the start or end: {x ,}"),
             ("[a B]\nx\n[a]\ny\n", "3: a table with and without a value: [a]"),
-            ("[A]\nx\n", "1: a heading that is no name: [A]"),
+            ("[A]\nx\n", "1: a heading that is not a name: [A]"),
             ("[a]\n[b]\nx\n", "[a ] has no line"),
         ] {
             assert_eq!(reader::rust_of(text), Err(told.to_owned()), "{text}");

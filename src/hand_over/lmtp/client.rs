@@ -17,8 +17,8 @@ const GREETING: Duration = Duration::from_secs(30);
 const COMMANDS: Duration = Duration::from_secs(60);
 /// Time limit for each piece of the message to be accepted.
 const PIECE: Duration = Duration::from_secs(60);
-/// Time limit for each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks for ten
-/// minutes, but our own client does not wait that long.
+/// Time limit for each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks
+/// for ten minutes, but our own client does not wait that long.
 const STORED: Duration = Duration::from_secs(180);
 
 /// What the store offers (RFC 1870, RFC 2920, RFC 6152, RFC 6531).

@@ -43,7 +43,7 @@ impl Recipient {
         Recipient { local: local.to_owned(), detail, domain: domain.to_owned() }
     }
 
-    /// Its address without a detail, for people.
+    /// Its address, without a detail.
     pub fn address(&self) -> String {
         match self.domain.as_str() {
             "" => self.local.clone(),
