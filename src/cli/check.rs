@@ -102,6 +102,7 @@ fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
         return Err(why);
     }
     output::diagnostics(&diagnostics, &sources, call.json);
+    load::keep_if_valid(user);
     let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     if call.mail.is_empty() {
         return Ok(finding);
