@@ -107,6 +107,7 @@ fn user_rules(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
         return Err(why);
     }
     output::diagnostics(&diagnostics, &sources, call.json);
+    load::keep_if_valid(user);
     let finding = CommandOutcome::found_if(!diagnostics.is_empty());
     if call.mail.is_empty() {
         return Ok(finding);

@@ -235,6 +235,13 @@ impl<'r> ExpireReport<'r> {
                      write `-> delete, delete` if it is meant"
                 ));
             }
+            ExpireEvent::ClockDoubted(expiry, ago) => {
+                let (folder, days) = (&expiry.folder, ago / (24 * 3600));
+                self.problem(format!(
+                    "nothing is deleted from `{folder}` for a day, since mail expired last {days} \
+                     days ago: is the clock right?"
+                ));
+            }
             ExpireEvent::Problem(why) => self.problem(why.clone()),
             ExpireEvent::Flushed => self.flush_log(),
         }

@@ -17,6 +17,8 @@
 //! - What rules may ask about, lists and `duplicate`, changes only when nothing can defer
 //!   the message any more: the rules of a retry would take it for a later message, and
 //!   might discard it.
+//! - What an earlier try has delivered is not refused, although its outcome did not
+//!   arrive: a rule that refuses may ask about what that try has changed.
 //! - If `sendmail` permanently refuses to forward a message, no retry helps: it is stored
 //!   in the inbox instead, unless a copy of it is already there.
 //! - If the caller who waits for the outcome is gone, the message will come again:
@@ -45,7 +47,7 @@ use std::path::PathBuf;
 use context::DeliveryContext;
 use effect::edit_together;
 use in_maildir::StagedCopy;
-use progress::{is_done, open_journal};
+use progress::{is_done, open_journal, was_settled};
 use work_list::{Copy, EffectRank, read_plan};
 
 use crate::maildir::Location;
@@ -141,6 +143,18 @@ pub fn deliver<'a>(
 ) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
     let mut report = DeliveryReport::of(end);
+    if matches!(report.outcome, Outcome::Refused { .. }) {
+        // What a delivery changes at its end, lists for example, may refuse its own retry.
+        match was_settled(messages, context) {
+            Ok(true) => {
+                report.outcome = Outcome::Delivered;
+                report.notes.push("not refused: an earlier try has delivered it".into());
+                return report;
+            }
+            Ok(false) => {}
+            Err(outcome) => return DeliveryReport { outcome, ..report },
+        }
+    }
     let nothing = work.copies.is_empty() && work.effects.is_empty();
     let Some(original) = messages.first() else { return report };
     if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
@@ -168,6 +182,12 @@ pub fn deliver<'a>(
     };
     let mut are_lists_edited = false;
     for effect in &work.effects {
+        let is_asked_about = matches!(effect.rank, EffectRank::ListEdit | EffectRank::Remember);
+        if let Some(journal) = journal.as_mut().filter(|_| is_asked_about)
+            && let Err(error) = journal.note_settled()
+        {
+            report.notes.push(format!("what has been done cannot be recorded: {error}"));
+        }
         if effect.rank == EffectRank::ListEdit {
             // All at once.
             if !std::mem::replace(&mut are_lists_edited, true) {

@@ -1,13 +1,16 @@
 //! What earlier tries of this delivery did, and what this one has done, by its journal.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
+use super::context::DeliveryContext;
 use super::work_list::WorkList;
 use super::{DeliveryReport, Target};
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::StepId;
+use crate::state::StateDir;
 use crate::state::journal::{self, Journal};
 
 /// The journal, for a plan that has parts which must not be done twice. None where it
@@ -24,16 +27,49 @@ pub(super) fn open_journal(
         return Ok(None);
     }
     let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };
-    let key = journal::key(message, context.sender.as_deref(), &context.recipients);
-    let key =
-        key.map_err(|error| Outcome::deferred(format!("cannot read the message: {error}")))?;
-    match Journal::open(state, key, context.deadline) {
-        Ok(Some(journal)) => Ok(Some(journal)),
-        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+    match open_journal_of(message, state, context)? {
+        Ok(journal) => Ok(Some(journal)),
         Err(error) => {
             report.notes.push(format!("what has been done cannot be recorded: {error}"));
             Ok(None)
         }
+    }
+}
+
+fn open_journal_of(
+    message: &Message,
+    state: &StateDir,
+    context: &DeliveryContext,
+) -> Result<io::Result<Journal>, Outcome> {
+    let key = journal::key(message, context.sender.as_deref(), &context.recipients);
+    let key =
+        key.map_err(|error| Outcome::deferred(format!("cannot read the message: {error}")))?;
+    match Journal::open(state, key, context.deadline) {
+        Ok(Some(journal)) => Ok(Ok(journal)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// Whether an earlier try has delivered the message, except for what cannot defer it. If
+/// so, its journal is removed. An error if another process is delivering the message.
+pub(super) fn was_settled(
+    messages: &[&Message],
+    context: &DeliveryContext,
+) -> Result<bool, Outcome> {
+    let (Some(state), Some(message)) = (&context.state, messages.first()) else {
+        return Ok(false);
+    };
+    // Without a journal the message need not be read.
+    if !journal::are_there_any(state) {
+        return Ok(false);
+    }
+    match open_journal_of(message, state, context)? {
+        Ok(journal) if journal.is_settled() => {
+            journal.finish();
+            Ok(true)
+        }
+        Ok(_) | Err(_) => Ok(false),
     }
 }
 

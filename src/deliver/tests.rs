@@ -48,6 +48,43 @@ fn reject() -> StepKind {
     StepKind::Reject { status: "5.7.1".into(), text: "no".into() }
 }
 
+/// A kill after a list was edited; the rules of the retry refuse whoever is in the list.
+#[test]
+fn what_an_earlier_try_has_delivered_is_not_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let state = StateDir::at(home.path().join("state"));
+    let location = Location::new(home.path().join("m"), Layout::Fs, None);
+    let message = || Message::from_bytes(b"A: b\n\nc\n".to_vec());
+    let context = DeliveryContext { state: Some(state.clone()), ..DeliveryContext::nothing() };
+    let end = |kinds| deliver(&plan(kinds), &[&message()], &location, &context).outcome;
+    let at_once = DeliveryContext { deadline: std::time::Instant::now(), ..context.clone() };
+    let refused = Outcome::Refused { status: "5.7.1".into(), text: "no".into() };
+    assert_eq!(end(vec![reject()]), refused);
+    let key = crate::state::journal::key(&message(), None, &[]).unwrap();
+    let journal = || Journal::open(&state, key, std::time::Instant::now()).unwrap().unwrap();
+    let pipe = |program: &str| StepKind::Pipe { argv: vec![program.into()] };
+    let list = || StepKind::EditList {
+        add: true,
+        list: "l".into(),
+        path: home.path().join("l"),
+        entry: "a@b.example".into(),
+    };
+    // A program that fails is before the list.
+    let kinds = vec![to(DeliveryWord::Copy, "A"), list(), pipe("/bin/false")];
+    assert!(matches!(end(kinds), Outcome::Deferred { .. }));
+    assert!(!journal().is_settled() && journal().has_done());
+    assert_eq!(end(vec![reject()]), refused);
+    // The same with one that does not, which is killed before its end.
+    let mut killed = journal();
+    killed.note_settled().unwrap();
+    let busy = deliver(&plan(vec![reject()]), &[&message()], &location, &at_once).outcome;
+    assert_eq!(busy, Outcome::deferred("another process is delivering this message"));
+    drop(killed);
+    assert_eq!(end(vec![reject()]), Outcome::Delivered);
+    assert_eq!(end(vec![reject()]), refused, "the next one is another message");
+    assert_eq!(count(home.path(), "m/A/new"), 1);
+}
+
 #[test]
 fn edits_reach_later_copies() {
     let home = tempfile::tempdir().unwrap();

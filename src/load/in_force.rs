@@ -10,6 +10,7 @@
 //! tried again later.
 
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -335,6 +336,18 @@ fn remember(
     };
     let _ = versions::remember(state, path, &texts(all));
     remembered.is_ok()
+}
+
+/// Keeps the user's rules as the last valid ones if they have no mistake, as a delivery
+/// would do now: an edit that breaks them later takes back no more than itself. Only their
+/// owner does: what root would write, the owner could not write again.
+pub fn keep_if_valid(user: &User) {
+    let Ok(path) = super::default_rules(user) else { return };
+    let own = rustix::process::geteuid().as_raw();
+    if std::fs::metadata(&path).is_ok_and(|about| about.uid() == own) {
+        // The next delivery does it, if this cannot be done.
+        let _ = in_force(&path, false, user, Verification::AtOnce);
+    }
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.

@@ -22,7 +22,7 @@ use crate::state::switch_choices;
 use crate::syntax;
 use crate::user::User;
 pub use fingerprints::FileFingerprints;
-pub use in_force::{LoadedRules, Notice, NoticeKind, had_rules, in_force, none};
+pub use in_force::{LoadedRules, Notice, NoticeKind, had_rules, in_force, keep_if_valid, none};
 use script::{ReadScript, ScriptRead};
 
 /// `~/.mailrules`

@@ -211,8 +211,8 @@ impl<'a> LanguageServer<'a> {
                 };
                 self.documents.remove(&path_of(&params.text_document.uri));
             }
-            // Lists and included files may have been saved.
-            DidSaveTextDocument::METHOD => {}
+            // Lists and included files may have been saved, too.
+            DidSaveTextDocument::METHOD => crate::load::keep_if_valid(self.user),
             _ => return,
         }
         self.changed = true;

@@ -9,6 +9,8 @@
 //! before it is moved, so that a kill loses nothing and everything can be taken back.
 //! Deletions are reported, for the log, before they are made.
 //!
+//! Nothing is deleted while the clock may have jumped ahead ([`expire_runs`]).
+//!
 //! No more than half of a folder is taken if nothing was ever taken from it before. All
 //! folders of one `expire` count as one.
 
@@ -29,6 +31,7 @@ use crate::plan::Folder;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
+use crate::state::expire_runs;
 use crate::state::expired_folders::ExpiredFolder;
 use crate::state::memory::Memory;
 use crate::state::sort_journal::SortJournal;
@@ -93,6 +96,8 @@ pub enum ExpireEvent<'t> {
     TooMany(&'t Expiry, usize, usize),
     /// Nothing is deleted from that folder.
     NotDeleted(&'t Expiry),
+    /// Nothing is deleted now, since the last run seems to be that many seconds ago.
+    ClockDoubted(&'t Expiry, i64),
     /// Something cannot be read, or is uncertain.
     Problem(String),
     /// What was reported so far is on disk.
@@ -122,6 +127,13 @@ impl Expirer<'_> {
             })?;
         }
         let special = SpecialFolders::of(self.location, &self.program.settings);
+        let doubted = match self.state {
+            Some(state) if self.program.expiries.iter().any(|expiry| expiry.to.is_none()) => {
+                let now = self.world.now().as_second();
+                expire_runs::note(state, now).map_err(|error| self.not_noted(error))?
+            }
+            _ => None,
+        };
         let mut journal = None;
         for expiry in &self.program.expiries {
             let places = self.places(&mover, expiry, report);
@@ -130,6 +142,10 @@ impl Expirer<'_> {
             }
             if expiry.to.is_none() && !may_delete(&special, self.location, expiry) {
                 report(ExpireEvent::NotDeleted(expiry));
+                continue;
+            }
+            if let (None, Some(ago)) = (&expiry.to, doubted) {
+                report(ExpireEvent::ClockDoubted(expiry, ago));
                 continue;
             }
             self.folders(&mut mover, expiry, &places, &mut journal, report)?;

@@ -48,6 +48,22 @@ fn has_punycode(domain: &str) -> bool {
         .any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
 
+/// The spellings of a domain by which others may know it: as it is, in Unicode and in
+/// punycode.
+pub fn spellings(domain: &str) -> Vec<String> {
+    let mut all = vec![domain.to_owned()];
+    if !domain.is_ascii() || has_punycode(domain) {
+        let unicode = canonical(domain).into_owned();
+        let ascii = idna::domain_to_ascii(&unicode).ok();
+        for other in std::iter::once(unicode).chain(ascii) {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+    }
+    all
+}
+
 /// Whether two domains belong to the same organisation.
 pub fn aligned(one: &str, other: &str) -> bool {
     let (one, other) = (canonical(one), canonical(other));
@@ -75,6 +91,19 @@ mod tests {
     }
 
     /// `straße.de` and `strasse.de` are two people's.
+    #[test]
+    fn a_name_has_two_spellings() {
+        assert_eq!(spellings("A.example"), ["A.example"]);
+        for name in ["日本語.jp", "xn--wgv71a119e.jp"] {
+            let mut all = spellings(name);
+            assert_eq!(all[0], name);
+            all.sort();
+            assert_eq!(all, ["xn--wgv71a119e.jp", "日本語.jp"]);
+        }
+        assert_eq!(spellings("XN--WGV71A119E.jp").len(), 3);
+        assert_eq!(spellings("ß\u{fffd}").len(), 2, "what is no name");
+    }
+
     #[test]
     fn no_name_becomes_anothers() {
         for name in ["straße.de", "STRAßE.DE.", "xn--strae-oqa.de", "XN--STRAE-OQA.de"] {

@@ -9,13 +9,15 @@
 //! file 1795336800.M905677P19212Q0R01f3.mail
 //! done 4fd2… copy "Work"
 //! begun 77c1… 1795890431 9 2110 2110 0e3f… Archive
+//! settled
 //! ```
 //!
 //! A line `done` stands for a step that is done, identified by its [`StepId`]; the words
 //! after that are only for people. The line `file` before it has the beginning of the
 //! name of the copy that the step has stored in a Maildir. A line `begun` stands for a
 //! step that may or may not be done; after the id follows what can tell
-//! ([`crate::hand_over`]), and the last such line of a step counts. The file is locked
+//! ([`crate::hand_over`]), and the last such line of a step counts. After `settled` nothing is left that can defer
+//! the message, and what rules ask about begins to change. The file is locked
 //! while a process delivers the message, and removed when everything is done. A last line
 //! without a line end, written when the machine stopped, does not count. Files older than
 //! fourteen days are removed: no MTA tries for that long.
@@ -37,6 +39,7 @@ use crate::plan::StepId;
 use crate::text::one_line;
 
 const DIRECTORY: &str = "half-done";
+const SETTLED: &str = "settled";
 const HEAD: &str = "mfilter half-done delivery, version 2";
 const FORGET_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 /// The longest file, bytes; longer ones are damaged.
@@ -50,6 +53,7 @@ pub struct Journal {
     done: Vec<String>,
     /// What is noted of steps that were begun, by the steps' ids.
     attempts: BTreeMap<String, String>,
+    settled: bool,
     empty: bool,
 }
 
@@ -174,13 +178,14 @@ impl Journal {
             text.clear();
         }
         let (done, attempts) = (read(&text), read_attempts(&text));
+        let settled = whole_lines(&text).any(|line| line == SETTLED);
         if text.is_empty() {
             forget_old(&state.path().join(DIRECTORY), FORGET_AFTER);
         } else if !text.ends_with('\n') {
             lock.file().write_all(b"\n")?;
         }
         lock.keep(!done.is_empty() || !attempts.is_empty());
-        Ok(Some(Journal { lock, empty: text.is_empty(), done, attempts }))
+        Ok(Some(Journal { lock, empty: text.is_empty(), done, attempts, settled }))
     }
 
     /// Whether a step was done by an earlier try.
@@ -203,6 +208,22 @@ impl Journal {
         let id = step.to_string();
         self.write(&format!("{file}done {id} {}\n", one_line(words, 200)))?;
         self.done.push(id);
+        Ok(())
+    }
+
+    /// Whether an earlier try has come so far that nothing could defer the message.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Records that nothing is left that can defer the message.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn note_settled(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.write(&format!("{SETTLED}\n"))?;
+        }
         Ok(())
     }
 
@@ -261,6 +282,11 @@ fn read_attempts(text: &str) -> BTreeMap<String, String> {
     let attempts = whole_lines(text).filter_map(|line| line.strip_prefix("begun "));
     let attempts = attempts.filter_map(|line| line.split_once(' '));
     attempts.map(|(id, note)| (id.to_owned(), note.to_owned())).collect()
+}
+
+/// Whether there is any journal.
+pub fn are_there_any(state: &StateDir) -> bool {
+    fs::read_dir(state.path().join(DIRECTORY)).is_ok_and(|mut all| all.next().is_some())
 }
 
 /// The deliveries that are half done: when the last step was recorded, and each step's

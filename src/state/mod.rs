@@ -7,6 +7,7 @@
 //! not our own, or that others can write, counts as absent.
 
 pub mod duplicates;
+pub mod expire_runs;
 pub mod expired_folders;
 pub mod forwards;
 pub mod history;

@@ -174,6 +174,31 @@ fn mail_is_deleted_only_in_the_trash_or_if_delete_is_written_twice() {
     assert!(undo.stderr.contains("no run to undo"), "{undo:?}");
 }
 
+/// A clock that has jumped ahead makes everything old.
+#[test]
+fn nothing_is_deleted_right_after_a_very_long_time_without_runs() {
+    let home = Home::with_rules("expire \"Trash\" after 1s -> delete\n");
+    home.write(&format!("Maildir/.Trash/cur/{}:2,S", old(1)), message(1));
+    for number in 2..4 {
+        home.write(&format!("Maildir/.Trash/cur/{}:2,F", old(number)), message(number));
+    }
+    sleep(Duration::from_millis(2100));
+    let runs = ".local/state/mfilter/expire-runs";
+    let days = |days: u64| now() - days * 24 * 3600;
+    home.write(runs, format!("{} 0\n", days(400)));
+    let run = expire(&home, &[]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let why = "nothing is deleted from `Trash` for a day, since mail expired last 400 days ago";
+    assert!(run.stderr.contains(why), "{run:?}");
+    assert_eq!(places(&home).len(), 3);
+    // A day later.
+    home.write(runs, format!("{} {}\n", days(400), days(1)));
+    let run = expire(&home, &[]);
+    assert_eq!((run.code, places(&home).len()), (Some(0), 2), "{run:?}");
+    let kept = fs::read_to_string(home.path().join(runs)).expect("there");
+    assert!(kept.ends_with(" 0\n"), "{kept}");
+}
+
 #[test]
 fn a_star_is_all_folders_and_they_count_as_one() {
     let home = Home::with_rules(

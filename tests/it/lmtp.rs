@@ -310,7 +310,7 @@ fn workers_that_are_killed_lose_cut_and_double_nothing() {
 #[test]
 fn a_client_that_hears_no_answer_may_send_the_message_again() {
     let mut site = Site::new();
-    let rules = "list had at \"had.txt\"\nwhen from in had -> reject \"once is enough\"\n\
+    let rules = "list had \"had\"\nwhen from in had -> reject \"5.7.1 once is enough\"\n\
                  add from to had\nfolder \"A\"\n";
     site.user("taro", rules);
     site.user("hana", "inbox\n");

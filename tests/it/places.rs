@@ -98,6 +98,25 @@ fn the_last_valid_version_is_the_last_one() {
     }
 }
 
+/// Rules that were checked are the last valid ones, although no message has come since.
+#[test]
+fn rules_that_were_checked_are_the_last_valid_ones() {
+    let home = Home::with_rules("folder \"A\"\n");
+    deliver(&home);
+    home.write(".mailrules", "folder \"B\"\n");
+    home.write("other.mailrules", "folder \"C\"\n");
+    let other = home.path().join("other.mailrules").display().to_string();
+    for arguments in [&["check"][..], &["check", &other]] {
+        let check = home.run(arguments, b"");
+        assert_eq!(check.code, Some(0), "{check:?}");
+    }
+    home.write(".mailrules", "broken");
+    assert_eq!(home.run(&["check"], b"").code, Some(1));
+    deliver(&home);
+    let filed = filed(&home);
+    assert!(filed.contains(&".B Subject: x".to_owned()), "{filed:?}");
+}
+
 #[test]
 fn rules_behind_a_link_that_leads_nowhere_are_missing() {
     let home = Home::new();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Identity;
 use super::settings::UserSource;
+use crate::message::domain;
 pub use dovecot::Dovecot;
 pub use passwd::Passwd;
 pub use passwd_file::PasswdFile;
@@ -60,7 +61,8 @@ impl Recipient {
 
     /// The recipient of an address, as far as somebody is known, with what `find` returns:
     /// without its detail, or, if nobody is known by that, with all of its local part,
-    /// since names may have a delimiter in them: `jean-luc`.
+    /// since names may have a delimiter in them: `jean-luc`. A domain that is not ASCII
+    /// may be known in Unicode or in punycode, and senders write both (RFC 6531 §3.7.1).
     ///
     /// # Errors
     /// Those of `find`.
@@ -69,14 +71,16 @@ impl Recipient {
         delimiters: &str,
         find: impl Fn(&Recipient) -> Result<Option<A>, Unavailable>,
     ) -> Result<Option<(Recipient, A)>, Unavailable> {
-        let split = Recipient::split(local, domain, delimiters);
-        let whole = Recipient::split(local, domain, "");
-        for recipient in [split, whole] {
-            if let Some(account) = find(&recipient)? {
-                return Ok(Some((recipient, account)));
-            }
-            if recipient.detail.is_none() {
-                break;
+        for domain in domain::spellings(domain) {
+            let split = Recipient::split(local, &domain, delimiters);
+            let whole = Recipient::split(local, &domain, "");
+            for recipient in [split, whole] {
+                if let Some(account) = find(&recipient)? {
+                    return Ok(Some((recipient, account)));
+                }
+                if recipient.detail.is_none() {
+                    break;
+                }
             }
         }
         Ok(None)
@@ -181,6 +185,25 @@ mod tests {
         assert_eq!(known("jean-x+y"), found("jean-x+y", None));
         assert_eq!(known("hana-x"), Ok(None));
         assert!(known("away-x").is_err());
+    }
+
+    /// A client that says SMTPUTF8 writes the domain as people do, others in punycode.
+    #[test]
+    fn a_domain_is_known_in_either_spelling() {
+        for (known, written) in [
+            ("日本語.jp", "xn--wgv71a119e.jp"),
+            ("xn--wgv71a119e.jp", "日本語.jp"),
+            ("xn--wgv71a119e.jp", "日本語.JP"),
+            ("日本語.jp", "日本語.jp"),
+        ] {
+            let find =
+                |to: &Recipient| Ok((to.domain == known && to.local == "jean-luc").then_some(()));
+            let found = Recipient::known(("jean-luc", written), "+-", find).unwrap();
+            let (to, ()) = found.expect(written);
+            assert_eq!((to.detail, &*to.domain), (None, known));
+        }
+        let nobody = |_: &Recipient| Ok::<Option<()>, Unavailable>(None);
+        assert_eq!(Recipient::known(("a", "日本語.jp"), "+", nobody), Ok(None));
     }
 
     #[test]
