@@ -50,10 +50,7 @@ impl Lowering<'_> {
         } else {
             self.template(&reason, "")
         };
-        let subject = match arguments.text("subject") {
-            Some(subject) => Some(self.on_one_line(subject)?),
-            None => None,
-        };
+        let subject = arguments.text("subject").map(|text| self.on_one_line(text)).transpose()?;
         let from = match arguments.text("from") {
             Some(from) => {
                 let expansion = self.expand(from)?;
