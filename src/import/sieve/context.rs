@@ -536,8 +536,8 @@ impl<'a> Lowering<'a> {
         }
         if self.below_inbox {
             self.draft.note(
-                "all folders are named as below INBOX, which is how that server calls what lies \
-                 beside the inbox: they are named without it",
+                "all names of folders begin with INBOX, as that server names the folders beside \
+                 the inbox: they are named without it here",
             );
         }
     }

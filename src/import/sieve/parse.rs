@@ -421,6 +421,12 @@ mod tests {
     }
 
     #[test]
+    fn comments_after_the_last_command_are_in_the_same_file() {
+        let nodes = parse(2, &SourceFile::new("x.sieve", "keep;\n# last"), &[]);
+        assert_eq!(nodes.iter().map(|node| node.span.file).collect::<Vec<_>>(), [2, 2]);
+    }
+
+    #[test]
     fn lines_of_text_end_at_a_full_stop() {
         let nodes = read("vacation text: # why\nHello\n..dot\n.x\n.\n;\nkeep;");
         assert_eq!(nodes[0].arguments, [Argument::Strings(vec!["Hello\n.dot\n.x\n".into()])]);

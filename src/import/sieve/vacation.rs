@@ -80,8 +80,8 @@ impl Lowering<'_> {
             None => None,
         };
         self.draft.note(
-            "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
-             to fewer than Sieve's vacation does",
+            "who gets an answer is decided as mailrules(5) says under AUTOMATIC ANSWERS: fewer \
+             people than with Sieve's vacation",
         );
         acts.push(SieveAct::Other(Effect::Answer(Box::new(AutomaticReply {
             text,
