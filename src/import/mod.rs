@@ -6,8 +6,8 @@
 //! all languages are treated the same:
 //!
 //! ```text
-//! foreign text ─ parse ─ resolve ─ lower ─► ir::Draft ─ write::write ─► Imported ─► rules (stdout)
-//!                                                                        └ report ► text or JSON
+//! foreign text ─ parse ─ resolve ─ lower ─► ir::Draft ─ write::write ─► ImportResult ─► rules (stdout)
+//!                                                                            └ report ► text or JSON
 //! ```
 //!
 //! **What a lowering produces.** An [`ir::Draft`]: settings, lists and their files, notes
@@ -45,22 +45,22 @@ pub mod gmail;
 pub mod ir;
 pub mod kind;
 mod levels;
-mod match_length;
 pub mod maildrop;
+mod match_length;
 mod one_line;
-mod persistent_map;
 mod perl;
+mod persistent_map;
+mod print;
 pub mod procmail;
 pub mod report;
 mod shell;
-mod site;
 pub mod sieve;
-pub mod thunderbird;
+mod site;
 #[cfg(test)]
 mod testing;
+pub mod thunderbird;
 pub mod trial;
 pub mod write;
-mod print;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -100,7 +100,7 @@ fn head(chars: &[char]) -> Result<(&'static str, usize, bool), String> {
         let length = head.chars().count();
         chars.get(..length).is_some_and(|here| here.iter().copied().eq(head.chars()))
     });
-    let (head, written, opens) = found.ok_or("a group that looks around or sets options")?;
+    let (head, written, opens) = found.ok_or("a group with look-around or options")?;
     Ok((written, head.len(), opens))
 }
 
@@ -121,7 +121,7 @@ fn repeat(
             out.push('?');
             Ok(at + 1)
         }
-        Some('+') => Err("a repetition that gives nothing back (`++`)".into()),
+        Some('+') => Err("a possessive repetition (`++`)".into()),
         _ => Ok(at),
     }
 }
@@ -145,7 +145,7 @@ fn escape(c: char, out: &mut String) -> Result<(), String> {
         'W' => out.push_str("[^0-9A-Za-z_]"),
         's' | 'S' | 'b' | 'B' | 'n' | 't' | 'r' | 'f' => out.extend(['\\', c]),
         'h' => out.push_str("[ \\t]"),
-        '1'..='9' => return Err("a pattern that refers back".into()),
+        '1'..='9' => return Err("a back-reference in a pattern".into()),
         c if c.is_ascii_alphanumeric() => return Err(format!("`\\{c}` in a pattern")),
         c => literal(c, out),
     }

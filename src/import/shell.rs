@@ -11,8 +11,8 @@ pub(super) const WITHOUT_INPUT: &str = "exec \"$0\" \"$@\" </dev/null";
 pub(super) const ASKED: &str = "a program that decides is run as a filter that leaves the message \
                                 as it is; `--test` needs `--run-filters` for it";
 
-/// A filter that leaves the message as it is, and fails where a program does that is given
-/// this half of it, or all of it.
+/// A filter that leaves the message as it is and fails if the program fails, which is given
+/// this half of the message, or all of it.
 pub(super) fn asking(half: Option<&str>, program: Vec<String>) -> Vec<String> {
     let script = answering(&format!("{} >/dev/null; s=$?; cat \"$m\" || s=1", on_input(half)));
     ["/bin/sh".to_owned(), "-c".to_owned(), literal(&script)].into_iter().chain(program).collect()
@@ -27,14 +27,14 @@ fn on_input(half: Option<&str>) -> &'static str {
     }
 }
 
-/// Headers for what a program prints, for its exit status, and after these.
+/// The headers for what a program prints and for its exit status, and the one after these.
 const PRINTED: &str = "X-Mfilter-Printed";
 const STATUS: &str = "X-Mfilter-Status";
 const END: &str = "X-Mfilter-End";
 
-/// Effects that keep in a variable what a program prints that is given this half of the
-/// message, or all of it: a filter puts it before the message, and another one takes it
-/// away.
+/// Effects that keep what a program prints in a variable; the program is given this half of
+/// the message, or all of it. A filter puts the output before the message, and another one
+/// removes it.
 pub(super) fn printed(
     name: &str,
     half: Option<&str>,
@@ -45,11 +45,11 @@ pub(super) fn printed(
     kept_of(&headers, WHOLE, program, &[(name, PRINTED)], span)
 }
 
-/// How the value differs that is kept.
+/// How the kept value differs.
 pub(super) const ONE_BLANK: &str =
     "of what a program prints, several blanks are kept as one, and none at the end";
 
-/// The same for all of the message, and for the exit status.
+/// The same for a program that is given all of the message, and for its exit status, too.
 pub(super) fn first_line_with_status(
     name: &str,
     status: &str,
@@ -70,8 +70,8 @@ pub(super) fn printed_with_status(
     with_status(name, status, lines, program, span)
 }
 
-/// Keeps what a command prints that has what a program prints in `$p`, and the exit status of
-/// that program.
+/// Keeps the exit status of a program, and what the command `value` prints, which finds the
+/// program's output in `$p`.
 fn with_status(
     name: &str,
     status: &str,
@@ -110,8 +110,8 @@ pub(super) fn filtered_with_status(status: &str, program: Vec<String>, span: Spa
 /// Prints the message.
 const WHOLE: &str = "cat \"$m\"";
 
-/// Runs a command that prints headers and one that prints the message; keeps the headers in
-/// variables and takes them away.
+/// Runs a command that prints headers and one that prints the message, keeps the headers in
+/// variables, and removes them.
 fn kept_of(
     headers: &str,
     message: &str,
@@ -132,16 +132,12 @@ fn kept_of(
         .map(|(name, header)| set(name, format!("{{header {}}}", quote(header))))
         .collect();
     taken.push(filter(vec!["sed".into(), format!("1,{}d", kept.len() + 1)]));
-    effects.push(Effect::Rule(Unit {
-        condition: Cond::not(Cond::Word("filter-failed".into())),
-        effects: taken,
-        count: 0,
-        ..Unit::new(span)
-    }));
+    let worked = Cond::not(Cond::Word("filter-failed".into()));
+    effects.push(Effect::Rule(Unit::part(span, worked, taken)));
     effects
 }
 
-/// How what a program prints differs.
+/// How the kept output of a program differs.
 pub(super) const FIRST_LINE: &str =
     "of what a program prints, the first line is kept, with single blanks";
 
@@ -173,12 +169,9 @@ fn unasked() -> String {
 /// the message. No message that was sent is so short.
 pub(super) fn if_unasked(span: Span) -> Effect {
     let printed = Cond::texts(format!("header {}", quote(UNASKED)), "is", ["yes"]);
-    Effect::Rule(Unit {
-        condition: Cond::all([printed, Cond::plain("size", "<", "40")]),
-        effects: vec![Effect::Defer("4.3.0 no room for the message".into())],
-        count: 0,
-        ..Unit::new(span)
-    })
+    let condition = Cond::all([printed, Cond::plain("size", "<", "40")]);
+    let defers = vec![Effect::Defer("4.3.0 no room for the message".into())];
+    Effect::Rule(Unit::part(span, condition, defers))
 }
 
 /// A command without the comment at its end, which a shell and procmail ignore: what is

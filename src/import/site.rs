@@ -86,7 +86,7 @@ impl SiteRewrite<'_> {
 
 /// A unit that stands for no foreign unit.
 fn of_none(condition: Cond, effects: Vec<Effect>) -> Unit {
-    Unit { condition, effects, count: 0, ..Unit::new(Span::default()) }
+    Unit::part(Span::default(), condition, effects)
 }
 
 fn holds(unit: &Unit, test: &dyn Fn(&Effect) -> bool) -> bool {

@@ -279,7 +279,7 @@ const UNUSABLE: [(&str, &str); 19] = [
     ("folder", "a/b"),
     ("huge", "it is larger than 1 MB"),
     ("sparse", "it is larger than 1 MB"),
-    ("include", "is not a name of a script"),
+    ("include", "is not the name of a script"),
     ("fifo", "it is not a regular file"),
     ("socket", "it is not a regular file"),
     ("directory", "it is not a regular file"),

@@ -26,7 +26,13 @@ struct Editor {
 impl Editor {
     /// A server before `initialize`.
     fn silent(home: &Home) -> Editor {
+        Editor::in_locale(home, "C")
+    }
+
+    /// A server before `initialize`, in this locale.
+    fn in_locale(home: &Home, locale: &str) -> Editor {
         let mut command = home.command(&["lsp", "--stdio"]);
+        command.env("LC_ALL", locale);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = piped.spawn().expect("the program starts");
         let input = child.stdin.take();
@@ -345,6 +351,20 @@ fn the_manual_is_shown_for_the_word_under_the_cursor() {
     let hover = found["contents"]["value"].as_str().expect("a text");
     assert!(hover.starts_with("unknown-field: "), "{hover}");
     assert_eq!(editor.at("textDocument/hover", &path, text, "is \"a"), Value::Null);
+}
+
+#[test]
+fn a_mistake_is_explained_in_the_language_of_the_locale() {
+    let home = Home::new();
+    let path = rules(&home);
+    let text = "when frm is \"a\" -> inbox\n";
+    let mut editor = Editor::in_locale(&home, "ja_JP.UTF-8");
+    editor.ask("initialize", json!({ "capabilities": {} }));
+    editor.tell("initialized", json!({}));
+    editor.open(&path, text);
+    let found = editor.at("textDocument/hover", &path, text, "when frm");
+    let hover = found["contents"]["value"].as_str().expect("a text");
+    assert!(hover.starts_with("unknown-field: その名前のフィールドはありません。"), "{hover}");
 }
 
 #[test]

@@ -326,7 +326,7 @@ fn together(mine: Option<Vec<String>>, theirs: Option<Vec<String>>) -> Option<Ve
 /// Why it is unknown where a Maildir is: the place depends on this variable.
 pub(super) fn place_of_a_message(name: &str) -> String {
     format!(
-        "where that is becomes known only when a message comes; `--variable {name}=…` says what \
+        "its place becomes known only when a message comes; `--variable {name}=…` says what \
          {name} is"
     )
 }

@@ -385,7 +385,7 @@ impl RecipeLowering<'_> {
                 expanded.template.split_once(':').ok_or("a header without a `:`")?;
             let is_name = name.bytes().all(|b| b.is_ascii_graphic()) && !name.is_empty();
             if !is_name || name.contains('{') {
-                return Err(format!("`{name}` is not a name of a header"));
+                return Err(format!("`{name}` is not the name of a header"));
             }
             edited.push(name.to_lowercase());
             let (name, value) = (name.to_owned(), value.trim().to_owned());

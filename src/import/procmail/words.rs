@@ -249,7 +249,7 @@ impl RcVariables {
         if name.chars().all(|c| c.is_ascii_digit()) {
             return self.get(&name).cloned().ok_or_else(|| {
                 format!(
-                    "`${name}` is an argument of procmail's: `--variable {name}=…` says what it is"
+                    "`${name}` is an argument of procmail: `--variable {name}=…` says what it is"
                 )
             });
         }

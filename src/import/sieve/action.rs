@@ -197,27 +197,16 @@ impl Lowering<'_> {
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
                 let fails = matches!(&folder, SievePlace::ByValue(_, true));
+                let delivery = |folder: Option<String>, flags| {
+                    let folder = folder.unwrap_or_else(|| "INBOX".into());
+                    if copy { Effect::Copy(folder, flags) } else { Effect::FileInto(folder, flags) }
+                };
                 match folder {
-                    SievePlace::Inbox => effects.push(if copy {
-                        Effect::Copy("INBOX".into(), marks.here)
-                    } else {
-                        Effect::FileInto("INBOX".into(), marks.here)
-                    }),
-                    SievePlace::Folder(name) => effects.push(if copy {
-                        Effect::Copy(name, marks.here)
-                    } else {
-                        Effect::FileInto(name, marks.here)
-                    }),
+                    SievePlace::Inbox => effects.push(delivery(None, marks.here)),
+                    SievePlace::Folder(name) => effects.push(delivery(Some(name), marks.here)),
                     SievePlace::ByValue(values, _) => {
                         for (condition, folder) in values {
-                            let folder = folder.unwrap_or_else(|| "INBOX".into());
-                            let flags = marks.here.clone();
-                            let effect = if copy {
-                                Effect::Copy(folder, flags)
-                            } else {
-                                Effect::FileInto(folder, flags)
-                            };
-                            effects.push(when(condition, effect));
+                            effects.push(when(condition, delivery(folder, marks.here.clone())));
                         }
                     }
                 }
@@ -327,38 +316,27 @@ impl Lowering<'_> {
             SieveAct::Store { folder, flags, .. } => {
                 let again = self.stored_in(&folder, &flags, false)?;
                 let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
+                let delivery = |folder: Option<String>, flags| match folder {
+                    // Storing twice in one folder stores once, except where it ends the run.
+                    folder if again => {
+                        Effect::FileInto(folder.unwrap_or_else(|| "INBOX".into()), flags)
+                    }
+                    Some(folder) => Effect::Folder(folder, flags),
+                    None => Effect::Inbox(flags),
+                };
+                let mut stops = again;
                 match folder {
-                    // Storing twice in one folder stores once, except where it ends the
-                    // run.
-                    SievePlace::Inbox if again => {
-                        effects.push(Effect::FileInto("INBOX".into(), marks.here));
-                        effects.push(Effect::Stop);
-                    }
-                    SievePlace::Folder(name) if again => {
-                        effects.push(Effect::FileInto(name, marks.here));
-                        effects.push(Effect::Stop);
-                    }
-                    SievePlace::ByValue(values, _) if again => {
-                        for (condition, folder) in values {
-                            let folder = folder.unwrap_or_else(|| "INBOX".into());
-                            let effect = Effect::FileInto(folder, marks.here.clone());
-                            effects.push(when(condition, effect));
-                        }
-                        effects.push(Effect::Stop);
-                    }
-                    SievePlace::Inbox => effects.push(Effect::Inbox(marks.here)),
-                    SievePlace::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
+                    SievePlace::Inbox => effects.push(delivery(None, marks.here)),
+                    SievePlace::Folder(name) => effects.push(delivery(Some(name), marks.here)),
                     SievePlace::ByValue(values, _) => {
                         for (condition, folder) in values {
-                            let flags = marks.here.clone();
-                            let effect = match folder {
-                                Some(folder) => Effect::Folder(folder, flags),
-                                None => Effect::Inbox(flags),
-                            };
-                            effects.push(when(condition, effect));
+                            effects.push(when(condition, delivery(folder, marks.here.clone())));
                         }
-                        effects.push(Effect::Stop);
+                        stops = true;
                     }
+                }
+                if stops {
+                    effects.push(Effect::Stop);
                 }
             }
             SieveAct::Redirect { to, .. } => match effects.last_mut() {
@@ -433,7 +411,7 @@ impl Lowering<'_> {
             "reject" | "ereject"
                 if !self.state.piped.is_empty() || acts.iter().any(SieveAct::delivers) =>
             {
-                return Err("a refusal of what is delivered, too".into());
+                return Err("a refusal of mail that is delivered, too".into());
             }
             "reject" | "ereject" => {
                 let text = self.text(arguments.string(0)?)?;
@@ -455,7 +433,7 @@ impl Lowering<'_> {
                 arguments.unknown(&["last"])?;
                 let name = arguments.string(0)?;
                 if !is_name(name) {
-                    return Err(format!("`{name}` is not a name of a header"));
+                    return Err(format!("`{name}` is not the name of a header"));
                 }
                 let value = self.text(arguments.string(1)?)?;
                 self.edited(name);
@@ -464,7 +442,7 @@ impl Lowering<'_> {
             "deleteheader" => {
                 let name = arguments.string(0)?;
                 if !is_name(name) {
-                    return Err(format!("`{name}` is not a name of a header"));
+                    return Err(format!("`{name}` is not the name of a header"));
                 }
                 let remove = Effect::RemoveHeader(name.to_owned());
                 let remove = match self.headers_with_value(name, arguments)? {
@@ -538,10 +516,7 @@ fn may_be_same(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.iter().zip(&other).all(fits)
 }
 
-fn when(condition: Cond, effect: Effect) -> Effect {
-    let mut unit = Unit::new(Span::default());
-    unit.count = 0;
-    unit.condition = condition;
-    unit.effects.push(effect);
-    Effect::Rule(unit)
+/// An effect under a condition.
+pub(super) fn when(condition: Cond, effect: Effect) -> Effect {
+    Effect::Rule(Unit::part(Span::default(), condition, vec![effect]))
 }

@@ -71,11 +71,12 @@ pub(super) struct Lowering<'a> {
     pub(super) separator: char,
     /// All folder names are below `INBOX`.
     pub(super) below_inbox: bool,
+    /// The variable that says that the implicit keep was cancelled.
     pub(super) dropped: Option<String>,
-    /// After how long messages expire, in seconds.
-    pub(super) expiries: BTreeSet<u64>,
     /// Whether anything asks for it.
     pub(super) dropped_counts: bool,
+    /// After how long messages expire, in seconds.
+    pub(super) expiries: BTreeSet<u64>,
     /// How much text has come from variables, in bytes.
     pub(super) expanded: usize,
     /// How many steps may still be taken.
@@ -189,11 +190,9 @@ impl<'a> Lowering<'a> {
         let mut effects = Vec::new();
         if keep & DROPPED != 0 {
             self.dropped_counts = true;
-            let mut unit = Unit::new(Span::default());
-            unit.count = 0;
-            unit.condition = Cond::Word(format!("has {}", self.dropped_name()));
-            unit.effects.push(Effect::Discard(None));
-            effects.push(Effect::Rule(unit));
+            let condition = Cond::Word(format!("has {}", self.dropped_name()));
+            let discards = vec![Effect::Discard(None)];
+            effects.push(Effect::Rule(Unit::part(Span::default(), condition, discards)));
         }
         if text {
             effects.push(Effect::Stop);
@@ -468,8 +467,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Where headers were changed, has tests see them: what a filter is given is changed
-    /// already.
+    /// Where headers were changed, makes tests see the changes: a filter is given the message
+    /// with its changes, and tests see what the filter returns.
     pub(super) fn see_changes(&mut self, chain: &[Node], out: &mut Vec<Unit>) {
         let is_own = self.options.included.is_none() && self.options.category.is_none();
         if !is_own || self.state.edited.is_empty() || !chain.iter().any(asks_for_header) {
@@ -477,7 +476,7 @@ impl<'a> Lowering<'a> {
         }
         let effects = vec![Effect::Program("filter", vec!["cat".into()])];
         let span = chain.first().map(|node| node.span).unwrap_or_default();
-        out.push(Unit { effects, count: 0, ..Unit::new(span) });
+        out.push(Unit::part(span, Cond::Always, effects));
         self.filters = true;
         self.state.edited = Rc::default();
     }
@@ -537,8 +536,8 @@ impl<'a> Lowering<'a> {
         }
         if self.below_inbox {
             self.draft.note(
-                "all folders are named as below INBOX, which is how that server calls what lies \
-                 beside the inbox: they are named without it",
+                "all names of folders begin with INBOX, as that server names the folders beside \
+                 the inbox: they are named without it here",
             );
         }
     }

@@ -1,7 +1,8 @@
 //! `:originalzone`: dates in the zone of their writer, RFC 5260 §4.1, from the text of
 //! the header (RFC 5322 §3.3), because that is what the writer's clock showed.
 
-use super::compare::{Collation, MatchType, Matching, fitting};
+use super::compare::{MatchType, Matching, fitting};
+use super::date_value::relation;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Operand, Test, header};
 
@@ -90,15 +91,10 @@ pub(super) fn date_text(
             layouts.push(DateLayout { zone: one_of(&keys), ..DateLayout::any() });
         }
         "date" | "time" => {
-            let relation = match (how.kind, how.collation) {
-                (_, Collation::Numeric) => return Err("a date is compared as a number".into()),
-                (MatchType::Is, _) => Relation::Equal,
-                (MatchType::Value(relation), _) => relation,
-                _ => return Err("a date is compared as a text".into()),
-            };
+            let relation = relation(how)?;
             for key in keys {
                 let steps = if part == "date" { date_steps(key) } else { time_steps(key) };
-                let steps = steps.ok_or_else(|| format!("`{key}` is no {part}"))?;
+                let steps = steps.ok_or_else(|| format!("`{key}` is not a {part}"))?;
                 layouts.extend(related(&steps, relation));
             }
         }

@@ -78,7 +78,7 @@ impl Lowering<'_> {
             (None, MatchType::Value(relation)) if how.is_text() && relation != Relation::Equal => {
                 let patterns = keys.iter().map(|key| {
                     let pattern = shape(part).and_then(|shape| order_pattern(key, shape, relation));
-                    pattern.ok_or_else(|| format!("`{key}` is no {part}"))
+                    pattern.ok_or_else(|| format!("`{key}` is not a {part}"))
                 });
                 let patterns = patterns.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
                 let values: Vec<Operand> =

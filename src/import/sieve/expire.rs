@@ -51,7 +51,7 @@ impl Lowering<'_> {
         self.expiries.insert(seconds);
         self.draft.note(
             "mail that expires is deleted by `mfilter watch`, or by `mfilter expire` from a \
-             timer: so long after it came here or was changed last, but for drafts",
+             timer; its time counts from when it came here or was last changed, and drafts stay",
         );
         self.expires_after(Some(seconds), acts);
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::act::{FlagsHere, SieveAct};
+use super::action::when;
 use super::arguments::Arguments;
 use super::compare::{MatchType, matching};
 use super::context::Lowering;
@@ -13,8 +14,7 @@ use super::regex::is_keyword_character;
 use super::script::is_set;
 use super::string_test::counted;
 use super::variables::{KnownValue, VariablePiece};
-use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
-use crate::source::Span;
+use crate::import::ir::{Cond, Effect, Mark, literal};
 
 /// Flags of a delivery.
 #[derive(Default)]
@@ -181,14 +181,9 @@ impl Lowering<'_> {
             }
             // Remember whether it was set.
             let name = self.fresh_name("was-set");
-            let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
-            let mut after = before.clone();
-            before.condition = is_set(flag);
-            before.effects.push(Effect::Let(name.clone(), "yes".into()));
-            effects.push(Effect::Rule(before));
-            after.condition = Cond::Word(format!("has {name}"));
-            after.effects.push(Effect::Mark(vec![flag.clone()]));
-            again.push(Effect::Rule(after));
+            effects.push(when(is_set(flag), Effect::Let(name.clone(), "yes".into())));
+            let was_set = Cond::Word(format!("has {name}"));
+            again.push(when(was_set, Effect::Mark(vec![flag.clone()])));
         }
         if !extra.is_empty() {
             effects.push(Effect::Unmark(extra.iter().cloned().collect()));

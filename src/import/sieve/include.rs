@@ -107,16 +107,16 @@ impl Lowering<'_> {
         arguments.unknown(&["personal", "global", "optional", "once"])?;
         let name = self.constants(&[arguments.string(0)?.to_owned()])?.remove(0);
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            return Err(format!("`{name}` is not a name of a script"));
+            return Err(format!("`{name}` is not the name of a script"));
         }
         if arguments.has("global") && self.options.included.is_some() {
             return match arguments.has("optional") {
                 true => Ok(None),
-                false => Err("scripts of the provider's (`:global`) are not known here".into()),
+                false => Err("the provider's scripts (`:global`) are not known here".into()),
             };
         }
         let main = self.frames.first().map(|frame| frame.path.clone()).unwrap_or_default();
-        let mut told = None;
+        let mut unreadable = None;
         for path in places(&main, &name) {
             match (self.load)(&path) {
                 Ok(bytes) => {
@@ -138,13 +138,13 @@ impl Lowering<'_> {
                     return Ok(Some((path, nodes)));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => told = Some(reason(&error)),
+                Err(error) => unreadable = Some(reason(&error)),
             }
         }
-        if arguments.has("optional") && told.is_none() {
+        if arguments.has("optional") && unreadable.is_none() {
             return Ok(None);
         }
-        let why = told.unwrap_or_else(|| "there is no such script beside this one".into());
+        let why = unreadable.unwrap_or_else(|| "there is no such script beside this one".into());
         Err(format!("the script `{name}` cannot be included: {why}"))
     }
 }

@@ -65,14 +65,13 @@ impl Lowering<'_> {
         relation: Relation,
     ) -> Result<Cond, String> {
         let (_, equal, greater) = relation.of_orders();
-        let constant = |holds| if holds { Cond::Always } else { Cond::Never };
         // Any zone is greater than none; and UTC is never written as `+00:00`, the first
         // of all zones.
         if key.is_empty() || key == "+00:00" {
-            return Ok(constant(greater));
+            return Ok(Cond::certain(greater));
         }
         if key == "Z" && greater != equal {
-            return Ok(constant(!greater));
+            return Ok(Cond::certain(!greater));
         }
         let field = moment.field;
         let name = self.date_variable(field, "offset", format!("{{{field}:%:z}}"));

@@ -147,11 +147,8 @@ impl Lowering<'_> {
     fn close(&mut self, tail: Tail, out: &mut Vec<Unit>) {
         let effects = self.ending(tail == Tail::Branch);
         if !effects.is_empty() {
-            let mut unit = Unit::new(Span::default());
-            unit.count = 0;
-            unit.effects = effects;
-            unit.falls_through = false;
-            out.push(unit);
+            let unit = Unit::part(Span::default(), Cond::Always, effects);
+            out.push(Unit { falls_through: false, ..unit });
         }
         self.state.ended = true;
     }
@@ -320,10 +317,7 @@ impl Lowering<'_> {
             self.forget(std::slice::from_ref(node));
         }
         for effect in self.hoisted.split_off(first_hoisted) {
-            let mut unit = Unit::new(Span::default());
-            unit.count = 0;
-            unit.effects.push(effect);
-            out.push(unit);
+            out.push(Unit::part(Span::default(), Cond::Always, vec![effect]));
         }
         self.assemble(parts, out);
     }

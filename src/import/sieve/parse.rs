@@ -66,9 +66,9 @@ impl Node {
 /// Reads a script that is file `number` of its sources; `garbled` lists the places in it
 /// that were not UTF-8, in ascending order.
 pub fn parse(number: u32, source: &SourceFile, garbled: &[u32]) -> Vec<Node> {
-    let tokens = tokens(number, &source.text);
     let mut reader = SieveReader {
-        tokens,
+        number,
+        tokens: tokens(number, &source.text),
         at: 0,
         source,
         garbled,
@@ -109,6 +109,8 @@ fn tokens(file: u32, text: &str) -> Vec<SieveToken> {
 }
 
 struct SieveReader<'a> {
+    /// The number of the file.
+    number: u32,
     tokens: Vec<SieveToken>,
     at: usize,
     source: &'a SourceFile,
@@ -178,7 +180,7 @@ impl SieveReader<'_> {
         }
         let comments = std::mem::take(&mut self.comments);
         if !comments.is_empty() {
-            let at = Span { file: 0, start: self.end, end: self.end };
+            let at = Span { file: self.number, start: self.end, end: self.end };
             nodes.push(Node { comments, ..Node::new("", at) });
         }
         nodes
@@ -416,6 +418,12 @@ mod tests {
         assert_eq!(all.tests[1].tests[0].arguments[1], Argument::Number(10240));
         assert_eq!(nodes[0].block.as_ref().map(Vec::len), Some(2));
         assert_eq!(nodes[2].comments, ["last"]);
+    }
+
+    #[test]
+    fn comments_after_the_last_command_are_in_the_same_file() {
+        let nodes = parse(2, &SourceFile::new("x.sieve", "keep;\n# last"), &[]);
+        assert_eq!(nodes.iter().map(|node| node.span.file).collect::<Vec<_>>(), [2, 2]);
     }
 
     #[test]

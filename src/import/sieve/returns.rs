@@ -2,7 +2,6 @@
 //! `if … { } else { REST }`.
 
 use super::parse::Node;
-use crate::source::Span;
 
 /// More commands than these are not written into several branches.
 const MOST_COPIED: usize = 32;
@@ -39,7 +38,7 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
             // What comes after it is never reached, and is reported so.
             "return" => {
                 let after = rest.filter(|node| !node.name.is_empty() && node.name != "return");
-                return after.count().eq(&0).then_some(out);
+                return (after.count() == 0).then_some(out);
             }
             "if" => {}
             _ => {
@@ -63,7 +62,7 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
             && last.name != "else"
         {
             let span = first.span.to(end.span);
-            chain.push(Node { name: "else".into(), span, block: Some(Vec::new()), ..empty() });
+            chain.push(Node { block: Some(Vec::new()), ..Node::new("else", span) });
         }
         let mut copies = 0_usize;
         for node in &mut chain {
@@ -87,18 +86,6 @@ fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node
         return Some(out);
     }
     Some(out)
-}
-
-fn empty() -> Node {
-    Node {
-        name: String::new(),
-        span: Span::default(),
-        comments: Vec::new(),
-        arguments: Vec::new(),
-        tests: Vec::new(),
-        block: None,
-        broken: None,
-    }
 }
 
 /// How many commands there are.

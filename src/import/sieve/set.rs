@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::act::SieveAct;
+use super::action::when;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::variables::{KnownValue, VariablePiece, modify};
-use crate::import::ir::{Cond, Effect, Operand, Test, Unit, literal};
-use crate::source::Span;
+use crate::import::ir::{Cond, Effect, literal};
 
 impl Lowering<'_> {
     /// `set`, RFC 5229 §4
@@ -69,15 +69,9 @@ impl Lowering<'_> {
         let ours = self.our_name(&key);
         acts.push(SieveAct::Other(Effect::Let(ours.clone(), template)));
         if let Some((letter, case)) = first {
-            let pattern = format!("^({letter})(.*)$");
-            let values = vec![Operand::Pattern(pattern, true)];
-            let test = Test { fields: vec![ours.clone()], operator: "matches", values };
-            acts.push(SieveAct::Other(Effect::Rule(Unit {
-                condition: Cond::Test(test),
-                effects: vec![Effect::Let(ours, format!("{{1:{case}}}{{2}}"))],
-                count: 0,
-                ..Unit::new(Span::default())
-            })));
+            let test = Cond::matches(vec![ours.clone()], format!("^({letter})(.*)$"), true);
+            let change = Effect::Let(ours, format!("{{1:{case}}}{{2}}"));
+            acts.push(SieveAct::Other(when(test, change)));
         }
         let dates = |piece: &VariablePiece| match piece {
             VariablePiece::Date(_) => true,

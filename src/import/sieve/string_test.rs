@@ -8,7 +8,7 @@ use super::context::Lowering;
 use super::posix::regex;
 use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
 use super::variables::{KnownValue, VariablePiece};
-use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
+use crate::import::ir::{Cond, Effect, pattern_literal};
 use crate::message::fold;
 
 /// Per comparison of a known value with a key.
@@ -30,7 +30,7 @@ impl Lowering<'_> {
                     .ok_or("what is known is compared by `:regex` or `:count`")?;
             }
         }
-        Ok(if holds { Cond::Always } else { Cond::Never })
+        Ok(Cond::certain(holds))
     }
 
     /// RFC 5229 §5
@@ -87,8 +87,8 @@ impl Lowering<'_> {
                             break;
                         }
                     }
-                    tests.push(if found.is_some() { Cond::Always } else { Cond::Never });
                     let holds = found.is_some();
+                    tests.push(Cond::certain(holds));
                     self.known_match = found.or(self.known_match.take());
                     if holds {
                         break;
@@ -152,9 +152,7 @@ pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Resu
     }
     if others().any(|other| fold::fold(other) == fold::fold(value)) {
         let pattern = format!("^{}$", pattern_literal(value));
-        let values = vec![Operand::Pattern(pattern, true)];
-        let fields = vec![name.to_owned()];
-        return Ok(Cond::Test(Test { fields, operator: "matches", values }));
+        return Ok(Cond::matches(vec![name.to_owned()], pattern, true));
     }
     Ok(Cond::texts(name, "is", [value]))
 }
@@ -162,6 +160,5 @@ pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Resu
 /// A known number of things, compared with keys.
 pub(super) fn counted(count: usize, relation: Relation, keys: &[String]) -> Cond {
     let count = count.to_string();
-    let holds = keys.iter().any(|key| relation.holds(compare_numbers(&count, key)));
-    if holds { Cond::Always } else { Cond::Never }
+    Cond::certain(keys.iter().any(|key| relation.holds(compare_numbers(&count, key))))
 }

@@ -50,10 +50,7 @@ impl Lowering<'_> {
         } else {
             self.template(&reason, "")
         };
-        let subject = match arguments.text("subject") {
-            Some(subject) => Some(self.on_one_line(subject)?),
-            None => None,
-        };
+        let subject = arguments.text("subject").map(|text| self.on_one_line(text)).transpose()?;
         let from = match arguments.text("from") {
             Some(from) => {
                 let expansion = self.expand(from)?;
@@ -83,8 +80,8 @@ impl Lowering<'_> {
             None => None,
         };
         self.draft.note(
-            "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
-             to fewer than Sieve's vacation does",
+            "who gets an answer is decided as mailrules(5) says under AUTOMATIC ANSWERS: fewer \
+             people than with Sieve's vacation",
         );
         acts.push(SieveAct::Other(Effect::Answer(Box::new(AutomaticReply {
             text,

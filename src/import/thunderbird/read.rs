@@ -42,16 +42,13 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
         let (name, value) = match piece {
             ThunderbirdPiece::Attribute { name, value } => (name, value),
             ThunderbirdPiece::Odd(why) => {
-                let filter = match filters.last_mut() {
-                    Some(filter) => filter,
-                    None => {
-                        filters.push(Filter { span, enabled: true, ..Filter::default() });
-                        continue_with(&mut filters, why);
-                        continue;
-                    }
-                };
-                filter.span.end = span.end;
-                filter.odd.get_or_insert(why);
+                if let Some(filter) = filters.last_mut() {
+                    filter.span.end = span.end;
+                    filter.odd.get_or_insert(why);
+                } else {
+                    let odd = Some(why);
+                    filters.push(Filter { span, enabled: true, odd, ..Filter::default() });
+                }
                 continue;
             }
         };
@@ -89,13 +86,6 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
         }
     }
     filters
-}
-
-/// Notes on the last filter that it cannot be read.
-fn continue_with(filters: &mut [Filter], why: String) {
-    if let Some(filter) = filters.last_mut() {
-        filter.odd = Some(why);
-    }
 }
 
 /// The next attribute, and where it begins and ends; or a line that is not an attribute.

@@ -93,7 +93,7 @@ impl ThunderbirdTest {
     }
 }
 
-/// The operators on text, and whether they negate.
+/// The operators on text.
 #[derive(Clone, Copy, PartialEq)]
 enum ThunderbirdOperator {
     Contains,
@@ -103,6 +103,7 @@ enum ThunderbirdOperator {
     Empty,
 }
 
+/// An operator on text, and whether its result is negated.
 fn text_operator(word: &str) -> Option<(ThunderbirdOperator, bool)> {
     Some(match word {
         "contains" => (ThunderbirdOperator::Contains, false),
@@ -370,9 +371,8 @@ fn priority(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
         .iter()
         .map(|(name, digit)| format!("{digit}|{}", pattern_literal(name)))
         .collect();
-    let pattern = Operand::Pattern(format!("^({})\\b", words.join("|")), false);
     let fields = vec![header("X-Priority"), header("Priority")];
-    let test = Cond::Test(Test { fields, operator: "matches", values: vec![pattern] });
+    let test = Cond::matches(fields, format!("^({})\\b", words.join("|")), false);
     let differs = "by the headers X-Priority and Priority, not by what Thunderbird has set itself";
     let test = if operator == "isn't" { Cond::not(test) } else { test };
     Ok(ThunderbirdTest::but(test, differs))
