@@ -25,7 +25,7 @@ use crate::rules::pattern::Patterns;
 use crate::rules::program::{
     Comparison, Condition, ConditionKind, DuplicateKey, Entries, Field, Needle, TextOperator,
 };
-use crate::rules::template::{Insert, TemplatePart};
+use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::state::duplicates;
 use crate::state::slots::Key;
 use crate::world::DuplicateStatus;
@@ -33,7 +33,7 @@ use crate::world::DuplicateStatus;
 /// Why `duplicate` cannot be decided for existing mail.
 pub(super) const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
-/// Everything that a condition is evaluated against, with the results so far.
+/// Conditions as they are evaluated on one message, with the results so far.
 pub(super) struct Conditions<'a> {
     /// What values are looked up in.
     pub(super) context: Context<'a>,
@@ -140,7 +140,7 @@ impl<'a> Conditions<'a> {
 
     /// The sum of the weights whose conditions hold.
     fn score(&self, index: u32) -> Result<Values<'a>, String> {
-        let score = self.program.scores.get(index as usize).ok_or("no such score")?;
+        let score = self.program.scores.get(index as usize).ok_or_else(|| self.damaged())?;
         let before = self.capturing.replace(false);
         let weight = |(weight, of): &(f64, u32)| Ok(if self.holds(*of)? { *weight } else { 0.0 });
         let sum = score.entries.iter().map(weight).sum::<Result<f64, String>>();
@@ -190,7 +190,8 @@ impl<'a> Conditions<'a> {
         set.map_or(duplicates::REMEMBER_FOR.as_secs(), |seconds| *seconds)
     }
 
-    /// The cached rules are damaged: nothing that they say is believed.
+    /// Records that the cached rules are damaged, so that nothing that they say is believed.
+    /// Returns the words for it.
     pub(super) fn damaged(&self) -> String {
         self.program.mark_damaged();
         "damaged rules".into()
@@ -245,41 +246,9 @@ impl<'a> Conditions<'a> {
                     Some(of) => self.delivered_like_it(of, within, *first),
                     None => self.delivered_before(within).map(Some),
                 };
-                let truth = match &before {
-                    Ok(before) => Ok(before.is_some_and(|before| before.is_duplicate())),
-                    Err(why) => Err(why.clone()),
-                };
-                self.record(condition, &truth, || match before {
-                    Ok(Some(DuplicateStatus::Ago(ago))) => {
-                        format!("delivered {} ago", duration(ago))
-                    }
-                    Ok(Some(DuplicateStatus::Never)) => {
-                        "not delivered before, as far as mfilter remembers".into()
-                    }
-                    Ok(Some(DuplicateStatus::First)) => "the first one of these messages".into(),
-                    Ok(Some(DuplicateStatus::Again)) => {
-                        "one of these messages came before it".into()
-                    }
-                    Ok(None) => "it has no such value".into(),
-                    Err(why) => why,
-                });
-                truth
+                self.duplicate(condition, before)
             }
-            ConditionKind::FolderExists(name) => {
-                let inbox = || Ok(Ok(Folder::default()));
-                let folder = name.as_ref().map_or_else(inbox, |name| self.condition_folder(name));
-                let truth = match &folder {
-                    Ok(Ok(folder)) => self.folder_exists(folder),
-                    Ok(Err(_)) => Ok(false),
-                    Err(why) => Err(why.clone()),
-                };
-                self.record(condition, &truth, || match (&folder, &truth) {
-                    (Ok(Ok(folder)), Ok(true)) => format!("there is a folder `{folder}`"),
-                    (Ok(Ok(folder)), Ok(false)) => format!("there is no folder `{folder}`"),
-                    (Ok(Err(why)), Ok(_)) | (_, Err(why)) | (Err(why), _) => why.clone(),
-                });
-                truth
-            }
+            ConditionKind::FolderExists(name) => self.named_folder_exists(condition, name.as_ref()),
             ConditionKind::Classifier(classifier) => {
                 let classifier = CLASSIFIERS.get(*classifier as usize);
                 let classifier = classifier.ok_or_else(|| self.damaged())?;
@@ -294,6 +263,47 @@ impl<'a> Conditions<'a> {
             }
             _ => self.test(condition),
         }
+    }
+
+    /// The truth of a `duplicate`; `before` is what is remembered of the same value, `None`
+    /// if the message has no such value.
+    fn duplicate(
+        &self,
+        condition: &Condition,
+        before: Result<Option<DuplicateStatus>, String>,
+    ) -> Truth {
+        let truth = match &before {
+            Ok(before) => Ok(before.is_some_and(|before| before.is_duplicate())),
+            Err(why) => Err(why.clone()),
+        };
+        self.record(condition, &truth, || match before {
+            Ok(Some(DuplicateStatus::Ago(ago))) => format!("delivered {} ago", duration(ago)),
+            Ok(Some(DuplicateStatus::Never)) => {
+                "not delivered before, as far as mfilter remembers".into()
+            }
+            Ok(Some(DuplicateStatus::First)) => "the first one of these messages".into(),
+            Ok(Some(DuplicateStatus::Again)) => "one of these messages came before it".into(),
+            Ok(None) => "it has no such value".into(),
+            Err(why) => why,
+        });
+        truth
+    }
+
+    /// The truth of a `folder-exists`; without a name it is about the inbox.
+    fn named_folder_exists(&self, condition: &Condition, name: Option<&Template>) -> Truth {
+        let inbox = || Ok(Ok(Folder::default()));
+        let folder = name.map_or_else(inbox, |name| self.condition_folder(name));
+        let truth = match &folder {
+            Ok(Ok(folder)) => self.folder_exists(folder),
+            Ok(Err(_)) => Ok(false),
+            Err(why) => Err(why.clone()),
+        };
+        self.record(condition, &truth, || match (&folder, &truth) {
+            (Ok(Ok(folder)), Ok(true)) => format!("there is a folder `{folder}`"),
+            (Ok(Ok(folder)), Ok(false)) => format!("there is no folder `{folder}`"),
+            (Ok(Err(why)), Ok(_)) | (_, Err(why)) | (Err(why), _) => why.clone(),
+        });
+        truth
     }
 
     /// Whether this message was delivered before, within this many seconds.
@@ -493,9 +503,8 @@ impl<'a> Conditions<'a> {
                 AddressList::from_entries(entries.iter().map(|entry| entry.as_str()))
             }),
             Entries::File(path) => {
-                let file = declared.span.file as usize;
-                let file = self.program.files.get(file).map_or("", |file| file.as_str());
                 let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
+                let file = self.program.file(declared.span);
                 let file_path = self.world.path(path, file.as_ref());
                 let bounds = self.bounds(path);
                 if declared.grows && is_missing(bounds, &file_path) {
@@ -511,8 +520,7 @@ impl<'a> Conditions<'a> {
                 &*read
             }
             Entries::Cards(path) => {
-                let file = declared.span.file as usize;
-                let file = self.program.files.get(file).map_or("", |file| file.as_str());
+                let file = self.program.file(declared.span);
                 let people = self.world.contacts(&self.world.path(path, file.as_ref()))?;
                 return Ok(values.iter().find(|value| value.is_in(&people.list)));
             }

@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
         Context { program, message, world, variable, me, people, site_of, mail, state }
     }
 
-    /// The same for other rules, before they have done anything.
+    /// The same context for other rules, which have not done anything yet.
     pub(super) fn of<'p>(&self, program: &'p CompiledProgram) -> Context<'p>
     where
         'a: 'p,

@@ -82,8 +82,7 @@ impl Evaluator<'_> {
 
     /// The rule file of a rule.
     pub(super) fn file(&self, rule: &RuleRef) -> &str {
-        let files = &self.conditions.program.files;
-        files.get(rule.span.file as usize).map_or("", |file| file.as_str())
+        self.conditions.program.file(rule.span)
     }
 
     /// Plans to forward. If the message cannot be forwarded, it goes to the inbox
@@ -171,8 +170,7 @@ impl Evaluator<'_> {
         let action = if add { "add" } else { "remove" };
         let Some(list) = self.conditions.program.list(list) else { return };
         let Entries::File(path) = &list.entries else { return };
-        let file = self.conditions.program.files.get(list.span.file as usize);
-        let file = file.map_or("", |file| file.as_str());
+        let file = self.conditions.program.file(list.span);
         let path = self.conditions.world.path(path, Path::new(file));
         let name = list.name.as_ref().map_or("", |name| name.as_str()).to_owned();
         let entries: Vec<Result<String, String>> = match self.conditions.field(field) {

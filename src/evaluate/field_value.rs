@@ -17,7 +17,7 @@ pub(super) struct Values<'m>(pub(super) Vec<FieldValue<'m>>);
 pub(super) enum FieldValue<'m> {
     /// Text as people read it.
     Text(Cow<'m, Text>),
-    /// The same, as one of the headers with the same name.
+    /// Text as people read it, as one of the headers with the same name.
     Header(Rc<[Text]>, usize),
     /// A domain in its canonical form.
     Domain(Text),
@@ -46,7 +46,7 @@ impl<'m> Values<'m> {
         self.0.iter()
     }
 
-    /// For the trace: the values that there were when none matched.
+    /// The values for the trace of a test that none of them matched.
     pub(super) fn shown(&self) -> String {
         const MOST: usize = 3;
         if self.0.is_empty() {
@@ -95,7 +95,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// Folded, for `is`, `starts`, `ends`, `like`; for an address, without its
+    /// The folded text, for `is`, `starts`, `ends`, `like`; for an address, without its
     /// display name.
     pub(super) fn exact(&self) -> &str {
         match self {
@@ -105,7 +105,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// Folded, for `contains`; for an address, with its display name.
+    /// The folded text, for `contains`; for an address, with its display name.
     pub(super) fn wide(&self) -> &str {
         match self {
             FieldValue::Address(of) => of.display().folded(),
@@ -113,7 +113,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// With its case, for patterns; for an address, with its display name.
+    /// The text in its own case, for patterns; for an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
             FieldValue::Address(of) => of.display().text(),
@@ -122,7 +122,7 @@ impl<'m> FieldValue<'m> {
         }
     }
 
-    /// With ASCII letters in lower case, if that is cheap to get.
+    /// The text with ASCII letters in lower case, if that is cheap to get.
     pub(super) fn ascii_lower(&self) -> Option<Cow<'_, str>> {
         match self {
             FieldValue::Address(of) => of.display().ascii_lower(),
@@ -168,7 +168,7 @@ impl<'m> FieldValue<'m> {
         networks.iter().any(|network| (network.first..=network.last).contains(&bits))
     }
 
-    /// For the trace: short, and in quotes if it is text.
+    /// The value for the trace: short, and in quotes if it is text.
     pub(super) fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = match self {

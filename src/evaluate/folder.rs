@@ -51,7 +51,7 @@ impl Conditions<'_> {
     /// as the value has.
     ///
     /// # Errors
-    /// That one of those levels is no name.
+    /// One of the levels is no name.
     pub(super) fn folder(&self, template: &Template) -> Result<Folder, String> {
         let own = &self.program.settings;
         let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
@@ -157,7 +157,7 @@ fn separates(c: char, layout: Layout) -> bool {
 
 /// Turns levels with inserted text into names that can be created on any disk, and that
 /// are none of those that the rules read: a sender must not put mail where whoever is in
-/// it counts as known. None if there is no such name.
+/// it counts as known. `None` if there is no such name.
 fn safe_folder(
     parts: Vec<String>,
     layout: Layout,

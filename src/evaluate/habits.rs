@@ -68,7 +68,7 @@ pub type HabitKey = (HabitKind, String);
 pub struct Habit {
     /// The kind, with the message's value.
     pub key: HabitKey,
-    /// Whether it may be counted. A rule also matches a list's messages that lack
+    /// Whether the habit may be counted. A rule also matches a list's messages that lack
     /// such a proof.
     pub is_proven: bool,
 }

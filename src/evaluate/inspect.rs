@@ -30,9 +30,9 @@ pub struct Inspection {
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InspectedValue {
-    /// As people read it. Text from the message, not escaped yet.
+    /// The text as people read it, from the message and not escaped yet.
     pub text: String,
-    /// In bytes, in seconds or without a unit, if it is a quantity.
+    /// The value in bytes, in seconds or without a unit, if it is a quantity.
     pub number: Option<f64>,
 }
 

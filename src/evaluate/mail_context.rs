@@ -10,7 +10,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Entries;
 use crate::world::{PeopleSource, World};
 
-/// The user's own addresses and the MTA's environment.
+/// The user's own addresses, and the people that the user knows.
 pub(super) struct MailContext<'a> {
     program: &'a CompiledProgram,
     world: &'a World,
@@ -20,10 +20,6 @@ pub(super) struct MailContext<'a> {
 impl<'a> MailContext<'a> {
     pub(super) fn new(program: &'a CompiledProgram, world: &'a World) -> MailContext<'a> {
         MailContext { program, world, me: OnceCell::new() }
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        self.world.variable(name)
     }
 
     /// Whether the rules say who the user is.
@@ -49,8 +45,7 @@ impl<'a> MailContext<'a> {
             sources.extend(match &list.entries {
                 Entries::Sent(folder) => Some(PeopleSource::Sent(folder.clone())),
                 Entries::Cards(path) => {
-                    let file = program.files.get(list.span.file as usize);
-                    let file = file.map_or("", |file| file.as_str());
+                    let file = program.file(list.span);
                     Some(PeopleSource::Cards(world.path(path, file.as_ref())))
                 }
                 _ => None,

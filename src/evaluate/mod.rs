@@ -129,7 +129,7 @@ fn with_conditions<T>(
     ask: impl FnOnce(Conditions<'_>) -> T,
 ) -> T {
     let mail = MailContext::new(program, world);
-    let variable = |name: &str| mail.variable(name);
+    let variable = |name: &str| world.variable(name);
     let is_me = |address: &Address| mail.is_me(address);
     let me = mail.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
     let people = || mail.people();
@@ -327,36 +327,37 @@ impl Evaluator<'_> {
                     self.progress.at = end.max(at + 1);
                 }
                 StatementKind::Act(action) => {
-                    if self.conditions.state.open.is_empty() {
-                        self.count(span, true, self.clock());
-                    }
-                    let rule =
-                        self.conditions.state.open.last().map(|open| open.rule.clone()).unwrap_or(
-                            RuleRef {
-                                span,
-                                line,
-                                label: None,
-                                category: self.progress.category.clone(),
-                            },
-                        );
-                    let before = self.progress.plan.steps.len();
-                    if let Some(words) = action.as_filter() {
-                        let mut argv = self.argv(words, &rule);
-                        let Err(why) = self.allow(&mut argv) else {
-                            return Some(FilterCall { argv, rule });
-                        };
-                        self.push(StepKind::Skipped { action: "filter", why }, rule);
-                        self.conditions.change(|state| state.filter = run_state::FilterEnd::Failed);
-                        continue;
-                    }
-                    self.progress.ended = self.act(action, rule.clone());
-                    self.report_action(before, action, &rule);
-                    if self.progress.ended {
-                        return None;
+                    let filter = self.action(action, span, line);
+                    if filter.is_some() || self.progress.ended {
+                        return filter;
                     }
                 }
             }
         }
+        None
+    }
+
+    /// Plans an action of the innermost rule that holds, or of none, and reports what site
+    /// rules did; a `filter` is returned.
+    fn action(&mut self, action: &Action, span: Span, line: u32) -> Option<FilterCall> {
+        let rule = match self.conditions.state.open.last() {
+            Some(open) => open.rule.clone(),
+            None => {
+                self.count(span, true, self.clock());
+                let category = self.progress.category.clone();
+                RuleRef { span, line, label: None, category }
+            }
+        };
+        if let Some(words) = action.as_filter() {
+            let mut argv = self.argv(words, &rule);
+            let Err(why) = self.allow(&mut argv) else { return Some(FilterCall { argv, rule }) };
+            self.push(StepKind::Skipped { action: "filter", why }, rule);
+            self.conditions.change(|state| state.filter = run_state::FilterEnd::Failed);
+            return None;
+        }
+        let before = self.progress.plan.steps.len();
+        self.progress.ended = self.act(action, rule.clone());
+        self.report_action(before, action, &rule);
         None
     }
 

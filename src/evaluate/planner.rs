@@ -88,7 +88,7 @@ impl Planner for ActionPlanner<'_, '_> {
             return;
         }
         if matches!(step, StepKind::Discard { .. }) && self.evaluator.is_kept_nowhere() {
-            let why = "what was to be forwarded of it is not".to_owned();
+            let why = "the copy that was to be forwarded is not".to_owned();
             let skipped = StepKind::Skipped { action: "discard", why };
             self.evaluator.push(skipped, self.rule.clone());
             self.evaluator.inbox(Some(self.rule.clone()), Flags::default());

@@ -33,7 +33,7 @@ impl<'a> Candidates<'a> {
 type Lookup<'l, 'v, 'a> = &'l dyn Fn(u32) -> Result<&'v Values<'a>, String>;
 
 impl Candidates<'_> {
-    /// The first statement from this one on that is not a rule that cannot hold.
+    /// The first statement from this one on, without the rules that cannot hold.
     /// `None` if the index is damaged.
     pub(super) fn next(&self, mut at: usize, values: Lookup<'_, '_, '_>) -> Option<usize> {
         if self.prefilter.is_empty() {

@@ -174,7 +174,7 @@ struct OwnAddresses {
 }
 
 impl OwnAddresses {
-    /// Includes the addresses that count for this answer only.
+    /// The user's addresses, with those that count for this answer only.
     fn new(conditions: &Conditions<'_>, for_this: &[String]) -> OwnAddresses {
         let me = conditions.program.settings.me.iter().chain(for_this);
         OwnAddresses {
@@ -193,7 +193,7 @@ impl OwnAddresses {
         self.list.matches(canonical) || self.recipients.iter().any(|to| to == canonical)
     }
 
-    /// The first of them in To, Cc, Bcc or their Resent- forms, RFC 5230 §4.5.
+    /// The first of these addresses in To, Cc, Bcc or their Resent- forms, RFC 5230 §4.5.
     fn addressed(&self, message: &Message) -> Option<String> {
         const HEADERS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
         let find = || {

@@ -10,9 +10,9 @@ pub(super) enum FilterEnd {
     /// There was none, or the current message is its output.
     #[default]
     Fine,
-    /// It could not be applied.
+    /// The program could not be applied.
     Failed,
-    /// It could not be run at the moment: why.
+    /// The program could not be run at the moment, for this reason.
     Unavailable(String),
     /// Nothing was tried.
     NotRun,
@@ -23,7 +23,7 @@ pub(super) enum FilterEnd {
 pub(super) struct ScriptRun {
     /// The first statement after it.
     pub(super) end: usize,
-    /// It has filed the message: the run ends after the script.
+    /// Whether the script has filed the message: the run then ends after the script.
     pub(super) has_filed: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct OpenRule {
 /// The state of a run, which continues after a `filter`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunState {
-    /// From `mark` and `unmark`, of site rules too.
+    /// The flags that `mark` and `unmark` have set so far, in site rules too.
     pub(super) flags: Flags,
     /// How the last `filter` ended.
     pub(super) filter: FilterEnd,
@@ -46,7 +46,7 @@ pub(super) struct RunState {
     pub(super) open: Vec<OpenRule>,
     /// The script of `include sieve` that the run is in.
     pub(super) script: Option<ScriptRun>,
-    /// From `let`, by number; of the current program only.
+    /// The texts of `let`, by number; those of the current program only.
     values: Vec<Option<String>>,
 }
 

@@ -5,6 +5,7 @@ use super::Evaluator;
 use super::captures::Captures;
 use super::condition::Conditions;
 use super::moment::{formatted_date, formatted_now};
+use crate::message::bounded_text::floor;
 use crate::message::encoded_word;
 use crate::message::unfold::unfold;
 use crate::rules::program::Field;
@@ -54,7 +55,7 @@ impl Evaluator<'_> {
             template
                 .parts
                 .iter()
-                .find(|part| { !matches!(part, TemplatePart::Text(text) if text.is_empty()) }),
+                .find(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty())),
             Some(TemplatePart::Text(_))
         );
         if text.starts_with('-') && !literal {
@@ -81,13 +82,12 @@ impl Evaluator<'_> {
 /// Cuts a text to `room` bytes.
 fn cut(text: &mut String, room: usize) {
     if text.len() > room {
-        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
+        text.truncate(floor(text, room));
     }
 }
 
 impl Conditions<'_> {
-    /// The text of a part.
+    /// The text of a part of a template, its insert filled in.
     pub(super) fn part(&self, part: &TemplatePart) -> String {
         match part {
             TemplatePart::Text(text) => text.clone(),

@@ -588,3 +588,12 @@ fn conditions_of_a_plan_skip_rules_that_cannot_hold() {
     assert_eq!(first(Detail::Plan), 1 + 2 * 7);
     assert_eq!((first(Detail::Count), first(Detail::Trace)), (1, 1));
 }
+
+#[test]
+fn a_test_with_an_empty_set_never_holds() {
+    for test in ["size = []", "size in []", "[] is \"x\"", "has []", "subject is []"] {
+        let rules = rules(&format!("when {test} -> discard\n"));
+        let run = run_on(&rules, MAIL, &World::default(), Detail::Plan);
+        assert_eq!(steps(&run), ["inbox"], "{test}");
+    }
+}

@@ -24,7 +24,7 @@ pub struct Trace {
 pub struct RuleTally {
     /// The rule without its block, or the action.
     pub span: Span,
-    /// Whether it held.
+    /// Whether the rule held.
     pub fired: bool,
     /// How long its condition took; the first rule that needs the body pays for
     /// reading it.
@@ -49,11 +49,11 @@ pub struct RuleTrace {
 /// Whether a condition holds, or why it was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestVerdict {
-    /// It does.
+    /// The condition holds.
     Yes,
-    /// It does not.
+    /// The condition does not hold.
     No,
-    /// It could not be evaluated, so the rule does not fire.
+    /// The condition could not be evaluated, so the rule does not fire.
     Skipped(String),
 }
 

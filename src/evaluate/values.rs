@@ -202,7 +202,8 @@ fn count<'m>(number: usize) -> FieldValue<'m> {
     FieldValue::Number(number as f64, number.to_string())
 }
 
-/// What the MTA says, otherwise the detail of the envelope recipient.
+/// The address extension that the MTA reports, otherwise the detail of the envelope
+/// recipient.
 fn extension(context: &Context<'_>) -> Option<String> {
     context.world.extension(delimiter(context)).or_else(|| {
         let to = context.world.envelope_recipients(context.message);

@@ -41,7 +41,7 @@ pub trait Keys {
     /// Whether a key is one of them.
     fn has(&self, key: &str) -> bool;
 
-    /// Why answers so far cannot be relied on.
+    /// Why the answers so far cannot be relied on.
     fn failure(&self) -> Option<String>;
 }
 
@@ -77,7 +77,7 @@ impl AddressList {
         list
     }
 
-    /// From the entries of a set in the rules.
+    /// Makes a list from the entries of a set in the rules.
     pub fn from_entries<'a>(entries: impl IntoIterator<Item = &'a str>) -> AddressList {
         let mut list = AddressList::empty();
         for (line, entry) in (1..).zip(entries) {
@@ -101,13 +101,14 @@ impl AddressList {
         list
     }
 
-    /// Whether an address is in the list. The address is in `Address::canonical`'s form.
+    /// Whether an address is in the list. The address is in the form of
+    /// [`Address::canonical`](crate::message::Address::canonical).
     pub fn matches(&self, canonical: &str) -> bool {
         let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
         self.has_key(canonical)
-            || !domain.is_empty() && self.domain_key(domain)
+            || !domain.is_empty() && self.has_domain_key(domain)
             || self.has_key(&format!("{local}@"))
-            || self.loose(canonical)
+            || self.matches_loose(canonical)
     }
 
     /// Whether a domain is in the list: as `@host`, `@.host`, or the domain
@@ -116,8 +117,8 @@ impl AddressList {
     pub fn matches_domain(&self, canonical: &str) -> bool {
         let rooted = || self.has_key(&format!("{canonical}."));
         self.has_key(canonical)
-            || !canonical.is_empty() && (self.domain_key(canonical) || rooted())
-            || self.loose(canonical)
+            || !canonical.is_empty() && (self.has_domain_key(canonical) || rooted())
+            || self.matches_loose(canonical)
     }
 
     /// Whether an entry equals a text as people read it, or is a glob or pattern
@@ -128,7 +129,7 @@ impl AddressList {
             self.has_key(&key) || self.globs.iter().any(|glob| glob::matches(glob, &key))
         };
         self.has_key(folded)
-            || self.loose(folded)
+            || self.matches_loose(folded)
             || (folded.contains('@') || folded.contains(PUNYCODE)) && other_form()
     }
 
@@ -140,8 +141,8 @@ impl AddressList {
         }
     }
 
-    /// Why answers so far cannot be relied on: keys that are not in memory could not be
-    /// read.
+    /// Why the answers so far cannot be relied on: keys that are not in memory could not
+    /// be read.
     pub fn failure(&self) -> Option<String> {
         match &self.exact {
             ExactKeys::Here(_) => None,
@@ -224,8 +225,9 @@ impl AddressList {
         }
     }
 
-    /// `@host`, then `@.host` for the host and each domain above it, the nearest first.
-    fn domain_key(&self, domain: &str) -> bool {
+    /// Whether the list has `@host`, or `@.host` for the host or a domain above it, the
+    /// nearest first.
+    fn has_domain_key(&self, domain: &str) -> bool {
         let above = std::iter::successors(Some(domain), |domain| {
             domain.split_once('.').map(|(_, above)| above)
         });
@@ -233,7 +235,8 @@ impl AddressList {
             || above.take(128).any(|domain| self.has_key(&format!("@.{domain}")))
     }
 
-    fn loose(&self, text: &str) -> bool {
+    /// Whether a glob or a pattern matches a text.
+    fn matches_loose(&self, text: &str) -> bool {
         let fits = |pattern: &ListPattern| {
             let search = pattern.built.get(&pattern.source, false, text.len());
             search.is_some_and(|search| search.is_match(text))

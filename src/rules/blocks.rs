@@ -27,7 +27,7 @@ impl Blocks {
         blocks
     }
 
-    /// All of them, in order.
+    /// All blocks, in order; `None` for a damaged one.
     pub fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.here.len()).map(|number| self.get(number))
     }
@@ -38,7 +38,7 @@ impl Blocks {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Records that it did.
+    /// Records that a fetched block differed from what was stored.
     pub(super) fn mark_damaged(&self) {
         self.damaged.store(true, Ordering::Relaxed);
     }

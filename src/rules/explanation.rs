@@ -20,7 +20,7 @@ pub struct Explanation {
     pub wrong: Vec<u8>,
     /// The same, corrected.
     pub corrected: Vec<u8>,
-    /// Whether they are site rules.
+    /// Whether the example is site rules.
     pub of_site: bool,
     /// Files in the home, next to the rules.
     pub files: Vec<(&'static str, Vec<u8>)>,

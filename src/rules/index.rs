@@ -20,15 +20,15 @@ use super::program::{
 const PIECE: usize = 4;
 /// How many words may guard one rule.
 const MOST_WORDS: usize = 64;
-/// With fewer rules that test a header, evaluating them is as fast.
-const RULES_MIN: usize = 8;
+/// With fewer rules that test a header, evaluating each is as fast.
+const FEWEST_RULES: usize = 8;
 /// The same for a body, which is longer.
-const FEWEST_OF_BODY: usize = 32;
+const FEWEST_RULES_OF_BODY: usize = 32;
 
 /// The rules that can be skipped, and when.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Index {
-    /// For each statement; empty if none is guarded.
+    /// One guard for each statement; empty if none is guarded.
     pub guards: Vec<Guard>,
     /// Sets of places, by index into `places`.
     pub sets: Vec<Vec<u32>>,
@@ -183,7 +183,8 @@ impl<'a> Prefilter<'a> {
         self.index.places.get(at)
     }
 
-    /// Passes the rules to `found` that have a piece in a text.
+    /// Passes to `found` each rule that has a piece in a text. `None` if the index is
+    /// damaged.
     pub fn find(
         self,
         place: &CachedPlace,
@@ -322,14 +323,14 @@ impl IndexBuilder<'_> {
     }
 
     fn judge(&self, condition: &Condition, known: &[ConditionFacts]) -> ConditionFacts {
-        let words_at = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
+        let facts_of = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
         match &condition.kind {
-            ConditionKind::All(parts) => self.all(parts.iter().map(words_at)),
-            ConditionKind::Any(parts) => self.any(parts.iter().map(words_at)),
-            ConditionKind::Not(part) => ConditionFacts { need: None, pure: words_at(part).pure },
+            ConditionKind::All(parts) => self.all(parts.iter().map(facts_of)),
+            ConditionKind::Any(parts) => self.any(parts.iter().map(facts_of)),
+            ConditionKind::Not(part) => ConditionFacts { need: None, pure: facts_of(part).pure },
             ConditionKind::Define(define) => {
                 let define = self.program.defines.get(*define as usize);
-                define.map(|define| words_at(&define.condition)).unwrap_or_default()
+                define.map(|define| facts_of(&define.condition)).unwrap_or_default()
             }
             ConditionKind::Text { field, operator, needles } => {
                 let form = match operator {
@@ -443,7 +444,7 @@ impl IndexBuilder<'_> {
         }
     }
 
-    /// Of a pattern's sets, the one whose pieces are rarest.
+    /// The set of a pattern whose pieces are rarest.
     fn best_set<'a>(&self, pattern: &'a Pattern) -> Option<Vec<&'a str>> {
         let cost = |set: &Vec<String>| {
             let costs = set.iter().map(|word| self.piece(word).map_or(usize::MAX, |it| it.2));
@@ -467,7 +468,7 @@ impl IndexBuilder<'_> {
         need.words.iter().all(|word| self.is_pure(word.0.0))
     }
 
-    /// Whether looking it up reads only the header block and cannot fail.
+    /// Whether looking a field up reads only the header block and cannot fail.
     fn is_pure(&self, field: u32) -> bool {
         let field = self.program.fields.get(field as usize);
         matches!(
@@ -477,11 +478,11 @@ impl IndexBuilder<'_> {
     }
 
     fn fewest(&self, field: u32) -> usize {
-        if self.is_pure(field) { RULES_MIN } else { FEWEST_OF_BODY }
+        if self.is_pure(field) { FEWEST_RULES } else { FEWEST_RULES_OF_BODY }
     }
 }
 
-/// How many of all words have each piece.
+/// The number of words that have each piece.
 fn counts(program: &Program) -> HashMap<u32, usize> {
     let mut counts = HashMap::new();
     let mut count = |word: &str| pieces(word).for_each(|it| *counts.entry(it).or_default() += 1);

@@ -115,7 +115,7 @@ pub fn without_comment(line: &str) -> &str {
 /// Every entry up to this length is short enough to be an address, bytes.
 pub(super) const LONGEST_COMMON: usize = 255;
 
-/// Whether it is like nearly every entry: `user@host` or `@host`, of letters
+/// Whether an entry is like nearly every other: `user@host` or `@host`, of letters
 /// whose key is found without tables, with nothing wrong.
 pub(super) fn is_common(entry: &str) -> bool {
     let bytes = entry.as_bytes();

@@ -16,7 +16,7 @@ pub struct RuleEntry {
     pub label: Option<String>,
     /// How many of the rules after it are in its block.
     pub inside: usize,
-    /// Whether it has an action of its own that leaves a line in the log.
+    /// Whether the rule has an action of its own that leaves a line in the log.
     pub logged: bool,
 }
 

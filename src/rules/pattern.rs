@@ -303,7 +303,7 @@ pub struct Patterns<'p> {
 }
 
 impl<'p> Patterns<'p> {
-    /// With nothing built yet.
+    /// The patterns of a program, none of which is built yet.
     pub fn new(program: &'p CompiledProgram) -> Patterns<'p> {
         Patterns { program, built: RefCell::default(), cut: Cell::new(false) }
     }

@@ -66,8 +66,15 @@ pub struct Program {
     pub unused_script: Option<UnusedScript>,
 }
 
-/// A script that exists but is not in the program, as reported to the user:
-/// cached with the program, so that no delivery checks it again.
+impl Program {
+    /// The path of the rule file that contains a place; empty if there is none.
+    pub fn file(&self, span: Span) -> &str {
+        self.files.get(span.file as usize).map_or("", String::as_str)
+    }
+}
+
+/// A script that exists but is not in the program, in the words for the user. It is
+/// cached with the program, so that no delivery checks the script again.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct UnusedScript {
     /// The script that the statement names.
@@ -139,11 +146,11 @@ pub struct Condition {
 /// and smaller than the condition's own.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum ConditionKind {
-    /// All of them.
+    /// All of these conditions hold.
     All(Vec<u32>),
-    /// One of them.
+    /// At least one of these conditions holds.
     Any(Vec<u32>),
-    /// Not that one.
+    /// That condition does not hold.
     Not(u32),
     /// A `define`, by index; its condition has a smaller number too.
     Define(u32),
@@ -283,7 +290,7 @@ pub struct Pattern {
     pub literals: Vec<Vec<String>>,
 }
 
-/// A list of addresses.
+/// A list: addresses, or texts that a field is compared with.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct List {
     /// Its name; `None` for a set in a test.
@@ -327,13 +334,13 @@ impl Entries {
 /// Whom a list that is made from mail contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailSide {
-    /// To whom it went.
+    /// Everyone to whom the mail went.
     Recipients,
-    /// Who wrote it.
+    /// Everyone who wrote the mail.
     Authors,
     /// The messages themselves, by hashes of their Message-IDs.
     Messages,
-    /// The same, but only those that the user has sent.
+    /// Only the messages that the user has sent, by the same hashes.
     SentMessages,
 }
 
@@ -346,7 +353,7 @@ impl MailSide {
         }
     }
 
-    /// Whether it is messages rather than people.
+    /// Whether the list contains messages rather than people.
     pub fn is_messages(self) -> bool {
         self == self.messages()
     }
@@ -388,7 +395,7 @@ pub struct Expiry {
     pub unless: Option<u32>,
     /// The folder that the mail goes to; `None` if it is deleted.
     pub to: Option<String>,
-    /// Whether it may be deleted from any folder.
+    /// Whether mail may be deleted from any folder, not only from the trash and junk.
     pub anywhere: bool,
 }
 
@@ -464,7 +471,7 @@ pub enum Field {
     ListName,
     /// Hashes of the message itself and of those that it names as its conversation.
     Thread,
-    /// Those of them that are in folders which the rules use as lists.
+    /// Those messages of the conversation that are in folders which the rules use as lists.
     InMyThread,
     /// What a trusted border says about the sender.
     Result(ResultField),
@@ -494,9 +501,9 @@ pub enum Field {
     LinkHost,
     /// Address of the client that handed the message to our border.
     ClientIp,
-    /// Its reverse name.
+    /// The client's reverse name.
     ClientHost,
-    /// The name it gave itself.
+    /// The name that the client gave itself in HELO or EHLO.
     ClientHelo,
     /// File name of each attachment.
     AttachmentName,
@@ -534,7 +541,7 @@ pub enum Field {
     Date,
     /// The time of day in the Date header, in the rules' time zone.
     DateTime,
-    /// Its day of the week, `monday` … `sunday`.
+    /// The day of the week of the Date header, `monday` … `sunday`.
     DateWeekday,
     /// A moment, seconds since 1970-01-01 00:00 UTC.
     Instant(Moment),
@@ -551,7 +558,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Whether it has one number, unlike the sizes of several attachments.
+    /// Whether the field has one number, unlike the sizes of several attachments.
     pub fn is_one_number(&self) -> bool {
         use Field::{
             Age, Arrived, ArrivedAge, Attachments, Date, DateTime, Instant, LocalInstant, Now,
@@ -578,7 +585,7 @@ impl Field {
 /// Which moment.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
-    /// That of the Date header.
+    /// The moment in the Date header.
     Sent,
     /// When the message arrived here.
     Arrived,

@@ -38,21 +38,23 @@ impl RuleSet {
         RuleSet::new(user, None, &SwitchChoices::default())
     }
 
-    /// The same rules with other choices.
+    /// Applies other choices of the user's.
     pub fn switch(&mut self, words: &SwitchChoices) {
         self.switches = decide(self.site.as_deref(), &self.user.settings, words);
     }
 
+    fn programs(&self) -> impl Iterator<Item = &CompiledProgram> {
+        self.site.as_deref().into_iter().chain([&self.user])
+    }
+
     /// Whether a rule could ask for duplicates.
     pub fn asks_for_duplicates(&self) -> bool {
-        let site = self.site.as_ref().is_some_and(|site| site.asks_for_duplicates);
-        site || self.user.asks_for_duplicates
+        self.programs().any(|program| program.asks_for_duplicates)
     }
 
     /// Whether a rule could ask which folders there are.
     pub fn asks_for_folders(&self) -> bool {
-        let site = self.site.as_ref().is_some_and(|site| site.asks_for_folders);
-        site || self.user.asks_for_folders
+        self.programs().any(|program| program.asks_for_folders)
     }
 
     /// The files of all rules, by the numbers in the spans of plan and trace: the

@@ -12,7 +12,7 @@ use super::program::{LabelKind, Program, Settings};
 use crate::message::fold::fold;
 use crate::message::unmark::Marks;
 
-/// What `mfilter isp-filter` was told to do, as stored in its file.
+/// The choices that the user made by `mfilter isp-filter`, as stored in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SwitchChoices {
     /// For the filter as a whole.
@@ -38,7 +38,7 @@ impl SwitchChoices {
 /// Whether something is on, and whose word decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwitchSetting {
-    /// Whether it is on.
+    /// Whether that part of the filter is on.
     pub on: bool,
     /// Whose word it is.
     pub by: Decider,

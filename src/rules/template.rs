@@ -158,7 +158,7 @@ pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
 /// Flags and keywords as rules write them.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct FlagsTemplate {
-    /// Those without inserts.
+    /// Flags and keywords without inserts.
     pub known: Flags,
     /// Keywords with inserts.
     pub inserted: Vec<Template>,

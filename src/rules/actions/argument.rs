@@ -13,7 +13,7 @@ pub const LONGEST_TARGET: usize = 254;
 pub(in crate::rules) enum ArgumentError {
     /// The mistake has been reported.
     Reported,
-    /// They do not have the form of the action.
+    /// The arguments do not have the form that the action requires.
     WrongArguments,
 }
 
@@ -22,7 +22,7 @@ pub(in crate::rules) fn is_word(value: Option<&ValueNode>, word: &str) -> bool {
     value.is_some_and(|value| matches!(&value.kind, ValueKind::Name(name) if name == word))
 }
 
-/// Whether it is an address to which mail can be sent: `local@domain`, bare.
+/// Whether a text is an address to which mail can be sent: `local@domain`, bare.
 pub fn is_address(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
         && judge(text).is_none()
@@ -30,15 +30,15 @@ pub fn is_address(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// Whether it is one address, with or without a name: `Taro <taro@example.jp>`.
+/// Whether a text is one address, with or without a name: `Taro <taro@example.jp>`.
 pub fn is_mailbox(text: &str) -> bool {
     let all = parse_list(text.as_bytes());
     matches!(all.as_slice(), [one] if is_address(&one.address()))
         && !text.contains(char::is_control)
 }
 
-/// Whether it is an address that mail servers everywhere accept: a path has 256
-/// bytes including its brackets (RFC 5321 §4.5.3.1.3).
+/// Whether a text is an address that mail servers everywhere accept: a path has at
+/// most 256 bytes including its brackets (RFC 5321 §4.5.3.1.3).
 pub fn is_target(text: &str) -> bool {
     is_address(text) && text.len() <= LONGEST_TARGET
 }

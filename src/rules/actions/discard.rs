@@ -12,7 +12,7 @@ pub(super) const DISCARD: ActionWord =
 /// `discard`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct DiscardAction {
-    /// For the log.
+    /// The reason, for the log.
     pub why: Option<Template>,
 }
 

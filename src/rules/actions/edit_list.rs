@@ -15,7 +15,7 @@ pub(super) const REMOVE_FROM: ActionWord =
 /// `add` or `remove`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct EditListAction {
-    /// `add`; otherwise `remove`.
+    /// Whether it is `add` rather than `remove`.
     pub add: bool,
     /// Index into the program's fields: addresses, domains or texts.
     pub field: u32,
@@ -47,8 +47,8 @@ impl Act for EditListAction {
 
     fn phrase(&self) -> String {
         match self.add {
-            true => "adds an address from it to a list".into(),
-            false => "removes an address from it from a list".into(),
+            true => "adds one of its addresses to a list".into(),
+            false => "removes one of its addresses from a list".into(),
         }
     }
 }

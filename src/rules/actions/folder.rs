@@ -14,7 +14,7 @@ pub(super) const FOLDER: ActionWord =
 /// `folder`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct FolderAction {
-    /// Its name.
+    /// The folder's name.
     pub name: Template,
     /// The flags after `as`.
     pub flags: FlagsTemplate,

@@ -12,9 +12,9 @@ pub(super) const FORWARD: ActionWord =
 /// `forward` or `forward copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ForwardAction {
-    /// Whether it lets the run continue.
+    /// Whether the run continues after it.
     pub copy: bool,
-    /// At least one.
+    /// The addresses, at least one.
     pub to: Vec<Template>,
 }
 

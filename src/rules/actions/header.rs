@@ -18,11 +18,11 @@ pub(super) const REMOVE: ActionWord =
 /// `add-header`, `set-header` or `remove-header`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum HeaderAction {
-    /// Adds one of that name.
+    /// Adds a header of that name.
     Add(String, Template),
-    /// Replaces all of that name.
+    /// Replaces all headers of that name.
     Set(String, Template),
-    /// Removes all of that name.
+    /// Removes all headers of that name.
     Remove(String),
 }
 

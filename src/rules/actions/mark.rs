@@ -12,9 +12,9 @@ pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG â€
 /// `mark` or `unmark`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct MarkAction {
-    /// `mark`; otherwise `unmark`.
+    /// Whether it is `mark` rather than `unmark`.
     pub add: bool,
-    /// At least one.
+    /// The flags, at least one.
     pub flags: FlagsTemplate,
 }
 

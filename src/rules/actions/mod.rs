@@ -60,12 +60,12 @@ impl ActionWord {
         ActionWord { name, usage, takes_flags: false, is_for_moves: false, read }
     }
 
-    /// For one that stores the message.
+    /// For an action that stores the message.
     const fn with_flags(self) -> ActionWord {
         ActionWord { takes_flags: true, ..self }
     }
 
-    /// For one that learning may use as well.
+    /// For an action that learning may use as well.
     const fn for_moves(self) -> ActionWord {
         ActionWord { is_for_moves: true, ..self }
     }
@@ -107,14 +107,14 @@ pub trait Act {
 
 /// What actions use to plan: the message, what is known about it, and the plan.
 pub trait Planner {
-    /// A string with its inserts, on one line.
+    /// A string with its inserts filled in, on one line.
     fn line(&self, template: &Template) -> String;
-    /// A folder, the inbox without a template.
+    /// The folder that a template names; the inbox without a template.
     ///
     /// # Errors
     /// Why no folder has that name.
     fn folder(&self, template: Option<&Template>) -> Result<Folder, String>;
-    /// Flags and keywords with their inserts.
+    /// Flags and keywords with their inserts filled in.
     fn flags(&self, flags: &FlagsTemplate) -> Flags;
     /// A program and its arguments.
     fn argv(&self, words: &[Template]) -> Vec<String>;
@@ -122,17 +122,17 @@ pub trait Planner {
     fn no_refusal(&self) -> Option<String>;
     /// The flags as `mark` and `unmark` have left them so far.
     fn marks(&self) -> &Flags;
-    /// Sets them.
+    /// Replaces these flags.
     fn set_marks(&mut self, flags: Flags);
     /// Keeps a text, by its index into the program's values.
     fn keep(&mut self, value: u32, text: String);
     /// The folders that `fileinto` has put the message into so far.
     fn filed(&self) -> Vec<&Folder>;
-    /// Adds a step.
+    /// Adds a step to the plan.
     fn push(&mut self, step: StepKind);
     /// Plans a delivery with the marks so far and these flags, unless the plan
-    /// has already put the message into that folder and once is enough. Without a
-    /// folder of that name it goes to the inbox, where a copy would be one too many.
+    /// has already put the message into that folder and once is enough. If no folder
+    /// has that name, the message goes to the inbox, where a copy would be one too many.
     fn deliver(&mut self, as_: DeliveryWord, name: Option<&Template>, flags: &FlagsTemplate) {
         let folder = match self.folder(name) {
             Ok(folder) => folder,
@@ -151,7 +151,7 @@ pub trait Planner {
     }
     /// Whether the plan has already put the message into that folder, and once is enough.
     fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool;
-    /// Plans to forward the message, or what replaces that.
+    /// Plans to forward the message, or its delivery to the inbox if that is not possible.
     fn forward(&mut self, copy: bool, to: &[Template]);
     /// Plans an answer, or reports why there is none.
     fn reply(&mut self, reply: &ReplyAction);
@@ -221,14 +221,14 @@ fn shown(template: &Template) -> String {
     parts.collect()
 }
 
-/// Flags for the same purpose.
+/// Flags for people who do not know the language, with `…` for each insert.
 fn shown_flags(flags: &FlagsTemplate) -> String {
     let inserted = flags.inserted.iter().map(|keyword| format!("\"{}\"", shown(keyword)));
     let known = Some(flags.known.as_written()).filter(|known| !known.is_empty());
     known.into_iter().chain(inserted).collect::<Vec<_>>().join(" ")
 }
 
-/// An action that delivers, and its flags: `puts it into the inbox, marked seen`.
+/// What an action that delivers does, and its flags: `puts it into the inbox, marked seen`.
 fn marked(what: String, flags: &FlagsTemplate) -> String {
     match shown_flags(flags).as_str() {
         "" => what,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, is_mailbox, is_word};
+use crate::rules::check::LONGEST_MEMORY;
 use crate::rules::template::{Template, TemplatePart};
 use crate::source::Span;
 use crate::syntax::ast::{NamedArguments, ValueKind, ValueNode};
@@ -22,7 +23,6 @@ pub const NAMED_ARGUMENTS: [&str; 7] =
     ["subject", "text", "file", "from", "for", "every", "handle"];
 
 const HOUR: u64 = 3600;
-const YEAR: u64 = 52 * 7 * 24 * HOUR;
 /// How long a sender is not answered again by default, seconds: RFC 5230 §4.1.
 const EVERY: u64 = 7 * 24 * HOUR;
 
@@ -31,13 +31,13 @@ const EVERY: u64 = 7 * 24 * HOUR;
 pub struct ReplyAction {
     /// Its text.
     pub text: ReplyText,
-    /// Replaces that of the file, or of the message itself.
+    /// Replaces the subject in the file, or the one made from the message's own.
     pub subject: Option<Template>,
-    /// Replaces that of the file, or the address that the message was sent to.
+    /// Replaces the author in the file, or the address that the message was sent to.
     pub from: Option<Template>,
     /// Entries as in `set me`, which count as the user's for this answer.
     pub mine: Vec<String>,
-    /// The name under which it is remembered, whatever its text: RFC 5230 §4.2.
+    /// The name under which the answer is remembered, whatever its text: RFC 5230 §4.2.
     pub handle: Option<String>,
     /// How long a sender is not answered again, seconds.
     pub every: u64,
@@ -50,7 +50,7 @@ pub enum ReplyText {
     File(String),
     /// In the rules.
     Here {
-        /// With line breaks.
+        /// The text, with line breaks.
         text: Template,
         /// A digest of the text, the subject and From, as written: it identifies
         /// what a sender gets only once.
@@ -59,7 +59,7 @@ pub enum ReplyText {
 }
 
 impl ReplyText {
-    /// The file of the text.
+    /// The file of the text, if it is in one.
     pub fn file(&self) -> Option<&str> {
         match self {
             ReplyText::File(file) => Some(file),
@@ -120,7 +120,7 @@ fn in_braces(
                 }
                 _ => reader.wrong_value("a name in quotes", value, None),
             },
-            _ => reader.unknown_particular(word, name.span),
+            _ => reader.unknown_named_argument(word, name.span),
         };
         is_fine &= read.is_ok();
     }
@@ -176,7 +176,7 @@ fn duration(
     value: &ValueNode,
 ) -> Result<u64, ArgumentError> {
     match &value.kind {
-        ValueKind::Duration(seconds @ HOUR..=YEAR) => Ok(*seconds),
+        ValueKind::Duration(seconds @ HOUR..=LONGEST_MEMORY) => Ok(*seconds),
         _ => reader.wrong_value("a duration of `1h` to `52w`", value, None),
     }
 }

@@ -163,12 +163,12 @@ impl<'r> ActionReader<'r, '_, '_> {
     }
 
     /// Reports a word in the braces of an action that has no meaning there.
-    pub(in crate::rules) fn unknown_particular(
+    pub(in crate::rules) fn unknown_named_argument(
         &mut self,
         name: &str,
         span: Span,
     ) -> Result<(), ArgumentError> {
-        self.checker.unknown(WordKind::Particular, name, span);
+        self.checker.unknown(WordKind::NamedArgument, name, span);
         Err(ArgumentError::Reported)
     }
 
@@ -195,9 +195,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         let entries = self.checker.list_entries(elements);
         for entry in &entries {
             if let Some(reason) = judge(&entry.value) {
-                let (entry, span) = (entry.value.clone(), entry.span);
-                let reason = reason.to_string();
-                self.checker.report(span, RuleErrorKind::BadEntry { entry, reason });
+                self.checker.bad_entry(entry.span, &entry.value, &reason);
             }
         }
         match entries.len() == expected {
@@ -219,13 +217,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         let arguments = self.action.arguments.get(first..).unwrap_or_default();
         let mut texts = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            match &argument.kind {
-                ValueKind::Text(text) => texts.push(ArgumentText { text, span: argument.span }),
-                _ => {
-                    let hint = self.unquoted(argument);
-                    self.checker.wrong_value("a quoted string", argument, Some(hint));
-                }
-            }
+            texts.extend(self.text_of(argument).ok());
         }
         if texts.len() == arguments.len() { Ok(texts) } else { Err(ArgumentError::Reported) }
     }
@@ -474,7 +466,7 @@ impl Checker<'_, '_> {
         self.string_with_inserts(text, skip, span, false)
     }
 
-    /// The same, where values may have levels in a folder's name.
+    /// A string with `{…}` in it; in a folder's name, values may have levels.
     pub(super) fn string_with_inserts(
         &mut self,
         text: &str,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::statement::Scope;
 use super::test::TestedField;
-use super::{Checker, DUPLICATE, MAX_CONDITION_DEPTH, NameKind, YEAR};
+use super::{Checker, DUPLICATE, LONGEST_MEMORY, MAX_CONDITION_DEPTH, NameKind};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldLookup};
 use crate::rules::mistake::{RuleErrorKind, TemplateMistake, WordKind};
@@ -31,7 +31,8 @@ pub(super) struct KnownConditions {
 }
 
 impl KnownConditions {
-    /// Where a pattern's captures are recorded; `None` if nothing is captured here.
+    /// The place in which a pattern's captures are recorded; `None` if nothing is captured
+    /// here.
     pub(super) fn captures(&mut self) -> Option<&mut Scope> {
         self.capturing.then_some(&mut self.captured)
     }
@@ -55,7 +56,8 @@ impl Checker<'_, '_> {
         (index, std::mem::take(&mut self.conditions.captured))
     }
 
-    /// The parser limits how deep conditions are nested in a file.
+    /// Adds a condition and its parts. Recursive: the parser limits how deep conditions are
+    /// nested in a file.
     fn condition(&mut self, condition: &ConditionNode) -> u32 {
         let span = condition.span;
         let kind = match &condition.kind {
@@ -197,7 +199,7 @@ impl Checker<'_, '_> {
             Some(DuplicateKey { written: of.value.clone(), template: template? })
         });
         let within = within.and_then(|value| match value.kind {
-            ValueKind::Duration(seconds @ 1..=YEAR) => Some(seconds),
+            ValueKind::Duration(seconds @ 1..=LONGEST_MEMORY) => Some(seconds),
             _ => {
                 let expected = "a duration of `1s` to `52w`";
                 self.wrong_value(expected, value, None);
@@ -254,7 +256,7 @@ impl Checker<'_, '_> {
         };
         if of.is_empty() {
             self.empty_set(span);
-            return None;
+            return Some(ConditionKind::Any(Vec::new()));
         }
         let mut parts = Vec::new();
         let mut fine = true;
@@ -273,6 +275,17 @@ impl Checker<'_, '_> {
             }
         }
         fine.then_some(ConditionKind::Any(parts))
+    }
+
+    /// The condition that holds if any of these does; none holds if there are none.
+    pub(super) fn any_of(&mut self, span: Span, mut kinds: Vec<ConditionKind>) -> ConditionKind {
+        match kinds.pop() {
+            Some(only) if kinds.is_empty() => only,
+            last => {
+                let all = kinds.into_iter().chain(last);
+                ConditionKind::Any(all.map(|kind| self.push_condition(span, kind)).collect())
+            }
+        }
     }
 
     /// Adds a condition whose parts have been added already.
@@ -334,11 +347,11 @@ impl Checker<'_, '_> {
         self.program.conditions.len() as u32 - 1
     }
 
-    /// Takes the place of a condition with a mistake; it equals no other.
+    /// Takes the place of a condition with a mistake; it never holds and equals no other.
     fn broken(&mut self, span: Span) -> u32 {
         self.conditions.depths.push(1);
         let class = u32::MAX - self.program.conditions.len() as u32;
-        self.add(span, ConditionKind::All(Vec::new()), class)
+        self.add(span, ConditionKind::Any(Vec::new()), class)
     }
 
     /// What a condition asks, as a key that is equal for all that ask the same.
@@ -367,7 +380,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// `not recipient in me`: Postfix and others name the user in Delivered-To.
+    /// Reports `not recipient in me`: Postfix and others name the user in Delivered-To.
     fn not_to_me(&mut self, of: &ConditionNode) {
         let ast::ConditionNodeKind::Test { fields, operator, value } = &of.kind else { return };
         let me = matches!(&value.kind, ValueKind::Name(name) if name == "me");
@@ -380,7 +393,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// `x and not x`
+    /// Reports conditions that contradict each other: `x and not x`.
     fn contradiction(&mut self, span: Span, parts: &[u32]) {
         let classes: std::collections::HashSet<u32> =
             parts.iter().map(|part| self.conditions.class(*part)).collect();
@@ -394,7 +407,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// `time >= 18:00 and time < 6:00`
+    /// Reports comparisons that exclude each other: `time >= 18:00 and time < 6:00`.
     fn excluding(&mut self, span: Span, parts: &[u32]) {
         // The tightest bounds of each field: a value, whether it is excluded or included,
         // and the test.
@@ -449,7 +462,7 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::NeverHolds { why, hint });
     }
 
-    /// A bare name.
+    /// A condition that is a bare name.
     fn classifier(&mut self, name: &ast::SpannedText, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
         if text == DUPLICATE {
@@ -488,7 +501,7 @@ impl Checker<'_, '_> {
     }
 }
 
-/// Whether what a pattern captured is inserted.
+/// Whether a template inserts what a pattern captured.
 fn has_captures(template: &Template) -> bool {
     let is_capture = |part: &TemplatePart| {
         matches!(part, TemplatePart::Insert(Insert::Group(_) | Insert::Capture(_), _))

@@ -114,23 +114,18 @@ impl Checker<'_, '_> {
         if covered.tests.is_empty() {
             return None;
         }
-        let index = |of: &[u32]| {
-            let mut rules = of.iter().map(|index| self.covering_rule(*index, covered));
-            let first = rules.next()??;
-            rules.try_fold(first, |_, rule| rule)
-        };
         match self.kind_of(condition)? {
             ConditionKind::All(of) => {
                 of.iter().find_map(|index| self.covering_rule(*index, covered))
             }
-            ConditionKind::Any(of) => index(of),
+            ConditionKind::Any(of) => {
+                last_of_all(of.iter().map(|index| self.covering_rule(*index, covered)))
+            }
             ConditionKind::Text { field, operator, needles } => {
-                let mut rules = needles.iter().map(|needle| {
+                last_of_all(needles.iter().map(|needle| {
                     let same = covered.find(*field, *operator, &needle.folded);
                     same.or_else(|| self.by_domain(*field, *operator, &needle.folded, covered))
-                });
-                let first = rules.next()??;
-                rules.try_fold(first, |_, rule| rule)
+                }))
             }
             _ => None,
         }
@@ -161,6 +156,11 @@ impl Checker<'_, '_> {
     fn kind_of(&self, condition: u32) -> Option<&ConditionKind> {
         self.program.conditions.get(condition as usize).map(|condition| &condition.kind)
     }
+}
+
+/// The last of these rules; `None` if there is none in one of the places.
+fn last_of_all(rules: impl Iterator<Item = Option<Span>>) -> Option<Span> {
+    rules.collect::<Option<Vec<Span>>>()?.pop()
 }
 
 #[cfg(test)]

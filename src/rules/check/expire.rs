@@ -27,8 +27,7 @@ impl Checker<'_, '_> {
         even_flagged: bool,
     ) {
         if self.site {
-            let what = "`expire`";
-            self.report(span, LearnMistake::OfSite { what });
+            self.report(span, LearnMistake::OfSite { what: "`expire`" });
         } else if self.statements.in_group() {
             self.report(span, ExpireMistake::InGroup);
         }

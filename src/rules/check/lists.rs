@@ -103,18 +103,17 @@ impl Checker<'_, '_> {
             self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
         }
-        let index = self.program.lists.len() as u32;
-        let entries = match &value.kind {
+        let list = Some(name.value.clone());
+        let index = match &value.kind {
             ValueKind::Text(file) => {
-                self.list_files.push((index, value.span));
                 self.shell_path(file, value.span, false);
-                Entries::File(file.clone())
+                let index = self.add_list(list, value.span, Entries::File(file.clone()));
+                self.list_files.push((index, value.span));
+                index
             }
             ValueKind::Set(elements) => {
                 let entries = self.list_entries(elements);
-                let plain = entries.iter().map(|entry| entry.value.clone()).collect();
-                self.entries.push((index, entries));
-                Entries::Inline(plain)
+                self.inline_list(list, value.span, entries)
             }
             _ => {
                 self.wrong_value("a file or a set of addresses", value, None);
@@ -122,26 +121,12 @@ impl Checker<'_, '_> {
                 return;
             }
         };
-        self.program.lists.push(List {
-            name: Some(name.value.clone()),
-            span: value.span,
-            entries,
-            grows: false,
-        });
         self.declare(name, NameKind::List(index));
     }
 
     /// `set me [...]` makes a list as well.
     pub(super) fn list_of_me(&mut self, span: Span, entries: Vec<Spanned<String>>) {
-        let index = self.program.lists.len() as u32;
-        let plain = entries.iter().map(|entry| entry.value.clone()).collect();
-        self.entries.push((index, entries));
-        self.program.lists.push(List {
-            name: Some(String::from("me")),
-            span,
-            entries: Entries::Inline(plain),
-            grows: false,
-        });
+        let index = self.inline_list(Some(String::from("me")), span, entries);
         self.names.insert(String::from("me"), (NameKind::List(index), span));
     }
 
@@ -190,18 +175,30 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// A set that is written in a test.
-    pub(super) fn inline_list(&mut self, span: Span, entries: Vec<Spanned<String>>) -> u32 {
-        let index = self.program.lists.len() as u32;
+    /// Adds a list whose entries are in the rules, and returns its number; a set that is
+    /// written in a test has no name.
+    pub(super) fn inline_list(
+        &mut self,
+        name: Option<String>,
+        span: Span,
+        entries: Vec<Spanned<String>>,
+    ) -> u32 {
         let plain = entries.iter().map(|entry| entry.value.clone()).collect();
+        let index = self.add_list(name, span, Entries::Inline(plain));
         self.entries.push((index, entries));
-        self.program.lists.push(List {
-            name: None,
-            span,
-            entries: Entries::Inline(plain),
-            grows: false,
-        });
         index
+    }
+
+    /// Adds a list, and returns its number.
+    pub(super) fn add_list(&mut self, name: Option<String>, span: Span, entries: Entries) -> u32 {
+        self.program.lists.push(List { name, span, entries, grows: false });
+        self.program.lists.len() as u32 - 1
+    }
+
+    /// Reports an entry that no address can match.
+    pub(super) fn bad_entry(&mut self, span: Span, entry: &str, reason: &BadEntryReason) {
+        let (entry, reason) = (entry.to_owned(), reason.to_string());
+        self.report(span, RuleErrorKind::BadEntry { entry, reason });
     }
 
     /// Reports entries that no address can match, in lists that no text is compared with.
@@ -211,8 +208,7 @@ impl Checker<'_, '_> {
             for bad in judge_patterns(texts) {
                 let entry = entries.get(bad.line as usize);
                 if let (BadEntryReason::ManyPatterns, Some(entry)) = (&bad.reason, entry) {
-                    let reason = bad.reason.to_string();
-                    self.report(entry.span, RuleErrorKind::BadEntry { entry: bad.entry, reason });
+                    self.bad_entry(entry.span, &bad.entry, &bad.reason);
                 }
             }
             if self.text_lists.contains(&list) {
@@ -220,8 +216,7 @@ impl Checker<'_, '_> {
             }
             for entry in entries {
                 if let Some(reason) = judge(&entry.value) {
-                    let reason = reason.to_string();
-                    self.report(entry.span, RuleErrorKind::BadEntry { entry: entry.value, reason });
+                    self.bad_entry(entry.span, &entry.value, &reason);
                 }
             }
         }

@@ -55,8 +55,8 @@ pub use value::RESULTS;
 const DUPLICATE: &str = "duplicate";
 /// How deep conditions may be nested, including `define`s and scores.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
-/// The longest time for which messages are remembered, seconds.
-const YEAR: u64 = 52 * 7 * 24 * 3600;
+/// The longest time for which messages and answers are remembered, seconds: 52 weeks.
+pub(super) const LONGEST_MEMORY: u64 = 52 * 7 * 24 * 3600;
 /// How deep groups may be nested, over all files.
 const MAX_GROUP_DEPTH: usize = 64;
 /// For how many unknown words the nearest known one is searched.
@@ -75,7 +75,7 @@ pub struct CheckContext<'a> {
     pub confinement: Option<&'a Confinement>,
 }
 
-/// For rules whose surroundings have no scripts.
+/// For [`CheckContext::script`] of rules that can include no script.
 pub fn no_script(_: &ScriptRequest<'_>) -> Option<Script> {
     None
 }
@@ -345,22 +345,17 @@ impl<'a, 's> Checker<'a, 's> {
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
         if !broken {
             let conditions = &self.program.conditions;
-            let asks =
-                |kind: &ConditionKind| matches!(kind, ConditionKind::Duplicate { of: None, .. });
+            let kinds = || conditions.iter().map(|condition| &condition.kind);
             self.program.asks_for_duplicates =
-                conditions.iter().any(|condition| asks(&condition.kind));
-            let within = |kind: &ConditionKind| match kind {
+                kinds().any(|kind| matches!(kind, ConditionKind::Duplicate { of: None, .. }));
+            let longest = kinds().filter_map(|kind| match kind {
                 ConditionKind::Duplicate { within, .. } => *within,
                 _ => None,
-            };
-            let longest = conditions.iter().filter_map(|condition| within(&condition.kind)).max();
-            self.program.longest_within = longest.unwrap_or(0);
-            let asks = |kind: &ConditionKind| matches!(kind, ConditionKind::FolderExists(_));
+            });
+            self.program.longest_within = longest.max().unwrap_or(0);
             self.program.asks_for_folders =
-                conditions.iter().any(|condition| asks(&condition.kind));
-            let lists = &self.program.lists;
-            self.program.asks_for_sent_mail =
-                lists.iter().any(|list| list.entries.folder().is_some());
+                kinds().any(|kind| matches!(kind, ConditionKind::FolderExists(_)));
+            self.program.asks_for_sent_mail = self.has_list_of_mail();
         }
         let mut folders: Vec<Spanned<String>> =
             self.folders.into_values().map(|(value, span)| Spanned { value, span }).collect();
@@ -416,11 +411,15 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    /// `in-my-thread` searches the folders that are used as lists.
+    /// Whether a list is made from the mail in a folder.
+    fn has_list_of_mail(&self) -> bool {
+        self.program.lists.iter().any(|list| list.entries.folder().is_some())
+    }
+
+    /// Reports `in-my-thread` if no folder is used as a list: it searches these folders.
     fn judge_thread(&mut self) {
-        let has_list = self.program.lists.iter().any(|list| list.entries.folder().is_some());
         if let Some(span) = self.asks_for_thread
-            && !has_list
+            && !self.has_list_of_mail()
             && !self.incomplete
         {
             let why = "no list is made from the mail that you have sent or kept".to_owned();
@@ -487,7 +486,7 @@ impl<'a, 's> Checker<'a, 's> {
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
             WordKind::Weekday => nearest(name, field::WEEKDAYS),
-            WordKind::Particular => nearest(name, NAMED_ARGUMENTS),
+            WordKind::NamedArgument => nearest(name, NAMED_ARGUMENTS),
             WordKind::Result => nearest(name, value::RESULTS.iter()),
         }
     }

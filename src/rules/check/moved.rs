@@ -4,7 +4,7 @@
 use super::{Checker, NameKind};
 use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
-use crate::rules::program::{Entries, List, OnMoved};
+use crate::rules::program::{Entries, OnMoved};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{ActionNode, ListSource, MoveDirection, MoveEnd, SpannedText, ValueKind};
 
@@ -27,7 +27,7 @@ impl Checker<'_, '_> {
                 ListSource::Senders => "a list of senders",
                 ListSource::Vcard => "a list of an address book",
             };
-            self.learn_mistake(span, LearnMistake::OfSite { what });
+            self.report(span, LearnMistake::OfSite { what });
         }
         let entries = match source {
             ListSource::Vcard => {
@@ -48,18 +48,16 @@ impl Checker<'_, '_> {
             self.declare(name, NameKind::Broken);
             return;
         };
-        let index = self.program.lists.len() as u32;
-        let list = List { name: Some(name.value.clone()), span, entries, grows: false };
-        self.program.lists.push(list);
+        let index = self.add_list(Some(name.value.clone()), span, entries);
         self.declare(name, NameKind::List(index));
     }
 
     /// `on moved from "A" to "B" -> ACTION, …`
     pub(super) fn on_moved(&mut self, span: Span, ends: &[MoveEnd], actions: &[ActionNode]) {
         if self.site {
-            self.learn_mistake(span, LearnMistake::OfSite { what: "`on moved`" });
+            self.report(span, LearnMistake::OfSite { what: "`on moved`" });
         } else if self.statements.in_group() {
-            self.learn_mistake(span, LearnMistake::InGroup);
+            self.report(span, LearnMistake::InGroup);
         }
         let (mut from, mut to) = (None, None);
         for end in ends {
@@ -67,14 +65,14 @@ impl Checker<'_, '_> {
             let known = if end.direction.value == MoveDirection::To { &mut to } else { &mut from };
             if known.is_some() {
                 let way = if end.direction.value == MoveDirection::To { "to" } else { "from" };
-                self.learn_mistake(end.direction.span, LearnMistake::EndTwice { way });
+                self.report(end.direction.span, LearnMistake::EndTwice { way });
             } else {
                 // Empty if it has a mistake.
                 *known = Some(folder.unwrap_or_default());
             }
         }
         if from.as_deref().is_some_and(|from| !from.is_empty()) && from == to {
-            self.learn_mistake(span, LearnMistake::NoMove);
+            self.report(span, LearnMistake::NoMove);
         }
         let actions = actions.iter().filter_map(|action| self.action_of_move(action)).collect();
         let line = self.sources.line(span);
@@ -85,7 +83,7 @@ impl Checker<'_, '_> {
         let name = action.name.value.as_str();
         if actions::find(name).is_some_and(|word| !word.is_for_moves) {
             let action_name = name.to_owned();
-            self.learn_mistake(action.span, LearnMistake::NotOnMove { action: action_name });
+            self.report(action.span, LearnMistake::NotOnMove { action: action_name });
             return None;
         }
         if let (true, Some(field)) = (matches!(name, "add" | "remove"), action.arguments.first())
@@ -93,7 +91,7 @@ impl Checker<'_, '_> {
             && !matches!(text.as_str(), "from" | "from.domain" | "list-id" | "thread")
             && crate::rules::field::find(text).is_some()
         {
-            self.learn_mistake(field.span, LearnMistake::NotTheSender { field: text.clone() });
+            self.report(field.span, LearnMistake::NotTheSender { field: text.clone() });
             return None;
         }
         self.action(action)
@@ -102,7 +100,7 @@ impl Checker<'_, '_> {
     /// A folder that is named without inserts, as people read it.
     pub(super) fn plain_folder(&mut self, text: &str, span: Span) -> Option<String> {
         if text.contains(['{', '}']) {
-            self.learn_mistake(span, LearnMistake::Inserts);
+            self.report(span, LearnMistake::Inserts);
             return None;
         }
         let template = self.folder(text, span)?;
@@ -111,9 +109,5 @@ impl Checker<'_, '_> {
             Some(crate::rules::template::TemplatePart::Text(name)) => name,
             _ => String::from("INBOX"),
         })
-    }
-
-    fn learn_mistake(&mut self, span: Span, mistake: LearnMistake) {
-        self.report(span, mistake);
     }
 }

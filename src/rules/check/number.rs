@@ -26,20 +26,10 @@ impl Checker<'_, '_> {
             }
             (FieldKind::Duration, ValueKind::Duration(seconds)) => return Some(*seconds as f64),
             (FieldKind::Date, ValueKind::Instant(instant)) => {
-                let found = seconds(instant);
-                if found.is_none() {
-                    let text = self.written(value);
-                    self.report(value.span, RuleErrorKind::NoSuchDate { text });
-                }
-                return found;
+                return self.existing_date(seconds(instant), value);
             }
             (FieldKind::Date, ValueKind::Date { year, month, day }) => {
-                let found = day_number(*year, *month, *day);
-                if found.is_none() {
-                    let text = self.written(value);
-                    self.report(value.span, RuleErrorKind::NoSuchDate { text });
-                }
-                return found;
+                return self.existing_date(day_number(*year, *month, *day), value);
             }
             (FieldKind::Time, ValueKind::Time { hour, minute }) => {
                 return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
@@ -71,6 +61,15 @@ impl Checker<'_, '_> {
         None
     }
 
+    /// Reports a date that does not exist.
+    fn existing_date(&mut self, found: Option<f64>, value: &ValueNode) -> Option<f64> {
+        if found.is_none() {
+            let text = self.written(value);
+            self.report(value.span, RuleErrorKind::NoSuchDate { text });
+        }
+        found
+    }
+
     /// The field that a value is compared with: for a day, its moment if the
     /// value is one.
     pub(super) fn field_for(&mut self, tested: &TestedField, value: &ValueNode) -> u32 {
@@ -89,8 +88,8 @@ impl Checker<'_, '_> {
         })
     }
 
-    /// `now = 2026-12-24T18:00`
-    pub(super) fn one_second(&mut self, tested: &TestedField, value: &ValueNode) {
+    /// Reports that an instant is compared for equality: `now = 2026-12-24T18:00`.
+    pub(super) fn judge_equal_instant(&mut self, tested: &TestedField, value: &ValueNode) {
         if let ValueKind::Instant(_) = value.kind {
             let why = "an instant is one second, which hardly any message matches".to_owned();
             let hint =
@@ -121,7 +120,7 @@ impl Checker<'_, '_> {
     }
 
     /// Reports comparisons that no number of that field passes.
-    pub(super) fn never(
+    pub(super) fn judge_comparison(
         &mut self,
         tested: &TestedField,
         operator: Comparison,
@@ -172,8 +171,8 @@ impl Checker<'_, '_> {
                     let alike = self.field_for(&tested, from) == self.field_for(&tested, to);
                     if alike && last < first && tested.kind != FieldKind::Time {
                         let why = "the range ends before it begins";
-                        let turned = self.turned(element);
-                        self.never_holds(element.span, why, turned);
+                        let swapped = self.swapped(element);
+                        self.never_holds(element.span, why, swapped);
                     }
                     self.between(element.span, &tested, (first, from), (last, to))
                 }
@@ -187,7 +186,7 @@ impl Checker<'_, '_> {
                 }
                 _ => match self.number(tested.kind, element) {
                     Some(number) => {
-                        self.one_second(&tested, element);
+                        self.judge_equal_instant(&tested, element);
                         ConditionKind::Compare {
                             field: self.field_for(&tested, element),
                             operator: Comparison::Equal,
@@ -202,17 +201,11 @@ impl Checker<'_, '_> {
             };
             kinds.push(found);
         }
-        if !fine {
-            return None;
-        }
-        if kinds.len() == 1 {
-            return kinds.pop();
-        }
-        let parts = kinds.into_iter().map(|kind| self.push_condition(span, kind)).collect();
-        Some(ConditionKind::Any(parts))
+        fine.then(|| self.any_of(span, kinds))
     }
 
-    fn turned(&self, range: &ValueNode) -> Option<String> {
+    /// The range with its ends exchanged, for a hint.
+    fn swapped(&self, range: &ValueNode) -> Option<String> {
         let ValueKind::Range(from, to) = &range.kind else { return None };
         Some(format!("`{}..{}`", self.written(to), self.written(from)))
     }

@@ -38,7 +38,7 @@ impl Checker<'_, '_> {
             self.script.as_ref().map(|first| ScriptMistake::Twice { at: first.statement })
         };
         if let Some(mistake) = mistake {
-            return self.script_mistake(span, mistake);
+            return self.report(span, mistake);
         }
         self.shell_path(&file.value, file.span, false);
         let path = resolve(&file.value, self.sources.path(file.span), self.context.home);
@@ -66,14 +66,10 @@ impl Checker<'_, '_> {
                 .map(|fault| ScriptFault { span: fault.span.map(moved), ..fault.clone() });
             included.faults.extend(faults);
             if script.faults.is_empty() && !script.rules.is_empty() {
-                included.faults = self.take_in(span, &script, first);
+                included.faults = self.add_script(span, &script, first);
             }
         }
         self.script = Some(included);
-    }
-
-    fn script_mistake(&mut self, span: Span, mistake: ScriptMistake) {
-        self.report(span, mistake);
     }
 
     fn namespace(&mut self, options: &[ScriptOption]) -> ScriptNamespace {
@@ -83,20 +79,20 @@ impl Checker<'_, '_> {
             let text = name.value.as_str();
             if seen.contains(&text) {
                 let mistake = ScriptMistake::OptionTwice { name: name.value.clone() };
-                self.script_mistake(name.span, mistake);
+                self.report(name.span, mistake);
             }
             seen.push(text);
             match text {
                 "separator" => match value.value.as_str() {
                     "." => namespace.separator = '.',
                     "/" => namespace.separator = '/',
-                    _ => self.script_mistake(value.span, ScriptMistake::Separator),
+                    _ => self.report(value.span, ScriptMistake::Separator),
                 },
                 "prefix" => namespace.prefix.clone_from(&value.value),
                 _ => {
                     let near = nearest(text, words::SCRIPT_OPTIONS.iter().copied());
                     let mistake = ScriptMistake::Option { name: name.value.clone(), near };
-                    self.script_mistake(name.span, mistake);
+                    self.report(name.span, mistake);
                 }
             }
         }
@@ -105,14 +101,14 @@ impl Checker<'_, '_> {
             && !prefix.value.value.ends_with(namespace.separator)
         {
             let suggestion = format!("{}{}", prefix.value.value, namespace.separator);
-            self.script_mistake(prefix.value.span, ScriptMistake::Prefix { suggestion });
+            self.report(prefix.value.span, ScriptMistake::Prefix { suggestion });
         }
         namespace
     }
 
     /// Adds the script's statements. If there is anything wrong with them, it is
     /// a fault of the script, and they are not added.
-    fn take_in(&mut self, span: Span, script: &Script, first: u32) -> Vec<ScriptFault> {
+    fn add_script(&mut self, span: Span, script: &Script, first: u32) -> Vec<ScriptFault> {
         let number = self.sources.files().len() as u32;
         let (file, mut ast, parsed) =
             parse_bytes(number, "script".as_ref(), script.rules.as_bytes());
@@ -160,12 +156,8 @@ impl Checker<'_, '_> {
             self.program.statements.truncate(statements);
             return faults;
         }
-        let end = self.program.statements.len() as u32;
-        let mut added = self.program.statements.iter_mut().skip(statements);
-        if let Some(script) = added.next() {
-            script.kind = StatementKind::Script { end };
-        }
-        for statement in added {
+        self.end_group(statements);
+        for statement in self.program.statements.iter_mut().skip(statements + 1) {
             statement.span = place(statement.span);
             statement.line = self.sources.line(statement.span);
         }
@@ -189,7 +181,7 @@ impl IncludedScript {
         let more = (more > 0).then(|| ScriptFault {
             span: None,
             label: None,
-            reason: format!("there is more in it, {more} places"),
+            reason: format!("{more} more places of the script cannot be translated"),
         });
         let mistakes = self.faults.iter().take(MOST_SHOWN).chain(&more).map(|fault| {
             let mistake =

@@ -1,7 +1,7 @@
 //! `set NAME VALUE`
 
 use super::test::is_header_name;
-use super::{Checker, YEAR};
+use super::{Checker, LONGEST_MEMORY};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;
 use crate::rules::confined::SITE_SETTINGS;
@@ -19,7 +19,8 @@ pub const SETTINGS: &[&str] = &[
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
-/// Whether it is empty, or names of folders, each followed by a slash.
+/// Whether a text can be a folder prefix: empty, or names of folders, each followed by
+/// a slash.
 fn is_prefix(text: &str) -> bool {
     let parts = text.strip_suffix('/').map(|parts| parts.split('/'));
     let is_name = |part: &str| !matches!(part.trim(), "" | "." | "..");
@@ -111,21 +112,16 @@ impl Checker<'_, '_> {
                 return;
             }
             ("trash" | "junk" | "drafts", ..) => "a folder, for example `\"Deleted Items\"`",
-            ("shared", _, Some(word @ ("on" | "off"))) => {
-                settings.shared = word == "on";
+            ("shared" | "subscribe" | "remake-folders", _, Some(word @ ("on" | "off"))) => {
+                let on = word == "on";
+                match name {
+                    "shared" => settings.shared = on,
+                    "subscribe" => settings.subscribe = Some(on),
+                    _ => settings.remake_folders = Some(on),
+                }
                 return;
             }
-            ("shared", ..) => "`on` or `off`",
-            ("subscribe", _, Some(word @ ("on" | "off"))) => {
-                settings.subscribe = Some(word == "on");
-                return;
-            }
-            ("subscribe", ..) => "`on` or `off`",
-            ("remake-folders", _, Some(word @ ("on" | "off"))) => {
-                settings.remake_folders = Some(word == "on");
-                return;
-            }
-            ("remake-folders", ..) => "`on` or `off`",
+            ("shared" | "subscribe" | "remake-folders", ..) => "`on` or `off`",
             ("over-quota", _, Some("temporary")) => {
                 settings.over_quota = Some(OverQuota::Temporary);
                 return;
@@ -145,11 +141,7 @@ impl Checker<'_, '_> {
             }
             ("delimiter", ..) => "the separator of name and detail, for example `\"+\"`",
             ("trust", ..) => {
-                let ids = match &value.kind {
-                    ValueKind::Set(elements) => elements.as_slice(),
-                    _ => std::slice::from_ref(value),
-                };
-                let ids = ids.iter().map(|element| match &element.kind {
+                let ids = elements_of(value).iter().map(|element| match &element.kind {
                     ValueKind::Text(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
                     _ => None,
                 });
@@ -162,10 +154,7 @@ impl Checker<'_, '_> {
                 }
             }
             ("relays", ..) => {
-                let relays = match &value.kind {
-                    ValueKind::Set(elements) => elements.as_slice(),
-                    _ => std::slice::from_ref(value),
-                };
+                let relays = elements_of(value);
                 let wrong = relays.iter().find(|element| match &element.kind {
                     ValueKind::Text(text) => !is_relay(text),
                     _ => true,
@@ -205,7 +194,7 @@ impl Checker<'_, '_> {
             }
             ("log", ..) => "a file in quotes, `syslog` or `off`",
             ("duplicates-for", ..) => match value.kind {
-                ValueKind::Duration(seconds @ 1..=YEAR) => {
+                ValueKind::Duration(seconds @ 1..=LONGEST_MEMORY) => {
                     settings.duplicates_for = Some(seconds);
                     return;
                 }
@@ -251,6 +240,14 @@ impl Checker<'_, '_> {
     }
 }
 
+/// The elements of a set, or a single value.
+fn elements_of(value: &ValueNode) -> &[ValueNode] {
+    match &value.kind {
+        ValueKind::Set(elements) => elements,
+        _ => std::slice::from_ref(value),
+    }
+}
+
 fn text_of(value: &ValueNode) -> Option<String> {
     match &value.kind {
         ValueKind::Text(text) => Some(text.trim().to_owned()),
@@ -258,14 +255,14 @@ fn text_of(value: &ValueNode) -> Option<String> {
     }
 }
 
-/// Whether it is an address, in which `{sender}` may occur once in place of the sender.
+/// Whether a text is an address, in which `{sender}` may occur once in place of the
+/// sender.
 fn is_forward_sender(text: &str) -> bool {
     let plain = text.replacen("{sender}", "x", 1);
     !plain.contains(['{', '}']) && is_address(&plain)
 }
 
-/// Whether it is one or more signs, each of which is a separator and cannot be
-/// part of a name.
+/// Whether a text consists of signs that can separate name and detail in a local part.
 fn is_delimiter(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_punctuation() && letter != '@')
 }

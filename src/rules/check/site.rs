@@ -30,21 +30,17 @@ const SITE_SETTINGS: &[&str] = &[
 const LONGEST: usize = 60;
 
 impl Checker<'_, '_> {
-    fn site_mistake(&mut self, span: Span, mistake: SiteMistake) {
-        self.report(span, mistake);
-    }
-
     /// Whether site rules may have a setting that users' rules may have.
     pub(super) fn site_setting(&mut self, name: &SpannedText) {
         if self.site && !SITE_SETTINGS.contains(&name.value.as_str()) {
-            self.site_mistake(name.span, SiteMistake::Setting { name: name.value.clone() });
+            self.report(name.span, SiteMistake::Setting { name: name.value.clone() });
         }
     }
 
     /// Checks that a rule or action of site rules is in a category.
     pub(super) fn in_category(&mut self, what: &'static str, span: Span) {
         if self.site && self.category.is_none() {
-            self.site_mistake(span, SiteMistake::OutsideCategory { what });
+            self.report(span, SiteMistake::OutsideCategory { what });
         }
     }
 
@@ -80,16 +76,16 @@ impl Checker<'_, '_> {
     ) {
         let head = self.head(span, Some(name), None);
         if !self.site {
-            self.site_mistake(head, SiteMistake::CategoryOfUser);
+            self.report(head, SiteMistake::CategoryOfUser);
         } else if self.statements.in_group() || self.category.is_some() {
-            self.site_mistake(head, SiteMistake::CategoryInGroup);
+            self.report(head, SiteMistake::CategoryInGroup);
         }
         let text = name.value.trim();
         let is_reserved = ["on", "off", "default"].iter().any(|word| same(word, text));
         let sign = |c: char| c.is_control() || matches!(c, ',' | '"');
         let long = text.chars().count() > LONGEST;
         if text.is_empty() || text != name.value || is_reserved || long || text.contains(sign) {
-            self.site_mistake(name.span, SiteMistake::BadName { name: name.value.clone() });
+            self.report(name.span, SiteMistake::BadName { name: name.value.clone() });
         }
         let before = self.program.categories.iter().find(|category| same(&category.name, text));
         if let Some(at) = before.map(|category| category.span) {
@@ -97,7 +93,7 @@ impl Checker<'_, '_> {
             // Mandatory ones are read first, though they may come later in the file.
             let is_after = (at.file, at.start) > (head.file, head.start);
             let (at, again) = if is_after { (head, at) } else { (at, name.span) };
-            self.site_mistake(again, SiteMistake::CategoryTwice { name: name_text, at });
+            self.report(again, SiteMistake::CategoryTwice { name: name_text, at });
         }
         let index = self.program.categories.len() as u32;
         self.program.categories.push(Category { name: name.value.clone(), mandatory, span: head });
@@ -113,17 +109,12 @@ impl Checker<'_, '_> {
         }
         self.category = outer;
         self.statements.dead = before;
-        let following = self.program.statements.len() as u32;
-        if let Some(program::StatementKind::Category { end, .. }) =
-            self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
-        {
-            *end = following;
-        }
+        self.end_group(at);
     }
 
     pub(super) fn isp_label(&mut self, span: Span, kind: &SpannedText, text: &SpannedText) {
         if self.statements.in_group_but_for(self.category.is_some()) {
-            self.site_mistake(span, SiteMistake::InGroup { what: "isp-label" });
+            self.report(span, SiteMistake::InGroup { what: "isp-label" });
         }
         let header = kind.value == "header";
         let written = text.value.trim();
@@ -132,7 +123,7 @@ impl Checker<'_, '_> {
             return;
         }
         if fold(written).is_empty() || written.contains(char::is_control) {
-            self.site_mistake(text.span, SiteMistake::EmptyLabel);
+            self.report(text.span, SiteMistake::EmptyLabel);
             return;
         }
         let kind = if header { LabelKind::Header } else { LabelKind::Subject };
@@ -142,7 +133,7 @@ impl Checker<'_, '_> {
 
     pub(super) fn isp_filter(&mut self, span: Span, choices: &[Choice]) {
         if self.statements.in_group() || self.category.is_some() {
-            self.site_mistake(span, SiteMistake::InGroup { what: "isp-filter" });
+            self.report(span, SiteMistake::InGroup { what: "isp-filter" });
         }
         for choice in choices {
             let name = choice.category.as_ref();
@@ -151,13 +142,13 @@ impl Checker<'_, '_> {
             if default != self.site {
                 let mistake =
                     if default { SiteMistake::DefaultOfUser } else { SiteMistake::SwitchOfSite };
-                self.site_mistake(place, mistake);
+                self.report(place, mistake);
                 continue;
             }
             let key = name.map(|name| fold(&name.value).into_owned()).unwrap_or_default();
             if let Some(at) = self.switched.get(&key) {
                 let mistake = SiteMistake::SwitchTwice { at: *at };
-                self.site_mistake(place, mistake);
+                self.report(place, mistake);
                 continue;
             }
             self.switched.insert(key, place);

@@ -40,7 +40,8 @@ impl RuleFlow {
         self.in_group_but_for(false)
     }
 
-    /// The same; the block of a category does not count.
+    /// Whether a group encloses this place; if `category`, the innermost category does
+    /// not count as one.
     pub(super) fn in_group_but_for(&self, category: bool) -> bool {
         self.blocks.len() > 1 + usize::from(category)
     }
@@ -65,7 +66,7 @@ struct RuleBlock {
 pub(super) struct Scope {
     pub(super) groups: u32,
     pub(super) names: Vec<String>,
-    /// Its condition could not be read; it may capture anything.
+    /// Whether the rule's condition could not be read, so that it may capture anything.
     pub(super) anything: bool,
 }
 
@@ -222,12 +223,7 @@ impl Checker<'_, '_> {
             Body::Block(statements) => self.block(statements),
         };
         self.statements.scopes.pop();
-        let following = self.program.statements.len() as u32;
-        if let Some(program::StatementKind::When { end, .. }) =
-            self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
-        {
-            *end = following;
-        }
+        self.end_group(at);
         self.statements.dead = before;
         if ends && let Some(block) = self.statements.blocks.last_mut() {
             match class {
@@ -305,27 +301,38 @@ impl Checker<'_, '_> {
             if number > 0 {
                 self.reach("action", action.span, None);
             }
-            if let Some(lowered) = self.action(action) {
-                if lowered.ends()
+            if let Some(checked) = self.action(action) {
+                if checked.ends()
                     && let Some(block) = self.statements.blocks.last_mut()
                 {
                     block.end = block.end.or(Some(action.span));
                 }
-                if lowered.changes_tests() {
+                if checked.changes_tests() {
                     for block in &mut self.statements.blocks {
                         block.conditions.clear();
                         block.covered.clear();
                     }
                 }
-                let stops = matches!(&lowered, Action::InboxAction(inbox) if inbox.unless_filed);
+                let stops = matches!(&checked, Action::InboxAction(inbox) if inbox.unless_filed);
                 let kind = match self.in_script && stops {
                     // The end of a script is not the end of the rules.
                     true => program::StatementKind::Leave,
-                    false => program::StatementKind::Act(lowered),
+                    false => program::StatementKind::Act(checked),
                 };
                 self.push(action.span, kind);
             }
             self.statements.dead = was_dead;
+        }
+    }
+
+    /// Ends the rule, category or script that the statement at `at` begins: the next
+    /// statement is the first one after it.
+    pub(super) fn end_group(&mut self, at: usize) {
+        use program::StatementKind::{Category, Script, When};
+        let following = self.program.statements.len() as u32;
+        let kind = self.program.statements.get_mut(at).map(|statement| &mut statement.kind);
+        if let Some(When { end, .. } | Category { end, .. } | Script { end }) = kind {
+            *end = following;
         }
     }
 

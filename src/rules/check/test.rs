@@ -186,7 +186,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Judges a value even if the name of its field is another program's.
+    /// Judges a value even if its field has the name that another program uses.
     fn judge_suggested(&mut self, name: &str, operator: &str, value: &ValueNode) {
         let suggestion = words::suggest_field(name).filter(|_| field::find(name).is_none());
         if let Some(name) = suggestion
@@ -261,7 +261,7 @@ impl Checker<'_, '_> {
                 if self.diagnostics.len() > before {
                     return None;
                 }
-                self.inline_list(value.span, entries)
+                self.inline_list(None, value.span, entries)
             }
             ValueKind::Text(text) => {
                 let written = self.written(value);
@@ -297,9 +297,9 @@ impl Checker<'_, '_> {
         for element in self.elements(value) {
             match self.number(tested.kind, element) {
                 Some(number) => {
-                    self.never(&tested, operator, number, element);
+                    self.judge_comparison(&tested, operator, number, element);
                     if operator == Comparison::Equal {
-                        self.one_second(&tested, element);
+                        self.judge_equal_instant(&tested, element);
                     }
                     let field = self.field_for(&tested, element);
                     match values.iter_mut().find(|(known, _)| *known == field) {
@@ -310,18 +310,12 @@ impl Checker<'_, '_> {
                 None => fine = false,
             }
         }
-        let mut kinds: Vec<ConditionKind> = values
-            .into_iter()
-            .map(|(field, values)| ConditionKind::Compare { field, operator, values })
-            .collect();
-        match kinds.len() {
-            _ if !fine => None,
-            0 | 1 => kinds.pop(),
-            _ => {
-                let parts = kinds.into_iter().map(|kind| self.push_condition(value.span, kind));
-                Some(ConditionKind::Any(parts.collect()))
-            }
-        }
+        let kinds = values.into_iter().map(|(field, values)| ConditionKind::Compare {
+            field,
+            operator,
+            values,
+        });
+        fine.then(|| self.any_of(value.span, kinds.collect()))
     }
 }
 

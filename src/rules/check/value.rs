@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::NeverHolds { why: why.to_owned(), hint });
     }
 
-    /// As the user wrote it.
+    /// A value as the user wrote it.
     pub(super) fn written(&self, value: &ValueNode) -> String {
         self.sources.text(value.span).to_owned()
     }
@@ -56,7 +56,7 @@ impl Checker<'_, '_> {
         self.report(value.span, RuleErrorKind::WrongValue { expected, found, hint });
     }
 
-    /// `is contains starts ends like`
+    /// A test with `is`, `contains`, `starts`, `ends`, `like` or `resembles`.
     pub(super) fn text(
         &mut self,
         tested: &TestedField,

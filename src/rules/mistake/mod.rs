@@ -206,7 +206,7 @@ impl RuleErrorKind {
     fn wording(self) -> Wording {
         match self {
             RuleErrorKind::Unknown { what, name, near } => {
-                error(what.code(), what.is_unknown(&name), "unknown")
+                error(what.code(), what.message(&name), "unknown")
                     .or_hint(what.hint_for(&name, near.as_deref()))
                     .or_near(near)
                     .or_hint(what.general_hint())

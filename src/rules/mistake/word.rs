@@ -29,11 +29,11 @@ pub enum WordKind {
     /// The result of a method of authentication.
     Result,
     /// A word in the braces of `reply { … }`.
-    Particular,
+    NamedArgument,
 }
 
 impl WordKind {
-    pub(super) fn is_unknown(self, name: &str) -> String {
+    pub(super) fn message(self, name: &str) -> String {
         let what = match self {
             WordKind::Setting => "setting",
             WordKind::Field | WordKind::Part => "field",
@@ -45,7 +45,7 @@ impl WordKind {
             WordKind::Insert => "value to insert",
             WordKind::Weekday => "day of the week",
             WordKind::Result => "result",
-            WordKind::Particular => return format!("`reply` has no word `{name}`"),
+            WordKind::NamedArgument => return format!("`reply` has no word `{name}`"),
         };
         format!("there is no {what} `{name}`")
     }
@@ -62,7 +62,7 @@ impl WordKind {
             WordKind::Insert => "unknown-insert",
             WordKind::Weekday => "unknown-weekday",
             WordKind::Result => "unknown-result",
-            WordKind::Particular => "unknown-particular",
+            WordKind::NamedArgument => "unknown-particular",
         }
     }
 
@@ -110,7 +110,7 @@ impl WordKind {
                 "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
                  `temperror`, `permerror`",
             ),
-            WordKind::Particular => Some(
+            WordKind::NamedArgument => Some(
                 "`reply { … }` takes `subject`, `text` or `file`, `from`, `for`, `every`, `handle`",
             ),
             WordKind::Classifier => {
