@@ -92,16 +92,7 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
         load::history::note(&state, &sources);
     }
     let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
-    let folders: Vec<Place> =
-        call.folders.iter().map(|name| location.place(&Folder::named(name))).collect();
-    let is_named = |expiry: &Expiry, place: &Place| {
-        expiry.folder == ALL_FOLDERS || location.place(&Folder::named(&expiry.folder)).is(place)
-    };
-    for (name, place) in call.folders.iter().zip(&folders) {
-        if !program.expiries.iter().any(|expiry| is_named(expiry, place)) {
-            return Err(format!("no `expire` in the rules names the folder `{name}`"));
-        }
-    }
+    let folders = expiring_folders(&call.folders, &program.expiries, &location)?;
     let log = super::log(&program, &world, Some(&state));
     let mut memory = Memory::at(&state, world.now().as_second());
     read_log(&mut memory, &log, &location, !call.dry_run);
@@ -138,6 +129,26 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     }
     let found = report.has_problem || interrupted;
     Ok(CommandOutcome::found_if(found))
+}
+
+/// The folders that the call names, each of which an `expire` has to name.
+fn expiring_folders(
+    names: &[String],
+    expiries: &[Expiry],
+    location: &Location,
+) -> Result<Vec<Place>, String> {
+    let place_named = |name: &str| location.place(&Folder::named(name));
+    let place = |name: &String| {
+        let place = place_named(name);
+        let is_here = |expiry: &Expiry| {
+            expiry.folder == ALL_FOLDERS || place_named(&expiry.folder).is(&place)
+        };
+        match expiries.iter().any(is_here) {
+            true => Ok(place),
+            false => Err(format!("no `expire` in the rules names the folder `{name}`")),
+        }
+    };
+    names.iter().map(place).collect()
 }
 
 /// What `watch` does now and then. Returns what has to be reported.

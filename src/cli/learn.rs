@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 
@@ -60,13 +61,7 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), &user)?;
     let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Verification::AtOnce)?;
     if let Some(notice) = &in_force.notice {
-        let what = if notice.last_valid {
-            "still using the last valid version"
-        } else {
-            "no rules are used"
-        };
-        let path = notice.path.display();
-        output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
+        report_notice(notice);
     }
     let program = &in_force.compiled;
     let world = World::of(user.clone());
@@ -81,15 +76,8 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let learner = Learner { program, location: &location, state: &state, user: &user, log };
     let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
     let mut has_problem = in_force.notice.is_some();
-    let progress = ProgressMeter::of_messages(|| 0, call.verbose == 0 && !call.json);
     if !call.dry_run {
-        let messages = learner.refresh_sent(&world, None, &stop, &|left| progress.left(left));
-        progress.end();
-        has_problem |= !messages.problems.is_empty();
-        messages.problems.iter().for_each(|text| output::error(&escape(text)));
-        if call.verbose > 0 && !call.json {
-            messages.news.iter().for_each(|text| print_line(&escape(&say(text))));
-        }
+        has_problem |= refresh_sent(call, &learner, &world, &stop);
     }
     if program.moves.is_empty() {
         if call.verbose > 0 {
@@ -112,29 +100,64 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let left = &|left| progress.left(left);
     let (found, changes) = learner.learn(&mut scanner, &world, &stop, call.dry_run, left)?;
     progress.end();
-    for failure in &found.problems {
-        output::error(&escape(&failure.to_string()));
-    }
-    let failed =
-        changes.iter().any(|change| matches!(change.outcome, ChangeOutcome::Failed { .. }));
-    has_problem |= !found.problems.is_empty() || failed;
-    let show = call.verbose > 0 || call.dry_run;
-    for change in &changes {
-        if call.json {
-            print_line(&as_json(change));
-        } else if let (false, ChangeOutcome::Failed { .. }) = (show, &change.outcome) {
-            output::error(&escape(&line(change)));
-        } else if show {
-            print_line(&escape(&line(change)));
-        }
-    }
-    if show && !call.json {
-        print_line(&summary(&found));
-    }
-    if is_first && !call.json && (show || std::io::stdout().is_terminal()) {
+    has_problem |= report(call, &found, &changes);
+    let shows = shows_all(call) || std::io::stdout().is_terminal();
+    if is_first && !call.json && shows {
         print_line(&say("this was the first run: mfilter learns from what you move from now on"));
     }
     Ok(CommandOutcome::found_if(has_problem))
+}
+
+/// Says that the rules in the file are not those that are used.
+fn report_notice(notice: &load::Notice) {
+    let what = match notice.last_valid {
+        true => "still using the last valid version",
+        false => "no rules are used",
+    };
+    let path = notice.path.display();
+    output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
+}
+
+/// Brings the lists of those the user has written to up to date. Returns whether there was
+/// a problem.
+fn refresh_sent(call: &LearnArgs, learner: &Learner<'_>, world: &World, stop: &AtomicBool) -> bool {
+    let progress = ProgressMeter::of_messages(|| 0, call.verbose == 0 && !call.json);
+    let result = learner.refresh_sent(world, None, stop, &|left| progress.left(left));
+    progress.end();
+    result.problems.iter().for_each(|text| output::error(&escape(text)));
+    if call.verbose > 0 && !call.json {
+        result.news.iter().for_each(|text| print_line(&escape(&say(text))));
+    }
+    !result.problems.is_empty()
+}
+
+/// Whether each change is shown, not only those that failed.
+fn shows_all(call: &LearnArgs) -> bool {
+    call.verbose > 0 || call.dry_run
+}
+
+/// Reports what was found and changed. Returns whether there was a problem.
+fn report(call: &LearnArgs, found: &MoveScan, changes: &[ListChange]) -> bool {
+    for failure in &found.problems {
+        output::error(&escape(&failure.to_string()));
+    }
+    for change in changes {
+        if call.json {
+            print_line(&as_json(change));
+        } else if shows_all(call) {
+            print_line(&escape(&line(change)));
+        } else if has_failed(change) {
+            output::error(&escape(&line(change)));
+        }
+    }
+    if shows_all(call) && !call.json {
+        print_line(&summary(found));
+    }
+    !found.problems.is_empty() || changes.iter().any(has_failed)
+}
+
+fn has_failed(change: &ListChange) -> bool {
+    matches!(change.outcome, ChangeOutcome::Failed { .. })
 }
 
 fn print_line(line: &str) {

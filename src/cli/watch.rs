@@ -195,16 +195,7 @@ impl WatchService<'_> {
         let moved = self.watched.as_ref() != Some(&location);
         let mut scan = events.all || moved || now >= self.next_rescan;
         if events.folders || scan {
-            // What was created before its folder was watched is found by looking again.
-            for _ in 0..RESCANS_MAX {
-                let new = self.watch(directories, &location, &places, program, &log);
-                scan |= new.iter().any(|path| path.ends_with("new"));
-                self.learn |= new.iter().any(|path| path.ends_with("cur"));
-                if new.is_empty() {
-                    break;
-                }
-            }
-            self.watched = Some(location.clone());
+            scan |= self.watch_new_folders(directories, &location, &places, program, &log);
         }
         if !location.path.is_dir() {
             self.report(&log, &format!("waiting for the Maildir `{}`", location.path.display()));
@@ -236,19 +227,19 @@ impl WatchService<'_> {
                 now + if self.needs_polling { POLL_INTERVAL } else { RESCAN_INTERVAL };
         }
         let mut until = self.next_rescan;
-        for place in &places {
-            if !site_is_known {
-                // It is not known what the site rules would say.
-                self.next_rescan = self.next_rescan.min(now + RETRY_INTERVAL);
-                break;
-            }
+        if site_is_known {
             let has_rules = in_force.notice.as_ref().is_none_or(|notice| notice.last_valid);
             let work = FilingContext { rules: &rules, location: &location, log: &log, has_rules };
-            match self.folder(&work, place, scan) {
-                Ok(Some(at)) => until = until.min(at),
-                Ok(None) => {}
-                Err(failure) => self.report(&log, &failure),
+            for place in &places {
+                match self.folder(&work, place, scan) {
+                    Ok(Some(at)) => until = until.min(at),
+                    Ok(None) => {}
+                    Err(failure) => self.report(&log, &failure),
+                }
             }
+        } else {
+            // What the site rules would say is tried again soon.
+            self.next_rescan = self.next_rescan.min(now + RETRY_INTERVAL);
         }
         if self.learn && !self.stop.load(Ordering::Relaxed) {
             let more = self.learn(&rules.user, &location, &log)?;
@@ -262,6 +253,29 @@ impl WatchService<'_> {
             self.expire(&rules.user, &location, &log);
         }
         Ok(Some(until.min(self.next_rescan)))
+    }
+
+    /// Watches the folders that are not watched yet. Returns whether mail may be in them.
+    fn watch_new_folders(
+        &mut self,
+        directories: &mut DirWatcher,
+        location: &Location,
+        places: &[Place],
+        program: &CompiledProgram,
+        log: &Log,
+    ) -> bool {
+        let mut has_mail = false;
+        // What was created before its folder was watched is found by looking again.
+        for _ in 0..RESCANS_MAX {
+            let new = self.watch(directories, location, places, program, log);
+            has_mail |= new.iter().any(|path| path.ends_with("new"));
+            self.learn |= new.iter().any(|path| path.ends_with("cur"));
+            if new.is_empty() {
+                break;
+            }
+        }
+        self.watched = Some(location.clone());
+        has_mail
     }
 
     /// Moves or deletes mail that is old enough to expire.

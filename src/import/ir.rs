@@ -343,6 +343,30 @@ pub enum Effect {
     Rule(Unit),
 }
 
+impl Effect {
+    /// A delivery without flags to a folder, or to the inbox; after a copy the rules go on.
+    pub(super) fn delivery(folder: Option<String>, copy: bool) -> Effect {
+        match (folder, copy) {
+            (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
+            (None, false) => Effect::Inbox(Vec::new()),
+            (Some(name), true) => Effect::Copy(name, Vec::new()),
+            (Some(name), false) => Effect::Folder(name, Vec::new()),
+        }
+    }
+
+    /// What a mail server does when a filter delivers nothing and ends with this exit code
+    /// (sysexits(3); 99 and 111 are those of qmail-command(8)).
+    pub(super) fn for_exit_code(code: Option<i32>) -> Effect {
+        match code {
+            None | Some(0 | 99) => Effect::Discard(None),
+            Some(75 | 111) => Effect::Defer("4.3.0 try again later".into()),
+            Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
+            Some(77) => Effect::Reject("5.7.1 not wanted".into()),
+            Some(_) => Effect::Reject("5.0.0 not delivered".into()),
+        }
+    }
+}
+
 /// An automatic answer. Texts are templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutomaticReply {

@@ -13,6 +13,10 @@ use crate::message::charset;
 /// Far longer than any date; the rest is ignored, bytes.
 const LONGEST: usize = 1000;
 
+/// The months as RFC 5322 §3.3 abbreviates them, in lower case.
+pub(crate) const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
 /// A point in time and the zone its writer was in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Date {
@@ -169,9 +173,7 @@ fn month(word: &str) -> Option<i8> {
     if let Some(number) = word.strip_suffix('月') {
         return number.parse().ok().filter(|number| (1..=12).contains(number));
     }
-    let months =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    (1..).zip(months).find(|(_, month)| word.starts_with(month)).map(|(number, _)| number)
+    (1..).zip(MONTHS).find(|(_, month)| word.starts_with(month)).map(|(number, _)| number)
 }
 
 /// Seconds east of UTC. Military letters are UTC, since RFC 822 had their sign

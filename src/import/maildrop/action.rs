@@ -80,13 +80,8 @@ impl FilterLowering<'_> {
                 "the name may begin with a dot, as those of a Maildir's folders do on disk".into(),
             );
         }
-        let effect = match (folder, copy) {
-            (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
-            (None, false) => Effect::Inbox(Vec::new()),
-            (Some(name), true) => Effect::Copy(name, Vec::new()),
-            (Some(name), false) => Effect::Folder(name, Vec::new()),
-        };
-        Ok(MaildropResult { differs, ..MaildropResult::of(effect, copy) })
+        let delivery = Effect::delivery(folder, copy);
+        Ok(MaildropResult { differs, ..MaildropResult::of(delivery, copy) })
     }
 
     /// `exit`: nothing is delivered, and `EXITCODE` says what the mail server does.
@@ -95,15 +90,7 @@ impl FilterLowering<'_> {
             MaildropVariable::Constant(text) => text.trim().parse::<i32>().ok(),
             _ => None,
         };
-        let effect = match code {
-            Some(75 | 111) => Effect::Defer("4.3.0 try again later".into()),
-            Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
-            Some(77) => Effect::Reject("5.7.1 not wanted".into()),
-            // qmail's 99: delivered, and nothing more.
-            Some(0 | 99) | None => Effect::Discard(None),
-            Some(_) => Effect::Reject("5.0.0 not delivered".into()),
-        };
-        MaildropResult::of(effect, false)
+        MaildropResult::of(Effect::for_exit_code(code), false)
     }
 
     /// Why a text is not a path, if it begins with a variable that nothing sets.

@@ -72,17 +72,7 @@ impl FilterLowering<'_> {
                 Ok(condition) => condition,
                 Err(why) => {
                     let line = self.sources.line(branch.span);
-                    unit = match self.is_without_use(branch) {
-                        true => {
-                            let why = "nothing asks for what it sets".to_owned();
-                            Unit { fidelity: Fidelity::Dead(why), count: 0, ..unit }
-                        }
-                        false => {
-                            let lost = lost(branch.span, why, &branch.body);
-                            Unit { comments: unit.comments, label: unit.label, ..lost }
-                        }
-                    };
-                    taken.push(OpenBranch::without(unit));
+                    taken.push(OpenBranch::without(self.lost_branch(unit, branch, why)));
                     lost_branches.push(&branch.body);
                     poison.get_or_insert(format!(
                         "it depends on line {line}, which is not translated"
@@ -101,12 +91,7 @@ impl FilterLowering<'_> {
                 continue;
             }
             complete = condition == Cond::Always;
-            self.depth += 1;
-            let outer = std::mem::replace(&mut self.ended, false);
-            let inner = self.statements(&branch.body);
-            let goes_on = !self.ended;
-            self.ended = outer;
-            self.depth -= 1;
+            let (inner, goes_on) = self.branch_body(&branch.body);
             let changes = changes_tests(&inner);
             let mut unit = merged(unit, inner, goes_on);
             unit.condition = condition.clone();
@@ -147,6 +132,26 @@ impl FilterLowering<'_> {
         self.ended |= is_exhaustive && all_end;
         self.assemble(taken, units);
         self.wanted = CaptureNeeds::default();
+    }
+
+    /// What stands for a branch whose condition is not translated.
+    fn lost_branch(&self, unit: Unit, branch: &IfBranch, why: String) -> Unit {
+        if self.is_without_use(branch) {
+            let why = "nothing asks for what it sets".to_owned();
+            return Unit { fidelity: Fidelity::Dead(why), count: 0, ..unit };
+        }
+        let lost = lost(branch.span, why, &branch.body);
+        Unit { comments: unit.comments, label: unit.label, ..lost }
+    }
+
+    /// The units of a branch's statements, and whether messages go on after them.
+    fn branch_body(&mut self, statements: &[MaildropStatement]) -> (Vec<Unit>, bool) {
+        self.depth += 1;
+        let outer = std::mem::replace(&mut self.ended, false);
+        let units = self.statements(statements);
+        let goes_on = !std::mem::replace(&mut self.ended, outer);
+        self.depth -= 1;
+        (units, goes_on)
     }
 
     /// What is known of `test -d` where the branches ask for it: a folder that one of

@@ -32,6 +32,15 @@ impl ProcmailResult {
     pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailResult {
         ProcmailResult { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
     }
+
+    /// A delivery to a folder, or to the inbox.
+    fn delivery(folder: Option<String>, copy: bool) -> ProcmailResult {
+        let delivery = Effect::delivery(folder, copy);
+        match copy {
+            true => ProcmailResult::going_on(vec![delivery]),
+            false => ProcmailResult::ending(delivery),
+        }
+    }
 }
 
 /// The half, header or body, that alone is delivered, according to the flags.
@@ -182,15 +191,7 @@ impl RecipeLowering<'_> {
                     .into(),
             );
         }
-        let done = match (folder, copy) {
-            (None, true) => {
-                ProcmailResult::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())])
-            }
-            (None, false) => ProcmailResult::ending(Effect::Inbox(Vec::new())),
-            (Some(name), true) => ProcmailResult::going_on(vec![Effect::Copy(name, Vec::new())]),
-            (Some(name), false) => ProcmailResult::ending(Effect::Folder(name, Vec::new())),
-        };
-        Ok(ProcmailResult { differs, ..done })
+        Ok(ProcmailResult { differs, ..ProcmailResult::delivery(folder, copy) })
     }
 
     /// A mailbox whose name is what a program prints, wholly or in part; none for others.
@@ -260,14 +261,7 @@ impl RecipeLowering<'_> {
 
     /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.
     fn drop(&mut self) -> ProcmailResult {
-        let end = match self.exit_code {
-            Some(75) => Effect::Defer("4.3.0 try again later".into()),
-            Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
-            Some(77) => Effect::Reject("5.7.1 not wanted".into()),
-            Some(code) if code != 0 => Effect::Reject("5.0.0 not delivered".into()),
-            _ => Effect::Discard(None),
-        };
-        ProcmailResult::ending(end)
+        ProcmailResult::ending(Effect::for_exit_code(self.exit_code))
     }
 
     /// The folder that a path stands for; none for the inbox.
@@ -310,17 +304,7 @@ impl RecipeLowering<'_> {
             }
         }
         if !filters && let Some(folder) = self.delivering_agent(command)? {
-            let effect = match (folder, copy) {
-                (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
-                (None, false) => Effect::Inbox(Vec::new()),
-                (Some(name), true) => Effect::Copy(name, Vec::new()),
-                (Some(name), false) => Effect::Folder(name, Vec::new()),
-            };
-            return Ok(if copy {
-                ProcmailResult::going_on(vec![effect])
-            } else {
-                ProcmailResult::ending(effect)
-            });
+            return Ok(ProcmailResult::delivery(folder, copy));
         }
         let words = match half {
             Some(half) => {

@@ -159,6 +159,8 @@ fn targets() {
         ("| x | y", "pipe \"/bin/sh\" \"-c\" \"x | y\""),
         ("| /usr/lib/dovecot/deliver -m Lists.rust", "folder \"Lists/rust\""),
         ("{ EXITCODE=67\n:0\n/dev/null\n}", "reject \"5.1.1 there is no such user\""),
+        ("{ EXITCODE=99\n:0\n/dev/null\n}", "discard"),
+        ("{ EXITCODE=111\n:0\n/dev/null\n}", "defer \"4.3.0 try again later\""),
     ] {
         let (rules, totals) = rules(&format!("MAILDIR=$HOME/Maildir\n:0\n{action}\n"));
         assert_eq!((rules.as_str(), totals.not), (want, 0), "{action}");

@@ -391,40 +391,8 @@ impl Lowering<'_> {
                 acts.push(SieveAct::Store { folder, flags, copy: arguments.has("copy") });
             }
             "discard" => acts.push(SieveAct::Discard),
-            "redirect" => {
-                arguments.unknown(&["copy"])?;
-                let expansion = self.expand(arguments.string(0)?)?;
-                let to = match expansion.constant() {
-                    Some(written) => {
-                        let address = plain_address(written);
-                        if !is_target(address) {
-                            return Err(format!("`{written}` is not an address"));
-                        }
-                        literal(address)
-                    }
-                    None => self.template(&expansion, ""),
-                };
-                let copy = arguments.has("copy");
-                self.sends(&to, copy);
-                acts.push(SieveAct::Redirect { to, copy });
-            }
-            "reject" | "ereject"
-                if !self.state.piped.is_empty() || acts.iter().any(SieveAct::delivers) =>
-            {
-                return Err("a refusal of mail that is delivered, too".into());
-            }
-            "reject" | "ereject" => {
-                let text = self.text(arguments.string(0)?)?;
-                let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                if words.is_empty() {
-                    return Err("a refusal without a text".into());
-                }
-                self.draft.note("a refusal is the mail server's (SMTP 5.7.1), on one line");
-                if !(self.state.stored.is_empty() && self.state.sent.is_empty()) {
-                    self.refuses_alone();
-                }
-                acts.push(SieveAct::Reject(format!("5.7.1 {words}")));
-            }
+            "redirect" => self.redirect(arguments, acts)?,
+            "reject" | "ereject" => self.refuse(arguments, acts)?,
             "setflag" | "addflag" | "removeflag" => self.flag_action(node, arguments, acts)?,
             "set" => self.set(arguments, acts)?,
             "global" => self.declare_globals(arguments.strings(0)?),
@@ -464,6 +432,51 @@ impl Lowering<'_> {
             "error" => return Err("it ends the script with a mistake".into()),
             other => return Err(format!("the command `{other}` is not known")),
         }
+        Ok(())
+    }
+
+    fn redirect(
+        &mut self,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<SieveAct>,
+    ) -> Result<(), String> {
+        arguments.unknown(&["copy"])?;
+        let expansion = self.expand(arguments.string(0)?)?;
+        let to = match expansion.constant() {
+            Some(written) => {
+                let address = plain_address(written);
+                if !is_target(address) {
+                    return Err(format!("`{written}` is not an address"));
+                }
+                literal(address)
+            }
+            None => self.template(&expansion, ""),
+        };
+        let copy = arguments.has("copy");
+        self.sends(&to, copy);
+        acts.push(SieveAct::Redirect { to, copy });
+        Ok(())
+    }
+
+    /// `reject` and `ereject`, RFC 5429.
+    fn refuse(
+        &mut self,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<SieveAct>,
+    ) -> Result<(), String> {
+        if !self.state.piped.is_empty() || acts.iter().any(SieveAct::delivers) {
+            return Err("a refusal of mail that is delivered, too".into());
+        }
+        let text = self.text(arguments.string(0)?)?;
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if words.is_empty() {
+            return Err("a refusal without a text".into());
+        }
+        self.draft.note("a refusal is the mail server's (SMTP 5.7.1), on one line");
+        if !(self.state.stored.is_empty() && self.state.sent.is_empty()) {
+            self.refuses_alone();
+        }
+        acts.push(SieveAct::Reject(format!("5.7.1 {words}")));
         Ok(())
     }
 

@@ -5,9 +5,7 @@ use super::compare::{MatchType, Matching, fitting};
 use super::date_value::relation;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Operand, Test, header};
-
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+use crate::message::date::MONTHS;
 
 /// The parts of a date, each as a pattern.
 #[derive(Clone)]

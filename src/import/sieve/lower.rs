@@ -25,6 +25,13 @@ use crate::source::Span;
 /// How many earlier branches are excluded by `not`; a variable stands for more.
 const MOST_NEGATIONS: usize = 2;
 
+/// What is known where a branch of an `if` begins.
+struct BranchEntry {
+    state: State,
+    /// Whether a test may have captured something that is not known.
+    may_have_captured: bool,
+}
+
 /// One branch of an `if`.
 struct SieveBranch {
     condition: Cond,
@@ -156,21 +163,20 @@ impl Lowering<'_> {
     /// `if`, `elsif`, `else`
     fn chain(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
         self.see_changes(nodes, out);
-        let mut entry = self.state.clone();
+        let mut entry = BranchEntry { state: self.state.clone(), may_have_captured: false };
         // What only we ask captures nothing for the script.
         let before_added = nodes
             .first()
             .filter(|node| is_added(node))
-            .map(|_| (entry.captured.clone(), entry.values.clone()));
+            .map(|_| (entry.state.captured.clone(), entry.state.values.clone()));
         let mut parts: Vec<SieveBranch> = Vec::new();
         let mut exits: Vec<State> = Vec::new();
         let mut poison: Option<String> = None;
         let mut lost: Vec<&Node> = Vec::new();
         let mut complete = false;
-        let mut may_have_captured = false;
         let first_hoisted = self.hoisted.len();
         for (number, node) in nodes.iter().enumerate() {
-            self.state = entry.clone();
+            self.state = entry.state.clone();
             let block = node.block.as_deref().unwrap_or_default();
             let (comments, label) = self.label_of(node);
             let mut unit = Unit { comments, label, ..Unit::new(node.span) };
@@ -183,34 +189,7 @@ impl Lowering<'_> {
             let dead = |unit: Unit, why: &str| {
                 SieveBranch::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
             };
-            let spent = self.spend_branch().and(self.spend_node());
-            let found = match (&poison, node.tests.as_slice(), node.name.as_str()) {
-                _ if spent.is_err() => spent.map(|()| Cond::Never),
-                _ if node.broken.is_some() => Err(node.broken.clone().unwrap_or_default()),
-                _ if node.block.is_none() => Err(format!("`{}` without a block", node.name)),
-                (Some(why), ..) => Err(why.clone()),
-                (None, [], "else") => Ok(Cond::Always),
-                (None, [test], "if" | "elsif") => {
-                    self.stateful = false;
-                    self.evaluated_first = (number == 0).then(|| first_evaluated(test).span);
-                    let captures = uses_captures(block);
-                    self.whole = uses_whole(block) || uses_whole(&node.tests);
-                    self.state.captured = entry.captured.clone();
-                    self.known_match = None;
-                    self.runtime_match = false;
-                    let found = self.test(test, captures);
-                    let runtime = self.runtime_match || found.is_err();
-                    may_have_captured |= runtime && may_match(test);
-                    if let Some(values) = self.known_match.take().filter(|_| !runtime) {
-                        entry.captured = SieveCapture::Known;
-                        entry.values = Rc::new(values);
-                    }
-                    (self.state.captured, self.state.values) =
-                        (entry.captured.clone(), entry.values.clone());
-                    found
-                }
-                _ => Err(format!("`{}` takes one test", node.name)),
-            };
+            let found = self.branch_condition(node, number == 0, poison.as_deref(), &mut entry);
             // What is dropped is not delivered, and not remembered.
             let discards = block.iter().any(|inner| inner.name == "discard");
             if std::mem::take(&mut self.duplicate_last) && discards {
@@ -253,36 +232,10 @@ impl Lowering<'_> {
                 }
             };
             complete = condition == Cond::Always;
-            let date = std::mem::take(&mut self.captured_date);
-            let test = node.tests.first();
-            // `not` alone holds where nothing matches, and then everything is as it was.
-            let only_not = |test: &Node| {
-                test.name == "not" && test.tests.iter().all(|inner| inner.tests.is_empty())
-            };
-            if !std::mem::take(&mut self.runtime_match) {
-                // What is known stays so.
-            } else if test
-                .is_some_and(|test| !may_capture(test) && may_match(test) && !only_not(test))
-            {
-                self.state.captured = SieveCapture::Unknown;
-            } else if test.is_some_and(may_capture) {
-                self.state.captured = match date {
-                    Some(template) => SieveCapture::Date(template),
-                    None if has_groups(&condition) => SieveCapture::Here { whole: self.whole },
-                    None => SieveCapture::Unknown,
-                };
-                self.state.one_level = Rc::new(one_level_groups(&condition));
-            }
+            self.capture(node.tests.first(), &condition);
             let last = number + 1 == nodes.len();
             let tail_here = if tail == Tail::End && !last { Tail::Branch } else { tail };
-            let mut units = Vec::new();
-            if let Some(frame) = self.frames.last_mut() {
-                frame.depth += 1;
-            }
-            self.block(block, tail_here, &mut units);
-            if let Some(frame) = self.frames.last_mut() {
-                frame.depth -= 1;
-            }
+            let mut units = self.branch_block(block, tail_here);
             for unit in &mut units {
                 soften(unit, &inherited);
             }
@@ -299,14 +252,14 @@ impl Lowering<'_> {
             parts.push(SieveBranch { condition, stateful, unit, goes_on, is_written: true });
         }
         if !complete || poison.is_some() {
-            exits.push(entry);
+            exits.push(entry.state);
         }
         let mut state = match exits.into_iter().reduce(State::join) {
             Some(state) => state,
             None => State { ended: true, ..self.state.clone() },
         };
         state.returned = false;
-        if may_have_captured {
+        if entry.may_have_captured {
             state.captured = SieveCapture::Unknown;
         }
         if let Some((captured, values)) = before_added {
@@ -320,6 +273,81 @@ impl Lowering<'_> {
             out.push(Unit::part(Span::default(), Cond::Always, vec![effect]));
         }
         self.assemble(parts, out);
+    }
+
+    /// The condition of a branch; `poison` says why a branch before it is not translated.
+    /// What the test captures for certain is known in all branches that follow.
+    fn branch_condition(
+        &mut self,
+        node: &Node,
+        is_first: bool,
+        poison: Option<&str>,
+        entry: &mut BranchEntry,
+    ) -> Result<Cond, String> {
+        self.spend_branch().and(self.spend_node())?;
+        if let Some(why) = &node.broken {
+            return Err(why.clone());
+        }
+        let Some(block) = node.block.as_deref() else {
+            return Err(format!("`{}` without a block", node.name));
+        };
+        if let Some(why) = poison {
+            return Err(why.to_owned());
+        }
+        let test = match (node.tests.as_slice(), node.name.as_str()) {
+            ([], "else") => return Ok(Cond::Always),
+            ([test], "if" | "elsif") => test,
+            _ => return Err(format!("`{}` takes one test", node.name)),
+        };
+        self.stateful = false;
+        self.evaluated_first = is_first.then(|| first_evaluated(test).span);
+        self.whole = uses_whole(block) || uses_whole(&node.tests);
+        self.state.captured = entry.state.captured.clone();
+        self.known_match = None;
+        self.runtime_match = false;
+        let found = self.test(test, uses_captures(block));
+        let runtime = self.runtime_match || found.is_err();
+        entry.may_have_captured |= runtime && may_match(test);
+        if let Some(values) = self.known_match.take().filter(|_| !runtime) {
+            entry.state.captured = SieveCapture::Known;
+            entry.state.values = Rc::new(values);
+        }
+        self.state.captured = entry.state.captured.clone();
+        self.state.values = entry.state.values.clone();
+        found
+    }
+
+    /// Notes what a test captures when its condition holds.
+    fn capture(&mut self, test: Option<&Node>, condition: &Cond) {
+        let date = std::mem::take(&mut self.captured_date);
+        let depends_on_message = std::mem::take(&mut self.runtime_match);
+        let Some(test) = test.filter(|_| depends_on_message) else { return };
+        // `not` alone holds where nothing matches, and then everything is as it was.
+        let is_only_not =
+            test.name == "not" && test.tests.iter().all(|inner| inner.tests.is_empty());
+        if may_capture(test) {
+            self.state.captured = match date {
+                Some(template) => SieveCapture::Date(template),
+                None if has_groups(condition) => SieveCapture::Here { whole: self.whole },
+                None => SieveCapture::Unknown,
+            };
+            self.state.one_level = Rc::new(one_level_groups(condition));
+        } else if may_match(test) && !is_only_not {
+            self.state.captured = SieveCapture::Unknown;
+        }
+    }
+
+    /// The units of a branch's block.
+    fn branch_block(&mut self, block: &[Node], tail: Tail) -> Vec<Unit> {
+        let mut units = Vec::new();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.depth += 1;
+        }
+        self.block(block, tail, &mut units);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.depth -= 1;
+        }
+        units
     }
 
     /// Puts branches one after the other, each without what those before it took.

@@ -35,11 +35,8 @@ pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdResult, S
         let ThunderbirdAction { word, value } = action;
         match word.as_str() {
             "Move to folder" => {
-                let end = match folder(value)? {
-                    Some(name) => Effect::Folder(literal(&name), Vec::new()),
-                    None => Effect::Inbox(Vec::new()),
-                };
-                ended(&mut done, end)?;
+                let folder = folder(value)?.map(|name| literal(&name));
+                ended(&mut done, Effect::delivery(folder, false))?;
             }
             "Copy to folder" => match folder(value)? {
                 Some(name) => done.effects.push(Effect::Copy(literal(&name), Vec::new())),

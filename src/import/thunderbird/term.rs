@@ -1,6 +1,7 @@
 //! Conditions: `AND (subject,contains,x) AND (from,is,a@b.example)`, or `ALL`.
 
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
+use crate::message::date::MONTHS;
 
 /// One term, `(attribute,operator,value)`.
 #[derive(Debug, PartialEq)]
@@ -275,8 +276,6 @@ fn body(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
 
 /// `20-Jan-2024`
 fn date(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let day = || {
         let mut parts = value.split('-');
         let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
