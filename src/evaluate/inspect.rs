@@ -40,7 +40,7 @@ pub struct InspectedValue {
 fn all() -> impl Iterator<Item = (&'static str, Field, FieldKind)> {
     FIELDS.iter().filter_map(|info| match find(info.name)? {
         // All other fields are derived from it.
-        FieldLookup::Field(Field::Headers, _) => None,
+        FieldLookup::Field(Field::Headers | Field::RawHeaders, _) => None,
         FieldLookup::Field(field, kind) => Some((info.name, field, kind)),
         FieldLookup::WantsName(..) => None,
     })

@@ -30,19 +30,14 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
     Ok(Values(match field {
         Field::Address(which, part) => parts(addresses(which, context), part, context),
         Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, context),
-        Field::Headers => {
-            let lines = message.header_lines().into_iter();
-            lines.map(|line| FieldValue::Text(Cow::Owned(line))).collect()
-        }
+        Field::Headers => owned(message.header_lines()),
+        Field::RawHeaders => owned(message.raw_header_lines()),
         Field::Header(name) => {
             let texts = message.texts(name);
             (0..texts.len()).map(|at| FieldValue::Header(Rc::clone(&texts), at)).collect()
         }
         Field::Body => borrowed(message.body_texts().map_err(unread)?),
-        Field::HiddenText => {
-            let texts = message.hidden_texts().map_err(unread)?;
-            texts.into_iter().map(|text| FieldValue::Text(Cow::Owned(text))).collect()
-        }
+        Field::HiddenText => owned(message.hidden_texts().map_err(unread)?),
         Field::ListId => strings(list_address::list_id(message)),
         Field::ListName => strings(list_name::list_name(context.mail())),
         Field::Thread => strings(thread::hashes(context.message)),
@@ -182,6 +177,10 @@ fn flags(context: &Context<'_>) -> Flags {
 
 fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<FieldValue<'m>> {
     texts.into_iter().map(|text| FieldValue::Text(Cow::Borrowed(text))).collect()
+}
+
+fn owned<'m>(texts: Vec<Text>) -> Vec<FieldValue<'m>> {
+    texts.into_iter().map(|text| FieldValue::Text(Cow::Owned(text))).collect()
 }
 
 fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<FieldValue<'m>> {

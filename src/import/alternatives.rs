@@ -69,6 +69,33 @@ pub(super) fn plain_text(
     Some((text, dots))
 }
 
+/// The texts that a pattern stands for, if it stands for texts: `a\.b`, `a(b|c)d`; and
+/// whether a dot in it was taken literally. `is_perl`: whether `(?:` opens a group, and a
+/// backslash in brackets escapes; `literal_of`: the text of a part without a group.
+pub(super) fn literals(
+    pattern: &str,
+    is_perl: bool,
+    literal_of: impl Fn(&str) -> Option<(String, bool)>,
+) -> Option<(Vec<String>, bool)> {
+    let Some((before, rest)) = pattern.split_once('(') else {
+        let (text, dots) = literal_of(pattern)?;
+        return Some((vec![text], dots));
+    };
+    let (inner, after) = rest.split_once(')')?;
+    if rest.contains('(') || before.ends_with('\\') || inner.ends_with('\\') {
+        return None;
+    }
+    let inner = inner.strip_prefix("?:").filter(|_| is_perl).unwrap_or(inner);
+    let mut dots = false;
+    let texts = split_alternatives(inner, is_perl)?.into_iter().map(|part| {
+        let (text, dot) = literal_of(&format!("{before}{part}{after}"))?;
+        dots |= dot;
+        Some(text)
+    });
+    let texts = texts.collect::<Option<Vec<_>>>()?;
+    Some((texts, dots))
+}
+
 #[cfg(test)]
 mod tests {
     use super::split_alternatives;

@@ -118,6 +118,15 @@ impl Unit {
         Unit { effects, falls_through: false, count: 0, ..Unit::new(span) }
     }
 
+    /// Whether it is nothing but comments.
+    pub fn is_comment(&self) -> bool {
+        self.effects.is_empty()
+            && self.count == 0
+            && self.label.is_none()
+            && self.condition == Cond::Always
+            && self.fidelity == Fidelity::Exact
+    }
+
     /// Visits the units in it, itself first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Unit)) {
         visit(self);

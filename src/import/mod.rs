@@ -111,11 +111,14 @@ pub struct ImportResult {
     pub sources: crate::source::Sources,
 }
 
+/// What is noted of a foreign file that is not UTF-8.
+const READ_AS_LATIN: &str = "the file is not UTF-8: it was read as Latin-1";
+
 /// A foreign file; the draft notes if it is not UTF-8.
 fn source_file(path: &Path, bytes: &[u8], draft: &mut ir::Draft) -> SourceFile {
     let (text, latin) = decode(bytes);
     if latin {
-        draft.note("the file is not UTF-8: it was read as Latin-1");
+        draft.note(READ_AS_LATIN);
     }
     SourceFile::new(path, text)
 }

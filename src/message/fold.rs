@@ -66,7 +66,8 @@ fn nfkc(text: &str) -> Cow<'_, str> {
     composed(text)
 }
 
-fn composed(text: &str) -> Cow<'_, str> {
+/// NFKC alone.
+pub fn composed(text: &str) -> Cow<'_, str> {
     match is_nfkc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         _ => {

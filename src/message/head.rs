@@ -12,7 +12,7 @@ use std::rc::Rc;
 use memchr::{memchr, memchr_iter};
 
 use crate::message::bounded_text::{self, Budget, Gatherer};
-use crate::message::unfold::{unfold, unfold_with};
+use crate::message::unfold::{raw_line, unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
 /// The longest field name that is recognised, including blanks before the colon.
@@ -254,6 +254,32 @@ impl Head {
         (lines, budget.is_cut())
     }
 
+    /// Every header as it was sent, and whether something was left out as in
+    /// [`Head::texts`]. It is on one line: a blank is in the place of each line break, and
+    /// the blanks after it stay, as procmail has it. Encoded words stay, too; of a byte
+    /// that is not UTF-8, U+FFFD is left.
+    pub fn raw_lines(&self) -> (Vec<String>, bool) {
+        let mut budget = Budget::new(TEXT_LIMIT);
+        let mut lines = Vec::new();
+        for header in self.headers() {
+            if budget.is_cut() || budget.left() == 0 {
+                budget.cut();
+                break;
+            }
+            let field = trim_line_end(&self.bytes[header.range]);
+            let (field, cut) = bounded_text::prefix(field, budget.left());
+            let line = fold::composed(&raw_line(field)).into_owned();
+            // What does not fit is the last one.
+            let fitting = bounded_text::affordable(&line, budget.left()).len();
+            if cut || fitting < line.len() {
+                budget.cut();
+            }
+            budget.spend(bounded_text::cost(&line).max(field.len()).min(budget.left()));
+            lines.push(line.get(..fitting).unwrap_or_default().to_owned());
+        }
+        (lines, budget.is_cut())
+    }
+
     /// One raw value of this block as people read it, up to [`TEXT_LIMIT`].
     pub fn text(&self, value: &[u8]) -> String {
         self.text_within(value, &mut Budget::new(TEXT_LIMIT))
@@ -481,6 +507,27 @@ mod tests {
         assert_eq!(head.texts("subject"), (vec!["日本 Á".to_owned()], false));
         assert_eq!(head.texts("x").0, ["日本"]);
         assert_eq!(head.declared_charset(), Some("euc-jp"));
+    }
+
+    #[test]
+    fn raw_lines_are_as_they_were_sent() {
+        let lines = |block: &[u8]| Head::parse(block).raw_lines().0;
+        assert_eq!(
+            lines(
+                b"Subject:=?gb2312?B?abc?=\n =?gb2312?Q?x?=\n\tY  \nX-A : a  b\nno field\n>x\n\n"
+            ),
+            ["Subject:=?gb2312?B?abc?=  =?gb2312?Q?x?= \tY  ", "X-A : a  b"]
+        );
+        // In NFKC, as all text is, and a sign for each byte that is not UTF-8.
+        assert_eq!(
+            lines(b"A: e\xcc\x81\xff\xe2\x82 \xef\xbc\x9f\r\n b\r\nB:\r\n\r\nC: 1"),
+            ["A: \u{e9}\u{fffd}\u{fffd}\u{fffd} ?  b", "B:"]
+        );
+        assert_eq!(lines(b"A: 1\r 2\rB: 3\r\rC"), ["A: 1  2", "B: 3"]);
+        let (all, cut) = Head::parse(format!("A: {}", "\u{fdfa}".repeat(80_000))).raw_lines();
+        assert!(cut && bounded_text::cost(&all[0]) <= TEXT_LIMIT && all[0].len() > 50_000);
+        let (all, cut) = Head::parse("A: b\n".repeat(80_000)).raw_lines();
+        assert!(cut && all.len() > 60_000);
     }
 
     #[test]

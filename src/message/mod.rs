@@ -192,6 +192,16 @@ impl Message {
     /// Every header, `Name: value`, decoded, from top to bottom.
     pub fn header_lines(&self) -> Vec<Text> {
         let (lines, cut) = self.head().lines();
+        self.texts_of_header(lines, cut)
+    }
+
+    /// Every header as it was sent, from top to bottom; see [`Head::raw_lines`].
+    pub fn raw_header_lines(&self) -> Vec<Text> {
+        let (lines, cut) = self.head().raw_lines();
+        self.texts_of_header(lines, cut)
+    }
+
+    fn texts_of_header(&self, lines: Vec<String>, cut: bool) -> Vec<Text> {
         if cut {
             self.leave_out("only the first 256 KB of the header were looked at".into());
         }

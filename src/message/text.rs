@@ -27,7 +27,8 @@ impl Text {
         Text::normalised(fold::normalise(text).into_owned())
     }
 
-    /// From text that [`fold::normalise`] has already processed.
+    /// From text that [`fold::normalise`] has already processed, or of which patterns are to
+    /// see each blank.
     pub fn normalised(text: String) -> Text {
         Text { text, folded: OnceCell::new() }
     }

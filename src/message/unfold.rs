@@ -29,3 +29,14 @@ pub(super) fn unfold_with(value: &[u8], fold: Option<u8>) -> Cow<'_, [u8]> {
     }
     Cow::Owned(unfolded)
 }
+
+/// A raw field on one line: a blank in the place of each line break, and U+FFFD in that of
+/// each byte that is not UTF-8.
+pub(super) fn raw_line(field: &[u8]) -> String {
+    let mut line = String::with_capacity(field.len());
+    for chunk in field.utf8_chunks() {
+        line.push_str(&chunk.valid().replace("\r\n", "\n"));
+        line.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    line.replace(['\r', '\n'], " ")
+}

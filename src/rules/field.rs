@@ -197,6 +197,9 @@ pub const FIELDS: &[FieldInfo] = &[
         shape: Shape::WithName(WithName::Header),
     },
     plain("headers", FieldKind::Text, "every header line, `Name: value`", || Field::Headers),
+    plain("raw-headers", FieldKind::Text, "every header line as it was sent, not decoded", || {
+        Field::RawHeaders
+    }),
     FieldInfo {
         name: "address",
         kind: FieldKind::Address,
@@ -536,7 +539,7 @@ pub fn find(name: &str) -> Option<FieldLookup> {
 
 /// Fields that were added when users could already have given their names to
 /// something else: in that case the user's meaning counts.
-const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread"];
+const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread", "raw-headers"];
 
 /// Holds if the last `filter` could not be applied.
 pub const FILTER_FAILED: &str = "filter-failed";

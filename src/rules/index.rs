@@ -416,6 +416,7 @@ impl IndexBuilder<'_> {
             self.program.fields.get(place.0 as usize)?,
             Field::Header(_)
                 | Field::Headers
+                | Field::RawHeaders
                 | Field::Address(..)
                 | Field::AddressesIn(..)
                 | Field::Body
@@ -473,7 +474,13 @@ impl IndexBuilder<'_> {
         let field = self.program.fields.get(field as usize);
         matches!(
             field,
-            Some(Field::Header(_) | Field::Headers | Field::Address(..) | Field::AddressesIn(..))
+            Some(
+                Field::Header(_)
+                    | Field::Headers
+                    | Field::RawHeaders
+                    | Field::Address(..)
+                    | Field::AddressesIn(..)
+            )
         )
     }
 

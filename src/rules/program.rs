@@ -453,6 +453,8 @@ pub enum Field {
     Header(String),
     /// Every header, `Name: value`, decoded.
     Headers,
+    /// Every header as it was sent, on one line.
+    RawHeaders,
     /// The text parts, HTML as text.
     Body,
     /// Text of HTML parts that nobody sees.

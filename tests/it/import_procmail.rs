@@ -312,6 +312,59 @@ fn condition(dice: &mut Dice, of_body: bool) -> String {
     }
 }
 
+/// A condition on how a header was sent.
+fn as_sent(dice: &mut Dice) -> String {
+    let pattern = dice.pick(&[
+        "^Subject:.*=\\?iso-8859-1\\?",
+        "^Subject: =[?]utf-8[?]q[?]",
+        "=\\?koi8-r",
+        "\\?= +=\\?",
+        "\\?=  =\\?",
+        "^(From|Subject):.*utf-8",
+        "^TO_.*iso-8859",
+        "^X-Odd:sale",
+        "^X-Odd: *$",
+        "^X-Odd:$",
+        "^Subject:.*für",
+        "^Subject:.*GRÜN",
+        "^Subject:.*日本",
+        "grün$",
+        "^Subject:.*[^ -~]",
+        "^X-Odd:.*a  b",
+        "^X-Odd:.*a +b *$",
+    ]);
+    pattern.to_owned()
+}
+
+/// A message of which some headers are sent in another way.
+fn sent_otherwise(dice: &mut Dice, message: &str) -> String {
+    let encoded = ["=?iso-8859-1?Q?", "=?UTF-8?q?", "=?utf-8?Q?", "=?KOI8-R?Q?"];
+    let mut text = String::new();
+    let mut in_header = true;
+    for line in message.lines() {
+        let subject = line.strip_prefix("Subject: ").filter(|_| in_header);
+        let changed = subject.and_then(|subject| match dice.roll(12) {
+            0 => Some(format!("X-Odd:sale\n{line}")),
+            1 => Some(format!("X-Odd:\n{line}")),
+            2 => Some(format!("X-Odd:  \n{line}")),
+            3 => Some(format!("Subject: {subject} grün")),
+            4 => Some("Subject: Grün für 日本".into()),
+            5 | 6 => {
+                let (one, other) = (dice.pick(&encoded), dice.pick(&encoded));
+                let fold = dice.pick(&[" ", "\n ", "\n\t", "  "]);
+                Some(format!("Subject: {one}sale?={fold}{other}x?="))
+            }
+            7 => Some(format!("X-Odd: a\n {}b \nSubject: {subject}", dice.pick(&["", " "]))),
+            8 => Some(format!("To: {}shop?= <shop@a.example>\n{line}", dice.pick(&encoded))),
+            _ => None,
+        });
+        text.push_str(changed.as_deref().unwrap_or(line));
+        text.push('\n');
+        in_header &= !line.is_empty();
+    }
+    text
+}
+
 fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
     let flags = match dice.roll(12) {
         0 => "c",
@@ -332,7 +385,11 @@ fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {
             0 => "-1^0 ",
             _ => "1^0 ",
         };
-        out.push_str(&format!("* {weight}{not}{}\n", condition(dice, flags.contains('B'))));
+        let asked = match dice.roll(5) {
+            0 if !flags.contains('B') => as_sent(dice),
+            _ => condition(dice, flags.contains('B')),
+        };
+        out.push_str(&format!("* {weight}{not}{asked}\n"));
     }
     let captures = !scored && !flags.contains('B') && dice.roll(6) == 0;
     if captures {
@@ -419,7 +476,11 @@ fn random_recipes_do_what_procmail_does() {
         fs::write(at("rc"), &text).expect("written");
         fs::write(at("more"), &more).expect("written");
         let run = import(home.path(), &["procmail", "rc"]);
-        let all: Vec<String> = (0..each).map(|_| message(&mut dice, " ")).collect();
+        let mut sent = || {
+            let message = message(&mut dice, " ");
+            sent_otherwise(&mut dice, &message)
+        };
+        let all: Vec<String> = (0..each).map(|_| sent()).collect();
         if !run.stderr.contains(" 0 approximately, 0 not") {
             let not: Vec<_> = run.stderr.lines().filter(|line| line.contains(": ")).collect();
             eprintln!("not exact: {}", not.join("; "));

@@ -80,6 +80,7 @@ fn test() -> impl Strategy<Value = String> {
         1 => Just("from.name"),
         1 => Just("header \"X-A\""),
         1 => Just("headers"),
+        1 => Just("raw-headers"),
         1 => Just("address \"X-A\""),
         1 => Just("address \"X-B\".local"),
         2 => Just("[subject, from]"),

@@ -1,10 +1,11 @@
 //! `if`, `elsif`, `else`: a rule for each branch, without what those before it took, and
 //! what is known of variables after them.
 
+use super::assignment::WITHOUT_MEANING;
 use super::context::{CommandWords, FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
-use super::lower::{WITHOUT_MEANING, label_in, lost};
+use super::lower::{label_in, lost};
 use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::CaptureNeeds;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
@@ -413,7 +414,7 @@ fn soften(unit: &mut Unit, why: &str) {
 }
 
 /// A branch of plain actions is one unit; of more, a group.
-fn merged(mut outer: Unit, units: Vec<Unit>, goes_on: bool) -> Unit {
+fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
     outer.falls_through = goes_on;
     let is_plain = |unit: &Unit| {
         unit.condition == Cond::Always
@@ -422,6 +423,12 @@ fn merged(mut outer: Unit, units: Vec<Unit>, goes_on: bool) -> Unit {
             && unit.label.is_none()
             && unit.notes.is_empty()
     };
+    let rules = || units.iter().filter(|unit| !unit.is_comment());
+    if rules().count() < 2 || rules().all(is_plain) {
+        let comments = units.iter().filter(|unit| unit.is_comment());
+        outer.comments.extend(comments.flat_map(|unit| unit.comments.clone()));
+        units.retain(|unit| !unit.is_comment());
+    }
     if units.iter().all(is_plain) {
         outer.count = units.iter().map(|unit| unit.count).sum();
         outer.effects = units.into_iter().flat_map(|unit| unit.effects).collect();

@@ -3,45 +3,21 @@
 use std::path::Path;
 
 use super::action::MaildropResult;
-use super::context::{CommandWords, FilterLowering, ReturnCode};
+use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
-use super::uses::{command_of, command_text, may_end, only_makes_folders, units_in};
-use super::value::{
-    MaildropCapture, MaildropPlace, MaildropText, MaildropVariable, Value, is_match, kept_name,
-    place_of_a_message,
-};
-use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
+use super::return_code::asks_for_code;
+use super::uses::{may_end, only_makes_folders, units_in};
+use super::value::{MaildropText, MaildropVariable, is_match};
+use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::import::levels::settle;
-use crate::import::shell::{
-    ASKED, MAKES_FOLDERS, ONE_BLANK, asking, if_unasked, is_program, may_make_folders,
-    printed_with_status, shell_words, status_of, unquoted,
-};
+use crate::import::shell::{MAKES_FOLDERS, may_make_folders};
 use crate::import::{decode, unreadable};
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
-/// Variables that name a Maildir.
-fn is_place(name: &str) -> bool {
-    matches!(name, "MAILDIR" | "DEFAULT")
-}
-
 /// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
-
-/// Variables that mean nothing here.
-pub(super) const WITHOUT_MEANING: [&str; 10] = [
-    "LOCKEXT",
-    "LOCKREFRESH",
-    "LOCKSLEEP",
-    "LOCKTIMEOUT",
-    "MAILDIRQUOTA",
-    "VERBOSE",
-    "UMASK",
-    "PATH",
-    "SHELL",
-    "TIMEOUT",
-];
 
 impl FilterLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
@@ -102,12 +78,13 @@ impl FilterLowering<'_> {
             let after = statements.get(number + 1..).unwrap_or_default();
             self.code_is_asked = asks_for_code(after).unwrap_or(asked_after);
             if self.ended || stopped {
-                if !matches!(statement.kind, MaildropStatementKind::Comments) {
-                    let why = "maildrop never comes here".to_owned();
-                    let count = units_in(std::slice::from_ref(statement));
-                    let fidelity = Fidelity::Dead(why);
-                    units.push(Unit { fidelity, count, ..Unit::new(statement.span) });
-                }
+                let fidelity = match statement.kind {
+                    MaildropStatementKind::Comments => Fidelity::Exact,
+                    _ => Fidelity::Dead("maildrop never comes here".into()),
+                };
+                let count = units_in(std::slice::from_ref(statement));
+                let comments = statement.comments.clone();
+                units.push(Unit { fidelity, count, comments, ..Unit::new(statement.span) });
                 continue;
             }
             let first = units.len();
@@ -118,12 +95,7 @@ impl FilterLowering<'_> {
             );
             stopped = is_end && !self.ended;
             let mut comments = statement.comments.clone();
-            // Comments on what has no counterpart here say nothing about what follows.
-            let silent = matches!(
-                statement.kind,
-                MaildropStatementKind::Assign(..) | MaildropStatementKind::Import(_)
-            );
-            if units.len() == first && !comments.is_empty() && !silent {
+            if units.len() == first && !comments.is_empty() {
                 units.push(Unit { count: 0, ..Unit::new(statement.span) });
             }
             if let Some(unit) = units.get_mut(first) {
@@ -240,7 +212,7 @@ impl FilterLowering<'_> {
     }
 
     /// A unit for what is done.
-    fn action(
+    pub(super) fn action(
         &mut self,
         span: Span,
         make: impl FnOnce(&mut Self) -> Result<MaildropResult, String>,
@@ -307,301 +279,6 @@ impl FilterLowering<'_> {
         out.template
     }
 
-    /// A command in backquotes, on its own.
-    fn command(&mut self, span: Span, command: &Expression) -> Option<Unit> {
-        let written = command_text(command).unwrap_or_default();
-        let words: Vec<String> = shell_words(&written).iter().map(|word| unquoted(word)).collect();
-        let is_reformail = words
-            .first()
-            .is_some_and(|word| is_program(word, "reformail") || is_program(word, "formail"));
-        let dead = |why: &str| {
-            let fidelity = Fidelity::Dead(why.into());
-            Some(Unit { fidelity, count: 0, ..Unit::new(span) })
-        };
-        if is_reformail && words.get(1).is_some_and(|word| word.starts_with("-D")) {
-            self.note(
-                "what reformail's cache of Message-IDs was, `duplicate` remembers when a message \
-                 is delivered",
-            );
-            self.set_code(ReturnCode::Known(Cond::not(Cond::Word("duplicate".into()))));
-            return dead("`duplicate` is asked for where it counts");
-        }
-        if let Some(makes) = command_of(command) {
-            let code = self.code_of(makes, &words, command);
-            self.set_code(code);
-            return match makes {
-                true => dead(MAKES_FOLDERS),
-                // What results from it is reported where something asks for it.
-                false => None,
-            };
-        }
-        if self.code_is_asked {
-            self.set_code(ReturnCode::Unknown);
-            return Some(match self.command_words(command, 0) {
-                Ok(CommandWords { words, differs }) => {
-                    let number = self.uses.code_number || self.uses.code_one;
-                    let effects = self.ask(span, words, number);
-                    let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
-                    Unit { effects, fidelity, ..Unit::new(span) }
-                }
-                Err(why) => Unit::not(span, why),
-            });
-        }
-        self.set_code(ReturnCode::Unknown);
-        let unit = self.action(span, |this| this.run(command));
-        Some(unit)
-    }
-
-    /// What is known of the result of a command that only looks for folders or creates
-    /// them.
-    fn code_of(&mut self, makes: bool, words: &[String], command: &Expression) -> ReturnCode {
-        let code = match (makes, words) {
-            (false, [test, sign, path]) if test == "test" => self.exists(sign, path),
-            (false, [test, sign, path, _]) if test == "[" => self.exists(sign, path),
-            (false, _) => ReturnCode::Exists(None, CommandWords::default()),
-            (true, _) => ReturnCode::Known(Cond::Never),
-        };
-        match code {
-            ReturnCode::Exists(path, _) => {
-                ReturnCode::Exists(path, self.command_words(command, 0).unwrap_or_default())
-            }
-            code => code,
-        }
-    }
-
-    /// Runs a program whose result is asked for, or which number that is.
-    pub(super) fn ask(&mut self, span: Span, words: Vec<String>, number: bool) -> Vec<Effect> {
-        self.note(ASKED);
-        if number {
-            return status_of(&self.keep_code(), words, span);
-        }
-        self.set_code(ReturnCode::Program(Cond::Word("filter-failed".into())));
-        vec![Effect::Program("filter", asking(None, words)), if_unasked(span)]
-    }
-
-    /// ``NAME=`program` ``: what the program prints is kept.
-    fn printed(&mut self, span: Span, name: &str, command: &Expression) -> Option<Unit> {
-        if command_of(command).is_some() {
-            return None;
-        }
-        let CommandWords { words, differs } = self.command_words(command, 0).ok()?;
-        self.note(ASKED);
-        self.note(ONE_BLANK);
-        let kept = kept_name(name);
-        let effects = printed_with_status(&kept, &self.keep_code(), words, span);
-        self.variables.set(name, MaildropVariable::Kept(kept, None));
-        let fidelity = differs.map_or(Fidelity::Exact, Fidelity::Approximate);
-        Some(Unit { effects, fidelity, count: 0, ..Unit::new(span) })
-    }
-
-    /// A pattern on its own: `MATCH` is the whole header that it names.
-    fn search(&mut self, pattern: &Expression) {
-        self.variables.forget_matches();
-        let Expression::Pattern { of: None, source, .. } = pattern else { return };
-        let [ExpressionPiece::Raw(source)] = source.as_slice() else { return };
-        let named = source.strip_prefix('^').and_then(|rest| rest.split_once(':'));
-        let Some((name, rest)) = named else { return };
-        let is_name = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        let rest = rest.trim_start_matches([' ', '*']).trim_start_matches("\\s*");
-        let field = header(name);
-        let template = format!("{{{field}}}");
-        if !is_name {
-            return;
-        }
-        match rest {
-            ".*" => {
-                let template = format!("{name}: {template}");
-                let captured = MaildropCapture { template, number: None, rest: Some(field) };
-                self.variables.set("MATCH", MaildropVariable::Captured(captured));
-            }
-            "(.*)" => self.variables.set("MATCH1", MaildropVariable::Field(field, template)),
-            _ => {}
-        }
-    }
-
-    /// What `test -d path` says, and its like. The Maildir exists.
-    fn exists(&mut self, sign: &str, written: &str) -> ReturnCode {
-        let (path, guess) = match self.path_in(written) {
-            Some(path) => {
-                let names: Vec<&str> = written
-                    .split("${")
-                    .skip(1)
-                    .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-                    .collect();
-                (path, self.variables.guess_in(&names))
-            }
-            None => match self.path_in_own_maildir(written) {
-                Some(found) => found,
-                None => return ReturnCode::Exists(None, CommandWords::default()),
-            },
-        };
-        if matches!(sign, "-d" | "-e" | "-r" | "-w" | "-x") && self.is_inbox(&path) {
-            self.note("the Maildir is assumed to exist: mfilter creates it itself");
-            return ReturnCode::Known(Cond::Never);
-        }
-        match self.places().folder_at(&path).filter(|_| matches!(sign, "-d" | "-e")) {
-            Some(name) => ReturnCode::Folder { path, name, guess },
-            None => ReturnCode::Exists(Some(path), CommandWords::default()),
-        }
-    }
-
-    /// `${MAILDIR}/.Folder`, where it is unknown what MAILDIR is; and why it is.
-    fn path_in_own_maildir(&mut self, written: &str) -> Option<(String, Option<String>)> {
-        let (name, below) = written.strip_prefix("${")?.split_once('}')?;
-        let called = self.called_maildir(name);
-        let fits = match called {
-            true => below.is_empty() || below.starts_with('/'),
-            false => name == "MAILDIR" && below.starts_with("/."),
-        };
-        let why = match self.variables.get(name) {
-            MaildropVariable::Constant(_) => return None,
-            MaildropVariable::Unknown(why) => why,
-            _ => place_of_a_message(name),
-        };
-        let path = format!("{}{}", self.inbox.trim_end_matches('/'), self.path_in(below)?);
-        fits.then(|| (path, (!called).then_some(why)))
-    }
-
-    /// A path in a command, with its variables.
-    fn path_in(&self, written: &str) -> Option<String> {
-        let mut text = String::new();
-        let mut rest = written;
-        while let Some((before, after)) = rest.split_once("${") {
-            text.push_str(before);
-            let (name, after) = after.split_once('}')?;
-            match self.variables.get(name) {
-                MaildropVariable::Constant(value) => text.push_str(&value),
-                _ => return None,
-            }
-            rest = after;
-        }
-        text.push_str(rest);
-        Some(text)
-    }
-
-    /// `NAME=value`
-    fn assign(&mut self, span: Span, name: &str, value: &Expression) -> Option<Unit> {
-        if WITHOUT_MEANING.contains(&name) {
-            let text = self.text_of(value).ok().and_then(|text| text.constant);
-            self.variables.set(name, MaildropVariable::Constant(text.unwrap_or_default()));
-            return None;
-        }
-        if matches!(name, "FLAGS" | "KEYWORDS") {
-            return Some(Unit { count: 0, ..self.action(span, |this| this.marks(name, value)) });
-        }
-        let guess = self.variables.guess_in(&value.names());
-        self.variables.set_place(name, None);
-        if let Some(unit) = self.cut(span, name, value) {
-            return Some(unit);
-        }
-        self.joined.remove(name);
-        let before = self.captured;
-        let mut found = self.value(value);
-        self.captured = before;
-        if value.runs_a_program() {
-            let written = command_text(value).unwrap_or_default();
-            let words = shell_words(&written);
-            let words: Vec<String> = words.iter().map(|word| unquoted(word)).collect();
-            let code = match command_of(value) {
-                Some(makes) => self.code_of(makes, &words, value),
-                None => ReturnCode::Unknown,
-            };
-            self.set_code(code);
-        }
-        if (found.is_err() || value.runs_a_program())
-            && let Some(given) = self.variables.given(name)
-        {
-            found = Ok(Value::Variable(given));
-        }
-        if found.is_err()
-            && matches!(value, Expression::Command(_))
-            && let Some(unit) = self.printed(span, name, value)
-        {
-            if is_place(name) {
-                self.guess(name, name);
-            }
-            return Some(unit);
-        }
-        let variable = match found {
-            Ok(Value::Variable(variable)) => variable,
-            Ok(Value::Truth(Cond::Always)) => MaildropVariable::Constant("1".into()),
-            Ok(Value::Truth(Cond::Never)) => MaildropVariable::Constant("0".into()),
-            Ok(Value::Size) => MaildropVariable::Field("size".into(), "{size}".into()),
-            Ok(_) => MaildropVariable::Unknown(format!("{name} is the result of a condition")),
-            Err(why) => {
-                let called = self.called_with(value).map(MaildropPlace::Called);
-                let is_called = called.is_some();
-                self.variables.set_place(name, called);
-                let path = match is_called {
-                    true => None,
-                    false => self.with_own_maildir(value, &why),
-                };
-                match path {
-                    Some((MaildropText { constant: Some(path), .. }, guess)) => {
-                        if guess.is_some() {
-                            let guess = Some(MaildropPlace::Guessed(why));
-                            self.variables.set_place(name, guess);
-                        }
-                        MaildropVariable::Constant(path)
-                    }
-                    _ => MaildropVariable::Unknown(format!("{name}: {why}")),
-                }
-            }
-        };
-        if let Some(why) = guess {
-            self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
-        }
-        match variable {
-            MaildropVariable::Kept(_, None)
-            | MaildropVariable::Template(..)
-            | MaildropVariable::Field(..)
-            | MaildropVariable::Captured(_)
-                if is_place(name) =>
-            {
-                let names = value.names();
-                let is_unknown = |name: &&str| {
-                    !matches!(self.variables.get(name), MaildropVariable::Constant(_))
-                };
-                let depends_on = names.into_iter().find(is_unknown).unwrap_or(name).to_owned();
-                self.guess(name, &depends_on);
-                None
-            }
-            MaildropVariable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
-                if text.starts_with('/') {
-                    self.draft.settings.push(("sendmail".into(), quote(&text)));
-                }
-                self.variables.set(name, MaildropVariable::Constant(text));
-                None
-            }
-            // What a pattern captured is gone after its rule, and tests need fields.
-            MaildropVariable::Template(template, true)
-            | MaildropVariable::Captured(MaildropCapture { template, .. })
-                if self.uses.tested.contains(name) =>
-            {
-                let kept = kept_name(name);
-                self.variables.set(name, MaildropVariable::Kept(kept.clone(), None));
-                Some(Unit {
-                    effects: vec![Effect::Let(kept, template)],
-                    count: 0,
-                    ..Unit::new(span)
-                })
-            }
-            other => {
-                self.variables.set(name, other);
-                None
-            }
-        }
-    }
-
-    /// A path that depends on a variable is taken for the Maildir.
-    fn guess(&mut self, name: &str, depends_on: &str) {
-        let why = place_of_a_message(depends_on);
-        let inbox = self.inbox.trim_end_matches('/').to_owned();
-        self.variables.set(name, MaildropVariable::Constant(inbox));
-        self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
-    }
-
     fn include(&mut self, span: Span, file: &Expression) -> Vec<Unit> {
         let path = match self.text_of(file) {
             Ok(text) => text
@@ -660,28 +337,6 @@ impl FilterLowering<'_> {
         self.variables.forget_matches();
         self.set_code(ReturnCode::Unknown);
     }
-}
-
-/// Whether statements ask for the result of the program before them; none if nothing in
-/// them decides that.
-fn asks_for_code(after: &[MaildropStatement]) -> Option<bool> {
-    for statement in after {
-        match &statement.kind {
-            MaildropStatementKind::If(branches) => {
-                let asks = branches.iter().any(|branch| match &branch.condition {
-                    Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
-                    _ => false,
-                });
-                return Some(asks);
-            }
-            MaildropStatementKind::Assign(_, value) if !value.runs_a_program() => {}
-            MaildropStatementKind::Comments
-            | MaildropStatementKind::Import(_)
-            | MaildropStatementKind::Word("log" | "logfile" | "echo", _) => {}
-            _ => return Some(false),
-        }
-    }
-    None
 }
 
 /// A unit for statements that are not translated.

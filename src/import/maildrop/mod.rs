@@ -1,6 +1,7 @@
 //! maildrop's filters, maildropfilter(7).
 
 mod action;
+mod assignment;
 mod branches;
 mod command;
 mod compare;
@@ -12,6 +13,7 @@ mod lower;
 mod parse;
 mod pattern;
 mod regex;
+mod return_code;
 mod tokens;
 mod trial;
 mod uses;

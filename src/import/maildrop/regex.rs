@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use regex_syntax::hir::{Hir, HirKind};
 
-use crate::import::alternatives::{plain_text, split_alternatives};
+use crate::import::alternatives::{self, plain_text, split_alternatives};
 use crate::import::levels::may_contain;
 use crate::import::perl::translate;
 
@@ -85,28 +85,10 @@ fn literal_of(pattern: &str) -> Option<(String, bool)> {
     plain_text(pattern, "*+?()|[^${", char::is_control)
 }
 
-/// The texts that a pattern stands for, if it stands for texts: `a\.b`, `a(b|c)d`; and
-/// whether a dot in it was taken literally.
+/// The texts that a pattern stands for, if it stands for texts; and whether a dot in it was
+/// taken literally.
 pub(super) fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
-    let opens = |text: &str| text.matches('(').count();
-    if opens(pattern) == 0 {
-        let (text, dots) = literal_of(pattern)?;
-        return Some((vec![text], dots));
-    }
-    let (before, rest) = pattern.split_once('(')?;
-    let (inner, after) = rest.split_once(')')?;
-    if opens(rest) > 0 || before.ends_with('\\') || inner.ends_with('\\') {
-        return None;
-    }
-    let inner = inner.strip_prefix("?:").unwrap_or(inner);
-    let mut dots = false;
-    let texts = split_top(inner)?.into_iter().map(|part| {
-        let (text, dot) = literal_of(&format!("{before}{part}{after}"))?;
-        dots |= dot;
-        Some(text)
-    });
-    let texts = texts.collect::<Option<Vec<_>>>()?;
-    Some((texts, dots))
+    alternatives::literals(pattern, true, literal_of)
 }
 
 /// Its alternatives; a backslash in brackets escapes.

@@ -346,10 +346,18 @@ fn a_folder_below_what_is_not_set_is_none() {
 #[test]
 fn comments_come_along() {
     let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let text = "# rule:[Boss]\n# who pays\nif (/^X-A: a/)\n{\n  to Maildir/.A\n}\n# end\n";
+    let text = "# where\nA=Maildir/.A\n# rule:[Boss]\n# who pays\nif (/^X-A: a/)\n{\n  # what\n  B=\"$A\"\n\
+                  to $B\n}\nto Maildir\n# end\n";
     let imported = import(Path::new("f"), text.as_bytes(), &Options::default(), load).unwrap();
-    assert!(imported.rules.contains("# who pays\nrule \"Boss\" when"), "{}", imported.rules);
-    assert!(imported.rules.contains("# end"), "{}", imported.rules);
+    assert!(
+        imported.rules.contains("# who pays\n# what\nrule \"Boss\" when"),
+        "{}",
+        imported.rules
+    );
+    for comment in ["where", "what", "end"] {
+        let comment = format!("# {comment}\n");
+        assert_eq!(imported.rules.matches(&comment).count(), 1, "{}", imported.rules);
+    }
 }
 
 /// `.*` takes as much as possible, a group that does not take part keeps what was

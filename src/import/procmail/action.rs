@@ -22,6 +22,8 @@ pub(super) struct ProcmailResult {
     pub(super) count: usize,
     /// How it differs.
     pub(super) differs: Option<String>,
+    /// The comments in a block that has become one rule.
+    pub(super) comments: Vec<String>,
 }
 
 impl ProcmailResult {
@@ -30,7 +32,8 @@ impl ProcmailResult {
     }
 
     pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailResult {
-        ProcmailResult { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
+        let (edited, comments) = (Vec::new(), Vec::new());
+        ProcmailResult { effects, ends: false, edited, count: 1, differs: None, comments }
     }
 
     /// A delivery to a folder, or to the inbox.

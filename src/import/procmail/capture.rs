@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
 
+use super::as_sent::RAW;
 use crate::import::alternatives::split_alternatives;
 use crate::import::ir::{Cond, Operand};
 
@@ -15,7 +16,10 @@ pub(super) fn may_capture_blank(condition: &Cond) -> bool {
     match condition {
         Cond::All(parts) | Cond::Any(parts) => parts.iter().any(may_capture_blank),
         Cond::Test(test) => {
-            let is_prose = test.fields.iter().any(|field| field.to_lowercase().contains("subject"));
+            let is_prose = test
+                .fields
+                .iter()
+                .any(|field| field.to_lowercase().contains("subject") || field == RAW);
             test.values.iter().any(|value| match value {
                 Operand::Pattern(pattern, _) => {
                     regex_syntax::parse(pattern).is_ok_and(|hir| in_group(&hir, is_prose))

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::as_sent::in_decoded_value;
 use super::pattern::{ProcmailMatch, SearchPlace, matched};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::constant::constant_pattern;
@@ -420,72 +421,6 @@ fn value_holds(operator: &str, value: &Operand, text: &str) -> Result<bool, Stri
     })
 }
 
-/// The headers that people read, which may be encoded.
-const READ_BY_PEOPLE: [&str; 6] = ["subject", "from", "to", "cc", "reply-to", "sender"];
-
-/// How the names of charsets begin that people filter by.
-const CHARSETS: [&str; 15] = [
-    "big5",
-    "cp125",
-    "euc-",
-    "gb18030",
-    "gb2312",
-    "gbk",
-    "iso-2022",
-    "iso-8859",
-    "koi8",
-    "ks_c_5601",
-    "shift_jis",
-    "us-ascii",
-    "utf-8",
-    "utf8",
-    "windows-125",
-];
-
-/// The pattern in lower case, with `[gG]` as `g`.
-fn without_case(pattern: &str) -> String {
-    let lower: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let mut rest = lower.as_slice();
-    let mut text = String::with_capacity(pattern.len());
-    while let [first, after @ ..] = rest {
-        match rest {
-            ['[', one, other, ']', after @ ..] if one == other => {
-                text.push(*one);
-                rest = after;
-            }
-            _ => {
-                text.push(*first);
-                rest = after;
-            }
-        }
-    }
-    text
-}
-
-/// How a pattern on the header differs: procmail sees encoded words (RFC 2047) as they were
-/// sent, mfilter as people read them.
-fn in_encoded_text(pattern: &str, found: &ProcmailMatch) -> Result<Option<&'static str>, String> {
-    let lower = without_case(pattern);
-    let is_letter = |(_, rest): (&str, &str)| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let is_encoded = ["=\\?", "=[?]", "\\?="].iter().any(|sign| lower.contains(sign))
-        || lower.split_once("=?").is_some_and(is_letter);
-    if is_encoded {
-        return Err(
-            "it is about encoded text in the header, which mfilter decodes (see `charset`)".into(),
-        );
-    }
-    if !pattern.is_ascii() {
-        return Ok(Some("procmail does not find this in an encoded header, mfilter does"));
-    }
-    let headers = &found.headers;
-    let may_be_encoded = found.condition != Cond::Always
-        && (headers.is_empty()
-            || headers.iter().any(|name| READ_BY_PEOPLE.contains(&name.as_str())));
-    let has_charset = CHARSETS.iter().any(|name| lower.contains(name));
-    let why = "procmail finds the name of a charset in encoded headers, too (see `charset`)";
-    Ok((has_charset && may_be_encoded).then_some(why))
-}
-
 fn regex(
     pattern: &str,
     flags: &str,
@@ -494,7 +429,7 @@ fn regex(
     let case = flags.contains('D');
     if let Some(field) = field {
         let found = matched(pattern, SearchPlace::Field(field), case)?;
-        let differs = in_encoded_text(pattern, &found)?;
+        let differs = in_decoded_value(pattern)?;
         let found = ProcmailMatch { headers: vec![String::new()], differs, ..found };
         return Ok((found.condition.clone(), Some(found)));
     }
@@ -503,8 +438,7 @@ fn regex(
     let mut found = None;
     let mut conditions = Vec::new();
     if head {
-        let mut of = matched(pattern, SearchPlace::Header, case)?;
-        of.differs = in_encoded_text(pattern, &of)?.or(of.differs);
+        let of = matched(pattern, SearchPlace::Header, case)?;
         conditions.push(of.condition.clone());
         found = Some(of);
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::context::{Dependence, RecipeLowering};
 use super::read::read;
 use crate::import::ir::{Effect, Unit};
-use crate::import::{decode, unreadable};
-use crate::source::{SourceFile, Span};
+use crate::import::{source_file, unreadable};
+use crate::source::Span;
 
 /// Files that are included more deeply than this are not read.
 const MAX_INCLUDES: usize = 16;
@@ -77,7 +77,7 @@ impl RecipeLowering<'_> {
         }
         let bytes = (self.load)(&path)
             .map_err(|error| unreadable(&format!("`{written}`"), &path, &error))?;
-        let file = SourceFile::new(&path, decode(&bytes).0);
+        let file = source_file(&path, &bytes, &mut self.draft);
         let number = self.sources.files().len() as u32;
         self.sources.add(file.clone());
         let nodes = read(number, &file);

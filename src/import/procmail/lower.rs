@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::action::ProcmailResult;
+use super::as_sent::{AS_SENT, BYTE_BY_BYTE, is_of_raw_headers};
 use super::assignment::kept_name;
 use super::capture::may_capture_blank;
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
@@ -10,6 +11,7 @@ use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
+use crate::import::READ_AS_LATIN;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit};
 use crate::import::levels::{settle, without_needless_levels};
 use crate::import::shell::{
@@ -28,7 +30,7 @@ impl RecipeLowering<'_> {
         // What no recipe took goes where DEFAULT says.
         let is_lost = self.variables.value("DEFAULT")
             == ProcmailVariable::Constant("/dev/null".into())
-            && units.last().is_none_or(|last| last.falls_through || last.condition != Cond::Always);
+            && !units.iter().any(|unit| !unit.falls_through && unit.condition == Cond::Always);
         if is_lost {
             units.push(Unit::discarding(0, file.text.len(), "DEFAULT is /dev/null"));
         }
@@ -44,8 +46,12 @@ impl RecipeLowering<'_> {
         for (number, node) in nodes.iter().enumerate() {
             if ended {
                 let why = "procmail never comes here: the recipe before always delivers";
-                let unit = Unit { fidelity: Fidelity::Dead(why.into()), ..Unit::new(node.span) };
-                units.push(unit);
+                let (fidelity, count) = match node.kind {
+                    NodeKind::Comments => (Fidelity::Exact, 0),
+                    _ => (Fidelity::Dead(why.into()), 1),
+                };
+                let comments = node.comments.clone();
+                units.push(Unit { fidelity, count, comments, ..Unit::new(node.span) });
                 continue;
             }
             let mut made = match &node.kind {
@@ -53,6 +59,7 @@ impl RecipeLowering<'_> {
                     *before = Dependence::Unknown;
                     vec![Unit::not(node.span, why.clone())]
                 }
+                NodeKind::Comments => Vec::new(),
                 NodeKind::Assign { name, value } => {
                     let made = self.assign(node.span, name, value.as_deref(), before);
                     let is_end =
@@ -69,8 +76,8 @@ impl RecipeLowering<'_> {
                 }
             };
             if let Some(first) = made.first_mut() {
-                first.comments = node.comments.clone();
-            } else if !node.comments.is_empty() && !matches!(node.kind, NodeKind::Assign { .. }) {
+                first.comments.splice(0..0, node.comments.iter().cloned());
+            } else if !node.comments.is_empty() {
                 let unit =
                     Unit { comments: node.comments.clone(), count: 0, ..Unit::new(node.span) };
                 made.push(unit);
@@ -144,12 +151,19 @@ impl RecipeLowering<'_> {
         };
         let mut found = asked(conditions, flags, &self.variables)?;
         let mut files = self.sources.files().iter();
+        let is_latin = self.draft.notes.iter().any(|note| note == READ_AS_LATIN);
+        if is_latin && conditions.iter().any(|text| !text.is_ascii()) {
+            found.differs.get_or_insert(BYTE_BY_BYTE);
+        }
         if asks_for_folder(&found.condition) && files.any(|file| may_make_folders(&file.text)) {
             found.differs.get_or_insert(MADE_LATER);
         }
         let sees_changes = self.tests_what_was_edited(&found);
         if sees_changes {
             self.edited.retain(|name| name == "*");
+        }
+        if is_of_raw_headers(&found.condition) {
+            self.note(AS_SENT);
         }
         if found.dots {
             self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
@@ -234,6 +248,7 @@ impl RecipeLowering<'_> {
         let mut unit = Unit {
             condition,
             effects: done.effects,
+            comments: done.comments,
             falls_through: !done.ends,
             count: done.count,
             ..Unit::new(span)
@@ -365,9 +380,18 @@ impl RecipeLowering<'_> {
                 && unit.comments.is_empty()
         };
         let count = units.iter().filter(|unit| is_plain(unit)).map(|unit| unit.count).sum();
-        if units.iter().all(is_plain) {
-            let effects = units.into_iter().flat_map(|unit| unit.effects).collect();
-            return Ok(ProcmailResult { ends, count, ..ProcmailResult::going_on(effects) });
+        if units.iter().all(|unit| is_plain(unit) || unit.is_comment()) {
+            let (mut effects, mut comments) = (Vec::new(), Vec::new());
+            for unit in units {
+                effects.extend(unit.effects);
+                comments.extend(unit.comments);
+            }
+            return Ok(ProcmailResult {
+                ends,
+                count,
+                comments,
+                ..ProcmailResult::going_on(effects)
+            });
         }
         let effects = units.into_iter().map(Effect::Rule).collect();
         Ok(ProcmailResult { ends, count: 0, ..ProcmailResult::going_on(effects) })

@@ -1,6 +1,7 @@
 //! procmail's recipes, procmailrc(5), with formail's and the scanners' idioms.
 
 mod action;
+mod as_sent;
 mod assignment;
 mod capture;
 mod condition;
@@ -14,6 +15,7 @@ mod read;
 mod sed;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod trial;
 mod words;
 

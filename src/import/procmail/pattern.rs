@@ -4,16 +4,13 @@
 
 use std::borrow::Cow;
 
+use super::as_sent::{RAW, asks_how_it_was_sent, differs_in_bytes, with_letters_as_written};
 use super::capture::without_groups_around_match;
 use super::from_line::after_from;
-use crate::import::alternatives::{plain_text, split_alternatives};
+use super::translate::translate;
+use crate::import::alternatives::{self, plain_text, split_alternatives};
 use crate::import::blank::{may_begin, may_take_blank, needs_blank};
 use crate::import::ir::{Cond, Operand, Test, header};
-use crate::import::match_length::{is_longest_first, is_shortest_first};
-use crate::import::perl::literal;
-
-/// The group for what comes after `\/`.
-const MATCH: &str = "(?P<match>";
 
 /// The headers that `^TO_` and `^TO` search.
 const DESTINATIONS: [&str; 14] = [
@@ -113,13 +110,21 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     if pattern.contains("^FROM_DAEMON") || pattern.contains("^FROM_MAILER") {
         return Err("^FROM_DAEMON and ^FROM_MAILER can only stand alone".into());
     }
+    let names = names_of(pattern);
+    let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    if asks_how_it_was_sent(pattern, &headers) || case && found.captures && !names.is_empty() {
+        let pattern = &*written_out(pattern);
+        if !names.is_empty() && begins_a_line(pattern.trim_start_matches('^')) {
+            return Err("a pattern over more than one line".into());
+        }
+        return on_lines(pattern, RAW, case, ProcmailMatch { headers, ..found });
+    }
     for (word, before) in [("^TO_", "[^-a-zA-Z0-9_.]"), ("^TO", "[^a-zA-Z]")] {
         let Some(rest) = pattern.strip_prefix(word) else { continue };
         if rest.starts_with(['*', '?', '+']) {
             return Err(format!("`{word}` is repeated"));
         }
         let fields = DESTINATIONS.map(header).to_vec();
-        let headers = DESTINATIONS.map(str::to_lowercase).to_vec();
         if rest.is_empty() || rest == ".*" {
             return Ok(ProcmailMatch { condition: Cond::is_there(&fields), headers, ..found });
         }
@@ -129,11 +134,28 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
         return Ok(ProcmailMatch { condition, headers, ..found });
     }
     if let Some((names, rest)) = named(pattern) {
-        let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
         let found = of_value(rest, fields, case, ProcmailMatch { headers, ..found })?;
         return Ok(if case { named_as_written(found, &names) } else { found });
     }
+    on_lines(pattern, "headers", case, found)
+}
+
+/// The headers that a pattern names; none if it is for all of them.
+fn names_of(pattern: &str) -> Vec<String> {
+    if pattern.starts_with("^TO") {
+        return DESTINATIONS.map(str::to_owned).to_vec();
+    }
+    named(pattern).map(|(names, _)| names).unwrap_or_default()
+}
+
+/// On every line of the header, in `headers` or as it was sent.
+fn on_lines(
+    pattern: &str,
+    field: &str,
+    case: bool,
+    found: ProcmailMatch,
+) -> Result<ProcmailMatch, String> {
     if pattern.contains('$') && !pattern.ends_with('$') {
         return Err("a pattern over more than one line".into());
     }
@@ -147,7 +169,7 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     if pattern == "^" || pattern.is_empty() || pattern == ".*" {
         return Ok(ProcmailMatch { condition: Cond::Always, ..found });
     }
-    let mut all = in_text(pattern, "headers", false, case, found.clone())?;
+    let mut all = in_text(pattern, field, false, case, found.clone())?;
     let anchored = pattern.starts_with('^');
     let mut envelope = Vec::new();
     if from_line {
@@ -180,10 +202,6 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
 
 /// With the flag `D`, procmail also compares the case of a header's name.
 fn named_as_written(found: ProcmailMatch, names: &[String]) -> ProcmailMatch {
-    if found.captures {
-        let differs = found.differs.or(Some(CASE_OF_NAME));
-        return ProcmailMatch { differs, ..found };
-    }
     let name = match names {
         [name] => format!("^{name}:"),
         names => format!("^(?:{}):", names.join("|")),
@@ -254,6 +272,17 @@ const WRITTEN_OUT: [(&str, &str); 2] = [
     ),
 ];
 
+/// A pattern with `^TO_` or `^TO` at its start written out.
+fn written_out(pattern: &str) -> Cow<'_, str> {
+    for (word, written) in WRITTEN_OUT {
+        if let Some(rest) = pattern.strip_prefix(word) {
+            let line = written.strip_prefix('(').and_then(|line| line.strip_suffix(')'));
+            return Cow::Owned(format!("{}{rest}", line.unwrap_or(written)));
+        }
+    }
+    Cow::Borrowed(pattern)
+}
+
 /// A pattern with these words written out; one at its start has a form of ours.
 fn expanded<'p>(pattern: &'p str, place: SearchPlace<'_>) -> Result<Cow<'p, str>, String> {
     let is_header = place == SearchPlace::Header;
@@ -306,42 +335,45 @@ fn of_value(
         let condition = if asks_for_blank { has() } else { Cond::is_there(&fields) };
         return Ok(ProcmailMatch { condition, ..found });
     }
-    if value == "$" && anchored {
-        return Err("a header that is there and empty".into());
-    }
     if begins_a_line(value) {
         return Err("a pattern over more than one line".into());
     }
-    let mut found = found;
+    if value == "$" && anchored {
+        return match found.headers.is_empty() {
+            true => Err("a header that is there and empty".into()),
+            false => Ok(on_named_lines(RAW, &translate(rest)?, case, found)),
+        };
+    }
     if anchored
         && !has_blank
         && !found.headers.is_empty()
-        && let Ok(regex) = translate(value.trim_end_matches("^^"))
+        && let Ok(mut regex) = translate(value.trim_end_matches("^^"))
     {
+        if value.ends_with("^^") {
+            regex.push('$');
+        }
+        // `^Subject:text` is only found where no blank follows the colon.
         if !may_take_blank(&regex, case) {
-            found.differs = Some(NO_BLANK);
-        } else if needs_blank(&regex, case, false) {
-            let names = found.headers.join("|");
-            let names = match (case, found.headers.len()) {
-                (true, _) => format!("(?i:{names})"),
-                (false, 1) => names,
-                (false, _) => format!("(?:{names})"),
-            };
-            let regex = format!("^{names}:{regex}");
-            found.condition = pattern_test(vec!["headers".into()], regex, case);
-            return Ok(found);
+            return Ok(on_named_lines(RAW, &regex, case, found));
+        }
+        if needs_blank(&regex, case, false) {
+            return Ok(on_named_lines("headers", &regex, case, found));
         }
     }
     compared(value, anchored, fields, false, case, found)
 }
 
-/// How a pattern such as `^Subject:text` differs.
-const NO_BLANK: &str = "procmail finds it only where no blank follows the colon of the header, \
-                        mfilter after a blank, too";
-
-/// How a pattern with a header's name and the flag `D` differs.
-const CASE_OF_NAME: &str = "with the flag `D`, procmail also compares the case of the header's \
-                            name";
+/// A pattern on the whole lines of the headers that it names, from after the colon.
+fn on_named_lines(field: &str, regex: &str, case: bool, found: ProcmailMatch) -> ProcmailMatch {
+    let names = found.headers.join("|");
+    let names = match (case, found.headers.len()) {
+        (true, _) => format!("(?i:{names})"),
+        (false, 1) => names,
+        (false, _) => format!("(?:{names})"),
+    };
+    let regex = format!("^{names}:{regex}");
+    ProcmailMatch { condition: pattern_test(vec![field.into()], regex, case), ..found }
+}
 
 /// Whether a pattern contains a `^` that is not itself one of several alternatives.
 fn begins_a_line(pattern: &str) -> bool {
@@ -376,7 +408,7 @@ fn in_text(
     } else if let Some(next) = value.strip_prefix('^') {
         (anchored, value) = (true, next);
     }
-    if !anchored || field == "headers" {
+    if !anchored || field == "headers" || field == RAW {
         while let Some(next) = value.strip_prefix(".*").filter(|_| !anchored) {
             value = next;
         }
@@ -411,12 +443,16 @@ fn compared(
             (false, false) => "contains",
         };
         let plain = |text: &String| {
-            !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
+            !text.is_empty()
+                && text.trim() == text
+                && text.is_ascii()
+                // A run of blanks counts as one there, and as it was sent does not.
+                && !text.contains(if fields == [RAW] { " " } else { "  " })
         };
         // Before the colon, where the name of a header ends, a dot is any character.
         let in_name = |text: &String| {
             let name = text.split(':').next().unwrap_or_default();
-            anchored && fields == ["headers"] && name.contains('.')
+            anchored && (fields == ["headers"] || fields == [RAW]) && name.contains('.')
         };
         if texts.iter().all(plain) && !(dots && texts.iter().any(in_name)) {
             found.dots |= dots;
@@ -435,6 +471,10 @@ fn compared(
     if lines {
         regex.insert_str(0, "(?m)");
     }
+    if fields == [RAW] {
+        found.differs = found.differs.or(differs_in_bytes(value));
+        regex = if case { regex } else { with_letters_as_written(&regex) };
+    }
     found.condition = pattern_test(fields, regex, case);
     Ok(found)
 }
@@ -443,37 +483,10 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
     Cond::Test(Test { fields, operator: "matches", values: vec![Operand::Pattern(regex, case)] })
 }
 
-/// The texts that a pattern stands for, if it stands for texts: `a\.b`, `(a|b)`; and
-/// whether a dot in it was taken literally.
+/// The texts that a pattern stands for, if it stands for texts; and whether a dot in it was
+/// taken literally.
 fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
-    if let Some(inner) = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        let parts = split_top(inner)?;
-        let (mut texts, mut dots) = (Vec::new(), false);
-        for part in parts {
-            let (text, dot) = literal_of(part)?;
-            texts.push(text);
-            dots |= dot;
-        }
-        return Some((texts, dots));
-    }
-    // `a(b|c)d` means two texts.
-    if let Some((before, rest)) = pattern.split_once('(')
-        && let Some((inner, following)) = rest.split_once(')')
-        && !before.ends_with('\\')
-        && !inner.ends_with('\\')
-        && !following.contains('(')
-    {
-        let mut dots = false;
-        let texts = split_top(inner)?.into_iter().map(|part| {
-            let (text, dot) = literal_of(&format!("{before}{part}{following}"))?;
-            dots |= dot;
-            Some(text)
-        });
-        let texts = texts.collect::<Option<Vec<_>>>()?;
-        return Some((texts, dots));
-    }
-    let (text, dots) = literal_of(pattern)?;
-    Some((vec![text], dots))
+    alternatives::literals(pattern, false, literal_of)
 }
 
 /// The one text that a pattern stands for, if nothing in it has a special meaning.
@@ -497,105 +510,4 @@ fn alternatives(pattern: &str) -> Option<Vec<&str>> {
 /// Its alternatives; a backslash in brackets stands for itself.
 fn split_top(pattern: &str) -> Option<Vec<&str>> {
     split_alternatives(pattern, false)
-}
-
-/// In the syntax of the regex crate. What comes before `\/` takes as little as possible,
-/// what comes after it is the group `match`.
-fn translate(pattern: &str) -> Result<String, String> {
-    let (mut regex, mut captured) = (String::new(), false);
-    let lazy = pattern.contains("\\/");
-    let mut chars = pattern.chars().peekable();
-    let mut depth = 0_u32;
-    let mut repeatable = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('<' | '>') => regex.push_str("\\b"),
-                Some('/') if captured || depth > 0 => {
-                    return Err("`\\/` inside of parentheses, or twice".into());
-                }
-                Some('/') => {
-                    regex.push_str(MATCH);
-                    captured = true;
-                }
-                Some(next) => literal(next, &mut regex),
-                None => return Err("the pattern ends with `\\`".into()),
-            },
-            '[' => bracket(&mut chars, &mut regex)?,
-            '(' => {
-                depth += 1;
-                regex.push_str("(?:");
-            }
-            ')' => {
-                depth = depth.checked_sub(1).ok_or("a `)` closes nothing")?;
-                regex.push(')');
-            }
-            '*' | '+' | '?' if regex.ends_with(MATCH) => {
-                return Err(format!("`{c}` repeats nothing"));
-            }
-            // Where nothing is before it that it could repeat, it stands for itself.
-            '*' | '+' | '?' if !repeatable => {
-                literal(c, &mut regex);
-                repeatable = true;
-                continue;
-            }
-            '*' | '+' | '?' => {
-                regex.push(c);
-                if lazy && !captured {
-                    regex.push('?');
-                }
-            }
-            '^' if chars.peek() == Some(&'^') => {
-                return Err("`^^` inside of a pattern".into());
-            }
-            '$' if chars.peek().is_some_and(|next| !matches!(next, ')' | '|')) => {
-                return Err("a pattern over more than one line".into());
-            }
-            '.' | '|' | '^' | '$' => regex.push(c),
-            c => literal(c, &mut regex),
-        }
-        repeatable = !matches!(c, '*' | '+' | '?' | '(' | '|');
-    }
-    if depth > 0 {
-        return Err("a `(` is not closed".into());
-    }
-    if captured {
-        let (before, following) = regex.split_once(MATCH).unwrap_or((&regex, ""));
-        if !is_shortest_first(before, false) || !is_longest_first(following, false) {
-            return Err("alternatives of which procmail keeps the shortest before `\\/`, and \
-                        the longest after it"
-                .into());
-        }
-        regex.push(')');
-    }
-    Ok(regex)
-}
-
-/// A set, in which a backslash stands for itself.
-fn bracket(
-    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    regex: &mut String,
-) -> Result<(), String> {
-    regex.push('[');
-    if chars.next_if_eq(&'^').is_some() {
-        regex.push('^');
-    }
-    let mut first = true;
-    loop {
-        let c = chars.next().ok_or("a `[` is not closed")?;
-        match c {
-            ']' if !first => break,
-            '[' | ']' | '\\' | '&' | '~' | '#' => {
-                regex.push('\\');
-                regex.push(c);
-            }
-            '\n' => regex.push_str("\\n"),
-            '\t' => regex.push_str("\\t"),
-            '-' if first || chars.peek() == Some(&']') => regex.push_str("\\-"),
-            c => regex.push(c),
-        }
-        first = false;
-    }
-    regex.push(']');
-    Ok(())
 }

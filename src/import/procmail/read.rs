@@ -27,6 +27,8 @@ pub(super) enum NodeKind {
     Recipe(Recipe),
     /// Why it cannot be read.
     Unreadable(String),
+    /// Comments after the last statement.
+    Comments,
 }
 
 /// The flags of a recipe.
@@ -101,6 +103,9 @@ impl RecipeReader<'_> {
                     nodes.push(self.node(start, &mut comments, kind));
                 }
             }
+        }
+        if !comments.is_empty() {
+            nodes.push(self.node(self.at, &mut comments, NodeKind::Comments));
         }
         nodes
     }

@@ -1,5 +1,7 @@
 //! Recipes, and the rules that they become.
 
+use std::path::Path;
+
 use super::import;
 use crate::import::{Options, report, testing};
 
@@ -102,24 +104,37 @@ fn headers_are_tested_where_the_pattern_names_them() {
 }
 
 #[test]
-fn encoded_headers() {
-    for condition in [
-        "^Subject: =\\?gb2312\\?",
-        "^From:.*=[?]koi8-r",
-        "^Subject:.*=?big5?b?",
-        "^Subject:.*=?[bB]ig5?",
-        "aGk=\\?=",
+fn how_a_header_was_sent() {
+    for (condition, want) in [
+        ("^Subject: =\\?gb2312\\?", "raw-headers matches /^Subject: =\\?gb2312\\?/"),
+        ("^From:.*=[?]koi8-r", "raw-headers matches /^From:.*=[?]koi8-r/"),
+        ("^Subject:.*=?big5?b?", "raw-headers matches /^Subject:.*=?big5?b?/"),
+        ("^Subject:.*=?[bB]ig5?", "raw-headers matches /^Subject:.*=?[bB]ig5?/"),
+        ("aGk=\\?=", "raw-headers contains \"aGk=?=\" or envelope-from contains \"aGk=?=\""),
+        ("^(From|Subject):.*big5", "raw-headers matches /^(?:From|Subject):.*big5/"),
+        ("koi8-r", "raw-headers contains \"koi8-r\" or envelope-from contains \"koi8-r\""),
+        ("^Subject:.*[gG][bB]2312", "raw-headers matches /^Subject:.*[gG][bB]2312/"),
+        ("^From:.*Shift_JIS", "raw-headers matches /^From:.*Shift_JIS/"),
+        ("^Subject:.*周報", "raw-headers matches /^Subject:.*周報/"),
+        ("^Subject:.*für", "raw-headers matches /^Subject:.*f(?-i:ü)r/"),
+        ("^Subject:.*[^ -~]", "raw-headers matches /^Subject:.*[^ -\\~]/"),
+        ("^Subject:sale", "raw-headers matches /^subject:sale/"),
+        ("^Subject: *$", "raw-headers matches /^subject: *$/"),
     ] {
-        let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
-        assert_eq!(totals.not, 1, "{condition}");
+        exact(&format!(":0\n* {condition}\nx\n"), &format!("when {want} -> folder \"x\""));
     }
-    for condition in [
-        "^Subject:.*周報",
-        "^(From|Subject):.*big5",
-        "koi8-r",
-        "^Subject:.*[gG][bB]2312",
-        "^From:.*Shift_JIS",
-    ] {
+    exact(
+        ":0\n* ^TO_=\\?koi8\nx\n",
+        "when raw-headers matches /^(?:(?:Original-)?(?:Resent-)?(?:To|Cc|Bcc)|(?:X-Envelope|\
+         Apparently(?:-Resent)?)-To):(?:.*[^\\-a-zA-Z0-9_.])?=\\?koi8/\n-> folder \"x\"",
+    );
+    exact(
+        ":0 D\n* ^Subject: \\/[A-Z]+\nx-$MATCH/\n",
+        "when raw-headers matches /^Subject: (?P<match>[A-Z]+)/c -> folder \"x-{match}\"",
+    );
+    for condition in
+        ["^Subject:.*[日本]", "^Subject:.*é+", "^Subject:.*！", "^Subject:.*[^ -~][^!-~]"]
+    {
         let (_, totals) = rules(&format!(":0\n* {condition}\nx\n"));
         assert_eq!(totals.approximate, 1, "{condition}");
     }
@@ -128,6 +143,19 @@ fn encoded_headers() {
         "when header \"Content-Type\" contains \"big5\" -> folder \"x\"",
     );
     exact(":0\n* B ?? =\\?x\nx\n", "when body contains \"=?x\" -> folder \"x\"");
+}
+
+#[test]
+fn no_comment_is_lost() {
+    let text = "# where\nA=x\n\n# first\n\n:0\n* ^X-A: a\n{\n# what\nVERBOSE=off\n:0\n$A/\n# inner\n}\n\
+                :0\n/dev/null\n# more\nC=1\n# last\n";
+    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let text = import(Path::new("rc"), text.as_bytes(), &Options::default(), load).unwrap().rules;
+    for comment in ["where", "first", "what", "inner", "more", "last"] {
+        assert_eq!(text.matches(&format!("# {comment}\n")).count(), 1, "{comment}\n{text}");
+    }
+    // The block is still one rule.
+    assert!(text.contains("when header \"X-A\" starts \"a\" -> folder \"x\"\n"), "{text}");
 }
 
 #[test]
@@ -348,15 +376,12 @@ fn a_blank_after_the_colon_is_minded() {
         ("^(To|Cc):[^a]b", "headers matches /^(?:to|cc):[^a]b/"),
         ("^Subject:[^a]*b", "header \"Subject\" matches /^[^a]*b/"),
         ("^Subject:(.*a|.*b)", "header \"Subject\" matches /^(?:.*a|.*b)/"),
+        ("^Subject:foo", "raw-headers matches /^subject:foo/"),
+        ("^Subject:foo^^", "raw-headers matches /^subject:foo$/"),
+        ("^X-A:[a-z]", "raw-headers matches /^x-a:[a-z]/"),
+        ("! ^X-A:b", "not raw-headers matches /^x-a:b/"),
     ] {
         exact(&format!(":0\n* {condition}\nx/\n"), &format!("when {want} -> folder \"x\""));
-    }
-    for (condition, want) in [
-        ("^Subject:foo", "header \"Subject\" starts \"foo\""),
-        ("^X-A:[a-z]", "header \"X-A\" matches /^[a-z]/"),
-        ("! ^X-A:b", "not header \"X-A\" starts \"b\""),
-    ] {
-        approximate(&format!(":0\n* {condition}\nx/\n"), &format!("when {want} -> folder \"x\""));
     }
 }
 
@@ -534,9 +559,9 @@ fn a_pattern_begins_after_its_backslash() {
         ":0 D\n* ^Subject: a\nx\n",
         "when header \"Subject\" matches /^a/c and headers matches /^Subject:/c -> folder \"x\"",
     );
-    approximate(
+    exact(
         ":0 D\n* ^Subject: \\/[a-z]+\n$MATCH/\n",
-        "when header \"Subject\" matches /^(?P<match>[a-z]+)/c -> folder \"{match}\"",
+        "when raw-headers matches /^Subject: (?P<match>[a-z]+)/c -> folder \"{match}\"",
     );
     exact("V=Ab\n:0\n* V ?? ab\nx\n", "folder \"x\"");
     not("X='! $ $X'\n:0\n* $ $X\nx\n", "");

@@ -67,7 +67,7 @@ impl ProcmailTrial<'_> {
     fn nodes(&mut self, nodes: &[RcNode]) {
         for node in nodes {
             match &node.kind {
-                NodeKind::Unreadable(_) => {}
+                NodeKind::Unreadable(_) | NodeKind::Comments => {}
                 NodeKind::Assign { name, value: Some(value) } if name == "SWITCHRC" => {
                     if self.files > 1 && self.blocks > 0 {
                         continue;
