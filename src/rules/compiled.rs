@@ -44,7 +44,7 @@ struct CachedHead<P> {
 /// Where the records of a row are.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 struct RowExtent {
-    /// Its first block; the others follow.
+    /// The first block of the row; the others follow.
     block: u32,
     /// The number of records.
     length: u32,

@@ -51,7 +51,7 @@ pub struct Guard {
 pub struct IndexPlace {
     /// Index into [`Program::fields`].
     pub field: u32,
-    /// Its form.
+    /// The form of its values.
     pub form: ValueForm,
     /// Bit `n` is set if there are pieces of `n` bytes.
     pub lengths: u8,
@@ -85,7 +85,7 @@ pub struct CachedIndex {
 pub struct CachedPlace {
     /// See [`IndexPlace`].
     pub field: u32,
-    /// Its form.
+    /// The form of its values.
     pub form: ValueForm,
     lengths: u8,
     /// A bloom filter: a bit for each piece, by its hash; the number of bits is a
