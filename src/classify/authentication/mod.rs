@@ -109,7 +109,7 @@ pub struct Results {
 /// A header that was not believed, as a whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoredHeader {
-    /// Its beginning, without control characters.
+    /// The beginning of the header, without control characters.
     pub header: String,
     /// Why not, in words.
     pub why: String,

@@ -161,20 +161,20 @@ struct Signs {
     kind: BounceKind,
     /// What shows that a mail system is the sender.
     system: Option<String>,
-    /// Its name shows it, not only the null sender.
+    /// The name of the sender shows it, not only the null sender.
     named: bool,
-    /// It is MAILER-DAEMON, who writes nothing else, while a postmaster may be a person.
+    /// The sender is MAILER-DAEMON, who writes nothing else; a postmaster may be a person.
     daemon: bool,
-    /// It is fml, in the name of a list's keeper.
+    /// The sender is fml, in the name of a list's keeper.
     keeper: bool,
     /// The envelope sender is null, so a machine speaks.
     null_sender: bool,
-    /// No one reads answers to it.
+    /// Nobody reads answers to the message.
     unattended: bool,
     subject: String,
     subject_reports: bool,
     failed_recipients: bool,
-    /// It came through a list, so anybody may have written it, or it is a newsletter.
+    /// The message came through a list, so anybody may have written it, or is a newsletter.
     to_many: bool,
 }
 
