@@ -34,9 +34,9 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
         "multipart/mixed" | "multipart/signed" => {
-            // A list wraps the message to add a footer; Exchange turns PGP/MIME
-            // into two attachments, the first of which says what the other is; and
-            // what is encrypted may be signed as a whole.
+            // A list wraps the message to add a footer. Exchange turns PGP/MIME
+            // into two attachments: the first says what the other one is. An
+            // encrypted part may be signed as a whole.
             let found = part(mail, |part| {
                 matches!(
                     part.media_type.as_str(),

@@ -1,5 +1,5 @@
 //! A program as it is evaluated: a head with what every delivery needs, and rows
-//! of records, of which there may be thousands.
+//! with up to thousands of records.
 //!
 //! In a cached program, each record is decoded when a message first reaches it,
 //! from a block that is read at that moment: out of ten thousand rules a message

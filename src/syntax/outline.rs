@@ -434,7 +434,7 @@ impl<'a> Outliner<'a> {
             (TokenShape::Fault(ScanFault::EmptyPattern), None) => {
                 begins_line && self.nests.is_empty()
             }
-            // Not an operator, or the beginning of a procmail recipe.
+            // The signs are no operator, or they begin a procmail recipe.
             (TokenShape::Signs, None) => {
                 let sign = self.text.get(token.start as usize..).unwrap_or_default();
                 begins_line

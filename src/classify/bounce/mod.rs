@@ -1,9 +1,9 @@
-//! `bounce`: a failed or delayed delivery is reported; and who could not be
-//! reached, with what status, and why.
+//! `bounce`: the message reports a failed or delayed delivery, and says who could not
+//! be reached, with what status, and why.
 //!
 //! Delivery status notifications (RFC 3464, RFC 6533) say so in fields. Other
-//! MTAs say it in words: then a mail system must be the sender, and the subject
-//! or the text must be that of a report. Only the first 64 KB of these are read.
+//! MTAs say it in words: in that case a mail system must be the sender, and the subject
+//! or the text must be that of a report. Only the first 64 KB of a text are read.
 //! A notification that mail was delivered, relayed or read is not a bounce.
 
 mod delivery_status;

@@ -241,7 +241,7 @@ impl<'a> LineTail<'a> {
             return;
         }
         self.protocol = Some(word.to_owned());
-        // Exim's protocols are in lower case; so are Courier's, but it has the
+        // Exim and Courier write protocols in lower case, but Courier has the
         // address in a comment.
         let exim = ["smtp", "esmtp", "smtps", "esmtps", "asmtp", "esmtpa", "esmtpsa", "local"];
         self.names_client |= exim.contains(&word) || starts(word, "qmail-scanner");
