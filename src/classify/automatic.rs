@@ -106,7 +106,7 @@ pub(super) fn report_type(message: &Message) -> Option<String> {
     (content_type.value == "multipart/report").then_some(kind)
 }
 
-/// Whether it refers to another message, RFC 5322 §3.6.4.
+/// Whether the message refers to another one, RFC 5322 §3.6.4.
 fn answers_another(message: &Message) -> bool {
     ["in-reply-to", "references"].iter().any(|name| !folded(message, name).is_empty())
 }
@@ -161,10 +161,10 @@ fn subject(message: &Message, null_sender: bool) -> Option<String> {
 /// What else than its subject shows that a message is an answer.
 #[derive(Clone, Copy)]
 struct AnswerSigns {
-    /// It answers, or a machine sent it.
+    /// The message answers another one, or a machine sent it.
     of_answer: bool,
     by_machine: bool,
-    /// Nor did a person begin another subject in an answer.
+    /// No person can have written it as an answer with a new subject.
     sure: bool,
 }
 

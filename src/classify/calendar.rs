@@ -1,5 +1,5 @@
-//! `calendar`: an invitation, its cancellation, or an answer to one; and
-//! `calendar.method`, which of these it is.
+//! `calendar`: an invitation, its cancellation, or an answer to one.
+//! `calendar.method` says which of these it is.
 //!
 //! iTIP (RFC 5546 §1.4) names the method in the content, and iMIP (RFC 6047 §2.4)
 //! in Content-Type as well. An event that is only published, such as a ticket's,

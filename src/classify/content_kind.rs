@@ -34,9 +34,9 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
         "multipart/mixed" | "multipart/signed" => {
-            // A list wraps the message to add a footer; Exchange turns PGP/MIME
-            // into two attachments, the first of which says what the other is; and
-            // what is encrypted may be signed as a whole.
+            // A list wraps the message to add a footer. Exchange turns PGP/MIME
+            // into two attachments: the first says what the other one is. An
+            // encrypted part may be signed as a whole.
             let found = part(mail, |part| {
                 matches!(
                     part.media_type.as_str(),
@@ -150,7 +150,7 @@ fn by_smime_type(smime_type: &str) -> Option<Smime> {
 /// 1.2.840.113549.1.7.2 (RFC 5652 §5.1), compressed-data 1.2.840.113549.1.9.16.1.9.
 /// Anything else hides its content.
 fn by_content(mail: &Mail<'_>, part: &Part) -> Result<Smime, String> {
-    /// It comes after a tag and a length of up to six bytes.
+    /// The identifier comes after a tag and a length of up to six bytes.
     const OPENING: usize = 32;
     const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
     const COMPRESSED_DATA: &[u8] = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09";

@@ -198,8 +198,8 @@ fn zip(bytes: &[u8]) -> Vec<&'static str> {
     [member.map_or(&[][..], |(_, types)| types), ZIP].concat()
 }
 
-/// Whether it is a class file. A Mach-O "fat" binary begins alike; where a class
-/// file has its version, it has its number of architectures, which is small.
+/// Whether the file is a Java class file. A Mach-O "fat" binary begins alike; where a
+/// class file has its version, it has its number of architectures, which is small.
 fn is_java(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xca\xfe\xba\xbe") && bytes.get(7).is_some_and(|version| *version >= 45)
 }

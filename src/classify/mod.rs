@@ -120,11 +120,11 @@ pub type Finding = Result<Option<String>, String>;
 
 /// One classifier.
 pub struct Classifier {
-    /// Its word in the rule language.
+    /// The word of the classifier in the rule language.
     pub name: &'static str,
     /// What was looked for and not found, for the trace if it does not hold.
     pub absent: &'static str,
-    /// Whether it holds, and why.
+    /// Whether the classifier holds, and why.
     pub find: fn(&Mail<'_>) -> Finding,
 }
 

@@ -41,7 +41,7 @@ pub const FROM_MAILER: Classifier = Classifier {
 };
 
 struct Macro {
-    /// Also the three headers of lists.
+    /// Whether the three headers of lists count, too.
     lists: bool,
     words: &'static [&'static str],
 }

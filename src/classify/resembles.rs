@@ -34,7 +34,7 @@ const LONGEST_GAP: usize = 3;
 pub struct SimilarWord {
     skeleton: Vec<char>,
     edits: usize,
-    /// Whether it has several words.
+    /// Whether it consists of several words.
     phrase: bool,
 }
 
@@ -397,7 +397,8 @@ fn look_alike(char: char) -> Option<char> {
     Some(alike)
 }
 
-/// Whether it is Thai, Lao, Khmer, Myanmar, kana, Han or of a similar script.
+/// Whether a character is of Thai, Lao, Khmer, Myanmar, kana, Han or a similar script,
+/// which puts no spaces between words.
 fn is_unspaced(char: char) -> bool {
     matches!(char,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'

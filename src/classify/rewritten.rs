@@ -94,7 +94,7 @@ pub fn original(host: &str, url: &str) -> Option<String> {
             let value = parameter(path, name)?;
             match value.contains("://") {
                 true => value,
-                false => decoded(&value.replace('-', "%").replace('_', "/")),
+                false => percent_decoded(&value.replace('-', "%").replace('_', "/")),
             }
         }
         RewriteForm::Underscores => {
@@ -105,7 +105,7 @@ pub fn original(host: &str, url: &str) -> Option<String> {
         }
         RewriteForm::Path(segments) => {
             let rest = path.splitn(segments + 2, '/').nth(segments + 1)?;
-            decoded(rest)
+            percent_decoded(rest)
         }
         RewriteForm::Base64(name) => {
             let value = parameter(path, name)?;
@@ -140,11 +140,7 @@ fn parameter(path: &str, name: &str) -> Option<String> {
     // Text may still have `&amp;`.
     let mut pairs = query.split('&').map(|pair| pair.strip_prefix("amp;").unwrap_or(pair));
     let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
-    Some(decoded(value)).filter(|value| !value.is_empty())
-}
-
-fn decoded(text: &str) -> String {
-    percent_decoded(text)
+    Some(percent_decoded(value)).filter(|value| !value.is_empty())
 }
 
 /// A name with the escapes of RFC 3986 §2.1 decoded.

@@ -4,9 +4,8 @@
 //! Rule 0 is a missing reverse name. Rules 1 to 6 are the patterns of its Postfix
 //! configuration, matched by hand: compiling a regular expression costs more than
 //! matching without one. The rules are of 2004 and fit many mail servers of today
-//! whose names contain numbers; so verified mail is excluded, and so is a
-//! well-known service's host.
-//! host.
+//! whose names contain numbers, so verified mail and the hosts of well-known services
+//! are excluded.
 
 use crate::classify::words::hosts;
 use crate::classify::{Classifier, Finding, Mail, client, verified};
@@ -32,7 +31,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     )))
 }
 
-/// Whether it is a machine of a well-known sender. The name leads back to the
+/// Whether a host belongs to a well-known service. The name leads back to the
 /// client, so no other machine can have it.
 fn is_service(host: &str) -> bool {
     let host = host.to_ascii_lowercase();

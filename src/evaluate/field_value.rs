@@ -185,7 +185,11 @@ impl<'m> FieldValue<'m> {
 
 /// The first number in a text, with its sign and decimals.
 fn first_number(text: &str) -> Option<f64> {
-    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let digit = text.find(|c: char| c.is_ascii_digit())?;
+    // `-.5`, but not `No.5`.
+    let before = text[..digit].strip_suffix('.');
+    let start = before.filter(|text| !text.ends_with(|c: char| c.is_alphanumeric() || c == '.'));
+    let start = start.map_or(digit, str::len);
     let digits = &text[start..];
     let mut seen_dot = false;
     let end = digits
@@ -209,6 +213,10 @@ mod tests {
         for (text, number) in [
             ("Yes, score=5.25 required=4", Some(5.25)),
             ("-2.5", Some(-2.5)),
+            ("score=.5", Some(0.5)),
+            ("-.5", Some(-0.5)),
+            ("No.5", Some(5.0)),
+            ("...5", Some(5.0)),
             ("a 3. b", Some(3.0)),
             ("1.2.3", Some(1.2)),
             ("12", Some(12.0)),

@@ -155,9 +155,9 @@ fn separates(c: char, layout: Layout) -> bool {
     c == '/' || c == '.' && layout == Layout::MaildirPlusPlus
 }
 
-/// Turns levels with inserted text into names that can be created on any disk, and that
-/// are none of those that the rules read: a sender must not put mail where whoever is in
-/// it counts as known. `None` if there is no such name.
+/// Turns levels with inserted text into names that can be created on any disk. The rules
+/// must not read the folder as a list, or a sender could put mail where its authors
+/// count as known. `None` if there is no such name.
 fn safe_folder(
     parts: Vec<String>,
     layout: Layout,

@@ -53,7 +53,7 @@ pub struct Run {
     pub filtered: Vec<Message>,
     /// What is to be done, and why.
     pub evaluation: Evaluation,
-    /// The user's rules are damaged, and so are those that were to replace them:
+    /// The user's rules and the rules that were to replace them are both damaged:
     /// nothing in this run can be believed.
     pub damaged: bool,
 }
@@ -105,7 +105,7 @@ fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
     for step in steps {
         match &step.kind {
             StepKind::Edit(edit) => edits.push(edit.clone()),
-            // Its output already contains the edits before it.
+            // The output of a filter already contains the edits before it.
             StepKind::Filter { applied: true, .. } => edits.clear(),
             _ => {}
         }

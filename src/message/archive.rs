@@ -62,7 +62,7 @@ pub fn read(bytes: &[u8]) -> Archive {
         // Programs accept a ZIP file with something before it.
         _ => zip(bytes, &mut archive),
     };
-    // It ended too early, or there are too many names.
+    // `None` if the archive ended too early or has too many names.
     let _ = found;
     archive
 }

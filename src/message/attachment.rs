@@ -5,7 +5,7 @@ use super::bounded_text::{Budget, Gatherer};
 use super::mime::Part;
 use super::text::Text;
 
-/// One attachment. A forwarded message is one, and so is each one in it.
+/// One attachment. A forwarded message is an attachment, as are the attachments in it.
 #[derive(Debug, Clone)]
 pub struct Attachment {
     /// Where it is.

@@ -14,10 +14,11 @@ pub const TEXT_LIMIT: usize = 16 << 20;
 /// The texts that were read.
 pub(super) struct Bodies {
     pub(super) texts: Vec<Text>,
-    /// Of texts that do not declare a charset.
+    /// The charsets that the bytes of texts show whose headers declare none.
     pub(super) charsets: Vec<String>,
     pub(super) cut: bool,
 }
+
 impl Message {
     /// The text parts, including those of `multipart/alternative` and of
     /// forwarded messages; HTML as text.

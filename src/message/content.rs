@@ -484,9 +484,9 @@ fn shrunk() -> io::Error {
 
 /// Reads a range of the body.
 pub enum BodyReader<'a> {
-    /// It is in memory.
+    /// The body is in memory.
     Memory(&'a [u8]),
-    /// It is in a file.
+    /// The body is in a file.
     File(RangeReader<'a>),
 }
 

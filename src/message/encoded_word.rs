@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64;
 use memchr::memmem;
 
+use crate::message::bounded_text::floor;
 use crate::message::{base64, charset};
 
 /// How many bytes of UTF-8 go into one word: 45 bytes are 60 characters of
@@ -224,7 +225,7 @@ fn encode_words(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 2);
     let mut rest = text;
     while !rest.is_empty() {
-        let (word, tail) = rest.split_at(boundary(rest, BYTES_A_WORD));
+        let (word, tail) = rest.split_at(floor(rest, BYTES_A_WORD));
         if !encoded.is_empty() {
             encoded.push_str("\n ");
         }
@@ -234,11 +235,6 @@ fn encode_words(text: &str) -> String {
         rest = tail;
     }
     encoded
-}
-
-/// The last character boundary up to `at`.
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Breaks before blanks that are followed by text, so that no line is blank.

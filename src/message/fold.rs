@@ -58,7 +58,7 @@ fn owned(text: String, change: impl Fn(&str) -> Cow<'_, str>) -> String {
 }
 
 fn nfkc(text: &str) -> Cow<'_, str> {
-    // They are removed first: the characters around them may compose.
+    // Ignorable characters are removed first: the characters around them may compose.
     if text.chars().any(is_ignorable) {
         let seen: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
         return Cow::Owned(owned(seen, composed));
@@ -151,7 +151,7 @@ fn fold_ascii(text: &str) -> Cow<'_, str> {
             !(std::mem::replace(&mut after_blank, blank) && blank)
         });
     }
-    // It was ASCII and still is.
+    // The text was ASCII and still is.
     Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
 }
 

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use memchr::{memchr, memchr_iter};
 
 use crate::message::bounded_text::{self, Budget, Gatherer};
+use crate::message::header_block::is_name_byte;
 use crate::message::unfold::{raw_line, unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
@@ -376,11 +377,6 @@ impl HeaderEntry {
             HeaderEntry { start, name_length: 0, value_offset: 0 }
         }
     }
-}
-
-/// RFC 5322 §2.2: printable ASCII without the colon.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b':'
 }
 
 /// FNV-1a of the lower-case name: short, and good enough for sorting.

@@ -16,7 +16,7 @@ pub struct HeaderBlock {
     pub header: Range<usize>,
     /// The block is longer than the limit and was cut there.
     pub cut: bool,
-    /// It ends with a boundary, where others may read on to the first empty line.
+    /// The block ends with a boundary, where others may read on to the first empty line.
     pub at_boundary: bool,
 }
 
@@ -278,9 +278,10 @@ fn is_known_field(line: &[u8]) -> bool {
         && (extension || KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
 }
 
-/// RFC 5322 §2.2: printable US-ASCII, no colon.
+/// Whether the byte may be in the name of a field: printable US-ASCII without the
+/// colon (RFC 5322 §2.2).
 pub(super) fn is_name_byte(byte: u8) -> bool {
-    matches!(byte, 33..=126) && byte != b':'
+    byte.is_ascii_graphic() && byte != b':'
 }
 
 #[cfg(test)]

@@ -103,9 +103,9 @@ pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     edited
 }
 
-/// The lines as far as the edits need them separately: of the fields that an edit
-/// removes, the first determines the place of a new one. Everything between them
-/// is one entry.
+/// The lines as far as the edits need them separately: the first field of each name
+/// that an edit sets or removes, because a new field takes its place. The other
+/// fields of these names are left out. Everything between is one entry.
 fn lines<'a>(
     head: &'a Head,
     range: Range<usize>,
@@ -113,10 +113,10 @@ fn lines<'a>(
     edits: &[HeaderEdit],
 ) -> VecDeque<BlockLine<'a>> {
     let block = head.bytes();
-    let mut going: Vec<(&str, bool)> = Vec::new();
+    let mut names: Vec<(&str, bool)> = Vec::new();
     for edit in edits {
         match edit {
-            HeaderEdit::Set { name, .. } | HeaderEdit::Remove { name } => going.push((name, false)),
+            HeaderEdit::Set { name, .. } | HeaderEdit::Remove { name } => names.push((name, false)),
             HeaderEdit::Add { .. } => {}
         }
     }
@@ -127,9 +127,9 @@ fn lines<'a>(
             lines.push_back(BlockLine { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
         }
     };
-    let fields = if going.is_empty() { None } else { Some(head.headers()) };
+    let fields = if names.is_empty() { None } else { Some(head.headers()) };
     for field in fields.into_iter().flatten() {
-        let found = going.iter_mut().find(|(name, _)| field.name.eq_ignore_ascii_case(name));
+        let found = names.iter_mut().find(|(name, _)| field.name.eq_ignore_ascii_case(name));
         let is_cut = cut && field.range.end == end;
         if let Some((_, is_known)) = found.filter(|_| !is_cut) {
             push("", copied..field.range.start);

@@ -1,7 +1,7 @@
 //! HTML as its reader sees it: running text without markup.
 //!
-//! This is a tokenizer. Of the tree it only tracks which elements are open, up to
-//! a limit: what an element hides ends where the element does. Block elements and
+//! This is a tokenizer: no tree is built, only the open elements are tracked, up to
+//! a limit, because what an element hides ends where the element does. Block elements and
 //! `<br>` become line breaks, cells are separated, and images are represented by
 //! their `alt`.
 
@@ -141,7 +141,7 @@ struct HtmlReader<'s> {
     done: bool,
     element: String,
     attribute: Attribute,
-    /// Those of the current tag that count: of several with one name, the first.
+    /// The attributes of the current tag: the first one of each name counts.
     attributes: Vec<Name>,
     /// The style that the attributes of the current tag give its element.
     tag: Style,

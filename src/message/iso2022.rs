@@ -19,13 +19,13 @@ const SI: u8 = 0x0f;
 /// A character set that an escape can designate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Set {
-    /// Also JIS X 0201 Roman, read as Microsoft does: `\` and `~` stay.
+    /// ASCII, and JIS X 0201 Roman, read as Microsoft does: `\` and `~` stay.
     Ascii,
     /// JIS X 0201 katakana, one byte each.
     Kana,
     /// JIS X 0208.
     Jis0208,
-    /// JIS X 0213, plane 1, most of which is JIS X 0208.
+    /// JIS X 0213, plane 1, which is JIS X 0208 for the most part.
     Jis0213,
     /// JIS X 0213, plane 2.
     Jis0213Second,

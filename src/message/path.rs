@@ -58,7 +58,7 @@ pub fn untagged(address: &str) -> String {
     quoted(&found.unwrap_or(whole))
 }
 
-/// What begins with these letters, in either case.
+/// The rest of a text that begins with `start` in any ASCII case.
 fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(start.len())?;
     head.eq_ignore_ascii_case(start).then_some(rest)

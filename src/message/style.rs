@@ -12,7 +12,7 @@ pub struct Style {
     is_there: bool,
     /// The letters have zero size; those of inner elements may have a size again.
     no_size: Option<bool>,
-    /// It is not drawn; inner elements may be drawn again.
+    /// The element is not drawn; inner elements may be drawn again.
     not_drawn: Option<bool>,
 }
 

@@ -95,7 +95,7 @@ const HTML_LIMIT: usize = 8 << 20;
 pub struct Format<'a> {
     /// How it is encoded for transport.
     pub encoding: Encoding,
-    /// It is HTML.
+    /// Whether the text is HTML.
     pub is_html: bool,
     /// Declared charset.
     pub charset: Option<&'a str>,

@@ -185,7 +185,7 @@ impl QuotedPrintable {
                         self.pending.push(*byte);
                         rest = following;
                     }
-                    // It is read again, now on its own.
+                    // The byte is read again, now on its own.
                     _ => self.release(out),
                 },
                 [b'=', blank @ (b' ' | b'\t' | b'\r'), ..] => match byte {

@@ -1,5 +1,5 @@
 //! A program as it is evaluated: a head with what every delivery needs, and rows
-//! of records, of which there may be thousands.
+//! with up to thousands of records.
 //!
 //! In a cached program, each record is decoded when a message first reaches it,
 //! from a block that is read at that moment: out of ten thousand rules a message
@@ -44,7 +44,7 @@ struct CachedHead<P> {
 /// Where the records of a row are.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 struct RowExtent {
-    /// Its first block; the others follow.
+    /// The first block of the row; the others follow.
     block: u32,
     /// The number of records.
     length: u32,

@@ -39,8 +39,8 @@ pub struct Index {
 /// When a statement can be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guard {
-    /// 1 + the index of the set of places, one of which contains one of the
-    /// rule's words if the rule holds; 0 if that is unknown.
+    /// 1 + the index of a set of places: if the rule holds, one of these places contains
+    /// one of its words. 0 if that is unknown.
     pub set: u32,
     /// Where the run continues after a rule that does not hold.
     pub end: u32,
@@ -51,7 +51,7 @@ pub struct Guard {
 pub struct IndexPlace {
     /// Index into [`Program::fields`].
     pub field: u32,
-    /// Its form.
+    /// The form of its values.
     pub form: ValueForm,
     /// Bit `n` is set if there are pieces of `n` bytes.
     pub lengths: u8,
@@ -85,7 +85,7 @@ pub struct CachedIndex {
 pub struct CachedPlace {
     /// See [`IndexPlace`].
     pub field: u32,
-    /// Its form.
+    /// The form of its values.
     pub form: ValueForm,
     lengths: u8,
     /// A bloom filter: a bit for each piece, by its hash; the number of bits is a
@@ -222,8 +222,8 @@ impl<'a> Prefilter<'a> {
     }
 }
 
-/// What a condition needs to hold: one of these words. The cost is that of the
-/// most common piece among them.
+/// The words of which a message must have one if the condition holds. The cost is that
+/// of the most common piece among them.
 #[derive(Debug, Clone, Default)]
 struct Need {
     words: Vec<(PlaceKey, u32, u8)>,

@@ -7,7 +7,7 @@ use crate::rules::{glob, pattern};
 /// An entry that no address can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadEntry {
-    /// Its line in the file, or its number in the set, from 1.
+    /// The line of the entry in the file, or its number in the set, from 1.
     pub line: u32,
     /// As written.
     pub entry: String,
@@ -26,7 +26,7 @@ pub enum BadEntryReason {
     NotBare,
     /// What follows the `@` is not a domain.
     BadDomain,
-    /// It is longer than an address can be.
+    /// Longer than an address can be.
     LongAddress,
     /// A pattern that cannot be used, and why.
     BadPattern(String),

@@ -66,9 +66,9 @@ pub struct PatternError {
 /// What a pattern captures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PatternCaptures {
-    /// How many groups it has, besides the whole match.
+    /// How many groups the pattern has, besides the whole match.
     pub groups: u32,
-    /// The names of those that have one.
+    /// The names of the groups that have one.
     pub names: Vec<String>,
 }
 
@@ -303,7 +303,7 @@ pub struct Patterns<'p> {
 }
 
 impl<'p> Patterns<'p> {
-    /// The patterns of a program, none of which is built yet.
+    /// The patterns of a program; each is built when it is first used.
     pub fn new(program: &'p CompiledProgram) -> Patterns<'p> {
         Patterns { program, built: RefCell::default(), cut: Cell::new(false) }
     }

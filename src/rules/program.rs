@@ -92,7 +92,7 @@ pub struct UnusedScript {
 /// One step of the run through the rules.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// Its place: a rule without its block, an action.
+    /// The place of the statement: a rule without its block, or an action.
     pub span: Span,
     /// Line of that place, from 1.
     pub line: u32,
@@ -136,7 +136,7 @@ pub enum StatementKind {
 /// A condition with its place.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// Its place.
+    /// The place of the condition.
     pub span: Span,
     /// What it tests.
     pub kind: ConditionKind,
@@ -293,7 +293,7 @@ pub struct Pattern {
 /// A list: addresses, or texts that a field is compared with.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct List {
-    /// Its name; `None` for a set in a test.
+    /// The name of the list; `None` for a set in a test.
     pub name: Option<String>,
     /// Where it is declared.
     pub span: Span,
@@ -405,7 +405,7 @@ pub const ALL_FOLDERS: &str = "*";
 /// `define NAME = CONDITION`
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Define {
-    /// Its name.
+    /// The name of the condition.
     pub name: String,
     /// Index into [`Program::conditions`].
     pub condition: u32,
@@ -414,7 +414,7 @@ pub struct Define {
 /// `score NAME { … }`
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Score {
-    /// Its name.
+    /// The name of the score.
     pub name: String,
     /// Weight and index into [`Program::conditions`].
     pub entries: Vec<(f64, u32)>,
@@ -434,11 +434,11 @@ pub struct Expectation {
 /// `category "name" [mandatory] { … }`
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Category {
-    /// Its name.
+    /// The name of the category.
     pub name: String,
     /// Whether it cannot be switched off.
     pub mandatory: bool,
-    /// Its place, without the block.
+    /// The place of the category, without its block.
     pub span: Span,
 }
 
@@ -473,7 +473,7 @@ pub enum Field {
     ListName,
     /// Hashes of the message itself and of those that it names as its conversation.
     Thread,
-    /// Those messages of the conversation that are in folders which the rules use as lists.
+    /// The messages of the conversation that are in folders which the rules use as lists.
     InMyThread,
     /// What a trusted border says about the sender.
     Result(ResultField),

@@ -26,7 +26,7 @@ pub struct ScriptRequest<'a> {
 /// A script as rules.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// Its text, and those of the scripts that it includes.
+    /// The text of the script, and of those that it includes.
     pub files: Vec<SourceFile>,
     /// The rules; empty if it does nothing.
     pub rules: String,
@@ -40,7 +40,7 @@ pub struct Script {
 /// Something a script requests that cannot be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptFault {
-    /// Its place in the script; `None` if it is about the whole file.
+    /// The place of the request in the script; `None` if it is about the whole file.
     pub span: Option<Span>,
     /// The name of the filter there, as the script's editor shows it.
     pub label: Option<String>,

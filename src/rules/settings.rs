@@ -80,7 +80,7 @@ pub enum OverQuota {
     /// The mail server tries again: 75, with `4.2.2`.
     #[default]
     Temporary,
-    /// It is refused: 77, with `5.2.2`.
+    /// The message is refused: 77, with `5.2.2`.
     Permanent,
 }
 
@@ -134,7 +134,7 @@ pub struct SwitchWord {
     pub category: Option<String>,
     /// `on`; otherwise `off`.
     pub on: bool,
-    /// Its place.
+    /// The place of the statement.
     pub span: Span,
     /// Line of that place, from 1.
     pub line: u32,

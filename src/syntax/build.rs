@@ -96,13 +96,13 @@ impl<'m> Builder<'m> {
 
     pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
         let rule = pair.as_rule();
+        if rule == Rule::actions {
+            return Ok(StatementNodeKind::Actions(self.actions(pair)?));
+        }
         let mut word = None;
         let mut value = None;
         let mut condition = None;
         let mut actions = Vec::new();
-        if rule == Rule::actions {
-            return Ok(StatementNodeKind::Actions(self.actions(pair)?));
-        }
         let mut label = None;
         let mut choices = Vec::new();
         let mut label_kind = None;
@@ -311,11 +311,11 @@ impl<'m> Builder<'m> {
     fn named_arguments(&mut self, pair: Pair<Rule>) -> Read<NamedArguments> {
         let span = self.span(&pair);
         let mut all = Vec::new();
-        for part in pair.into_inner().filter(|part| part.as_rule() == Rule::particular) {
+        for part in pair.into_inner().filter(|part| part.as_rule() == Rule::named_argument) {
             let (mut name, mut value) = (None, None);
             for inner in part.into_inner() {
                 match inner.as_rule() {
-                    Rule::particular_name => name = Some(self.word(&inner)),
+                    Rule::argument_name => name = Some(self.word(&inner)),
                     _ => value = Some(self.value(inner)?),
                 }
             }

@@ -30,7 +30,7 @@ const LONGEST_VALUE: usize = 60;
 /// The value of a comparison.
 struct ComparedValue {
     written: String,
-    /// Whether it is a duration, with which `older` is about the age.
+    /// Whether the value is a duration, with which `older` is about the age.
     is_duration: bool,
     is_text: bool,
 }
@@ -60,8 +60,8 @@ impl PieceContext<'_> {
             let text = format!("{field} in {}..{}", value.written, last.written);
             return (!last.is_text).then(|| suggestion(text, end)).flatten();
         }
-        let mut told = phrase.iter().filter(|word| !is_filler(word));
-        let operator = match (told.next(), told.next()) {
+        let mut content_words = phrase.iter().filter(|word| !is_filler(word));
+        let operator = match (content_words.next(), content_words.next()) {
             (None, None) if !phrase.is_empty() => "is",
             // Another hint replaces a single word.
             (Some(word), None) if phrase.len() > 1 || words::is_reserved(word) => {

@@ -112,7 +112,8 @@ impl PieceContext<'_> {
         self.mistake(kind, SyntaxToken { end, ..token })
     }
 
-    /// A string in other quotes, of which the first is at a token: in ours.
+    /// A string in other quotes, written with those of the language; `first` is the opening
+    /// quote.
     fn quoted(
         &self,
         first: SyntaxToken,

@@ -103,7 +103,7 @@ impl PieceContext<'_> {
         Some(if known { self.suggestion(text, at..end + 1) } else { text.into() })
     }
 
-    /// `move to folder "A"`, `skip the inbox`: the action of which the token is the word.
+    /// `move to folder "A"`, `skip the inbox`; the token at `at` is the word of the action.
     pub(super) fn moving(&self, at: usize) -> Option<Mistake> {
         let action = self.word(at).filter(|word| words::ACTIONS.contains(word))?;
         let start = self.piece.tokens.start;
@@ -130,7 +130,7 @@ impl PieceContext<'_> {
         Some(self.mistake(SyntaxErrorKind::Unexpected { found, expected, suggestion }, whole))
     }
 
-    /// `forward "a@b.example" as copy`, of which the token is the last.
+    /// `forward "a@b.example" as copy`; the token at `at` is the last one.
     fn copy_of_forward(&self, at: usize) -> Option<SyntaxSuggestion> {
         let [word, text, joint] = [3, 2, 1].map(|back| at.wrapping_sub(back));
         let address = self.token(text).filter(|text| text.kind == TokenShape::Text)?;
@@ -281,7 +281,7 @@ impl PieceContext<'_> {
         Some(self.mistake(kind, term))
     }
 
-    /// `isn't`, `doesn't contain`, of which the token is the `'`.
+    /// `isn't`, `doesn't contain`; the token at `at` is the `'`.
     pub(super) fn contraction(&self, at: usize) -> Option<Mistake> {
         let verb = self.word(at.wrapping_sub(1)).filter(|_| self.touches(at))?;
         self.word(at + 1).filter(|rest| *rest == "t" && self.touches(at + 1))?;

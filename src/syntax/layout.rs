@@ -37,7 +37,7 @@ pub(super) enum Doc {
 /// A comment at the place of a line break.
 pub(super) struct BreakComment {
     pub text: String,
-    /// Whether it goes on the line that ends here, not on one of its own.
+    /// Whether the comment goes on the line that ends here, not on one of its own.
     pub after: bool,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct MendedPiece {
 pub(super) struct ByteOrigin {
     start: u32,
     end: u32,
-    /// Whether it is that byte of the file, and not one that was put there.
+    /// Whether the byte is in the file, and was not inserted.
     pub(super) is_own: bool,
 }
 

@@ -34,7 +34,7 @@ pub(super) enum OutlinePart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockKind {
     Statements,
-    /// Those of a category.
+    /// The rules and settings of a category.
     Category,
     Entries,
 }
@@ -157,7 +157,7 @@ impl<'a> Outliner<'a> {
                 self.new_line(at, *token, indent);
             }
             match token.kind {
-                TokenShape::OpenBlock if self.opens_particulars(at) => {
+                TokenShape::OpenBlock if self.opens_named_arguments(at) => {
                     at = self.named_arguments(at);
                     continue;
                 }
@@ -217,7 +217,7 @@ impl<'a> Outliner<'a> {
     }
 
     /// Whether the `{` belongs to the action before it.
-    fn opens_particulars(&self, at: usize) -> bool {
+    fn opens_named_arguments(&self, at: usize) -> bool {
         let before = at.wrapping_sub(1);
         let acts = self.first_word == LeadingWord::Action || self.arrow;
         let starts = self.start.is_some_and(|start| start <= before);
@@ -434,7 +434,7 @@ impl<'a> Outliner<'a> {
             (TokenShape::Fault(ScanFault::EmptyPattern), None) => {
                 begins_line && self.nests.is_empty()
             }
-            // Not an operator, or the beginning of a procmail recipe.
+            // The signs are no operator, or they begin a procmail recipe.
             (TokenShape::Signs, None) => {
                 let sign = self.text.get(token.start as usize..).unwrap_or_default();
                 begins_line

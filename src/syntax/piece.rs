@@ -1,6 +1,5 @@
-//! One piece read by pest. If it has a mistake, what the hint says is put in its place and the
-//! piece is read again, as its author will read it after the edit: so its other mistakes are
-//! found, too.
+//! One piece read by pest. A mistake in it is replaced by what the hint says, and the piece is
+//! read again, as it will be after the author's edit: so its other mistakes are found, too.
 
 use pest::Parser;
 use pest::iterators::Pair;

@@ -76,10 +76,10 @@ pub enum ScanFault {
     SingleQuote,
     /// `“`, `「` and similar quotes.
     CurlyQuote,
-    /// Characters from a Japanese input method or a word processor that look like
-    /// ones of the language; `narrow` says which.
+    /// A character from a Japanese input method or a word processor that looks like
+    /// one of the language; `narrow` says which.
     LookAlike,
-    /// It is invisible.
+    /// An invisible character.
     Invisible,
     /// Any other character without a meaning.
     Stray,

@@ -392,7 +392,7 @@ impl PieceContext<'_> {
             .map(|token| format!("{} {}", words::FOLDER_EXISTS, self.written(token)))
     }
 
-    /// `1 December 2026`, `December 1, 2026`, of which the second token is at `at`.
+    /// `1 December 2026`, `December 1, 2026`; the second token is at `at`.
     pub(super) fn date_in_words(&self, at: usize) -> Option<Mistake> {
         let before = self.token(at.wrapping_sub(1))?;
         let has_month = [at.wrapping_sub(1), at]

@@ -151,7 +151,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("below", "<"),
 ];
 
-/// Whether it is an operator of another language.
+/// Whether a word is an operator of another language.
 pub(super) fn is_synonym(word: &str) -> bool {
     SYNONYMS.iter().any(|(foreign, _)| *foreign == word)
 }
@@ -348,7 +348,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::let_word => "`let`",
         Rule::argument => "an argument",
         Rule::named_arguments => "`{`",
-        Rule::particular | Rule::particular_name => "a word of it (`text`, `subject`, …)",
+        Rule::named_argument | Rule::argument_name => "an argument (`text`, `subject`, …)",
         Rule::flag => "a flag",
         Rule::condition
         | Rule::all

@@ -109,7 +109,7 @@ pub struct Results {
 /// A header that was not believed, as a whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoredHeader {
-    /// Its beginning, without control characters.
+    /// The beginning of the header, without control characters.
     pub header: String,
     /// Why not, in words.
     pub why: String,
@@ -331,7 +331,7 @@ impl ResultsReader<'_, '_> {
     }
 
     /// Whether a header that may be our border's cannot be read, or only in part.
-    /// Then some text of the sender's did that, perhaps one that the message does
+    /// In that case a text of the sender's did that, perhaps one that the message does
     /// not show.
     fn is_garbled(&self) -> bool {
         let head = self.mail.message.head();

@@ -15,7 +15,7 @@ pub struct Signature {
     pub encoded_identity: String,
     /// `b=` without blanks.
     pub data: String,
-    /// Those of its texts that a border might print and that can be read as more
+    /// The texts of the signature that a border might print and that can be read as more
     /// than one value.
     pub ambiguous: Vec<String>,
 }

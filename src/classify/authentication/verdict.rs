@@ -7,9 +7,9 @@ use std::fmt;
 pub enum Verdict {
     /// The sender is who it claims to be.
     Pass,
-    /// It is not.
+    /// The sender is not who it claims to be.
     Fail,
-    /// Probably not (SPF).
+    /// The sender is probably not who it claims to be (SPF).
     SoftFail,
     /// The sender's domain says nothing either way.
     Neutral,

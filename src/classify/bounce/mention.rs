@@ -85,7 +85,7 @@ fn all(line: &str) -> impl Iterator<Item = Mention<'_>> {
     })
 }
 
-/// Whether it is a local part, not the end of a path, a command or a URL.
+/// Whether a text is a local part, not the end of a path, a command or a URL.
 pub fn is_local_part(local: &str) -> bool {
     !local.is_empty()
         && !local.starts_with(['|', '/'])
@@ -115,7 +115,7 @@ fn names_identifier(line: &str) -> bool {
     line.contains("message-id") || line.contains("message id") || line.contains("references:")
 }
 
-/// Whether it belongs to someone to ask for help, or to the machine that speaks.
+/// Whether an address belongs to someone to ask for help, or to the machine that speaks.
 fn is_helper(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
     HELPERS.contains(&local.as_str())

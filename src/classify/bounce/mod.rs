@@ -1,9 +1,9 @@
-//! `bounce`: a failed or delayed delivery is reported; and who could not be
-//! reached, with what status, and why.
+//! `bounce`: the message reports a failed or delayed delivery, and says who could not
+//! be reached, with what status, and why.
 //!
 //! Delivery status notifications (RFC 3464, RFC 6533) say so in fields. Other
-//! MTAs say it in words: then a mail system must be the sender, and the subject
-//! or the text must be that of a report. Only the first 64 KB of these are read.
+//! MTAs say it in words: in that case a mail system must be the sender, and the subject
+//! or the text must be that of a report. Only the first 64 KB of a text are read.
 //! A notification that mail was delivered, relayed or read is not a bounce.
 
 mod delivery_status;
@@ -161,20 +161,20 @@ struct Signs {
     kind: BounceKind,
     /// What shows that a mail system is the sender.
     system: Option<String>,
-    /// Its name shows it, not only the null sender.
+    /// The name of the sender shows it, not only the null sender.
     named: bool,
-    /// It is MAILER-DAEMON, who writes nothing else, while a postmaster may be a person.
+    /// The sender is MAILER-DAEMON, who writes nothing else; a postmaster may be a person.
     daemon: bool,
-    /// It is fml, in the name of a list's keeper.
+    /// The sender is fml, in the name of a list's keeper.
     keeper: bool,
     /// The envelope sender is null, so a machine speaks.
     null_sender: bool,
-    /// No one reads answers to it.
+    /// Nobody reads answers to the message.
     unattended: bool,
     subject: String,
     subject_reports: bool,
     failed_recipients: bool,
-    /// It came through a list, so anybody may have written it, or it is a newsletter.
+    /// The message came through a list, so anybody may have written it, or is a newsletter.
     to_many: bool,
 }
 

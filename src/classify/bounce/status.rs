@@ -3,7 +3,7 @@
 /// A code and where it ends.
 struct CodeMatch<'a> {
     code: &'a str,
-    /// It comes right after an SMTP reply code (RFC 5321 §4.2).
+    /// The code comes right after an SMTP reply code (RFC 5321 §4.2).
     replied: bool,
 }
 

@@ -2,14 +2,14 @@
 //! [`words`](crate::classify::words), and what each of its tables is used for.
 
 use crate::classify::words::{answers, bounces, find};
+use crate::message::bounded_text::floor;
 
 /// A report begins within this many bytes of the text.
 const START: usize = 600;
 
-/// The beginning of a text.
+/// The beginning of a text, where a report says what happened.
 pub fn start(text: &str) -> &str {
-    let end = (0..=START.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default()
+    text.get(..floor(text, START)).unwrap_or_default()
 }
 
 /// Whether a subject is that of a delivery report.

@@ -17,7 +17,7 @@ pub struct Client<'a> {
     pub forged: bool,
     /// A bare address, as qmail and Exchange write it.
     pub bare: bool,
-    /// It came over a socket of the machine, or from one of its users.
+    /// The message came over a socket of the machine, or from one of its users.
     pub local: bool,
     pub helo: Option<&'a str>,
 }

@@ -55,7 +55,7 @@ pub struct ReceivedLine {
     pub ip: Option<IpAddr>,
     /// There are other addresses in the places where the client's can be.
     pub addresses_differ: bool,
-    /// It can be read in more than one way: a login, a program on the machine or
+    /// The line can be read in more than one way: a login, a program on the machine or
     /// a mailbox that it mentions counts for nothing.
     pub ambiguous: bool,
     /// The host that wrote the line.
@@ -241,7 +241,7 @@ impl<'a> LineTail<'a> {
             return;
         }
         self.protocol = Some(word.to_owned());
-        // Exim's protocols are in lower case; so are Courier's, but it has the
+        // Exim and Courier write protocols in lower case, but Courier has the
         // address in a comment.
         let exim = ["smtp", "esmtp", "smtps", "esmtps", "asmtp", "esmtpa", "esmtpsa", "local"];
         self.names_client |= exim.contains(&word) || starts(word, "qmail-scanner");
@@ -335,7 +335,7 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
         _ if after_literal && clients.is_empty() => address_first(after_from, found),
         _ => {
             address_last(name, &comments, &clients, tail, found);
-            // It may be Exim under another name.
+            // The server may be Exim under another name.
             found.addresses_differ |= after_literal && literal != found.ip;
             found.addresses_differ |= second.is_some() && second != found.ip;
             if tail.fetched {

@@ -21,9 +21,8 @@ enum Relay {
 pub struct Relays(Vec<Relay>);
 
 impl Relays {
-    /// Reads the entries of `set relays` and `set trust`. An entry that
-    /// [`is_relay`] refuses matches nothing, nor does one of `set trust` that is
-    /// not a name.
+    /// Reads the entries of `set relays` and `set trust`. An entry that [`is_relay`]
+    /// refuses, or one of `set trust` that is not a name, matches nothing.
     pub fn new(relays: &[String], trust: &[String]) -> Relays {
         // A name with a leading dot may be a provider's, with all its users.
         let exact = |relay: &Relay| matches!(relay, Relay::Name(_));

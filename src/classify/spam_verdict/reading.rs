@@ -189,7 +189,8 @@ fn bar(value: &str) -> Reading {
     Reading { score: Some(sign * same as f64), ..Reading::default() }
 }
 
-/// One character per point, and the character is configurable; none means less than one.
+/// Reads one character per point; the character is configurable. No character means less
+/// than one point.
 fn level(value: &str) -> Reading {
     let mut chars = value.chars();
     let first = chars.next();

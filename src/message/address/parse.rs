@@ -75,7 +75,7 @@ enum TokenKind {
     Encoded,
     Quoted,
     Comment,
-    /// It may belong to a name, or separate mailboxes.
+    /// A comma can belong to a name, or separate mailboxes.
     Comma,
 }
 
@@ -444,7 +444,7 @@ struct JoinedPieces {
     spec: Spec,
     start: usize,
     end: usize,
-    /// It can be a local part without a domain.
+    /// The pieces can be a local part without a domain.
     is_local_part: bool,
 }
 

@@ -24,9 +24,8 @@ use crate::message::iso2022::{self, Set};
 use crate::message::{jisx0213, utf7};
 
 /// Decodes a text of the charset called `label`. Never fails: what cannot be read
-/// becomes U+FFFD. A byte-order mark and escapes to a Japanese set override the
-/// label, and so does text that can hardly be anything but UTF-8. Without a
-/// (known) label: UTF-8 if the text is valid, EUC-JP or Shift_JIS if it is valid
+/// becomes U+FFFD. A byte-order mark, escapes to a Japanese set, and text that can
+/// hardly be anything but UTF-8 override the label. Without a (known) label: UTF-8 if the text is valid, EUC-JP or Shift_JIS if it is valid
 /// with kana, otherwise windows-1252.
 pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
     match byte_order_mark(bytes).or(label).map_or(Charset::Unsaid, named) {

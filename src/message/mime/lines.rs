@@ -12,7 +12,7 @@ pub(super) const BUFFER: usize = 16 << 10;
 /// A line with its line end, or a piece of a line that is longer than the buffer.
 pub(super) struct LinePiece<'a> {
     pub(super) bytes: &'a [u8],
-    /// Its place in the body.
+    /// The place of the piece in the body.
     pub(super) start: u64,
     pub(super) starts_line: bool,
     /// Length of the line end before it, 0 if it does not start a line.

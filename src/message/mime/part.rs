@@ -36,17 +36,17 @@ pub struct Part {
     pub range: Range<u64>,
     /// Index of the part that contains it.
     pub parent: Option<usize>,
-    /// Its own parts were found, and have all the content.
+    /// The parts of a multipart were found, and have all the content.
     pub split: bool,
 }
 
 impl Part {
-    /// Whether it is text that a mail reader shows.
+    /// Whether the part is text that a mail reader shows.
     pub fn is_text(&self) -> bool {
         !self.split && !self.attached && self.media_type.starts_with("text/")
     }
 
-    /// Whether it is another message.
+    /// Whether the part is another message.
     pub fn is_message(&self) -> bool {
         let known = ["message/rfc822", "message/global", "message/news"];
         known.contains(&self.media_type.as_str())
@@ -59,7 +59,7 @@ impl Part {
         self.encoding = Encoding::Identity;
     }
 
-    /// Whether it is something to save or open: marked as an attachment, with a
+    /// Whether the part is something to save or open: marked as an attachment, with a
     /// file name, or not text.
     pub fn is_attachment(&self) -> bool {
         if self.media_type.starts_with("multipart/") {

@@ -11,7 +11,7 @@ pub(super) fn name(line: &[u8]) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether it is a line of uuencoded bytes: its first character is their number.
+/// Whether a line has uuencoded bytes: its first character is their number.
 pub(super) fn is_data(line: &[u8]) -> bool {
     let Some((length, text)) = line.split_first() else { return false };
     let bytes = usize::from(length.wrapping_sub(b' ') & 63);

@@ -15,7 +15,7 @@ pub(super) const REMOVE_FROM: ActionWord =
 /// `add` or `remove`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct EditListAction {
-    /// Whether it is `add` rather than `remove`.
+    /// Whether the action is `add` rather than `remove`.
     pub add: bool,
     /// Index into the program's fields: addresses, domains or texts.
     pub field: u32,

@@ -14,7 +14,7 @@ pub(super) const LET: ActionWord = ActionWord::new("let", "`let NAME = \"text\"`
 pub struct LetAction {
     /// Index into the program's values.
     pub value: u32,
-    /// Its value from now on.
+    /// The value from now on.
     pub text: Template,
 }
 

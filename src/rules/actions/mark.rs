@@ -12,7 +12,7 @@ pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG â€
 /// `mark` or `unmark`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct MarkAction {
-    /// Whether it is `mark` rather than `unmark`.
+    /// Whether the action is `mark` rather than `unmark`.
     pub add: bool,
     /// The flags, at least one.
     pub flags: FlagsTemplate,

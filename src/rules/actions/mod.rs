@@ -40,11 +40,11 @@ pub use reply::{NAMED_ARGUMENTS, ReplyText};
 pub struct ActionWord {
     /// As written in the rules.
     pub name: &'static str,
-    /// Its syntax, for people.
+    /// The syntax of the action, for people.
     pub usage: &'static str,
     /// Whether `as FLAG …` may follow.
     pub takes_flags: bool,
-    /// Whether it may follow `on moved …`.
+    /// Whether the action may follow `on moved …`.
     pub is_for_moves: bool,
     /// Reads its arguments.
     pub(super) read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError>,

@@ -29,7 +29,7 @@ const EVERY: u64 = 7 * 24 * HOUR;
 /// `reply`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ReplyAction {
-    /// Its text.
+    /// The text of the reply.
     pub text: ReplyText,
     /// Replaces the subject in the file, or the one made from the message's own.
     pub subject: Option<Template>,

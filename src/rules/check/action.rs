@@ -22,7 +22,7 @@ pub(in crate::rules) struct ActionReader<'r, 'a, 's> {
     checker: &'r mut Checker<'a, 's>,
     /// As written.
     pub(in crate::rules) action: &'r ast::ActionNode,
-    /// Its word.
+    /// The word of the action.
     pub(in crate::rules) word: &'static ActionWord,
 }
 

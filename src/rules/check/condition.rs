@@ -256,7 +256,7 @@ impl Checker<'_, '_> {
         };
         if of.is_empty() {
             self.empty_set(span);
-            return Some(ConditionKind::Any(Vec::new()));
+            return None;
         }
         let mut parts = Vec::new();
         let mut fine = true;
@@ -277,15 +277,18 @@ impl Checker<'_, '_> {
         fine.then_some(ConditionKind::Any(parts))
     }
 
-    /// The condition that holds if any of these does; none holds if there are none.
-    pub(super) fn any_of(&mut self, span: Span, mut kinds: Vec<ConditionKind>) -> ConditionKind {
-        match kinds.pop() {
-            Some(only) if kinds.is_empty() => only,
-            last => {
-                let all = kinds.into_iter().chain(last);
-                ConditionKind::Any(all.map(|kind| self.push_condition(span, kind)).collect())
-            }
+    /// The condition that holds if any of these does; `None` if there are none, as in an
+    /// empty set.
+    pub(super) fn any_of(
+        &mut self,
+        span: Span,
+        mut kinds: Vec<ConditionKind>,
+    ) -> Option<ConditionKind> {
+        if kinds.len() <= 1 {
+            return kinds.pop();
         }
+        let parts = kinds.into_iter().map(|kind| self.push_condition(span, kind));
+        Some(ConditionKind::Any(parts.collect()))
     }
 
     /// Adds a condition whose parts have been added already.
@@ -347,7 +350,8 @@ impl Checker<'_, '_> {
         self.program.conditions.len() as u32 - 1
     }
 
-    /// Takes the place of a condition with a mistake; it never holds and equals no other.
+    /// Takes the place of a condition with a mistake or an empty set: it never holds, and
+    /// equals no other.
     fn broken(&mut self, span: Span) -> u32 {
         self.conditions.depths.push(1);
         let class = u32::MAX - self.program.conditions.len() as u32;

@@ -201,7 +201,7 @@ impl Checker<'_, '_> {
             };
             kinds.push(found);
         }
-        fine.then(|| self.any_of(span, kinds))
+        fine.then(|| self.any_of(span, kinds)).flatten()
     }
 
     /// The range with its ends exchanged, for a hint.

@@ -135,7 +135,7 @@ impl Checker<'_, '_> {
                     self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
                     let category = self.category;
                     if self.site {
-                        // It may have been a category.
+                        // The statement may have been a category.
                         self.category.get_or_insert(0);
                     }
                     self.block(block);

@@ -13,7 +13,7 @@ use crate::syntax::words::{self, FOLDER_EXISTS};
 pub(super) struct TestedField {
     pub(super) field: Field,
     pub(super) kind: FieldKind,
-    /// Its name, for people.
+    /// The name of the field, for people.
     pub(super) name: String,
 }
 
@@ -315,7 +315,7 @@ impl Checker<'_, '_> {
             operator,
             values,
         });
-        fine.then(|| self.any_of(value.span, kinds.collect()))
+        fine.then(|| self.any_of(value.span, kinds.collect())).flatten()
     }
 }
 

@@ -28,7 +28,7 @@ pub enum BadFolder {
 /// Why a folder's name is a path instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {
-    /// It starts at the root or at the home.
+    /// The name starts at the root or at the home.
     Absolute,
     /// A part is `.` or `..`.
     Climbs,

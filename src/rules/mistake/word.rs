@@ -66,7 +66,7 @@ impl WordKind {
         }
     }
 
-    /// The hint for a word of which more is known than its nearest one.
+    /// The hint for a word about which more is known than the nearest word.
     pub(super) fn hint_for(self, name: &str, near: Option<&str>) -> Option<String> {
         Some(match (self, name) {
             (WordKind::Flag, "unread" | "unseen") => {

@@ -112,7 +112,7 @@ struct Formatter<'a> {
     next: usize,
     /// Comments inside the current statement that may still get a place in it.
     inside: VecDeque<&'a Comment>,
-    /// Those without a place in it; they go above it.
+    /// Comments inside the current statement without a place in it; they go above it.
     above: Vec<&'a Comment>,
     blocks: HashMap<u32, u32>,
     out: String,

@@ -54,7 +54,7 @@ struct StatementReader<'a> {
 /// What is before a block.
 enum StatementHead {
     File,
-    /// Its label and its condition.
+    /// The label and the condition of the rule.
     Rule(Box<(Option<SpannedText>, Option<ConditionNode>)>),
     Score {
         name: SpannedText,

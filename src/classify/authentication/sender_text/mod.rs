@@ -60,7 +60,7 @@ impl TextOrigin {
 /// The texts of one origin.
 #[derive(Debug, Default)]
 struct Texts {
-    /// Those that can only be read as one value.
+    /// Texts that can only be read as one value.
     plain: Vec<String>,
     ambiguous: Vec<String>,
     /// There are more texts than were read.
