@@ -75,10 +75,17 @@ impl People {
         self.addresses.contains(address)
     }
 
-    /// Whether an address is that of a known person, or is in the user's own domain.
+    /// Whether an address is that of a known person, or is in the user's own domain, or
+    /// looks so.
     pub fn has_or_could(&self, address: &str) -> bool {
-        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-        self.has(address) || self.own.iter().any(|own| aligned(own, domain))
+        let domain = |address: &str| address.rsplit_once('@').map_or("", |(_, it)| it).to_owned();
+        let is_own = |own: &String| aligned(own, &domain(address));
+        if self.has(address) || self.own.iter().any(is_own) {
+            return true;
+        }
+        let seen = domain_as_seen(address);
+        self.addresses.iter().any(|known| domain_as_seen(known) == seen)
+            || self.own.iter().any(|own| domain_as_seen(own) == domain(&seen))
     }
 
     /// An address of the person with that name, if none of theirs belongs to the

@@ -117,6 +117,14 @@ mod tests {
                 "From shows `boss@example.jp` as its name, but wrote as `x@evil.example`",
             ),
             (
+                "\"h\u{430}nako@example.org\" <x@evil.example>",
+                "From shows `h\u{430}nako@example.org` as its name, but wrote as `x@evil.example`",
+            ),
+            (
+                "\"boss@examp1e.jp\" <x@evil.example>",
+                "From shows `boss@examp1e.jp` as its name, but wrote as `x@evil.example`",
+            ),
+            (
                 "Someone <x@bank-examp1e.com>",
                 "From's domain `bank-examp1e.com` looks like `bank-example.com`, which you know",
             ),
