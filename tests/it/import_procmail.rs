@@ -315,54 +315,45 @@ fn condition(dice: &mut Dice, of_body: bool) -> String {
 /// A condition on how a header was sent.
 fn as_sent(dice: &mut Dice) -> String {
     let pattern = dice.pick(&[
-        "^Subject:.*=\\?iso-8859-1\\?",
-        "^Subject: =[?]utf-8[?]q[?]",
+        "^X-Odd:.*=\\?iso-8859-1\\?",
+        "^X-Odd: =[?]utf-8[?]q[?]",
         "=\\?koi8-r",
         "\\?= +=\\?",
         "\\?=  =\\?",
-        "^(From|Subject):.*utf-8",
+        "^(Sender|Reply-To):.*utf-8",
         "^TO_.*iso-8859",
         "^X-Odd:sale",
         "^X-Odd: *$",
         "^X-Odd:$",
-        "^Subject:.*für",
-        "^Subject:.*GRÜN",
-        "^Subject:.*日本",
+        "^X-Odd:.*für",
+        "^X-Odd:.*GRÜN",
+        "^X-Odd:.*日本",
         "grün$",
-        "^Subject:.*[^ -~]",
-        "^X-Odd:.*a  b",
-        "^X-Odd:.*a +b *$",
+        "^X-Odd:.*[^ -~]",
+        "^X-Odd:.*=\\?.*a  b",
+        "^X-Odd:.*=\\?.*a +b *$",
     ]);
     pattern.to_owned()
 }
 
-/// A message of which some headers are sent in another way.
+/// A message with headers that are sent in many ways.
 fn sent_otherwise(dice: &mut Dice, message: &str) -> String {
     let encoded = ["=?iso-8859-1?Q?", "=?UTF-8?q?", "=?utf-8?Q?", "=?KOI8-R?Q?"];
     let mut text = String::new();
-    let mut in_header = true;
-    for line in message.lines() {
-        let subject = line.strip_prefix("Subject: ").filter(|_| in_header);
-        let changed = subject.and_then(|subject| match dice.roll(12) {
-            0 => Some(format!("X-Odd:sale\n{line}")),
-            1 => Some(format!("X-Odd:\n{line}")),
-            2 => Some(format!("X-Odd:  \n{line}")),
-            3 => Some(format!("Subject: {subject} grün")),
-            4 => Some("Subject: Grün für 日本".into()),
-            5 | 6 => {
-                let (one, other) = (dice.pick(&encoded), dice.pick(&encoded));
-                let fold = dice.pick(&[" ", "\n ", "\n\t", "  "]);
-                Some(format!("Subject: {one}sale?={fold}{other}x?="))
-            }
-            7 => Some(format!("X-Odd: a\n {}b \nSubject: {subject}", dice.pick(&["", " "]))),
-            8 => Some(format!("To: {}shop?= <shop@a.example>\n{line}", dice.pick(&encoded))),
-            _ => None,
+    for _ in 0..1 + dice.roll(2) {
+        let (one, other) = (dice.pick(&encoded), dice.pick(&encoded));
+        let fold = dice.pick(&[" ", "\n ", "\n\t", "  "]);
+        text.push_str(&match dice.roll(8) {
+            0 => format!("X-Odd:{}\n", dice.pick(&["sale", "", "  "])),
+            1 => "X-Odd: Grün für 日本\n".to_owned(),
+            2 => "X-Odd: grün\n".to_owned(),
+            3 => format!("X-Odd: {one}x?= a{fold}b \n"),
+            4 => format!("To: {one}shop?= <shop@a.example>\n"),
+            5 => format!("Reply-To: {one}x?= <x@a.example>\n"),
+            _ => format!("X-Odd: {one}sale?={fold}{other}x?=\n"),
         });
-        text.push_str(changed.as_deref().unwrap_or(line));
-        text.push('\n');
-        in_header &= !line.is_empty();
     }
-    text
+    text + message
 }
 
 fn recipe(dice: &mut Dice, depth: usize, first: bool, out: &mut String) {

@@ -77,8 +77,8 @@ pub(super) fn in_decoded_value(pattern: &str) -> Result<Option<&'static str>, St
 fn is_encoded(pattern: &str) -> bool {
     let lower = without_case(pattern);
     let is_letter = |(_, rest): (&str, &str)| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
-    ["=\\?", "=[?]", "\\?="].iter().any(|sign| lower.contains(sign))
-        || lower.split_once("=?").is_some_and(is_letter)
+    let signs = ["=\\?", "=[?]", "\\?=", "\\?b\\?", "\\?q\\?", "[?]b[?]", "[?]q[?]"];
+    signs.iter().any(|sign| lower.contains(sign)) || lower.split_once("=?").is_some_and(is_letter)
 }
 
 fn names_charset(pattern: &str) -> bool {

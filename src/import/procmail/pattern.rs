@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::as_sent::{RAW, asks_how_it_was_sent, differs_in_bytes, with_letters_as_written};
+use super::as_sent::{
+    RAW, asks_how_it_was_sent, differs_in_bytes, is_of_raw_headers, with_letters_as_written,
+};
 use super::capture::without_groups_around_match;
 use super::from_line::after_from;
 use super::translate::translate;
@@ -135,8 +137,13 @@ fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<Procmail
     }
     if let Some((names, rest)) = named(pattern) {
         let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
-        let found = of_value(rest, fields, case, ProcmailMatch { headers, ..found })?;
-        return Ok(if case { named_as_written(found, &names) } else { found });
+        let empty = ProcmailMatch { headers, ..found };
+        let found = of_value(rest, fields, case, empty.clone())?;
+        return match case {
+            true if is_of_raw_headers(&found.condition) => on_lines(pattern, RAW, case, empty),
+            true => Ok(named_as_written(found, &names)),
+            false => Ok(found),
+        };
     }
     on_lines(pattern, "headers", case, found)
 }

@@ -107,6 +107,7 @@ fn headers_are_tested_where_the_pattern_names_them() {
 fn how_a_header_was_sent() {
     for (condition, want) in [
         ("^Subject: =\\?gb2312\\?", "raw-headers matches /^Subject: =\\?gb2312\\?/"),
+        ("^Subject:.*\\?B\\?", "raw-headers matches /^Subject:.*\\?B\\?/"),
         ("^From:.*=[?]koi8-r", "raw-headers matches /^From:.*=[?]koi8-r/"),
         ("^Subject:.*=?big5?b?", "raw-headers matches /^Subject:.*=?big5?b?/"),
         ("^Subject:.*=?[bB]ig5?", "raw-headers matches /^Subject:.*=?[bB]ig5?/"),
@@ -128,6 +129,7 @@ fn how_a_header_was_sent() {
         "when raw-headers matches /^(?:(?:Original-)?(?:Resent-)?(?:To|Cc|Bcc)|(?:X-Envelope|\
          Apparently(?:-Resent)?)-To):(?:.*[^\\-a-zA-Z0-9_.])?=\\?koi8/\n-> folder \"x\"",
     );
+    exact(":0 D\n* ^Subject:a\nx\n", "when raw-headers matches /^Subject:a/c -> folder \"x\"");
     exact(
         ":0 D\n* ^Subject: \\/[A-Z]+\nx-$MATCH/\n",
         "when raw-headers matches /^Subject: (?P<match>[A-Z]+)/c -> folder \"x-{match}\"",
