@@ -83,9 +83,9 @@ impl People {
         if self.has(address) || self.own.iter().any(is_own) {
             return true;
         }
-        let seen = domain_as_seen(address);
+        let (seen, host) = (domain_as_seen(address), domain_as_seen(&domain(address)));
         self.addresses.iter().any(|known| domain_as_seen(known) == seen)
-            || self.own.iter().any(|own| domain_as_seen(own) == domain(&seen))
+            || self.own.iter().any(|own| domain_as_seen(own) == host)
     }
 
     /// An address of the person with that name, if none of theirs belongs to the
