@@ -9,10 +9,10 @@
 //!
 //! [`auto_generated`]: super::auto_generated
 
-use super::cfws::{self, Piece};
 use super::input::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
+use crate::message::cfws::{self, Piece};
 use crate::message::{Message, parameter, reply_prefix};
 
 /// A machine-made answer.
