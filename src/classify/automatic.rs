@@ -9,10 +9,10 @@
 //!
 //! [`auto_generated`]: super::auto_generated
 
-use super::cfws::{self, Piece};
 use super::input::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
+use crate::message::cfws::{self, Piece};
 use crate::message::{Message, parameter, reply_prefix};
 
 /// A machine-made answer.
@@ -144,7 +144,7 @@ fn subject(message: &Message, null_sender: bool) -> Option<String> {
     let refers = answers_another(message);
     let quotes = quotes_subject(&subject);
     let signs = AnswerSigns {
-        of_answer: !to_many && (by_machine || refers || quotes),
+        of_answer: !to_many && (by_machine || refers && !typed(message) || quotes),
         by_machine: !to_many && by_machine,
         sure: !to_many && (null_sender || quotes || refers && by_machine),
     };
@@ -156,6 +156,14 @@ fn subject(message: &Message, null_sender: bool) -> Option<String> {
         asks.or_else(thanks).filter(|_| !to_many)
     })?;
     Some(format!("the subject says `{note}`"))
+}
+
+/// Whether the program that people read mail with wrote it: those that answer for
+/// them do not say `User-Agent`.
+fn typed(message: &Message) -> bool {
+    let mailer = folded(message, "x-mailer");
+    let of_people = |name: &&str| mailer.starts_with(*name);
+    has(message, "user-agent") || answers::MAILERS_OF_PEOPLE.iter().any(of_people)
 }
 
 /// What else than its subject shows that a message is an answer.
@@ -221,7 +229,11 @@ fn note(subject: &str, signs: AnswerSigns) -> Option<&'static str> {
         rest.is_some_and(|rest| bracketed && rest.trim_start().starts_with(CLOSING))
     };
     let alone = alone.or_else(|| answers::NOTES_IN_BRACKETS.iter().find(in_brackets));
-    if alone.is_some() || !signs.of_answer {
+    let asks = || {
+        let ends = |end: &&str| subject.ends_with(*end);
+        !bracketed && !subject.contains(':') && answers::ENDS_OF_PEOPLE.iter().any(ends)
+    };
+    if alone.is_some() || !signs.of_answer || !signs.sure && !signs.by_machine && asks() {
         return alone.copied();
     }
     let word = |note: &&&str| start.strip_prefix(**note).is_some_and(is_word);
@@ -296,6 +308,9 @@ mod tests {
             "In-Reply-To: <1@example.jp>\nSubject: Assente R: preventivo",
             "In-Reply-To: <1@example.jp>\nSubject: Afwezigheid: offerte",
             "In-Reply-To: <1@example.jp>\nPrecedence: bulk\nSubject: Vacation",
+            "In-Reply-To: <1@example.jp>\nPrecedence: bulk\nSubject: Away message ideas?",
+            "In-Reply-To: <1@example.jp>\nUser-Agent: x\nSubject: Fuori ufficio R: offerta",
+            "In-Reply-To: <1@example.jp>\nSubject: 【不在通知】見積の件",
             "Return-Path: <>\nSubject: Ferie",
             "In-Reply-To: <1@example.jp>\nSubject: Autoreply - offer",
             "In-Reply-To: <1@example.jp>\nSubject: 〔自動返信〕お見積り",
@@ -373,6 +388,11 @@ mod tests {
             "Return-Path: <>\nSubject: a form",
             "In-Reply-To: <1@example.jp>\nSubject: Vacation photos",
             "In-Reply-To: <1@example.jp>\nSubject: Auto: which one?",
+            "In-Reply-To: <1@example.jp>\nSubject: 不在通知の文面について",
+            "In-Reply-To: <1@example.jp>\nSubject: Je suis absent vendredi, on décale ?",
+            "In-Reply-To: <1@example.jp>\nSubject: Abwesenheitsnotiz Vorlage",
+            "In-Reply-To: <1@example.jp>\nUser-Agent: x\nSubject: Niet aanwezig bij overleg",
+            "In-Reply-To: <1@example.jp>\nX-Mailer: iPhone Mail (22A)\nSubject: I am away this weekend",
             "In-Reply-To: <1@example.jp>\nSubject: Ich bin nicht einverstanden",
             "In-Reply-To: <1@example.jp>\nSubject: No estoy de acuerdo",
             "In-Reply-To: <1@example.jp>\nSubject: 休暇の申請について",

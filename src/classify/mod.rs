@@ -15,7 +15,6 @@ pub mod backscatter;
 pub mod bounce;
 pub mod bulk;
 pub mod calendar;
-pub mod cfws;
 pub mod client;
 pub mod content_kind;
 pub mod daemon;

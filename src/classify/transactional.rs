@@ -85,6 +85,10 @@ mod tests {
             "From: noreply@far.example\nSubject: メールアドレス確認のお願い",
             "From: noreply@far.example\nSubject: お申込みを受け付けました",
             "From: noreply@far.example\nSubject: きっぷの予約が完了しました",
+            "From: noreply@far.example\nSubject: A new key was added to your account",
+            "From: noreply@far.example\nSubject: 認証番号: 123456",
+            "From: noreply@far.example\nSubject: 発送通知",
+            "From: noreply@far.example\nSubject: Bestellung 4711 versandt",
         ] {
             check(header, true);
         }

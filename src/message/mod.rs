@@ -4,6 +4,7 @@ pub mod base64;
 pub mod utf7;
 pub mod jisx0213;
 pub mod iso2022;
+pub mod cfws;
 pub mod charset;
 pub mod fold;
 pub mod flowed;

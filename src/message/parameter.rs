@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::message::{bounded_text, charset, encoded_word, unfold};
+use crate::message::{bounded_text, cfws, charset, encoded_word, unfold};
 
 /// How much of a header is read, bytes.
 pub const LIMIT: usize = 256 << 10;
@@ -125,14 +125,13 @@ fn before_value(text: &str) -> &str {
 
 /// The text after blanks and comments (RFC 5322 §3.2.2); an unclosed one is not a
 /// comment.
-fn after_comments(mut text: &str) -> &str {
+pub(super) fn after_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
-        let comment = text.strip_prefix('(').and_then(|rest| {
-            rest.get(..bounded_text::floor(rest, LONGEST_COMMENT)).unwrap_or(rest).find(')')
-        });
+        let start = text.get(..bounded_text::floor(text, LONGEST_COMMENT)).unwrap_or(text);
+        let comment = start.starts_with('(').then(|| cfws::closed_comment(start)).flatten();
         match comment {
-            Some(end) => text = &text[end + 2..],
+            Some(length) => text = &text[length..],
             None => return text,
         }
     }

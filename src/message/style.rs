@@ -61,10 +61,13 @@ impl Style {
     /// Adds the declarations of a `style` attribute.
     pub fn add(&mut self, style: &str) {
         let (mut is_flat, mut is_clipped) = (false, false);
+        // Of several declarations the last one counts (CSS 2.2 §6.4.1).
+        let (mut display, mut is_clear) = (None::<(bool, bool)>, false);
         for declaration in without_comments(style).split(';') {
             let Some((property, value)) = declaration.split_once(':') else { continue };
             let property = property.trim().as_bytes();
-            let value = value.split('!').next().unwrap_or_default().trim();
+            let (value, important) = value.split_once('!').unwrap_or((value, ""));
+            let value = value.trim();
             let is = |name: &str| property.eq_ignore_ascii_case(name.as_bytes());
             let says = |word: &str| value.eq_ignore_ascii_case(word);
             // Most properties are about something else.
@@ -76,9 +79,13 @@ impl Style {
                 }
                 5 if is("width") => is_flat |= is_nothing(value),
                 6 if is("height") => is_flat |= is_nothing(value),
-                7 if is("display") && says("none") => self.is_gone = true,
-                7 if is("display") => self.is_there = true,
-                7 if is("opacity") => self.is_gone |= is_nothing(value),
+                7 if is("display") => {
+                    let important = !important.is_empty();
+                    if display.is_none_or(|(_, before)| important || !before) {
+                        display = Some((says("none"), important));
+                    }
+                }
+                7 if is("opacity") => is_clear = is_nothing(value),
                 8 if is("overflow") => is_clipped = says("hidden"),
                 9 if is("font-size") => match is_nothing(value) {
                     true => self.no_size = Some(true),
@@ -95,7 +102,9 @@ impl Style {
                 _ => {}
             }
         }
-        self.is_gone |= is_flat && is_clipped;
+        let removed = display.map(|(none, _)| none);
+        self.is_there |= removed == Some(false);
+        self.is_gone |= removed == Some(true) || is_clear || is_flat && is_clipped;
     }
 }
 
@@ -158,11 +167,16 @@ mod tests {
             "opacity:0",
             "max-height:0; overflow:hidden",
             "/* a */display:/**/none /* unclosed",
+            "display:block;display:none",
+            "display:none !important;display:block",
         ] {
             assert!(is_hidden(style), "{style}");
         }
         for style in [
             "display:block",
+            "display:none;display:block",
+            "display:none;display:block !important;display:none",
+            "opacity:0;opacity:1",
             "font-size:10px",
             "font-size:0.8em",
             "font: 400 12px/1.5 Arial",

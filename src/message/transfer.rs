@@ -5,6 +5,8 @@ use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
+use crate::message::parameter;
+
 /// How a part's content is encoded for transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
@@ -22,14 +24,15 @@ pub enum Encoding {
 impl Encoding {
     /// Reads a raw Content-Transfer-Encoding.
     pub fn parse(value: &[u8]) -> Encoding {
-        let word = value
-            .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'"' | b'('))
+        let value = String::from_utf8_lossy(value);
+        let word = parameter::after_comments(&value)
+            .split(|c: char| c.is_ascii_whitespace() || matches!(c, ';' | '"' | '('))
             .find(|word| !word.is_empty())
             .unwrap_or_default();
-        match word.to_ascii_lowercase().as_slice() {
-            b"base64" => Encoding::Base64,
-            b"quoted-printable" => Encoding::QuotedPrintable,
-            b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue" => Encoding::Uuencode,
+        match word.to_ascii_lowercase().as_str() {
+            "base64" => Encoding::Base64,
+            "quoted-printable" => Encoding::QuotedPrintable,
+            "x-uuencode" | "uuencode" | "x-uue" | "uue" => Encoding::Uuencode,
             _ => Encoding::Identity,
         }
     }
@@ -381,6 +384,7 @@ mod tests {
     fn names_of_encodings() {
         assert_eq!(Encoding::parse(b" BASE64 \r\n"), Encoding::Base64);
         assert_eq!(Encoding::parse(b"\"quoted-printable\"; x"), Encoding::QuotedPrintable);
+        assert_eq!(Encoding::parse(b"(as (RFC) 2045 says) base64(!)"), Encoding::Base64);
         assert_eq!(Encoding::parse(b"8bit"), Encoding::Identity);
         assert_eq!(Encoding::parse(b""), Encoding::Identity);
     }

@@ -99,7 +99,7 @@ const NO_PHRASES: [&str; 20] = [
     "src/classify/virus_warning.rs",
     "src/evaluate/habits.rs",
     "src/evaluate/site.rs",
-    "src/message/html.rs",
+    "src/message/html",
     "src/message/date.rs",
     "src/message/mime",
     "src/mailbox/dovecot_conf.rs",

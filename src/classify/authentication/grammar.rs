@@ -8,7 +8,7 @@
 //! by the end. Otherwise the result is marked as flawed: what was read up to a
 //! comment or a blank may differ from what was written.
 
-use crate::classify::cfws;
+use crate::message::cfws;
 
 /// Further results in one header are ignored.
 const MOST_RESULTS: usize = 100;

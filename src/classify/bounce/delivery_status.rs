@@ -106,9 +106,11 @@ impl Group {
     }
 }
 
-/// `rfc822; user@host` (RFC 3464 §2.1.2) without the type and the quotes of a local part.
+/// `rfc822; user@host (comment)` (RFC 3464 §2.1.1, §2.1.2) without the type, the comment
+/// and the quotes of a local part.
 fn address(value: &str) -> Option<String> {
     let address = value.split_once(';').map_or(value, |(_, address)| address);
+    let address = address.split_once(" (").map_or(address, |(address, _)| address);
     let address = address.trim().trim_start_matches('<').trim_end_matches('>').trim();
     if address.starts_with('"') {
         let parsed = parse_list(address.as_bytes());
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_recipient_is_one() {
-        let text = "Reporting-MTA: dns; mx.example\n\nOriginal-Recipient: rfc822;a@b.example\nFinal-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.1.1 (bad)\nDiagnostic-Code: smtp; 550 5.1.1\n  User unknown\n\nFinal-Recipient: rfc822; c@d.example\nAction: Delayed\nStatus: 4.4.1\n";
+        let text = "Reporting-MTA: dns; mx.example\n\nOriginal-Recipient: rfc822;a@b.example\nFinal-Recipient: rfc822; a@b.example (A)\nAction: failed\nStatus: 5.1.1 (bad)\nDiagnostic-Code: smtp; 550 5.1.1\n  User unknown\n\nFinal-Recipient: rfc822; c@d.example\nAction: Delayed\nStatus: 4.4.1\n";
         let failures = read(text);
         assert_eq!(failures.len(), 2);
         assert_eq!(failures[0].recipient.as_deref(), Some("a@b.example"));

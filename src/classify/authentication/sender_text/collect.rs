@@ -4,8 +4,8 @@ use super::{SenderText, TextOrigin, Texts};
 use crate::classify::Mail;
 use crate::classify::authentication::domain_of;
 use crate::classify::authentication::signature::{Signature, is_ambiguous};
-use crate::classify::cfws::{Piece, pieces};
 use crate::classify::received;
+use crate::message::cfws::{Piece, pieces};
 use crate::message::head::Head;
 use crate::message::unfold::unfold;
 

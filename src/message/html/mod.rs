@@ -1,13 +1,16 @@
 //! HTML as its reader sees it: running text without markup.
 //!
-//! This is a tokenizer: no tree is built, only the open elements are tracked, up to
-//! a limit, because what an element hides ends where the element does. Block elements and
+//! This is a tokenizer: no tree is built, only the open elements are tracked (`element`),
+//! because what an element hides ends where the element does. Block elements and
 //! `<br>` become line breaks, cells are separated, and images are represented by
 //! their `alt`.
+
+mod element;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
 
+use self::element::{Gap, NOT_SHOWN, Name, OpenElements, VOID, gap_at, name_of};
 use super::fold::is_unspaced;
 use super::silent_emitter::SilentEmitter;
 use super::style::Style;
@@ -32,12 +35,6 @@ pub enum Event<'a> {
     LinkEnd,
 }
 
-/// How many open elements are tracked at a time.
-const OPEN_LIMIT: usize = 256;
-
-/// How far up the search for an end tag's element goes.
-const END_LIMIT: usize = 64;
-
 /// How many classes of one element are used.
 const CLASSES_LIMIT: usize = 20;
 
@@ -60,7 +57,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
         by_sheet: Style::default(),
         sheet: Sheet::default(),
         alt: None,
-        open: Vec::new(),
+        open: OpenElements::default(),
         raw: None,
         foreign: 0,
         preformatted: 0,
@@ -81,17 +78,6 @@ enum Pause {
     Raw(State),
     /// The sink has enough.
     Enough,
-}
-
-/// What must come before the next text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-enum Gap {
-    #[default]
-    None,
-    /// The source has a line break: a blank, or nothing in scripts without blanks.
-    Wrap,
-    Blank,
-    Line,
 }
 
 /// The state of the text that is being passed on.
@@ -116,25 +102,6 @@ enum Attribute {
     Other,
 }
 
-/// An open element.
-struct OpenElement {
-    name: Name,
-    style: Style,
-}
-
-/// A hash of an element's name.
-type Name = u32;
-
-const fn name_of(element: &[u8]) -> Name {
-    let mut hash: u32 = 0x811c_9dc5;
-    let mut at = 0;
-    while at < element.len() {
-        hash = (hash ^ element[at] as u32).wrapping_mul(0x0100_0193);
-        at += 1;
-    }
-    hash
-}
-
 struct HtmlReader<'s> {
     sink: &'s mut dyn FnMut(Event<'_>) -> bool,
     in_comment: bool,
@@ -149,7 +116,7 @@ struct HtmlReader<'s> {
     by_sheet: Style,
     sheet: Sheet,
     alt: Option<String>,
-    open: Vec<OpenElement>,
+    open: OpenElements,
     /// The element whose text is not part of the document, until its end tag.
     raw: Option<&'static str>,
     /// The depth in SVG and MathML, where other rules apply.
@@ -185,8 +152,9 @@ impl HtmlReader<'_> {
                     b"style" => Attribute::Style,
                     b"class" if self.sheet.hides() => Attribute::Class,
                     b"id" if self.sheet.hides() => Attribute::Id,
+                    // A style sheet of the browser's own says it.
                     b"hidden" => {
-                        self.tag.is_gone = true;
+                        self.by_sheet.is_gone = true;
                         Attribute::Other
                     }
                     _ => Attribute::Other,
@@ -263,18 +231,12 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// The style of the text that comes next.
-    fn style(&self) -> Style {
-        self.open.last().map_or(Style::default(), |open| open.style)
-    }
-
     /// Called after the attributes. Returns the state that the element's text
     /// requires, HTML §13.2.6.4; scripts do not run here, so `noscript` is an
     /// ordinary element.
     fn opened(&mut self, self_closing: bool) -> Option<State> {
-        let name = name_of(self.element.as_bytes());
-        self.end_implied();
-        let style = self.style().inherited(self.tag.over(self.by_sheet));
+        self.open.end_implied(&self.element);
+        let style = self.open.style().inherited(self.tag.over(self.by_sheet));
         self.gap(gap_at(self.element.as_bytes()), style.is_gone);
         if let Some(alt) = self.alt.take() {
             self.gap(Gap::Blank, style.is_gone);
@@ -293,8 +255,8 @@ impl HtmlReader<'_> {
             self.preformatted += 1;
         }
         let empty = VOID.contains(&element) || foreign && self_closing;
-        if !empty && self.open.len() < OPEN_LIMIT {
-            self.open.push(OpenElement { name, style });
+        if !empty {
+            self.open.push(element, style);
         }
         match element {
             _ if foreign => None,
@@ -306,58 +268,12 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// Ends elements whose end tag may be omitted when another begins, HTML §13.1.2.4.
-    fn end_implied(&mut self) {
-        const P: Name = name_of(b"p");
-        const LI: Name = name_of(b"li");
-        const TD: Name = name_of(b"td");
-        const TH: Name = name_of(b"th");
-        const TR: Name = name_of(b"tr");
-        const DT: Name = name_of(b"dt");
-        const DD: Name = name_of(b"dd");
-        const CONTAINERS: [Name; 8] = [
-            name_of(b"table"),
-            name_of(b"ul"),
-            name_of(b"ol"),
-            name_of(b"dl"),
-            name_of(b"div"),
-            name_of(b"td"),
-            name_of(b"th"),
-            name_of(b"button"),
-        ];
-        let ended: &[Name] = match self.element.as_str() {
-            "li" => &[LI],
-            "td" | "th" => &[TD, TH],
-            "tr" | "tbody" | "tfoot" => &[TR],
-            "dt" | "dd" => &[DT, DD],
-            element if gap_at(element.as_bytes()) == Gap::Line && element != "br" => &[P],
-            _ => return,
-        };
-        let place =
-            |open: &OpenElement| ended.contains(&open.name) || CONTAINERS.contains(&open.name);
-        let near = self.open.iter().rev().take(END_LIMIT);
-        let found = near.enumerate().find(|(_, open)| place(open));
-        if let Some((after, _)) = found.filter(|(_, open)| ended.contains(&open.name)) {
-            self.open.truncate(self.open.len() - after - 1);
-        }
-    }
-
     fn close(&mut self, element: &[u8]) {
         if self.raw.is_some_and(|raw| raw.as_bytes() == element) {
             self.raw = None;
             self.sheet.end();
         }
-        let name = name_of(element);
-        let mut near = self.open.iter().rev().take(END_LIMIT);
-        let is_gone = match near.position(|open| open.name == name) {
-            Some(after) => {
-                let at = self.open.len() - after - 1;
-                let is_gone = self.open.get(at).is_some_and(|open| open.style.is_gone);
-                self.open.truncate(at);
-                is_gone
-            }
-            None => self.style().is_gone,
-        };
+        let is_gone = self.open.end(element).is_gone;
         if matches!(element, b"svg" | b"math") {
             self.foreign = self.foreign.saturating_sub(1);
         }
@@ -382,7 +298,7 @@ impl HtmlReader<'_> {
         if self.raw == Some("style") {
             self.sheet.push(text);
         }
-        self.put(text, preformatted, self.style());
+        self.put(text, preformatted, self.open.style());
     }
 
     fn put(&mut self, text: &str, preformatted: bool, style: Style) {
@@ -439,30 +355,6 @@ fn tidy(text: &str) -> usize {
         at += 1;
     }
     bytes.len()
-}
-
-/// Elements whose text is not shown.
-const NOT_SHOWN: [&str; 7] =
-    ["script", "style", "title", "iframe", "noembed", "noframes", "template"];
-
-/// Elements without an end tag, HTML §13.1.2.
-const VOID: [&str; 14] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
-];
-
-fn gap_at(element: &[u8]) -> Gap {
-    match element {
-        b"address" | b"article" | b"aside" | b"blockquote" | b"body" | b"br" | b"button"
-        | b"caption" | b"center" | b"dd" | b"details" | b"dialog" | b"dir" | b"div" | b"dl"
-        | b"dt" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"form" | b"h1" | b"h2"
-        | b"h3" | b"h4" | b"h5" | b"h6" | b"header" | b"hr" | b"html" | b"legend" | b"li"
-        | b"listing" | b"main" | b"menu" | b"nav" | b"ol" | b"option" | b"p" | b"plaintext"
-        | b"pre" | b"section" | b"select" | b"summary" | b"table" | b"tbody" | b"textarea"
-        | b"tfoot" | b"thead" | b"tr" | b"ul" | b"xmp" => Gap::Line,
-        b"td" | b"th" | b"input" | b"object" | b"video" | b"audio" => Gap::Blank,
-        _ => Gap::None,
-    }
 }
 
 /// The URL in `0; url=…`; other contents of a `meta` do not have this form.
@@ -577,6 +469,9 @@ mod tests {
             ("重要\n  なお<b>\n知</b>らせ ok\nok", "重要なお知らせ ok ok"),
             ("v<span style='display:none'> x </span>iagra", "viagra"),
             ("<div hidden>a<div>b</div>c</div>d", "d"),
+            ("<div hidden style='display:block'>a</div>b<p hidden>c", "a\nb"),
+            ("<table><tr style='display:none'><td>a<tr><td>b</table>", "b"),
+            ("<table><tbody hidden><tr><td>a<tbody><tr><td>b<table><tr><td>c</table>", "b\nc"),
             ("<p style='display:none'>a<p>b", "b"),
             ("<div><span style=font-size:0>a</div>b", "b"),
             (
