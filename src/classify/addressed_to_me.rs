@@ -10,7 +10,7 @@ pub const ADDRESSED_TO_ME: Classifier = Classifier {
 };
 
 fn find(mail: &Mail<'_>) -> Finding {
-    let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;
+    let me = mail.require_me()?;
     for (header, shown) in [("to", "To"), ("cc", "Cc")] {
         let addresses = mail.message.addresses(header);
         if let Some(mine) = addresses.iter().find(|address| me(address)) {

@@ -15,7 +15,7 @@ pub const BACKSCATTER: Classifier =
     Classifier { name: "backscatter", absent: "not a bounce, or it returns your own mail", find };
 
 fn find(mail: &Mail<'_>) -> Finding {
-    let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;
+    let me = mail.require_me()?;
     let Some(report) = bounce::report(mail)? else { return Ok(None) };
     let returned = Message::from_bytes(report.returned.trim_start().as_bytes().to_vec());
     let senders = ["from", "sender", "reply-to", "resent-from"];

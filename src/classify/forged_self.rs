@@ -10,9 +10,7 @@ pub const FORGED_SELF: Classifier = Classifier {
 };
 
 fn find(mail: &Mail<'_>) -> Result<Option<String>, String> {
-    let Some(me) = mail.me else {
-        return Err("no `set me` says who the user is".to_owned());
-    };
+    let me = mail.require_me()?;
     let from = mail.message.addresses("from");
     let Some(mine) = from.iter().find(|address| me(address)) else { return Ok(None) };
     if authenticated::find(mail).is_some() || verified::find(mail).is_some() {

@@ -56,10 +56,10 @@ pub struct Mail<'a> {
     /// The envelope sender, RFC 5321 reverse-path: `Some("")` is the null
     /// sender, `None` is unknown.
     pub envelope_sender: Option<String>,
-    /// There is one, but it is too long to be used.
+    /// There is an envelope sender, but it is too long to be used.
     pub has_long_sender: bool,
     /// Whether an address is one of the user's own (`set me`); `None` if the
-    /// rules do not say which those are.
+    /// rules do not say which they are.
     pub me: Option<&'a dyn Fn(&Address) -> bool>,
     /// The people that the user knows, or why they cannot be determined.
     pub people: &'a dyn Fn() -> Result<Rc<people::People>, String>,
@@ -89,7 +89,15 @@ pub struct SharedResults {
     links: OnceCell<Result<Vec<link::Link>, String>>,
 }
 
-impl Mail<'_> {
+impl<'a> Mail<'a> {
+    /// [`Mail::me`] for a classifier that depends on it.
+    ///
+    /// # Errors
+    /// The rules do not say which addresses are the user's.
+    pub fn require_me(&self) -> Result<&'a dyn Fn(&Address) -> bool, &'static str> {
+        self.me.ok_or("`set me` does not say which addresses are yours")
+    }
+
     /// The machines that are ours.
     pub fn relays(&self) -> &received::relays::Relays {
         let new = || received::relays::Relays::new(&self.relays, &self.trust);

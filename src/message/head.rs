@@ -12,7 +12,6 @@ use std::rc::Rc;
 use memchr::{memchr, memchr_iter};
 
 use crate::message::bounded_text::{self, Budget, Gatherer};
-use crate::message::header_block::is_name_byte;
 use crate::message::unfold::{raw_line, unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
@@ -377,6 +376,12 @@ impl HeaderEntry {
             HeaderEntry { start, name_length: 0, value_offset: 0 }
         }
     }
+}
+
+/// Whether the byte may be in the name of a field: printable US-ASCII without the
+/// colon (RFC 5322 §2.2).
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b':'
 }
 
 /// FNV-1a of the lower-case name: short, and good enough for sorting.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memmem};
 
-use super::head::BYTE_ORDER_MARK;
+use super::head::{BYTE_ORDER_MARK, is_name_byte};
 
 /// How much is searched for a `From ` line and for a first header field, bytes.
 const OPENING: usize = 8 << 10;
@@ -276,12 +276,6 @@ fn is_known_field(line: &[u8]) -> bool {
     let extension = name.len() > 2 && name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case(b"X-"));
     rest.starts_with(b":")
         && (extension || KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
-}
-
-/// Whether the byte may be in the name of a field: printable US-ASCII without the
-/// colon (RFC 5322 §2.2).
-pub(super) fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b':'
 }
 
 #[cfg(test)]

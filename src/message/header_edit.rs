@@ -8,8 +8,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr2};
 
 use super::encoded_word;
-use super::head::Head;
-use super::header_block::is_name_byte;
+use super::head::{Head, is_name_byte};
 
 /// A change to the header of the delivered message; the message that is tested
 /// stays as it came.

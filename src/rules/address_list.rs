@@ -102,7 +102,7 @@ impl AddressList {
     }
 
     /// Whether an address is in the list. The address is in the form of
-    /// [`Address::canonical`](crate::message::Address::canonical).
+    /// [`Address::canonical`](crate::message::address::Address::canonical).
     pub fn matches(&self, canonical: &str) -> bool {
         let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
         self.has_key(canonical)
