@@ -172,7 +172,7 @@ impl Links {
     }
 }
 
-/// Text in NFKC, the form in which links are recognised. A full-width sign that ends a
+/// Text in NFKC, the form in which links are recognized. A full-width sign that ends a
 /// link for a reader is left as it is: NFKC would make it part of the link.
 fn half_width(text: &str) -> Cow<'_, str> {
     let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～…＆％＝＋＊".contains(c);
@@ -183,7 +183,7 @@ fn half_width(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some(at) = rest.find(ends) {
         let (before, after) = rest.split_at(at);
-        half.push_str(&fold::normalise(before));
+        half.push_str(&fold::normalize(before));
         let sign = after.chars().next().unwrap_or_default();
         let after = &after[sign.len_utf8()..];
         // `ｈｔｔｐ：／／`
@@ -193,7 +193,7 @@ fn half_width(text: &str) -> Cow<'_, str> {
         }
         rest = after;
     }
-    half.push_str(&fold::normalise(rest));
+    half.push_str(&fold::normalize(rest));
     Cow::Owned(half)
 }
 

@@ -7,7 +7,7 @@
 use crate::message::attachment::Attachment;
 use crate::message::{BodyError, Message};
 
-/// How many bytes of a file are enough: an ISO image is recognisable at 32 KB.
+/// How many bytes of a file are enough: an ISO image is recognizable at 32 KB.
 pub const ENOUGH: usize = 0x8800;
 
 /// Where ISO 9660 (§8) and UDF volumes have the name of their first descriptor.

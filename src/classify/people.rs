@@ -13,8 +13,8 @@ use crate::message::fold::{fold, is_unspaced};
 const SHORTEST_LABEL: usize = 6;
 /// How many kanji or kana make a name without blanks a person's.
 const SHORTEST_UNSPACED: usize = 3;
-/// A name with addresses at this many organisations is a common one, or not a person's.
-const MOST_ORGANISATIONS: usize = 3;
+/// A name with addresses at this many organizations is a common one, or not a person's.
+const MOST_ORGANIZATIONS: usize = 3;
 
 /// People and their addresses.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct People {
     addresses: HashSet<String>,
     /// The addresses of each name, in the form in which names are compared.
     names: HashMap<String, Vec<String>>,
-    /// The domains of organisations, and what each looks like.
+    /// The domains of organizations, and what each looks like.
     domains: HashMap<String, String>,
     /// Domains that are the user's own.
     own: HashSet<String>,
@@ -64,9 +64,9 @@ impl People {
     }
 
     fn add_domain(&mut self, domain: &str) {
-        let Some(organisation) = psl::domain_str(domain) else { return };
-        if !self.domains.contains_key(organisation) {
-            self.domains.insert(organisation.to_owned(), domain_as_seen(organisation));
+        let Some(organization) = psl::domain_str(domain) else { return };
+        if !self.domains.contains_key(organization) {
+            self.domains.insert(organization.to_owned(), domain_as_seen(organization));
         }
     }
 
@@ -89,16 +89,16 @@ impl People {
     }
 
     /// An address of the person with that name, if none of theirs belongs to the
-    /// organisation of `domain`, or that is a mail provider, where anybody can have an
+    /// organization of `domain`, or that is a mail provider, where anybody can have an
     /// address. `None` also for a name that many have.
     pub fn other_of_name(&self, name: &str, domain: &str) -> Option<&str> {
         let of = self.names.get(&key_of_person(name)?)?;
         let host = |address: &str| address.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
-        let mut organisations: Vec<String> = of.iter().map(|address| host(address)).collect();
-        organisations.sort_unstable();
-        organisations.dedup();
-        if organisations.len() >= MOST_ORGANISATIONS
-            || organisations.iter().any(|known| is_one_organisation(known, domain))
+        let mut organizations: Vec<String> = of.iter().map(|address| host(address)).collect();
+        organizations.sort_unstable();
+        organizations.dedup();
+        if organizations.len() >= MOST_ORGANIZATIONS
+            || organizations.iter().any(|known| is_one_organization(known, domain))
         {
             return None;
         }
@@ -106,15 +106,15 @@ impl People {
     }
 
     /// The known domain that `domain`, in its canonical form, looks like although
-    /// it belongs to another organisation.
+    /// it belongs to another organization.
     pub fn imitated(&self, domain: &str) -> Option<&str> {
-        let organisation = psl::domain_str(domain)?;
-        if self.domains.contains_key(organisation) || is_of_provider(organisation) {
+        let organization = psl::domain_str(domain)?;
+        if self.domains.contains_key(organization) || is_of_provider(organization) {
             return None;
         }
-        let seen = domain_as_seen(organisation);
+        let seen = domain_as_seen(organization);
         let alike = |(known, as_seen): &(&String, &String)| {
-            **as_seen == seen || is_one_edit_away(known, as_seen, organisation, &seen)
+            **as_seen == seen || is_one_edit_away(known, as_seen, organization, &seen)
         };
         self.domains.iter().filter(alike).map(|(known, _)| known.as_str()).min()
     }
@@ -141,7 +141,7 @@ fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str
 }
 
 /// Whether two domains belong to the same people.
-pub fn is_one_organisation(one: &str, other: &str) -> bool {
+pub fn is_one_organization(one: &str, other: &str) -> bool {
     aligned(one, other) && !is_of_provider(other)
 }
 

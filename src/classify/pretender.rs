@@ -5,7 +5,7 @@
 //! a known one. What a sender writes is not believed, but an address that is
 //! really theirs does not count here, whoever wrote: `verified` checks that.
 
-use crate::classify::people::{People, is_one_organisation};
+use crate::classify::people::{People, is_one_organization};
 use crate::classify::{Classifier, Mail};
 use crate::message::address::{self, Address};
 use crate::message::domain::canonical;
@@ -45,7 +45,7 @@ fn judge(from: &Address, people: &People) -> Option<String> {
     }
     if let Some(inside) = address_in_name(name)
         && people.has_or_could(&inside)
-        && !inside.rsplit_once('@').is_some_and(|(_, inside)| is_one_organisation(inside, &domain))
+        && !inside.rsplit_once('@').is_some_and(|(_, inside)| is_one_organization(inside, &domain))
     {
         return Some(format!("From shows `{inside}` as its name, but wrote as `{}`", shown()));
     }

@@ -1,7 +1,7 @@
 //! `verified`: a believed result proves the From domain.
 //!
 //! Domains align by RFC 7489 §3.1 in relaxed mode: they belong to the same
-//! organisation, that is, their names are equal up to the label before the public
+//! organization, that is, their names are equal up to the label before the public
 //! suffix (`co.jp`, and also `github.io`, each of whose subdomains is someone
 //! else's).
 //!
@@ -72,7 +72,7 @@ mod tests {
     use crate::classify::testing::{TestWorld, assert_holds, assert_not};
 
     #[test]
-    fn one_organisation() {
+    fn one_organization() {
         for (one, other) in [
             ("example.org", "Example.ORG."),
             ("mail.example.org", "example.org"),

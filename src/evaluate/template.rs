@@ -67,7 +67,7 @@ impl Evaluator<'_> {
     }
 
     /// The decoded text of a header, with the letters that the sender wrote: only
-    /// text that is compared has to be normalised.
+    /// text that is compared has to be normalized.
     fn header_as_written(&self, part: &TemplatePart) -> Option<String> {
         let TemplatePart::Insert(Insert::Field(field), form) = part else { return None };
         let field = self.conditions.program.fields.get(*field as usize)?;

@@ -52,7 +52,7 @@ pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
         if cut {
             budget.cut();
         }
-        Text::normalised(text)
+        Text::normalized(text)
     };
     let attached = parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
     let all = attached

@@ -51,7 +51,7 @@ impl Message {
     }
 
     /// Passes the text parts to `sink` as a reader would meet them, not
-    /// normalised, until it has enough; each event comes with the number of its
+    /// normalized, until it has enough; each event comes with the number of its
     /// text. Reads at most `limit` bytes.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Message {
             }
             all.last_mut().is_none_or(|(_, gatherer)| gatherer.push(text))
         })?;
-        let texts = all.into_iter().map(|(_, gatherer)| Text::normalised(gatherer.finish().0));
+        let texts = all.into_iter().map(|(_, gatherer)| Text::normalized(gatherer.finish().0));
         Ok(texts.filter(|text| !text.text().trim().is_empty()).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Bounded text: what it costs, and the longest piece of it that a budget allows.
 //!
-//! Normalising, folding and searching cost per character, and a character beyond
+//! Normalizing, folding and searching cost per character, and a character beyond
 //! ASCII costs many times as much as an ASCII one. So the unit is one byte of
 //! ASCII, and each other character counts as eight. Both input and output count:
 //! one character can become eighteen, and eighteen one.
@@ -96,10 +96,10 @@ impl Budget {
     }
 }
 
-/// Builds one text: normalises the input and keeps it up to a limit.
+/// Builds one text: normalizes the input and keeps it up to a limit.
 #[derive(Debug)]
 pub struct Gatherer {
-    /// Input that is not normalised yet.
+    /// Input that is not normalized yet.
     pending: String,
     text: String,
     /// Units.
@@ -146,14 +146,14 @@ impl Gatherer {
         !self.cut
     }
 
-    /// Normalises what is pending; unless it is the last, only up to a place
+    /// Normalizes what is pending; unless it is the last, only up to a place
     /// where nothing that follows can change what comes before.
     fn flush(&mut self, last: bool) {
         let end = self.pending.len();
         let end = if last { end } else { seam(&self.pending, end.saturating_sub(1)) };
         let (piece, rest) = self.pending.split_at(end);
         let before = self.text.len();
-        append(&mut self.text, &fold::normalise(piece));
+        append(&mut self.text, &fold::normalize(piece));
         // A blank at the seam may have been removed.
         let new = self.text.get(before.min(self.text.len())..).unwrap_or_default();
         let accepted = affordable(new, self.limit - self.written);
@@ -171,7 +171,7 @@ impl Gatherer {
         self.read.max(self.written)
     }
 
-    /// The text, normalised, and whether it was cut.
+    /// The text, normalized, and whether it was cut.
     pub fn finish(mut self) -> (String, bool) {
         if !self.cut {
             self.flush(true);
@@ -296,7 +296,7 @@ mod tests {
             prop_assert!(cost(&accepted) <= limit);
             prop_assert!(more || cut);
             if !cut {
-                prop_assert_eq!(accepted, fold::normalise(&text).into_owned());
+                prop_assert_eq!(accepted, fold::normalize(&text).into_owned());
             }
             prop_assert!(text.starts_with(affordable(&text, limit)));
         }

@@ -64,7 +64,7 @@ pub fn spellings(domain: &str) -> Vec<String> {
     all
 }
 
-/// Whether two domains belong to the same organisation.
+/// Whether two domains belong to the same organization.
 pub fn aligned(one: &str, other: &str) -> bool {
     let (one, other) = (canonical(one), canonical(other));
     if one == other {

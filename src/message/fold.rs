@@ -1,6 +1,6 @@
 //! Text as people compare it: width, case and white space do not count.
 //!
-//! [`normalise`] returns what is shown and what patterns search; [`fold`] returns
+//! [`normalize`] returns what is shown and what patterns search; [`fold`] returns
 //! what words are compared by. ASCII, which is nearly all mail, costs one pass
 //! and no table, and no copy if nothing changes.
 
@@ -12,7 +12,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 /// NFKC (UAX #15) without invisible characters; each run of white space becomes
 /// one blank, or one `\n` if it contains a line break. Other control characters
 /// stay. Idempotent.
-pub fn normalise(text: &str) -> Cow<'_, str> {
+pub fn normalize(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return blanks(text, true);
     }
@@ -22,7 +22,7 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`normalise`], then without case (toNFKC_Casefold of the Unicode Standard
+/// [`normalize`], then without case (toNFKC_Casefold of the Unicode Standard
 /// §3.13). Line breaks become blanks, or disappear between characters that are
 /// written without blanks (see [`is_unspaced`]). Characters between which
 /// Japanese senders cannot choose, because charset tables differ, become one as
@@ -222,14 +222,14 @@ mod tests {
 
     #[test]
     fn ascii_that_needs_nothing_is_borrowed() {
-        assert!(matches!(normalise("Plain text,\nof two lines"), Cow::Borrowed(_)));
+        assert!(matches!(normalize("Plain text,\nof two lines"), Cow::Borrowed(_)));
         assert!(matches!(fold("plain text"), Cow::Borrowed(_)));
-        assert!(matches!(normalise("日本"), Cow::Borrowed(_)));
+        assert!(matches!(normalize("日本"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn white_space_is_one_blank_or_one_line_break() {
-        assert_eq!(normalise("a \t b \r\n\r\n c\u{3000}\u{a0}d\u{2028}e\0"), "a b\nc d\ne\0");
+        assert_eq!(normalize("a \t b \r\n\r\n c\u{3000}\u{a0}d\u{2028}e\0"), "a b\nc d\ne\0");
         assert_eq!(fold("a \t b \r\n\r\n c\u{3000}\u{a0}d\u{2028}e"), "a b c d e");
         assert_eq!(fold("A\r\nB"), "a b");
     }
@@ -240,12 +240,12 @@ mod tests {
         assert_eq!(fold("重要 な"), "重要 な");
         assert_eq!(fold("完了\nOK\n済 み！\n次"), "完了 ok 済 み!次");
         assert_eq!(fold("한국\n말"), "한국 말");
-        assert_eq!(normalise("重要\nな"), "重要\nな");
+        assert_eq!(normalize("重要\nな"), "重要\nな");
     }
 
     #[test]
     fn patterns_do_not_see_what_cannot_be_seen() {
-        assert_eq!(normalise("重\u{200b}要\u{ad} e\u{200d}\u{301}"), "重要 é");
+        assert_eq!(normalize("重\u{200b}要\u{ad} e\u{200d}\u{301}"), "重要 é");
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(fold("STRASSE"), fold("straße"));
         assert_eq!(fold("ΣΊΣΥΦΟΣ"), fold("σίσυφος"));
         assert_eq!(fold("㈱①"), "(株)1");
-        assert_eq!(normalise("ＳＡＬＥ"), "SALE");
+        assert_eq!(normalize("ＳＡＬＥ"), "SALE");
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
             for text in [text, odd] {
                 let once = fold(&text).into_owned();
                 prop_assert_eq!(fold(&once).into_owned(), once.clone());
-                let once = normalise(&text).into_owned();
-                prop_assert_eq!(normalise(&once).into_owned(), once.clone());
+                let once = normalize(&text).into_owned();
+                prop_assert_eq!(normalize(&once).into_owned(), once.clone());
                 prop_assert_eq!(fold(&once), fold(&text));
             }
         }

@@ -15,7 +15,7 @@ use crate::message::bounded_text::{self, Budget, Gatherer};
 use crate::message::unfold::{raw_line, unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
-/// The longest field name that is recognised, including blanks before the colon.
+/// The longest field name that is recognized, including blanks before the colon.
 const LONGEST_NAME: usize = 1000;
 
 /// Some programs put this before UTF-8 text.
@@ -224,7 +224,7 @@ impl Head {
     }
 
     /// The values called `name` as people read them: unfolded, decoded (RFC
-    /// 2047), normalised and trimmed, each on one line; and whether something was
+    /// 2047), normalized and trimmed, each on one line; and whether something was
     /// left out because together they exceed [`TEXT_LIMIT`].
     pub fn texts(&self, name: &str) -> (Vec<String>, bool) {
         let mut budget = Budget::new(TEXT_LIMIT);
@@ -440,9 +440,9 @@ fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(joined)
 }
 
-/// Normalised and trimmed, with line breaks as blanks.
+/// Normalized and trimmed, with line breaks as blanks.
 pub fn one_line(text: &str) -> String {
-    fold::normalise(text).trim().replace('\n', " ")
+    fold::normalize(text).trim().replace('\n', " ")
 }
 
 /// The sender that a `From ` line names; the null sender is written as

@@ -186,7 +186,7 @@ impl Message {
             if cut {
                 self.leave_out(format!("only the first 256 KB of {name} were looked at"));
             }
-            texts.into_iter().map(Text::normalised).collect()
+            texts.into_iter().map(Text::normalized).collect()
         })
     }
 
@@ -206,7 +206,7 @@ impl Message {
         if cut {
             self.leave_out("only the first 256 KB of the header were looked at".into());
         }
-        lines.into_iter().map(Text::normalised).collect()
+        lines.into_iter().map(Text::normalized).collect()
     }
 
     /// The addresses in all headers of that name, from top to bottom.

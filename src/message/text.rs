@@ -1,4 +1,4 @@
-//! Text as rules see it: decoded once, normalised once and, when a rule ignores
+//! Text as rules see it: decoded once, normalized once and, when a rule ignores
 //! case, folded once.
 
 use std::borrow::Cow;
@@ -24,16 +24,16 @@ pub struct Text {
 impl Text {
     /// From decoded text.
     pub fn new(text: &str) -> Text {
-        Text::normalised(fold::normalise(text).into_owned())
+        Text::normalized(fold::normalize(text).into_owned())
     }
 
-    /// From text that [`fold::normalise`] has already processed, or of which patterns are to
+    /// From text that [`fold::normalize`] has already processed, or of which patterns are to
     /// see each blank.
-    pub fn normalised(text: String) -> Text {
+    pub fn normalized(text: String) -> Text {
         Text { text, folded: OnceCell::new() }
     }
 
-    /// Decoded and normalised, in its own case: what patterns see.
+    /// Decoded and normalized, in its own case: what patterns see.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -74,7 +74,7 @@ fn folded(text: &str) -> Option<String> {
     copy
 }
 
-/// The longest charset name that is recognised, with `?B?` after it, bytes.
+/// The longest charset name that is recognized, with `?B?` after it, bytes.
 const LABEL_LIMIT: usize = 80;
 
 /// How many different charsets of encoded words are collected.
@@ -104,7 +104,7 @@ pub struct Format<'a> {
 }
 
 /// Decodes the content of a text part: transfer encoding, charset, wrapped lines,
-/// HTML; and normalises it. Reads at most `limit` units, and returns at most as
+/// HTML; and normalizes it. Reads at most `limit` units, and returns at most as
 /// many (see `bounded_text`).
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<
     text.truncate(text.trim_end().len());
     text.drain(..text.len() - text.trim_start().len());
     Ok(TextWithCharset {
-        text: Text::normalised(text),
+        text: Text::normalized(text),
         charset: raw.charset,
         cost,
         cut: raw.cut || full,
@@ -139,7 +139,7 @@ pub struct ReadResult {
     pub cut: bool,
 }
 
-/// The same as a reader would meet it, not normalised, until `sink` has enough:
+/// The same as a reader would meet it, not normalized, until `sink` has enough:
 /// also hidden text, and where links lead. Text that is not HTML is cut at line
 /// ends, if it has any.
 ///
@@ -403,7 +403,7 @@ mod tests {
         for line in ["Some Words, 迷惑メール ﾊﾝｶｸ\u{301}  \r\n\r\n", "ｶﾞ", "e\u{301}", " \n"]
         {
             let large = line.repeat(3 * PIECE / line.len());
-            let want = fold::normalise(&large).trim().to_owned();
+            let want = fold::normalize(&large).trim().to_owned();
             let text = decoded(large.as_bytes(), false, None, 16 * PIECE).text;
             assert!(text.text() == want, "{line}");
             assert!(text.folded() == fold::fold(&want), "{line}");

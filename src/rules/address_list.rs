@@ -200,7 +200,7 @@ impl AddressList {
         if fits && is_common(entry) && entry.len() <= LONGEST_COMMON {
             table.insert(entry, true);
         } else if let Some(source) = pattern_source(entry) {
-            let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
+            let source = pattern::normalize(source).unwrap_or_else(|| source.to_owned());
             self.patterns.push(ListPattern { source, built: PatternEngines::default() });
             self.used_patterns.take();
         } else if glob::is_glob(entry) {

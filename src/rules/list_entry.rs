@@ -66,7 +66,7 @@ pub(super) fn judge_patterns<'a>(entries: impl Iterator<Item = (u32, &'a str)>) 
         }
     }
     let used = affordable(patterns.iter().map(|(_, _, source)| {
-        pattern::list_cost(&pattern::normalise(source).unwrap_or_else(|| (*source).to_owned()))
+        pattern::list_cost(&pattern::normalize(source).unwrap_or_else(|| (*source).to_owned()))
     }));
     if let Some((line, entry, _)) = patterns.get(used) {
         let reason = BadEntryReason::ManyPatterns;

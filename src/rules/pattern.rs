@@ -98,7 +98,7 @@ fn parse(source: &str, case_sensitive: bool) -> Result<Hir, PatternError> {
     parser.build().parse(source).map_err(syntax_error)
 }
 
-/// Builds a pattern; the text to search must be decoded and NFKC-normalised.
+/// Builds a pattern; the text to search must be decoded and NFKC-normalized.
 ///
 /// # Errors
 /// The pattern cannot be used.
@@ -120,7 +120,7 @@ pub fn build(source: &str, case_sensitive: bool, engine: Engine) -> Result<Regex
     })
 }
 
-/// A pattern that matches the same in NFKC-normalised text and has fewer classes
+/// A pattern that matches the same in NFKC-normalized text and has fewer classes
 /// beyond ASCII: to build the first one, the library clears a third of a
 /// megabyte. The parser limits how deep patterns are nested.
 fn cheaper(pattern: Hir) -> Hir {
@@ -160,16 +160,16 @@ fn cheaper_class(mut class: ClassUnicode) -> Hir {
         ]);
     }
     // The long s and the Kelvin sign, other cases of `s` and `k`, do not occur in
-    // normalised text.
+    // normalized text.
     let never = ['\u{17f}', '\u{212a}'].map(|letter| ClassUnicodeRange::new(letter, letter));
     class.difference(&ClassUnicode::new(never));
     Hir::class(Class::Unicode(class))
 }
 
-/// The pattern for NFKC-normalised text: its own letters are normalised too, so
+/// The pattern for NFKC-normalized text: its own letters are normalized too, so
 /// that a full-width letter or half-width kana matches. What would become an
 /// operator is escaped.
-pub fn normalise(source: &str) -> Option<String> {
+pub fn normalize(source: &str) -> Option<String> {
     if source.is_ascii() {
         return None;
     }
@@ -194,7 +194,7 @@ pub fn normalise(source: &str) -> Option<String> {
 
 /// Sets of texts; a text can match the pattern only if it contains one text of
 /// each set, see [`Pattern::literals`](crate::rules::program::Pattern::literals).
-/// In NFKC-normalised text no other letter is an ASCII letter in another case, so
+/// In NFKC-normalized text no other letter is an ASCII letter in another case, so
 /// ASCII alone can be searched without Unicode's tables.
 pub fn literals(source: &str) -> Vec<Vec<String>> {
     // Parsed case-sensitively: a letter in either case is still one literal.
@@ -408,7 +408,7 @@ mod tests {
 
     use super::{
         CompiledProgram, Engine, PatternEngines, Patterns, Regex, STEP_LIMIT, build, check,
-        literals, normalise, parse, width,
+        literals, normalize, parse, width,
     };
     use crate::rules::program::{Pattern, Program};
 
@@ -518,11 +518,11 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_normalised_and_stay_letters() {
-        assert_eq!(normalise("ＳＡＬＥ").as_deref(), Some("SALE"));
-        assert_eq!(normalise("ﾊﾞｰｹﾞﾝ").as_deref(), Some("バーゲン"));
-        assert_eq!(normalise("（株）.*").as_deref(), Some(r"\(株\).*"));
-        assert_eq!(normalise("日本"), None);
+    fn letters_are_normalized_and_stay_letters() {
+        assert_eq!(normalize("ＳＡＬＥ").as_deref(), Some("SALE"));
+        assert_eq!(normalize("ﾊﾞｰｹﾞﾝ").as_deref(), Some("バーゲン"));
+        assert_eq!(normalize("（株）.*").as_deref(), Some(r"\(株\).*"));
+        assert_eq!(normalize("日本"), None);
     }
 
     #[test]
@@ -579,7 +579,7 @@ mod tests {
             case_sensitive: bool,
         ) {
             use unicode_normalization::UnicodeNormalization;
-            let source = normalise(&source).unwrap_or(source);
+            let source = normalize(&source).unwrap_or(source);
             let text: String = text.nfkc().collect();
             if let Ok(regex) = build(&source, case_sensitive, Engine::Light) {
                 let literals = literals(&source);

@@ -2,7 +2,7 @@
 //!
 //! pest stops at the first mistake and nests as deep as its input does; the
 //! tokens show where statements begin and end, how deep they nest, and what is at
-//! the place of a mistake. Strings, patterns and comments are recognised here, so
+//! the place of a mistake. Strings, patterns and comments are recognized here, so
 //! nothing inside them counts. Scanning never fails.
 
 use unicode_normalization::char::is_combining_mark;

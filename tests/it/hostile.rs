@@ -17,7 +17,7 @@ use crate::support::{Home, long};
 
 /// How much processor time a message may cost.
 const MOST_TIME: Duration = Duration::from_secs(5);
-/// The same without optimisation, as a multiple of what an ordinary large body costs on
+/// The same without optimization, as a multiple of what an ordinary large body costs on
 /// this machine. Patterns then cost most, about forty times as much.
 const MOST_TIMES: u32 = 60;
 /// How much memory a message may cost, KB.

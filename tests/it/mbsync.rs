@@ -60,7 +60,7 @@ impl Near {
         if matches!(self, Near::Offline) { &["Lists"] } else { &["Lists", "a"] }
     }
 
-    fn synchronise(self, home: &Home) {
+    fn synchronize(self, home: &Home) {
         let (program, arguments): (&str, &[&str]) = match self {
             Near::Offline => (OFFLINEIMAP, &["-o", "-u", "quiet"]),
             _ => (MBSYNC, &["-q", "-a"]),
@@ -205,7 +205,7 @@ fn what_offlineimap_fetches_is_filed_and_taken_back_and_moves_teach() {
 /// stays, read or not.
 fn moves_there_and_here(near: Near) {
     let home = home("Server", near);
-    let mbsync = |home: &Home| near.synchronise(home);
+    let mbsync = |home: &Home| near.synchronize(home);
     let local = |parts: &[&str], sub: &str| near.folder(&home, parts).join(sub);
     let (list, place) = (near.list(), format!("{} ", near.list().join("/")));
     let watch = Watch::start(&home);

@@ -1,6 +1,6 @@
 //! `mfilter --test` over a large mailbox: memory does not grow with it, and
 //! it takes at most three times as long as reading it. `MFILTER_LONG` makes it
-//! 100,000 messages; the time counts only where the program is optimised
+//! 100,000 messages; the time counts only where the program is optimized
 //! (`cargo test --release`).
 
 #![allow(clippy::print_stderr, reason = "the figures are shown")]

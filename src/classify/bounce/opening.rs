@@ -13,7 +13,7 @@ const LIMIT: usize = 64 << 10;
 /// The parts of a bounce.
 #[derive(Debug, Default)]
 pub struct BounceParts {
-    /// The text for people, up to the mail that came back; normalised.
+    /// The text for people, up to the mail that came back; normalized.
     pub notes: String,
     /// `notes` without case, on one line.
     pub folded: String,

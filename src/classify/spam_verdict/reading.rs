@@ -209,7 +209,7 @@ fn scl(value: &str) -> Reading {
 
 /// SFV is the filter's verdict: SPM by content, SKS and SKB by a rule or a
 /// blocked sender. CAT MALW is malware. DIR OUT is the report on mail that the
-/// sender's own organisation sent.
+/// sender's own organization sent.
 fn forefront(value: &str) -> Reading {
     let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
     let get = |key: &str| fields().find(|(each, _)| *each == key).map(|(_, value)| value.trim());

@@ -2,7 +2,7 @@
 //! and bytes beyond ASCII as they came, while our other fields are what people read.
 
 use crate::import::ir::Cond;
-use crate::rules::pattern::normalise;
+use crate::rules::pattern::normalize;
 
 /// Our field for it.
 pub(super) const RAW: &str = "raw-headers";
@@ -118,7 +118,7 @@ fn without_case(pattern: &str) -> String {
 pub(super) fn differs_in_bytes(pattern: &str) -> Option<&'static str> {
     let differs = leaves_ascii_out(pattern) > 1
         || !pattern.is_ascii()
-            && (pattern.contains('[') || repeats_letter(pattern) || normalise(pattern).is_some());
+            && (pattern.contains('[') || repeats_letter(pattern) || normalize(pattern).is_some());
     differs.then_some(BYTE_BY_BYTE)
 }
 

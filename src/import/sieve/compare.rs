@@ -333,7 +333,7 @@ impl Lowering<'_> {
         if text.chars().any(char::is_control) {
             return Err("a control character in a text".into());
         }
-        if collation != Collation::Unicode && fold::normalise(text) != text {
+        if collation != Collation::Unicode && fold::normalize(text) != text {
             self.approximately("the width and form of letters beyond ASCII do not count here");
         }
         Ok(())

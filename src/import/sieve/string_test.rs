@@ -147,7 +147,7 @@ pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Resu
         return Ok(Cond::not(Cond::Word(format!("has {name}"))));
     }
     let others = || all.iter().filter(|other| *other != value);
-    if others().any(|other| fold::normalise(other) == fold::normalise(value)) {
+    if others().any(|other| fold::normalize(other) == fold::normalize(value)) {
         return Err("values of a variable that differ by white space or width alone".into());
     }
     if others().any(|other| fold::fold(other) == fold::fold(value)) {

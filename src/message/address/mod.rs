@@ -19,7 +19,7 @@ const LONGEST_DOMAIN: usize = 255;
 /// One mailbox of an address header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Address {
-    /// Display name or comment, decoded and normalised; never empty.
+    /// Display name or comment, decoded and normalized; never empty.
     pub name: Option<String>,
     /// Local part without quoting; empty for `<>` and for a name alone.
     pub local: String,

@@ -200,7 +200,7 @@ impl Walker {
         }
     }
 
-    /// Recognises a file that uuencode(1), which is older than MIME, put into text.
+    /// Recognizes a file that uuencode(1), which is older than MIME, put into text.
     fn uuencoded_line(&mut self, piece: &LinePiece<'_>) {
         if !piece.starts_line {
             return;

@@ -519,7 +519,7 @@ impl<'a, 's> Checker<'a, 's> {
                 return None;
             }
         };
-        let normal = pattern::normalise(source)
+        let normal = pattern::normalize(source)
             .filter(|normal| pattern::check(normal, case_sensitive).as_ref() == Ok(&captures));
         let source = normal.unwrap_or_else(|| source.to_owned());
         let literals = pattern::literals(&source);
