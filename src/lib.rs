@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ascii_case;
 pub mod text;
 pub mod page;
 pub mod language;

@@ -13,7 +13,7 @@ use super::input::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, calendar, daemon, mailing_list};
 use crate::message::cfws::{self, Piece};
-use crate::message::{Message, parameter, reply_prefix};
+use crate::message::{Message, reply_prefix};
 
 /// A machine-made answer.
 pub const AUTOMATIC: Classifier = Classifier {
@@ -101,7 +101,7 @@ pub(super) fn auto_submitted(message: &Message) -> String {
 
 /// What a multipart/report reports, in lower case (RFC 6522 §3).
 pub(super) fn report_type(message: &Message) -> Option<String> {
-    let content_type = message.head().first("content-type").map(parameter::parse)?;
+    let content_type = message.head().content_type();
     let kind = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
     (content_type.value == "multipart/report").then_some(kind)
 }

@@ -8,6 +8,7 @@
 use super::input::folded;
 use super::words::lists;
 use super::{Classifier, Mail, link};
+use crate::ascii_case;
 use crate::message::Message;
 
 /// Mass mail.
@@ -49,14 +50,13 @@ fn newsletter(mail: &Mail<'_>) -> Option<String> {
 pub fn unsubscribe_hosts(message: &Message) -> Vec<String> {
     let texts = message.texts("list-unsubscribe");
     let links = texts.iter().flat_map(|text| text.text().split(['<', '>', ',', ' ']));
-    let host =
-        |link: &str| match link.get(..7).filter(|start| start.eq_ignore_ascii_case("mailto:")) {
-            Some(_) => {
-                let (_, domain) = link.split('?').next()?.rsplit_once('@')?;
-                Some(domain.to_lowercase())
-            }
-            None => link::parse(link)?.host,
-        };
+    let host = |link: &str| match ascii_case::strip_prefix(link, "mailto:") {
+        Some(address) => {
+            let (_, domain) = address.split('?').next()?.rsplit_once('@')?;
+            Some(domain.to_lowercase())
+        }
+        None => link::parse(link)?.host,
+    };
     let mut hosts: Vec<String> = Vec::new();
     for host in links.filter_map(host) {
         if !hosts.contains(&host) {

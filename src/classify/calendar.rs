@@ -9,7 +9,6 @@ use super::input::unread;
 use super::{Classifier, Finding, Mail};
 use crate::message::charset;
 use crate::message::mime::Part;
-use crate::message::parameter::{self, Parameters};
 
 /// An invitation or an answer to one.
 pub const CALENDAR: Classifier =
@@ -52,8 +51,7 @@ pub fn methods(mail: &Mail<'_>) -> Result<Vec<String>, String> {
 /// The calendars of a message. The body is not read if the message's type cannot
 /// contain any.
 fn parts<'a>(mail: &Mail<'a>) -> Result<Vec<&'a Part>, String> {
-    let content_type: Parameters =
-        mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default();
+    let content_type = mail.message.head().content_type();
     let is_calendar = |kind: &str| matches!(kind, "text/calendar" | "application/ics");
     let is_single = is_calendar(&content_type.value) || content_type.value == OCTETS;
     if !is_single && !content_type.value.starts_with("multipart/") {

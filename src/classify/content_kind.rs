@@ -9,7 +9,7 @@ use super::{Classifier, Finding, Mail};
 use crate::message::Text;
 use crate::message::html::Event;
 use crate::message::mime::Part;
-use crate::message::parameter::{self, Parameters};
+use crate::message::parameter::Parameters;
 
 /// How much of the body is searched for armour, bytes.
 const ARMOUR_LIMIT: usize = 64 << 10;
@@ -30,7 +30,7 @@ pub const PASSWORD_PROTECTED: Classifier = Classifier {
 };
 
 fn encrypted(mail: &Mail<'_>) -> Finding {
-    let content_type = content_type(mail);
+    let content_type = mail.message.head().content_type();
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
         "multipart/mixed" | "multipart/signed" => {
@@ -56,7 +56,7 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
 }
 
 fn signed(mail: &Mail<'_>) -> Finding {
-    let content_type = content_type(mail);
+    let content_type = mail.message.head().content_type();
     match content_type.value.as_str() {
         "multipart/signed" => {
             return Ok(Some(match content_type.get("protocol") {
@@ -88,10 +88,6 @@ fn password_protected(mail: &Mail<'_>) -> Finding {
     let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
     let name = name.map_or("an archive without a name", Text::text);
     Ok(Some(format!("{name} needs a password")))
-}
-
-fn content_type(mail: &Mail<'_>) -> Parameters {
-    mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default()
 }
 
 /// The content of an S/MIME part.

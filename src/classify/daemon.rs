@@ -6,7 +6,7 @@
 
 use crate::message::address::Address;
 use crate::message::head::{Head, from_line_sender};
-use crate::message::{fold, parameter, path};
+use crate::message::{fold, path};
 
 use super::words::daemons;
 use super::{Classifier, Mail};
@@ -89,7 +89,7 @@ fn account(mail: &Mail<'_>) -> Option<String> {
 
 /// Headers that only machines write.
 fn header(head: &Head) -> Option<String> {
-    let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    let content_type = head.content_type();
     let report = content_type.get("report-type").unwrap_or_default();
     if report.eq_ignore_ascii_case("delivery-status")
         || content_type.value == "message/delivery-status"

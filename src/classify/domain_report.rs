@@ -6,7 +6,7 @@
 
 use super::input::{folded, unread};
 use super::{Mail, daemon};
-use crate::message::{parameter, reply_prefix};
+use crate::message::reply_prefix;
 
 /// How much of a feedback report's fields is read, bytes.
 const LIMIT: usize = 8 << 10;
@@ -17,8 +17,7 @@ const LIMIT: usize = 8 << 10;
 /// The body cannot be read.
 pub fn kind(mail: &Mail<'_>) -> Result<Option<&'static str>, String> {
     let message = mail.message;
-    let content_type =
-        message.head().first("content-type").map(parameter::parse).unwrap_or_default();
+    let content_type = message.head().content_type();
     let report = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
     match (content_type.value.as_str(), report.as_str()) {
         ("multipart/report", "tlsrpt") => return Ok(Some("tls")),

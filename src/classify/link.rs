@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use memchr::memmem;
 use url::Host;
 
+use crate::ascii_case;
 use crate::classify::{Mail, rewritten};
 use crate::message::bounded_text::floor;
 use crate::message::html::Event;
@@ -277,7 +278,7 @@ pub fn of_attribute(url: &str) -> Option<Link> {
     if url.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count() >= 2 {
         return parse(&format!("http:{url}"));
     }
-    if url.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) {
+    if ascii_case::starts_with(&url, "www.") {
         return parse(&format!("http://{url}"));
     }
     parse(&url)

@@ -1,6 +1,7 @@
 //! Addresses and identifiers of lists, in the forms in which list managers write them.
 
 use super::daemon;
+use crate::ascii_case::{strip_prefix, strip_suffix};
 use crate::message::Message;
 
 /// The list's identifier, RFC 2919 §2: the text in the last angle brackets,
@@ -30,7 +31,7 @@ pub(super) fn command_of(local: &str) -> Option<&str> {
         return Some(without_number(rest));
     }
     let before = BEFORE.iter().find_map(|word| strip_prefix(local, word)).map(without_number);
-    before.or_else(|| AFTER.iter().find_map(|word| strip_suffix(local, word)))
+    before.or_else(|| AFTER.iter().find_map(|word| before_suffix(local, word)))
 }
 
 /// `NAME-123K` without what comes after the name.
@@ -73,12 +74,7 @@ const AFTER: &[&str] = &[
     "+owners",
 ];
 
-pub(super) fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-pub(super) fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
-    let (rest, end) = text.split_at_checked(text.len().checked_sub(suffix.len())?)?;
-    (end.eq_ignore_ascii_case(suffix) && !rest.is_empty()).then_some(rest)
+/// What is before a suffix, if anything is.
+pub(super) fn before_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
+    strip_suffix(text, suffix).filter(|rest| !rest.is_empty())
 }

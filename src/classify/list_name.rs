@@ -3,8 +3,9 @@
 //! The first label of the List-Id (RFC 2919 §2), the local part that List-Post
 //! names (RFC 2369 §3.4), or what the list manager wrote elsewhere.
 
-use super::list_address::{command_of, list_id, strip_prefix, strip_suffix, without_number};
+use super::list_address::{before_suffix, command_of, list_id, without_number};
 use super::{Mail, daemon, list_copy};
+use crate::ascii_case::strip_prefix;
 use crate::message::Message;
 use crate::message::address::Address;
 
@@ -150,7 +151,7 @@ pub(super) fn returned_to(local: &str) -> Option<&str> {
     let before =
         ["owner-", "bounce-"].iter().find_map(|word| strip_prefix(local, word)).map(without_number);
     let after = ["-owner", "-bounces", "-request", "-errors", "-admin", "-error"];
-    before.or_else(|| after.iter().find_map(|word| strip_suffix(local, word)))
+    before.or_else(|| after.iter().find_map(|word| before_suffix(local, word)))
 }
 
 /// Listserv and Ecartis name the list in Received.

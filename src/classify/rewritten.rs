@@ -2,6 +2,7 @@
 //! really lead. Each form is that of its vendor's documents or of the URLs that
 //! the filter writes.
 
+use crate::ascii_case;
 use data_encoding::BASE64URL_NOPAD;
 
 /// How the original address is contained in the rewritten one.
@@ -118,9 +119,7 @@ pub fn original(host: &str, url: &str) -> Option<String> {
 
 /// Filters lose one of two slashes, and some write only the host.
 fn absolute(found: String) -> Option<String> {
-    let scheme = ["https:", "http:"].iter().find(|scheme| {
-        found.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
+    let scheme = ["https:", "http:"].iter().find(|scheme| ascii_case::starts_with(&found, scheme));
     match scheme {
         Some(scheme) => {
             let rest = found[scheme.len()..].trim_start_matches('/');

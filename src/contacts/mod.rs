@@ -17,6 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::ascii_case;
 use crate::file::{self, Bounds};
 use crate::message::address;
 use crate::source::{Fingerprint, ReadError, may_pass, read_bytes};
@@ -252,8 +253,10 @@ fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadErr
 /// there are none.
 fn addresses(text: &str) -> Option<Vec<String>> {
     let text = text.trim();
-    let uri = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
-    let text = if uri { text.get(7..)?.split('?').next()? } else { text };
+    let text = match ascii_case::strip_prefix(text, "mailto:") {
+        Some(uri) => uri.split('?').next()?,
+        None => text,
+    };
     let found = address::parse_list(text.as_bytes());
     let whole = |each: &address::Address| {
         !each.local.is_empty()

@@ -3,6 +3,7 @@
 use super::Options;
 use super::ir::{Draft, Effect, literal, quote};
 use super::levels::with_levels;
+use crate::ascii_case;
 use crate::user::SPOOL_DIRECTORIES;
 
 /// Where mail is stored, from the home, as templates: `~/Maildir/`.
@@ -136,7 +137,7 @@ impl MailPlaces {
         if is_bad {
             return Err(format!("`{whole}` is not a folder"));
         }
-        if name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX/")) {
+        if ascii_case::starts_with(&name, "INBOX/") {
             keep_prefix(draft);
         }
         Ok(Some(name))

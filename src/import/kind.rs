@@ -1,5 +1,7 @@
 //! What kind of file it is, so that a wrong one is reported and not half read.
 
+use crate::ascii_case;
+
 /// What a file is instead of the rules that were asked for, in words; none if nothing
 /// indicates that it is not `wanted`: `sieve`, `procmail`, `maildrop`.
 pub fn other_than(wanted: &str, bytes: &[u8]) -> Option<&'static str> {
@@ -37,8 +39,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let start = bytes.get(..bytes.len().min(64 << 10)).unwrap_or(bytes);
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    let begins =
-        |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let begins = |word: &str| ascii_case::starts_with(text, word);
     if let Some(line) = text.strip_prefix("#!").and_then(|rest| rest.lines().next())
         && !["maildrop", "procmail", "sieve", "mfilter"].iter().any(|name| line.contains(name))
     {

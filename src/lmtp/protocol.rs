@@ -4,6 +4,7 @@
 //! Paths are read leniently: refusing an odd address would bounce mail.
 
 use super::reply::LmtpReply;
+use crate::ascii_case;
 use crate::message::path;
 
 /// The longest command line, bytes, including its CR LF. RFC 5321 §4.5.3.1.4 asks for
@@ -146,8 +147,7 @@ fn path_and_parameters<'a>(
     word: &str,
 ) -> Result<(&'a str, Vec<Parameter<'a>>), LmtpReply> {
     let rest = rest.trim_start();
-    let after = rest.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word));
-    let after = after.and_then(|_| rest.get(word.len()..)).ok_or(SYNTAX)?.trim_start();
+    let after = ascii_case::strip_prefix(rest, word).ok_or(SYNTAX)?.trim_start();
     let end = path_end(after).ok_or(BAD_PATH)?;
     let (path, parameters) = after.split_at(end);
     if path.len() > PATH_LIMIT {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::ascii_case;
 use crate::message::fold;
 
 /// The longest name to decode: names have at most 253 characters (RFC 1035
@@ -43,9 +44,7 @@ fn ascii(domain: &str) -> Cow<'_, str> {
 }
 
 fn has_punycode(domain: &str) -> bool {
-    domain
-        .split('.')
-        .any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
+    domain.split('.').any(|label| ascii_case::starts_with(label, "xn--"))
 }
 
 /// The spellings of a domain by which others may know it: as it is, in Unicode and in

@@ -12,8 +12,9 @@ use std::rc::Rc;
 use memchr::{memchr, memchr_iter};
 
 use crate::message::bounded_text::{self, Budget, Gatherer};
+use crate::message::parameter::{self, Parameters};
 use crate::message::unfold::{raw_line, unfold, unfold_with};
-use crate::message::{encoded_word, fold, parameter};
+use crate::message::{encoded_word, fold};
 
 /// The longest field name that is recognized, including blanks before the colon.
 const LONGEST_NAME: usize = 1000;
@@ -318,14 +319,16 @@ impl Head {
         text.trim().replace('\n', " ")
     }
 
+    /// The Content-Type (RFC 2045 §5.1), the topmost of several; empty if there is none.
+    pub fn content_type(&self) -> Parameters {
+        self.first("content-type").map(parameter::parse).unwrap_or_default()
+    }
+
     /// The charset that Content-Type declares for the body: the best guess
     /// for raw 8-bit headers.
     pub fn declared_charset(&self) -> Option<&str> {
         self.charset
-            .get_or_init(|| {
-                let content_type = parameter::parse(self.first("content-type")?);
-                content_type.get("charset").map(str::to_owned)
-            })
+            .get_or_init(|| self.content_type().get("charset").map(str::to_owned))
             .as_deref()
     }
 

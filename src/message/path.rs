@@ -5,6 +5,7 @@
 //! in `x,boss@corp.example,@evil.example` belong to a local part at
 //! `evil.example`.
 
+use crate::ascii_case::strip_prefix;
 use crate::message::address::Address;
 
 /// qmail and Courier use this sender for bounces of bounces.
@@ -58,16 +59,10 @@ pub fn untagged(address: &str) -> String {
     quoted(&found.unwrap_or(whole))
 }
 
-/// The rest of a text that begins with `start` in any ASCII case.
-fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
-    let (head, rest) = text.split_at_checked(start.len())?;
-    head.eq_ignore_ascii_case(start).then_some(rest)
-}
-
 fn of_batv(local: &str) -> Option<&str> {
-    let (_, local) = match after(local, "prvs=") {
+    let (_, local) = match strip_prefix(local, "prvs=") {
         Some(tagged) => tagged.split_once('=')?,
-        None => after(local, "btv1==")?.split_once("==")?,
+        None => strip_prefix(local, "btv1==")?.split_once("==")?,
     };
     (!local.is_empty()).then_some(local)
 }
@@ -75,11 +70,11 @@ fn of_batv(local: &str) -> Option<&str> {
 /// The domain and the local part.
 fn of_srs(local: &str) -> Option<(&str, &str)> {
     let is_separator = |c: char| "=+-".contains(c);
-    let tagged = match after(local, "SRS0") {
+    let tagged = match strip_prefix(local, "SRS0") {
         Some(rest) => rest.strip_prefix(is_separator)?,
         // `SRS1=hash=forwarder==hash=DE=x.example=hana`
         None => {
-            let rest = after(local, "SRS1")?.strip_prefix(is_separator)?;
+            let rest = strip_prefix(local, "SRS1")?.strip_prefix(is_separator)?;
             let (_, rest) = rest.split_once('=')?;
             rest.split_once('=')?.1.strip_prefix(is_separator)?
         }

@@ -17,7 +17,8 @@ use super::encoded_word::{self, EncodedWord};
 use super::head::Head;
 use super::transfer::Encoding;
 use super::unfold::unfold;
-use super::{Message, fold, parameter, reply_prefix};
+use super::{Message, fold, reply_prefix};
+use crate::ascii_case;
 
 /// What must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,9 +85,7 @@ impl Marks {
     /// Whether headers called `name` are marks.
     fn names(&self, name: &str) -> bool {
         self.headers.iter().any(|label| match label.strip_suffix('*') {
-            Some(start) => {
-                name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
-            }
+            Some(start) => ascii_case::starts_with(name, start),
             None => label.eq_ignore_ascii_case(name),
         })
     }
@@ -314,7 +313,7 @@ fn prefix_length(text: &str) -> Option<usize> {
 /// the headers that have been written since.
 fn unwrap(message: &Message) -> io::Result<Option<Message>> {
     let head = message.head();
-    let kind = head.first("Content-Type").map(parameter::parse).unwrap_or_default();
+    let kind = head.content_type();
     if kind.value != "multipart/mixed" {
         return Ok(None);
     }
@@ -334,7 +333,7 @@ fn unwrap(message: &Message) -> io::Result<Option<Message>> {
     let lines = lines.get(boundary..).unwrap_or_default();
     let after = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
     let part = Head::parse(lines.get(after..).unwrap_or_default());
-    let kind = part.first("Content-Type").map(parameter::parse).unwrap_or_default();
+    let kind = part.content_type();
     if kind.get("x-spam-type") != Some("original") {
         return Ok(None);
     }

@@ -19,6 +19,7 @@ use super::StateDir;
 use super::journal::parts;
 use super::lock_file::LockFile;
 use super::slots::{Key, SlotTable};
+use crate::ascii_case;
 use crate::message::head::Header;
 use crate::message::{BodyError, Message};
 
@@ -101,13 +102,9 @@ fn without_tags(subject: &str) -> String {
     let mut rest = subject.trim_start();
     loop {
         let tag = rest.strip_prefix('[').and_then(|tag| tag.split_once(']'));
-        let answer = rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-        rest = match tag {
-            Some((_, following)) => following,
-            None if answer => rest.get(3..).unwrap_or_default(),
-            None => break,
-        }
-        .trim_start();
+        let answer = || ascii_case::strip_prefix(rest, "re:");
+        let Some(text) = tag.map(|(_, text)| text).or_else(answer) else { break };
+        rest = text.trim_start();
     }
     rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -20,7 +20,7 @@ use super::input::folded;
 use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::fold::fold;
-use crate::message::{parameter, reply_prefix};
+use crate::message::reply_prefix;
 use opening::BounceParts;
 
 pub use failure::RecipientFailure;
@@ -181,7 +181,7 @@ struct Signs {
 impl Signs {
     fn of(mail: &Mail<'_>) -> Signs {
         let head = mail.message.head();
-        let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+        let content_type = head.content_type();
         let report_type = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
         let kind = match (content_type.value.as_str(), report_type.as_str()) {
             ("multipart/report", "disposition-notification") => BounceKind::Receipt,

@@ -28,6 +28,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use self::line::{ReceivedLine, parse};
 use self::relays::Relays;
+use crate::ascii_case;
 use crate::message::domain;
 use crate::message::head::{Head, Header};
 
@@ -118,7 +119,7 @@ impl ReceivedLine {
 
     fn is_lmtp(&self) -> bool {
         let protocol = self.protocol.as_deref().unwrap_or_default();
-        protocol.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("lmtp"))
+        ascii_case::starts_with(protocol, "lmtp")
             || protocol.eq_ignore_ascii_case("utf8lmtp")
             || protocol.eq_ignore_ascii_case("utf8lmtps")
     }

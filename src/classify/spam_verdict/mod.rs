@@ -14,6 +14,7 @@ mod reading;
 
 use reading::{Reading, first_number, reader};
 
+use crate::ascii_case;
 use crate::classify::input::folded;
 use crate::classify::words::spam;
 use crate::classify::{Classifier, Mail};
@@ -151,20 +152,13 @@ fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: MarkPlace) -> Option<
         Some((before, after)) => {
             let fits = |name: &str| {
                 name.len() > before.len() + after.len()
-                    && starts_without_case(name, before)
-                    && starts_without_case(
-                        name.get(name.len() - after.len()..).unwrap_or(""),
-                        after,
-                    )
+                    && ascii_case::starts_with(name, before)
+                    && ascii_case::strip_suffix(name, after).is_some()
             };
             let named = head.headers().filter(|found| place.has(found) && fits(found.name));
             named.take(MOST_HEADERS).find_map(read)
         }
     }
-}
-
-fn starts_without_case(text: &str, start: &str) -> bool {
-    text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
 }
 
 /// A value on one line, cut to the longest length.

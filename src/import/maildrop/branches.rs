@@ -10,6 +10,7 @@ use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
 use super::pattern::CaptureNeeds;
 use super::uses::{HAS_EFFECT, makes_a_folder, names_in, units_in, walk};
 use super::value::{MaildropVariable, MaildropVariables, kept_name};
+use crate::ascii_case;
 use crate::import::folder::keep_prefix;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::import::levels::without_needless_levels;
@@ -238,7 +239,7 @@ impl FilterLowering<'_> {
                 // The inbox is where the filter as a whole puts it.
                 MaildropVariable::Constant(_) if is_only_way && name != "DEFAULT" => {}
                 MaildropVariable::Constant(text) => {
-                    if text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("INBOX.")) {
+                    if ascii_case::starts_with(&text, "INBOX.") {
                         keep_prefix(&mut self.draft);
                     }
                     effects.push(Effect::Let(kept.clone(), literal(&text)));

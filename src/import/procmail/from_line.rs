@@ -1,6 +1,8 @@
 //! The line `From sender date` before the header, which procmail searches, too: what a
 //! pattern asks for in it, it asks of the envelope's sender.
 
+use crate::ascii_case;
+
 /// What a pattern asks for in the line `From sender date` after its first word:
 /// `^(From|Sender).*rest`, `^From[: ]rest`.
 pub(super) fn after_from(pattern: &str) -> Option<String> {
@@ -8,10 +10,9 @@ pub(super) fn after_from(pattern: &str) -> Option<String> {
     let own = match pattern.strip_prefix('(') {
         Some(inner) => {
             let (group, after) = inner.split_once(')')?;
-            let own = group.split('|').find(|name| {
-                name.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("from"))
-                    && !name.ends_with(':')
-            })?;
+            let own = group
+                .split('|')
+                .find(|name| ascii_case::starts_with(name, "from") && !name.ends_with(':'))?;
             let is_plain = !group.contains('(') && !after.starts_with(['*', '+', '?']);
             is_plain.then(|| format!("{own}{after}"))?
         }

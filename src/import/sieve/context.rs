@@ -11,6 +11,7 @@ use super::state::{DROPPED, SieveCapture, State};
 use super::variables::{
     Expansion, KnownValue, VariableNames, VariablePiece, encoded_characters, insert, reference,
 };
+use crate::ascii_case;
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit, literal};
 use crate::import::{IncludeLoader, Options};
 use crate::source::{Sources, Span};
@@ -523,8 +524,8 @@ impl<'a> Lowering<'a> {
         }
         let separator = self.separator;
         let below = |name: &str| {
-            name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("INBOX"))
-                && name.get(5..).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+            ascii_case::strip_prefix(name, "INBOX")
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
         };
         let named: Vec<&String> =
             names.iter().filter(|name| !name.eq_ignore_ascii_case("INBOX")).collect();

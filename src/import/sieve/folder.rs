@@ -6,6 +6,7 @@ use super::arguments::Arguments;
 use super::context::Lowering;
 use super::string_test::has_value;
 use super::variables::{Expansion, KnownValue, VariablePiece, insert};
+use crate::ascii_case;
 use crate::import::ir::{Cond, literal, quote};
 use crate::syntax::words::FOLDER_EXISTS;
 
@@ -191,7 +192,7 @@ impl Lowering<'_> {
 /// (RFC 3501 §5.1).
 fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     let (first, rest) = name.split_at_checked(prefix.len())?;
-    let inbox = |text: &str| text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("INBOX"));
+    let inbox = |text: &str| ascii_case::starts_with(text, "INBOX");
     let same =
         first == prefix || inbox(first) && inbox(prefix) && first.get(5..) == prefix.get(5..);
     (same && !rest.is_empty()).then_some(rest)

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use super::{Address, is_too_long};
+use crate::ascii_case;
 use crate::message::bounded_text::{self, Budget};
 use crate::message::encoded_word::{self, EncodedWord};
 use crate::message::{charset, head, unfold};
@@ -320,7 +321,7 @@ impl<'a> Parser<'a, '_> {
         self.gap = true;
         // `<mailto:user@host>`
         const SCHEME: &str = "mailto:";
-        if spec.text.get(..SCHEME.len()).is_some_and(|it| it.eq_ignore_ascii_case(SCHEME))
+        if ascii_case::starts_with(&spec.text, SCHEME)
             && let Some(at) = spec.at.and_then(|at| at.checked_sub(SCHEME.len()))
         {
             spec = Spec { text: spec.text.split_off(SCHEME.len()), at: Some(at) };

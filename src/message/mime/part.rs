@@ -76,7 +76,7 @@ fn is_multipart(content_type: &Parameters) -> bool {
 /// Reads a part's header; `default` is its media type if none is declared. Returns
 /// Content-Type, too.
 pub(super) fn describe(head: &Head, default: &str) -> (Part, Parameters) {
-    let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    let mut content_type = head.content_type();
     let last = |header| head.values(header).skip(1).last().map(parameter::parse);
     let (last_disposition, mut last_type) = (last("content-disposition"), last("content-type"));
     // Readers differ in which of several counts; only a multipart has files.

@@ -12,6 +12,7 @@ mod collect;
 use super::domain_of;
 use super::grammar::{MethodResult, ResultsHeader};
 use super::signature::Signature;
+use crate::ascii_case::starts_with;
 use crate::message::domain;
 
 /// Where in the message a text of the sender's comes from.
@@ -256,10 +257,6 @@ impl SenderText {
         // The longest is the closest to `header.i`.
         found.max_by_key(|domain| domain.len())
     }
-}
-
-fn starts_with(text: &str, beginning: &str) -> bool {
-    text.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
 }
 
 /// Whether a value of the border's own is the beginning of an ambiguous text;
