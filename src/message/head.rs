@@ -256,9 +256,9 @@ impl Head {
     }
 
     /// Every header as it was sent, and whether something was left out as in
-    /// [`Head::texts`]. It is on one line: a blank is in the place of each line break, and
-    /// the blanks after it stay, as procmail has it. Encoded words stay, too; of a byte
-    /// that is not UTF-8, U+FFFD is left.
+    /// [`Head::texts`]. Each is on one line, as procmail sees it: a blank replaces each line
+    /// break, and the blanks of a fold stay. Encoded words are not decoded; U+FFFD replaces
+    /// each byte that is not UTF-8.
     pub fn raw_lines(&self) -> (Vec<String>, bool) {
         let mut budget = Budget::new(TEXT_LIMIT);
         let mut lines = Vec::new();
