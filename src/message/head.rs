@@ -228,31 +228,15 @@ impl Head {
     /// 2047), normalized and trimmed, each on one line; and whether something was
     /// left out because together they exceed [`TEXT_LIMIT`].
     pub fn texts(&self, name: &str) -> (Vec<String>, bool) {
-        let mut budget = Budget::new(TEXT_LIMIT);
-        let mut texts = Vec::new();
-        for value in self.values(name) {
-            if budget.is_cut() || budget.left() == 0 {
-                budget.cut();
-                break;
-            }
-            texts.push(self.text_within(value, &mut budget));
-        }
-        (texts, budget.is_cut())
+        within_limit(self.values(name), |value, budget| self.text_within(value, budget))
     }
 
     /// Every header as people read it, `Name: value`, and whether something was
     /// left out as in [`Head::texts`].
     pub fn lines(&self) -> (Vec<String>, bool) {
-        let mut budget = Budget::new(TEXT_LIMIT);
-        let mut lines = Vec::new();
-        for header in self.headers() {
-            if budget.is_cut() || budget.left() == 0 {
-                budget.cut();
-                break;
-            }
-            lines.push(format!("{}: {}", header.name, self.text_within(header.value, &mut budget)));
-        }
-        (lines, budget.is_cut())
+        within_limit(self.headers(), |header, budget| {
+            format!("{}: {}", header.name, self.text_within(header.value, budget))
+        })
     }
 
     /// Every header as it was sent, and whether something was left out as in
@@ -260,25 +244,17 @@ impl Head {
     /// break, and the blanks of a fold stay. Encoded words are not decoded; U+FFFD replaces
     /// each byte that is not UTF-8.
     pub fn raw_lines(&self) -> (Vec<String>, bool) {
-        let mut budget = Budget::new(TEXT_LIMIT);
-        let mut lines = Vec::new();
-        for header in self.headers() {
-            if budget.is_cut() || budget.left() == 0 {
-                budget.cut();
-                break;
-            }
+        within_limit(self.headers(), |header, budget| {
             let field = trim_line_end(&self.bytes[header.range]);
             let (field, cut) = bounded_text::prefix(field, budget.left());
             let line = fold::composed(&raw_line(field)).into_owned();
-            // What does not fit is the last one.
             let fitting = bounded_text::affordable(&line, budget.left()).len();
             if cut || fitting < line.len() {
                 budget.cut();
             }
             budget.spend(bounded_text::cost(&line).max(field.len()).min(budget.left()));
-            lines.push(line.get(..fitting).unwrap_or_default().to_owned());
-        }
-        (lines, budget.is_cut())
+            line.get(..fitting).unwrap_or_default().to_owned()
+        })
     }
 
     /// One raw value of this block as people read it, up to [`TEXT_LIMIT`].
@@ -441,6 +417,24 @@ fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
         joined.push_str(line);
     }
     Cow::Owned(joined)
+}
+
+/// What `read` makes of each item, and whether something was left out because together
+/// they exceed [`TEXT_LIMIT`].
+fn within_limit<T>(
+    items: impl Iterator<Item = T>,
+    read: impl Fn(T, &mut Budget) -> String,
+) -> (Vec<String>, bool) {
+    let mut budget = Budget::new(TEXT_LIMIT);
+    let mut texts = Vec::new();
+    for item in items {
+        if budget.is_cut() || budget.left() == 0 {
+            budget.cut();
+            break;
+        }
+        texts.push(read(item, &mut budget));
+    }
+    (texts, budget.is_cut())
 }
 
 /// Normalized and trimmed, with line breaks as blanks.
