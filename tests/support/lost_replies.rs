@@ -68,6 +68,12 @@ impl LostReplies {
 /// lost.
 type Pass = fn(UnixStream, &Path, &Mutex<HashSet<Vec<u8>>>, &AtomicUsize) -> io::Result<()>;
 
+/// Both directions of a connection.
+fn halves(stream: UnixStream) -> io::Result<(BufReader<UnixStream>, UnixStream)> {
+    let writer = stream.try_clone()?;
+    Ok((BufReader::new(stream), writer))
+}
+
 /// Loses the first answer to `APPEND` for each message and folder.
 fn pass_imap(
     client: UnixStream,
@@ -75,9 +81,8 @@ fn pass_imap(
     known: &Mutex<HashSet<Vec<u8>>>,
     lost: &AtomicUsize,
 ) -> io::Result<()> {
-    let server = UnixStream::connect(server)?;
-    let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
+    let ((mut client, mut to_client), (mut server, mut to_server)) =
+        (halves(client)?, halves(UnixStream::connect(server)?)?);
     let mut greeting = Vec::new();
     server.read_until(b'\n', &mut greeting)?;
     to_client.write_all(&greeting)?;
@@ -123,9 +128,8 @@ fn pass_lmtp(
     known: &Mutex<HashSet<Vec<u8>>>,
     lost: &AtomicUsize,
 ) -> io::Result<()> {
-    let server = UnixStream::connect(server)?;
-    let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
+    let ((mut client, mut to_client), (mut server, mut to_server)) =
+        (halves(client)?, halves(UnixStream::connect(server)?)?);
     let mut reply = || {
         let mut all = String::new();
         loop {
