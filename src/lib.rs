@@ -9,6 +9,7 @@
 
 pub mod ascii_case;
 pub mod text;
+pub mod spelling;
 pub mod page;
 pub mod language;
 pub mod translation;

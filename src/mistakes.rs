@@ -199,7 +199,7 @@ fn fails(
             let message = format!("`{}` cannot be read: {why}", expectation.message);
             return Some((
                 message,
-                "a path here is relative to the folder of the rule file".into(),
+                "a path here is relative to the directory of the rule file".into(),
             ));
         }
     };

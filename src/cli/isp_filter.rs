@@ -13,11 +13,11 @@ use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::mistake::nearest;
 use crate::rules::program::{Label, LabelKind, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::{Decider, SwitchChoices, SwitchSetting, place_of_word, same};
 use crate::source::{Sources, reason};
+use crate::spelling::nearest;
 use crate::state::switch_choices;
 use crate::text::{escape, json_line};
 

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 
 use super::commands::Command;
 use crate::language::Language;
-use crate::rules::mistake::nearest;
+use crate::spelling::nearest;
 use crate::translation::translated;
 
 /// The labels at the start of clap's lines.

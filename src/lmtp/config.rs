@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use super::settings::{Identity, LmtpSettings};
 use crate::file::ANYWHERE;
-use crate::rules::mistake::nearest;
 use crate::source::{ReadError, read_bytes};
+use crate::spelling::nearest;
 use crate::user::DeliveryLog;
 
 /// Where the settings are, unless given otherwise.
@@ -216,7 +216,7 @@ fn set(settings: &mut LmtpSettings, name: &str, value: &str) -> Result<(), Confi
     match SETTINGS.iter().find(|(known, _)| *known == name) {
         Some((_, set)) => set(settings, value).map_err(bad),
         None => {
-            let near = nearest(name, SETTINGS.iter().map(|(known, _)| known));
+            let near = nearest(name, SETTINGS.iter().map(|(known, _)| *known)).map(str::to_owned);
             Err(ConfigErrorKind::Unknown { name: name.to_owned(), near })
         }
     }

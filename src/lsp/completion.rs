@@ -6,7 +6,7 @@ use super::names::{NamePlace, NameRole};
 use crate::classify::CLASSIFIERS;
 use crate::flags::FLAGS;
 use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, NAMED_ARGUMENTS};
-use crate::rules::check::{RESULTS, SETTINGS};
+use crate::rules::check::{RESULTS, setting_names};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
 use crate::syntax::words::{FOLDER_EXISTS, JOINTS, ON, STATEMENTS};
@@ -146,7 +146,7 @@ impl WordsBefore<'_> {
                 return self.conditions();
             }
             Some("score") if begins => return Vec::new(),
-            Some("reply") if self.is_pair() => return words(&NAMED_ARGUMENTS, ProposalKind::Word),
+            Some("reply") if self.is_pair() => return words(NAMED_ARGUMENTS, ProposalKind::Word),
             Some("reply") => return Vec::new(),
             _ => {}
         }
@@ -162,14 +162,14 @@ impl WordsBefore<'_> {
             _ => {}
         }
         match last {
-            "set" => return words(SETTINGS, ProposalKind::Setting),
+            "set" => return words(setting_names(), ProposalKind::Setting),
             "when" | "and" | "or" | "not" | "unless" => return self.conditions(),
             "has" => return self.fields(),
             "as" | "mark" | "unmark" => return flags(),
             "in" => return self.after_in(),
             "is" => return self.after_is(),
-            "on" => return words(&["moved"], ProposalKind::Word),
-            "moved" => return words(&["to", "from"], ProposalKind::Word),
+            "on" => return words(["moved"], ProposalKind::Word),
+            "moved" => return words(["to", "from"], ProposalKind::Word),
             "add" | "remove" => return self.fields(),
             "to" if matches!(self.back(3), "add" | "remove") => return self.lists(),
             "=" if self.back(3) == "define" => return self.conditions(),
@@ -184,15 +184,15 @@ impl WordsBefore<'_> {
         }
         if self.back(2) == "list" {
             let sources = ListSource::ALL.map(ListSource::word);
-            return words(&sources, ProposalKind::Word);
+            return words(sources, ProposalKind::Word);
         }
         if self.kind_back(1) == Some(TokenShape::Text) && self.back(2) == "rule" {
-            return words(&["when", "otherwise"], ProposalKind::Word);
+            return words(["when", "otherwise"], ProposalKind::Word);
         }
         if let Some(kind) = self.field_before() {
             return kind.operators().map(|word| proposal(word, ProposalKind::Word, "")).collect();
         }
-        words(self.continuation(), ProposalKind::Word)
+        words(self.continuation().iter().copied(), ProposalKind::Word)
     }
 
     /// What continues the condition or the action that the last token ends.
@@ -290,7 +290,7 @@ impl WordsBefore<'_> {
     }
 
     fn statements(&self) -> Vec<CompletionWord> {
-        let mut all = words(STATEMENTS, ProposalKind::Word);
+        let mut all = words(STATEMENTS.iter().copied(), ProposalKind::Word);
         all.push(proposal(ON, ProposalKind::Word, ""));
         all.extend(self.actions());
         all
@@ -352,10 +352,10 @@ impl WordsBefore<'_> {
 
     fn after_is(&self) -> Vec<CompletionWord> {
         match field::find(self.back(2)) {
-            Some(FieldLookup::Field(_, FieldKind::Result)) => words(RESULTS, ProposalKind::Value),
-            Some(FieldLookup::Field(_, FieldKind::Weekday)) => {
-                words(&WEEKDAYS, ProposalKind::Value)
+            Some(FieldLookup::Field(_, FieldKind::Result)) => {
+                words(RESULTS.iter().copied(), ProposalKind::Value)
             }
+            Some(FieldLookup::Field(_, FieldKind::Weekday)) => words(WEEKDAYS, ProposalKind::Value),
             _ => Vec::new(),
         }
     }
@@ -365,8 +365,8 @@ fn flags() -> Vec<CompletionWord> {
     FLAGS.iter().map(|(flag, _)| proposal(flag, ProposalKind::Value, "a flag")).collect()
 }
 
-fn words(all: &[&str], kind: ProposalKind) -> Vec<CompletionWord> {
-    all.iter().map(|word| proposal(word, kind, "")).collect()
+fn words<'a>(all: impl IntoIterator<Item = &'a str>, kind: ProposalKind) -> Vec<CompletionWord> {
+    all.into_iter().map(|word| proposal(word, kind, "")).collect()
 }
 
 fn proposal(word: &str, kind: ProposalKind, about: &str) -> CompletionWord {

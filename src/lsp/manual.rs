@@ -241,7 +241,7 @@ mod tests {
     use super::*;
     use crate::classify::CLASSIFIERS;
     use crate::rules::actions::ACTIONS;
-    use crate::rules::check::SETTINGS;
+    use crate::rules::check::setting_names;
     use crate::rules::field::{FIELDS, OPERATORS};
     use crate::syntax::words::{FOLDER_EXISTS, STATEMENTS};
 
@@ -257,7 +257,7 @@ mod tests {
                     .collect(),
             ),
             ("actions", ACTIONS.iter().map(|action| action.name).collect()),
-            ("settings", SETTINGS.to_vec()),
+            ("settings", setting_names().collect()),
             ("fields", FIELDS.iter().map(|field| field.name).collect()),
             ("operators", OPERATORS.iter().map(|(word, _)| *word).collect()),
             ("statements", STATEMENTS.to_vec()),

@@ -3,8 +3,8 @@
 //! explains the format; the message itself is not in it: it comes from the check,
 //! run on the example. `explanations.ja.txt` has the meanings in Japanese.
 
-use super::mistake::nearest;
 use crate::language::Language;
+use crate::spelling::nearest;
 
 const TEXT: &str = include_str!("explanations.txt");
 const JAPANESE: &str = include_str!("explanations.ja.txt");
@@ -71,7 +71,7 @@ pub fn summary(code: &str, language: Language) -> Option<String> {
 /// # Errors
 /// There is no such code; returns the nearest one, if one is near.
 pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>> {
-    let (code, text) = part(TEXT, code).ok_or_else(|| nearest(code, codes()))?;
+    let (code, text) = part(TEXT, code).ok_or_else(|| nearest(code, codes()).map(str::to_owned))?;
     let mut explanation = Explanation { code, ..Explanation::default() };
     explanation.meaning = meaning(code, language).unwrap_or_default();
     for section in text.split("\n-- ").skip(1) {
@@ -121,18 +121,23 @@ mod tests {
     use super::*;
 
     /// The wordings of all mistakes, as source code.
-    const WORDINGS: [&str; 15] = [
+    const WORDINGS: [&str; 20] = [
         include_str!("mistake/action.rs"),
         include_str!("mistake/confined.rs"),
         include_str!("mistake/folder.rs"),
         include_str!("mistake/learn.rs"),
         include_str!("mistake/expire.rs"),
         include_str!("mistake/include.rs"),
+        include_str!("mistake/logic.rs"),
         include_str!("mistake/mod.rs"),
+        include_str!("mistake/name.rs"),
         include_str!("mistake/place.rs"),
+        include_str!("mistake/reference.rs"),
         include_str!("mistake/script.rs"),
+        include_str!("mistake/setting.rs"),
         include_str!("mistake/site.rs"),
         include_str!("mistake/template.rs"),
+        include_str!("mistake/test.rs"),
         include_str!("mistake/word.rs"),
         include_str!("../syntax/mistake.rs"),
         include_str!("../syntax/decode.rs"),

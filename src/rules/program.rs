@@ -308,7 +308,7 @@ pub struct List {
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Entries {
     /// In a file, read when a rule needs it. As written; `~/` is the home, other
-    /// relative paths start at the folder of the rule file.
+    /// relative paths start at the directory of the rule file.
     File(String),
     /// In the rules, each as in a list file's line.
     Inline(Vec<String>),
@@ -425,7 +425,7 @@ pub struct Score {
 pub struct Expectation {
     /// The statement.
     pub span: Span,
-    /// As written; relative to the folder of the rule file.
+    /// As written; relative to the directory of the rule file.
     pub message: String,
     /// The expected actions, in order.
     pub actions: Vec<Action>,

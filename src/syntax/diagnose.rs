@@ -10,6 +10,7 @@ use super::outline::TokenRun;
 use super::scan::{SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
+use crate::spelling::nearest;
 
 /// A piece and its surroundings.
 pub(super) struct PieceContext<'a> {
@@ -64,7 +65,7 @@ impl<'a> PieceContext<'a> {
         }
         if self.word(start) == Some(words::ON) && self.word(start + 1) != Some("moved") {
             let next = self.token(start + 1);
-            let near = self.word(start + 1).and_then(|word| words::nearest(word, ["moved"]));
+            let near = self.word(start + 1).and_then(|word| nearest(word, ["moved"]));
             let kind = SyntaxErrorKind::Unexpected {
                 found: next.map(|token| self.written(token).to_string()),
                 expected: vec![words::name_of(Rule::moved_word)],

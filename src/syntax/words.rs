@@ -1,6 +1,7 @@
 //! The words of the language, and the names of the parts of the grammar for people.
 
 use super::grammar::Rule;
+use crate::spelling::nearest;
 
 /// Words that begin a statement.
 #[rustfmt::skip]
@@ -427,21 +428,4 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::close_paren => "`)`",
         Rule::EOI | Rule::WHITESPACE | Rule::COMMENT | Rule::in_line => "the end of the statement",
     }
-}
-
-/// The candidate that `word` was probably meant to be, if one is close enough.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > 64 {
-        return None;
-    }
-    let word = word.to_lowercase();
-    let length = word.chars().count();
-    let most = if length < 4 { 1 } else { 2 };
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
-        .map(|candidate| (strsim::osa_distance(&word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use mfilter::classify::CLASSIFIERS;
 use mfilter::flags::FLAGS;
 use mfilter::rules::actions::ACTIONS as BUILT_ACTIONS;
-use mfilter::rules::check::SETTINGS;
+use mfilter::rules::check::setting_names;
 use mfilter::rules::field::{FIELDS, FieldKind, HEADERS, PARTS, words_of_run};
 use mfilter::syntax::words::{ACTIONS, FOLDER_EXISTS, ON, OPERATORS, SLIPS, STATEMENTS};
 
@@ -455,7 +455,7 @@ fn the_settings_and_flags_are_those_of_the_manual() {
     for line in table_of(&manual, "settings") {
         settings.extend(line.strip_prefix(".It Ic set ").and_then(|rest| rest.split(' ').next()));
     }
-    assert_eq!(settings, SETTINGS.iter().copied().collect());
+    assert_eq!(settings, setting_names().collect());
 
     let (_, flags) = manual.split_once(".\\\" table flags\n.Ic ").expect("is there");
     let flags: BTreeSet<&str> = flags

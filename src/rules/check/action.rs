@@ -8,7 +8,8 @@ use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGET
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::list_entry::judge;
 use crate::rules::mistake::{
-    ActionMistake, ConfinedMistake, LearnMistake, RuleErrorKind, TemplateMistake, WordKind,
+    ActionMistake, ConfinedMistake, LearnMistake, NameMistake, RuleErrorKind, SettingMistake,
+    TemplateMistake, TestMistake, WordKind,
 };
 use crate::rules::program::{AddressPart, Entries, Field};
 use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
@@ -50,7 +51,7 @@ impl Checker<'_, '_> {
             match suggestion.or_else(|| self.bare_folder(action)) {
                 Some(suggestion) => {
                     let (what, name) = (WordKind::Action, name.to_owned());
-                    let mistake = RuleErrorKind::Unknown { what, name, near: Some(suggestion) };
+                    let mistake = NameMistake::Unknown { what, name, near: Some(suggestion) };
                     self.report(action.name.span, mistake);
                 }
                 None => self.unknown(WordKind::Action, name, action.name.span),
@@ -159,7 +160,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         span: Span,
         at: Span,
     ) -> Result<(), ArgumentError> {
-        self.report(span, RuleErrorKind::SettingTwice { name: name.to_owned(), at })
+        self.report(span, SettingMistake::Twice { name: name.to_owned(), at })
     }
 
     /// Reports a word in the braces of an action that has no meaning there.
@@ -305,7 +306,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         if is_header_name(name.text) {
             return Ok(name.text.to_owned());
         }
-        self.report(name.span, RuleErrorKind::BadHeaderName { name: name.text.to_owned() })
+        self.report(name.span, TestMistake::BadHeaderName { name: name.text.to_owned() })
     }
 
     /// The only argument as `"5.7.1 text"`, RFC 3463.

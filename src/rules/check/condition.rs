@@ -7,7 +7,9 @@ use super::test::TestedField;
 use super::{Checker, DUPLICATE, LONGEST_MEMORY, MAX_CONDITION_DEPTH, NameKind};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldLookup};
-use crate::rules::mistake::{RuleErrorKind, TemplateMistake, WordKind};
+use crate::rules::mistake::{
+    LogicMistake, NameMistake, RuleErrorKind, TemplateMistake, TestMistake, WordKind,
+};
 use crate::rules::program::{Comparison, ConditionKind, DuplicateKey, Field};
 use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::source::Span;
@@ -107,7 +109,7 @@ impl Checker<'_, '_> {
                         _ => format!("several values of one test are a set: `{suggestion}`"),
                     };
                     let (name, hint) = (name.value.clone(), Some(hint));
-                    self.report(each.span, RuleErrorKind::NotACondition { name, what, hint });
+                    self.report(each.span, NameMistake::NotACondition { name, what, hint });
                     self.broken(each.span)
                 }
                 None => self.condition(each),
@@ -263,7 +265,7 @@ impl Checker<'_, '_> {
         for field in of {
             let tested = match self.tested_field(field) {
                 Some(TestedField { kind, name, .. }) if !kind.is_text() => {
-                    self.report(field.span, RuleErrorKind::NoTextInSet { field: name, kind });
+                    self.report(field.span, TestMistake::NoTextInSet { field: name, kind });
                     None
                 }
                 Some(_) => ask(self, field),
@@ -392,7 +394,7 @@ impl Checker<'_, '_> {
         if me && operator.value == "in" && names.into_iter().any(|name| name == "recipient") {
             let why = "the MTA names you in Delivered-To, so `recipient in me` holds for all mail";
             let hint = "`not addressed-to-me` tests what the sender wrote";
-            let mistake = RuleErrorKind::Unlikely { why: why.into(), hint: Some(hint.into()) };
+            let mistake = LogicMistake::Unlikely { why: why.into(), hint: Some(hint.into()) };
             self.report(of.span, mistake);
         }
     }
@@ -407,7 +409,7 @@ impl Checker<'_, '_> {
         });
         if against {
             let why = String::from("it requires one thing and its opposite");
-            self.report(span, RuleErrorKind::NeverHolds { why, hint: None });
+            self.report(span, LogicMistake::NeverHolds { why, hint: None });
         }
     }
 
@@ -463,7 +465,7 @@ impl Checker<'_, '_> {
         let (one, other) = (text(one), text(other));
         let why = format!("`{one}` and `{other}` exclude each other");
         let hint = is_time.then(|| format!("past midnight: `({one} or {other})`"));
-        self.report(span, RuleErrorKind::NeverHolds { why, hint });
+        self.report(span, LogicMistake::NeverHolds { why, hint });
     }
 
     /// A condition that is a bare name.
@@ -481,10 +483,10 @@ impl Checker<'_, '_> {
             Some((declared, _)) => {
                 let what = declared.name();
                 let name = text.to_owned();
-                self.report(span, RuleErrorKind::NotACondition { name, what, hint: None });
+                self.report(span, NameMistake::NotACondition { name, what, hint: None });
             }
             None if self.conditions.declaring.as_deref() == Some(text) => {
-                self.report(span, RuleErrorKind::OwnDefinition { name: text.to_owned() });
+                self.report(span, NameMistake::OwnDefinition { name: text.to_owned() });
             }
             None if let Some(field) = field::of_run(text) => {
                 if field == Field::InMyThread {
@@ -494,10 +496,10 @@ impl Checker<'_, '_> {
             }
             None if field::find(text).is_some() => {
                 let (name, what) = (text.to_owned(), "field");
-                self.report(span, RuleErrorKind::NotACondition { name, what, hint: None });
+                self.report(span, NameMistake::NotACondition { name, what, hint: None });
             }
             None if text == FOLDER_EXISTS => {
-                self.report(span, RuleErrorKind::FieldWantsName { field: text.to_owned() });
+                self.report(span, TestMistake::FieldWantsName { field: text.to_owned() });
             }
             None => self.missing(WordKind::Classifier, text, span),
         }

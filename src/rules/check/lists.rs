@@ -7,7 +7,9 @@ use std::io::ErrorKind;
 use super::{CheckContext, CheckResult, Checker, NameKind, include, programs, sort};
 use crate::rules::address_list::AddressList;
 use crate::rules::list_entry::{BadEntry, BadEntryReason, judge, judge_patterns, pattern_source};
-use crate::rules::mistake::{ActionMistake, RuleErrorKind, WordKind};
+use crate::rules::mistake::{
+    ActionMistake, NameMistake, ReferenceMistake, RuleErrorKind, TestMistake, WordKind,
+};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
 use crate::source::{SourceFile, Sources, Span, Spanned};
@@ -31,8 +33,8 @@ pub fn check_lists(
             Err(error) => {
                 let path = sources.text(list.span).trim_matches('"').to_owned();
                 let mistake =
-                    RuleErrorKind::ListUnreadable { path, reason: include::reason(&error) };
-                checked.diagnostics.push(mistake.at(list.span));
+                    ReferenceMistake::ListUnreadable { path, reason: include::reason(&error) };
+                checked.diagnostics.push(RuleErrorKind::Reference(mistake).at(list.span));
                 continue;
             }
         };
@@ -59,15 +61,15 @@ pub fn check_lists(
     }
     for program in &checked.programs {
         if let Some(why) = programs::missing(&program.value, context.home) {
-            let mistake = RuleErrorKind::ProgramMissing { name: program.value.clone(), why };
-            checked.diagnostics.push(mistake.at(program.span));
+            let mistake = ReferenceMistake::ProgramMissing { name: program.value.clone(), why };
+            checked.diagnostics.push(RuleErrorKind::Reference(mistake).at(program.span));
         }
     }
     if let Some(zone) = &checked.timezone
         && crate::zone::named(&zone.value).is_none()
     {
-        let mistake = RuleErrorKind::UnknownTimezone { name: zone.value.clone() };
-        checked.diagnostics.push(mistake.at(zone.span));
+        let mistake = ReferenceMistake::UnknownTimezone { name: zone.value.clone() };
+        checked.diagnostics.push(RuleErrorKind::Reference(mistake).at(zone.span));
     }
     sort(&mut checked.diagnostics);
 }
@@ -89,7 +91,8 @@ fn entry_diagnostics(
                 let at = (at + line.find(&entry.entry)?) as u32;
                 let span = Span { file, start: at, end: at + entry.entry.len() as u32 };
                 let reason = entry.reason.to_string();
-                return Some(RuleErrorKind::BadEntry { entry: entry.entry, reason }.at(span));
+                let mistake = ReferenceMistake::BadEntry { entry: entry.entry, reason };
+                return Some(RuleErrorKind::Reference(mistake).at(span));
             }
         }
         None
@@ -100,7 +103,7 @@ impl Checker<'_, '_> {
     /// `list NAME …`
     pub(super) fn list(&mut self, name: &SpannedText, value: &ValueNode) {
         if name.value == "me" {
-            self.report(name.span, RuleErrorKind::MeIsASetting);
+            self.report(name.span, NameMistake::MeIsASetting);
             return;
         }
         let list = Some(name.value.clone());
@@ -139,7 +142,7 @@ impl Checker<'_, '_> {
                 ValueKind::Pattern { source, case_sensitive } => {
                     if *case_sensitive {
                         let reason = String::from("case does not count in a set of addresses");
-                        self.report(element.span, RuleErrorKind::BadPattern { reason });
+                        self.report(element.span, TestMistake::BadPattern { reason });
                         continue;
                     }
                     format!("/{source}/")
@@ -151,7 +154,7 @@ impl Checker<'_, '_> {
             };
             if let Some(Err(error)) = pattern_source(&entry).map(|text| pattern::check(text, false))
             {
-                self.report(element.span, RuleErrorKind::BadPattern { reason: error.reason });
+                self.report(element.span, TestMistake::BadPattern { reason: error.reason });
             }
             entries.push(Spanned { value: entry, span: element.span });
         }
@@ -165,7 +168,7 @@ impl Checker<'_, '_> {
             Some((NameKind::Broken, _)) => None,
             Some((declared, _)) => {
                 let what = declared.name();
-                self.report(span, RuleErrorKind::NotAList { name: name.to_owned(), what });
+                self.report(span, NameMistake::NotAList { name: name.to_owned(), what });
                 None
             }
             None => {
@@ -198,7 +201,7 @@ impl Checker<'_, '_> {
     /// Reports an entry that no address can match.
     pub(super) fn bad_entry(&mut self, span: Span, entry: &str, reason: &BadEntryReason) {
         let (entry, reason) = (entry.to_owned(), reason.to_string());
-        self.report(span, RuleErrorKind::BadEntry { entry, reason });
+        self.report(span, ReferenceMistake::BadEntry { entry, reason });
     }
 
     /// Reports entries that no address can match, in lists that no text is compared with.

@@ -34,11 +34,12 @@ use crate::flags::FLAGS;
 use crate::rules::actions::{ACTIONS, NAMED_ARGUMENTS};
 use crate::rules::confined::set_by_site;
 use crate::rules::field::{self, OPERATORS};
-use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
+use crate::rules::mistake::{LogicMistake, NameMistake, RuleErrorKind, TestMistake, WordKind};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Field, Pattern, Program, Settings};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{Sources, Span, Spanned};
+use crate::spelling::nearest;
 use crate::syntax::ast::{Ast, StatementNode};
 use crate::syntax::words;
 use crate::user::Confinement;
@@ -47,7 +48,7 @@ pub(super) use action::ActionReader;
 pub use include::tidy;
 pub use lists::check_lists;
 pub use programs::PROGRAM_PATH;
-pub use setting::SETTINGS;
+pub use setting::setting_names;
 pub use site::judge_switch;
 pub use value::RESULTS;
 
@@ -152,7 +153,7 @@ pub fn check_site(
 }
 
 /// The path that a string in the rules means: `~/` is the home; another relative
-/// path starts at the folder of the rule file.
+/// path starts at the directory of the rule file.
 pub fn resolve(written: &str, rule_file: &Path, home: &Path) -> PathBuf {
     match written.strip_prefix("~/") {
         Some(rest) => home.join(rest),
@@ -400,11 +401,11 @@ impl<'a, 's> Checker<'a, 's> {
                 Some((NameKind::Broken, _)) => {}
                 Some((declared, at)) => {
                     let (what, at) = (declared.name(), *at);
-                    self.report(span, RuleErrorKind::UsedBefore { name, what, at });
+                    self.report(span, NameMistake::UsedBefore { name, what, at });
                 }
                 None if self.incomplete && what != WordKind::Insert => {}
                 None if what == WordKind::List && name == "me" => {
-                    self.report(span, RuleErrorKind::NoMe)
+                    self.report(span, NameMistake::NoMe)
                 }
                 None => self.unknown(what, &name, span),
             }
@@ -424,7 +425,7 @@ impl<'a, 's> Checker<'a, 's> {
         {
             let why = "no list is made from the mail that you have sent or kept".to_owned();
             let hint = Some("declare one at the top: `list known sent \"Sent\"`".to_owned());
-            self.report(span, RuleErrorKind::NeverHolds { why, hint });
+            self.report(span, LogicMistake::NeverHolds { why, hint });
         }
     }
 
@@ -440,7 +441,9 @@ impl<'a, 's> Checker<'a, 's> {
     /// Reports a word that is not one of a fixed set.
     fn unknown(&mut self, what: WordKind, name: &str, span: Span) {
         let near = self.nearest(what, name);
-        let mut diagnostic = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
+        let mut diagnostic =
+            RuleErrorKind::from(NameMistake::Unknown { what, name: name.to_owned(), near })
+                .at(span);
         // Inside a string the place is wider than the word.
         diagnostic.fix = diagnostic.fix.filter(|_| self.sources.text(span) == name);
         self.diagnostics.push(diagnostic);
@@ -459,36 +462,32 @@ impl<'a, 's> Checker<'a, 's> {
         };
         let scores =
             || declared(|declared| matches!(declared, NameKind::Score(_) | NameKind::Value(_)));
-        match what {
-            WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
-            WordKind::Classifier if words::suggest_condition(name).is_some() => {
-                words::suggest_condition(name).map(str::to_owned)
-            }
-            WordKind::Field if words::suggest_field(name).is_some() => {
-                words::suggest_field(name).map(str::to_owned)
-            }
+        let near = match what {
+            WordKind::Setting => nearest(name, setting_names()),
             WordKind::Field | WordKind::Part | WordKind::Insert => {
-                nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
+                let suggested = words::suggest_field(name).filter(|_| what == WordKind::Field);
+                let known = scores().into_iter().map(str::to_owned).chain(field::names());
+                return suggested.map(str::to_owned).or_else(|| nearest(name, known));
             }
-            WordKind::Classifier => {
+            WordKind::Classifier => words::suggest_condition(name).or_else(|| {
                 let defines = declared(|declared| matches!(declared, NameKind::Define(_)));
                 let known = CLASSIFIERS.iter().map(|classifier| classifier.name);
                 let of_run = field::words_of_run().map(|word| -> &str { word });
                 let known = known.chain(of_run).chain([DUPLICATE, words::FOLDER_EXISTS]);
                 nearest(name, defines.into_iter().chain(known))
-            }
+            }),
             WordKind::List => {
                 nearest(name, declared(|declared| matches!(declared, NameKind::List(_))))
             }
-            WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
+            WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| *word)),
             WordKind::Action => nearest(name, ACTIONS.iter().map(|word| word.name)),
             WordKind::Flag => words::suggest_flag(name)
-                .map(str::to_owned)
-                .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
+                .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| *word))),
             WordKind::Weekday => nearest(name, field::WEEKDAYS),
             WordKind::NamedArgument => nearest(name, NAMED_ARGUMENTS),
-            WordKind::Result => nearest(name, value::RESULTS.iter()),
-        }
+            WordKind::Result => nearest(name, value::RESULTS.iter().copied()),
+        };
+        near.map(str::to_owned)
     }
 
     /// The number of a field; the program contains each field once.
@@ -515,7 +514,7 @@ impl<'a, 's> Checker<'a, 's> {
             Ok(captures) => captures,
             Err(error) => {
                 let place = error.place.map_or(span, |at| place::inside(self.sources, span, &at));
-                self.report(place, RuleErrorKind::BadPattern { reason: error.reason });
+                self.report(place, TestMistake::BadPattern { reason: error.reason });
                 return None;
             }
         };

@@ -3,7 +3,7 @@
 
 use super::{Checker, NameKind};
 use crate::rules::actions;
-use crate::rules::mistake::{LearnMistake, RuleErrorKind};
+use crate::rules::mistake::{LearnMistake, NameMistake};
 use crate::rules::program::{Entries, OnMoved};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{ActionNode, ListSource, MoveDirection, MoveEnd, SpannedText, ValueKind};
@@ -17,7 +17,7 @@ impl Checker<'_, '_> {
         place: &SpannedText,
     ) {
         if name.value == "me" {
-            self.report(name.span, RuleErrorKind::MeIsASetting);
+            self.report(name.span, NameMistake::MeIsASetting);
             return;
         }
         let span = place.span;

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::test::TestedField;
 use crate::rules::field::FieldKind;
-use crate::rules::mistake::RuleErrorKind;
+use crate::rules::mistake::{LogicMistake, TestMistake};
 use crate::rules::program::{Comparison, ConditionKind, Field, Moment};
 use crate::source::Span;
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
@@ -65,7 +65,7 @@ impl Checker<'_, '_> {
     fn existing_date(&mut self, found: Option<f64>, value: &ValueNode) -> Option<f64> {
         if found.is_none() {
             let text = self.written(value);
-            self.report(value.span, RuleErrorKind::NoSuchDate { text });
+            self.report(value.span, TestMistake::NoSuchDate { text });
         }
         found
     }
@@ -94,7 +94,7 @@ impl Checker<'_, '_> {
             let why = "an instant is one second, which hardly any message matches".to_owned();
             let hint =
                 format!("`{0} in FROM..TO`, or `{0} >= {1}`", tested.name, self.written(value));
-            self.report(value.span, RuleErrorKind::Unlikely { why, hint: Some(hint) });
+            self.report(value.span, LogicMistake::Unlikely { why, hint: Some(hint) });
         }
     }
 

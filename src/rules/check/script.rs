@@ -6,10 +6,11 @@ use std::mem;
 
 use super::{Checker, resolve};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::rules::mistake::{RuleErrorKind, ScriptMistake, nearest};
+use crate::rules::mistake::{RuleErrorKind, ScriptMistake};
 use crate::rules::program::StatementKind;
 use crate::rules::script::{IncludedScript, Script, ScriptFault, ScriptRequest};
 use crate::source::{SourceFile, Span};
+use crate::spelling::nearest;
 use crate::syntax::ast::{ScriptOption, SpannedText, StatementNode, StatementNodeKind};
 use crate::syntax::{parse_bytes, words};
 
@@ -90,7 +91,8 @@ impl Checker<'_, '_> {
                 },
                 "prefix" => namespace.prefix.clone_from(&value.value),
                 _ => {
-                    let near = nearest(text, words::SCRIPT_OPTIONS.iter().copied());
+                    let near =
+                        nearest(text, words::SCRIPT_OPTIONS.iter().copied()).map(str::to_owned);
                     let mistake = ScriptMistake::Option { name: name.value.clone(), near };
                     self.report(name.span, mistake);
                 }

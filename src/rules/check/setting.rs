@@ -5,19 +5,328 @@ use super::{Checker, LONGEST_MEMORY};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;
 use crate::rules::confined::SITE_SETTINGS;
-use crate::rules::mistake::{ConfinedMistake, RuleErrorKind, WordKind};
-use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota};
+use crate::rules::mistake::{ConfinedMistake, SettingMistake, WordKind};
+use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota, Settings};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 
+/// The longest `program-timeout`, seconds: MTAs do not wait longer.
+const LONGEST_PROGRAM: u64 = 4 * 60;
+
+/// The words that may follow `set`.
+pub fn setting_names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
+
+/// A word after `set`.
+struct Setting {
+    name: &'static str,
+    /// What the value must be, for people.
+    expected: &'static str,
+    /// Takes the value; the error is the place of what it cannot be.
+    take: fn(&mut Checker<'_, '_>, &ValueNode) -> Result<(), Span>,
+}
+
 /// Every setting.
-#[rustfmt::skip]
-pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "folder-prefix", "inbox", "subscribe", "remake-folders", "over-quota",
-    "trash", "junk", "drafts", "shared", "me", "delimiter", "timezone", "log", "trust", "relays",
-    "spam-score-header",
-    "duplicates-for", "sendmail", "program-timeout", "forward-sender",
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "maildir",
+        expected: "a path, for example `\"~/Maildir\"`",
+        take: |checker, value| {
+            let path = path_in(value)?;
+            checker.program.settings.maildir = Some(path.to_owned());
+            checker.shell_path(path, value.span, true);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "layout",
+        expected: "`maildir++` or `fs`",
+        take: |checker, value| {
+            let layouts = [("maildir++", Layout::MaildirPlusPlus), ("fs", Layout::Fs)];
+            checker.program.settings.layout = choice(value, &layouts)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "folder-names",
+        expected: "`mutf7` or `utf8`",
+        take: |checker, value| {
+            let encodings = [("mutf7", FolderNames::Mutf7), ("utf8", FolderNames::Utf8)];
+            checker.program.settings.folder_names = Some(choice(value, &encodings)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "folder-prefix",
+        expected: "what folder names begin with, for example `\"INBOX/\"`, or `\"\"`",
+        take: |checker, value| {
+            checker.program.settings.folder_prefix = Some(text_where(value, is_prefix)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "inbox",
+        expected: "a folder, for example `\"INBOX\"`",
+        take: |checker, value| {
+            let folder = text_in(value)?.to_owned();
+            checker.inbox = Some(Spanned { value: folder, span: value.span });
+            Ok(())
+        },
+    },
+    Setting {
+        name: "subscribe",
+        expected: "`on` or `off`",
+        take: |checker, value| {
+            checker.program.settings.subscribe = Some(choice(value, ON_OR_OFF)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "remake-folders",
+        expected: "`on` or `off`",
+        take: |checker, value| {
+            checker.program.settings.remake_folders = Some(choice(value, ON_OR_OFF)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "over-quota",
+        expected: "`temporary` or `permanent`",
+        take: |checker, value| {
+            let failures =
+                [("temporary", OverQuota::Temporary), ("permanent", OverQuota::Permanent)];
+            checker.program.settings.over_quota = Some(choice(value, &failures)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "trash",
+        expected: SPECIAL_FOLDER,
+        take: |checker, value| checker.special_folder(value, |settings| &mut settings.trash),
+    },
+    Setting {
+        name: "junk",
+        expected: SPECIAL_FOLDER,
+        take: |checker, value| checker.special_folder(value, |settings| &mut settings.junk),
+    },
+    Setting {
+        name: "drafts",
+        expected: SPECIAL_FOLDER,
+        take: |checker, value| checker.special_folder(value, |settings| &mut settings.drafts),
+    },
+    Setting {
+        name: "shared",
+        expected: "`on` or `off`",
+        take: |checker, value| {
+            checker.program.settings.shared = choice(value, ON_OR_OFF)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "me",
+        expected: "your addresses, for example `[\"taro@example.jp\"]`",
+        take: |checker, value| checker.set_me(value),
+    },
+    Setting {
+        name: "delimiter",
+        expected: "the separator of name and detail, for example `\"+\"`",
+        take: |checker, value| {
+            checker.program.settings.delimiter = Some(text_where(value, is_delimiter)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "timezone",
+        expected: "the name of a zone, for example `\"Asia/Tokyo\"`",
+        take: |checker, value| {
+            let zone = text_where(value, is_zone)?;
+            checker.program.settings.timezone = Some(zone.clone());
+            checker.timezone = Some(Spanned { value: zone, span: value.span });
+            Ok(())
+        },
+    },
+    Setting {
+        name: "log",
+        expected: "a file in quotes, `syslog` or `off`",
+        take: |checker, value| checker.set_log(value),
+    },
+    Setting {
+        name: "trust",
+        expected: "ids of servers, for example `[\"mx.example.jp\"]`",
+        take: |checker, value| {
+            checker.program.settings.trust = texts_where(value, |id| !id.is_empty())?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "relays",
+        expected: "addresses, networks and names, for example `[\"192.0.2.0/24\", \".mx.example.jp\"]`",
+        take: |checker, value| {
+            checker.program.settings.relays = texts_where(value, is_relay)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "spam-score-header",
+        expected: "the name of a header in quotes",
+        take: |checker, value| {
+            let header = text_where(value, is_header_name)?;
+            checker.program.settings.spam_score_header = Some(header);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "duplicates-for",
+        expected: "a duration, for example `28d`, at most `52w`",
+        take: |checker, value| {
+            checker.program.settings.duplicates_for = Some(duration(value, LONGEST_MEMORY)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "sendmail",
+        expected: "a program by its path, for example `\"/usr/sbin/sendmail\"`",
+        take: |checker, value| {
+            let program = Some(path_in(value)?).filter(|path| path.starts_with('/'));
+            checker.program.settings.sendmail = Some(program.ok_or(value.span)?.to_owned());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "program-timeout",
+        expected: "a duration, for example `60s`, at most `4m`",
+        take: |checker, value| {
+            checker.program.settings.program_timeout = Some(duration(value, LONGEST_PROGRAM)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "forward-sender",
+        expected: "an address, for example `\"taro+{sender}@example.jp\"`",
+        take: |checker, value| {
+            checker.program.settings.forward_sender = Some(text_where(value, is_forward_sender)?);
+            Ok(())
+        },
+    },
 ];
+
+/// What the value of `trash`, `junk` and `drafts` must be.
+const SPECIAL_FOLDER: &str = "a folder, for example `\"Deleted Items\"`";
+
+const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+impl Checker<'_, '_> {
+    pub(super) fn set(&mut self, span: Span, name: &SpannedText, value: &ValueNode) {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name.value) else {
+            self.unknown(WordKind::Setting, &name.value, name.span);
+            return;
+        };
+        self.site_setting(name);
+        if self.context.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
+            let mistake = ConfinedMistake::Setting { name: name.value.clone() };
+            self.report(span, mistake);
+            return;
+        }
+        if self.statements.has_rules() {
+            self.report(span, SettingMistake::TooLate { name: name.value.clone() });
+        }
+        if let Some(at) = self.settings.insert(name.value.clone(), span) {
+            self.report(span, SettingMistake::Twice { name: name.value.clone(), at });
+            self.settings.insert(name.value.clone(), at);
+            return;
+        }
+        if let Err(span) = (setting.take)(self, value) {
+            let Setting { name, expected, .. } = *setting;
+            self.report(span, SettingMistake::BadValue { name, expected });
+        }
+    }
+
+    fn special_folder(
+        &mut self,
+        value: &ValueNode,
+        setting: fn(&mut Settings) -> &mut Option<String>,
+    ) -> Result<(), Span> {
+        if let Some(folder) = self.plain_folder(text_in(value)?, value.span) {
+            *setting(&mut self.program.settings) = Some(folder);
+        }
+        Ok(())
+    }
+
+    fn set_me(&mut self, value: &ValueNode) -> Result<(), Span> {
+        let elements = match &value.kind {
+            ValueKind::Set(elements) => elements.as_slice(),
+            ValueKind::Text(_) => std::slice::from_ref(value),
+            _ => return Err(value.span),
+        };
+        let entries = self.list_entries(elements);
+        self.program.settings.me = entries.iter().map(|entry| entry.value.clone()).collect();
+        self.list_of_me(value.span, entries);
+        Ok(())
+    }
+
+    fn set_log(&mut self, value: &ValueNode) -> Result<(), Span> {
+        let words = [("syslog", LogSetting::Syslog), ("off", LogSetting::Off)];
+        self.program.settings.log = match choice(value, &words) {
+            Ok(setting) => setting,
+            Err(_) => {
+                let path = path_in(value)?;
+                self.shell_path(path, value.span, true);
+                LogSetting::File(path.to_owned())
+            }
+        };
+        Ok(())
+    }
+}
+
+/// A string.
+fn text_in(value: &ValueNode) -> Result<&str, Span> {
+    match &value.kind {
+        ValueKind::Text(text) => Ok(text),
+        _ => Err(value.span),
+    }
+}
+
+fn text_where(value: &ValueNode, is_valid: impl Fn(&str) -> bool) -> Result<String, Span> {
+    let text = text_in(value)?;
+    if is_valid(text) { Ok(text.to_owned()) } else { Err(value.span) }
+}
+
+/// The strings in a set, or a single one, without blanks around them; all must be valid.
+fn texts_where(value: &ValueNode, is_valid: impl Fn(&str) -> bool) -> Result<Vec<String>, Span> {
+    let elements = match &value.kind {
+        ValueKind::Set(elements) => elements.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    let text = |element: &ValueNode| {
+        let text = text_in(element)?.trim();
+        if is_valid(text) { Ok(text.to_owned()) } else { Err(element.span) }
+    };
+    elements.iter().map(text).collect()
+}
+
+fn path_in(value: &ValueNode) -> Result<&str, Span> {
+    let path = text_in(value)?;
+    let is_path = !path.trim().is_empty() && !path.contains(char::is_control);
+    if is_path { Ok(path) } else { Err(value.span) }
+}
+
+/// What one of these words stands for, quoted or not.
+fn choice<T: Clone>(value: &ValueNode, words: &[(&str, T)]) -> Result<T, Span> {
+    let (ValueKind::Text(word) | ValueKind::Name(word)) = &value.kind else {
+        return Err(value.span);
+    };
+    let chosen = words.iter().find(|(known, _)| known == word);
+    chosen.map(|(_, meaning)| meaning.clone()).ok_or(value.span)
+}
+
+/// A duration in seconds, from one to `longest`.
+fn duration(value: &ValueNode, longest: u64) -> Result<u64, Span> {
+    match value.kind {
+        ValueKind::Duration(seconds) if (1..=longest).contains(&seconds) => Ok(seconds),
+        _ => Err(value.span),
+    }
+}
 
 /// Whether a text can be a folder prefix: empty, or names of folders, each followed by
 /// a slash.
@@ -26,233 +335,6 @@ fn is_prefix(text: &str) -> bool {
     let is_name = |part: &str| !matches!(part.trim(), "" | "." | "..");
     text.is_empty()
         || !text.contains(char::is_control) && parts.is_some_and(|mut parts| parts.all(is_name))
-}
-
-/// The longest `program-timeout`, seconds: MTAs do not wait longer.
-const LONGEST_PROGRAM: u64 = 4 * 60;
-
-impl Checker<'_, '_> {
-    pub(super) fn set(&mut self, span: Span, name: &SpannedText, value: &ValueNode) {
-        if !SETTINGS.contains(&name.value.as_str()) {
-            self.unknown(WordKind::Setting, &name.value, name.span);
-            return;
-        }
-        self.site_setting(name);
-        if self.context.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
-            let mistake = ConfinedMistake::Setting { name: name.value.clone() };
-            self.report(span, mistake);
-            return;
-        }
-        if self.statements.has_rules() {
-            self.report(span, RuleErrorKind::SettingTooLate { name: name.value.clone() });
-        }
-        if let Some(at) = self.settings.insert(name.value.clone(), span) {
-            self.report(span, RuleErrorKind::SettingTwice { name: name.value.clone(), at });
-            self.settings.insert(name.value.clone(), at);
-            return;
-        }
-        self.set_value(&name.value, value);
-    }
-
-    fn set_value(&mut self, name: &str, value: &ValueNode) {
-        let text = match &value.kind {
-            ValueKind::Text(text) => Some(text.as_str()),
-            _ => None,
-        };
-        let word = match &value.kind {
-            ValueKind::Text(word) | ValueKind::Name(word) => Some(word.as_str()),
-            _ => None,
-        };
-        let settings = &mut self.program.settings;
-        let path = |text: &&str| !text.trim().is_empty() && !text.contains(char::is_control);
-        let expected = match (name, text, word) {
-            ("maildir", Some(text), _) if path(&text) => {
-                settings.maildir = Some(text.to_owned());
-                self.shell_path(text, value.span, true);
-                return;
-            }
-            ("maildir", ..) => "a path, for example `\"~/Maildir\"`",
-            ("layout", _, Some("maildir++")) => return,
-            ("layout", _, Some("fs")) => {
-                settings.layout = Layout::Fs;
-                return;
-            }
-            ("layout", ..) => "`maildir++` or `fs`",
-            ("folder-names", _, Some("mutf7")) => {
-                settings.folder_names = Some(FolderNames::Mutf7);
-                return;
-            }
-            ("folder-names", _, Some("utf8")) => {
-                settings.folder_names = Some(FolderNames::Utf8);
-                return;
-            }
-            ("folder-names", ..) => "`mutf7` or `utf8`",
-            ("folder-prefix", Some(text), _) if is_prefix(text) => {
-                settings.folder_prefix = Some(text.to_owned());
-                return;
-            }
-            ("folder-prefix", ..) => {
-                "what folder names begin with, for example `\"INBOX/\"`, or `\"\"`"
-            }
-            ("inbox", Some(text), _) => {
-                self.inbox = Some(Spanned { value: text.to_owned(), span: value.span });
-                return;
-            }
-            ("inbox", ..) => "a folder, for example `\"INBOX\"`",
-            ("trash" | "junk" | "drafts", Some(text), _) => {
-                if let Some(folder) = self.plain_folder(text, value.span) {
-                    let settings = &mut self.program.settings;
-                    let setting = match name {
-                        "trash" => &mut settings.trash,
-                        "junk" => &mut settings.junk,
-                        _ => &mut settings.drafts,
-                    };
-                    *setting = Some(folder);
-                }
-                return;
-            }
-            ("trash" | "junk" | "drafts", ..) => "a folder, for example `\"Deleted Items\"`",
-            ("shared" | "subscribe" | "remake-folders", _, Some(word @ ("on" | "off"))) => {
-                let on = word == "on";
-                match name {
-                    "shared" => settings.shared = on,
-                    "subscribe" => settings.subscribe = Some(on),
-                    _ => settings.remake_folders = Some(on),
-                }
-                return;
-            }
-            ("shared" | "subscribe" | "remake-folders", ..) => "`on` or `off`",
-            ("over-quota", _, Some("temporary")) => {
-                settings.over_quota = Some(OverQuota::Temporary);
-                return;
-            }
-            ("over-quota", _, Some("permanent")) => {
-                settings.over_quota = Some(OverQuota::Permanent);
-                return;
-            }
-            ("over-quota", ..) => "`temporary` or `permanent`",
-            ("me", ..) => {
-                self.set_me(value);
-                return;
-            }
-            ("delimiter", Some(text), _) if is_delimiter(text) => {
-                settings.delimiter = Some(text.to_owned());
-                return;
-            }
-            ("delimiter", ..) => "the separator of name and detail, for example `\"+\"`",
-            ("trust", ..) => {
-                let ids = elements_of(value).iter().map(|element| match &element.kind {
-                    ValueKind::Text(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
-                    _ => None,
-                });
-                match ids.collect() {
-                    Some(ids) => {
-                        settings.trust = ids;
-                        return;
-                    }
-                    None => "ids of servers, for example `[\"mx.example.jp\"]`",
-                }
-            }
-            ("relays", ..) => {
-                let relays = elements_of(value);
-                let wrong = relays.iter().find(|element| match &element.kind {
-                    ValueKind::Text(text) => !is_relay(text),
-                    _ => true,
-                });
-                if let Some(wrong) = wrong {
-                    let expected = "addresses, networks and names, for example `[\"192.0.2.0/24\", \".mx.example.jp\"]`";
-                    let name = name.to_owned();
-                    self.report(wrong.span, RuleErrorKind::BadSetting { name, expected });
-                    return;
-                }
-                settings.relays = relays.iter().filter_map(text_of).collect();
-                return;
-            }
-            ("spam-score-header", Some(text), _) if is_header_name(text) => {
-                settings.spam_score_header = Some(text.to_owned());
-                return;
-            }
-            ("spam-score-header", ..) => "the name of a header in quotes",
-            ("timezone", Some(text), _) if is_zone(text) => {
-                settings.timezone = Some(text.to_owned());
-                self.timezone = Some(Spanned { value: text.to_owned(), span: value.span });
-                return;
-            }
-            ("timezone", ..) => "the name of a zone, for example `\"Asia/Tokyo\"`",
-            ("log", _, Some("syslog")) => {
-                settings.log = LogSetting::Syslog;
-                return;
-            }
-            ("log", _, Some("off")) => {
-                settings.log = LogSetting::Off;
-                return;
-            }
-            ("log", Some(text), _) if path(&text) => {
-                settings.log = LogSetting::File(text.to_owned());
-                self.shell_path(text, value.span, true);
-                return;
-            }
-            ("log", ..) => "a file in quotes, `syslog` or `off`",
-            ("duplicates-for", ..) => match value.kind {
-                ValueKind::Duration(seconds @ 1..=LONGEST_MEMORY) => {
-                    settings.duplicates_for = Some(seconds);
-                    return;
-                }
-                _ => "a duration, for example `28d`, at most `52w`",
-            },
-            ("program-timeout", ..) => match value.kind {
-                ValueKind::Duration(seconds @ 1..=LONGEST_PROGRAM) => {
-                    settings.program_timeout = Some(seconds);
-                    return;
-                }
-                _ => "a duration, for example `60s`, at most `4m`",
-            },
-            ("sendmail", Some(text), _) if path(&text) && text.starts_with('/') => {
-                settings.sendmail = Some(text.to_owned());
-                return;
-            }
-            ("sendmail", ..) => "a program by its path, for example `\"/usr/sbin/sendmail\"`",
-            ("forward-sender", Some(text), _) if is_forward_sender(text) => {
-                settings.forward_sender = Some(text.to_owned());
-                return;
-            }
-            _ => "an address, for example `\"taro+{sender}@example.jp\"`",
-        };
-        self.report(value.span, RuleErrorKind::BadSetting { name: name.to_owned(), expected });
-    }
-
-    fn set_me(&mut self, value: &ValueNode) {
-        let elements = match &value.kind {
-            ValueKind::Set(elements) => elements.as_slice(),
-            ValueKind::Text(_) => std::slice::from_ref(value),
-            _ => {
-                let expected = "your addresses, for example `[\"taro@example.jp\"]`";
-                self.report(
-                    value.span,
-                    RuleErrorKind::BadSetting { name: String::from("me"), expected },
-                );
-                return;
-            }
-        };
-        let entries = self.list_entries(elements);
-        self.program.settings.me = entries.iter().map(|entry| entry.value.clone()).collect();
-        self.list_of_me(value.span, entries);
-    }
-}
-
-/// The elements of a set, or a single value.
-fn elements_of(value: &ValueNode) -> &[ValueNode] {
-    match &value.kind {
-        ValueKind::Set(elements) => elements,
-        _ => std::slice::from_ref(value),
-    }
-}
-
-fn text_of(value: &ValueNode) -> Option<String> {
-    match &value.kind {
-        ValueKind::Text(text) => Some(text.trim().to_owned()),
-        _ => None,
-    }
 }
 
 /// Whether a text is an address, in which `{sender}` may occur once in place of the

@@ -5,10 +5,11 @@ use super::Checker;
 use super::test::is_header_name;
 use crate::diagnostic::Diagnostic;
 use crate::message::fold::fold;
-use crate::rules::mistake::{RuleErrorKind, SiteMistake, nearest};
+use crate::rules::mistake::{RuleErrorKind, SiteMistake, TestMistake};
 use crate::rules::program::{self, Category, Label, LabelKind, SwitchWord};
 use crate::rules::switch::same;
 use crate::source::Span;
+use crate::spelling::nearest;
 use crate::syntax::ast::{Choice, SpannedText, StatementNode, StatementNodeKind};
 
 /// What `set` may set in site rules: what their own tests need. Everything else
@@ -119,7 +120,7 @@ impl Checker<'_, '_> {
         let header = kind.value == "header";
         let written = text.value.trim();
         if header && !is_header_name(written.strip_suffix('*').unwrap_or(written)) {
-            self.report(text.span, RuleErrorKind::BadHeaderName { name: text.value.clone() });
+            self.report(text.span, TestMistake::BadHeaderName { name: text.value.clone() });
             return;
         }
         if fold(written).is_empty() || written.contains(char::is_control) {
@@ -176,7 +177,7 @@ pub fn judge_switch(words: &[SwitchWord], names: &[(String, bool)]) -> Vec<Diagn
             Some(_) => continue,
             None => SiteMistake::UnknownCategory {
                 name: category.clone(),
-                near: nearest(category, names.iter().map(|(name, _)| name.as_str())),
+                near: nearest(category, names.iter().map(|(name, _)| name)).cloned(),
                 known: names.iter().map(|(name, _)| name.clone()).collect(),
             },
         };

@@ -8,7 +8,7 @@ use super::{Checker, MAX_GROUP_DEPTH, NameKind};
 use crate::classify;
 use crate::rules::actions::Action;
 use crate::rules::field;
-use crate::rules::mistake::{RuleErrorKind, UnreachableReason};
+use crate::rules::mistake::{LogicMistake, NameMistake, RuleErrorKind, UnreachableReason};
 use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
@@ -157,10 +157,7 @@ impl Checker<'_, '_> {
         };
         if let Some((by, at)) = declared_before {
             if declared != NameKind::Broken {
-                self.report(
-                    name.span,
-                    RuleErrorKind::NameTaken { name: name.value.clone(), by, at },
-                );
+                self.report(name.span, NameMistake::Taken { name: name.value.clone(), by, at });
             }
             return;
         }
@@ -371,7 +368,7 @@ impl Checker<'_, '_> {
         let before = way.dead;
         way.dead |= found.is_some();
         if let Some((why, at)) = found.filter(|_| !is_reported) {
-            self.report(span, RuleErrorKind::Unreachable { what, why, at });
+            self.report(span, LogicMistake::Unreachable { what, why, at });
         }
         before
     }

@@ -3,9 +3,10 @@
 use super::{Checker, DUPLICATE, NameKind};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldKind, FieldLookup, Operator, WithName};
-use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
+use crate::rules::mistake::{LogicMistake, NameMistake, TestMistake, WordKind};
 use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
+use crate::spelling::nearest;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
 use crate::syntax::words::{self, FOLDER_EXISTS};
 
@@ -32,7 +33,7 @@ impl Checker<'_, '_> {
             // A registered header stays a field even if a list has its name.
             Some((declared, _)) if field::find(name).is_none() => {
                 let what = declared.name();
-                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
+                self.report(span, NameMistake::NotAField { name: name.to_owned(), what });
                 return None;
             }
             _ => match field::find(name) {
@@ -47,13 +48,13 @@ impl Checker<'_, '_> {
             (Some(_), Some(argument)) => {
                 self.report(
                     argument.span,
-                    RuleErrorKind::FieldTakesNoName { field: name.to_owned() },
+                    TestMistake::FieldTakesNoName { field: name.to_owned() },
                 );
                 None
             }
             (Some(tested), None) => Some(tested),
             (None, _) if name == FOLDER_EXISTS => {
-                self.report(span, RuleErrorKind::FieldWantsName { field: name.to_owned() });
+                self.report(span, TestMistake::FieldWantsName { field: name.to_owned() });
                 None
             }
             (None, _)
@@ -62,11 +63,11 @@ impl Checker<'_, '_> {
                     || field::of_run(name).is_some() =>
             {
                 let what = "condition";
-                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
+                self.report(span, NameMistake::NotAField { name: name.to_owned(), what });
                 None
             }
             (None, _) if self.conditions.declaring.as_deref() == Some(name) => {
-                self.report(span, RuleErrorKind::OwnDefinition { name: name.to_owned() });
+                self.report(span, NameMistake::OwnDefinition { name: name.to_owned() });
                 None
             }
             (None, _) => {
@@ -87,7 +88,7 @@ impl Checker<'_, '_> {
     ) -> Option<TestedField> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
-            self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
+            self.report(field.span, TestMistake::FieldWantsName { field: word.to_owned() });
             return None;
         };
         let name = argument.value.clone();
@@ -96,7 +97,7 @@ impl Checker<'_, '_> {
         {
             let why = format!("`{name}` is not a header name: header names are not patterns");
             let hint = (!plain.is_empty()).then(|| format!("`{word} \"{plain}\"`"));
-            self.report(argument.span, RuleErrorKind::Unlikely { why, hint });
+            self.report(argument.span, LogicMistake::Unlikely { why, hint });
         }
         let mut shown = format!("{word} \"{name}\"");
         let mut of_part = (AddressPart::Whole, kind);
@@ -106,7 +107,7 @@ impl Checker<'_, '_> {
                 _ if which != WithName::Address => {
                     let hint = (which == WithName::Header)
                         .then(|| format!("`address \"{name}\".{}`", part.value));
-                    let mistake = RuleErrorKind::NoParts { field: word.to_owned(), hint };
+                    let mistake = TestMistake::NoParts { field: word.to_owned(), hint };
                     self.report(part.span, mistake);
                     return None;
                 }
@@ -114,8 +115,7 @@ impl Checker<'_, '_> {
                 None => {
                     let near = nearest(&part.value, field::PARTS.iter().map(|(part, ..)| *part));
                     let near = near.map(|near| format!("{word} \"{name}\".{near}"));
-                    let mistake =
-                        RuleErrorKind::Unknown { what: WordKind::Part, name: shown, near };
+                    let mistake = NameMistake::Unknown { what: WordKind::Part, name: shown, near };
                     self.report(part.span, mistake);
                     return None;
                 }
@@ -128,11 +128,11 @@ impl Checker<'_, '_> {
                 Field::AddressesIn(name.to_ascii_lowercase(), part)
             }
             WithName::Header | WithName::Address => {
-                self.report(argument.span, RuleErrorKind::BadHeaderName { name });
+                self.report(argument.span, TestMistake::BadHeaderName { name });
                 return None;
             }
             WithName::Env if name.is_empty() || name.contains(['=', '\0']) => {
-                self.report(argument.span, RuleErrorKind::BadEnvName { name });
+                self.report(argument.span, TestMistake::BadEnvName { name });
                 return None;
             }
             WithName::Env => Field::Env(name.clone()),
@@ -161,7 +161,7 @@ impl Checker<'_, '_> {
             let (field, kind, operator_word) = (tested.name, tested.kind, operator.value.clone());
             self.report(
                 operator.span,
-                RuleErrorKind::OperatorDoesNotFit { field, kind, operator: operator_word },
+                TestMistake::OperatorDoesNotFit { field, kind, operator: operator_word },
             );
             return None;
         }

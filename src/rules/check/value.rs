@@ -9,7 +9,7 @@ use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};
 use crate::rules::glob;
-use crate::rules::mistake::{RuleErrorKind, WordKind};
+use crate::rules::mistake::{LogicMistake, TestMistake, WordKind};
 use crate::rules::program::{ConditionKind, Field, Needle, Network, TextOperator};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{ValueKind, ValueNode};
@@ -38,7 +38,7 @@ impl Checker<'_, '_> {
     }
 
     pub(super) fn never_holds(&mut self, span: Span, why: &str, hint: Option<String>) {
-        self.report(span, RuleErrorKind::NeverHolds { why: why.to_owned(), hint });
+        self.report(span, LogicMistake::NeverHolds { why: why.to_owned(), hint });
     }
 
     /// A value as the user wrote it.
@@ -53,7 +53,7 @@ impl Checker<'_, '_> {
         hint: Option<String>,
     ) {
         let found = kind_name(&value.kind);
-        self.report(value.span, RuleErrorKind::WrongValue { expected, found, hint });
+        self.report(value.span, TestMistake::WrongValue { expected, found, hint });
     }
 
     /// A test with `is`, `contains`, `starts`, `ends`, `like` or `resembles`.
@@ -106,13 +106,13 @@ impl Checker<'_, '_> {
         let part =
             matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
         if part && fold::fold(text).is_empty() {
-            self.report(span, RuleErrorKind::AlwaysHolds { field: tested.name.clone() });
+            self.report(span, LogicMistake::AlwaysHolds { field: tested.name.clone() });
             return;
         }
         if part && text.len() > 1 && fold::fold(text) == " " {
             let why =
                 "white space of any length counts as one space, which nearly every text contains";
-            self.report(span, RuleErrorKind::Unlikely { why: why.into(), hint: None });
+            self.report(span, LogicMistake::Unlikely { why: why.into(), hint: None });
             return;
         }
         self.judge_stars(tested, operator, text, span);
@@ -210,7 +210,7 @@ impl Checker<'_, '_> {
                 (why, format!("`{name} {word} \"{inner}\"`"))
             }
         };
-        self.report(span, RuleErrorKind::Unlikely { why, hint: Some(hint) });
+        self.report(span, LogicMistake::Unlikely { why, hint: Some(hint) });
     }
 
     /// Entries of a set that domains are compared with.

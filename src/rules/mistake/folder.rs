@@ -101,3 +101,8 @@ impl BadFolder {
         error(code, message, "invalid folder name").or_hint(hint)
     }
 }
+
+/// How two names differ that look the same to a reader.
+pub fn difference(one: &str, other: &str) -> &'static str {
+    if one.to_lowercase() == other.to_lowercase() { "by case" } else { "by width or spelling" }
+}

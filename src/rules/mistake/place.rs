@@ -38,7 +38,7 @@ impl PlaceMistake {
                 let severe = if is_setting { error } else { warning };
                 severe("shell-path", message, "taken literally").or_hint(Some(format!(
                     "write `\"{suggestion}\"`; `~/` is the home, and a relative path starts at the \
-                     folder of the rule file"
+                     directory of the rule file"
                 )))
             }
             PlaceMistake::FolderVariable { name, suggestion } => {
