@@ -2,14 +2,11 @@
 
 pub mod ast;
 mod build;
-mod comparison;
 mod decode;
 mod diagnose;
-mod faults;
 mod fix;
 mod format;
 mod grammar;
-mod idiom;
 mod layout;
 mod literal;
 mod mended;
@@ -21,7 +18,6 @@ mod piece;
 mod properties;
 mod quantity_hint;
 mod scan;
-mod suggestion;
 pub mod words;
 
 /// How deep parentheses, `not`s and blocks may nest.

@@ -22,15 +22,18 @@ const PYTHON: &str = "/usr/bin/python3";
 const WORDINGS: [&str; 3] = ["src/rules/mistake", "src/syntax/mistake.rs", "src/cli/setup.rs"];
 
 /// Files with sentences and phrases for people, of several words.
-const PHRASES: [&str; 60] = [
+const PHRASES: [&str; 63] = [
     "src/rules/actions",
     "src/rules/check",
     "src/rules/list_entry.rs",
     "src/rules/confined.rs",
     "src/rules/pattern.rs",
     "src/syntax/words.rs",
-    "src/syntax/diagnose.rs",
-    "src/syntax/suggestion.rs",
+    "src/syntax/diagnose/mod.rs",
+    "src/syntax/diagnose/opening.rs",
+    "src/syntax/diagnose/sign.rs",
+    "src/syntax/diagnose/suggestion.rs",
+    "src/syntax/diagnose/word.rs",
     "src/syntax/decode.rs",
     "src/syntax/parse/mod.rs",
     "src/mistakes.rs",
@@ -147,6 +150,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "By `",
     "when from is {} -> {}",
     "list-id {operator} …",
+    "raw-headers matches /^{name}:.*…/",
     "set layout maildir++",
     "folder {}",
     "copy {}",

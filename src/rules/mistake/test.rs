@@ -17,7 +17,7 @@ pub enum TestMistake {
     NoSuchDate { text: String },
     /// `header` or `env` without a name.
     FieldWantsName { field: String },
-    /// A name after a field that needs none.
+    /// A name after a field that needs none, or after a declared name: `address "To"`.
     FieldTakesNoName { field: String },
     /// `header "N".domain`
     NoParts { field: String, hint: Option<String> },
@@ -72,7 +72,9 @@ impl TestMistake {
             }
             TestMistake::FieldTakesNoName { field } => {
                 let message = format!("`{field}` takes no name");
-                let hint = format!("write `{field}` alone, or `header \"…\"` for another header");
+                let hint = format!(
+                    "these rules declare `{field}`; choose another name there to test a header"
+                );
                 error("syntax", message, "unexpected string").or_hint(Some(hint))
             }
             TestMistake::NoParts { field, hint } => {

@@ -1,14 +1,14 @@
 //! What was probably meant where the text is not what the grammar expects: the line, the
 //! action or the test as it is written in this language.
 
-use super::diagnose::PieceContext;
-use super::grammar::Rule;
-use super::literal::quote;
-use super::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
-use super::quantity_hint::date_hint;
-use super::scan::{SyntaxToken, TokenShape};
-use super::words;
+use super::context::PieceContext;
 use crate::flags::FLAGS;
+use crate::syntax::grammar::Rule;
+use crate::syntax::literal::quote;
+use crate::syntax::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
+use crate::syntax::quantity_hint::date_hint;
+use crate::syntax::scan::{SyntaxToken, TokenShape};
+use crate::syntax::words;
 
 /// How many folders a hint repeats.
 const MOST_FOLDERS: usize = 3;

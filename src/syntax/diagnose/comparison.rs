@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use super::diagnose::PieceContext;
-use super::mistake::SyntaxSuggestion;
-use super::scan::TokenShape;
-use super::words;
+use super::context::PieceContext;
+use crate::syntax::mistake::SyntaxSuggestion;
+use crate::syntax::scan::TokenShape;
+use crate::syntax::words;
 
 /// Words of a comparison that say nothing which the operator does not say.
 #[rustfmt::skip]

@@ -1,12 +1,12 @@
 //! What was meant by a test or an action in the style of other filters and of plain English:
 //! `from:a@b.example`, `move to folder "A"`, `(to or cc) contains "a"`.
 
-use super::diagnose::PieceContext;
-use super::grammar::Rule;
-use super::literal::quote;
-use super::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
-use super::scan::{SyntaxToken, TokenShape};
-use super::words;
+use super::context::PieceContext;
+use crate::syntax::grammar::Rule;
+use crate::syntax::literal::quote;
+use crate::syntax::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
+use crate::syntax::scan::{SyntaxToken, TokenShape};
+use crate::syntax::words;
 
 /// How many words, texts or fields a hint repeats.
 const MOST: usize = 8;

@@ -1,9 +1,9 @@
 //! What was meant by characters that are no tokens of the language: other quotes, missing ones,
 //! look-alikes.
 
-use super::diagnose::PieceContext;
-use super::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
-use super::scan::{self, ScanFault, SyntaxToken, TokenShape};
+use super::context::PieceContext;
+use crate::syntax::mistake::{Mistake, SyntaxErrorKind, SyntaxSuggestion};
+use crate::syntax::scan::{self, ScanFault, SyntaxToken, TokenShape};
 
 impl PieceContext<'_> {
     /// Text without quotes around the token: adjacent words and signs.
