@@ -216,6 +216,9 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
     ("時刻", "time"),
 ];
 
+/// Parts of an address by which other filters mean the whole of it.
+pub const WHOLE_ADDRESS: &[&str] = &["address", "addr", "email", "mail", "addr-spec", "all"];
+
 /// Conditions in words of other filters, and ours.
 #[rustfmt::skip]
 const FOREIGN_CONDITIONS: &[(&str, &str)] = &[

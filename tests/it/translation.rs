@@ -140,6 +140,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "{timezone}include sieve {quoted} separator \"{}\" prefix {}",
     "it wants to ",
     "has date",
+    "header.",
     "has {}",
     "has {name}",
     "has {variable}",

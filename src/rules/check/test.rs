@@ -8,6 +8,7 @@ use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
 use crate::spelling::nearest;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
+use crate::syntax::quote;
 use crate::syntax::words::{self, FOLDER_EXISTS};
 
 /// A field as a test names it.
@@ -71,9 +72,17 @@ impl Checker<'_, '_> {
                 None
             }
             (None, _) => {
-                let stem = name.split_once('.').and_then(|(stem, _)| field::find(stem));
-                let part = matches!(stem, Some(FieldLookup::Field(_, FieldKind::Address)));
-                self.missing(if part { WordKind::Part } else { WordKind::Field }, name, span);
+                let stem = name.split_once('.').map(|(stem, _)| stem);
+                match stem.and_then(field::find) {
+                    Some(FieldLookup::Field(_, FieldKind::Address)) => {
+                        self.missing(WordKind::Part, name, span);
+                    }
+                    Some(FieldLookup::Field(..)) => {
+                        let field = stem.unwrap_or_default().to_owned();
+                        self.report(span, TestMistake::NoParts { field, hint: None });
+                    }
+                    _ => self.missing(WordKind::Field, name, span),
+                }
                 None
             }
         }
@@ -264,7 +273,7 @@ impl Checker<'_, '_> {
                 self.inline_list(None, value.span, entries)
             }
             ValueKind::Text(text) => {
-                let written = self.written(value);
+                let written = quote(text);
                 let hint = match list_of_file(text) {
                     Some(list) => format!(
                         "declare the list at the top, `list {list} {written}`, and write `{} in {list}`",

@@ -1,7 +1,7 @@
 //! What kind of word an unknown one should have been, and which words of that kind exist.
 
 use crate::flags::FLAGS;
-use crate::syntax::words::DELETES;
+use crate::syntax::words::{DELETES, WHOLE_ADDRESS};
 
 /// What kind of word an unknown one should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,12 @@ impl WordKind {
                 format!("write `{near}`, or `discard`, which keeps nothing")
             }
             (WordKind::Field, _) if near.is_none() => {
+                let name = name.strip_prefix("header.").unwrap_or(name);
                 format!("another header is written `header \"{name}\"`")
+            }
+            (WordKind::Part, _) => {
+                let (field, part) = name.rsplit_once('.')?;
+                WHOLE_ADDRESS.contains(&part).then(|| format!("write `{field}`"))?
             }
             (WordKind::Weekday, "weekend" | "weekends") => "write `[saturday, sunday]`".to_owned(),
             _ => return None,

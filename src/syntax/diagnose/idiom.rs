@@ -67,7 +67,7 @@ impl PieceContext<'_> {
         }
     }
 
-    /// `header["X-A"]`, `header("X-A")`
+    /// `header["X-A"]`, `header(X-A)`
     fn bracketed_header(&self, at: usize) -> Option<SyntaxSuggestion> {
         let name =
             self.word(at.wrapping_sub(1)).filter(|it| matches!(*it, "header" | "address"))?;
@@ -75,9 +75,13 @@ impl PieceContext<'_> {
             self.is_kind(at, TokenShape::OpenSet) || self.is_kind(at, TokenShape::OpenParen);
         let closes = self.is_kind(at + 2, TokenShape::CloseSet)
             || self.is_kind(at + 2, TokenShape::CloseParen);
-        let text = self.token(at + 1).filter(|text| text.kind == TokenShape::Text)?;
-        (opens && closes)
-            .then(|| self.suggestion(format!("{name} {}", self.written(text)), at - 1..at + 3))
+        let text = self.token(at + 1).filter(|_| opens && closes)?;
+        let header = match text.kind {
+            TokenShape::Text => self.written(text).to_owned(),
+            TokenShape::Word => quote(self.written(text)),
+            _ => return None,
+        };
+        Some(self.suggestion(format!("{name} {header}"), at - 1..at + 3))
     }
 
     /// `-> | bogofilter -p`

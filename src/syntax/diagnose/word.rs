@@ -116,8 +116,16 @@ impl PieceContext<'_> {
             let near = words::nearest_operator(word);
             return Some(SyntaxErrorKind::UnknownOperator { found, near });
         }
-        if word == "list" && (expects(Rule::test) || expects(Rule::unary)) {
-            let (expected, suggestion) = (names(expected), Some(self.list_test(at).into()));
+        let tests = expects(Rule::test) || expects(Rule::unary);
+        let of_list = match word {
+            "list" if tests => Some(self.list_test(at).into()),
+            "list.id" | "list.name" if tests => {
+                Some(self.suggestion(word.replace('.', "-"), at..at + 1))
+            }
+            _ => None,
+        };
+        if let Some(suggestion) = of_list {
+            let (expected, suggestion) = (names(expected), Some(suggestion));
             return Some(SyntaxErrorKind::Unexpected { found: Some(found), expected, suggestion });
         }
         let after_text =

@@ -51,6 +51,11 @@ fn the_nearest_known_name_is_the_hint() {
     );
     assert_eq!(hint("inbox as Seen"), "did you mean `seen`?");
     assert_eq!(hint("when has x-spam -> inbox"), "another header is written `header \"x-spam\"`");
+    assert_eq!(
+        hint("when has header.x-spam -> inbox"),
+        "another header is written `header \"x-spam\"`"
+    );
+    assert_eq!(hint("when has from.email -> inbox"), "write `from`");
 }
 
 #[test]
@@ -58,6 +63,12 @@ fn names_that_are_something_else() {
     let declared =
         "list white [\"a@b.example\"]\nscore junk { +1 has from }\ndefine news = has to\n";
     for (rule, code, marked, message) in [
+        (
+            "when has subject.domain -> inbox",
+            "no-parts",
+            "subject.domain",
+            "`subject` has no parts",
+        ),
         ("when white -> inbox", "not-a-condition", "white", "`white` is a list, not a condition"),
         ("when junk -> inbox", "not-a-condition", "junk", "`junk` is a score, not a condition"),
         (
