@@ -67,6 +67,15 @@ impl<'a> Deref for Conditions<'a> {
     }
 }
 
+/// The folder that a `folder-exists` asks for.
+pub(super) enum ConditionFolder {
+    Named(Folder),
+    /// No folder can have that name, for this reason.
+    Impossible(String),
+    /// A value in the name cannot be determined, for this reason.
+    Unknown(String),
+}
+
 impl<'a> Conditions<'a> {
     pub(super) fn new(context: Context<'a>, detail: Detail) -> Conditions<'a> {
         let program = context.program;
@@ -291,17 +300,17 @@ impl<'a> Conditions<'a> {
 
     /// The truth of a `folder-exists`; without a name it is about the inbox.
     fn named_folder_exists(&self, condition: &Condition, name: Option<&Template>) -> Truth {
-        let inbox = || Ok(Ok(Folder::default()));
-        let folder = name.map_or_else(inbox, |name| self.condition_folder(name));
+        let folder = self.condition_folder(name);
         let truth = match &folder {
-            Ok(Ok(folder)) => self.folder_exists(folder),
-            Ok(Err(_)) => Ok(false),
-            Err(why) => Err(why.clone()),
+            ConditionFolder::Named(folder) => self.folder_exists(folder),
+            ConditionFolder::Impossible(_) => Ok(false),
+            ConditionFolder::Unknown(why) => Err(why.clone()),
         };
         self.record(condition, &truth, || match (&folder, &truth) {
-            (Ok(Ok(folder)), Ok(true)) => format!("there is a folder `{folder}`"),
-            (Ok(Ok(folder)), Ok(false)) => format!("there is no folder `{folder}`"),
-            (Ok(Err(why)), Ok(_)) | (_, Err(why)) | (Err(why), _) => why.clone(),
+            (_, Err(why)) => why.clone(),
+            (ConditionFolder::Named(folder), Ok(true)) => format!("there is a folder `{folder}`"),
+            (ConditionFolder::Named(folder), Ok(false)) => format!("there is no folder `{folder}`"),
+            (ConditionFolder::Impossible(why) | ConditionFolder::Unknown(why), _) => why.clone(),
         });
         truth
     }
