@@ -122,7 +122,7 @@ fn case(text: &str) -> String {
 }
 
 /// Default_Ignorable_Code_Point (UCD, DerivedCoreProperties).
-pub fn is_ignorable(c: char) -> bool {
+fn is_ignorable(c: char) -> bool {
     c >= '\u{ad}'
         && matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

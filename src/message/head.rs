@@ -25,7 +25,7 @@ pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How many lines are indexed: a search for a header by its name does not find
 /// later ones.
-pub const INDEX_LIMIT: usize = 50_000;
+const INDEX_LIMIT: usize = 50_000;
 
 /// How much is read of all headers of one name, raw and as text, in units of
 /// [`bounded_text`].

@@ -29,12 +29,13 @@ pub struct Parameters {
 impl Parameters {
     /// The value of the parameter called `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
+        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of that name, and those that others may use instead.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let of_name = self.params.iter().chain(&self.others).filter(move |(each, _)| each == name);
+        let of_name =
+            self.params.iter().chain(&self.others).filter(move |(known, _)| known == name);
         of_name.map(|(_, value)| value.as_str())
     }
 }

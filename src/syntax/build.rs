@@ -99,75 +99,41 @@ impl<'m> Builder<'m> {
         if rule == Rule::actions {
             return Ok(StatementNodeKind::Actions(self.actions(pair)?));
         }
-        let mut word = None;
-        let mut value = None;
-        let mut condition = None;
-        let mut actions = Vec::new();
-        let mut label = None;
-        let mut choices = Vec::new();
-        let mut label_kind = None;
-        let mut source = None;
-        let mut even = Vec::new();
-        let mut ends = Vec::new();
-        let mut sieve = false;
-        let mut options = Vec::new();
+        let parts = self.statement_parts(pair)?;
+        parts.into_kind(rule).ok_or_else(|| self.impossible())
+    }
+
+    fn statement_parts(&mut self, pair: Pair<Rule>) -> Read<StatementParts> {
+        let rule = pair.as_rule();
+        let mut parts = StatementParts::default();
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::isp_choice => choices.push(self.choice(part)?),
-                Rule::label_kind => label_kind = Some(self.word(&part)),
-                Rule::name | Rule::setting => word = Some(self.word(&part)),
-                Rule::kept_mail => even.push(self.word(&part)),
-                Rule::quantity => value = Some(self.scalar(&part)?),
+                Rule::isp_choice => parts.choices.push(self.choice(part)?),
+                Rule::label_kind => parts.label_kind = Some(self.word(&part)),
+                Rule::name | Rule::setting => parts.word = Some(self.word(&part)),
+                Rule::kept_mail => parts.even.push(self.word(&part)),
+                Rule::quantity => parts.value = Some(self.scalar(&part)?),
                 Rule::list_source => {
-                    source = ListSource::ALL.into_iter().find(|it| it.word() == part.as_str());
+                    parts.source =
+                        ListSource::ALL.into_iter().find(|source| source.word() == part.as_str());
                 }
-                Rule::sieve_word => sieve = true,
-                Rule::script_option => options.push(self.script_option(part)?),
-                Rule::move_end => ends.push(self.move_end(part)?),
+                Rule::sieve_word => parts.is_sieve = true,
+                Rule::script_option => parts.options.push(self.script_option(part)?),
+                Rule::move_end => parts.ends.push(self.move_end(part)?),
                 Rule::string if rule == Rule::list => {
-                    let text = self.string(&part);
-                    value = Some(ValueNode { span: text.span, kind: ValueKind::Text(text.value) });
+                    let Spanned { value, span } = self.string(&part);
+                    parts.value = Some(ValueNode { span, kind: ValueKind::Text(value) });
                 }
-                Rule::string => word = Some(self.string(&part)),
-                Rule::value => value = Some(self.value(part)?),
-                Rule::set_of_values => value = Some(self.set(part)?),
-                Rule::condition => condition = Some(self.condition(part)?.0),
-                Rule::actions => actions = self.actions(part)?,
-                Rule::group_head => (label, condition) = self.group_head(part)?,
+                Rule::string => parts.word = Some(self.string(&part)),
+                Rule::value => parts.value = Some(self.value(part)?),
+                Rule::set_of_values => parts.value = Some(self.set(part)?),
+                Rule::condition => parts.condition = Some(self.condition(part)?.0),
+                Rule::actions => parts.actions = self.actions(part)?,
+                Rule::group_head => (parts.label, parts.condition) = self.group_head(part)?,
                 _ => {}
             }
         }
-        let kind = match (rule, word, value, condition) {
-            (Rule::set, Some(name), Some(value), _) => StatementNodeKind::Set { name, value },
-            (Rule::list, Some(name), Some(value), _) => match (source, value) {
-                (Some(source), ValueNode { span, kind: ValueKind::Text(value) }) => {
-                    StatementNodeKind::ListFrom { name, source, place: Spanned { value, span } }
-                }
-                (_, value) => StatementNodeKind::List { name, value },
-            },
-            (Rule::expire, Some(folder), Some(after), unless) => {
-                StatementNodeKind::Expire { folder, after, even, unless, actions }
-            }
-            (Rule::on_move, ..) => StatementNodeKind::OnMoved { ends, actions },
-            (Rule::define, Some(name), _, Some(condition)) => {
-                StatementNodeKind::Define { name, condition }
-            }
-            (Rule::include, Some(file), _, _) if sieve => {
-                StatementNodeKind::IncludeSieve { file, options }
-            }
-            (Rule::include, Some(file), _, _) => StatementNodeKind::Include { file },
-            (Rule::isp_filter, ..) => StatementNodeKind::IspFilter { choices },
-            (Rule::isp_label, Some(text), _, _) => {
-                let kind = label_kind.ok_or_else(|| self.impossible())?;
-                StatementNodeKind::IspLabel { kind, text }
-            }
-            (Rule::expect, Some(message), _, _) => StatementNodeKind::Expect { message, actions },
-            (Rule::filter_rule, _, _, condition) => {
-                StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
-            }
-            _ => return Err(self.impossible()),
-        };
-        Ok(kind)
+        Ok(parts)
     }
 
     fn script_option(&mut self, pair: Pair<Rule>) -> Read<ScriptOption> {
@@ -360,47 +326,52 @@ impl<'m> Builder<'m> {
         let mut nots = Vec::new();
         let mut operand = None;
         for part in pair.into_inner() {
-            let place = self.span(&part);
             match part.as_rule() {
-                Rule::not_word => nots.push(place),
-                Rule::condition => operand = Some(self.condition(part)?.0),
-                Rule::has => {
-                    let fields = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
-                    let fields = self.fields(fields.ok_or_else(|| self.impossible())?)?;
-                    operand =
-                        Some(ConditionNode { span: place, kind: ConditionNodeKind::Has(fields) });
-                }
-                Rule::duplicate => {
-                    let (mut of, mut within, mut first) = (None, None, None);
-                    for inner in part.into_inner() {
-                        match inner.as_rule() {
-                            Rule::string => of = Some(self.string(&inner)),
-                            Rule::quantity => within = Some(self.quantity(&inner)?),
-                            Rule::of_first => first = Some(self.span(&inner)),
-                            _ => {}
-                        }
-                    }
-                    let kind = ConditionNodeKind::Duplicate { of, within, first };
-                    operand = Some(ConditionNode { span: place, kind });
-                }
-                Rule::folder_exists => {
-                    let name = part.into_inner().find(|part| part.as_rule() == Rule::string);
-                    let name = self.string(&name.ok_or_else(|| self.impossible())?);
-                    let kind = ConditionNodeKind::FolderExists(name);
-                    operand = Some(ConditionNode { span: place, kind });
-                }
-                Rule::test => operand = Some(self.test(part, place)?),
-                _ => {}
+                Rule::not_word => nots.push(self.span(&part)),
+                _ => operand = Some(self.operand(part)?),
             }
         }
         let mut condition = operand.ok_or_else(|| self.impossible())?;
         for not in nots.into_iter().rev() {
-            condition = ConditionNode {
-                span: not.to(span),
-                kind: ConditionNodeKind::Not(Box::new(condition)),
-            };
+            let kind = ConditionNodeKind::Not(Box::new(condition));
+            condition = ConditionNode { span: not.to(span), kind };
         }
         Ok((condition, span))
+    }
+
+    /// What `not` can negate.
+    fn operand(&mut self, pair: Pair<Rule>) -> Read<ConditionNode> {
+        let span = self.span(&pair);
+        let kind = match pair.as_rule() {
+            Rule::condition => return Ok(self.condition(pair)?.0),
+            Rule::test => return self.test(pair, span),
+            Rule::has => {
+                let fields = pair.into_inner().find(|part| part.as_rule() != Rule::has_word);
+                let fields = fields.ok_or_else(|| self.impossible())?;
+                ConditionNodeKind::Has(self.fields(fields)?)
+            }
+            Rule::duplicate => self.duplicate(pair)?,
+            Rule::folder_exists => {
+                let name = pair.into_inner().find(|part| part.as_rule() == Rule::string);
+                let name = name.ok_or_else(|| self.impossible())?;
+                ConditionNodeKind::FolderExists(self.string(&name))
+            }
+            _ => return Err(self.impossible()),
+        };
+        Ok(ConditionNode { span, kind })
+    }
+
+    fn duplicate(&mut self, pair: Pair<Rule>) -> Read<ConditionNodeKind> {
+        let (mut of, mut within, mut first) = (None, None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::string => of = Some(self.string(&part)),
+                Rule::quantity => within = Some(self.quantity(&part)?),
+                Rule::of_first => first = Some(self.span(&part)),
+                _ => {}
+            }
+        }
+        Ok(ConditionNodeKind::Duplicate { of, within, first })
     }
 
     fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<ConditionNode> {
@@ -524,5 +495,62 @@ impl<'m> Builder<'m> {
             Some(kind) => Ok(ValueNode { span, kind }),
             None => Err(Mistake { kind: SyntaxErrorKind::BadQuantity(written.to_string()), span }),
         }
+    }
+}
+
+/// What a statement consists of; each kind of statement has some of these.
+#[derive(Default)]
+struct StatementParts {
+    /// The name, the folder or the file after the statement's word.
+    word: Option<SpannedText>,
+    value: Option<ValueNode>,
+    condition: Option<ConditionNode>,
+    actions: Vec<ActionNode>,
+    label: Option<SpannedText>,
+    choices: Vec<Choice>,
+    label_kind: Option<SpannedText>,
+    source: Option<ListSource>,
+    even: Vec<SpannedText>,
+    ends: Vec<MoveEnd>,
+    is_sieve: bool,
+    options: Vec<ScriptOption>,
+}
+
+impl StatementParts {
+    /// The statement; `None` if a part is missing that the grammar requires.
+    fn into_kind(self, rule: Rule) -> Option<StatementNodeKind> {
+        let StatementParts { condition, actions, label, choices, even, ends, options, .. } = self;
+        Some(match rule {
+            Rule::set => StatementNodeKind::Set { name: self.word?, value: self.value? },
+            Rule::list => match (self.source, self.value?) {
+                (Some(source), ValueNode { span, kind: ValueKind::Text(value) }) => {
+                    let place = Spanned { value, span };
+                    StatementNodeKind::ListFrom { name: self.word?, source, place }
+                }
+                (_, value) => StatementNodeKind::List { name: self.word?, value },
+            },
+            Rule::expire => StatementNodeKind::Expire {
+                folder: self.word?,
+                after: self.value?,
+                even,
+                unless: condition,
+                actions,
+            },
+            Rule::on_move => StatementNodeKind::OnMoved { ends, actions },
+            Rule::define => StatementNodeKind::Define { name: self.word?, condition: condition? },
+            Rule::include if self.is_sieve => {
+                StatementNodeKind::IncludeSieve { file: self.word?, options }
+            }
+            Rule::include => StatementNodeKind::Include { file: self.word? },
+            Rule::isp_filter => StatementNodeKind::IspFilter { choices },
+            Rule::isp_label => {
+                StatementNodeKind::IspLabel { kind: self.label_kind?, text: self.word? }
+            }
+            Rule::expect => StatementNodeKind::Expect { message: self.word?, actions },
+            Rule::filter_rule => {
+                StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
+            }
+            _ => return None,
+        })
     }
 }

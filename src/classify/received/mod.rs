@@ -95,7 +95,7 @@ impl ReceivedLine {
     /// Whether the machine that handed over is ours too, so that it wrote the
     /// line below. It is not if the line has a client but no address: that may
     /// have been anybody. Nor is it if the line can be read in two ways.
-    pub fn from_inside(&self, relays: &Relays) -> bool {
+    fn from_inside(&self, relays: &Relays) -> bool {
         if self.ambiguous {
             return false;
         }

@@ -214,7 +214,7 @@ fn scl(value: &str) -> Reading {
 /// sender's own organization sent.
 fn forefront(value: &str) -> Reading {
     let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
-    let get = |key: &str| fields().find(|(each, _)| *each == key).map(|(_, value)| value.trim());
+    let get = |key: &str| fields().find(|(known, _)| *known == key).map(|(_, value)| value.trim());
     if get("dir") == Some("out") {
         return Reading::default();
     }

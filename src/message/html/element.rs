@@ -153,7 +153,7 @@ mod tests {
             (&["dt"], "dd", true),
         ] {
             let mut elements = OpenElements::default();
-            open.iter().for_each(|each| elements.push(each, gone()));
+            open.iter().for_each(|element| elements.push(element, gone()));
             elements.end_implied(next);
             assert_eq!(elements.style() == Style::default(), ends, "{next} within {open:?}");
         }

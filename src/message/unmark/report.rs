@@ -82,7 +82,8 @@ fn written_since(outer: &Head, original: &Head) -> Option<Vec<u8>> {
         "Delivery-Date",
         "Received",
     ];
-    let is = |name: &str, names: &[&str]| names.iter().any(|each| each.eq_ignore_ascii_case(name));
+    let is =
+        |name: &str, names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     let bytes = |range: Range<usize>| outer.bytes().get(range).unwrap_or_default();
     let (mut since, mut has_received, mut by_filter) = (Vec::new(), false, None);
     for header in outer.headers() {

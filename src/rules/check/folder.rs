@@ -131,7 +131,7 @@ impl Checker<'_, '_> {
 
 /// The path that was meant by one with `$HOME`, `%h`, `~other` or Dovecot's
 /// `maildir:`; `None` if it means what it says.
-pub(super) fn suggest_path(text: &str) -> Option<String> {
+fn suggest_path(text: &str) -> Option<String> {
     let (format, path) = match text.split_once(':') {
         Some(("maildir" | "mbox" | "sdbox" | "mdbox", path)) => {
             (true, path.split(':').next().unwrap_or_default())

@@ -271,10 +271,10 @@ pub fn find(name: &str) -> Option<FieldLookup> {
 const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread", "raw-headers"];
 
 /// Holds if the last `filter` could not be applied.
-pub const FILTER_FAILED: &str = "filter-failed";
+const FILTER_FAILED: &str = "filter-failed";
 
 /// Holds for an answer to mail in a folder that the rules use as a list.
-pub const IN_MY_THREAD: &str = "in-my-thread";
+const IN_MY_THREAD: &str = "in-my-thread";
 
 /// The field of a word that is used alone: a flag that is set so far, how the
 /// last filter ended, or whether the message is part of the user's own
