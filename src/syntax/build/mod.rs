@@ -1,21 +1,24 @@
 //! pest's pairs to Ast: one statement, head or entry at a time.
 
+mod statement;
+
 use pest::iterators::Pair;
 
-use super::ast::{
-    ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{
+    ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
     MoveDirection, MoveEnd, NamedArguments, ScriptOption, SpannedText, StatementNodeKind,
     ValueKind, ValueNode,
 };
-use super::grammar::Rule;
-use super::literal;
-use super::mended::MendedPiece;
-use super::mistake::{Mistake, SyntaxErrorKind};
-use super::words;
-use crate::source::{Span, Spanned};
+use crate::syntax::grammar::Rule;
+use crate::syntax::literal;
+use crate::syntax::mended::MendedPiece;
+use crate::syntax::mistake::{Mistake, SyntaxErrorKind};
+use crate::syntax::words;
+use statement::StatementParts;
 
 /// What was read, or the single mistake in its place.
-pub(super) type Read<T> = Result<T, Mistake>;
+pub(in crate::syntax) type Read<T> = Result<T, Mistake>;
 
 /// A condition, and its place including the parentheses around it.
 type SpannedCondition = (ConditionNode, Span);
@@ -23,7 +26,7 @@ type SpannedCondition = (ConditionNode, Span);
 /// Builds the Ast of one piece from pest's pairs. The grammar determines the
 /// contents of a pair; if they differed, the result would be a mistake, not a
 /// panic.
-pub(super) struct Builder<'m> {
+pub(in crate::syntax) struct Builder<'m> {
     file: u32,
     /// Where the piece begins.
     base: u32,
@@ -35,17 +38,21 @@ pub(super) struct Builder<'m> {
 
 impl<'m> Builder<'m> {
     /// For a piece that begins at byte `base` of a file, or of a mended piece.
-    pub(super) fn new(file: u32, base: u32, mended: Option<&'m MendedPiece>) -> Builder<'m> {
+    pub(in crate::syntax) fn new(
+        file: u32,
+        base: u32,
+        mended: Option<&'m MendedPiece>,
+    ) -> Builder<'m> {
         Builder { file, base, mended, escapes: Vec::new() }
     }
 
     /// The mistakes in what was built nevertheless.
-    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
+    pub(in crate::syntax) fn into_mistakes(self) -> Vec<Mistake> {
         self.escapes
     }
 
     /// For cases that the grammar rules out.
-    pub(super) fn impossible(&self) -> Mistake {
+    pub(in crate::syntax) fn impossible(&self) -> Mistake {
         Mistake {
             kind: SyntaxErrorKind::Unexpected {
                 found: None,
@@ -76,7 +83,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    pub(super) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
+    pub(in crate::syntax) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
         Spanned { value: pair.as_str().to_string(), span: self.span(pair) }
     }
 
@@ -94,7 +101,7 @@ impl<'m> Builder<'m> {
         Spanned { value, span: self.span(pair) }
     }
 
-    pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
+    pub(in crate::syntax) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
         let rule = pair.as_rule();
         if rule == Rule::actions {
             return Ok(StatementNodeKind::Actions(self.actions(pair)?));
@@ -151,7 +158,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    pub(super) fn group_head(
+    pub(in crate::syntax) fn group_head(
         &mut self,
         pair: Pair<Rule>,
     ) -> Read<(Option<SpannedText>, Option<ConditionNode>)> {
@@ -204,7 +211,10 @@ impl<'m> Builder<'m> {
     }
 
     /// The name of a category, and whether it is mandatory.
-    pub(super) fn category_head(&mut self, pair: Pair<Rule>) -> Read<(SpannedText, bool)> {
+    pub(in crate::syntax) fn category_head(
+        &mut self,
+        pair: Pair<Rule>,
+    ) -> Read<(SpannedText, bool)> {
         let mut name = None;
         let mut mandatory = false;
         for part in pair.into_inner() {
@@ -218,7 +228,10 @@ impl<'m> Builder<'m> {
         Ok((name.ok_or_else(|| self.impossible())?, mandatory))
     }
 
-    pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, ConditionNode)> {
+    pub(in crate::syntax) fn entry(
+        &mut self,
+        pair: Pair<Rule>,
+    ) -> Read<(Spanned<f64>, ConditionNode)> {
         let mut weight = None;
         let mut condition = None;
         for part in pair.into_inner() {
@@ -328,6 +341,7 @@ impl<'m> Builder<'m> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::not_word => nots.push(self.span(&part)),
+                Rule::open_paren | Rule::close_paren => {}
                 _ => operand = Some(self.operand(part)?),
             }
         }
@@ -495,62 +509,5 @@ impl<'m> Builder<'m> {
             Some(kind) => Ok(ValueNode { span, kind }),
             None => Err(Mistake { kind: SyntaxErrorKind::BadQuantity(written.to_string()), span }),
         }
-    }
-}
-
-/// What a statement consists of; each kind of statement has some of these.
-#[derive(Default)]
-struct StatementParts {
-    /// The name, the folder or the file after the statement's word.
-    word: Option<SpannedText>,
-    value: Option<ValueNode>,
-    condition: Option<ConditionNode>,
-    actions: Vec<ActionNode>,
-    label: Option<SpannedText>,
-    choices: Vec<Choice>,
-    label_kind: Option<SpannedText>,
-    source: Option<ListSource>,
-    even: Vec<SpannedText>,
-    ends: Vec<MoveEnd>,
-    is_sieve: bool,
-    options: Vec<ScriptOption>,
-}
-
-impl StatementParts {
-    /// The statement; `None` if a part is missing that the grammar requires.
-    fn into_kind(self, rule: Rule) -> Option<StatementNodeKind> {
-        let StatementParts { condition, actions, label, choices, even, ends, options, .. } = self;
-        Some(match rule {
-            Rule::set => StatementNodeKind::Set { name: self.word?, value: self.value? },
-            Rule::list => match (self.source, self.value?) {
-                (Some(source), ValueNode { span, kind: ValueKind::Text(value) }) => {
-                    let place = Spanned { value, span };
-                    StatementNodeKind::ListFrom { name: self.word?, source, place }
-                }
-                (_, value) => StatementNodeKind::List { name: self.word?, value },
-            },
-            Rule::expire => StatementNodeKind::Expire {
-                folder: self.word?,
-                after: self.value?,
-                even,
-                unless: condition,
-                actions,
-            },
-            Rule::on_move => StatementNodeKind::OnMoved { ends, actions },
-            Rule::define => StatementNodeKind::Define { name: self.word?, condition: condition? },
-            Rule::include if self.is_sieve => {
-                StatementNodeKind::IncludeSieve { file: self.word?, options }
-            }
-            Rule::include => StatementNodeKind::Include { file: self.word? },
-            Rule::isp_filter => StatementNodeKind::IspFilter { choices },
-            Rule::isp_label => {
-                StatementNodeKind::IspLabel { kind: self.label_kind?, text: self.word? }
-            }
-            Rule::expect => StatementNodeKind::Expect { message: self.word?, actions },
-            Rule::filter_rule => {
-                StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
-            }
-            _ => return None,
-        })
     }
 }
