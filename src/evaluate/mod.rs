@@ -8,12 +8,15 @@
 
 mod addresses;
 mod captures;
+mod comparison;
 mod condition;
 mod context;
+mod duplicate;
 mod external_actions;
 mod field_value;
 mod folder;
 mod habits;
+mod in_list;
 mod inspect;
 mod mail_context;
 mod moment;
