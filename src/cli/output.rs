@@ -12,7 +12,7 @@ use rustix::termios::tcgetwinsize;
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
 use crate::page;
-use crate::report::log_stats::BarStyle;
+use crate::report::stats_text::BarStyle;
 use crate::source::Sources;
 use crate::text::{escape, escape_lines, json_line, plural};
 use crate::translation::{translated, translated_after};
