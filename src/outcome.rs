@@ -112,18 +112,18 @@ pub fn is_permanent(status: i32) -> bool {
     matches!(status, 64 | 65 | 67 | 69 | 76 | 77 | 78 | 100)
 }
 
-/// True for an RFC 3463 status of that class: `class "." subject "." detail`, the last
-/// two with one to three digits.
+/// Whether it is a status of that class: `class "." subject "." detail`, the last two with
+/// one to three digits and no leading zero (RFC 3463 §2).
 pub fn is_status(text: &str, class: char) -> bool {
-    let mut parts = text.split('.');
-    let digits = |part: Option<&str>| {
-        part.is_some_and(|part| {
-            (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        })
+    let is_number = |part: &str| {
+        (1..=3).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
     };
+    let mut parts = text.split('.');
     parts.next().is_some_and(|part| part.len() == 1 && part.starts_with(class))
-        && digits(parts.next())
-        && digits(parts.next())
+        && parts.next().is_some_and(is_number)
+        && parts.next().is_some_and(is_number)
         && parts.next().is_none()
 }
 
@@ -248,7 +248,8 @@ mod tests {
         for good in ["5.7.1", "5.0.0", "5.123.999"] {
             assert!(is_status(good, '5'), "{good}");
         }
-        for bad in ["5.7", "5.7.1.1", "5..1", "5.7.x", "5.7.1234", "4.7.1", "55.7.1", ""] {
+        for bad in ["5.7", "5.7.1.1", "5..1", "5.7.x", "5.7.1234", "4.7.1", "55.7.1", "5.07.1", ""]
+        {
             assert!(!is_status(bad, '5'), "{bad}");
         }
     }

@@ -95,6 +95,28 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The byte that two hexadecimal digits stand for, in either case.
+pub fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+}
+
+/// Text with the escapes of RFC 3986 §2.1 decoded: `%` and two digits. What is no escape
+/// stays.
+pub fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        let escaped = match (byte, after) {
+            (b'%', [high, low, ..]) => hex_byte(*high, *low),
+            _ => None,
+        };
+        decoded.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    decoded
+}
+
 /// Appends a character as JSON escapes it (RFC 8259 §7): two escapes beyond U+FFFF.
 pub fn push_json_escape(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
@@ -176,6 +198,19 @@ mod tests {
             (4, "day", "4 days"),
         ] {
             assert_eq!(counted(number, thing), text);
+        }
+    }
+
+    #[test]
+    fn escapes_of_a_uri_are_decoded_and_the_rest_stays() {
+        for (text, decoded) in
+            [("a%2Fb%e3", &b"a/b\xe3"[..]), ("%", b"%"), ("%4", b"%4"), ("%+4%zz", b"%+4%zz")]
+        {
+            assert_eq!(percent_decoded(text.as_bytes()), decoded, "{text}");
+        }
+        for byte in 0..=u8::MAX {
+            let digits = hex(&[byte]);
+            assert_eq!(hex_byte(digits.as_bytes()[0], digits.as_bytes()[1]), Some(byte));
         }
     }
 

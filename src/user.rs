@@ -78,7 +78,7 @@ pub enum DeliveryLog {
 
 /// To how many addresses the rules of a confined user may forward per hour, if the site
 /// sets nothing.
-pub const FORWARDS_PER_HOUR: u32 = 100;
+const FORWARDS_PER_HOUR: u32 = 100;
 
 impl Default for Confinement {
     fn default() -> Confinement {

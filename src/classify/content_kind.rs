@@ -169,7 +169,7 @@ fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
 
 /// Whether the first text, decoded, has this line outside of quoted text.
 fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
-    let is_line = |each: &[u8]| each.trim_ascii_end() == line.as_bytes();
+    let is_line = |written: &[u8]| written.trim_ascii_end() == line.as_bytes();
     let has_line = |text: &[u8]| text.split(|byte| *byte == b'\n').any(is_line);
     // `application/pgp; x-action=encrypt` came before PGP/MIME.
     let plain = matches!(content_type.value.as_str(), "" | "text/plain" | "application/pgp");
@@ -204,7 +204,7 @@ fn in_html(mail: &Mail<'_>, line: &str) -> Result<bool, String> {
         text.len() < ARMOUR_LIMIT
     };
     mail.message.read_texts(ARMOUR_LIMIT, &mut take).map_err(unread)?;
-    Ok(text.lines().any(|each| each.trim_end() == line))
+    Ok(text.lines().any(|written| written.trim_end() == line))
 }
 
 #[cfg(test)]

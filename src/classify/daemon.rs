@@ -50,7 +50,7 @@ pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
             let local = fold::fold(&address.local);
             let name = address.name.as_deref().map(fold::fold).unwrap_or_default();
             if daemons::SYSTEMS.contains(&&*local)
-                || daemons::SYSTEM_NAMES.iter().any(|each| name.starts_with(each))
+                || daemons::SYSTEM_NAMES.iter().any(|known| name.starts_with(known))
             {
                 return Some(speaks(header, address));
             }

@@ -20,7 +20,7 @@ use crate::message::html::Event;
 use crate::message::{BodyError, Message, domain, fold};
 
 /// Further links of a message are ignored.
-pub const MOST_LINKS: usize = 10_000;
+const MOST_LINKS: usize = 10_000;
 
 /// How much of all text parts together is searched, bytes.
 const LIMIT: usize = 16 << 20;
@@ -273,7 +273,7 @@ fn without_text_after_host(text: &str, scheme: bool) -> &str {
 
 /// A link in an HTML attribute. `None` for parts of the message itself (`cid:`,
 /// `#…`) and for addresses that lead nowhere without a base.
-pub fn of_attribute(url: &str) -> Option<Link> {
+fn of_attribute(url: &str) -> Option<Link> {
     let url = clean(url);
     if url.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count() >= 2 {
         return parse(&format!("http:{url}"));

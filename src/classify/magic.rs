@@ -8,7 +8,7 @@ use crate::message::attachment::Attachment;
 use crate::message::{BodyError, Message};
 
 /// How many bytes of a file are enough: an ISO image is recognizable at 32 KB.
-pub const ENOUGH: usize = 0x8800;
+const ENOUGH: usize = 0x8800;
 
 /// Where ISO 9660 (§8) and UDF volumes have the name of their first descriptor.
 const VOLUME: usize = 0x8001;
@@ -261,7 +261,7 @@ fn is_html(bytes: &[u8]) -> bool {
 pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, BodyError> {
     let mut all = vec![attachment.media_type.text().to_owned()];
     for found in types(&message.attachment_bytes(attachment, ENOUGH)?) {
-        if all.iter().all(|each| each != found) {
+        if all.iter().all(|known| known != found) {
             all.push(found.to_owned());
         }
     }

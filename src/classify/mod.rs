@@ -164,7 +164,7 @@ pub static CLASSIFIERS: &[Classifier] = &[
 
 /// The classifier of that name.
 pub fn named(name: &str) -> Option<&'static Classifier> {
-    CLASSIFIERS.iter().find(|each| each.name == name)
+    CLASSIFIERS.iter().find(|classifier| classifier.name == name)
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn names_are_sorted_and_say_what_is_absent() {
         assert!(CLASSIFIERS.is_sorted_by(|one, next| one.name < next.name));
-        assert!(CLASSIFIERS.iter().all(|each| !each.absent.is_empty()));
+        assert!(CLASSIFIERS.iter().all(|classifier| !classifier.absent.is_empty()));
     }
 
     /// Pieces of mail, and what may break a parser.

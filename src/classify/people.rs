@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::resembles::{domain_as_seen, words_as_seen};
 use super::words::people::{MAIL_PROVIDERS, ROLES, TITLES};
 use crate::message::domain::{aligned, canonical};
-use crate::message::fold::{fold, is_unspaced};
+use crate::message::fold::{fold, is_cjk};
 
 /// How long a domain's name must be, letters: shorter ones are too often one
 /// letter away from others.
@@ -163,7 +163,7 @@ fn without_titles(folded: &str) -> &str {
 /// A name without a title, which is a separate word in scripts that separate words.
 fn without_title<'a>(name: &'a str, title: &str) -> Option<&'a str> {
     let is_word = |next: Option<char>| {
-        title.contains(is_unspaced) || next.is_some_and(|letter| !letter.is_alphanumeric())
+        title.contains(is_cjk) || next.is_some_and(|letter| !letter.is_alphanumeric())
     };
     let before = name.strip_suffix(title).filter(|rest| is_word(rest.chars().next_back()));
     before.or_else(|| name.strip_prefix(title).filter(|rest| is_word(rest.chars().next())))
@@ -177,10 +177,9 @@ fn key_of_person(name: &str) -> Option<String> {
     let folded = without_titles(&folded);
     let plain: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
     let role = |word: &&str| ROLES.contains(word);
-    let unspaced = folded.chars().any(is_unspaced);
+    let unspaced = folded.chars().any(is_cjk);
     let has_role = plain.iter().any(role)
-        || unspaced
-            && ROLES.iter().any(|role| role.chars().any(is_unspaced) && folded.contains(role));
+        || unspaced && ROLES.iter().any(|role| role.chars().any(is_cjk) && folded.contains(role));
     if has_role || folded.contains('@') {
         return None;
     }

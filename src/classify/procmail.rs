@@ -121,7 +121,7 @@ const MAILER_WORDS: &[&str] = &[
 const SENDERS: &[&str] =
     &["From:", "Sender:", "Resent-From:", "Resent-Sender:", "X-Envelope-From:", "From ", ">From "];
 
-fn find(mail: &Mail<'_>, r#macro: &Macro) -> Finding {
+fn find(mail: &Mail<'_>, words: &Macro) -> Finding {
     let header = match procmail_header(mail)? {
         header
             if memmem::find(&header, b"\n ").is_some()
@@ -135,7 +135,7 @@ fn find(mail: &Mail<'_>, r#macro: &Macro) -> Finding {
     while let Some(line) = lines.next() {
         // Anything but a `>` must follow the newline.
         let quoted_next = lines.peek().is_some_and(|next| next.starts_with(b">"));
-        if r#macro.matches(line, quoted_next) {
+        if words.matches(line, quoted_next) {
             let shown: String =
                 String::from_utf8_lossy(line).trim_end().chars().take(100).collect();
             return Ok(Some(format!("the line `{shown}`")));

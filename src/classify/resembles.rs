@@ -20,6 +20,8 @@
 
 use unicode_normalization::char::decompose_canonical;
 
+use crate::message::fold::is_of_script_without_blanks;
+
 /// The most edits, however long the word is.
 const MOST_EDITS: usize = 8;
 
@@ -279,7 +281,7 @@ fn kind(char: char) -> LetterKind {
         Some(other) => LetterKind::Own(other),
         None if base.is_ascii() => kind(base),
         None if !base.is_alphanumeric() => LetterKind::Separator,
-        None if is_unspaced(base) => LetterKind::Own(base),
+        None if is_of_script_without_blanks(base) => LetterKind::Own(base),
         None => LetterKind::Letter(base),
     }
 }
@@ -395,16 +397,6 @@ fn look_alike(char: char) -> Option<char> {
         _ => return None,
     };
     Some(alike)
-}
-
-/// Whether a character is of Thai, Lao, Khmer, Myanmar, kana, Han or a similar script,
-/// which puts no spaces between words.
-fn is_unspaced(char: char) -> bool {
-    matches!(char,
-        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{312f}' | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
-        | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]

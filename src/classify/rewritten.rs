@@ -3,6 +3,7 @@
 //! the filter writes.
 
 use crate::ascii_case;
+use crate::text;
 use data_encoding::BASE64URL_NOPAD;
 
 /// How the original address is contained in the rewritten one.
@@ -144,27 +145,7 @@ fn parameter(path: &str, name: &str) -> Option<String> {
 
 /// A name with the escapes of RFC 3986 §2.1 decoded.
 pub fn percent_decoded(name: &str) -> String {
-    let mut decoded = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                decoded.push(high << 4 | low);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => decoded.push(*first),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
+    String::from_utf8_lossy(&text::percent_decoded(name.as_bytes())).into_owned()
 }
 
 #[cfg(test)]

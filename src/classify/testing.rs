@@ -31,7 +31,7 @@ fn is_taro(address: &Address) -> bool {
 pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_>) -> T) -> T {
     let message = Message::from_bytes(text.as_bytes().to_vec());
     let variable = |name: &str| {
-        let found = world.variables.iter().find(|(each, _)| *each == name);
+        let found = world.variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     };
     ask(&Mail {

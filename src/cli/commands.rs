@@ -2,7 +2,7 @@
 //! command are in the file of its name; its line is here, and its `mod` in the parent
 //! file.
 
-use super::CommandOutcome;
+use super::{CommandError, CommandOutcome};
 
 /// The enum that clap reads, and what has to be known of it without clap.
 macro_rules! commands {
@@ -18,8 +18,8 @@ macro_rules! commands {
             pub(super) const NAMES: &[&str] = &[$($name),+];
 
             /// Runs the command.
-            pub(super) fn run(&self) -> Result<CommandOutcome, String> {
-                match self { $(Command::$variant(call) => super::$file::run(call),)+ }
+            pub(super) fn run(&self) -> Result<CommandOutcome, CommandError> {
+                match self { $(Command::$variant(call) => Ok(super::$file::run(call)?),)+ }
             }
         }
     };

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::args::{Args, RuleOptions};
 use super::current_rules::CurrentRules;
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::load;
 use crate::maildir::Maildir;
 use crate::rules::explanation;
@@ -120,8 +120,10 @@ fn with_names(shell: Shell, script: &str) -> String {
 /// The folders of the Maildir, by the names that people read.
 fn folders() -> Result<Vec<String>, String> {
     let user = User::of_process();
-    let rules = CurrentRules::of(&RuleOptions::default(), &user)?;
-    let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
+    let rules = CurrentRules::of(&RuleOptions::default(), &user).map_err(|error| match error {
+        CommandError::Mistakes(_) => "the rules have a mistake: see `mfilter check`".to_owned(),
+        CommandError::Failed(why) => why,
+    })?;
     let world = World::of(user);
     let program = &rules.rules.user;
     let location = super::location(None, program, &world)?;

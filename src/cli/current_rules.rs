@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::args::RuleOptions;
-use super::output;
+use super::{CommandError, output};
 use crate::import::kind;
 use crate::load;
 use crate::load::history::History;
@@ -52,38 +52,35 @@ impl CurrentRules {
         Ok(CurrentRules { sources, rules })
     }
 
-    /// The rules in a file, or the user's, which need not exist. The inner error shows
-    /// their mistakes.
+    /// The rules in a file, or the user's, which need not exist.
+    ///
+    /// # Errors
+    /// They have mistakes, or cannot be read.
     pub(super) fn read(
         file: Option<&Path>,
         site: Option<&Path>,
         user: &User,
-    ) -> Result<Result<CurrentRules, String>, String> {
+    ) -> Result<CurrentRules, CommandError> {
         let path = load::rules_file(file, user)?;
         let (sources, checked) = match load::check(&path, user) {
             Ok(read) => read,
             Err(error) if error.is_missing() && file.is_none() && !load::had_rules(&path, user) => {
                 let none = load::none().compiled;
-                return Ok(Ok(CurrentRules::new(Sources::default(), none, site, user)?));
+                return Ok(CurrentRules::new(Sources::default(), none, site, user)?);
             }
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
         };
         if checked.program.is_none()
             && let Some(why) = mail_in_place_of_rules(&sources)
         {
-            return Err(why);
+            return Err(why.into());
         }
-        match without_mistake(sources, checked) {
-            Ok((sources, program)) => CurrentRules::new(sources, program, site, user).map(Ok),
-            Err(rendered) => Ok(Err(rendered)),
-        }
+        let (sources, program) = without_mistake(sources, checked)?;
+        Ok(CurrentRules::new(sources, program, site, user)?)
     }
 
     /// The same, according to options.
-    pub(super) fn of(
-        files: &RuleOptions,
-        user: &User,
-    ) -> Result<Result<CurrentRules, String>, String> {
+    pub(super) fn of(files: &RuleOptions, user: &User) -> Result<CurrentRules, CommandError> {
         CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
     }
 
@@ -94,8 +91,10 @@ impl CurrentRules {
         user: &User,
         history: Option<&History<'_>>,
     ) -> Result<(CurrentRules, Option<&'static str>), String> {
-        if let Ok(rules) = CurrentRules::of(files, user)? {
-            return Ok((rules, None));
+        match CurrentRules::of(files, user) {
+            Ok(rules) => return Ok((rules, None)),
+            Err(CommandError::Failed(why)) => return Err(why),
+            Err(CommandError::Mistakes(_)) => {}
         }
         let last = history.and_then(|history| history.read(history.last()?));
         let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
@@ -118,17 +117,18 @@ impl CurrentRules {
     }
 }
 
-/// The rules, which must not have a mistake: unlike in a delivery, no message is waiting,
-/// and the last valid rules are not what the user sees. The inner error is the output of
-/// `check`.
+/// The user's rules alone, which must exist.
+///
+/// # Errors
+/// They have mistakes, or cannot be read.
 pub(super) fn checked(
     path: Option<&Path>,
     user: &User,
-) -> Result<Result<(Sources, CompiledProgram), String>, String> {
+) -> Result<(Sources, CompiledProgram), CommandError> {
     let path = load::rules_file(path, user)?;
     let (sources, checked) =
         load::check(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(without_mistake(sources, checked))
+    without_mistake(sources, checked)
 }
 
 /// What is said of a file that is mail and not rules; only one with mistakes can be.
@@ -138,14 +138,13 @@ pub(super) fn mail_in_place_of_rules(sources: &Sources) -> Option<String> {
     Some(format!("{shown}: this is {other}"))
 }
 
-/// The program, or the output of `check`.
 fn without_mistake(
     sources: Sources,
     checked: CheckResult,
-) -> Result<(Sources, CompiledProgram), String> {
+) -> Result<(Sources, CompiledProgram), CommandError> {
     match checked.program.map(CompiledProgram::new) {
         Some(program) => Ok((sources, program)),
-        None => Err(output::render(&checked.diagnostics, &sources)),
+        None => Err(CommandError::Mistakes(output::render(&checked.diagnostics, &sources))),
     }
 }
 

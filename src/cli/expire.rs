@@ -11,7 +11,7 @@ use super::interrupt::stop;
 use super::move_lock::lock_moves_unless_dry;
 use super::output::say;
 use super::undo::{self, UndoCall};
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::load;
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
@@ -62,30 +62,25 @@ pub(super) struct ExpireArgs {
 }
 
 /// `mfilter expire`
-pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, CommandError> {
     let user = User::of_process();
     if call.undo {
-        return undo::run(&UndoCall {
+        return Ok(undo::run(&UndoCall {
             command: "expire",
             rules: call.rules.as_deref(),
             maildir: call.maildir.as_deref(),
             verbose: call.verbose > 0,
             json: call.json,
             user,
-        });
+        })?);
     }
     let stop = &stop();
-    let (sources, program) = match checked(call.rules.as_deref(), &user)? {
-        Ok(checked) => checked,
-        Err(rendered) => {
-            output::error("the rules have a mistake; nothing was done");
-            return Ok(output::mistakes(&rendered));
-        }
-    };
+    let (sources, program) = checked(call.rules.as_deref(), &user)
+        .map_err(|error| error.preventing("the rules have a mistake; nothing was done"))?;
     let world = World::of(user.clone());
     let location = super::location(call.maildir.as_deref(), &program, &world)?;
     if !location.path.is_dir() {
-        return Err(format!("there is no Maildir `{}`", location.path.display()));
+        return Err(format!("there is no Maildir `{}`", location.path.display()).into());
     }
     let state = super::state_of(&user)?;
     if !call.dry_run {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::args::{LayoutName, separator};
-use super::import_judge::ForeignProgram;
-use super::{CommandOutcome, import_mail, import_try, output, read_standard_input};
+use super::import_judge::{ForeignProgram, JudgeError};
+use super::{CommandError, CommandOutcome, import_mail, import_try, output, read_standard_input};
 use crate::file::{self, ANYWHERE};
 use crate::import::ir::TextFile;
 use crate::import::{
@@ -115,7 +115,7 @@ pub(super) enum LabelsAs {
     Keywords,
 }
 
-pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, CommandError> {
     let action = &call.from;
     let (language, call) = match action {
         ImportAction::Maildrop(call) => ("maildrop", call),
@@ -128,7 +128,7 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
     let bytes = read(&call.file)?;
     let shown = call.file.display();
     if let Some(other) = kind::other_than(language, &bytes) {
-        return Err(format!("{shown}: this is {other}"));
+        return Err(format!("{shown}: this is {other}").into());
     }
     let options = options(call, language)?;
     let load = &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
@@ -157,13 +157,18 @@ pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
             }
             ImportAction::Sieve(_) => ForeignProgram::pigeonhole(&bytes, imported.separator),
             ImportAction::Gmail(_) | ImportAction::Mbox(_) | ImportAction::Thunderbird(_) => {
-                Ok(Err(format!("no program can be asked about {language}")))
+                Err(JudgeError::Unavailable(format!("no program can be asked about {language}")))
             }
         };
-        let different = import_try::judge(judge?, &imported, mail)?;
+        let judge = match judge {
+            Ok(judge) => Ok(judge),
+            Err(JudgeError::Unavailable(why)) => Err(why),
+            Err(JudgeError::Failed(why)) => return Err(why.into()),
+        };
+        let different = import_try::judge(judge, &imported, mail)?;
         return Ok(CommandOutcome::found_if(different > 0));
     }
-    write_result(call, &imported)
+    Ok(write_result(call, &imported)?)
 }
 
 /// `NAME=VALUE`; a name of digits is an argument's.

@@ -29,48 +29,56 @@ enum JudgeKind {
     Maildrop,
 }
 
+/// Why a program cannot be asked.
+pub(super) enum JudgeError {
+    /// It does not run here, for this reason.
+    Unavailable(String),
+    /// Its files cannot be written, for this reason.
+    Failed(String),
+}
+
+impl From<String> for JudgeError {
+    fn from(why: String) -> JudgeError {
+        JudgeError::Failed(why)
+    }
+}
+
 impl ForeignProgram {
-    /// Pigeonhole, with a script. The inner error says why it cannot be used.
-    pub(super) fn pigeonhole(
-        script: &[u8],
-        separator: char,
-    ) -> Result<Result<ForeignProgram, String>, String> {
+    /// Pigeonhole, with a script.
+    pub(super) fn pigeonhole(script: &[u8], separator: char) -> Result<ForeignProgram, JudgeError> {
         if rustix::process::geteuid().is_root() {
-            return Ok(Err("sieve-test does not run as root".into()));
+            return Err(JudgeError::Unavailable("sieve-test does not run as root".into()));
         }
         let judge = ForeignProgram::new(JudgeKind::Pigeonhole(separator), SIEVE_TEST)?;
-        let Ok(judge) = judge else { return Ok(judge) };
         let home = judge.place.path().display();
         let conf = format!(
             "mail_home = {home}\nmail_location = maildir:{home}/Maildir\nlog_path = /dev/stderr\n"
         );
         judge.write("conf", conf.as_bytes())?;
         judge.write("script.sieve", script)?;
-        Ok(Ok(judge))
-    }
-
-    /// procmail, with the result of `procmail::trial` for the file.
-    pub(super) fn procmail(recipes: &str) -> Result<Result<ForeignProgram, String>, String> {
-        let judge = ForeignProgram::new(JudgeKind::Procmail, PROCMAIL)?;
-        let Ok(judge) = judge else { return Ok(judge) };
-        let log = judge.place.path().join("log");
-        let log = log.to_str().ok_or("the directory for temporary files is not UTF-8")?;
-        // procmail takes the home from the list of users; rules that use it get `~`.
-        let head = format!("HOME=\"~\"\nLOGFILE={log}\nLOGABSTRACT=no\nVERBOSE=no\nUMASK=077\n");
-        judge.write("rc", (head + recipes).as_bytes())?;
-        Ok(Ok(judge))
-    }
-
-    /// maildrop, with the result of `maildrop::trial` for the file.
-    pub(super) fn maildrop(filter: &str) -> Result<Result<ForeignProgram, String>, String> {
-        let judge = ForeignProgram::new(JudgeKind::Maildrop, MAILDROP)?;
-        if let Ok(judge) = &judge {
-            judge.write("filter", filter.as_bytes())?;
-        }
         Ok(judge)
     }
 
-    fn new(kind: JudgeKind, program: &str) -> Result<Result<ForeignProgram, String>, String> {
+    /// procmail, with the result of `procmail::trial` for the file.
+    pub(super) fn procmail(recipes: &str) -> Result<ForeignProgram, JudgeError> {
+        let judge = ForeignProgram::new(JudgeKind::Procmail, PROCMAIL)?;
+        let log = judge.place.path().join("log");
+        let not_utf8 = || "the directory for temporary files is not UTF-8".to_owned();
+        let log = log.to_str().ok_or_else(not_utf8)?;
+        // procmail takes the home from the list of users; rules that use it get `~`.
+        let head = format!("HOME=\"~\"\nLOGFILE={log}\nLOGABSTRACT=no\nVERBOSE=no\nUMASK=077\n");
+        judge.write("rc", (head + recipes).as_bytes())?;
+        Ok(judge)
+    }
+
+    /// maildrop, with the result of `maildrop::trial` for the file.
+    pub(super) fn maildrop(filter: &str) -> Result<ForeignProgram, JudgeError> {
+        let judge = ForeignProgram::new(JudgeKind::Maildrop, MAILDROP)?;
+        judge.write("filter", filter.as_bytes())?;
+        Ok(judge)
+    }
+
+    fn new(kind: JudgeKind, program: &str) -> Result<ForeignProgram, JudgeError> {
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mode = fs::Permissions::from_mode(0o700);
         fs::set_permissions(place.path(), mode)
@@ -83,8 +91,8 @@ impl ForeignProgram {
             .status()
             .is_err();
         match missing {
-            true => Ok(Err(format!("{program} is not installed"))),
-            false => Ok(Ok(ForeignProgram { place, kind })),
+            true => Err(JudgeError::Unavailable(format!("{program} is not installed"))),
+            false => Ok(ForeignProgram { place, kind }),
         }
     }
 

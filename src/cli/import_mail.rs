@@ -14,7 +14,7 @@ use super::current_rules::CurrentRules;
 use super::interrupt::stop;
 use super::output::say;
 use super::progress::ProgressMeter;
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::file;
 use crate::mailbox::MessageSource;
 use crate::mailbox::mbox_lock::{self, MboxLockError};
@@ -68,19 +68,14 @@ pub(super) struct ImportMailArgs {
 /// How long to wait for another program that has locked an mbox.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, CommandError> {
     let stop = &stop();
     let user = User::of_process();
     for path in &call.paths {
         looks_like_mail(path)?;
     }
-    let current = match CurrentRules::of(&call.files, &user)? {
-        Ok(current) => current,
-        Err(rendered) => {
-            output::error("the rules have a mistake; nothing was filed");
-            return Ok(output::mistakes(&rendered));
-        }
-    };
+    let current = CurrentRules::of(&call.files, &user)
+        .map_err(|error| error.preventing("the rules have a mistake; nothing was filed"))?;
     let program = &current.rules.user;
     let world = World::of(user.clone());
     let location = super::location(call.maildir.as_deref(), program, &world)?;

@@ -133,7 +133,7 @@ fn apply(requests: &[SwitchRequest], words: &mut SwitchChoices) {
         match (category, on) {
             (None, on) => *words = SwitchChoices { whole: *on, categories: Vec::new() },
             (Some(name), Some(on)) => words.set(name, *on),
-            (Some(name), None) => words.categories.retain(|(each, _)| !same(each, name)),
+            (Some(name), None) => words.categories.retain(|(category, _)| !same(category, name)),
         }
     }
 }
@@ -402,6 +402,19 @@ fn mark(label: &Label) -> String {
     }
 }
 
+/// The condition of a rule, or of `otherwise`, by its text in the rules; that of a file
+/// which cannot be read is empty.
+fn required_condition(text: Option<&str>, line: u32) -> RequiredCondition {
+    let Some(text) = text else {
+        return RequiredCondition::InWords("no rule before it did".into());
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.is_empty() {
+        true => RequiredCondition::InWords(format!("the condition in line {line} holds")),
+        false => RequiredCondition::Written(words.join(" ")),
+    }
+}
+
 /// What the rules of a category do, one line per action.
 fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Vec<DescribedAction> {
     let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
@@ -422,24 +435,9 @@ fn describe_actions(site: &CompiledProgram, index: u32, sources: &Sources) -> Ve
         match &statement.kind {
             StatementKind::When { condition, end, label } => {
                 let end = *end as usize;
-                let span = condition
-                    .as_ref()
-                    .and_then(|index| site.condition(*index))
-                    .map(|condition| condition.span);
-                let text = match span {
-                    Some(span) => {
-                        let words: Vec<&str> = sources.text(span).split_whitespace().collect();
-                        match words.is_empty() {
-                            true => RequiredCondition::InWords(format!(
-                                "the condition in line {} holds",
-                                statement.line
-                            )),
-                            false => RequiredCondition::Written(words.join(" ")),
-                        }
-                    }
-                    None => RequiredCondition::InWords("no rule before it did".into()),
-                };
-                conditions.push((end, text));
+                let condition = condition.and_then(|index| site.condition(index));
+                let text = condition.map(|condition| sources.text(condition.span));
+                conditions.push((end, required_condition(text, statement.line)));
                 labels.extend(label.as_ref().map(|label| (end, label.clone())));
             }
             StatementKind::Act(action) => {

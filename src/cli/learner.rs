@@ -69,33 +69,35 @@ impl Learner<'_> {
         });
         for (list, folder, side) in sides {
             let name = list.name.as_ref().map_or("", |name| name.as_str());
-            let mut added = 0;
             if !reader.exists(folder) {
                 // Nothing was sent yet, or the rules misspell the folder, which `check`
                 // reports.
                 messages.news.push(format!("{name}: there is no folder `{folder}` yet"));
                 continue;
             }
+            let mut added = 0;
             while !stop.load(Ordering::Relaxed) {
                 let began = SystemTime::now();
-                match reader.refresh(folder, side, budget.unwrap_or(READ_BUDGET)) {
-                    Err(unknown) => messages.problems.push(unknown.why),
-                    Ok(done) => {
-                        left(usize::try_from(done.unread).unwrap_or(usize::MAX));
-                        added += done.added;
-                        if done.unread > 0 && budget.is_none() {
-                            continue;
-                        }
-                        messages.more |= done.unread > 0;
-                        messages.problems.extend(
-                            done.skipped.into_iter().map(|why| format!("cannot read {why}")),
-                        );
-                        if let Some(file) = done.known.file
-                            && world.list(&file, &ANYWHERE).is_ok()
-                        {
-                            world.index_lists(began);
-                        }
+                let refreshed = reader.refresh(folder, side, budget.unwrap_or(READ_BUDGET));
+                let done = match refreshed {
+                    Ok(done) => done,
+                    Err(unknown) => {
+                        messages.problems.push(unknown.why);
+                        break;
                     }
+                };
+                left(usize::try_from(done.unread).unwrap_or(usize::MAX));
+                added += done.added;
+                if done.unread > 0 && budget.is_none() {
+                    continue;
+                }
+                messages.more |= done.unread > 0;
+                let skipped = done.skipped.into_iter().map(|why| format!("cannot read {why}"));
+                messages.problems.extend(skipped);
+                if let Some(file) = done.known.file
+                    && world.list(&file, &ANYWHERE).is_ok()
+                {
+                    world.index_lists(began);
                 }
                 break;
             }

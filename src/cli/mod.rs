@@ -132,7 +132,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match result {
         Ok(CommandOutcome::Fine) => exit_code(0),
         Ok(CommandOutcome::Found) => exit_code(1),
-        Err(why) => {
+        Err(CommandError::Mistakes(rendered)) => {
+            output::print(&rendered);
+            exit_code(1)
+        }
+        Err(CommandError::Failed(why)) => {
             output::error(&why);
             exit_code(2)
         }
@@ -195,6 +199,31 @@ impl CommandOutcome {
     /// `Found` if there is something that the caller should look at.
     fn found_if(found: bool) -> CommandOutcome {
         if found { CommandOutcome::Found } else { CommandOutcome::Fine }
+    }
+}
+
+/// Why a command did nothing.
+#[derive(Debug)]
+enum CommandError {
+    /// The rules have mistakes, drawn as `check` shows them: exit 1.
+    Mistakes(String),
+    /// Anything else, in a sentence: exit 2.
+    Failed(String),
+}
+
+impl CommandError {
+    /// The error, after a note on what the mistakes have prevented.
+    fn preventing(self, note: &str) -> CommandError {
+        if let CommandError::Mistakes(_) = self {
+            output::error(note);
+        }
+        self
+    }
+}
+
+impl From<String> for CommandError {
+    fn from(why: String) -> CommandError {
+        CommandError::Failed(why)
     }
 }
 

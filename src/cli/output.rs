@@ -9,11 +9,10 @@ use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
 
-use super::CommandOutcome;
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
 use crate::page;
-use crate::report::log_stats::BarStyle;
+use crate::report::stats_text::BarStyle;
 use crate::source::Sources;
 use crate::text::{escape, escape_lines, json_line, plural};
 use crate::translation::{translated, translated_after};
@@ -76,12 +75,6 @@ pub(super) fn messages_in_all(number: usize, dry_run: bool) -> String {
         false => say(&messages).into_owned(),
     };
     format!("{number:>7} {text}\n")
-}
-
-/// Prints mistakes that prevent a command from working.
-pub(super) fn mistakes(rendered: &str) -> CommandOutcome {
-    print(rendered);
-    CommandOutcome::Found
 }
 
 /// Displays mistakes for standard output, in the language of the locale.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::MailboxOptions;
 use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::evaluate::is_verified;
 use crate::mailbox::{self, MessageSource};
 use crate::message::Message;
@@ -49,12 +49,9 @@ struct WaitingMail {
 /// The waiting messages, by the sender's address.
 type WaitingBySender = HashMap<String, WaitingMail>;
 
-pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, CommandError> {
     let user = User::of_process();
-    let rules = match CurrentRules::of(&call.mailbox.files, &user)? {
-        Ok(rules) => rules.rules,
-        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
-    };
+    let rules = CurrentRules::of(&call.mailbox.files, &user)?.rules;
     let program = &rules.user;
     let now = World::default().now();
     let world = || World { now: Some(now), ..World::of(user.clone()) };
@@ -62,7 +59,9 @@ pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     let folder = Folder::named(&call.folder);
     let path = location.folder_path(&folder);
     if !path.is_dir() {
-        return Err(format!("there is no folder `{}` in {}", call.folder, location.path.display()));
+        return Err(
+            format!("there is no folder `{}` in {}", call.folder, location.path.display()).into()
+        );
     }
     let progress = ProgressMeter::start(std::slice::from_ref(&path), true);
     let mut unread = Vec::new();

@@ -160,7 +160,7 @@ fn rows(found: &SetupFindings) -> Vec<(&'static str, String)> {
     for (what, values) in [
         ("fetched by", joined(found.fetchers.iter().map(|(_, file)| in_home(file)))),
         ("other rules", joined(found.others.iter().map(|(_, file)| in_home(file)))),
-        ("Maildirs", joined(found.maildirs.iter().map(|there| there.path.clone()))),
+        ("Maildirs", joined(found.maildirs.iter().map(|maildir| maildir.path.clone()))),
         ("mboxes", joined(mboxes)),
     ] {
         if !values.is_empty() {

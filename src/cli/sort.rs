@@ -13,7 +13,7 @@ use super::move_lock::lock_moves_unless_dry;
 use super::output::say;
 use super::progress::ProgressMeter;
 use super::undo::{self, UndoCall};
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::language::Language;
 use crate::load;
 use crate::log::{self, Log, MoveLine as Line};
@@ -29,10 +29,12 @@ use crate::plan::{Folder, RuleRef};
 use crate::report::place;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Entries;
+use crate::rules::rule_set::RuleSet;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
 use crate::text::{escape, json_line, one_line};
+use crate::user::User;
 use crate::world::World;
 
 /// `mfilter sort`
@@ -73,42 +75,25 @@ pub(super) struct SortArgs {
 const SUBJECT_MAX: usize = 70;
 
 /// `mfilter sort`
-pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, CommandError> {
     let user = call.for_user.user()?;
     if call.undo {
-        return undo::run(&UndoCall {
+        return Ok(undo::run(&UndoCall {
             command: "sort",
             rules: call.delivery.mailbox.files.rules.as_deref(),
             maildir: call.delivery.mailbox.maildir.as_deref(),
             verbose: call.delivery.verbose > 0,
             json: call.json,
             user,
-        });
+        })?);
     }
     let stop = &stop();
-    let (sources, compiled) = match checked(call.delivery.mailbox.files.rules.as_deref(), &user)? {
-        Ok(rules) => rules,
-        Err(rendered) => {
-            output::error("the rules have a mistake; nothing was moved");
-            return Ok(output::mistakes(&rendered));
-        }
+    let Some((rules, sources)) = rules_and_texts(call, &user)? else {
+        output::error("what they would say is not known; nothing was moved");
+        return Ok(CommandOutcome::Found);
     };
-    let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
-    if let Some(note) = &site.note {
-        output::error(note);
-        if site.compiled.is_none() {
-            output::error("what they would say is not known; nothing was moved");
-            return Ok(CommandOutcome::Found);
-        }
-    }
-    let (rules, note) = load::rule_set(compiled, site.compiled, &user)?;
-    note.iter().for_each(|note| output::error(note));
     let program = &rules.user;
     let files = rules.files();
-    if let (Some(state), false) = (StateDir::of(&user), call.dry_run) {
-        load::history::note(&state, &sources);
-    }
-    let sources = with_site(sources, &files);
     let world = call.delivery.world(None, user.clone());
     let maildir = call.delivery.mailbox.maildir.as_deref();
     let location = super::filing_location(maildir, program, &world)?;
@@ -120,7 +105,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
         World { state: None, ..super::with_mail(world, program, &location, !call.dry_run) }
     };
     if !location.path.is_dir() {
-        return Err(format!("there is no Maildir `{}`", location.path.display()));
+        return Err(format!("there is no Maildir `{}`", location.path.display()).into());
     }
     let state = super::state_of(&user)?;
     let _lock = lock_moves_unless_dry(&state, &location.path, call.dry_run)?;
@@ -155,24 +140,32 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     };
     problems.into_iter().for_each(|failure| report.take(&SortEvent::Problem(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
-    report.flush_log();
-    report.progress.end();
-    let interrupted = stop.load(Ordering::Relaxed);
-    if !call.json {
-        output::report(&report.counts.table(call.dry_run));
+    Ok(report.finish(sorted))
+}
+
+/// The rules in force, and the text of the user's with the names of all files; `None` if
+/// the site's cannot be known at the moment.
+fn rules_and_texts(
+    call: &SortArgs,
+    user: &User,
+) -> Result<Option<(RuleSet, Sources)>, CommandError> {
+    let options = &call.delivery.mailbox.files;
+    let (sources, compiled) = checked(options.rules.as_deref(), user)
+        .map_err(|error| error.preventing("the rules have a mistake; nothing was moved"))?;
+    let site = load::site::in_force(options.site.as_deref());
+    if let Some(note) = &site.note {
+        output::error(note);
+        if site.compiled.is_none() {
+            return Ok(None);
+        }
     }
-    if interrupted && !call.dry_run {
-        output::error(
-            "interrupted; run `mfilter sort` again to continue, or `mfilter sort --undo` to undo it",
-        );
+    let (rules, note) = load::rule_set(compiled, site.compiled, user)?;
+    note.iter().for_each(|note| output::error(note));
+    if let (Some(state), false) = (StateDir::of(user), call.dry_run) {
+        load::history::note(&state, &sources);
     }
-    let has_problem = report.counts.failed > 0;
-    if let Err(failure) = sorted {
-        output::error(&failure.to_string());
-        return Ok(CommandOutcome::Found);
-    }
-    let cut_short = interrupted && !report.unread;
-    Ok(CommandOutcome::found_if(has_problem || cut_short))
+    let sources = with_site(sources, &rules.files());
+    Ok(Some((rules, sources)))
 }
 
 /// The sources with the files of the site rules added after the user's, by name.
@@ -267,6 +260,28 @@ impl SortReport<'_> {
             }
             SortEvent::Flushed => self.flush_log(),
         }
+    }
+
+    /// Prints what was done in all.
+    fn finish(mut self, sorted: Result<(), Failure>) -> CommandOutcome {
+        self.flush_log();
+        self.progress.end();
+        let interrupted = self.stop.load(Ordering::Relaxed);
+        if !self.call.json {
+            output::report(&self.counts.table(self.call.dry_run));
+        }
+        if interrupted && !self.call.dry_run {
+            output::error(
+                "interrupted; run `mfilter sort` again to continue, or `mfilter sort --undo` to \
+                 undo it",
+            );
+        }
+        if let Err(failure) = sorted {
+            output::error(&failure.to_string());
+            return CommandOutcome::Found;
+        }
+        let cut_short = interrupted && !self.unread;
+        CommandOutcome::found_if(self.counts.failed > 0 || cut_short)
     }
 
     fn flush_log(&mut self) {

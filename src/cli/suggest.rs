@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::MailboxOptions;
 use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::evaluate::{self, Detail, NoFilters, habits};
 use crate::mailbox::special_use::SpecialFolders;
 use crate::mailbox::suggest::{HabitTally, Proposal};
@@ -43,22 +43,19 @@ pub(super) struct SuggestArgs {
     pub(super) json: bool,
 }
 
-pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, CommandError> {
     let user = User::of_process();
     let state = super::state_of(&user)?;
     if let Some(number) = call.never {
-        return never(&state, number);
+        return Ok(never(&state, number)?);
     }
-    let rules = match CurrentRules::of(&call.mailbox.files, &user)? {
-        Ok(rules) => rules.rules,
-        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
-    };
+    let rules = CurrentRules::of(&call.mailbox.files, &user)?.rules;
     let program = &rules.user;
     let now = World::default().now();
     let plain = || World { now: Some(now), ..World::of(user.clone()) };
     let location = super::location(call.mailbox.maildir.as_deref(), program, &plain())?;
     if !location.path.is_dir() {
-        return Err(format!("there is no Maildir `{}`", location.path.display()));
+        return Err(format!("there is no Maildir `{}`", location.path.display()).into());
     }
     let world = || super::with_mail(plain(), program, &location, false);
     let mut unread = Vec::new();

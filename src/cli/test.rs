@@ -10,7 +10,7 @@ use super::args::Args;
 use super::current_rules::CurrentRules;
 use super::output::{Output, say};
 use super::progress::ProgressMeter;
-use super::{CommandOutcome, output};
+use super::{CommandError, CommandOutcome, output};
 use crate::deliver::filter::Programs;
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::language::Language;
@@ -28,25 +28,12 @@ use crate::world::World;
 /// How long the programs for one message may take with `--run-filters`.
 const FILTER_TIMEOUT: Duration = Duration::from_secs(240);
 
-pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
+pub(super) fn run(args: &Args) -> Result<CommandOutcome, CommandError> {
     let user = args.for_user.user()?;
-    let rules = match CurrentRules::of(&args.mda.delivery.mailbox.files, &user)? {
-        Ok(rules) => rules,
-        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
-    };
-    let other = match &args.diff {
-        Some(path) => {
-            match CurrentRules::read(
-                Some(path),
-                args.mda.delivery.mailbox.files.site.as_deref(),
-                &user,
-            )? {
-                Ok(rules) => Some(rules),
-                Err(mistakes) => return Ok(output::mistakes(&mistakes)),
-            }
-        }
-        None => None,
-    };
+    let files = &args.mda.delivery.mailbox.files;
+    let rules = CurrentRules::of(files, &user)?;
+    let read = |path| CurrentRules::read(Some(path), files.site.as_deref(), &user);
+    let other = args.diff.as_deref().map(read).transpose()?;
     // The same time for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || args.mda.delivery.world(Some(now), user.clone());
@@ -69,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
             .chain(&other)
             .any(|all| all.rules.asks_for_duplicates()),
     };
-    test.run(&world)
+    Ok(test.run(&world)?)
 }
 
 /// The message on standard input; a person at a terminal is told that it is read there.

@@ -229,7 +229,7 @@ impl UndoReport<'_> {
 /// The log that the rules set, or the default if they cannot be used: a mistake in them
 /// must not prevent taking something back.
 fn log_of(path: Option<&Path>, state: &StateDir, user: &User) -> Log {
-    let rules = checked(path, user).ok().and_then(Result::ok);
+    let rules = checked(path, user).ok();
     let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),

@@ -1,5 +1,5 @@
 //! People in address books: cards (vCard 2.1, RFC 2426, RFC 6350) in a file or in
-//! a folder of files, as vdirsyncer and khard keep them, and abook's file.
+//! a directory of files, as vdirsyncer and khard keep them, and abook's file.
 //!
 //! The contents are kept in the cache directory, together with what identifies
 //! the state of the files: device, inode, size, times of change. So an address
@@ -29,9 +29,9 @@ const MOST_FILES: usize = 20_000;
 const FILE_MAX: u64 = 64 << 20;
 /// How much is read of all files together, bytes.
 const MOST_BYTES: u64 = 256 << 20;
-/// How many entries of folders are visited, whatever they are.
+/// How many entries of directories are visited, whatever they are.
 const MOST_ENTRIES: usize = 100_000;
-/// How deep folders may be nested.
+/// How deep directories may be nested.
 const DEPTH_MAX: usize = 4;
 /// How many addresses are used.
 const MOST_ADDRESSES: usize = 200_000;
@@ -61,7 +61,7 @@ pub struct AddressBook {
 /// Something that could not be read and was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookProblem {
-    /// The file or folder.
+    /// The file or directory.
     pub path: PathBuf,
     /// The line, from 1; 0 for the file as a whole.
     pub line: u32,
@@ -112,7 +112,7 @@ pub struct Contacts {
 /// were last read.
 ///
 /// # Errors
-/// There is no such file or folder, or it cannot be read.
+/// There is no such file or directory, or it cannot be read.
 pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
     let found = find(user.bounds(), path)?;
     let print = found.print();
@@ -167,6 +167,7 @@ impl BookFiles {
     }
 }
 
+/// Looks for the files of address books, without reading them.
 fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
     let metadata = bounds.metadata(path)?;
     let alone = !metadata.is_dir();
@@ -175,36 +176,28 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
         found.files.push((path.to_owned(), metadata));
         return Ok(found);
     }
-    let mut folders = vec![(path.to_owned(), 0)];
+    let mut directories = vec![(path.to_owned(), 0)];
     let (mut known, mut seen) = (HashSet::new(), 0);
     let mut problem = |path: &Path, why: String| {
         found.problems.push(BookProblem { path: path.to_owned(), line: 0, why });
     };
-    'folders: while let Some((folder, depth)) = folders.pop() {
-        let entries = bounds.pin(&folder).and_then(|pinned| {
-            let metadata = fs::metadata(&pinned)?;
-            // A link may lead back to a folder that we have visited.
-            if !known.insert((metadata.dev(), metadata.ino())) {
-                return Ok(Vec::new());
-            }
-            fs::read_dir(pinned)?.take(MOST_ENTRIES + 1 - seen).collect::<io::Result<Vec<_>>>()
-        });
-        let entries = match entries {
+    'directories: while let Some((directory, depth)) = directories.pop() {
+        let entries = match entries_of(bounds, &directory, &mut known, MOST_ENTRIES + 1 - seen) {
             Ok(entries) => entries,
             // Without it, a friend would seem to be a stranger.
             Err(error) if depth == 0 || may_pass(&error) => return Err(error.into()),
             Err(error) => {
-                problem(&folder, crate::source::reason(&error));
+                problem(&directory, crate::source::reason(&error));
                 continue;
             }
         };
         for entry in entries {
             seen += 1;
             if seen > MOST_ENTRIES {
-                problem(&folder, format!("only the first {MOST_ENTRIES} files are read"));
-                break 'folders;
+                problem(&directory, format!("only the first {MOST_ENTRIES} files are read"));
+                break 'directories;
             }
-            let path = folder.join(entry.file_name());
+            let path = directory.join(entry.file_name());
             if entry.file_name().as_bytes().starts_with(b".") {
                 continue;
             }
@@ -216,11 +209,11 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
                 Err(_) => continue,
             };
             if metadata.is_dir() && depth < DEPTH_MAX {
-                folders.push((path, depth + 1));
+                directories.push((path, depth + 1));
             } else if metadata.is_file() && is_card {
                 if found.files.len() >= MOST_FILES {
-                    problem(&folder, format!("only the first {MOST_FILES} cards are read"));
-                    break 'folders;
+                    problem(&directory, format!("only the first {MOST_FILES} cards are read"));
+                    break 'directories;
                 }
                 found.files.push((path, metadata));
             }
@@ -228,6 +221,21 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
     }
     found.files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     Ok(found)
+}
+
+/// The first entries of a directory; none if a link has led back to a `known` one.
+fn entries_of(
+    bounds: &Bounds,
+    directory: &Path,
+    known: &mut HashSet<(u64, u64)>,
+    most: usize,
+) -> io::Result<Vec<fs::DirEntry>> {
+    let pinned = bounds.pin(directory)?;
+    let metadata = fs::metadata(&pinned)?;
+    if !known.insert((metadata.dev(), metadata.ino())) {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(pinned)?.take(most).collect()
 }
 
 fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadError> {
@@ -299,7 +307,7 @@ mod tests {
         write("c/a/3.vcf", "no card\n");
         write("c/a/.4.vcf", &CARD.replace("hanako", "hidden"));
         write("c/a/5.txt", &CARD.replace("hanako", "text"));
-        // Ways back to a folder that we have visited.
+        // Ways back to a directory that we have visited.
         for name in ["x", "y", "z"] {
             std::os::unix::fs::symlink(home.path().join("c"), home.path().join("c/a").join(name))
                 .unwrap();
@@ -320,33 +328,33 @@ mod tests {
     fn what_was_read_is_kept_until_a_card_changes() {
         let home = tempfile::tempdir().unwrap();
         let user = User::at(home.path());
-        let folder = home.path().join("c");
-        fs::create_dir(&folder).unwrap();
-        let card = folder.join("1.vcf");
+        let directory = home.path().join("c");
+        fs::create_dir(&directory).unwrap();
+        let card = directory.join("1.vcf");
         fs::write(&card, CARD).unwrap();
         let address = |read: &Contacts| read.all[0].address.clone();
         let age = |seconds| {
             let file = fs::File::options().append(true).open(&card).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
         };
-        let read = contacts(&folder, &user).unwrap();
+        let read = contacts(&directory, &user).unwrap();
         assert_eq!((address(&read).as_str(), read.fresh), ("hanako@example.jp", None), "too new");
-        keep(&folder, &user, &read).unwrap();
+        keep(&directory, &user, &read).unwrap();
         let cache = user.cache_dir().unwrap().to_owned();
         assert!(!cache.exists());
         let other = Contact { address: "kept@example.jp".into(), name: "A b".into() };
-        let fresh = Some(find(&ANYWHERE, &folder).unwrap().print());
-        keep(&folder, &user, &Contacts { all: vec![other.clone()], fresh }).unwrap();
-        let read = contacts(&folder, &user).unwrap();
+        let fresh = Some(find(&ANYWHERE, &directory).unwrap().print());
+        keep(&directory, &user, &Contacts { all: vec![other.clone()], fresh }).unwrap();
+        let read = contacts(&directory, &user).unwrap();
         assert_eq!(read, Contacts { all: vec![other], fresh: None });
         fs::write(&card, CARD.replace("hanako", "jiro")).unwrap();
         age(99);
-        assert_eq!(address(&contacts(&folder, &user).unwrap()), "jiro@example.jp");
+        assert_eq!(address(&contacts(&directory, &user).unwrap()), "jiro@example.jp");
         age(0);
-        let fresh = Some(find(&ANYWHERE, &folder).unwrap().print());
-        keep(&folder, &user, &Contacts { all: Vec::new(), fresh }).unwrap();
+        let fresh = Some(find(&ANYWHERE, &directory).unwrap().print());
+        keep(&directory, &user, &Contacts { all: Vec::new(), fresh }).unwrap();
         let kept = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
         fs::write(&kept, "garbage\n").unwrap();
-        assert_eq!(address(&contacts(&folder, &user).unwrap()), "jiro@example.jp");
+        assert_eq!(address(&contacts(&directory, &user).unwrap()), "jiro@example.jp");
     }
 }

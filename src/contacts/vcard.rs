@@ -9,7 +9,7 @@ use std::path::Path;
 use super::{AddressBook, addresses};
 use crate::message::base64;
 use crate::message::charset;
-use crate::message::fold::is_unspaced;
+use crate::message::fold::is_cjk;
 use crate::message::transfer::{Decoder, Encoding};
 
 /// How much of a line is read, bytes: a photo is one line.
@@ -146,7 +146,7 @@ fn by_parts(value: &str) -> String {
             }
         }
     }
-    let order = if value.chars().any(is_unspaced) { [0, 1, 2] } else { [1, 2, 0] };
+    let order = if value.chars().any(is_cjk) { [0, 1, 2] } else { [1, 2, 0] };
     let order = order.into_iter().filter_map(|at| parts.get(at));
     let words: Vec<String> =
         order.map(|part| unescaped(part)).filter(|part| !part.is_empty()).collect();

@@ -1,12 +1,11 @@
 //! Conditions: true, false, or impossible to evaluate.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::io::ErrorKind;
 use std::ops::Deref;
-use std::path::Path;
 
 use super::Detail;
 use super::captures::Captures;
+use super::comparison::{compare, ordered, within};
 use super::context::Context;
 use super::field_value::{FieldValue, Values};
 use super::prefilter::Candidates;
@@ -14,24 +13,14 @@ use super::run_state::RunState;
 use super::trace::{IGNORED, TestTrace, TestVerdict};
 use super::truth::{self, Truth};
 use super::values::values;
-use crate::classify::resembles::SimilarWord;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
-use crate::file::Bounds;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::MAX_CONDITION_DEPTH;
-use crate::rules::glob;
 use crate::rules::pattern::Patterns;
-use crate::rules::program::{
-    Comparison, Condition, ConditionKind, DuplicateKey, Entries, Field, Needle, TextOperator,
-};
-use crate::rules::template::{Insert, Template, TemplatePart};
-use crate::state::duplicates;
+use crate::rules::program::{Condition, ConditionKind, Field};
+use crate::rules::template::Template;
 use crate::state::slots::Key;
-use crate::world::DuplicateStatus;
-
-/// Why `duplicate` cannot be decided for existing mail.
-pub(super) const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
 /// Conditions as they are evaluated on one message, with the results so far.
 pub(super) struct Conditions<'a> {
@@ -41,7 +30,8 @@ pub(super) struct Conditions<'a> {
     values: Vec<OnceCell<Result<Values<'a>, String>>>,
     patterns: Patterns<'a>,
     defines: Vec<OnceCell<Truth>>,
-    inline: Vec<OnceCell<AddressList>>,
+    /// The lists that are written in the rules.
+    pub(super) inline: Vec<OnceCell<AddressList>>,
     /// What the condition that is being evaluated has captured so far.
     pub(super) captures: RefCell<Captures>,
     /// Inside `not`, a `define` or a score, matches do not capture anything.
@@ -65,6 +55,15 @@ impl<'a> Deref for Conditions<'a> {
     fn deref(&self) -> &Context<'a> {
         &self.context
     }
+}
+
+/// The folder that a `folder-exists` asks for.
+pub(super) enum ConditionFolder {
+    Named(Folder),
+    /// No folder can have that name, for this reason.
+    Impossible(String),
+    /// A value in the name cannot be determined, for this reason.
+    Unknown(String),
 }
 
 impl<'a> Conditions<'a> {
@@ -173,23 +172,6 @@ impl<'a> Conditions<'a> {
         Some(format!("not refused: it is automatic mail: {evidence}"))
     }
 
-    /// The key of the message, as it came, for `duplicate`.
-    pub(super) fn key(&self) -> Result<Key, String> {
-        let key = || duplicates::key(self.message).map_err(|error| error.to_string());
-        self.key.get_or_init(key).clone()
-    }
-
-    /// The longest time for which any `duplicate` remembers something, seconds.
-    pub(super) fn remember_for(&self) -> u64 {
-        self.within().max(self.program.longest_within)
-    }
-
-    /// `set duplicates-for`, seconds.
-    pub(super) fn within(&self) -> u64 {
-        let set = self.program.settings.duplicates_for.as_ref();
-        set.map_or(duplicates::REMEMBER_FOR.as_secs(), |seconds| *seconds)
-    }
-
     /// Records that the cached rules are damaged, so that nothing that they say is believed.
     /// Returns the words for it.
     pub(super) fn damaged(&self) -> String {
@@ -265,103 +247,21 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The truth of a `duplicate`; `before` is what is remembered of the same value, `None`
-    /// if the message has no such value.
-    fn duplicate(
-        &self,
-        condition: &Condition,
-        before: Result<Option<DuplicateStatus>, String>,
-    ) -> Truth {
-        let truth = match &before {
-            Ok(before) => Ok(before.is_some_and(|before| before.is_duplicate())),
-            Err(why) => Err(why.clone()),
-        };
-        self.record(condition, &truth, || match before {
-            Ok(Some(DuplicateStatus::Ago(ago))) => format!("delivered {} ago", duration(ago)),
-            Ok(Some(DuplicateStatus::Never)) => {
-                "not delivered before, as far as mfilter remembers".into()
-            }
-            Ok(Some(DuplicateStatus::First)) => "the first one of these messages".into(),
-            Ok(Some(DuplicateStatus::Again)) => "one of these messages came before it".into(),
-            Ok(None) => "it has no such value".into(),
-            Err(why) => why,
-        });
-        truth
-    }
-
     /// The truth of a `folder-exists`; without a name it is about the inbox.
     fn named_folder_exists(&self, condition: &Condition, name: Option<&Template>) -> Truth {
-        let inbox = || Ok(Ok(Folder::default()));
-        let folder = name.map_or_else(inbox, |name| self.condition_folder(name));
+        let folder = self.condition_folder(name);
         let truth = match &folder {
-            Ok(Ok(folder)) => self.folder_exists(folder),
-            Ok(Err(_)) => Ok(false),
-            Err(why) => Err(why.clone()),
+            ConditionFolder::Named(folder) => self.folder_exists(folder),
+            ConditionFolder::Impossible(_) => Ok(false),
+            ConditionFolder::Unknown(why) => Err(why.clone()),
         };
         self.record(condition, &truth, || match (&folder, &truth) {
-            (Ok(Ok(folder)), Ok(true)) => format!("there is a folder `{folder}`"),
-            (Ok(Ok(folder)), Ok(false)) => format!("there is no folder `{folder}`"),
-            (Ok(Err(why)), Ok(_)) | (_, Err(why)) | (Err(why), _) => why.clone(),
+            (_, Err(why)) => why.clone(),
+            (ConditionFolder::Named(folder), Ok(true)) => format!("there is a folder `{folder}`"),
+            (ConditionFolder::Named(folder), Ok(false)) => format!("there is no folder `{folder}`"),
+            (ConditionFolder::Impossible(why) | ConditionFolder::Unknown(why), _) => why.clone(),
         });
         truth
-    }
-
-    /// Whether this message was delivered before, within this many seconds.
-    fn delivered_before(&self, within: u64) -> Result<DuplicateStatus, String> {
-        match self.world.before.get() {
-            Some(DuplicateStatus::Ago(ago)) if ago > within => Ok(DuplicateStatus::Never),
-            Some(DuplicateStatus::Again) if within != self.within() => Err(NOT_REMEMBERED.into()),
-            Some(before) => Ok(before),
-            None => self.key().map(|key| self.was_delivered(key, within)),
-        }
-    }
-
-    /// Whether the message with this key was delivered before. One that comes back from
-    /// where it was forwarded to counts only if it was kept here, too: otherwise nobody
-    /// would have it.
-    fn was_delivered(&self, key: Key, within: u64) -> DuplicateStatus {
-        match self.world.delivered_before(key, within) {
-            DuplicateStatus::Ago(_) if self.is_back() => {
-                self.world.delivered_before(duplicates::kept_key(key), within)
-            }
-            before => before,
-        }
-    }
-
-    /// Whether a message with the same value was delivered before; `None` if this
-    /// one has no value, as otherwise all messages without it would be duplicates
-    /// of each other. This one is remembered too, unless the time counts from the
-    /// `first` and it is not the first.
-    fn delivered_like_it(
-        &self,
-        of: &DuplicateKey,
-        within: u64,
-        first: bool,
-    ) -> Result<Option<DuplicateStatus>, String> {
-        let mut pieces: Vec<String> = vec![of.written.clone()];
-        for part in &of.template.parts {
-            let TemplatePart::Insert(insert, form) = part else { continue };
-            if let Insert::Field(field) = insert {
-                // Two values that cannot be determined are not equal.
-                self.field(*field)?;
-            }
-            pieces.push(form.of(self.inserted(insert)));
-        }
-        if pieces.len() > 1 && pieces.iter().skip(1).all(|value| value.trim().is_empty()) {
-            return Ok(None);
-        }
-        let bytes: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
-        let key = Key::of(&bytes);
-        let before = match self.world.before.get() {
-            Some(_) => Err(NOT_REMEMBERED.into()),
-            None => Ok(self.was_delivered(key, within)),
-        };
-        let mut duplicate_keys = self.duplicate_keys.borrow_mut();
-        let renews = !first || !before.as_ref().is_ok_and(DuplicateStatus::is_duplicate);
-        if renews && !duplicate_keys.contains(&key) {
-            duplicate_keys.push(key);
-        }
-        before.map(Some)
     }
 
     /// A single test on a field.
@@ -451,7 +351,13 @@ impl<'a> Conditions<'a> {
         shown + &ignored.collect::<String>()
     }
 
-    fn record(&self, condition: &Condition, truth: &Truth, why: impl FnOnce() -> String) {
+    /// Notes a test for the trace.
+    pub(super) fn record(
+        &self,
+        condition: &Condition,
+        truth: &Truth,
+        why: impl FnOnce() -> String,
+    ) {
         if self.detail == Detail::Trace {
             let span = condition.span;
             let verdict = TestVerdict::from(truth);
@@ -488,105 +394,8 @@ impl<'a> Conditions<'a> {
         }
         Ok(None)
     }
-
-    /// The first value that a list contains.
-    fn first_in<'v>(
-        &self,
-        values: &'v Values<'a>,
-        list: u32,
-    ) -> Result<Option<&'v FieldValue<'a>>, String> {
-        let cell = self.inline.get(list as usize).ok_or_else(|| self.damaged())?;
-        let declared = self.program.list(list).ok_or_else(|| self.damaged())?;
-        let read;
-        let list = match &declared.entries {
-            Entries::Inline(entries) => cell.get_or_init(|| {
-                AddressList::from_entries(entries.iter().map(|entry| entry.as_str()))
-            }),
-            Entries::File(path) => {
-                let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
-                let file = self.program.file(declared.span);
-                let file_path = self.world.path(path, file.as_ref());
-                let bounds = self.bounds(path);
-                if declared.grows && is_missing(bounds, &file_path) {
-                    // A rule adds to this list: until it does, the list is empty.
-                    return Ok(None);
-                }
-                let is_absent = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
-                if of_user && bounds.metadata(&file_path).is_err_and(is_absent) {
-                    // Site rules use a list that this user does not keep.
-                    return Ok(None);
-                }
-                read = self.world.list(&file_path, bounds)?;
-                &*read
-            }
-            Entries::Cards(path) => {
-                let file = self.program.file(declared.span);
-                let people = self.world.contacts(&self.world.path(path, file.as_ref()))?;
-                return Ok(values.iter().find(|value| value.is_in(&people.list)));
-            }
-            entries @ (Entries::Sent(_) | Entries::Senders(_)) => {
-                let (folder, side) = entries.folder().ok_or_else(|| self.damaged())?;
-                let sent = self.world.sent(folder, side)?;
-                let is_in = |value: &&FieldValue| sent.lists.iter().any(|list| value.is_in(list));
-                let found = values.iter().find(is_in);
-                return match (&found, &sent.incomplete) {
-                    (None, Some(why)) => Err(why.clone()),
-                    _ => Ok(found),
-                };
-            }
-        };
-        Ok(values.iter().find(|value| value.is_in(list)))
-    }
-}
-
-/// Whether the file certainly does not exist: if that cannot be determined, it is
-/// an error.
-fn is_missing(bounds: &Bounds, path: &Path) -> bool {
-    let found = match bounds.directory() {
-        None => std::fs::symlink_metadata(path),
-        Some(_) => bounds.metadata(path),
-    };
-    found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-}
-
-/// Seconds in the largest unit of which there is at least one.
-fn duration(seconds: u64) -> String {
-    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
-    let unit = units.iter().find(|(length, _)| seconds >= *length);
-    unit.map_or(format!("{seconds}s"), |(length, name)| format!("{}{name}", seconds / length))
 }
 
 fn cells<T>(number: usize) -> Vec<OnceCell<T>> {
     std::iter::repeat_with(OnceCell::new).take(number).collect()
-}
-
-fn compare(value: &FieldValue, operator: &TextOperator, needle: &Needle) -> bool {
-    let needle = needle.folded.as_str();
-    match operator {
-        TextOperator::Is => value.exact() == needle,
-        TextOperator::Starts => value.exact().starts_with(needle),
-        TextOperator::Ends => value.exact().ends_with(needle),
-        TextOperator::Like => glob::matches(needle, value.exact()),
-        TextOperator::Resembles => {
-            SimilarWord::new(needle).is_some_and(|word| word.find(value.wide()).is_some())
-        }
-        TextOperator::Contains => {
-            memchr::memmem::find(value.wide().as_bytes(), needle.as_bytes()).is_some()
-        }
-    }
-}
-
-fn ordered(number: f64, operator: &Comparison, to: f64) -> bool {
-    match operator {
-        Comparison::Less => number < to,
-        Comparison::LessOrEqual => number <= to,
-        Comparison::Equal => number == to,
-        Comparison::GreaterOrEqual => number >= to,
-        Comparison::Greater => number > to,
-    }
-}
-
-/// Both ends included; a range that ends before it starts spans midnight.
-fn within(number: f64, from: f64, to: f64) -> bool {
-    if from <= to { (from..=to).contains(&number) } else { number >= from || number <= to }
 }

@@ -4,7 +4,7 @@
 
 use std::iter::once;
 
-use super::condition::Conditions;
+use super::condition::{ConditionFolder, Conditions};
 use super::truth::Truth;
 use crate::message::fold::fold;
 use crate::plan::Folder;
@@ -22,18 +22,17 @@ const NO_NAME: &str = "the inserted values make no valid folder name";
 const UNKNOWN: &str = "unknown";
 
 impl Conditions<'_> {
-    /// The folder that a condition asks for; the inner error says why there is none.
-    pub(super) fn condition_folder(
-        &self,
-        template: &Template,
-    ) -> Result<Result<Folder, String>, String> {
-        for part in &template.parts {
-            if let TemplatePart::Insert(Insert::Field(field), _) = part {
-                // A value that cannot be determined is no name.
-                self.field(*field)?;
+    /// The folder that a condition asks for; without a name it is the inbox.
+    pub(super) fn condition_folder(&self, name: Option<&Template>) -> ConditionFolder {
+        let Some(name) = name else { return ConditionFolder::Named(Folder::default()) };
+        for part in &name.parts {
+            if let TemplatePart::Insert(Insert::Field(field), _) = part
+                && let Err(why) = self.field(*field)
+            {
+                return ConditionFolder::Unknown(why);
             }
         }
-        Ok(self.folder(template))
+        self.folder(name).map_or_else(ConditionFolder::Impossible, ConditionFolder::Named)
     }
 
     /// Whether a folder exists, looked up once in a run.

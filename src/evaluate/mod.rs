@@ -8,12 +8,15 @@
 
 mod addresses;
 mod captures;
+mod comparison;
 mod condition;
 mod context;
+mod duplicate;
 mod external_actions;
 mod field_value;
 mod folder;
 mod habits;
+mod in_list;
 mod inspect;
 mod mail_context;
 mod moment;
@@ -285,42 +288,25 @@ impl Evaluator<'_> {
             self.progress.at += 1;
             let line = statement.line;
             let span = self.span(statement.span);
+            // Evaluation only moves forward, whatever a damaged program says.
+            let after = |end: u32| (end as usize).max(at + 1);
             match &statement.kind {
                 StatementKind::When { condition, end, label } => {
-                    let start = self.clock();
-                    let (truth, captures) = match condition.as_ref() {
-                        Some(condition) => self.conditions.rule(*condition),
-                        None => (Ok(true), Captures::default()),
-                    };
-                    let end = *end as usize;
-                    self.count(span, truth == Ok(true), start);
-                    self.record(span, line, &truth);
+                    let (truth, captures) = self.rule(*condition, span, line);
                     if truth == Ok(true) {
-                        let own = label.clone();
-                        let outer = self
-                            .conditions
-                            .state
-                            .open
-                            .last()
-                            .and_then(|open| open.rule.label.clone());
-                        let label = own.or(outer);
-                        let category = self.progress.category.clone();
-                        let rule = RuleRef { span, line, label, category };
-                        self.conditions.context.state.open.push(OpenRule { end, rule, captures });
+                        self.begin_rule(span, line, label.as_deref(), *end as usize, captures);
                     } else {
-                        self.progress.at = end.max(at + 1);
+                        self.progress.at = after(*end);
                     }
                 }
                 StatementKind::Category { category, end } => {
-                    let on = self.enter(*category, span, line);
-                    if !on {
-                        self.progress.at = (*end as usize).max(at + 1);
+                    if !self.enter(*category, span, line) {
+                        self.progress.at = after(*end);
                     }
                 }
                 StatementKind::Script { end } => {
-                    let end = (*end as usize).max(at + 1);
                     self.conditions.context.state.script =
-                        Some(ScriptRun { end, has_filed: false });
+                        Some(ScriptRun { end: after(*end), has_filed: false });
                 }
                 StatementKind::Leave => {
                     let end = self.conditions.state.script.map_or(at + 1, |script| script.end);
@@ -335,6 +321,34 @@ impl Evaluator<'_> {
             }
         }
         None
+    }
+
+    /// Whether a rule holds, and what its condition captures; `otherwise` has none.
+    fn rule(&mut self, condition: Option<u32>, span: Span, line: u32) -> (Truth, Captures) {
+        let start = self.clock();
+        let (truth, captures) = match condition {
+            Some(condition) => self.conditions.rule(condition),
+            None => (Ok(true), Captures::default()),
+        };
+        self.count(span, truth == Ok(true), start);
+        self.record(span, line, &truth);
+        (truth, captures)
+    }
+
+    /// Begins the actions of a rule that holds, up to the statement `end`.
+    fn begin_rule(
+        &mut self,
+        span: Span,
+        line: u32,
+        label: Option<&str>,
+        end: usize,
+        captures: Captures,
+    ) {
+        let open = &mut self.conditions.context.state.open;
+        let outer = open.last().and_then(|outer| outer.rule.label.as_deref());
+        let label = label.or(outer).map(str::to_owned);
+        let category = self.progress.category.clone();
+        open.push(OpenRule { end, rule: RuleRef { span, line, label, category }, captures });
     }
 
     /// Plans an action of the innermost rule that holds, or of none, and reports what site

@@ -420,8 +420,8 @@ fn for_existing_mail_it_is_known_when_it_came_before() {
         ("duplicate within 1h", ago(3601), "not delivered before, as far as mfilter remembers"),
         ("duplicate", DuplicateStatus::First, "the first one of these messages"),
         ("duplicate", DuplicateStatus::Again, "one of these messages came before it"),
-        ("duplicate within 1h", DuplicateStatus::Again, super::condition::NOT_REMEMBERED),
-        ("duplicate of \"{subject}\"", DuplicateStatus::Again, super::condition::NOT_REMEMBERED),
+        ("duplicate within 1h", DuplicateStatus::Again, super::duplicate::NOT_REMEMBERED),
+        ("duplicate of \"{subject}\"", DuplicateStatus::Again, super::duplicate::NOT_REMEMBERED),
         ("duplicate of \"{reply-to}\"", DuplicateStatus::Again, "it has no such value"),
     ] {
         assert_eq!(trace(text, before), shown, "{text}");

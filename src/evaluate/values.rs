@@ -20,7 +20,7 @@ use crate::classify::{
 use crate::flags::Flags;
 use crate::message::address::split_detail;
 use crate::message::text::Text;
-use crate::message::{BodyError, domain, path};
+use crate::message::{BodyError, Message, domain, path};
 use crate::rules::program::{Field, ResultField};
 
 /// Looks a field up. The error says why its values cannot be determined.
@@ -42,17 +42,7 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::ListName => strings(list_name::list_name(context.mail())),
         Field::Thread => strings(thread::hashes(context.message)),
         Field::InMyThread => strings(thread::own_reference(context)?),
-        Field::Result(which) => {
-            let results = context.mail().results();
-            let verdict = match which {
-                ResultField::Spf => results.spf,
-                ResultField::Dkim => results.dkim,
-                ResultField::Dmarc => results.dmarc,
-                ResultField::Arc => results.arc,
-                ResultField::Iprev => results.iprev,
-            };
-            strings(verdict.map(|verdict| verdict.as_str()))
-        }
+        Field::Result(which) => strings(result(*which, context)),
         Field::DkimDomain => domains(&context.mail().results().dkim_domains),
         Field::SpfDomain => domains(&context.mail().results().spf_domain),
         Field::BounceStatus => strings(bounce::statuses(context.mail())?),
@@ -77,28 +67,8 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::Env(name) => strings(context.world.variable(name)),
         Field::Extension => strings(extension(context)),
         Field::User => strings(context.world.login()),
-        Field::AttachmentName => {
-            let attachments = message.attachments().map_err(unread)?;
-            let mut all = borrowed(attachments.iter().flat_map(|attachment| &attachment.names));
-            for (at, archive) in message.archives().map_err(unread)? {
-                let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
-                let name = name.map_or("", Text::text);
-                all.extend(
-                    archive
-                        .names
-                        .iter()
-                        .map(|member| FieldValue::text(&format!("{name}/{member}"))),
-                );
-            }
-            all
-        }
-        Field::AttachmentType => {
-            let mut types = Vec::new();
-            for attachment in message.attachments().map_err(unread)? {
-                types.extend(magic::of_attachment(message, attachment).map_err(unread)?);
-            }
-            strings(types)
-        }
+        Field::AttachmentName => attachment_names(message).map_err(unread)?,
+        Field::AttachmentType => strings(attachment_types(message).map_err(unread)?),
         Field::AttachmentSize => {
             message.attachment_sizes().map_err(unread)?.iter().map(|size| bytes(*size)).collect()
         }
@@ -110,13 +80,7 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::Recipients => {
             vec![count(["To", "Cc", "Bcc"].iter().map(|n| message.addresses(n).len()).sum())]
         }
-        Field::Age => sent_at(context)
-            .map(|date| {
-                let age = context.world.now().as_second() - date.as_second();
-                FieldValue::Number(age as f64, duration(age))
-            })
-            .into_iter()
-            .collect(),
+        Field::Age => sent_at(context).map(|date| age(date, context)).into_iter().collect(),
         // Depends on conditions: `Conditions::field` computes it.
         Field::Score(_) => Vec::new(),
         Field::Let(value) => strings(context.state.value(*value)),
@@ -125,15 +89,7 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::InFolder => {
             strings(context.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
         }
-        Field::FilterFailed => match &context.state.filter {
-            FilterEnd::Fine => Vec::new(),
-            FilterEnd::Failed => strings(["failed"]),
-            FilterEnd::Unavailable(why) => {
-                context.world.fail_temporarily(why);
-                return Err(why.clone());
-            }
-            FilterEnd::NotRun => return Err("no filter was run".into()),
-        },
+        Field::FilterFailed => strings(filter_failed(context)?.then_some("failed")),
         Field::DateTime => {
             sent_at(context).map(|at| time(&at.to_zoned(zone(context)))).into_iter().collect()
         }
@@ -145,25 +101,77 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
             moment(*which, context).map(number).into_iter().collect()
         }
         Field::LocalInstant(which) => {
-            let local = |at: Timestamp| {
-                let zone = zone(context);
-                let shown = at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-                FieldValue::Number(local_seconds(at, &zone) as f64, shown)
-            };
-            moment(*which, context).map(local).into_iter().collect()
+            moment(*which, context).map(|at| local_instant(at, context)).into_iter().collect()
         }
         Field::Date => {
             sent_at(context).map(|at| day(at.to_zoned(zone(context)).date())).into_iter().collect()
         }
         Field::Arrived => vec![day(arrived(context).to_zoned(zone(context)).date())],
-        Field::ArrivedAge => {
-            let age = context.world.now().as_second() - arrived(context).as_second();
-            vec![FieldValue::Number(age as f64, duration(age))]
-        }
+        Field::ArrivedAge => vec![age(arrived(context), context)],
         Field::Now => vec![day(now(context).date())],
         Field::Time => vec![time(&now(context))],
         Field::Weekday => strings([weekday(now(context).weekday())]),
     }))
+}
+
+/// What a trusted border found out by a method of authentication.
+fn result(which: ResultField, context: &Context<'_>) -> Option<&'static str> {
+    let results = context.mail().results();
+    let verdict = match which {
+        ResultField::Spf => results.spf,
+        ResultField::Dkim => results.dkim,
+        ResultField::Dmarc => results.dmarc,
+        ResultField::Arc => results.arc,
+        ResultField::Iprev => results.iprev,
+    };
+    verdict.map(|verdict| verdict.as_str())
+}
+
+/// The names of attachments, and of the members of archives: `archive.zip/member`.
+fn attachment_names(message: &Message) -> Result<Vec<FieldValue<'_>>, BodyError> {
+    let attachments = message.attachments()?;
+    let mut names = borrowed(attachments.iter().flat_map(|attachment| &attachment.names));
+    for (at, archive) in message.archives()? {
+        let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
+        let name = name.map_or("", Text::text);
+        let member = |member| FieldValue::text(&format!("{name}/{member}"));
+        names.extend(archive.names.iter().map(member));
+    }
+    Ok(names)
+}
+
+fn attachment_types(message: &Message) -> Result<Vec<String>, BodyError> {
+    let mut types = Vec::new();
+    for attachment in message.attachments()? {
+        types.extend(magic::of_attachment(message, attachment)?);
+    }
+    Ok(types)
+}
+
+/// Whether the last `filter` failed.
+fn filter_failed(context: &Context<'_>) -> Result<bool, String> {
+    match &context.state.filter {
+        FilterEnd::Fine => Ok(false),
+        FilterEnd::Failed => Ok(true),
+        FilterEnd::Unavailable(why) => {
+            context.world.fail_temporarily(why);
+            Err(why.clone())
+        }
+        FilterEnd::NotRun => Err("no filter was run".into()),
+    }
+}
+
+/// The time since a moment.
+fn age<'m>(moment: Timestamp, context: &Context<'_>) -> FieldValue<'m> {
+    let seconds = context.world.now().as_second() - moment.as_second();
+    FieldValue::Number(seconds as f64, duration(seconds))
+}
+
+/// A moment as a clock in the rules' time zone shows it.
+fn local_instant<'m>(moment: Timestamp, context: &Context<'_>) -> FieldValue<'m> {
+    let zone = zone(context);
+    let shown = moment.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    FieldValue::Number(local_seconds(moment, &zone) as f64, shown)
 }
 
 /// The flags that have been set so far, together with those that a message in a

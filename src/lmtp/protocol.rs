@@ -6,6 +6,7 @@
 use super::reply::LmtpReply;
 use crate::ascii_case;
 use crate::message::path;
+use crate::text::hex_byte;
 
 /// The longest command line, bytes, including its CR LF. RFC 5321 §4.5.3.1.4 asks for
 /// 512, RFC 3461 for 500 more, RFC 6531 for still more.
@@ -203,9 +204,7 @@ fn decode_xtext(text: &str) -> Option<String> {
             bytes.push(byte);
             continue;
         }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.push(hex_byte(rest.next()?, rest.next()?)?);
     }
     String::from_utf8(bytes).ok()
 }

@@ -344,7 +344,7 @@ fn remember(
 pub fn keep_if_valid(user: &User) {
     let Ok(path) = super::default_rules(user) else { return };
     let own = rustix::process::geteuid().as_raw();
-    if std::fs::metadata(&path).is_ok_and(|about| about.uid() == own) {
+    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.uid() == own) {
         // The next delivery does it, if this cannot be done.
         let _ = in_force(&path, false, user, Verification::AtOnce);
     }

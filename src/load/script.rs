@@ -19,7 +19,7 @@ use crate::file::Bounds;
 use crate::import::sieve;
 use crate::rules::check::{CheckResult, no_script};
 use crate::rules::program::{Layout, Settings, UnusedScript};
-use crate::rules::script::{IncludedScript, Script, ScriptRequest};
+use crate::rules::script::{IncludedScript, Script, ScriptFault, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules, read_script};
 use crate::state::program_cache::CachedRuleFile;
 use crate::state::{StateDir, last_valid, missing_script};
@@ -233,39 +233,6 @@ fn unused(
     zone_name: Option<&str>,
     known: Option<&[(PathBuf, String)]>,
 ) -> UnusedScript {
-    let saved = read.saved.and_then(|saved| jiff::Timestamp::try_from(saved).ok());
-    let saved = saved.map(|saved| saved.to_zoned(zone(zone_name)));
-    // Each line is translated as a whole when the mail is written.
-    let mut text = match saved.map(|saved| saved.strftime("%Y-%m-%d %H:%M").to_string()) {
-        Some(date) => format!("Your filters saved on {date} are not in use.\n"),
-        None => String::from("Your filters are not in use.\n"),
-    };
-    for fault in script.faults.iter().take(MOST_FAULTS) {
-        let line = fault.span.map(|span| {
-            let is_other = span.file != script.files.start;
-            (sources.line(span), is_other.then(|| sources.shown(sources.path(span))))
-        });
-        let who = match (&fault.label, line) {
-            (Some(label), Some((line, None))) => format!("The filter '{label}' (line {line})"),
-            (Some(label), Some((line, Some(file)))) => {
-                format!("The filter '{label}' (line {line} of {file})")
-            }
-            (Some(label), None) => format!("The filter '{label}'"),
-            (None, Some((line, None))) => format!("The command in line {line}"),
-            (None, Some((line, Some(file)))) => format!("The command in line {line} of {file}"),
-            (None, None) => "Something in them".to_owned(),
-        };
-        let sentence = match fault.reason.strip_prefix("it wants to ") {
-            Some(wish) => format!("{who} wants to {wish}; this server cannot do that."),
-            None => format!("{who} cannot be used on this server: {}.", fault.reason),
-        };
-        text.push_str(&sentence);
-        text.push('\n');
-    }
-    let more = script.faults.len().saturating_sub(MOST_FAULTS);
-    if more > 0 {
-        text.push_str(&format!("There is more: {more}.\n"));
-    }
     let first = script.faults.first();
     let first = first.map_or_else(String::new, |fault| {
         let line = fault.span.map(|span| format!(":{}", sources.line(span))).unwrap_or_default();
@@ -285,10 +252,58 @@ fn unused(
     hash.update(first.as_bytes());
     UnusedScript {
         path: script.path.clone(),
-        text,
+        text: notice_text(script, sources, read.saved, zone_name),
         line: format!("filters are not in use: {first}"),
         version: hex(&hash.finalize()),
         last_valid: false,
+    }
+}
+
+/// What the user is told about such a script. Each line is translated as a whole when the
+/// mail is written.
+fn notice_text(
+    script: &IncludedScript,
+    sources: &Sources,
+    saved: Option<SystemTime>,
+    zone_name: Option<&str>,
+) -> String {
+    let saved = saved.and_then(|saved| jiff::Timestamp::try_from(saved).ok());
+    let saved = saved.map(|saved| saved.to_zoned(zone(zone_name)));
+    let mut text = match saved.map(|saved| saved.strftime("%Y-%m-%d %H:%M").to_string()) {
+        Some(date) => format!("Your filters saved on {date} are not in use.\n"),
+        None => String::from("Your filters are not in use.\n"),
+    };
+    for fault in script.faults.iter().take(MOST_FAULTS) {
+        let who = fault_place(fault, script, sources);
+        let sentence = match fault.reason.strip_prefix("it wants to ") {
+            Some(wish) => format!("{who} wants to {wish}; this server cannot do that."),
+            None => format!("{who} cannot be used on this server: {}.", fault.reason),
+        };
+        text.push_str(&sentence);
+        text.push('\n');
+    }
+    let more = script.faults.len().saturating_sub(MOST_FAULTS);
+    if more > 0 {
+        text.push_str(&format!("There is more: {more}.\n"));
+    }
+    text
+}
+
+/// Which filter or command it is, for the user.
+fn fault_place(fault: &ScriptFault, script: &IncludedScript, sources: &Sources) -> String {
+    let line = fault.span.map(|span| {
+        let is_other = span.file != script.files.start;
+        (sources.line(span), is_other.then(|| sources.shown(sources.path(span))))
+    });
+    match (&fault.label, line) {
+        (Some(label), Some((line, None))) => format!("The filter '{label}' (line {line})"),
+        (Some(label), Some((line, Some(file)))) => {
+            format!("The filter '{label}' (line {line} of {file})")
+        }
+        (Some(label), None) => format!("The filter '{label}'"),
+        (None, Some((line, None))) => format!("The command in line {line}"),
+        (None, Some((line, Some(file)))) => format!("The command in line {line} of {file}"),
+        (None, None) => "Something in them".to_owned(),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::state::program_cache::{self, ProgramCache, Verification};
 use crate::syntax;
 
 /// Where a provider puts the site rules.
-pub const SITE_RULES: &str = "/etc/mfilter/site.mailrules";
+const SITE_RULES: &str = "/etc/mfilter/site.mailrules";
 
 /// What `~/` stands for while site rules are checked: files that they include cannot be
 /// there. Their lists can; each user has their own.

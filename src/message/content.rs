@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::header_block::{HeaderBlock, HeaderFinder};
 
 /// The longest header block, in bytes; the rest of a longer one counts as body.
-pub const HEADER_LIMIT: usize = 16 << 20;
+const HEADER_LIMIT: usize = 16 << 20;
 
 /// The largest message, in bytes, that is kept in memory when it must be read
 /// before it is delivered; a larger one goes to a file.

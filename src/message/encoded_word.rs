@@ -12,6 +12,7 @@ use memchr::memmem;
 
 use crate::message::bounded_text::floor;
 use crate::message::{base64, charset};
+use crate::text::hex_byte;
 
 /// How many bytes of UTF-8 go into one word: 45 bytes are 60 characters of
 /// base64, 72 with `=?utf-8?B?` and `?=`, and 75 are allowed (RFC 2047 §2).
@@ -107,19 +108,15 @@ impl<'a> EncodedWord<'a> {
         if self.base64 {
             return base64::decode_to(self.text, bytes);
         }
-        let hex = |byte: u8| char::from(byte).to_digit(16);
         let mut rest = self.text;
         while let [byte, tail @ ..] = rest {
             rest = tail;
             match (*byte, tail) {
                 (b'_', _) => bytes.push(b' '),
-                (b'=', [high, low, tail @ ..]) => match (hex(*high), hex(*low)) {
-                    (Some(high), Some(low)) => {
-                        bytes.push((high << 4 | low) as u8);
-                        rest = tail;
-                    }
-                    _ => bytes.push(b'='),
-                },
+                (b'=', [high, low, tail @ ..]) if let Some(byte) = hex_byte(*high, *low) => {
+                    bytes.push(byte);
+                    rest = tail;
+                }
                 (other, _) => bytes.push(other),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fold::is_unspaced;
+use super::fold::is_cjk;
 
 /// How the lines of a text part must be read (RFC 3676 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +61,7 @@ pub fn unwrap(text: &str, flow: Flow) -> Cow<'_, str> {
         joined.push_str(without_space.unwrap_or(content));
         // A blank within Japanese or Chinese was put there by the mailer, without saying so:
         // the break, which disappears in such text, stands for it.
-        let unspaced = |content: &str| content.chars().next_back().is_some_and(is_unspaced);
+        let unspaced = |content: &str| content.chars().next_back().is_some_and(is_cjk);
         if open.is_some()
             && without_space.is_none()
             && content.strip_suffix(' ').is_some_and(unspaced)

@@ -24,7 +24,7 @@ pub fn normalize(text: &str) -> Cow<'_, str> {
 
 /// [`normalize`], then without case (toNFKC_Casefold of the Unicode Standard
 /// §3.13). Line breaks become blanks, or disappear between characters that are
-/// written without blanks (see [`is_unspaced`]). Characters between which
+/// written without blanks (see [`is_cjk`]). Characters between which
 /// Japanese senders cannot choose, because charset tables differ, become one as
 /// well, for example WAVE DASH and `~`. Two texts are equal to a reader if their
 /// folds are equal. Idempotent.
@@ -77,14 +77,23 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Characters that are written without blanks between them, so that a line may
-/// end after any of them: Han, kana, bopomofo, their punctuation, and full-width
-/// forms.
-pub fn is_unspaced(c: char) -> bool {
+/// Whether a line may end after a character, and another begin before it, without a blank
+/// there: Han, kana, bopomofo, their punctuation, and full-width forms.
+pub fn is_cjk(c: char) -> bool {
     matches!(c,
         '\u{2e80}'..='\u{2fff}' | '\u{3001}'..='\u{312f}' | '\u{31a0}'..='\u{31ff}'
         | '\u{3220}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
         | '\u{ff01}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether a letter is of a script that puts no blanks between words: Thai, Lao, Khmer,
+/// Myanmar, kana, Han and similar ones.
+pub fn is_of_script_without_blanks(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{312f}' | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// Whether a line break between two characters disappears. NFKC has turned
@@ -94,7 +103,7 @@ fn wraps(before: char, after: char) -> bool {
     if matches!(after, '\u{302a}'..='\u{302f}' | '\u{3099}' | '\u{309a}') {
         return false;
     }
-    match (is_unspaced(before), is_unspaced(after)) {
+    match (is_cjk(before), is_cjk(after)) {
         (true, true) => true,
         (true, false) => after.is_ascii_punctuation(),
         (false, true) => before.is_ascii_punctuation(),
@@ -113,7 +122,7 @@ fn case(text: &str) -> String {
 }
 
 /// Default_Ignorable_Code_Point (UCD, DerivedCoreProperties).
-pub fn is_ignorable(c: char) -> bool {
+fn is_ignorable(c: char) -> bool {
     c >= '\u{ad}'
         && matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

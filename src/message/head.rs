@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use memchr::{memchr, memchr_iter};
 
+use crate::ascii_case;
 use crate::message::bounded_text::{self, Budget, Gatherer};
 use crate::message::parameter::{self, Parameters};
 use crate::message::unfold::{raw_line, unfold, unfold_with};
@@ -24,7 +25,7 @@ pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How many lines are indexed: a search for a header by its name does not find
 /// later ones.
-pub const INDEX_LIMIT: usize = 50_000;
+const INDEX_LIMIT: usize = 50_000;
 
 /// How much is read of all headers of one name, raw and as text, in units of
 /// [`bounded_text`].
@@ -187,7 +188,7 @@ impl Head {
 
     /// The headers called `name`, in any case, from top to bottom.
     pub fn named(&self, name: &str) -> impl Iterator<Item = Header<'_>> {
-        let hash = hash(name.as_bytes());
+        let hash = ascii_case::hash(name.as_bytes());
         let by_name = self.by_name();
         let first = by_name.partition_point(|entry| entry.0 < hash);
         by_name[first..]
@@ -331,7 +332,8 @@ impl Head {
                 .filter(|(_, entry)| entry.name_length > 0)
                 .map(|(at, entry)| {
                     let start = entry.start as usize;
-                    (hash(&self.bytes[start..start + entry.name_length as usize]), at)
+                    let name = &self.bytes[start..start + entry.name_length as usize];
+                    (ascii_case::hash(name), at)
                 })
                 .collect();
             by_name.sort_unstable();
@@ -361,13 +363,6 @@ impl HeaderEntry {
 /// colon (RFC 5322 §2.2).
 pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b':'
-}
-
-/// FNV-1a of the lower-case name: short, and good enough for sorting.
-fn hash(name: &[u8]) -> u32 {
-    name.iter().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
-    })
 }
 
 /// LF (or CRLF); CR if the block has no LF at all.
@@ -408,7 +403,7 @@ fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
         let line = if at == 0 { line } else { line.trim_start() };
         let ends = joined.trim_end().len();
         let before = joined.get(..ends).and_then(|text| text.chars().next_back());
-        let wide = |c: Option<char>| c.is_some_and(fold::is_unspaced);
+        let wide = |c: Option<char>| c.is_some_and(fold::is_cjk);
         if wide(before) && wide(line.chars().next()) {
             joined.truncate(ends);
         } else if at > 0 {

@@ -66,21 +66,16 @@ pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
                 }
             }
             HeaderEdit::Set { name, value } => {
-                let field = field(name, value, line_end);
-                let first = lines.iter().position(|line| line.name.eq_ignore_ascii_case(name));
-                match (first, field) {
-                    (Some(first), Some(field)) => {
-                        let mut at = 0;
-                        lines.retain(|line| {
-                            at += 1;
-                            at - 1 <= first || !line.name.eq_ignore_ascii_case(name)
-                        });
-                        if let Some(line) = lines.get_mut(first) {
-                            *line = field;
+                if let Some(field) = field(name, value, line_end) {
+                    let is_named = |line: &BlockLine<'_>| line.name.eq_ignore_ascii_case(name);
+                    match lines.iter().position(is_named) {
+                        Some(first) => {
+                            lines[first] = field;
+                            let mut at = 0..;
+                            lines.retain(|line| at.next() <= Some(first) || !is_named(line));
                         }
+                        None => lines.push_front(field),
                     }
-                    (None, Some(field)) => lines.push_front(field),
-                    (_, None) => {}
                 }
             }
             HeaderEdit::Remove { name } => {

@@ -12,6 +12,7 @@ pub mod bounded_text;
 pub mod domain;
 pub mod encoded_word;
 pub mod parameter;
+pub mod number;
 pub mod unfold;
 pub mod head;
 pub mod address;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::message::{bounded_text, cfws, charset, encoded_word, unfold};
+use crate::text::percent_decoded;
 
 /// How much of a header is read, bytes.
 pub const LIMIT: usize = 256 << 10;
@@ -28,12 +29,13 @@ pub struct Parameters {
 impl Parameters {
     /// The value of the parameter called `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
+        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of that name, and those that others may use instead.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let of_name = self.params.iter().chain(&self.others).filter(move |(each, _)| each == name);
+        let of_name =
+            self.params.iter().chain(&self.others).filter(move |(known, _)| known == name);
         of_name.map(|(_, value)| value.as_str())
     }
 }
@@ -297,7 +299,7 @@ fn join(sections: &[(u32, bool, Cow<'_, str>)]) -> String {
             text = tail.split_once('\'').map_or(tail, |(_, text)| text);
         }
         if *extended {
-            percent_decode_to(text.as_bytes(), &mut bytes);
+            bytes.extend(percent_decoded(text.as_bytes()));
         } else {
             bytes.extend_from_slice(text.as_bytes());
         }
@@ -305,22 +307,6 @@ fn join(sections: &[(u32, bool, Cow<'_, str>)]) -> String {
     match label {
         Some(label) => charset::decode(Some(label), &bytes).into_owned(),
         None => encoded_word::decode(&bytes, None).into_owned(),
-    }
-}
-
-fn percent_decode_to(text: &[u8], bytes: &mut Vec<u8>) {
-    let hex = |byte: u8| char::from(byte).to_digit(16);
-    let mut rest = text;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        if let (b'%', [high, low, tail @ ..]) = (*byte, tail)
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            bytes.push((high << 4 | low) as u8);
-            rest = tail;
-        } else {
-            bytes.push(*byte);
-        }
     }
 }
 

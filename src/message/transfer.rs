@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use crate::message::parameter;
+use crate::text::hex_byte;
 
 /// How a part's content is encoded for transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -201,13 +202,13 @@ impl QuotedPrintable {
                     _ => self.release(out),
                 },
                 [b'=', high] => {
-                    match (hex(*high), hex(*byte)) {
-                        (Some(high), Some(low)) => {
-                            out.push(high << 4 | low);
+                    match hex_byte(*high, *byte) {
+                        Some(decoded) => {
+                            out.push(decoded);
                             self.pending.clear();
                             rest = following;
                         }
-                        _ => self.release(out),
+                        None => self.release(out),
                     };
                 }
                 pending => match byte {
@@ -242,16 +243,12 @@ impl QuotedPrintable {
     fn finish(&mut self, out: &mut Vec<u8>) {
         if self.pending.first() == Some(&b'=')
             && self.pending.len() > 1
-            && hex(self.pending[1]).is_some()
+            && self.pending[1].is_ascii_hexdigit()
         {
             self.release(out);
         }
         self.pending.clear();
     }
-}
-
-fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
 /// The longest line that is kept, in bytes; real ones have 62.

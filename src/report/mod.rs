@@ -5,6 +5,7 @@
 pub mod diff;
 pub mod log_stats;
 mod stats_html;
+pub mod stats_text;
 pub mod summary;
 
 use std::borrow::Cow;

@@ -24,13 +24,13 @@ pub struct SwitchChoices {
 impl SwitchChoices {
     /// The word for one category.
     pub fn category(&self, name: &str) -> Option<bool> {
-        let found = self.categories.iter().find(|(each, _)| same(each, name));
+        let found = self.categories.iter().find(|(category_name, _)| same(category_name, name));
         found.map(|(_, on)| *on)
     }
 
     /// Records a word for one category.
     pub fn set(&mut self, name: &str, on: bool) {
-        self.categories.retain(|(each, _)| !same(each, name));
+        self.categories.retain(|(category_name, _)| !same(category_name, name));
         self.categories.push((name.to_owned(), on));
     }
 }

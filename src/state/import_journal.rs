@@ -33,6 +33,7 @@ use super::lock_file::LockFile;
 use super::slots::Key;
 use super::{StateDir, is_older, key};
 use crate::file;
+use crate::text::hex_byte;
 
 const DIRECTORY: &str = "imported";
 /// The longest line, bytes; a longer one is damaged.
@@ -276,10 +277,11 @@ fn damaged() -> io::Error {
 }
 
 fn key_of(text: &str) -> io::Result<Key> {
-    let byte = |at: usize| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok();
     let mut key = [0; 16];
-    for (at, slot) in key.iter_mut().enumerate() {
-        *slot = byte(at).ok_or_else(damaged)?;
+    let mut digits = text.bytes();
+    for byte in &mut key {
+        let pair = digits.next().zip(digits.next());
+        *byte = pair.and_then(|(high, low)| hex_byte(high, low)).ok_or_else(damaged)?;
     }
     Ok(Key(key))
 }

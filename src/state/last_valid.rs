@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{StateDir, key, remove};
-use crate::text::hex;
+use crate::text::{hex, hex_byte};
 
 const HEAD: &str = "mfilter last good rules, version ";
 const VERSION: &str = "1";
@@ -152,7 +152,8 @@ fn unescape(text: &str) -> Option<PathBuf> {
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
         let rest = part.strip_prefix('x')?;
-        bytes.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
+        let [high, low, ..] = rest.as_bytes() else { return None };
+        bytes.push(hex_byte(*high, *low)?);
         bytes.extend_from_slice(rest.get(2..)?.as_bytes());
     }
     Some(OsString::from_vec(bytes).into())

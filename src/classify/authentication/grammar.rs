@@ -33,8 +33,9 @@ impl ResultsHeader {
     /// envelope-from=a@example.org; helo=…`. That is no end of a text if nothing else
     /// in the header has the envelope sender.
     fn accept_pairs_of_amazon(&mut self) {
-        let elsewhere = self.results.iter().any(|each| each.property("smtp.mailfrom").is_some());
-        let mut pairs = self.results.iter_mut().filter(|each| each.method == "envelope-from");
+        let elsewhere =
+            self.results.iter().any(|result| result.property("smtp.mailfrom").is_some());
+        let mut pairs = self.results.iter_mut().filter(|result| result.method == "envelope-from");
         if let (Some(pair), None) = (pairs.next(), pairs.next())
             && !elsewhere
         {
@@ -74,7 +75,7 @@ pub struct MethodResult {
 impl MethodResult {
     /// The value of a property (its name in lower case); an empty value counts as none.
     pub fn property(&self, name: &str) -> Option<&str> {
-        let found = self.properties.iter().find(|(each, _)| each == name);
+        let found = self.properties.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 }
@@ -253,7 +254,7 @@ impl<'a> Cursor<'a> {
                 return Ok(Some(found));
             }
             match self.pair()? {
-                Some((name, _)) if found.properties.iter().any(|(each, _)| *each == name) => {
+                Some((name, _)) if found.properties.iter().any(|(known, _)| *known == name) => {
                     found.flaw = Some("it states something twice");
                 }
                 Some(_) if found.properties.len() == MOST_PROPERTIES => {
@@ -377,7 +378,7 @@ mod tests {
         for end in ["@evil.example", "x@evil.example", "x@evil.example y=z", "b=c@evil.example"] {
             let text = format!("mx; spf=pass smtp.mailfrom=a;dmarc=pass header.from=b; {end}; a=b");
             let results = parse(&text).expect("it can be read").results;
-            let flawed: Vec<bool> = results.iter().map(|each| each.flaw.is_some()).collect();
+            let flawed: Vec<bool> = results.iter().map(|result| result.flaw.is_some()).collect();
             assert_eq!(flawed, [false, false, true, false], "{text}");
         }
         for (text, flawed) in [
@@ -386,7 +387,7 @@ mod tests {
             ("spf=pass smtp.mailfrom=a; dmarc=pass; envelope-from=x@b", 1),
         ] {
             let results = parse(&format!("mx; {text}")).expect("it can be read").results;
-            let found = results.iter().filter(|each| each.flaw.is_some()).count();
+            let found = results.iter().filter(|result| result.flaw.is_some()).count();
             assert_eq!(found, flawed, "{text}");
         }
         for nothing in ["none", "", "(x)", "dkim/2=pass"] {

@@ -153,23 +153,21 @@ impl ResultsReader<'_, '_> {
                 Err(unreadable) => &unreadable.authserv_id,
             };
             let place = self.trust.place(&header);
-            let whys = match parsed {
-                Err(unreadable) if id.is_empty() => vec![unreadable.why.to_owned()],
-                _ if !self.trust.names(id) => vec![format!("`{}` is not trusted", excerpt(id))],
-                parsed => {
-                    match (self.trust.misplaced(&header, from_id(&text, arc), counted), parsed) {
-                        (Some(why), _) => vec![why.to_owned()],
-                        (None, parsed) => {
-                            counted = true;
-                            match parsed {
-                                Err(unreadable) => vec![unreadable.why.to_owned()],
-                                Ok(parsed) => self.take(header.name, place, parsed, arc),
-                            }
-                        }
-                    }
+            let doubt = match &parsed {
+                Err(unreadable) if id.is_empty() => Some(unreadable.why.to_owned()),
+                _ if !self.trust.names(id) => Some(format!("`{}` is not trusted", excerpt(id))),
+                _ => {
+                    let why = self.trust.misplaced(&header, from_id(&text, arc), counted);
+                    why.map(str::to_owned)
                 }
             };
-            for why in whys {
+            counted |= doubt.is_none();
+            let ignored = match (doubt, parsed) {
+                (Some(why), _) => vec![why],
+                (None, Err(unreadable)) => vec![unreadable.why.to_owned()],
+                (None, Ok(parsed)) => self.take(header.name, place, parsed, arc),
+            };
+            for why in ignored {
                 self.results.ignore(&header, &text, why);
             }
         }
@@ -192,7 +190,7 @@ impl ResultsReader<'_, '_> {
                 .results
                 .iter()
                 .filter(|result| result.method == *method)
-                .filter_map(|each| Some((each, Verdict::parse(&each.result)?)))
+                .filter_map(|result| Some((result, Verdict::parse(&result.result)?)))
                 .collect();
             if found.is_empty() || self.results.of(method).is_some() {
                 continue;
@@ -209,7 +207,8 @@ impl ResultsReader<'_, '_> {
             let (id, place) = (excerpt(&header.authserv_id), place.name());
             self.results.used.push(format!("{name} of {id}, {place}: {}", taken.join(", ")));
         } else if whys.is_empty() {
-            let speaks = header.results.iter().any(|each| methods.contains(&each.method.as_str()));
+            let speaks =
+                header.results.iter().any(|result| methods.contains(&result.method.as_str()));
             whys.push(match speaks {
                 true => "all its results are already known from a header above".to_owned(),
                 false => "it has no result of a method that is read".to_owned(),
@@ -286,7 +285,7 @@ impl ResultsReader<'_, '_> {
         let best = best(&verdicts);
         for (_, verdict, signer) in believed {
             if let (Verdict::Pass, Some(signer)) = (verdict, signer)
-                && !self.results.dkim_domains.iter().any(|each| each == signer)
+                && !self.results.dkim_domains.iter().any(|domain| domain == signer)
             {
                 self.results.dkim_domains.push(signer.to_owned());
             }
@@ -404,7 +403,7 @@ fn sceptical<'a>(
     let failed = found.iter().find(|(_, verdict)| *verdict != Verdict::Pass);
     let first = found.first().ok_or("there is none")?;
     let same =
-        |name: &str| found.iter().all(|(each, _)| each.property(name) == first.0.property(name));
+        |name: &str| found.iter().all(|(other, _)| other.property(name) == first.0.property(name));
     match failed {
         Some(failed) => Ok(*failed),
         None if ["smtp.mailfrom", "smtp.helo", "header.from"].iter().all(|name| same(name)) => {
@@ -425,13 +424,13 @@ fn best(verdicts: &[Verdict]) -> Option<Verdict> {
 
 /// Whether the header also says of the same signature that it does not pass.
 fn contradicted(result: &MethodResult, found: &[(&MethodResult, Verdict)]) -> bool {
-    let key = |each: &MethodResult| {
-        let data = each.property("header.b")?.to_owned();
-        Some((data, each.property("header.d").map(str::to_ascii_lowercase)))
+    let key = |result: &MethodResult| {
+        let data = result.property("header.b")?.to_owned();
+        Some((data, result.property("header.d").map(str::to_ascii_lowercase)))
     };
     key(result).is_some_and(|one| {
-        found.iter().any(|(each, verdict)| {
-            *verdict != Verdict::Pass && key(each).is_some_and(|other| other == one)
+        found.iter().any(|(result, verdict)| {
+            *verdict != Verdict::Pass && key(result).is_some_and(|other| other == one)
         })
     })
 }

@@ -51,7 +51,7 @@ impl ReceivedSpf {
     }
 
     fn get(&self, key: &str) -> Option<&str> {
-        let found = self.pairs.iter().find(|(each, _)| each == key);
+        let found = self.pairs.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty() && *value != "<>")
     }
 }
@@ -81,7 +81,7 @@ pub fn parse(text: &str) -> Result<ReceivedSpf, &'static str> {
             Some(_) if !cursor.at_end_of_value() => {
                 return Err("a value in it does not end where a value ends");
             }
-            Some((key, _)) if found.pairs.iter().any(|(each, _)| *each == key) => {
+            Some((key, _)) if found.pairs.iter().any(|(known, _)| *known == key) => {
                 return Err("it states something twice");
             }
             Some(_) if found.pairs.len() == MOST_PAIRS => return Err("it has too many words"),

@@ -13,7 +13,7 @@ use crate::classify::words::{bounces, plain};
 use crate::message::fold::fold;
 
 /// How many recipients are looked for at most.
-pub(super) const RECIPIENTS_LIMIT: usize = 1000;
+const RECIPIENTS_LIMIT: usize = 1000;
 
 /// How much of what is said about one recipient is kept as the reason, in characters.
 const REASON_LIMIT: usize = 300;
@@ -71,7 +71,10 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailu
             let reason = whole.failure().reason;
             let without =
                 |failure: &&mut RecipientFailure| !failure.reason.as_deref().is_some_and(has_reply);
-            failures.iter_mut().filter(without).for_each(|each| each.reason.clone_from(&reason));
+            failures
+                .iter_mut()
+                .filter(without)
+                .for_each(|failure| failure.reason.clone_from(&reason));
         }
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
     }
@@ -289,7 +292,10 @@ mod tests {
     #[track_caller]
     fn found(notes: &str) -> Vec<(String, Option<String>)> {
         let failures = read(notes, &[], &["me@here.example".to_owned()]);
-        failures.into_iter().map(|each| (each.recipient.unwrap_or_default(), each.status)).collect()
+        failures
+            .into_iter()
+            .map(|failure| (failure.recipient.unwrap_or_default(), failure.status))
+            .collect()
     }
 
     fn pair(recipient: &str, status: &str) -> (String, Option<String>) {

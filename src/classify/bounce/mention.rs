@@ -11,7 +11,8 @@ pub fn mentioned(notes: &str, own: &[String]) -> Vec<String> {
     for doubt in Doubt::ALL {
         for line in notes.lines().filter(|line| !names_identifier(line)) {
             let mut found: Vec<String> = Vec::new();
-            for mention in all(line).filter(|each| each.doubt() == Some(doubt) && !is_own(each)) {
+            for mention in all(line).filter(|found| found.doubt() == Some(doubt) && !is_own(found))
+            {
                 if !found.iter().any(|known| known == mention.address) {
                     found.push(mention.address.to_owned());
                 }

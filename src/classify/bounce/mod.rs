@@ -142,7 +142,7 @@ fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
 fn own_addresses(mail: &Mail<'_>) -> Vec<String> {
     let headers = ["to", "cc", "delivered-to", "x-original-to", "from", "sender"];
     let of = |header| mail.message.addresses(header);
-    headers.iter().flat_map(|header| of(header).to_vec()).map(|each| each.address()).collect()
+    headers.iter().flat_map(|header| of(header).to_vec()).map(|address| address.address()).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,12 +252,6 @@ impl Signs {
         own: &[String],
     ) -> Option<String> {
         let bad = reported.iter().any(RecipientFailure::is_bad);
-        // Forms send with the null sender what people write, who quote reports.
-        let spoken = (!self.named).then(|| unquoted(&opening.notes));
-        let notes = spoken.as_deref().unwrap_or(&opening.notes);
-        // Anyone may write one phrase, or one header.
-        let coded = || bad || status::in_text(notes).is_some() || status::reply(notes).is_some();
-        let concrete = || coded() || mention::mentions_stranger(notes, own);
         // A person may forward the parts of a report, but the subject then shows it.
         let subject_reports = self.subject_reports && !self.is_answer();
         if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
@@ -276,76 +270,115 @@ impl Signs {
                 return Some("multipart/report; report-type=delivery-status".to_owned());
             }
         }
-        let report = || words::report(&opening.folded);
         if self.failed_recipients
-            && (self.system.is_some() || self.subject_reports || report().is_some())
+            && (self.system.is_some()
+                || self.subject_reports
+                || words::report(&opening.folded).is_some())
         {
             return Some("it has X-Failed-Recipients".to_owned());
         }
-        if let Some(system) = &self.system {
-            let returned = || !opening.returned.trim().is_empty();
-            // Parcels are not delivered, either, and people write to forms.
-            let folded = spoken.as_deref().map(|spoken| plain(&fold(spoken)));
-            let text = folded.as_deref().unwrap_or(&opening.folded);
-            if !self.named && !returned() && words::is_of_person(text) {
-                return None;
+        // Forms send with the null sender what people write, who quote reports.
+        let spoken = (!self.named).then(|| unquoted(&opening.notes));
+        let found = BounceText {
+            notes: spoken.as_deref().unwrap_or(&opening.notes),
+            has_returned: !opening.returned.trim().is_empty(),
+            bad,
+            said,
+            own,
+        };
+        match &self.system {
+            Some(system) => {
+                let folded = spoken.as_deref().map(|spoken| plain(&fold(spoken)));
+                let text = folded.as_deref().unwrap_or(&opening.folded);
+                self.words_of_system(system, &found, text)
             }
-            let told = || {
-                words::report(text).is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
-                    || words::recipient_fault(text).is_some()
-            };
-            let stranger = || mention::mentions_stranger(notes, own);
-            let shown = || returned() || coded() && stranger() || told() && concrete();
-            // A postmaster may be a person who writes about a delivery problem.
-            let by_machine = || self.daemon || self.null_sender || self.unattended;
-            let sure = || self.keeper || self.named && by_machine();
-            if subject_reports && (sure() || shown()) {
-                return Some(format!("{system}, and the subject is a delivery report's"));
-            }
-            if said && bad {
-                return Some(format!("{system}, and the text has the fields of a delivery report"));
-            }
-            let phrase = match self.named {
-                true => words::report_of_machine(text).or_else(|| {
-                    let fault = || {
-                        let said = words::recipient_fault(text);
-                        let said = said.or_else(|| free_form::fault_after_address(notes));
-                        let sure = self.daemon && self.null_sender;
-                        let said = said.or_else(|| words::fault(text).filter(|_| sure));
-                        said.filter(|_| !self.is_answer())
-                    };
-                    let delay = || words::delay(text).filter(|_| self.daemon);
-                    let failure = || words::failure(text).or_else(fault).or_else(delay);
-                    // A postmaster may be a person who writes about accounts.
-                    let sure = || self.only_reports() || coded();
-                    words::report_of_anyone(text)
-                        .or_else(|| failure().filter(|_| concrete() && sure()))
-                }),
-                // An absent person's program quotes what came, or says that an address is old.
-                false if self.is_answer() => None,
-                // Forms send with the null sender what people write.
-                false => words::report_of_machine(text).filter(|_| concrete()).or_else(|| {
-                    let phrase = words::report_of_anyone(text);
-                    let phrase = phrase.or_else(|| words::failure_at_start(text));
-                    let fault = || words::recipient_fault(text).is_some() && concrete();
-                    let shown = |phrase: &&str| !words::is_of_own_mail(phrase, text);
-                    phrase.filter(|phrase| shown(phrase) && (coded() || fault()))
-                }),
-            };
-            if let Some(phrase) = phrase {
-                return Some(format!("{system}, and the text says `{phrase}`"));
-            }
-            let shown =
-                self.only_reports() && coded() && !mention::mentioned(notes, own).is_empty();
-            return shown.then(|| format!("{system}, and the text has a code and an address"));
+            None => self.words_at_start(&found),
         }
+    }
+
+    /// What shows that the text of a mail system reports a delivery; `text` is what it
+    /// says itself, folded.
+    fn words_of_system(&self, system: &str, found: &BounceText<'_>, text: &str) -> Option<String> {
+        // Parcels are not delivered, either, and people write to forms.
+        if !self.named && !found.has_returned && words::is_of_person(text) {
+            return None;
+        }
+        let told = || {
+            words::report(text).is_some_and(|phrase| !words::is_of_own_mail(phrase, text))
+                || words::recipient_fault(text).is_some()
+        };
+        let shown = || {
+            found.has_returned
+                || found.has_code() && found.names_stranger()
+                || told() && found.is_concrete()
+        };
+        // A postmaster may be a person who writes about a delivery problem.
+        let by_machine = || self.daemon || self.null_sender || self.unattended;
+        let sure = || self.keeper || self.named && by_machine();
+        if self.subject_reports && !self.is_answer() && (sure() || shown()) {
+            return Some(format!("{system}, and the subject is a delivery report's"));
+        }
+        if found.said && found.bad {
+            return Some(format!("{system}, and the text has the fields of a delivery report"));
+        }
+        let phrase = match self.named {
+            true => self.phrase_of_named(found, text),
+            false => self.phrase_of_null_sender(found, text),
+        };
+        if let Some(phrase) = phrase {
+            return Some(format!("{system}, and the text says `{phrase}`"));
+        }
+        let shown = self.only_reports()
+            && found.has_code()
+            && !mention::mentioned(found.notes, found.own).is_empty();
+        shown.then(|| format!("{system}, and the text has a code and an address"))
+    }
+
+    /// What a sender says who is a mail system by name.
+    fn phrase_of_named(&self, found: &BounceText<'_>, text: &str) -> Option<&'static str> {
+        words::report_of_machine(text).or_else(|| {
+            let fault = || {
+                let said = words::recipient_fault(text);
+                let said = said.or_else(|| free_form::fault_after_address(found.notes));
+                let sure = self.daemon && self.null_sender;
+                let said = said.or_else(|| words::fault(text).filter(|_| sure));
+                said.filter(|_| !self.is_answer())
+            };
+            let delay = || words::delay(text).filter(|_| self.daemon);
+            let failure = || words::failure(text).or_else(fault).or_else(delay);
+            // A postmaster may be a person who writes about accounts.
+            let sure = || self.only_reports() || found.has_code();
+            words::report_of_anyone(text)
+                .or_else(|| failure().filter(|_| found.is_concrete() && sure()))
+        })
+    }
+
+    /// What a sender says who is a mail system only by the null envelope sender.
+    fn phrase_of_null_sender(&self, found: &BounceText<'_>, text: &str) -> Option<&'static str> {
+        // An absent person's program quotes what came, or says that an address is old.
+        if self.is_answer() {
+            return None;
+        }
+        // Forms send with the null sender what people write.
+        words::report_of_machine(text).filter(|_| found.is_concrete()).or_else(|| {
+            let phrase = words::report_of_anyone(text);
+            let phrase = phrase.or_else(|| words::failure_at_start(text));
+            let fault = || words::recipient_fault(text).is_some() && found.is_concrete();
+            let shown = |phrase: &&str| !words::is_of_own_mail(phrase, text);
+            phrase.filter(|phrase| shown(phrase) && (found.has_code() || fault()))
+        })
+    }
+
+    /// What shows that the text of somebody else begins like a report.
+    fn words_at_start(&self, found: &BounceText<'_>) -> Option<String> {
         if self.is_answer() || !(self.subject_reports || self.unattended) || self.to_many {
             return None;
         }
         // A person, or a ticket system, quotes the message that came, after own words.
-        let lines: Vec<&str> = notes.lines().skip_while(|line| line.trim().is_empty()).collect();
+        let is_blank = |line: &&str| line.trim().is_empty();
+        let lines: Vec<&str> = found.notes.lines().skip_while(is_blank).collect();
         let read = |lines: &[&str]| plain(&fold(&lines.join("\n")));
-        let first = lines.split(|line| line.trim().is_empty()).next().unwrap_or_default();
+        let first = lines.split(|line| is_blank(line)).next().unwrap_or_default();
         let announced = first.iter().position(|line| line.trim_end().ends_with([':', '：']));
         let first = announced.and_then(|at| first.get(..=at)).unwrap_or(first);
         let phrase = words::report_of_machine(&read(first)).or_else(|| {
@@ -353,13 +386,42 @@ impl Signs {
             let text = words::start(&text);
             let phrase = words::report_of_machine(text).or_else(|| {
                 let faulty = || words::recipient_fault(text).is_some();
-                let phrase = words::report_of_anyone(text).filter(|_| coded() || faulty())?;
+                let phrase =
+                    words::report_of_anyone(text).filter(|_| found.has_code() || faulty())?;
                 (!words::is_of_own_mail(phrase, text)).then_some(phrase)
             });
             phrase.filter(|_| self.subject_reports && self.unattended)
         });
-        let phrase = phrase.filter(|_| concrete())?;
+        let phrase = phrase.filter(|_| found.is_concrete())?;
         Some(format!("the text begins `{phrase}`"))
+    }
+}
+
+/// The text of the message, and what it is about.
+struct BounceText<'a> {
+    /// The words of the sender.
+    notes: &'a str,
+    /// Whether mail came back.
+    has_returned: bool,
+    /// Whether a recipient could not be reached.
+    bad: bool,
+    /// Whether that was read from free text.
+    said: bool,
+    own: &'a [String],
+}
+
+impl BounceText<'_> {
+    /// Anyone may write one phrase, or one header.
+    fn has_code(&self) -> bool {
+        self.bad || status::in_text(self.notes).is_some() || status::reply(self.notes).is_some()
+    }
+
+    fn names_stranger(&self) -> bool {
+        mention::mentions_stranger(self.notes, self.own)
+    }
+
+    fn is_concrete(&self) -> bool {
+        self.has_code() || self.names_stranger()
     }
 }
 

@@ -115,7 +115,7 @@ fn text(message: &Message, part: &Part) -> Result<String, String> {
 
 /// Whether the line, in lower case, introduces the mail that came back.
 fn is_marker(line: &str) -> bool {
-    let starts = |text: &str, with: &[&str]| with.iter().any(|each| text.starts_with(each));
+    let starts = |text: &str, with: &[&str]| with.iter().any(|prefix| text.starts_with(prefix));
     let text = line.trim_start_matches(['-', '=', '*', '_', '|', '+', '#', ' ', '\t']);
     let drawn = line.trim_start_matches('|').get(..2);
     starts(line, bounces::RETURNED)

@@ -56,7 +56,7 @@ impl TraceLines {
         let mut lines = head.named("received");
         for line in lines.by_ref().take(MOST_LINES) {
             let received = parse(line.value);
-            let outside = !received.from_inside(relays);
+            let outside = !received.is_from_inside(relays);
             trace_lines.ours.push(received);
             if outside {
                 trace_lines.has_border = true;
@@ -95,7 +95,7 @@ impl ReceivedLine {
     /// Whether the machine that handed over is ours too, so that it wrote the
     /// line below. It is not if the line has a client but no address: that may
     /// have been anybody. Nor is it if the line can be read in two ways.
-    pub fn from_inside(&self, relays: &Relays) -> bool {
+    fn is_from_inside(&self, relays: &Relays) -> bool {
         if self.ambiguous {
             return false;
         }

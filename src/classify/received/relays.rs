@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn relays(entries: &[&str]) -> Relays {
-        let entries: Vec<String> = entries.iter().map(|each| (*each).to_owned()).collect();
+        let entries: Vec<String> = entries.iter().map(|entry| (*entry).to_owned()).collect();
         let trust = ["id.example.jp", ".outlook.example", "no name; at all"];
         Relays::new(&entries, &trust.map(str::to_owned))
     }

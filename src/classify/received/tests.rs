@@ -66,7 +66,7 @@ fn a_line_that_is_too_long_shows_nothing() {
             "x".repeat(8192)
         );
         let found = read(&line);
-        assert!(!found.from_inside(&Relays::default()), "{found:?}");
+        assert!(!found.is_from_inside(&Relays::default()), "{found:?}");
         assert_eq!((found.authenticated, found.ip, found.by), (false, None, None));
     }
 }
@@ -140,7 +140,7 @@ fn made_on_the_machine_or_fetched() {
         "from localhost by mx.example.jp\n\twith SpamAssassin (version 4.0.1); x",
         "from mail by mx.example.jp with spam-scanned (Exim 4.96) id 1; x",
     ] {
-        assert!(read(line).local && read(line).from_inside(&Relays::default()), "{line}");
+        assert!(read(line).local && read(line).is_from_inside(&Relays::default()), "{line}");
     }
     for line in [
         "(qmail 4711 invoked from network); 6 May 2024",
@@ -149,7 +149,10 @@ fn made_on_the_machine_or_fetched() {
         "from mx ([unix socket]) by mx (Cyrus v3) with LMTPA; x",
         "from mail.provider.example [192.0.2.1] by localhost with IMAP (fetchmail-6.4) for <t>; x",
     ] {
-        assert!(read(line).from_inside(&Relays::default()) && !read(line).authenticated, "{line}");
+        assert!(
+            read(line).is_from_inside(&Relays::default()) && !read(line).authenticated,
+            "{line}"
+        );
     }
     for line in [
         "from pop.example [192.0.2.1]\n\tby vm with POP3 (fetchmail-6.4.37)\n\tfor <t@localhost> \
@@ -161,21 +164,21 @@ fn made_on_the_machine_or_fetched() {
         "by vm (fdm 1.5, account \"acc\");\n\tMon, 30 Nov 2026 06:45:24 +0000",
     ] {
         let found = read(line);
-        assert!(found.fetched && found.from_inside(&Relays::default()), "{line}");
+        assert!(found.fetched && found.is_from_inside(&Relays::default()), "{line}");
     }
     assert!(!read("from x (fdm 1.5) ([192.0.2.1]) by mx with ESMTP; x").fetched, "a HELO");
     assert!(
-        !read("from somewhere by mx with SMTP; x").from_inside(&Relays::default()),
+        !read("from somewhere by mx with SMTP; x").is_from_inside(&Relays::default()),
         "it may be anybody"
     );
     assert!(!read("").from_client);
     let line = "from mx.example.org ([192.0.2.1]) by mx with local; x";
-    assert!(!read(line).local && !read(line).from_inside(&Relays::default()), "both cannot be");
+    assert!(!read(line).local && !read(line).is_from_inside(&Relays::default()), "both cannot be");
     let line = "from 192.0.2.1 by mx (envelope-from <a@example.org>, uid 64011) with qmail-scanner-2.05; x";
-    assert!(!read(line).from_inside(&Relays::default()));
+    assert!(!read(line).is_from_inside(&Relays::default()));
     let line = "by mx.example.jp (Postfix) with ESMTPSA id 1; x";
     assert!(
-        !read(line).from_inside(&Relays::default()) && read(line).authenticated,
+        !read(line).is_from_inside(&Relays::default()) && read(line).authenticated,
         "a client that is not told of"
     );
 }
@@ -398,7 +401,7 @@ fn path() -> impl Strategy<Value = String> {
 /// Everything that decides who the client was and where our lines end.
 fn decides(line: &str) -> impl PartialEq + std::fmt::Debug + use<> {
     let read = read(line);
-    let inside = read.from_inside(&Relays::new(&[], &["mx.example.jp".to_owned()]));
+    let inside = read.is_from_inside(&Relays::new(&[], &["mx.example.jp".to_owned()]));
     let logins = [read.authenticated, read.local, read.fetched, inside];
     (logins, read.ip, read.host, read.host_checked, read.by, read.protocol)
 }
@@ -417,7 +420,7 @@ fn the_lines_that_senders_try_their_tricks_on() {
         let ip = (mta.name != "MDaemon").then(|| "203.0.113.9".parse().expect("valid"));
         assert_eq!(read.ip, ip, "{}", mta.name);
         assert_eq!(read.helo.as_deref(), Some("helo.example"), "{}", mta.name);
-        assert!(!read.from_inside(&Relays::default()) && !read.authenticated, "{}", mta.name);
+        assert!(!read.is_from_inside(&Relays::default()) && !read.authenticated, "{}", mta.name);
         assert!(read.by.is_some() && read.protocol.is_some() && !read.ambiguous, "{}", mta.name);
     }
 }
@@ -454,7 +457,7 @@ fn of_two_addresses_none_is_inside() {
         "from x ([203.0.113.9]) (a [127.0.0.1]) by mx.example.jp (Postfix) with ESMTP id 1; x",
         "from x (a [203.0.113.9] [127.0.0.1]) by mx.example.jp (Postfix) with ESMTP id 1; x",
     ] {
-        assert!(!read(line).from_inside(&Relays::default()), "{line}");
+        assert!(!read(line).is_from_inside(&Relays::default()), "{line}");
     }
 }
 
@@ -485,11 +488,11 @@ fn machines_of_ours_with_public_addresses() {
         ("from mx.example.jp ([203.0.113.9] helo=x) by store with esmtp (Exim 4.96) id 1; x", true),
         ("from [203.0.113.9] (helo=mx.example.jp) by store with esmtp (Exim 4.96) id 1; x", false),
     ] {
-        assert_eq!(read(line).from_inside(&relays), ours, "{line}");
+        assert_eq!(read(line).is_from_inside(&relays), ours, "{line}");
     }
     assert!(
         !read("from x (store [203.0.113.9]) by mx (Postfix) with ESMTP id 1; x")
-            .from_inside(&Relays::default())
+            .is_from_inside(&Relays::default())
     );
 }
 

@@ -12,13 +12,14 @@
 
 mod reading;
 
-use reading::{Reading, first_number, reader};
+use reading::{Reading, reader};
 
 use crate::ascii_case;
 use crate::classify::input::folded;
 use crate::classify::words::spam;
 use crate::classify::{Classifier, Mail};
 use crate::message::head::Header;
+use crate::message::number::first_number;
 use crate::message::unfold::unfold;
 
 /// `spam`

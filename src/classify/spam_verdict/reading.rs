@@ -1,6 +1,8 @@
 //! What the value of a filter's header says: one function for each form of value, by the
 //! names that `spam.txt` of `words` gives them.
 
+use crate::message::number::first_number;
+
 /// The confidence level from which Exchange files a message as spam.
 const SPAM_CONFIDENCE: f64 = 5.0;
 
@@ -212,7 +214,7 @@ fn scl(value: &str) -> Reading {
 /// sender's own organization sent.
 fn forefront(value: &str) -> Reading {
     let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
-    let get = |key: &str| fields().find(|(each, _)| *each == key).map(|(_, value)| value.trim());
+    let get = |key: &str| fields().find(|(known, _)| *known == key).map(|(_, value)| value.trim());
     if get("dir") == Some("out") {
         return Reading::default();
     }
@@ -240,13 +242,4 @@ fn leading_number(text: &str) -> Option<f64> {
     }
     let point = usize::from(decimals > 0);
     text.get(..sign + whole + point + decimals)?.parse().ok()
-}
-
-/// The first number in a text.
-pub(super) fn first_number(text: &str) -> Option<f64> {
-    let digit = text.find(|c: char| c.is_ascii_digit())?;
-    let before = &text[..digit];
-    let start = before.strip_suffix('.').unwrap_or(before);
-    let start = start.strip_suffix(['-', '+']).unwrap_or(start);
-    leading_number(&text[start.len()..])
 }

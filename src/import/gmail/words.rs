@@ -3,6 +3,7 @@
 
 use super::query::GmailQuery;
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
+use crate::message::fold::is_of_script_without_blanks;
 
 /// What is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +218,7 @@ fn words(text: &str, scope: QueryScope, differs: &mut Differences) -> Result<Con
     if parts.is_empty() {
         return Err(format!("`{text}` contains no word"));
     }
-    if parts.iter().any(|part| part.chars().any(is_unspaced)) {
+    if parts.iter().any(|part| part.chars().any(is_of_script_without_blanks)) {
         differ(differs, "words that are not separated by blanks are found within others here");
         return Ok(test("contains", Operand::Text(plain.to_owned())));
     }
@@ -233,9 +234,4 @@ fn is_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| {
         is_plain(local) && is_plain(domain) && domain.contains('.') && !domain.starts_with('.')
     })
-}
-
-/// Scripts without blanks between words: Chinese, Japanese, Thai and their neighbours.
-fn is_unspaced(letter: char) -> bool {
-    matches!(letter as u32, 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x2E80..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x20000..=0x3FFFF)
 }

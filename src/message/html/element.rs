@@ -1,6 +1,7 @@
 //! What the elements of HTML do to text: which are open, where an end tag is missing,
 //! and what separates their text from that around them.
 
+use crate::ascii_case;
 use crate::message::style::Style;
 
 /// How many open elements are tracked at a time.
@@ -45,17 +46,11 @@ pub(super) fn gap_at(element: &[u8]) -> Gap {
     }
 }
 
-/// A hash of an element's or an attribute's name.
+/// The hash of an element's or an attribute's name.
 pub(super) type Name = u32;
 
 pub(super) const fn name_of(name: &[u8]) -> Name {
-    let mut hash: u32 = 0x811c_9dc5;
-    let mut at = 0;
-    while at < name.len() {
-        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
-        at += 1;
-    }
-    hash
+    ascii_case::hash(name)
 }
 
 const P: Name = name_of(b"p");
@@ -158,7 +153,7 @@ mod tests {
             (&["dt"], "dd", true),
         ] {
             let mut elements = OpenElements::default();
-            open.iter().for_each(|each| elements.push(each, gone()));
+            open.iter().for_each(|element| elements.push(element, gone()));
             elements.end_implied(next);
             assert_eq!(elements.style() == Style::default(), ends, "{next} within {open:?}");
         }

@@ -11,7 +11,7 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
 
 use self::element::{Gap, NOT_SHOWN, Name, OpenElements, VOID, gap_at, name_of};
-use super::fold::is_unspaced;
+use super::fold::is_cjk;
 use super::silent_emitter::SilentEmitter;
 use super::style::Style;
 use super::style_sheet::Sheet;
@@ -323,7 +323,7 @@ impl HtmlReader<'_> {
                 return;
             }
             let (words, after) = words.split_at(tidy(words));
-            let wide = |char: Option<char>| char.is_some_and(is_unspaced);
+            let wide = |char: Option<char>| char.is_some_and(is_cjk);
             let gap = match flow.gap {
                 _ if flow.last.is_none() => "",
                 Gap::None => "",

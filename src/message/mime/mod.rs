@@ -26,7 +26,7 @@ pub const DEPTH_LIMIT: usize = 50;
 pub const PARTS_LIMIT: usize = 1000;
 
 /// How much of a part's header block is read, bytes.
-pub const PART_HEADER_LIMIT: usize = 256 << 10;
+const PART_HEADER_LIMIT: usize = 256 << 10;
 
 /// The longest boundary; RFC 2046 allows 70 bytes.
 const BOUNDARY_LIMIT: usize = 1000;

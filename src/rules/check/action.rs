@@ -1,19 +1,19 @@
-//! Actions: the reader of their arguments, and what their strings insert.
+//! Actions, and the reader of their arguments.
 
-use super::place::inside;
 use super::test::is_header_name;
 use super::{Checker, NameKind};
+use crate::diagnostic::Severity;
 use crate::flags::{FLAGS, Flags, is_keyword};
+use crate::outcome::is_status;
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::list_entry::judge;
 use crate::rules::mistake::{
     ActionMistake, ConfinedMistake, LearnMistake, NameMistake, RuleErrorKind, SettingMistake,
-    TemplateMistake, TestMistake, WordKind,
+    TestMistake, WordKind,
 };
 use crate::rules::program::{AddressPart, Entries, Field};
-use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
-use crate::rules::template::{SplitPart, TemplateError, split};
+use crate::rules::template::{FlagsTemplate, Template, TemplatePart};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, ValueKind, ValueNode};
 use crate::syntax::{quote, words};
@@ -73,9 +73,7 @@ impl Checker<'_, '_> {
             }
         }
     }
-}
 
-impl Checker<'_, '_> {
     /// `folder "Trash"` or `folder "Junk"`, by the name that the rules set for it.
     fn by_its_name(&self, action: &str) -> String {
         let settings = &self.program.settings;
@@ -384,7 +382,7 @@ impl<'r> ActionReader<'r, '_, '_> {
 
     /// Records the file of an answer's text.
     pub(in crate::rules) fn reply_file(&mut self, path: &str, span: Span) {
-        self.checker.shell_path(path, span, false);
+        self.checker.shell_path(path, span, Severity::Warning);
         self.checker.reply_files.push((path.to_owned(), span));
     }
 
@@ -459,99 +457,4 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
         Ok(index)
     }
-}
-
-impl Checker<'_, '_> {
-    /// A string with `{…}` in it; it begins `skip` bytes into the literal.
-    pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
-        self.string_with_inserts(text, skip, span, false)
-    }
-
-    /// A string with `{…}` in it; in a folder's name, values may have levels.
-    pub(super) fn string_with_inserts(
-        &mut self,
-        text: &str,
-        skip: usize,
-        span: Span,
-        is_folder: bool,
-    ) -> Option<Template> {
-        let place = |checker: &Self, range: std::ops::Range<usize>| {
-            inside(checker.sources, span, &(range.start + skip..range.end + skip))
-        };
-        let (parts, errors) = split(text);
-        let mut fine = errors.is_empty();
-        for error in errors {
-            let (range, mistake) = match error {
-                TemplateError::Unclosed(range) => (range, TemplateMistake::BraceUnclosed),
-                TemplateError::Unopened(range) => (range, TemplateMistake::BraceUnopened),
-                TemplateError::Empty(range) => (range, TemplateMistake::BraceEmpty),
-            };
-            self.report(place(self, range), mistake);
-        }
-        let mut template = Template { parts: Vec::with_capacity(parts.len()) };
-        for part in parts {
-            let part = match part {
-                SplitPart::Text(text) => Some(TemplatePart::Text(text)),
-                SplitPart::Insert(name, range) => self.insert(name, is_folder, place(self, range)),
-            };
-            fine &= part.is_some();
-            template.parts.extend(part);
-        }
-        fine.then_some(template)
-    }
-
-    /// A value between braces, by its name.
-    pub(super) fn insert_by_name(&mut self, name: &str, span: Span) -> Option<Insert> {
-        let scopes = &self.statements.scopes;
-        let anything = scopes.iter().any(|scope| scope.anything);
-        let groups = scopes.iter().map(|scope| scope.groups).max().unwrap_or(0);
-        if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            let expected = name.parse().ok();
-            return match expected.filter(|expected| anything || (1..=groups).contains(expected)) {
-                Some(group) => Some(Insert::Group(group)),
-                None => {
-                    self.report(span, TemplateMistake::NoCapture { name: name.to_owned(), groups });
-                    None
-                }
-            };
-        }
-        if scopes.iter().any(|scope| scope.names.iter().any(|known| known == name)) {
-            return Some(Insert::Capture(name.to_owned()));
-        }
-        let found = match self.names.get(name) {
-            Some((NameKind::Score(score), _)) => Some((Field::Score(*score), FieldKind::Number)),
-            Some((NameKind::Value(value), _)) => Some((Field::Let(*value), FieldKind::Text)),
-            Some((NameKind::Broken, _)) => return None,
-            _ => match field::find(name) {
-                Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
-                _ => None,
-            },
-        };
-        match found {
-            Some((_, FieldKind::Date | FieldKind::Time | FieldKind::Duration)) => {
-                self.report(span, TemplateMistake::NoInsert { name: name.to_owned() });
-                None
-            }
-            Some((field, _)) => Some(Insert::Field(self.field(field))),
-            None if anything => None,
-            None => {
-                self.missing(WordKind::Insert, name, span);
-                None
-            }
-        }
-    }
-}
-
-/// `5.7.1`, RFC 3463 §2.
-fn is_status(status: &str, class: char) -> bool {
-    let number = |part: &str| {
-        (1..=3).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && (part.len() == 1 || !part.starts_with('0'))
-    };
-    let mut parts = status.split('.');
-    parts.next().is_some_and(|first| first.len() == 1 && first.starts_with(class))
-        && parts.next().is_some_and(number)
-        && parts.next().is_some_and(number)
-        && parts.next().is_none()
 }

@@ -2,6 +2,7 @@
 //! created in the layout that is set. `evaluate` cleans inserted text.
 
 use super::Checker;
+use crate::diagnostic::Severity;
 use crate::message::fold;
 use crate::rules::folder_name::{after_prefix, is_taken};
 use crate::rules::mistake::{BadFolder, BadPath, PlaceMistake, RuleErrorKind};
@@ -84,10 +85,10 @@ impl Checker<'_, '_> {
     }
 
     /// Checks for a path in which a shell or a mail server would substitute something.
-    pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
+    pub(super) fn shell_path(&mut self, text: &str, span: Span, severity: Severity) {
         if let Some(suggestion) = suggest_path(text) {
             let text = text.to_owned();
-            self.report(span, PlaceMistake::ShellPath { text, suggestion, is_setting });
+            self.report(span, PlaceMistake::ShellPath { text, suggestion, severity });
         }
     }
 
@@ -131,7 +132,7 @@ impl Checker<'_, '_> {
 
 /// The path that was meant by one with `$HOME`, `%h`, `~other` or Dovecot's
 /// `maildir:`; `None` if it means what it says.
-pub(super) fn suggest_path(text: &str) -> Option<String> {
+fn suggest_path(text: &str) -> Option<String> {
     let (format, path) = match text.split_once(':') {
         Some(("maildir" | "mbox" | "sdbox" | "mdbox", path)) => {
             (true, path.split(':').next().unwrap_or_default())

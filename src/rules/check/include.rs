@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Checker, resolve};
+use crate::diagnostic::Severity;
 use crate::rules::mistake::IncludeMistake;
 use crate::syntax::ast::{Ast, SpannedText};
 use crate::syntax::parse_bytes;
@@ -37,7 +38,7 @@ impl Checker<'_, '_> {
         let written = &file.value;
         let path = resolve(written, self.sources.path(file.span), self.context.home);
         let path = tidy(&path);
-        self.shell_path(written, file.span, false);
+        self.shell_path(written, file.span, Severity::Warning);
         let mistake = if self.included.stack.contains(&path) {
             IncludeMistake::Cycle { path: written.clone() }
         } else if self.included.stack.len() > MAX_DEPTH {

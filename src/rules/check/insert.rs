@@ -1,14 +1,99 @@
-//! The meaning of what is between braces in a string.
+//! Strings with `{…}` in them, and the meaning of what is between the braces.
 
-use super::Checker;
-use crate::rules::mistake::TemplateMistake;
+use std::ops::Range;
+
+use super::place::inside;
+use super::{Checker, NameKind};
+use crate::rules::field::{self, FieldKind, FieldLookup};
+use crate::rules::mistake::{TemplateMistake, WordKind};
+use crate::rules::program::Field;
 use crate::rules::template::{
-    Form, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, parse_placeholder,
+    Form, Insert, MomentFormat, PlaceholderPart, SplitPart, Template, TemplateError, TemplatePart,
+    keyed, parse_placeholder, split,
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
 impl Checker<'_, '_> {
+    /// A string with `{…}` in it; it begins `skip` bytes into the literal.
+    pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
+        self.string_with_inserts(text, skip, span, false)
+    }
+
+    /// A string with `{…}` in it; in a folder's name, values may have levels.
+    pub(super) fn string_with_inserts(
+        &mut self,
+        text: &str,
+        skip: usize,
+        span: Span,
+        is_folder: bool,
+    ) -> Option<Template> {
+        let place = |checker: &Self, range: Range<usize>| {
+            inside(checker.sources, span, &(range.start + skip..range.end + skip))
+        };
+        let (parts, errors) = split(text);
+        let mut fine = errors.is_empty();
+        for error in errors {
+            let (range, mistake) = match error {
+                TemplateError::Unclosed(range) => (range, TemplateMistake::BraceUnclosed),
+                TemplateError::Unopened(range) => (range, TemplateMistake::BraceUnopened),
+                TemplateError::Empty(range) => (range, TemplateMistake::BraceEmpty),
+            };
+            self.report(place(self, range), mistake);
+        }
+        let mut template = Template { parts: Vec::with_capacity(parts.len()) };
+        for part in parts {
+            let part = match part {
+                SplitPart::Text(text) => Some(TemplatePart::Text(text)),
+                SplitPart::Insert(name, range) => self.insert(name, is_folder, place(self, range)),
+            };
+            fine &= part.is_some();
+            template.parts.extend(part);
+        }
+        fine.then_some(template)
+    }
+
+    /// A value between braces, by its name.
+    pub(super) fn insert_by_name(&mut self, name: &str, span: Span) -> Option<Insert> {
+        let scopes = &self.statements.scopes;
+        let anything = scopes.iter().any(|scope| scope.anything);
+        let groups = scopes.iter().map(|scope| scope.groups).max().unwrap_or(0);
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            let expected = name.parse().ok();
+            return match expected.filter(|expected| anything || (1..=groups).contains(expected)) {
+                Some(group) => Some(Insert::Group(group)),
+                None => {
+                    self.report(span, TemplateMistake::NoCapture { name: name.to_owned(), groups });
+                    None
+                }
+            };
+        }
+        if scopes.iter().any(|scope| scope.names.iter().any(|known| known == name)) {
+            return Some(Insert::Capture(name.to_owned()));
+        }
+        let found = match self.names.get(name) {
+            Some((NameKind::Score(score), _)) => Some((Field::Score(*score), FieldKind::Number)),
+            Some((NameKind::Value(value), _)) => Some((Field::Let(*value), FieldKind::Text)),
+            Some((NameKind::Broken, _)) => return None,
+            _ => match field::find(name) {
+                Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
+                _ => None,
+            },
+        };
+        match found {
+            Some((_, FieldKind::Date | FieldKind::Time | FieldKind::Duration)) => {
+                self.report(span, TemplateMistake::NoInsert { name: name.to_owned() });
+                None
+            }
+            Some((field, _)) => Some(Insert::Field(self.field(field))),
+            None if anything => None,
+            None => {
+                self.missing(WordKind::Insert, name, span);
+                None
+            }
+        }
+    }
+
     /// The meaning of a text between braces.
     pub(super) fn insert(
         &mut self,

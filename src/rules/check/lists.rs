@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 
 use super::{CheckContext, CheckResult, Checker, NameKind, include, programs, sort};
+use crate::diagnostic::Severity;
 use crate::rules::address_list::AddressList;
 use crate::rules::list_entry::{BadEntry, BadEntryReason, judge, judge_patterns, pattern_source};
 use crate::rules::mistake::{
@@ -109,7 +110,7 @@ impl Checker<'_, '_> {
         let list = Some(name.value.clone());
         let index = match &value.kind {
             ValueKind::Text(file) => {
-                self.shell_path(file, value.span, false);
+                self.shell_path(file, value.span, Severity::Warning);
                 let index = self.add_list(list, value.span, Entries::File(file.clone()));
                 self.list_files.push((index, value.span));
                 index

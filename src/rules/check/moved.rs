@@ -2,6 +2,7 @@
 //! mail or from address books.
 
 use super::{Checker, NameKind};
+use crate::diagnostic::Severity;
 use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, NameMistake};
 use crate::rules::program::{Entries, OnMoved};
@@ -31,7 +32,7 @@ impl Checker<'_, '_> {
         }
         let entries = match source {
             ListSource::Vcard => {
-                self.shell_path(&place.value, span, false);
+                self.shell_path(&place.value, span, Severity::Warning);
                 Some(Entries::Cards(place.value.clone()))
             }
             ListSource::Sent | ListSource::Senders => {

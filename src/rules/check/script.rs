@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
         if let Some(mistake) = mistake {
             return self.report(span, mistake);
         }
-        self.shell_path(&file.value, file.span, false);
+        self.shell_path(&file.value, file.span, Severity::Warning);
         let path = resolve(&file.value, self.sources.path(file.span), self.context.home);
         let timezone = self.program.settings.timezone.clone();
         let request = ScriptRequest {

@@ -3,6 +3,7 @@
 use super::test::is_header_name;
 use super::{Checker, LONGEST_MEMORY};
 use crate::classify::received::relays::is_relay;
+use crate::diagnostic::Severity;
 use crate::rules::actions::is_address;
 use crate::rules::confined::SITE_SETTINGS;
 use crate::rules::mistake::{ConfinedMistake, SettingMistake, WordKind};
@@ -35,7 +36,7 @@ const SETTINGS: &[Setting] = &[
         take: |checker, value| {
             let path = path_in(value)?;
             checker.program.settings.maildir = Some(path.to_owned());
-            checker.shell_path(path, value.span, true);
+            checker.shell_path(path, value.span, Severity::Error);
             Ok(())
         },
     },
@@ -271,7 +272,7 @@ impl Checker<'_, '_> {
             Ok(setting) => setting,
             Err(_) => {
                 let path = path_in(value)?;
-                self.shell_path(path, value.span, true);
+                self.shell_path(path, value.span, Severity::Error);
                 LogSetting::File(path.to_owned())
             }
         };

@@ -11,7 +11,9 @@ use crate::rules::field;
 use crate::rules::mistake::{LogicMistake, NameMistake, RuleErrorKind, UnreachableReason};
 use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
+use crate::syntax::ast::{
+    ActionNode, Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind,
+};
 
 /// The current place in the flow through the rules.
 pub(super) struct RuleFlow {
@@ -108,15 +110,7 @@ impl Checker<'_, '_> {
                 self.statements.dead = before;
             }
             StatementNodeKind::Expect { message, actions } => {
-                if self.statements.blocks.len() > 1 {
-                    self.report(statement.span, RuleErrorKind::ExpectInGroup);
-                }
-                let actions = actions.iter().filter_map(|action| self.action(action)).collect();
-                self.program.expectations.push(Expectation {
-                    span: statement.span,
-                    message: message.value.clone(),
-                    actions,
-                });
+                self.expect(statement.span, message, actions);
             }
             StatementNodeKind::IspFilter { choices } => self.isp_filter(statement.span, choices),
             StatementNodeKind::IspLabel { kind, text } => {
@@ -132,18 +126,32 @@ impl Checker<'_, '_> {
                     self.declare(name, NameKind::Broken);
                 }
                 if !block.is_empty() {
-                    self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
-                    let category = self.category;
-                    if self.site {
-                        // The statement may have been a category.
-                        self.category.get_or_insert(0);
-                    }
-                    self.block(block);
-                    self.category = category;
-                    self.statements.scopes.pop();
+                    self.block_of_broken(block);
                 }
             }
         }
+    }
+
+    fn expect(&mut self, span: Span, message: &SpannedText, actions: &[ActionNode]) {
+        if self.statements.in_group() {
+            self.report(span, RuleErrorKind::ExpectInGroup);
+        }
+        let actions = actions.iter().filter_map(|action| self.action(action)).collect();
+        let message = message.value.clone();
+        self.program.expectations.push(Expectation { span, message, actions });
+    }
+
+    /// The block of a statement whose head could not be read.
+    fn block_of_broken(&mut self, block: &[StatementNode]) {
+        self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
+        let category = self.category;
+        if self.site {
+            // The statement may have been a category.
+            self.category.get_or_insert(0);
+        }
+        self.block(block);
+        self.category = category;
+        self.statements.scopes.pop();
     }
 
     /// Declares a name, unless it is already declared.
@@ -199,7 +207,6 @@ impl Checker<'_, '_> {
             }
             None => (None, Scope::default()),
         };
-        let class = index.map(|index| self.conditions.class(index));
         let what = if index.is_some() { "rule" } else { "`otherwise`" };
         let head = match body {
             Body::Actions(_) => span,
@@ -222,20 +229,23 @@ impl Checker<'_, '_> {
         self.statements.scopes.pop();
         self.end_group(at);
         self.statements.dead = before;
-        if ends && let Some(block) = self.statements.blocks.last_mut() {
-            match class {
-                Some(class) => {
-                    block.conditions.entry(class).or_insert(head);
-                    let mut covered = std::mem::take(&mut block.covered);
-                    if let Some(index) = index {
-                        self.cover(index, head, &mut covered);
-                    }
-                    if let Some(block) = self.statements.blocks.last_mut() {
-                        block.covered = covered;
-                    }
-                }
-                None => block.end = block.end.or(Some(head)),
-            }
+        if ends {
+            self.ends_after(head, index);
+        }
+    }
+
+    /// Records that a rule stops rule processing; without a condition, always.
+    fn ends_after(&mut self, rule: Span, condition: Option<u32>) {
+        let Some(block) = self.statements.blocks.last_mut() else { return };
+        let Some(condition) = condition else {
+            block.end = block.end.or(Some(rule));
+            return;
+        };
+        block.conditions.entry(self.conditions.class(condition)).or_insert(rule);
+        let mut covered = std::mem::take(&mut block.covered);
+        self.cover(condition, rule, &mut covered);
+        if let Some(block) = self.statements.blocks.last_mut() {
+            block.covered = covered;
         }
     }
 
@@ -284,7 +294,7 @@ impl Checker<'_, '_> {
     }
 
     /// The actions after an arrow; returns whether they end the run.
-    fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::ActionNode]) -> bool {
+    fn actions_of_rule(&mut self, actions: &[ActionNode]) -> bool {
         self.statements.blocks.push(RuleBlock::default());
         self.actions(actions);
         let block = self.statements.blocks.pop();
@@ -292,7 +302,7 @@ impl Checker<'_, '_> {
     }
 
     /// Actions separated by commas, in the innermost block.
-    fn actions(&mut self, actions: &[crate::syntax::ast::ActionNode]) {
+    fn actions(&mut self, actions: &[ActionNode]) {
         for (number, action) in actions.iter().enumerate() {
             let was_dead = self.statements.dead;
             if number > 0 {
@@ -353,10 +363,10 @@ impl Checker<'_, '_> {
         let covering = condition.and_then(|condition| {
             blocks.rev().find_map(|block| self.covering_rule(condition, &block.covered))
         });
-        let way = &mut self.statements;
-        let same = way.blocks.iter().find_map(|block| block.conditions.get(&class?).copied());
-        let mut is_reported = way.dead;
-        let found = match way.blocks.last_mut() {
+        let flow = &mut self.statements;
+        let same = flow.blocks.iter().find_map(|block| block.conditions.get(&class?).copied());
+        let mut is_reported = flow.dead;
+        let found = match flow.blocks.last_mut() {
             Some(RuleBlock { end: Some(at), is_reported: before, .. }) => {
                 is_reported |= std::mem::replace(before, true);
                 Some((UnreachableReason::Always, *at))
@@ -365,8 +375,8 @@ impl Checker<'_, '_> {
                 .map(|at| (UnreachableReason::SameCondition, at))
                 .or(covering.map(|at| (UnreachableReason::WiderCondition, at))),
         };
-        let before = way.dead;
-        way.dead |= found.is_some();
+        let before = flow.dead;
+        flow.dead |= found.is_some();
         if let Some((why, at)) = found.filter(|_| !is_reported) {
             self.report(span, LogicMistake::Unreachable { what, why, at });
         }

@@ -358,7 +358,7 @@ fn needle(kind: FieldKind, operator: TextOperator, text: &str) -> String {
 }
 
 /// What a value is, for people.
-pub(super) fn kind_name(kind: &ValueKind) -> &'static str {
+fn kind_name(kind: &ValueKind) -> &'static str {
     match kind {
         ValueKind::Text(_) => "a string",
         ValueKind::Pattern { .. } => "a pattern",

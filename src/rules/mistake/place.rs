@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "each variant's line explains its fields")]
 
 use super::{Wording, error, warning};
+use crate::diagnostic::Severity;
 use crate::syntax::quote;
 
 /// What is wrong with a path or the name of a folder.
@@ -11,7 +12,7 @@ use crate::syntax::quote;
 pub enum PlaceMistake {
     /// A path with something that a shell or a mail server would substitute, and
     /// what was probably meant.
-    ShellPath { text: String, suggestion: String, is_setting: bool },
+    ShellPath { text: String, suggestion: String, severity: Severity },
     /// A folder given as one of procmail's variables.
     FolderVariable { name: String, suggestion: Option<String> },
     /// A capture in a folder's name as procmail or Sieve write it, `$1` or `${1}`.
@@ -33,9 +34,9 @@ pub enum PlaceMistake {
 impl PlaceMistake {
     pub(super) fn wording(self) -> Wording {
         match self {
-            PlaceMistake::ShellPath { text, suggestion, is_setting } => {
+            PlaceMistake::ShellPath { text, suggestion, severity } => {
                 let message = format!("variables are not expanded in the path `{text}`");
-                let severe = if is_setting { error } else { warning };
+                let severe = if severity == Severity::Error { error } else { warning };
                 severe("shell-path", message, "taken literally").or_hint(Some(format!(
                     "write `\"{suggestion}\"`; `~/` is the home, and a relative path starts at the \
                      directory of the rule file"

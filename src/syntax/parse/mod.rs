@@ -82,6 +82,25 @@ impl ParseFrame {
     fn new(start: u32, head: StatementHead) -> ParseFrame {
         ParseFrame { start, head, statements: Vec::new(), entries: Vec::new(), rule_indent: None }
     }
+
+    /// The statement whose block is complete; a file is none.
+    fn into_kind(self) -> Option<StatementNodeKind> {
+        let ParseFrame { statements, entries, .. } = self;
+        Some(match self.head {
+            StatementHead::Rule(head) => {
+                let (label, condition) = *head;
+                StatementNodeKind::Rule { label, condition, body: Body::Block(statements) }
+            }
+            StatementHead::Score { name } => StatementNodeKind::Score { name, entries },
+            StatementHead::Category { name, mandatory } => {
+                StatementNodeKind::Category { name, mandatory, statements }
+            }
+            StatementHead::Broken { declares } => {
+                StatementNodeKind::Broken { declares, block: statements }
+            }
+            StatementHead::File => return None,
+        })
+    }
 }
 
 impl<'a> StatementReader<'a> {
@@ -109,27 +128,7 @@ impl<'a> StatementReader<'a> {
                     let Some(next) = outer.pop() else { continue };
                     let done = std::mem::replace(&mut frame, next);
                     let span = Span { file: self.file, start: done.start, end };
-                    let kind = match done.head {
-                        StatementHead::Rule(head) => StatementNodeKind::Rule {
-                            label: head.0,
-                            condition: head.1,
-                            body: Body::Block(done.statements),
-                        },
-                        StatementHead::Score { name } => {
-                            StatementNodeKind::Score { name, entries: done.entries }
-                        }
-                        StatementHead::Category { name, mandatory } => {
-                            StatementNodeKind::Category {
-                                name,
-                                mandatory,
-                                statements: done.statements,
-                            }
-                        }
-                        StatementHead::Broken { declares } => {
-                            StatementNodeKind::Broken { declares, block: done.statements }
-                        }
-                        StatementHead::File => continue,
-                    };
+                    let Some(kind) = done.into_kind() else { continue };
                     frame.statements.push(StatementNode { span, kind });
                     frame.rule_indent = None;
                 }

@@ -41,9 +41,9 @@ fn included_files_are_checked_in_their_place() {
     let found: Vec<_> = checked
         .diagnostics
         .iter()
-        .map(|each| {
-            let path = sources.path(each.span).display().to_string();
-            (path, sources.line(each.span), each.code, sources.text(each.span))
+        .map(|mistake| {
+            let path = sources.path(mistake.span).display().to_string();
+            (path, sources.line(mistake.span), mistake.code, sources.text(mistake.span))
         })
         .collect();
     assert_eq!(
@@ -66,7 +66,8 @@ fn includes_end() {
         ("b", "include \"../rules/a\"\ninclude \"main\""),
     ]);
     let found = diagnostics(&sources, &checked);
-    let codes: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
+    let codes: Vec<_> =
+        found.iter().map(|mistake| (mistake.0.as_str(), mistake.1.as_str())).collect();
     assert_eq!(codes, [("include-cycle", "\"../rules/a\""), ("include-cycle", "\"main\"")]);
 
     let names: Vec<String> = (0..=18).map(|number| format!("f{number}")).collect();

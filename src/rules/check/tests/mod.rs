@@ -46,10 +46,10 @@ fn program(text: &str) -> Program {
 
 /// Code, marked text and message of every mistake.
 fn diagnostics(sources: &Sources, checked: &CheckResult) -> Vec<(String, String, String)> {
-    let each = checked.diagnostics.iter().map(|each| {
-        (each.code.to_owned(), sources.text(each.span).to_owned(), each.message.clone())
+    let mistakes = checked.diagnostics.iter().map(|mistake| {
+        (mistake.code.to_owned(), sources.text(mistake.span).to_owned(), mistake.message.clone())
     });
-    each.collect()
+    mistakes.collect()
 }
 
 #[track_caller]

@@ -228,7 +228,7 @@ fn texts_that_only_look_like_mistakes_are_accepted() {
         let text = format!("when {test}{marked}{close} -> inbox");
         let (sources, checked) = check_files(&[("main", &text)]);
         let found = diagnostics(&sources, &checked);
-        let codes: Vec<_> = found.iter().map(|each| each.0.as_str()).collect();
+        let codes: Vec<_> = found.iter().map(|mistake| mistake.0.as_str()).collect();
         assert_eq!(codes, [code], "{text}");
         assert!(found[0].1.trim_start_matches('"') == marked.trim_start_matches('"'), "{found:?}");
     }

@@ -130,10 +130,10 @@ proptest! {
             words.iter().map(|word| format!("{} ", WORDS[*word])).collect()
         };
         let (sources, checked) = check_files(&[("main", &text(&main)), ("other", &text(&other))]);
-        for each in &checked.diagnostics {
-            let file = sources.files().get(each.span.file as usize).expect("a file");
-            prop_assert!(file.text.get(each.span.start as usize..each.span.end as usize).is_some());
-            prop_assert!(!each.message.is_empty());
+        for mistake in &checked.diagnostics {
+            let file = sources.files().get(mistake.span.file as usize).expect("a file");
+            prop_assert!(file.text.get(mistake.span.start as usize..mistake.span.end as usize).is_some());
+            prop_assert!(!mistake.message.is_empty());
         }
     }
 }

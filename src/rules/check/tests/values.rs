@@ -172,7 +172,8 @@ fn days_of_the_week_and_results_are_words() {
     ] {
         let (sources, checked) = check_files(&[("main", &format!("when {test} -> inbox"))]);
         let found = diagnostics(&sources, &checked);
-        let found: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
+        let found: Vec<_> =
+            found.iter().map(|mistake| (mistake.0.as_str(), mistake.1.as_str())).collect();
         assert_eq!(found, [(code, marked)], "{test}");
     }
 }

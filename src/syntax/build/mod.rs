@@ -1,21 +1,24 @@
 //! pest's pairs to Ast: one statement, head or entry at a time.
 
+mod statement;
+
 use pest::iterators::Pair;
 
-use super::ast::{
-    ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{
+    ActionNode, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
     MoveDirection, MoveEnd, NamedArguments, ScriptOption, SpannedText, StatementNodeKind,
     ValueKind, ValueNode,
 };
-use super::grammar::Rule;
-use super::literal;
-use super::mended::MendedPiece;
-use super::mistake::{Mistake, SyntaxErrorKind};
-use super::words;
-use crate::source::{Span, Spanned};
+use crate::syntax::grammar::Rule;
+use crate::syntax::literal;
+use crate::syntax::mended::MendedPiece;
+use crate::syntax::mistake::{Mistake, SyntaxErrorKind};
+use crate::syntax::words;
+use statement::StatementParts;
 
 /// What was read, or the single mistake in its place.
-pub(super) type Read<T> = Result<T, Mistake>;
+pub(in crate::syntax) type Read<T> = Result<T, Mistake>;
 
 /// A condition, and its place including the parentheses around it.
 type SpannedCondition = (ConditionNode, Span);
@@ -23,7 +26,7 @@ type SpannedCondition = (ConditionNode, Span);
 /// Builds the Ast of one piece from pest's pairs. The grammar determines the
 /// contents of a pair; if they differed, the result would be a mistake, not a
 /// panic.
-pub(super) struct Builder<'m> {
+pub(in crate::syntax) struct Builder<'m> {
     file: u32,
     /// Where the piece begins.
     base: u32,
@@ -35,17 +38,21 @@ pub(super) struct Builder<'m> {
 
 impl<'m> Builder<'m> {
     /// For a piece that begins at byte `base` of a file, or of a mended piece.
-    pub(super) fn new(file: u32, base: u32, mended: Option<&'m MendedPiece>) -> Builder<'m> {
+    pub(in crate::syntax) fn new(
+        file: u32,
+        base: u32,
+        mended: Option<&'m MendedPiece>,
+    ) -> Builder<'m> {
         Builder { file, base, mended, escapes: Vec::new() }
     }
 
     /// The mistakes in what was built nevertheless.
-    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
+    pub(in crate::syntax) fn into_mistakes(self) -> Vec<Mistake> {
         self.escapes
     }
 
     /// For cases that the grammar rules out.
-    pub(super) fn impossible(&self) -> Mistake {
+    pub(in crate::syntax) fn impossible(&self) -> Mistake {
         Mistake {
             kind: SyntaxErrorKind::Unexpected {
                 found: None,
@@ -76,7 +83,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    pub(super) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
+    pub(in crate::syntax) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
         Spanned { value: pair.as_str().to_string(), span: self.span(pair) }
     }
 
@@ -94,80 +101,46 @@ impl<'m> Builder<'m> {
         Spanned { value, span: self.span(pair) }
     }
 
-    pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
+    pub(in crate::syntax) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
         let rule = pair.as_rule();
         if rule == Rule::actions {
             return Ok(StatementNodeKind::Actions(self.actions(pair)?));
         }
-        let mut word = None;
-        let mut value = None;
-        let mut condition = None;
-        let mut actions = Vec::new();
-        let mut label = None;
-        let mut choices = Vec::new();
-        let mut label_kind = None;
-        let mut source = None;
-        let mut even = Vec::new();
-        let mut ends = Vec::new();
-        let mut sieve = false;
-        let mut options = Vec::new();
+        let parts = self.statement_parts(pair)?;
+        parts.into_kind(rule).ok_or_else(|| self.impossible())
+    }
+
+    fn statement_parts(&mut self, pair: Pair<Rule>) -> Read<StatementParts> {
+        let rule = pair.as_rule();
+        let mut parts = StatementParts::default();
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::isp_choice => choices.push(self.choice(part)?),
-                Rule::label_kind => label_kind = Some(self.word(&part)),
-                Rule::name | Rule::setting => word = Some(self.word(&part)),
-                Rule::kept_mail => even.push(self.word(&part)),
-                Rule::quantity => value = Some(self.scalar(&part)?),
+                Rule::isp_choice => parts.choices.push(self.choice(part)?),
+                Rule::label_kind => parts.label_kind = Some(self.word(&part)),
+                Rule::name | Rule::setting => parts.word = Some(self.word(&part)),
+                Rule::kept_mail => parts.even.push(self.word(&part)),
+                Rule::quantity => parts.value = Some(self.scalar(&part)?),
                 Rule::list_source => {
-                    source = ListSource::ALL.into_iter().find(|it| it.word() == part.as_str());
+                    parts.source =
+                        ListSource::ALL.into_iter().find(|source| source.word() == part.as_str());
                 }
-                Rule::sieve_word => sieve = true,
-                Rule::script_option => options.push(self.script_option(part)?),
-                Rule::move_end => ends.push(self.move_end(part)?),
+                Rule::sieve_word => parts.is_sieve = true,
+                Rule::script_option => parts.options.push(self.script_option(part)?),
+                Rule::move_end => parts.ends.push(self.move_end(part)?),
                 Rule::string if rule == Rule::list => {
-                    let text = self.string(&part);
-                    value = Some(ValueNode { span: text.span, kind: ValueKind::Text(text.value) });
+                    let Spanned { value, span } = self.string(&part);
+                    parts.value = Some(ValueNode { span, kind: ValueKind::Text(value) });
                 }
-                Rule::string => word = Some(self.string(&part)),
-                Rule::value => value = Some(self.value(part)?),
-                Rule::set_of_values => value = Some(self.set(part)?),
-                Rule::condition => condition = Some(self.condition(part)?.0),
-                Rule::actions => actions = self.actions(part)?,
-                Rule::group_head => (label, condition) = self.group_head(part)?,
+                Rule::string => parts.word = Some(self.string(&part)),
+                Rule::value => parts.value = Some(self.value(part)?),
+                Rule::set_of_values => parts.value = Some(self.set(part)?),
+                Rule::condition => parts.condition = Some(self.condition(part)?.0),
+                Rule::actions => parts.actions = self.actions(part)?,
+                Rule::group_head => (parts.label, parts.condition) = self.group_head(part)?,
                 _ => {}
             }
         }
-        let kind = match (rule, word, value, condition) {
-            (Rule::set, Some(name), Some(value), _) => StatementNodeKind::Set { name, value },
-            (Rule::list, Some(name), Some(value), _) => match (source, value) {
-                (Some(source), ValueNode { span, kind: ValueKind::Text(value) }) => {
-                    StatementNodeKind::ListFrom { name, source, place: Spanned { value, span } }
-                }
-                (_, value) => StatementNodeKind::List { name, value },
-            },
-            (Rule::expire, Some(folder), Some(after), unless) => {
-                StatementNodeKind::Expire { folder, after, even, unless, actions }
-            }
-            (Rule::on_move, ..) => StatementNodeKind::OnMoved { ends, actions },
-            (Rule::define, Some(name), _, Some(condition)) => {
-                StatementNodeKind::Define { name, condition }
-            }
-            (Rule::include, Some(file), _, _) if sieve => {
-                StatementNodeKind::IncludeSieve { file, options }
-            }
-            (Rule::include, Some(file), _, _) => StatementNodeKind::Include { file },
-            (Rule::isp_filter, ..) => StatementNodeKind::IspFilter { choices },
-            (Rule::isp_label, Some(text), _, _) => {
-                let kind = label_kind.ok_or_else(|| self.impossible())?;
-                StatementNodeKind::IspLabel { kind, text }
-            }
-            (Rule::expect, Some(message), _, _) => StatementNodeKind::Expect { message, actions },
-            (Rule::filter_rule, _, _, condition) => {
-                StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
-            }
-            _ => return Err(self.impossible()),
-        };
-        Ok(kind)
+        Ok(parts)
     }
 
     fn script_option(&mut self, pair: Pair<Rule>) -> Read<ScriptOption> {
@@ -185,7 +158,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    pub(super) fn group_head(
+    pub(in crate::syntax) fn group_head(
         &mut self,
         pair: Pair<Rule>,
     ) -> Read<(Option<SpannedText>, Option<ConditionNode>)> {
@@ -238,7 +211,10 @@ impl<'m> Builder<'m> {
     }
 
     /// The name of a category, and whether it is mandatory.
-    pub(super) fn category_head(&mut self, pair: Pair<Rule>) -> Read<(SpannedText, bool)> {
+    pub(in crate::syntax) fn category_head(
+        &mut self,
+        pair: Pair<Rule>,
+    ) -> Read<(SpannedText, bool)> {
         let mut name = None;
         let mut mandatory = false;
         for part in pair.into_inner() {
@@ -252,7 +228,10 @@ impl<'m> Builder<'m> {
         Ok((name.ok_or_else(|| self.impossible())?, mandatory))
     }
 
-    pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, ConditionNode)> {
+    pub(in crate::syntax) fn entry(
+        &mut self,
+        pair: Pair<Rule>,
+    ) -> Read<(Spanned<f64>, ConditionNode)> {
         let mut weight = None;
         let mut condition = None;
         for part in pair.into_inner() {
@@ -360,47 +339,53 @@ impl<'m> Builder<'m> {
         let mut nots = Vec::new();
         let mut operand = None;
         for part in pair.into_inner() {
-            let place = self.span(&part);
             match part.as_rule() {
-                Rule::not_word => nots.push(place),
-                Rule::condition => operand = Some(self.condition(part)?.0),
-                Rule::has => {
-                    let fields = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
-                    let fields = self.fields(fields.ok_or_else(|| self.impossible())?)?;
-                    operand =
-                        Some(ConditionNode { span: place, kind: ConditionNodeKind::Has(fields) });
-                }
-                Rule::duplicate => {
-                    let (mut of, mut within, mut first) = (None, None, None);
-                    for inner in part.into_inner() {
-                        match inner.as_rule() {
-                            Rule::string => of = Some(self.string(&inner)),
-                            Rule::quantity => within = Some(self.quantity(&inner)?),
-                            Rule::of_first => first = Some(self.span(&inner)),
-                            _ => {}
-                        }
-                    }
-                    let kind = ConditionNodeKind::Duplicate { of, within, first };
-                    operand = Some(ConditionNode { span: place, kind });
-                }
-                Rule::folder_exists => {
-                    let name = part.into_inner().find(|part| part.as_rule() == Rule::string);
-                    let name = self.string(&name.ok_or_else(|| self.impossible())?);
-                    let kind = ConditionNodeKind::FolderExists(name);
-                    operand = Some(ConditionNode { span: place, kind });
-                }
-                Rule::test => operand = Some(self.test(part, place)?),
-                _ => {}
+                Rule::not_word => nots.push(self.span(&part)),
+                Rule::open_paren | Rule::close_paren => {}
+                _ => operand = Some(self.operand(part)?),
             }
         }
         let mut condition = operand.ok_or_else(|| self.impossible())?;
         for not in nots.into_iter().rev() {
-            condition = ConditionNode {
-                span: not.to(span),
-                kind: ConditionNodeKind::Not(Box::new(condition)),
-            };
+            let kind = ConditionNodeKind::Not(Box::new(condition));
+            condition = ConditionNode { span: not.to(span), kind };
         }
         Ok((condition, span))
+    }
+
+    /// What `not` can negate.
+    fn operand(&mut self, pair: Pair<Rule>) -> Read<ConditionNode> {
+        let span = self.span(&pair);
+        let kind = match pair.as_rule() {
+            Rule::condition => return Ok(self.condition(pair)?.0),
+            Rule::test => return self.test(pair, span),
+            Rule::has => {
+                let fields = pair.into_inner().find(|part| part.as_rule() != Rule::has_word);
+                let fields = fields.ok_or_else(|| self.impossible())?;
+                ConditionNodeKind::Has(self.fields(fields)?)
+            }
+            Rule::duplicate => self.duplicate(pair)?,
+            Rule::folder_exists => {
+                let name = pair.into_inner().find(|part| part.as_rule() == Rule::string);
+                let name = name.ok_or_else(|| self.impossible())?;
+                ConditionNodeKind::FolderExists(self.string(&name))
+            }
+            _ => return Err(self.impossible()),
+        };
+        Ok(ConditionNode { span, kind })
+    }
+
+    fn duplicate(&mut self, pair: Pair<Rule>) -> Read<ConditionNodeKind> {
+        let (mut of, mut within, mut first) = (None, None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::string => of = Some(self.string(&part)),
+                Rule::quantity => within = Some(self.quantity(&part)?),
+                Rule::of_first => first = Some(self.span(&part)),
+                _ => {}
+            }
+        }
+        Ok(ConditionNodeKind::Duplicate { of, within, first })
     }
 
     fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<ConditionNode> {

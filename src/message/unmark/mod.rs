@@ -6,19 +6,16 @@
 //! prefixes, after the `[name]` of a list, and in encoded words (RFC 2047). If
 //! SpamAssassin kept the subject in X-Spam-Prev-Subject, that is used.
 
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read, Seek};
+mod report;
+mod subject;
+
 use std::ops::Range;
 
-use memchr::memmem;
-
-use super::encoded_word::{self, EncodedWord};
 use super::head::Head;
-use super::transfer::Encoding;
-use super::unfold::unfold;
-use super::{Message, fold, reply_prefix};
+use super::{Message, fold};
 use crate::ascii_case;
+use report::unwrap;
+use subject::strip;
 
 /// What must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,17 +27,6 @@ pub struct Marks {
     /// Headers that only we may write.
     pub forged: Vec<&'static str>,
 }
-
-/// The most marks and prefixes before a subject: no gateway puts more there.
-const MOST: usize = 20;
-/// How long an encoded subject may be, bytes.
-const LONGEST: usize = 64 << 10;
-/// The longest name of a list in brackets, characters.
-const LONGEST_TAG: usize = 80;
-/// The largest wrapped message, in bytes, that is unwrapped in memory.
-const IN_MEMORY: u64 = 1 << 20;
-/// How much of a wrapped message's header is read, bytes.
-const PART_HEADER: u64 = 64 << 10;
 
 impl Message {
     /// The message as it was before the marks were added, and what was removed,
@@ -137,7 +123,7 @@ fn header(head: &Head, marks: &Marks, removed: &mut Vec<String>) -> (Option<Vec<
     let bytes = head.bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    for (range, value) in edits.into_iter() {
+    for (range, value) in edits {
         if range.start < at {
             continue;
         }
@@ -191,227 +177,11 @@ fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<RestoredSub
     Some(RestoredSubject { subject: Some((place, value)), drop: vec![kept.range] })
 }
 
-/// A raw subject without the marks before it, and the first of them as written;
-/// `None` if there is no mark.
-fn strip(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, String)> {
-    let mut value = Cow::Borrowed(raw);
-    let mut first = None;
-    for _ in 0..MOST {
-        let Some((next, mark)) = strip_one(head, &value, marks) else { break };
-        value = Cow::Owned(next);
-        first.get_or_insert(mark);
-    }
-    Some((value.into_owned(), first?))
-}
-
-fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, String)> {
-    let encoded = memmem::find(raw, b"=?").unwrap_or(raw.len());
-    let plain = raw.get(..encoded)?;
-    let text = match std::str::from_utf8(plain) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(plain.get(..error.valid_up_to())?).ok()?,
-    };
-    match seek(text, marks) {
-        SubjectStart::Found(at) => {
-            let mark = text.get(at.clone())?.to_owned();
-            let mut cut = raw.get(..at.start)?.to_vec();
-            cut.extend_from_slice(after_blank(raw.get(at.end..)?));
-            return Some((cut, mark));
-        }
-        SubjectStart::Elsewhere => return None,
-        SubjectStart::AtEnd if text.len() < plain.len() || raw.len() > LONGEST => return None,
-        SubjectStart::AtEnd => {}
-    }
-    let rest = raw.get(encoded..)?;
-    let word = EncodedWord::at(rest, 0)?;
-    let declared = head.declared_charset();
-    let alone = rest.get(..word.end)?;
-    let decoded = encoded_word::decode(alone, declared);
-    if marks.iter().any(|mark| fold::fold(&decoded).trim() == mark) {
-        let mut cut = plain.to_vec();
-        cut.extend_from_slice(rest.get(word.end..)?.trim_ascii_start());
-        return Some((cut, decoded.trim().to_owned()));
-    }
-    let unfolded = unfold(rest);
-    let decoded = encoded_word::decode(&unfolded, declared);
-    let SubjectStart::Found(at) = seek(&decoded, marks) else { return None };
-    let mark = decoded.get(at.clone())?.to_owned();
-    let after = decoded.get(at.end..)?;
-    let text = decoded.get(..at.start)?.to_owned() + after.strip_prefix(' ').unwrap_or(after);
-    let line_end = if memmem::find(head.bytes(), b"\r\n").is_some() { "\r\n " } else { "\n " };
-    let mut value = plain.to_vec();
-    value.extend_from_slice(encoded_word::encode(&text).replace("\n ", line_end).as_bytes());
-    Some((value, mark))
-}
-
-/// Without the one blank or fold that a gateway puts after its mark.
-fn after_blank(raw: &[u8]) -> &[u8] {
-    match raw {
-        [b' ' | b'\t', rest @ ..]
-        | [b'\n', b' ' | b'\t', rest @ ..]
-        | [b'\r', b'\n', b' ' | b'\t', rest @ ..] => rest,
-        _ => raw,
-    }
-}
-
-/// What is at the front of a subject.
-enum SubjectStart {
-    /// A mark, and its place.
-    Found(Range<usize>),
-    /// Only prefixes; an encoded word may follow.
-    AtEnd,
-    /// Something else.
-    Elsewhere,
-}
-
-fn seek(text: &str, marks: &[String]) -> SubjectStart {
-    let mut at = 0;
-    for _ in 0..MOST {
-        let rest = text.get(at..).unwrap_or_default();
-        at += rest.len() - rest.trim_start().len();
-        let rest = rest.trim_start();
-        if rest.is_empty() {
-            return SubjectStart::AtEnd;
-        }
-        if let Some(length) = marks.iter().find_map(|mark| mark_length(rest, mark)) {
-            return SubjectStart::Found(at..at + length);
-        }
-        match prefix_length(rest) {
-            Some(length) => at += length,
-            None => return SubjectStart::Elsewhere,
-        }
-    }
-    SubjectStart::Elsewhere
-}
-
-/// How much of the text is covered by a mark at its beginning; `mark` is folded.
-fn mark_length(text: &str, mark: &str) -> Option<usize> {
-    let begin = text.get(..mark.len());
-    if begin.is_some_and(|begin| begin.eq_ignore_ascii_case(mark)) {
-        return Some(mark.len());
-    }
-    if text.is_ascii() && mark.is_ascii() && !mark.contains(' ') {
-        return None;
-    }
-    let most = 4 * mark.chars().count() + 8;
-    text.char_indices()
-        .take(most)
-        .map(|(at, c)| at + c.len_utf8())
-        .find(|end| text.get(..*end).is_some_and(|begin| fold::fold(begin).trim_end() == mark))
-}
-
-/// `Re:`, `Re[2]:`, `[list]`
-fn prefix_length(text: &str) -> Option<usize> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let length = rest.chars().take(LONGEST_TAG).position(|c| c == ']')?;
-        return rest.char_indices().nth(length).map(|(at, _)| at + 2);
-    }
-    reply_prefix::length(text)
-}
-
-/// The message that SpamAssassin put into a report (`report_safe` 1 and 2), below
-/// the headers that have been written since.
-fn unwrap(message: &Message) -> io::Result<Option<Message>> {
-    let head = message.head();
-    let kind = head.content_type();
-    if kind.value != "multipart/mixed" {
-        return Ok(None);
-    }
-    let parts = message.parts()?;
-    let mut children = parts.iter().filter(|part| part.parent == Some(0));
-    let (Some(report), Some(original), None) = (children.next(), children.next(), children.next())
-    else {
-        return Ok(None);
-    };
-    let between = report.range.end..original.range.start;
-    if original.encoding != Encoding::Identity || between.end - between.start > PART_HEADER {
-        return Ok(None);
-    }
-    let mut lines = Vec::new();
-    message.body(between)?.read_to_end(&mut lines)?;
-    let boundary = memmem::find(&lines, b"--").unwrap_or(lines.len());
-    let lines = lines.get(boundary..).unwrap_or_default();
-    let after = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
-    let part = Head::parse(lines.get(after..).unwrap_or_default());
-    let kind = part.content_type();
-    if kind.get("x-spam-type") != Some("original") {
-        return Ok(None);
-    }
-    let mut content = message.body(original.range.clone())?;
-    let original = if original.range.end - original.range.start <= IN_MEMORY {
-        let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes)?;
-        Message::from_bytes(bytes)
-    } else {
-        let mut file: File = tempfile::tempfile()?;
-        io::copy(&mut content, &mut file)?;
-        file.rewind()?;
-        Message::open(file)?
-    };
-    // A line that begins with a blank would continue the last line above.
-    let continues = matches!(original.head().bytes(), [b' ' | b'\t', ..]);
-    if continues || original.head().headers().next().is_none() {
-        return Ok(None);
-    }
-    let Some(mut header) = written_since(head, original.head()) else { return Ok(None) };
-    header.extend_from_slice(original.head().bytes());
-    Ok(Some(original.with_header(Some(header))))
-}
-
-/// Results of checks. Those of the report say nothing about the message in it.
-const RESULTS: [&str; 3] = ["Authentication-Results", "ARC-Authentication-Results", "Received-SPF"];
-
-/// The trace headers above the wrapped message's own: down to the Received line that
-/// SpamAssassin writes when it wraps. A sender can write such a report too, around
-/// a header that looks like ours. So none of the lines above is left out, since one of
-/// them shows where the message came from outside. `None` if results in the wrapped
-/// message would follow them directly, where our border writes its own: then
-/// SpamAssassin's line has to be between them.
-fn written_since(outer: &Head, original: &Head) -> Option<Vec<u8>> {
-    const TRACE: [&str; 6] = [
-        "Return-Path",
-        "Delivered-To",
-        "X-Original-To",
-        "Envelope-To",
-        "Delivery-Date",
-        "Received",
-    ];
-    let is = |name: &str, names: &[&str]| names.iter().any(|each| each.eq_ignore_ascii_case(name));
-    let bytes = |range: Range<usize>| outer.bytes().get(range).unwrap_or_default();
-    let (mut since, mut has_received, mut by_filter) = (Vec::new(), false, None);
-    for header in outer.headers() {
-        let received = is(header.name, &["Received"]);
-        if received && is_of_spamassassin(header.value) {
-            by_filter = Some(header.range);
-            break;
-        }
-        if is(header.name, &TRACE) {
-            has_received |= received;
-            since.extend_from_slice(bytes(header.range));
-        }
-    }
-    let top = original
-        .headers()
-        .find(|header| is(header.name, &["Received"]) || is(header.name, &RESULTS));
-    if has_received && top.is_some_and(|header| is(header.name, &RESULTS)) {
-        since.extend_from_slice(bytes(by_filter?));
-    }
-    Some(since)
-}
-
-/// `from localhost by HOST with SpamAssassin (version 4.0.1); DATE`. An MTA writes the
-/// client's address after a HELO that begins like that.
-fn is_of_spamassassin(received: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(received);
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let ["from", "localhost", "by", _, "with", "SpamAssassin", version, rest @ ..] = &*words else {
-        return false;
-    };
-    version.starts_with('(') && !rest.iter().any(|word| word.contains(['(', '[']))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Seek};
+
+    use super::subject::MOST;
     use super::*;
 
     fn marks() -> Marks {

@@ -1,123 +1,14 @@
-//! The one table of fields: what a rule may test, of which kind it is, and which
-//! operators fit that kind. `check`, hints, templates and the manual's test read
-//! it.
+//! The one table of fields: what a rule may test, and of which kind it is. `check`, hints,
+//! templates and the manual's test read it.
+
+mod kind;
+mod registered;
 
 use crate::flags::FLAGS;
-use crate::rules::program::{
-    AddressField, AddressPart, Comparison, Field, ResultField, TextOperator,
-};
+use crate::rules::program::{AddressField, AddressPart, Field, ResultField};
 
-/// Kinds of field: what its values are, and therefore how they can be tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FieldKind {
-    /// Addresses.
-    Address,
-    /// Domains, in any spelling of IDN.
-    Domain,
-    /// Text.
-    Text,
-    /// The result of a method of authentication.
-    Result,
-    /// An IP address.
-    Ip,
-    /// A header that has no name of its own in the table: text, or its first number.
-    Header,
-    /// A plain number.
-    Number,
-    /// Bytes.
-    Size,
-    /// Seconds.
-    Duration,
-    /// A day, or a moment in it.
-    Date,
-    /// A time of day.
-    Time,
-    /// A day of the week.
-    Weekday,
-}
-
-/// Operators, as in the language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// `is contains starts ends like`
-    Text(TextOperator),
-    /// `matches`
-    Matches,
-    /// `in`
-    In,
-    /// `< <= = >= >`
-    Compare(Comparison),
-}
-
-/// Every operator with its word.
-pub const OPERATORS: &[(&str, Operator)] = &[
-    ("is", Operator::Text(TextOperator::Is)),
-    ("contains", Operator::Text(TextOperator::Contains)),
-    ("starts", Operator::Text(TextOperator::Starts)),
-    ("ends", Operator::Text(TextOperator::Ends)),
-    ("like", Operator::Text(TextOperator::Like)),
-    ("resembles", Operator::Text(TextOperator::Resembles)),
-    ("matches", Operator::Matches),
-    ("in", Operator::In),
-    ("<", Operator::Compare(Comparison::Less)),
-    ("<=", Operator::Compare(Comparison::LessOrEqual)),
-    ("=", Operator::Compare(Comparison::Equal)),
-    (">=", Operator::Compare(Comparison::GreaterOrEqual)),
-    (">", Operator::Compare(Comparison::Greater)),
-];
-
-impl Operator {
-    /// The operator of a word.
-    pub fn of(word: &str) -> Option<Operator> {
-        OPERATORS.iter().find(|(name, _)| *name == word).map(|(_, operator)| *operator)
-    }
-}
-
-impl FieldKind {
-    /// Whether an operator fits the kind.
-    pub fn takes(self, operator: Operator) -> bool {
-        match operator {
-            Operator::Text(TextOperator::Is) => {
-                self.is_text()
-                    || matches!(self, FieldKind::Weekday | FieldKind::Result | FieldKind::Ip)
-            }
-            Operator::Text(_) | Operator::Matches => self.is_text(),
-            Operator::In => true,
-            Operator::Compare(_) => {
-                let word = matches!(self, FieldKind::Weekday | FieldKind::Result | FieldKind::Ip);
-                self == FieldKind::Header || !(self.is_text() || word)
-            }
-        }
-    }
-
-    /// Words of the operators that fit, in the manual's order.
-    pub fn operators(self) -> impl Iterator<Item = &'static str> {
-        OPERATORS.iter().filter(move |(_, operator)| self.takes(*operator)).map(|(word, _)| *word)
-    }
-
-    /// Whether values are compared as text.
-    pub fn is_text(self) -> bool {
-        matches!(self, FieldKind::Address | FieldKind::Domain | FieldKind::Text | FieldKind::Header)
-    }
-
-    /// For people: `an address`.
-    pub fn name(self) -> &'static str {
-        match self {
-            FieldKind::Address => "an address",
-            FieldKind::Domain => "a domain",
-            FieldKind::Text => "a text",
-            FieldKind::Result => "a result",
-            FieldKind::Ip => "an IP address",
-            FieldKind::Header => "a header",
-            FieldKind::Number => "a number",
-            FieldKind::Size => "a size",
-            FieldKind::Duration => "a duration",
-            FieldKind::Date => "a date",
-            FieldKind::Time => "a time of day",
-            FieldKind::Weekday => "a day of the week",
-        }
-    }
-}
+pub use kind::{FieldKind, OPERATORS, Operator};
+pub use registered::HEADERS;
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
@@ -324,168 +215,6 @@ pub const PARTS: &[(&str, AddressPart, FieldKind, &str)] = &[
 pub const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Mail, MIME and netnews headers of IANA's permanent and provisional registries
-/// (RFC 3864), and Precedence and Feedback-ID, which are in use without being
-/// registered. Sorted.
-pub const HEADERS: &[&str] = &[
-    "accept-language",
-    "alternate-recipient",
-    "apparently-to",
-    "approved",
-    "arc-authentication-results",
-    "arc-message-signature",
-    "arc-seal",
-    "archive",
-    "archived-at",
-    "authentication-results",
-    "author",
-    "auto-submitted",
-    "autoforwarded",
-    "autosubmitted",
-    "cancel-key",
-    "cancel-lock",
-    "cfbl-address",
-    "cfbl-feedback-id",
-    "comments",
-    "content-alternative",
-    "content-description",
-    "content-disposition",
-    "content-duration",
-    "content-features",
-    "content-id",
-    "content-identifier",
-    "content-language",
-    "content-location",
-    "content-md5",
-    "content-return",
-    "content-transfer-encoding",
-    "content-translation-type",
-    "content-type",
-    "control",
-    "conversion",
-    "conversion-with-loss",
-    "deferred-delivery",
-    "delivered-to",
-    "delivery-date",
-    "discarded-x400-ipms-extensions",
-    "discarded-x400-mts-extensions",
-    "disclose-recipients",
-    "disposition-notification-options",
-    "disposition-notification-to",
-    "distribution",
-    "dkim-signature",
-    "dl-expansion-history",
-    "downgraded-final-recipient",
-    "downgraded-in-reply-to",
-    "downgraded-message-id",
-    "downgraded-original-recipient",
-    "downgraded-references",
-    "ediint-features",
-    "eesst-version",
-    "encoding",
-    "encrypted",
-    "errors-to",
-    "expires",
-    "expiry-date",
-    "feedback-id",
-    "followup-to",
-    "form-sub",
-    "generate-delivery-report",
-    "hp-outer",
-    "importance",
-    "in-reply-to",
-    "incomplete-copy",
-    "injection-date",
-    "injection-info",
-    "jabber-id",
-    "keywords",
-    "language",
-    "latest-delivery-time",
-    "list-archive",
-    "list-help",
-    "list-owner",
-    "list-post",
-    "list-subscribe",
-    "list-unsubscribe",
-    "list-unsubscribe-post",
-    "message-context",
-    "message-type",
-    "mime-version",
-    "mmhs-acp127-message-identifier",
-    "mmhs-authorizing-users",
-    "mmhs-codress-message-indicator",
-    "mmhs-copy-precedence",
-    "mmhs-exempted-address",
-    "mmhs-extended-authorisation-info",
-    "mmhs-handling-instructions",
-    "mmhs-message-instructions",
-    "mmhs-message-type",
-    "mmhs-originator-plad",
-    "mmhs-originator-reference",
-    "mmhs-other-recipients-indicator-cc",
-    "mmhs-other-recipients-indicator-to",
-    "mmhs-primary-precedence",
-    "mmhs-subject-indicator-codes",
-    "mt-priority",
-    "newsgroups",
-    "obsoletes",
-    "organization",
-    "original-encoded-information-types",
-    "original-from",
-    "original-message-id",
-    "original-recipient",
-    "original-sender",
-    "original-subject",
-    "originator-return-address",
-    "path",
-    "pics-label",
-    "precedence",
-    "prevent-nondelivery-report",
-    "priority",
-    "privicon",
-    "received",
-    "received-spf",
-    "references",
-    "reply-by",
-    "require-recipient-valid-since",
-    "resent-bcc",
-    "resent-cc",
-    "resent-date",
-    "resent-from",
-    "resent-message-id",
-    "resent-sender",
-    "resent-to",
-    "return-path",
-    "sensitivity",
-    "sio-label",
-    "sio-label-history",
-    "solicitation",
-    "summary",
-    "supersedes",
-    "tls-report-domain",
-    "tls-report-submitter",
-    "tls-required",
-    "user-agent",
-    "vbr-info",
-    "x-archived-at",
-    "x-mittente",
-    "x-pgp-sig",
-    "x-ricevuta",
-    "x-riferimento-message-id",
-    "x-tiporicevuta",
-    "x-trasporto",
-    "x-verificasicurezza",
-    "x400-content-identifier",
-    "x400-content-return",
-    "x400-content-type",
-    "x400-mts-identifier",
-    "x400-originator",
-    "x400-received",
-    "x400-recipients",
-    "x400-trace",
-    "xref",
-];
-
 const fn address(name: &'static str, field: AddressField, about: &'static str) -> FieldInfo {
     FieldInfo { name, kind: FieldKind::Address, about, shape: Shape::Address(field) }
 }
@@ -542,10 +271,10 @@ pub fn find(name: &str) -> Option<FieldLookup> {
 const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread", "raw-headers"];
 
 /// Holds if the last `filter` could not be applied.
-pub const FILTER_FAILED: &str = "filter-failed";
+const FILTER_FAILED: &str = "filter-failed";
 
 /// Holds for an answer to mail in a folder that the rules use as a list.
-pub const IN_MY_THREAD: &str = "in-my-thread";
+const IN_MY_THREAD: &str = "in-my-thread";
 
 /// The field of a word that is used alone: a flag that is set so far, how the
 /// last filter ended, or whether the message is part of the user's own
