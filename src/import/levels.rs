@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::ir::{Cond, Effect, Operand, Unit};
+use super::ir::{Cond, Effect, Operand, Test, Unit};
+use crate::source::Span;
 
 /// The form in which a value is inserted as a path.
 const LEVELS: &str = ":levels}";
+
+/// The name of a folder as it is on disk.
+const DOT_BEFORE: &str = "^(?:\\./)?\\.(?P<folder>[^./].*?)/*$";
 
 /// The template with its values inserted as paths, except times and those that are one level.
 /// A value that is also put in another case has two forms until [`settle`].
@@ -44,6 +48,31 @@ struct GroupContents {
     dotted: BTreeSet<String>,
     /// It may be nothing.
     empty: BTreeSet<String>,
+}
+
+/// What a delivery amounts to whose whole name is the value of a variable: on disk, the name
+/// of a Maildir's folder begins with a dot, as in `.Lists.a`, and that of another Maildir or
+/// an mbox does not. None if the name is not such.
+pub(super) fn of_either_name(delivery: &Effect, span: Span) -> Option<Vec<Effect>> {
+    let (Effect::Folder(name, marks) | Effect::Copy(name, marks)) = delivery else { return None };
+    let variable = name.strip_prefix('{')?.strip_suffix('}')?;
+    let variable = variable.strip_suffix(":levels").unwrap_or(variable);
+    let is_variable = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !variable.chars().all(is_variable) {
+        return None;
+    }
+    let folder = "{folder:levels}".to_owned();
+    let values = vec![Operand::Pattern(DOT_BEFORE.into(), false)];
+    let test = Test { fields: vec![variable.to_owned()], operator: "matches", values };
+    let dotted = Cond::Test(test);
+    let part = |condition, effect| Effect::Rule(Unit::part(span, condition, vec![effect]));
+    Some(match delivery {
+        Effect::Copy(..) => vec![
+            part(dotted.clone(), Effect::Copy(folder, marks.clone())),
+            part(Cond::not(dotted), delivery.clone()),
+        ],
+        _ => vec![part(dotted, Effect::Folder(folder, marks.clone())), delivery.clone()],
+    })
 }
 
 /// Leaves this form out where what a pattern of the condition captures can have no dot in it.
@@ -175,7 +204,6 @@ pub(super) fn may_contain(hir: &Hir, sign: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::ir::Test;
 
     #[test]
     fn values_are_paths() {

@@ -107,6 +107,29 @@ score/
 daemon/
 
 :0
+* ^X-Rank: a$
+{
+    :0 c
+    seen/
+
+    :0 hi
+    * LASTFOLDER ?? \/[^/]+$
+    | mv "$LASTFOLDER" "$MAILDIR/seen/cur/$MATCH:2,S"
+}
+
+:0
+* ^X-Rank: 12
+{ FOLDER=.a.ranked }
+
+:0 E
+* ^Cc:.* <?z@
+{ FOLDER=plain }
+
+:0
+* FOLDER ?? .
+$FOLDER/
+
+:0
 * ^X-Loop:.*a{2}\.b
 loop/
 
@@ -185,7 +208,7 @@ fn messages() -> Vec<String> {
     all
 }
 
-/// The folders that contain mail, and how much of it.
+/// The folders that contain mail, and how much of it; a `+` for mail that was read.
 fn folders(maildir: &Path) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(maildir).expect("it is there") {
@@ -193,8 +216,11 @@ fn folders(maildir: &Path) -> Vec<(String, usize)> {
         let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
         let count = |sub: &str| fs::read_dir(path.join(sub)).map_or(0, Iterator::count);
         let count = count("new") + count("cur");
+        let files = fs::read_dir(path.join("cur")).into_iter().flatten().flatten();
+        let is_seen = files.map(|file| file.file_name().to_string_lossy().ends_with(":2,S"));
+        let seen = if is_seen.into_iter().any(|is| is) { "+" } else { "" };
         if count > 0 {
-            found.push((name.trim_start_matches('.').to_owned(), count));
+            found.push((format!("{}{seen}", name.trim_start_matches('.')), count));
         }
     }
     let inbox = fs::read_dir(maildir.join("new")).map_or(0, Iterator::count);
@@ -288,7 +314,7 @@ const FOLDERS: [&str; 6] = ["A", "B", "Work", "D", "E", "F"];
 
 /// A condition without its `*`.
 fn condition(dice: &mut Dice, of_body: bool) -> String {
-    match dice.roll(20) {
+    match dice.roll(22) {
         8 | 9 | 15..=17 if of_body => dice.pick(&ESCAPED).to_owned(),
         0 | 1 => format!("^Subject:.*{}", dice.pick(&ESCAPED)),
         2 => format!("^Subject: {}", dice.pick(&ESCAPED)),
@@ -308,6 +334,8 @@ fn condition(dice: &mut Dice, of_body: bool) -> String {
         16 => format!("^TO:.*{}", dice.pick(&ADDRESS_PATTERNS)),
         17 => format!("(^TO|^X-Tag:.*){}", dice.pick(&["shop", "sale", "hanako"])),
         18 => format!("^Subject:*{}", dice.pick(&[" sale", "sale", " *Sale"])),
+        19 => format!("^(To|Cc):.* <?{}", dice.pick(&["boss", "hanako@example\\.jp", "shop"])),
+        20 => format!("^(From|To|X-Tag):.*[^a-z]{}", dice.pick(&["sale", "boss@", "taro"])),
         _ => format!("HB ?? {}", dice.pick(&["sale", "invoice 12", "nowhere"])),
     }
 }

@@ -11,6 +11,7 @@ use super::value::{
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
 use crate::import::ir::{Cond, Draft, Effect, Mark, Unit, literal};
+use crate::import::levels::of_either_name;
 use crate::import::shell::{ASKED, filtered_with_status, is_program, shell_words, unquoted};
 use crate::source::Span;
 
@@ -73,14 +74,18 @@ impl FilterLowering<'_> {
         }
         let folder = self.places().folder(&text.template, &mut self.draft);
         let folder = folder.map_err(|why| self.never_set(target).unwrap_or(why))?;
-        if text.template.contains("/{md-")
-            && folder.as_ref().is_some_and(|name| name.starts_with('{'))
-        {
-            differs.get_or_insert(
-                "the name may begin with a dot, as those of a Maildir's folders do on disk".into(),
-            );
-        }
+        let is_kept = text.template.contains("/{md-")
+            && folder.as_ref().is_some_and(|name| name.starts_with('{'));
         let delivery = Effect::delivery(folder, copy);
+        if is_kept {
+            match of_either_name(&delivery, span) {
+                Some(effects) => return Ok(MaildropResult { effects, ends: !copy, differs }),
+                None => differs.get_or_insert(
+                    "the name may begin with a dot, as those of a Maildir's folders do on disk"
+                        .into(),
+                ),
+            };
+        }
         Ok(MaildropResult { differs, ..MaildropResult::of(delivery, copy) })
     }
 
@@ -204,19 +209,32 @@ impl FilterLowering<'_> {
     ) -> Option<(MaildropText, Option<String>)> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
-        let (ExpressionPiece::Variable(name), rest) = pieces.split_first()? else { return None };
-        if matches!(self.variables.get(name), MaildropVariable::Constant(_)) {
+        let name = pieces.iter().find_map(|piece| match piece {
+            ExpressionPiece::Variable(name) => Some(name.as_str()),
+            ExpressionPiece::Raw(_) => None,
+        })?;
+        // The folder begins at `/.`, whatever names the Maildir before it.
+        let at = pieces
+            .iter()
+            .position(|piece| matches!(piece, ExpressionPiece::Raw(raw) if raw.starts_with("/.")));
+        let at = at.unwrap_or(1);
+        let (before, rest) = pieces.split_at_checked(at)?;
+        let is_known = |piece: &ExpressionPiece| match piece {
+            ExpressionPiece::Raw(_) => true,
+            ExpressionPiece::Variable(name) => {
+                matches!(self.variables.get(name), MaildropVariable::Constant(_))
+            }
+        };
+        if before.iter().all(|piece| is_known(piece)) {
             return None;
         }
-        let called = self.called_maildir(name);
-        let is_maildir = called || matches!(name.as_str(), "MAILDIR" | "DEFAULT");
-        let below: String = rest
-            .first()
-            .map(|piece| match piece {
-                ExpressionPiece::Raw(raw) => raw.clone(),
-                ExpressionPiece::Variable(_) => String::new(),
-            })
-            .unwrap_or_default();
+        let is_one = matches!(before, [ExpressionPiece::Variable(_)]);
+        let called = is_one && self.called_maildir(name);
+        let is_maildir = is_one && (called || name.ends_with("MAILDIR") || name == "DEFAULT");
+        let below = match rest.first() {
+            Some(ExpressionPiece::Raw(raw)) => raw.clone(),
+            _ => String::new(),
+        };
         let fits =
             below.starts_with("/.") || is_maildir && (rest.is_empty() || below.starts_with('/'));
         if !fits {

@@ -84,7 +84,10 @@ impl FilterLowering<'_> {
             return Err("it does not name a program".into());
         }
         if template.contains("formail -r") || template.contains("mailbot") {
-            return Err("an automatic answer: `reply \"file\"` is for that".into());
+            self.note(
+                "an automatic answer goes to whoever the message names; `reply \"file\"` \
+                 answers only people, and nobody twice",
+            );
         }
         let has_values = parts.iter().any(|part| matches!(part, CommandPart::Value(..)));
         let words = match has_values {

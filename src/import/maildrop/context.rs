@@ -27,6 +27,8 @@ pub(super) struct FilterLowering<'a> {
     pub(super) ended: bool,
     /// Failures here are ignored.
     pub(super) in_exception: bool,
+    /// Nothing comes after this statement in the block of `exception`.
+    pub(super) is_last: bool,
     /// How many branches are around the current place, each of which may be skipped.
     pub(super) depth: usize,
     /// What patterns have to capture.
@@ -115,6 +117,7 @@ impl<'a> FilterLowering<'a> {
             code: ReturnCode::Unknown,
             ended: false,
             in_exception: false,
+            is_last: false,
             depth: 0,
             wanted: CaptureNeeds::default(),
             captured: 0,

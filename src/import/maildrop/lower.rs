@@ -1,5 +1,6 @@
 //! The walk through a filter: statements as units, one after the other.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::action::MaildropResult;
@@ -74,6 +75,7 @@ impl FilterLowering<'_> {
         // A delivery that is not translated also ends processing.
         let mut stopped = false;
         let asked_after = self.code_is_asked;
+        let outer_last = self.is_last;
         for (number, statement) in statements.iter().enumerate() {
             let after = statements.get(number + 1..).unwrap_or_default();
             self.code_is_asked = asks_for_code(after).unwrap_or(asked_after);
@@ -88,6 +90,10 @@ impl FilterLowering<'_> {
                 continue;
             }
             let first = units.len();
+            let is_comment = |statement: &MaildropStatement| {
+                matches!(statement.kind, MaildropStatementKind::Comments)
+            };
+            self.is_last = outer_last && after.iter().all(is_comment);
             self.statement(statement, &mut units);
             let is_end = matches!(
                 statement.kind,
@@ -105,6 +111,7 @@ impl FilterLowering<'_> {
             }
         }
         self.code_is_asked = asked_after;
+        self.is_last = outer_last;
         units
     }
 
@@ -117,9 +124,11 @@ impl FilterLowering<'_> {
             MaildropStatementKind::If(branches) => self.branches(branches, units),
             MaildropStatementKind::Exception(inner) => {
                 let outer = std::mem::replace(&mut self.in_exception, true);
+                let outer_last = std::mem::replace(&mut self.is_last, true);
                 self.note("`exception`: mail that cannot be stored is tried again all the same");
                 let inner = self.statements(inner);
                 self.in_exception = outer;
+                self.is_last = outer_last;
                 units.extend(inner);
             }
             MaildropStatementKind::Locked(inner) => {
@@ -286,6 +295,9 @@ impl FilterLowering<'_> {
                 .ok_or_else(|| "the name of the file comes from the message".to_owned()),
             Err(why) => Err(why),
         };
+        // `exception` ends with the mistake, and maildrop goes on after it.
+        let is_skipped = self.in_exception && self.is_last;
+        let mut missing = None;
         let read = path.and_then(|written| {
             let path = self.path_of(&written);
             if self.around.contains(&path) {
@@ -296,6 +308,10 @@ impl FilterLowering<'_> {
             }
             match (self.load)(&path) {
                 Ok(bytes) => Ok((path, bytes)),
+                Err(error) if is_skipped && error.kind() == ErrorKind::NotFound => {
+                    missing = Some(path);
+                    Err(String::new())
+                }
                 Err(error) => Err(unreadable(&format!("`{written}`"), &path, &error)),
             }
         });
@@ -303,7 +319,15 @@ impl FilterLowering<'_> {
             Ok(read) => read,
             Err(why) => {
                 self.variables.maybe_set = Some("a file that is not read may set it".into());
-                return vec![Unit { would_end: true, ..Unit::not(span, why) }];
+                let fidelity = match missing {
+                    Some(path) => Fidelity::Approximate(format!(
+                        "there is no file `{}`, and maildrop goes on without it; put it there \
+                         and import again",
+                        path.display()
+                    )),
+                    None => Fidelity::NotTranslated(why),
+                };
+                return vec![Unit { would_end: true, fidelity, ..Unit::new(span) }];
             }
         };
         let source = SourceFile::new(&path, decode(&bytes).0);

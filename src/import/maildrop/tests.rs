@@ -600,6 +600,35 @@ fn parts_are_joined() {
     assert!(came_of(&text(" D=substr($D, 2)\n")).2.not > 0);
 }
 
+/// In `exception`, what comes after a file that is missing goes on.
+#[test]
+fn a_missing_file_in_an_exception_is_left_out() {
+    let after = "to Maildir/.B\n";
+    for (block, approximate) in [
+        ("include none\n", 1),
+        ("if (/^X-A: a/)\n{\ninclude none\n}\n", 1),
+        ("include none\nto Maildir/.A\n", 0),
+        ("if (/^X-A: a/)\n{\ninclude none\n}\ncc Maildir/.A\n", 0),
+    ] {
+        let (rules, report, totals) = came_of(&format!("exception {{\n{block}}}\n{after}"));
+        assert_eq!((totals.approximate, totals.not), (approximate, 1 - approximate), "{report}");
+        assert!(approximate == 0 || rules.ends_with("folder \"B\""), "{rules}");
+    }
+    assert_eq!(came_of(&format!("include none\n{after}")).2.not, 1);
+}
+
+/// The folder of a Maildir that is not known is taken for one of this Maildir.
+#[test]
+fn a_maildir_of_several_unknown_parts_is_taken_for_the_own_one() {
+    for path in ["/srv/$4/$3/.A", "/srv/$4/$3/.A/", "$4/.A"] {
+        let (rules, report, totals) = came_of(&format!("to \"{path}\"\n"));
+        assert_eq!((rules.as_str(), totals.approximate), ("folder \"A\"", 1), "{report}");
+    }
+    for path in ["/srv/$4/$3", "/srv/$4.A", "/srv/.A/$4"] {
+        assert_eq!(came_of(&format!("to \"{path}\"\n")).2.not, 1, "{path}");
+    }
+}
+
 /// What was wrongly called exact: found with the real program.
 #[test]
 fn what_maildrop_itself_showed() {
@@ -614,7 +643,9 @@ fn what_maildrop_itself_showed() {
     assert!(rules.starts_with("set folder-prefix \"\""), "{rules}");
     assert!(rules.ends_with("folder \"{md-t:levels}\""), "{rules}");
     // A name that may begin with a dot, and a path that begins with what is not known.
-    assert_eq!(came_of("X=`uname`\nto \"Maildir/$X\"\n").2.approximate, 1);
+    let (rules, report, totals) = came_of("X=`uname`\nto \"Maildir/$X\"\n");
+    assert_eq!(totals.exact, totals.all, "{report}");
+    assert!(rules.contains("-> folder \"{folder:levels}\"\nfolder \"{md-x}\""), "{rules}");
     let root = "V=`uname`\nD=\"$V/Maildir/.Spam\"\nto \"$D/\"\n";
     let (_, report, totals) = came_of(root);
     assert_eq!(totals.not, 1, "{report}");

@@ -1,10 +1,11 @@
 //! What a recipe does, as effects of ours.
 
-use super::assignment::{is_special, without_backslashes};
+use super::assignment::{is_special, kept_name, without_backslashes};
 use super::context::RecipeLowering;
 use super::words::{ExpandedText, ProcmailVariable};
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
+use crate::import::levels::of_either_name;
 use crate::import::shell::{
     ASKED, in_braces, is_program, kept_in_file, shell_words, status_of, unquoted,
 };
@@ -85,9 +86,18 @@ fn in_pipeline(command: &str) -> String {
     }
 }
 
+/// Whether a condition asks for a header. Without the name of one it asks for all of them.
+fn asks_for(condition: &str, name: &str) -> bool {
+    condition.to_lowercase().contains(name) || !condition.contains([':', '<', '>'])
+}
+
 /// How a mailbox differs whose name a program prints.
 const PRINTED_PATH: &str =
     "taken for a folder of this Maildir: what a program prints may be another path";
+
+/// How a message differs whose line `From sender date` formail writes.
+const NEW_FROM_LINE: &str = "formail makes the `From ` line anew, from what the header says of the \
+     sender; here it is the sender of the envelope";
 
 impl RecipeLowering<'_> {
     /// `! address …`
@@ -194,7 +204,15 @@ impl RecipeLowering<'_> {
                     .into(),
             );
         }
-        Ok(ProcmailResult { differs, ..ProcmailResult::delivery(folder, copy) })
+        let done = ProcmailResult::delivery(folder, copy);
+        let is_dotted = self.dotted.iter().any(|name| {
+            let kept = format!("{{{}}}", kept_name(name));
+            matches!(done.effects.as_slice(), [Effect::Folder(path, _) | Effect::Copy(path, _)]
+                if *path == kept)
+        });
+        let either = done.effects.first().filter(|_| is_dotted);
+        let effects = either.and_then(|delivery| of_either_name(delivery, span));
+        Ok(ProcmailResult { differs, effects: effects.unwrap_or(done.effects), ..done })
     }
 
     /// A mailbox whose name is what a program prints, wholly or in part; none for others.
@@ -290,9 +308,10 @@ impl RecipeLowering<'_> {
         let copy = flags.contains('c');
         let half = half(flags).filter(|_| !self.is_formail(command));
         if filters && self.is_formail(command) {
-            let quotes = ['"', '\''];
-            let is_line = |word: &String| word.trim_end_matches(quotes).ends_with("From ");
-            if shell_words(command).iter().any(is_line) && self.is_asked_after(span, "^from ") {
+            let is_line = |word: &String| word.trim_end_matches(['"', '\'']).ends_with("From ");
+            let is_new_line = shell_words(command).iter().any(is_line)
+                && self.conditions_after(span).any(|line| asks_for(line, "^from "));
+            if is_new_line && self.conditions_after(span).any(|line| line.contains("^From ")) {
                 return Err(
                     "formail makes the `From ` line anew, and later recipes look at it".into()
                 );
@@ -300,7 +319,8 @@ impl RecipeLowering<'_> {
             let edits = self.formail(command);
             match &edits {
                 Ok(done) if !done.edited.iter().any(|name| self.is_asked_after(span, name)) => {
-                    return edits;
+                    let differs = is_new_line.then(|| NEW_FROM_LINE.to_owned());
+                    return edits.map(|done| ProcmailResult { differs, ..done });
                 }
                 // formail itself does it, and what comes after it sees the result.
                 _ => self.note("formail is run, so it has to be installed"),
@@ -308,6 +328,12 @@ impl RecipeLowering<'_> {
         }
         if !filters && let Some(folder) = self.delivering_agent(command)? {
             return Ok(ProcmailResult::delivery(folder, copy));
+        }
+        if command.contains("formail -r") {
+            self.note(
+                "an automatic answer goes to whoever the message names; `reply \
+                 \"file\"` answers only people, and nobody twice",
+            );
         }
         let words = match half {
             Some(half) => {
@@ -392,15 +418,16 @@ impl RecipeLowering<'_> {
         Ok(ProcmailResult { edited, ..ProcmailResult::going_on(effects) })
     }
 
-    /// Whether recipes after a place ask for a header.
-    fn is_asked_after(&self, place: Span, name: &str) -> bool {
+    /// The conditions of recipes after a place.
+    fn conditions_after(&self, place: Span) -> impl Iterator<Item = &str> {
         let file = self.sources.files().get(place.file as usize);
         let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
-        rest.lines().map(str::trim_start).filter(|line| line.starts_with('*')).any(|line| {
-            let line = line.to_lowercase();
-            // Without the name of a header it asks for all of them.
-            line.contains(name) || !line.contains(':') && !line.contains('<') && !line.contains('>')
-        })
+        rest.lines().map(str::trim_start).filter(|line| line.starts_with('*'))
+    }
+
+    /// Whether recipes after a place ask for a header.
+    fn is_asked_after(&self, place: Span, name: &str) -> bool {
+        self.conditions_after(place).any(|line| asks_for(line, name))
     }
 
     /// Dovecot's delivery agent: the folder after `-m`.

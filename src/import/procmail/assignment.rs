@@ -40,9 +40,15 @@ const WITHOUT_MEANING: [&str; 22] = [
 ];
 
 impl RecipeLowering<'_> {
-    /// Variables that blocks set, which are kept by `let`.
+    /// Variables that blocks set, which are kept by `let`; and those that may begin with a
+    /// dot.
     pub(super) fn collect(&mut self, nodes: &[RcNode]) {
         for node in nodes {
+            if let NodeKind::Assign { name, value: Some(value) } = &node.kind
+                && !value.trim_matches('"').starts_with(|c: char| c.is_ascii_alphanumeric())
+            {
+                self.dotted.insert(name.clone());
+            }
             let NodeKind::Recipe(Recipe { action: RecipeAction::Block(inner), .. }) = &node.kind
             else {
                 continue;
@@ -170,7 +176,10 @@ impl RecipeLowering<'_> {
             let kept = kept_name(name);
             return match expanded {
                 Ok(text) => {
-                    self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
+                    // Within this block, or up to the next one, it is this.
+                    let kept_value = ProcmailVariable::Template(format!("{{{kept}}}"));
+                    let value = text.constant.map_or(kept_value, ProcmailVariable::Constant);
+                    self.variables.set(name, value);
                     vec![Unit {
                         effects: vec![Effect::Let(kept, text.template)],
                         ..Unit::new(span)

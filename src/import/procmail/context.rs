@@ -44,6 +44,8 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) edited: BTreeSet<String>,
     /// Names that `let` keeps.
     pub(super) kept: BTreeSet<String>,
+    /// Variables whose values may begin with a dot.
+    pub(super) dotted: BTreeSet<String>,
     /// How many names were created.
     pub(super) names: usize,
     /// How many blocks of this file are around the current place.
@@ -68,6 +70,7 @@ impl<'a> RecipeLowering<'a> {
             around: Vec::new(),
             edited: BTreeSet::new(),
             kept: BTreeSet::new(),
+            dotted: BTreeSet::new(),
             names: 0,
             depth: 0,
             captures_blank: false,

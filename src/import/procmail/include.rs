@@ -1,10 +1,11 @@
 //! Files that a procmailrc includes, or goes on with: `INCLUDERC` and `SWITCHRC`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::context::{Dependence, RecipeLowering};
 use super::read::read;
-use crate::import::ir::{Effect, Unit};
+use crate::import::ir::{Effect, Fidelity, Unit};
 use crate::import::{source_file, unreadable};
 use crate::source::Span;
 
@@ -20,14 +21,14 @@ impl RecipeLowering<'_> {
         path: Result<Option<String>, String>,
         before: &mut Dependence,
     ) -> Vec<Unit> {
-        let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
         let is_included = self.around.len() > 1;
         if self.depth > 0 && is_included {
-            return not("SWITCHRC under a condition leaves the included file".into());
+            let why = "SWITCHRC under a condition leaves the included file";
+            return vec![Unit { would_end: true, ..Unit::not(span, why) }];
         }
         let mut units = match self.read_included(path, before) {
             Ok(units) => units,
-            Err(why) => return not(why),
+            Err(fidelity) => return vec![self.unread(span, fidelity)],
         };
         // After an included file, the including one goes on.
         self.switched = is_included;
@@ -46,11 +47,14 @@ impl RecipeLowering<'_> {
     ) -> Vec<Unit> {
         match self.read_included(path, before) {
             Ok(units) => units,
-            Err(why) => {
-                self.variables.maybe_set = true;
-                vec![Unit { would_end: true, ..Unit::not(span, why) }]
-            }
+            Err(fidelity) => vec![self.unread(span, fidelity)],
         }
+    }
+
+    /// A file that is not read.
+    fn unread(&mut self, span: Span, fidelity: Fidelity) -> Unit {
+        self.variables.maybe_set = true;
+        Unit { fidelity, would_end: true, ..Unit::new(span) }
     }
 
     /// The units of a file.
@@ -58,8 +62,15 @@ impl RecipeLowering<'_> {
         &mut self,
         path: Result<Option<String>, String>,
         before: &mut Dependence,
-    ) -> Result<Vec<Unit>, String> {
-        let written = path?.ok_or("the name of the file comes from the message")?;
+    ) -> Result<Vec<Unit>, Fidelity> {
+        let not = |why: String| Fidelity::NotTranslated(why);
+        let unset = self.variables.maybe_set;
+        let written = path.map_err(|why| match unset {
+            true => Fidelity::Approximate(format!("the file is left out: {why}")),
+            false => not(why),
+        })?;
+        let written =
+            written.ok_or_else(|| not("the name of the file comes from the message".into()))?;
         if written.is_empty() || written == "/dev/null" {
             return Ok(Vec::new());
         }
@@ -70,13 +81,20 @@ impl RecipeLowering<'_> {
             None => base.join(&written),
         };
         if self.around.contains(&path) {
-            return Err(format!("`{written}` includes itself"));
+            return Err(not(format!("`{written}` includes itself")));
         }
         if self.around.len() > MAX_INCLUDES {
-            return Err("files include one another too deeply".into());
+            return Err(not("files include one another too deeply".into()));
         }
-        let bytes = (self.load)(&path)
-            .map_err(|error| unreadable(&format!("`{written}`"), &path, &error))?;
+        let bytes = (self.load)(&path).map_err(|error| match error.kind() {
+            // procmail says so in its log.
+            ErrorKind::NotFound => Fidelity::Approximate(format!(
+                "there is no file `{}`, and procmail goes on without it; put it there and \
+                 import again",
+                path.display()
+            )),
+            _ => not(unreadable(&format!("`{written}`"), &path, &error)),
+        })?;
         let file = source_file(&path, &bytes, &mut self.draft);
         let number = self.sources.files().len() as u32;
         self.sources.add(file.clone());

@@ -9,6 +9,7 @@ use super::capture::may_capture_blank;
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
+use super::mark_read::{MarkedDelivery, marked_delivery, with_marks};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::ProcmailVariable;
 use crate::import::READ_AS_LATIN;
@@ -43,7 +44,11 @@ impl RecipeLowering<'_> {
     pub(super) fn nodes(&mut self, nodes: &[RcNode], before: &mut Dependence) -> Vec<Unit> {
         let mut units = Vec::new();
         let mut ended = false;
+        let mut joined = 0;
         for (number, node) in nodes.iter().enumerate() {
+            if number < joined {
+                continue;
+            }
             if ended {
                 let why = "procmail never comes here: the recipe before always delivers";
                 let (fidelity, count) = match node.kind {
@@ -68,9 +73,17 @@ impl RecipeLowering<'_> {
                     made
                 }
                 NodeKind::Recipe(recipe) => {
-                    let after = nodes.get(number + 1..).unwrap_or_default();
+                    let marked = marked_delivery(nodes.get(number..).unwrap_or_default());
+                    joined = number + marked.as_ref().map_or(1, |marked| marked.nodes);
+                    let after = nodes.get(joined..).unwrap_or_default();
                     self.is_asked_for = is_asked_for(after, self.around.len() > 1);
-                    let unit = self.recipe(node.span, recipe, before);
+                    let unit = match marked {
+                        Some(marked) => {
+                            let all = nodes.get(number..joined).unwrap_or_default();
+                            self.marked(all, &marked, before)
+                        }
+                        None => self.recipe(node.span, recipe, before),
+                    };
                     ended = !unit.falls_through && unit.condition == Cond::Always;
                     vec![unit]
                 }
@@ -85,6 +98,18 @@ impl RecipeLowering<'_> {
             units.extend(made);
         }
         units
+    }
+
+    /// Nodes that store a message with flags.
+    fn marked(&mut self, all: &[RcNode], of: &MarkedDelivery, before: &mut Dependence) -> Unit {
+        let (Some(first), Some(last)) = (all.first(), all.last()) else {
+            return Unit { count: 0, ..Unit::new(Span::default()) };
+        };
+        let span = Span { end: last.span.end, ..first.span };
+        let mut unit = self.recipe(span, &of.recipe, before);
+        with_marks(&mut unit.effects, &of.marks);
+        unit.comments.extend(all.iter().skip(1).flat_map(|node| node.comments.iter().cloned()));
+        unit
     }
 
     fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Dependence) -> Unit {
@@ -149,7 +174,11 @@ impl RecipeLowering<'_> {
             true => &without_count(&recipe.conditions),
             false => &recipe.conditions,
         };
-        let mut found = asked(conditions, flags, &self.variables)?;
+        let mut found = match asked(conditions, flags, &self.variables) {
+            Err(why) if self.may_use_match(span) => return Err(why),
+            Err(_) => asked(&without_match(conditions), flags, &self.variables)?,
+            Ok(found) => found,
+        };
         let mut files = self.sources.files().iter();
         let is_latin = self.draft.notes.iter().any(|note| note == READ_AS_LATIN);
         if is_latin && conditions.iter().any(|text| !text.is_ascii()) {
@@ -260,7 +289,7 @@ impl RecipeLowering<'_> {
                 true => Fidelity::Dead("a delivery that fails is tried again".into()),
                 false => Fidelity::Dead("its condition never holds".into()),
             };
-        } else if nothing && !is_block {
+        } else if nothing && !is_block && done.differs.is_none() {
             unit.fidelity = Fidelity::Dead("it does nothing".into());
         } else if let Some(why) = done.differs.or(found.differs.map(str::to_owned)) {
             unit.fidelity = Fidelity::Approximate(why);
@@ -320,6 +349,16 @@ impl RecipeLowering<'_> {
             || found.all_headers && self.edited.iter().any(|name| name != "*")
     }
 
+    /// Whether a recipe or what comes after it may use what it captures.
+    fn may_use_match(&self, span: Span) -> bool {
+        let file = self.sources.files().get(span.file as usize);
+        let rest = file.and_then(|file| file.text.get(span.start as usize..));
+        self.around.len() > 1
+            || rest.is_none_or(|rest| {
+                ["MATCH", "INCLUDERC", "SWITCHRC"].iter().any(|name| rest.contains(name))
+            })
+    }
+
     fn is_used_after(&self, span: Span) -> bool {
         let file = self.sources.files().get(span.file as usize);
         file.and_then(|file| file.text.get(span.end as usize..)).is_some_and(|rest| {
@@ -364,6 +403,13 @@ impl RecipeLowering<'_> {
         }
         // What is the same for every message within the block is not so after it.
         for node in nodes {
+            if let NodeKind::Assign { name, .. } = &node.kind
+                && self.kept.contains(name)
+                && let Some(ProcmailVariable::Constant(_)) = self.variables.get(name)
+            {
+                let kept = format!("{{{}}}", kept_name(name));
+                self.variables.set(name, ProcmailVariable::Template(kept));
+            }
             if let NodeKind::Assign { name, .. } = &node.kind
                 && !self.kept.contains(name)
                 && let Some(old) = variables.get(name)
@@ -457,6 +503,16 @@ fn stored_twice(effect: &mut Effect) {
         unit.fidelity = Fidelity::Approximate(why.into());
     }
     unit.effects.iter_mut().for_each(stored_twice);
+}
+
+/// Conditions in which `\/` captures nothing.
+fn without_match(conditions: &[String]) -> Vec<String> {
+    let is_pattern = |text: &str| !text.trim_start_matches(['!', ' ', '\t']).starts_with('?');
+    let plain = |text: &String| match is_pattern(text) && !text.contains("\\\\/") {
+        true => text.replace("\\/", ""),
+        false => text.clone(),
+    };
+    conditions.iter().map(plain).collect()
 }
 
 /// Whether a condition has the same result however the message is changed.

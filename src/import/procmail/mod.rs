@@ -10,6 +10,7 @@ mod from_line;
 mod include;
 mod lines;
 mod lower;
+mod mark_read;
 mod pattern;
 mod read;
 mod sed;

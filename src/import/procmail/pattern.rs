@@ -367,6 +367,17 @@ fn of_value(
             return Ok(on_named_lines("headers", &regex, case, found));
         }
     }
+    // `^To:.* text`: the blank may be the one after the colon.
+    if !anchored
+        && !asks_for_blank
+        && !found.headers.is_empty()
+        && !value.starts_with("\\<")
+        && let Ok(regex) = translate(value.trim_end_matches("^^"))
+        && needs_blank(&regex, case, true)
+    {
+        let regex = translate(rest.trim_end_matches("^^"))?;
+        return Ok(on_named_lines("headers", &regex, case, found));
+    }
     compared(value, anchored, fields, false, case, found)
 }
 

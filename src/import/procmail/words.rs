@@ -302,9 +302,6 @@ impl RcVariables {
             },
             None => self.with_variables(command)?,
         };
-        if made.text.contains("formail -r") || made.text.contains("formail\" -r") {
-            return Err("an answer made by formail: `reply \"file\"` is for that".into());
-        }
         let redirects = made.text.match_indices(['<', '>']).any(|(at, _)| {
             let file = made.text.get(at + 1..).unwrap_or_default();
             let file = file.trim_start_matches(['<', '>', ' ']);
