@@ -7,8 +7,9 @@
 //! | a file in memory | memfd_create(2) | none: one in `TMPDIR` | memfd_create(2) on FreeBSD |
 //! | a symbolic link as a descriptor | `O_PATH` | it is checked before and after it is read | the same |
 //! | ACLs | extended attributes | unknown | unknown |
+//! | a process' name | prctl(2) | that of its file | the same |
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -32,6 +33,15 @@ pub struct SymbolicLink {
     pub owner: u32,
     /// Where it leads.
     pub target: CString,
+}
+
+/// Gives this process a name for ps(1): the program is started by a link, after which it
+/// would be named.
+pub fn name_process(name: &CStr) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(name);
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
 }
 
 /// Renames without replacing anything.

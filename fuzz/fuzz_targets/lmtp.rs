@@ -88,6 +88,10 @@ impl Service for Mailboxes {
 
     fn was_unheard(&self, _: &Envelope, _: &Addressee, _: &MessageData) {}
 
+    fn was_not_taken(&self, _: &Envelope, _: &[Addressee], size: u64, reply: &LmtpReply) {
+        assert!(size > 10_000 && reply.code == 552);
+    }
+
     fn is_ending(&self) -> bool {
         false
     }

@@ -1,5 +1,6 @@
 //! `mfilter lmtp`: mail for many users, from an MTA over LMTP.
 
+use std::ffi::CStr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::output::{localized, say};
 use super::{CommandOutcome, output};
-use crate::file::ANYWHERE;
 use crate::lmtp::account_user::{judge_future_state, judge_state};
-use crate::lmtp::config::{self, CONFIG};
+use crate::lmtp::config::{self, CONFIG, ConfigError};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::readiness::{self, ServerNeed};
 use crate::lmtp::server::Server;
@@ -20,7 +20,7 @@ use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::lmtp::settings::{ListenAddress, StoreSetting, UserSource};
 use crate::lmtp::spawn::{OwnUid, Role};
 use crate::lmtp::{launcher, worker};
-use crate::source::read_bytes;
+use crate::platform::name_process;
 use crate::text::shown_sentence;
 use crate::user::make_private;
 
@@ -103,10 +103,11 @@ fn octal(written: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "it is three or four octal digits".into())
 }
 
-/// How much of the list of users is read, bytes.
-const USERS_LIMIT: u64 = 16 << 20;
+/// What ps(1) shows.
+const NAME: &CStr = c"mfilter";
 
 pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
+    name_process(NAME);
     let settings = settings(call)?;
     let is_root = rustix::process::geteuid().is_root();
     match (is_root, settings.identity) {
@@ -120,8 +121,7 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
         (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;
-            let again = call.clone();
-            let reload = move || self::settings(&again);
+            let reload = reload(call);
             let ready = || tell_place(&listener.place());
             launcher::run(&listener, settings, &reload, &tell, ready).map(|()| CommandOutcome::Fine)
         }
@@ -141,6 +141,7 @@ fn check(
     if call.inherited.is_none() {
         let version = Ok(env!("CARGO_PKG_VERSION").to_owned());
         needs.push(ServerNeed { name: "mfilter".into(), found: version });
+        needs.push(readiness::settings_file(settings_file(call)));
         needs.push(readiness::listening(settings));
     }
     let identity = become_one.filter(|_| !settings.own_uids);
@@ -184,8 +185,7 @@ fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, Stri
         listener.adopt(place);
     }
     let place = listener.place();
-    let call = call.clone();
-    let reload = move || self::settings(&call);
+    let reload = reload(call);
     let served = Arc::new(server).serve(listener, &reload, || tell_place(&place));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
     Ok(CommandOutcome::Fine)
@@ -235,10 +235,31 @@ fn tell(text: &str) {
     output::to_stderr(&format!("mfilter: {}\n", text.replace('\n', " ")));
 }
 
-/// The settings that the command line asks for.
+/// The settings as they are at the start.
 fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
-    let file = call.config.as_deref().unwrap_or(Path::new(CONFIG));
-    let mut settings = config::read(file, call.config.is_some()).map_err(|why| why.to_string())?;
+    with_options(call, config::read(settings_file(call), call.config.is_some()))
+}
+
+/// Reads the settings again. A file that had some is then needed.
+fn reload(call: &LmtpArgs) -> impl Fn() -> Result<LmtpSettings, String> + Send + Sync + 'static {
+    let call = call.clone();
+    let had_some = config::read_again(settings_file(&call)).is_ok();
+    move || match had_some {
+        true => with_options(&call, config::read_again(settings_file(&call))),
+        false => settings(&call),
+    }
+}
+
+fn settings_file(call: &LmtpArgs) -> &Path {
+    call.config.as_deref().unwrap_or(Path::new(CONFIG))
+}
+
+/// The settings that the file and the command line ask for.
+fn with_options(
+    call: &LmtpArgs,
+    read: Result<LmtpSettings, ConfigError>,
+) -> Result<LmtpSettings, String> {
+    let mut settings = read.map_err(|why| why.to_string())?;
     if let Some(listen) = &call.listen {
         settings.listen = Some(listen.clone());
     }
@@ -252,7 +273,7 @@ fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
         settings.site = Some(site.clone());
     }
     if let Some(name) = call.user_id.as_deref().or(call.front_id.as_deref()) {
-        settings.identity = Some(identity_of(name)?);
+        settings.identity = Some(config::identity(name)?);
         settings.own_uids = call.front_id.is_some();
     }
     if let Some(users) = &call.users {
@@ -286,11 +307,6 @@ fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
     Ok(settings)
 }
 
-fn identity_of(name: &str) -> Result<Identity, String> {
-    let users = read_bytes(&ANYWHERE, "/etc/passwd".as_ref(), USERS_LIMIT);
-    Identity::of(name, &users.unwrap_or_default())
-}
-
 /// The role in which a server starts itself, recognized before anything else is read.
 pub(super) fn role(arguments: &[std::ffi::OsString]) -> Option<Role> {
     let [_, command, role] = arguments else { return None };
@@ -299,6 +315,7 @@ pub(super) fn role(arguments: &[std::ffi::OsString]) -> Option<Role> {
 
 /// Runs in such a role.
 pub(super) fn play(role: Role) -> ExitCode {
+    name_process(NAME);
     if role == Role::Worker {
         // Stopping the server signals all of its processes; a worker ends when its
         // message is delivered and the front closes the socket.

@@ -12,6 +12,7 @@ use rustix::fs::Mode;
 use super::accounts::{Account, Recipient, filled_path};
 use super::settings::LmtpSettings;
 use crate::file::Bounds;
+use crate::source::reason;
 use crate::user::User;
 
 /// The user of an account.
@@ -51,12 +52,25 @@ pub fn make_home(home: &Path, top: &Path) -> Result<(), String> {
         return Ok(());
     }
     let failed = |why: String| format!("cannot create the home {}: {why}", home.display());
-    let is_empty = fs::read_dir(top).map(|mut entries| entries.next().is_none());
-    if is_empty.map_err(|error| failed(format!("{}: {error}", top.display())))? {
-        return Err(failed(format!("{} is empty; is it mounted?", top.display())));
-    }
+    judge_homes(top).map_err(failed)?;
     let made = Bounds::below(top).make_directory(home, Mode::RWXU);
     made.map_err(|error| failed(error.to_string()))
+}
+
+/// Whether homes can be created below a directory: see [`make_home`].
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn judge_homes(top: &Path) -> Result<(), String> {
+    let shown = top.display();
+    match fs::read_dir(top).map(|mut entries| entries.next().is_none()) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(format!(
+            "{shown} is empty; is it mounted? If it is, put something there, such as the \
+             directory of a domain"
+        )),
+        Err(error) => Err(format!("{shown}: {}", reason(&error))),
+    }
 }
 
 /// A name as the name of a directory, a different one for each.
@@ -82,7 +96,9 @@ pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     let accounts = super::accounts::open(&settings.users)?;
     let found = Recipient::known((local, domain), &settings.delimiter, |to| accounts.find(to));
     let found = found.map_err(|away| away.to_string())?.map(|(_, account)| account);
-    found.ok_or_else(|| format!("there is no user `{address}`"))
+    found.ok_or_else(|| {
+        format!("there is no user `{address}` where users are looked up: `{}`", settings.users)
+    })
 }
 
 /// Whether a directory can hold the state of all users: it exists, belongs to the `owner`
@@ -103,8 +119,9 @@ pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
         )),
         Ok(_) => Err(format!("the directory for state, {place}, is not a directory")),
         Err(error) => Err(format!(
-            "the directory for state, {place}: {error}; make it with `install -d -m 700 -o \
-             {owner} {place}`, or set another one (`state`)"
+            "the directory for state, {place}: {}; make it with `install -d -m 700 -o \
+             {owner} {place}`, or set another one (`state`)",
+            reason(&error)
         )),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::settings::{Identity, LmtpSettings};
+use super::settings::{self, Identity, LmtpSettings};
 use crate::file::ANYWHERE;
 use crate::source::{ReadError, read_bytes};
 use crate::spelling::nearest;
@@ -49,6 +49,10 @@ pub enum ConfigErrorKind {
     },
     /// It was set before.
     Twice(String),
+    /// Another one that it excludes was set before.
+    Excluded(String, &'static str),
+    /// Nothing is set, although it is read again.
+    Empty,
     /// The value makes no sense.
     BadValue {
         /// The setting.
@@ -78,6 +82,10 @@ impl fmt::Display for ConfigError {
                 write!(f, "there is no setting `{name}`; mfilter(1) lists them")
             }
             ConfigErrorKind::Twice(name) => write!(f, "`{name}` is set twice"),
+            ConfigErrorKind::Excluded(name, other) => {
+                write!(f, "`{name}` and `{other}` exclude each other: leave one of them out")
+            }
+            ConfigErrorKind::Empty => f.write_str("nothing is set in it; is it being written?"),
             ConfigErrorKind::BadValue { name, why } => write!(f, "`{name}`: {why}"),
         }
     }
@@ -149,7 +157,13 @@ pub const SETTINGS: &[(&str, Setter)] = &[
     ("maildir", |to, text| {
         let fits = text.starts_with("~/") || text == "~" || text.starts_with('/');
         to.maildir = fits.then(|| text.to_owned()).ok_or("a path below `~/`, or from `/`")?;
-        Ok(())
+        if text.starts_with('/') {
+            return settings::check_placeholders(text);
+        }
+        match text.contains('{') {
+            true => Err("`{user}` and `{domain}` are for paths that begin with `/`".into()),
+            false => Ok(()),
+        }
     }),
     ("create-homes-below", |to, text| {
         to.create_homes_below = Some(absolute(text)?);
@@ -237,6 +251,21 @@ pub fn read(file: &Path, asked: bool) -> Result<LmtpSettings, ConfigError> {
     parse(&text).map_err(|(line, kind)| failed(Some(line), kind))
 }
 
+/// The settings of a file that had some when the server was started. Without it the defaults
+/// would count, and every virtual user would be unknown.
+///
+/// # Errors
+/// Those of [`read`]; or it is missing or has no settings.
+pub fn read_again(file: &Path) -> Result<LmtpSettings, ConfigError> {
+    let settings = read(file, true)?;
+    match settings == LmtpSettings::default() {
+        true => {
+            Err(ConfigError { file: file.to_owned(), line: None, kind: ConfigErrorKind::Empty })
+        }
+        false => Ok(settings),
+    }
+}
+
 /// The same for a text; the error comes with its line.
 fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
     let mut settings = LmtpSettings::default();
@@ -254,6 +283,11 @@ fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
         let value = value.split(" #").next().unwrap_or_default().trim();
         if !known.insert(name.clone()) {
             return Err((number, ConfigErrorKind::Twice(name)));
+        }
+        for (one, other) in [("user-id", "front-id"), ("front-id", "user-id")] {
+            if name == one && known.contains(other) {
+                return Err((number, ConfigErrorKind::Excluded(name, other)));
+            }
         }
         set(&mut settings, &name, value).map_err(|kind| (number, kind))?;
     }
@@ -289,9 +323,20 @@ fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-fn identity(text: &str) -> Result<Identity, String> {
-    let users = read_bytes(&ANYWHERE, Path::new(USERS), LARGEST);
-    Identity::of(text, &users.map_err(|error| format!("{USERS}: {error}"))?)
+/// An account of the system.
+///
+/// # Errors
+/// There is none, or the list of them cannot be read.
+pub fn identity(text: &str) -> Result<Identity, String> {
+    identity_in(USERS, text)
+}
+
+fn identity_in(list: &str, text: &str) -> Result<Identity, String> {
+    if text.contains(':') {
+        return Identity::of(text, b"");
+    }
+    let users = read_bytes(&ANYWHERE, list.as_ref(), LARGEST);
+    Identity::of(text, &users.map_err(|error| format!("{list}: {error}"))?)
 }
 
 #[cfg(test)]
@@ -354,6 +399,14 @@ mod tests {
             ("user-id = root", 1, "is root"),
             ("front-id = nobody-at-all", 1, "there is no user"),
             ("maildir = Maildir", 1, "below `~/`"),
+            ("maildir = /var/mail", 1, "has no `{user}`"),
+            ("maildir = /var/mail/{domain}", 1, "has no `{user}`"),
+            ("maildir = /var/mail/{user}/{home}", 1, "`{home}` is not known"),
+            ("maildir = /var/mail/{user}{", 1, "`{` is not known"),
+            ("maildir = ~/{user}", 1, "begin with `/`"),
+            ("users = template:/m/{user}/{users}", 1, "`{users}` is not known"),
+            ("user-id = 5:5\nfront-id = 6:6", 2, "exclude each other"),
+            ("front-id = 6:6\nuser-id = 5:5", 2, "exclude each other"),
             ("create-homes-below = mail", 1, "begins with `/`"),
             ("layout = mbox", 1, "`maildir++`, `fs`"),
             ("program-timeout = 5m", 1, "at most `4m`"),
@@ -375,6 +428,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_accounts_that_cannot_be_read_is_not_an_empty_one() {
+        let told = identity_in("/none", "vmail").unwrap_err();
+        assert!(told.starts_with("/none: No such file"), "{told}");
+        assert_eq!(identity_in("/none", "5:6"), Ok(Identity { uid: 5, gid: 6 }));
+    }
+
+    #[test]
     fn a_file_that_nobody_named_may_be_missing() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("lmtp.conf");
@@ -382,6 +442,13 @@ mod tests {
         assert!(read(&file, true).unwrap_err().to_string().contains("No such file"));
         std::fs::write(&file, b"\xff").unwrap();
         assert!(matches!(read(&file, false).unwrap_err().kind, ConfigErrorKind::NotText));
+        std::fs::write(&file, "# Nothing yet.\n").unwrap();
+        assert_eq!(read(&file, true).unwrap(), LmtpSettings::default());
+        assert!(matches!(read_again(&file).unwrap_err().kind, ConfigErrorKind::Empty));
+        std::fs::write(&file, "workers = 5\n").unwrap();
+        assert_eq!(read_again(&file).unwrap().workers, 5);
+        std::fs::remove_file(&file).unwrap();
+        assert!(read_again(&file).unwrap_err().to_string().contains("No such file"));
         assert!(read(directory.path(), false).is_err());
     }
 }

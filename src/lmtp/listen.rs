@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_acceptconn;
 
 use super::settings::{Identity, ListenAddress};
 
@@ -95,8 +96,13 @@ impl Listener {
     /// # Errors
     /// Standard input is not a listening socket.
     pub fn inherited() -> Result<Listener, String> {
-        let none = "standard input is not a listening socket; name one with --listen";
+        let none = "standard input is not a listening socket: name one with --listen; in a unit \
+                    of systemd write `StandardInput=socket`, and `Accept=no` in that of the socket";
         let stdin = rustix::stdio::stdin();
+        // A socket of a connection would be waited at for ever.
+        if !socket_acceptconn(stdin).unwrap_or(false) {
+            return Err(none.into());
+        }
         let owned = || stdin.try_clone_to_owned().map_err(|error| error.to_string());
         let unix = UnixListener::from(owned()?);
         if unix.local_addr().is_ok() {
@@ -262,20 +268,20 @@ impl AsFd for ClientStream {
     }
 }
 
-impl Read for ClientStream {
+impl Read for &ClientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            ClientStream::Unix(stream) => stream.read(buffer),
-            ClientStream::Tcp(stream) => stream.read(buffer),
+            ClientStream::Unix(stream) => (&*stream).read(buffer),
+            ClientStream::Tcp(stream) => (&*stream).read(buffer),
         }
     }
 }
 
-impl Write for ClientStream {
+impl Write for &ClientStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            ClientStream::Unix(stream) => stream.write(bytes),
-            ClientStream::Tcp(stream) => stream.write(bytes),
+            ClientStream::Unix(stream) => (&*stream).write(bytes),
+            ClientStream::Tcp(stream) => (&*stream).write(bytes),
         }
     }
 

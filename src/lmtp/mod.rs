@@ -34,5 +34,6 @@ pub mod wire;
 pub mod worker;
 
 mod child;
+mod connections;
 mod rule_cache;
 mod signals;

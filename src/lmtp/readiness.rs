@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
 
-use super::account_user::{judge_state, user_of};
+use super::account_user::{find, judge_homes, judge_state, user_of};
 use super::accounts::{self, Account, Recipient};
 use super::server::serves;
 use super::settings::{Identity, ListenAddress, LmtpSettings, StoreSetting, UserSource};
@@ -45,6 +45,16 @@ pub struct ServerNeed {
 
 fn need(name: &str, found: Result<String, String>) -> ServerNeed {
     ServerNeed { name: name.to_owned(), found }
+}
+
+/// The file of settings; options alone may be enough.
+pub fn settings_file(file: &Path) -> ServerNeed {
+    let shown = file.display();
+    let found = match file.exists() {
+        true => shown.to_string(),
+        false => format!("{shown} is not there; options and defaults count"),
+    };
+    need("settings", Ok(found))
 }
 
 /// Whether we can listen on the address; for the process that binds it.
@@ -114,6 +124,10 @@ pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
         let state = state.and_then(|()| writable(&settings.state));
         needs.push(need("state", state.and_then(|()| confined(&settings.state))));
     }
+    if let Some(top) = &settings.create_homes_below {
+        let found = judge_homes(top).and_then(|()| writable(top));
+        needs.push(need("create-homes-below", found.map(|()| top.display().to_string())));
+    }
     needs.push(need("site", site(settings)));
     needs.push(need("store", store(settings, sample)));
     let confinement = &settings.confinement;
@@ -144,7 +158,11 @@ fn users(settings: &LmtpSettings) -> Result<String, String> {
     let asked = accounts::open(&settings.users)?.find(&recipient);
     let what = match &settings.users {
         UserSource::Dovecot(path) => format!("Dovecot answers at {}", path.display()),
-        UserSource::Passwd => "/etc/passwd and getent".into(),
+        UserSource::Passwd if settings.own_uids => "/etc/passwd and getent".into(),
+        UserSource::Passwd => format!(
+            "/etc/passwd and getent; mail is delivered for uid {} alone, unless you set `front-id`",
+            Identity::of_process().uid
+        ),
         UserSource::PasswdFile(path) => format!("{} is read", path.display()),
         UserSource::Template(path) => path.clone(),
     };
@@ -162,12 +180,7 @@ fn users(settings: &LmtpSettings) -> Result<String, String> {
 
 /// A user: known, with a home and a Maildir that mail can be delivered to.
 fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
-    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let accounts = accounts::open(&settings.users)?;
-    let found = Recipient::known((local, domain), &settings.delimiter, |to| accounts.find(to));
-    let (_, account) = found
-        .map_err(|why| why.to_string())?
-        .ok_or_else(|| format!("there is no user `{address}`"))?;
+    let account = find(address, settings)?;
     let account = serves(settings, account).map_err(|why| why.to_string())?;
     let Account { name, home, uid, .. } = &account;
     let shown = home.display();

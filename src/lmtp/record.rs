@@ -24,7 +24,7 @@ pub enum DeliveryVerdict {
     Discarded,
     /// To be tried again.
     Deferred,
-    /// Refused by a rule.
+    /// Refused by a rule, or too large.
     Refused,
     /// Found stored: its worker had died, or the client was gone before it was answered.
     Recovered,
@@ -78,6 +78,15 @@ impl DeliveryResult {
         DeliveryResult::of(&Outcome::deferred(why), Vec::new())
     }
 
+    /// Not taken from the client at all: it was too large, or there was no room for it.
+    pub fn not_taken(reply: LmtpReply) -> DeliveryResult {
+        let verdict = match reply.code {
+            500.. => DeliveryVerdict::Refused,
+            _ => DeliveryVerdict::Deferred,
+        };
+        DeliveryResult { reply, verdict, folders: Vec::new() }
+    }
+
     /// Found stored: its worker had died, or the client was gone before it was answered.
     pub fn recovered() -> DeliveryResult {
         let verdict = DeliveryVerdict::Recovered;
@@ -89,8 +98,8 @@ impl DeliveryResult {
 pub struct RecipientRecord<'a> {
     /// Sender and transaction.
     pub envelope: &'a Envelope,
-    /// Who gets it.
-    pub to: &'a Addressee,
+    /// Who gets it; none if no recipient was named yet.
+    pub to: Option<&'a Addressee>,
     /// What became of it.
     pub result: &'a DeliveryResult,
     /// Bytes.
@@ -104,7 +113,10 @@ impl fmt::Display for RecipientRecord<'_> {
         let RecipientRecord { envelope, to, result, size, time } = self;
         let reply = &result.reply;
         write!(f, "transaction={} from={}", envelope.transaction, LoggedValue(&envelope.sender))?;
-        write!(f, " to={} user={}", LoggedValue(&to.recipient), LoggedValue(&to.account.name))?;
+        if let Some(to) = to {
+            let user = LoggedValue(&to.account.name);
+            write!(f, " to={} user={user}", LoggedValue(&to.recipient))?;
+        }
         write!(f, " verdict={}", result.verdict.word())?;
         for folder in result.folders.iter().take(MOST_FOLDERS) {
             write!(f, " folder={}", LoggedValue(folder))?;
@@ -115,7 +127,7 @@ impl fmt::Display for RecipientRecord<'_> {
 }
 
 /// A value, quoted where necessary; of a long one only the beginning.
-struct LoggedValue<'a>(&'a str);
+pub struct LoggedValue<'a>(pub &'a str);
 
 impl fmt::Display for LoggedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,7 +171,7 @@ mod tests {
         };
         let time = Duration::from_micros(1234);
         let record =
-            RecipientRecord { envelope: &envelope, to: &to, result: &result, size: 7, time };
+            RecipientRecord { envelope: &envelope, to: Some(&to), result: &result, size: 7, time };
         assert_eq!(
             record.to_string(),
             "transaction=5f01 from=\"\\\"a\\\" verdict=refused\\\"@b.example\" to=taro+x@a.example \
@@ -169,12 +181,14 @@ mod tests {
         let long = "x".repeat(1000);
         let result = DeliveryResult { folders: vec![long.clone(); 30], ..result };
         let envelope = Envelope { sender: format!("{long} y"), ..envelope };
-        let text = RecipientRecord { envelope: &envelope, to: &to, result: &result, size: 7, time };
+        let text =
+            RecipientRecord { envelope: &envelope, to: Some(&to), result: &result, size: 7, time };
         let text = text.to_string();
         assert!(text.len() < 22 * 350 && text.contains("x… to=taro+x@a.example "), "{text}");
         assert!(text.ends_with("x… size=7 ms=1.2 reply=\"250 2.1.5 Delivered\""), "{text}");
         let null = Envelope { sender: String::new(), ..envelope };
-        let record = RecipientRecord { envelope: &null, to: &to, result: &result, size: 7, time };
+        let record =
+            RecipientRecord { envelope: &null, to: Some(&to), result: &result, size: 7, time };
         assert!(record.to_string().starts_with("transaction=5f01 from=\"\" to="));
     }
 }

@@ -3,47 +3,40 @@
 //! SIGTERM and SIGINT end it: open transactions are finished, and so is the first one of a
 //! client that has just connected. SIGHUP makes it read the settings again.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Account, Accounts, Recipient, Unavailable};
+use super::connections::{ClientConnection, Connections};
 use super::exporter::Exporter;
-use super::listen::{ClientStream, Listener, report_ready, wait_for};
+use super::listen::{Listener, report_ready, wait_for};
 use super::metrics::Metrics;
 use super::pool::{Pool, PoolLog};
-use super::record::{DeliveryResult, RecipientRecord};
+use super::record::{DeliveryResult, LoggedValue, RecipientRecord};
 use super::reply::LmtpReply;
-use super::session::{
-    self, Addressee, ENDING, Envelope, LmtpPeer, PeerState, Service, SessionLimits,
-};
+use super::session::{self, Addressee, ENDING, Envelope, NO_ROOM, Service, SessionLimits};
 use super::settings::{Identity, LmtpSettings};
 use super::signals::Signals;
 use super::spool::MessageData;
 use super::unheard::Unheard;
 use super::warm_worker::Spawner;
 
-/// How long a client may wait between two commands, RFC 5321 §4.5.3.2.7.
-const IDLE: Duration = Duration::from_secs(300);
-/// How long a client whose transaction is still finished may wait between two commands
-/// when the server ends.
-const LAST_COMMAND: Duration = Duration::from_secs(5);
-/// How long one read may take within a command or message.
-const READ: Duration = Duration::from_secs(180);
-/// How long one write may take: a client that does not read its answers is disconnected.
-const WRITE: Duration = Duration::from_secs(60);
 /// How often to check whether workers are worn out.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often to check whether there is room for a connection.
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(20);
-/// A connection that has been idle for this long gives way to one that waits.
-const GIVES_WAY: Duration = Duration::from_secs(1);
+/// How long to wait when the system is short of descriptors or threads.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+/// How often the log is told of that.
+const SHORTAGE_INTERVAL: Duration = Duration::from_secs(60);
 /// How much time open transactions have when the server ends.
 const LAST: Duration = Duration::from_secs(270);
 /// Stack of a connection's thread, bytes.
@@ -68,21 +61,8 @@ pub struct Server {
     /// Closed when the server ends, which wakes all that wait.
     wake: Mutex<Option<UnixStream>>,
     woken: UnixStream,
-    connections: Mutex<Vec<Arc<ClientConnection>>>,
-    closed: Condvar,
-    began: Instant,
+    connections: Arc<Connections>,
     unheard: Unheard,
-}
-
-/// What others see of a connection.
-struct ClientConnection {
-    /// Since when it has been waiting for a command, milliseconds since the server began,
-    /// at least 1; 0 while it is busy.
-    idle_since: AtomicU64,
-    /// Its place is needed.
-    gives_way: AtomicBool,
-    /// To wake it.
-    stream: OwnedFd,
 }
 
 impl Server {
@@ -109,9 +89,7 @@ impl Server {
             ending: AtomicBool::new(false),
             wake: Mutex::new(Some(wake)),
             woken,
-            connections: Mutex::default(),
-            closed: Condvar::new(),
-            began: Instant::now(),
+            connections: Arc::default(),
             unheard: Unheard::default(),
         })
     }
@@ -131,6 +109,7 @@ impl Server {
         reload: &ReloadSettings,
         ready: impl FnOnce(),
     ) -> io::Result<()> {
+        raise_file_limit();
         let signals = Signals::register()?;
         listener.set_nonblocking(true)?;
         let exporter = Exporter::start(
@@ -141,10 +120,14 @@ impl Server {
         ready();
         report_ready();
         let mut looked = Instant::now();
+        let mut shortage = ConnectionShortage::default();
         loop {
             let most = self.current().settings.connections.max(1);
-            let is_full = self.open_connections() >= most;
-            let wait = if is_full { LOOK_FOR_PLACE } else { POLL_INTERVAL };
+            let is_full = self.connections.count() >= most;
+            let wait = match is_full || shortage.waits.is_some() {
+                true => LOOK_FOR_PLACE,
+                false => POLL_INTERVAL,
+            };
             let ready = wait_for(&[&signals.end, &signals.renew, &listener], wait)?;
             if ready.first() == Some(&true) {
                 break;
@@ -157,23 +140,39 @@ impl Server {
                 self.pool.maintain();
                 looked = Instant::now();
             }
-            if ready.get(2) != Some(&true) {
+            if ready.get(2) != Some(&true) && shortage.waits.is_none() {
                 continue;
             }
             if is_full {
-                self.make_place();
+                self.make_room();
                 thread::sleep(LOOK_FOR_PLACE);
                 continue;
             }
-            match listener.accept() {
-                Ok(stream) => self.take(stream),
-                Err(error) if is_harmless(&error) => {}
+            let accepted = match shortage.waits.take() {
+                Some(connection) => Ok(connection),
+                None => listener.accept().and_then(ClientConnection::new).map(Arc::new),
+            };
+            let failed = match accepted {
+                Ok(connection) => match self.take(&connection) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        shortage.waits = Some(connection);
+                        error
+                    }
+                },
+                Err(error) if is_harmless(&error) => continue,
                 Err(error) if is_permanent(&error) => return Err(error),
-                Err(error) => {
-                    (self.tell)(&format!("a connection cannot be taken: {error}"));
-                    thread::sleep(Duration::from_millis(100));
-                }
+                Err(error) => error,
+            };
+            if shortage.told.is_none_or(|told| told.elapsed() >= SHORTAGE_INTERVAL) {
+                (self.tell)(&format!("connections have to wait: {failed}"));
+                shortage.told = Some(Instant::now());
             }
+            self.make_room();
+            thread::sleep(SHORTAGE_PAUSE);
+        }
+        if let Some(connection) = shortage.waits {
+            self.take_last(&connection);
         }
         self.end(&listener);
         if let Some(exporter) = exporter {
@@ -191,17 +190,12 @@ impl Server {
             // Clients in our own socket's queue would be cut off; the queue of an
             // inherited socket waits for the next server.
             while let Ok(stream) = listener.accept() {
-                self.take(stream);
+                if let Ok(connection) = ClientConnection::new(stream) {
+                    self.take_last(&Arc::new(connection));
+                }
             }
         }
-        let until = Instant::now() + LAST;
-        let mut open = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        while !open.is_empty() {
-            let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            let waited = self.closed.wait_timeout(open, left);
-            open = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(open);
+        self.connections.wait_for_end(Instant::now() + LAST);
         self.pool.end();
     }
 
@@ -238,83 +232,57 @@ impl Server {
         }
     }
 
-    fn open_connections(&self) -> usize {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Ends the connection that has been idle longest.
-    fn make_place(&self) {
-        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.moment();
-        let since =
-            |connection: &Arc<ClientConnection>| connection.idle_since.load(Ordering::SeqCst);
-        let idle = connections.iter().filter(|connection| {
-            let since = since(connection);
-            since > 0 && now.saturating_sub(since) >= GIVES_WAY.as_millis() as u64
-        });
-        if let Some(oldest) = idle.min_by_key(|connection| since(connection)) {
-            oldest.gives_way.store(true, Ordering::SeqCst);
-            let _ = rustix::net::shutdown(&oldest.stream, rustix::net::Shutdown::Read);
+    /// Ends a connection whose place another one needs.
+    fn make_room(&self) {
+        if self.connections.make_room() {
+            (self.tell)("a client that stalled within a command or message gave way to another");
         }
     }
 
-    /// Milliseconds since the server began, at least 1.
-    fn moment(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
-    }
-
     /// Serves a connection in a thread of its own.
-    fn take(self: &Arc<Server>, stream: ClientStream) {
-        let prepared =
-            stream.set_timeouts(READ, WRITE).and_then(|()| stream.as_fd().try_clone_to_owned());
-        let connection = match prepared {
-            Ok(stream) => Arc::new(ClientConnection {
-                idle_since: AtomicU64::new(0),
-                gives_way: AtomicBool::new(false),
-                stream,
-            }),
-            Err(error) => {
-                (self.tell)(&format!("a connection cannot be served: {error}"));
-                return;
-            }
-        };
-        let connections = || self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections().push(Arc::clone(&connection));
-        self.metrics.connections.count();
-        let guard = OpenConnection { server: Arc::clone(self), connection };
+    fn take(self: &Arc<Server>, connection: &Arc<ClientConnection>) -> io::Result<()> {
+        let open = self.connections.enter(connection);
+        let server = Arc::clone(self);
         let thread = thread::Builder::new().name("client".into()).stack_size(STACK);
-        let started = thread.spawn(move || {
-            let (server, connection) = (&guard.server, &guard.connection);
-            let mut client = ServedClient { server, connection, stream };
-            let ended = session::run(&**server, &mut client);
-            if connection.gives_way.load(Ordering::SeqCst) {
-                let _ = client.write_all(ENDING.line(false).as_bytes());
+        thread.spawn(move || {
+            let mut client = open.client(server.woken.as_fd());
+            let ended = session::run(&*server, &mut client);
+            if open.connection.gave_way() {
+                open.connection.send(&NO_ROOM.line(false));
             }
             if let Err(error) = ended
                 && !is_closed(&error)
             {
                 (server.tell)(&format!("a connection was ended: {error}"));
             }
-        });
-        if let Err(error) = started {
+        })?;
+        self.metrics.connections.count();
+        Ok(())
+    }
+
+    /// The same for one that waited when the server was told to end.
+    fn take_last(self: &Arc<Server>, connection: &Arc<ClientConnection>) {
+        if let Err(error) = self.take(connection) {
             (self.tell)(&format!("a connection cannot be served: {error}"));
+            connection.send(&ENDING.line(false));
         }
     }
 }
 
-/// One of the open connections.
-struct OpenConnection {
-    server: Arc<Server>,
-    connection: Arc<ClientConnection>,
+/// A shortage of descriptors or threads.
+#[derive(Default)]
+struct ConnectionShortage {
+    /// When the log was last told of one.
+    told: Option<Instant>,
+    /// A connection that was accepted and is not served yet.
+    waits: Option<Arc<ClientConnection>>,
 }
 
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        let open = self.server.connections.lock();
-        let mut open = open.unwrap_or_else(PoisonError::into_inner);
-        open.retain(|other| !Arc::ptr_eq(other, &self.connection));
-        self.server.closed.notify_all();
-    }
+/// Allows as many open files as the system lets us have: systemd's usual 1024 are fewer than
+/// some hundred connections with large messages need. Workers lower it again.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 impl Service for Server {
@@ -343,7 +311,8 @@ impl Service for Server {
         };
         counter.count();
         if let Err(why) = &found {
-            (self.tell)(&format!("{} gets no mail now: {why}", recipient.address()));
+            let address = recipient.address();
+            (self.tell)(&format!("{} gets no mail now: {why}", LoggedValue(&address)));
         }
         found
     }
@@ -362,13 +331,28 @@ impl Service for Server {
         let time = since.elapsed();
         self.metrics.count_delivery(result.reply.code, time);
         let size = message.size();
-        let record = RecipientRecord { envelope, to, result: &result, size, time };
+        let record = RecipientRecord { envelope, to: Some(to), result: &result, size, time };
         (self.tell)(&record.to_string());
         result.reply
     }
 
     fn was_unheard(&self, envelope: &Envelope, to: &Addressee, message: &MessageData) {
         self.unheard.note(message, &envelope.sender, &to.recipient);
+    }
+
+    fn was_not_taken(&self, envelope: &Envelope, to: &[Addressee], size: u64, reply: &LmtpReply) {
+        let (result, time) = (DeliveryResult::not_taken(reply.clone()), Duration::ZERO);
+        let tell = |to| {
+            let record = RecipientRecord { envelope, to, result: &result, size, time };
+            (self.tell)(&record.to_string());
+        };
+        if to.is_empty() {
+            tell(None);
+        }
+        for to in to {
+            self.metrics.count_delivery(reply.code, time);
+            tell(Some(to));
+        }
     }
 
     fn is_ending(&self) -> bool {
@@ -395,49 +379,6 @@ pub(super) fn serves(settings: &LmtpSettings, account: Account) -> Result<Accoun
         )));
     }
     Ok(account)
-}
-
-/// A client whose connection others can see and wake.
-struct ServedClient<'s> {
-    server: &'s Server,
-    connection: &'s ClientConnection,
-    stream: ClientStream,
-}
-
-impl LmtpPeer for ServedClient<'_> {
-    fn wait(&mut self, is_owed: bool) -> io::Result<PeerState> {
-        let (server, connection) = (self.server, self.connection);
-        connection.idle_since.store(server.moment(), Ordering::SeqCst);
-        let mut ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
-        if is_owed && matches!(ready.as_deref(), Ok([false, true])) {
-            let input = wait_for(&[&self.stream.as_fd()], LAST_COMMAND);
-            ready = input.map(|input| [input, vec![true]].concat());
-        }
-        connection.idle_since.store(0, Ordering::SeqCst);
-        Ok(match ready?.as_slice() {
-            // Whatever has arrived is answered, if only with the reply that the server is
-            // ending.
-            [true, ..] => PeerState::Input,
-            [_, true] => PeerState::Ending,
-            _ => PeerState::TimedOut,
-        })
-    }
-}
-
-impl Read for ServedClient<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer)
-    }
-}
-
-impl Write for ServedClient<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Whether only this connection is gone, or another process has accepted it.

@@ -263,14 +263,42 @@ impl FromStr for UserSource {
             None if text == "passwd" => Ok(UserSource::Passwd),
             Some(("dovecot", path)) => Ok(UserSource::Dovecot(absolute(path)?.into())),
             Some(("passwd-file", path)) => Ok(UserSource::PasswdFile(absolute(path)?.into())),
-            Some(("template", path)) if path.contains("{user}") => {
+            Some(("template", path)) => {
+                check_placeholders(path)?;
                 Ok(UserSource::Template(absolute(path)?))
             }
-            Some(("template", _)) => Err("the template has no `{user}`".into()),
             _ => Err("the users are `dovecot:PATH`, `passwd`, `passwd-file:PATH` or \
                       `template:DIR/{user}`"
                 .into()),
         }
+    }
+}
+
+impl fmt::Display for UserSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UserSource::Dovecot(path) => write!(f, "dovecot:{}", path.display()),
+            UserSource::Passwd => f.write_str("passwd"),
+            UserSource::PasswdFile(path) => write!(f, "passwd-file:{}", path.display()),
+            UserSource::Template(path) => write!(f, "template:{path}"),
+        }
+    }
+}
+
+/// Checks a path with placeholders: with one that is not filled in, or without `{user}`,
+/// all users would have the same directory.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_placeholders(path: &str) -> Result<(), String> {
+    let other = path.replace("{user}", "").replace("{domain}", "");
+    if let Some((_, rest)) = other.split_once('{') {
+        let name = rest.split_once('}').map_or("{".to_owned(), |(name, _)| format!("{{{name}}}"));
+        return Err(format!("`{name}` is not known; only `{{user}}` and `{{domain}}` are"));
+    }
+    match path.contains("{user}") {
+        true => Ok(()),
+        false => Err(format!("`{path}` has no `{{user}}`, so all users would share it")),
     }
 }
 
@@ -341,7 +369,11 @@ impl Identity {
         match found {
             Some((0, _)) => Err(format!("`{text}` is root, which must not touch mail")),
             Some((uid, gid)) => Ok(Identity { uid, gid }),
-            None => Err(format!("there is no user `{text}`; a name, or UID:GID")),
+            None if text.contains(':') => Err(format!("`{text}` is not UID:GID, two numbers")),
+            None => Err(format!(
+                "there is no user `{text}` in /etc/passwd: create the account, or name another \
+                 one, or write UID:GID"
+            )),
         }
     }
 }

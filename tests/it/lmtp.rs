@@ -7,14 +7,14 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::lmtp_site::{Client, Site, signal, wire};
-use crate::support::{Numbers, left_in_tmp, long, mail, wait_for};
+use crate::support::lmtp_site::{self, Client, Site, signal, wire};
+use crate::support::{MFILTER, Numbers, left_in_tmp, long, mail, wait_for};
 
 /// Folder, `new` or `cur`, flags and bytes of all mail, in no particular order.
 fn stored(maildir: &Path) -> Vec<(String, String, String, String)> {
@@ -508,6 +508,128 @@ fn a_client_that_stalls_or_floods_costs_others_nothing() {
     }
     site.stop();
     assert_eq!(mail(&site.maildir("taro")).len(), 6);
+}
+
+/// They give way when others wait, so that nobody can keep the server busy with nothing.
+#[test]
+fn clients_that_stall_within_a_command_or_message_give_way() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&["--connections", "3"]);
+    let halves = [
+        "LHL",
+        "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: half\r\n",
+        "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\n.\r",
+    ];
+    let mut stalled: Vec<UnixStream> = halves
+        .iter()
+        .map(|half| {
+            let mut stream = UnixStream::connect(site.socket()).expect("it listens");
+            stream.write_all(half.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let message = wire(b"Subject: x\n\nx\n");
+    for _ in 0..3 {
+        // Who waits is served, and keeps the place.
+        let mut client = site.connect();
+        let answers = client.deliver(&["taro"], &message).expect("there");
+        assert!(answers[0].starts_with("250"), "{answers:?}");
+    }
+    wait_for("the log", || site.output().contains("stalled within").then_some(()));
+    let mut text = String::new();
+    stalled[0].read_to_string(&mut text).expect("answered to the end");
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("421 4.3.2")), "{text}");
+    assert_eq!(mail(&site.maildir("taro")).len(), 3);
+}
+
+/// Nobody is refused, and idle clients do not keep the descriptors of those who wait.
+#[test]
+fn a_shortage_of_descriptors_makes_clients_wait() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    let listen = format!("unix:{}", site.socket().display());
+    let server = site.command(&["--listen", &listen, "--workers", "1"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 40; exec \"$@\"", "sh"]).arg(server.get_program());
+    limited.args(server.get_args()).env_clear().stderr(Stdio::piped());
+    let child = site.spawn(&mut limited);
+    site.server = Some(child);
+    wait_for("the server", || site.output().contains("listening").then_some(()));
+    let message = wire(b"Subject: x\n\nx\n");
+    let mut idle = Vec::new();
+    for _ in 0..60 {
+        let mut client = site.connect();
+        let answers = client.deliver(&["taro"], &message).expect("there");
+        assert!(answers[0].starts_with("250"), "{answers:?}");
+        idle.push(client);
+    }
+    assert_eq!(site.output().matches("connections have to wait").count(), 1, "{}", site.output());
+    assert_eq!(mail(&site.maildir("taro")).len(), 60);
+}
+
+/// What `ps` and `pgrep` show.
+#[cfg(target_os = "linux")]
+#[test]
+fn all_processes_are_called_mfilter() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&[]);
+    site.connect().deliver(&["taro"], &wire(b"Subject: x\n\nx\n")).expect("there");
+    let mut all = site.workers();
+    assert!(!all.is_empty());
+    all.extend(site.server.as_ref().map(Child::id));
+    for pid in all {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("it runs");
+        assert_eq!(name, "mfilter\n");
+    }
+}
+
+/// Settings that are missing for a moment are not the defaults: all users would be unknown.
+#[test]
+fn settings_that_are_gone_stay_as_they_were() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    let (file, list) = (site.path("lmtp.conf"), site.path("list"));
+    let home = site.home("taro");
+    let ids = lmtp_site::ids();
+    fs::write(&list, format!("taro@a.example:x:{ids}::{}::\n", home.display())).expect("written");
+    let text = format!("users = passwd-file:{}\n", list.display());
+    fs::write(&file, &text).expect("written");
+    let mut server = Command::new(MFILTER);
+    server.arg("lmtp").arg("--config").arg(&file).arg("--state").arg(site.path("state"));
+    server.arg(format!("--listen=unix:{}", site.socket().display())).stderr(Stdio::piped());
+    if rustix::process::geteuid().is_root() {
+        server.arg(format!("--user-id={}:{}", lmtp_site::VMAIL, lmtp_site::VMAIL));
+    }
+    let child = site.spawn(&mut server);
+    let pid = child.id();
+    site.server = Some(child);
+    wait_for("the server", || site.output().contains("listening").then_some(()));
+    let renewed = |count: usize, what: &str| {
+        signal(pid, Signal::HUP);
+        wait_for("the settings", || (site.output().matches(what).count() == count).then_some(()));
+        let answers = site.connect().deliver(&["taro@a.example"], &wire(b"Subject: x\n\nx\n"));
+        let answers = answers.expect("there");
+        assert!(answers[0].starts_with("250"), "{answers:?}");
+    };
+    fs::remove_file(&file).expect("removed");
+    renewed(1, "the settings stay as they were");
+    fs::write(&file, "").expect("written");
+    renewed(2, "the settings stay as they were");
+    fs::write(&file, text).expect("written");
+    renewed(1, "the settings were read again");
+}
+
+/// A socket of one connection, as systemd gives with `Accept=yes`.
+#[test]
+fn a_socket_that_does_not_listen_is_not_waited_at() {
+    let site = Site::new();
+    let (ours, _theirs) = UnixStream::pair().expect("made");
+    let mut command = site.command(&[]);
+    let run = command.stdin(OwnedFd::from(ours)).output().expect("it ends");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.status.success() && told.contains("`Accept=no`"), "{told}");
 }
 
 /// Postfix tries again only after minutes if it is refused as soon as it connects.

@@ -120,3 +120,56 @@ fn no_sender_hides_what_became_of_the_message() {
     assert!(line.ends_with(" reply=\"250 2.1.5 Delivered\""), "{line}");
     assert!(!line.contains(['\u{202e}', '\u{2028}']), "{line}");
 }
+
+/// Nor does a recipient who cannot be looked up: the address comes from outside, too.
+#[test]
+fn no_recipient_writes_the_line_of_another() {
+    let mut site = Site::new();
+    site.start(&[]);
+    let mut client = site.connect();
+    let forged = "transaction=1 from=a to=b user=b verdict=delivered";
+    for command in ["LHLO x", "MAIL FROM:<>", &format!("RCPT TO:<\"{forged}\"@x>")] {
+        client.ask(command).expect("there");
+    }
+    let line = wait_for("a line", || {
+        let output = site.output();
+        output.lines().find(|line| line.contains("gets no mail now")).map(str::to_owned)
+    });
+    assert!(line.starts_with(&format!("mfilter: \"{forged}@x\" gets no mail now: ")), "{line}");
+}
+
+/// Mail that is not taken is bounced or waits, so the log says why.
+#[test]
+fn a_message_that_is_not_taken_has_its_lines() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.user("hana", "");
+    site.start(&["--message-size", "1000"]);
+    let mut client = site.connect();
+    client.ask("LHLO x").expect("there");
+    let early = client.ask("MAIL FROM:<early@far.example> SIZE=1001").expect("there");
+    assert!(early.starts_with("552 "), "{early}");
+    let large = wire(format!("Subject: x\n\n{}", "x\n".repeat(1000)).as_bytes());
+    let answers = client.deliver(&["taro", "hana"], &large).expect("there");
+    assert!(answers.iter().all(|answer| answer.starts_with("552 5.3.4 ")), "{answers:?}");
+    drop(client);
+    site.stop();
+    let output = site.output();
+    let reply = "reply=\"552 5.3.4 The message is too large\"";
+    let lines: Vec<_> = output.lines().filter(|line| line.contains("verdict=refused")).collect();
+    assert!(lines[0].contains(" from=early@far.example verdict=refused size=1001 "), "{output}");
+    assert!(lines[1].contains(" to=taro user=taro ") && lines[2].contains(" to=hana user=hana "));
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.ends_with(reply)), "{output}");
+
+    // No room for what does not fit into memory.
+    let mut command = site.command(&[]);
+    command.env("TMPDIR", site.path("none"));
+    command.arg(format!("--listen=unix:{}", site.socket().display()));
+    let child = site.spawn(&mut command);
+    site.server = Some(child);
+    wait_for("the server", || site.output().contains("listening").then_some(()));
+    let large = wire(format!("Subject: x\n\n{}", "x\n".repeat(200_000)).as_bytes());
+    let answers = site.connect().deliver(&["taro"], &large).expect("there");
+    assert!(answers[0].starts_with("452 4.3.1 ") && answers[0].contains("No such"), "{answers:?}");
+    wait_for("a line", || site.output().contains(" verdict=deferred ").then_some(()));
+}

@@ -95,7 +95,9 @@ fn unknown_users_and_wrong_settings_are_reported() {
     {
         let run = as_user(&home, command, "nobody@a.example", b"");
         assert_eq!(run.code, Some(2), "{command:?}: {run:?}");
-        assert!(run.stderr.contains("there is no user `nobody@a.example`"), "{run:?}");
+        let expected = "there is no user `nobody@a.example` where users are looked up: \
+                        `passwd-file:";
+        assert!(run.stderr.contains(expected), "{run:?}");
     }
     fs::remove_file(home.path().join("users")).unwrap();
     let run = as_user(&home, &["check"], "taro@a.example", b"");
@@ -126,10 +128,15 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
     };
     let fine = check(&["--user", "taro+x@a.example"]);
     assert_eq!(fine.code, Some(0), "{fine:?}");
-    for line in ["listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "] {
+    let settings = format!("settings: {config}");
+    for line in
+        [&settings, "listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "]
+    {
         assert!(fine.stdout.lines().any(|output| output.starts_with(line)), "{line}: {fine:?}");
     }
     assert!(!home.path().join("lmtp").exists(), "nothing is begun");
+    let system = check(&["--users", "passwd"]);
+    assert!(system.stdout.contains("alone, unless you set `front-id`"), "{system:?}");
     for (more, expected) in [
         (&["--user", "hana@a.example"][..], "user: error: there is no user `hana@a.example`"),
         (&["--store", "lmtp:unix:/none"], "store: error: lmtp:unix:/none: it is not there"),

@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// What shows that the file has changed: inode, size, time of the last change.
 type FileStamp = (u64, u64, i64, i64);
-/// Accounts by name as written in the file, or why a line cannot be used.
+/// Accounts by name, or why a line cannot be used.
 type Users = HashMap<String, Result<Account, &'static str>>;
 
 /// A file of users.
@@ -59,10 +59,31 @@ impl PasswdFile {
         if !text.ends_with('\n') {
             return Err(away(&"its last line has no line end; is the file being written?"));
         }
-        let users: Arc<Users> =
-            Arc::new(text.lines().filter_map(|line| self.entry(line)).collect());
+        let users = Arc::new(self.listed(&text));
         *read = Some((stamp, Arc::clone(&users)));
         Ok(users)
+    }
+
+    /// All users of a text. As for Dovecot, the first line with a name counts. A name that
+    /// is not in lower case is also found in lower case.
+    fn listed(&self, text: &str) -> Users {
+        let mut users = Users::new();
+        let lines = text.trim_start_matches('\u{feff}').lines();
+        for (name, account) in lines.filter_map(|line| self.entry(line)) {
+            let name = match name.rsplit_once('@') {
+                Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+                None => name,
+            };
+            users.entry(name).or_insert(account);
+        }
+        let in_lower_case: Vec<_> = users
+            .iter()
+            .map(|(name, account)| (name.to_lowercase(), account))
+            .filter(|(lower, _)| !users.contains_key(lower))
+            .map(|(lower, account)| (lower, account.clone()))
+            .collect();
+        users.extend(in_lower_case);
+        users
     }
 
     /// The name and the account of a line; none if it has no name.
@@ -135,13 +156,17 @@ mod tests {
 
     const OWNER: Identity = Identity { uid: 150, gid: 8 };
 
-    const USERS: &str = "# users\n\
+    const USERS: &str = "\u{feff}first@a.example:x:1:1::/m/first\n# users\n\
         taro@a.example:{PLAIN}x:2000:2001::/m/a/taro::\n\
         hana@a.example:{PLAIN}x::::/m/a/hana::userdb_mail=maildir:~/M userdb_uid=7 nopassword=y\n\
         jiro::::::\n\
         saki:x:::::: userdb_home=/m/saki\n\
         bad@a.example:x:y:1::/m/bad\n\
         :x:1:1::/m/none\n\
+        Rei@B.Example:x:1:1::/m/rei\n\
+        taro@a.example:x:7:7::/m/second\n\
+        Aki@a.example:x:1:1::/m/Aki\n\
+        aki@a.example:x:2:2::/m/aki\n\
         short@a.example\r\n";
 
     fn recipient(local: &str, domain: &str) -> Recipient {
@@ -159,6 +184,12 @@ mod tests {
             ("Taro+x", "A.Example", "/m/a/taro", 2000, 2001),
             ("hana", "a.example", "/m/a/hana", 7, 8),
             ("saki", "any.example", "/m/saki", 150, 8),
+            ("first", "a.example", "/m/first", 1, 1),
+            ("rei", "b.example", "/m/rei", 1, 1),
+            ("Rei", "B.EXAMPLE", "/m/rei", 1, 1),
+            ("Aki", "a.example", "/m/Aki", 1, 1),
+            ("aki", "a.example", "/m/aki", 2, 2),
+            ("AKI", "a.example", "/m/aki", 2, 2),
         ] {
             let found = users.find(&recipient(local, domain)).unwrap().unwrap();
             assert_eq!((found.uid, found.gid), (uid, gid), "{local}");

@@ -12,6 +12,7 @@ use super::data::DataDecoder;
 use super::protocol::{self, LINE_LIMIT, LmtpCommand, MailCommand, RcptCommand};
 use super::reply::LmtpReply;
 use super::spool::{MessageData, Spool};
+use crate::source;
 
 /// How much is read at once, bytes.
 const BUFFER: usize = 32 << 10;
@@ -39,14 +40,16 @@ const UNAVAILABLE: LmtpReply =
     LmtpReply::new(451, "4.3.0 Mail for this user cannot be taken now; the log says why");
 const TOO_MANY: LmtpReply = LmtpReply::new(452, "4.5.3 Too many recipients of one message");
 const TOO_LARGE: LmtpReply = LmtpReply::new(552, "5.3.4 The message is too large");
-const NO_SPACE: LmtpReply = LmtpReply::new(452, "4.3.1 The message cannot be kept now");
 const TOO_LONG: LmtpReply = LmtpReply::new(500, "5.5.2 The line is too long");
 const BARE_LF: LmtpReply = LmtpReply::new(500, "5.5.2 Lines must end with CR LF");
 const CONFUSED: LmtpReply = LmtpReply::new(421, "4.7.0 Too many mistakes");
 const SILENT: LmtpReply = LmtpReply::new(421, "4.4.2 Timeout: nothing was received");
-/// Also sent to clients for whom there is no room.
+/// For all when the server ends.
 pub const ENDING: LmtpReply =
     LmtpReply::new(421, "4.3.2 The server is shutting down; try again later");
+/// For a connection that gives way to another.
+pub const NO_ROOM: LmtpReply =
+    LmtpReply::new(421, "4.3.2 There is no room for this connection now; try again later");
 
 /// What a session may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +111,10 @@ pub trait Service: Sync {
     /// to a recipient: it will send it again.
     fn was_unheard(&self, envelope: &Envelope, to: &Addressee, message: &MessageData);
 
+    /// Called when a message is not taken at all; `to` is empty before recipients were
+    /// named.
+    fn was_not_taken(&self, envelope: &Envelope, to: &[Addressee], size: u64, reply: &LmtpReply);
+
     /// Whether the server is ending.
     fn is_ending(&self) -> bool;
 }
@@ -157,6 +164,17 @@ fn transaction_id() -> String {
     static COUNT: AtomicU8 = AtomicU8::new(0);
     let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{:x}{:02x}", moment.as_micros(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The answer if a message cannot be kept until it is delivered.
+fn not_kept(error: &io::Error) -> LmtpReply {
+    let place = std::env::temp_dir();
+    let text = format!(
+        "4.3.1 The message cannot be kept in `{}`: {}",
+        place.display(),
+        source::reason(error)
+    );
+    LmtpReply { code: 452, text: text.into() }
 }
 
 fn is_stalled(error: &io::Error) -> bool {
@@ -312,11 +330,12 @@ impl<'s> Session<'s> {
         }
         self.limits = self.service.limits();
         let most = self.limits.message_size;
-        if most > 0 && mail.size.is_some_and(|size| size > most) {
-            return TOO_LARGE;
-        }
         let envelope =
             Envelope { transaction: transaction_id(), sender: mail.sender, utf8: mail.utf8 };
+        if let Some(size) = mail.size.filter(|size| most > 0 && *size > most) {
+            self.service.was_not_taken(&envelope, &[], size, &TOO_LARGE);
+            return TOO_LARGE;
+        }
         self.transaction = Some(MailTransaction { envelope, to: Vec::new() });
         SENDER_OK
     }
@@ -356,10 +375,13 @@ impl<'s> Session<'s> {
             return Ok(None);
         };
         self.served = true;
+        if let Err((size, reply)) = &message {
+            self.service.was_not_taken(&envelope, &to, *size, reply);
+        }
         for to in &to {
             let reply = match &message {
                 Ok(message) => self.service.deliver(&envelope, to, message, since),
-                Err(reply) => reply.clone(),
+                Err((_, reply)) => reply.clone(),
             };
             self.output.extend_from_slice(reply.line(envelope.utf8).as_bytes());
             // Flushed at once: a client that does not hear of the delivery sends the
@@ -373,8 +395,10 @@ impl<'s> Session<'s> {
         Ok(None)
     }
 
-    /// Reads a message to its end, whatever becomes of it, since commands follow it.
-    fn message(&mut self) -> io::Result<Result<MessageData, LmtpReply>> {
+    /// Reads a message to its end, whatever becomes of it, since commands follow it. One
+    /// that is not taken comes back as what was received of it until then, bytes, and the
+    /// answer.
+    fn message(&mut self) -> io::Result<Result<MessageData, (u64, LmtpReply)>> {
         let until = Instant::now() + DATA_TIME;
         let most = self.limits.message_size;
         let (mut decoder, mut spool, mut refused) =
@@ -396,17 +420,20 @@ impl<'s> Session<'s> {
             if refused.is_some() {
                 spool.clear();
             } else if most > 0 && spool.size() > most {
-                refused = Some(TOO_LARGE);
-            } else if spool.settle().is_err() {
-                refused = Some(NO_SPACE);
+                refused = Some((spool.size(), TOO_LARGE));
+            } else if let Err(error) = spool.settle() {
+                refused = Some((spool.size(), not_kept(&error)));
             }
             if ended {
                 break;
             }
         }
         Ok(match refused {
-            Some(reply) => Err(reply),
-            None => spool.finish().map_err(|_| NO_SPACE),
+            Some(refused) => Err(refused),
+            None => {
+                let size = spool.size();
+                spool.finish().map_err(|error| (size, not_kept(&error)))
+            }
         })
     }
 
@@ -479,195 +506,4 @@ impl<'s> Session<'s> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// Returns the bytes of a client in pieces, and keeps the answers to it.
-    struct ByteScript {
-        input: VecDeque<Vec<u8>>,
-        output: Vec<u8>,
-    }
-
-    impl ByteScript {
-        fn of(input: &[u8], size: usize) -> ByteScript {
-            let input = input.chunks(size.max(1)).map(<[u8]>::to_vec).collect();
-            ByteScript { input, output: Vec::new() }
-        }
-    }
-
-    impl Read for ByteScript {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let Some(piece) = self.input.pop_front() else { return Ok(0) };
-            let count = piece.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&piece[..count]);
-            if count < piece.len() {
-                self.input.push_front(piece[count..].to_vec());
-            }
-            Ok(count)
-        }
-    }
-
-    impl Write for ByteScript {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.output.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl LmtpPeer for ByteScript {
-        fn wait(&mut self, _: bool) -> io::Result<PeerState> {
-            Ok(PeerState::Input)
-        }
-    }
-
-    #[derive(Default)]
-    struct Mailboxes {
-        delivered: Mutex<Vec<(String, Vec<u8>)>>,
-        unheard: Mutex<Vec<String>>,
-        most: u64,
-        ending: bool,
-    }
-
-    impl Service for Mailboxes {
-        fn limits(&self) -> SessionLimits {
-            SessionLimits { delimiter: "+".into(), message_size: self.most, recipients: 3 }
-        }
-
-        fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
-            let account =
-                Account { name: recipient.local.clone(), home: "/".into(), uid: 1, gid: 1 };
-            match recipient.local.as_str() {
-                "away" => Err(Unavailable("x".into())),
-                "nobody" => Ok(None),
-                _ => Ok(Some(account)),
-            }
-        }
-
-        fn deliver(
-            &self,
-            _: &Envelope,
-            to: &Addressee,
-            message: &MessageData,
-            _: Instant,
-        ) -> LmtpReply {
-            let MessageData::Memory(bytes) = message else { return LmtpReply::later("large") };
-            let entry = (to.account.name.clone(), bytes.clone());
-            self.delivered.lock().unwrap().push(entry);
-            match to.account.name.as_str() {
-                "later" => LmtpReply::later("x"),
-                _ => LmtpReply::new(250, "2.1.5 Delivered"),
-            }
-        }
-
-        fn was_unheard(&self, _: &Envelope, to: &Addressee, _: &MessageData) {
-            self.unheard.lock().unwrap().push(to.account.name.clone());
-        }
-
-        fn is_ending(&self) -> bool {
-            self.ending
-        }
-    }
-
-    /// The codes of the answers; for an answer with several lines, the last one.
-    fn codes(service: &Mailboxes, input: &[u8], size: usize) -> Vec<u16> {
-        let mut script = ByteScript::of(input, size);
-        let _ = run(service, &mut script);
-        let text = String::from_utf8(script.output).unwrap();
-        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
-        let lines = text.split_terminator("\r\n").filter(|line| line.as_bytes()[3] == b' ');
-        lines.map(|line| line[..3].parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn each_recipient_is_answered_in_order() {
-        let input = b"LHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<taro@x>\r\nRCPT TO:<nobody@x>\r\n\
-            RCPT TO:<later@x>\r\nRCPT TO:<away@x>\r\nRCPT TO:<hana@x>\r\nRCPT TO:<more@x>\r\nDATA\r\n\
-            A: b\r\n\r\n..x\r\n.\r\nQUIT\r\n";
-        for size in [1, 7, 1000] {
-            let service = Mailboxes::default();
-            let wanted = [220, 250, 250, 250, 550, 250, 451, 250, 452, 354, 250, 451, 250, 221];
-            assert_eq!(codes(&service, input, size), wanted);
-            let delivered = service.delivered.into_inner().unwrap();
-            let names: Vec<&str> = delivered.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(names, ["taro", "later", "hana"]);
-            assert!(delivered.iter().all(|(_, bytes)| bytes == b"A: b\n\n.x\n"));
-        }
-    }
-
-    #[test]
-    fn the_order_of_commands_is_kept() {
-        let start = "LHLO x\r\n";
-        for (input, wanted) in [
-            ("MAIL FROM:<>\r\n", vec![220, 503]),
-            ("LHLO x\r\nRCPT TO:<a@x>\r\nDATA\r\n", vec![220, 250, 503, 503]),
-            ("LHLO x\r\nMAIL FROM:<>\r\nDATA\r\nQUIT\r\n", vec![220, 250, 250, 503, 221]),
-            ("LHLO x\r\nMAIL FROM:<>\r\nMAIL FROM:<>\r\n", vec![220, 250, 250, 503]),
-            ("LHLO x\r\nMAIL FROM:<>\r\nRSET\r\nRCPT TO:<a@x>\r\n", vec![220, 250, 250, 250, 503]),
-            ("LHLO x\nNOOP\r\n", vec![220, 500, 250]),
-            ("VRFY x\r\nBDAT 5\r\nEHLO x\r\n", vec![220, 252, 500, 500]),
-        ] {
-            assert_eq!(codes(&Mailboxes::default(), input.as_bytes(), 3), wanted, "{input}");
-        }
-        let long = format!("{start}NOOP {}\r\nNOOP\r\n", "x".repeat(LINE_LIMIT));
-        assert_eq!(codes(&Mailboxes::default(), long.as_bytes(), 100), [220, 250, 500, 250]);
-        let fool = "X\r\n".repeat(100);
-        let codes = codes(&Mailboxes::default(), fool.as_bytes(), 50);
-        assert_eq!((codes.len(), codes.last()), (MISTAKES + 2, Some(&421)));
-    }
-
-    #[test]
-    fn what_is_too_large_is_read_to_its_end() {
-        let service = Mailboxes { most: 10, ..Mailboxes::default() };
-        let input =
-            b"LHLO x\r\nMAIL FROM:<> SIZE=11\r\nMAIL FROM:<>\r\nRCPT TO:<a@x>\r\nRCPT TO:<b@x>\r\n\
-            DATA\r\n0123456789abc\r\nQUIT\r\n.\r\nNOOP\r\n";
-        for size in [1, 5, 1000] {
-            let wanted = [220, 250, 552, 250, 250, 250, 354, 552, 552, 250];
-            assert_eq!(codes(&service, input, size), wanted);
-        }
-        assert!(service.delivered.into_inner().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_message_without_its_end_is_none_at_whatever_byte_it_stops() {
-        let input = b"LHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<taro@x>\r\nDATA\r\nA: b\r\n\r\nx\r\n.\r\n";
-        for end in 0..=input.len() {
-            let service = Mailboxes::default();
-            let answers = codes(&service, &input[..end], 9);
-            let delivered = service.delivered.into_inner().unwrap().len();
-            assert_eq!(delivered, usize::from(end == input.len()), "{end}");
-            assert_eq!(answers.iter().filter(|code| **code == 250).count() > 3, delivered > 0);
-        }
-    }
-
-    #[test]
-    fn a_command_that_does_not_end_is_not_waited_for() {
-        let service = Mailboxes::default();
-        let line = |until| {
-            let mut client = ByteScript::of(b"NOOP\r\n", 1);
-            Session::new(&service, &mut client).line(until).map(|_| ())
-        };
-        assert!(line(Instant::now() + LINE_TIME).is_ok());
-        let late = line(Instant::now() - Duration::from_millis(1));
-        assert_eq!(late.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
-    }
-
-    #[test]
-    fn a_server_that_ends_finishes_what_was_begun() {
-        let one = "MAIL FROM:<>\r\nRCPT TO:<a@x>\r\nDATA\r\n.\r\n";
-        let input = format!("LHLO x\r\n{one}{one}");
-        for size in [1, 7, 1000] {
-            let service = Mailboxes { ending: true, ..Mailboxes::default() };
-            let wanted = [220, 250, 250, 250, 354, 250, 421];
-            assert_eq!(codes(&service, input.as_bytes(), size), wanted);
-            assert_eq!(service.delivered.into_inner().unwrap().len(), 1);
-        }
-    }
-}
+mod tests;
