@@ -63,7 +63,6 @@ impl MailPlaces {
         written: &str,
         draft: &mut Draft,
     ) -> Result<Option<String>, String> {
-        let is_maildir = written.ends_with('/');
         let whole = trimmed(&self.path_from_home(written));
         // The system's mailbox is where mail goes that no rule takes.
         let is_spool = whole.rsplit_once('/').is_some_and(|(directory, name)| {
@@ -74,55 +73,23 @@ impl MailPlaces {
         if whole == inbox || is_spool || named.as_ref() == Some(&whole) {
             return Ok(None);
         }
-        let in_named = named.and_then(|named| whole.strip_prefix(&format!("{named}/")));
-        // In the inbox's Maildir.
-        let in_inbox = whole.strip_prefix(&format!("{inbox}/"));
-        let in_inbox = in_inbox.filter(|name| !self.inbox.is_empty() && name.starts_with('.'));
-        let maildir = trimmed(&self.path_from_home(&self.maildir));
-        // From the home, `Maildir/.A/` and `Mail/A/` are folders of what is there.
-        let in_home = MAIL_DIRECTORIES
-            .iter()
-            .filter_map(|base| Some((*base, whole.strip_prefix(base)?)))
-            .find(|(base, name)| maildir == "~" && (*base != "~/" || name.starts_with('.')))
-            .map(|(_, name)| name);
-        let below = match in_named
-            .or(in_inbox)
-            .or(in_home)
-            .or_else(|| whole.strip_prefix(&format!("{maildir}/")))
-        {
-            Some(below) => below.to_owned(),
-            None => {
-                let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
-                base.ok_or_else(|| {
-                    format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
-                })?
-                .to_owned()
-            }
-        };
-        let directory = trimmed(whole.strip_suffix(&below).unwrap_or(&whole));
+        let below = self.below_maildir(&whole, &inbox, named.as_deref()).ok_or_else(|| {
+            format!("`{whole}` is outside the Maildir: `--maildir` says where that is")
+        })?;
+        let directory = trimmed(whole.strip_suffix(below).unwrap_or(&whole));
         // What is put into `new` of a Maildir is mail in it.
         if below == "new" && directory.to_ascii_lowercase().ends_with("maildir") {
             return Ok(None);
         }
         let below = match below.strip_suffix("/new") {
-            Some(maildir) if maildir.starts_with('.') => maildir.to_owned(),
+            Some(maildir) if maildir.starts_with('.') => maildir,
             _ => below,
         };
         // In a Maildir `.A.B` is a folder within a folder.
         let name = match below.strip_prefix('.') {
             Some(name) => with_levels(&replaced_outside(name, '.', "/"), &self.one_level),
             None => {
-                if is_maildir && directory != "~" {
-                    draft.note(format!(
-                        "Maildirs below `{directory}` become folders of the Maildir; if all \
-                         folders are such, `set maildir \"{directory}\"` and `set layout fs` \
-                         leave them where they are"
-                    ));
-                } else if is_maildir {
-                    draft.note("Maildirs in the home become folders of the Maildir");
-                } else {
-                    draft.note("mbox and MH folders become folders of the Maildir");
-                }
+                note_other_store(written.ends_with('/'), &directory, draft);
                 let name = below.trim_start_matches("./");
                 if without_inserts(name).contains('.') {
                     draft.note(DOTS);
@@ -141,6 +108,32 @@ impl MailPlaces {
             keep_prefix(draft);
         }
         Ok(Some(name))
+    }
+
+    /// The rest of a path after the Maildir, or after a directory whose folders become
+    /// folders of it.
+    fn below_maildir<'p>(
+        &self,
+        whole: &'p str,
+        inbox: &str,
+        named: Option<&str>,
+    ) -> Option<&'p str> {
+        let below = |directory: &str| whole.strip_prefix(directory)?.strip_prefix('/');
+        let maildir = trimmed(&self.path_from_home(&self.maildir));
+        let in_inbox = below(inbox).filter(|name| !self.inbox.is_empty() && name.starts_with('.'));
+        let mut in_home =
+            MAIL_DIRECTORIES.iter().filter_map(|base| Some((*base, whole.strip_prefix(base)?)));
+        // From the home, `Maildir/.A/` and `Mail/A/` are folders of what is there.
+        let is_folder = |(base, name): &(&str, &str)| *base != "~/" || name.starts_with('.');
+        named
+            .and_then(below)
+            .or(in_inbox)
+            .or_else(|| match maildir == "~" {
+                true => in_home.clone().find(is_folder).map(|(_, name)| name),
+                false => None,
+            })
+            .or_else(|| below(&maildir))
+            .or_else(|| in_home.next().map(|(_, name)| name))
     }
 
     /// The folder in the Maildir that a path names, if it is one beside the inbox.
@@ -169,6 +162,20 @@ impl MailPlaces {
             }
             _ => path.replace("~/./", "~/"),
         }
+    }
+}
+
+/// Notes that a folder which is not one of the Maildir becomes one.
+fn note_other_store(is_maildir: bool, directory: &str, draft: &mut Draft) {
+    if is_maildir && directory != "~" {
+        draft.note(format!(
+            "Maildirs below `{directory}` become folders of the Maildir; if all folders are \
+             such, `set maildir \"{directory}\"` and `set layout fs` leave them where they are"
+        ));
+    } else if is_maildir {
+        draft.note("Maildirs in the home become folders of the Maildir");
+    } else {
+        draft.note("mbox and MH folders become folders of the Maildir");
     }
 }
 

@@ -2,19 +2,74 @@
 
 use crate::ascii_case;
 
+/// How much of a file is looked at, bytes.
+const BYTES_MAX: usize = 64 << 10;
+/// How many of its lines are looked at.
+const LINES_MAX: usize = 400;
+/// In how many lines the headers of a message are looked for.
+const HEADER_LINES: usize = 20;
+
+/// A kind of text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    Sieve,
+    Procmail,
+    Maildrop,
+    Mailrules,
+    Gmail,
+    Thunderbird,
+    Xml,
+    Program,
+    Mbox,
+    Message,
+}
+
+impl FileKind {
+    /// The word of `mfilter import` for it.
+    fn language(self) -> Option<&'static str> {
+        match self {
+            FileKind::Sieve => Some("sieve"),
+            FileKind::Procmail => Some("procmail"),
+            FileKind::Maildrop => Some("maildrop"),
+            FileKind::Gmail => Some("gmail"),
+            FileKind::Thunderbird => Some("thunderbird"),
+            _ => None,
+        }
+    }
+
+    /// What it is, in words.
+    fn description(self) -> &'static str {
+        match self {
+            FileKind::Sieve => "a Sieve script: `mfilter import sieve` is for it",
+            FileKind::Procmail => "a procmailrc: `mfilter import procmail` is for it",
+            FileKind::Maildrop => "a maildrop filter: `mfilter import maildrop` is for it",
+            FileKind::Mailrules => "a file of mailrules already",
+            FileKind::Gmail => "Gmail's export of filters: `mfilter import gmail` is for it",
+            FileKind::Thunderbird => {
+                "Thunderbird's filters: `mfilter import thunderbird` is for it"
+            }
+            FileKind::Xml => "an XML or HTML document",
+            FileKind::Program => "a program",
+            FileKind::Mbox => "an mbox with mail, and no rules",
+            FileKind::Message => "a message, not rules",
+        }
+    }
+}
+
 /// What a file is instead of the rules that were asked for, in words; none if nothing
-/// indicates that it is not `wanted`: `sieve`, `procmail`, `maildrop`.
+/// indicates that it is not `wanted`, a language of `mfilter import`.
 pub fn other_than(wanted: &str, bytes: &[u8]) -> Option<&'static str> {
     if let Some(binary) = binary(bytes) {
         return Some(binary);
     }
-    let found = rules(bytes)?;
-    (found.0 != wanted).then_some(found.1)
+    let found = text_kind(bytes)?;
+    (found.language() != Some(wanted)).then(|| found.description())
 }
 
 /// What a file is that holds mail in place of rules, in words.
 pub fn mail(bytes: &[u8]) -> Option<&'static str> {
-    rules(bytes).filter(|(kind, _)| matches!(*kind, "message" | "mbox")).map(|(_, what)| what)
+    let found = text_kind(bytes)?;
+    matches!(found, FileKind::Message | FileKind::Mbox).then(|| found.description())
 }
 
 fn binary(bytes: &[u8]) -> Option<&'static str> {
@@ -32,102 +87,108 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
     magic.or_else(|| bytes.contains(&0).then_some("a binary file"))
 }
 
-const SIEVE: &str = "a Sieve script: `mfilter import sieve` is for it";
-
-/// Judges by the first lines that mean anything: the kind, and its name for people.
-fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    let start = bytes.get(..bytes.len().min(64 << 10)).unwrap_or(bytes);
+fn text_kind(bytes: &[u8]) -> Option<FileKind> {
+    let start = bytes.get(..bytes.len().min(BYTES_MAX)).unwrap_or(bytes);
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
+    by_beginning(text).or_else(|| by_lines(text))
+}
+
+/// The kind of a text that begins as no other one does.
+fn by_beginning(text: &str) -> Option<FileKind> {
     let begins = |word: &str| ascii_case::starts_with(text, word);
-    if let Some(line) = text.strip_prefix("#!").and_then(|rest| rest.lines().next())
-        && !["maildrop", "procmail", "sieve", "mfilter"].iter().any(|name| line.contains(name))
-    {
-        return Some(("script", "a program"));
+    let interpreter = text.strip_prefix("#!").and_then(|rest| rest.lines().next());
+    if interpreter.is_some_and(|line| {
+        !["maildrop", "procmail", "sieve", "mfilter"].iter().any(|name| line.contains(name))
+    }) {
+        return Some(FileKind::Program);
     }
     if begins("<?xml") || begins("<feed") || begins("<!doctype") || begins("<html") {
-        let gmail = text.contains("mail:filters") || text.contains("schemas.google.com");
-        return Some(if gmail {
-            ("gmail", "Gmail's export of filters: `mfilter import gmail` is for it")
-        } else {
-            ("xml", "an XML or HTML document")
-        });
+        let is_gmail = text.contains("mail:filters") || text.contains("schemas.google.com");
+        return Some(if is_gmail { FileKind::Gmail } else { FileKind::Xml });
     }
     if begins("version=\"") && text.contains("logging=\"") {
-        return Some((
-            "thunderbird",
-            "Thunderbird's filters: `mfilter import thunderbird` is for it",
-        ));
+        return Some(FileKind::Thunderbird);
     }
-    if begins("from ") && text.lines().nth(1).is_some_and(|line| line.contains(':')) {
-        return Some(("mbox", "an mbox with mail, and no rules"));
-    }
-    let mut votes = [("sieve", 0), ("procmail", 0), ("maildrop", 0), ("mailrules", 0)];
-    let mut vote = |name: &str| {
-        if let Some(entry) = votes.iter_mut().find(|(known, _)| *known == name) {
-            entry.1 += 1;
-        }
-    };
+    let is_mbox = begins("from ") && text.lines().nth(1).is_some_and(|line| line.contains(':'));
+    is_mbox.then_some(FileKind::Mbox)
+}
+
+/// Judges by the first lines that mean anything: each speaks for one language at most.
+fn by_lines(text: &str) -> Option<FileKind> {
+    let languages = [FileKind::Sieve, FileKind::Procmail, FileKind::Maildrop, FileKind::Mailrules];
+    let mut votes = languages.map(|kind| (kind, 0));
     let mut headers = 0;
-    for (number, line) in text.lines().enumerate().take(400) {
+    for (number, line) in text.lines().enumerate().take(LINES_MAX) {
         let line = line.trim();
-        let word = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next();
-        let word = word.unwrap_or_default();
-        let lower = word.to_ascii_lowercase();
-        if matches!(lower.as_str(), "received" | "return-path" | "delivered-to" | "mime-version")
-            && line.get(word.len()..).is_some_and(|rest| rest.starts_with(": "))
-            && number < 20
-        {
-            headers += 1;
+        headers += usize::from(number < HEADER_LINES && is_header_of_mail(line));
+        // Nothing else begins like this.
+        if first_word(line).eq_ignore_ascii_case("require") && line.contains(['"', '[']) {
+            return Some(FileKind::Sieve);
         }
-        match lower.as_str() {
-            // Nothing else begins like this.
-            "require" if line.contains(['"', '[']) => return Some(("sieve", SIEVE)),
-            "fileinto" | "redirect" | "keep" | "stop" | "discard" if line.ends_with(';') => {
-                vote("sieve");
-            }
-            // Sieve has no parentheses there.
-            "if" | "elsif" if opens(line, word) => vote("maildrop"),
-            "elsif" => vote("sieve"),
-            "if" if line.contains("=~") => vote("maildrop"),
-            "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
-                vote("sieve")
-            }
-            // `LOGFILE=$HOME/log` belongs to procmail.
-            "to" | "cc" | "xfilter" | "import" | "logfile"
-                if word == lower && line.contains(['"', '$', '|']) && !assigns(line, word) =>
-            {
-                vote("maildrop");
-            }
-            "when" | "otherwise" if line.contains("->") || line.ends_with('{') => vote("mailrules"),
-            "set" if !line.ends_with(';') && !line.contains('=') => vote("mailrules"),
-            _ => {}
-        }
-        let recipe = line.strip_prefix(":0");
-        if recipe.is_some_and(|rest| {
-            rest.chars().all(|c| {
-                " \tABCDEHDabcefhirwW:.-_/0123456789$".contains(c) || c.is_ascii_alphanumeric()
-            })
-        }) {
-            vote("procmail");
-        }
-        if line.starts_with("* ^") || line.starts_with("* !") || line.starts_with("* < ") {
-            vote("procmail");
+        let language = if is_of_recipe(line) { Some(FileKind::Procmail) } else { by_word(line) };
+        if let Some((_, count)) = votes.iter_mut().find(|(kind, _)| Some(*kind) == language) {
+            *count += 1;
         }
     }
-    if headers >= 2 && votes.iter().all(|(_, count)| *count == 0) {
-        return Some(("message", "a message, not rules"));
+    let (kind, count) = votes.into_iter().max_by_key(|(_, count)| *count)?;
+    if count == 0 {
+        return (headers >= 2).then_some(FileKind::Message);
     }
-    let (name, count) = votes.iter().max_by_key(|(_, count)| *count)?;
     // Sure with two votes, or with one and none for another language.
-    let alone = votes.iter().filter(|(_, count)| *count > 0).count() == 1;
-    let sure = *count >= 2 || *count == 1 && alone;
-    sure.then_some(match *name {
-        "sieve" => ("sieve", SIEVE),
-        "procmail" => ("procmail", "a procmailrc: `mfilter import procmail` is for it"),
-        "maildrop" => ("maildrop", "a maildrop filter: `mfilter import maildrop` is for it"),
-        _ => ("mailrules", "a file of mailrules already"),
-    })
+    let is_alone = votes.iter().filter(|(_, count)| *count > 0).count() == 1;
+    (count >= 2 || is_alone).then_some(kind)
+}
+
+fn first_word(line: &str) -> &str {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    line.split(|c| !is_of_word(c)).next().unwrap_or_default()
+}
+
+fn is_header_of_mail(line: &str) -> bool {
+    let word = first_word(line);
+    ["received", "return-path", "delivered-to", "mime-version"]
+        .iter()
+        .any(|name| word.eq_ignore_ascii_case(name))
+        && line.get(word.len()..).is_some_and(|rest| rest.starts_with(": "))
+}
+
+/// Whether it is a line of a recipe of procmail: `:0`, or a condition.
+fn is_of_recipe(line: &str) -> bool {
+    let is_of_head = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, ' ' | '\t' | ':' | '.' | '-' | '_' | '/' | '$')
+    };
+    line.strip_prefix(":0").is_some_and(|rest| rest.chars().all(is_of_head))
+        || ["* ^", "* !", "* < "].iter().any(|start| line.starts_with(start))
+}
+
+/// The language of a line by its first word.
+fn by_word(line: &str) -> Option<FileKind> {
+    let word = first_word(line);
+    let lower = word.to_ascii_lowercase();
+    match lower.as_str() {
+        "fileinto" | "redirect" | "keep" | "stop" | "discard" if line.ends_with(';') => {
+            Some(FileKind::Sieve)
+        }
+        // Sieve has no parentheses there.
+        "if" | "elsif" if opens(line, word) => Some(FileKind::Maildrop),
+        "elsif" => Some(FileKind::Sieve),
+        "if" if line.contains("=~") => Some(FileKind::Maildrop),
+        "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
+            Some(FileKind::Sieve)
+        }
+        // `LOGFILE=$HOME/log` belongs to procmail.
+        "to" | "cc" | "xfilter" | "import" | "logfile"
+            if word == lower && line.contains(['"', '$', '|']) && !assigns(line, word) =>
+        {
+            Some(FileKind::Maildrop)
+        }
+        "when" | "otherwise" if line.contains("->") || line.ends_with('{') => {
+            Some(FileKind::Mailrules)
+        }
+        "set" if !line.ends_with(';') && !line.contains('=') => Some(FileKind::Mailrules),
+        _ => None,
+    }
 }
 
 fn opens(line: &str, word: &str) -> bool {

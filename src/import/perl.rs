@@ -28,25 +28,22 @@ pub(super) fn translate(
                 at = class(&chars, at, &mut out)?;
                 atom = true;
             }
+            '(' if next == '*' => return Err("a verb of Perl's regular expressions".into()),
+            '(' if next == '?' => {
+                let (written, length, opens) = head(chars.get(at..).unwrap_or_default())?;
+                at += length;
+                out.push_str(written);
+                depth += u32::from(opens);
+                atom = false;
+            }
             '(' => {
                 depth += 1;
-                atom = false;
-                if next == '?' {
-                    let (written, length, opens) = head(chars.get(at..).unwrap_or_default())?;
-                    at += length;
-                    out.push_str(written);
-                    if !opens {
-                        depth -= 1;
-                    }
-                } else if next == '*' {
-                    return Err("a verb of Perl's regular expressions".into());
-                } else {
-                    groups += 1;
-                    match names {
-                        Some(name) => out.push_str(&format!("(?P<{}>", name(groups))),
-                        None => out.push_str("(?:"),
-                    }
+                groups += 1;
+                match names {
+                    Some(name) => out.push_str(&format!("(?P<{}>", name(groups))),
+                    None => out.push_str("(?:"),
                 }
+                atom = false;
             }
             ')' => {
                 depth = depth.checked_sub(1).ok_or("a `)` closes nothing")?;
@@ -67,11 +64,7 @@ pub(super) fn translate(
                     atom = true;
                 }
             },
-            '|' => {
-                out.push('|');
-                atom = false;
-            }
-            '^' | '$' => {
+            '|' | '^' | '$' => {
                 out.push(c);
                 atom = false;
             }

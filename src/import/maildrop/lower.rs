@@ -148,56 +148,69 @@ impl FilterLowering<'_> {
                 };
                 self.variables.set(name, self.variables.given(name).unwrap_or(variable));
             }
-            MaildropStatementKind::Exit => {
-                let done = self.leave();
-                match units.last_mut().and_then(copy_that_ends) {
-                    // `cc` followed by `exit` is `to`.
-                    Some(effect) if matches!(done.effects.as_slice(), [Effect::Discard(_)]) => {
-                        *effect = match std::mem::replace(effect, Effect::Stop) {
-                            Effect::Copy(name, marks) if name == "INBOX" => Effect::Inbox(marks),
-                            Effect::Copy(name, marks) => Effect::Folder(name, marks),
-                            other => other,
-                        };
-                        if let Some(unit) = units.last_mut() {
-                            unit.count += 1;
-                            unit.falls_through = false;
-                            unit.span.end = span.end;
-                        }
-                        self.ended = true;
-                    }
-                    _ => units.push(self.action(span, |_| Ok(done))),
-                }
-            }
+            MaildropStatementKind::Exit => self.exit(span, units),
             MaildropStatementKind::Search(pattern) => self.search(pattern),
             MaildropStatementKind::Command(command) => units.extend(self.command(span, command)),
             MaildropStatementKind::Comments => {
                 units.push(Unit { count: 0, ..Unit::new(span) });
             }
-            MaildropStatementKind::Word(word, argument) => match *word {
-                "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
-                "cc" => {
-                    units.push(self.action(span, |this| this.deliver(span, argument, true)));
-                }
-                "xfilter" => {
-                    self.set_code(ReturnCode::Unknown);
-                    units.push(self.action(span, |this| this.filter(span, argument)));
-                    self.variables.forget_matches();
-                }
-                "system" => {
-                    let mut unit = self.action(span, |this| this.run(argument));
-                    if unit.fidelity == Fidelity::Exact {
-                        let why = "the program is given the message".to_owned();
-                        unit.fidelity = Fidelity::Approximate(why);
-                    }
-                    units.push(unit);
-                    self.set_code(ReturnCode::Unknown);
-                }
-                "log" => units.push(self.log(span, argument)),
-                "include" => units.extend(self.include(span, argument)),
-                // Where maildrop logs, and what it prints.
-                _ => {}
-            },
+            MaildropStatementKind::Word(word, argument) => {
+                self.word_statement(span, word, argument, units);
+            }
         }
+    }
+
+    /// A word with an argument.
+    fn word_statement(
+        &mut self,
+        span: Span,
+        word: &str,
+        argument: &Expression,
+        units: &mut Vec<Unit>,
+    ) {
+        match word {
+            "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
+            "cc" => units.push(self.action(span, |this| this.deliver(span, argument, true))),
+            "xfilter" => {
+                self.set_code(ReturnCode::Unknown);
+                units.push(self.action(span, |this| this.filter(span, argument)));
+                self.variables.forget_matches();
+            }
+            "system" => {
+                let mut unit = self.action(span, |this| this.run(argument));
+                if unit.fidelity == Fidelity::Exact {
+                    let why = "the program is given the message".to_owned();
+                    unit.fidelity = Fidelity::Approximate(why);
+                }
+                units.push(unit);
+                self.set_code(ReturnCode::Unknown);
+            }
+            "log" => units.push(self.log(span, argument)),
+            "include" => units.extend(self.include(span, argument)),
+            // Where maildrop logs, and what it prints.
+            _ => {}
+        }
+    }
+
+    /// `exit`; after `cc` the two are `to`.
+    fn exit(&mut self, span: Span, units: &mut Vec<Unit>) {
+        let done = self.leave();
+        let is_plain = matches!(done.effects.as_slice(), [Effect::Discard(_)]);
+        let Some(unit) = units.last_mut().filter(|unit| is_plain && ends_with_copy(unit)) else {
+            units.push(self.action(span, |_| Ok(done)));
+            return;
+        };
+        if let Some(effect) = unit.effects.last_mut() {
+            *effect = match std::mem::replace(effect, Effect::Stop) {
+                Effect::Copy(name, marks) if name == "INBOX" => Effect::Inbox(marks),
+                Effect::Copy(name, marks) => Effect::Folder(name, marks),
+                other => other,
+            };
+        }
+        unit.count += 1;
+        unit.falls_through = false;
+        unit.span.end = span.end;
+        self.ended = true;
     }
 
     /// `while` and `foreach`
@@ -369,11 +382,11 @@ pub(super) fn lost(span: Span, why: String, inner: &[MaildropStatement]) -> Unit
     Unit { would_end, count: units_in(inner).max(1), ..Unit::not(span, why) }
 }
 
-/// The last effect of a unit, if it is a copy in a folder and made unconditionally.
-fn copy_that_ends(unit: &mut Unit) -> Option<&mut Effect> {
-    let is_plain = unit.condition == Cond::Always
-        && matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_));
-    unit.effects.last_mut().filter(|effect| is_plain && matches!(effect, Effect::Copy(..)))
+/// Whether the last effect of a unit is a copy in a folder, made unconditionally.
+fn ends_with_copy(unit: &Unit) -> bool {
+    unit.condition == Cond::Always
+        && matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_))
+        && matches!(unit.effects.last(), Some(Effect::Copy(..)))
 }
 
 /// `rule:[Name]`, `Rule: Name`: removed from the comments.

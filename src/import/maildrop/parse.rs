@@ -206,20 +206,7 @@ impl MaildropReader<'_> {
         }
         let assigns = self.tokens.get(self.at + 1).is_some_and(|token| token.rule == Rule::assign);
         if assigns {
-            self.at += 2;
-            let name = word.trim_matches(['"', '\'']).to_owned();
-            if name.is_empty() || name.contains('$') {
-                return Err(format!("`{word}` is not the name of a variable"));
-            }
-            let value = match self.peek() {
-                None => Expression::text(""),
-                Some(token) if matches!(token.rule, Rule::newline | Rule::semicolon) => {
-                    Expression::text("")
-                }
-                Some(_) => self.expression()?,
-            };
-            self.ends_here()?;
-            return Ok(MaildropStatementKind::Assign(name, value));
+            return self.assignment(&word);
         }
         if token.rule != Rule::word {
             return Err(format!("expected a statement, found {}", self.found(token)));
@@ -266,6 +253,21 @@ impl MaildropReader<'_> {
             }
             _ => Err(format!("`{word}` is not known")),
         }
+    }
+
+    /// `NAME=value`
+    fn assignment(&mut self, word: &str) -> Result<MaildropStatementKind, String> {
+        self.at += 2;
+        let name = word.trim_matches(['"', '\'']).to_owned();
+        if name.is_empty() || name.contains('$') {
+            return Err(format!("`{word}` is not the name of a variable"));
+        }
+        let value = match self.peek().map(|token| token.rule) {
+            None | Some(Rule::newline | Rule::semicolon) => Expression::text(""),
+            Some(_) => self.expression()?,
+        };
+        self.ends_here()?;
+        Ok(MaildropStatementKind::Assign(name, value))
     }
 
     fn expression(&mut self) -> Result<Expression, String> {

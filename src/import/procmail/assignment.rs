@@ -39,6 +39,9 @@ const WITHOUT_MEANING: [&str; 22] = [
     "TZ",
 ];
 
+/// A value with its variables inserted, or why that is impossible.
+type Expanded = Result<ExpandedText, String>;
+
 impl RecipeLowering<'_> {
     /// Variables that blocks set, which are kept by `let`; and those that may begin with a
     /// dot.
@@ -88,7 +91,8 @@ impl RecipeLowering<'_> {
         if let Some(text) = given {
             expanded = Ok(ExpandedText { template: literal(&text), constant: Some(text) });
         }
-        if !is_special(name)
+        let is_special = is_special(name);
+        if !is_special
             && !is_given
             && let Some(unit) = self.changed(span, name, written)
         {
@@ -96,110 +100,77 @@ impl RecipeLowering<'_> {
         }
         self.variables.unset("?");
         if expanded.is_err()
-            && !is_special(name)
+            && !is_special
             && let Some(unit) = self.printed(span, name, written)
         {
             return vec![unit];
         }
+        if name == "SENDMAIL"
+            && let Ok(ExpandedText { constant: Some(path), .. }) = &expanded
+            && path.starts_with('/')
+        {
+            self.draft.settings.push(("sendmail".into(), quote(path)));
+        }
         match name {
-            "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant), before),
-            "SWITCHRC" => return self.switch(span, expanded.map(|text| text.constant), before),
-            "HOST" => {
-                let name = expanded.and_then(|text| {
-                    text.constant.ok_or_else(|| "HOST comes from the message".to_owned())
-                });
-                return match name {
-                    Ok(name) if name.is_empty() => vec![another_host(span)],
-                    Ok(name) => {
-                        let why = format!("on a machine called {name}, procmail goes on");
-                        vec![Unit { fidelity: Fidelity::Approximate(why), ..another_host(span) }]
-                    }
-                    Err(why) => vec![Unit::not(span, format!("`HOST`: {why}"))],
-                };
-            }
-            "TRAP" => return vec![Unit::not(span, "TRAP runs a program at the end")],
-            "LOG" => {
-                return match expanded {
-                    Ok(text) => {
-                        let text = text.template.trim().to_owned();
-                        let effects =
-                            if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
-                        vec![Unit { effects, ..Unit::new(span) }]
-                    }
-                    // A line in the log says what it can.
-                    Err(why) => {
-                        let text = literal(written.trim_matches(['"', '\'', '\n', ' ']));
-                        let why = format!("the line in the log stays as it is written: {why}");
-                        let fidelity = Fidelity::Approximate(why);
-                        vec![Unit { effects: vec![Effect::Log(text)], fidelity, ..Unit::new(span) }]
-                    }
-                };
-            }
-            "EXITCODE" => {
-                let text = expanded.ok().and_then(|text| text.constant).unwrap_or("?".to_owned());
-                self.exit_code = text.trim().parse().ok();
-                return match (self.exit_code, text.trim().is_empty()) {
-                    // Empty is for what TRAP runs.
-                    (Some(_), _) | (None, true) => Vec::new(),
-                    (None, false) => vec![Unit::not(span, "EXITCODE is not a number")],
-                };
-            }
-            "SENDMAIL" => {
-                if let Ok(text) = &expanded
-                    && let Some(path) =
-                        text.constant.as_deref().filter(|path| path.starts_with('/'))
-                {
-                    self.draft.settings.push(("sendmail".into(), quote(path)));
+            "INCLUDERC" => self.include(span, expanded.map(|text| text.constant), before),
+            "SWITCHRC" => self.switch(span, expanded.map(|text| text.constant), before),
+            "HOST" => vec![host(span, expanded)],
+            "TRAP" => vec![Unit::not(span, "TRAP runs a program at the end")],
+            "LOG" => vec![log_line(span, written, expanded)],
+            "EXITCODE" => self.set_exit_code(span, expanded),
+            "DEFAULT" if self.depth > 0 => vec![self.default_in_block(span, expanded)],
+            _ if WITHOUT_MEANING.contains(&name) => {
+                if let Ok(ExpandedText { constant: Some(text), .. }) = expanded {
+                    self.variables.set(name, ProcmailVariable::Constant(text));
                 }
+                Vec::new()
             }
-            _ => {}
-        }
-        // Where the rest goes would be another place for some messages.
-        if name == "DEFAULT" && self.depth > 0 {
-            let value = expanded.ok().and_then(|text| text.constant);
-            let why = "a block that changes DEFAULT";
-            self.variables.set(
-                name,
-                value.map_or(ProcmailVariable::Unknown(why.into()), ProcmailVariable::Constant),
-            );
-            return vec![Unit::not(span, why)];
-        }
-        if WITHOUT_MEANING.contains(&name) {
-            if let Ok(text) = expanded
-                && let Some(text) = text.constant
-            {
-                self.variables.set(name, ProcmailVariable::Constant(text));
+            _ if self.kept.contains(name) => vec![self.keep(span, name, expanded)],
+            _ => {
+                self.variables.set(name, variable(name, expanded));
+                Vec::new()
             }
-            return Vec::new();
         }
-        if self.kept.contains(name) {
-            let kept = kept_name(name);
-            return match expanded {
-                Ok(text) => {
-                    // Within this block, or up to the next one, it is this.
-                    let kept_value = ProcmailVariable::Template(format!("{{{kept}}}"));
-                    let value = text.constant.map_or(kept_value, ProcmailVariable::Constant);
-                    self.variables.set(name, value);
-                    vec![Unit {
-                        effects: vec![Effect::Let(kept, text.template)],
-                        ..Unit::new(span)
-                    }]
-                }
-                Err(why) => {
-                    self.variables.set(name, ProcmailVariable::Unknown(format!("{name}: {why}")));
-                    vec![Unit::not(span, why)]
-                }
-            };
+    }
+
+    fn set_exit_code(&mut self, span: Span, expanded: Expanded) -> Vec<Unit> {
+        let text = expanded.ok().and_then(|text| text.constant).unwrap_or("?".to_owned());
+        self.exit_code = text.trim().parse().ok();
+        match (self.exit_code, text.trim().is_empty()) {
+            // Empty is for what TRAP runs.
+            (Some(_), _) | (None, true) => Vec::new(),
+            (None, false) => vec![Unit::not(span, "EXITCODE is not a number")],
         }
-        let value = match expanded {
-            Ok(text) => match text.constant {
-                Some(constant) => ProcmailVariable::Constant(constant),
-                None => ProcmailVariable::Template(text.template),
-            },
-            Err(why) => ProcmailVariable::Unknown(format!("{name}: {why}")),
+    }
+
+    /// Where the rest goes would be another place for some messages.
+    fn default_in_block(&mut self, span: Span, expanded: Expanded) -> Unit {
+        let why = "a block that changes DEFAULT";
+        let variable = match expanded {
+            Ok(ExpandedText { constant: Some(text), .. }) => ProcmailVariable::Constant(text),
+            _ => ProcmailVariable::Unknown(why.into()),
         };
-        self.variables.set(name, value);
-        Vec::new()
+        self.variables.set("DEFAULT", variable);
+        Unit::not(span, why)
+    }
+
+    /// Keeps a value with `let`.
+    fn keep(&mut self, span: Span, name: &str, expanded: Expanded) -> Unit {
+        let kept = kept_name(name);
+        match expanded {
+            Ok(text) => {
+                // Within this block, or up to the next one, it is this.
+                let kept_value = ProcmailVariable::Template(format!("{{{kept}}}"));
+                let value = text.constant.map_or(kept_value, ProcmailVariable::Constant);
+                self.variables.set(name, value);
+                let effects = vec![Effect::Let(kept, text.template)];
+                Unit { effects, ..Unit::new(span) }
+            }
+            Err(why) => {
+                self.variables.set(name, ProcmailVariable::Unknown(format!("{name}: {why}")));
+                Unit::not(span, why)
+            }
+        }
     }
 }
 
@@ -303,6 +274,46 @@ impl RecipeLowering<'_> {
 fn another_host(span: Span) -> Unit {
     let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
     Unit { effects, falls_through: false, ..Unit::new(span) }
+}
+
+/// `HOST=NAME`: procmail goes on only on the machine of that name.
+fn host(span: Span, expanded: Expanded) -> Unit {
+    let name = expanded
+        .and_then(|text| text.constant.ok_or_else(|| "HOST comes from the message".to_owned()));
+    match name {
+        Ok(name) if name.is_empty() => another_host(span),
+        Ok(name) => {
+            let why = format!("on a machine called {name}, procmail goes on");
+            Unit { fidelity: Fidelity::Approximate(why), ..another_host(span) }
+        }
+        Err(why) => Unit::not(span, format!("`HOST`: {why}")),
+    }
+}
+
+/// `LOG=text`: a line in the log, which says what it can.
+fn log_line(span: Span, written: &str, expanded: Expanded) -> Unit {
+    match expanded {
+        Ok(text) => {
+            let text = text.template.trim().to_owned();
+            let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
+            Unit { effects, ..Unit::new(span) }
+        }
+        Err(why) => {
+            let text = literal(written.trim_matches(['"', '\'', '\n', ' ']));
+            let why = format!("the line in the log stays as it is written: {why}");
+            let fidelity = Fidelity::Approximate(why);
+            Unit { effects: vec![Effect::Log(text)], fidelity, ..Unit::new(span) }
+        }
+    }
+}
+
+/// What is known of a variable with this value.
+fn variable(name: &str, expanded: Expanded) -> ProcmailVariable {
+    match expanded {
+        Ok(ExpandedText { constant: Some(constant), .. }) => ProcmailVariable::Constant(constant),
+        Ok(text) => ProcmailVariable::Template(text.template),
+        Err(why) => ProcmailVariable::Unknown(format!("{name}: {why}")),
+    }
 }
 
 /// A command as a shell reads it within backquotes.

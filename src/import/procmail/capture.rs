@@ -1,5 +1,5 @@
-//! Patterns with `\/`: without groups around it; and whether what they capture may contain
-//! a blank. Without quotes, what comes after the blank is another word to procmail.
+//! Patterns with `\/`: without groups around it, or without it; and whether what they capture
+//! may contain a blank. Without quotes, what comes after the blank is another word to procmail.
 
 use std::borrow::Cow;
 
@@ -111,4 +111,14 @@ fn without_one_group(pattern: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// Conditions in which `\/` captures nothing.
+pub(super) fn without_match(conditions: &[String]) -> Vec<String> {
+    let is_pattern = |text: &str| !text.trim_start_matches(['!', ' ', '\t']).starts_with('?');
+    let plain = |text: &String| match is_pattern(text) && !text.contains("\\\\/") {
+        true => text.replace("\\/", ""),
+        false => text.clone(),
+    };
+    conditions.iter().map(plain).collect()
 }

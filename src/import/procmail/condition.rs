@@ -216,6 +216,7 @@ fn scored(weighted: Vec<(RecipeWeight, Cond)>) -> Result<Cond, String> {
     })))
 }
 
+/// One condition, without its weight; `depth` is how many signs were before it.
 fn one(
     text: &str,
     flags: &str,
@@ -258,47 +259,57 @@ fn one(
             None,
         ));
     }
-    if let Some((name, pattern)) = variable(text) {
-        let pattern = pattern.trim_start();
-        if let Some(rest) = pattern.strip_prefix('!') {
-            return one(&format!("! {name} ?? {rest}"));
-        }
-        if let Some(rest) = pattern.strip_prefix('$') {
-            let expanded = variables.expand(rest.trim_start(), true)?;
-            let rest = expanded.constant.ok_or("what is inserted comes from the message")?;
-            return one(&format!("{name} ?? {rest}"));
-        }
-        if pattern.starts_with(['<', '>']) {
-            return Err("the size of a part of the message or of a variable is compared".into());
-        }
-        if pattern.starts_with('?') {
-            return Err("it depends on what a program says".into());
-        }
-        if weight(pattern)?.0.is_some() {
-            return Err("a weight after `??`".into());
-        }
-        if variable(pattern).is_some() {
-            return Err("`??` twice".into());
-        }
-        let pattern = first_unescaped(pattern);
-        if matches!(name, "H" | "B" | "HB" | "BH") {
-            let case = if flags.contains('D') { "D" } else { "" };
-            return regex(pattern, &format!("{name}{case}"), None);
-        }
-        return match variables.value(name) {
-            ProcmailVariable::Template(template) => {
-                let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-                match field.filter(|name| !name.contains(['{', '}', ':', '"'])) {
-                    Some("match") => Err("MATCH is tested in its own recipe".into()),
-                    Some(field) => regex(pattern, flags, Some(field)),
-                    None => Err(format!("{name} is more than one value")),
-                }
-            }
-            ProcmailVariable::Unknown(why) => Err(why),
-            ProcmailVariable::Constant(text) => constant(&text, pattern, flags),
-        };
+    let Some((name, pattern)) = variable(text) else {
+        return regex(first_unescaped(text), flags, None);
+    };
+    let pattern = pattern.trim_start();
+    if let Some(rest) = pattern.strip_prefix('!') {
+        return one(&format!("! {name} ?? {rest}"));
     }
-    regex(first_unescaped(text), flags, None)
+    if let Some(rest) = pattern.strip_prefix('$') {
+        let expanded = variables.expand(rest.trim_start(), true)?;
+        let rest = expanded.constant.ok_or("what is inserted comes from the message")?;
+        return one(&format!("{name} ?? {rest}"));
+    }
+    on_variable(name, pattern, flags, variables)
+}
+
+/// `NAME ?? pattern`: a variable or a part of the message, compared with a pattern.
+fn on_variable(
+    name: &str,
+    pattern: &str,
+    flags: &str,
+    variables: &RcVariables,
+) -> Result<(Cond, Option<ProcmailMatch>), String> {
+    if pattern.starts_with(['<', '>']) {
+        return Err("the size of a part of the message or of a variable is compared".into());
+    }
+    if pattern.starts_with('?') {
+        return Err("it depends on what a program says".into());
+    }
+    if weight(pattern)?.0.is_some() {
+        return Err("a weight after `??`".into());
+    }
+    if variable(pattern).is_some() {
+        return Err("`??` twice".into());
+    }
+    let pattern = first_unescaped(pattern);
+    if matches!(name, "H" | "B" | "HB" | "BH") {
+        let case = if flags.contains('D') { "D" } else { "" };
+        return regex(pattern, &format!("{name}{case}"), None);
+    }
+    match variables.value(name) {
+        ProcmailVariable::Template(template) => {
+            let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+            match field.filter(|name| !name.contains(['{', '}', ':', '"'])) {
+                Some("match") => Err("MATCH is tested in its own recipe".into()),
+                Some(field) => regex(pattern, flags, Some(field)),
+                None => Err(format!("{name} is more than one value")),
+            }
+        }
+        ProcmailVariable::Unknown(why) => Err(why),
+        ProcmailVariable::Constant(text) => constant(&text, pattern, flags),
+    }
 }
 
 /// procmail removes a backslash at the start of a pattern: it is there so that `!`, `$`,

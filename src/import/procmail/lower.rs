@@ -5,7 +5,7 @@ use std::path::Path;
 use super::action::ProcmailResult;
 use super::as_sent::{AS_SENT, BYTE_BY_BYTE, is_of_raw_headers};
 use super::assignment::kept_name;
-use super::capture::may_capture_blank;
+use super::capture::{may_capture_blank, without_match};
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
@@ -20,6 +20,9 @@ use crate::import::shell::{
     may_make_folders,
 };
 use crate::source::{SourceFile, Span};
+
+/// How the names begin that record that a recipe was done.
+const DONE: &str = "rc-done-";
 
 impl RecipeLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
@@ -170,130 +173,33 @@ impl RecipeLowering<'_> {
         let flags = recipe.flags.as_str();
         let is_asked_for = self.is_asked_for;
         let (depends, chain) = self.dependence(flags, before)?;
-        let conditions = match counts_lines(recipe) {
-            true => &without_count(&recipe.conditions),
-            false => &recipe.conditions,
-        };
-        let mut found = match asked(conditions, flags, &self.variables) {
-            Err(why) if self.may_use_match(span) => return Err(why),
-            Err(_) => asked(&without_match(conditions), flags, &self.variables)?,
-            Ok(found) => found,
-        };
-        let mut files = self.sources.files().iter();
-        let is_latin = self.draft.notes.iter().any(|note| note == READ_AS_LATIN);
-        if is_latin && conditions.iter().any(|text| !text.is_ascii()) {
-            found.differs.get_or_insert(BYTE_BY_BYTE);
-        }
-        if asks_for_folder(&found.condition) && files.any(|file| may_make_folders(&file.text)) {
-            found.differs.get_or_insert(MADE_LATER);
-        }
+        let found = self.tests(span, recipe)?;
         let sees_changes = self.tests_what_was_edited(&found);
         if sees_changes {
             self.edited.retain(|name| name == "*");
         }
-        if is_of_raw_headers(&found.condition) {
-            self.note(AS_SENT);
-        }
-        if found.dots {
-            self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
-        }
-        if found.words {
-            self.note(
-                "`\\<` and `\\>` are where a word begins and ends; procmail takes the end of a \
-                 line for it, too, and goes on in the next one",
-            );
-        }
-        let mut own = found.condition.clone();
-        if matches!(&recipe.action, RecipeAction::Pipe(command) if is_duplicate_check(command)) {
-            own = Cond::all([own, Cond::Word("duplicate".into())]);
-        }
-        let condition = Cond::all([depends.clone(), own.clone()]);
-        let outer_match = self.variables.get("MATCH").cloned();
-        if found.captures {
-            self.variables.set("MATCH", ProcmailVariable::Template("{match}".into()));
-        }
-        let outer_blank = self.captures_blank;
-        self.captures_blank = match found.captures {
-            true => may_capture_blank(&found.condition),
-            false => outer_blank,
-        };
-        let done = self.action(span, recipe);
-        self.captures_blank = outer_blank;
-        if found.captures {
-            match outer_match {
-                Some(value) => self.variables.set("MATCH", value),
-                None => self.variables.unset("MATCH"),
+        let own = match &recipe.action {
+            RecipeAction::Pipe(command) if is_duplicate_check(command) => {
+                Cond::all([found.condition.clone(), Cond::Word("duplicate".into())])
             }
-        }
-        let mut done = done?;
-        if found.captures && self.is_used_after(span) {
-            done.effects.insert(0, Effect::Let(kept_name("MATCH"), "{match}".into()));
-            let kept = format!("{{{}}}", kept_name("MATCH"));
-            self.variables.set("MATCH", ProcmailVariable::Template(kept));
-        }
+            _ => found.condition.clone(),
+        };
+        let condition = Cond::all([depends.clone(), own.clone()]);
+        let mut done = self.action_with_match(span, recipe, &found)?;
         self.edited.extend(done.edited.iter().cloned());
         // Whether it was done cannot be tested again if it changes what is tested.
-        let changes = condition != Cond::Never
+        let changes_tests = condition != Cond::Never
             && (!done.edited.is_empty() || changes_tests(&done.effects) || found.program.is_some());
-        let done_before = (changes && is_asked_for).then(|| {
-            self.names += 1;
-            let name = format!("rc-done-{}", self.names);
-            done.effects.insert(0, Effect::Let(name.clone(), "yes".into()));
-            Cond::Word(format!("has {name}"))
-        });
-        let (changes_here, changes) = (changes, changes && done_before.is_none());
-        let told = |condition: &Cond| done_before.clone().unwrap_or_else(|| condition.clone());
-        let filters = matches!(done.effects.last(), Some(Effect::Program("filter", _)));
-        *before = match (flags.contains(['A', 'a', 'e']), flags.contains('E'), &*before) {
-            // `A` refers to the last one without it.
-            (true, _, Dependence::Known { own, is_stale, .. }) if !flags.contains('e') => {
-                Dependence::Known {
-                    own: own.clone(),
-                    is_stale: *is_stale || changes_here && !is_kept(own),
-                    chain: vec![told(&condition)],
-                    changes,
-                    filters,
-                }
-            }
-            (true, ..) => before.clone(),
-            (_, true, _) => {
-                let mut chain = chain;
-                chain.push(told(&own));
-                Dependence::Known {
-                    own: told(&condition),
-                    is_stale: changes,
-                    chain,
-                    changes,
-                    filters,
-                }
-            }
-            _ => {
-                let chain = vec![told(&own)];
-                Dependence::Known { own: told(&own), is_stale: changes, chain, changes, filters }
-            }
+        let named = (changes_tests && is_asked_for).then(|| self.name_done(&mut done));
+        let result = RecipeResult {
+            own: named.clone().unwrap_or(own),
+            changes: changes_tests && named.is_none(),
+            condition: named.unwrap_or_else(|| condition.clone()),
+            changes_tests,
+            filters: matches!(done.effects.last(), Some(Effect::Program("filter", _))),
         };
-        let is_block = matches!(recipe.action, RecipeAction::Block(_));
-        let nothing = done.effects.is_empty() && !done.ends;
-        let mut unit = Unit {
-            condition,
-            effects: done.effects,
-            comments: done.comments,
-            falls_through: !done.ends,
-            count: done.count,
-            ..Unit::new(span)
-        };
-        without_needless_levels(&unit.condition, &mut unit.effects);
-        if unit.condition == Cond::Never {
-            unit.count = unit.count.max(1);
-            unit.fidelity = match flags.contains('e') {
-                true => Fidelity::Dead("a delivery that fails is tried again".into()),
-                false => Fidelity::Dead("its condition never holds".into()),
-            };
-        } else if nothing && !is_block && done.differs.is_none() {
-            unit.fidelity = Fidelity::Dead("it does nothing".into());
-        } else if let Some(why) = done.differs.or(found.differs.map(str::to_owned)) {
-            unit.fidelity = Fidelity::Approximate(why);
-        }
+        *before = result.dependence(flags, before, chain);
+        let unit = unit_of(span, recipe, condition, done, found.differs);
         let unit = match found.program {
             Some(program) if unit.condition != Cond::Never => {
                 self.note(ASKED);
@@ -307,6 +213,78 @@ impl RecipeLowering<'_> {
         // What a filter is given is changed already.
         let effects = vec![Effect::Program("filter", vec!["cat".into()]), Effect::Rule(unit)];
         Ok(Unit { effects, count: 0, ..Unit::new(span) })
+    }
+
+    /// The conditions of a recipe; notes say what is assumed about them.
+    fn tests(&mut self, span: Span, recipe: &Recipe) -> Result<RecipeTests, String> {
+        let conditions = match counts_lines(recipe) {
+            true => &without_count(&recipe.conditions),
+            false => &recipe.conditions,
+        };
+        let flags = recipe.flags.as_str();
+        let mut found = match asked(conditions, flags, &self.variables) {
+            Err(why) if self.may_use_match(span) => return Err(why),
+            Err(_) => asked(&without_match(conditions), flags, &self.variables)?,
+            Ok(found) => found,
+        };
+        let is_latin = self.draft.notes.iter().any(|note| note == READ_AS_LATIN);
+        if is_latin && conditions.iter().any(|text| !text.is_ascii()) {
+            found.differs.get_or_insert(BYTE_BY_BYTE);
+        }
+        let mut files = self.sources.files().iter();
+        if asks_for_folder(&found.condition) && files.any(|file| may_make_folders(&file.text)) {
+            found.differs.get_or_insert(MADE_LATER);
+        }
+        if is_of_raw_headers(&found.condition) {
+            self.note(AS_SENT);
+        }
+        if found.dots {
+            self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
+        }
+        if found.words {
+            self.note(
+                "`\\<` and `\\>` are where a word begins and ends; procmail takes the end of a \
+                 line for it, too, and goes on in the next one",
+            );
+        }
+        Ok(found)
+    }
+
+    /// The action of a recipe, in which `MATCH` is what its conditions have captured.
+    fn action_with_match(
+        &mut self,
+        span: Span,
+        recipe: &Recipe,
+        found: &RecipeTests,
+    ) -> Result<ProcmailResult, String> {
+        if !found.captures {
+            return self.action(span, recipe);
+        }
+        let outer_match = self.variables.get("MATCH").cloned();
+        self.variables.set("MATCH", ProcmailVariable::Template("{match}".into()));
+        let may_be_blank = may_capture_blank(&found.condition);
+        let outer_blank = std::mem::replace(&mut self.captures_blank, may_be_blank);
+        let done = self.action(span, recipe);
+        self.captures_blank = outer_blank;
+        match outer_match {
+            Some(value) => self.variables.set("MATCH", value),
+            None => self.variables.unset("MATCH"),
+        }
+        let mut done = done?;
+        if self.is_used_after(span) {
+            done.effects.insert(0, Effect::Let(kept_name("MATCH"), "{match}".into()));
+            let kept = format!("{{{}}}", kept_name("MATCH"));
+            self.variables.set("MATCH", ProcmailVariable::Template(kept));
+        }
+        Ok(done)
+    }
+
+    /// Has a name of its own record that a recipe was done; returns the test of that.
+    fn name_done(&mut self, done: &mut ProcmailResult) -> Cond {
+        self.names += 1;
+        let name = format!("{DONE}{}", self.names);
+        done.effects.insert(0, Effect::Let(name.clone(), "yes".into()));
+        Cond::Word(format!("has {name}"))
     }
 
     /// What `A` and `E` ask about the recipe before, and the alternatives so far.
@@ -444,6 +422,78 @@ impl RecipeLowering<'_> {
     }
 }
 
+/// What the recipes after one may ask about it.
+struct RecipeResult {
+    /// Its own conditions, or the name that records that it was done.
+    own: Cond,
+    /// The same, with what it depends on itself.
+    condition: Cond,
+    /// It changes what it tests.
+    changes_tests: bool,
+    /// These conditions may have another result now.
+    changes: bool,
+    /// Its last effect is a filter, which may have failed.
+    filters: bool,
+}
+
+impl RecipeResult {
+    /// What the next recipe can depend on, if this one has these flags. `before` is what it
+    /// depended on itself, `chain` the recipes that it is an alternative to.
+    fn dependence(self, flags: &str, before: &Dependence, mut chain: Vec<Cond>) -> Dependence {
+        let RecipeResult { own, condition, changes_tests, changes, filters } = self;
+        match (before, flags.contains(['A', 'a', 'e']), flags.contains('E')) {
+            // `A` refers to the last one without it.
+            (Dependence::Known { own, is_stale, .. }, true, _) if !flags.contains('e') => {
+                let is_stale = *is_stale || changes_tests && !is_kept(own);
+                let chain = vec![condition];
+                Dependence::Known { own: own.clone(), is_stale, chain, changes, filters }
+            }
+            (_, true, _) => before.clone(),
+            (_, _, true) => {
+                chain.push(own);
+                Dependence::Known { own: condition, is_stale: changes, chain, changes, filters }
+            }
+            _ => {
+                let chain = vec![own.clone()];
+                Dependence::Known { own, is_stale: changes, chain, changes, filters }
+            }
+        }
+    }
+}
+
+/// The unit of a recipe with these conditions, whose action is `done`.
+fn unit_of(
+    span: Span,
+    recipe: &Recipe,
+    condition: Cond,
+    done: ProcmailResult,
+    differs: Option<&str>,
+) -> Unit {
+    let is_block = matches!(recipe.action, RecipeAction::Block(_));
+    let does_nothing = done.effects.is_empty() && !done.ends && !is_block && done.differs.is_none();
+    let is_never_done = condition == Cond::Never;
+    let fidelity = match done.differs.or(differs.map(str::to_owned)) {
+        _ if is_never_done && recipe.flags.contains('e') => {
+            Fidelity::Dead("a delivery that fails is tried again".into())
+        }
+        _ if is_never_done => Fidelity::Dead("its condition never holds".into()),
+        _ if does_nothing => Fidelity::Dead("it does nothing".into()),
+        Some(why) => Fidelity::Approximate(why),
+        None => Fidelity::Exact,
+    };
+    let mut effects = done.effects;
+    without_needless_levels(&condition, &mut effects);
+    Unit {
+        condition,
+        effects,
+        comments: done.comments,
+        falls_through: !done.ends,
+        count: if is_never_done { done.count.max(1) } else { done.count },
+        fidelity,
+        ..Unit::new(span)
+    }
+}
+
 /// A recipe for which a program is asked first, where the conditions before that hold.
 fn decided_by(program: ProgramTest, depends: Cond, unit: Unit) -> Unit {
     let outer =
@@ -505,21 +555,11 @@ fn stored_twice(effect: &mut Effect) {
     unit.effects.iter_mut().for_each(stored_twice);
 }
 
-/// Conditions in which `\/` captures nothing.
-fn without_match(conditions: &[String]) -> Vec<String> {
-    let is_pattern = |text: &str| !text.trim_start_matches(['!', ' ', '\t']).starts_with('?');
-    let plain = |text: &String| match is_pattern(text) && !text.contains("\\\\/") {
-        true => text.replace("\\/", ""),
-        false => text.clone(),
-    };
-    conditions.iter().map(plain).collect()
-}
-
 /// Whether a condition has the same result however the message is changed.
 fn is_kept(condition: &Cond) -> bool {
     match condition {
         Cond::Always | Cond::Never => true,
-        Cond::Word(word) => word.starts_with("has rc-done-"),
+        Cond::Word(word) => word.split(' ').nth(1).is_some_and(|name| name.starts_with(DONE)),
         _ => false,
     }
 }

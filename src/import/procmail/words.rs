@@ -166,94 +166,89 @@ impl RcVariables {
         chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
         quoted: bool,
     ) -> Result<ProcmailVariable, String> {
-        let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
-        if chars.peek() == Some(&'{') {
-            chars.next();
-            let mut inner = String::new();
-            let mut depth = 1;
-            for c in chars.by_ref() {
-                match c {
-                    '{' => depth += 1,
-                    '}' => depth -= 1,
-                    _ => {}
-                }
-                if depth == 0 {
-                    break;
-                }
-                inner.push(c);
-            }
-            let name: String = inner.chars().take_while(is_name).collect();
-            let rest = inner.get(name.len()..).unwrap_or_default();
-            let set = self.get(&name).cloned();
-            let is_empty =
-                matches!(&set, Some(ProcmailVariable::Constant(text)) if text.is_empty());
-            if set.is_none() && self.maybe_set {
-                return Ok(self.value(&name));
-            }
-            return match (rest.get(..2), rest.get(..1)) {
-                (Some(":-" | ":="), _) if set.is_none() || is_empty => {
-                    self.nested(rest.get(2..).unwrap_or_default(), quoted)
-                }
-                (_, Some("-" | "=")) if set.is_none() => {
-                    self.nested(rest.get(1..).unwrap_or_default(), quoted)
-                }
-                (Some(":-" | ":="), _) | (_, Some("-" | "=")) | (_, None) => Ok(self.value(&name)),
-                (Some(":+"), _) if set.is_some() && !is_empty => {
-                    self.nested(rest.get(2..).unwrap_or_default(), quoted)
-                }
-                (_, Some("+")) if set.is_some() => {
-                    self.nested(rest.get(1..).unwrap_or_default(), quoted)
-                }
-                (Some(":+"), _) | (_, Some("+")) => Ok(ProcmailVariable::Constant(String::new())),
-                _ => Err(format!("`${{{inner}}}` has no counterpart here")),
-            };
+        if chars.next_if_eq(&'{').is_some() {
+            return self.in_braces(chars, quoted);
         }
-        let mut name = String::new();
-        while let Some(c) = chars.next_if(is_name) {
-            name.push(c);
-            if name.len() == 1 && c.is_ascii_digit() {
-                break;
-            }
-        }
-        if name.is_empty() && chars.peek() == Some(&'\\') {
-            chars.next();
-            let mut name = String::new();
-            while let Some(c) = chars.next_if(is_name) {
-                name.push(c);
-            }
-            // So that its signs stand for themselves in a pattern.
-            return Ok(match self.value(&name) {
-                ProcmailVariable::Constant(text) => {
-                    let signs = |c: char| "\\^$.[]*+?()|".contains(c);
-                    let escaped =
-                        text.chars().flat_map(|c| signs(c).then_some('\\').into_iter().chain([c]));
-                    ProcmailVariable::Constant(format!("(){}", escaped.collect::<String>()))
-                }
-                other => other,
-            });
-        }
-        if name.is_empty() {
-            if chars.peek() == Some(&'?')
-                && let Some(status) = self.get("?")
-            {
-                chars.next();
-                return Ok(status.clone());
-            }
-            return match chars.peek() {
-                Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_' | '\\') => {
-                    Err(format!("`${}` has no counterpart here", chars.next().unwrap_or_default()))
-                }
-                _ => Ok(ProcmailVariable::Constant("$".into())),
-            };
-        }
-        if name.chars().all(|c| c.is_ascii_digit()) {
+        if let Some(digit) = chars.next_if(char::is_ascii_digit) {
+            let name = digit.to_string();
             return self.get(&name).cloned().ok_or_else(|| {
                 format!(
                     "`${name}` is an argument of procmail: `--variable {name}=…` says what it is"
                 )
             });
         }
-        Ok(self.value(&name))
+        let name = take_name(chars);
+        if !name.is_empty() {
+            return Ok(self.value(&name));
+        }
+        if chars.next_if_eq(&'\\').is_some() {
+            return Ok(self.for_pattern(&take_name(chars)));
+        }
+        match chars.peek() {
+            Some('?') if let Some(status) = self.get("?") => {
+                chars.next();
+                Ok(status.clone())
+            }
+            Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_') => {
+                Err(format!("`${}` has no counterpart here", chars.next().unwrap_or_default()))
+            }
+            _ => Ok(ProcmailVariable::Constant("$".into())),
+        }
+    }
+
+    /// After `${`: a variable, or what stands for it if it is set, or is not.
+    fn in_braces(
+        &self,
+        chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+        quoted: bool,
+    ) -> Result<ProcmailVariable, String> {
+        let mut inner = String::new();
+        let mut depth = 1;
+        for c in chars.by_ref() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+            inner.push(c);
+        }
+        let name = take_name(&mut inner.chars().peekable());
+        let rest = inner.get(name.len()..).unwrap_or_default();
+        let set = self.get(&name);
+        if set.is_none() && self.maybe_set {
+            return Ok(self.value(&name));
+        }
+        let is_empty = matches!(set, Some(ProcmailVariable::Constant(text)) if text.is_empty());
+        // With a colon, an empty variable counts as unset.
+        let (is_set, rest) = match rest.strip_prefix(':') {
+            Some(rest) => (set.is_some() && !is_empty, rest),
+            None if rest.is_empty() => return Ok(self.value(&name)),
+            None => (set.is_some(), rest),
+        };
+        match (rest.chars().next(), is_set) {
+            (Some('-' | '='), true) => Ok(self.value(&name)),
+            (Some('-' | '='), false) | (Some('+'), true) => {
+                self.nested(rest.get(1..).unwrap_or_default(), quoted)
+            }
+            (Some('+'), false) => Ok(ProcmailVariable::Constant(String::new())),
+            _ => Err(format!("`${{{inner}}}` has no counterpart here")),
+        }
+    }
+
+    /// `$\NAME`: the value, in which all signs stand for themselves in a pattern.
+    fn for_pattern(&self, name: &str) -> ProcmailVariable {
+        match self.value(name) {
+            ProcmailVariable::Constant(text) => {
+                let signs = |c: char| "\\^$.[]*+?()|".contains(c);
+                let escaped =
+                    text.chars().flat_map(|c| signs(c).then_some('\\').into_iter().chain([c]));
+                ProcmailVariable::Constant(format!("(){}", escaped.collect::<String>()))
+            }
+            other => other,
+        }
     }
 
     /// The words of a command, as templates; run by a shell where procmail runs one, in
@@ -418,6 +413,11 @@ impl ShellCommand {
 }
 
 /// Whether a word of a command may name a file in the working directory.
+/// Takes the name of a variable.
+fn take_name(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    std::iter::from_fn(|| chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_')).collect()
+}
+
 fn is_relative(word: &str) -> bool {
     let word = unquoted(word);
     word.contains(['/', '.'])

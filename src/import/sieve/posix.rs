@@ -31,145 +31,162 @@ enum RepeatTarget {
 const OF_NOTHING: &str =
     "a repetition of nothing in a regular expression: Dovecot refuses the script";
 
+/// A pattern, as far as it is translated.
+struct PosixTranslation {
+    out: String,
+    /// Where the open groups begin.
+    open: Vec<usize>,
+    before: RepeatTarget,
+}
+
 /// With `address`, what any character stands for does not go beyond the address.
 pub(super) fn regex(source: &str, address: bool) -> Result<PosixPattern, String> {
-    let mut out = String::with_capacity(source.len() + 8);
-    let mut told =
-        PosixPattern { pattern: String::new(), start: false, end: false, branches: false };
-    // Where the open groups begin.
-    let mut open: Vec<usize> = Vec::new();
-    let mut before = RepeatTarget::Nothing;
-    let mut chars = source.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let here = RepeatTarget::Atom(out.len());
+    let mut translation = PosixTranslation {
+        out: String::with_capacity(source.len() + 8),
+        open: Vec::new(),
+        before: RepeatTarget::Nothing,
+    };
+    let (mut start, mut end, mut branches) = (false, false, false);
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        let mut length = c.len_utf8();
         match c {
-            '\\' => {
-                let Some((_, next)) = chars.next() else {
-                    return Err("a regular expression that ends with a backslash".into());
-                };
-                match next {
-                    '1'..='9' => return Err("a back-reference in a regular expression".into()),
-                    'w' | 'W' | 's' | 'S' | 'b' | 'B' => out.extend(['\\', next]),
-                    '<' | '>' => out.push_str("\\b"),
-                    '`' => out.push('^'),
-                    '\'' => out.push('$'),
-                    _ => out.push_str(&casemap_literal(&next.to_string())),
-                }
-                let is_anchor = matches!(next, 'b' | 'B' | '<' | '>' | '`' | '\'');
-                before = if is_anchor { RepeatTarget::Nothing } else { here };
-            }
+            '\\' => length += translation.escape(after.chars().next())?,
             '[' => {
-                let (mut class, length) = bracket(&source[at..])?;
+                let (mut class, taken) = bracket(rest)?;
                 if address && class.starts_with("[^") {
                     class.insert_str("[^".len(), "<>");
                 }
-                out.push_str(&class);
-                while chars.peek().is_some_and(|(next, _)| *next < at + length) {
-                    chars.next();
-                }
-                before = here;
+                translation.atom(&class);
+                length = taken;
             }
-            '(' => {
-                if chars.peek().is_some_and(|(_, next)| *next == '?') {
-                    return Err("a group with `(?` in a regular expression".into());
-                }
-                open.push(out.len());
-                out.push('(');
-                before = RepeatTarget::Nothing;
+            '(' if after.starts_with('?') => {
+                return Err("a group with `(?` in a regular expression".into());
             }
-            ')' => match open.pop() {
-                Some(start) => {
-                    out.push(')');
-                    before = RepeatTarget::Atom(start);
-                }
-                None => {
-                    out.push_str("\\)");
-                    before = here;
-                }
-            },
+            '(' => translation.open_group(),
+            ')' => translation.close_group(),
             '|' => {
-                told.branches |= open.is_empty();
-                out.push('|');
-                before = RepeatTarget::Nothing;
+                branches |= translation.open.is_empty();
+                translation.boundary("|");
             }
-            '*' | '+' | '?' => match before {
-                RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
-                RepeatTarget::Atom(start) => {
-                    out.push(c);
-                    before = RepeatTarget::Repeated(start, c);
-                }
-                RepeatTarget::Repeated(_, last) if last == c => {}
-                // `a*?` would mean something else here.
-                RepeatTarget::Repeated(start, '{') => {
-                    out.insert_str(start, "(?:");
-                    out.extend([')', c]);
-                    before = RepeatTarget::Repeated(start, c);
-                }
-                RepeatTarget::Repeated(start, _) => {
-                    out.pop();
-                    out.push('*');
-                    before = RepeatTarget::Repeated(start, '*');
-                }
-            },
+            '*' | '+' | '?' => translation.repeat(c)?,
             '{' => {
-                let Some(length) = interval(&source[at..]) else {
-                    return Err("a `{` without a number in a regular expression: Dovecot \
-                                refuses the script"
-                        .into());
-                };
-                let start = match before {
-                    RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
-                    RepeatTarget::Atom(start) => start,
-                    RepeatTarget::Repeated(start, _) => {
-                        out.insert_str(start, "(?:");
-                        out.push(')');
-                        start
-                    }
-                };
-                out.push_str(&source[at..at + length].replace("{,", "{0,"));
-                while chars.peek().is_some_and(|(next, _)| *next < at + length) {
-                    chars.next();
+                length = interval(rest).ok_or(
+                    "a `{` without a number in a regular expression: Dovecot refuses the script",
+                )?;
+                translation.repeat_counted(&rest[..length])?;
+            }
+            '.' => translation.atom(if address { "[^<>]" } else { "." }),
+            '^' | '$' => {
+                let is_start = c == '^' && rest.len() == source.len();
+                let is_end = c == '$' && after.is_empty();
+                if address && !is_start && !is_end {
+                    return Err(format!("a `{c}` inside of a regular expression for addresses"));
                 }
-                before = RepeatTarget::Repeated(start, '{');
+                start |= is_start;
+                end |= is_end;
+                translation.boundary(c.encode_utf8(&mut [0; 4]));
             }
-            '.' => {
-                out.push_str(if address { "[^<>]" } else { "." });
-                before = here;
-            }
-            '^' => {
-                if at == 0 {
-                    told.start = true;
-                } else if address {
-                    return Err("a `^` inside of a regular expression for addresses".into());
-                }
-                out.push('^');
-                before = RepeatTarget::Nothing;
-            }
-            '$' => {
-                if at + 1 == source.len() {
-                    told.end = true;
-                } else if address {
-                    return Err("a `$` inside of a regular expression for addresses".into());
-                }
-                out.push('$');
-                before = RepeatTarget::Nothing;
-            }
-            _ => {
-                if c == '}' || c == ']' {
-                    out.push('\\');
-                    out.push(c);
-                } else {
-                    out.push_str(&casemap_literal(&c.to_string()));
-                }
-                before = here;
-            }
+            '}' | ']' => translation.atom(&format!("\\{c}")),
+            _ => translation.atom(&casemap_literal(c.encode_utf8(&mut [0; 4]))),
         }
+        rest = &rest[length..];
     }
-    if !open.is_empty() {
+    if !translation.open.is_empty() {
         return Err("a group that is never closed in a regular expression".into());
     }
-    told.pattern = out;
-    Ok(told)
+    Ok(PosixPattern { pattern: translation.out, start, end, branches })
+}
+
+impl PosixTranslation {
+    /// What a repetition may follow.
+    fn atom(&mut self, pattern: &str) {
+        self.before = RepeatTarget::Atom(self.out.len());
+        self.out.push_str(pattern);
+    }
+
+    /// What no repetition may follow.
+    fn boundary(&mut self, pattern: &str) {
+        self.before = RepeatTarget::Nothing;
+        self.out.push_str(pattern);
+    }
+
+    /// What a backslash means before this character; returns how long the character is.
+    fn escape(&mut self, next: Option<char>) -> Result<usize, String> {
+        let next = next.ok_or("a regular expression that ends with a backslash")?;
+        match next {
+            '1'..='9' => return Err("a back-reference in a regular expression".into()),
+            'w' | 'W' | 's' | 'S' => self.atom(&format!("\\{next}")),
+            'b' | 'B' => self.boundary(&format!("\\{next}")),
+            '<' | '>' => self.boundary("\\b"),
+            '`' => self.boundary("^"),
+            '\'' => self.boundary("$"),
+            _ => self.atom(&casemap_literal(next.encode_utf8(&mut [0; 4]))),
+        }
+        Ok(next.len_utf8())
+    }
+
+    fn open_group(&mut self) {
+        self.open.push(self.out.len());
+        self.boundary("(");
+    }
+
+    /// A parenthesis that closes nothing stands for itself.
+    fn close_group(&mut self) {
+        match self.open.pop() {
+            Some(start) => {
+                self.out.push(')');
+                self.before = RepeatTarget::Atom(start);
+            }
+            None => self.atom("\\)"),
+        }
+    }
+
+    /// `*`, `+`, `?`
+    fn repeat(&mut self, sign: char) -> Result<(), String> {
+        match self.before {
+            RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
+            RepeatTarget::Atom(start) => {
+                self.out.push(sign);
+                self.before = RepeatTarget::Repeated(start, sign);
+            }
+            RepeatTarget::Repeated(_, last) if last == sign => {}
+            // `a*?` would mean something else here.
+            RepeatTarget::Repeated(start, '{') => {
+                self.group_from(start);
+                self.out.push(sign);
+                self.before = RepeatTarget::Repeated(start, sign);
+            }
+            RepeatTarget::Repeated(start, _) => {
+                self.out.pop();
+                self.out.push('*');
+                self.before = RepeatTarget::Repeated(start, '*');
+            }
+        }
+        Ok(())
+    }
+
+    /// `{2,5}`
+    fn repeat_counted(&mut self, interval: &str) -> Result<(), String> {
+        let start = match self.before {
+            RepeatTarget::Nothing => return Err(OF_NOTHING.into()),
+            RepeatTarget::Atom(start) => start,
+            RepeatTarget::Repeated(start, _) => {
+                self.group_from(start);
+                start
+            }
+        };
+        self.out.push_str(&interval.replace("{,", "{0,"));
+        self.before = RepeatTarget::Repeated(start, '{');
+        Ok(())
+    }
+
+    /// Makes a group of what begins there.
+    fn group_from(&mut self, start: usize) {
+        self.out.insert_str(start, "(?:");
+        self.out.push(')');
+    }
 }
 
 /// `{2}`, `{2,}`, `{2,5}`, `{,5}`: how long it is.

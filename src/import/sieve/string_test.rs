@@ -7,7 +7,7 @@ use super::compare::{Collation, ComparisonKind, MatchType, Matching, matching};
 use super::context::Lowering;
 use super::posix::regex;
 use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
-use super::variables::{KnownValue, VariablePiece};
+use super::variables::{Expansion, KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, pattern_literal};
 use crate::message::fold;
 
@@ -68,76 +68,97 @@ impl Lowering<'_> {
         for source in &sources {
             let expansion = self.expand(source)?;
             self.spend(keys.len() * STEPS_PER_COMPARISON)?;
-            if let Some(value) = expansion.constant() {
-                if let MatchType::Matches | MatchType::Regex = how.kind {
-                    let mut found = None;
-                    for key in &keys {
-                        self.spend(PATTERN_STEPS + value.len().saturating_mul(key.len()) / 256)?;
-                        if how.kind == MatchType::Regex {
-                            let pattern = regex(key, false)?.pattern;
-                            let case = how.collation == Collation::Octet;
-                            if !self.captures_as_posix(&pattern, case)? {
-                                return Err("a regular expression for known text, whose \
-                                            longest match may be another than its first"
-                                    .into());
-                            }
-                        }
-                        found = how.captured(value, key)?;
-                        if found.is_some() {
-                            break;
-                        }
-                    }
-                    let holds = found.is_some();
-                    tests.push(Cond::certain(holds));
-                    self.known_match = found.or(self.known_match.take());
-                    if holds {
-                        break;
-                    }
-                    continue;
-                }
-                tests.push(self.known_text(&[value.to_owned()], how, &keys)?);
-                continue;
+            let known = expansion.constant();
+            tests.push(match known {
+                Some(value) if is_pattern(how) => self.known_pattern(value, how, &keys)?,
+                Some(value) => self.known_text(&[value.to_owned()], how, &keys)?,
+                None => self.runtime_text(&expansion, how, &keys, captures)?,
+            });
+            // What is captured first counts.
+            if known.is_some() && is_pattern(how) && tests.last() == Some(&Cond::Always) {
+                break;
             }
-            self.stateful = true;
-            self.runtime_match |= matches!(how.kind, MatchType::Matches | MatchType::Regex);
-            if let Some(key) = expansion.variable() {
-                let values = match self.state.variables.get(key) {
-                    Some(KnownValue::OneOf(values)) => Some(values.clone()),
-                    _ => None,
-                };
-                if let Some(values) = values.filter(|_| how.kind != MatchType::Regex && !captures) {
-                    let mut fitting = Vec::new();
-                    for value in values.clone() {
-                        if self.known_text(std::slice::from_ref(&value), how, &keys)?
-                            == Cond::Always
-                        {
-                            fitting.push(value);
-                        }
-                    }
-                    let name = self.our_name(key);
-                    let fitting = fitting.iter().map(|value| has_value(&name, value, &values));
-                    tests.push(Cond::any(fitting.collect::<Result<Vec<_>, _>>()?));
-                    continue;
+        }
+        Ok(Cond::any(tests))
+    }
+
+    /// A known value, compared with patterns, of which the first that matches captures.
+    fn known_pattern(
+        &mut self,
+        value: &str,
+        how: Matching,
+        keys: &[String],
+    ) -> Result<Cond, String> {
+        let mut found = None;
+        for key in keys {
+            self.spend(PATTERN_STEPS + value.len().saturating_mul(key.len()) / 256)?;
+            if how.kind == MatchType::Regex {
+                let pattern = regex(key, false)?.pattern;
+                if !self.captures_as_posix(&pattern, how.collation == Collation::Octet)? {
+                    return Err("a regular expression for known text, whose longest match may be \
+                                another than its first"
+                        .into());
                 }
-                let name = self.our_name(key);
-                if keys.iter().any(|key| how.fits("", key) == Some(true)) {
-                    tests.push(Cond::not(Cond::Word(format!("has {name}"))));
-                }
-                tests.push(self.compare(&[name], ComparisonKind::Text, how, &keys, captures)?);
-                continue;
             }
+            found = how.captured(value, key)?;
+            if found.is_some() {
+                break;
+            }
+        }
+        let holds = found.is_some();
+        self.known_match = found.or(self.known_match.take());
+        Ok(Cond::certain(holds))
+    }
+
+    /// A value that depends on the message, compared with keys.
+    fn runtime_text(
+        &mut self,
+        expansion: &Expansion,
+        how: Matching,
+        keys: &[String],
+        captures: bool,
+    ) -> Result<Cond, String> {
+        self.stateful = true;
+        self.runtime_match |= is_pattern(how);
+        let Some(key) = expansion.variable() else {
             // More than one variable, or a group: kept under a name of its own.
-            let template = self.template(&expansion, "");
+            let template = self.template(expansion, "");
             let label = match expansion.0.as_slice() {
                 [VariablePiece::Group(number)] => format!("captured-{number}"),
                 _ => "joined".into(),
             };
             let name = self.fresh_name(&label);
             self.hoisted.push(Effect::Let(name.clone(), template));
-            tests.push(self.compare(&[name], ComparisonKind::Text, how, &keys, captures)?);
+            return self.compare(&[name], ComparisonKind::Text, how, keys, captures);
+        };
+        let name = self.our_name(key);
+        let values = match self.state.variables.get(key) {
+            Some(KnownValue::OneOf(values)) if how.kind != MatchType::Regex && !captures => {
+                Some(values.clone())
+            }
+            _ => None,
+        };
+        if let Some(values) = values {
+            let mut fitting = Vec::new();
+            for value in &values {
+                if self.known_text(std::slice::from_ref(value), how, keys)? == Cond::Always {
+                    fitting.push(has_value(&name, value, &values));
+                }
+            }
+            return Ok(Cond::any(fitting.into_iter().collect::<Result<Vec<_>, _>>()?));
         }
+        let mut tests = Vec::new();
+        if keys.iter().any(|key| how.fits("", key) == Some(true)) {
+            tests.push(Cond::not(Cond::Word(format!("has {name}"))));
+        }
+        tests.push(self.compare(&[name], ComparisonKind::Text, how, keys, captures)?);
         Ok(Cond::any(tests))
     }
+}
+
+/// Whether keys are patterns, which capture.
+fn is_pattern(how: Matching) -> bool {
+    matches!(how.kind, MatchType::Matches | MatchType::Regex)
 }
 
 /// Whether a variable with several known values has this one.

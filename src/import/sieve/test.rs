@@ -70,32 +70,8 @@ impl Lowering<'_> {
             "header" => self.header_test(arguments, captures),
             "address" => self.address_test(arguments, captures),
             "envelope" => self.envelope_test(arguments, captures),
-            "exists" => {
-                arguments.unknown(&[])?;
-                let names = self.constants(arguments.strings(0)?)?;
-                self.as_it_came(&names)?;
-                self.spend(names.len() * STEPS_PER_NODE)?;
-                let there = names.iter().map(|name| exists(name));
-                Ok(Cond::all(there.collect::<Result<Vec<_>, _>>()?))
-            }
-            "size" => {
-                let number = arguments.number_at(0)?;
-                let operator = match (arguments.has("over"), arguments.has("under")) {
-                    (true, false) => ">",
-                    (false, true) => "<",
-                    _ => return Err("`size` needs `:over` or `:under`".into()),
-                };
-                arguments.unknown(&["over", "under"])?;
-                if !self.state.edited.is_empty() {
-                    return Err("the size of a message that was changed before is not known".into());
-                }
-                self.draft
-                    .note("sizes are compared as the message came, with LF or CRLF line ends");
-                if operator == "<" && number == 0 {
-                    return Ok(Cond::Never);
-                }
-                Ok(Cond::plain("size", operator, size(number)))
-            }
+            "exists" => self.exists_test(arguments),
+            "size" => self.size_test(arguments),
             "body" => self.body_test(arguments, captures),
             "hasflag" => self.flag_test(arguments),
             "string" => self.string_test(arguments, captures),
@@ -105,19 +81,7 @@ impl Lowering<'_> {
             "environment" => self.environment_test(arguments),
             "filter" => self.filter_test(node, arguments),
             "execute" => Err("it asks how a program ended".into()),
-            "ihave" => {
-                let names = arguments.strings(0)?;
-                // They change what strings before them mean, RFC 5463 §4.
-                let strings =
-                    |name: &&String| matches!(name.as_str(), "variables" | "encoded-character");
-                if names.iter().find(strings).is_some_and(|name| !self.requires(name)) {
-                    return Ok(Cond::Never);
-                }
-                match names.iter().find(|name| !EXTENSIONS.contains(&name.as_str())) {
-                    Some(name) => Err(format!("whether the server has `{name}` is not known")),
-                    None => Ok(Cond::Always),
-                }
-            }
+            "ihave" => self.ihave_test(arguments),
             "hasexpiration" => self.has_expiration(arguments),
             "expiration" => self.expiration_test(arguments),
             "spamtest" | "virustest" => self.grade_test(&node.name, arguments),
@@ -132,6 +96,47 @@ impl Lowering<'_> {
                 Err("the server's metadata cannot be tested".into())
             }
             other => Err(format!("the test `{other}` is not known")),
+        }
+    }
+
+    fn exists_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        arguments.unknown(&[])?;
+        let names = self.constants(arguments.strings(0)?)?;
+        self.as_it_came(&names)?;
+        self.spend(names.len() * STEPS_PER_NODE)?;
+        let there = names.iter().map(|name| exists(name));
+        Ok(Cond::all(there.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    fn size_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let number = arguments.number_at(0)?;
+        let operator = match (arguments.has("over"), arguments.has("under")) {
+            (true, false) => ">",
+            (false, true) => "<",
+            _ => return Err("`size` needs `:over` or `:under`".into()),
+        };
+        arguments.unknown(&["over", "under"])?;
+        if !self.state.edited.is_empty() {
+            return Err("the size of a message that was changed before is not known".into());
+        }
+        self.draft.note("sizes are compared as the message came, with LF or CRLF line ends");
+        if operator == "<" && number == 0 {
+            return Ok(Cond::Never);
+        }
+        Ok(Cond::plain("size", operator, size(number)))
+    }
+
+    /// RFC 5463 §4
+    fn ihave_test(&self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let names = arguments.strings(0)?;
+        // They change what strings before them mean.
+        let strings = |name: &&String| matches!(name.as_str(), "variables" | "encoded-character");
+        if names.iter().find(strings).is_some_and(|name| !self.requires(name)) {
+            return Ok(Cond::Never);
+        }
+        match names.iter().find(|name| !EXTENSIONS.contains(&name.as_str())) {
+            Some(name) => Err(format!("whether the server has `{name}` is not known")),
+            None => Ok(Cond::Always),
         }
     }
 
