@@ -16,7 +16,7 @@ use crate::hand_over::MailStore;
 use crate::hand_over::address::{LmtpAddress, StoreAddress};
 use crate::load::Verification;
 use crate::mda::{self, ActiveRules, RemoteStore, RuleFiles};
-use crate::message::content::Deadline;
+use crate::message::deadline::Deadline;
 use crate::message::{Message, path};
 use crate::outcome::Outcome;
 use crate::user::User;

@@ -18,6 +18,7 @@ use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
 use crate::mailbox::recognition::read_log;
 use crate::maildir::{Location, Place};
 use crate::plan::Folder;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{ALL_FOLDERS, Expiry};
 use crate::state::StateDir;
 use crate::state::memory::Memory;
@@ -146,30 +147,43 @@ fn expiring_folders(
     names.iter().map(place).collect()
 }
 
-/// What `watch` does now and then. Returns what has to be reported.
-pub(super) fn in_watch(
-    program: &crate::rules::compiled::CompiledProgram,
-    location: &Location,
-    state: &StateDir,
-    world: &World,
-    log: &Log,
-    stop: &AtomicBool,
-    prints: bool,
-) -> Vec<String> {
-    let mut memory = Memory::at(state, world.now().as_second());
-    read_log(&mut memory, log, location, true);
-    let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
-    let mut report = ExpireReport::new(location, &files, log.clone());
-    (report.prints, report.messages) = (prints, Some(Vec::new()));
-    let (state, folders) = (Some(state), &[]);
-    let memory = &memory;
-    let expirer =
-        Expirer { program, location, world, state, memory, folders, more_than_half: false, stop };
-    if let Err(failure) = expirer.run(&mut |event| report.take(&event)) {
-        report.problem(failure.to_string());
+/// What `watch` does now and then: all `expire`s of the rules.
+pub(super) struct WatchExpiry<'a> {
+    pub(super) program: &'a CompiledProgram,
+    pub(super) location: &'a Location,
+    pub(super) state: &'a StateDir,
+    pub(super) world: &'a World,
+    pub(super) log: &'a Log,
+    pub(super) stop: &'a AtomicBool,
+    /// Whether a line is printed for each message.
+    pub(super) prints: bool,
+}
+
+impl WatchExpiry<'_> {
+    /// Returns what has to be reported.
+    pub(super) fn run(&self) -> Vec<String> {
+        let WatchExpiry { program, location, state, world, log, stop, prints } = *self;
+        let mut memory = Memory::at(state, world.now().as_second());
+        read_log(&mut memory, log, location, true);
+        let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
+        let mut report = ExpireReport::new(location, &files, log.clone());
+        (report.prints, report.messages) = (prints, Some(Vec::new()));
+        let expirer = Expirer {
+            program,
+            location,
+            world,
+            state: Some(state),
+            memory: &memory,
+            folders: &[],
+            more_than_half: false,
+            stop,
+        };
+        if let Err(failure) = expirer.run(&mut |event| report.take(&event)) {
+            report.problem(failure.to_string());
+        }
+        report.flush_log();
+        report.messages.unwrap_or_default()
     }
-    report.flush_log();
-    report.messages.unwrap_or_default()
 }
 
 /// The report while mail expires.

@@ -84,9 +84,13 @@ pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     Ok(finding)
 }
 
-/// One choice on the command line: a category, or none for all, and its new state, or
-/// none for the default.
-type SwitchRequest = (Option<String>, Option<bool>);
+/// One choice on the command line.
+struct SwitchRequest {
+    /// A category; `None` for the filter as a whole.
+    category: Option<String>,
+    /// Its new state; `None` for the default.
+    on: Option<bool>,
+}
 
 fn requests(
     words: &[String],
@@ -103,7 +107,7 @@ fn requests(
         words.iter().map(|word| word.trim_matches([',', ' '])).filter(|w| !w.is_empty());
     while let Some(word) = words.next() {
         if let Some(on) = state(word) {
-            requests.push((None, on));
+            requests.push(SwitchRequest { category: None, on });
             continue;
         }
         let on = words.next().and_then(state);
@@ -122,14 +126,14 @@ fn requests(
         if found.mandatory && on == Some(false) {
             return Err(format!("the category `{word}` is mandatory and cannot be switched off"));
         }
-        requests.push((Some(found.name.clone()), on));
+        requests.push(SwitchRequest { category: Some(found.name.clone()), on });
     }
     Ok(requests)
 }
 
 /// A choice for the whole filter applies to all categories; others to their own.
 fn apply(requests: &[SwitchRequest], words: &mut SwitchChoices) {
-    for (category, on) in requests {
+    for SwitchRequest { category, on } in requests {
         match (category, on) {
             (None, on) => *words = SwitchChoices { whole: *on, categories: Vec::new() },
             (Some(name), Some(on)) => words.set(name, *on),
@@ -148,16 +152,16 @@ impl RuleSet {
         let mut found = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
         for (category, switched) in categories.zip(&self.switches.categories) {
-            let of = requests
-                .iter()
-                .rev()
-                .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
-            let request = of.and_then(|(_, on)| *on);
+            let concerns = |request: &&SwitchRequest| {
+                request.category.as_deref().is_none_or(|name| same(name, &category.name))
+            };
+            let request = requests.iter().rev().find(concerns).and_then(|request| request.on);
             if switched.by != Decider::Mandatory && request.is_some_and(|on| on != switched.on) {
                 found.push((Some(category.name.clone()), *switched));
             }
         }
-        let whole = requests.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
+        let whole = requests.iter().rev().find(|request| request.category.is_none());
+        let whole = whole.and_then(|request| request.on);
         if found.is_empty() && whole.is_some_and(|on| on != self.switches.whole.on) {
             found.push((None, self.switches.whole));
         }

@@ -10,13 +10,9 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::header_block::{HeaderBlock, HeaderFinder};
 
@@ -52,11 +48,6 @@ impl BodyError {
                 .into(),
         }
     }
-
-    /// errno of the failed read, if the system reported one.
-    pub fn raw_os_error(&self) -> Option<i32> {
-        self.os
-    }
 }
 
 impl fmt::Display for BodyError {
@@ -78,46 +69,6 @@ impl From<BodyError> for io::Error {
         match unread.os {
             Some(os) => io::Error::from_raw_os_error(os),
             None => io::Error::new(unread.kind, unread),
-        }
-    }
-}
-
-/// A reader that fails with `TimedOut` if its input has not ended by a certain
-/// time: a sender that stalls must not hold us until the MTA kills us and bounces
-/// the message.
-pub struct Deadline<R> {
-    input: R,
-    at: Instant,
-}
-
-impl<R: Read + AsFd> Deadline<R> {
-    /// Reads from `input` as long as `at` is in the future.
-    pub fn new(input: R, at: Instant) -> Deadline<R> {
-        Deadline { input, at }
-    }
-}
-
-impl<R: Read + AsFd> Read for Deadline<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let left = self.at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the message did not arrive in time",
-                ));
-            }
-            // We wake up at least once an hour: a longer wait could overflow the
-            // system's type.
-            let left = left.min(Duration::from_secs(3600));
-            let wait =
-                Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-            let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
-            match poll(&mut fds, Some(&wait)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                Ok(_) => return self.input.read(buffer),
-                Err(error) => return Err(error.into()),
-            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod date;
 pub mod header_block;
 pub mod header_edit;
 pub mod content;
+pub mod deadline;
 pub mod transfer;
 pub mod silent_emitter;
 pub mod reply_prefix;

@@ -121,9 +121,9 @@ fn a_failed_read_is_an_error_for_all_who_ask() {
     let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
     assert_eq!(message.texts("subject")[0].text(), "x");
     for _ in 0..2 {
-        assert_eq!(message.size().unwrap_err().raw_os_error(), Some(EIO));
+        assert_eq!(io::Error::from(message.size().unwrap_err()).raw_os_error(), Some(EIO));
         assert_eq!(written(&message, &[]).unwrap_err().raw_os_error(), Some(EIO));
-        assert_eq!(message.body_texts().unwrap_err().raw_os_error(), Some(EIO));
+        assert_eq!(io::Error::from(message.body_texts().unwrap_err()).raw_os_error(), Some(EIO));
     }
     let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
     for _ in 0..2 {
@@ -137,7 +137,7 @@ fn a_sender_that_stalls_ends_at_the_deadline() {
     let (reader, mut writer) = io::pipe().unwrap();
     writer.write_all(b"Subject: x\n\nbo").unwrap();
     let at = Instant::now() + Duration::from_millis(50);
-    let input = content::Deadline::new(reader, at);
+    let input = deadline::Deadline::new(reader, at);
     let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
     let error = io::Error::from(message.size().unwrap_err());
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -150,7 +150,7 @@ fn the_deadline_leaves_the_end_of_input_alone() {
     writer.write_all(b"Subject: x\n\nbody").unwrap();
     drop(writer);
     let at = Instant::now() + Duration::from_secs(60);
-    let input = content::Deadline::new(reader, at);
+    let input = deadline::Deadline::new(reader, at);
     let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
     assert_eq!(message.size().unwrap(), 16);
 }

@@ -6,7 +6,7 @@ use crate::user::{Confinement, DeliveryLog};
 /// Settings through which rules would reach outside the home, or affect more than
 /// the user's own data: the layout of the store, which other programs read, and
 /// what is run.
-pub const SITE_SETTINGS: &[&str] =
+pub const DECIDED_BY_SITE: &[&str] =
     &["maildir", "layout", "shared", "log", "sendmail", "program-timeout"];
 
 /// Replaces these settings of a confined user's rules by the site's.

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::WatchArgs;
+use crate::cli::expire::WatchExpiry;
 use crate::cli::learn::line;
 use crate::cli::learner::Learner;
-use crate::cli::{expire, filing_location, log, named_places, output, with_mail};
+use crate::cli::{filing_location, log, named_places, output, with_mail};
 use crate::load::{self, LoadedRules};
 use crate::log::Log;
 use crate::mailbox::arrivals::Arrivals;
@@ -246,9 +247,16 @@ impl<'c> WatchService<'c> {
     fn expire(&mut self, program: &CompiledProgram, location: &Location, log: &Log) {
         let world = with_mail(World::of(self.user.clone()), program, location, true);
         let world = World { state: None, ..world };
-        let (state, stop) = (self.state.clone(), Arc::clone(&self.stop));
-        let prints = self.call.verbose > 0;
-        let reported = expire::in_watch(program, location, &state, &world, log, &stop, prints);
+        let expiry = WatchExpiry {
+            program,
+            location,
+            state: &self.state,
+            world: &world,
+            log,
+            stop: &self.stop,
+            prints: self.call.verbose > 0,
+        };
+        let reported = expiry.run();
         reported.iter().for_each(|text| self.report(log, text));
     }
 

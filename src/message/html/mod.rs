@@ -130,70 +130,10 @@ impl HtmlReader<'_> {
     fn event(&mut self, event: CallbackEvent<'_>) -> Option<Pause> {
         let mut raw = None;
         match event {
-            CallbackEvent::OpenStartTag { name } => {
-                self.element.clear();
-                self.element.push_str(&String::from_utf8_lossy(name));
-                self.attribute = Attribute::Other;
-                self.attributes.clear();
-                self.tag = Style::default();
-                self.by_sheet = Style::default();
-                self.alt = None;
-            }
-            CallbackEvent::AttributeName { name } => {
-                self.attribute = match name {
-                    b"href" | b"src" | b"action" | b"formaction" | b"background" | b"poster"
-                    | b"xlink:href" | b"ping" | b"lowsrc" | b"dynsrc" => Attribute::Url,
-                    b"data" if self.element == "object" => Attribute::Url,
-                    b"srcset" | b"imagesrcset" => Attribute::UrlSet,
-                    b"content" if self.element == "meta" => Attribute::Refresh,
-                    b"alt" if matches!(self.element.as_str(), "img" | "area" | "input") => {
-                        Attribute::Alt
-                    }
-                    b"style" => Attribute::Style,
-                    b"class" if self.sheet.hides() => Attribute::Class,
-                    b"id" if self.sheet.hides() => Attribute::Id,
-                    // A style sheet of the browser's own says it.
-                    b"hidden" => {
-                        self.by_sheet.is_gone = true;
-                        Attribute::Other
-                    }
-                    _ => Attribute::Other,
-                };
-                if self.attribute != Attribute::Other {
-                    match self.attributes.contains(&name_of(name)) {
-                        true => self.attribute = Attribute::Other,
-                        false => self.attributes.push(name_of(name)),
-                    }
-                }
-            }
+            CallbackEvent::OpenStartTag { name } => self.begin_tag(name),
+            CallbackEvent::AttributeName { name } => self.attribute = self.attribute_named(name),
             CallbackEvent::AttributeValue { value } => {
-                let value = String::from_utf8_lossy(value);
-                match self.attribute {
-                    Attribute::Url => self.url(value.trim()),
-                    Attribute::UrlSet => {
-                        for url in value.split_ascii_whitespace() {
-                            self.url(url.trim_matches(','));
-                        }
-                    }
-                    Attribute::Refresh => {
-                        if let Some(url) = refreshed(&value) {
-                            self.url(url);
-                        }
-                    }
-                    Attribute::Alt => self.alt = Some(value.into_owned()),
-                    Attribute::Style => self.tag.add(&value),
-                    Attribute::Class => {
-                        for class in value.split_ascii_whitespace().take(CLASSES_LIMIT) {
-                            let style = self.sheet.style(&self.element, '.', class);
-                            self.by_sheet = self.by_sheet.and(style);
-                        }
-                    }
-                    Attribute::Id => {
-                        let style = self.sheet.style(&self.element, '#', value.trim());
-                        self.by_sheet = self.by_sheet.and(style);
-                    }
-                    Attribute::Other => {}
-                }
+                self.attribute_value(&String::from_utf8_lossy(value));
             }
             CallbackEvent::EndTag { name } => self.close(name),
             CallbackEvent::String { value } => {
@@ -204,6 +144,72 @@ impl HtmlReader<'_> {
             CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         if self.done { Some(Pause::Enough) } else { raw.map(Pause::Raw) }
+    }
+
+    fn begin_tag(&mut self, name: &[u8]) {
+        self.element.clear();
+        self.element.push_str(&String::from_utf8_lossy(name));
+        self.attribute = Attribute::Other;
+        self.attributes.clear();
+        self.tag = Style::default();
+        self.by_sheet = Style::default();
+        self.alt = None;
+    }
+
+    /// What an attribute's value means.
+    fn attribute_named(&mut self, name: &[u8]) -> Attribute {
+        let attribute = match name {
+            b"href" | b"src" | b"action" | b"formaction" | b"background" | b"poster"
+            | b"xlink:href" | b"ping" | b"lowsrc" | b"dynsrc" => Attribute::Url,
+            b"data" if self.element == "object" => Attribute::Url,
+            b"srcset" | b"imagesrcset" => Attribute::UrlSet,
+            b"content" if self.element == "meta" => Attribute::Refresh,
+            b"alt" if matches!(self.element.as_str(), "img" | "area" | "input") => Attribute::Alt,
+            b"style" => Attribute::Style,
+            b"class" if self.sheet.hides() => Attribute::Class,
+            b"id" if self.sheet.hides() => Attribute::Id,
+            // A style sheet of the browser's own says it.
+            b"hidden" => {
+                self.by_sheet.is_gone = true;
+                return Attribute::Other;
+            }
+            _ => return Attribute::Other,
+        };
+        let name = name_of(name);
+        if self.attributes.contains(&name) {
+            return Attribute::Other;
+        }
+        self.attributes.push(name);
+        attribute
+    }
+
+    fn attribute_value(&mut self, value: &str) {
+        match self.attribute {
+            Attribute::Url => self.url(value.trim()),
+            Attribute::UrlSet => {
+                for url in value.split_ascii_whitespace() {
+                    self.url(url.trim_matches(','));
+                }
+            }
+            Attribute::Refresh => {
+                if let Some(url) = refreshed(value) {
+                    self.url(url);
+                }
+            }
+            Attribute::Alt => self.alt = Some(value.to_owned()),
+            Attribute::Style => self.tag.add(value),
+            Attribute::Class => {
+                for class in value.split_ascii_whitespace().take(CLASSES_LIMIT) {
+                    let style = self.sheet.style(&self.element, '.', class);
+                    self.by_sheet = self.by_sheet.and(style);
+                }
+            }
+            Attribute::Id => {
+                let style = self.sheet.style(&self.element, '#', value.trim());
+                self.by_sheet = self.by_sheet.and(style);
+            }
+            Attribute::Other => {}
+        }
     }
 
     fn url(&mut self, url: &str) {

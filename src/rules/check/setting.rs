@@ -5,7 +5,7 @@ use super::{Checker, LONGEST_MEMORY};
 use crate::classify::received::relays::is_relay;
 use crate::diagnostic::Severity;
 use crate::rules::actions::is_address;
-use crate::rules::confined::SITE_SETTINGS;
+use crate::rules::confined::DECIDED_BY_SITE;
 use crate::rules::mistake::{ConfinedMistake, SettingMistake, WordKind};
 use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota, Settings};
 use crate::source::{Span, Spanned};
@@ -224,7 +224,7 @@ impl Checker<'_, '_> {
             return;
         };
         self.site_setting(name);
-        if self.context.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
+        if self.context.confinement.is_some() && DECIDED_BY_SITE.contains(&name.value.as_str()) {
             let mistake = ConfinedMistake::Setting { name: name.value.clone() };
             self.report(span, mistake);
             return;

@@ -1,80 +1,17 @@
-//! What is wrong, where, and what to do: mistakes as data, and how they are displayed.
-//!
-//! Rooms that find mistakes have a type of their own with one match for all wording; it
-//! is turned into a [`Diagnostic`]. Messages are in lower case, what the user wrote is in
-//! backticks, hints are separate from messages.
+//! Mistakes drawn for people, with the lines that they are in.
 
-use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
-use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar;
 
+use super::columns::Columns;
+use super::{Diagnostic, Severity};
 use crate::language::Language;
 use crate::page::{ESCAPE, RESET, hanging, shown_width, visible, wrapped};
 use crate::source::{SourceFile, Sources, Span};
 use crate::text::{escape, is_invisible};
 use crate::translation::translated;
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// This version of the rules cannot be used.
-    Error,
-    /// It can be used, but is probably not what was meant.
-    Warning,
-}
-
-/// One mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// How bad it is.
-    pub severity: Severity,
-    /// A stable short name, `unknown-field`.
-    pub code: &'static str,
-    /// What is wrong, in one sentence without a full stop.
-    pub message: String,
-    /// Where it is.
-    pub span: Span,
-    /// A few words under the caret; may be empty.
-    pub label: String,
-    /// Other places that belong to it.
-    pub related: Vec<(Span, String)>,
-    /// What to do.
-    pub hint: Option<String>,
-    /// What fixes it, for editors.
-    pub fix: Option<Fix>,
-}
-
-/// A text that fixes a mistake in the place of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fix {
-    /// The text that it replaces.
-    pub span: Span,
-    /// It may be empty.
-    pub text: String,
-}
-
-impl Diagnostic {
-    /// The same in another language.
-    pub fn in_language(&self, language: Language) -> Cow<'_, Diagnostic> {
-        if language == Language::English {
-            return Cow::Borrowed(self);
-        }
-        let translate = |text: &str| translated(text, language).into_owned();
-        let related = self.related.iter().map(|(span, label)| (*span, translate(label)));
-        Cow::Owned(Diagnostic {
-            message: translate(&self.message),
-            label: translate(&self.label),
-            related: related.collect(),
-            hint: self.hint.as_deref().map(translate),
-            fix: self.fix.clone(),
-            ..*self
-        })
-    }
-}
 
 /// Displays mistakes for people, in English, each with file, line, source line, caret and
 /// hint.
@@ -101,14 +38,13 @@ pub fn render_within(
         Some(columns) => renderer.term_width(columns),
         None => renderer,
     };
+    let mut canvas = Canvas { sources, columns: Columns::default(), renderer, language, terminal };
     let mut out = String::new();
-    let mut columns = Columns::default();
     for diagnostic in diagnostics {
         if !out.is_empty() {
             out.push('\n');
         }
-        let diagnostic = diagnostic.in_language(language);
-        let drawing = draw(&diagnostic, sources, &mut columns, &renderer, language, terminal);
+        let drawing = canvas.draw(&diagnostic.in_language(language));
         out.push_str(&match terminal {
             Some(terminal) => fitted(&drawing, terminal),
             None => drawing,
@@ -194,22 +130,50 @@ fn below_the_mark(line: &str, columns: usize) -> String {
     first + &lines.collect::<Vec<_>>().join("\n")
 }
 
-fn draw(
-    diagnostic: &Diagnostic,
-    sources: &Sources,
-    columns: &mut Columns,
-    renderer: &Renderer,
+/// Where and how mistakes are drawn.
+struct Canvas<'s> {
+    sources: &'s Sources,
+    columns: Columns,
+    renderer: Renderer,
     language: Language,
     terminal: Option<usize>,
-) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR.with_name(translated("error", language)),
-        Severity::Warning => Level::WARNING.with_name(translated("warning", language)),
-    };
-    let mut excerpts: Vec<Excerpt> = Vec::new();
+}
+
+impl Canvas<'_> {
+    fn draw(&mut self, diagnostic: &Diagnostic) -> String {
+        let say = |text| translated(text, self.language);
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR.with_name(say("error")),
+            Severity::Warning => Level::WARNING.with_name(say("warning")),
+        };
+        let excerpts = excerpts(diagnostic, self.sources);
+        let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
+        let mut group = Group::with_title(title);
+        for excerpt in &excerpts {
+            group = group.element(excerpt.snippet(self.sources, self.terminal));
+        }
+        if let Some(hint) = &diagnostic.hint {
+            group = group.element(Level::HELP.with_name(say("hint")).message(escape(hint)));
+        }
+        let mut drawing = self.renderer.render(&[group]);
+        // Columns were counted from the point where a line is cut.
+        for excerpt in &excerpts {
+            let Some(span) = excerpt.cut else { continue };
+            let path = escape(&self.sources.shown(&excerpt.file.path));
+            let place = |column: usize| format!("{path}:{}:{column}", excerpt.lines.start());
+            let column = self.columns.of(span, self.sources);
+            drawing = drawing.replacen(&place(excerpt.column_of_cut(span)), &place(column), 1);
+        }
+        drawing
+    }
+}
+
+/// The lines to draw, those of places near to each other together.
+fn excerpts<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Excerpt<'a>> {
     let primary = (AnnotationKind::Primary, diagnostic.span, diagnostic.label.as_str());
     let related = diagnostic.related.iter();
     let related = related.map(|(span, label)| (AnnotationKind::Context, *span, label.as_str()));
+    let mut excerpts: Vec<Excerpt> = Vec::new();
     for mark in std::iter::once(primary).chain(related) {
         let Some(excerpt) = Excerpt::new(mark, sources) else { continue };
         match excerpts.iter_mut().find(|other| other.is_near(&excerpt)) {
@@ -217,25 +181,7 @@ fn draw(
             None => excerpts.push(excerpt),
         }
     }
-    let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
-    let mut group = Group::with_title(title);
-    for excerpt in &excerpts {
-        group = group.element(excerpt.snippet(sources, terminal));
-    }
-    if let Some(hint) = &diagnostic.hint {
-        group = group
-            .element(Level::HELP.with_name(translated("hint", language)).message(escape(hint)));
-    }
-    let mut drawing = renderer.render(&[group]);
-    // Columns were counted from the point where a line is cut.
-    for excerpt in &excerpts {
-        let Some(span) = excerpt.cut else { continue };
-        let path = escape(&sources.shown(&excerpt.file.path));
-        let place = |column: usize| format!("{path}:{}:{column}", excerpt.lines.start());
-        let column = columns.of(span, sources);
-        drawing = drawing.replacen(&place(excerpt.column_of_cut(span)), &place(column), 1);
-    }
-    drawing
+    excerpts
 }
 
 /// A place, and the text for it.
@@ -362,65 +308,6 @@ fn mask(text: &str) -> String {
             (true, _) => '\u{1fb95}',
         })
         .collect()
-}
-
-/// Mistakes as a JSON array of objects: `file`, `line` and `column` (from 1,
-/// the column in characters), `code`, `severity`, `message`, `hint` (or null),
-/// and `related`, an array of `file`, `line`, `column` and `message`.
-pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
-    let mut columns = Columns::default();
-    diagnostics
-        .iter()
-        .map(|diagnostic| {
-            let related: Vec<Value> = diagnostic
-                .related
-                .iter()
-                .map(|(span, label)| {
-                    json!({
-                        "file": sources.path(*span).to_string_lossy(),
-                        "line": sources.line(*span),
-                        "column": columns.of(*span, sources),
-                        "message": label,
-                    })
-                })
-                .collect();
-            json!({
-                "file": sources.path(diagnostic.span).to_string_lossy(),
-                "line": sources.line(diagnostic.span),
-                "column": columns.of(diagnostic.span, sources),
-                "code": diagnostic.code,
-                "severity": diagnostic.severity,
-                "message": diagnostic.message,
-                "hint": diagnostic.hint,
-                "related": related,
-            })
-        })
-        .collect()
-}
-
-/// Counts columns. Mistakes are in the order of the text, so each line is counted only
-/// once, however many mistakes it has.
-#[derive(Default)]
-struct Columns {
-    /// The last place that was counted, and the number of characters before it in its
-    /// line.
-    last: (Span, usize),
-}
-
-impl Columns {
-    /// The column of a span's start, in characters from 1; 0 for a place that is not in
-    /// any file.
-    fn of(&mut self, span: Span, sources: &Sources) -> usize {
-        let Some(file) = sources.files().get(span.file as usize) else { return 0 };
-        let (last, counted) = self.last;
-        let start = file.line_start(file.line(span.start)) as u32;
-        let goes_on = last.file == span.file && (start..=span.start).contains(&last.start);
-        let (from, counted) = if goes_on { (last.start, counted) } else { (start, 0) };
-        let before = file.text.get(from as usize..span.start as usize).unwrap_or_default();
-        let counted = counted + before.chars().count();
-        self.last = (span, counted);
-        counted + 1
-    }
 }
 
 #[cfg(test)]
@@ -561,19 +448,5 @@ error[unknown-name]: nothing is called `blakc`
         for (number, mistake) in mistakes.iter().enumerate() {
             assert_eq!(columns.of(mistake.span, &sources), 9 * number + 1);
         }
-    }
-
-    #[test]
-    fn json_counts_columns_in_characters() {
-        let text = "when x is \"迷惑\"\n\u{3000}when \"迷惑\" blakc";
-        let json = to_json(&[mistake(text, "blakc")], &sources(text));
-        assert_eq!(
-            json,
-            json!([{
-                "file": "~/.mailrules", "line": 2, "column": 12, "code": "unknown-name",
-                "severity": "error", "message": "nothing is called `blakc`",
-                "hint": "did you mean `black`?", "related": [],
-            }])
-        );
     }
 }
