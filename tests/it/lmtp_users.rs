@@ -130,12 +130,23 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
     let fine = check(&["--user", "taro+x@a.example"]);
     assert_eq!(fine.code, Some(0), "{fine:?}");
     let settings = format!("settings: {config}");
-    for line in
-        [&settings, "listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "]
-    {
+    for line in [
+        &settings,
+        "listen: unix:",
+        "users: ",
+        "user: taro@a.example, home ",
+        "state: ",
+        "TMPDIR: ",
+        "store: ",
+    ] {
         assert!(fine.stdout.lines().any(|output| output.starts_with(line)), "{line}: {fine:?}");
     }
     assert!(!home.path().join("lmtp").exists(), "nothing is begun");
+    home.write("more", "hana@a.example:x:y:1::/h\njiro::::::\n");
+    let more = check(&["--users", &format!("passwd-file:{}", at("more"))]);
+    let expected = "the line of `hana@a.example`: uid or gid is not a number (lines that \
+                    cannot be used: 2)";
+    assert!(more.stdout.contains(expected), "{more:?}");
     let system = check(&["--users", "passwd"]);
     assert!(system.stdout.contains("alone, unless you set `front-id`"), "{system:?}");
     for (more, expected) in [
