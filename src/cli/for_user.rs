@@ -57,6 +57,12 @@ impl ForUser {
                 _ => become_owner(&account, owner),
             });
         }
+        if owner.uid != rustix::process::geteuid().as_raw() {
+            return Err(format!(
+                "the files of `{address}` belong to uid {}: run this as root, or as that user",
+                owner.uid
+            ));
+        }
         user_of(&account, &settings)
     }
 }

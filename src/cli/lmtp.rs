@@ -115,9 +115,9 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
                              account that has all mail, or --front-id where users have uids of \
                              their own"
             .into()),
-        (false, Some(identity)) if identity != Identity::of_process() || settings.own_uids => {
-            Err("only root can become another user".into())
-        }
+        (false, Some(identity)) if identity != Identity::of_process() || settings.own_uids => Err(
+            format!("only root can become uid {}: run this as root, or as that user", identity.uid),
+        ),
         (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;

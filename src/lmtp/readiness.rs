@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, access};
 
 use super::account_user::{find, judge_homes, judge_state, user_of};
-use super::accounts::{self, Account, Recipient};
+use super::accounts::{self, Account, PasswdFile, Recipient};
 use super::server::serves;
 use super::settings::{Identity, ListenAddress, LmtpSettings, StoreSetting, UserSource};
 use crate::deliver::context::SENDMAIL;
@@ -128,6 +128,10 @@ pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
         let found = judge_homes(top).and_then(|()| writable(top));
         needs.push(need("create-homes-below", found.map(|()| top.display().to_string())));
     }
+    let temporary = std::env::temp_dir();
+    let found =
+        writable(&temporary).map(|()| format!("{}, for large messages", temporary.display()));
+    needs.push(need("TMPDIR", found));
     needs.push(need("site", site(settings)));
     needs.push(need("store", store(settings, sample)));
     let confinement = &settings.confinement;
@@ -167,7 +171,10 @@ fn users(settings: &LmtpSettings) -> Result<String, String> {
         UserSource::Template(path) => path.clone(),
     };
     match asked {
-        Ok(_) => Ok(what),
+        Ok(_) => match &settings.users {
+            UserSource::PasswdFile(path) => usable(path).map(|()| what),
+            _ => Ok(what),
+        },
         Err(why) => Err(match &settings.users {
             UserSource::Dovecot(_) => format!(
                 "{why}; Dovecot has to run, with a `unix_listener auth-userdb` that uid {} may use",
@@ -175,6 +182,21 @@ fn users(settings: &LmtpSettings) -> Result<String, String> {
             ),
             _ => why.to_string(),
         }),
+    }
+}
+
+/// Whether every line of a file of users can be used.
+fn usable(file: &Path) -> Result<(), String> {
+    let users = PasswdFile::new(file, Identity::of_process());
+    let wrong = users.unusable().map_err(|why| why.to_string())?;
+    match wrong.as_slice() {
+        [] => Ok(()),
+        [(name, why), ..] => Err(format!(
+            "{}: the line of `{name}`: {why} (lines that cannot be used: {}); mail for these \
+             users waits",
+            file.display(),
+            wrong.len()
+        )),
     }
 }
 

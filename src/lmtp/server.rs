@@ -39,6 +39,8 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 const SHORTAGE_INTERVAL: Duration = Duration::from_secs(60);
 /// How much time open transactions have when the server ends.
 const LAST: Duration = Duration::from_secs(270);
+/// The most files that the server may ever need: two for each connection.
+const FILES: u64 = 1 << 17;
 /// Stack of a connection's thread, bytes.
 const STACK: usize = 256 << 10;
 
@@ -278,11 +280,14 @@ struct ConnectionShortage {
     waits: Option<Arc<ClientConnection>>,
 }
 
-/// Allows as many open files as the system lets us have: systemd's usual 1024 are fewer than
+/// Allows more open files, as far as the system lets us: systemd's usual 1024 are fewer than
 /// some hundred connections with large messages need. Workers lower it again.
 fn raise_file_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
 }
 
 impl Service for Server {

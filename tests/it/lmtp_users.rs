@@ -5,11 +5,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::lmtp_site::{VMAIL, give_all, ids};
-use crate::support::{Home, Run, skipped, wait_for};
+use crate::support::{Home, MFILTER, Run, skipped, wait_for};
 use mfilter::lmtp::accounts::{self, Accounts, Recipient};
 use mfilter::lmtp::settings::Identity;
 
@@ -129,12 +130,23 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
     let fine = check(&["--user", "taro+x@a.example"]);
     assert_eq!(fine.code, Some(0), "{fine:?}");
     let settings = format!("settings: {config}");
-    for line in
-        [&settings, "listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "]
-    {
+    for line in [
+        &settings,
+        "listen: unix:",
+        "users: ",
+        "user: taro@a.example, home ",
+        "state: ",
+        "TMPDIR: ",
+        "store: ",
+    ] {
         assert!(fine.stdout.lines().any(|output| output.starts_with(line)), "{line}: {fine:?}");
     }
     assert!(!home.path().join("lmtp").exists(), "nothing is begun");
+    home.write("more", "hana@a.example:x:y:1::/h\njiro::::::\n");
+    let more = check(&["--users", &format!("passwd-file:{}", at("more"))]);
+    let expected = "the line of `hana@a.example`: uid or gid is not a number (lines that \
+                    cannot be used: 2)";
+    assert!(more.stdout.contains(expected), "{more:?}");
     let system = check(&["--users", "passwd"]);
     assert!(system.stdout.contains("alone, unless you set `front-id`"), "{system:?}");
     for (more, expected) in [
@@ -148,6 +160,36 @@ fn a_server_that_could_not_start_or_deliver_is_told_why() {
         assert_eq!(output.code, Some(1), "{output:?}");
         assert!(output.stdout.contains(expected), "{expected}: {output:?}");
     }
+}
+
+/// An administrator who is not root is told so, and nothing wrong about the rules.
+#[test]
+fn whoever_cannot_become_the_owner_is_told_who_that_is() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    let home = site("inbox\n");
+    give_all(home.path());
+    for name in ["", "users"] {
+        fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let config = home.path().join("lmtp.conf");
+    let told = |words: &[&str]| {
+        let mut command = Command::new(MFILTER);
+        command.args(words).arg("--config").arg(&config).env_clear().uid(VMAIL - 1).gid(VMAIL - 1);
+        let output = command.output().expect("it ends");
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for command in ["check", "stats", "history", "sort", "isp-filter"] {
+        let told = told(&[command, "--user", "taro@a.example"]);
+        let expected = format!("the files of `taro@a.example` belong to uid {VMAIL}: run this as");
+        assert!(told.contains(&expected), "{command}: {told}");
+    }
+    let identity = format!("--user-id={VMAIL}:{VMAIL}");
+    let told = told(&["lmtp", "--check", &identity]);
+    assert!(told.contains(&format!("only root can become uid {VMAIL}: run this as")), "{told}");
 }
 
 #[test]

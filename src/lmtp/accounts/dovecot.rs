@@ -122,34 +122,42 @@ impl Dovecot {
     }
 }
 
-impl Accounts for Dovecot {
-    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
-        let domain = recipient.domain.to_ascii_lowercase();
-        let name = Recipient { domain, ..recipient.clone() }.address();
-        if recipient.local.is_empty() || name.contains(char::is_control) {
-            return Ok(None);
-        }
-        match self.ask(&name, SERVICE)? {
+impl Dovecot {
+    /// The account of exactly this name.
+    fn named(&self, name: &str) -> Result<Option<Account>, Unavailable> {
+        let unavailable = |why| Unavailable(format!("Dovecot's users: `{name}`: {why}"));
+        match self.ask(name, SERVICE)? {
             // A user who can log in has mail. Debian's settings for Dovecot 2.4 take the
             // domain away for LMTP only, so that no virtual user would be known.
-            AuthAnswer::Unknown => match self.ask(&name, LOGIN_SERVICE)? {
+            AuthAnswer::Unknown => match self.ask(name, LOGIN_SERVICE)? {
                 AuthAnswer::Unknown => Ok(None),
-                AuthAnswer::Away(why) => {
-                    Err(Unavailable(format!("Dovecot's users: `{name}`: {why}")))
-                }
+                AuthAnswer::Away(why) => Err(unavailable(why)),
                 AuthAnswer::Found(_) => Err(Unavailable(format!(
                     "Dovecot knows `{name}` for IMAP and not for LMTP: look for \
                      `auth_username_format` in its settings for `protocol lmtp`"
                 ))),
             },
-            AuthAnswer::Away(why) => Err(Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
+            AuthAnswer::Away(why) => Err(unavailable(why)),
             // Dovecot knows the user but we cannot serve them: that is not an unknown
             // user.
-            AuthAnswer::Found(fields) => self
-                .account(&fields)
-                .map(Some)
-                .map_err(|why| Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
+            AuthAnswer::Found(fields) => self.account(&fields).map(Some).map_err(unavailable),
         }
+    }
+}
+
+impl Accounts for Dovecot {
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+        let domain = recipient.domain.to_ascii_lowercase();
+        for local in recipient.spellings() {
+            let name = Recipient { local, detail: None, domain: domain.clone() }.address();
+            if recipient.local.is_empty() || name.contains(char::is_control) {
+                return Ok(None);
+            }
+            if let Some(account) = self.named(&name)? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -346,6 +354,7 @@ mod tests {
         let alias = users.find(&recipient("alias")).unwrap().unwrap();
         assert_eq!((alias.name.as_str(), alias.uid), ("jiro", 150));
         assert_eq!(alias.home, Path::new("/m/ji\tro"));
+        assert_eq!(users.find(&recipient("Taro")).unwrap(), Some(taro), "letters in another case");
         assert_eq!(users.find(&recipient("old")).unwrap().unwrap().home, Path::new("/m/old"));
         for unknown in ["nobody", "", "a\tb", "a\nUSER\t9\ttaro@a.example"] {
             assert_eq!(users.find(&recipient(unknown)), Ok(None), "{unknown:?}");

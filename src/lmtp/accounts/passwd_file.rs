@@ -6,7 +6,7 @@
 //! read again when it has changed; while it cannot be read, no user is reported as
 //! unknown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,6 +84,19 @@ impl PasswdFile {
             .collect();
         users.extend(in_lower_case);
         users
+    }
+
+    /// The users whose lines cannot be used, in order, each with the reason.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unusable(&self) -> Result<Vec<(String, &'static str)>, Unavailable> {
+        let users = self.users()?;
+        let wrong = users
+            .iter()
+            .filter_map(|(name, account)| Some((name.to_lowercase(), *account.as_ref().err()?)));
+        let wrong: BTreeMap<String, &'static str> = wrong.collect();
+        Ok(wrong.into_iter().collect())
     }
 
     /// The name and the account of a line; none if it has no name.
@@ -203,6 +216,9 @@ mod tests {
         ] {
             assert_eq!(users.find(&recipient(local, domain)), Ok(None), "{local}");
         }
+        let wrong = users.unusable().unwrap();
+        let wrong: Vec<&str> = wrong.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(wrong, ["bad@a.example", "jiro", "short@a.example"]);
         // A user whose line cannot be used exists all the same.
         for local in ["jiro", "bad", "short"] {
             assert!(users.find(&recipient(local, "a.example")).is_err(), "{local}");

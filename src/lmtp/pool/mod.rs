@@ -208,8 +208,9 @@ impl Pool {
             detail: to.detail.clone(),
             filtering,
         };
-        let Some(mut lease) = self.acquire(&to.account, since) else {
-            return DeliveryResult::later("all workers are busy");
+        let mut lease = match self.acquire(&to.account, since) {
+            Ok(lease) => lease,
+            Err(why) => return DeliveryResult::later(why),
         };
         let order = WorkerOrder::Deliver(job.clone());
         let wall = lease.settings.limits.wall;
@@ -248,8 +249,8 @@ impl Pool {
     }
 
     /// Waits until nothing else delivers the user's mail and a worker is free; `since` is
-    /// when the message had arrived.
-    fn acquire(&self, account: &Account, since: Instant) -> Option<WorkerLease<'_>> {
+    /// when the message had arrived. Otherwise it returns what was waited for in vain.
+    fn acquire(&self, account: &Account, since: Instant) -> Result<WorkerLease<'_>, &'static str> {
         let _waiting = self.metrics.waiting.enter();
         let home = account.home.as_path();
         let mut state = self.state();
@@ -258,12 +259,14 @@ impl Pool {
         let time = if *waiters > WAITERS { SHORT_QUEUE_TIME } else { QUEUE_TIME };
         let until = since + time;
         let slot = loop {
-            if !state.busy.contains(home)
-                && let Some(slot) = self.choose(&state, home)
-            {
-                break Some(slot);
-            }
-            let Some(left) = until.checked_duration_since(Instant::now()) else { break None };
+            let why = match state.busy.contains(home) {
+                true => "other mail for this user is still being delivered",
+                false => match self.choose(&state, home) {
+                    Some(slot) => break Ok(slot),
+                    None => "all workers are busy",
+                },
+            };
+            let Some(left) = until.checked_duration_since(Instant::now()) else { break Err(why) };
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         };
@@ -273,7 +276,7 @@ impl Pool {
                 waiters.remove();
             }
         }
-        self.take(state, home, slot?)
+        self.take(state, home, slot?).ok_or("the worker is gone")
     }
 
     fn take(

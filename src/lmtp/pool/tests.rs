@@ -190,7 +190,7 @@ fn a_worker_is_started_only_if_all_are_busy() {
     assert_eq!(started.load(Ordering::Relaxed), 1);
     let seats = users.iter().take(3).map(|user| {
         let account = Account { name: user.clone(), home: user.into(), uid: 1, gid: 1 };
-        let mut lease = pool.acquire(&account, Instant::now()).unwrap();
+        let mut lease = pool.acquire(&account, Instant::now()).ok().unwrap();
         if lease.worker.is_none() {
             lease.worker = Some(lease.start(&account).unwrap());
         }
@@ -230,16 +230,20 @@ fn few_messages_wait_long_for_one_user() {
     let (pool, _) = pool(|_| ());
     let account = Account { name: "a".into(), home: "a".into(), uid: 1, gid: 1 };
     let before = Instant::now() - SHORT_QUEUE_TIME;
-    let lease = pool.acquire(&account, before).unwrap();
+    let lease = pool.acquire(&account, before).ok().unwrap();
     std::thread::scope(|scope| {
-        let wait = || pool.acquire(&account, before).is_some();
+        let wait = || pool.acquire(&account, before).is_ok();
         let waiting = [(); WAITERS].map(|()| scope.spawn(wait));
         while pool.state().waiting.values().sum::<usize>() < WAITERS {
             std::thread::yield_now();
         }
-        assert!(pool.acquire(&account, before).is_none(), "one more than may wait");
+        let why = pool.acquire(&account, before).err();
+        assert!(
+            why.is_some_and(|why| why.contains("this user")),
+            "one more than may wait: {why:?}"
+        );
         let other = Account { home: "b".into(), ..account.clone() };
-        assert!(pool.acquire(&other, before).is_some());
+        assert!(pool.acquire(&other, before).is_ok());
         drop(lease);
         assert!(waiting.into_iter().all(|waiting| waiting.join().unwrap()));
     });

@@ -18,8 +18,10 @@ use crate::source;
 const BUFFER: usize = 32 << 10;
 /// How many bytes of replies are gathered before they are sent.
 const OUTPUT: usize = 8 << 10;
-/// After how many unknown commands the connection is closed.
+/// After how many lines that are no command the connection is closed.
 const MISTAKES: usize = 20;
+/// The code of the answer to these.
+const UNKNOWN: u16 = 500;
 /// How long a client may take for a command that it has begun.
 const LINE_TIME: Duration = Duration::from_secs(180);
 /// How long a client may take for a whole message.
@@ -291,7 +293,9 @@ impl<'s> Session<'s> {
                 Err(reply) => reply,
             };
             self.answer(&reply);
-            if reply.code >= 500 && reply.code != NO_USER.code {
+            // The other errors are not counted: a client that pipelines gets one for each
+            // recipient if its MAIL was refused.
+            if reply.code == UNKNOWN {
                 self.mistakes += 1;
                 if self.mistakes >= MISTAKES {
                     self.answer(&CONFUSED);

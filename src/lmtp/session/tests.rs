@@ -148,6 +148,18 @@ fn the_order_of_commands_is_kept() {
 }
 
 #[test]
+fn a_client_that_pipelines_may_go_on_after_a_refusal() {
+    let many = "RCPT TO:<a@x>\r\n".repeat(30);
+    let one = "MAIL FROM:<>\r\nRCPT TO:<nobody@x>\r\nDATA\r\nRSET\r\n".repeat(30);
+    let last = "MAIL FROM:<>\r\nRCPT TO:<a@x>\r\nDATA\r\n.\r\n";
+    let input = format!("LHLO x\r\nMAIL FROM:<> SIZE=11\r\n{many}DATA\r\n{one}{last}");
+    let service = Mailboxes { most: 10, ..Mailboxes::default() };
+    let answers = codes(&service, input.as_bytes(), 100);
+    assert_eq!(answers.iter().filter(|code| **code == 503).count(), 61);
+    assert_eq!(service.delivered.into_inner().unwrap().len(), 1, "{answers:?}");
+}
+
+#[test]
 fn what_is_too_large_is_read_to_its_end() {
     let service = Mailboxes { most: 10, ..Mailboxes::default() };
     let input =
