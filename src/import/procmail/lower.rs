@@ -45,10 +45,13 @@ impl RecipeLowering<'_> {
         let mut units = Vec::new();
         let mut ended = false;
         let mut joined = 0;
+        let outer_match = self.match_is_used;
         for (number, node) in nodes.iter().enumerate() {
             if number < joined {
                 continue;
             }
+            let after = nodes.get(number + 1..).unwrap_or_default();
+            self.match_is_used = outer_match || use_match(after);
             if ended {
                 let why = "procmail never comes here: the recipe before always delivers";
                 let (fidelity, count) = match node.kind {
@@ -97,6 +100,7 @@ impl RecipeLowering<'_> {
             }
             units.extend(made);
         }
+        self.match_is_used = outer_match;
         units
     }
 
@@ -175,7 +179,7 @@ impl RecipeLowering<'_> {
             false => &recipe.conditions,
         };
         let mut found = match asked(conditions, flags, &self.variables) {
-            Err(why) if self.may_use_match(span) => return Err(why),
+            Err(why) if self.match_is_used || uses_match(recipe) => return Err(why),
             Err(_) => asked(&without_match(conditions), flags, &self.variables)?,
             Ok(found) => found,
         };
@@ -349,16 +353,6 @@ impl RecipeLowering<'_> {
             || found.all_headers && self.edited.iter().any(|name| name != "*")
     }
 
-    /// Whether a recipe or what comes after it may use what it captures.
-    fn may_use_match(&self, span: Span) -> bool {
-        let file = self.sources.files().get(span.file as usize);
-        let rest = file.and_then(|file| file.text.get(span.start as usize..));
-        self.around.len() > 1
-            || rest.is_none_or(|rest| {
-                ["MATCH", "INCLUDERC", "SWITCHRC"].iter().any(|name| rest.contains(name))
-            })
-    }
-
     fn is_used_after(&self, span: Span) -> bool {
         let file = self.sources.files().get(span.file as usize);
         file.and_then(|file| file.text.get(span.end as usize..)).is_some_and(|rest| {
@@ -503,6 +497,34 @@ fn stored_twice(effect: &mut Effect) {
         unit.fidelity = Fidelity::Approximate(why.into());
     }
     unit.effects.iter_mut().for_each(stored_twice);
+}
+
+/// Whether nodes use what a recipe before them has captured.
+fn use_match(nodes: &[RcNode]) -> bool {
+    nodes.iter().any(|node| match &node.kind {
+        NodeKind::Assign { name, value } => {
+            matches!(name.as_str(), "INCLUDERC" | "SWITCHRC")
+                || value.as_ref().is_some_and(|value| value.contains("MATCH"))
+        }
+        // What it captures itself, it uses.
+        NodeKind::Recipe(recipe) => {
+            let captures = recipe.conditions.iter().any(|text| text.contains("\\/"));
+            uses_match(recipe) && !captures
+        }
+        NodeKind::Unreadable(_) | NodeKind::Comments => false,
+    })
+}
+
+/// Whether a recipe uses what has been captured.
+fn uses_match(recipe: &Recipe) -> bool {
+    let in_action = match &recipe.action {
+        RecipeAction::Block(inner) => use_match(inner),
+        RecipeAction::Forward(text) | RecipeAction::Pipe(text) | RecipeAction::Mailbox(text) => {
+            text.contains("MATCH")
+        }
+        RecipeAction::Capture(_, command) => command.contains("MATCH"),
+    };
+    in_action || recipe.conditions.iter().any(|text| text.contains("MATCH"))
 }
 
 /// Conditions in which `\/` captures nothing.
