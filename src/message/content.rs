@@ -188,7 +188,7 @@ impl Content {
         Rc::clone(&self.header)
     }
 
-    /// Whether the header block is longer than [`HEADER_LIMIT`].
+    /// Whether the header block is longer than what is read of it, 16 MiB.
     pub fn header_cut(&self) -> bool {
         self.header_cut
     }

@@ -156,7 +156,7 @@ impl Head {
         (0..self.entries.len()).filter_map(|at| self.header(at)).chain(self.beyond_index())
     }
 
-    /// Whether there are headers beyond [`INDEX_LIMIT`].
+    /// Whether there are headers beyond those that are indexed.
     pub fn has_more(&self) -> bool {
         self.indexed < self.end
     }

@@ -34,7 +34,8 @@ fn mbox(home: &Path, subjects: &[&str]) {
     fs::write(home.join("mbox"), all).expect("written");
 }
 
-const SUBJECTS: [&str; 7] = ["plain", "spam", "list one", "send on", "copy", "go away", "program"];
+const SUBJECTS: [&str; 8] =
+    ["plain", "spam", "list one", "send on", "copy", "go away", "program", "seen"];
 
 #[test]
 fn procmail_is_asked_and_delivers_nothing() {
@@ -48,15 +49,17 @@ fn procmail_is_asked_and_delivers_nothing() {
         :0\n* ^Subject: list \\/[a-z]+\nlists/$MATCH/\n\
         :0\n* ^Subject: send\n! x@y.example\n\
         :0 c\n* ^Subject: copy\n.Copies/\n\
+        :0 c\n* ^Subject: seen\nseen/\n\
+        :0 hi\n* LASTFOLDER ?? \\/[^/]+$\n| mv $LASTFOLDER seen/cur/$MATCH:2,S\n\
         :0\n* ^Subject: go away\n{\n  EXITCODE=77\n  :0\n  /dev/null\n}\n\
         :0\n* ^Subject: program\n| touch $HOME/touched\n";
     fs::write(home.path().join("rc"), rc).expect("written");
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
-    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
+    assert_eq!((out.as_str(), code), ("8 messages, 0 are filed differently\n", Some(0)));
     // The home is where a rule without MAILDIR starts.
     fs::write(home.path().join("rc"), ":0 c\n* ^Subject: spam\nMail/spam\n").expect("written");
     let (out, code) = tried(home.path(), &["procmail", "rc"]);
-    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
+    assert_eq!((out.as_str(), code), ("8 messages, 0 are filed differently\n", Some(0)));
     // A pattern that makes a difference: for procmail a dot is any character.
     fs::write(home.path().join("rc"), ":0\n* ^Subject: p.ain\nA/\n:0\n* ^Subject: s.am\nB/\n")
         .expect("written");
@@ -87,7 +90,7 @@ fn maildrop_is_asked_and_delivers_nothing() {
         if (/^Subject: program/)\n  to \"|touch $HOME/touched\"\n";
     fs::write(home.path().join("filter"), filter).expect("written");
     let (out, code) = tried(home.path(), &["maildrop", "filter"]);
-    assert_eq!((out.as_str(), code), ("7 messages, 0 are filed differently\n", Some(0)));
+    assert_eq!((out.as_str(), code), ("8 messages, 0 are filed differently\n", Some(0)));
     fs::write(home.path().join("filter"), "if (/^Subject: s.am/)\n  to Maildir/.B/\n")
         .expect("written");
     mbox(home.path(), &["s.am", "spam"]);

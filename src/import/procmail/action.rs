@@ -234,6 +234,7 @@ impl RecipeLowering<'_> {
         const NAME: &str = "MFILTER_MAILBOX";
         let words = self.variables.command(&without_backslashes(command))?;
         let (mut effects, differs) = self.keep_printed(span, NAME, None, command, words);
+        self.dotted.insert(NAME.into());
         let done = self.mailbox(span, &format!("{before}${{{NAME}}}{following}"), flags);
         self.variables.unset(NAME);
         let done = done?;

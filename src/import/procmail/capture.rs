@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
 
 use super::as_sent::RAW;
+use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
 use crate::import::alternatives::split_alternatives;
 use crate::import::ir::{Cond, Operand};
 
@@ -121,4 +122,39 @@ pub(super) fn without_match(conditions: &[String]) -> Vec<String> {
         false => text.clone(),
     };
     conditions.iter().map(plain).collect()
+}
+
+/// Whether nodes use what a recipe before them has captured.
+pub(super) fn use_match(nodes: &[RcNode]) -> bool {
+    nodes.iter().any(|node| match &node.kind {
+        NodeKind::Assign { name, value } => {
+            matches!(name.as_str(), "INCLUDERC" | "SWITCHRC")
+                || value.as_ref().is_some_and(|value| value.contains("MATCH"))
+        }
+        NodeKind::Recipe(recipe) => {
+            let captures = recipe.conditions.iter().any(|text| text.contains("\\/"));
+            // What it captures itself, its action uses.
+            tests_match(recipe) || !captures && action_uses_match(recipe)
+        }
+        NodeKind::Unreadable(_) | NodeKind::Comments => false,
+    })
+}
+
+/// Whether a recipe uses what has been captured.
+pub(super) fn uses_match(recipe: &Recipe) -> bool {
+    action_uses_match(recipe) || tests_match(recipe)
+}
+
+fn action_uses_match(recipe: &Recipe) -> bool {
+    match &recipe.action {
+        RecipeAction::Block(inner) => use_match(inner),
+        RecipeAction::Forward(text) | RecipeAction::Pipe(text) | RecipeAction::Mailbox(text) => {
+            text.contains("MATCH")
+        }
+        RecipeAction::Capture(_, command) => command.contains("MATCH"),
+    }
+}
+
+fn tests_match(recipe: &Recipe) -> bool {
+    recipe.conditions.iter().any(|text| text.contains("MATCH"))
 }

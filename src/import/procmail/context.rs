@@ -54,6 +54,8 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) captures_blank: bool,
     /// The next recipe asks whether this one was done.
     pub(super) is_asked_for: bool,
+    /// What a recipe captures, nodes after it use.
+    pub(super) match_is_used: bool,
     /// The rest of this file is not read.
     pub(super) switched: bool,
 }
@@ -75,6 +77,7 @@ impl<'a> RecipeLowering<'a> {
             depth: 0,
             captures_blank: false,
             is_asked_for: false,
+            match_is_used: false,
             switched: false,
         }
     }

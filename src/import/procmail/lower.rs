@@ -5,7 +5,7 @@ use std::path::Path;
 use super::action::ProcmailResult;
 use super::as_sent::{AS_SENT, BYTE_BY_BYTE, is_of_raw_headers};
 use super::assignment::kept_name;
-use super::capture::{may_capture_blank, without_match};
+use super::capture::{may_capture_blank, use_match, uses_match, without_match};
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
 use super::context::{Dependence, RecipeLowering};
 use super::lines::{adds_lines, counts_lines, without_count};
@@ -48,10 +48,13 @@ impl RecipeLowering<'_> {
         let mut units = Vec::new();
         let mut ended = false;
         let mut joined = 0;
+        let outer_match = self.match_is_used;
         for (number, node) in nodes.iter().enumerate() {
             if number < joined {
                 continue;
             }
+            let after = nodes.get(number + 1..).unwrap_or_default();
+            self.match_is_used = outer_match || use_match(after);
             if ended {
                 let why = "procmail never comes here: the recipe before always delivers";
                 let (fidelity, count) = match node.kind {
@@ -100,6 +103,7 @@ impl RecipeLowering<'_> {
             }
             units.extend(made);
         }
+        self.match_is_used = outer_match;
         units
     }
 
@@ -173,7 +177,7 @@ impl RecipeLowering<'_> {
         let flags = recipe.flags.as_str();
         let is_asked_for = self.is_asked_for;
         let (depends, chain) = self.dependence(flags, before)?;
-        let found = self.tests(span, recipe)?;
+        let found = self.tests(recipe)?;
         let sees_changes = self.tests_what_was_edited(&found);
         if sees_changes {
             self.edited.retain(|name| name == "*");
@@ -216,14 +220,14 @@ impl RecipeLowering<'_> {
     }
 
     /// The conditions of a recipe; notes say what is assumed about them.
-    fn tests(&mut self, span: Span, recipe: &Recipe) -> Result<RecipeTests, String> {
+    fn tests(&mut self, recipe: &Recipe) -> Result<RecipeTests, String> {
         let conditions = match counts_lines(recipe) {
             true => &without_count(&recipe.conditions),
             false => &recipe.conditions,
         };
         let flags = recipe.flags.as_str();
         let mut found = match asked(conditions, flags, &self.variables) {
-            Err(why) if self.may_use_match(span) => return Err(why),
+            Err(why) if self.match_is_used || uses_match(recipe) => return Err(why),
             Err(_) => asked(&without_match(conditions), flags, &self.variables)?,
             Ok(found) => found,
         };
@@ -325,16 +329,6 @@ impl RecipeLowering<'_> {
     fn tests_what_was_edited(&self, found: &RecipeTests) -> bool {
         found.headers.iter().any(|name| self.edited.contains(name))
             || found.all_headers && self.edited.iter().any(|name| name != "*")
-    }
-
-    /// Whether a recipe or what comes after it may use what it captures.
-    fn may_use_match(&self, span: Span) -> bool {
-        let file = self.sources.files().get(span.file as usize);
-        let rest = file.and_then(|file| file.text.get(span.start as usize..));
-        self.around.len() > 1
-            || rest.is_none_or(|rest| {
-                ["MATCH", "INCLUDERC", "SWITCHRC"].iter().any(|name| rest.contains(name))
-            })
     }
 
     fn is_used_after(&self, span: Span) -> bool {

@@ -15,6 +15,8 @@ pub(super) struct MarkedDelivery {
     /// The recipe that they amount to.
     pub(super) recipe: Recipe,
     pub(super) marks: Vec<Mark>,
+    /// The flags as letters.
+    pub(super) letters: String,
     /// How many nodes they are.
     pub(super) nodes: usize,
 }
@@ -55,7 +57,8 @@ pub(super) fn marked_delivery(nodes: &[RcNode]) -> Option<MarkedDelivery> {
         conditions: stored.conditions.clone(),
         action: RecipeAction::Mailbox(format!("\"{}/\"", moved.folder)),
     };
-    Some(MarkedDelivery { recipe, marks: marks.collect::<Option<_>>()?, nodes })
+    let marks = marks.collect::<Option<_>>()?;
+    Some(MarkedDelivery { recipe, marks, letters: moved.letters, nodes })
 }
 
 /// Puts flags on deliveries.

@@ -257,7 +257,12 @@ impl RecipeReader<'_> {
             }
             Some(':' | '}') => return NodeKind::Unreadable("the recipe has no action".into()),
             Some(_) => {
-                let line = self.line();
+                let mut line = self.line();
+                // A command in backquotes may have several lines.
+                while line.matches('`').count() % 2 == 1 && self.rest().contains('`') {
+                    line.push('\n');
+                    line.push_str(&self.line());
+                }
                 let name =
                     line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 let name = name.take(1).collect::<String>();

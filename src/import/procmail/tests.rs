@@ -343,6 +343,21 @@ fn a_variable_may_hold_the_name_of_a_folder_as_it_is_on_disk() {
     );
 }
 
+/// What nothing uses need not be captured.
+#[test]
+fn what_is_captured_and_not_used_is_left_out() {
+    let either = ":0\n* ^List-Id:.*\\/.*|^X-A: b\\/.*\n.L/\n";
+    let want = "when header \"List-Id\" like \"*\" or header \"X-A\" starts \"b\" -> folder \"L\"";
+    exact(either, want);
+    let own = ":0\n* ^X-B: \\/.*\n.B.$MATCH/\n";
+    let (found, totals) = rules(&format!("{either}{own}"));
+    assert!(found.starts_with(want) && totals.not == 0, "{found}");
+    for used in [":0 c\n.C.$MATCH/\n", "X=$MATCH\n", ":0 c\n* MATCH ?? a\n.C/\n"] {
+        assert_eq!(rules(&format!("{either}{used}")).1.not, 1, "{used}");
+    }
+    assert_eq!(rules(&either.replace(".L/", ".L.$MATCH/")).1.not, 1);
+}
+
 #[test]
 fn mail_is_marked_as_read() {
     let seen = "when header \"X-A\" starts \"a\" -> folder \"Spam\" as seen";

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::mark_read::marked_delivery;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::shell::{command_value, is_duplicate_check, shell_words};
@@ -21,6 +22,7 @@ pub fn trial(path: &Path, bytes: &[u8], load: IncludeLoader<'_>) -> String {
         variables: RcVariables::new(BTreeMap::new()),
         files: 0,
         blocks: 0,
+        flags: String::new(),
     };
     writer.variables.set(DIRECTORY, ProcmailVariable::Constant("~".into()));
     writer
@@ -40,6 +42,8 @@ struct ProcmailTrial<'a> {
     files: usize,
     /// How many blocks of the file are.
     blocks: usize,
+    /// The flags that the next mailbox is for.
+    flags: String,
 }
 
 impl ProcmailTrial<'_> {
@@ -54,8 +58,10 @@ impl ProcmailTrial<'_> {
 
     /// A line in the log; procmail expands the target.
     fn says(&mut self, kind: &str, target: &str) {
-        let head =
-            format!("{MARK}{kind}{PART}${DIRECTORY}{PART}${DIRECTORY}{PART}$DEFAULT{PART}{PART}");
+        let flags = std::mem::take(&mut self.flags);
+        let head = format!(
+            "{MARK}{kind}{PART}${DIRECTORY}{PART}${DIRECTORY}{PART}$DEFAULT{PART}{flags}{PART}"
+        );
         self.out.text.push_str(&format!("LOG=\"\n{head}\"{target}\"\n\"\n"));
     }
 
@@ -65,7 +71,11 @@ impl ProcmailTrial<'_> {
     }
 
     fn nodes(&mut self, nodes: &[RcNode]) {
-        for node in nodes {
+        let mut joined = 0;
+        for (number, node) in nodes.iter().enumerate() {
+            if number < joined {
+                continue;
+            }
             match &node.kind {
                 NodeKind::Unreadable(_) | NodeKind::Comments => {}
                 NodeKind::Assign { name, value: Some(value) } if name == "SWITCHRC" => {
@@ -79,7 +89,17 @@ impl ProcmailTrial<'_> {
                     self.ends_with("$DEFAULT");
                 }
                 NodeKind::Assign { name, value } => self.assign(name, value.as_deref()),
-                NodeKind::Recipe(recipe) => self.recipe(recipe),
+                NodeKind::Recipe(recipe) => {
+                    match marked_delivery(nodes.get(number..).unwrap_or_default()) {
+                        Some(marked) => {
+                            joined = number + marked.nodes;
+                            self.flags = marked.letters;
+                            self.recipe(&marked.recipe);
+                            self.flags.clear();
+                        }
+                        None => self.recipe(recipe),
+                    }
+                }
             }
         }
     }
