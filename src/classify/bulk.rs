@@ -49,13 +49,13 @@ fn newsletter(mail: &Mail<'_>) -> Option<String> {
 /// a page or the domain of an address.
 pub fn unsubscribe_hosts(message: &Message) -> Vec<String> {
     let texts = message.texts("list-unsubscribe");
-    let links = texts.iter().flat_map(|text| text.text().split(['<', '>', ',', ' ']));
-    let host = |link: &str| match ascii_case::strip_prefix(link, "mailto:") {
+    let links = texts.iter().flat_map(|text| links(text.text()));
+    let host = |link: String| match ascii_case::strip_prefix(&link, "mailto:") {
         Some(address) => {
-            let (_, domain) = address.split('?').next()?.rsplit_once('@')?;
+            let (_, domain) = address.split(['?', ',']).next()?.rsplit_once('@')?;
             Some(domain.to_lowercase())
         }
-        None => link::parse(link)?.host,
+        None => link::parse(&link)?.host,
     };
     let mut hosts: Vec<String> = Vec::new();
     for host in links.filter_map(host) {
@@ -64,6 +64,21 @@ pub fn unsubscribe_hosts(message: &Message) -> Vec<String> {
         }
     }
     hosts
+}
+
+/// What angle brackets contain, without white space (RFC 2369 §2), and what is
+/// written without them.
+fn links(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    for (at, piece) in text.split('<').enumerate() {
+        let (bracketed, bare) = match piece.split_once('>').filter(|_| at > 0) {
+            Some((bracketed, bare)) => (bracketed, bare),
+            None => ("", piece),
+        };
+        links.push(bracketed.split_whitespace().collect());
+        links.extend(bare.split(['>', ',', ' ']).map(str::to_owned));
+    }
+    links
 }
 
 #[cfg(test)]
@@ -77,6 +92,11 @@ mod tests {
             "List-Unsubscribe: <https://U.shop.example/x?id=1,2>,\n <mailto:u@mail.example?subject=leave>\n\n",
         );
         assert_eq!(unsubscribe_hosts(&both), ["u.shop.example", "mail.example"]);
+        let folded = message(
+            "List-Unsubscribe: <https://\n u.shop.example/x>, https://v.shop.example, <https://w.shop.example/, x\n\n",
+        );
+        let hosts = ["u.shop.example", "v.shop.example", "w.shop.example"];
+        assert_eq!(unsubscribe_hosts(&folded), hosts);
         assert!(unsubscribe_hosts(&message("List-Unsubscribe: NO\n\n")).is_empty());
     }
 

@@ -77,6 +77,8 @@ fn is_of_discussion(mail: &Mail<'_>, id: &str) -> bool {
     }
     let id = id.to_lowercase();
     let (name, domain) = id.split_once(['.', '@']).unwrap_or((&id, ""));
+    // A service numbers its newsletters, also in addresses that nobody writes to.
+    let is_number = list_name::is_number(name);
     let writes_to = |header: &str| {
         let addresses = message.addresses(header);
         addresses.iter().any(|address| {
@@ -90,12 +92,14 @@ fn is_of_discussion(mail: &Mail<'_>, id: &str) -> bool {
         value.contains(&format!("mailto:{name}-")) || value.contains(&format!("mailto:{name}+"))
     });
     let subject = folded(message, "subject");
-    takes_commands
+    let sends = || ["sender", "return-path"].iter().any(|header| writes_to(header));
+    !is_number && (takes_commands || sends())
         || folded(message, "precedence") == "list"
-        || ["to", "cc", "sender", "return-path"].iter().any(|header| writes_to(header))
+        || writes_to("to")
+        || writes_to("cc")
         || list_copy::is_list_host(domain)
         || subject.starts_with(&format!("[{name}]"))
-        || !list_name::is_number(name) && subject.starts_with("re:")
+        || !is_number && subject.starts_with("re:")
 }
 
 /// Whether headers show mass mail; lists have some of them too.
@@ -232,6 +236,7 @@ mod tests {
             "Return-Path: <rust-bounces@shop.example>\nPrecedence: bulk\nList-Unsubscribe: <https://a.example>",
             "Precedence: list\nList-Unsubscribe: <https://a.example>\nFeedback-ID: 1:shop",
             "From: MAILER-DAEMON@mx.example\nSubject: Delivery failure\nList-Id: <rust.lists.example>\nX-BeenThere: rust@lists.example",
+            "Return-Path: <bounce-1234@shop.example>\nList-Id: <1234.news.shop.example>\nList-Unsubscribe: <mailto:1234-x@shop.example>",
             "List-Id: <1234.news.shop.example>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nFeedback-ID: 1:shop",
             "Sender: owner-of-a-shop@shop.example\nTo: taro@example.jp",
             "To: rust@mail.example\nSubject: [urgent] hello",

@@ -5,13 +5,16 @@
 //! suffix (`co.jp`, and also `github.io`, each of whose subdomains is someone
 //! else's).
 //!
+//! SPF of a HELO proves a domain only where the envelope sender is null (RFC 7489
+//! §3.1.2): mail of all customers may leave through a host of their provider's.
+//!
 //! A message has one From (RFC 5322 §3.6). If there are several, a signature
 //! covers only the last (RFC 6376 §5.4.2). Whoever has a signed message can then
 //! put another From above it, that of a neighbour at the same provider; so
 //! several prove nobody.
 
 use crate::classify::authentication::{Results, Verdict};
-use crate::classify::{Classifier, Mail};
+use crate::classify::{Classifier, Mail, daemon};
 use crate::message::domain::{self, aligned};
 
 /// `verified`
@@ -36,14 +39,16 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
         return None;
     }
     let results = mail.results();
+    let spf_counts = !results.is_spf_of_helo || daemon::null_sender(mail);
+    let spf = results.spf_domain.as_deref().filter(|_| spf_counts);
     // A sender in the names of several domains must prove each.
     let proofs: Option<Vec<_>> =
-        domains.iter().map(|domain| proof(results, domain, domains.len() == 1)).collect();
+        domains.iter().map(|domain| proof(results, spf, domain, domains.len() == 1)).collect();
     Some(proofs?.join("; "))
 }
 
-/// What proves a domain.
-fn proof(results: &Results, from: &str, alone: bool) -> Option<String> {
+/// What proves a domain; `spf` is the one that SPF has checked, if that can prove any.
+fn proof(results: &Results, spf: Option<&str>, from: &str, alone: bool) -> Option<String> {
     if results.dmarc == Some(Verdict::Pass) {
         match &results.dmarc_domain {
             Some(domain) if aligned(domain, from) => {
@@ -59,7 +64,7 @@ fn proof(results: &Results, from: &str, alone: bool) -> Option<String> {
         return Some(format!("dkim=pass of {signer} for {from}"));
     }
     if results.spf == Some(Verdict::Pass)
-        && let Some(sender) = results.spf_domain.as_deref().filter(|sender| aligned(sender, from))
+        && let Some(sender) = spf.filter(|sender| aligned(sender, from))
     {
         return Some(format!("spf=pass of {sender} for {from}"));
     }
@@ -133,6 +138,18 @@ mod tests {
         ] {
             assert_holds(&VERIFIED, &mail(results, from), &TestWorld::default(), evidence);
         }
+    }
+
+    /// A customer of example.org sends in its name, through its host, from an address elsewhere.
+    #[test]
+    fn the_name_of_a_host_proves_nothing_of_its_customers() {
+        let mail = mail("spf=pass smtp.helo=out.example.org", "a@example.org");
+        let from = |path: &str| format!("Return-Path: <{path}>\n{mail}");
+        let world = TestWorld::default();
+        assert_not(&VERIFIED, &from("b@customer.example"), &world);
+        assert_not(&VERIFIED, &mail, &world);
+        let evidence = "spf=pass of out.example.org for example.org";
+        assert_holds(&VERIFIED, &from(""), &world, evidence);
     }
 
     /// An attacker with a provider's signed message puts a neighbour's From above it.

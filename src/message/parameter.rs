@@ -188,6 +188,8 @@ fn unquoted<'a>(name: &str, text: &'a str) -> (Cow<'a, str>, &'a str) {
         }
         _ => value,
     };
+    // `a.exe"`
+    let value = value.strip_suffix('"').filter(|_| is_name).unwrap_or(value);
     (Cow::Borrowed(value), &text[end..])
 }
 
@@ -384,6 +386,7 @@ mod tests {
         check("text/html charset=utf-8", "text/html", &[("charset", "utf-8")]);
         check("a; name=\"b\" charset=c d=e", "a", &[("name", "b"), ("charset", "c"), ("d", "e")]);
         check("a; name=\"open.txt; x=y", "a", &[("name", "open.txt"), ("x", "y")]);
+        check("a; name=b.exe\"; x=y", "a", &[("name", "b.exe"), ("x", "y")]);
         check("a;; ;nothing; =x; b = c ;", "a", &[("b", "c")]);
         check(
             "attachment (x); filename (y) = (z) \"virus.exe\"",

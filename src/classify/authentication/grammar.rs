@@ -177,7 +177,8 @@ impl<'a> Cursor<'a> {
         header.authserv_id = authserv_id;
         let version = self.value("=")?;
         self.skip_blanks()?;
-        if !version.is_empty() && !self.rest.starts_with('=') && version != "1" {
+        let is_version = !version.is_empty() && !self.rest.starts_with('=');
+        if is_version && (version != "1" || !self.at_end_of_result()) {
             return Err("its version is not 1");
         }
         self.skip_to_semicolon()?;
@@ -428,6 +429,7 @@ mod tests {
         assert_eq!(flaw(id_less), (String::new(), "it names no authserv-id"));
         assert_eq!(flaw("; spf=pass"), (String::new(), "it names no authserv-id"));
         assert_eq!(flaw("mx 2; spf=pass"), ("mx".to_owned(), "its version is not 1"));
+        assert_eq!(flaw("mx 1 x; spf=pass"), ("mx".to_owned(), "its version is not 1"));
         assert_eq!(flaw(""), (String::new(), "it names no authserv-id"));
     }
 

@@ -96,6 +96,8 @@ pub struct Results {
     pub iprev: Option<Verdict>,
     /// The domain that SPF checked: the envelope sender's, or the client's HELO.
     pub spf_domain: Option<String>,
+    /// That domain is the client's HELO.
+    pub is_spf_of_helo: bool,
     /// Domains of the signatures that pass.
     pub dkim_domains: Vec<String>,
     /// The From domain that DMARC checked.
@@ -247,8 +249,9 @@ impl ResultsReader<'_, '_> {
         if verdict == Verdict::Pass && self.is_garbled() {
             return Err(GARBLED.to_owned());
         }
-        let identity = mail_from(result).or_else(|| result.property("smtp.helo"));
-        self.results.spf_domain = match identity {
+        let helo = || result.property("smtp.helo");
+        self.results.is_spf_of_helo = mail_from(result).is_none() && helo().is_some();
+        self.results.spf_domain = match mail_from(result).or_else(helo) {
             Some(identity) => domain_of(identity),
             // Some borders do not repeat what SPF checks by default.
             None => self.mail.envelope_sender.as_deref().and_then(domain_of),
@@ -376,6 +379,7 @@ impl ResultsReader<'_, '_> {
                 continue;
             }
             self.results.spf = Some(found.verdict);
+            self.results.is_spf_of_helo = identity == SpfIdentity::Helo;
             self.results.spf_domain = self.asked(identity, &found);
             let (name, place) = (header.name, HeaderPlace::Ours.name());
             self.results.used.push(format!("{name}, {place}: spf={}", found.verdict));

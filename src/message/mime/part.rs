@@ -106,7 +106,10 @@ pub(super) fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let given = disposition.all("filename").chain(content_type.all("name"));
     let given = given
         .chain(last_disposition.iter().flat_map(|last| last.all("filename")))
-        .chain(last_type.iter().flat_map(|last| last.all("name")));
+        .chain(last_type.iter().flat_map(|last| last.all("name")))
+        // Some mailers confuse the two headers' parameters.
+        .chain(disposition.all("name"))
+        .chain(content_type.all("filename"));
     let mut names: Vec<String> = Vec::new();
     for name in given.filter_map(clean) {
         let unescaped = name.contains('\\').then(|| name.replace('\\', ""));

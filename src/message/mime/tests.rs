@@ -190,6 +190,10 @@ fn every_name_that_a_reader_may_show() {
             ["a.txt", "a.exe"],
         ),
         ("Content-Type: a/b; name=a.txt\nContent-Type: a/b; name=a.exe", ["a.txt", "a.exe"]),
+        (
+            "Content-Disposition: attachment; name=a.exe\nContent-Type: a/b; name=a.txt",
+            ["a.txt", "a.exe"],
+        ),
         ("Content-Disposition: attachment; filename=\"a.e\\xe\"", ["a.e\\xe", "a.exe"]),
     ] {
         let message =
