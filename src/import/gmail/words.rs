@@ -17,6 +17,7 @@ pub(super) enum QueryScope {
     List,
     FileName,
     DeliveredTo,
+    ReplyTo,
 }
 
 impl QueryScope {
@@ -31,6 +32,7 @@ impl QueryScope {
             QueryScope::List => return vec![header("List-Id")],
             QueryScope::FileName => &["attachment.name"],
             QueryScope::DeliveredTo => return vec!["address \"Delivered-To\"".into()],
+            QueryScope::ReplyTo => &["reply-to"],
         };
         fields.iter().map(|field| (*field).to_owned()).collect()
     }
@@ -43,6 +45,7 @@ impl QueryScope {
                 | QueryScope::Cc
                 | QueryScope::Bcc
                 | QueryScope::DeliveredTo
+                | QueryScope::ReplyTo
         )
     }
 }
@@ -100,6 +103,7 @@ fn field(
         "list" => QueryScope::List,
         "filename" => QueryScope::FileName,
         "deliveredto" => QueryScope::DeliveredTo,
+        "replyto" => QueryScope::ReplyTo,
         _ => return valued(name, of, differs),
     };
     condition(of, scope, differs)
