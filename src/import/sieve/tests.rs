@@ -373,8 +373,10 @@ fn headers_are_taken_out_by_their_value() {
         assert!(rules.starts_with(want), "{action}: {rules}");
         assert_eq!((totals.approximate, totals.not), (approximate, 0), "{action}");
     }
-    let (_, totals) = rules("deleteheader :index 1 \"Received\"; fileinto \"A\";");
-    assert_eq!(totals.not, 1);
+    for kept in [":index 1 \"Received\"", "\"Auto-Submitted\""] {
+        let (_, totals) = rules(&format!("deleteheader {kept}; fileinto \"A\";"));
+        assert_eq!(totals.not, 1, "{kept}");
+    }
 }
 
 /// Sieve makes a keyword of each word of a value, and none of what cannot be one.
