@@ -1,6 +1,6 @@
 //! Filters as units.
 
-use super::query::{self, GmailQuery};
+use super::query::{self, GmailQuery, Parsed};
 use super::read::{FilterEntry, read};
 use super::words::{Differences, QueryScope, condition};
 use crate::flags::{is_keyword, to_keyword};
@@ -56,8 +56,15 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
     let mut done = GmailActions::default();
     for (name, value) in &entry.properties {
         let is_set = value == "true";
-        let query = |scope, differs: &mut Differences| -> Result<Cond, String> {
+        let parsed = |differs: &mut Differences| -> Result<Parsed, String> {
             let parsed = query::parse(value)?;
+            if parsed.separated {
+                differs.push("words beside a sign may be anywhere in the text".into());
+            }
+            Ok(parsed)
+        };
+        let query = |scope, differs: &mut Differences| -> Result<Cond, String> {
+            let parsed = parsed(differs)?;
             if parsed.mixed {
                 differs.push("`OR` beside other words joins its two neighbours".into());
             }
@@ -70,7 +77,7 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
             "hasTheWord" => parts.push(query(QueryScope::Message, &mut differs)?),
             "doesNotHaveTheWord" => {
                 // None of the words that are listed side by side.
-                let words = match query::parse(value)?.query {
+                let words = match parsed(&mut differs)?.query {
                     GmailQuery::All(words) => GmailQuery::Any(words),
                     other => other,
                 };

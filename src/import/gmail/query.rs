@@ -2,6 +2,33 @@
 
 /// Deeper queries are not read.
 const DEPTH_MAX: usize = 32;
+/// What a search can be about. Before any other colon is a word.
+const FIELDS: [&str; 24] = [
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "list",
+    "filename",
+    "deliveredto",
+    "replyto",
+    "rfc822msgid",
+    "label",
+    "category",
+    "has",
+    "is",
+    "in",
+    "size",
+    "larger",
+    "smaller",
+    "after",
+    "newer",
+    "before",
+    "older",
+    "older_than",
+    "newer_than",
+];
 
 /// A query as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +52,8 @@ pub(super) struct Parsed {
     /// There is an `OR` beside words without it, and no parentheses say what belongs
     /// together.
     pub(super) mixed: bool,
+    /// A sign between two words, as in `a:b`, was read as a blank.
+    pub(super) separated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +73,14 @@ enum QueryToken {
 /// # Errors
 /// What in it cannot be read.
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
-    let mut parser = QueryParser { tokens: tokens(text)?, at: 0, mixed: false };
+    let mut separated = false;
+    let tokens = tokens(text, &mut separated)?;
+    let mut parser = QueryParser { tokens, at: 0, mixed: false };
     let query = parser.sequence(None, 0)?;
-    Ok(Parsed { query, mixed: parser.mixed })
+    Ok(Parsed { query, mixed: parser.mixed, separated })
 }
 
-fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
+fn tokens(text: &str, separated: &mut bool) -> Result<Vec<QueryToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(sign) = rest.chars().next() {
@@ -76,7 +107,7 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
                     .unwrap_or(rest.len());
                 let word = rest.get(..end).unwrap_or_default();
                 rest = rest.get(end..).unwrap_or_default();
-                word_tokens(word, &mut tokens);
+                *separated |= word_tokens(word, &mut tokens);
                 rest = rest.trim_start();
                 continue;
             }
@@ -86,31 +117,50 @@ fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
     Ok(tokens)
 }
 
-/// The tokens of a text without blanks.
-fn word_tokens(word: &str, tokens: &mut Vec<QueryToken>) {
+/// The tokens of a text without blanks; whether a sign in it separates words.
+fn word_tokens(word: &str, tokens: &mut Vec<QueryToken>) -> bool {
     match word {
-        "OR" => return tokens.push(QueryToken::Or),
+        "OR" => {
+            tokens.push(QueryToken::Or);
+            return false;
+        }
         // Terms side by side must all match anyway.
-        "AND" => return,
+        "AND" => return false,
         _ => {}
     }
-    let field = word.split_once(':').filter(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    });
-    match field {
-        Some((name, value)) => {
-            tokens.push(QueryToken::Field(name.to_ascii_lowercase()));
-            if let Some(value) = value.strip_prefix('-') {
-                tokens.push(QueryToken::Minus);
-                if !value.is_empty() {
-                    tokens.push(QueryToken::Word(value.to_owned()));
-                }
-            } else if !value.is_empty() {
-                tokens.push(QueryToken::Word(value.to_owned()));
-            }
+    let field = word
+        .split_once(':')
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| FIELDS.contains(&name.as_str()));
+    let Some((name, value)) = field else { return separate_words(word, tokens) };
+    tokens.push(QueryToken::Field(name));
+    let value = match value.strip_prefix('-') {
+        Some(value) => {
+            tokens.push(QueryToken::Minus);
+            value
         }
-        None => tokens.push(QueryToken::Word(word.to_owned())),
+        None => value,
+    };
+    !value.is_empty() && separate_words(value, tokens)
+}
+
+/// Words between which a sign is that Gmail reads as a blank; whether there are several.
+/// An address has such signs, too.
+fn separate_words(text: &str, tokens: &mut Vec<QueryToken>) -> bool {
+    let signs = if text.contains('@') { ",;" } else { ",;:~#$%^*+<>?`" };
+    let words = text.split(|c| signs.contains(c)).filter(|word| !word.is_empty());
+    let words: Vec<QueryToken> = words.map(|word| QueryToken::Word(word.to_owned())).collect();
+    let several = words.len() > 1;
+    match words.is_empty() {
+        true => tokens.push(QueryToken::Word(text.to_owned())),
+        false if several => {
+            tokens.push(QueryToken::Open('('));
+            tokens.extend(words);
+            tokens.push(QueryToken::Close('('));
+        }
+        false => tokens.extend(words),
     }
+    several
 }
 
 struct QueryParser {
@@ -238,15 +288,19 @@ mod tests {
             ),
             (
                 "List:<dev.example.org> AND has:attachment",
-                "(list:'<dev.example.org>' & has:'attachment')",
+                "(list:'dev.example.org' & has:'attachment')",
             ),
             ("from:{a b} to:-me", "(from:('a' | 'b') & to:!'me')"),
             ("subject: hello", "subject:'hello'"),
-            ("http://a.example/", "http:'//a.example/'"),
+            ("http://a.example/", "('http' & '//a.example/')"),
+            ("Invitation: a,b", "('Invitation' & ('a' & 'b'))"),
+            ("from:a+b@x.example,c@x.example", "from:('a+b@x.example' & 'c@x.example')"),
+            ("C++ *", "('C' & '*')"),
         ] {
             assert_eq!(shown(&parse(text).unwrap().query), wanted, "{text}");
         }
         assert!(parse("a OR b c").unwrap().mixed && !parse("(a OR b) c").unwrap().mixed);
+        assert!(parse("x a:b").unwrap().separated && !parse("a: b@c.example").unwrap().separated);
     }
 
     #[test]

@@ -78,6 +78,18 @@ fn searches_in_our_words() {
             "address \"Delivered-To\" is \"a@b.example\"",
             true,
         ),
+        ("hasTheWord", "replyto:a@b.example", "reply-to is \"a@b.example\"", true),
+        // What the search is not about by any name of Gmail's is a word, as are the texts
+        // beside its signs.
+        ("subject", "Invitation:", "subject matches /\\bInvitation\\b/", true),
+        (
+            "subject",
+            "Re: a*b",
+            "subject matches /\\bRe\\b/ and subject matches /\\ba\\b/ and subject matches \
+             /\\bb\\b/",
+            false,
+        ),
+        ("from", "*shop.example", "from matches /\\bshop\\W+example\\b/", true),
         ("hasTheWord", "from:(-a@b.example)", "not from is \"a@b.example\"", true),
     ] {
         let (rules, totals, report) = made(&feed(&[entry(&[(name, value), READ])]), false);
@@ -148,8 +160,7 @@ fn what_cannot_be_said_spoils_its_filter_alone() {
         &[("hasTheWord", "a AROUND 5 b"), READ],
         &[("hasTheWord", "(a"), READ],
         &[("hasTheWord", "from:me"), READ],
-        &[("hasTheWord", "http://x.example"), READ],
-        &[("from", "a*b"), READ],
+        &[("from", "*@*.example"), READ],
         &[("from", "..."), READ],
         &[("from", "subject:x"), READ],
         &[("subject", ""), READ],

@@ -18,6 +18,7 @@ pub(super) enum QueryScope {
     List,
     FileName,
     DeliveredTo,
+    ReplyTo,
 }
 
 impl QueryScope {
@@ -32,6 +33,7 @@ impl QueryScope {
             QueryScope::List => return vec![header("List-Id")],
             QueryScope::FileName => &["attachment.name"],
             QueryScope::DeliveredTo => return vec!["address \"Delivered-To\"".into()],
+            QueryScope::ReplyTo => &["reply-to"],
         };
         fields.iter().map(|field| (*field).to_owned()).collect()
     }
@@ -44,6 +46,7 @@ impl QueryScope {
                 | QueryScope::Cc
                 | QueryScope::Bcc
                 | QueryScope::DeliveredTo
+                | QueryScope::ReplyTo
         )
     }
 }
@@ -101,6 +104,7 @@ fn field(
         "list" => QueryScope::List,
         "filename" => QueryScope::FileName,
         "deliveredto" => QueryScope::DeliveredTo,
+        "replyto" => QueryScope::ReplyTo,
         _ => return valued(name, of, differs),
     };
     condition(of, scope, differs)

@@ -412,6 +412,10 @@ impl Lowering<'_> {
                 if !is_name(name) {
                     return Err(format!("`{name}` is not the name of a header"));
                 }
+                // RFC 5293 §6; Pigeonhole passes over it.
+                if ["received", "auto-submitted"].contains(&name.to_ascii_lowercase().as_str()) {
+                    return Err(format!("`{name}` is a header that Sieve does not remove"));
+                }
                 let remove = Effect::RemoveHeader(name.to_owned());
                 let remove = match self.headers_with_value(name, arguments)? {
                     Cond::Always => remove,

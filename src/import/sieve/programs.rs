@@ -20,6 +20,10 @@ const NOTES: [&str; 3] = [
     "a filter that prints nothing has failed",
 ];
 
+/// Why nothing of a script for IMAPSIEVE (RFC 6785) becomes rules.
+pub(super) const WHEN_MOVED: &str =
+    "it is done when mail is moved, and rules are for mail that comes";
+
 impl Lowering<'_> {
     /// `pipe [:copy] [:try] name [arguments]`
     pub(super) fn pipe(
@@ -102,7 +106,7 @@ impl Lowering<'_> {
     /// A program and its arguments, as templates.
     fn program(&mut self, node: &Node, arguments: &Arguments<'_>) -> Result<Vec<String>, String> {
         if self.requires("imapsieve") {
-            return Err("it is done when mail is moved, and rules are for mail that comes".into());
+            return Err(WHEN_MOVED.into());
         }
         let Some(folder) = &self.options.programs else {
             return Err(match self.options.included {

@@ -8,6 +8,7 @@ use super::context::{Lowering, STEPS_PER_NODE};
 use super::groups::{has_groups, one_level_groups};
 use super::occurrence::Occurrence;
 use super::parse::Node;
+use super::programs::WHEN_MOVED;
 use super::regex::{Glob, Relation, glob};
 use super::script::{asks_captured_folder, duration, is_name, may_capture, may_match};
 use super::state::SieveCapture;
@@ -441,6 +442,7 @@ impl Lowering<'_> {
                 self.compare(&["user".to_owned()], ComparisonKind::Text, how, &keys, false)
             }
             "remote-ip" if how.kind == MatchType::Is => Ok(Cond::texts("client.ip", "is", keys)),
+            _ if name.starts_with("imap.") => Err(WHEN_MOVED.into()),
             _ => Err(format!("`{name}` of the server's environment is not known")),
         }
     }
