@@ -7,6 +7,7 @@
 //! | a file in memory | memfd_create(2) | none: one in `TMPDIR` | memfd_create(2) on FreeBSD |
 //! | a symbolic link as a descriptor | `O_PATH` | it is checked before and after it is read | the same |
 //! | ACLs | extended attributes | unknown | unknown |
+//! | whether a socket listens | `SO_ACCEPTCONN` | unknown: every socket may | `SO_ACCEPTCONN` |
 //! | a process' name | prctl(2) | that of its file | the same |
 
 use std::ffi::{CStr, CString};
@@ -100,6 +101,19 @@ pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
     {
         let _ = (file, which);
         None
+    }
+}
+
+/// Whether clients may connect to a socket.
+pub fn may_listen(socket: impl AsFd) -> bool {
+    #[cfg(not(target_vendor = "apple"))]
+    {
+        rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false)
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        let _ = socket;
+        true
     }
 }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_acceptconn;
 
 use super::settings::{Identity, ListenAddress};
+use crate::platform::may_listen;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Listener {
                     of systemd write `StandardInput=socket`, and `Accept=no` in that of the socket";
         let stdin = rustix::stdio::stdin();
         // A socket of a connection would be waited at for ever.
-        if !socket_acceptconn(stdin).unwrap_or(false) {
+        if !may_listen(stdin) {
             return Err(none.into());
         }
         let owned = || stdin.try_clone_to_owned().map_err(|error| error.to_string());
