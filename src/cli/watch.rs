@@ -29,7 +29,7 @@ use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::moves::MoveScanner;
 use crate::mailbox::recognition::read_log;
-use crate::maildir::folder::Sub;
+use crate::maildir::entry::Sub;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::rules::compiled::CompiledProgram;
