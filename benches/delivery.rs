@@ -28,6 +28,19 @@ struct Peer {
     times: Vec<i64>,
 }
 
+impl Peer {
+    fn new(name: &'static str, program: impl Into<PathBuf>, arguments: Vec<String>) -> Peer {
+        Peer { name, program: program.into(), arguments, times: Vec::new() }
+    }
+}
+
+/// What the rules look for.
+#[derive(Clone, Copy)]
+enum WordKind {
+    Texts,
+    Patterns,
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, word, maildir] = arguments.as_slice()
@@ -40,19 +53,19 @@ fn main() {
     println!("CPU time a delivery, median of {rounds}, as a ratio to the floor in the same run\n");
     println!("| rules | tests | message | floor, µs | {} |", NAMES[1..].join(" | "));
     println!("|--:|---|--:|--:|{}", "--:|".repeat(NAMES.len() - 1));
-    for (rules, pattern, size) in [
-        (1, false, 2_000),
-        (10, false, 2_000),
-        (100, false, 2_000),
-        (1_000, false, 2_000),
-        (10_000, false, 2_000),
-        (100, true, 2_000),
-        (1_000, true, 2_000),
-        (10, false, 1_000_000),
-        (10, false, 25_000_000),
+    for (rules, words, size) in [
+        (1, WordKind::Texts, 2_000),
+        (10, WordKind::Texts, 2_000),
+        (100, WordKind::Texts, 2_000),
+        (1_000, WordKind::Texts, 2_000),
+        (10_000, WordKind::Texts, 2_000),
+        (100, WordKind::Patterns, 2_000),
+        (1_000, WordKind::Patterns, 2_000),
+        (10, WordKind::Texts, 1_000_000),
+        (10, WordKind::Texts, 25_000_000),
     ] {
         let heavy = rules > 100 || size > 100_000;
-        measure(rules, pattern, size, if heavy { rounds / 10 + 3 } else { rounds });
+        measure(rules, words, size, if heavy { rounds / 10 + 3 } else { rounds });
     }
 }
 
@@ -78,11 +91,15 @@ fn floor(maildir: &Path) -> std::io::Result<()> {
     File::open(maildir.join("new"))?.sync_all()
 }
 
-fn measure(rules: usize, pattern: bool, size: usize, rounds: usize) {
+fn measure(rules: usize, words: WordKind, size: usize, rounds: usize) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let message = home.path().join("message.eml");
     fs::write(&message, a_message(size)).expect("written");
-    let mut peers = peers(home.path(), rules, pattern);
+    let writer = RuleWriter { home: home.path(), rules, words };
+    let mut peers =
+        vec![writer.floor(), writer.mfilter(), writer.procmail(), writer.maildrop(), writer.fdm()];
+    peers.extend(writer.dovecot_lda());
+    peers.retain(|peer| peer.program.exists());
     // Before the first round rules are cached, and caches are warmed. A peer that does
     // not deliver is left out: dovecot-lda does not as root.
     peers.retain(|peer| deliver(peer, home.path(), &message).is_some());
@@ -103,7 +120,10 @@ fn measure(rules: usize, pattern: bool, size: usize, rounds: usize) {
         median(name).map_or("–".into(), |time| format!("{:.2}", time as f64 / base as f64))
     });
     let ratios: Vec<String> = ratios.collect();
-    let tests = if pattern { "patterns" } else { "texts" };
+    let tests = match words {
+        WordKind::Patterns => "patterns",
+        WordKind::Texts => "texts",
+    };
     println!("| {rules} | {tests} | {} KB | {base} | {} |", size / 1000, ratios.join(" | "));
 }
 
@@ -127,105 +147,140 @@ fn deliver(peer: &Peer, home: &Path, message: &Path) -> Option<i64> {
     status.success().then(|| used() - before)
 }
 
-/// mfilter and the installed peers, each with rules that look for a word in From or
-/// Subject, none of which matches.
-fn peers(home: &Path, rules: usize, pattern: bool) -> Vec<Peer> {
-    let word = |n: usize| match pattern {
-        true => format!("needle(a|b){n:05}[x-z]"),
-        false => format!("needle{n:05}x"),
-    };
-    let field = |n: usize| if n.is_multiple_of(2) { "From" } else { "Subject" };
-    let maildir = |name: &str| {
-        let maildir = home.join(format!("Maildir-{name}"));
+/// The rules that each filter gets, in its own words: each looks for a word in From or
+/// Subject, and none matches.
+struct RuleWriter<'h> {
+    home: &'h Path,
+    rules: usize,
+    words: WordKind,
+}
+
+impl RuleWriter<'_> {
+    /// One line for each rule, by its number.
+    fn all(&self, line: impl Fn(usize) -> String) -> String {
+        (0..self.rules).map(line).collect()
+    }
+
+    fn word(&self, n: usize) -> String {
+        match self.words {
+            WordKind::Patterns => format!("needle(a|b){n:05}[x-z]"),
+            WordKind::Texts => format!("needle{n:05}x"),
+        }
+    }
+
+    fn field(n: usize) -> &'static str {
+        if n.is_multiple_of(2) { "From" } else { "Subject" }
+    }
+
+    fn maildir(&self, name: &str) -> String {
+        let maildir = self.home.join(format!("Maildir-{name}"));
         for sub in ["tmp", "new", "cur"] {
             fs::create_dir_all(maildir.join(sub)).expect("made");
         }
         maildir.display().to_string()
-    };
-    let file = |name: &str, text: &str| {
-        let path = home.join(name);
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.home.join(name);
         fs::write(&path, text).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("mode");
         path.display().to_string()
-    };
-    let all = |line: &dyn Fn(usize) -> String| (0..rules).map(line).collect::<String>();
-    let ours = all(&|n| {
-        let (name, word) = (field(n).to_lowercase(), word(n));
-        match pattern {
-            true => format!("when {name} matches /{word}/ -> folder \"F\"\n"),
-            false => format!("when {name} contains \"{word}\" -> folder \"F\"\n"),
-        }
-    });
-    let mut peers = Vec::new();
-    let mut add = |name, program: PathBuf, arguments: Vec<String>| {
-        if program.exists() {
-            peers.push(Peer { name, program, arguments, times: Vec::new() });
-        }
-    };
-    // Copied, as an installation does: how a file is laid out in the page cache decides
-    // what its page faults cost, and the linker's output is there in small pieces.
-    let installed = |name: &str, program: &Path| {
-        let copy = home.join(name);
+    }
+
+    /// A copy of a program, as an installation makes one: how a file is laid out in the page
+    /// cache decides what its page faults cost, and the linker's output is there in small
+    /// pieces.
+    fn installed(&self, name: &str, program: &Path) -> PathBuf {
+        let copy = self.home.join(name);
         fs::copy(program, &copy).expect("copied");
         copy
-    };
-    let this = std::env::current_exe().expect("the path of this program");
-    add("floor", installed("floor", &this), vec!["--floor".into(), maildir("floor")]);
-    let arguments =
-        vec!["--rules".into(), file("mailrules", &ours), "--maildir".into(), maildir("mfilter")];
-    let mfilter = installed("mfilter", Path::new(env!("CARGO_BIN_EXE_mfilter")));
-    add("mfilter", mfilter, arguments);
+    }
 
-    let to = maildir("procmail");
-    let text = format!("SHELL=/bin/sh\nDEFAULT={to}/\n")
-        + &all(&|n| format!(":0\n* ^{}:.*{}\n{to}/.F/\n", field(n), word(n)));
-    add("procmail", "/usr/bin/procmail".into(), vec!["-m".into(), file("procmailrc", &text)]);
+    fn floor(&self) -> Peer {
+        let this = std::env::current_exe().expect("the path of this program");
+        let arguments = vec!["--floor".into(), self.maildir("floor")];
+        Peer::new("floor", self.installed("floor", &this), arguments)
+    }
 
-    let to = maildir("maildrop");
-    let text = format!("DEFAULT=\"{to}\"\n")
-        + &all(&|n| format!("if ( /^{}:.*{}/ )\n{{\n to \"{to}\"\n}}\n", field(n), word(n)));
-    add("maildrop", "/usr/bin/maildrop".into(), vec![file("mailfilter", &text)]);
-
-    let to = maildir("fdm");
-    let text = String::from("set allow-multiple\nset no-received\nset maximum-size 100M\n")
-        + "account \"stdin\" stdin\n"
-        + &all(&|n| {
-            let (field, word) = (field(n), word(n));
-            format!("match \"^{field}:.*{word}\" in headers action maildir \"{to}\"\n")
-        })
-        + &format!("match all action maildir \"{to}\"\n");
-    let arguments = ["-q", "-f", &file("fdm.conf", &text), "-a", "stdin", "fetch"];
-    add("fdm", "/usr/bin/fdm".into(), arguments.map(str::to_owned).to_vec());
-
-    let to = maildir("lda");
-    let text = String::from("require [\"fileinto\",\"regex\"];\n")
-        + &all(&|n| {
-            let (field, word) = (field(n), word(n));
-            let test = if pattern { "regex" } else { "contains" };
-            format!("if header :{test} \"{field}\" \"{word}\" {{ fileinto \"F\"; stop; }}\n")
+    fn mfilter(&self) -> Peer {
+        let rules = self.all(|n| {
+            let (name, word) = (Self::field(n).to_lowercase(), self.word(n));
+            match self.words {
+                WordKind::Patterns => format!("when {name} matches /{word}/ -> folder \"F\"\n"),
+                WordKind::Texts => format!("when {name} contains \"{word}\" -> folder \"F\"\n"),
+            }
         });
-    let script = file("rules.sieve", &text);
-    let config = format!(
-        "base_dir = {0}/run\nlog_path = {0}/lda.log\nssl = no\nprotocols =\n\
-         mail_location = maildir:{to}\npostmaster_address = postmaster@example.org\n\
-         protocol lda {{\n  mail_plugins = sieve\n}}\n\
-         plugin {{\n  sieve = file:{script}\n  sieve_max_script_size = 0\n}}\n",
-        home.display()
-    );
-    let config = file("dovecot.conf", &config);
-    let lda = PathBuf::from("/usr/lib/dovecot/dovecot-lda");
-    let compiler = Path::new("/usr/bin/sievec");
-    if lda.exists() && compiler.exists() {
-        // Compiled rules, since mfilter's are cached, too.
+        let (rules, maildir) = (self.file("mailrules", &rules), self.maildir("mfilter"));
+        let arguments = vec!["--rules".into(), rules, "--maildir".into(), maildir];
+        let program = Path::new(env!("CARGO_BIN_EXE_mfilter"));
+        Peer::new("mfilter", self.installed("mfilter", program), arguments)
+    }
+
+    fn procmail(&self) -> Peer {
+        let to = self.maildir("procmail");
+        let text = format!("SHELL=/bin/sh\nDEFAULT={to}/\n")
+            + &self.all(|n| format!(":0\n* ^{}:.*{}\n{to}/.F/\n", Self::field(n), self.word(n)));
+        let arguments = vec!["-m".into(), self.file("procmailrc", &text)];
+        Peer::new("procmail", "/usr/bin/procmail", arguments)
+    }
+
+    fn maildrop(&self) -> Peer {
+        let to = self.maildir("maildrop");
+        let text = format!("DEFAULT=\"{to}\"\n")
+            + &self.all(|n| {
+                let (field, word) = (Self::field(n), self.word(n));
+                format!("if ( /^{field}:.*{word}/ )\n{{\n to \"{to}\"\n}}\n")
+            });
+        Peer::new("maildrop", "/usr/bin/maildrop", vec![self.file("mailfilter", &text)])
+    }
+
+    fn fdm(&self) -> Peer {
+        let to = self.maildir("fdm");
+        let text = String::from("set allow-multiple\nset no-received\nset maximum-size 100M\n")
+            + "account \"stdin\" stdin\n"
+            + &self.all(|n| {
+                let (field, word) = (Self::field(n), self.word(n));
+                format!("match \"^{field}:.*{word}\" in headers action maildir \"{to}\"\n")
+            })
+            + &format!("match all action maildir \"{to}\"\n");
+        let arguments = ["-q", "-f", &self.file("fdm.conf", &text), "-a", "stdin", "fetch"];
+        Peer::new("fdm", "/usr/bin/fdm", arguments.map(str::to_owned).to_vec())
+    }
+
+    /// With compiled rules, since mfilter's are cached, too; none if they cannot be compiled.
+    fn dovecot_lda(&self) -> Option<Peer> {
+        let compiler = Path::new("/usr/bin/sievec");
+        if !compiler.exists() {
+            return None;
+        }
+        let to = self.maildir("lda");
+        let test = match self.words {
+            WordKind::Patterns => "regex",
+            WordKind::Texts => "contains",
+        };
+        let text = String::from("require [\"fileinto\",\"regex\"];\n")
+            + &self.all(|n| {
+                let (field, word) = (Self::field(n), self.word(n));
+                format!("if header :{test} \"{field}\" \"{word}\" {{ fileinto \"F\"; stop; }}\n")
+            });
+        let script = self.file("rules.sieve", &text);
+        let config = format!(
+            "base_dir = {0}/run\nlog_path = {0}/lda.log\nssl = no\nprotocols =\n\
+             mail_location = maildir:{to}\npostmaster_address = postmaster@example.org\n\
+             protocol lda {{\n  mail_plugins = sieve\n}}\n\
+             plugin {{\n  sieve = file:{script}\n  sieve_max_script_size = 0\n}}\n",
+            self.home.display()
+        );
+        let config = self.file("dovecot.conf", &config);
         let compiled = script.replace(".sieve", ".svbin");
         let done = Command::new(compiler)
             .args(["-c", &config, &script, &compiled])
             .stderr(Stdio::null())
             .status();
         assert!(done.is_ok_and(|status| status.success()), "sievec");
-        add("dovecot-lda", lda, ["-c", &config, "-f", "a@example.org"].map(str::to_owned).to_vec());
+        let arguments = ["-c", &config, "-f", "a@example.org"].map(str::to_owned).to_vec();
+        Some(Peer::new("dovecot-lda", "/usr/lib/dovecot/dovecot-lda", arguments))
     }
-    peers
 }
 
 fn a_message(size: usize) -> String {

@@ -5,8 +5,9 @@
 #![no_main]
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
@@ -50,27 +51,8 @@ fn server() -> &'static Mutex<Server> {
         let (told, heard) = channel();
         std::thread::spawn(move || {
             for script in to_say {
-                let (mut stream, _) = listener.accept().expect("a client");
-                let mut all = Vec::new();
-                // If each waits for the other, the server continues.
-                stream.set_read_timeout(Some(Duration::from_millis(2))).expect("set");
-                for (number, piece) in script.splitn(PIECES, |byte| *byte == 0).enumerate() {
-                    if number > 0 {
-                        let mut buffer = [0; 4096];
-                        match stream.read(&mut buffer) {
-                            Ok(0) => break,
-                            Ok(count) => all.extend_from_slice(&buffer[..count]),
-                            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                            Err(_) => break,
-                        }
-                    }
-                    if stream.write_all(piece).is_err() {
-                        break;
-                    }
-                }
-                let _ = stream.shutdown(std::net::Shutdown::Write);
-                stream.set_read_timeout(None).expect("set");
-                let _ = stream.read_to_end(&mut all);
+                let (stream, _) = listener.accept().expect("a client");
+                let all = serve(stream, &script);
                 if told.send(all).is_err() {
                     return;
                 }
@@ -80,6 +62,31 @@ fn server() -> &'static Mutex<Server> {
         let address = ImapAddress { place, login: "mfilter".into(), password_file };
         Mutex::new(Server { address, said, heard })
     })
+}
+
+/// Says the pieces of a script; returns everything that the client said.
+fn serve(mut stream: UnixStream, script: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    // If each waits for the other, the server continues.
+    stream.set_read_timeout(Some(Duration::from_millis(2))).expect("set");
+    for (number, piece) in script.splitn(PIECES, |byte| *byte == 0).enumerate() {
+        if number > 0 {
+            let mut buffer = [0; 4096];
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => all.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    stream.set_read_timeout(None).expect("set");
+    let _ = stream.read_to_end(&mut all);
+    all
 }
 
 #[derive(Default)]

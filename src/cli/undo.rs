@@ -13,7 +13,7 @@ use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine, UNDO};
 use crate::mailbox::undo::{UndoEvent, UndoOutcome, undo};
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::{Location, Place};
 use crate::source::may_pass;
 use crate::state::StateDir;

@@ -37,7 +37,7 @@ pub(super) fn edit_together(
     for number in steps {
         let step = plan.steps.get(number).map(|step| &step.kind);
         let Some(StepKind::EditList { add, list, path, entry }) = step else { continue };
-        let change = if *add { Change::Add } else { Change::Remove };
+        let change = Change::of(*add);
         let index = lists.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
             lists.push((path, list, Edits::default()));
             lists.len() - 1

@@ -36,6 +36,13 @@ pub enum Change {
     Remove,
 }
 
+impl Change {
+    /// Adding an entry, or removing it.
+    pub fn of(adds: bool) -> Change {
+        if adds { Change::Add } else { Change::Remove }
+    }
+}
+
 /// What an edit needs besides the list itself.
 #[derive(Debug, Clone, Copy)]
 pub struct EditContext<'a> {
@@ -143,8 +150,7 @@ fn edit_within(
     limit: u64,
 ) -> Result<Vec<bool>, EditError> {
     let nothing = || vec![false; edits.len()];
-    let adds = edits.iter().any(|(change, _)| *change == Change::Add);
-    let change = if adds { Change::Add } else { Change::Remove };
+    let change = Change::of(edits.iter().any(|(change, _)| *change == Change::Add));
     let resolved = match context.bounds.directory() {
         None => resolve(path, context.home, change)?,
         Some(_) => resolve_within(path, context.bounds, change)?,

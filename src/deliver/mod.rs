@@ -48,7 +48,7 @@ use context::DeliveryContext;
 use effect::edit_together;
 use in_maildir::StagedCopy;
 use progress::{is_done, open_journal, was_settled};
-use work_list::{Copy, EffectRank, read_plan};
+use work_list::{Copy, EffectRank, WorkList, read_plan};
 
 use crate::maildir::Location;
 use crate::message::Message;
@@ -168,18 +168,34 @@ pub fn deliver<'a>(
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
     };
-    let has_effects = !work.effects.is_empty();
-    let stored = self::store(&work.copies, has_effects, target, &mut journal, &mut report);
-    let mut stored = match stored {
-        Ok(stored) => stored,
-        Err(outcome) => {
-            if journal.is_none() {
-                report.forget_stored();
-            }
-            let outcome = unless_begun(outcome, &journal);
-            return DeliveryReport { outcome, ..report };
+    let mut stored = Vec::new();
+    let done = carry_out(plan, &work, target, &mut journal, &mut stored, &mut report);
+    if let Err(outcome) = done {
+        if journal.is_none() {
+            report.take_back(stored, target.store);
         }
-    };
+        let outcome = unless_begun(outcome, &journal);
+        return DeliveryReport { outcome, ..report };
+    }
+    if let Some(journal) = journal {
+        journal.finish();
+    }
+    report
+}
+
+/// Stores the copies, and then does the rest. An error if the message has to be tried
+/// again; `stored` is what has been stored until then.
+fn carry_out<'w>(
+    plan: &Plan,
+    work: &'w WorkList<'w>,
+    target: Target<'_>,
+    journal: &mut Option<Journal>,
+    stored: &mut Vec<StagedCopy<'w>>,
+    report: &mut DeliveryReport,
+) -> Result<(), Outcome> {
+    let context = target.context;
+    let has_effects = !work.effects.is_empty();
+    stored.extend(store(&work.copies, has_effects, target, journal, report)?);
     let mut are_lists_edited = false;
     for effect in &work.effects {
         let is_asked_about = matches!(effect.rank, EffectRank::ListEdit | EffectRank::Remember);
@@ -188,34 +204,19 @@ pub fn deliver<'a>(
         {
             report.notes.push(format!("what has been done cannot be recorded: {error}"));
         }
-        if effect.rank == EffectRank::ListEdit {
+        if effect.rank != EffectRank::ListEdit {
+            stored.extend(effect.carry_out(plan, target, journal, report)?);
+        } else if !std::mem::replace(&mut are_lists_edited, true) {
             // All at once.
-            if !std::mem::replace(&mut are_lists_edited, true) {
-                let steps = work.effects.iter().map(|effect| effect.step);
-                edit_together(plan, steps, context, &mut report);
-            }
-            continue;
-        }
-        let result = effect.carry_out(plan, target, &mut journal, &mut report);
-        if let Err(outcome) = result.map(|more| stored.extend(more)) {
-            if journal.is_none() {
-                report.take_back(stored, target.store);
-            }
-            let outcome = unless_begun(outcome, &journal);
-            return DeliveryReport { outcome, ..report };
+            let steps = work.effects.iter().map(|effect| effect.step);
+            edit_together(plan, steps, context, report);
         }
     }
     // What was done with effects can be passed to the next try only by a journal.
-    if (journal.is_some() || !has_effects) && context.is_abandoned() {
-        if journal.is_none() {
-            report.take_back(stored, target.store);
-        }
-        return DeliveryReport { outcome: abandoned(), ..report };
+    match (journal.is_some() || !has_effects) && context.is_abandoned() {
+        true => Err(abandoned()),
+        false => Ok(()),
     }
-    if let Some(journal) = journal {
-        journal.finish();
-    }
-    report
 }
 
 /// Mail is not refused for want of room when something of it has been stored or sent on.

@@ -13,8 +13,9 @@ use crate::plan::StepId;
 use crate::state::StateDir;
 use crate::state::journal::{self, Journal};
 
-/// The journal, for a plan that has parts which must not be done twice. None where it
-/// cannot be written. An error if another process is delivering the message.
+/// The journal, for a plan that has parts which must not be done twice, or that edits lists:
+/// a retry may be refused because of them. None where it cannot be written. An error if
+/// another process is delivering the message.
 pub(super) fn open_journal(
     work: &WorkList<'_>,
     messages: &[&Message],
@@ -23,7 +24,8 @@ pub(super) fn open_journal(
 ) -> Result<Option<Journal>, Outcome> {
     let context = target.context;
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
-    if (effects == 0 || effects + work.copies.len() < 2) && !target.store.asks_for_journal() {
+    let has_several_steps = effects > 0 && effects + work.copies.len() > 1;
+    if !has_several_steps && !work.edits_lists() && !target.store.asks_for_journal() {
         return Ok(None);
     }
     let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };

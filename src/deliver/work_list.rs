@@ -70,66 +70,35 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
     let mut ids = StepIds::default();
     let mut end = None;
     for (number, step) in plan.steps.iter().enumerate() {
-        let mut rank = None;
-        match &step.kind {
-            StepKind::Deliver { as_, folder, flags } => {
+        let kind = &step.kind;
+        match kind {
+            StepKind::Deliver { folder, flags, .. } => {
+                let (edits, id) = (edits.clone(), ids.next(kind));
                 work.copies.push(Copy {
                     step: Some(number),
-                    kind: &step.kind,
+                    kind,
                     folder,
                     flags,
-                    edits: edits.clone(),
+                    edits,
                     message,
-                    id: ids.next(&step.kind),
+                    id,
                 });
-                match as_ {
-                    DeliveryWord::Inbox | DeliveryWord::Folder => end = Some(Outcome::Delivered),
-                    DeliveryWord::Copy | DeliveryWord::FileInto => {}
-                }
             }
             StepKind::Edit(edit) => edits.push(edit.clone()),
-            StepKind::Log(_) | StepKind::Skipped { .. } => {}
-            StepKind::Filter { applied, .. } => {
-                if let (true, Some(next)) = (*applied, remaining.next()) {
+            StepKind::Filter { applied: true, .. } => {
+                if let Some(next) = remaining.next() {
                     message = next;
                     edits.clear();
                 }
             }
-            StepKind::EditList { .. } => rank = Some(EffectRank::ListEdit),
-            StepKind::Run { .. } => rank = Some(EffectRank::Run),
-            StepKind::Pipe { .. } => {
-                rank = Some(EffectRank::Pipe);
-                end = Some(Outcome::Delivered);
-            }
-            StepKind::Forward { copy, .. } => {
-                rank = Some(EffectRank::Forward);
-                if !copy {
-                    end = Some(Outcome::Delivered);
-                }
-            }
-            StepKind::Reply(_) => rank = Some(EffectRank::Reply),
-            StepKind::Remember { .. } => rank = Some(EffectRank::Remember),
-            StepKind::Discard { .. } => end = Some(Outcome::Discarded),
-            StepKind::Reject { status, text } => {
-                let (status, text) = (status.clone(), text.clone());
-                end = Some(Outcome::Refused { status, text });
-            }
-            StepKind::Defer { status, text } => {
-                let (status, text) = (status.clone(), text.clone());
-                end = Some(Outcome::Deferred { status, text });
-            }
+            _ => {}
         }
-        if let Some(rank) = rank {
-            let (edits, id) = (edits.clone(), ids.next(&step.kind));
-            work.effects.push(PlannedEffect {
-                step: number,
-                edits,
-                message,
-                id,
-                rank,
-                fallback: None,
-            });
+        if let Some(rank) = EffectRank::of(kind) {
+            let (edits, id) = (edits.clone(), ids.next(kind));
+            let effect = PlannedEffect { step: number, edits, message, id, rank, fallback: None };
+            work.effects.push(effect);
         }
+        end = end_of(kind);
         if end.is_some() {
             break;
         }
@@ -138,25 +107,76 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
         work.copies.push(inbox(None, &edits, message, ids.next(&INBOX)));
     }
     let end = end.unwrap_or(Outcome::Delivered);
-    let is_in_inbox = work.copies.iter().any(|copy| copy.folder.parts.is_empty());
-    let is_nowhere = work.copies.is_empty() && end == Outcome::Discarded;
-    let mut id = None;
-    for effect in &mut work.effects {
-        let step = plan.steps.get(effect.step).map(|step| &step.kind);
-        let Some(StepKind::Forward { copy, .. }) = step else { continue };
-        // A message of which only a copy was forwarded is where the rules put it.
-        let is_needed = match copy {
-            true => is_nowhere,
-            false => !is_in_inbox,
-        };
-        if is_needed {
-            // One copy serves all of them.
-            let id = *id.get_or_insert_with(|| ids.next(&INBOX));
-            effect.fallback = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
-        }
-    }
+    work.add_fallbacks(plan, &end, &mut ids);
     work.effects.sort_by_key(|effect| effect.rank);
     (work, end)
+}
+
+impl<'p> WorkList<'p> {
+    /// Whether anything is changed that the rules of a retry may ask about.
+    pub(super) fn edits_lists(&self) -> bool {
+        self.effects.iter().any(|effect| effect.rank == EffectRank::ListEdit)
+    }
+
+    /// Adds what is stored where `sendmail` permanently refuses to forward the message.
+    fn add_fallbacks(&mut self, plan: &Plan, end: &Outcome, ids: &mut StepIds) {
+        let is_in_inbox = self.copies.iter().any(|copy| copy.folder.parts.is_empty());
+        let is_nowhere = self.copies.is_empty() && *end == Outcome::Discarded;
+        let mut id = None;
+        for effect in &mut self.effects {
+            let step = plan.steps.get(effect.step).map(|step| &step.kind);
+            let Some(StepKind::Forward { copy, .. }) = step else { continue };
+            // A message of which only a copy was forwarded is where the rules put it.
+            let is_needed = match copy {
+                true => is_nowhere,
+                false => !is_in_inbox,
+            };
+            if is_needed {
+                // One copy serves all of them.
+                let id = *id.get_or_insert_with(|| ids.next(&INBOX));
+                effect.fallback = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
+            }
+        }
+    }
+}
+
+impl EffectRank {
+    /// The rank of a step; none for one that is no effect of its own.
+    fn of(kind: &StepKind) -> Option<EffectRank> {
+        match kind {
+            StepKind::Run { .. } => Some(EffectRank::Run),
+            StepKind::Pipe { .. } => Some(EffectRank::Pipe),
+            StepKind::Forward { .. } => Some(EffectRank::Forward),
+            StepKind::EditList { .. } => Some(EffectRank::ListEdit),
+            StepKind::Reply(_) => Some(EffectRank::Reply),
+            StepKind::Remember { .. } => Some(EffectRank::Remember),
+            StepKind::Deliver { .. }
+            | StepKind::Discard { .. }
+            | StepKind::Reject { .. }
+            | StepKind::Defer { .. }
+            | StepKind::Edit(_)
+            | StepKind::Log(_)
+            | StepKind::Filter { .. }
+            | StepKind::Skipped { .. } => None,
+        }
+    }
+}
+
+/// The outcome of a step that ends rule processing.
+fn end_of(kind: &StepKind) -> Option<Outcome> {
+    match kind {
+        StepKind::Deliver { as_: DeliveryWord::Inbox | DeliveryWord::Folder, .. }
+        | StepKind::Pipe { .. }
+        | StepKind::Forward { copy: false, .. } => Some(Outcome::Delivered),
+        StepKind::Discard { .. } => Some(Outcome::Discarded),
+        StepKind::Reject { status, text } => {
+            Some(Outcome::Refused { status: status.clone(), text: text.clone() })
+        }
+        StepKind::Defer { status, text } => {
+            Some(Outcome::Deferred { status: status.clone(), text: text.clone() })
+        }
+        _ => None,
+    }
 }
 
 /// A copy in the inbox that no rule asked for.

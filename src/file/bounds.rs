@@ -122,13 +122,8 @@ impl Bounds {
                 open_regular(flags, |flags, mode| {
                     // The kernel accepts a mode only with flags that create a file.
                     let creates = flags.contains(OFlags::CREATE);
-                    resolve(
-                        &top,
-                        rest,
-                        flags,
-                        if creates { mode } else { Mode::empty() },
-                        LinkPolicy::Beneath,
-                    )
+                    let mode = if creates { mode } else { Mode::empty() };
+                    resolve(&top, rest, flags, mode, LinkPolicy::Beneath)
                 })
             }
         }
@@ -193,8 +188,7 @@ impl Bounds {
         match &self.0 {
             None => metadata(path),
             Some(top) => {
-                let flags = PATH_ONLY;
-                File::from(open_inside(top, path, flags, LinkPolicy::Beneath)?).metadata()
+                File::from(open_inside(top, path, PATH_ONLY, LinkPolicy::Beneath)?).metadata()
             }
         }
     }
@@ -205,10 +199,9 @@ impl Bounds {
     /// The system's error, or [`OutOfBounds`].
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
-        let flags = PATH_ONLY;
-        let found = open_inside(top, path, flags, LinkPolicy::Beneath)?;
+        let found = open_inside(top, path, PATH_ONLY, LinkPolicy::Beneath)?;
         let found = read_link(by_descriptor(found.as_fd()))?;
-        let open_top = openat(CWD, &**top, flags, Mode::empty())?;
+        let open_top = openat(CWD, &**top, PATH_ONLY, Mode::empty())?;
         let real_top = read_link(by_descriptor(open_top.as_fd()))?;
         Ok(top.join(found.strip_prefix(real_top).map_err(|_| leads_out())?))
     }

@@ -109,7 +109,10 @@ pub fn close(file: impl IntoRawFd) -> io::Result<()> {
 
 /// What shows whether a file has changed since the last look: device, inode, length, and
 /// when it and its inode were changed (s, ns).
-pub fn identity(metadata: &Metadata) -> [u64; 7] {
+pub type FileIdentity = [u64; 7];
+
+/// What identifies the file with this metadata, as it is now.
+pub fn identity(metadata: &Metadata) -> FileIdentity {
     [
         metadata.dev(),
         metadata.ino(),

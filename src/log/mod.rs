@@ -23,35 +23,21 @@
 //! All lines of a message are one `write()` to a file opened for appending. A log that
 //! cannot be written never costs mail.
 
+mod destination;
+mod line;
 pub mod reader;
 
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-use jiff::Timestamp;
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::deliver::DeliveryReport;
-use crate::file;
-use crate::outcome::{Failure, Outcome};
-use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
+use crate::outcome::Failure;
+use crate::plan::Plan;
 use crate::state::StateDir;
-use crate::text::{is_invisible, push_json_escape};
-use crate::zone::zone;
 
-/// The log in the state directory is renamed to `log.1` at this size, bytes.
-const ROTATION_SIZE: u64 = 1 << 20;
-/// The longest value, bytes: RFC 5322 §2.1.1 allows a line 998.
-pub(super) const VALUE_MAX: usize = 998;
-/// Facility mail, severity info: RFC 3164 §4.1.1.
-const PRIORITY: u8 = 2 * 8 + 6;
+use line::{line_of, lines, remark};
+
+pub use line::place;
 
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,339 +234,15 @@ impl Log {
             }
         }
     }
-
-    fn write_lines(&self, lines: &[String]) -> Result<(), Failure> {
-        let (path, written) = match self {
-            Log::Off => return Ok(()),
-            Log::Syslog => (PathBuf::from("/dev/log"), send(Path::new("/dev/log"), lines)),
-            Log::File(path) => {
-                let written = match standard_stream(path) {
-                    Some(stream) => say(stream, lines),
-                    None => append(path, lines, OFlags::empty()).map(drop),
-                };
-                (path.clone(), written)
-            }
-            Log::State(state) => {
-                let path = state.path().join("log");
-                let written = match append(&path, lines, OFlags::NOFOLLOW) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        state.make().and_then(|()| append(&path, lines, OFlags::NOFOLLOW))
-                    }
-                    written => written,
-                };
-                let written = written.and_then(|file| rotate(&file, &path));
-                (path, written)
-            }
-        };
-        written.map_err(|error| Failure::new("write the log", path, error))
-    }
-}
-
-/// The lines without the time.
-fn lines(entry: &LogEntry<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut add = |word: &str, step: Option<&Step>, fields: &[(&str, &str)]| {
-        let mut line = String::from(word);
-        for (name, value) in fields {
-            field(&mut line, name, value);
-        }
-        if let Some(rule) = step.and_then(|step| step.rule.as_ref()) {
-            field(&mut line, "rule", &place(rule, entry.files));
-            if let Some(label) = &rule.label {
-                field(&mut line, "label", label);
-            }
-            if let Some(category) = &rule.category {
-                field(&mut line, "category", category);
-            }
-        }
-        field(&mut line, "id", entry.message_id);
-        if let Some(from) = entry.envelope_from {
-            field(&mut line, "from", from);
-        }
-        if !entry.envelope_to.is_empty() {
-            field(&mut line, "for", &entry.envelope_to.join(", "));
-        }
-        if let Some(duration) = entry.duration {
-            let _ = write!(line, " ms={:.1}", duration.as_secs_f64() * 1000.0);
-        }
-        lines.push(line);
-    };
-    for step in &entry.plan.steps {
-        if let StepKind::Log(text) = &step.kind {
-            add("log", Some(step), &[("text", text)]);
-        }
-    }
-    for step in &entry.plan.steps {
-        if let StepKind::Skipped { .. } = &step.kind {
-            add("note", Some(step), &[("text", &step.kind.sentence())]);
-        }
-    }
-    for stored in &entry.report.stored {
-        let step = stored.step.and_then(|number| entry.plan.steps.get(number));
-        let folder = stored.folder.to_string();
-        let file = stored.path.as_deref().map(|path| path.file_name().unwrap_or_default());
-        let file = file.map(|name| name.to_string_lossy());
-        let mut fields = vec![("folder", folder.as_str())];
-        fields.extend(entry.was.map(|was| ("was", was)));
-        fields.extend(file.as_deref().map(|name| ("file", name)));
-        let hash = stored.hash.map(|hash| format!("{hash:016x}"));
-        fields.extend(hash.as_deref().map(|hash| ("hash", hash)));
-        if entry.was.is_some() {
-            add("moved", step, &fields);
-            continue;
-        }
-        let word = match step.map(|step| &step.kind) {
-            Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
-            _ => "delivered",
-        };
-        add(word, step, &fields);
-    }
-    for step in entry.report.done.iter().filter_map(|number| entry.plan.steps.get(*number)) {
-        let Some((word, name, value)) = step.kind.log_words() else { continue };
-        add(word, Some(step), &[(name, &value)]);
-    }
-    let end = entry.plan.steps.last();
-    match &entry.report.outcome {
-        Outcome::Delivered => {}
-        Outcome::Discarded => {
-            let why = match end.map(|step| &step.kind) {
-                Some(StepKind::Discard { why }) => why.as_deref().unwrap_or_default(),
-                _ => "",
-            };
-            add("discarded", end, &[("text", why)]);
-        }
-        Outcome::Refused { status, text } => {
-            add("refused", end, &[("status", status), ("text", text)]);
-        }
-        Outcome::Deferred { status, text } => {
-            // A deferral after a failure was not asked for by a rule.
-            let rule = end.filter(|step| matches!(step.kind, StepKind::Defer { .. }));
-            add("deferred", rule, &[("status", status), ("text", text)]);
-        }
-    }
-    for note in &entry.report.notes {
-        add("note", None, &[("text", note)]);
-    }
-    lines.extend(entry.remarks.iter().map(|text| remark(text)));
-    lines
-}
-
-fn remark(text: &str) -> String {
-    let mut line = String::from("note");
-    field(&mut line, "text", text);
-    line
-}
-
-/// Where a rule is: `file:line`.
-pub fn place(rule: &RuleRef, files: &[&str]) -> String {
-    match files.get(rule.span.file as usize) {
-        Some(file) => format!("{file}:{}", rule.line),
-        None => rule.line.to_string(),
-    }
-}
-
-/// A line with these fields; one without a value is left out.
-fn line_of(word: &str, fields: &[(&str, Option<&str>)]) -> String {
-    let mut line = String::from(word);
-    for (name, value) in fields {
-        if let Some(value) = value {
-            field(&mut line, name, value);
-        }
-    }
-    line
-}
-
-pub(super) fn field(line: &mut String, name: &str, value: &str) {
-    let _ = write!(line, " {name}=\"");
-    let start = line.len();
-    for character in value.chars() {
-        if line.len() - start >= VALUE_MAX {
-            line.push('…');
-            break;
-        }
-        match character {
-            '"' | '\\' => {
-                line.push('\\');
-                line.push(character);
-            }
-            _ if is_invisible(character) => push_json_escape(line, character),
-            _ => line.push(character),
-        }
-    }
-    line.push('"');
-}
-
-/// `/dev/stderr` and `/dev/stdout`, as used for the log of a container. The open
-/// descriptors are written to: opening those names may fail, as they may lead to a socket
-/// or to another user's file.
-fn standard_stream(path: &Path) -> Option<BorrowedFd<'static>> {
-    match path.to_str()? {
-        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(rustix::stdio::stderr()),
-        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(rustix::stdio::stdout()),
-        _ => None,
-    }
-}
-
-/// Never waits for a reader: what does not fit into a pipe is left out.
-fn say(stream: BorrowedFd<'_>, lines: &[String]) -> io::Result<()> {
-    let text = stamped(lines);
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match rustix::io::write(stream, rest) {
-            Ok(0) | Err(Errno::AGAIN) => break,
-            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// The lines, each with the time in front.
-fn stamped(lines: &[String]) -> String {
-    let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    let mut text = String::new();
-    for line in lines {
-        let _ = writeln!(text, "{now:.3} {line}");
-    }
-    text
-}
-
-fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
-    let text = stamped(lines);
-    let flags = flags | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
-    let mut file = file::open(path, flags)?;
-    file.write_all(text.as_bytes())?;
-    Ok(file)
-}
-
-/// Renames a log that has become large; the lock and the second check keep two processes
-/// from doing it one after the other.
-fn rotate(file: &File, path: &Path) -> io::Result<()> {
-    if file.metadata()?.len() < ROTATION_SIZE {
-        return Ok(());
-    }
-    if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Ok(());
-    }
-    if fs::symlink_metadata(path)?.ino() == file.metadata()?.ino() {
-        fs::rename(path, path.with_extension("1"))?;
-    }
-    Ok(())
-}
-
-/// Sends lines in the form of RFC 3164, as libc's syslog() writes them to the local
-/// socket.
-fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
-    let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    let time = now.to_zoned(zone(None)).strftime("%b %e %H:%M:%S").to_string();
-    let log = UnixDatagram::unbound()?;
-    log.set_nonblocking(true)?;
-    log.connect(socket)?;
-    let pid = std::process::id();
-    for line in lines {
-        log.send(format!("<{PRIORITY}>{time} mfilter[{pid}]: {line}").as_bytes())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::deliver::StoredCopy;
-    use crate::flags::Flags;
-    use crate::plan::Folder;
-    use crate::source::Span;
+    use std::fs::{self, File};
+    use std::os::unix::fs::MetadataExt;
 
+    use super::destination::ROTATION_SIZE;
     use super::*;
-
-    fn step(kind: StepKind, line: u32, label: Option<&str>) -> Step {
-        let rule = RuleRef {
-            span: Span::default(),
-            line,
-            label: label.map(str::to_string),
-            category: None,
-        };
-        Step { kind, rule: Some(rule) }
-    }
-
-    fn report(outcome: Outcome) -> DeliveryReport {
-        DeliveryReport::of(outcome)
-    }
-
-    fn entry<'a>(plan: &'a Plan, report: &'a DeliveryReport) -> LogEntry<'a> {
-        LogEntry {
-            plan,
-            report,
-            files: &["~/.mailrules"],
-            message_id: "<1@a.example>",
-            envelope_from: Some(""),
-            envelope_to: &[],
-            was: None,
-            remarks: &[],
-            duration: Some(Duration::from_micros(3140)),
-        }
-    }
-
-    #[test]
-    fn copies_and_the_end_have_a_line_each() {
-        let folder = Folder { parts: vec!["A".into(), "迷惑".into()] };
-        let deliver =
-            |as_| StepKind::Deliver { as_, folder: folder.clone(), flags: Flags::default() };
-        let plan = Plan {
-            steps: vec![
-                step(StepKind::Log("seen \"x\"".into()), 1, None),
-                step(deliver(DeliveryWord::Copy), 2, None),
-                step(deliver(DeliveryWord::Folder), 3, Some("team")),
-            ],
-        };
-        let mut report = report(Outcome::Delivered);
-        for number in [1, 2] {
-            let path = PathBuf::from("/m/new/1.x,S=2");
-            report.stored.push(StoredCopy {
-                step: Some(number),
-                folder: folder.clone(),
-                path: Some(path),
-                hash: Some(u64::from(number == 1) << 8),
-            });
-        }
-        report.notes.push("odd".into());
-        let rest = r#"id="<1@a.example>" from="" for="taro@a.example" ms=3.1"#;
-        let to = ["taro@a.example".to_owned()];
-        let entry = LogEntry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
-        assert_eq!(
-            lines(&entry),
-            [
-                format!(r#"log text="seen \"x\"" rule="~/.mailrules:1" {rest}"#),
-                format!(
-                    r#"copied folder="A/迷惑" file="1.x,S=2" hash="0000000000000100" rule="~/.mailrules:2" {rest}"#
-                ),
-                format!(
-                    r#"delivered folder="A/迷惑" file="1.x,S=2" hash="0000000000000000" rule="~/.mailrules:3" label="team" {rest}"#
-                ),
-                format!(r#"note text="odd" {rest}"#),
-                r#"note text="odd site""#.to_owned(),
-            ]
-        );
-    }
-
-    #[test]
-    fn nothing_forges_a_line_or_a_field() {
-        let discard = StepKind::Discard { why: Some("a\"\nb\u{202e}\u{9b}\u{2028}\\".into()) };
-        let plan = Plan { steps: vec![step(discard, 7, None)] };
-        let report = report(Outcome::Discarded);
-        let mut entry = entry(&plan, &report);
-        let long = format!("\r\n{}", "あ".repeat(10_000));
-        entry.message_id = &long;
-        entry.envelope_from = None;
-        let lines = lines(&entry);
-        assert_eq!(lines.len(), 1);
-        let text = r#"discarded text="a\"\u000ab\u202e\u009b\u2028\\" rule="~/.mailrules:7" id="\u000d\u000a"#;
-        assert!(lines[0].starts_with(text), "{}", lines[0]);
-        assert!(lines[0].len() < 2000 && !lines[0].contains('\n'));
-        let value = r#""a\"\u000ab\u202e\u009b\u2028\\""#;
-        let back: String = serde_json::from_str(value).unwrap();
-        assert_eq!(back, "a\"\nb\u{202e}\u{9b}\u{2028}\\");
-    }
 
     #[test]
     fn a_move_says_where_the_message_was() {
@@ -601,14 +263,6 @@ mod tests {
         let head = r#"moved folder="A" was="INBOX" file="1.x:2,S" by="sort""#;
         let first = format!(r#"{head} rule="r:3" id="<1@a.example>""#);
         assert_eq!(lines, [first, format!(r#"{head} id="<1@a.example>""#)]);
-    }
-
-    #[test]
-    fn a_failure_is_not_put_down_to_a_rule() {
-        let plan = Plan { steps: vec![step(StepKind::Discard { why: None }, 7, None)] };
-        let report = report(Outcome::deferred("cannot"));
-        let lines = lines(&entry(&plan, &report));
-        assert!(lines[0].starts_with(r#"deferred status="4.3.0" text="cannot" id="#), "{lines:?}");
     }
 
     #[test]
@@ -657,18 +311,5 @@ mod tests {
         assert!(Log::File("/dev/null".into()).note("x").is_err());
         assert!(Log::File(home.path().join("no/such")).note("x").is_err());
         assert!(Log::Off.note("x").is_ok());
-    }
-
-    #[test]
-    fn syslog_lines_have_the_form_of_rfc_3164() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("socket");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        send(&path, &["note text=\"x\"".into()]).unwrap();
-        let mut buffer = [0; 200];
-        let length = socket.recv(&mut buffer).unwrap();
-        let text = std::str::from_utf8(&buffer[..length]).unwrap();
-        assert!(text.starts_with("<22>") && text.ends_with("]: note text=\"x\""), "{text}");
-        assert_eq!(text.find(" mfilter["), Some("<22>Jan  2 03:04:05".len()));
     }
 }

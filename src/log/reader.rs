@@ -5,9 +5,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::VALUE_MAX;
+use super::line::VALUE_MAX;
 use crate::file;
-use crate::maildir::folder::key_of;
+use crate::maildir::entry::key_of;
 use crate::maildir::name::split_info;
 
 /// The longest line, bytes; a longer one is damaged.
@@ -190,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::log::field;
+    use crate::log::line::field;
 
     proptest! {
         #[test]

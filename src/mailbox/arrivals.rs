@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::dir_watcher::Arrival;
 use crate::maildir::Place;
-use crate::maildir::folder::{Entry, MaildirFolder, Sub};
+use crate::maildir::entry::{Entry, Sub};
+use crate::maildir::folder::MaildirFolder;
 use crate::outcome::Failure;
 use crate::state::places::name_hash;
 

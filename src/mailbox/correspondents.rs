@@ -123,17 +123,12 @@ impl SentMailReader {
         let before = record.as_ref().map(|record| record.read()).unwrap_or_default();
         let text = record.as_ref().map(|record| record.text()).transpose();
         let text = text.map_err(unreadable)?.flatten();
-        let mut outcome = RefreshOutcome::default();
         let (mut hashes, unread_messages, _pinned) =
             list(&path, &before, &self.location.bounds).map_err(unreadable)?;
+        let mut outcome = RefreshOutcome::default();
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
-        let place = self.location.place(&Folder::named(folder));
-        let is_filed = |message: &Message| {
-            let identity = MessageIdentity::of(HeaderHash::of(message.head()), None);
-            let who = |state| Memory::at(state, 0).who(&identity, place.directories());
-            state.and_then(who) == Some(FiledBy::Mfilter)
-        };
+        let is_filed = |message: &Message| self.is_filed(message, folder);
         // Only the time for reading counts, not that for listing, so each look makes
         // progress.
         let until = Instant::now() + budget;
@@ -145,17 +140,7 @@ impl SentMailReader {
             match people(&file, side, &self.location.bounds, &is_filed) {
                 Ok(found) => {
                     hashes.push(hash);
-                    for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
-                        let entry = match side.is_messages() {
-                            true => Some(address),
-                            false => exact_entry(&address),
-                        };
-                        let Some(entry) = entry else { continue };
-                        if !known.has_same(&entry) {
-                            known.push(&entry);
-                            outcome.known.more.push(line_of(&entry, &name));
-                        }
-                    }
+                    add(found, side, &me, &mut known, &mut outcome.known.more);
                 }
                 // It was moved in the meantime or is still empty; it is read the next time.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -180,6 +165,36 @@ impl SentMailReader {
             format!("{messages} of `{folder}` not read yet; `mfilter learn` reads on")
         });
         Ok(outcome)
+    }
+}
+
+impl SentMailReader {
+    /// Whether mfilter has filed a message into a folder.
+    fn is_filed(&self, message: &Message, folder: &str) -> bool {
+        let Some(state) = &self.state else { return false };
+        let place = self.location.place(&Folder::named(folder));
+        let identity = MessageIdentity::of(HeaderHash::of(message.head()), None);
+        Memory::at(state, 0).who(&identity, place.directories()) == Some(FiledBy::Mfilter)
+    }
+}
+
+/// Adds those who are not known yet to the list, and their lines to `more`.
+fn add(
+    people: Vec<(String, String)>,
+    side: MailSide,
+    me: &AddressList,
+    known: &mut AddressList,
+    more: &mut Vec<String>,
+) {
+    for (address, name) in people.into_iter().filter(|(address, _)| !me.matches(address)) {
+        let entry = match side.is_messages() {
+            true => Some(address),
+            false => exact_entry(&address),
+        };
+        if let Some(entry) = entry.filter(|entry| !known.has_same(entry)) {
+            known.push(&entry);
+            more.push(line_of(&entry, &name));
+        }
     }
 }
 

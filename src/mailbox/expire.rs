@@ -22,7 +22,8 @@ use super::sort::{BATCH, SortEvent, finish_killed, not_noted, note_moves, rememb
 use super::special_use::{FolderUse, SpecialFolders};
 use crate::evaluate;
 use crate::flags::Flags;
-use crate::maildir::folder::{Entry, MaildirFolder, Sub};
+use crate::maildir::entry::{Entry, Sub};
+use crate::maildir::folder::MaildirFolder;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::message::arrived_by_name;

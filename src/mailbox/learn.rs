@@ -134,20 +134,7 @@ pub fn plan(
             let plan = on_moved(program, statement, &message, world);
             for step in plan.steps {
                 let Some(rule) = step.rule else { continue };
-                let (step, outcome) = match step.kind {
-                    StepKind::EditList { add, list, path, entry } => {
-                        let outcome = match own.why_not(&entry) {
-                            Some(why) => ChangeOutcome::Not(why.into()),
-                            None => ChangeOutcome::Planned,
-                        };
-                        (LearnStep::Edit { add, list, path, entry }, outcome)
-                    }
-                    StepKind::Log(text) => (LearnStep::Log(text), ChangeOutcome::Planned),
-                    StepKind::Skipped { action, why } => {
-                        (LearnStep::Log(format!("no {action}")), ChangeOutcome::Not(why))
-                    }
-                    _ => continue,
-                };
+                let Some((step, outcome)) = learned_from(step.kind, &own) else { continue };
                 changes.push(ListChange {
                     from: folder(location, &moved.from),
                     to: folder(location, &moved.to),
@@ -162,6 +149,24 @@ pub fn plan(
         }
     }
     (changes, problems)
+}
+
+/// What a step of a plan means for the lists; none if it means nothing.
+fn learned_from(kind: StepKind, own: &UserAddresses) -> Option<(LearnStep, ChangeOutcome)> {
+    match kind {
+        StepKind::EditList { add, list, path, entry } => {
+            let outcome = match own.why_not(&entry) {
+                Some(why) => ChangeOutcome::Not(why.into()),
+                None => ChangeOutcome::Planned,
+            };
+            Some((LearnStep::Edit { add, list, path, entry }, outcome))
+        }
+        StepKind::Log(text) => Some((LearnStep::Log(text), ChangeOutcome::Planned)),
+        StepKind::Skipped { action, why } => {
+            Some((LearnStep::Log(format!("no {action}")), ChangeOutcome::Not(why)))
+        }
+        _ => None,
+    }
 }
 
 /// The user's own addresses, which are not learned.
@@ -250,9 +255,7 @@ pub fn carry_out(changes: &mut [ListChange], home: Option<&Path>, state: &StateD
     }
     for (path, numbers) in by_list {
         let edits = numbers.iter().filter_map(|number| match &changes.get(*number)?.step {
-            LearnStep::Edit { add, entry, .. } => {
-                Some((if *add { Change::Add } else { Change::Remove }, entry.as_str()))
-            }
+            LearnStep::Edit { add, entry, .. } => Some((Change::of(*add), entry.as_str())),
             LearnStep::Log(_) => None,
         });
         let edits: Vec<_> = edits.collect();
@@ -301,8 +304,7 @@ pub fn take_back(
 ) -> Vec<Result<bool, String>> {
     let context = context(home, state);
     let back = lessons.iter().rev().map(|lesson| {
-        let change = if lesson.add { Change::Remove } else { Change::Add };
-        list_edit::edit(&lesson.path, context, change, &lesson.entry)
+        list_edit::edit(&lesson.path, context, Change::of(!lesson.add), &lesson.entry)
             .map_err(|error| format!("`{}` is not edited: {error}", lesson.path.display()))
     });
     let mut back: Vec<_> = back.collect();

@@ -28,6 +28,7 @@ pub mod suggest;
 pub mod undo;
 
 mod copies;
+mod directory_files;
 mod dovecot_conf;
 mod from_line;
 mod marks;

@@ -29,7 +29,7 @@ use super::{MboxPart, MessageSource, from_line, message_sources, metadata};
 use crate::evaluate::{Detail, NoFilters, run};
 use crate::flags::Flags;
 use crate::maildir::amount::Amount;
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::quota::{self, QuotaRoom};
 use crate::maildir::resume::{ResumeOutcome, resume};
 use crate::maildir::{EarlierArrival, Location, Maildir, Place, StagedMessage};

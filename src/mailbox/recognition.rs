@@ -15,7 +15,7 @@ use std::path::Path;
 use crate::log::Log;
 use crate::log::reader::{LogLine, base, read_from};
 use crate::maildir::Location;
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::name::is_ours;
 use crate::message::Message;
 use crate::plan::Folder;

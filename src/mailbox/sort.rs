@@ -17,7 +17,7 @@ use super::judge::{Judge, JudgedMessage, Judgement};
 use super::recognition::fingerprint;
 use super::refile::Refile;
 use crate::flags::Flags;
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;

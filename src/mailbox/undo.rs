@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::sort::{BATCH, ROUNDS, finish, remember, step_of};
 use crate::flags::Flags;
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
@@ -152,6 +152,9 @@ impl UndoRun<'_> {
             let (from, to) = (&step.to, &step.from);
             let request = MoveRequest { from, entry: &now, to, add: &none, remove: added };
             let inverse = self.mover.prepare(&request)?;
+            if inverse.is_done() {
+                return Ok(UndoOutcome::Already);
+            }
             if let Some(back) = self.carry_out(&inverse)? {
                 return Ok(back);
             }

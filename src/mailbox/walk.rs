@@ -1,9 +1,8 @@
 //! Finding messages, one at a time and in a fixed order.
 //!
 //! Directories are walked in the order of their names, `new` before `cur`. Only names are
-//! held in memory: those of the directories still to be walked, and the next [`WINDOW`]
-//! files of one directory; if there are more, the directory is listed again. So a mailbox
-//! may have any size.
+//! held in memory: those of the directories still to be walked, and the next files of one
+//! directory. So a mailbox may have any size.
 //!
 //! A directory with `cur` or `new` is a Maildir, and its sub-folders of either layout are
 //! walked after it. In any other directory each file is a message or an mbox, and each
@@ -11,11 +10,11 @@
 //! are mboxes (somebody may be on a list `dovecot-users`), or hold KMail's folders below
 //! another one (`.Work.directory`).
 
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry, File, FileType};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,13 +22,12 @@ use crate::maildir::{mutf7, name as names};
 use crate::outcome::Failure;
 use crate::plan::Folder;
 
+use super::directory_files::{DirectoryFiles, SourceKind, is_hidden, is_mbox, kind_of};
 use super::mbox::Mbox;
 use super::message_source::{MessageSource, Source, copy_stream, label, open_found, source_copy};
 
 /// How many levels of directories below a named one are walked.
 const DEPTH_MAX: usize = 64;
-/// How many names of a directory's files are held at once.
-const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
 
 /// Finds what is below these paths.
 pub fn message_sources(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
@@ -91,33 +89,9 @@ enum Task {
     /// A directory, and whether it is in a Maildir.
     Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
     /// The files of a directory.
-    Files(Files),
+    Files(DirectoryFiles),
     /// Something to be reported.
     Problem(Failure),
-}
-
-/// What a file in a directory has to be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SourceKind {
-    /// A message or an mbox.
-    Plain,
-    /// A message of a Maildir, whose name may have flags in `new` (mutt writes them), and
-    /// must have them in `cur`.
-    New,
-    Cur,
-}
-
-/// The files of a directory.
-struct Files {
-    directory: PathBuf,
-    folder: Arc<Folder>,
-    kind: SourceKind,
-    /// The next ones, in order.
-    names: std::vec::IntoIter<OsString>,
-    /// The last of `names`, if others follow it.
-    last: Option<OsString>,
-    /// How many there are in the whole directory.
-    all: usize,
 }
 
 impl Iterator for Walk {
@@ -125,29 +99,8 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((mbox, folder)) = &mut self.mbox {
-                let folder = folder.clone();
-                match mbox.next() {
-                    Some(Ok(message)) => {
-                        let label = match message.is_only {
-                            true => label(mbox.path()),
-                            false => format!("{}#{}", label(mbox.path()), message.number),
-                        };
-                        let is_only = self.single && message.is_only && mbox.is_named();
-                        return Some(Ok(MessageSource {
-                            label,
-                            path: mbox.path().to_owned(),
-                            number: message.number,
-                            part: message.part,
-                            is_only,
-                            flags: String::new(),
-                            folder,
-                            source: Source::Copy(message.copy),
-                        }));
-                    }
-                    Some(Err(failure)) => return Some(Err(failure)),
-                    None => self.mbox = None,
-                }
+            if let Some(found) = self.next_of_mbox() {
+                return Some(found);
             }
             if let Some(Task::Files(files)) = self.tasks.last_mut() {
                 let found = match files.next() {
@@ -184,6 +137,33 @@ impl Iterator for Walk {
 }
 
 impl Walk {
+    /// The next message of the mbox that is being read, if there is one.
+    fn next_of_mbox(&mut self) -> Option<Result<MessageSource, Failure>> {
+        let (mbox, folder) = self.mbox.as_mut()?;
+        let message = match mbox.next() {
+            Some(Ok(message)) => message,
+            Some(Err(failure)) => return Some(Err(failure)),
+            None => {
+                self.mbox = None;
+                return None;
+            }
+        };
+        let label = match message.is_only {
+            true => label(mbox.path()),
+            false => format!("{}#{}", label(mbox.path()), message.number),
+        };
+        Some(Ok(MessageSource {
+            label,
+            path: mbox.path().to_owned(),
+            number: message.number,
+            part: message.part,
+            is_only: self.single && message.is_only && mbox.is_named(),
+            flags: String::new(),
+            folder: folder.clone(),
+            source: Source::Copy(message.copy),
+        }))
+    }
+
     fn open_named(
         &mut self,
         path: PathBuf,
@@ -261,7 +241,7 @@ impl Walk {
     }
 
     fn files(&mut self, directory: PathBuf, folder: &Arc<Folder>, kind: SourceKind) {
-        match Files::list(&directory, folder, kind, None) {
+        match DirectoryFiles::list(&directory, folder, kind, None) {
             Ok(files) => self.tasks.push(Task::Files(files)),
             // A Maildir that is being created.
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind != SourceKind::Plain => {}
@@ -273,69 +253,13 @@ impl Walk {
     }
 }
 
-impl Files {
-    /// The first names of a directory after `after`.
-    fn list(
-        directory: &Path,
-        folder: &Arc<Folder>,
-        kind: SourceKind,
-        after: Option<&OsStr>,
-    ) -> io::Result<Files> {
-        let mut first: BinaryHeap<OsString> = BinaryHeap::new();
-        let (mut all, mut more) = (0, false);
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let plain = kind == SourceKind::Plain;
-            if plain && kind_of(&entry).is_some_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            let is_odd = is_hidden(&name) || plain && is_dovecots(&name);
-            if is_odd && !(plain && begins_as_mbox(&entry.path())) {
-                continue;
-            }
-            all += 1;
-            if after.is_some_and(|after| name.as_os_str() <= after) {
-                continue;
-            }
-            if first.len() < WINDOW {
-                first.push(name);
-            } else {
-                more = true;
-                if first.peek().is_some_and(|last| name < *last) {
-                    first.pop();
-                    first.push(name);
-                }
-            }
-        }
-        let names = first.into_sorted_vec();
-        let last = if more { names.last().cloned() } else { None };
-        let (directory, folder, names) = (directory.to_owned(), folder.clone(), names.into_iter());
-        Ok(Files { directory, folder, kind, names, last, all })
-    }
-
-    fn next(&mut self) -> Option<Result<OsString, Failure>> {
-        if let Some(name) = self.names.next() {
-            return Some(Ok(name));
-        }
-        let last = self.last.take()?;
-        match Files::list(&self.directory, &self.folder, self.kind, Some(&last)) {
-            Ok(files) => *self = files,
-            Err(error) => {
-                return Some(Err(Failure::new("read the folder", &self.directory, error)));
-            }
-        }
-        self.names.next().map(Ok)
-    }
-}
-
 /// What a name in a directory turned out to be.
 enum WalkEntry {
     Source(MessageSource),
     Mbox(Mbox, Arc<Folder>),
 }
 
-fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
+fn file(files: &DirectoryFiles, name: OsString) -> Result<WalkEntry, Failure> {
     let path = files.directory.join(&name);
     let folder = files.folder.clone();
     let flags = match files.kind {
@@ -362,43 +286,14 @@ fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
     }))
 }
 
-/// The type of an entry; links are followed.
-fn kind_of(entry: &DirEntry) -> Option<FileType> {
-    match entry.file_type().ok()? {
-        kind if kind.is_symlink() => Some(fs::metadata(entry.path()).ok()?.file_type()),
-        kind => Some(kind),
-    }
-}
-
-fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
-}
-
 fn is_maildir(path: &Path) -> bool {
     path.join("cur").is_dir() || path.join("new").is_dir()
-}
-
-fn is_dovecots(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(b"dovecot.") || name.starts_with(b"dovecot-") || name == b"subscriptions"
 }
 
 /// The folder whose subfolders a hidden directory of KMail's holds: `.Work.directory`.
 fn kmail_folder(name: &OsStr) -> Option<OsString> {
     let name = name.to_str()?.strip_prefix('.')?.strip_suffix(".directory")?;
     (!name.is_empty()).then(|| name.into())
-}
-
-fn begins_as_mbox(path: &Path) -> bool {
-    open_found(path).and_then(|file| is_mbox(path, &file)).unwrap_or(false)
-}
-
-fn is_mbox(path: &Path, file: &File) -> Result<bool, Failure> {
-    let mut start = [0; 5];
-    match file.read_at(&mut start, 0) {
-        Ok(length) => Ok(length == 5 && &start == b"From "),
-        Err(error) => Err(Failure::new("read", path, error)),
-    }
 }
 
 /// The folder of a directory in another: `.A.B` in a Maildir++, otherwise `A`.

@@ -13,7 +13,8 @@ use crate::file;
 use crate::outcome::Failure;
 
 use super::disk::{rename_new, sync_directory};
-use super::folder::{Entry, MaildirFolder};
+use super::entry::Entry;
+use super::folder::MaildirFolder;
 use super::open::create;
 use super::sharing::Sharing;
 

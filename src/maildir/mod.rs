@@ -6,6 +6,7 @@
 
 pub(crate) mod amount;
 pub mod directories;
+pub mod entry;
 pub mod folder;
 pub mod mover;
 pub mod mutf7;

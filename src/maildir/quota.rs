@@ -21,7 +21,8 @@ use crate::file;
 use crate::rules::program::Layout;
 
 use super::amount::{Amount, counts};
-use super::folder::{Entry, MaildirFolder, Sub};
+use super::entry::{Entry, Sub};
+use super::folder::MaildirFolder;
 use super::location::Place;
 use super::name;
 use super::store::Maildir;

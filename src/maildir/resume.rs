@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use rustix::io::Errno;
 
 use super::disk::{rename_new, sync_directory};
-use super::folder::Entry;
+use super::entry::Entry;
 use super::location::Place;
 use super::open::open_below;
 use super::store::Maildir;
@@ -35,7 +35,7 @@ pub fn resume(
         Err(failure) if failure.error.kind() != ErrorKind::NotFound => Err(failure),
         _ => Ok(ResumeOutcome::Missing),
     };
-    let open = match maildir.open_folder(&place.directories, entry.sub.name()) {
+    let open = match maildir.open_folder(&place.directories, entry.sub) {
         Err(failure) if failure.error.kind() == ErrorKind::NotFound => return is_stored(),
         open => open?,
     };

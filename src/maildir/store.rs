@@ -35,6 +35,7 @@ use rustix::io::Errno;
 
 use super::amount::{Amount, counts};
 use super::disk::{FileId, sync_directory};
+use super::entry::Sub;
 use super::location::{Location, Place};
 use super::open::{DIR, create, open_below};
 use super::staged::{StageState, StagedMessage};
@@ -130,7 +131,7 @@ impl<'a> Maildir<'a> {
         earlier: EarlierArrival,
     ) -> Result<StagedMessage, Failure> {
         let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !earlier.listed;
-        let sub = if plain { "new" } else { "cur" };
+        let sub = if plain { Sub::New } else { Sub::Cur };
         let (open, created_folder) = self.open_or_make(&place.directories, sub)?;
 
         let mut problems = self.problems.take();
@@ -151,7 +152,7 @@ impl<'a> Maildir<'a> {
             self.location.delivery,
         )?;
         let mut staged = StagedMessage {
-            directory: open.path.join(sub),
+            directory: open.path.join(sub.name()),
             folder: open.folder,
             tmp: open.tmp,
             destination: open.destination,
@@ -194,7 +195,7 @@ impl<'a> Maildir<'a> {
     fn open_or_make(
         &self,
         directories: &[String],
-        sub: &str,
+        sub: Sub,
     ) -> Result<(OpenFolder, bool), Failure> {
         match self.open_folder(directories, sub) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
@@ -208,18 +209,26 @@ impl<'a> Maildir<'a> {
     pub(super) fn open_folder(
         &self,
         directories: &[String],
-        sub: &str,
+        sub: Sub,
     ) -> Result<OpenFolder, Failure> {
-        let bounds = &self.location.bounds;
+        let (folder, path) = self.open_directories(directories)?;
+        let open = |name| open_below(&folder, name, &path.join(name), &self.location.bounds);
+        let (tmp, destination) = (open("tmp")?, open(sub.name())?);
+        Ok(OpenFolder { path, folder, tmp, destination })
+    }
+
+    /// Opens directories, each below the one before it; returns the last and its path.
+    pub(super) fn open_directories(
+        &self,
+        directories: &[String],
+    ) -> Result<(Arc<OwnedFd>, PathBuf), Failure> {
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
         for name in directories {
             path.push(name);
-            folder = Arc::new(open_below(&folder, name, &path, bounds)?);
+            folder = Arc::new(open_below(&folder, name, &path, &self.location.bounds)?);
         }
-        let tmp = open_below(&folder, "tmp", &path.join("tmp"), bounds)?;
-        let destination = open_below(&folder, sub, &path.join(sub), bounds)?;
-        Ok(OpenFolder { path, folder, tmp, destination })
+        Ok((folder, path))
     }
 
     /// Creates what is missing of a folder; each step is safe against another process

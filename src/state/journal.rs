@@ -16,11 +16,11 @@
 //! after that are only for people. The line `file` before it has the beginning of the
 //! name of the copy that the step has stored in a Maildir. A line `begun` stands for a
 //! step that may or may not be done; after the id follows what can tell
-//! ([`crate::hand_over`]), and the last such line of a step counts. After `settled` nothing is left that can defer
-//! the message, and what rules ask about begins to change. The file is locked
-//! while a process delivers the message, and removed when everything is done. A last line
-//! without a line end, written when the machine stopped, does not count. Files older than
-//! fourteen days are removed: no MTA tries for that long.
+//! ([`crate::hand_over`]), and the last such line of a step counts. After `settled` nothing
+//! is left that can defer the message, and what rules ask about begins to change. The file
+//! is locked while a process delivers the message, and removed when everything is done. A
+//! last line without a line end, written when the machine stopped, does not count. Files
+//! older than fourteen days are removed: no MTA tries for that long.
 
 use std::collections::BTreeMap;
 use std::fs;

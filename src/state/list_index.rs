@@ -29,7 +29,7 @@ use twox_hash::XxHash3_64;
 
 use super::program_cache::BUILT_OF;
 use super::{is_ours, key, stable_hash};
-use crate::file::{self, Bounds};
+use crate::file::{self, Bounds, FileIdentity};
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
 use crate::user::{User, make_private};
@@ -45,9 +45,6 @@ const SMALLEST: u64 = 64 << 10;
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// How many slots are read at once: the key's own is usually among them.
 const AT_ONCE: u64 = 8;
-
-/// What shows whether a file is the same, and unchanged.
-pub type FileIdentity = [u64; 7];
 
 /// The list in a file, by its index, if there is a valid one; and what identifies the file,
 /// if it is big enough for an index.

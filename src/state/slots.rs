@@ -16,16 +16,17 @@
 //! synced: what a power cut loses will be recorded again.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::lock_file::lock;
 use super::{StateDir, is_ours};
-use crate::file;
+use crate::file::{self, READ_OWN, WRITE_OWN};
 use crate::text::hex;
 
 const HEAD: usize = 64;
@@ -103,7 +104,7 @@ impl BlockMap {
 impl SlotTable<'_> {
     /// When a thing happened according to the table; none if it is not known.
     pub fn find(&self, key: Key) -> Option<u32> {
-        let (file, blocks) = self.open(false).ok()??;
+        let (file, blocks) = self.open(READ_OWN).ok()??;
         let block = read_block(&file, blocks.of(key)).ok()?;
         slots(&block).flatten().find(|slot| slot.0 == key).map(|slot| slot.1)
     }
@@ -175,7 +176,7 @@ impl SlotTable<'_> {
 
     /// The times of everything recorded, sorted; none if there is no table.
     pub fn times(&self) -> Option<Vec<u32>> {
-        let (file, blocks) = self.open(false).ok()??;
+        let (file, blocks) = self.open(READ_OWN).ok()??;
         let mut times = Vec::new();
         for number in 0..blocks.count {
             let block = read_block(&file, number).ok()?;
@@ -187,11 +188,10 @@ impl SlotTable<'_> {
 
     /// Opens the table and reads its head. None if there is none; a damaged one is set
     /// aside when a writer finds it.
-    fn open(&self, write: bool) -> io::Result<Option<(File, BlockMap)>> {
-        let flags = if write { file::WRITE_OWN } else { file::READ_OWN };
+    fn open(&self, flags: OFlags) -> io::Result<Option<(File, BlockMap)>> {
         let file = match file::open(&self.state.path().join(self.name), flags) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         if !is_ours(&file) {
@@ -206,7 +206,7 @@ impl SlotTable<'_> {
         match blocks {
             Some(blocks) => Ok(Some((file, blocks))),
             None => {
-                if write {
+                if flags == WRITE_OWN {
                     self.state.set_aside(self.name);
                 }
                 Ok(None)
@@ -244,15 +244,20 @@ impl SlotTable<'_> {
         let path = self.state.path().join(self.name);
         loop {
             if Instant::now() >= deadline {
-                return Err(io::ErrorKind::TimedOut.into());
+                return Err(ErrorKind::TimedOut.into());
             }
-            let (file, blocks) = match self.open(true) {
+            let (file, blocks) = match self.open(WRITE_OWN) {
                 Ok(Some(table)) => table,
                 Ok(None) => {
                     let mut salt = [0; SALT];
                     getrandom::fill(&mut salt)?;
-                    self.make(&|_, _| Ok(()), BlockMap { salt, count: 1 }, false)?;
-                    continue;
+                    let new = self.make(&|_, _| Ok(()), BlockMap { salt, count: 1 })?;
+                    match new.persist_noclobber(&path).map_err(|error| error.error) {
+                        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                            return Err(error);
+                        }
+                        _ => continue,
+                    }
                 }
                 Err(error) if file::is_stale(&error) => continue,
                 Err(error) => return Err(error),
@@ -279,15 +284,16 @@ impl SlotTable<'_> {
             }
             Ok(())
         };
-        self.make(&fill, blocks.doubled(), true)
+        let new = self.make(&fill, blocks.doubled())?;
+        new.persist(self.state.path().join(self.name)).map_err(|error| error.error)
     }
 
+    /// A new table, on disk, that is not in its place yet.
     fn make(
         &self,
         fill: &dyn Fn(&File, BlockMap) -> io::Result<()>,
         blocks: BlockMap,
-        replace: bool,
-    ) -> io::Result<File> {
+    ) -> io::Result<NamedTempFile> {
         self.state.make()?;
         let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(self.state.path())?;
         new.write_all(&self.head(blocks))?;
@@ -296,17 +302,7 @@ impl SlotTable<'_> {
         // Locked before anybody can see it: whoever grows a table continues with it.
         flock(new.as_file(), FlockOperation::NonBlockingLockExclusive)?;
         new.as_file().sync_all()?;
-        let path = self.state.path().join(self.name);
-        if replace {
-            return new.persist(&path).map_err(|error| error.error);
-        }
-        match new.persist_noclobber(&path) {
-            Ok(file) => Ok(file),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                Ok(error.file.into_file())
-            }
-            Err(error) => Err(error.error),
-        }
+        Ok(new)
     }
 }
 

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 
 use crate::classify::people::People;
 use crate::contacts::{self, Contacts};
-use crate::file::{ANYWHERE, Bounds};
+use crate::file::{ANYWHERE, Bounds, FileIdentity};
 use crate::flags::Flags;
 use crate::message::address::canonical;
 use crate::rules::address_list::AddressList;
@@ -26,7 +26,7 @@ use crate::rules::check::resolve;
 use crate::rules::list_entry::without_comment;
 use crate::rules::program::MailSide;
 use crate::source::{ReadError, may_pass, reason};
-use crate::state::list_index::{self, FileIdentity};
+use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, duplicates};
 use crate::user::User;

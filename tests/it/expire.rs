@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, Numbers, Run, long};
+use crate::support::dice::Dice;
+use crate::support::{Home, Run, long};
 
 const RULES: &str = "expire \"News\" after 14d unless flagged or keyword is \"$Keep\" -> folder \"Trash\"\n\
                      expire \"Lists\" after 2w even unread -> folder \"Old/Lists\"\n";
@@ -297,13 +298,13 @@ fn killed_at_random_nothing_is_lost_or_doubled() {
         let at = if number % 3 == 0 { "F" } else { "" };
         home.write(&format!("Maildir/.News/cur/{}:2,{at}S", old(number)), message(number));
     }
-    let mut numbers = Numbers(7);
+    let mut dice = Dice(7);
     let mut kills = 0;
     loop {
         let mut command = home.command(&["expire", "--more-than-half", "News"]);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        sleep(Duration::from_millis(numbers.below(120) + 20 * (kills + 1)));
+        sleep(Duration::from_millis(dice.roll(120) as u64 + 20 * (kills + 1)));
         if child.try_wait().expect("a child").is_some_and(|status| status.success()) {
             break;
         }

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::support::dice::Dice;
 use crate::support::lmtp_site::{self, Client, Site, signal, wire};
-use crate::support::{MFILTER, Numbers, left_in_tmp, long, mail, wait_for};
+use crate::support::{MFILTER, left_in_tmp, long, mail, wait_for};
 
 /// Folder, `new` or `cur`, flags and bytes of all mail, in no particular order.
 fn stored(maildir: &Path) -> Vec<(String, String, String, String)> {
@@ -59,23 +60,23 @@ fn each_recipient_gets_what_the_program_for_one_message_files() {
         site.user(&twin(user), &rules);
     }
     site.start(&["--workers", "3"]);
-    let mut numbers = Numbers(7);
+    let mut dice = Dice(7);
     let mut client = site.connect();
     for number in 0..if long() { 1000 } else { 12 } {
         let mut to = Vec::new();
         for user in &users {
-            match numbers.below(4) {
+            match dice.roll(4) {
                 0 => {}
                 1 => to.push((user.clone(), format!("{user}+shop@a.example"), "shop")),
                 _ => to.push((user.clone(), format!("{user}@a.example"), "")),
             }
         }
         for at in (1..to.len()).rev() {
-            to.swap(at, numbers.below(at as u64 + 1) as usize);
+            to.swap(at, dice.roll(at + 1));
         }
-        let subject = numbers.below(7);
-        let body = if numbers.below(2) == 0 { "a needle\n.dot\n..\n" } else { "From hay\n\n" };
-        let list = if numbers.below(3) == 0 { "X-List: y\n" } else { "" };
+        let subject = dice.roll(7);
+        let body = if dice.roll(2) == 0 { "a needle\n.dot\n..\n" } else { "From hay\n\n" };
+        let list = if dice.roll(3) == 0 { "X-List: y\n" } else { "" };
         let message = format!(
             "From: a@far.example\nSubject: it is {subject}\n{list}Message-ID: <{number}@x>\n\n{body}"
         );
@@ -284,15 +285,15 @@ fn workers_that_are_killed_lose_cut_and_double_nothing() {
     let is_over = AtomicBool::new(false);
     let killed = std::thread::scope(|scope| {
         let killer = scope.spawn(|| {
-            let (mut killed, mut numbers) = (0, Numbers(3));
+            let (mut killed, mut dice) = (0, Dice(3));
             while !is_over.load(Ordering::Relaxed) {
                 let workers = site.workers();
                 if !workers.is_empty() {
-                    let at = numbers.below(workers.len() as u64) as usize;
+                    let at = dice.roll(workers.len());
                     signal(workers[at], Signal::KILL);
                     killed += 1;
                 }
-                std::thread::sleep(Duration::from_millis(5 + numbers.below(20)));
+                std::thread::sleep(Duration::from_millis(5 + dice.roll(20) as u64));
             }
             killed
         });
@@ -449,9 +450,9 @@ fn a_server_that_is_killed_loses_and_cuts_nothing() {
     let site = Site::new();
     let users = users_without_rules(&site);
     let messages = if long() { 60_000 } else { 600 };
-    let mut numbers = Numbers(7);
+    let mut dice = Dice(7);
     // The time that it takes to start is included.
-    let wait = move || 30 + numbers.below(120);
+    let wait = move || 30 + dice.roll(120) as u64;
     let kills = deliver_through_restarts(&site, &users, messages, wait, |server| {
         server.kill().expect("it is ours");
         server.wait().expect("it is ours");

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support;
-use crate::support::{Home, Numbers, long};
+use crate::support::dice::Dice;
+use crate::support::{Home, long};
 
 const RULES: &[&str] = &[
     "otherwise -> folder \"A\"\n",
@@ -75,35 +76,35 @@ fn nothing_is_lost_in_many_deliveries() {
     let kills: Mutex<BTreeMap<usize, usize>> = Mutex::default();
     std::thread::scope(|scope| {
         let editor = scope.spawn(|| {
-            let mut numbers = Numbers(1);
+            let mut dice = Dice(1);
             while !done.load(Ordering::Relaxed) {
-                let rules = RULES[numbers.below(RULES.len() as u64) as usize];
+                let rules = RULES[dice.roll(RULES.len())];
                 let path = home.path().join(".mailrules");
                 // As editors do it: in place, or as a new file.
-                if numbers.below(2) == 0 {
+                if dice.roll(2) == 0 {
                     let _ = fs::write(&path, rules);
                 } else {
                     let new = home.path().join(".mailrules.new");
                     let _ = fs::write(&new, rules).and_then(|()| fs::rename(&new, &path));
                 }
-                std::thread::sleep(Duration::from_millis(numbers.below(60)));
+                std::thread::sleep(Duration::from_millis(dice.roll(60) as u64));
             }
         });
         let workers: Vec<_> = (0..8)
             .map(|worker| {
                 let (home, next, kills, tries, deferred) = (&home, &next, &kills, &tries, &deferred);
                 scope.spawn(move || {
-                    let mut numbers = Numbers(worker + 2);
+                    let mut dice = Dice(worker + 2);
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= count {
                             return;
                         }
-                        let lines = "a line\n".repeat(numbers.below(3000) as usize);
+                        let lines = "a line\n".repeat(dice.roll(3000));
                         let message = format!("From: a@b.example\nSubject: n{number}\nMessage-ID: <{number}@b.example>\n\n{lines}end\n");
                         loop {
                             tries.fetch_add(1, Ordering::Relaxed);
-                            let kill = (numbers.below(5) == 0).then(|| numbers.below(40_000));
+                            let kill = (dice.roll(5) == 0).then(|| dice.roll(40_000) as u64);
                             match attempt(home, message.as_bytes(), kill) {
                                 Ok(true) => break,
                                 Ok(false) if kill.is_some() => {

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::support;
-use crate::support::{Home, Mail, Numbers, Run, long, mail, skipped};
+use crate::support::dice::Dice;
+use crate::support::{Home, Mail, Run, long, mail, skipped};
 
 const RULES: &str = r#"
 when subject starts "list" -> folder "Lists/rust"
@@ -247,6 +248,30 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     assert!(sort(&home, &["--undo"]).stderr.contains("no run to undo"));
 }
 
+/// What cannot be taken back is tried once more, and then the run before it is next: what is
+/// back already does not count as taken back again.
+#[test]
+fn undo_does_not_ask_for_ever_to_be_run_again() {
+    let home = Home::with_rules("otherwise -> inbox as seen\n");
+    put(&home, "new/1.a", "s", 1);
+    put(&home, "cur/2.a:2,F", "s", 2);
+    sorted(&home, &[]);
+    let cur = home.path().join("Maildir/cur");
+    fs::rename(cur.join("2.a:2,FS"), cur.join("2.a:2,FRS")).unwrap(); // answered
+    put(&home, "new/1.a", "another of this name", 3);
+    for (back, again) in [("1 are back", true), ("1 were there already", false)] {
+        let run = sort(&home, &["--undo"]);
+        assert!(
+            run.stdout.contains(back) && run.stdout.contains("1 could not be undone"),
+            "{run:?}"
+        );
+        assert!(run.stderr.contains("new/1.a"), "{run:?}");
+        assert_eq!(run.stderr.contains("again for the rest"), again, "{run:?}");
+    }
+    assert_eq!(files(&home), ["cur/1.a:2,S", "cur/2.a:2,FR", "new/1.a"]);
+    assert!(sort(&home, &["--undo"]).stderr.contains("no run to undo"));
+}
+
 #[test]
 fn what_cannot_be_read_is_reported_and_stops_nothing() {
     let home = Home::with_rules(RULES);
@@ -409,15 +434,15 @@ fn a_path_that_is_not_utf_8_is_shown_to_programs_too() {
 
 /// A Maildir of many messages of all sorts; and the sort of each, by its number.
 fn many(home: &Home, count: usize) {
-    let mut numbers = Numbers(7);
+    let mut dice = Dice(7);
     home.write("Maildir/dovecot-keywords", "0 $Work\n1 todo\n");
     home.write("Maildir/.News/dovecot-keywords", "0 $News\n1 todo\n");
     fs::create_dir_all(home.path().join("Maildir/new")).unwrap();
     fs::create_dir_all(home.path().join("Maildir/cur")).unwrap();
     for number in 0..count {
-        let subject = ["list", "news", "gone", "both", "else"][numbers.below(5) as usize];
-        let flags = ["", "S", "FS", "RSa", "ab"][numbers.below(5) as usize];
-        let path = match numbers.below(4) {
+        let subject = ["list", "news", "gone", "both", "else"][dice.roll(5)];
+        let flags = ["", "S", "FS", "RSa", "ab"][dice.roll(5)];
+        let path = match dice.roll(4) {
             0 => format!("new/{number}.a"),
             1 => format!("cur/{number}.a,U={}:2,{flags}", number + 1),
             _ => format!("cur/{number}.a:2,{flags}"),
@@ -503,7 +528,7 @@ fn check(before: &BTreeMap<usize, Mail>, after: &BTreeMap<usize, Mail>, far: &st
 }
 
 /// Runs `sort` until it finishes, killing it a moment after it has begun to move.
-fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
+fn killed_until_done(home: &Home, dice: &mut Dice) -> usize {
     let journals = home.path().join(".local/state/mfilter/sorted");
     let count = || fs::read_dir(&journals).map_or(0, Iterator::count);
     for kills in 0.. {
@@ -515,8 +540,8 @@ fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
             std::thread::sleep(Duration::from_millis(1));
         }
         // So that it finishes eventually.
-        let longest = 40_000 * (kills as u64 + 20) / 20;
-        std::thread::sleep(Duration::from_micros(numbers.below(longest)));
+        let longest = 40_000 * (kills + 20) / 20;
+        std::thread::sleep(Duration::from_micros(dice.roll(longest) as u64));
         let _ = child.kill();
         let output = child.wait_with_output().expect("it ends");
         match output.status.code() {
@@ -529,7 +554,7 @@ fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
 }
 
 /// Undoes all runs, which are killed on the way.
-fn undone_under_kills(home: &Home, numbers: &mut Numbers) -> (usize, usize) {
+fn undone_under_kills(home: &Home, dice: &mut Dice) -> (usize, usize) {
     let (mut runs, mut kills) = (0, 0);
     loop {
         let mut child = home
@@ -539,7 +564,7 @@ fn undone_under_kills(home: &Home, numbers: &mut Numbers) -> (usize, usize) {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        std::thread::sleep(Duration::from_millis(numbers.below(120) * (8 + kills as u64) / 8));
+        std::thread::sleep(Duration::from_millis(dice.roll(120) as u64 * (8 + kills as u64) / 8));
         let _ = child.kill();
         let output = child.wait_with_output().expect("it ends");
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -558,10 +583,10 @@ fn killed_at_random_nothing_is_lost_doubled_or_not_taken_back() {
     many(&home, count());
     let maildir = home.path().join("Maildir");
     let (before, names) = (by_number(&maildir), files(&home));
-    let mut numbers = Numbers(11);
-    let kills = killed_until_done(&home, &mut numbers);
+    let mut dice = Dice(11);
+    let kills = killed_until_done(&home, &mut dice);
     check(&before, &by_number(&maildir), ".Lists.rust");
-    let (runs, killed) = undone_under_kills(&home, &mut numbers);
+    let (runs, killed) = undone_under_kills(&home, &mut dice);
     assert_eq!(without_numbers(&files(&home)), without_numbers(&names));
     let left = support::left_in_tmp(&maildir);
     assert!(left.is_empty(), "{left:?}");
@@ -602,8 +627,8 @@ fn a_folder_on_another_file_system_is_a_folder_like_others() {
         fs::set_permissions(&mail.path, fs::Permissions::from_mode(0o640)).unwrap();
     }
     let (before, names) = (by_number(&maildir), files(&home));
-    let mut numbers = Numbers(13);
-    let kills = killed_until_done(&home, &mut numbers);
+    let mut dice = Dice(13);
+    let kills = killed_until_done(&home, &mut dice);
     let after = by_number(&maildir);
     check(&before, &after, ".Far");
     for mail in after.values() {
@@ -611,7 +636,7 @@ fn a_folder_on_another_file_system_is_a_folder_like_others() {
         assert_eq!(about.modified().unwrap(), then, "INTERNALDATE");
         assert_eq!(about.permissions().mode() & 0o777, 0o640);
     }
-    let (runs, killed) = undone_under_kills(&home, &mut numbers);
+    let (runs, killed) = undone_under_kills(&home, &mut dice);
     assert_eq!(without_numbers(&files(&home)), without_numbers(&names));
     eprintln!("{} messages, {kills} kills; {runs} runs taken back, {killed} kills", before.len());
 }
@@ -625,13 +650,13 @@ fn a_reader_that_renames_meanwhile_loses_nothing() {
     let (done, renamed) = (AtomicBool::new(false), AtomicUsize::new(0));
     // Moves new mail to `cur`, answers and marks it as a reader does, in all folders.
     let reader = |seed| {
-        let mut numbers = Numbers(seed);
+        let mut dice = Dice(seed);
         while !done.load(Ordering::Relaxed) {
             for folder in ["", ".Lists.rust", ".News"] {
                 for sub in ["new", "cur"] {
                     let directory = maildir.join(folder).join(sub);
                     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                        if numbers.below(20) != 0 || done.load(Ordering::Relaxed) {
+                        if dice.roll(20) != 0 || done.load(Ordering::Relaxed) {
                             continue;
                         }
                         let name = entry.file_name().into_string().unwrap();

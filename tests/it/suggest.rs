@@ -9,7 +9,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Home, Numbers, long};
+use crate::support::dice::Dice;
+use crate::support::{Home, long};
 
 const RULES: &str = "set me [\"taro@example.jp\"]\nset trust [\"mx.example.jp\"]\n\
                      when from is \"known@old.example\" -> folder \"Known\"\n";
@@ -60,14 +61,14 @@ impl Mailbox {
 fn mailbox(size: usize) -> Mailbox {
     let mut mail = Mailbox { home: Home::with_rules(RULES), count: 0, planted: BTreeSet::new() };
     let to = "To: taro@example.jp\n";
-    let mut numbers = Numbers(3);
+    let mut dice = Dice(3);
     for list in 0..20 {
         let (id, folder) = (format!("users.l{list}.example"), format!("Lists/l{list}"));
         mail.plant(format!("list-id is \"{id}\""), &folder);
         for number in 0..30 {
             let lies_in = if number == 7 { "" } else { folder.as_str() };
             let more = format!("{to}List-Id: Users <{id}>\nSubject: [l{list}] hello\n");
-            let from = format!("p{number}@m{}.example", numbers.below(5000));
+            let from = format!("p{number}@m{}.example", dice.roll(5000));
             mail.put(lies_in, &from, &format!("l{list}.example"), &more);
             if list == 3 {
                 // The original, which some readers only mark when they move a message.
@@ -102,7 +103,7 @@ fn mailbox(size: usize) -> Mailbox {
             };
             mail.plant(condition, &folder);
             for _ in 0..15 {
-                let from = format!("x@u{}.example", numbers.below(100_000));
+                let from = format!("x@u{}.example", dice.roll(100_000));
                 mail.put(&folder, &from, "", &more);
             }
         }
@@ -121,8 +122,8 @@ fn mailbox(size: usize) -> Mailbox {
         }
     }
     while mail.count < size {
-        let domain = format!("n{}.example", numbers.below(300));
-        mail.put("", &format!("a{}@{domain}", numbers.below(3)), &domain, to);
+        let domain = format!("n{}.example", dice.roll(300));
+        mail.put("", &format!("a{}@{domain}", dice.roll(3)), &domain, to);
     }
     mail
 }

@@ -486,6 +486,30 @@ fn a_file_that_another_machine_replaces_is_read_again() {
     }
 }
 
+/// Rules that refuse whoever is in a list must not refuse the retry of the message that put
+/// its sender there.
+#[test]
+fn a_kill_after_a_list_was_edited_refuses_nothing() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let home = Home::with_rules(
+        "list known \"~/known\"\nwhen from in known -> reject \"5.7.1 again\"\nadd from to known\n",
+    );
+    assert_eq!(home.deliver(b"From: first@b.example\n\n").code, Some(0));
+    let message = b"From: second@b.example\n\n";
+    // What is synced last is the directory of the list.
+    let mut command = Command::new(STRACE);
+    command.args(["-f", "-o", "/dev/null", "-e", "inject=fsync:signal=KILL", "-P"]);
+    command.arg(home.path()).arg(support::MFILTER).env_clear().env("HOME", home.path());
+    let killed = run(command, message);
+    let list = fs::read_to_string(home.path().join("known")).expect("a list");
+    assert!(killed.signal.is_some() && list.contains("second@b.example"), "{killed:?}: {list}");
+    let again = home.deliver(message);
+    assert_eq!((again.code, home.mail().len()), (Some(0), 2), "{again:?}");
+    assert_eq!(home.deliver(message).code, Some(77), "the next one is another message");
+}
+
 fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<String> {
     let home = scenario.home();
     let log = home.path().join("strace");

@@ -1,5 +1,6 @@
 //! Numbers that look random but are the same each time (xorshift).
 
+/// The state, which must not be 0.
 pub struct Dice(pub u64);
 
 impl Dice {

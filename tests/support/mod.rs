@@ -255,17 +255,6 @@ pub fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -
     complaints.into_inner().expect("no panic holds it")
 }
 
-/// Numbers that look random but are the same in each run.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
 /// True if the test cannot run here, which is printed: it needs these programs, and root
 /// if `root`.
 pub fn skipped(test: &str, programs: &[&str], root: bool) -> bool {

@@ -15,7 +15,7 @@ use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::recognition::read_log;
 use crate::maildir::Place;
-use crate::maildir::folder::Sub;
+use crate::maildir::entry::Sub;
 use crate::maildir::mover::Mover;
 use crate::state::memory::Memory;
 use crate::state::pending_edits::PendingEditsFile;

@@ -50,76 +50,11 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
     if let Some(why) = &entry.odd {
         return Err(why.clone());
     }
-    let mut differs = Differences::new();
-    let mut notes = Vec::new();
-    let mut parts = Vec::new();
-    let mut done = GmailActions::default();
+    let mut reading = FilterReading::default();
     for (name, value) in &entry.properties {
-        let is_set = value == "true";
-        let parsed = |differs: &mut Differences| -> Result<Parsed, String> {
-            let parsed = query::parse(value)?;
-            if parsed.separated {
-                differs.push("words beside a sign may be anywhere in the text".into());
-            }
-            Ok(parsed)
-        };
-        let query = |scope, differs: &mut Differences| -> Result<Cond, String> {
-            let parsed = parsed(differs)?;
-            if parsed.mixed {
-                differs.push("`OR` beside other words joins its two neighbours".into());
-            }
-            condition(&parsed.query, scope, differs)
-        };
-        match name.as_str() {
-            "from" => parts.push(query(QueryScope::From, &mut differs)?),
-            "to" => parts.push(query(QueryScope::To, &mut differs)?),
-            "subject" => parts.push(query(QueryScope::Subject, &mut differs)?),
-            "hasTheWord" => parts.push(query(QueryScope::Message, &mut differs)?),
-            "doesNotHaveTheWord" => {
-                // None of the words that are listed side by side.
-                let words = match parsed(&mut differs)?.query {
-                    GmailQuery::All(words) => GmailQuery::Any(words),
-                    other => other,
-                };
-                parts.push(Cond::not(condition(&words, QueryScope::Message, &mut differs)?));
-            }
-            "hasAttachment" if is_set => {
-                differs.push("Gmail does not count pictures within the text as attachments".into());
-                parts.push(Cond::plain("attachments", ">", "0"));
-            }
-            "size" => parts.push(size(entry, value)?),
-            "label" => done.labels.push(value.clone()),
-            "shouldArchive" => done.archives = is_set,
-            "shouldTrash" => done.trashes = is_set,
-            "shouldSpam" => done.spam = is_set,
-            "shouldMarkAsRead" if is_set => done.marks.push(Mark::Flag("seen")),
-            "shouldStar" if is_set => done.marks.push(Mark::Flag("flagged")),
-            "shouldAlwaysMarkAsImportant" if is_set => {
-                done.marks.push(Mark::Keyword("$Important".into()));
-            }
-            "smartLabelToApply" => {
-                let category = value.strip_prefix("^smartlabel_").unwrap_or(value);
-                if !category.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                    return Err(format!("the category `{value}` is not known"));
-                }
-                done.marks.push(Mark::Keyword(format!("Category-{category}")));
-                notes.push(format!("the category is the keyword `Category-{category}`"));
-            }
-            "forwardTo" => {
-                if !value.contains('@') || value.contains(char::is_whitespace) {
-                    return Err(format!("`{value}` is not an address"));
-                }
-                done.forwards.push(literal(value));
-            }
-            "shouldNeverSpam" | "shouldNeverMarkAsImportant" if is_set => {
-                done.silent = true;
-                notes.push(format!("`{name}` has nothing to prevent here"));
-            }
-            "cannedResponse" => differs.push("the answer is left out: its text is not here".into()),
-            _ if value == "false" || SILENT.contains(&name.as_str()) => {}
-            _ => return Err(format!("`{name}` is not known")),
-        }
+        reading.property(entry, name, value)?;
     }
+    let FilterReading { parts, notes, mut differs, done } = reading;
     if parts.is_empty() {
         return Err("it asks for nothing".into());
     }
@@ -139,6 +74,93 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
         false => Fidelity::Approximate(differs.join("; ")),
     };
     Ok(Unit { condition, effects, falls_through: !end, fidelity, notes, ..Unit::new(entry.span) })
+}
+
+/// What the properties of a filter say, as far as they are read.
+#[derive(Default)]
+struct FilterReading {
+    parts: Vec<Cond>,
+    notes: Vec<String>,
+    differs: Differences,
+    done: GmailActions,
+}
+
+impl FilterReading {
+    fn property(&mut self, entry: &FilterEntry, name: &str, value: &str) -> Result<(), String> {
+        let is_set = value == "true";
+        match name {
+            "from" => self.words(QueryScope::From, value)?,
+            "to" => self.words(QueryScope::To, value)?,
+            "subject" => self.words(QueryScope::Subject, value)?,
+            "hasTheWord" => self.words(QueryScope::Message, value)?,
+            "doesNotHaveTheWord" => {
+                // None of the words that are listed side by side.
+                let words = match self.parsed(value)?.query {
+                    GmailQuery::All(words) => GmailQuery::Any(words),
+                    other => other,
+                };
+                let found = condition(&words, QueryScope::Message, &mut self.differs)?;
+                self.parts.push(Cond::not(found));
+            }
+            "hasAttachment" if is_set => {
+                let why = "Gmail does not count pictures within the text as attachments";
+                self.differs.push(why.into());
+                self.parts.push(Cond::plain("attachments", ">", "0"));
+            }
+            "size" => self.parts.push(size(entry, value)?),
+            "label" => self.done.labels.push(value.to_owned()),
+            "shouldArchive" => self.done.archives = is_set,
+            "shouldTrash" => self.done.trashes = is_set,
+            "shouldSpam" => self.done.spam = is_set,
+            "shouldMarkAsRead" if is_set => self.done.marks.push(Mark::Flag("seen")),
+            "shouldStar" if is_set => self.done.marks.push(Mark::Flag("flagged")),
+            "shouldAlwaysMarkAsImportant" if is_set => {
+                self.done.marks.push(Mark::Keyword("$Important".into()));
+            }
+            "smartLabelToApply" => {
+                let category = value.strip_prefix("^smartlabel_").unwrap_or(value);
+                if !category.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    return Err(format!("the category `{value}` is not known"));
+                }
+                self.done.marks.push(Mark::Keyword(format!("Category-{category}")));
+                self.notes.push(format!("the category is the keyword `Category-{category}`"));
+            }
+            "forwardTo" => {
+                if !value.contains('@') || value.contains(char::is_whitespace) {
+                    return Err(format!("`{value}` is not an address"));
+                }
+                self.done.forwards.push(literal(value));
+            }
+            "shouldNeverSpam" | "shouldNeverMarkAsImportant" if is_set => {
+                self.done.silent = true;
+                self.notes.push(format!("`{name}` has nothing to prevent here"));
+            }
+            "cannedResponse" => {
+                self.differs.push("the answer is left out: its text is not here".into());
+            }
+            _ if value == "false" || SILENT.contains(&name) => {}
+            _ => return Err(format!("`{name}` is not known")),
+        }
+        Ok(())
+    }
+
+    fn parsed(&mut self, value: &str) -> Result<Parsed, String> {
+        let parsed = query::parse(value)?;
+        if parsed.separated {
+            self.differs.push("words beside a sign may be anywhere in the text".into());
+        }
+        Ok(parsed)
+    }
+
+    /// Words to search for.
+    fn words(&mut self, scope: QueryScope, value: &str) -> Result<(), String> {
+        let parsed = self.parsed(value)?;
+        if parsed.mixed {
+            self.differs.push("`OR` beside other words joins its two neighbours".into());
+        }
+        self.parts.push(condition(&parsed.query, scope, &mut self.differs)?);
+        Ok(())
+    }
 }
 
 /// What a filter asks for.

@@ -52,14 +52,7 @@ impl FilterLowering<'_> {
         let mut found = self.value(value);
         self.captured = before;
         if value.runs_a_program() {
-            let written = command_text(value).unwrap_or_default();
-            let words = shell_words(&written);
-            let words: Vec<String> = words.iter().map(|word| unquoted(word)).collect();
-            let code = match command_of(value) {
-                Some(makes) => self.code_of(makes, &words, value),
-                None => ReturnCode::Unknown,
-            };
-            self.set_code(code);
+            self.set_code_of(value);
         }
         if (found.is_err() || value.runs_a_program())
             && let Some(given) = self.variables.given(name)
@@ -81,29 +74,52 @@ impl FilterLowering<'_> {
             Ok(Value::Truth(Cond::Never)) => MaildropVariable::Constant("0".into()),
             Ok(Value::Size) => MaildropVariable::Field("size".into(), "{size}".into()),
             Ok(_) => MaildropVariable::Unknown(format!("{name} is the result of a condition")),
-            Err(why) => {
-                let called = self.called_with(value).map(MaildropPlace::Called);
-                let is_called = called.is_some();
-                self.variables.set_place(name, called);
-                let path = match is_called {
-                    true => None,
-                    false => self.with_own_maildir(value, &why),
-                };
-                match path {
-                    Some((MaildropText { constant: Some(path), .. }, guess)) => {
-                        if guess.is_some() {
-                            let guess = Some(MaildropPlace::Guessed(why));
-                            self.variables.set_place(name, guess);
-                        }
-                        MaildropVariable::Constant(path)
-                    }
-                    _ => MaildropVariable::Unknown(format!("{name}: {why}")),
-                }
-            }
+            Err(why) => self.unknown_value(name, value, why),
         };
         if let Some(why) = guess {
             self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
         }
+        self.set(span, name, value, variable)
+    }
+
+    /// What `$RETURNCODE` is after the program whose output is this value.
+    fn set_code_of(&mut self, value: &Expression) {
+        let written = command_text(value).unwrap_or_default();
+        let words = shell_words(&written);
+        let words: Vec<String> = words.iter().map(|word| unquoted(word)).collect();
+        let code = match command_of(value) {
+            Some(makes) => self.code_of(makes, &words, value),
+            None => ReturnCode::Unknown,
+        };
+        self.set_code(code);
+    }
+
+    /// A variable whose value is not known; as a path it may be known nevertheless.
+    fn unknown_value(&mut self, name: &str, value: &Expression, why: String) -> MaildropVariable {
+        let called = self.called_with(value).map(MaildropPlace::Called);
+        let is_called = called.is_some();
+        self.variables.set_place(name, called);
+        let path = match is_called {
+            true => None,
+            false => self.with_own_maildir(value, &why),
+        };
+        let Some((MaildropText { constant: Some(path), .. }, guess)) = path else {
+            return MaildropVariable::Unknown(format!("{name}: {why}"));
+        };
+        if guess.is_some() {
+            self.variables.set_place(name, Some(MaildropPlace::Guessed(why)));
+        }
+        MaildropVariable::Constant(path)
+    }
+
+    /// Sets a variable; the unit is what has to be done for it.
+    fn set(
+        &mut self,
+        span: Span,
+        name: &str,
+        value: &Expression,
+        variable: MaildropVariable,
+    ) -> Option<Unit> {
         match variable {
             MaildropVariable::Kept(_, None)
             | MaildropVariable::Template(..)

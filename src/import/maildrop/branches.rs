@@ -27,113 +27,136 @@ struct OpenBranch {
     changes: bool,
 }
 
+/// An `if` with its `elsif` and `else`, as far as they are lowered.
+struct BranchChain<'b> {
+    /// What is known before them.
+    entry: MaildropVariables,
+    code: ReturnCode,
+    taken: Vec<OpenBranch>,
+    /// What is known at the end of each branch after which messages go on.
+    exits: Vec<(MaildropVariables, ReturnCode)>,
+    /// Why a branch is not translated after one that is not.
+    poison: Option<String>,
+    /// Branches that are not translated.
+    lost: Vec<&'b [MaildropStatement]>,
+    /// A branch is always taken.
+    is_complete: bool,
+    has_patterns: bool,
+    /// A condition captures even where it does not hold.
+    may_capture: bool,
+}
+
 impl FilterLowering<'_> {
     pub(super) fn branches(&mut self, branches: &[IfBranch], units: &mut Vec<Unit>) {
         self.look_for_files(branches, units);
-        let code = self.code.clone();
-        let entry = self.variables.clone();
-        let mut exits: Vec<MaildropVariables> = Vec::new();
-        let mut codes: Vec<ReturnCode> = Vec::new();
-        let mut taken: Vec<OpenBranch> = Vec::new();
-        let mut poison: Option<String> = None;
-        let mut complete = false;
-        let mut lost_branches: Vec<&[MaildropStatement]> = Vec::new();
-        let (mut has_patterns, mut may_capture) = (false, false);
-        let mut all_end = true;
+        let mut chain = BranchChain {
+            code: self.code.clone(),
+            entry: self.variables.clone(),
+            exits: Vec::new(),
+            taken: Vec::new(),
+            poison: None,
+            is_complete: false,
+            lost: Vec::new(),
+            has_patterns: false,
+            may_capture: false,
+        };
         for branch in branches {
-            self.variables = entry.clone();
-            if may_capture {
-                self.variables.forget_matches();
-            }
-            self.code = code.clone();
-            let mut comments = branch.comments.clone();
-            let label = label_in(&mut comments);
-            let mut unit = Unit { comments, label, ..Unit::new(branch.span) };
-            let count = units_in(&branch.body);
-            if complete {
-                unit.count = count;
-                unit.fidelity = Fidelity::Dead("a branch before it is always taken".into());
-                taken.push(OpenBranch::without(unit));
-                continue;
-            }
-            self.wanted = wanted(branch);
-            self.captured = self.depth * 4;
-            self.differs = None;
-            let condition = match (&poison, &branch.condition) {
-                (Some(why), _) => Err(why.clone()),
-                (None, Err(why)) => Err(why.clone()),
-                (None, Ok(None)) => Ok(Cond::Always),
-                (None, Ok(Some(condition))) => {
-                    has_patterns |= condition.has_pattern();
-                    may_capture |= !condition.captures_only_if_true();
-                    self.condition(condition)
-                }
-            };
-            let differs = self.differs.take();
-            let condition = match condition {
-                Ok(condition) => condition,
-                Err(why) => {
-                    let line = self.sources.line(branch.span);
-                    taken.push(OpenBranch::without(self.lost_branch(unit, branch, why)));
-                    lost_branches.push(&branch.body);
-                    poison.get_or_insert(format!(
-                        "it depends on line {line}, which is not translated"
-                    ));
-                    continue;
-                }
-            };
-            if condition == Cond::Never {
-                unit.count = count;
-                let why = match makes_a_folder(&branch.body) {
-                    true => MAKES_FOLDERS,
-                    false => "its condition never holds",
-                };
-                unit.fidelity = Fidelity::Dead(why.into());
-                taken.push(OpenBranch::without(unit));
-                continue;
-            }
-            complete = condition == Cond::Always;
-            let (inner, goes_on) = self.branch_body(&branch.body);
-            let changes = changes_tests(&inner);
-            let mut unit = merged(unit, inner, goes_on);
-            unit.condition = condition.clone();
-            without_needless_levels(&unit.condition, &mut unit.effects);
-            if let Some(why) = differs {
-                soften(&mut unit, &why);
-            }
-            if goes_on {
-                all_end = false;
-                let mut kept = Vec::new();
-                let is_only_way = complete && exits.is_empty();
-                self.keep(branch, &entry, is_only_way, &mut kept);
-                if !kept.is_empty() {
-                    unit = open(unit);
-                    unit.effects.extend(kept);
-                }
-                exits.push(self.variables.clone());
-                codes.push(self.code.clone());
-            }
-            taken.push(OpenBranch { condition, unit, goes_on, changes });
+            self.branch(branch, &mut chain);
         }
-        let is_exhaustive = complete && poison.is_none();
+        let BranchChain { code, entry, mut exits, taken, lost, .. } = chain;
+        let is_exhaustive = chain.is_complete && chain.poison.is_none();
+        let all_end = exits.is_empty();
         if !is_exhaustive {
-            exits.push(entry.clone());
-            codes.push(code);
+            exits.push((entry.clone(), code));
         }
-        self.variables = joined(&entry, &exits);
+        let (variables, codes): (Vec<_>, Vec<_>) = exits.into_iter().unzip();
+        self.variables = joined(&entry, &variables);
         // What every way through the branches leaves.
         let same = codes.first().filter(|first| codes.iter().all(|code| code == *first));
         self.code = same.cloned().unwrap_or(ReturnCode::Unknown);
         self.keep_before(&entry, units);
-        if may_capture || has_patterns && !all_end {
+        if chain.may_capture || chain.has_patterns && !all_end {
             self.variables.forget_matches();
         }
-        for body in lost_branches {
+        for body in lost {
             self.forget(body);
         }
         self.ended |= is_exhaustive && all_end;
         self.assemble(taken, units);
         self.wanted = CaptureNeeds::default();
+    }
+
+    /// Lowers a branch, after those before it in its chain.
+    fn branch<'b>(&mut self, branch: &'b IfBranch, chain: &mut BranchChain<'b>) {
+        self.variables = chain.entry.clone();
+        if chain.may_capture {
+            self.variables.forget_matches();
+        }
+        self.code = chain.code.clone();
+        let mut comments = branch.comments.clone();
+        let label = label_in(&mut comments);
+        let unit = Unit { comments, label, ..Unit::new(branch.span) };
+        let dead = |unit: Unit, why: &str| {
+            let (fidelity, count) = (Fidelity::Dead(why.to_owned()), units_in(&branch.body));
+            OpenBranch::without(Unit { fidelity, count, ..unit })
+        };
+        if chain.is_complete {
+            chain.taken.push(dead(unit, "a branch before it is always taken"));
+            return;
+        }
+        self.wanted = wanted(branch);
+        self.captured = self.depth * 4;
+        self.differs = None;
+        let condition = match (&chain.poison, &branch.condition) {
+            (Some(why), _) | (None, Err(why)) => Err(why.clone()),
+            (None, Ok(None)) => Ok(Cond::Always),
+            (None, Ok(Some(condition))) => {
+                chain.has_patterns |= condition.has_pattern();
+                chain.may_capture |= !condition.captures_only_if_true();
+                self.condition(condition)
+            }
+        };
+        let differs = self.differs.take();
+        let condition = match condition {
+            Ok(Cond::Never) => {
+                let why = match makes_a_folder(&branch.body) {
+                    true => MAKES_FOLDERS,
+                    false => "its condition never holds",
+                };
+                chain.taken.push(dead(unit, why));
+                return;
+            }
+            Ok(condition) => condition,
+            Err(why) => {
+                let line = self.sources.line(branch.span);
+                chain.taken.push(OpenBranch::without(self.lost_branch(unit, branch, why)));
+                chain.lost.push(&branch.body);
+                chain.poison.get_or_insert_with(|| {
+                    format!("it depends on line {line}, which is not translated")
+                });
+                return;
+            }
+        };
+        chain.is_complete = condition == Cond::Always;
+        let (inner, goes_on) = self.branch_body(&branch.body);
+        let changes = changes_tests(&inner);
+        let mut unit = merged(unit, inner, goes_on);
+        unit.condition = condition.clone();
+        without_needless_levels(&unit.condition, &mut unit.effects);
+        if let Some(why) = differs {
+            soften(&mut unit, &why);
+        }
+        if goes_on {
+            let mut kept = Vec::new();
+            let is_only_way = chain.is_complete && chain.exits.is_empty();
+            self.keep(branch, &chain.entry, is_only_way, &mut kept);
+            if !kept.is_empty() {
+                unit = open(unit);
+                unit.effects.extend(kept);
+            }
+            chain.exits.push((self.variables.clone(), self.code.clone()));
+        }
+        chain.taken.push(OpenBranch { condition, unit, goes_on, changes });
     }
 
     /// What stands for a branch whose condition is not translated.

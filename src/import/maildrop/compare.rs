@@ -1,5 +1,6 @@
 //! Values in comparisons and sums, as conditions on the message.
 
+use super::pattern::FirstNumber;
 use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::ir::{Cond, pattern_literal};
 
@@ -126,18 +127,7 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
             (false, true) => Ok(Cond::not(condition)),
             (false, false) => Ok(Cond::Never),
         },
-        Value::Status(name) => {
-            let mut fit = Vec::new();
-            let mut others = Vec::new();
-            for number in 0..=255 {
-                let number = number.to_string();
-                if fits(&number)? { fit.push(number) } else { others.push(number) }
-            }
-            Ok(match fit.len() < others.len() {
-                true => Cond::texts(name, "is", fit),
-                false => Cond::not(Cond::texts(name, "is", others)),
-            })
-        }
+        Value::Status(name) => status_test(name, fits),
         Value::Size if !is_text => {
             let number = number(&constant).ok_or("the size is compared with a text")?;
             let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);
@@ -155,40 +145,58 @@ pub(super) fn compare(operator: &str, left: Value, right: Value) -> Result<Cond,
         Value::Variable(MaildropVariable::Captured(captured))
             if !is_text && captured.number.is_some() =>
         {
-            let Some(first) = captured.number else { return Ok(Cond::Never) };
-            let mut number = number(&constant).ok_or("a number is compared with a text")?;
-            let mut operator = operator;
-            if first.whole {
-                // 5.2 counts as 5 there.
-                if number.fract() != 0.0 || number < 0.0 {
-                    return Err(format!("a whole number is compared with {constant}"));
-                }
-                match operator {
-                    ">" => (operator, number) = (">=", number + 1.0),
-                    "<=" => (operator, number) = ("<", number + 1.0),
-                    ">=" | "<" => {}
-                    _ => return Err("a part of a number is compared".into()),
-                }
-            }
-            Ok(number_test(first.field, operator, number.to_string()))
-        }
-        Value::Variable(variable) => {
-            let field = field_of(&variable)?;
-            match operator {
-                "eq" | "ne" => {
-                    let condition = match constant.is_empty() {
-                        true => Cond::not(Cond::Word(format!("has {field}"))),
-                        // Case counts.
-                        false => {
-                            let pattern = format!("^{}$", pattern_literal(&constant));
-                            Cond::matches(vec![field], pattern, true)
-                        }
-                    };
-                    Ok(if operator == "eq" { condition } else { Cond::not(condition) })
-                }
-                _ => Err(format!("`{operator}` on what the message says")),
+            match captured.number {
+                Some(first) => first_number_test(first, operator, &constant),
+                None => Ok(Cond::Never),
             }
         }
+        Value::Variable(variable) => text_test(&variable, operator, &constant),
+    }
+}
+
+/// The exit status of a program is one of those that fit.
+fn status_test(name: String, fits: impl Fn(&str) -> Result<bool, String>) -> Result<Cond, String> {
+    let (mut fit, mut others) = (Vec::new(), Vec::new());
+    for number in 0..=255 {
+        let number = number.to_string();
+        if fits(&number)? { fit.push(number) } else { others.push(number) }
+    }
+    Ok(match fit.len() < others.len() {
+        true => Cond::texts(name, "is", fit),
+        false => Cond::not(Cond::texts(name, "is", others)),
+    })
+}
+
+/// The first number in a header, compared with a number.
+fn first_number_test(first: FirstNumber, operator: &str, constant: &str) -> Result<Cond, String> {
+    let number = number(constant).ok_or("a number is compared with a text")?;
+    if !first.whole {
+        return Ok(number_test(first.field, operator, number.to_string()));
+    }
+    // 5.2 counts as 5 there.
+    if number.fract() != 0.0 || number < 0.0 {
+        return Err(format!("a whole number is compared with {constant}"));
+    }
+    let (operator, number) = match operator {
+        ">" => (">=", number + 1.0),
+        "<=" => ("<", number + 1.0),
+        ">=" | "<" => (operator, number),
+        _ => return Err("a part of a number is compared".into()),
+    };
+    Ok(number_test(first.field, operator, number.to_string()))
+}
+
+/// A text of the message is a constant, or is not; case counts.
+fn text_test(variable: &MaildropVariable, operator: &str, constant: &str) -> Result<Cond, String> {
+    let field = field_of(variable)?;
+    let condition = match constant.is_empty() {
+        true => Cond::not(Cond::Word(format!("has {field}"))),
+        false => Cond::matches(vec![field], format!("^{}$", pattern_literal(constant)), true),
+    };
+    match operator {
+        "eq" => Ok(condition),
+        "ne" => Ok(Cond::not(condition)),
+        _ => Err(format!("`{operator}` on what the message says")),
     }
 }
 

@@ -282,28 +282,7 @@ fn of_value(
         return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
     if let ([name], true) = (names, wanted.whole) {
-        let (regex, groups) = named_groups(value, CaptureNeeds { whole: false, ..wanted })?;
-        matched.groups = groups;
-        matched.rest = value.is_empty().then(|| header(name));
-        matched.whole = Some(format!("{name}: {{{}}}", wanted.name(0)));
-        let start = match (anchored, value.is_empty()) {
-            // `^From:` is just that.
-            (true, true) if !beginning.blank => {
-                matched.whole = Some(format!("{name}:"));
-                String::new()
-            }
-            (true, true) => {
-                matched.whole = Some(format!("{name}: "));
-                String::new()
-            }
-            (true, false) => format!("^(?P<{}>{regex})", wanted.name(0)),
-            (false, _) => format!("^(?P<{}>{}{regex})", wanted.name(0), beginning.any()),
-        };
-        matched.condition = match start.is_empty() {
-            true => Cond::is_there(&[header(name)]),
-            false => Cond::matches(fields, start, case),
-        };
-        return Ok(matched);
+        return whole_match(name, &beginning, case, wanted, matched);
     }
     if value.is_empty() {
         matched.condition = Cond::is_there(&fields);
@@ -318,6 +297,47 @@ fn of_value(
     if is_addresses && anchored && value.starts_with('<') {
         return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
+    in_fields(fields, &beginning, is_addresses, case, wanted, matched)
+}
+
+/// A pattern of which `$MATCH` is used, on the value of one header.
+fn whole_match(
+    name: &str,
+    beginning: &PatternStart<'_>,
+    case: bool,
+    wanted: CaptureNeeds,
+    matched: MaildropMatch,
+) -> Result<MaildropMatch, String> {
+    let value = beginning.rest;
+    let (regex, groups) = named_groups(value, CaptureNeeds { whole: false, ..wanted })?;
+    let captured = format!("{name}: {{{}}}", wanted.name(0));
+    let pattern = |regex: String| {
+        let regex = format!("^(?P<{}>{regex})", wanted.name(0));
+        Cond::matches(vec![header(name)], regex, case)
+    };
+    let (whole, condition) = match (beginning.any.is_none(), value.is_empty()) {
+        // `^From:` is just that.
+        (true, true) => {
+            let blank = if beginning.blank { " " } else { "" };
+            (format!("{name}:{blank}"), Cond::is_there(&[header(name)]))
+        }
+        (true, false) => (captured, pattern(regex)),
+        (false, _) => (captured, pattern(format!("{}{regex}", beginning.any()))),
+    };
+    let rest = value.is_empty().then(|| header(name));
+    Ok(MaildropMatch { condition, whole: Some(whole), groups, rest, ..matched })
+}
+
+/// A pattern on the value of headers, wherever in it the text is that is searched for.
+fn in_fields(
+    fields: Vec<String>,
+    beginning: &PatternStart<'_>,
+    is_addresses: bool,
+    case: bool,
+    wanted: CaptureNeeds,
+    mut matched: MaildropMatch,
+) -> Result<MaildropMatch, String> {
+    let (value, anchored) = (beginning.rest, beginning.any.is_none());
     let signs = ['<', '"', '('];
     let has_signs = is_addresses && literal_signs(value, &signs);
     if is_addresses && literal_signs(value, &['"', '(']) {

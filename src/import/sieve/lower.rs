@@ -32,6 +32,22 @@ struct BranchEntry {
     may_have_captured: bool,
 }
 
+/// An `if` with its `elsif` and `else`, as far as they are lowered.
+struct SieveChain<'n> {
+    entry: BranchEntry,
+    parts: Vec<SieveBranch>,
+    /// What is known at the end of each branch after which messages go on.
+    exits: Vec<State>,
+    /// Why a branch is not translated after one that is not.
+    poison: Option<String>,
+    /// Branches that are not translated.
+    lost: Vec<&'n Node>,
+    /// A branch always holds.
+    is_complete: bool,
+    /// How much was hoisted before them.
+    first_hoisted: usize,
+}
+
 /// One branch of an `if`.
 struct SieveBranch {
     condition: Cond,
@@ -163,95 +179,28 @@ impl Lowering<'_> {
     /// `if`, `elsif`, `else`
     fn chain(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
         self.see_changes(nodes, out);
-        let mut entry = BranchEntry { state: self.state.clone(), may_have_captured: false };
+        let entry = BranchEntry { state: self.state.clone(), may_have_captured: false };
         // What only we ask captures nothing for the script.
         let before_added = nodes
             .first()
             .filter(|node| is_added(node))
             .map(|_| (entry.state.captured.clone(), entry.state.values.clone()));
-        let mut parts: Vec<SieveBranch> = Vec::new();
-        let mut exits: Vec<State> = Vec::new();
-        let mut poison: Option<String> = None;
-        let mut lost: Vec<&Node> = Vec::new();
-        let mut complete = false;
-        let first_hoisted = self.hoisted.len();
+        let mut chain = SieveChain {
+            entry,
+            parts: Vec::new(),
+            exits: Vec::new(),
+            poison: None,
+            lost: Vec::new(),
+            is_complete: false,
+            first_hoisted: self.hoisted.len(),
+        };
         for (number, node) in nodes.iter().enumerate() {
-            self.state = entry.state.clone();
-            let block = node.block.as_deref().unwrap_or_default();
-            let (comments, label) = self.label_of(node);
-            let mut unit = Unit { comments, label, ..Unit::new(node.span) };
-            unit.count = leaves(block);
-            if complete {
-                unit.fidelity = Fidelity::Dead("the branch before it always holds".into());
-                parts.push(SieveBranch::dead(unit));
-                continue;
-            }
-            let dead = |unit: Unit, why: &str| {
-                SieveBranch::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
-            };
-            let found = self.branch_condition(node, number == 0, poison.as_deref(), &mut entry);
-            // What is dropped is not delivered, and not remembered.
-            let discards = block.iter().any(|inner| inner.name == "discard");
-            if std::mem::take(&mut self.duplicate_last) && discards {
-                self.approximately(
-                    "the time counts from the first of the duplicates, not from the last",
-                );
-            }
-            let stateful = std::mem::take(&mut self.stateful);
-            let inherited = std::mem::take(&mut self.findings);
-            let remarks = std::mem::take(&mut self.remarks);
-            let condition = match found {
-                Ok(Cond::Never) if is_added(node) => continue,
-                Err(_) if is_added(node) => {
-                    self.without_conflicts = false;
-                    continue;
-                }
-                Ok(Cond::Never) => {
-                    let why = if matches!(node.tests.first(), Some(t) if t.name == "false") {
-                        "switched off"
-                    } else {
-                        "its condition never holds"
-                    };
-                    parts.push(dead(unit, why));
-                    continue;
-                }
-                Ok(condition) => condition,
-                Err(why) => {
-                    if number == 0 {
-                        self.hoisted.truncate(first_hoisted);
-                    }
-                    unit.fidelity = Fidelity::NotTranslated(why);
-                    unit.would_end = ends(block) || tail != Tail::More;
-                    parts.push(SieveBranch::dead(unit));
-                    lost.push(node);
-                    let line = self.sources.line(node.span);
-                    poison = Some(poison.unwrap_or_else(|| {
-                        format!("it depends on line {line}, which is not translated")
-                    }));
-                    continue;
-                }
-            };
-            complete = condition == Cond::Always;
-            self.capture(node.tests.first(), &condition);
             let last = number + 1 == nodes.len();
             let tail_here = if tail == Tail::End && !last { Tail::Branch } else { tail };
-            let mut units = self.branch_block(block, tail_here);
-            for unit in &mut units {
-                soften(unit, &inherited);
-            }
-            unit.notes = remarks;
-            unit.condition = condition.clone();
-            let goes_on = !self.state.ended;
-            if goes_on {
-                exits.push(self.state.clone());
-            }
-            let mut unit = merged(unit, units, goes_on);
-            if is_added(node) {
-                unit.count = 0;
-            }
-            parts.push(SieveBranch { condition, stateful, unit, goes_on, is_written: true });
+            self.branch(node, number == 0, tail_here, &mut chain);
         }
-        if !complete || poison.is_some() {
+        let SieveChain { entry, parts, mut exits, lost, first_hoisted, .. } = chain;
+        if !chain.is_complete || chain.poison.is_some() {
             exits.push(entry.state);
         }
         let mut state = match exits.into_iter().reduce(State::join) {
@@ -273,6 +222,83 @@ impl Lowering<'_> {
             out.push(Unit::part(Span::default(), Cond::Always, vec![effect]));
         }
         self.assemble(parts, out);
+    }
+
+    /// Lowers a branch, after those before it in its chain.
+    fn branch<'n>(
+        &mut self,
+        node: &'n Node,
+        is_first: bool,
+        tail: Tail,
+        chain: &mut SieveChain<'n>,
+    ) {
+        self.state = chain.entry.state.clone();
+        let block = node.block.as_deref().unwrap_or_default();
+        let (comments, label) = self.label_of(node);
+        let unit = Unit { comments, label, count: leaves(block), ..Unit::new(node.span) };
+        let dead = |unit: Unit, why: &str| {
+            SieveBranch::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
+        };
+        if chain.is_complete {
+            chain.parts.push(dead(unit, "the branch before it always holds"));
+            return;
+        }
+        let poison = chain.poison.as_deref();
+        let found = self.branch_condition(node, is_first, poison, &mut chain.entry);
+        // What is dropped is not delivered, and not remembered.
+        let discards = block.iter().any(|inner| inner.name == "discard");
+        if std::mem::take(&mut self.duplicate_last) && discards {
+            self.approximately(
+                "the time counts from the first of the duplicates, not from the last",
+            );
+        }
+        let stateful = std::mem::take(&mut self.stateful);
+        let inherited = std::mem::take(&mut self.findings);
+        let notes = std::mem::take(&mut self.remarks);
+        let condition = match found {
+            Ok(Cond::Never) if is_added(node) => return,
+            Err(_) if is_added(node) => {
+                self.without_conflicts = false;
+                return;
+            }
+            Ok(Cond::Never) => {
+                let is_off = matches!(node.tests.first(), Some(test) if test.name == "false");
+                let why = if is_off { "switched off" } else { "its condition never holds" };
+                chain.parts.push(dead(unit, why));
+                return;
+            }
+            Ok(condition) => condition,
+            Err(why) => {
+                if is_first {
+                    self.hoisted.truncate(chain.first_hoisted);
+                }
+                let fidelity = Fidelity::NotTranslated(why);
+                let would_end = ends(block) || tail != Tail::More;
+                chain.parts.push(SieveBranch::dead(Unit { fidelity, would_end, ..unit }));
+                chain.lost.push(node);
+                let line = self.sources.line(node.span);
+                chain.poison.get_or_insert_with(|| {
+                    format!("it depends on line {line}, which is not translated")
+                });
+                return;
+            }
+        };
+        chain.is_complete = condition == Cond::Always;
+        self.capture(node.tests.first(), &condition);
+        let mut units = self.branch_block(block, tail);
+        for unit in &mut units {
+            soften(unit, &inherited);
+        }
+        let goes_on = !self.state.ended;
+        if goes_on {
+            chain.exits.push(self.state.clone());
+        }
+        let unit = Unit { notes, condition: condition.clone(), ..unit };
+        let mut unit = merged(unit, units, goes_on);
+        if is_added(node) {
+            unit.count = 0;
+        }
+        chain.parts.push(SieveBranch { condition, stateful, unit, goes_on, is_written: true });
     }
 
     /// The condition of a branch; `poison` says why a branch before it is not translated.

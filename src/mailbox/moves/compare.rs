@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::{ChangedFolder, MoveScan, MoveScanner, MovedMessage};
 use crate::maildir::Place;
-use crate::maildir::folder::Entry;
+use crate::maildir::entry::Entry;
 use crate::maildir::mover::Mover;
 use crate::maildir::name;
 use crate::state::StateDir;
 use crate::state::memory::{FiledBy, Memory, MessageIdentity};
-use crate::state::places::{CopyRecord, GoneRecord, OwnMove, PlacesFile, name_hash};
+use crate::state::places::{CopyRecord, GoneRecord, OwnMove, Places, PlacesFile, name_hash};
 use crate::state::sort_journal;
 
 /// How long after it vanished a message may still turn up in another folder, seconds.
@@ -31,6 +31,71 @@ struct UserMove {
     to: Vec<String>,
     entry: Entry,
     message: u64,
+}
+
+/// Where a message was before it appeared in a folder.
+enum MessageOrigin {
+    /// In a folder from which it has gone since the last scan.
+    Departed(Vec<String>),
+    /// It had vanished: its number among those that are remembered.
+    Vanished(usize),
+    /// In a folder in which it still is.
+    Present(Vec<String>),
+}
+
+/// What messages that have arrived in a folder are compared with.
+struct MoveComparison<'c> {
+    changed: &'c [ChangedFolder],
+    /// The folders in which each of them is now.
+    present_in: HashMap<u64, Vec<Vec<String>>>,
+    /// The folders from which messages have gone.
+    departed: HashMap<u64, Vec<Vec<String>>>,
+    now: i64,
+    memory: &'c Memory<'c>,
+}
+
+impl<'c> MoveComparison<'c> {
+    fn of(
+        changed: &'c [ChangedFolder],
+        places: &Places,
+        now: i64,
+        memory: &'c Memory<'c>,
+    ) -> MoveComparison<'c> {
+        let arrived: HashSet<u64> =
+            changed.iter().flat_map(|folder| folder.arrived.iter().copied()).collect();
+        let mut present_in: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
+        if !arrived.is_empty() {
+            for folder in &places.folders {
+                let names = folder.names.iter().filter(|(_, message)| arrived.contains(message));
+                for (_, message) in names {
+                    present_in.entry(*message).or_default().push(folder.directories.clone());
+                }
+            }
+        }
+        let mut departed: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
+        for folder in changed {
+            for message in &folder.departed {
+                let from = folder.place.directories().to_vec();
+                departed.entry(*message).or_default().push(from);
+            }
+        }
+        MoveComparison { changed, present_in, departed, now, memory }
+    }
+
+    fn present_in(&self, message: u64) -> &[Vec<String>] {
+        self.present_in.get(&message).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a file of this name has gone from any folder.
+    fn is_removed(&self, name: u64) -> bool {
+        self.changed.iter().any(|folder| folder.removed_names.contains(&name))
+    }
+
+    /// Whether a message has come into that folder only now.
+    fn has_arrived(&self, directories: &[String], message: u64) -> bool {
+        let mut here = self.changed.iter().filter(|now| now.place.directories() == directories);
+        here.any(|now| now.arrived.contains(&message))
+    }
 }
 
 /// The messages of folders that did not change, each folder listed when it is needed.
@@ -54,73 +119,10 @@ impl MoveScanner<'_> {
     ) {
         let mut moves: Vec<UserMove> = Vec::new();
         let mut used: HashSet<(u64, Vec<String>)> = HashSet::new();
-        let mut present_in: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
-        let arrived: HashSet<u64> =
-            changed.iter().flat_map(|now| now.arrived.iter().copied()).collect();
-        if !arrived.is_empty() {
-            for folder in &self.places.folders {
-                let names = folder.names.iter().filter(|(_, message)| arrived.contains(message));
-                for (_, message) in names {
-                    present_in.entry(*message).or_default().push(folder.directories.clone());
-                }
-            }
-        }
-        let mut departed: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
+        let comparison = MoveComparison::of(changed, &self.places, now, memory);
         for folder in changed {
-            for message in &folder.departed {
-                let from = folder.place.directories().to_vec();
-                departed.entry(*message).or_default().push(from);
-            }
-        }
-        for folder in changed {
-            let to = folder.place.directories().to_vec();
             for message in &folder.arrived {
-                let Some(entry) = folder.messages.get(message) else { continue };
-                // One of our file names that is new everywhere belongs to a new delivery:
-                // into this folder, or into another one if the log says so.
-                let name = name_hash(&entry.key());
-                let is_fresh = name::is_ours(&entry.name)
-                    && !changed.iter().any(|folder| folder.removed_names.contains(&name));
-                let elsewhere = |from: &&Vec<String>| **from != to;
-                let just_vanished =
-                    departed.get(message).and_then(|all| all.iter().find(elsewhere));
-                let vanished = self.places.vanished.iter().rposition(|vanished| {
-                    vanished.message == *message
-                        && vanished.from != to
-                        && now - vanished.at <= GONE_FOR
-                });
-                let existing = present_in.get(message).and_then(|all| {
-                    all.iter().find(|from| **from != to && !is_new(changed, from, *message))
-                });
-                let from = match (just_vanished, vanished, existing) {
-                    _ if is_fresh || (just_vanished, vanished, existing) == (None, None, None) => {
-                        let Some(identity) = folder.read.get(message) else { continue };
-                        let present_in =
-                            present_in.get(message).map(Vec::as_slice).unwrap_or_default();
-                        let from = self.delivered_elsewhere(memory, identity, &to, present_in);
-                        let Some(from) = from else { continue };
-                        if present_in.contains(&from) {
-                            let (message, to) = (*message, to.clone());
-                            self.places.copies.push(CopyRecord { message, from, to, at: now });
-                            continue;
-                        }
-                        from
-                    }
-                    (Some(from), ..) => {
-                        used.insert((*message, from.clone()));
-                        from.clone()
-                    }
-                    (_, Some(at), _) => self.places.vanished.remove(at).from,
-                    (_, _, Some(from)) => {
-                        let (from, to) = (from.clone(), to.clone());
-                        let copied = CopyRecord { message: *message, from, to, at: now };
-                        self.places.copies.push(copied);
-                        continue;
-                    }
-                    _ => continue,
-                };
-                let (to, entry, message) = (to.clone(), entry.clone(), *message);
-                moves.push(UserMove { from, to, entry, message });
+                moves.extend(self.move_of(*message, folder, &comparison, &mut used));
             }
         }
         self.finish_copies(changed, mover, now, &mut used, &mut moves);
@@ -137,6 +139,78 @@ impl MoveScanner<'_> {
                 found.moved.push(MovedMessage { from, to, entry, message });
             }
         }
+    }
+
+    /// The move by which a message has come into a folder; none if it is new mail, or if it
+    /// may still be a copy.
+    fn move_of(
+        &mut self,
+        message: u64,
+        folder: &ChangedFolder,
+        comparison: &MoveComparison<'_>,
+        used: &mut HashSet<(u64, Vec<String>)>,
+    ) -> Option<UserMove> {
+        let to = folder.place.directories();
+        let entry = folder.messages.get(&message)?;
+        // One of our file names that is new everywhere belongs to a new delivery: into this
+        // folder, or into another one if the log says so.
+        let name = name_hash(&entry.key());
+        let is_fresh = name::is_ours(&entry.name) && !comparison.is_removed(name);
+        let origin = match is_fresh {
+            true => None,
+            false => self.origin(message, to, comparison),
+        };
+        let from = match origin {
+            Some(MessageOrigin::Departed(from)) => {
+                used.insert((message, from.clone()));
+                from
+            }
+            Some(MessageOrigin::Vanished(at)) => self.places.vanished.remove(at).from,
+            Some(MessageOrigin::Present(from)) => {
+                self.note_copy(message, from, to, comparison.now);
+                return None;
+            }
+            None => {
+                let identity = folder.read.get(&message)?;
+                let present_in = comparison.present_in(message);
+                let from = self.delivered_elsewhere(comparison.memory, identity, to, present_in)?;
+                if present_in.contains(&from) {
+                    self.note_copy(message, from, to, comparison.now);
+                    return None;
+                }
+                from
+            }
+        };
+        Some(UserMove { from, to: to.to_vec(), entry: entry.clone(), message })
+    }
+
+    /// Where a message was at the last scan, if that was another folder.
+    fn origin(
+        &self,
+        message: u64,
+        to: &[String],
+        comparison: &MoveComparison<'_>,
+    ) -> Option<MessageOrigin> {
+        let departed = comparison.departed.get(&message);
+        if let Some(from) = departed.and_then(|all| all.iter().find(|from| **from != to)) {
+            return Some(MessageOrigin::Departed(from.clone()));
+        }
+        let vanished = self.places.vanished.iter().rposition(|vanished| {
+            vanished.message == message
+                && vanished.from != to
+                && comparison.now - vanished.at <= GONE_FOR
+        });
+        if let Some(at) = vanished {
+            return Some(MessageOrigin::Vanished(at));
+        }
+        let mut present_in = comparison.present_in(message).iter();
+        let from =
+            present_in.find(|from| **from != to && !comparison.has_arrived(from, message))?;
+        Some(MessageOrigin::Present(from.clone()))
+    }
+
+    fn note_copy(&mut self, message: u64, from: Vec<String>, to: &[String], at: i64) {
+        self.places.copies.push(CopyRecord { message, from, to: to.to_vec(), at });
     }
 
     /// The folder into which a message that did not exist before was delivered since the
@@ -249,12 +323,6 @@ impl MoveScanner<'_> {
         });
         files.get(name).cloned()
     }
-}
-
-/// Whether a message arrived in that folder only now.
-fn is_new(changed: &[ChangedFolder], directories: &[String], message: u64) -> bool {
-    let mut now = changed.iter().filter(|now| now.place.directories() == directories);
-    now.any(|now| now.arrived.contains(&message))
 }
 
 /// Moves made by mfilter, not by the user.

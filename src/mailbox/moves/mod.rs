@@ -31,7 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::recognition::{MessageFingerprint, fingerprint};
-use crate::maildir::folder::{Entry, MaildirFolder};
+use crate::maildir::entry::Entry;
+use crate::maildir::folder::MaildirFolder;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
@@ -215,50 +216,26 @@ impl<'a> MoveScanner<'a> {
         let nothing = FolderRecord { complete: has_records, ..FolderRecord::default() };
         let before = before.unwrap_or(&nothing);
         let (was_complete, old) = (before.complete, &before.names);
-        let mut names = Vec::with_capacity(entries.len());
-        let mut messages = HashMap::new();
-        let mut read = HashMap::new();
-        let mut unread = 0;
-        for entry in entries {
-            let name = name_hash(&entry.key());
-            let at = old.partition_point(|(known, _)| *known < name);
-            let message = match old.get(at).filter(|(known, _)| *known == name) {
-                Some((_, message)) => Some(*message),
-                // Only the time for reading counts, not that for listing, so each scan
-                // makes progress.
-                None if !left.is_zero() => {
-                    let began = Instant::now();
-                    let fingerprint = read_fingerprint(&folder, &entry);
-                    *left = left.saturating_sub(began.elapsed());
-                    read.extend(fingerprint.map(|it| (it.hash, it.identity)));
-                    fingerprint.map(|it| it.hash)
-                }
-                None => {
-                    unread += 1;
-                    None
-                }
-            };
-            if let Some(message) = message {
-                names.push((name, message));
-                messages.insert(message, entry);
-            }
-        }
-        names.sort_unstable();
-        names.dedup();
+        let listing = FolderListing::read(&folder, entries, old, left);
+        let FolderListing { names, messages, read, unread } = listing;
         let had: HashSet<u64> = old.iter().map(|(_, message)| *message).collect();
         let is_new = |message: &&u64| was_complete && !had.contains(message);
-        let arrived = messages.keys().filter(is_new).copied().collect();
-        let departed =
-            had.iter().filter(|message| !messages.contains_key(message)).copied().collect();
         let vanished = |(name, _): &&(u64, u64)| {
             let at = names.partition_point(|(known, _)| known < name);
             names.get(at).is_none_or(|(known, _)| known != name)
         };
-        let removed_names = old.iter().filter(vanished).map(|(name, _)| *name).collect();
+        let changed = ChangedFolder {
+            arrived: messages.keys().filter(is_new).copied().collect(),
+            departed: had.iter().filter(|it| !messages.contains_key(it)).copied().collect(),
+            removed_names: old.iter().filter(vanished).map(|(name, _)| *name).collect(),
+            place,
+            messages,
+            read,
+        };
         found.unread += unread;
         found.first += usize::from(!was_complete);
         let record = FolderRecord {
-            directories: place.directories().to_vec(),
+            directories: changed.place.directories().to_vec(),
             stamp: if unread == 0 { stamp.to_keep() } else { [0; 8] },
             complete: was_complete || unread == 0,
             names,
@@ -275,7 +252,59 @@ impl<'a> MoveScanner<'a> {
             }
             None => self.places.folders.push(record),
         }
-        Ok(Some(ChangedFolder { place, messages, arrived, departed, removed_names, read }))
+        Ok(Some(changed))
+    }
+}
+
+/// The messages in a folder, as far as they are known.
+struct FolderListing {
+    /// Hash of the name and of the message, sorted.
+    names: Vec<(u64, u64)>,
+    messages: HashMap<u64, Entry>,
+    /// What identifies those that were read now.
+    read: HashMap<u64, MessageIdentity>,
+    /// How many are still to be read.
+    unread: usize,
+}
+
+impl FolderListing {
+    /// Identifies messages by the names that are known already, and reads the headers of the
+    /// others as long as time is `left`.
+    fn read(
+        folder: &MaildirFolder,
+        entries: Vec<Entry>,
+        known: &[(u64, u64)],
+        left: &mut Duration,
+    ) -> FolderListing {
+        let mut names = Vec::with_capacity(entries.len());
+        let (mut messages, mut read, mut unread) = (HashMap::new(), HashMap::new(), 0);
+        for entry in entries {
+            let name = name_hash(&entry.key());
+            let at = known.partition_point(|(known, _)| *known < name);
+            let message = match known.get(at).filter(|(known, _)| *known == name) {
+                Some((_, message)) => Some(*message),
+                // Only the time for reading counts, not that for listing, so each scan
+                // makes progress.
+                None if !left.is_zero() => {
+                    let began = Instant::now();
+                    let fingerprint = read_fingerprint(folder, &entry);
+                    *left = left.saturating_sub(began.elapsed());
+                    read.extend(fingerprint.map(|it| (it.hash, it.identity)));
+                    fingerprint.map(|it| it.hash)
+                }
+                None => {
+                    unread += 1;
+                    None
+                }
+            };
+            if let Some(message) = message {
+                names.push((name, message));
+                messages.insert(message, entry);
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        FolderListing { names, messages, read, unread }
     }
 }
 

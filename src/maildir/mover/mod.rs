@@ -32,7 +32,8 @@ use rustix::io::Errno;
 
 use super::cross_device::{has_same_content, is_on_other_device, move_across};
 use super::disk::{rename_new, sync_directory};
-use super::folder::{Entry, MaildirFolder, Sub};
+use super::entry::{Entry, Sub};
+use super::folder::MaildirFolder;
 use super::location::{Location, Place};
 use super::open::open_below;
 use super::quota;

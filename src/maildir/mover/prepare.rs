@@ -4,7 +4,8 @@ use std::io;
 
 use super::{FileMove, MoveRequest, Mover};
 use crate::maildir::cross_device::is_on_other_device;
-use crate::maildir::folder::{Entry, MaildirFolder, Sub, without_uid};
+use crate::maildir::entry::{Entry, Sub, without_uid};
+use crate::maildir::folder::MaildirFolder;
 use crate::maildir::keywords;
 use crate::maildir::location::Place;
 use crate::maildir::name::{INFO, split_info};
