@@ -41,11 +41,12 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     let settings = settings(call, &user)?;
     let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
-    let walk = match call.paths.as_slice() {
+    let paths = super::test::named_paths(&call.paths);
+    let walk = match paths {
         [] => super::test::message_on_stdin()?.into(),
         paths => mailbox::message_sources(paths.iter().cloned()),
     };
-    let progress = ProgressMeter::start(&call.paths, false);
+    let progress = ProgressMeter::start(paths, false);
     let style =
         ReportStyle { colour: output::colour(), verbose: false, language: Language::of_locale() };
     let inspect_source = |world: &World, source: MessageSource| {

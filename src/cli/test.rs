@@ -3,7 +3,7 @@
 //! changed anywhere.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::args::Args;
@@ -59,6 +59,14 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, CommandError> {
     Ok(test.run(&world)?)
 }
 
+/// The paths of a command line; none for `-`, which is standard input.
+pub(super) fn named_paths(paths: &[PathBuf]) -> &[PathBuf] {
+    match paths {
+        [only] if only == Path::new("-") => &[],
+        _ => paths,
+    }
+}
+
 /// The message on standard input; a person at a terminal is told that it is read there.
 pub(super) fn message_on_stdin() -> Result<MessageSource, String> {
     let stdin = std::io::stdin();
@@ -97,7 +105,8 @@ struct TestResult {
 
 impl MailTest<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
-        let walk = match self.args.paths.as_slice() {
+        let paths = named_paths(&self.args.paths);
+        let walk = match paths {
             [] => {
                 let source = message_on_stdin()?;
                 if source.is_mbox() {
@@ -112,7 +121,7 @@ impl MailTest<'_> {
                 paths.iter().map(|path| (path.clone(), self.base(path))),
             ),
         };
-        let progress = ProgressMeter::start(&self.args.paths, self.is_silent());
+        let progress = ProgressMeter::start(paths, self.is_silent());
         let mut out = Output::default();
         let mut unread = 0;
         let summaries = mailbox::walk_in_order(

@@ -43,7 +43,13 @@ fn mail_in_place_of_rules_and_no_mail_at_all_are_named() {
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {run:?}");
         assert!(run.stderr.contains("mail: this is a message, not rules"), "{run:?}");
     }
-    for arguments in [&["inspect"] as &[&str], &["--test"], &["--test", "--misplaced"]] {
+    for arguments in [
+        &["inspect"] as &[&str],
+        &["inspect", "-"],
+        &["--test"],
+        &["--test", "-"],
+        &["--test", "--misplaced"],
+    ] {
         let run = home.run(arguments, b"");
         assert_eq!(run.stderr, "mfilter: there is no message on standard input\n", "{run:?}");
     }
