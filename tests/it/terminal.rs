@@ -270,7 +270,7 @@ fn an_import_reports_below_its_lines() {
             "import sieve ~/script.sieve",
             rules,
             &[
-                "script.sieve:2: not translated: the\n  program of `execute` is in a folder of\n  the server: `--programs` names it\n",
+                "script.sieve:2: not translated: the\n  program of `execute` is in a directory\n  of the server: `--programs` names it\n",
                 "\n    if header :contains \"subject\"\n      \"請求書\" { fileinto\n      \"仕事/とても長い名前\"; execute\n      \"tell-me\"; }\n",
             ],
         ),

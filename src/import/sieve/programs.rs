@@ -1,4 +1,4 @@
-//! Programs in a folder of the server: Pigeonhole's `vnd.dovecot.pipe`, `.filter` and
+//! Programs in a directory of the server: Pigeonhole's `vnd.dovecot.pipe`, `.filter` and
 //! `.execute`.
 
 use std::rc::Rc;
@@ -110,9 +110,11 @@ impl Lowering<'_> {
         }
         let Some(folder) = &self.options.programs else {
             return Err(match self.options.included {
-                Some(_) => format!("the program of `{}` is in a folder of the server", node.name),
+                Some(_) => {
+                    format!("the program of `{}` is in a directory of the server", node.name)
+                }
                 None => format!(
-                    "the program of `{}` is in a folder of the server: `--programs` names it",
+                    "the program of `{}` is in a directory of the server: `--programs` names it",
                     node.name
                 ),
             });
