@@ -65,24 +65,21 @@ impl PasswdFile {
     }
 
     /// All users of a text. As for Dovecot, the first line with a name counts. A name that
-    /// is not in lower case is also found in lower case.
+    /// is not in lower case is also found in lower case, unless another line has that.
     fn listed(&self, text: &str) -> Users {
-        let mut users = Users::new();
+        let (mut users, mut in_lower_case) = (Users::new(), Users::new());
         let lines = text.trim_start_matches('\u{feff}').lines();
         for (name, account) in lines.filter_map(|line| self.entry(line)) {
             let name = match name.rsplit_once('@') {
                 Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
                 None => name,
             };
+            in_lower_case.entry(name.to_lowercase()).or_insert_with(|| account.clone());
             users.entry(name).or_insert(account);
         }
-        let in_lower_case: Vec<_> = users
-            .iter()
-            .map(|(name, account)| (name.to_lowercase(), account))
-            .filter(|(lower, _)| !users.contains_key(lower))
-            .map(|(lower, account)| (lower, account.clone()))
-            .collect();
-        users.extend(in_lower_case);
+        for (name, account) in in_lower_case {
+            users.entry(name).or_insert(account);
+        }
         users
     }
 
@@ -180,6 +177,9 @@ mod tests {
         taro@a.example:x:7:7::/m/second\n\
         Aki@a.example:x:1:1::/m/Aki\n\
         aki@a.example:x:2:2::/m/aki\n\
+        Yui@a.example:x:1:1::/m/Yui\n\
+        YUI@a.example:x:2:2::/m/YUI\n\
+        yUI@a.example:x:3:3::/m/yUI\n\
         short@a.example\r\n";
 
     fn recipient(local: &str, domain: &str) -> Recipient {
@@ -203,6 +203,8 @@ mod tests {
             ("Aki", "a.example", "/m/Aki", 1, 1),
             ("aki", "a.example", "/m/aki", 2, 2),
             ("AKI", "a.example", "/m/aki", 2, 2),
+            ("YUI", "a.example", "/m/YUI", 2, 2),
+            ("yui", "a.example", "/m/Yui", 1, 1),
         ] {
             let found = users.find(&recipient(local, domain)).unwrap().unwrap();
             assert_eq!((found.uid, found.gid), (uid, gid), "{local}");
