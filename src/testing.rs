@@ -1,8 +1,21 @@
 //! What unit tests of several rooms share.
 
 use std::hint::black_box;
+use std::io::{Read, Seek};
 
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::message::Message;
+
+/// A message as it is written to a file.
+pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
+    let mut file = tempfile::tempfile().unwrap();
+    message.write_to(&[], &mut file).unwrap();
+    file.rewind().unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
 
 /// Fails when `work` on an input four times as large takes much more than four
 /// times as long: processor time of this thread, so that a loaded machine does

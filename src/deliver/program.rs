@@ -443,6 +443,7 @@ fn describe_status(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::bytes_of;
 
     const MESSAGE: &[u8] = b"Subject: x\n\nhello\n";
 
@@ -475,15 +476,7 @@ mod tests {
         let message = Message::from_bytes(MESSAGE.to_vec());
         let result = filter(&call(words, &path(), ms), &message, &[], limit);
         let (replacement, printed) = (result.message, result.printed);
-        let bytes = replacement.map(|message| {
-            let mut file = tempfile::tempfile().unwrap();
-            message.write_to(&[], &mut file).unwrap();
-            file.rewind().unwrap();
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).unwrap();
-            bytes
-        });
-        (bytes, printed)
+        (replacement.map(|message| bytes_of(&message)), printed)
     }
 
     #[test]

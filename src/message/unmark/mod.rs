@@ -179,10 +179,9 @@ fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<RestoredSub
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek};
-
     use super::subject::MOST;
     use super::*;
+    use crate::testing::bytes_of;
 
     fn marks() -> Marks {
         Marks {
@@ -192,18 +191,9 @@ mod tests {
         }
     }
 
-    fn bytes(message: &Message) -> Vec<u8> {
-        let mut file = tempfile::tempfile().unwrap();
-        message.write_to(&[], &mut file).unwrap();
-        file.rewind().unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).unwrap();
-        bytes
-    }
-
     fn unmarked(text: &str) -> (String, Vec<String>) {
         let (message, removed) = Message::from_bytes(text.into()).unmarked(&marks());
-        (String::from_utf8(bytes(&message)).unwrap(), removed)
+        (String::from_utf8(bytes_of(&message)).unwrap(), removed)
     }
 
     fn subject(value: &str) -> String {
