@@ -152,7 +152,7 @@ fn perform(
             sendmail_result(&context.sendmail, end)
         }
         StepKind::Reply(reply) => reply::send(reply, context),
-        StepKind::Remember { key, within } => EffectResult {
+        StepKind::Remember { key, within, .. } => EffectResult {
             result: match &context.state {
                 Some(state) => duplicates::remember(state, Key(*key), context.now, *within)
                     .map(|()| true)

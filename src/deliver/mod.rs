@@ -143,12 +143,15 @@ pub fn deliver<'a>(
 ) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
     let mut report = DeliveryReport::of(end);
-    if matches!(report.outcome, Outcome::Refused { .. }) {
-        // What a delivery changes at its end, lists for example, may refuse its own retry.
+    if matches!(report.outcome, Outcome::Refused { .. } | Outcome::Deferred { .. }) {
+        // Because of what a delivery changes at its end, lists for example, rules may refuse
+        // its own retry.
         match was_settled(messages, context) {
             Ok(true) => {
                 report.outcome = Outcome::Delivered;
-                report.notes.push("not refused: an earlier try has delivered it".into());
+                report
+                    .notes
+                    .push("neither refused nor deferred: an earlier try has delivered it".into());
                 return report;
             }
             Ok(false) => {}
@@ -164,7 +167,7 @@ pub fn deliver<'a>(
     if context.is_abandoned() {
         return DeliveryReport { outcome: abandoned(), ..report };
     }
-    let mut journal = match open_journal(&work, messages, target, &mut report) {
+    let mut journal = match open_journal(plan, &work, messages, target, &mut report) {
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
     };

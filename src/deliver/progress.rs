@@ -9,14 +9,15 @@ use super::work_list::WorkList;
 use super::{DeliveryReport, Target};
 use crate::message::Message;
 use crate::outcome::Outcome;
-use crate::plan::StepId;
+use crate::plan::{Plan, StepId};
 use crate::state::StateDir;
 use crate::state::journal::{self, Journal};
 
-/// The journal, for a plan that has parts which must not be done twice, or that edits lists:
-/// a retry may be refused because of them. None where it cannot be written. An error if
-/// another process is delivering the message.
+/// The journal, for a plan that has parts which must not be done twice, or after which rules
+/// may refuse a retry. None where it cannot be written. An error if another process is
+/// delivering the message.
 pub(super) fn open_journal(
+    plan: &Plan,
     work: &WorkList<'_>,
     messages: &[&Message],
     target: Target<'_>,
@@ -25,7 +26,7 @@ pub(super) fn open_journal(
     let context = target.context;
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
     let has_several_steps = effects > 0 && effects + work.copies.len() > 1;
-    if !has_several_steps && !work.edits_lists() && !target.store.asks_for_journal() {
+    if !has_several_steps && !work.may_refuse_retry(plan) && !target.store.asks_for_journal() {
         return Ok(None);
     }
     let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };

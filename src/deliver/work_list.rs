@@ -113,9 +113,13 @@ pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkLi
 }
 
 impl<'p> WorkList<'p> {
-    /// Whether anything is changed that the rules of a retry may ask about.
-    pub(super) fn edits_lists(&self) -> bool {
-        self.effects.iter().any(|effect| effect.rank == EffectRank::ListEdit)
+    /// Whether anything is changed because of which rules may refuse a retry.
+    pub(super) fn may_refuse_retry(&self, plan: &Plan) -> bool {
+        self.effects.iter().any(|effect| match plan.steps.get(effect.step).map(|step| &step.kind) {
+            Some(StepKind::Remember { may_refuse, .. }) => *may_refuse,
+            Some(StepKind::EditList { .. }) => true,
+            _ => false,
+        })
     }
 
     /// Adds what is stored where `sendmail` permanently refuses to forward the message.
@@ -204,7 +208,7 @@ mod tests {
             entry: "a@b".into(),
         };
         let kinds = [
-            StepKind::Remember { key: [0; 16], within: 1 },
+            StepKind::Remember { key: [0; 16], within: 1, may_refuse: true },
             StepKind::Run { argv: argv.clone() },
             list,
             StepKind::Pipe { argv },

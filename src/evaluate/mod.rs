@@ -154,6 +154,8 @@ struct Progress {
     ended: bool,
     /// Site rules use `duplicate`.
     duplicates: bool,
+    /// Site rules refuse or defer mail.
+    refuses: bool,
     /// The category of the current statement.
     category: Option<String>,
     /// The key of the message as it came.
@@ -206,6 +208,7 @@ impl Evaluator<'_> {
     fn finish(&mut self) {
         if self.conditions.site_of.is_some() {
             self.progress.duplicates = self.asks_for_duplicates();
+            self.progress.refuses = self.conditions.program.refuses;
             if !self.progress.ended {
                 return;
             }
@@ -263,8 +266,10 @@ impl Evaluator<'_> {
         }
         let Some(last) = self.progress.plan.steps.len().checked_sub(1) else { return };
         let rule = self.progress.plan.steps.get(last).and_then(|step| step.rule.clone());
+        let within = self.progress.remember_for;
+        let may_refuse = self.progress.refuses || self.conditions.program.refuses;
         for key in keys {
-            let kind = StepKind::Remember { key: key.0, within: self.progress.remember_for };
+            let kind = StepKind::Remember { key: key.0, within, may_refuse };
             self.progress.plan.steps.insert(last, Step { kind, rule: rule.clone() });
         }
     }

@@ -280,7 +280,7 @@ fn duplicate_of_first_does_not_renew_what_is_remembered() {
         let world = World { state: Some(state.clone()), now: Some(now), ..World::default() };
         let ran = || run_on(&rules(&text), MAIL, &world, Detail::Plan);
         let first = ran().evaluation.plan.steps.into_iter().find_map(|step| match step.kind {
-            StepKind::Remember { key, within } => Some((Key(key), within)),
+            StepKind::Remember { key, within, .. } => Some((Key(key), within)),
             _ => None,
         });
         let (key, within) = first.expect("to be remembered");

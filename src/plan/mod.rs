@@ -169,6 +169,8 @@ pub enum StepKind {
         key: [u8; 16],
         /// For how long, seconds.
         within: u64,
+        /// Whether rules refuse or defer mail: then they may refuse a retry as a duplicate.
+        may_refuse: bool,
     },
     /// What a rule requested but will not be done.
     Skipped {

@@ -232,7 +232,7 @@ mod tests {
                 path: PathBuf::from("/x"),
                 entry: "a@example.org".into(),
             },
-            StepKind::Remember { key: [0; 16], within: 60 },
+            StepKind::Remember { key: [0; 16], within: 60, may_refuse: false },
         ] {
             assert_eq!(StepIds::default().next(&kind), None, "{kind:?}");
         }

@@ -510,6 +510,28 @@ fn a_kill_after_a_list_was_edited_refuses_nothing() {
     assert_eq!(home.deliver(message).code, Some(77), "the next one is another message");
 }
 
+/// The same for rules that refuse duplicates, and those that defer them.
+#[test]
+fn a_kill_after_a_message_was_noted_refuses_no_retry() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    for (refusal, code) in [("reject \"5.7.1 again\"", 77), ("defer \"4.7.1 again\"", 75)] {
+        let home = Home::with_rules(&format!("when duplicate -> {refusal}\n"));
+        assert_eq!(home.deliver(b"Message-ID: <1@b.example>\n\n").code, Some(0));
+        let message = b"Message-ID: <2@b.example>\n\n";
+        let mut command = Command::new(STRACE);
+        command.args(["-f", "-o", "/dev/null", "-e", "inject=pwrite64:signal=KILL", "-P"]);
+        command.arg(home.path().join(".local/state/mfilter/seen")).arg(support::MFILTER);
+        command.env_clear().env("HOME", home.path());
+        let killed = run(command, message);
+        assert!(killed.signal.is_some() && home.mail().len() == 2, "{killed:?}");
+        let again = home.deliver(message);
+        assert_eq!((again.code, home.mail().len()), (Some(0), 2), "{again:?}");
+        assert_eq!(home.deliver(message).code, Some(code), "the next one is another message");
+    }
+}
+
 fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<String> {
     let home = scenario.home();
     let log = home.path().join("strace");

@@ -31,12 +31,12 @@ use std::path::{Path, PathBuf};
 use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
-use crate::rules::actions::{ACTIONS, NAMED_ARGUMENTS};
+use crate::rules::actions::{ACTIONS, Action, NAMED_ARGUMENTS};
 use crate::rules::confined::set_by_site;
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{LogicMistake, NameMistake, RuleErrorKind, TestMistake, WordKind};
 use crate::rules::pattern;
-use crate::rules::program::{ConditionKind, Field, Pattern, Program, Settings};
+use crate::rules::program::{ConditionKind, Field, Pattern, Program, Settings, StatementKind};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{Sources, Span, Spanned};
 use crate::spelling::nearest;
@@ -349,6 +349,10 @@ impl<'a, 's> Checker<'a, 's> {
             let kinds = || conditions.iter().map(|condition| &condition.kind);
             self.program.asks_for_duplicates =
                 kinds().any(|kind| matches!(kind, ConditionKind::Duplicate { of: None, .. }));
+            self.program.refuses = self.program.statements.iter().any(|statement| {
+                let StatementKind::Act(action) = &statement.kind else { return false };
+                matches!(action, Action::RejectAction(_) | Action::DeferAction(_))
+            });
             let longest = kinds().filter_map(|kind| match kind {
                 ConditionKind::Duplicate { within, .. } => *within,
                 _ => None,

@@ -62,6 +62,8 @@ pub struct Program {
     /// Whether any rule uses `duplicate` without `of`, so that all deliveries
     /// must be remembered.
     pub asks_for_duplicates: bool,
+    /// Whether any rule refuses or defers mail.
+    pub refuses: bool,
     /// The longest `within` of a `duplicate`, seconds.
     pub longest_within: u64,
     /// Whether there is a list made from the mail in a folder.
