@@ -235,6 +235,25 @@ fn a_mistake_is_reported_until_it_is_corrected() {
     assert_eq!(editor.say_goodbye().code(), Some(0));
 }
 
+/// Rules that were saved without a mistake are the last valid ones, although no message has
+/// come since.
+#[test]
+fn rules_that_are_saved_are_the_last_valid_ones() {
+    let home = Home::with_rules("folder \"A\"\n");
+    assert_eq!(home.deliver(b"Subject: x\n\n").code, Some(0));
+    let path = rules(&home);
+    let mut editor = Editor::new(&home);
+    for text in ["folder \"B\"\n", "broken\n"] {
+        editor.open(&path, text);
+        home.write(".mailrules", text);
+        editor.tell("textDocument/didSave", json!({ "textDocument": { "uri": uri(&path) } }));
+    }
+    assert_eq!(editor.say_goodbye().code(), Some(0));
+    assert_eq!(home.deliver(b"Subject: x\n\n").code, Some(0));
+    let folders: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
+    assert!(folders.contains(&".B".to_owned()), "{folders:?}");
+}
+
 #[test]
 fn columns_are_bytes_where_the_editor_counts_so() {
     let home = Home::new();
