@@ -121,20 +121,38 @@ impl Server {
         );
         ready();
         report_ready();
+        self.accept_until_signal(&listener, &signals, reload)?;
+        self.end(&listener);
+        if let Some(exporter) = exporter {
+            exporter.end();
+        }
+        Ok(())
+    }
+
+    /// Has each connection served, until a signal ends the server.
+    ///
+    /// # Errors
+    /// Nobody can connect any more.
+    fn accept_until_signal(
+        self: &Arc<Server>,
+        listener: &Listener,
+        signals: &Signals,
+        reload: &ReloadSettings,
+    ) -> io::Result<()> {
         let mut looked = Instant::now();
         let mut shortage = ConnectionShortage::default();
         loop {
-            let most = self.current().settings.connections.max(1);
-            let is_full = self.connections.count() >= most;
+            let is_full = self.connections.count() >= self.current().settings.connections.max(1);
             let wait = match is_full || shortage.waits.is_some() {
                 true => LOOK_FOR_PLACE,
                 false => POLL_INTERVAL,
             };
-            let ready = wait_for(&[&signals.end, &signals.renew, &listener], wait)?;
-            if ready.first() == Some(&true) {
+            let ready = wait_for(&[&signals.end, &signals.renew, listener], wait)?;
+            let is_ready = |number| ready.get(number) == Some(&true);
+            if is_ready(0) {
                 break;
             }
-            if ready.get(1) == Some(&true) {
+            if is_ready(1) {
                 signals.clear_renew();
                 self.renew(reload);
             }
@@ -142,45 +160,48 @@ impl Server {
                 self.pool.maintain();
                 looked = Instant::now();
             }
-            if ready.get(2) != Some(&true) && shortage.waits.is_none() {
+            if !is_ready(2) && shortage.waits.is_none() {
                 continue;
             }
             if is_full {
                 self.make_room();
                 thread::sleep(LOOK_FOR_PLACE);
-                continue;
+            } else if let Err(error) = self.accept(listener, &mut shortage.waits) {
+                if shortage.waits.is_none() && is_permanent(&error) {
+                    return Err(error);
+                }
+                if shortage.told.is_none_or(|told| told.elapsed() >= SHORTAGE_INTERVAL) {
+                    (self.tell)(&format!("connections have to wait: {error}"));
+                    shortage.told = Some(Instant::now());
+                }
+                self.make_room();
+                thread::sleep(SHORTAGE_PAUSE);
             }
-            let accepted = match shortage.waits.take() {
-                Some(connection) => Ok(connection),
-                None => listener.accept().and_then(ClientConnection::new).map(Arc::new),
-            };
-            let failed = match accepted {
-                Ok(connection) => match self.take(&connection) {
-                    Ok(()) => continue,
-                    Err(error) => {
-                        shortage.waits = Some(connection);
-                        error
-                    }
-                },
-                Err(error) if is_harmless(&error) => continue,
-                Err(error) if is_permanent(&error) => return Err(error),
-                Err(error) => error,
-            };
-            if shortage.told.is_none_or(|told| told.elapsed() >= SHORTAGE_INTERVAL) {
-                (self.tell)(&format!("connections have to wait: {failed}"));
-                shortage.told = Some(Instant::now());
-            }
-            self.make_room();
-            thread::sleep(SHORTAGE_PAUSE);
         }
         if let Some(connection) = shortage.waits {
             self.take_last(&connection);
         }
-        self.end(&listener);
-        if let Some(exporter) = exporter {
-            exporter.end();
-        }
         Ok(())
+    }
+
+    /// Has the connection served that waits, or else the next one.
+    ///
+    /// # Errors
+    /// It cannot be accepted; or it cannot be served now, and waits.
+    fn accept(
+        self: &Arc<Server>,
+        listener: &Listener,
+        waits: &mut Option<Arc<ClientConnection>>,
+    ) -> io::Result<()> {
+        let connection = match waits.take() {
+            Some(connection) => connection,
+            None => match listener.accept().and_then(ClientConnection::new) {
+                Ok(connection) => Arc::new(connection),
+                Err(error) if is_harmless(&error) => return Ok(()),
+                Err(error) => return Err(error),
+            },
+        };
+        self.take(&connection).inspect_err(|_| *waits = Some(connection))
     }
 
     /// Lets open transactions come to their end.
