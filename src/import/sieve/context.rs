@@ -369,10 +369,13 @@ impl<'a> Lowering<'a> {
                     SieveCapture::Date(template) => {
                         expansion.0.push(VariablePiece::Date(template));
                     }
-                    SieveCapture::Here { whole } => {
+                    SieveCapture::Here { whole, last } => {
                         self.stateful = true;
                         let group = number.saturating_add(u32::from(whole));
-                        expansion.0.push(VariablePiece::Group(group));
+                        // One that there is not is empty, RFC 5229 §3.2.
+                        if group <= last {
+                            expansion.0.push(VariablePiece::Group(group));
+                        }
                     }
                     SieveCapture::Unknown => {
                         return Err(format!(

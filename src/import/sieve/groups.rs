@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::regex::one_level;
+use super::regex::{group_count, one_level};
 use crate::import::ir::{Cond, Operand};
 
 /// The groups that capture what is one level of a folder's name: at least one character,
@@ -25,17 +25,22 @@ pub(super) fn one_level_groups(condition: &Cond) -> BTreeSet<u32> {
     }
 }
 
+/// The number of the last group that a condition captures.
+pub(super) fn last_group(condition: &Cond) -> u32 {
+    match condition {
+        Cond::All(parts) | Cond::Any(parts) => parts.iter().map(last_group).max().unwrap_or(0),
+        Cond::Test(test) => {
+            let groups = test.values.iter().map(|value| match value {
+                Operand::Pattern(source, _) => group_count(source),
+                _ => 0,
+            });
+            groups.max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
 /// Whether a condition captures anything.
 pub(super) fn has_groups(condition: &Cond) -> bool {
-    match condition {
-        Cond::All(parts) | Cond::Any(parts) => parts.iter().any(has_groups),
-        Cond::Test(test) => test.values.iter().any(|value| match value {
-            Operand::Pattern(source, _) => {
-                let plain = source.replace("\\\\", "").replace("\\(", "").replace("(?", "");
-                plain.contains('(')
-            }
-            _ => false,
-        }),
-        _ => false,
-    }
+    last_group(condition) > 0
 }

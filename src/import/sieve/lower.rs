@@ -11,7 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::context::{Lowering, SieveFrame, soften};
-use super::groups::{has_groups, one_level_groups};
+use super::groups::{has_groups, last_group, one_level_groups};
 use super::parse::{Argument, Node};
 use super::refusals::is_added;
 use super::script::{
@@ -354,7 +354,9 @@ impl Lowering<'_> {
         if may_capture(test) {
             self.state.captured = match date {
                 Some(template) => SieveCapture::Date(template),
-                None if has_groups(condition) => SieveCapture::Here { whole: self.whole },
+                None if has_groups(condition) => {
+                    SieveCapture::Here { whole: self.whole, last: last_group(condition) }
+                }
                 None => SieveCapture::Unknown,
             };
             self.state.one_level = Rc::new(one_level_groups(condition));

@@ -114,6 +114,13 @@ pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
     found
 }
 
+/// How many groups a pattern of ours has.
+pub(super) fn group_count(pattern: &str) -> u32 {
+    let groups =
+        regex_syntax::parse(pattern).map_or(0, |hir| hir.properties().explicit_captures_len());
+    u32::try_from(groups).unwrap_or(u32::MAX)
+}
+
 /// A pattern whose first group is everything that matches between its anchors.
 pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
     let (flags, inner) = match pattern.strip_prefix("(?s)") {

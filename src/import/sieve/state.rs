@@ -34,8 +34,9 @@ pub(super) enum SieveCapture {
     Date(Rc<str>),
     /// Nothing: no test has matched.
     Nothing,
-    /// What the condition around it captured; whether the first group is all that fitted.
-    Here { whole: bool },
+    /// What the condition around it captured; whether the first group is all that fitted,
+    /// and the number of the last one.
+    Here { whole: bool, last: u32 },
     /// What some test before captured.
     Unknown,
     /// What a test of known text captured: [`State::values`].

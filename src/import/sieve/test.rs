@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::arguments::Arguments;
 use super::compare::{Collation, ComparisonKind, MatchType, Matching, SieveAddressPart, matching};
 use super::context::{Lowering, STEPS_PER_NODE};
-use super::groups::{has_groups, one_level_groups};
+use super::groups::{has_groups, last_group, one_level_groups};
 use super::occurrence::Occurrence;
 use super::parse::Node;
 use super::programs::WHEN_MOVED;
@@ -175,7 +175,8 @@ impl Lowering<'_> {
             match &self.known_match {
                 _ if !may_have_captured => {}
                 _ if self.runtime_match && all && is_last && has_groups(part) => {
-                    captured = Some(SieveCapture::Here { whole: self.whole });
+                    captured =
+                        Some(SieveCapture::Here { whole: self.whole, last: last_group(part) });
                     self.state.one_level = Rc::new(one_level_groups(part));
                 }
                 _ if self.runtime_match => captured = Some(SieveCapture::Unknown),

@@ -228,6 +228,8 @@ fn all_that_fitted_is_inserted() {
         ("header :matches \"subject\" \"[*] *\"", "${1}", "(?s)^\\[(.*?)\\] (.*?)$/ {1}"),
         ("header :matches \"subject\" \"Sale\"", "${00}", "(?s)^(Sale)$/ {1}"),
         ("header :regex \"subject\" \"^a(b|c)$\"", "${0}${1}", "^(a(b|c))$/ {1}{2}"),
+        // Of a group that there is not, nothing is inserted.
+        ("header :regex \"subject\" \"^a(b|c)$\"", "${1}x${2}", "^a(b|c)$/ {1}x"),
         ("header :regex \"subject\" \"^a|b$\"", "${0}", "(^a|b$)/ {1}"),
         ("address :matches \"from\" \"*@b\"", "${0}", "(?:^|<)(?:(([^<>]*?)@b))>?$/ {1}"),
     ] {

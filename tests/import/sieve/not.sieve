@@ -1,4 +1,4 @@
-require ["fileinto", "enotify", "include", "foreverypart", "mime", "spamtest", "vnd.dovecot.pipe", "index", "regex"];
+require ["fileinto", "enotify", "include", "foreverypart", "mime", "spamtest", "vnd.dovecot.pipe", "index", "regex", "editheader", "variables"];
 if header :contains "subject" "alarm" { notify "mailto:x@y.example"; stop; }
 if spamtest :value "ge" "5" { fileinto "Junk"; stop; }
 elsif header :contains "subject" "a" { fileinto "A"; }
@@ -13,5 +13,7 @@ if header :regex "subject" "(?i)invoice [0-9]+?" { fileinto "Bills"; }
 pipe "program";
 fileinto "Last" discard;
 if size :over 10 { fileinto "A..B"; }
+deleteheader "Received";
+if header :regex "subject" "^\\[([a-z]+)\\]" { fileinto "List.${1}${2}"; }
 stop;
 fileinto "never";
