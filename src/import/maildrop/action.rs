@@ -15,6 +15,9 @@ use crate::import::levels::of_either_name;
 use crate::import::shell::{ASKED, filtered_with_status, is_program, shell_words, unquoted};
 use crate::source::Span;
 
+/// Why EXITCODE is not known: maildrop sets it to how the program of a `cc` ends.
+pub(super) const OF_A_COPY: &str = "EXITCODE is how the program of an earlier `cc` ends";
+
 /// What a statement does to the further processing of a message.
 #[derive(Debug, Default)]
 pub(super) struct MaildropResult {
@@ -45,10 +48,20 @@ impl FilterLowering<'_> {
         let first = self.first_sign(target);
         if first == Some('|') {
             let CommandWords { words, differs } = self.command_words(target, 1)?;
-            self.note(
-                "a program that fails: the mail server tries again, whatever its exit status",
-            );
-            let action = if copy { "run" } else { "pipe" };
+            let action = match copy {
+                true => {
+                    self.note("if the program of a `cc` fails, only the log says so");
+                    self.variables.set("EXITCODE", MaildropVariable::Unknown(OF_A_COPY.into()));
+                    "run"
+                }
+                false => {
+                    self.note(
+                        "a program that fails: the mail server tries again, whatever its exit \
+                         status",
+                    );
+                    "pipe"
+                }
+            };
             let done = MaildropResult::of(Effect::Program(action, words), copy);
             return Ok(MaildropResult { differs, ..done });
         }
@@ -70,7 +83,7 @@ impl FilterLowering<'_> {
             return self.forward(&text, copy);
         }
         if text.constant.as_deref() == Some("/dev/null") {
-            return Ok(if copy { MaildropResult::default() } else { self.leave() });
+            return if copy { Ok(MaildropResult::default()) } else { self.leave() };
         }
         let folder = self.places().folder(&text.template, &mut self.draft);
         let folder = folder.map_err(|why| self.never_set(target).unwrap_or(why))?;
@@ -90,12 +103,22 @@ impl FilterLowering<'_> {
     }
 
     /// `exit`: nothing is delivered, and `EXITCODE` says what the mail server does.
-    pub(super) fn leave(&mut self) -> MaildropResult {
+    ///
+    /// # Errors
+    /// It is not known what EXITCODE is.
+    pub(super) fn leave(&mut self) -> Result<MaildropResult, String> {
         let code = match self.variables.get("EXITCODE") {
             MaildropVariable::Constant(text) => text.trim().parse::<i32>().ok(),
-            _ => None,
+            MaildropVariable::Unknown(why) => return Err(why),
+            _ => return Err("EXITCODE depends on the message".into()),
         };
-        MaildropResult::of(Effect::for_exit_code(code), false)
+        Ok(MaildropResult::of(Effect::for_exit_code(code), false))
+    }
+
+    /// Whether mail is dropped there.
+    pub(super) fn is_nowhere(&mut self, target: &Expression) -> bool {
+        let text = self.text_of(target).ok().and_then(|text| text.constant);
+        text.as_deref() == Some("/dev/null")
     }
 
     /// Why a text is not a path, if it begins with a variable that nothing sets.

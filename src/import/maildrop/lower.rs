@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::action::MaildropResult;
+use super::action::{MaildropResult, OF_A_COPY};
 use super::context::{FilterLowering, ReturnCode};
 use super::expression::{Expression, ExpressionPiece};
 use super::parse::{MaildropLoop, MaildropStatement, MaildropStatementKind, parse};
@@ -169,6 +169,7 @@ impl FilterLowering<'_> {
         units: &mut Vec<Unit>,
     ) {
         match word {
+            "to" if self.is_nowhere(argument) => self.exit(span, units),
             "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
             "cc" => units.push(self.action(span, |this| this.deliver(span, argument, true))),
             "xfilter" => {
@@ -192,18 +193,24 @@ impl FilterLowering<'_> {
         }
     }
 
-    /// `exit`; after `cc` the two are `to`.
+    /// `exit` and `to "/dev/null"`; after `cc` the two are `to`.
     fn exit(&mut self, span: Span, units: &mut Vec<Unit>) {
         let done = self.leave();
-        let is_plain = matches!(done.effects.as_slice(), [Effect::Discard(_)]);
-        let Some(unit) = units.last_mut().filter(|unit| is_plain && ends_with_copy(unit)) else {
-            units.push(self.action(span, |_| Ok(done)));
+        let drops = match &done {
+            Ok(done) => matches!(done.effects.as_slice(), [Effect::Discard(_)]),
+            Err(why) => why == OF_A_COPY,
+        };
+        let is_cc = |unit: &Unit| self.sources.text(unit.span).starts_with("cc");
+        let copied = |unit: &&mut Unit| drops && ends_with_copy(unit) && is_cc(unit);
+        let Some(unit) = units.last_mut().filter(copied) else {
+            units.push(self.action(span, |_| done));
             return;
         };
         if let Some(effect) = unit.effects.last_mut() {
             *effect = match std::mem::replace(effect, Effect::Stop) {
                 Effect::Copy(name, marks) if name == "INBOX" => Effect::Inbox(marks),
                 Effect::Copy(name, marks) => Effect::Folder(name, marks),
+                Effect::Program(_, words) => Effect::Program("pipe", words),
                 other => other,
             };
         }
@@ -382,11 +389,12 @@ pub(super) fn lost(span: Span, why: String, inner: &[MaildropStatement]) -> Unit
     Unit { would_end, count: units_in(inner).max(1), ..Unit::not(span, why) }
 }
 
-/// Whether the last effect of a unit is a copy in a folder, made unconditionally.
+/// Whether the last effect of a unit is a copy, in a folder or for a program, made
+/// unconditionally.
 fn ends_with_copy(unit: &Unit) -> bool {
     unit.condition == Cond::Always
         && matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_))
-        && matches!(unit.effects.last(), Some(Effect::Copy(..)))
+        && matches!(unit.effects.last(), Some(Effect::Copy(..) | Effect::Program("run", _)))
 }
 
 /// `rule:[Name]`, `Rule: Name`: removed from the comments.

@@ -151,6 +151,11 @@ fn targets() {
         ("to \"|x | $HOME/y\"", "pipe \"/bin/sh\" \"-c\" \"x | $HOME/y\""),
         ("cc Maildir/.Copies/\n", "copy \"Copies\""),
         ("cc Maildir/.Copies/\nexit", "folder \"Copies\""),
+        // The program has the message: if it fails, maildrop tells the mail server.
+        ("cc \"|deliver\"\nexit", "pipe \"deliver\""),
+        ("cc \"|deliver\"\nEXITCODE=0\nexit", "pipe \"deliver\""),
+        ("cc \"|deliver\"\nto /dev/null", "pipe \"deliver\""),
+        ("cc \"|note\"\nto Maildir/.x", "run \"note\"\nfolder \"x\""),
         ("FLAGS=S\nto Maildir/.x", "mark seen\nfolder \"x\""),
         (
             "FLAGS=SF\nFLAGS=S\nto Maildir/.x",
@@ -176,6 +181,20 @@ fn targets() {
         ),
     ] {
         exact(statement, want);
+    }
+}
+
+/// Mail is dropped only where it is known that the mail server is not told anything else.
+#[test]
+fn an_exit_code_that_is_not_known_drops_nothing() {
+    for text in [
+        "cc \"|deliver\"\nif (/^A: b/)\n exit\n",
+        "if (/^A: b/)\n EXITCODE=77\nexit\n",
+        "import CODE\nEXITCODE=$CODE\nexit\n",
+    ] {
+        let (rules, report, _) = came_of(text);
+        assert!(!rules.lines().any(|line| line.contains("discard")), "{rules}");
+        assert!(report.contains("EXITCODE"), "{report}");
     }
 }
 

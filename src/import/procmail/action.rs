@@ -7,7 +7,8 @@ use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
 use crate::import::levels::of_either_name;
 use crate::import::shell::{
-    ASKED, in_braces, is_program, kept_in_file, shell_words, status_of, unquoted,
+    ASKED, asking, if_unasked, in_braces, is_program, kept_in_file, shell_words, status_of,
+    unquoted,
 };
 use crate::source::Span;
 
@@ -19,6 +20,8 @@ pub(super) struct ProcmailResult {
     pub(super) ends: bool,
     /// The headers that it has changed, in lower case; `*` for any.
     pub(super) edited: Vec<String>,
+    /// `filter-failed` says whether its program has failed.
+    pub(super) may_fail: bool,
     /// How many recipes it stands for.
     pub(super) count: usize,
     /// How it differs.
@@ -34,7 +37,8 @@ impl ProcmailResult {
 
     pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailResult {
         let (edited, comments) = (Vec::new(), Vec::new());
-        ProcmailResult { effects, ends: false, edited, count: 1, differs: None, comments }
+        let (ends, may_fail) = (false, false);
+        ProcmailResult { effects, ends, edited, may_fail, count: 1, differs: None, comments }
     }
 
     /// A delivery to a folder, or to the inbox.
@@ -343,10 +347,17 @@ impl RecipeLowering<'_> {
             }
             None => self.variables.command(command)?,
         };
-        self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
+        if copy && flags.contains(['w', 'W']) && self.is_failure_asked_for {
+            self.note(ASKED);
+            let effects = vec![Effect::Program("filter", asking(None, words)), if_unasked(span)];
+            return Ok(ProcmailResult { may_fail: true, ..ProcmailResult::going_on(effects) });
+        }
+        if filters || !copy {
+            self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
+        }
         if filters {
             let done = ProcmailResult::going_on(vec![Effect::Program("filter", words)]);
-            return Ok(ProcmailResult { edited: vec!["*".into()], ..done });
+            return Ok(ProcmailResult { edited: vec!["*".into()], may_fail: true, ..done });
         }
         if copy && self.is_status_asked_after(span) {
             self.note(ASKED);

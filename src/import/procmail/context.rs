@@ -22,7 +22,8 @@ pub(super) enum Dependence {
         chain: Vec<Cond>,
         /// These may have another result now.
         changes: bool,
-        filters: bool,
+        /// `filter-failed` says whether its program has failed.
+        may_fail: bool,
     },
     /// It is not translated.
     Unknown,
@@ -54,6 +55,8 @@ pub(super) struct RecipeLowering<'a> {
     pub(super) captures_blank: bool,
     /// The next recipe asks whether this one was done.
     pub(super) is_asked_for: bool,
+    /// The recipes after it ask whether its program has failed.
+    pub(super) is_failure_asked_for: bool,
     /// What a recipe captures, nodes after it use.
     pub(super) match_is_used: bool,
     /// The rest of this file is not read.
@@ -77,6 +80,7 @@ impl<'a> RecipeLowering<'a> {
             depth: 0,
             captures_blank: false,
             is_asked_for: false,
+            is_failure_asked_for: false,
             match_is_used: false,
             switched: false,
         }

@@ -83,6 +83,7 @@ impl RecipeLowering<'_> {
                     joined = number + marked.as_ref().map_or(1, |marked| marked.nodes);
                     let after = nodes.get(joined..).unwrap_or_default();
                     self.is_asked_for = is_asked_for(after, self.around.len() > 1);
+                    self.is_failure_asked_for = is_failure_asked_for(after);
                     let unit = match marked {
                         Some(marked) => {
                             let all = nodes.get(number..joined).unwrap_or_default();
@@ -200,7 +201,7 @@ impl RecipeLowering<'_> {
             changes: changes_tests && named.is_none(),
             condition: named.unwrap_or_else(|| condition.clone()),
             changes_tests,
-            filters: matches!(done.effects.last(), Some(Effect::Program("filter", _))),
+            may_fail: done.may_fail,
         };
         *before = result.dependence(flags, before, chain);
         let unit = unit_of(span, recipe, condition, done, found.differs);
@@ -298,8 +299,8 @@ impl RecipeLowering<'_> {
         }
         match before {
             // What cannot be stored or given to a program is tried again.
-            Dependence::Known { own, chain, filters, .. } if flags.contains('e') => {
-                let failed = match filters {
+            Dependence::Known { own, chain, may_fail, .. } if flags.contains('e') => {
+                let failed = match may_fail {
                     true => Cond::Word("filter-failed".into()),
                     false => Cond::Never,
                 };
@@ -313,7 +314,7 @@ impl RecipeLowering<'_> {
             Dependence::Known { is_stale: true, .. } if !flags.contains('E') => {
                 Err("the recipe before it changes what is tested".into())
             }
-            Dependence::Known { own, chain, filters: true, .. } if flags.contains('a') => {
+            Dependence::Known { own, chain, may_fail: true, .. } if flags.contains('a') => {
                 let worked = Cond::not(Cond::Word("filter-failed".into()));
                 Ok((Cond::all([own.clone(), worked]), chain.clone()))
             }
@@ -426,30 +427,30 @@ struct RecipeResult {
     changes_tests: bool,
     /// These conditions may have another result now.
     changes: bool,
-    /// Its last effect is a filter, which may have failed.
-    filters: bool,
+    /// `filter-failed` says whether its program has failed.
+    may_fail: bool,
 }
 
 impl RecipeResult {
     /// What the next recipe can depend on, if this one has these flags. `before` is what it
     /// depended on itself, `chain` the recipes that it is an alternative to.
     fn dependence(self, flags: &str, before: &Dependence, mut chain: Vec<Cond>) -> Dependence {
-        let RecipeResult { own, condition, changes_tests, changes, filters } = self;
+        let RecipeResult { own, condition, changes_tests, changes, may_fail } = self;
         match (before, flags.contains(['A', 'a', 'e']), flags.contains('E')) {
             // `A` refers to the last one without it.
             (Dependence::Known { own, is_stale, .. }, true, _) if !flags.contains('e') => {
                 let is_stale = *is_stale || changes_tests && !is_kept(own);
                 let chain = vec![condition];
-                Dependence::Known { own: own.clone(), is_stale, chain, changes, filters }
+                Dependence::Known { own: own.clone(), is_stale, chain, changes, may_fail }
             }
             (_, true, _) => before.clone(),
             (_, _, true) => {
                 chain.push(own);
-                Dependence::Known { own: condition, is_stale: changes, chain, changes, filters }
+                Dependence::Known { own: condition, is_stale: changes, chain, changes, may_fail }
             }
             _ => {
                 let chain = vec![own.clone()];
-                Dependence::Known { own, is_stale: changes, chain, changes, filters }
+                Dependence::Known { own, is_stale: changes, chain, changes, may_fail }
             }
         }
     }
@@ -579,6 +580,16 @@ fn makes_folders_only(recipe: &Recipe) -> bool {
         && !recipe.flags.contains(['A', 'a', 'E', 'e', 'f'])
         && makes_folders(command) == Some(true)
         && recipe.conditions.iter().all(is_test)
+}
+
+/// Whether the recipes that depend on one ask if it has failed: `a`, `e`.
+fn is_failure_asked_for(after: &[RcNode]) -> bool {
+    let recipes = after.iter().filter_map(|node| match &node.kind {
+        NodeKind::Recipe(recipe) => Some(recipe.flags.as_str()),
+        _ => None,
+    });
+    let mut depending = recipes.take_while(|flags| flags.contains(['A', 'a', 'E', 'e']));
+    depending.any(|flags| flags.contains(['a', 'e']))
 }
 
 /// Whether what comes after a recipe may ask if it was done: `A`, `E`. Included files are

@@ -302,6 +302,27 @@ fn what_was_done_is_kept_where_the_message_is_changed() {
     );
 }
 
+/// Mail that a program was to take is not dropped where the program has failed.
+#[test]
+fn a_copy_for_a_program_is_asked_about() {
+    let of_a_copy = |flags: &str, next: &str| {
+        let recipes = format!(":0 {flags}\n* ^Subject:.*a\n| take\n:0 {next}\n/dev/null\n");
+        let (rules, totals) = rules(&recipes);
+        assert_eq!(totals.exact, 2, "{rules}");
+        rules
+    };
+    let asked = of_a_copy("cw", "a");
+    assert!(asked.contains("when has rc-done-1 and not filter-failed -> discard"), "{asked}");
+    assert!(asked.contains("-> defer \"4.3.0 no room for the message\""), "{asked}");
+    assert!(of_a_copy("cW", "e").contains(" and filter-failed -> discard"));
+    // procmail does not wait for it.
+    let dropped = "when header \"Subject\" contains \"a\" -> discard";
+    for flags in ["c", "cw"] {
+        assert!(of_a_copy(flags, "A").contains(dropped), "{flags}");
+    }
+    assert!(of_a_copy("c", "a").contains(dropped));
+}
+
 /// A file that delivers some mail does not end processing for the rest.
 #[test]
 fn files_are_included_and_left() {
