@@ -136,6 +136,16 @@ impl Lowering<'_> {
             }
         }
         let kept = ended && self.state.keep == KEPT && !acts.iter().any(SieveAct::closes);
+        // Nothing but the program has what is dropped then, and it may fail.
+        let is_dropped = ended
+            && self.state.keep != FILED
+            && acts.iter().any(|act| matches!(act, SieveAct::Discard));
+        let mut takers = acts.iter_mut().filter(|act| act.delivers());
+        if let (true, Some(SieveAct::Pipe { copy, attempt: false, .. }), None) =
+            (is_dropped, takers.next(), takers.next())
+        {
+            *copy = false;
+        }
         // Giving it to a program drops it already.
         if acts.iter().any(|act| matches!(act, SieveAct::Pipe { copy: false, .. })) {
             acts.retain(|act| !matches!(act, SieveAct::Discard));

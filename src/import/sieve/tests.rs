@@ -741,6 +741,8 @@ fn programs_are_run_if_their_folder_is_named() {
     for (script, want, differs) in [
         ("pipe \"a\";", "pipe \"/p/a\"", "the mail server tries again"),
         ("pipe :try \"a\"; discard;", "pipe \"/p/a\"", "Sieve drops the message"),
+        // If it is dropped although the program has failed, nobody has it.
+        ("pipe :copy \"a\"; discard;", "pipe \"/p/a\"", "the mail server tries again"),
         ("pipe \"a\"; keep;", "run \"/p/a\", inbox", "only the log says so"),
         ("pipe :copy \"a\"; fileinto \"X\";", "run \"/p/a\", folder \"X\"", "only the log says so"),
         (
