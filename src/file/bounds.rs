@@ -10,7 +10,7 @@ use std::fs::{File, Metadata, metadata, read_link};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 #[cfg(target_os = "linux")]
@@ -31,9 +31,44 @@ impl fmt::Display for OutOfBounds {
 
 impl std::error::Error for OutOfBounds {}
 
-/// The directory below which paths have to stay; by default there is none.
+/// The directory below which paths have to stay; by default there is none. It is opened
+/// once and stays open, so bounds are kept for one delivery or command only: afterwards
+/// another directory may have its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bounds(Option<Arc<Path>>);
+pub struct Bounds(Option<Arc<TopDirectory>>);
+
+#[derive(Debug)]
+struct TopDirectory {
+    path: PathBuf,
+    open: OnceLock<OwnedFd>,
+}
+
+impl PartialEq for TopDirectory {
+    fn eq(&self, other: &TopDirectory) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for TopDirectory {}
+
+impl TopDirectory {
+    /// The open directory, and a path from there.
+    fn split<'p>(&self, path: &'p Path) -> io::Result<(&OwnedFd, &'p Path)> {
+        let rest = path.strip_prefix(&self.path).map_err(|_| leads_out())?;
+        if let Some(open) = self.open.get() {
+            return Ok((open, rest));
+        }
+        let flags = PATH_ONLY | OFlags::DIRECTORY;
+        let open = openat(CWD, &self.path, flags, Mode::empty())?;
+        Ok((self.open.get_or_init(|| open), rest))
+    }
+
+    /// Opens something below the directory.
+    fn open_inside(&self, path: &Path, flags: OFlags, links: LinkPolicy) -> io::Result<OwnedFd> {
+        let (top, rest) = self.split(path)?;
+        resolve(top, rest, flags, Mode::empty(), links).map_err(io_error)
+    }
+}
 
 /// No bounds: paths may lead anywhere.
 pub const ANYWHERE: Bounds = Bounds(None);
@@ -100,12 +135,12 @@ fn by_descriptor(open: BorrowedFd<'_>) -> PathBuf {
 impl Bounds {
     /// Bounds by which paths have to stay below `directory`, whose own path is trusted.
     pub fn below(directory: &Path) -> Bounds {
-        Bounds(Some(directory.into()))
+        Bounds(Some(Arc::new(TopDirectory { path: directory.into(), open: OnceLock::new() })))
     }
 
     /// The directory, if there is one.
     pub fn directory(&self) -> Option<&Path> {
-        self.0.as_deref()
+        self.0.as_deref().map(|top| &*top.path)
     }
 
     /// Opens a regular file; errors as [`super::open`], and [`OutOfBounds`].
@@ -118,12 +153,12 @@ impl Bounds {
         match &self.0 {
             None => open_with_metadata(path, flags),
             Some(top) => {
-                let (top, rest) = split(top, path)?;
+                let (top, rest) = top.split(path)?;
                 open_regular(flags, |flags, mode| {
                     // The kernel accepts a mode only with flags that create a file.
                     let creates = flags.contains(OFlags::CREATE);
                     let mode = if creates { mode } else { Mode::empty() };
-                    resolve(&top, rest, flags, mode, LinkPolicy::Beneath)
+                    resolve(top, rest, flags, mode, LinkPolicy::Beneath)
                 })
             }
         }
@@ -136,7 +171,7 @@ impl Bounds {
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match &self.0 {
             None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
-            Some(top) => open_inside(top, path, DIRECTORY, LinkPolicy::Beneath),
+            Some(top) => top.open_inside(path, DIRECTORY, LinkPolicy::Beneath),
         }
     }
 
@@ -159,7 +194,7 @@ impl Bounds {
         match &self.0 {
             None => self.pin(path),
             Some(top) => {
-                Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, LinkPolicy::None)?))
+                Ok(PinnedDirectory::new(top.open_inside(path, DIRECTORY, LinkPolicy::None)?))
             }
         }
     }
@@ -188,7 +223,7 @@ impl Bounds {
         match &self.0 {
             None => metadata(path),
             Some(top) => {
-                File::from(open_inside(top, path, PATH_ONLY, LinkPolicy::Beneath)?).metadata()
+                File::from(top.open_inside(path, PATH_ONLY, LinkPolicy::Beneath)?).metadata()
             }
         }
     }
@@ -199,11 +234,11 @@ impl Bounds {
     /// The system's error, or [`OutOfBounds`].
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
-        let found = open_inside(top, path, PATH_ONLY, LinkPolicy::Beneath)?;
-        let found = read_link(by_descriptor(found.as_fd()))?;
-        let open_top = openat(CWD, &**top, PATH_ONLY, Mode::empty())?;
+        let (open_top, rest) = top.split(path)?;
+        let found = resolve(open_top, rest, PATH_ONLY, Mode::empty(), LinkPolicy::Beneath);
+        let found = read_link(by_descriptor(found.map_err(io_error)?.as_fd()))?;
         let real_top = read_link(by_descriptor(open_top.as_fd()))?;
-        Ok(top.join(found.strip_prefix(real_top).map_err(|_| leads_out())?))
+        Ok(top.path.join(found.strip_prefix(real_top).map_err(|_| leads_out())?))
     }
 
     /// Creates a directory and what is missing above it, without following links, each
@@ -214,7 +249,8 @@ impl Bounds {
     /// The system's error, or [`OutOfBounds`]; `Unsupported` without bounds.
     pub fn make_directory(&self, path: &Path, mode: Mode) -> io::Result<()> {
         let Some(top) = &self.0 else { return Err(ErrorKind::Unsupported.into()) };
-        let (mut open, rest) = split(top, path)?;
+        let (open, rest) = top.split(path)?;
+        let mut open = open.try_clone()?;
         for part in rest.components() {
             let Component::Normal(name) = part else { return Err(leads_out()) };
             let below = |open: &OwnedFd| {
@@ -246,18 +282,6 @@ impl Bounds {
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath)
         .map_err(io_error)
-}
-
-fn open_inside(top: &Path, path: &Path, flags: OFlags, links: LinkPolicy) -> io::Result<OwnedFd> {
-    let (top, rest) = split(top, path)?;
-    resolve(&top, rest, flags, Mode::empty(), links).map_err(io_error)
-}
-
-/// Opens the directory of the bounds; returns it and the path from there.
-fn split<'p>(top: &Path, path: &'p Path) -> io::Result<(OwnedFd, &'p Path)> {
-    let rest = path.strip_prefix(top).map_err(|_| leads_out())?;
-    let flags = PATH_ONLY | OFlags::DIRECTORY;
-    Ok((openat(CWD, top, flags, Mode::empty())?, rest))
 }
 
 #[cfg(target_os = "linux")]

@@ -44,7 +44,7 @@ impl RuleCache {
     pub fn of(&mut self, user: &User, site: Option<&Path>) -> Result<&ActiveRules, String> {
         self.now += 1;
         let home = user.home_or_nowhere();
-        let is_current = self.kept.get(home).is_some_and(|kept| kept.rules.are_current());
+        let is_current = self.kept.get(home).is_some_and(|kept| kept.rules.are_current(user));
         if !is_current {
             self.kept.remove(home);
             let files = RuleFiles { rules: None, site };
@@ -124,6 +124,23 @@ mod tests {
         // Rules larger than the limit for all are kept while they are in use.
         cache.make_room(2 * TEXT);
         assert!(cache.kept.is_empty());
+    }
+
+    #[test]
+    fn a_home_that_was_replaced_has_its_own_rules() {
+        let all = tempfile::tempdir().unwrap();
+        let home = all.path().join("home");
+        let mut cache = RuleCache::default();
+        for (number, is_empty) in [false, true, false].into_iter().enumerate() {
+            std::fs::create_dir(&home).unwrap();
+            let text = if is_empty { "" } else { "folder \"A\"\n" };
+            std::fs::write(home.join(".mailrules"), text).unwrap();
+            let data = all.path().join("data");
+            let user = User::confined("taro", &home, &home.join("Maildir"), &data, Arc::default());
+            let rules = cache.of(&user, None).unwrap();
+            assert_eq!(rules.set.user.statement(0).is_none(), is_empty, "{number}");
+            std::fs::rename(&home, all.path().join(number.to_string())).unwrap();
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::file::{ANYWHERE, Bounds};
+use crate::file::Bounds;
 use crate::source::{Fingerprint, open_rules, read_current};
 use crate::state::program_cache::{CachedRuleFile, Verification};
 
@@ -14,8 +14,6 @@ pub struct FileFingerprints {
     files: Vec<(PathBuf, Option<Fingerprint>)>,
     /// Whether they are needed: a process that delivers only one message keeps none.
     is_needed: bool,
-    /// Where a confined user's files must be.
-    bounds: Bounds,
 }
 
 impl FileFingerprints {
@@ -26,11 +24,8 @@ impl FileFingerprints {
         print: Option<Fingerprint>,
         proof: Verification,
     ) -> FileFingerprints {
-        let mut fingerprints = FileFingerprints {
-            files: Vec::new(),
-            is_needed: proof == Verification::AtOnce,
-            bounds: ANYWHERE,
-        };
+        let mut fingerprints =
+            FileFingerprints { files: Vec::new(), is_needed: proof == Verification::AtOnce };
         fingerprints.add(path, print);
         fingerprints
     }
@@ -43,16 +38,8 @@ impl FileFingerprints {
         let fingerprints = files
             .iter()
             .map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Fingerprint::of)));
-        (proof == Verification::AtOnce).then(|| FileFingerprints {
-            files: fingerprints.collect(),
-            is_needed: true,
-            bounds: ANYWHERE,
-        })
-    }
-
-    /// The same, for files that must be within bounds.
-    pub(super) fn within(self, bounds: &Bounds) -> FileFingerprints {
-        FileFingerprints { bounds: bounds.clone(), ..self }
+        (proof == Verification::AtOnce)
+            .then(|| FileFingerprints { files: fingerprints.collect(), is_needed: true })
     }
 
     pub(super) fn add(&mut self, path: &Path, print: Option<Fingerprint>) {
@@ -73,18 +60,16 @@ impl FileFingerprints {
         self.files.iter().filter_map(|(_, print)| *print).map(|print| print.length).sum()
     }
 
-    /// Whether the rules are still those of the files, which belong to a user.
-    pub fn are_current(&self) -> bool {
-        self.hold(fingerprint_of)
+    /// Whether the rules are still those of the files, which belong to a user and must be
+    /// within bounds.
+    pub fn are_current(&self, bounds: &Bounds) -> bool {
+        self.hold(|path| fingerprint_of(bounds, path))
     }
 
     /// Whether all files still have the same content; `look` returns the current
     /// fingerprint of one.
-    pub(super) fn hold(
-        &self,
-        look: impl Fn(&Bounds, &Path) -> io::Result<Option<Fingerprint>>,
-    ) -> bool {
-        let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);
+    pub(super) fn hold(&self, look: impl Fn(&Path) -> io::Result<Option<Fingerprint>>) -> bool {
+        let holds = |path: &Path, print| look(path).is_ok_and(|now| now == print);
         self.files.iter().all(|(path, print)| holds(path, *print))
     }
 }

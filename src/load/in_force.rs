@@ -126,7 +126,7 @@ fn find_in_force(
     let opened = read_current(|| {
         let file = open_rules(bounds_of_main(path, user), path)?;
         let print = file.fingerprint()?;
-        let mut fingerprints = FileFingerprints::of(path, Some(print), proof).within(user.bounds());
+        let mut fingerprints = FileFingerprints::of(path, Some(print), proof);
         let look = &mut |path: &Path| {
             let print = fingerprint_of(user.bounds(), path)?;
             fingerprints.add(path, print);
@@ -152,8 +152,7 @@ fn find_in_force(
         Err(error) => {
             let last_valid = last_valid_files(path, state);
             if error.is_missing() && !is_named && last_valid.is_none() {
-                let fingerprints =
-                    FileFingerprints::of(path, None, proof).within(user.bounds()).all();
+                let fingerprints = FileFingerprints::of(path, None, proof).all();
                 return Ok(LoadedRules { fingerprints, ..none() });
             }
             return UnusableRules::not_read(path, &error, last_valid).replaced(path, user, state);
@@ -181,7 +180,6 @@ fn find_in_force(
         }
     }
     let fingerprints = FileFingerprints::of_files(&files, proof).filter(|_| may_be_kept);
-    let fingerprints = fingerprints.map(|fingerprints| fingerprints.within(user.bounds()));
     Ok(LoadedRules { remark, fingerprints, ..LoadedRules::of(compiled) })
 }
 

@@ -134,7 +134,7 @@ impl LoadedSiteRules {
 impl FileFingerprints {
     /// Whether the rules are still those of the files, which belong to the site.
     pub fn are_current_of_site(&self) -> bool {
-        self.hold(|_, path| fingerprint_of(path))
+        self.hold(fingerprint_of)
     }
 }
 

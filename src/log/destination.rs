@@ -44,7 +44,7 @@ impl Log {
                     }
                     written => written,
                 };
-                let written = written.and_then(|file| rotate(&file, &path));
+                let written = written.and_then(|(file, length)| rotate(&file, length, &path));
                 (path, written)
             }
         };
@@ -88,18 +88,19 @@ fn stamped(lines: &[String]) -> String {
     text
 }
 
-fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
+/// Returns the file, too, and its length.
+fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<(File, u64)> {
     let text = stamped(lines);
     let flags = flags | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
-    let mut file = file::open(path, flags)?;
+    let (mut file, before) = file::open_with_metadata(path, flags)?;
     file.write_all(text.as_bytes())?;
-    Ok(file)
+    Ok((file, before.len() + text.len() as u64))
 }
 
 /// Renames a log that has become large; the lock and the second check keep two processes
 /// from doing it one after the other.
-fn rotate(file: &File, path: &Path) -> io::Result<()> {
-    if file.metadata()?.len() < ROTATION_SIZE {
+fn rotate(file: &File, length: u64, path: &Path) -> io::Result<()> {
+    if length < ROTATION_SIZE {
         return Ok(());
     }
     if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {

@@ -44,7 +44,8 @@ impl Sharing {
         }
     }
 
-    /// Sets the mode of a file just created in `parent`. Not all file systems can do
+    /// Sets the mode of a file just created in `parent`, unless it has that mode already,
+    /// as nearly always: to set it again would dirty its inode. Not all file systems can do
     /// that.
     pub(super) fn set_file_mode(self, parent: impl AsFd, file: impl AsFd) {
         let mode = match self {
@@ -52,7 +53,9 @@ impl Sharing {
             Sharing::Shared => group_of(parent)
                 .map(|group| PRIVATE_FILE | group.intersection(Mode::RGRP | Mode::WGRP)),
         };
-        if let Some(mode) = mode {
+        if let Some(mode) = mode
+            && mode_of(&file) != Some(mode)
+        {
             let _ = fchmod(file, mode);
         }
     }
@@ -77,9 +80,13 @@ impl Sharing {
     }
 }
 
+fn mode_of(file: impl AsFd) -> Option<Mode> {
+    Some(Mode::from_raw_mode(fstat(file).ok()?.st_mode))
+}
+
 /// The group permissions of a set-group-id directory without a default ACL.
 fn group_of(directory: impl AsFd) -> Option<Mode> {
-    let mode = Mode::from_raw_mode(fstat(&directory).ok()?.st_mode);
+    let mode = mode_of(&directory)?;
     let has_acl = has_acl(&directory, Acl::Default) == Some(true);
     (mode.contains(Mode::SGID) && !has_acl).then(|| mode.intersection(Mode::RWXG))
 }

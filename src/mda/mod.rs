@@ -150,13 +150,13 @@ impl ActiveRules {
         same
     }
 
-    /// Whether these kept rules are still those that would be loaded.
-    pub fn are_current(&self) -> bool {
+    /// Whether these kept rules of a user are still those that would be loaded.
+    pub fn are_current(&self, user: &User) -> bool {
         self.fingerprints.as_ref().is_some_and(|fingerprints| {
             let same = |(path, choices): &(PathBuf, SwitchChoices)| {
                 switch_choices::read(path).is_ok_and(|now| now == *choices)
             };
-            fingerprints.user.are_current()
+            fingerprints.user.are_current(user.bounds())
                 && fingerprints.site.are_current_of_site()
                 && fingerprints.choices.as_ref().is_none_or(same)
         })

@@ -293,18 +293,17 @@ impl Content {
                     StreamError::Output(error) => error,
                 })?
             }
-            None => {
-                let stored = self.stored()?;
-                out.write_all(header)?;
-                match stored {
-                    StoredBody::Memory { bytes, start } => {
-                        let body = bytes.get(*start..).unwrap_or_default();
-                        out.write_all(body)?;
-                        body.len() as u64
-                    }
-                    StoredBody::File { file, range } => copy(file, range, out)?,
+            None => match self.stored()? {
+                StoredBody::Memory { bytes, start } => {
+                    let body = bytes.get(*start..).unwrap_or_default();
+                    write_both(out, header, body)?;
+                    body.len() as u64
                 }
-            }
+                StoredBody::File { file, range } => {
+                    out.write_all(header)?;
+                    copy(file, range, out)?
+                }
+            },
         };
         Ok(header.len() as u64 + body)
     }
