@@ -181,7 +181,8 @@ fn is_plain(hir: &Hir) -> bool {
 pub(super) fn on_address(inner: &str, start: bool, end: bool, after: &str) -> String {
     let mut out = String::from("(?:^|<)");
     if !start {
-        out.push_str("[^<>]*");
+        // A group begins where it can first begin, so as little as possible comes before it.
+        out.push_str(if group_count(inner) > 0 { "[^<>]*?" } else { "[^<>]*" });
     }
     out.push_str("(?:");
     out.push_str(inner);

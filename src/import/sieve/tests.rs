@@ -228,6 +228,12 @@ fn all_that_fitted_is_inserted() {
         ("header :matches \"subject\" \"[*] *\"", "${1}", "(?s)^\\[(.*?)\\] (.*?)$/ {1}"),
         ("header :matches \"subject\" \"Sale\"", "${00}", "(?s)^(Sale)$/ {1}"),
         ("header :regex \"subject\" \"^a(b|c)$\"", "${0}${1}", "^(a(b|c))$/ {1}{2}"),
+        // The group takes `rust-users` of `rust-users-request@b`, not only its last letter.
+        (
+            "address :regex \"from\" \"([a-z-]+)-request@\"",
+            "${1}",
+            "(?:^|<)[^<>]*?(?:([a-z\\-]+)\\-request@)[^<>]*>?$/ {1}",
+        ),
         // Of a group that there is not, nothing is inserted.
         ("header :regex \"subject\" \"^a(b|c)$\"", "${1}x${2}", "^a(b|c)$/ {1}x"),
         ("header :regex \"subject\" \"^a|b$\"", "${0}", "(^a|b$)/ {1}"),
