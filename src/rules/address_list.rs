@@ -13,7 +13,7 @@ use hashbrown::hash_table::Entry;
 
 use super::list_entry::{
     BadEntry, BadEntryReason, LONGEST_COMMON, PUNYCODE, affordable, is_common, judge_exact,
-    judge_patterns, key_of, key_of_exact, pattern_source, without_comment,
+    judge_glob, judge_patterns, key_of, key_of_exact, pattern_source, without_comment,
 };
 use crate::rules::glob;
 use crate::rules::pattern::{self, PatternEngines};
@@ -205,6 +205,9 @@ impl AddressList {
             self.used_patterns.take();
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));
+            if let Some(reason) = judge_glob(entry) {
+                self.bad.push(BadEntry { line, entry: entry.to_owned(), reason });
+            }
         } else {
             let bad = if fits { judge_exact(entry) } else { Some(BadEntryReason::TooLong) };
             // No address has the key of a bad entry, but a text may.

@@ -24,6 +24,8 @@ pub enum BadEntryReason {
     ManyAts,
     /// Blanks, angle brackets, commas: more than an address.
     NotBare,
+    /// A glob for an address with nothing before the `@`, as `@*.example`.
+    NoLocalPart,
     /// What follows the `@` is not a domain.
     BadDomain,
     /// Longer than an address can be.
@@ -42,6 +44,7 @@ impl std::fmt::Display for BadEntryReason {
             BadEntryReason::NoAt => "it has no `@`",
             BadEntryReason::ManyAts => "it has more than one `@`",
             BadEntryReason::NotBare => "it is more than a bare address",
+            BadEntryReason::NoLocalPart => "an address has a part before the `@`",
             BadEntryReason::BadDomain => "what follows the `@` is not a domain",
             BadEntryReason::LongAddress => "it is longer than an address can be",
             BadEntryReason::BadPattern(reason) => reason,
@@ -162,8 +165,18 @@ pub(super) fn key_of(entry: &str) -> String {
 
 /// Why no address can match an entry; patterns are not checked.
 pub(super) fn judge(entry: &str) -> Option<BadEntryReason> {
-    let loose = pattern_source(entry).is_some() || glob::is_glob(entry);
-    if loose { None } else { judge_exact(entry) }
+    if pattern_source(entry).is_some() {
+        None
+    } else if glob::is_glob(entry) {
+        judge_glob(entry)
+    } else {
+        judge_exact(entry)
+    }
+}
+
+/// A glob matches whole addresses.
+pub(super) fn judge_glob(entry: &str) -> Option<BadEntryReason> {
+    entry.starts_with('@').then_some(BadEntryReason::NoLocalPart)
 }
 
 pub(super) fn judge_exact(entry: &str) -> Option<BadEntryReason> {
@@ -207,7 +220,7 @@ mod tests {
 
     #[test]
     fn which_entries_no_address_can_match() {
-        use BadEntryReason::{BadDomain, NotBare};
+        use BadEntryReason::{BadDomain, NoLocalPart, NotBare};
         for (entry, reason) in [
             ("user@[192.0.2.1]", None),
             ("user@[192.0.2.1", Some(BadDomain)),
@@ -216,6 +229,8 @@ mod tests {
             ("@.deep.example", None),
             ("user@.deep.example", Some(BadDomain)),
             ("@.", Some(BadDomain)),
+            ("@*.deep.example", Some(NoLocalPart)),
+            ("*@*.deep.example", None),
             ("\"a b\"@x.example", None),
             ("\"a b@x.example", Some(NotBare)),
             ("a b\"@x.example", Some(NotBare)),

@@ -227,7 +227,7 @@ impl Checker<'_, '_> {
                 fine = false;
                 continue;
             };
-            if has_two_blanks(source) {
+            if has_two_blanks(source) && tested.field != Field::RawHeaders {
                 let why = "patterns see white space of any length as one space";
                 let hint = Some(String::from("write one space instead of two"));
                 self.never_holds(element.span, why, hint);

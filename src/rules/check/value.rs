@@ -10,7 +10,7 @@ use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};
 use crate::rules::glob;
 use crate::rules::mistake::{LogicMistake, TestMistake, WordKind};
-use crate::rules::program::{ConditionKind, Field, Needle, Network, TextOperator};
+use crate::rules::program::{AddressPart, ConditionKind, Field, Needle, Network, TextOperator};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{ValueKind, ValueNode};
 use crate::syntax::quote;
@@ -122,6 +122,20 @@ impl Checker<'_, '_> {
             self.never_holds(span, "`list-id` has no angle brackets", Some(hint));
             return;
         }
+        if let Some(bare) = without_blank_ends(operator, text)
+            && is_trimmed(tested)
+        {
+            let why = "values have no white space at their beginning or end";
+            self.never_holds(span, why, Some(format!("without it: `{}`", quote(bare))));
+            return;
+        }
+        let from_the_start = operator == TextOperator::Starts
+            || operator == TextOperator::Like && glob::is_glob(text);
+        if from_the_start && tested.kind == FieldKind::Address && text.starts_with('@') {
+            let hint = format!("for the part after the `@`: `{}.domain is …`", tested.name);
+            self.never_holds(span, "an address has a part before the `@`", Some(hint));
+            return;
+        }
         if operator != TextOperator::Is || text.is_empty() {
             return;
         }
@@ -151,6 +165,13 @@ impl Checker<'_, '_> {
             }
             (_, FieldKind::Domain) if text.contains('@') => {
                 self.never_holds(span, "a domain has no `@`", None);
+            }
+            (Field::Header(name), _)
+                if name.eq_ignore_ascii_case("Message-ID") && !text.starts_with('<') =>
+            {
+                let why = "a Message-ID is compared with its angle brackets".to_owned();
+                let hint = Some(format!("`{} is {}`", tested.name, quote(&format!("<{text}>"))));
+                self.report(span, LogicMistake::Unlikely { why, hint });
             }
             (Field::AttachmentSha256, _)
                 if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
@@ -355,6 +376,23 @@ fn needle(kind: FieldKind, operator: TextOperator, text: &str) -> String {
         }
         _ => folded.into_owned(),
     }
+}
+
+/// The text without the blanks at those ends at which the operator compares it; `None` if
+/// there are none, or nothing else.
+fn without_blank_ends(operator: TextOperator, text: &str) -> Option<&str> {
+    let bare = match operator {
+        TextOperator::Is => text.trim(),
+        TextOperator::Starts => text.trim_start(),
+        TextOperator::Ends => text.trim_end(),
+        _ => text,
+    };
+    (!bare.is_empty() && bare.len() < text.len()).then_some(bare)
+}
+
+/// Whether the field's values are read without the blanks around them.
+fn is_trimmed(tested: &TestedField) -> bool {
+    matches!(tested.field, Field::Header(_) | Field::Body | Field::Address(_, AddressPart::Name))
 }
 
 /// What a value is, for people.
