@@ -18,9 +18,8 @@ use crate::classify::{
     spam_verdict,
 };
 use crate::flags::Flags;
-use crate::message::address::split_detail;
 use crate::message::text::Text;
-use crate::message::{BodyError, Message, domain, path};
+use crate::message::{BodyError, Message, domain};
 use crate::rules::program::{Field, ResultField};
 
 /// Looks a field up. The error says why its values cannot be determined.
@@ -65,7 +64,7 @@ pub(super) fn values<'m>(field: &Field, context: &Context<'m>) -> Result<Values<
         Field::ClientHelo => domains(client::helo(context.mail())),
         Field::Charset => strings(message.charsets().map_err(unread)?),
         Field::Env(name) => strings(context.world.variable(name)),
-        Field::Extension => strings(extension(context)),
+        Field::Extension => strings(context.world.extension(context.message, delimiter(context))),
         Field::User => strings(context.world.login()),
         Field::AttachmentName => attachment_names(message).map_err(unread)?,
         Field::AttachmentType => strings(attachment_types(message).map_err(unread)?),
@@ -207,14 +206,4 @@ fn bytes<'m>(size: u64) -> FieldValue<'m> {
 
 fn count<'m>(number: usize) -> FieldValue<'m> {
     FieldValue::Number(number as f64, number.to_string())
-}
-
-/// The address extension that the MTA reports, otherwise the detail of the envelope
-/// recipient.
-fn extension(context: &Context<'_>) -> Option<String> {
-    context.world.extension(delimiter(context)).or_else(|| {
-        let to = context.world.envelope_recipients(context.message);
-        let address = path::address(to.first()?);
-        split_detail(&address.local, delimiter(context)).1.map(str::to_owned)
-    })
 }

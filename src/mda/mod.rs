@@ -437,7 +437,7 @@ pub fn delivery_context(
             world.login().as_deref(),
             sender.as_deref(),
             &recipients,
-            world.extension(delimiter).as_deref(),
+            world.extension(message, delimiter).as_deref(),
         ),
         home: world.user.home().map(Path::to_owned),
         bounds: world.user.bounds().clone(),

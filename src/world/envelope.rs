@@ -2,7 +2,7 @@
 //! header fields, or in the environment.
 
 use super::World;
-use crate::message::address::{is_too_long, parse_list};
+use crate::message::address::{is_too_long, parse_list, split_detail};
 use crate::message::head::from_line_sender;
 use crate::message::{Message, path};
 
@@ -79,15 +79,20 @@ impl World {
     }
 
     /// The address extension: `-a`, otherwise what the MTA's environment says
-    /// (Postfix and sendmail, qmail, Exim); `None` if there is none.
-    pub fn extension(&self, delimiter: &str) -> Option<String> {
+    /// (Postfix and sendmail, qmail, Exim), otherwise the detail of the envelope
+    /// recipient; `None` if there is none.
+    pub fn extension(&self, message: &Message, delimiter: &str) -> Option<String> {
         if let Some(extension) = &self.extension {
             return (!extension.is_empty()).then(|| extension.clone());
         }
-        let value = ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"]
-            .iter()
-            .find_map(|name| self.variable(name))?;
-        Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
+        let value =
+            ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"].iter().find_map(|name| self.variable(name));
+        if let Some(value) = value {
+            return Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned());
+        }
+        let to = self.envelope_recipients(message);
+        let address = path::address(to.first()?);
+        split_detail(&address.local, delimiter).1.map(str::to_owned)
     }
 
     /// qmail and Courier put the trace header fields into the environment instead

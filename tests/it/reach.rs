@@ -84,6 +84,22 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
 }
 
 #[test]
+fn a_program_is_told_the_extension_that_rules_see() {
+    let home = home("when has extension -> run \"PROGRAM\"\n", "env > env");
+    let program_sees = |args: &[&str]| {
+        delivered(&run(home.command(args), MESSAGE));
+        let env = text(&home, "env");
+        env.lines().find(|line| line.starts_with("EXTENSION=")).map(str::to_owned)
+    };
+    let shop = ["-d", "taro+shop@example.jp"];
+    assert_eq!(program_sees(&shop).as_deref(), Some("EXTENSION=shop"));
+    assert_eq!(program_sees(&["-a", "news", shop[0], shop[1]]).as_deref(), Some("EXTENSION=news"));
+    // The mail server says that there is none: the rule does not run the program again.
+    home.write("env", "");
+    assert_eq!(program_sees(&["-a", "", shop[0], shop[1]]), None);
+}
+
+#[test]
 fn programs_inherit_no_descriptors() {
     let rules = "set sendmail \"SENDMAIL\"\nset me \"taro@example.jp\"\nfilter \"PROGRAM\"\n\
                  run \"PROGRAM\"\nreply \"~/away\"\nforward copy \"a@x.example\"\npipe \"PROGRAM\"\n";
