@@ -1,6 +1,7 @@
 //! `NAME=value`: variables, and those that mean something to procmail.
 
-use super::context::{Dependence, RecipeLowering};
+use super::context::RecipeLowering;
+use super::dependence::Dependence;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
 use super::sed::{TextChange, changes};
 use super::words::{ExpandedText, ProcmailVariable};

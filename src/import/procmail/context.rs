@@ -4,30 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::words::{ProcmailVariable, RcVariables};
-use crate::import::ir::{Cond, Draft, literal};
+use crate::import::ir::{Draft, literal};
 use crate::import::{IncludeLoader, Options};
 use crate::source::Sources;
-
-/// The result of the recipe before this one, for `A`, `a`, `E` and `e`.
-#[derive(Clone)]
-pub(super) enum Dependence {
-    /// There is none before it.
-    Nothing,
-    Known {
-        /// What `A` asks for: the condition of the last one without it.
-        own: Cond,
-        /// It may have another result now.
-        is_stale: bool,
-        /// What `E` asks for: the last one and those that it is an alternative to.
-        chain: Vec<Cond>,
-        /// These may have another result now.
-        changes: bool,
-        /// `filter-failed` says whether its program has failed.
-        may_fail: bool,
-    },
-    /// It is not translated.
-    Unknown,
-}
 
 /// The state of one import.
 pub(super) struct RecipeLowering<'a> {

@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::context::{Dependence, RecipeLowering};
+use super::context::RecipeLowering;
+use super::dependence::Dependence;
 use super::read::read;
 use crate::import::ir::{Effect, Fidelity, Unit};
 use crate::import::{source_file, unreadable};

@@ -7,7 +7,8 @@ use super::as_sent::{AS_SENT, BYTE_BY_BYTE, is_of_raw_headers};
 use super::assignment::kept_name;
 use super::capture::{may_capture_blank, use_match, uses_match, without_match};
 use super::condition::{ProgramTest, RecipeTests, asked, asks_for_folder};
-use super::context::{Dependence, RecipeLowering};
+use super::context::RecipeLowering;
+use super::dependence::{DONE, Dependence, RecipeResult, is_asked_for, is_failure_asked_for};
 use super::lines::{adds_lines, counts_lines, without_count};
 use super::mark_read::{MarkedDelivery, marked_delivery, with_marks};
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
@@ -20,9 +21,6 @@ use crate::import::shell::{
     may_make_folders,
 };
 use crate::source::{SourceFile, Span};
-
-/// How the names begin that record that a recipe was done.
-const DONE: &str = "rc-done-";
 
 impl RecipeLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
@@ -177,7 +175,7 @@ impl RecipeLowering<'_> {
     ) -> Result<Unit, String> {
         let flags = recipe.flags.as_str();
         let is_asked_for = self.is_asked_for;
-        let (depends, chain) = self.dependence(flags, before)?;
+        let (depends, chain) = before.asked(flags)?;
         let found = self.tests(recipe)?;
         let sees_changes = self.tests_what_was_edited(&found);
         if sees_changes {
@@ -292,40 +290,6 @@ impl RecipeLowering<'_> {
         Cond::Word(format!("has {name}"))
     }
 
-    /// What `A` and `E` ask about the recipe before, and the alternatives so far.
-    fn dependence(&self, flags: &str, before: &Dependence) -> Result<(Cond, Vec<Cond>), String> {
-        if !flags.contains(['A', 'a', 'E', 'e']) {
-            return Ok((Cond::Always, Vec::new()));
-        }
-        match before {
-            // What cannot be stored or given to a program is tried again.
-            Dependence::Known { own, chain, may_fail, .. } if flags.contains('e') => {
-                let failed = match may_fail {
-                    true => Cond::Word("filter-failed".into()),
-                    false => Cond::Never,
-                };
-                Ok((Cond::all([own.clone(), failed]), chain.clone()))
-            }
-            Dependence::Nothing => Err("there is no recipe before it".into()),
-            Dependence::Unknown => Err("the recipe before it is not translated".into()),
-            Dependence::Known { changes: true, .. } if flags.contains('E') => {
-                Err("the recipe before it changes what is tested".into())
-            }
-            Dependence::Known { is_stale: true, .. } if !flags.contains('E') => {
-                Err("the recipe before it changes what is tested".into())
-            }
-            Dependence::Known { own, chain, may_fail: true, .. } if flags.contains('a') => {
-                let worked = Cond::not(Cond::Word("filter-failed".into()));
-                Ok((Cond::all([own.clone(), worked]), chain.clone()))
-            }
-            Dependence::Known { chain, .. } if flags.contains('E') => {
-                let none = chain.iter().map(|condition| Cond::not(condition.clone()));
-                Ok((Cond::all(none), chain.clone()))
-            }
-            Dependence::Known { own, chain, .. } => Ok((own.clone(), chain.clone())),
-        }
-    }
-
     /// mfilter tests the message as it came, procmail as it was changed.
     fn tests_what_was_edited(&self, found: &RecipeTests) -> bool {
         found.headers.iter().any(|name| self.edited.contains(name))
@@ -414,45 +378,6 @@ impl RecipeLowering<'_> {
         }
         let effects = units.into_iter().map(Effect::Rule).collect();
         Ok(ProcmailResult { ends, count: 0, ..ProcmailResult::going_on(effects) })
-    }
-}
-
-/// What the recipes after one may ask about it.
-struct RecipeResult {
-    /// Its own conditions, or the name that records that it was done.
-    own: Cond,
-    /// The same, with what it depends on itself.
-    condition: Cond,
-    /// It changes what it tests.
-    changes_tests: bool,
-    /// These conditions may have another result now.
-    changes: bool,
-    /// `filter-failed` says whether its program has failed.
-    may_fail: bool,
-}
-
-impl RecipeResult {
-    /// What the next recipe can depend on, if this one has these flags. `before` is what it
-    /// depended on itself, `chain` the recipes that it is an alternative to.
-    fn dependence(self, flags: &str, before: &Dependence, mut chain: Vec<Cond>) -> Dependence {
-        let RecipeResult { own, condition, changes_tests, changes, may_fail } = self;
-        match (before, flags.contains(['A', 'a', 'e']), flags.contains('E')) {
-            // `A` refers to the last one without it.
-            (Dependence::Known { own, is_stale, .. }, true, _) if !flags.contains('e') => {
-                let is_stale = *is_stale || changes_tests && !is_kept(own);
-                let chain = vec![condition];
-                Dependence::Known { own: own.clone(), is_stale, chain, changes, may_fail }
-            }
-            (_, true, _) => before.clone(),
-            (_, _, true) => {
-                chain.push(own);
-                Dependence::Known { own: condition, is_stale: changes, chain, changes, may_fail }
-            }
-            _ => {
-                let chain = vec![own.clone()];
-                Dependence::Known { own, is_stale: changes, chain, changes, may_fail }
-            }
-        }
     }
 }
 
@@ -550,15 +475,6 @@ fn stored_twice(effect: &mut Effect) {
     unit.effects.iter_mut().for_each(stored_twice);
 }
 
-/// Whether a condition has the same result however the message is changed.
-fn is_kept(condition: &Cond) -> bool {
-    match condition {
-        Cond::Always | Cond::Never => true,
-        Cond::Word(word) => word.split(' ').nth(1).is_some_and(|name| name.starts_with(DONE)),
-        _ => false,
-    }
-}
-
 /// Whether the same test may have another result after these.
 fn changes_tests(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| match effect {
@@ -580,32 +496,4 @@ fn makes_folders_only(recipe: &Recipe) -> bool {
         && !recipe.flags.contains(['A', 'a', 'E', 'e', 'f'])
         && makes_folders(command) == Some(true)
         && recipe.conditions.iter().all(is_test)
-}
-
-/// Whether the recipes that depend on one ask if it has failed: `a`, `e`.
-fn is_failure_asked_for(after: &[RcNode]) -> bool {
-    let recipes = after.iter().filter_map(|node| match &node.kind {
-        NodeKind::Recipe(recipe) => Some(recipe.flags.as_str()),
-        _ => None,
-    });
-    let mut depending = recipes.take_while(|flags| flags.contains(['A', 'a', 'E', 'e']));
-    depending.any(|flags| flags.contains(['a', 'e']))
-}
-
-/// Whether what comes after a recipe may ask if it was done: `A`, `E`. Included files are
-/// not searched.
-fn is_asked_for(after: &[RcNode], is_included: bool) -> bool {
-    for node in after {
-        match &node.kind {
-            NodeKind::Recipe(recipe) if recipe.flags.contains(['A', 'a', 'E']) => return true,
-            // It asks whether that one failed.
-            NodeKind::Recipe(recipe) if recipe.flags.contains('e') => {}
-            NodeKind::Recipe(_) => return false,
-            NodeKind::Assign { name, .. } if name == "INCLUDERC" || name == "SWITCHRC" => {
-                return true;
-            }
-            _ => {}
-        }
-    }
-    is_included
 }

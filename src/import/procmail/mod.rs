@@ -6,6 +6,7 @@ mod assignment;
 mod capture;
 mod condition;
 mod context;
+mod dependence;
 mod from_line;
 mod include;
 mod lines;
