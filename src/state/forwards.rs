@@ -40,16 +40,21 @@ fn change(state: &StateDir, now: i64, new: impl FnOnce(u32) -> Option<u32>) -> i
     let lock = LockFile::wait(state, LOCKS, FILE, Instant::now() + LOCK_TIMEOUT)?;
     let _lock = lock.ok_or(io::ErrorKind::TimedOut)?;
     let hour = now.div_euclid(HOUR);
-    let Some(count) = new(known(state, hour)) else { return Ok(false) };
+    let (hour, known) = match known(state) {
+        // A delivery that began before the hour did may count after one that began in it.
+        Some((then, count)) if then == hour || then == hour + 1 => (then, count),
+        _ => (hour, 0),
+    };
+    let Some(count) = new(known) else { return Ok(false) };
     state.replace(FILE, format!("{HEAD}{hour} {count}\n").as_bytes())?;
     Ok(true)
 }
 
-fn known(state: &StateDir, hour: i64) -> u32 {
-    let read = state.read(FILE, FILE_MAX).and_then(|bytes| String::from_utf8(bytes).ok());
-    let numbers = read.as_deref().and_then(|text| text.strip_prefix(HEAD)?.trim().split_once(' '));
-    let of_hour = numbers.filter(|(then, _)| then.parse() == Ok(hour));
-    of_hour.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
+/// The hour of the file, and its count.
+fn known(state: &StateDir) -> Option<(i64, u32)> {
+    let text = String::from_utf8(state.read(FILE, FILE_MAX)?).ok()?;
+    let (hour, count) = text.strip_prefix(HEAD)?.trim().split_once(' ')?;
+    Some((hour.parse().ok()?, count.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -70,6 +75,12 @@ mod tests {
         assert!(count(&again, at + 3599, 1, 3).unwrap());
         assert!(count(&again, at + 3600, 3, 3).unwrap(), "another hour");
         assert!(!count(&again, at + 3600, 1, 0).unwrap());
+        // One that began in the hour before.
+        assert!(!count(&again, at + 3599, 1, 3).unwrap());
+        give_back(&again, at + 3599, 1);
+        assert!(count(&again, at + 3600, 1, 3).unwrap());
+        assert!(!count(&again, at + 3600, 1, 3).unwrap());
+        assert!(count(&again, at - 3600, 1, 3).unwrap(), "a clock that was ahead");
         std::fs::write(home.path().join("file"), "").unwrap();
         assert!(count(&StateDir::at(home.path().join("file")), at, 1, 3).is_err());
     }
