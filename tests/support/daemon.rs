@@ -1,10 +1,11 @@
 //! A real server that listens on a port of its own, as long as a test runs.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::ports::free_port;
 use super::wait_for;
 
 /// A server; it ends with the test.
@@ -18,9 +19,7 @@ impl Daemon {
     /// Starts the server with this command, which is told a free port, and waits until it
     /// listens there.
     pub fn start(name: &str, command: impl FnOnce(u16) -> Command) -> Daemon {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = free_port();
         let mut command = command(port);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let daemon = Daemon { child: command.spawn().expect("the server starts"), port };

@@ -14,6 +14,7 @@ pub mod lmtp_site;
 pub mod lost_replies;
 pub mod managesieve;
 pub mod measured;
+pub mod ports;
 pub mod postfix;
 pub mod printed;
 pub mod random_mail;

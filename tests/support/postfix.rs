@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io::BufReader;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::ports::free_port;
 use super::{Mail, mail, program_in, smtp, wait_for};
 
 /// The programs of Postfix that are needed, for [`super::skipped`].
@@ -185,11 +186,7 @@ impl Postfix {
             owned(&path, "postfix");
             fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("a mode");
         }
-        // We release the port before Postfix binds it; no other test that asks the kernel
-        // for a port gets the same one so soon.
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        self.port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        self.port = free_port();
         // An empty table is an error.
         let mut map = String::from(" { no-such-user = /bin/false }");
         for (user, command) in commands {
