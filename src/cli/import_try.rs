@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::import_judge::{ForeignProgram, destination};
 use super::output::{self, say};
-use crate::evaluate::{Detail, NoFilters, run as run_rules};
+use crate::evaluate::{Detail, FilterOutcome, FilterRunner, run as run_rules};
 use crate::import::ImportResult;
 use crate::load;
 use crate::mailbox;
+use crate::message::{HeaderEdit, Message};
 use crate::plan::{Folder, Plan, StepKind};
 use crate::report;
 use crate::rules::compiled::CompiledProgram;
@@ -59,7 +60,8 @@ pub(super) fn judge(
             Ok(judge) => judge.judge(&message, &sender)?,
             Err(_) => None,
         };
-        let run = run_rules(&rules, message, &world, Detail::Plan, &mut NoFilters);
+        let mut programs = LeftOut(false);
+        let run = run_rules(&rules, message, &world, Detail::Plan, &mut programs);
         let own = destinations(&run.evaluation.plan);
         match foreign {
             None if judge.is_err() => {
@@ -73,6 +75,12 @@ pub(super) fn judge(
                 let name = judge.as_ref().map_or("", ForeignProgram::name);
                 let name = format!("{name}:");
                 output::report(&format!("{label}\n    {name:<9} {foreign}\n    mfilter:  {own}\n"));
+                if programs.0 {
+                    tried.after_program += 1;
+                    output::report(&say(
+                        "    (a program comes before, which `--try` does not run)\n",
+                    ));
+                }
             }
             Some(_) => {}
         }
@@ -81,21 +89,39 @@ pub(super) fn judge(
     Ok(tried.different)
 }
 
+/// Whether a program was left out that may change or judge the message. It is left out of
+/// the foreign rules, too, but may be so in another way.
+struct LeftOut(bool);
+
+impl FilterRunner for LeftOut {
+    fn filter(&mut self, _: &[String], _: &Message, _: &[HeaderEdit]) -> FilterOutcome {
+        self.0 = true;
+        FilterOutcome::NotRun
+    }
+}
+
 #[derive(Default)]
 struct TrialCounts {
     messages: usize,
     different: usize,
+    /// Those of them for which a program is left out.
+    after_program: usize,
     failed: usize,
 }
 
 impl TrialCounts {
     fn summary(&self, missing: Option<&String>) -> String {
-        let TrialCounts { messages, different, failed } = self;
+        let TrialCounts { messages, different, after_program, failed } = self;
         let text = match missing {
             Some(why) => format!("{messages} messages by the new rules alone: {why}"),
             None => format!("{messages} messages, {different} are filed differently"),
         };
         let mut text = say(&text).into_owned();
+        if *after_program > 0 {
+            text.push_str(&say(&format!(
+                "; {after_program} of them after a program that is left out"
+            )));
+        }
         if *failed > 0 {
             text.push_str(&say(&format!("; with {failed} of them the script fails")));
         }

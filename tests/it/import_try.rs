@@ -68,6 +68,13 @@ fn procmail_is_asked_and_delivers_nothing() {
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("2 messages, 1 are filed differently"), "{out}");
     assert!(out.contains("procmail: B\n    mfilter:  INBOX\n"), "{out}");
+    // A program names the folder.
+    let rc = ":0\n* ^Subject: s\\.am\nB/\n:0\n* ^Subject: \\/spam\nlist-`echo $MATCH | cat`/\n";
+    fs::write(home.path().join("rc"), rc).expect("written");
+    let (out, _) = tried(home.path(), &["procmail", "rc"]);
+    let end = "    (a program comes before, which `--try` does not run)\n\
+               2 messages, 1 are filed differently; 1 of them after a program that is left out\n";
+    assert!(out.ends_with(end) && out.contains("procmail: INBOX\n"), "{out}");
     for name in ["told", "touched", "Maildir"] {
         assert!(!home.path().join(name).exists(), "{name}");
     }
