@@ -1,7 +1,7 @@
 //! Paths of mail, as in procmail and maildrop, as folders of ours.
 
 use super::Options;
-use super::ir::{Draft, Effect, literal, quote};
+use super::ir::{Draft, Effect, Unit, literal, quote};
 use super::levels::with_levels;
 use crate::ascii_case;
 use crate::user::SPOOL_DIRECTORIES;
@@ -49,6 +49,43 @@ pub(super) fn name_in_layout(effects: &mut [Effect], options: &Options, draft: &
         if without_inserts(name).contains('.') {
             draft.note(DOTS);
             *name = replaced_outside(name, '.', "-");
+        }
+    }
+}
+
+/// Notes what becomes of values that no folder can be named after.
+pub(super) fn note_values(draft: &mut Draft) {
+    let mut names = Vec::new();
+    draft.units.iter().for_each(|unit| names_with_values(unit, &mut names));
+    let is_path = |name: &String| name.contains(":levels}");
+    let (as_path, as_level) = (names.iter().any(is_path), !names.iter().all(is_path));
+    if as_path {
+        draft.note(
+            "of several blanks in a value that names a folder one is kept; where it makes a name \
+             that no folder can have, such as one with an empty level, the message is in the inbox",
+        );
+    }
+    if as_level {
+        draft.note(
+            "a value that is one level of a folder's name becomes one that a folder can have: of \
+             several blanks one is kept, a dot or slash is `_`, and an empty value `unknown`",
+        );
+    }
+}
+
+/// The names of folders in a unit that contain a value, except a time.
+fn names_with_values(unit: &Unit, names: &mut Vec<String>) {
+    for effect in &unit.effects {
+        match effect {
+            Effect::Folder(name, _) | Effect::Copy(name, _) | Effect::FileInto(name, _) => {
+                let inserted = characters(name).into_iter().filter(|(_, inserted)| *inserted);
+                let values: String = inserted.map(|(c, _)| c).collect();
+                if values.split_inclusive('}').any(|value| !value.starts_with("{now")) {
+                    names.push(name.clone());
+                }
+            }
+            Effect::Rule(unit) => names_with_values(unit, names),
+            _ => {}
         }
     }
 }
@@ -196,7 +233,7 @@ fn trimmed(mut path: &str) -> String {
 
 /// A template without the inserted values.
 fn without_inserts(template: &str) -> String {
-    characters(template).filter(|(_, inserted)| !inserted).map(|(c, _)| c).collect()
+    characters(template).into_iter().filter(|(_, inserted)| !inserted).map(|(c, _)| c).collect()
 }
 
 /// Replaces a character in the text itself, not in inserted values.
@@ -211,15 +248,20 @@ pub(super) fn replaced_outside(template: &str, from: char, to: &str) -> String {
     text
 }
 
-/// The characters of a template, each with whether it belongs to an inserted value.
-fn characters(template: &str) -> impl Iterator<Item = (char, bool)> {
-    let mut depth = 0_i32;
-    template.chars().map(move |c| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
+/// The characters of a template, each with whether it belongs to an inserted value. `{{` and
+/// `}}` are braces.
+fn characters(template: &str) -> Vec<(char, bool)> {
+    let mut found = Vec::with_capacity(template.len());
+    let mut is_inserted = false;
+    let mut rest = template.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_brace = !is_inserted && matches!(c, '{' | '}') && rest.next_if_eq(&c).is_some();
+        if is_brace {
+            found.extend([(c, false); 2]);
+            continue;
         }
-        (c, depth != 0 || c == '}')
-    })
+        found.push((c, is_inserted || c == '{'));
+        is_inserted = c == '{' || is_inserted && c != '}';
+    }
+    found
 }

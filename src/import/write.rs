@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::folder::note_values;
 use super::ir::{Cond, Draft, Effect, Fidelity, Unit};
 use super::print::{DEAD, LinePlace, PrintedRules, UNTRANSLATED, print};
 use super::{ImportResult, Options};
@@ -59,6 +60,9 @@ pub fn write(
             }
         }
     };
+    if options.included.is_none() {
+        note_values(&mut draft);
+    }
     let file = SourceFile::new("mailrules", rules.as_str());
     let lines = lines(&file, &statements, &comments, &places);
     let mut order = 0;

@@ -102,11 +102,6 @@ impl Lowering<'_> {
                 VariablePiece::Group(group) => at > 0 && self.state.one_level.contains(group),
             };
             if !is_level {
-                self.draft.note(
-                    "of several blanks in a value that names a folder one is kept; where it makes a \
-                     name that no folder can have, such as one with an empty level, the message \
-                     is in the inbox",
-                );
                 if self.separator == '/' && self.options.layout.as_deref() != Some("fs") {
                     self.approximately("a dot in the value begins a level, too, in maildir++");
                 }
