@@ -68,7 +68,8 @@ pub(super) fn note_values(draft: &mut Draft) {
     if as_level {
         draft.note(
             "a value that is one level of a folder's name becomes one that a folder can have: of \
-             several blanks one is kept, a dot or slash is `_`, and an empty value `unknown`",
+             several blanks one is kept, a dot or slash is `_`, an empty value `unknown`, and \
+             `INBOX` is `_INBOX`",
         );
     }
 }

@@ -68,6 +68,12 @@ fn procmail_is_asked_and_delivers_nothing() {
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("2 messages, 1 are filed differently"), "{out}");
     assert!(out.contains("procmail: B\n    mfilter:  INBOX\n"), "{out}");
+    // What only changes a text is run.
+    let rc = "MAILDIR=$HOME/Maildir\n:0\n* ^Subject: \\/s[a-z]+\n\
+        {\n  LIST=`echo \"$MATCH\" | sed -e 's/m$//' | tr a-z A-Z`\n  :0\n  list-$LIST/\n}\n";
+    fs::write(home.path().join("rc"), rc).expect("written");
+    let (out, code) = tried(home.path(), &["procmail", "rc"]);
+    assert_eq!((out.as_str(), code), ("2 messages, 0 are filed differently\n", Some(0)));
     // A program names the folder.
     let rc = ":0\n* ^Subject: s\\.am\nB/\n:0\n* ^Subject: \\/spam\nlist-`echo $MATCH | cat`/\n";
     fs::write(home.path().join("rc"), rc).expect("written");

@@ -3,7 +3,7 @@
 use super::context::RecipeLowering;
 use super::dependence::Dependence;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
-use super::sed::{TextChange, changes};
+use super::sed::{TextChange, changed_text};
 use super::words::{ExpandedText, ProcmailVariable};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
 use crate::import::one_line::prints_one_line;
@@ -234,19 +234,9 @@ impl RecipeLowering<'_> {
 
     /// ``NAME=`echo "$MATCH" | sed 's/-l$//'` ``: the text, and then its changes.
     fn changed(&mut self, span: Span, name: &str, written: &str) -> Option<Unit> {
-        let inner = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
-        let (echo, pipeline) = inner.split_once('|')?;
-        // What a backslash is within backquotes is not what it is to sed.
-        if ["`", "\\\\", "\\$"].iter().any(|sign| inner.contains(sign)) {
-            return None;
-        }
-        let echo = shell_words(echo);
-        let [program, text] = echo.as_slice() else { return None };
-        if !is_program(program, "echo") {
-            return None;
-        }
-        let text = self.variables.expand(text, false).ok()?;
-        let changes = changes(pipeline)?;
+        let command = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
+        let (text, changes) = changed_text(command)?;
+        let text = self.variables.expand(&text, false).ok()?;
         if text.constant.is_some() || changes.iter().all(|change| !change.is_replacement()) {
             return None;
         }

@@ -4,7 +4,7 @@ use crate::import::alternatives::split_alternatives;
 use crate::import::bracket::bracket;
 use crate::import::ir::literal;
 use crate::import::match_length::is_longest_first;
-use crate::import::shell::{shell_words, unquoted};
+use crate::import::shell::{is_program, shell_words, unquoted};
 
 /// A change of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,9 +21,25 @@ impl TextChange {
     }
 }
 
+/// The text that a command in backquotes prints, and its changes: `echo "$MATCH" | sed
+/// 's/-l$//'`. None if it is another command, or a change cannot be expressed.
+pub(super) fn changed_text(command: &str) -> Option<(String, Vec<TextChange>)> {
+    let (echo, pipeline) = command.split_once('|')?;
+    // What a backslash is within backquotes is not what it is to sed.
+    if ["`", "\\\\", "\\$"].iter().any(|sign| command.contains(sign)) {
+        return None;
+    }
+    let echo = shell_words(echo);
+    let [program, text] = echo.as_slice() else { return None };
+    if !is_program(program, "echo") {
+        return None;
+    }
+    Some((text.clone(), changes(pipeline)?))
+}
+
 /// The changes that a pipeline makes: `tr A-Z a-z | sed 's/-l$//'`. None if one of them
 /// cannot be expressed.
-pub(super) fn changes(pipeline: &str) -> Option<Vec<TextChange>> {
+fn changes(pipeline: &str) -> Option<Vec<TextChange>> {
     let mut changes = Vec::new();
     for command in commands(pipeline) {
         let words: Vec<String> = shell_words(&command).iter().map(|word| unquoted(word)).collect();

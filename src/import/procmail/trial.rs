@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::mark_read::marked_delivery;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
+use super::sed::changed_text;
 use super::words::{ProcmailVariable, RcVariables};
 use crate::import::shell::{command_value, is_duplicate_check, shell_words};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
@@ -212,7 +213,9 @@ fn own_directory(text: &str) -> String {
         .replace("$MAILDIR", &format!("${{{DIRECTORY}}}"))
 }
 
-/// Whether a text in backquotes runs anything except `date` and `formail`.
+/// Whether a text in backquotes runs anything except `date` and `formail`, or what only
+/// changes a text, such as `echo "$MATCH" | tr A-Z a-z`.
 fn runs_others(text: &str) -> bool {
-    text.split('`').skip(1).step_by(2).any(|command| command_value(command).is_err())
+    let is_other = |command| command_value(command).is_err() && changed_text(command).is_none();
+    text.split('`').skip(1).step_by(2).any(is_other)
 }
