@@ -1,5 +1,6 @@
 //! Commands that print at most one line, as far as that can be seen: then it does not matter
-//! that mfilter keeps only the first line of what a program prints.
+//! that mfilter keeps only the first line of what a program prints. Some of them do nothing
+//! but change a text.
 
 use super::shell::{is_program, shell_words, unquoted};
 
@@ -49,8 +50,22 @@ fn prints_line(stage: &str, is_line: bool) -> Option<bool> {
     }
 }
 
+/// Whether a pipeline only changes a text, which it prints: `echo "$MATCH" | tr A-Z a-z`.
+pub(super) fn only_changes_text(command: &str) -> bool {
+    let Some(stages) = stages(command) else { return false };
+    stages.iter().enumerate().all(|(number, stage)| {
+        let words: Vec<String> = shell_words(stage).iter().map(|word| unquoted(word)).collect();
+        let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        let is = |name: &str| words.first().is_some_and(|word| is_program(word, name));
+        match number {
+            0 => is("echo"),
+            _ => is("tr") || is("sed") && replaces(&arguments),
+        }
+    })
+}
+
 /// The commands of a pipeline; none if the shell has anything else to do.
-fn stages(command: &str) -> Option<Vec<String>> {
+pub(super) fn stages(command: &str) -> Option<Vec<String>> {
     let (mut stages, mut quote) = (vec![String::new()], None);
     let mut chars = command.trim().chars().peekable();
     while let Some(c) = chars.next() {
@@ -121,7 +136,26 @@ fn after_substitution(script: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::prints_one_line;
+    use super::{only_changes_text, prints_one_line};
+
+    #[test]
+    fn a_text_is_changed_and_nothing_else_done() {
+        for command in ["echo $X | tr A-Z a-z", "echo \"$X\" | sed -e 's/[\\/]/_/g' | tr . -"] {
+            assert!(only_changes_text(command), "{command}");
+        }
+        for command in [
+            "date",
+            "cat x | tr A-Z a-z",
+            "echo $X | sed 's/x/touch y/e'",
+            "echo $X | sed 's/x/y/w file'",
+            "echo $X | sed 's/x/y/' file",
+            "echo $X | tr a b; touch y",
+            "echo $(touch y) | tr a b",
+            "echo $X | tee y",
+        ] {
+            assert!(!only_changes_text(command), "{command}");
+        }
+    }
 
     #[test]
     fn commands_of_one_line() {

@@ -112,7 +112,7 @@ daemon/
     :0 c
     seen/
 
-    :0 hi
+    :0 hiw
     * LASTFOLDER ?? \/[^/]+$
     | mv "$LASTFOLDER" "$MAILDIR/seen/cur/$MATCH:2,S"
 }
@@ -153,6 +153,17 @@ lines/ linked/
 * ^Lines:
 * ^X-Rank: lines
 more/
+
+:0
+* ^X-List: \/[^@ ]+
+{
+    SLASHED=`echo $MATCH | sed -e 's/[\/]/_/g'`
+    :0 c
+    .of.$SLASHED/
+
+    :0
+    .by.`echo $MATCH | sed 's,/,_,g'`/
+}
 "#;
 
 /// Messages with what the recipes look for, and with what they nearly look for.
@@ -187,6 +198,7 @@ fn messages() -> Vec<String> {
         "X-Loop: a{2}.b\n",
         "Cc: z@example.org\n",
         "Precedence: bulk\n",
+        "X-List: a/b.c@x\n",
     ];
     let bodies =
         ["hello\n".to_owned(), "Viagra\n".to_owned(), "viagra\n".to_owned(), "x".repeat(70) + "\n"];

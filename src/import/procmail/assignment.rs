@@ -3,8 +3,8 @@
 use super::context::RecipeLowering;
 use super::dependence::Dependence;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction};
-use super::sed::{TextChange, changed_text};
-use super::words::{ExpandedText, ProcmailVariable};
+use super::sed::{TextChange, changes};
+use super::words::{ExpandedText, ProcmailVariable, is_level_without_slashes};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Test, Unit, literal};
 use crate::import::one_line::prints_one_line;
 use crate::import::shell::{
@@ -86,6 +86,10 @@ impl RecipeLowering<'_> {
             return Vec::new();
         }
         let mut expanded = self.variables.expand(written, false);
+        let mut files = self.sources.files().iter();
+        if files.any(|file| is_level_without_slashes(written, name, &file.text)) {
+            expanded = Err("a slash in it would begin a level".into());
+        }
         let given =
             self.variables.given(name).filter(|_| expanded.is_err() || written.contains('`'));
         let is_given = given.is_some();
@@ -234,9 +238,19 @@ impl RecipeLowering<'_> {
 
     /// ``NAME=`echo "$MATCH" | sed 's/-l$//'` ``: the text, and then its changes.
     fn changed(&mut self, span: Span, name: &str, written: &str) -> Option<Unit> {
-        let command = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
-        let (text, changes) = changed_text(command)?;
-        let text = self.variables.expand(&text, false).ok()?;
+        let inner = written.trim().trim_matches('"').strip_prefix('`')?.strip_suffix('`')?;
+        let (echo, pipeline) = inner.split_once('|')?;
+        // What a backslash is within backquotes is not what it is to sed.
+        if ["`", "\\\\", "\\$"].iter().any(|sign| inner.contains(sign)) {
+            return None;
+        }
+        let echo = shell_words(echo);
+        let [program, text] = echo.as_slice() else { return None };
+        if !is_program(program, "echo") {
+            return None;
+        }
+        let text = self.variables.expand(text, false).ok()?;
+        let changes = changes(pipeline)?;
         if text.constant.is_some() || changes.iter().all(|change| !change.is_replacement()) {
             return None;
         }

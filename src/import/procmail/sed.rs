@@ -4,7 +4,8 @@ use crate::import::alternatives::split_alternatives;
 use crate::import::bracket::bracket;
 use crate::import::ir::literal;
 use crate::import::match_length::is_longest_first;
-use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::import::one_line::stages;
+use crate::import::shell::{shell_words, unquoted};
 
 /// A change of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,27 +22,11 @@ impl TextChange {
     }
 }
 
-/// The text that a command in backquotes prints, and its changes: `echo "$MATCH" | sed
-/// 's/-l$//'`. None if it is another command, or a change cannot be expressed.
-pub(super) fn changed_text(command: &str) -> Option<(String, Vec<TextChange>)> {
-    let (echo, pipeline) = command.split_once('|')?;
-    // What a backslash is within backquotes is not what it is to sed.
-    if ["`", "\\\\", "\\$"].iter().any(|sign| command.contains(sign)) {
-        return None;
-    }
-    let echo = shell_words(echo);
-    let [program, text] = echo.as_slice() else { return None };
-    if !is_program(program, "echo") {
-        return None;
-    }
-    Some((text.clone(), changes(pipeline)?))
-}
-
 /// The changes that a pipeline makes: `tr A-Z a-z | sed 's/-l$//'`. None if one of them
 /// cannot be expressed.
-fn changes(pipeline: &str) -> Option<Vec<TextChange>> {
+pub(super) fn changes(pipeline: &str) -> Option<Vec<TextChange>> {
     let mut changes = Vec::new();
-    for command in commands(pipeline) {
+    for command in stages(pipeline)? {
         let words: Vec<String> = shell_words(&command).iter().map(|word| unquoted(word)).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
@@ -51,26 +36,6 @@ fn changes(pipeline: &str) -> Option<Vec<TextChange>> {
         }
     }
     Some(changes)
-}
-
-/// The commands of a pipeline: parted by `|` outside of quotes.
-fn commands(pipeline: &str) -> Vec<String> {
-    let (mut commands, mut quote) = (vec![String::new()], None);
-    for c in pipeline.chars() {
-        match (quote, c) {
-            (None, '|') => {
-                commands.push(String::new());
-                continue;
-            }
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), c) if open == c => quote = None,
-            _ => {}
-        }
-        if let Some(last) = commands.last_mut() {
-            last.push(c);
-        }
-    }
-    commands
 }
 
 fn case_of(from: &str, to: &str) -> Option<&'static str> {

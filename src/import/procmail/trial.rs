@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::mark_read::marked_delivery;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
-use super::sed::changed_text;
 use super::words::{ProcmailVariable, RcVariables};
+use crate::import::one_line::only_changes_text;
 use crate::import::shell::{command_value, is_duplicate_check, shell_words};
 use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{IncludeLoader, decode};
@@ -216,6 +216,6 @@ fn own_directory(text: &str) -> String {
 /// Whether a text in backquotes runs anything except `date` and `formail`, or what only
 /// changes a text, such as `echo "$MATCH" | tr A-Z a-z`.
 fn runs_others(text: &str) -> bool {
-    let is_other = |command| command_value(command).is_err() && changed_text(command).is_none();
+    let is_other = |command| command_value(command).is_err() && !only_changes_text(command);
     text.split('`').skip(1).step_by(2).any(is_other)
 }

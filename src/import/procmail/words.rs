@@ -11,6 +11,9 @@ use crate::import::shell::{command_value, is_program, shell_words, unquoted, wit
 /// Signs for which procmail has a shell run a command.
 const SHELL_SIGNS: [char; 12] = ['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{'];
 
+/// What sed does to put `_` in place of slashes.
+const SLASHES: [&str; 4] = ["s/[\\/]/_/g", "s/\\//_/g", "s,/,_,g", "s|/|_|g"];
+
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ProcmailVariable {
@@ -108,7 +111,7 @@ impl RcVariables {
                 },
                 '`' => {
                     let command: String = chars.by_ref().take_while(|c| *c != '`').collect();
-                    match self.echoed(&command) {
+                    match self.echoed(&command, &out.template) {
                         Some(template) => out.template(&template),
                         None => out.template(&command_value(&command)?),
                     }
@@ -127,9 +130,9 @@ impl RcVariables {
         Ok(ExpandedText { template: out.template, constant: out.constant })
     }
 
-    /// `echo $MATCH | tr A-Z a-z`, and `sed` that removes what a folder's name cannot
-    /// contain, which happens anyway where a value is inserted.
-    fn echoed(&self, command: &str) -> Option<String> {
+    /// `echo $MATCH | tr A-Z a-z` after this text, and `sed` that removes what a folder's name
+    /// cannot contain, which happens anyway where a value is inserted as one level.
+    fn echoed(&self, command: &str, before: &str) -> Option<String> {
         let (echo, change) = command.split_once('|')?;
         let words = shell_words(echo);
         let [program, word] = words.as_slice() else { return None };
@@ -151,10 +154,8 @@ impl RcVariables {
             [("A-Z", "a-z"), ("[A-Z]", "[a-z]"), ("[:upper:]", "[:lower:]")];
         match change.as_slice() {
             ["tr", from, to] if LOWER.contains(&(*from, *to)) => Some(format!("{{{inner}:lower}}")),
-            ["sed", "-e", what] | ["sed", what]
-                if ["s/[\\/]/_/g", "s/\\//_/g", "s,/,_,g", "s|/|_|g"].contains(what) =>
-            {
-                Some(template)
+            ["sed", "-e", what] | ["sed", what] if SLASHES.contains(what) => {
+                (!has_levels(before)).then_some(template)
             }
             _ => None,
         }
@@ -412,12 +413,35 @@ impl ShellCommand {
     }
 }
 
-/// Whether a word of a command may name a file in the working directory.
 /// Takes the name of a variable.
 fn take_name(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
-    std::iter::from_fn(|| chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_')).collect()
+    std::iter::from_fn(|| chars.next_if(|c| is_name_sign(*c))).collect()
 }
 
+fn is_name_sign(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether a path ends in the name of a folder with levels, `.Lists.`, where a value would be
+/// inserted as a path.
+fn has_levels(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| last.starts_with('.'))
+}
+
+/// Whether a value has `_` in place of its slashes, and the text of the rules puts the
+/// variable that holds it into the name of a folder with levels: `.Lists.$NAME/`.
+pub(super) fn is_level_without_slashes(value: &str, name: &str, text: &str) -> bool {
+    let is_in_levels = |(at, _)| {
+        let (before, after) = text.split_at(at);
+        let after = after.trim_start_matches(['$', '{']);
+        let word = before.rsplit([' ', '\t', '\n', '"', '=']).next().unwrap_or_default();
+        after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_name_sign))
+            && has_levels(word)
+    };
+    SLASHES.iter().any(|script| value.contains(script)) && text.match_indices('$').any(is_in_levels)
+}
+
+/// Whether a word of a command may name a file in the working directory.
 fn is_relative(word: &str) -> bool {
     let word = unquoted(word);
     word.contains(['/', '.'])
