@@ -173,8 +173,13 @@ impl FilterLowering<'_> {
     fn branch_body(&mut self, statements: &[MaildropStatement]) -> (Vec<Unit>, bool) {
         self.depth += 1;
         let outer = std::mem::replace(&mut self.ended, false);
+        let marked = self.marked.clone();
         let units = self.statements(statements);
         let goes_on = !std::mem::replace(&mut self.ended, outer);
+        if !goes_on {
+            // No other message gets its flags.
+            self.marked = marked;
+        }
         self.depth -= 1;
         (units, goes_on)
     }

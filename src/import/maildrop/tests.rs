@@ -161,6 +161,11 @@ fn targets() {
             "FLAGS=SF\nFLAGS=S\nto Maildir/.x",
             "mark seen flagged\nunmark draft flagged replied, mark seen\nfolder \"x\"",
         ),
+        // No message comes here with the flags of the branch.
+        (
+            "if (/^X: a/)\n{\n FLAGS=F\n to Maildir/.x\n}\nFLAGS=S\nto Maildir/.y",
+            "when header \"X\" starts \"a\" -> mark flagged, folder \"x\"\nmark seen\nfolder \"y\"",
+        ),
         (
             "xfilter \"reformail -A'X-A: b' -I 'X-B:'\"",
             "add-header \"X-A\" \"b\", remove-header \"X-B\"",
