@@ -101,10 +101,9 @@ impl Lowering<'_> {
                 VariablePiece::Variable(key) => at > 0 && self.is_one_level(key),
                 VariablePiece::Group(group) => at > 0 && self.state.one_level.contains(group),
             };
-            if !is_level {
-                if self.separator == '/' && self.options.layout.as_deref() != Some("fs") {
-                    self.approximately("a dot in the value begins a level, too, in maildir++");
-                }
+            let is_dot_a_level = self.options.layout.as_deref() != Some("fs");
+            if !is_level && self.separator == '/' && is_dot_a_level {
+                self.approximately("a dot in the value begins a level, too, in maildir++");
             }
             let form = if is_level { "" } else { ":levels" };
             template.push_str(&self.piece(piece, form));
