@@ -133,16 +133,14 @@ fn expiring_folders(
     expiries: &[Expiry],
     location: &Location,
 ) -> Result<Vec<Place>, String> {
-    let place_named = |name: &str| location.place(&Folder::named(name));
+    let place_named = |name: &str| location.own_place(&Folder::named(name));
     let place = |name: &String| {
         let place = place_named(name);
-        let is_here = |expiry: &Expiry| {
-            expiry.folder == ALL_FOLDERS || place_named(&expiry.folder).is(&place)
-        };
-        match expiries.iter().any(is_here) {
-            true => Ok(place),
-            false => Err(format!("no `expire` in the rules names the folder `{name}`")),
-        }
+        let is_here =
+            |expiry: &Expiry| expiry.folder == ALL_FOLDERS || place_named(&expiry.folder) == place;
+        let meant = expiries.iter().any(is_here);
+        let missing = || format!("no `expire` in the rules names the folder `{name}`");
+        place.filter(|_| meant).ok_or_else(missing)
     };
     names.iter().map(place).collect()
 }

@@ -147,10 +147,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 fn named_places(location: &Location, names: &[String]) -> Result<Vec<Place>, String> {
     let mut places: Vec<Place> = Vec::new();
     for name in names {
-        let place = location.place(&Folder::named(name));
-        if place.note.is_some() {
-            return Err(format!("the name of the folder `{name}` is too long"));
-        }
+        let place = location.own_place(&Folder::named(name));
+        let place = place.ok_or_else(|| format!("the name of the folder `{name}` is too long"))?;
         if !places.iter().any(|known| known.is(&place)) {
             places.push(place);
         }

@@ -214,7 +214,7 @@ fn places(
     }
     let special = SpecialFolders::of(location, &program.settings);
     let sent_mail: Vec<Place> =
-        sent_folders(program).iter().map(|name| location.place(name)).collect();
+        sent_folders(program).iter().filter_map(|name| location.own_place(name)).collect();
     all.retain(|place| {
         let is_place = |known: &Place| known.is(place);
         requested.iter().any(is_place)

@@ -86,11 +86,12 @@ impl SentMailReader {
 
     /// Whether the folder exists.
     pub fn exists(&self, folder: &str) -> bool {
-        self.path(folder).join("cur").is_dir()
+        self.path(folder).is_some_and(|path| path.join("cur").is_dir())
     }
 
-    fn path(&self, folder: &str) -> PathBuf {
-        self.location.folder_path(&Folder::named(folder))
+    fn path(&self, folder: &str) -> Option<PathBuf> {
+        let place = self.location.own_place(&Folder::named(folder))?;
+        Some(self.location.path_of_place(&place))
     }
 
     /// Reads what is new in a folder, for at most `budget`.
@@ -103,7 +104,6 @@ impl SentMailReader {
         side: MailSide,
         budget: Duration,
     ) -> Result<RefreshOutcome, UnknownMail> {
-        let path = self.path(folder);
         let unreadable = |error: io::Error| UnknownMail {
             why: match error.kind() {
                 ErrorKind::NotFound => format!("there is no folder `{folder}`"),
@@ -111,6 +111,7 @@ impl SentMailReader {
             },
             may_pass: may_pass(&error),
         };
+        let path = self.path(folder).ok_or_else(|| unreadable(ErrorKind::NotFound.into()))?;
         let stamp = Stamp::of(&path).map_err(unreadable)?;
         let state = self.state.as_ref();
         let record = state.map(|state| sent_mail::SentMailState::new(state, &path, folder, side));
@@ -172,7 +173,7 @@ impl SentMailReader {
     /// Whether mfilter has filed a message into a folder.
     fn is_filed(&self, message: &Message, folder: &str) -> bool {
         let Some(state) = &self.state else { return false };
-        let place = self.location.place(&Folder::named(folder));
+        let Some(place) = self.location.own_place(&Folder::named(folder)) else { return false };
         let identity = MessageIdentity::of(HeaderHash::of(message.head()), None);
         Memory::at(state, 0).who(&identity, place.directories()) == Some(FiledBy::Mfilter)
     }

@@ -109,8 +109,9 @@ type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 
 /// Whether a rule may delete messages in its folder.
 pub fn may_delete(special: &SpecialFolders<'_>, location: &Location, expiry: &Expiry) -> bool {
-    let place = location.place(&Folder::named(&expiry.folder));
-    expiry.anywhere || matches!(special.use_of(&place), Some(FolderUse::Trash | FolderUse::Junk))
+    let place = location.own_place(&Folder::named(&expiry.folder));
+    let purpose = place.and_then(|place| special.use_of(&place));
+    expiry.anywhere || matches!(purpose, Some(FolderUse::Trash | FolderUse::Junk))
 }
 
 impl Expirer<'_> {
@@ -137,7 +138,8 @@ impl Expirer<'_> {
         };
         let mut journal = None;
         for expiry in &self.program.expiries {
-            let places = self.places(&mover, expiry, report);
+            let Some(target) = self.target(expiry, report) else { continue };
+            let places = self.places(&mover, expiry, target.as_ref(), report);
             if places.is_empty() || self.stop.load(Ordering::Relaxed) {
                 continue;
             }
@@ -149,7 +151,7 @@ impl Expirer<'_> {
                 report(ExpireEvent::ClockDoubted(expiry, ago));
                 continue;
             }
-            self.folders(&mut mover, expiry, &places, &mut journal, report)?;
+            self.folders(&mut mover, (expiry, target.as_ref()), &places, &mut journal, report)?;
         }
         match journal {
             Some(journal) => SortJournal::end(journal).map_err(|error| self.not_noted(error)),
@@ -161,9 +163,38 @@ impl Expirer<'_> {
         not_noted(self.state, error)
     }
 
+    /// Where mail is moved to, if it is not deleted. The inbox does not stand in for that
+    /// folder: then mail stays where it is, which is reported.
+    fn target(&self, expiry: &Expiry, report: ExpiryListener<'_>) -> Option<Option<Place>> {
+        let Some(to) = &expiry.to else { return Some(None) };
+        let place = self.location.place(&Folder::named(to));
+        match place.note {
+            None => Some(Some(place)),
+            Some(_) => {
+                let Expiry { line, folder, .. } = expiry;
+                report(ExpireEvent::Problem(format!(
+                    "line {line}: mail in `{folder}` is kept: the folder `{to}` was renamed, or \
+                     its name cannot be used"
+                )));
+                None
+            }
+        }
+    }
+
+    /// The folder that an `expire` names.
+    fn named_place(&self, expiry: &Expiry) -> Option<Place> {
+        self.location.own_place(&Folder::named(&expiry.folder))
+    }
+
     /// The folders that an `expire` is for, as far as they are meant.
-    fn places(&self, mover: &Mover<'_>, expiry: &Expiry, report: ExpiryListener<'_>) -> Vec<Place> {
-        let named_place = self.location.place(&Folder::named(&expiry.folder));
+    fn places(
+        &self,
+        mover: &Mover<'_>,
+        expiry: &Expiry,
+        target: Option<&Place>,
+        report: ExpiryListener<'_>,
+    ) -> Vec<Place> {
+        let Some(named_place) = self.named_place(expiry) else { return Vec::new() };
         let is_requested = |place: &Place| {
             self.folders.is_empty()
                 || self.folders.iter().any(|folder| folder.is(place) || folder.is(&named_place))
@@ -174,11 +205,8 @@ impl Expirer<'_> {
                 problems
                     .iter()
                     .for_each(|failure| report(ExpireEvent::Problem(failure.to_string())));
-                let to = expiry.to.as_ref().map(|to| self.location.place(&Folder::named(to)));
-                places
-                    .into_iter()
-                    .filter(|place| !to.as_ref().is_some_and(|to| to.is(place)))
-                    .collect()
+                let is_target = |place: &Place| target.is_some_and(|target| target.is(place));
+                places.into_iter().filter(|place| !is_target(place)).collect()
             }
             _ => vec![named_place.clone()],
         };
@@ -189,7 +217,7 @@ impl Expirer<'_> {
     fn folders(
         &self,
         mover: &mut Mover<'_>,
-        expiry: &Expiry,
+        (expiry, target): (&Expiry, Option<&Place>),
         places: &[Place],
         journal: &mut Option<SortJournal>,
         report: ExpiryListener<'_>,
@@ -215,7 +243,7 @@ impl Expirer<'_> {
         }
         let maildir = fs::canonicalize(&self.location.path)
             .map_err(|error| Failure::new("open the Maildir", &self.location.path, error))?;
-        let named_place = self.location.place(&Folder::named(&expiry.folder));
+        let Some(named_place) = self.named_place(expiry) else { return Ok(()) };
         let expired_folder =
             ExpiredFolder::new(&maildir, named_place.directories(), expiry.to.is_none());
         let many = old_count * 2 > all && !self.more_than_half;
@@ -226,16 +254,21 @@ impl Expirer<'_> {
             }
         }
         for (place, old_messages) in &found {
-            self.take(mover, (expiry, place, &expired_folder), old_messages, journal, report)?;
+            let ends = (*place, target);
+            self.take(mover, (expiry, ends, &expired_folder), old_messages, journal, report)?;
         }
         Ok(())
     }
 
-    /// Takes messages from a folder.
+    /// Takes messages from a folder, to a target or for good.
     fn take(
         &self,
         mover: &mut Mover<'_>,
-        (expiry, place, expired_folder): (&Expiry, &Place, &ExpiredFolder),
+        (expiry, (place, target), expired_folder): (
+            &Expiry,
+            (&Place, Option<&Place>),
+            &ExpiredFolder,
+        ),
         old_messages: &[OldMessage],
         journal: &mut Option<SortJournal>,
         report: ExpiryListener<'_>,
@@ -246,15 +279,14 @@ impl Expirer<'_> {
             });
             return Ok(());
         };
-        let size = if expiry.to.is_some() { BATCH } else { DELETED_AT_ONCE };
+        let size = if target.is_some() { BATCH } else { DELETED_AT_ONCE };
         for batch in old_messages.chunks(size) {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let count = match &expiry.to {
+            let count = match target {
                 Some(to) => {
-                    let to = self.location.place(&Folder::named(to));
-                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), report)?
+                    self.move_batch(mover, (expiry, place, to), batch, (state, journal), report)?
                 }
                 None => self.delete_batch(mover, expiry, place, batch, report),
             };

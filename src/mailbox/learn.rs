@@ -107,8 +107,7 @@ pub fn plan(
         // Deleting is not a judgement: the trash counts only where it is named.
         let fits = |end: Option<&str>, place: &Place| match end {
             Some(folder) => {
-                let named = location.place(&Folder::named(folder));
-                named.note.is_none() && named.is(place)
+                location.own_place(&Folder::named(folder)).is_some_and(|named| named.is(place))
             }
             None => !special.is_trash(place),
         };

@@ -74,7 +74,7 @@ fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
     }
     let hash = u64::from_str_radix(line.get("hash")?, 16).ok()?;
     let file = base(line.get("file")?);
-    let place = location.place(&Folder::named(line.get("folder")?));
+    let place = location.own_place(&Folder::named(line.get("folder")?))?;
     Some(DeliveryRecord {
         hash,
         file,

@@ -104,7 +104,7 @@ impl<'a> SpecialFolders<'a> {
             (FolderUse::Drafts, &settings.drafts),
         ];
         let set = folders.into_iter().filter_map(|(purpose, folder)| {
-            Some((purpose, location.place(&Folder::named(folder.as_ref()?.as_str()))))
+            Some((purpose, location.own_place(&Folder::named(folder.as_ref()?.as_str()))?))
         });
         SpecialFolders::with(location, set.collect(), &dovecot_conf::special_uses())
     }

@@ -100,13 +100,24 @@ impl Location {
         Folder { parts: there.next().into_iter().map(str::to_owned).collect() }
     }
 
-    /// Where a folder is; the inbox if its name is too long for a file system, or if it
-    /// is one of those that were renamed.
+    /// Where mail for a folder goes: into that folder; into the inbox if its name is too long
+    /// for a file system, or if it is one of those that were renamed. Whose mail is looked at
+    /// or taken away is [`Location::own_place`].
     pub fn place(&self, folder: &Folder) -> Place {
         if let Some((_, other)) = self.renamed.iter().find(|(gone, _)| gone == folder) {
             let note = format!("`{folder}` is gone and its mail is in `{other}`, so the inbox");
             return self.inbox_because(note);
         }
+        self.place_by_name(folder)
+    }
+
+    /// Where a folder itself is, though it may not exist; none if its name is none that a
+    /// folder can have.
+    pub fn own_place(&self, folder: &Folder) -> Option<Place> {
+        Some(self.place_by_name(folder)).filter(|place| place.note.is_none())
+    }
+
+    fn place_by_name(&self, folder: &Folder) -> Place {
         let directories = match folder.parts.split_first() {
             Some((first, below)) if first.eq_ignore_ascii_case("INBOX") => {
                 self.below_inbox(first, below)

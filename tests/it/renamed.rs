@@ -3,9 +3,10 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::support::imap::{DOVEADM, Imap, NOBODY, configure, own};
-use crate::support::{Home, skipped};
+use crate::support::{Home, skipped, wait_for};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: sale\n\nhello\n";
 const NOTE: &str = "`Shop/Sale` was created again, and its earlier mail is in `Shop/Bargains`";
@@ -101,6 +102,41 @@ fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
     fs::remove_dir_all(home.path().join("Maildir/.Shop.Bargains")).expect("removed");
     deliver(&home);
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Sale".into(), 1)]);
+}
+
+/// The inbox stands in for such a folder where mail is filed, and nowhere else.
+#[test]
+fn the_inbox_does_not_expire_in_place_of_a_renamed_folder() {
+    let rules = "set remake-folders off\nset trash \"Shop/Sale\"\n\
+                 expire \"Shop/Sale\" after 14d -> folder \"Old\"\n\
+                 expire \"Shop/Sale\" after 20d -> delete\n\
+                 expire \"Lists\" after 14d -> folder \"Shop/Sale\"\n\
+                 expire \"News\" after 14d -> folder \"Junk\"\n";
+    let home = home_with(rules, 3);
+    rename(&home, ".Shop.Bargains");
+    for folder in ["", ".News/", ".Lists/"] {
+        for (number, seconds) in
+            [1_000_000_000, 2_500_000_000_u64, 2_500_000_000].iter().enumerate()
+        {
+            let name = format!("Maildir/{folder}cur/{seconds}.M{number}P1.mx:2,S");
+            home.write(&name, "Subject: x\n\nx\n");
+        }
+    }
+    let mut command = home.command(&["watch"]);
+    let output = fs::File::create(home.path().join("output")).expect("made");
+    let mut child = command.stdout(Stdio::null()).stderr(output).spawn().expect("it starts");
+    wait_for("the last expiry", || {
+        let junk = fs::read_dir(home.path().join("Maildir/.Junk/cur")).ok()?;
+        (junk.count() > 0).then_some(())
+    });
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let kept = [("", 3), (".Junk", 1), (".Lists", 3), (".News", 2), (".Shop.Bargains", 3)];
+    let kept = kept.map(|(folder, count)| (folder.to_owned(), count));
+    assert_eq!(folders(&home), kept);
+    let output = fs::read_to_string(home.path().join("output")).expect("readable");
+    let why = "line 5: mail in `Lists` is kept: the folder `Shop/Sale` was renamed";
+    assert!(output.contains(why), "{output}");
 }
 
 #[test]
