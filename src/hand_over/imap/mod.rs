@@ -127,8 +127,8 @@ pub(super) fn stage<'m>(
 }
 
 /// A folder as it is, created if it was missing. None if the server does not let us
-/// create it: a name that will never fit is no reason to withhold mail, so the inbox is
-/// used instead.
+/// create or use it: a name that will never fit is no reason to withhold mail, so the inbox
+/// is used instead.
 fn folder(
     client: &mut ImapClient,
     name: &str,
@@ -157,8 +157,17 @@ fn folder(
             return Ok(None);
         }
     }
-    let made = client.status(name, with_keywords)?;
-    made.map(Some).map_err(|no| HandOverError::Refused(no.into()))
+    match client.status(name, with_keywords)? {
+        Ok(status) => Ok(Some(status)),
+        Err(no) if no.is_temporary() => Err(HandOverError::Refused(no.into())),
+        Err(no) => {
+            let why = no.text;
+            notes.push(format!(
+                "cannot use the folder `{name}`: the store says {why}; it is in the inbox"
+            ));
+            Ok(None)
+        }
+    }
 }
 
 fn note_lost(keywords: &[String], name: &str, notes: &mut Vec<String>) {

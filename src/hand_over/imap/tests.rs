@@ -521,6 +521,28 @@ fn a_folder_that_cannot_be_made_is_the_inbox() {
     assert!(done.unwrap().concat().contains("cannot subscribe `A`: the store says NO not you"));
 }
 
+/// Such as one that the user may not read, or that only holds others.
+#[test]
+fn a_folder_that_exists_and_cannot_be_used_is_the_inbox() {
+    for answer in [
+        (|at, _| match at {
+            "STATUS \"A\" (UIDNEXT UIDVALIDITY)" => Some("TAG NO [NOPERM] not yours\r\n".into()),
+            "CREATE \"A\"" => Some("TAG NO [ALREADYEXISTS] there is one\r\n".into()),
+            _ => None,
+        }) as Answer,
+        |at, _| at.starts_with("STATUS \"A\"").then(|| "TAG NO [NOPERM] not yours\r\n".into()),
+    ] {
+        let site = Site::answering(answer);
+        let (stored, done) = site.simply(&["A"]);
+        let note = done.unwrap().concat();
+        assert!(
+            note.ends_with("`A`: the store says NO [NOPERM] not yours; it is in the inbox"),
+            "{note}"
+        );
+        assert_eq!((stored, count(&site.server.folders(HANA)["INBOX"])), (vec![0], 1));
+    }
+}
+
 /// What a retry takes for its own message, and what it does not.
 #[test]
 fn only_the_same_message_matches_an_attempt() {
