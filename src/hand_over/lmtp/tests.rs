@@ -240,6 +240,15 @@ fn a_store_without_pipelining_gets_one_command_at_a_time() {
     assert_eq!(server.transactions().len(), 1);
 }
 
+/// RFC 1870 §5: dots that are doubled do not count.
+#[test]
+fn a_message_is_not_too_large_because_of_its_dots() {
+    let server = TestStore::start(Behaviour { offers: "SIZE 21", ..Behaviour::default() });
+    let text = "a\n\n.\n.\n.\n.b\n.\n";
+    assert_eq!(hand_over(&server.store, "", text, soon()), (vec![0, 1], Ok(None)));
+    assert_eq!(server.transactions()[0].mail, "MAIL FROM:<> SIZE=21");
+}
+
 #[test]
 fn a_store_that_is_away_is_not_tried_each_time() {
     let home = tempfile::tempdir().unwrap();
