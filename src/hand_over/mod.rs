@@ -222,12 +222,12 @@ impl MailStore {
             HandOverError::Away(_) | HandOverError::Broken(_) => {
                 self.breaker().failed(Instant::now());
             }
+            // It is there.
             HandOverError::Refused(_)
             | HandOverError::TooLarge { .. }
             | HandOverError::Unsayable(_)
-            | HandOverError::Unread(_)
-            | HandOverError::Login { .. }
-            | HandOverError::Setup(_) => {}
+            | HandOverError::Login { .. } => self.breaker().succeeded(),
+            HandOverError::Unread(_) | HandOverError::Setup(_) => {}
         }
     }
 }

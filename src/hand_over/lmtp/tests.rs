@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::testing::{Behaviour, TestStore};
 use crate::flags::Flags;
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::address::{LmtpAddress, StoreAddress, StorePlace};
 use crate::hand_over::testing::TestNotes;
 use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
 use crate::message::{HeaderEdit, Message};
@@ -259,4 +259,24 @@ fn a_store_that_is_away_is_not_tried_each_time() {
         .collect();
     assert!(whys[..3].iter().all(|why| why.ends_with("No such file or directory")), "{whys:?}");
     assert!(whys[3].contains("3 tries failed, the next one is in"), "{whys:?}");
+}
+
+#[test]
+fn a_store_that_refuses_is_there() {
+    let server = with(|command, _| command.starts_with("RCPT").then(|| "552 full\r\n".into()));
+    let StoreAddress::Lmtp(address) = server.store.address().clone() else { panic!("LMTP") };
+    let home = tempfile::tempdir().unwrap();
+    let link = home.path().join("lmtp");
+    let place = StorePlace::Unix(link.clone());
+    let store = MailStore::new(StoreAddress::Lmtp(LmtpAddress { place, ..address }));
+    let why = || hand_over(&store, "", "a\n\nb\n", soon()).1.unwrap_err().to_string();
+    assert!(why().starts_with("it is not there") && why().starts_with("it is not there"));
+    let StorePlace::Unix(socket) = server.store.address().place() else { panic!("a socket") };
+    std::os::unix::fs::symlink(socket, &link).unwrap();
+    assert_eq!(why(), "it says: 552 full");
+    std::fs::remove_file(&link).unwrap();
+    for _ in 0..3 {
+        assert_eq!(why(), "it is not there: No such file or directory");
+    }
+    assert!(why().contains("3 tries failed"));
 }
