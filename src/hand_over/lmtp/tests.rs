@@ -220,7 +220,7 @@ fn a_sender_is_not_a_reason_to_withhold_mail() {
     assert_eq!(server.transactions()[0].mail, "MAIL FROM:<>");
     // Beyond ASCII, where that is not offered; and one that would say more.
     let server = TestStore::start(Behaviour::default());
-    for sender in ["花@y.example", "a@y.example> SIZE=1"] {
+    for sender in ["花@y.example", "a@y.example> SIZE=1", "a@y.example＞\u{3000}SIZE=1"] {
         let (stored, done) = hand_over(&server.store, sender, "a\n\nb\n", soon());
         assert!(stored.len() == 2 && done.unwrap().unwrap().contains("no sender"), "{sender}");
     }
@@ -229,6 +229,32 @@ fn a_sender_is_not_a_reason_to_withhold_mail() {
     let server = TestStore::start(Behaviour { offers, ..Behaviour::default() });
     assert_eq!(hand_over(&server.store, "花@y.example", "a\n\nb\n", soon()).1, Ok(None));
     assert_eq!(server.transactions()[0].mail, "MAIL FROM:<花@y.example> SMTPUTF8 SIZE=8");
+}
+
+/// A client may write a domain in Unicode (RFC 6531), and a store know only the other form.
+#[test]
+fn a_domain_is_in_ascii_where_the_store_takes_nothing_else() {
+    let message = Message::from_bytes(b"a\n\nb\n".to_vec());
+    let (folder, flags) = (folder(""), Flags::default());
+    let copies =
+        [CopyToStore { id: "0a", folder: &folder, flags: &flags, message: &message, edits: &[] }];
+    let (mailbox, sender) = ("hana@日本語.jp", "taro@例え.jp");
+    let all = HandOver { mailbox, sender, copies: &copies, subscribe: true };
+    for (offers, mail, to) in [
+        (
+            "PIPELINING",
+            "MAIL FROM:<taro@xn--r8jz45g.jp>",
+            "RCPT TO:<\"hana+mf:0a:::\"@xn--wgv71a119e.jp>",
+        ),
+        ("SMTPUTF8", "MAIL FROM:<taro@例え.jp> SMTPUTF8", "RCPT TO:<\"hana+mf:0a:::\"@日本語.jp>"),
+    ] {
+        let server = TestStore::start(Behaviour { offers, ..Behaviour::default() });
+        let mut staged = server.store.stage(&all, soon()).map_err(|why| why.to_string()).unwrap();
+        staged.commit(&mut TestNotes::default()).unwrap();
+        assert_eq!(staged.notes(), Vec::<String>::new());
+        let taken = &server.transactions()[0];
+        assert_eq!((taken.mail.as_str(), taken.recipients.concat().as_str()), (mail, to));
+    }
 }
 
 #[test]
