@@ -56,11 +56,14 @@ pub(super) fn stage<'m>(
     if !client.offers.smtputf8 {
         (mailbox, sender) = (with_ascii_domain(mailbox), with_ascii_domain(sender));
     }
-    let is_sayable = |address: &Address| client.offers.smtputf8 || address.address().is_ascii();
+    let is_sayable = |address: &Address| {
+        let is_known_text = client.offers.smtputf8 || address.address().is_ascii();
+        is_known_text && is_domain(&address.domain)
+    };
     if !is_sayable(&mailbox) {
         return Err(HandOverError::Unsayable(path::of(&mailbox)));
     }
-    let is_sender_sayable = is_sayable(&sender) && is_domain(&sender.domain);
+    let is_sender_sayable = is_sayable(&sender);
     let (mut sender, mut refused_sender) = (path::of(&sender), String::new());
     if !is_sender_sayable {
         std::mem::swap(&mut sender, &mut refused_sender);

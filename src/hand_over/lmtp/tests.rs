@@ -258,6 +258,15 @@ fn a_domain_is_in_ascii_where_the_store_takes_nothing_else() {
 }
 
 #[test]
+fn a_mailbox_says_nothing_else() {
+    let server = TestStore::start(Behaviour::default());
+    let mailbox = "\"a\"@b\"> NOTIFY=\"";
+    let all = HandOver { mailbox, sender: "", copies: &[], subscribe: true };
+    let why = server.store.stage(&all, soon()).err().map(|why| why.to_string());
+    assert_eq!(why.as_deref(), Some("it takes no address like `a@b\"> NOTIFY=\"`"));
+}
+
+#[test]
 fn a_store_without_pipelining_gets_one_command_at_a_time() {
     let server = TestStore::start(Behaviour { offers: "SIZE 20", ..Behaviour::default() });
     assert_eq!(hand_over(&server.store, "", "a\n\nb\n", soon()), (vec![0, 1], Ok(None)));
