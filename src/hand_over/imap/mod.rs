@@ -39,6 +39,7 @@ use super::{HandOver, HandOverError, HandOverNotes};
 use crate::file;
 use crate::flags::is_keyword;
 use crate::message::path;
+use crate::plan::Folder;
 use attempt::AppendAttempt;
 use client::{FolderStatus, ImapClient};
 use naming::INBOX;
@@ -53,6 +54,8 @@ struct StagedAppend<'m> {
     flags: Vec<String>,
     content: WireContent<'m>,
     attempt: AppendAttempt,
+    /// The folder that was asked for.
+    folder: &'m Folder,
     /// Its folder as the server names it.
     name: String,
     /// The folder as it was when the copy was staged; only for the first copy in it.
@@ -100,7 +103,8 @@ pub(super) fn stage<'m>(
         let is_known = appends.iter().any(|other| other.name == name);
         let mut status = None;
         if has_keywords || !is_known {
-            let found = folder(&mut client, &name, has_keywords, hand_over.subscribe, &mut notes)?;
+            let asked = (copy.folder, name.as_str());
+            let found = folder(&mut client, asked, has_keywords, hand_over.subscribe, &mut notes)?;
             if let Some(keywords) = found.as_ref().and_then(|status| status.keywords.as_ref()) {
                 let is_kept = |flag: &String| {
                     !is_keyword(flag)
@@ -108,7 +112,7 @@ pub(super) fn stage<'m>(
                 };
                 let (kept, lost): (Vec<_>, Vec<_>) = flags.into_iter().partition(is_kept);
                 flags = kept;
-                note_lost(&lost, &name, &mut notes);
+                note_lost(&lost, copy.folder, &mut notes);
             }
             match found {
                 Some(found) => status = Some(found).filter(|_| !is_known),
@@ -121,7 +125,8 @@ pub(super) fn stage<'m>(
         if let Some(limit) = client.can.limit().filter(|limit| *limit < size) {
             return Err(HandOverError::TooLarge { size, limit });
         }
-        appends.push(StagedAppend { number, flags, content, attempt, name, status });
+        let folder = copy.folder;
+        appends.push(StagedAppend { number, flags, content, attempt, folder, name, status });
     }
     Ok(StagedAppends { client, appends, notes })
 }
@@ -131,7 +136,7 @@ pub(super) fn stage<'m>(
 /// is used instead.
 fn folder(
     client: &mut ImapClient,
-    name: &str,
+    (folder, name): (&Folder, &str),
     with_keywords: bool,
     subscribe: bool,
     notes: &mut Vec<String>,
@@ -146,13 +151,13 @@ fn folder(
     match client.make(name, subscribe)? {
         Ok(None) => {}
         Ok(Some(no)) => {
-            notes.push(format!("cannot subscribe `{name}`: the store says {}", no.text))
+            notes.push(format!("cannot subscribe `{folder}`: the store says {}", no.text))
         }
         Err(no) if no.is_temporary() => return Err(HandOverError::Refused(no.into())),
         Err(no) => {
             let why = no.text;
             notes.push(format!(
-                "cannot make the folder `{name}`: the store says {why}; it is in the inbox"
+                "cannot make the folder `{folder}`: the store says {why}; it is in the inbox"
             ));
             return Ok(None);
         }
@@ -163,17 +168,17 @@ fn folder(
         Err(no) => {
             let why = no.text;
             notes.push(format!(
-                "cannot use the folder `{name}`: the store says {why}; it is in the inbox"
+                "cannot use the folder `{folder}`: the store says {why}; it is in the inbox"
             ));
             Ok(None)
         }
     }
 }
 
-fn note_lost(keywords: &[String], name: &str, notes: &mut Vec<String>) {
+fn note_lost(keywords: &[String], folder: &Folder, notes: &mut Vec<String>) {
     if !keywords.is_empty() {
         let keywords = keywords.join("`, `");
-        notes.push(format!("the store keeps no keyword `{keywords}` in `{name}`"));
+        notes.push(format!("the store keeps no keyword `{keywords}` in `{folder}`"));
     }
 }
 
@@ -231,7 +236,7 @@ impl StagedAppend<'_> {
         if minds_keywords && !keywords.is_empty() {
             match client.append(&self.name, &plain, &self.content)? {
                 Ok(_) => {
-                    note_lost(&keywords, &self.name, notes);
+                    note_lost(&keywords, self.folder, notes);
                     return Ok(());
                 }
                 Err(other) => no = other,

@@ -508,6 +508,8 @@ fn a_folder_that_cannot_be_made_is_the_inbox() {
         "{note}"
     );
     assert_eq!((stored, site.counts()), (vec![0], vec![("INBOX".to_owned(), 1)]));
+    let (_, done) = site.simply(&["迷惑/A"]);
+    assert!(done.unwrap().concat().starts_with("cannot make the folder `迷惑/A`: "));
     // A folder created by another client in the meantime is used; one that cannot be
     // subscribed is created anyway.
     let site = Site::answering(|at, n| match at {
