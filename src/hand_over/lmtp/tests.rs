@@ -296,6 +296,18 @@ fn a_store_that_is_away_is_not_tried_each_time() {
     assert!(whys[3].contains("3 tries failed, the next one is in"), "{whys:?}");
 }
 
+/// A filter has used up the time of three deliveries.
+#[test]
+fn a_store_that_is_given_no_time_is_not_away() {
+    let server = TestStore::start(Behaviour::default());
+    for _ in 0..3 {
+        let (stored, done) = hand_over(&server.store, "", "a\n\nb\n", Instant::now());
+        let why = done.unwrap_err().to_string();
+        assert!(stored.is_empty() && why.ends_with("it takes too long"), "{why}");
+    }
+    assert_eq!(hand_over(&server.store, "", "a\n\nb\n", soon()), (vec![0, 1], Ok(None)));
+}
+
 #[test]
 fn a_store_that_refuses_is_there() {
     let server = with(|command, _| command.starts_with("RCPT").then(|| "552 full\r\n".into()));
