@@ -272,6 +272,8 @@ fn read(file: &File) -> io::Result<String> {
 }
 
 #[cfg(test)]
+mod retry_tests;
+#[cfg(test)]
 #[path = "../../../tests/support/imap_store.rs"]
 pub(crate) mod testing;
 #[cfg(test)]
