@@ -413,6 +413,22 @@ mod tests {
         assert_eq!(hand_over_with(later, OverQuota::Permanent).1, 75, "a copy is there");
     }
 
+    #[test]
+    fn a_retry_is_not_refused_when_the_first_try_has_stored_a_copy() {
+        let home = tempfile::tempdir().unwrap();
+        let try_once = |answer| {
+            let store = TestStore::start(Behaviour { answer, ..Behaviour::default() });
+            let folders = &["A", "B"];
+            let report =
+                hand_over(&store, Some(home.path()), folders, "a\n\nb\n", OverQuota::Permanent);
+            (report.stored.len(), report.outcome.exit_code())
+        };
+        let second_copy = |at: &str, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
+        assert_eq!(try_once(second_copy), (1, 75));
+        let all = |at: &str, _| at.starts_with("RCPT").then(|| "552 5.2.2 full\r\n".into());
+        assert_eq!(try_once(all), (0, 75), "a copy is there");
+    }
+
     /// An IMAP server does not know ids: what was begun and what is done is in the
     /// journal, until everything is done.
     #[test]

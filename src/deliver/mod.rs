@@ -54,6 +54,7 @@ use crate::maildir::Location;
 use crate::message::Message;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{Folder, Plan};
+use crate::rules::program::OverQuota;
 use crate::state::journal::Journal;
 
 pub use effect::edit_lists;
@@ -111,9 +112,12 @@ pub enum Store<'a> {
 }
 
 impl Store<'_> {
-    /// Whether nothing else than a journal can tell that a copy is stored.
-    fn asks_for_journal(&self) -> bool {
-        matches!(self, Store::Remote(mailbox) if !mailbox.store.knows_ids())
+    /// Whether nothing else than a journal can tell that one of these copies is stored. Where
+    /// a full mailbox refuses mail, a retry has to know it, too.
+    fn asks_for_journal(&self, copies: usize) -> bool {
+        let Store::Remote(mailbox) = self else { return false };
+        let may_refuse = copies > 1 && mailbox.over_quota == OverQuota::Permanent;
+        may_refuse || !mailbox.store.knows_ids()
     }
 }
 

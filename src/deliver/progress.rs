@@ -26,7 +26,8 @@ pub(super) fn open_journal(
     let context = target.context;
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
     let has_several_steps = effects > 0 && effects + work.copies.len() > 1;
-    if !has_several_steps && !work.may_refuse_retry(plan) && !target.store.asks_for_journal() {
+    let is_asked_for = target.store.asks_for_journal(work.copies.len());
+    if !has_several_steps && !work.may_refuse_retry(plan) && !is_asked_for {
         return Ok(None);
     }
     let (Some(state), Some(message)) = (&context.state, messages.first()) else { return Ok(None) };

@@ -41,10 +41,10 @@ impl<'m> WireContent<'m> {
             && other.header.is_none()
     }
 
-    /// Reads it through once; `look` gets all of it.
+    /// Reads it through once; `look` gets all of it, without doubled dots.
     pub(super) fn survey(&mut self, look: &mut dyn FnMut(&[u8])) -> Result<(), HandOverError> {
         let (mut size, mut has_eight_bits) = (0, false);
-        let looked = self.write(&mut |bytes| {
+        let looked = self.pass(false, &mut |bytes| {
             size += bytes.len() as u64;
             has_eight_bits |= !bytes.is_ascii();
             look(bytes);
@@ -55,7 +55,8 @@ impl<'m> WireContent<'m> {
         Ok(())
     }
 
-    /// Its size as it is sent, bytes, doubled dots included. Known after the survey.
+    /// Its size as it is sent, bytes, without doubled dots (RFC 1870 §5). Known after the
+    /// survey.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -70,7 +71,15 @@ impl<'m> WireContent<'m> {
     /// # Errors
     /// The message cannot be read, or `take` fails.
     pub(super) fn write(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut lines = match self.doubles_dots {
+        self.pass(self.doubles_dots, take)
+    }
+
+    fn pass(
+        &self,
+        doubles_dots: bool,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut lines = match doubles_dots {
             true => WireLines::dotted(take),
             false => WireLines::new(take),
         };

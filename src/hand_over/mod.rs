@@ -22,7 +22,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
@@ -33,6 +33,9 @@ use breaker::Breaker;
 use imap::StagedAppends;
 use lmtp::StagedTransactions;
 pub use wire::connect_unix;
+
+/// A hand-over that fails this long before its deadline has had no time left.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// A store, for all mailboxes that it has.
 #[derive(Debug)]
@@ -155,6 +158,7 @@ pub trait HandOverNotes {
 pub struct StagedHandOver<'s, 'm> {
     store: &'s MailStore,
     staged: StagedCopies<'m>,
+    deadline: Instant,
 }
 
 enum StagedCopies<'m> {
@@ -208,26 +212,29 @@ impl MailStore {
                 imap::stage(address, hand_over, deadline).map(StagedCopies::Imap)
             }
         };
-        let staged = staged.inspect_err(|error| self.judge(error))?;
-        Ok(StagedHandOver { store: self, staged })
+        let staged = staged.inspect_err(|error| self.judge(error, deadline))?;
+        Ok(StagedHandOver { store: self, staged, deadline })
     }
 
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records for the next hand-overs how this one failed.
-    fn judge(&self, error: &HandOverError) {
+    /// Records for the next hand-overs how this one failed: not that it had no time left,
+    /// which is not the store's fault.
+    fn judge(&self, error: &HandOverError, deadline: Instant) {
+        let now = Instant::now();
         match error {
-            HandOverError::Away(_) | HandOverError::Broken(_) => {
-                self.breaker().failed(Instant::now());
+            HandOverError::Away(_) | HandOverError::Broken(_) if now + LAST_MOMENT < deadline => {
+                self.breaker().failed(now);
             }
+            HandOverError::Away(_) | HandOverError::Broken(_) => {}
+            // It is there.
             HandOverError::Refused(_)
             | HandOverError::TooLarge { .. }
             | HandOverError::Unsayable(_)
-            | HandOverError::Unread(_)
-            | HandOverError::Login { .. }
-            | HandOverError::Setup(_) => {}
+            | HandOverError::Login { .. } => self.breaker().succeeded(),
+            HandOverError::Unread(_) | HandOverError::Setup(_) => {}
         }
     }
 }
@@ -252,7 +259,7 @@ impl StagedHandOver<'_, '_> {
             StagedCopies::Lmtp(staged) => staged.commit(&mut |copy| known.note_stored(copy)),
             StagedCopies::Imap(staged) => staged.commit(known),
         };
-        done.inspect_err(|error| self.store.judge(error))?;
+        done.inspect_err(|error| self.store.judge(error, self.deadline))?;
         self.store.breaker().succeeded();
         Ok(())
     }

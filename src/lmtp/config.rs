@@ -280,7 +280,8 @@ fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
         };
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         // After a value a comment needs a blank before it: a path may contain the sign.
-        let value = value.split(" #").next().unwrap_or_default().trim();
+        let comment = [" #", "\t#"].iter().filter_map(|sign| value.find(sign)).min();
+        let value = value.get(..comment.unwrap_or(value.len())).unwrap_or_default().trim();
         if !known.insert(name.clone()) {
             return Err((number, ConfigErrorKind::Twice(name)));
         }
@@ -349,7 +350,7 @@ mod tests {
         let settings = parse(
             "\u{feff}# All of them.\n\nlisten = unix:/run/mfilter/lmtp\n\
              users=dovecot:/run/dovecot/auth-userdb # the lookup\n\
-             store = lmtp:127.0.0.1:24\nstore-login = proxy\n\
+             store = lmtp:127.0.0.1:24\t# Dovecot\nstore-login = proxy\n\
              store-password-file = /etc/p\nuser-id = 150:8\nworkers = 3\nconnections = 20\n\
              delimiter = \"+-\"\nmessage-size = 1000\nsite = /etc/x#y\nstate = /srv/state\n\
              maildir = ~/M\ncreate-homes-below = /srv/mail\nlayout = fs\nlog = syslog\nsendmail = /usr/sbin/sendmail\n\

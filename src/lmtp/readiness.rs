@@ -267,11 +267,25 @@ fn site(settings: &LmtpSettings) -> Result<String, String> {
     }
 }
 
+/// The forward-path by which the store knows a user, as a delivery says it.
+fn mailbox(settings: &LmtpSettings, address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let accounts = accounts::open(&settings.users).ok();
+    let known = accounts.and_then(|accounts| {
+        let find = |to: &Recipient| accounts.find(to);
+        Recipient::known((local, domain), &settings.delimiter, find).ok()?
+    });
+    match known {
+        Some((recipient, _)) => recipient.path(),
+        None => path::without_detail(address, &settings.delimiter),
+    }
+}
+
 /// `sample` is a user to log in for, if the store needs a login at all.
 fn store(settings: &LmtpSettings, sample: Option<&str>) -> Result<String, String> {
     let Some(store) = settings.mail_store()? else { return Ok("each user's Maildir".into()) };
     let place = store.address();
-    let mailbox = sample.map(|address| path::without_detail(address, &settings.delimiter));
+    let mailbox = sample.map(|address| mailbox(settings, address));
     match store.reach(mailbox.as_deref(), Instant::now() + CONNECT_TIMEOUT) {
         Ok(()) => Ok(match (store.address(), mailbox) {
             (StoreAddress::Lmtp(_), _) => format!("{place} answers"),
@@ -351,6 +365,17 @@ mod tests {
         assert!(listening(&settings).found.is_ok());
         let _other = UnixListener::bind(at("x")).unwrap();
         assert!(listening(&settings).found.unwrap().contains("in place of"));
+    }
+
+    #[test]
+    fn the_store_is_asked_for_the_mailbox_of_deliveries() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("xn--wgv71a119e.jp/+taro")).unwrap();
+        let path = format!("{}/{{domain}}/{{user}}", root.path().display());
+        let settings =
+            LmtpSettings { users: UserSource::Template(path), ..LmtpSettings::default() };
+        assert_eq!(mailbox(&settings, "+taro+x@日本語.jp"), "+taro@xn--wgv71a119e.jp");
+        assert_eq!(mailbox(&settings, "hana+x@日本語.jp"), "hana@日本語.jp");
     }
 
     #[test]

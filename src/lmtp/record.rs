@@ -162,8 +162,8 @@ mod tests {
             transaction: "5f01".into(),
         };
         let account = Account { name: "taro".into(), home: "/".into(), uid: 1, gid: 1 };
-        let recipient = "taro+x@a.example".into();
-        let to = Addressee { recipient, original: None, detail: None, account };
+        let (recipient, mailbox) = ("taro+x@a.example".into(), "taro@a.example".into());
+        let to = Addressee { recipient, mailbox, original: None, detail: None, account };
         let result = DeliveryResult {
             reply: LmtpReply::new(250, "2.1.5 Delivered"),
             verdict: DeliveryVerdict::Delivered,

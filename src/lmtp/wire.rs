@@ -53,6 +53,8 @@ pub struct Job {
     pub sender: String,
     /// RFC 5321 forward-path.
     pub recipient: String,
+    /// The forward-path by which the user is known: without the detail.
+    pub mailbox: String,
     /// What the sender wrote instead, RFC 3461 `ORCPT`.
     pub original: Option<String>,
     /// The address's detail.
@@ -258,6 +260,7 @@ mod tests {
             account: Account { name: "taro".into(), home: "/m/taro".into(), uid: 1, gid: 2 },
             sender: String::new(),
             recipient: "taro+x@a.example".into(),
+            mailbox: "taro@a.example".into(),
             original: None,
             detail: Some("x".into()),
             filtering: Filtering::Rules,

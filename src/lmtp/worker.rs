@@ -23,7 +23,7 @@ use crate::deliver::context::Caller;
 use crate::hand_over::MailStore;
 use crate::maildir::recover::{RecoverOutcome, recover};
 use crate::mda::{self, ActiveRules, Delivery, Filtering, RemoteStore};
-use crate::message::{Message, path};
+use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::state::{StateDir, journal};
 use crate::user::User;
@@ -123,11 +123,8 @@ impl Worker {
         {
             return later(why);
         }
-        let mailbox = match &job.detail {
-            Some(_) => path::without_detail(&job.recipient, &self.settings.delimiter),
-            None => path::without_detail(&job.recipient, ""),
-        };
-        let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
+        let mailbox = || job.mailbox.clone();
+        let remote = self.store.clone().map(|store| RemoteStore { store, mailbox: mailbox() });
         let delivery = Delivery {
             id: Some(job.id),
             remote,
@@ -231,6 +228,7 @@ mod tests {
             account: Account { name: "taro".into(), home: home.into(), uid: 1, gid: 2 },
             sender: "a@b.example".into(),
             recipient: "taro+x@a.example".into(),
+            mailbox: "taro@a.example".into(),
             original: Some("info@a.example".into()),
             detail: Some("x".into()),
             filtering: Filtering::Rules,

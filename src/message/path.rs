@@ -19,12 +19,12 @@ pub fn reverse(text: &str) -> String {
     if text.eq_ignore_ascii_case("MAILER-DAEMON") || text == DOUBLE_BOUNCE {
         return String::new();
     }
-    quoted(&split(text))
+    of(&split(text))
 }
 
 /// An envelope recipient (forward-path) in the form of RFC 5321.
 pub fn forward(text: &str) -> String {
-    quoted(&split(bare(text)))
+    of(&split(bare(text)))
 }
 
 /// The address of a path; an empty one is the null sender.
@@ -40,7 +40,7 @@ pub fn without_detail(text: &str, delimiters: &str) -> String {
     if let Some(at) = at.filter(|at| *at > 0) {
         address.local.truncate(at);
     }
-    quoted(&address)
+    of(&address)
 }
 
 /// The address in an envelope sender that has a tag, which changes from day to day or from
@@ -56,7 +56,7 @@ pub fn untagged(address: &str) -> String {
             let (domain, local) = of_srs(&whole.local)?;
             Some(Address { name: None, local: local.into(), domain: domain.into() })
         });
-    quoted(&found.unwrap_or(whole))
+    of(&found.unwrap_or(whole))
 }
 
 fn of_batv(local: &str) -> Option<&str> {
@@ -138,8 +138,8 @@ fn quoted_local(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// The address as text, its local part quoted if necessary.
-fn quoted(address: &Address) -> String {
+/// The path of an address, its local part quoted if necessary.
+pub fn of(address: &Address) -> String {
     let Address { local, domain, .. } = address;
     let local = match is_dot_atom(local) || local.is_empty() {
         true => local.clone(),

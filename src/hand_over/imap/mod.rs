@@ -39,6 +39,7 @@ use super::{HandOver, HandOverError, HandOverNotes};
 use crate::file;
 use crate::flags::is_keyword;
 use crate::message::path;
+use crate::plan::Folder;
 use attempt::AppendAttempt;
 use client::{FolderStatus, ImapClient};
 use naming::INBOX;
@@ -53,6 +54,8 @@ struct StagedAppend<'m> {
     flags: Vec<String>,
     content: WireContent<'m>,
     attempt: AppendAttempt,
+    /// The folder that was asked for.
+    folder: &'m Folder,
     /// Its folder as the server names it.
     name: String,
     /// The folder as it was when the copy was staged; only for the first copy in it.
@@ -100,7 +103,8 @@ pub(super) fn stage<'m>(
         let is_known = appends.iter().any(|other| other.name == name);
         let mut status = None;
         if has_keywords || !is_known {
-            let found = folder(&mut client, &name, has_keywords, hand_over.subscribe, &mut notes)?;
+            let asked = (copy.folder, name.as_str());
+            let found = folder(&mut client, asked, has_keywords, hand_over.subscribe, &mut notes)?;
             if let Some(keywords) = found.as_ref().and_then(|status| status.keywords.as_ref()) {
                 let is_kept = |flag: &String| {
                     !is_keyword(flag)
@@ -108,7 +112,7 @@ pub(super) fn stage<'m>(
                 };
                 let (kept, lost): (Vec<_>, Vec<_>) = flags.into_iter().partition(is_kept);
                 flags = kept;
-                note_lost(&lost, &name, &mut notes);
+                note_lost(&lost, copy.folder, &mut notes);
             }
             match found {
                 Some(found) => status = Some(found).filter(|_| !is_known),
@@ -121,17 +125,18 @@ pub(super) fn stage<'m>(
         if let Some(limit) = client.can.limit().filter(|limit| *limit < size) {
             return Err(HandOverError::TooLarge { size, limit });
         }
-        appends.push(StagedAppend { number, flags, content, attempt, name, status });
+        let folder = copy.folder;
+        appends.push(StagedAppend { number, flags, content, attempt, folder, name, status });
     }
     Ok(StagedAppends { client, appends, notes })
 }
 
 /// A folder as it is, created if it was missing. None if the server does not let us
-/// create it: a name that will never fit is no reason to withhold mail, so the inbox is
-/// used instead.
+/// create or use it: a name that will never fit is no reason to withhold mail, so the inbox
+/// is used instead.
 fn folder(
     client: &mut ImapClient,
-    name: &str,
+    (folder, name): (&Folder, &str),
     with_keywords: bool,
     subscribe: bool,
     notes: &mut Vec<String>,
@@ -146,25 +151,34 @@ fn folder(
     match client.make(name, subscribe)? {
         Ok(None) => {}
         Ok(Some(no)) => {
-            notes.push(format!("cannot subscribe `{name}`: the store says {}", no.text))
+            notes.push(format!("cannot subscribe `{folder}`: the store says {}", no.text))
         }
         Err(no) if no.is_temporary() => return Err(HandOverError::Refused(no.into())),
         Err(no) => {
             let why = no.text;
             notes.push(format!(
-                "cannot make the folder `{name}`: the store says {why}; it is in the inbox"
+                "cannot make the folder `{folder}`: the store says {why}; it is in the inbox"
             ));
             return Ok(None);
         }
     }
-    let made = client.status(name, with_keywords)?;
-    made.map(Some).map_err(|no| HandOverError::Refused(no.into()))
+    match client.status(name, with_keywords)? {
+        Ok(status) => Ok(Some(status)),
+        Err(no) if no.is_temporary() => Err(HandOverError::Refused(no.into())),
+        Err(no) => {
+            let why = no.text;
+            notes.push(format!(
+                "cannot use the folder `{folder}`: the store says {why}; it is in the inbox"
+            ));
+            Ok(None)
+        }
+    }
 }
 
-fn note_lost(keywords: &[String], name: &str, notes: &mut Vec<String>) {
+fn note_lost(keywords: &[String], folder: &Folder, notes: &mut Vec<String>) {
     if !keywords.is_empty() {
         let keywords = keywords.join("`, `");
-        notes.push(format!("the store keeps no keyword `{keywords}` in `{name}`"));
+        notes.push(format!("the store keeps no keyword `{keywords}` in `{folder}`"));
     }
 }
 
@@ -222,7 +236,7 @@ impl StagedAppend<'_> {
         if minds_keywords && !keywords.is_empty() {
             match client.append(&self.name, &plain, &self.content)? {
                 Ok(_) => {
-                    note_lost(&keywords, &self.name, notes);
+                    note_lost(&keywords, self.folder, notes);
                     return Ok(());
                 }
                 Err(other) => no = other,
@@ -257,6 +271,8 @@ fn read(file: &File) -> io::Result<String> {
     Ok(text)
 }
 
+#[cfg(test)]
+mod retry_tests;
 #[cfg(test)]
 #[path = "../../../tests/support/imap_store.rs"]
 pub(crate) mod testing;

@@ -50,23 +50,25 @@ pub(super) fn stage<'m>(
     hand_over: &HandOver<'_, 'm>,
     deadline: Instant,
 ) -> Result<StagedTransactions<'m>, HandOverError> {
-    let mailbox = path::address(hand_over.mailbox);
-    let mut transactions = transactions(address, &mailbox, hand_over.copies);
     let client = LmtpClient::connect(&address.place, deadline)?;
-    let mut sender = path::reverse(hand_over.sender);
-    let mut refused_sender = String::new();
-    if !is_domain(&path::address(&sender).domain) {
-        refused_sender = std::mem::take(&mut sender);
-    }
+    let mut mailbox = path::address(hand_over.mailbox);
+    let mut sender = path::address(&path::reverse(hand_over.sender));
     if !client.offers.smtputf8 {
-        let mailbox = path::forward(&mailbox.address());
-        if !mailbox.is_ascii() {
-            return Err(HandOverError::Unsayable(mailbox));
-        }
-        if !sender.is_ascii() {
-            refused_sender = std::mem::take(&mut sender);
-        }
+        (mailbox, sender) = (with_ascii_domain(mailbox), with_ascii_domain(sender));
     }
+    let is_sayable = |address: &Address| {
+        let is_known_text = client.offers.smtputf8 || address.address().is_ascii();
+        is_known_text && is_domain(&address.domain)
+    };
+    if !is_sayable(&mailbox) {
+        return Err(HandOverError::Unsayable(path::of(&mailbox)));
+    }
+    let is_sender_sayable = is_sayable(&sender);
+    let (mut sender, mut refused_sender) = (path::of(&sender), String::new());
+    if !is_sender_sayable {
+        std::mem::swap(&mut sender, &mut refused_sender);
+    }
+    let mut transactions = transactions(address, &mailbox, hand_over.copies);
     for transaction in &mut transactions {
         transaction.content.survey(&mut |_| ())?;
         let size = transaction.content.size();
@@ -126,6 +128,17 @@ impl StagedTransactions<'_> {
         }
         self.client.quit();
         Ok(())
+    }
+}
+
+/// An address with its domain in Punycode, as servers without SMTPUTF8 know it.
+fn with_ascii_domain(address: Address) -> Address {
+    match idna::domain_to_ascii(&address.domain) {
+        // `＞` becomes `>`.
+        Ok(domain) if !address.domain.is_ascii() && is_domain(&domain) => {
+            Address { domain, ..address }
+        }
+        _ => address,
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::testing::{Behaviour, TestStore};
 use crate::flags::Flags;
-use crate::hand_over::address::StoreAddress;
+use crate::hand_over::address::{LmtpAddress, StoreAddress, StorePlace};
 use crate::hand_over::testing::TestNotes;
 use crate::hand_over::{CopyToStore, HandOver, HandOverError, MailStore};
 use crate::message::{HeaderEdit, Message};
@@ -220,7 +220,7 @@ fn a_sender_is_not_a_reason_to_withhold_mail() {
     assert_eq!(server.transactions()[0].mail, "MAIL FROM:<>");
     // Beyond ASCII, where that is not offered; and one that would say more.
     let server = TestStore::start(Behaviour::default());
-    for sender in ["花@y.example", "a@y.example> SIZE=1"] {
+    for sender in ["花@y.example", "a@y.example> SIZE=1", "a@y.example＞\u{3000}SIZE=1"] {
         let (stored, done) = hand_over(&server.store, sender, "a\n\nb\n", soon());
         assert!(stored.len() == 2 && done.unwrap().unwrap().contains("no sender"), "{sender}");
     }
@@ -231,6 +231,41 @@ fn a_sender_is_not_a_reason_to_withhold_mail() {
     assert_eq!(server.transactions()[0].mail, "MAIL FROM:<花@y.example> SMTPUTF8 SIZE=8");
 }
 
+/// A client may write a domain in Unicode (RFC 6531), and a store know only the other form.
+#[test]
+fn a_domain_is_in_ascii_where_the_store_takes_nothing_else() {
+    let message = Message::from_bytes(b"a\n\nb\n".to_vec());
+    let (folder, flags) = (folder(""), Flags::default());
+    let copies =
+        [CopyToStore { id: "0a", folder: &folder, flags: &flags, message: &message, edits: &[] }];
+    let (mailbox, sender) = ("hana@日本語.jp", "taro@例え.jp");
+    let all = HandOver { mailbox, sender, copies: &copies, subscribe: true };
+    for (offers, mail, to) in [
+        (
+            "PIPELINING",
+            "MAIL FROM:<taro@xn--r8jz45g.jp>",
+            "RCPT TO:<\"hana+mf:0a:::\"@xn--wgv71a119e.jp>",
+        ),
+        ("SMTPUTF8", "MAIL FROM:<taro@例え.jp> SMTPUTF8", "RCPT TO:<\"hana+mf:0a:::\"@日本語.jp>"),
+    ] {
+        let server = TestStore::start(Behaviour { offers, ..Behaviour::default() });
+        let mut staged = server.store.stage(&all, soon()).map_err(|why| why.to_string()).unwrap();
+        staged.commit(&mut TestNotes::default()).unwrap();
+        assert_eq!(staged.notes(), Vec::<String>::new());
+        let taken = &server.transactions()[0];
+        assert_eq!((taken.mail.as_str(), taken.recipients.concat().as_str()), (mail, to));
+    }
+}
+
+#[test]
+fn a_mailbox_says_nothing_else() {
+    let server = TestStore::start(Behaviour::default());
+    let mailbox = "\"a\"@b\"> NOTIFY=\"";
+    let all = HandOver { mailbox, sender: "", copies: &[], subscribe: true };
+    let why = server.store.stage(&all, soon()).err().map(|why| why.to_string());
+    assert_eq!(why.as_deref(), Some("it takes no address like `a@b\"> NOTIFY=\"`"));
+}
+
 #[test]
 fn a_store_without_pipelining_gets_one_command_at_a_time() {
     let server = TestStore::start(Behaviour { offers: "SIZE 20", ..Behaviour::default() });
@@ -238,6 +273,15 @@ fn a_store_without_pipelining_gets_one_command_at_a_time() {
     let done = hand_over(&server.store, "", "a\n\nthis is too long\n", soon()).1;
     assert_eq!(done, Err(HandOverError::TooLarge { size: 23, limit: 20 }));
     assert_eq!(server.transactions().len(), 1);
+}
+
+/// RFC 1870 §5: dots that are doubled do not count.
+#[test]
+fn a_message_is_not_too_large_because_of_its_dots() {
+    let server = TestStore::start(Behaviour { offers: "SIZE 21", ..Behaviour::default() });
+    let text = "a\n\n.\n.\n.\n.b\n.\n";
+    assert_eq!(hand_over(&server.store, "", text, soon()), (vec![0, 1], Ok(None)));
+    assert_eq!(server.transactions()[0].mail, "MAIL FROM:<> SIZE=21");
 }
 
 #[test]
@@ -250,4 +294,36 @@ fn a_store_that_is_away_is_not_tried_each_time() {
         .collect();
     assert!(whys[..3].iter().all(|why| why.ends_with("No such file or directory")), "{whys:?}");
     assert!(whys[3].contains("3 tries failed, the next one is in"), "{whys:?}");
+}
+
+/// A filter has used up the time of three deliveries.
+#[test]
+fn a_store_that_is_given_no_time_is_not_away() {
+    let server = TestStore::start(Behaviour::default());
+    for _ in 0..3 {
+        let (stored, done) = hand_over(&server.store, "", "a\n\nb\n", Instant::now());
+        let why = done.unwrap_err().to_string();
+        assert!(stored.is_empty() && why.ends_with("it takes too long"), "{why}");
+    }
+    assert_eq!(hand_over(&server.store, "", "a\n\nb\n", soon()), (vec![0, 1], Ok(None)));
+}
+
+#[test]
+fn a_store_that_refuses_is_there() {
+    let server = with(|command, _| command.starts_with("RCPT").then(|| "552 full\r\n".into()));
+    let StoreAddress::Lmtp(address) = server.store.address().clone() else { panic!("LMTP") };
+    let home = tempfile::tempdir().unwrap();
+    let link = home.path().join("lmtp");
+    let place = StorePlace::Unix(link.clone());
+    let store = MailStore::new(StoreAddress::Lmtp(LmtpAddress { place, ..address }));
+    let why = || hand_over(&store, "", "a\n\nb\n", soon()).1.unwrap_err().to_string();
+    assert!(why().starts_with("it is not there") && why().starts_with("it is not there"));
+    let StorePlace::Unix(socket) = server.store.address().place() else { panic!("a socket") };
+    std::os::unix::fs::symlink(socket, &link).unwrap();
+    assert_eq!(why(), "it says: 552 full");
+    std::fs::remove_file(&link).unwrap();
+    for _ in 0..3 {
+        assert_eq!(why(), "it is not there: No such file or directory");
+    }
+    assert!(why().contains("3 tries failed"));
 }

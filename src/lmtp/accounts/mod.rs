@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Identity;
 use super::settings::UserSource;
-use crate::message::domain;
+use crate::message::address::Address;
+use crate::message::{domain, path};
 pub use dovecot::Dovecot;
 pub use passwd::Passwd;
 pub use passwd_file::PasswdFile;
@@ -50,6 +51,12 @@ impl Recipient {
             "" => self.local.clone(),
             domain => format!("{}@{domain}", self.local),
         }
+    }
+
+    /// The same as a forward-path.
+    pub fn path(&self) -> String {
+        let Recipient { local, domain, .. } = self.clone();
+        path::of(&Address { name: None, local, domain })
     }
 
     /// The local part as it was written, and in lower case if that is another one: senders

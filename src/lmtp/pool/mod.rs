@@ -204,6 +204,7 @@ impl Pool {
             account: to.account.clone(),
             sender: envelope.sender.clone(),
             recipient: to.recipient.clone(),
+            mailbox: to.mailbox.clone(),
             original: to.original.clone(),
             detail: to.detail.clone(),
             filtering,

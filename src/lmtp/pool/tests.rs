@@ -108,7 +108,13 @@ fn pool(change: impl Fn(&mut LmtpSettings)) -> (Pool, Arc<AtomicUsize>) {
 
 fn deliver(pool: &Pool, user: &str, body: &str) -> u16 {
     let account = Account { name: user.into(), home: user.into(), uid: 1, gid: 1 };
-    let to = Addressee { recipient: user.into(), original: None, detail: None, account };
+    let to = Addressee {
+        recipient: user.into(),
+        mailbox: user.into(),
+        original: None,
+        detail: None,
+        account,
+    };
     let message = MessageData::Memory(body.into());
     pool.deliver(&Envelope::default(), &to, &message, Instant::now()).reply.code
 }

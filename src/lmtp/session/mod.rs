@@ -80,6 +80,9 @@ pub struct Envelope {
 pub struct Addressee {
     /// RFC 5321 forward-path.
     pub recipient: String,
+    /// The forward-path by which the user is known: without a detail, and with the domain in
+    /// the spelling that was found.
+    pub mailbox: String,
     /// What the sender wrote, RFC 3461 `ORCPT`.
     pub original: Option<String>,
     /// The address's detail, RFC 5233.
@@ -357,6 +360,7 @@ impl<'s> Session<'s> {
         };
         transaction.to.push(Addressee {
             recipient: rcpt.recipient,
+            mailbox: recipient.path(),
             original: rcpt.original,
             detail: recipient.detail,
             account,

@@ -50,6 +50,7 @@ impl LmtpPeer for ByteScript {
 #[derive(Default)]
 struct Mailboxes {
     delivered: Mutex<Vec<(String, Vec<u8>)>>,
+    mailboxes: Mutex<Vec<String>>,
     unheard: Mutex<Vec<String>>,
     /// Sizes, numbers of recipients and codes.
     not_taken: Mutex<Vec<(u64, usize, u16)>>,
@@ -67,6 +68,7 @@ impl Service for Mailboxes {
         match recipient.local.as_str() {
             "away" => Err(Unavailable("x".into())),
             "nobody" => Ok(None),
+            _ if !recipient.domain.is_ascii() => Ok(None),
             _ => Ok(Some(account)),
         }
     }
@@ -81,6 +83,7 @@ impl Service for Mailboxes {
         let MessageData::Memory(bytes) = message else { return LmtpReply::later("large") };
         let entry = (to.account.name.clone(), bytes.clone());
         self.delivered.lock().unwrap().push(entry);
+        self.mailboxes.lock().unwrap().push(to.mailbox.clone());
         match to.account.name.as_str() {
             "later" => LmtpReply::later("x"),
             _ => LmtpReply::new(250, "2.1.5 Delivered"),
@@ -209,5 +212,24 @@ fn a_server_that_ends_finishes_what_was_begun() {
         let wanted = [220, 250, 250, 250, 354, 250, 421];
         assert_eq!(codes(&service, input.as_bytes(), size), wanted);
         assert_eq!(service.delivered.into_inner().unwrap().len(), 1);
+    }
+}
+
+/// A store knows a mailbox by the address that was found, whatever the client wrote.
+#[test]
+fn a_mailbox_has_the_address_by_which_it_is_known() {
+    for (to, wanted) in [
+        ("taro+x@a.example", "taro@a.example"),
+        ("taro+x@日本語.jp", "taro@xn--wgv71a119e.jp"),
+        ("+taro+x@a.example", "+taro@a.example"),
+        ("\"ta ro+x\"@a.example", "\"ta ro\"@a.example"),
+        ("taro", "taro"),
+    ] {
+        let service = Mailboxes::default();
+        let input = format!(
+            "LHLO x\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<{to}>\r\nDATA\r\nA: b\r\n.\r\nQUIT\r\n"
+        );
+        codes(&service, input.as_bytes(), 1000);
+        assert_eq!(*service.mailboxes.lock().unwrap(), [wanted], "{to}");
     }
 }
