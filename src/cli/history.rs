@@ -18,7 +18,7 @@ use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::text::{counted, escape, plural};
+use crate::text::{counted, escape};
 use crate::zone::zone;
 
 const NO_VERSION: &str = "no version of the rules is known yet: deliveries record them";
@@ -179,7 +179,7 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     }
     let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
     removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
-    format!("+{added} -{removed} {}", say(&plural(added + removed, "line")))
+    format!("+{added} -{removed} {}", say("lines"))
 }
 
 /// The difference of two texts, which is not the smallest one where that would take long:
