@@ -52,6 +52,13 @@ impl CurrentRules {
         Ok(CurrentRules { sources, rules })
     }
 
+    /// Whether any file has another text than in those.
+    pub(super) fn has_other_text_than(&self, others: &CurrentRules) -> bool {
+        let texts = [self, others].map(|rules| rules.sources.files().iter().map(|file| &file.text));
+        let [these, those] = texts;
+        !these.eq(those)
+    }
+
     /// The rules in a file, or the user's, which need not exist.
     ///
     /// # Errors

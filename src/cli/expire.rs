@@ -325,6 +325,7 @@ impl<'r> ExpireReport<'r> {
             json_line(&object)
         } else {
             let goes = shown_target(expiry);
+            let rule = output::with_tilde(&rule);
             escape(&format!("{was} -> {goes}  ({rule})  {}  {}", old.entry, say(result)))
         };
         output::print(&(text + "\n"));
@@ -334,8 +335,8 @@ impl<'r> ExpireReport<'r> {
         let all: usize = self.counts.values().sum();
         let messages = plural(all, "message");
         let old = match dry_run {
-            true => format!("{messages} old enough; nothing was changed"),
-            false => format!("{messages} old enough"),
+            true => format!("{messages} would expire; nothing was changed"),
+            false => format!("{messages} expired"),
         };
         let mut out = format!("{all:>7} {}\n", say(&old));
         for ((was, goes), number) in &self.counts {
@@ -343,7 +344,7 @@ impl<'r> ExpireReport<'r> {
             out.push('\n');
         }
         if self.vanished > 0 {
-            let vanished = say("were moved, flagged or removed by someone else");
+            let vanished = say("moved, flagged or removed by someone else");
             out.push_str(&format!("{:>7} {vanished}\n", self.vanished));
         }
         out

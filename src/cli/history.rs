@@ -18,10 +18,13 @@ use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::text::{counted, escape, plural};
+use crate::text::{counted, escape};
 use crate::zone::zone;
 
 const NO_VERSION: &str = "no version of the rules is known yet: deliveries record them";
+
+/// What is said if the files are not those of the newest version.
+const EDITED: &str = "edited since; the edit comes into force once a message or `mfilter check` finds no mistake in it";
 
 /// How long two versions are compared.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(1);
@@ -119,7 +122,7 @@ fn list(
         output::error(NO_VERSION);
     }
     let zone = zone(None);
-    let mut text = String::new();
+    let (mut text, mut is_current) = (String::new(), false);
     for (at, version) in versions.iter().enumerate() {
         let since = Timestamp::from_millisecond(version.since).unwrap_or_default();
         let since = since.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
@@ -131,11 +134,15 @@ fn list(
             (Some(files), Some(older)) => changes(older, files),
         };
         let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files, bounds));
+        is_current |= is_now;
         let mark = if is_now { format!("  {}", say("in force")) } else { String::new() };
         text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
     }
     if !versions.is_empty() {
         text.insert_str(0, &format!("{}\n", shown(main)));
+        if !is_current {
+            text.push_str(&format!("{}\n", say(EDITED)));
+        }
     }
     output::report(&text);
     Ok(CommandOutcome::Fine)
@@ -179,7 +186,7 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     }
     let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
     removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
-    format!("+{added} -{removed} {}", say(&plural(added + removed, "line")))
+    format!("+{added} -{removed} {}", say("lines"))
 }
 
 /// The difference of two texts, which is not the smallest one where that would take long:

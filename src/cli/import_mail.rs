@@ -21,6 +21,7 @@ use crate::mailbox::mbox_lock::{self, MboxLockError};
 use crate::mailbox::old_mail::{Filing, FilingRules, ImportEvent, MailImport};
 use crate::mailbox::refile::Skip;
 use crate::plan::Folder;
+use crate::source::reason;
 use crate::text::{escape, json_line};
 use crate::user::User;
 use crate::world::World;
@@ -133,7 +134,7 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, CommandError>
 /// Whether a given path can contain old mail; if not, what it is, and what to do.
 fn looks_like_mail(path: &Path) -> Result<(), String> {
     let shown = path.display();
-    let metadata = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
+    let metadata = fs::metadata(path).map_err(|error| format!("{shown}: {}", reason(&error)))?;
     if metadata.is_dir() {
         if path.join("cur").is_dir() || path.join("new").is_dir() {
             return Err(format!(

@@ -350,7 +350,11 @@ impl SwitchReport {
         }
         if self.categories.is_empty() || !self.marks.is_empty() {
             let whole = self.whole.text(self.default);
-            let _ = writeln!(out, "{}: {whole}", output::say("everything else"));
+            let what = match self.categories.is_empty() {
+                true => "everything",
+                false => "everything else",
+            };
+            let _ = writeln!(out, "{}: {whole}", output::say(what));
             marks(&mut out, &self.marks, self.whole.on);
         }
         out
@@ -369,7 +373,7 @@ impl SwitchState {
         ];
         let why: Vec<String> =
             why.into_iter().flatten().map(|why| output::say(&why).into_owned()).collect();
-        format!("{} ({})", word(self.on), why.join("; "))
+        format!("{} ({})", word(self.on), output::with_tilde(&why.join("; ")))
     }
 }
 

@@ -79,9 +79,10 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     if !call.dry_run {
         has_problem |= refresh_sent(call, &learner, &world, &stop);
     }
+    let shows = shows_all(call) || std::io::stdout().is_terminal();
     if program.moves.is_empty() {
-        if call.verbose > 0 {
-            output::error("the rules have no `on moved`");
+        if shows && !call.json {
+            output::error("the rules have no `on moved`, so nothing is learned from moves");
         }
         return Ok(CommandOutcome::found_if(has_problem));
     }
@@ -101,9 +102,11 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let (found, changes) = learner.learn(&mut scanner, &world, &stop, call.dry_run, left)?;
     progress.end();
     has_problem |= report(call, &found, &changes);
-    let shows = shows_all(call) || std::io::stdout().is_terminal();
     if is_first && !call.json && shows {
-        print_line(&say("this was the first run: mfilter learns from what you move from now on"));
+        print_line(&say(match call.dry_run {
+            true => "the first run without --dry-run notes where mail is; later moves are learned",
+            false => "this was the first run: mfilter learns from what you move from now on",
+        }));
     }
     Ok(CommandOutcome::found_if(has_problem))
 }
@@ -221,6 +224,7 @@ fn as_json(change: &ListChange) -> String {
         let mut put = |name: &str, value: &str| fields.insert(name.into(), value.into());
         match &change.step {
             LearnStep::Log(text) => drop((put("action", "log"), put("text", text))),
+            LearnStep::NoEntry(action) => drop(put("action", action)),
             LearnStep::Edit { add, list, path, entry } => {
                 put("action", if *add { "add" } else { "remove" });
                 put("list", list);

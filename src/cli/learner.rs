@@ -202,7 +202,9 @@ impl Learner<'_> {
             matches!(change.outcome, ChangeOutcome::Failed { may_pass: true, .. })
         };
         let again = changes.iter().any(may_pass);
-        let once = |change: &&ListChange| !again || !matches!(change.step, LearnStep::Log(_));
+        let once = |change: &&ListChange| {
+            !again || !matches!(change.step, LearnStep::Log(_) | LearnStep::NoEntry(_))
+        };
         let lines: Vec<_> =
             changes.iter().filter(once).filter_map(|change| self.log_line(change)).collect();
         let _ = self.log.learned(&lines);
@@ -237,6 +239,7 @@ impl Learner<'_> {
 pub(super) fn describe(step: &LearnStep) -> String {
     match step {
         LearnStep::Log(text) => format!("log {text}"),
+        LearnStep::NoEntry(action) => (*action).into(),
         LearnStep::Edit { add, list, path, entry } => StepKind::EditList {
             add: *add,
             list: list.clone(),

@@ -420,11 +420,11 @@ impl SortReport<'_> {
 fn stays(why: StayReason) -> &'static str {
     match why {
         StayReason::Fine => "already in the right folder",
-        StayReason::Skipped => "stay, because what the rules ask for is not done",
-        StayReason::NoRule => "stay: no rule matches them",
-        StayReason::Draft => "stay, since they are drafts",
-        StayReason::NoFlags => "stay as they are, since their flags cannot be kept",
-        StayReason::ByUser => "stay, since you have moved them there",
+        StayReason::Skipped => "left alone: what the rules ask for is not done",
+        StayReason::NoRule => "left alone: no rule matches",
+        StayReason::Draft => "left alone: marked as draft",
+        StayReason::NoFlags => "left alone: the flags cannot be kept",
+        StayReason::ByUser => "left alone: moved there by you",
     }
 }
 
@@ -455,12 +455,12 @@ impl Counts {
         moved.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
         for ((from, to), number) in moved {
             match from == to {
-                true => row(*number, &format!("{from}{}", say(", flagged where they are"))),
+                true => row(*number, &format!("{from}{}", say(", flagged in place"))),
                 false => row(*number, &format!("{from} -> {to}")),
             }
         }
         self.stay.iter().for_each(|(why, number)| row(*number, &say(why)));
-        row(self.vanished, &say("were moved or removed by someone else"));
+        row(self.vanished, &say("moved or removed by someone else"));
         row(self.failed, &say("failed, see above"));
         for (Skip { action, why, .. }, number) in &self.skipped {
             row(*number, &say(&format!("{action} not done: {why}")));

@@ -123,9 +123,9 @@ impl UndoCounts {
         let had = format!("{} had been moved", plural(moved, "message"));
         let mut out = format!("{moved:>7} {}\n", say(&had));
         let rows = [
-            (self.back, "are back"),
-            (self.already, "were there already"),
-            (self.missing, "are no longer where they were moved to"),
+            (self.back, "moved back"),
+            (self.already, "there already"),
+            (self.missing, "moved again or removed since"),
             (self.failed, "could not be undone"),
         ];
         for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {

@@ -64,6 +64,8 @@ pub enum LearnStep {
     },
     /// A line for the log.
     Log(String),
+    /// `add` or `remove`, where the message has no entry for the list.
+    NoEntry(&'static str),
 }
 
 /// What became of it.
@@ -162,7 +164,7 @@ fn learned_from(kind: StepKind, own: &UserAddresses) -> Option<(LearnStep, Chang
         }
         StepKind::Log(text) => Some((LearnStep::Log(text), ChangeOutcome::Planned)),
         StepKind::Skipped { action, why } => {
-            Some((LearnStep::Log(format!("no {action}")), ChangeOutcome::Not(why)))
+            Some((LearnStep::NoEntry(action), ChangeOutcome::Not(why)))
         }
         _ => None,
     }
@@ -255,7 +257,7 @@ pub fn carry_out(changes: &mut [ListChange], home: Option<&Path>, state: &StateD
     for (path, numbers) in by_list {
         let edits = numbers.iter().filter_map(|number| match &changes.get(*number)?.step {
             LearnStep::Edit { add, entry, .. } => Some((Change::of(*add), entry.as_str())),
-            LearnStep::Log(_) => None,
+            _ => None,
         });
         let edits: Vec<_> = edits.collect();
         let edited = list_edit::edit_all(&path, context, &edits);
@@ -289,7 +291,7 @@ pub fn lessons(changes: &[ListChange], at: &str) -> Vec<Lesson> {
                 from: change.from.clone(),
                 to: change.to.clone(),
             }),
-            LearnStep::Log(_) => None,
+            _ => None,
         })
         .collect()
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::frame::{CommandKind, Frame, FrameError, Frames};
 use super::{Gateway, farewell};
+use crate::source::reason;
 use crate::text::escape;
 
 /// How many faults of one script are reported.
@@ -63,7 +64,7 @@ pub(super) fn run(gateway: &Gateway, client: TcpStream) -> Result<(), String> {
         Ok(server) => server,
         Err(error) => {
             farewell(&client, "the server cannot be reached; try again later");
-            return Err(format!("the server {} is not there: {error}", gateway.server));
+            return Err(format!("the server {} is not there: {}", gateway.server, reason(&error)));
         }
     };
     let prepare = || {

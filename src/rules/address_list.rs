@@ -409,6 +409,16 @@ mod tests {
     }
 
     #[test]
+    fn an_at_sign_in_full_width_is_one() {
+        let list =
+            AddressList::from_entries(["taro＠xn--r8jz45g.jp", "＠x.example", "＠.y.example"]);
+        assert_eq!(list.bad_entries(), []);
+        for address in ["taro@例え.jp", "a@x.example", "a@b.y.example"] {
+            assert!(list.matches(address), "{address}");
+        }
+    }
+
+    #[test]
     fn bad_lines_have_their_number_and_the_rest_works() {
         let list = AddressList::parse(
             "a b@x.example\na@b@c.example\n@\n@a..b\nplain\n<a@b.example>\n\"a b\"@x.example\nok@x.example\n[x\n",

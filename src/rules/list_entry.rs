@@ -1,6 +1,8 @@
 //! One entry of a list of addresses: the form in which it is compared, and whether any
 //! address can match it.
 
+use std::borrow::Cow;
+
 use crate::message::{address, domain, fold};
 use crate::rules::{glob, pattern};
 
@@ -150,6 +152,7 @@ pub(super) const PUNYCODE: &str = "xn--";
 
 /// The form in which an entry is compared.
 pub(super) fn key_of(entry: &str) -> String {
+    let entry = &*with_ascii_at(entry);
     match entry.rsplit_once('@') {
         Some((local, host)) => match host.strip_prefix('.') {
             Some(host) => format!("{}@.{}", fold::fold(local), domain::canonical(host)),
@@ -161,6 +164,11 @@ pub(super) fn key_of(entry: &str) -> String {
             if is_domain { domain::canonical(&folded).into_owned() } else { folded.into_owned() }
         }
     }
+}
+
+/// An entry with a full-width `@` as it is compared, in ASCII.
+fn with_ascii_at(entry: &str) -> Cow<'_, str> {
+    if entry.contains('＠') { entry.replace('＠', "@").into() } else { entry.into() }
 }
 
 /// Why no address can match an entry; patterns are not checked.
@@ -176,10 +184,11 @@ pub(super) fn judge(entry: &str) -> Option<BadEntryReason> {
 
 /// A glob matches whole addresses.
 pub(super) fn judge_glob(entry: &str) -> Option<BadEntryReason> {
-    entry.starts_with('@').then_some(BadEntryReason::NoLocalPart)
+    entry.starts_with(['@', '＠']).then_some(BadEntryReason::NoLocalPart)
 }
 
 pub(super) fn judge_exact(entry: &str) -> Option<BadEntryReason> {
+    let entry = with_ascii_at(entry);
     let Some((local, domain)) = entry.rsplit_once('@') else { return Some(BadEntryReason::NoAt) };
     if address::is_too_long(local, domain) {
         return Some(BadEntryReason::LongAddress);
@@ -226,6 +235,9 @@ mod tests {
             ("user@[192.0.2.1", Some(BadDomain)),
             ("user@例え.jp", None),
             ("user@", None),
+            ("user＠例え.jp", None),
+            ("＠deep.example", None),
+            ("＠*.deep.example", Some(NoLocalPart)),
             ("@.deep.example", None),
             ("user@.deep.example", Some(BadDomain)),
             ("@.", Some(BadDomain)),

@@ -131,6 +131,10 @@ fn a_folder_is_not_half_emptied_the_first_time_unless_that_is_meant() {
     let run = expire(&home, &[]);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.stderr.contains("3 of the 4 messages in `News` would go"), "{run:?}");
+    assert_eq!(run.stdout, "      0 messages expired\n", "{run:?}");
+    let dry = expire(&home, &["--dry-run"]);
+    assert!(dry.stdout.starts_with("News -> Trash  (~/.mailrules:1)  cur/"), "{dry:?}");
+    assert!(dry.stdout.contains("3 messages would expire; nothing was changed"), "{dry:?}");
     assert_eq!(places(&home), before);
     assert_eq!(expire(&home, &["--more-than-half"]).code, Some(2), "a folder must be named");
     assert_eq!(expire(&home, &["--more-than-half", "Nes"]).code, Some(2));

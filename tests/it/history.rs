@@ -31,7 +31,8 @@ fn versions_are_listed_the_newest_first() {
     assert!(lines[0].starts_with("   1  2") && lines[0].ends_with("+1 -2 lines  in force"));
     assert!(lines[1].ends_with("+2 -1 lines") && lines[2].ends_with("  1 line"), "{lines:?}");
     home.write(".mailrules", "folder \"D\"\n");
-    assert!(!history(&home, &[]).stdout.contains("in force"));
+    let listed = history(&home, &[]).stdout;
+    assert!(!listed.contains("  in force") && listed.contains("\nedited since; "), "{listed}");
 }
 
 /// Rules of a megabyte, no line of which is as before.

@@ -415,6 +415,12 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
         stderr.contains("`spam` stays off by ") && stderr.contains(".mailrules, line 1, which"),
         "{stderr}"
     );
+    assert!(shown.contains("spam: off (by ~/.mailrules, line 1; command on"), "{shown}");
+    let bare = home.run(&["isp-filter"], b"").stdout;
+    assert!(
+        bare.ends_with("there are no site rules\n\neverything: on (by `mfilter isp-filter`)\n"),
+        "{bare}"
+    );
     assert_eq!(fs::read_to_string(&choices).expect("kept").lines().count(), 2);
     let (code, json, _) = command(&["--json", "default"]);
     assert_eq!(code, Some(0));
@@ -451,14 +457,13 @@ fn the_command_speaks_japanese_except_to_programs() {
         (run.stdout, run.stderr)
     };
     let (shown, told) = command(&["on"]);
-    let rules = home.path().join(".mailrules").display().to_string();
     let expected = format!(
         "\
 サイトルール {site}（既定値は on）
 
 virus: on (必須)
     found: virus のとき、フォルダー \"Quarantine\" に入れます
-spam: off ({rules} の 1 行目の指定; コマンドの指定は on; 既定値は on)
+spam: off (~/.mailrules の 1 行目の指定; コマンドの指定は on; 既定値は on)
     scored: spam-score >= 6 のとき、seen を付けて、フォルダー \"Junk\" に入れます
     取り除かれる目印: 件名の前の \"[SPAM]\", ヘッダー X-Spam-*
 news: on (`mfilter isp-filter` による)

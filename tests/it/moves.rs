@@ -193,6 +193,26 @@ fn learn_without_sent_mail_is_not_a_failure() {
     learn(&home("list known sent \"Sent\"\nwhen from in known -> inbox\n"));
 }
 
+/// A dry run notes nothing, so the next run is the first one still.
+#[test]
+fn a_dry_run_is_not_the_first_run() {
+    let home = home("on moved to \"A\" -> add from.domain to white\n");
+    make(&home, ".A/");
+    fs::write(file(&home, "cur/1.mx:2,S"), "From: x@gmail.com\nMessage-ID: <1@x>\n\nhi\n")
+        .expect("written");
+    let said = |arguments: &[&str]| home.run(arguments, b"").stdout;
+    for _ in 0..2 {
+        let dry = said(&["learn", "--dry-run"]);
+        assert!(dry.contains("first run without --dry-run"), "{dry}");
+    }
+    assert!(said(&["learn", "-v"]).contains("this was the first run"));
+    rename(&home, "cur/1.mx:2,S", ".A/cur/1.mx:2,S");
+    assert!(said(&["learn", "-v"]).starts_with(
+        "INBOX -> A: add  (line 4): not done, anybody can have an address at `gmail.com`\n"
+    ));
+    assert!(log(&home).contains("text=\"add: anybody can have"), "{}", log(&home));
+}
+
 /// Automatic answers, mail that leaves a list, drafts and mail to be deleted were not
 /// written to anybody whom the user knows.
 #[test]
@@ -259,7 +279,7 @@ fn what_no_rule_takes_stays_in_the_folder_that_is_sorted() {
     }
     let run = home.run(&["sort", "Work"], b"");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
-    assert!(run.stdout.contains("1 stay: no rule matches them"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 left alone: no rule matches"), "{}", run.stdout);
     let expected = [(0, ".A/cur"), (1, "/cur"), (2, ".Work/cur")];
     assert_eq!(places(&home), expected.map(|(number, place)| (number, place.to_owned())));
 }
@@ -327,17 +347,17 @@ fn what_the_user_has_moved_is_not_sorted_back() {
         let there = mail(&home.path().join("Maildir")).remove(0).path;
         fs::rename(there, file(&home, "cur/1.dovecot:2,S")).expect("moved");
         let dry = sort(&["--dry-run"]);
-        assert!(dry.contains("1 stay, since you have moved them there"), "{dry}");
+        assert!(dry.contains("1 left alone: moved there by you"), "{dry}");
         for _ in 0..2 {
             let table = sort(&[]);
-            assert!(table.contains("1 stay, since you have moved them there"), "{table}");
+            assert!(table.contains("1 left alone: moved there by you"), "{table}");
             assert_eq!(places(&home), [(1, "/cur".to_owned())]);
         }
         // Once the rules want it where it is, other rules may sort it.
         rename(&home, "cur/1.dovecot:2,S", ".News/cur/1.dovecot:2,S");
         home.write(".mailrules", "when subject is \"news\" -> folder \"Other\"\n");
         assert!(sort(&["News"]).contains("1 News -> Other"));
-        assert!(home.run(&["sort", "--undo"], b"").stdout.contains("1 are back"));
+        assert!(home.run(&["sort", "--undo"], b"").stdout.contains("1 moved back"));
         assert!(
             sort(&["News"]).contains("1 News -> Other"),
             "what is taken back is not the user's"

@@ -164,7 +164,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
       3 INBOX -> Lists/rust
       2 INBOX -> News
       1 already in the right folder
-      1 stay, because what the rules ask for is not done
+      1 left alone: what the rules ask for is not done
       1 copy not done: each run would store another
       1 discard not done: existing mail is not removed
 ";
@@ -207,7 +207,7 @@ fn mail_moves_where_the_rules_want_it_and_back() {
         assert!(rust_again.contains("5 already in the right"), "{rust_again}");
         assert_eq!(files(&home), after);
         let back = sorted(&home, &["--undo"]);
-        assert!(back.ends_with("      5 are back\n"), "{back}");
+        assert!(back.ends_with("      5 moved back\n"), "{back}");
         assert_eq!(files(&home), without_numbers(&before));
         let none = sort(&home, &["--undo"]);
         assert_eq!(none.stderr, "mfilter: there is no run to undo\n");
@@ -234,7 +234,10 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     rename("6.a,S=79:2,FSa", "6.a,a=FS,u=1:2,FSa"); // seen by GNU mail
     fs::remove_file(cur.join("5.a:2,FSa")).unwrap();
     let second = sort(&home, &["--undo"]);
-    assert!(second.stdout.contains("5 are back\n      1 are no longer where"), "{second:?}");
+    assert!(
+        second.stdout.contains("5 moved back\n      1 moved again or removed since"),
+        "{second:?}"
+    );
     assert!(second.stderr.contains("5.a:2,FSa` no longer exists"), "{second:?}");
     assert_eq!(second.code, Some(1));
     let expected = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a,a=FS,u=1:2,FSa"]
@@ -259,7 +262,7 @@ fn undo_does_not_ask_for_ever_to_be_run_again() {
     let cur = home.path().join("Maildir/cur");
     fs::rename(cur.join("2.a:2,FS"), cur.join("2.a:2,FRS")).unwrap(); // answered
     put(&home, "new/1.a", "another of this name", 3);
-    for (back, again) in [("1 are back", true), ("1 were there already", false)] {
+    for (back, again) in [("1 moved back", true), ("1 there already", false)] {
         let run = sort(&home, &["--undo"]);
         assert!(
             run.stdout.contains(back) && run.stdout.contains("1 could not be undone"),
@@ -367,8 +370,8 @@ fn all_folders_are_sorted_with_care() {
         "      5 messages\n",
         "1 B -> INBOX",
         "1 B -> Z",
-        "1 stay: no rule",
-        "1 stay, since they are drafts",
+        "1 left alone: no rule",
+        "1 left alone: marked as draft",
     ] {
         assert!(table.contains(row), "{row}: {table}");
     }
@@ -387,7 +390,7 @@ fn all_folders_are_sorted_with_care() {
     // A named folder is sorted, whatever it is for; mail that no rule takes stays there.
     let table = sorted(&home, &["Sent", "Old/2"]);
     assert!(table.contains("1 Sent -> A") && table.contains("1 Old/2 -> A"), "{table}");
-    assert!(table.contains("1 stay: no rule"), "{table}");
+    assert!(table.contains("1 left alone: no rule"), "{table}");
 }
 
 #[test]

@@ -31,6 +31,19 @@ fn a_person_at_a_terminal_is_told_that_a_message_is_read_there() {
 }
 
 #[test]
+fn a_person_at_a_terminal_is_told_that_nothing_is_learned() {
+    if skipped("a command at a terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules("inbox\n");
+    home.write("Maildir/cur/1.mx:2,S", "\n");
+    let text = on_terminal(&home, "learn", 100, &[]);
+    assert!(text.contains("the rules have no `on moved`"), "{text}");
+    // A timer gets no mail about it.
+    assert_eq!(home.run(&["learn"], b"").stderr, "");
+}
+
+#[test]
 fn the_caret_is_below_the_mistake_on_a_phone() {
     if skipped("a narrow terminal", &[SCRIPT], false) {
         return;

@@ -168,6 +168,8 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "define {} = …",
     "forward {value}",
     "folder {value}",
+    "header {value}",
+    "list {name}",
     "copy {}, folder {value}",
     "address ",
     "address {}",

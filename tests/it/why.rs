@@ -55,6 +55,9 @@ fn the_rule_as_it_was_and_what_today_would_do() {
     let home = Home::with_rules(OLD);
     delivered(&home, &message("1@a", "a sale"));
     home.write(".mailrules", NEW);
+    // No message has come since.
+    let run = why(&home, &["1@a"]);
+    assert!(run.stdout.contains(", edited since\n"), "{run:?}");
     delivered(&home, &message("2@a", "another sale"));
 
     for asked in ["1@a", "<1@a>"] {

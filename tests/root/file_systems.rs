@@ -196,7 +196,7 @@ fn a_name_that_the_file_system_does_not_accept_is_not_a_failure() {
     assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
     let other = String::from_utf8_lossy(MESSAGE).replace("hello", "other");
     fs::write(odd.root().join(".C/cur/9.other;2,F"), other).expect("written");
-    sort("C", "flagged where they are");
+    sort("C", "flagged in place");
     assert_eq!(odd.deliver().code, Some(0));
     assert_eq!(left_in_tmp(&odd.root()), Vec::<PathBuf>::new(), "left in tmp");
     let names = mail(&odd.root()).into_iter().map(|mail| mail.path.display().to_string());

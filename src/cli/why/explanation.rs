@@ -126,6 +126,9 @@ impl LineExplanation<'_> {
         if let Some((since, later)) = self.since {
             let since = time(since);
             let rules = match later {
+                0 if self.then.is_some_and(|then| then.has_other_text_than(today)) => {
+                    format!("as of {since}, edited since")
+                }
                 0 => format!("as of {since}, still in force"),
                 1 => format!("as of {since}, with 1 newer version"),
                 more => format!("as of {since}, with {more} newer versions"),

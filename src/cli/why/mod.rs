@@ -31,7 +31,7 @@ pub(super) struct WhyArgs {
     pub(super) for_user: ForUser,
 
     /// The message's file, or its Message-ID
-    #[arg(value_name = "FILE|MESSAGE-ID")]
+    #[arg(value_name = "FILE|MESSAGE-ID|SENDER")]
     pub(super) message: OsString,
 
     #[command(flatten)]

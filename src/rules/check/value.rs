@@ -19,6 +19,9 @@ use crate::syntax::quote;
 pub const RESULTS: &[&str] =
     &["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"];
 
+/// The sign in an address, also in full width, in which it means the same.
+const AT: [char; 2] = ['@', '＠'];
+
 impl Checker<'_, '_> {
     /// The elements of a set, or a single value.
     pub(super) fn elements<'v>(&mut self, value: &'v ValueNode) -> &'v [ValueNode] {
@@ -131,7 +134,8 @@ impl Checker<'_, '_> {
         }
         let from_the_start = operator == TextOperator::Starts
             || operator == TextOperator::Like && glob::is_glob(text);
-        if from_the_start && tested.kind == FieldKind::Address && text.starts_with('@') {
+        let has_at = text.contains(AT);
+        if from_the_start && tested.kind == FieldKind::Address && text.starts_with(AT) {
             let hint = format!("for the part after the `@`: `{}.domain is …`", tested.name);
             self.never_holds(span, "an address has a part before the `@`", Some(hint));
             return;
@@ -140,12 +144,12 @@ impl Checker<'_, '_> {
             return;
         }
         match (&tested.field, tested.kind) {
-            (_, FieldKind::Address) if text.contains('@') && text.contains(['<', '>']) => {
+            (_, FieldKind::Address) if has_at && text.contains(['<', '>']) => {
                 let bare = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
                 let why = "an address is compared without the name and the angle brackets";
                 self.never_holds(span, why, Some(format!("`{} is {}`", tested.name, quote(bare))));
             }
-            (_, FieldKind::Address) if !text.contains('@') => {
+            (_, FieldKind::Address) if !has_at => {
                 let hint = match text {
                     "<>" => format!("the null sender: `{} is \"\"`", tested.name),
                     _ if text.contains('.') => {
@@ -155,16 +159,18 @@ impl Checker<'_, '_> {
                 };
                 self.never_holds(span, "an address has an `@`", Some(hint));
             }
-            (_, FieldKind::Address) if text.starts_with('@') => {
+            (_, FieldKind::Address) if text.starts_with(AT) => {
                 let hint = format!(
                     "for every address of that domain: `{}.domain is \"{}\"`",
                     tested.name,
-                    text.trim_start_matches('@')
+                    text.trim_start_matches(AT)
                 );
                 self.never_holds(span, "an address has a part before the `@`", Some(hint));
             }
-            (_, FieldKind::Domain) if text.contains('@') => {
-                self.never_holds(span, "a domain has no `@`", None);
+            (_, FieldKind::Domain) if has_at => {
+                let domain = text.rsplit(AT).next().unwrap_or_default();
+                let hint = format!("`{} is {}`", tested.name, quote(domain));
+                self.never_holds(span, "a domain has no `@`", Some(hint));
             }
             (Field::Header(name), _)
                 if name.eq_ignore_ascii_case("Message-ID") && !text.starts_with('<') =>

@@ -30,8 +30,15 @@ impl ReferenceMistake {
             }
             ReferenceMistake::BadEntry { entry, reason } => {
                 let message = format!("entry `{entry}` cannot match any address: {reason}");
-                warning("bad-entry", message, "skipped")
-                    .or_hint(Some("`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`"))
+                let is_domain = entry.contains('.')
+                    && entry.chars().all(|c| c.is_alphanumeric() || "-.".contains(c));
+                let hint = match is_domain {
+                    true => format!("for all addresses of that domain: `@{entry}`"),
+                    false => {
+                        "`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`".into()
+                    }
+                };
+                warning("bad-entry", message, "skipped").or_hint(Some(hint))
             }
             ReferenceMistake::ProgramMissing { name, why } => {
                 let hint = match name.contains(char::is_whitespace) {

@@ -131,7 +131,7 @@ impl PieceContext<'_> {
     }
 
     /// What is missing around values, or is not needed there: `-> "A"`, `folder "A", "B"`,
-    /// `has subject contains "a"`, `define news subject …`.
+    /// `has subject contains "a"`, `has "X-A"`, `define news subject …`, `define a = ["b"]`.
     fn suggest_around_values(
         &self,
         at: usize,
@@ -164,6 +164,17 @@ impl PieceContext<'_> {
                 }
                 _ => None,
             };
+        }
+        if expected.iter().any(|rule| words::name_of(*rule) == "a field")
+            && let Some(value) = text(at)
+        {
+            if self.word(before) == Some("has") {
+                return Some(self.suggestion(format!("header {value}"), at..at + 1));
+            }
+            // `define friends = ["a@b.example"]`
+            let define = at.wrapping_sub(4);
+            let name = self.word(third).filter(|_| self.word(define) == Some("define"))?;
+            return Some(self.suggestion(format!("list {name}"), define..before));
         }
         if !expects(Rule::and_word) {
             return None;

@@ -68,6 +68,8 @@ fn what_an_action_takes_is_not_named_like_a_statement() {
         ("when and spam -> stop", "and", "expected a condition, found `and`", ""),
         ("when spam and -> stop", "->", "expected a condition, found `->`", ""),
         ("when has -> stop", "->", "expected a field, found `->`", ""),
+        ("when has \"X-A\" -> stop", "\"X-A\"", "expected a field, found `\"X-A\"`", "write `header \"X-A\"`"),
+        ("define us = [\"a@b.example\"]", "\"a@b.example\"", "expected a field or `]`, found `\"a@b.example\"`", "write `list us`"),
         ("when subject contains -> stop", "->", "expected a value, found `->`", ""),
         ("when \"x\" is subject -> stop", "\"x\"", "expected a condition, found the value `\"x\"` alone", "a condition says which field to test, as in `subject is \"x\"`"),
         ("when header contains \"x\" -> stop", "contains", "expected a string `\"…\"`, found `contains`", ""),

@@ -1,6 +1,19 @@
 //! Conditions that are never true, and rules that no message reaches.
 
-use super::{check_files, diagnostics, mistakes, program};
+use super::{check_files, diagnostics, hint, mistakes, program};
+
+/// It is an ordinary one, as people read it.
+#[test]
+fn an_at_sign_in_full_width_is_no_mistake() {
+    for test in ["from is \"taro＠x.example\"", "from in [\"taro＠x.example\", \"＠x.example\"]"]
+    {
+        program(&format!("when {test} -> inbox"));
+    }
+    let shown = hint("when from.domain is \"＠x.example\" -> inbox");
+    assert_eq!(shown, "`from.domain is \"x.example\"`");
+    let shown = hint("when from in [\"x.example\"] -> inbox");
+    assert_eq!(shown, "for all addresses of that domain: `@x.example`");
+}
 
 #[test]
 fn a_condition_that_is_never_true_is_a_warning() {
