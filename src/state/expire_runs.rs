@@ -31,8 +31,12 @@ pub fn note(state: &StateDir, now: i64) -> io::Result<Option<i64>> {
     let held = numbers.next().filter(|since| *since > 0 && *since <= now);
     let ago = now.saturating_sub(last);
     let held = match held {
-        Some(since) if now.saturating_sub(since) < HOLD => Some(since),
-        Some(_) => None,
+        Some(since) => match now.saturating_sub(since) {
+            ..HOLD => Some(since),
+            HOLD..=LONG => None,
+            // It has jumped again.
+            _ => Some(now),
+        },
         None => (ago > LONG).then_some(now),
     };
     // While it is doubtful, the last run is the one before.
@@ -55,6 +59,8 @@ mod tests {
         assert!(at(500) && at(500), "a jump");
         assert!(!at(51), "the clock was set right");
         assert!(!at(52));
+        assert!(at(500) && at(5000), "it jumps again while it is doubted");
+        assert!(!at(53), "the clock was set right");
         assert!(at(500) && !at(501) && !at(502), "it was really that long");
         std::fs::write(state.path().join(FILE), "garbage").unwrap();
         assert!(!at(503));

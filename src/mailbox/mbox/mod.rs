@@ -15,7 +15,8 @@
 //!
 //! An mbox may be written to while it is read. No lock is taken, since a delivery might
 //! have to wait for it: only what was there at the start is read, a message that was
-//! being written then is left out, and both are reported.
+//! being written then is left out, and both are reported. So is one at whose place the
+//! file ends by now, since a part of a message is not the message.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -200,10 +201,19 @@ impl Mbox {
                 .is_ok_and(|_| &following != b"From ")
     }
 
+    /// Whether the file has ended before what was there at the start.
+    fn is_short(&self) -> bool {
+        self.at() < self.size()
+    }
+
     /// What a writer did in the meantime, to be reported once.
     fn change_since_start(&mut self) -> Option<&'static str> {
         if std::mem::replace(&mut self.is_reported, true) {
             return None;
+        }
+        if self.is_short() {
+            // It may have grown again since.
+            return Some("it has become shorter in the meantime, its last message is left out");
         }
         match self.size_now().cmp(&self.size()) {
             Ordering::Equal => None,
@@ -353,7 +363,7 @@ impl Iterator for Mbox {
         let changed_error =
             |path: &Path, why| fail(path, io::Error::new(io::ErrorKind::ResourceBusy, why));
         match self.read() {
-            Ok(Some(_)) if self.from.is_none() && self.is_cut() => {
+            Ok(Some(_)) if self.from.is_none() && (self.is_short() || self.is_cut()) => {
                 let why = self.change_since_start()?;
                 changed_error(&self.path, why)
             }

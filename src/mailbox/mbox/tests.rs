@@ -267,4 +267,10 @@ fn what_is_written_meanwhile_is_reported_and_not_read() {
     let cut = "it is being written to, its last message is left out";
     assert_eq!(read(&two[..two.len() - 3], &two), ["1", cut]);
     assert_eq!(read(&two[..two.len() - 3], &two[..two.len() - 3]), ["1", "2"], "an old one");
+    // Long enough that the rest is not in memory yet.
+    let long = format!("{FROM}A: 1\n\n{}\n", "a line\n".repeat(PIECE as usize / 4));
+    let short = "it has become shorter in the meantime, its last message is left out";
+    let three = long.repeat(3);
+    assert_eq!(read(&three, &three[..long.len() * 2 - 9]), ["1", short]);
+    assert_eq!(read(&three, ""), ["1", short]);
 }
