@@ -371,8 +371,12 @@ pub(super) fn finish_killed(
         if run.ended || run.maildir != maildir {
             continue;
         }
-        for failure in finish(mover, &run) {
-            report(SortEvent::Problem(failure));
+        let failures = finish(mover, &run);
+        if !failures.is_empty() {
+            failures.into_iter().for_each(|failure| report(SortEvent::Problem(failure)));
+            // The next run tries again. If the end were noted now, a message that is in two
+            // folders would stay there.
+            continue;
         }
         for step in run.moves.iter().rev().take(BATCH).filter_map(step_of) {
             remember(mover, memory, &step);
