@@ -192,7 +192,7 @@ fn a_name_that_the_file_system_does_not_accept_is_not_a_failure() {
     };
     sort("B", "no colons in names, so the message has no flags");
     assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
-    sort("C", "since their flags cannot be kept");
+    sort("C", "the flags cannot be kept");
     assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
     let other = String::from_utf8_lossy(MESSAGE).replace("hello", "other");
     fs::write(odd.root().join(".C/cur/9.other;2,F"), other).expect("written");
