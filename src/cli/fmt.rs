@@ -39,13 +39,14 @@ pub(super) fn run(call: &FmtArgs) -> Result<CommandOutcome, String> {
 
 fn format_file(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     let from_input = path == Path::new("-");
-    let failure = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let label = if from_input { Path::new("standard input") } else { path };
+    let failure = |error: &dyn std::fmt::Display| format!("{}: {error}", label.display());
     let bytes = match from_input {
         true => read_standard_input(RULES_LIMIT)?,
         false => read_rules(&ANYWHERE, path).map_err(|error| failure(&error))?,
     };
     let mut sources = Sources::default();
-    let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);
+    let (file, ast, diagnostics) = syntax::parse_bytes(0, label, &bytes);
     if !diagnostics.is_empty() {
         sources.add(file);
         sources.set_home(User::of_process().home_or_nowhere());
@@ -61,7 +62,7 @@ fn format_file(path: &Path, check: bool) -> Result<CommandOutcome, String> {
         return Ok(CommandOutcome::Fine);
     }
     if check {
-        let path = output::with_tilde(&path.display().to_string());
+        let path = output::with_tilde(&label.display().to_string());
         let line = format!("{path} is not in the canonical layout");
         output::print(&(output::say(&line) + "\n"));
         return Ok(CommandOutcome::Found);

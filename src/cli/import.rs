@@ -278,6 +278,9 @@ fn write_result(call: &ImportRulesArgs, imported: &ImportResult) -> Result<Comma
         }
         let report = report::text(imported, Language::of_locale(), output::error_columns());
         output::to_stderr(&output::with_tilde(&report));
+        if refused {
+            output::error("no rules were written: with --strict, every part has to be exact");
+        }
     }
     Ok(CommandOutcome::found_if(!exact))
 }

@@ -103,8 +103,9 @@ fn a_new_file_is_private_and_never_takes_the_place_of_another() {
 #[test]
 fn strict_writes_nothing_that_is_not_exact() {
     let home = home(&[("x.sieve", "require \"enotify\";\nnotify \"x\";\n"), ("y.sieve", SCRIPT)]);
-    let (out, _, code) = came_of(home.path(), &["sieve", "--strict", "x.sieve", "-o", "new"]);
+    let (out, told, code) = came_of(home.path(), &["sieve", "--strict", "x.sieve", "-o", "new"]);
     assert_eq!((out.as_str(), code), ("", Some(1)));
+    assert!(told.contains("\nmfilter: no rules were written: "), "{told}");
     assert!(!home.path().join("new").exists());
     let (out, _, code) = came_of(home.path(), &["sieve", "--strict", "x.sieve"]);
     assert_eq!((out.as_str(), code), ("", Some(1)));

@@ -64,6 +64,15 @@ fn rules_on_standard_input_are_limited_as_files_of_rules_are() {
     assert_eq!(run.stderr, "mfilter: standard input: it is larger than 16 MB\n");
 }
 
+#[test]
+fn standard_input_has_a_name_in_what_fmt_says() {
+    let home = Home::new();
+    let run = home.run(&["fmt", "-"], b"whn spam -> inbox\n");
+    assert!(run.stdout.contains("--> standard input:1:1\n"), "{run:?}");
+    let run = home.run(&["fmt", "--check", "-"], b"when   spam -> inbox\n");
+    assert_eq!(run.stdout, "standard input is not in the canonical layout\n");
+}
+
 /// Every command that prints something, `--json` among them.
 fn commands(home: &Home) -> Vec<Vec<String>> {
     let at = |name: &str| home.path().join(name).display().to_string();
