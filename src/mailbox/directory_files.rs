@@ -24,6 +24,9 @@ pub(super) const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
 pub(super) enum SourceKind {
     /// A message or an mbox.
     Plain,
+    /// The same in an MH folder, where a file that is named by a number is a message:
+    /// procmail begins it with a `From ` line.
+    Mh,
     /// A message of a Maildir, whose name may have flags in `new` (mutt writes them), and
     /// must have them in `cur`.
     New,
@@ -56,7 +59,7 @@ impl DirectoryFiles {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            let plain = kind == SourceKind::Plain;
+            let plain = matches!(kind, SourceKind::Plain | SourceKind::Mh);
             if plain && kind_of(&entry).is_some_and(|kind| kind.is_dir()) {
                 continue;
             }

@@ -40,6 +40,17 @@ struct Sequence {
     ranges: Vec<(u64, u64)>,
 }
 
+/// Whether readers have recorded something about the messages of a directory.
+pub(super) fn is_folder(directory: &Path) -> bool {
+    [SEQUENCES].iter().chain(&MARKS).any(|name| directory.join(name).is_file())
+}
+
+/// The number that names a message's file in an MH folder.
+pub(super) fn number_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?
+}
+
 impl MhRecords {
     /// The records of a folder; none where nothing can be read.
     pub(super) fn of(folder: &Path) -> MhRecords {

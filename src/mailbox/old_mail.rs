@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::marks::{BelievedMarks, ReaderMarks, believed_metadata};
 use super::metadata::Metadata;
-use super::mh::MhRecords;
+use super::mh::{self, MhRecords};
 use super::refile::{Refile, Skip, refile};
 use super::{MboxPart, MessageSource, from_line, message_sources, metadata};
 use crate::evaluate::{Detail, NoFilters, run};
@@ -465,9 +465,7 @@ fn place_in(source: &MessageSource) -> String {
 
 /// The number of a message in an MH folder.
 fn mh_number(source: &MessageSource) -> Option<u64> {
-    let name = source.path.file_name()?.to_str()?;
-    (source.number == 0 && name.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| name.parse().ok())?
+    mh::number_of(&source.path).filter(|_| source.number == 0)
 }
 
 /// What is odd about a message that is filed all the same.

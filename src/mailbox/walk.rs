@@ -6,7 +6,7 @@
 //!
 //! A directory with `cur` or `new` is a Maildir, and its sub-folders of either layout are
 //! walked after it. In any other directory each file is a message or an mbox, and each
-//! directory is walked, too. Hidden ones and Dovecot's own files are left out, unless they
+//! directory is walked, too; in an MH folder, numbered files are messages. Hidden ones and Dovecot's own files are left out, unless they
 //! are mboxes (somebody may be on a list `dovecot-users`), or hold KMail's folders below
 //! another one (`.Work.directory`).
 
@@ -25,6 +25,7 @@ use crate::plan::Folder;
 use super::directory_files::{DirectoryFiles, SourceKind, is_hidden, is_mbox, kind_of};
 use super::mbox::Mbox;
 use super::message_source::{MessageSource, Source, copy_stream, label, open_found, source_copy};
+use super::mh;
 
 /// How many levels of directories below a named one are walked.
 const DEPTH_MAX: usize = 64;
@@ -235,7 +236,8 @@ impl Walk {
                 self.files(path.join(name), &folder, kind);
             }
         } else if !in_maildir {
-            self.files(path, &folder, SourceKind::Plain);
+            let kind = if mh::is_folder(&path) { SourceKind::Mh } else { SourceKind::Plain };
+            self.files(path, &folder, kind);
         }
         Ok(())
     }
@@ -244,7 +246,9 @@ impl Walk {
         match DirectoryFiles::list(&directory, folder, kind, None) {
             Ok(files) => self.tasks.push(Task::Files(files)),
             // A Maildir that is being created.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && kind != SourceKind::Plain => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && matches!(kind, SourceKind::Cur | SourceKind::New) => {}
             Err(error) => {
                 let failure = Failure::new("read the folder", directory, error);
                 self.tasks.push(Task::Problem(failure));
@@ -263,9 +267,10 @@ fn file(files: &DirectoryFiles, name: OsString) -> Result<WalkEntry, Failure> {
     let path = files.directory.join(&name);
     let folder = files.folder.clone();
     let flags = match files.kind {
-        SourceKind::Plain => {
+        SourceKind::Plain | SourceKind::Mh => {
             let file = open_found(&path)?;
-            if is_mbox(&path, &file)? {
+            let is_message = files.kind == SourceKind::Mh && mh::number_of(&path).is_some();
+            if !is_message && is_mbox(&path, &file)? {
                 let folder = Arc::new(below_folder(&folder, &name));
                 return Ok(WalkEntry::Mbox(Mbox::new(path, file, false)?, folder));
             }

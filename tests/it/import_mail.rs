@@ -218,6 +218,30 @@ fn the_marks_of_sylpheed_and_claws_mail_are_flags() {
     assert_eq!(tokyo, ["cur/", "cur/", "cur/S", "cur/", "cur/FS", "new/"]);
 }
 
+/// procmail begins each file of an MH folder with a `From ` line, and quotes nothing.
+#[test]
+fn a_numbered_file_in_an_mh_folder_is_one_message() {
+    let home = Home::new();
+    for (number, body) in [("1", "x"), ("2", "y\n\n>From quoted\nFrom z Mon Jan  1 00:00:00 2024")]
+    {
+        let line = "From a@b.example Fri Jan  2 03:04:05 2004\n";
+        home.write(
+            &format!("lists/{number}"),
+            line.to_owned() + &message(number, "") + body + "\n",
+        );
+    }
+    home.write("lists/.mh_sequences", "unseen: 2\n");
+    home.write("lists/old", mbox(&[message("3", "")]));
+    assert_eq!(import(&home, &[&path(&home, "lists")]).code, Some(0));
+    let mut mail = home.mail();
+    mail.sort_by_key(|mail| mail.text());
+    let places: Vec<_> =
+        mail.iter().map(|mail| (mail.folder.as_str(), mail.sub.as_str())).collect();
+    assert_eq!(places, [(".lists", "cur"), (".lists", "new"), (".lists.old", "new")]);
+    let text = mail[1].text();
+    assert!(!text.starts_with("From ") && text.contains("\n>From quoted\nFrom z "), "{text}");
+}
+
 fn sorted_by_subject<'m>(mails: &[&'m crate::support::Mail]) -> Vec<&'m crate::support::Mail> {
     let number = |mail: &crate::support::Mail| -> usize {
         let text = mail.text();
