@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::ir::{Cond, Effect, Operand, Test, Unit};
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 /// The form in which a value is inserted as a path.
 const LEVELS: &str = ":levels}";
@@ -52,8 +52,13 @@ struct GroupContents {
 
 /// What a delivery amounts to whose whole name is the value of a variable: on disk, the name
 /// of a Maildir's folder begins with a dot, as in `.Lists.a`, and that of another Maildir or
-/// an mbox does not. None if the name is not such.
-pub(super) fn of_either_name(delivery: &Effect, span: Span) -> Option<Vec<Effect>> {
+/// an mbox does not. If the rules give a variable the value `Inbox`, that is the inbox. None
+/// if the name is not such.
+pub(super) fn of_either_name(
+    delivery: &Effect,
+    span: Span,
+    sources: &Sources,
+) -> Option<Vec<Effect>> {
     let (Effect::Folder(name, marks) | Effect::Copy(name, marks)) = delivery else { return None };
     let variable = name.strip_prefix('{')?.strip_suffix('}')?;
     let variable = variable.strip_suffix(":levels").unwrap_or(variable);
@@ -65,13 +70,33 @@ pub(super) fn of_either_name(delivery: &Effect, span: Span) -> Option<Vec<Effect
     let values = vec![Operand::Pattern(DOT_BEFORE.into(), false)];
     let test = Test { fields: vec![variable.to_owned()], operator: "matches", values };
     let dotted = Cond::Test(test);
+    let is_set = sources.files().iter().any(|file| sets_inbox(&file.text));
+    let inbox = is_set.then(|| Cond::texts(variable.to_owned(), "is", ["INBOX"]));
     let part = |condition, effect| Effect::Rule(Unit::part(span, condition, vec![effect]));
-    Some(match delivery {
-        Effect::Copy(..) => vec![
-            part(dotted.clone(), Effect::Copy(folder, marks.clone())),
-            part(Cond::not(dotted), delivery.clone()),
-        ],
-        _ => vec![part(dotted, Effect::Folder(folder, marks.clone())), delivery.clone()],
+    let mut effects = Vec::new();
+    match delivery {
+        Effect::Copy(..) => {
+            effects.push(part(dotted.clone(), Effect::Copy(folder, marks.clone())));
+            let to_inbox = Effect::Copy("INBOX".into(), marks.clone());
+            effects.extend(inbox.clone().map(|inbox| part(inbox, to_inbox)));
+            let named = Cond::any([dotted].into_iter().chain(inbox));
+            effects.push(part(Cond::not(named), delivery.clone()));
+        }
+        _ => {
+            effects.push(part(dotted, Effect::Folder(folder, marks.clone())));
+            effects.extend(inbox.map(|inbox| part(inbox, Effect::Inbox(marks.clone()))));
+            effects.push(delivery.clone());
+        }
+    }
+    Some(effects)
+}
+
+/// Whether a line gives a variable the value `Inbox`.
+fn sets_inbox(text: &str) -> bool {
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    values.into_iter().any(|(_, value)| {
+        let value = value.trim_matches([' ', '\t', '"', '\'', ';', '}']);
+        value.eq_ignore_ascii_case("INBOX")
     })
 }
 

@@ -91,7 +91,7 @@ impl FilterLowering<'_> {
             && folder.as_ref().is_some_and(|name| name.starts_with('{'));
         let delivery = Effect::delivery(folder, copy);
         if is_kept {
-            match of_either_name(&delivery, span) {
+            match of_either_name(&delivery, span, &self.sources) {
                 Some(effects) => return Ok(MaildropResult { effects, ends: !copy, differs }),
                 None => differs.get_or_insert(
                     "the name may begin with a dot, as those of a Maildir's folders do on disk"

@@ -215,7 +215,7 @@ impl RecipeLowering<'_> {
                 if *path == kept)
         });
         let either = done.effects.first().filter(|_| is_dotted);
-        let effects = either.and_then(|delivery| of_either_name(delivery, span));
+        let effects = either.and_then(|delivery| of_either_name(delivery, span, &self.sources));
         Ok(ProcmailResult { differs, effects: effects.unwrap_or(done.effects), ..done })
     }
 

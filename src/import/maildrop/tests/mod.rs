@@ -389,6 +389,16 @@ fn what_maildrop_itself_showed() {
     let (rules, report, totals) = came_of("X=`uname`\nto \"Maildir/$X\"\n");
     assert_eq!(totals.exact, totals.all, "{report}");
     assert!(rules.contains("-> folder \"{folder:levels}\"\nfolder \"{md-x}\""), "{rules}");
+    // A fixed name `Inbox` is the inbox, and so is one from a variable.
+    let (rules, report, totals) =
+        came_of("X=Inbox\nif (/^Subject: a/)\n X=`uname`\ncc \"Maildir/$X\"\nto \"Maildir/$X\"\n");
+    assert_eq!(totals.exact, totals.all, "{report}");
+    for want in [
+        "when md-x is \"INBOX\" -> copy \"INBOX\"\n",
+        "when md-x is \"INBOX\" -> inbox\nfolder \"{md-x}\"",
+    ] {
+        assert!(rules.contains(want), "{want}: {rules}");
+    }
     let root = "V=`uname`\nD=\"$V/Maildir/.Spam\"\nto \"$D/\"\n";
     let (_, report, totals) = came_of(root);
     assert_eq!(totals.not, 1, "{report}");
